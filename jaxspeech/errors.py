@@ -1,0 +1,32 @@
+"""Mistakes of a user, each told in one line: what, where, and what to do.
+
+The scripts print these without a traceback and exit with status 2; everything else that escapes is a bug.
+"""
+
+
+class SpeechError(ValueError):
+    """Base of every error that a user can cause and mend."""
+
+
+class AudioError(SpeechError):
+    """An audio file or array that cannot be used."""
+
+
+class ManifestError(SpeechError):
+    """A manifest that cannot be read, or too many unusable lines in it."""
+
+
+class ConfigError(SpeechError):
+    """A configuration with an unknown or unusable field."""
+
+
+class TokenizerError(SpeechError):
+    """A tokenizer that cannot be trained, read or applied."""
+
+
+class ArchiveError(SpeechError):
+    """A model file that cannot be read or written."""
+
+
+class CheckpointError(SpeechError):
+    """A training run that cannot be saved or continued."""

@@ -1,0 +1,26 @@
+"""Where the tests find shared references and speech, and what they skip without them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("JAXSPEECH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def refs() -> Path:
+    """Folder of the peer's reference files; skips where it is missing."""
+    folder = SHARED / "peer" / "refs"
+    if not folder.is_dir():
+        pytest.skip(f"the peer's reference files are not at {folder} (set JAXSPEECH_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def speech() -> Path:
+    """Folder of real speech; skips where it is missing."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the speech corpora are not at {folder} (set JAXSPEECH_SHARED)")
+    return folder
