@@ -3,6 +3,9 @@
 The scripts print these without a traceback and exit with status 2; everything else that escapes is a bug.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class SpeechError(ValueError):
     """Base of every error that a user can cause and mend."""
@@ -30,3 +33,10 @@ class ArchiveError(SpeechError):
 
 class CheckpointError(SpeechError):
     """A training run that cannot be saved or continued."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown `name`: the nearest known one, or else all of them."""
+    known = sorted(known)
+    nearest = get_close_matches(name, known, n=1)
+    return f'; did you mean "{nearest[0]}"?' if nearest else f"; known are {', '.join(known)}"
