@@ -1,15 +1,16 @@
 """Learning-rate schedules: step -> rate, with the field's shapes and the peer's exact numbers.
 
-`step` counts the updates made so far, so the first update uses `schedule(0)`. Warm-up is a straight line that never starts at zero:
+`step` counts the updates made so far, so the first update uses `schedule(0)`. Warm-up is a straight line that
+does not start at zero:
 
     rate(step) = learning_rate (step + 1) / (warmup_steps + 1)      for step <= warmup_steps
 
 and a schedule that ends at `steps` stays at `min_learning_rate` afterwards. Rates are float32.
 
-The peer's names, in brackets the ones here: NoamAnnealing (noam), NoamHoldAnnealing (noam_hold), CosineAnnealing (cosine),
-InverseSquareRootAnnealing (inverse_sqrt), SquareRootAnnealing (sqrt), PolynomialDecayAnnealing and
-PolynomialHoldDecayAnnealing (polynomial), WarmupHoldAnnealLinear and WarmupHoldAnnealOneMinusSquareRoot (wsd), WarmupAnnealing
-(linear), WarmupPolicy (constant).
+The peer's names, in brackets the ones here: NoamAnnealing (noam), NoamHoldAnnealing (noam_hold), CosineAnnealing
+(cosine), InverseSquareRootAnnealing (inverse_sqrt), SquareRootAnnealing (sqrt), PolynomialDecayAnnealing and
+PolynomialHoldDecayAnnealing (polynomial), WarmupHoldAnnealLinear and WarmupHoldAnnealOneMinusSquareRoot (wsd),
+WarmupAnnealing (linear), WarmupPolicy (constant).
 """
 
 import inspect
@@ -47,7 +48,11 @@ def constant(*, learning_rate: float, steps: int, warmup_steps: int = 0, min_lea
 def linear(*, learning_rate: float, steps: int, warmup_steps: int = 0, min_learning_rate: float = 0.0) -> Schedule:
     """Warm-up, then a straight line down to `min_learning_rate` at `steps`."""
     return polynomial(
-        learning_rate=learning_rate, steps=steps, warmup_steps=warmup_steps, min_learning_rate=min_learning_rate, power=1.0
+        learning_rate=learning_rate,
+        steps=steps,
+        warmup_steps=warmup_steps,
+        min_learning_rate=min_learning_rate,
+        power=1.0,
     )
 
 
@@ -56,7 +61,8 @@ def noam(
 ) -> Schedule:
     """rate = learning_rate width^-1/2 min(step^-1/2, step warmup_steps^-3/2), step at least 1.
 
-    `learning_rate` is a factor (often 1 to 5), not the peak; step 0 and step 1 have the same rate. Vaswani et al., 2017. There is no last step.
+    `learning_rate` is a factor (often 1 to 5), not the peak; steps 0 and 1 have the same rate; there is no last step.
+    Vaswani et al., 2017.
     """
     del steps
 
@@ -99,7 +105,7 @@ def cosine(
 ) -> Schedule:
     """Warm-up, then half a cosine down to `min_learning_rate`, which the last `constant_steps` of `steps` keep.
 
-    With `constant_steps` the warm-up is learning_rate step / warmup_steps, as in Megatron and the peer: it starts at zero.
+    With `constant_steps` the warm-up is learning_rate step / warmup_steps, from zero, as in Megatron and the peer.
     """
     decay_steps = steps - warmup_steps - constant_steps
 
@@ -115,7 +121,9 @@ def cosine(
     return schedule
 
 
-def inverse_sqrt(*, learning_rate: float, steps: int, warmup_steps: int = 0, min_learning_rate: float = 0.0) -> Schedule:
+def inverse_sqrt(
+    *, learning_rate: float, steps: int, warmup_steps: int = 0, min_learning_rate: float = 0.0
+) -> Schedule:
     """Warm-up, then learning_rate ((warmup_steps + 1) / (step + 1))^1/2 until `steps`."""
 
     def schedule(step: Step) -> Float[Array, ""]:
@@ -128,7 +136,7 @@ def inverse_sqrt(*, learning_rate: float, steps: int, warmup_steps: int = 0, min
 
 
 def sqrt(*, learning_rate: float, steps: int, warmup_steps: int = 0, min_learning_rate: float = 0.0) -> Schedule:
-    """Warm-up, then learning_rate (1 - step / steps)^1/2, which does not join the warm-up smoothly (nor does the peer's)."""
+    """Warm-up, then learning_rate (1 - step / steps)^1/2; the two do not meet, nor do the peer's."""
 
     def schedule(step: Step) -> Float[Array, ""]:
         step = jnp.asarray(step, jnp.int32)
@@ -149,7 +157,7 @@ def polynomial(
     power: float = 1.0,
     min_learning_rate: float = 0.0,
 ) -> Schedule:
-    """Warm-up, the peak for `hold_steps`, then min + (learning_rate - min) (1 - share)^power, share running from 0 to 1 at `steps`."""
+    """Warm-up, the peak for `hold_steps`, then min + (learning_rate - min) left^power, left from 1 to 0 at `steps`."""
     start = warmup_steps + hold_steps
 
     def schedule(step: Step) -> Float[Array, ""]:
@@ -208,8 +216,8 @@ def build_schedule(config: Mapping[str, Any], *, learning_rate: float, steps: in
     """The schedule that `config` names, over `steps` updates.
 
     Args:
-      config: {"name": a key of SCHEDULES, and that function's options}. A number of steps may also be given as a share of all steps:
-        `warmup_ratio` for `warmup_steps`, `hold_ratio`, `constant_ratio`.
+      config: {"name": a key of SCHEDULES, and that function's options}. A number of steps may also be given as a
+        share of all steps: `warmup_ratio` for `warmup_steps`, `hold_ratio`, `constant_ratio`.
       learning_rate: the peak (for "noam" the factor).
       steps: updates in the whole run.
 

@@ -1,0 +1,103 @@
+"""AdamW with global-norm clipping, put together from Optax and equal to torch's step by step.
+
+g <- g min(1, clip_norm / (|g| + 1e-6))                                  |g| over all parameters
+m <- beta1 m + (1 - beta1) g;    v <- beta2 v + (1 - beta2) g^2
+p <- p - rate (m / (1 - beta1^t)) / ((v / (1 - beta2^t))^1/2 + eps) - rate weight_decay p
+"""
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.training.schedules import Schedule, build_schedule
+
+# What `decay_exclude` usually holds: biases and the scales of normalisation layers, as paths of the parameter tree.
+BIASES_AND_NORMS = r"(^|/)(bias|scale|pos_bias_[uv])$"
+
+
+def clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
+    """Scales all gradients by min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ does."""
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        del params
+        factor = jnp.minimum(1.0, max_norm / (optax.tree.norm(updates) + 1e-6))
+        return jax.tree.map(lambda g: g * factor, updates), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def path_name(path: Any) -> str:
+    """A leaf's place in its tree, as in "encoder/layers/conv/bias"."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def adamw(
+    learning_rate: Schedule | float,
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.98,
+    eps: float = 1e-8,
+    weight_decay: float = 1e-3,
+    decay_exclude: str = "",
+    clip_norm: float = 0.0,
+) -> optax.GradientTransformation:
+    """The transformation above.
+
+    Args:
+      learning_rate: a rate, or updates made so far -> rate.
+      beta1: memory of the mean gradient.
+      beta2: memory of the mean squared gradient.
+      eps: added outside the square root.
+      weight_decay: share of each parameter that an update takes off, times the rate.
+      decay_exclude: regular expression; parameters whose path it matches somewhere do not decay ("": all
+        decay, as in the peer; see BIASES_AND_NORMS).
+      clip_norm: largest global norm of the gradients (0: no clipping).
+    """
+    exclude = re.compile(decay_exclude) if decay_exclude else None
+
+    def decays(params: Any) -> Any:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, _: exclude is None or not exclude.search(path_name(path)), params
+        )
+
+    return optax.chain(
+        clip_by_global_norm(clip_norm) if clip_norm else optax.identity(),
+        optax.scale_by_adam(b1=beta1, b2=beta2, eps=eps),
+        optax.add_decayed_weights(weight_decay, mask=decays),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+OPTIMIZERS = {"adamw": adamw}
+
+
+def build_optimizer(config: Mapping[str, Any], *, steps: int) -> tuple[optax.GradientTransformation, Schedule]:
+    """The optimizer that `config.optimizer` names, and its schedule (for the logs).
+
+    Args:
+      config: {"name", "learning_rate", "schedule": {"name", ...}, and the optimizer's options}.
+      steps: updates in the whole run.
+
+    Raises:
+      ConfigError: an unknown name or option.
+    """
+    config = dict(config)
+    name = config.pop("name", "adamw")
+    if name not in OPTIMIZERS:
+        raise ConfigError(f'optimizer.name "{name}" is unknown{did_you_mean(name, OPTIMIZERS)}')
+    known = [*inspect.signature(OPTIMIZERS[name]).parameters, "schedule"]
+    for key in config:
+        if key not in known:
+            raise ConfigError(f'optimizer has no "{key}"{did_you_mean(key, known)}')
+    if "learning_rate" not in config:
+        raise ConfigError("optimizer needs a learning_rate")
+    schedule = build_schedule(
+        config.pop("schedule", {"name": "constant"}), learning_rate=config.pop("learning_rate"), steps=steps
+    )
+    return OPTIMIZERS[name](schedule, **config), schedule
