@@ -1,0 +1,15 @@
+"""Change of sample rate by a band-limited filter (the SoX resampler, high quality)."""
+
+import numpy as np
+import soxr
+from jaxtyping import Float
+
+
+def resample(samples: Float[np.ndarray, " S"], from_rate: int | float, to_rate: int | float) -> Float[np.ndarray, " R"]:
+    """The same sound at another rate: R = S * to_rate / from_rate, give or take one sample.
+
+    The ratio may be any: `resample(x, 1.1, 1.0)` is x spoken 1.1 times as fast (and as high).
+    """
+    if from_rate == to_rate:
+        return samples
+    return soxr.resample(samples, from_rate, to_rate, quality="HQ")
