@@ -1,0 +1,89 @@
+"""A model's configuration to its Task. The tables below are all there is to it; a misspelt name is told with its place.
+
+    {"task": "ctc", "features": {"name": "mel", ...}, "spec_augment": {...}, "encoder": {"name": "fastconformer", ...},
+     "decoder": {"name": "ctc", "vocab_size": 1024}}
+
+Apart from `name`, which picks the module, every key is a field of that module.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from jaxspeech.features.mel import MelSpectrogram
+from jaxspeech.features.mfcc import MFCC
+from jaxspeech.features.specaugment import SpecAugment
+
+from jaxspeech.decoders.ctc import CTCHead
+from jaxspeech.encoders.fastconformer import FastConformer
+from jaxspeech.errors import ConfigError
+from jaxspeech.tasks.ctc import CTCModel, ctc_task
+from jaxspeech.tasks.task import Task
+
+FEATURES = {"mel": MelSpectrogram, "mfcc": MFCC}
+ENCODERS = {"fastconformer": FastConformer}
+DECODERS = {"ctc": CTCHead}
+TASKS = {"ctc": (CTCModel, ctc_task)}
+PARTS = {"frontend": ("features", FEATURES), "encoder": ("encoder", ENCODERS), "decoder": ("decoder", DECODERS)}
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
+MODULE_FIELDS = ("parent", "name")
+
+
+def build(config: Mapping[str, Any]) -> Task:
+    """The Task that a configuration describes: a plain dict, or an ml_collections ConfigDict.
+
+    Raises:
+      ConfigError: a missing, misspelt or unusable entry; says which, where, and the nearest right one.
+    """
+    config = plain(config)
+    _check_names(config, {"task", "spec_augment"} | {key for key, _ in PARTS.values()}, place="model")
+    model_class, task_of = _pick(TASKS, config.get("task"), place="model.task")
+    parts = {field: _module(table, config.get(key), f"model.{key}") for field, (key, table) in PARTS.items()}
+    if config.get("spec_augment"):
+        parts["spec_augment"] = _construct(SpecAugment, config["spec_augment"], "model.spec_augment")
+    return task_of(model_class(**parts))
+
+
+def plain(config: Any) -> Any:
+    """Nested mappings and sequences as plain dicts and tuples, so that modules can be hashed."""
+    if isinstance(config, Mapping):
+        return {key: plain(value) for key, value in config.items()}
+    return tuple(plain(value) for value in config) if isinstance(config, (list, tuple)) else config
+
+
+def _module(table: Mapping[str, Any], fields: Any, place: str) -> Any:
+    if not isinstance(fields, Mapping):
+        raise ConfigError(f"{place} is missing: give it a name ({', '.join(table)}) and its fields")
+    fields = dict(fields)
+    return _construct(_pick(table, fields.pop("name", None), place=f"{place}.name"), fields, place)
+
+
+def _construct(module_class: Any, fields: Mapping[str, Any], place: str) -> Any:
+    known = {n: f for n, f in module_class.__dataclass_fields__.items() if n not in MODULE_FIELDS}
+    _check_names(fields, known, place=place)
+    fields = dict(fields)
+    if "dtype" in fields:
+        fields["dtype"] = _pick(DTYPES, fields["dtype"], place=f"{place}.dtype")
+    try:
+        return module_class(**fields)
+    except TypeError as error:
+        raise ConfigError(f"{place}: {error}".replace(f"{module_class.__name__}.__init__() ", "")) from error
+
+
+def _pick(table: Mapping[str, Any], name: Any, *, place: str) -> Any:
+    if name not in table:
+        raise ConfigError(f"{place} is {name!r}{_nearest(name, table)}; it can be {', '.join(table)}")
+    return table[name]
+
+
+def _check_names(given: Iterable[str], known: Iterable[str], *, place: str) -> None:
+    known = list(known)
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"{place}.{name} is not a field{_nearest(name, known)}")
+
+
+def _nearest(name: Any, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,90 @@
+"""One Conformer block (Gulati et al., 2020):
+
+x += FF(norm x) / 2;  x += MHSA(norm x);  x += Conv(norm x);  x += FF(norm x) / 2;  y = norm x
+"""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxspeech.nn.attention import SelfAttention
+from jaxspeech.nn.convolution import ConvolutionModule, Norm
+from jaxspeech.nn.feedforward import FeedForward
+from jaxspeech.nn.normalization import LayerNorm
+
+
+class LayerContext(NamedTuple):
+    """What all layers share: masks (True is real, or may be looked at), relative positions, tied biases."""
+
+    frame_mask: Bool[Array, "B T"]
+    attention_mask: Bool[Array, "B T T"]
+    positions: Float[Array, "R D"] | None
+    biases: tuple[Float[Array, "H K"], Float[Array, "H K"]] | None
+
+
+class ConformerLayer(nn.Module):
+    """The block; its fields are those of the same name in `FastConformer`."""
+
+    num_heads: int
+    ff_expansion: int
+    untied_biases: bool
+    use_bias: bool
+    conv_kernel: int
+    conv_context: tuple[int, int] | None
+    conv_norm: Norm
+    conv_groups: int
+    norm_over_padding: bool
+    dropout: float
+    dropout_att: float
+    dtype: Any
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "B T D"],
+        drop_probability: Float[Array, ""] | float,
+        context: LayerContext,
+        train: bool,
+    ) -> Float[Array, "B T D"]:
+        """Applies the block; in training, skips it with `drop_probability` (stochastic depth, Huang et al., 2016)."""
+
+        def norm(name: str) -> LayerNorm:
+            return LayerNorm(dtype=self.dtype, name=name)
+
+        def feed_forward(name: str) -> FeedForward:
+            return FeedForward(self.ff_expansion, self.use_bias, self.dropout, self.dtype, name=name)
+
+        def dropout(y: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+            return nn.Dropout(self.dropout)(y, deterministic=not train)
+
+        attention = SelfAttention(
+            self.num_heads, self.untied_biases, self.use_bias, self.dropout_att, self.dtype, name="attention"
+        )
+        convolution = ConvolutionModule(
+            self.conv_kernel,
+            self.conv_context,
+            self.conv_norm,
+            self.conv_groups,
+            self.norm_over_padding,
+            self.use_bias,
+            self.dtype,
+            name="convolution",
+        )
+
+        y = x
+        y += 0.5 * dropout(feed_forward("ff_in")(norm("norm_ff_in")(y), train=train))
+        attended = attention(
+            norm("norm_attention")(y), context.attention_mask, context.positions, context.biases, train=train
+        )
+        y += dropout(attended)
+        y += dropout(convolution(norm("norm_convolution")(y), context.frame_mask, train=train))
+        y += 0.5 * dropout(feed_forward("ff_out")(norm("norm_ff_out")(y), train=train))
+        y = norm("norm_out")(y)
+
+        if train and self.has_rng("stochastic_depth"):
+            kept = jax.random.bernoulli(self.make_rng("stochastic_depth"), 1.0 - drop_probability)
+            y = x + jnp.where(kept, (y - x) / jnp.asarray(1.0 - drop_probability, y.dtype), 0.0).astype(y.dtype)
+        return y

@@ -1,0 +1,236 @@
+"""FastConformer (Rekesh et al., 2023) and, with other fields, Conformer (Gulati et al., 2020).
+
+x, n = subsample(features, n);  x = layer(x, mask) for each of L layers;  y = W_out x
+"""
+
+import math
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.encoders.conformer_layer import ConformerLayer, LayerContext
+from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask, length_mask, zero_padding
+from jaxspeech.nn.convolution import Norm
+from jaxspeech.nn.initializers import dense
+from jaxspeech.nn.positions import absolute_positions, relative_positions
+from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, Subsampling
+
+# What Linen adds to every module's fields.
+MODULE_FIELDS = ("parent", "name")
+
+
+class FastConformer(nn.Module):
+    """Feature frames to encoder frames.
+
+    Attributes:
+      num_layers, width, num_heads: L, D, H.
+      subsampling, subsampling_factor, subsampling_channels: see `nn.subsampling`; a factor of 1 is one projection.
+      causal_subsampling: convolutions that do not look ahead, on time and on frequency.
+      ff_expansion: hidden width of the feed-forwards, as a multiple of D.
+      attention: Transformer-XL's relative positions, or absolute ones added to the input.
+      attention_context: frames that a query sees on the left and on the right, -1 without limit.
+      attention_style: "regular" windows, or "chunked_limited" (see `masks.chunked_context_mask`).
+      xscaling: multiply the subsampled frames by sqrt(D).
+      untied_biases: the relative attention's biases are each layer's own, or one pair for all.
+      use_bias: biases in the layers' projections and convolutions.
+      conv_kernel, conv_context, conv_norm, conv_groups, norm_over_padding: see `nn.convolution`.
+      output_width: projects the output, None keeps D.
+      reduction, reduction_position, reduction_factor: a further subsampling, by striding convolutions or
+        max pooling, after the layer of that index; -1 is after the output projection.
+      dropout, dropout_pre_encoder, dropout_emb, dropout_att: of the residual branches, the subsampled frames,
+        the relative positions, the attention weights.
+      stochastic_depth, stochastic_depth_mode, stochastic_depth_start: largest probability of skipping a layer;
+        growing "linear"ly over the layers or "uniform"; first layer that may be skipped.
+      scan_layers: one traced layer, its parameters stacked on a leading axis of L ("layers"): compiles in a
+        fraction of the time. Otherwise L copies ("layers_0", ...), whose weights need no slicing: the faster form for
+        inference on a CPU. `stack_layers` and `unstack_layers` turn one tree into the other.
+      remat: recompute each layer's activations in the backward pass.
+      dtype: of the matrix products; parameters, statistics and softmax stay float32.
+    """
+
+    num_layers: int
+    width: int
+    num_heads: int
+    subsampling: Subsampling = "dw_striding"
+    subsampling_factor: int = 8
+    subsampling_channels: int = 256
+    causal_subsampling: bool = False
+    ff_expansion: int = 4
+    attention: Literal["rel_pos", "abs_pos"] = "rel_pos"
+    attention_context: tuple[int, int] = (-1, -1)
+    attention_style: Literal["regular", "chunked_limited"] = "regular"
+    xscaling: bool = False
+    untied_biases: bool = True
+    use_bias: bool = True
+    conv_kernel: int = 9
+    conv_context: tuple[int, int] | None = None
+    conv_norm: Norm = "batch"
+    conv_groups: int = 1
+    norm_over_padding: bool = False
+    output_width: int | None = None
+    reduction: Literal["striding", "pooling"] | None = None
+    reduction_position: int = -1
+    reduction_factor: int = 1
+    dropout: float = 0.1
+    dropout_pre_encoder: float = 0.1
+    dropout_emb: float = 0.0
+    dropout_att: float = 0.1
+    stochastic_depth: float = 0.0
+    stochastic_depth_mode: Literal["linear", "uniform"] = "linear"
+    stochastic_depth_start: int = 1
+    scan_layers: bool = True
+    remat: bool = False
+    dtype: Any = jnp.float32
+
+    @property
+    def total_factor(self) -> int:
+        """Feature frames per encoder frame."""
+        return self.subsampling_factor * (self.reduction_factor if self.reduction else 1)
+
+    @property
+    def output_dim(self) -> int:
+        """Width of the encoder's output."""
+        return self.output_width or self.width
+
+    @property
+    def drop_probabilities(self) -> Float[Array, " L"]:
+        """Stochastic depth of each layer (Lee and Watanabe, 2021)."""
+        layer = jnp.arange(self.num_layers) - self.stochastic_depth_start + 1
+        share = jnp.ones(self.num_layers)
+        if self.stochastic_depth_mode == "linear":
+            share = layer / max(self.num_layers - self.stochastic_depth_start, 1)
+        return jnp.where(layer > 0, self.stochastic_depth * share, 0.0)
+
+    @nn.compact
+    def __call__(
+        self,
+        features: Float[Array, "B T F"],
+        num_frames: Int[Array, " B"],
+        *,
+        train: bool = False,
+        return_layers: bool = False,
+    ) -> Any:
+        """Encodes `features`.
+
+        Returns:
+          (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
+          frames and of each layer's output. What lies beyond num_frames is finite and means nothing.
+        """
+        x, num_frames = self._subsample(features, num_frames)
+        if self.xscaling:
+            x = x * math.sqrt(self.width)
+        if self.attention == "abs_pos":
+            x = x + absolute_positions(x.shape[1], self.width).astype(x.dtype)
+        x = nn.Dropout(self.dropout_pre_encoder, name="dropout_pre_encoder")(x, deterministic=not train)
+
+        biases = None
+        if self.attention == "rel_pos" and not self.untied_biases:
+            heads = (self.num_heads, self.width // self.num_heads)
+            zeros = nn.initializers.zeros_init()
+            biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
+
+        context = self._context(x, num_frames, biases, train=train)
+        layers = [x]
+        if self.scan_layers and self.reduction is None:
+            x, outputs = self._scan(x, context, train=train, return_layers=return_layers)
+            layers += list(outputs) if return_layers else []
+        else:
+            layer_class = nn.remat(ConformerLayer, static_argnums=(4,)) if self.remat else ConformerLayer
+            for i in range(self.num_layers):
+                layer = layer_class(**self._layer_fields(), name=f"layers_{i}")
+                x = layer(x, self.drop_probabilities[i], context, train)
+                layers.append(x)
+                if self.reduction and self.reduction_position == i:
+                    x, num_frames = self._reduce(x, num_frames)
+                    context = self._context(x, num_frames, biases, train=train)
+
+        if self.output_width is not None:
+            x = dense(self.output_width, self.width, name="out", dtype=self.dtype)(x)
+        if self.reduction and self.reduction_position == -1:
+            x, num_frames = self._reduce(x, num_frames)
+        return (x, num_frames, layers) if return_layers else (x, num_frames)
+
+    def _subsample(self, features: Array, num_frames: Array) -> tuple[Array, Array]:
+        if self.subsampling_factor == 1:
+            return dense(self.width, features.shape[-1], name="subsampling", dtype=self.dtype)(
+                zero_padding(features, num_frames)
+            ), num_frames
+        if self.subsampling in ("stacking", "stacking_norm"):
+            norm = self.subsampling == "stacking_norm"
+            module = StackingSubsampling(self.subsampling_factor, self.width, norm, self.dtype, name="subsampling")
+        else:
+            depthwise = self.subsampling == "dw_striding"
+            module = ConvSubsampling(
+                self.subsampling_factor,
+                self.subsampling_channels,
+                self.width,
+                depthwise,
+                self.causal_subsampling,
+                self.dtype,
+                name="subsampling",
+            )
+        return module(features, num_frames)
+
+    def _reduce(self, x: Array, num_frames: Array) -> tuple[Array, Array]:
+        factor = self.reduction_factor
+        if self.reduction == "pooling":
+            return nn.max_pool(x, (factor,), (factor,)), num_frames // factor
+        width = x.shape[-1]
+        return ConvSubsampling(factor, width, width, depthwise=False, dtype=self.dtype, name="reduction")(x, num_frames)
+
+    def _context(self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, *, train: bool) -> LayerContext:
+        """What every layer at this frame rate shares."""
+        size = x.shape[1]
+        window = chunked_context_mask if self.attention_style == "chunked_limited" else context_mask
+        positions = None
+        if self.attention == "rel_pos":
+            positions = relative_positions(size, self.width).astype(self.dtype)
+            positions = nn.Dropout(self.dropout_emb)(positions, deterministic=not train)
+        return LayerContext(
+            frame_mask=length_mask(num_frames, size),
+            attention_mask=attention_mask(num_frames, window(size, *self.attention_context)),
+            positions=positions,
+            biases=biases,
+        )
+
+    def _layer_fields(self) -> dict[str, Any]:
+        """The fields that a layer shares with the encoder, by name."""
+        return {name: getattr(self, name) for name in ConformerLayer.__dataclass_fields__ if name not in MODULE_FIELDS}
+
+    def _scan(
+        self, x: Array, context: LayerContext, *, train: bool, return_layers: bool
+    ) -> tuple[Array, Float[Array, "L B T D"] | None]:
+        """All layers as one scanned layer."""
+
+        def body(layer: ConformerLayer, x: Array, drop_probability: Array) -> tuple[Array, Array | None]:
+            x = layer(x, drop_probability, context, train)
+            return x, (x if return_layers else None)
+
+        scan = nn.scan(
+            nn.remat(body, prevent_cse=False) if self.remat else body,
+            variable_axes={"params": 0, "batch_stats": 0},
+            split_rngs={"params": True, "dropout": True, "stochastic_depth": True},
+            length=self.num_layers,
+        )
+        return scan(ConformerLayer(**self._layer_fields(), name="layers"), x, self.drop_probabilities)
+
+
+def unstack_layers(encoder: dict[str, Any]) -> dict[str, Any]:
+    """One collection of a scanned encoder's variables, with `layers` split into `layers_0`, `layers_1`, ..."""
+    if "layers" not in encoder:
+        return encoder
+    rest = {name: value for name, value in encoder.items() if name != "layers"}
+    num_layers = len(jax.tree.leaves(encoder["layers"])[0])
+    return rest | {f"layers_{i}": jax.tree.map(lambda x, i=i: x[i], encoder["layers"]) for i in range(num_layers)}
+
+
+def stack_layers(encoder: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `unstack_layers`."""
+    names = sorted((n for n in encoder if n.startswith("layers_")), key=lambda n: int(n.removeprefix("layers_")))
+    if not names:
+        return encoder
+    rest = {name: value for name, value in encoder.items() if name not in names}
+    return rest | {"layers": jax.tree.map(lambda *xs: jnp.stack(xs), *(encoder[name] for name in names))}

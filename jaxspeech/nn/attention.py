@@ -1,0 +1,87 @@
+"""Multi-head self-attention, plain and with Transformer-XL's relative positions (Dai et al., 2019).
+
+scores[t, s] = ((q_t + u) . k_s + (q_t + v) . p_{t-s}) / sqrt(K)        relative
+scores[t, s] = q_t . k_s / sqrt(K)                                      absolute
+y_t = W_out  sum_s softmax_s(scores[t, s]) v_s
+"""
+
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxspeech.nn.initializers import dense
+
+# Low enough that exp() gives zero beside any real score, high enough for half precision.
+MASKED_SCORE = -10000.0
+
+
+def relative_shift(scores: Float[Array, "B H T R"]) -> Float[Array, "B H T T"]:
+    """Scores against relative position T-1-j at index j, re-indexed by key: out[t, s] = scores[t, T-1-t+s].
+
+    In the flattened rows that index is (T-1) + t (2T-2) + s, so two slices around a reshape do it.
+    """
+    b, h, t, r = scores.shape
+    if t == 1:
+        return scores
+    flat = scores.reshape(b, h, t * r)[:, :, t - 1 : t - 1 + t * (r - 1)]
+    return flat.reshape(b, h, t, r - 1)[..., :t]
+
+
+class SelfAttention(nn.Module):
+    """Self-attention over frames; relative where positions are passed.
+
+    Attributes:
+      num_heads: H; the width D is split into heads of K = D / H.
+      untied_biases: own position biases u and v in this layer; otherwise they are passed in.
+      use_bias: biases on the query, key, value and output projections (the position's never has one).
+      dropout: of the attention weights.
+      dtype: of the matrix products; the softmax is float32.
+    """
+
+    num_heads: int
+    untied_biases: bool = True
+    use_bias: bool = True
+    dropout: float = 0.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "B T D"],
+        mask: Bool[Array, "#B T T"],
+        positions: Float[Array, "R D"] | None = None,
+        biases: tuple[Float[Array, "H K"], Float[Array, "H K"]] | None = None,
+        *,
+        train: bool = False,
+    ) -> Float[Array, "B T D"]:
+        """Attends where `mask` (query, key) is True; a query with no key gives the output bias alone."""
+        b, t, width = x.shape
+        heads = (self.num_heads, width // self.num_heads)
+
+        def project(name: str) -> Float[Array, "B T H K"]:
+            return dense(width, width, name=name, dtype=self.dtype, use_bias=self.use_bias)(x).reshape(b, t, *heads)
+
+        query, key, value = project("query"), project("key"), project("value")
+        if positions is None:
+            scores = jnp.einsum("bthk,bshk->bhts", query, key)
+        else:
+            if self.untied_biases:
+                zeros = nn.initializers.zeros_init()
+                biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
+            assert biases is not None, "relative attention needs its biases u and v"
+            bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
+            position = dense(width, width, name="position", dtype=self.dtype, use_bias=False)(positions)
+            by_content = jnp.einsum("bthk,bshk->bhts", query + bias_u, key)
+            by_position = jnp.einsum("bthk,rhk->bhtr", query + bias_v, position.reshape(-1, *heads))
+            scores = by_content + relative_shift(by_position)
+
+        mask = mask[:, None]
+        scores = jnp.where(mask, scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)
+        weights = jnp.where(mask, jax.nn.softmax(scores, axis=-1), 0.0).astype(self.dtype)
+        weights = nn.Dropout(self.dropout, name="dropout")(weights, deterministic=not train)
+        context = jnp.einsum("bhts,bshk->bthk", weights, value).reshape(b, t, width)
+        return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)

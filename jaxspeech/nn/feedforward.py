@@ -1,0 +1,27 @@
+"""Position-wise feed-forward: W_down swish(W_up x)."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxspeech.nn.initializers import dense
+
+
+class FeedForward(nn.Module):
+    """Two projections around a swish (Gulati et al., 2020, section 2.3), without its norm and half-step."""
+
+    expansion: int = 4
+    use_bias: bool = True
+    dropout: float = 0.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B T D"], *, train: bool = False) -> Float[Array, "B T D"]:
+        width = x.shape[-1]
+        hidden = self.expansion * width
+        x = dense(hidden, width, name="up", dtype=self.dtype, use_bias=self.use_bias)(x)
+        x = nn.Dropout(self.dropout, name="dropout")(jax.nn.swish(x), deterministic=not train)
+        return dense(width, hidden, name="down", dtype=self.dtype, use_bias=self.use_bias)(x)

@@ -1,0 +1,23 @@
+"""Weight initialisers, uniform in +-1/sqrt(fan_in): what the published FastConformer recipes start from."""
+
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+def uniform_within(bound: float) -> Any:
+    """Initialiser drawing from U(-bound, bound)."""
+
+    def init(key: Any, shape: Any, dtype: Any = jnp.float32) -> Any:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+def dense(features: int, fan_in: int, *, name: str, dtype: Any, use_bias: bool = True) -> nn.Dense:
+    """`nn.Dense` with kernel and bias from U(+-1/sqrt(fan_in)); parameters stay float32, products are in `dtype`."""
+    init = uniform_within(1.0 / math.sqrt(fan_in))
+    return nn.Dense(features, use_bias=use_bias, dtype=dtype, kernel_init=init, bias_init=init, name=name)

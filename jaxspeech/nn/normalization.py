@@ -1,0 +1,87 @@
+"""Normalisation over frames for the convolution module; statistics in float32 whatever the compute dtype.
+
+y = scale (x - mean) / sqrt(var + eps) + bias
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+EPSILON = 1e-5
+
+
+class LayerNorm(nn.Module):
+    """Statistics over the channels of each frame (Ba et al., 2016)."""
+
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*shape D"]) -> Float[Array, "*shape D"]:
+        scale = self.param("scale", nn.initializers.ones_init(), (x.shape[-1],))
+        bias = self.param("bias", nn.initializers.zeros_init(), (x.shape[-1],))
+        x = x.astype(jnp.float32)
+        centred = x - x.mean(-1, keepdims=True)
+        inverse_deviation = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + EPSILON)
+        return (centred * inverse_deviation * scale + bias).astype(self.dtype)
+
+
+class GroupNorm(nn.Module):
+    """Statistics of each utterance over its frames and a group of channels (Wu and He, 2018).
+
+    `mask` says which frames count.
+    """
+
+    num_groups: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B T D"], mask: Bool[Array, "B T"]) -> Float[Array, "B T D"]:
+        b, t, width = x.shape
+        scale = self.param("scale", nn.initializers.ones_init(), (width,))
+        bias = self.param("bias", nn.initializers.zeros_init(), (width,))
+        grouped = x.astype(jnp.float32).reshape(b, t, self.num_groups, -1)
+        counts = mask[:, :, None, None]
+        mean = grouped.mean((1, 3), keepdims=True, where=counts)
+        centred = grouped - mean
+        variance = jnp.square(centred).mean((1, 3), keepdims=True, where=counts)
+        # A row of nothing but padding has no statistics: keep it finite.
+        normal = jnp.where(counts.any(1, keepdims=True), centred * jax.lax.rsqrt(variance + EPSILON), 0.0)
+        return (normal.reshape(b, t, width) * scale + bias).astype(self.dtype)
+
+
+class BatchNorm(nn.Module):
+    """Statistics of each channel over the batch's frames (Ioffe and Szegedy, 2015), running ones when not training.
+
+    `mask` says which frames count. The running variance is the unbiased one, as in torch. Under a sharded batch the
+    statistics are those of the whole batch.
+    """
+
+    momentum: float = 0.1
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T D"], mask: Bool[Array, "B T"], *, train: bool = False
+    ) -> Float[Array, "B T D"]:
+        width = x.shape[-1]
+        scale = self.param("scale", nn.initializers.ones_init(), (width,))
+        bias = self.param("bias", nn.initializers.zeros_init(), (width,))
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, (width,))
+        running_var = self.variable("batch_stats", "var", jnp.ones, (width,))
+        x = x.astype(jnp.float32)
+        if train:
+            counts = mask[:, :, None]
+            number = jnp.maximum(mask.sum(), 1).astype(jnp.float32)
+            mean = jnp.where(counts, x, 0.0).sum((0, 1)) / number
+            variance = jnp.where(counts, jnp.square(x - mean), 0.0).sum((0, 1)) / number
+            if not self.is_initializing():
+                unbiased = variance * number / jnp.maximum(number - 1.0, 1.0)
+                running_mean.value += self.momentum * (mean - running_mean.value)
+                running_var.value += self.momentum * (unbiased - running_var.value)
+        else:
+            mean, variance = running_mean.value, running_var.value
+        factor = scale * jax.lax.rsqrt(variance + EPSILON)
+        return (x * factor + (bias - mean * factor)).astype(self.dtype)

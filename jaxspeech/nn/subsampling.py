@@ -1,0 +1,120 @@
+"""From feature frames to fewer, wider ones: convolutions of stride 2, or stacking.
+
+    striding     [conv 3x3 / 2, ReLU] x log2(factor), then W [C F'] -> D      (Dong et al., 2018)
+    dw_striding  the same, all but the first split into depthwise and pointwise (Rekesh et al., 2023)
+    stacking     W [factor F] -> D on frames side by side, after a layer norm for stacking_norm
+
+Padding is zeroed before every layer and after the last, so it never reaches a real frame.
+"""
+
+import math
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.masks import zero_padding
+from jaxspeech.nn.initializers import dense, uniform_within
+from jaxspeech.nn.normalization import LayerNorm
+
+Subsampling = Literal["dw_striding", "striding", "stacking", "stacking_norm"]
+KERNEL, STRIDE = 3, 2
+
+
+def strided_length(length: Any, padding: tuple[int, int]) -> Any:
+    """Frames after one convolution of kernel 3 and stride 2: floor((n + padding - 3) / 2) + 1, never below 0."""
+    frames = (length + sum(padding) - KERNEL) // STRIDE + 1
+    return max(frames, 0) if isinstance(frames, int) else jnp.maximum(frames, 0)
+
+
+def _taps(x: Float[Array, "B T F C"]) -> list[list[Float[Array, "B T_out F_out C"]]]:
+    """The 3 x 3 strided views of a padded input that one output position is made of."""
+    rows, columns = ((size - KERNEL) // STRIDE + 1 for size in x.shape[1:3])
+    return [
+        [x[:, i : i + STRIDE * rows - 1 : STRIDE, j : j + STRIDE * columns - 1 : STRIDE] for j in range(KERNEL)]
+        for i in range(KERNEL)
+    ]
+
+
+class StridedConv2D(nn.Module):
+    """3 x 3 convolution of stride 2 over time and frequency, zero padding of (before, after) on both axes.
+
+    One input channel, or `depthwise`, is nine shifted multiply-adds (see `depthwise_conv1d`).
+    """
+
+    channels: int
+    padding: tuple[int, int]
+    depthwise: bool = False
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B T F C_in"]) -> Float[Array, "B T_out F_out C"]:
+        fan_in = KERNEL * KERNEL * (1 if self.depthwise else x.shape[-1])
+        init = uniform_within(1.0 / math.sqrt(fan_in))
+        shape = (KERNEL, KERNEL, fan_in // KERNEL**2, self.channels)
+        kernel = self.param("kernel", init, shape).astype(self.dtype)
+        bias = self.param("bias", init, (self.channels,)).astype(self.dtype)
+        x = jnp.pad(x.astype(self.dtype), ((0, 0), self.padding, self.padding, (0, 0)))
+        if fan_in == KERNEL * KERNEL:
+            taps = _taps(x)
+            return sum((taps[i][j] * kernel[i, j, 0] for i in range(KERNEL) for j in range(KERNEL)), bias)
+        dimensions = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, kernel, (STRIDE, STRIDE), "VALID", dimension_numbers=dimensions) + bias
+
+
+class ConvSubsampling(nn.Module):
+    """Convolutional subsampling by 2, 4 or 8.
+
+    Attributes:
+      factor: a power of two.
+      channels: C of every convolution.
+      width: D of the output.
+      depthwise: dw_striding; otherwise striding.
+      causal: pad 2 before and 1 after, on time and on frequency; otherwise 1 and 1.
+    """
+
+    factor: int
+    channels: int
+    width: int
+    depthwise: bool
+    causal: bool = False
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T F"], num_frames: Int[Array, " B"]
+    ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
+        padding = (KERNEL - 1, STRIDE - 1) if self.causal else (1, 1)
+        x = zero_padding(x, num_frames)[..., None]
+        for i in range(int(math.log2(self.factor))):
+            depthwise = self.depthwise and i > 0
+            x = StridedConv2D(self.channels, padding, depthwise, self.dtype, name=f"conv_{i}")(x)
+            num_frames = strided_length(num_frames, padding)
+            if depthwise:
+                x = dense(self.channels, self.channels, name=f"pointwise_{i}", dtype=self.dtype)(x)
+            x = zero_padding(jax.nn.relu(x), num_frames)
+        b, t, f, c = x.shape
+        return dense(self.width, f * c, name="out", dtype=self.dtype)(x.reshape(b, t, f * c)), num_frames
+
+
+class StackingSubsampling(nn.Module):
+    """`factor` frames side by side; a last group that is not full is dropped, so no real frame sees padding."""
+
+    factor: int
+    width: int
+    norm: bool = False
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T F"], num_frames: Int[Array, " B"]
+    ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
+        x = zero_padding(x, num_frames)
+        x = jnp.pad(x, ((0, 0), (0, -x.shape[1] % self.factor), (0, 0)))
+        if self.norm:
+            x = LayerNorm(dtype=self.dtype, name="norm")(x)
+        b, t, f = x.shape
+        x = x.reshape(b, t // self.factor, f * self.factor)
+        return dense(self.width, x.shape[-1], name="out", dtype=self.dtype)(x), num_frames // self.factor
