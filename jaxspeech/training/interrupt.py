@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM as a question that the loop asks between two steps."""
+
+import os
+import signal
+import sys
+from types import FrameType, TracebackType
+
+
+class Interrupt:
+    """True once the process was asked to stop; a second request stops it at once.
+
+        with Interrupt() as interrupted:
+            while not interrupted: ...
+
+    Attributes:
+      signal: the request, or None.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a process that ended by the signal."""
+        return 0 if self.signal is None else 128 + self.signal
+
+    def __enter__(self) -> "Interrupt":
+        self._before = {name: signal.signal(name, self._ask) for name in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for name, handler in self._before.items():
+            signal.signal(name, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self:
+            os._exit(128 + number)
+        self.signal = signal.Signals(number)
+        # Not print: a handler may run in the middle of another print.
+        os.write(sys.stderr.fileno(), b"\nStopping after this step ... (once more: stop at once, without saving)\n")

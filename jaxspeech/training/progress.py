@@ -1,0 +1,80 @@
+"""What a person sees of a run: a bar with loss, WER, utterances/s and time left, and lines that a log file keeps."""
+
+import sys
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from jaxspeech.types import Batch
+
+
+class Progress:
+    """Collects the steps' metrics without waiting for the device, and shows them.
+
+    Attributes:
+      totals: sums over all steps so far of what can be summed: examples, infeasible, skipped, audio_seconds.
+    """
+
+    SUMMED = ("examples", "infeasible", "skipped", "audio_seconds")
+
+    def __init__(self, *, step: int, steps: int):
+        on_terminal = sys.stderr.isatty()
+        self._bar = tqdm(total=steps, initial=step, unit="step", dynamic_ncols=True, disable=not on_terminal)
+        self._shown: dict[str, str] = {}
+        self._waiting: list[dict[str, Any]] = []
+        self._shapes: set[tuple[int, ...]] = set()
+        self._since = time.perf_counter()
+        self.totals = dict.fromkeys(self.SUMMED, 0.0)
+
+    def starting(self, batch: Batch, *, sample_rate: int) -> None:
+        """Before a step: a new shape is compiled first, which takes a while."""
+        shape = batch.samples.shape
+        if shape in self._shapes:
+            return
+        if not self._shapes and self._bar.disable:
+            self.line("Compiling the training step (again for each new batch shape) ...")
+        self._shapes.add(shape)
+        self._bar.set_postfix_str(f"compiling for {shape[0]} x {shape[1] / sample_rate:.1f} s ...")
+
+    def finished(self, metrics: dict[str, Any]) -> None:
+        """After a step was started; its metrics may still be on their way."""
+        self._waiting.append(metrics)
+        self._bar.update()
+
+    def summary(self) -> dict[str, float]:
+        """Sums, and means over the steps that changed something, since the last summary; waits for them and shows them."""
+        if not self._waiting:
+            return {}
+        waiting, self._waiting = jax.device_get(self._waiting), []
+        columns = {name: np.array([metrics[name] for metrics in waiting], np.float64) for name in waiting[0]}
+        done = columns["skipped"] == 0
+        if not done.any():
+            done[:] = True
+        summary = {n: float(x.sum() if n in self.SUMMED else x[done].mean()) for n, x in columns.items()}
+        for name in self.SUMMED:
+            self.totals[name] += summary[name]
+        elapsed = time.perf_counter() - self._since
+        self._since = time.perf_counter()
+        summary["utterances_per_second"] = summary["examples"] / elapsed
+        self.show(loss=f"{summary['loss']:.3f}", utt=f"{summary['utterances_per_second']:.0f}/s")
+        return summary
+
+    def show(self, **values: str) -> None:
+        """Adds to what the bar shows."""
+        self._shown |= values
+        self._bar.set_postfix(self._shown)
+
+    def line(self, text: str) -> None:
+        """A line of its own, above the bar."""
+        self._bar.write(text, file=sys.stdout)
+        sys.stdout.flush()
+
+    def resume_clock(self) -> None:
+        """After work between steps (an evaluation) that is not to count in utterances/s."""
+        self._since = time.perf_counter()
+
+    def close(self) -> None:
+        self._bar.close()
