@@ -1,0 +1,84 @@
+"""Speech from text by eSpeak NG, a small formant synthesizer that `pip install espeakng-loader` brings along.
+
+A voice is an accent ("en-us") and a variant of the speaker ("f3"), written "en-us+f3". eSpeak keeps state from one
+utterance to the next, so what `speak` returns depends on all that this process has spoken before, and on nothing else.
+"""
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int16
+
+from jaxspeech.errors import SpeechError
+
+MISSING = (
+    'the quickstart corpus is spoken by eSpeak NG, which is not installed: python -m pip install -e ".[quickstart]"'
+)
+
+# From espeak-ng/speak_lib.h.
+_SYNCHRONOUS = 2
+_RATE, _PITCH, _RANGE = 1, 3, 4
+_POSITION_CHARACTER = 1
+_UTF8 = 1
+_OK = 0
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+class Espeak:
+    """The synthesizer, loaded into this process.
+
+    Attributes:
+      sample_rate: of what `speak` returns, in Hz.
+      variants: definition of every speaker variant, by name.
+    """
+
+    def __init__(self):
+        try:
+            import espeakng_loader
+        except ImportError:
+            raise SpeechError(MISSING) from None
+        folder = Path(espeakng_loader.get_data_path())
+        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        self.sample_rate: int = self._library.espeak_Initialize(_SYNCHRONOUS, 0, str(folder).encode(), 0)
+        if self.sample_rate <= 0:
+            raise SpeechError(f"eSpeak NG cannot read its data in {folder}: reinstall espeakng-loader")
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # else the clock's
+        self.variants = {
+            path.name: path.read_text(encoding="utf-8", errors="replace")
+            for path in sorted((folder / "voices" / "!v").iterdir())
+        }
+
+    def speak(self, text: str, *, voice: str, rate: int, pitch: int, pitch_range: int) -> Int16[np.ndarray, " S"]:
+        """Says `text`.
+
+        Args:
+          text: what to say.
+          voice: accent and variant, "en-us+f3".
+          rate: words per minute, 80 to 450; eSpeak's own default is 175.
+          pitch: 0 to 99; 50 is the voice's own.
+          pitch_range: liveliness, 0 (monotone) to 99; 50 is the voice's own.
+
+        Raises:
+          SpeechError: for a voice that this eSpeak does not have.
+        """
+        chunks: list[np.ndarray] = []
+
+        def collect(samples, count, _events):
+            if count > 0:
+                chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+            return 0  # go on
+
+        callback = _Callback(collect)  # this name keeps it alive while C calls it
+        library, data = self._library, text.encode()
+        library.espeak_SetSynthCallback(callback)
+        known = voice.partition("+")[2] in {"", *self.variants}  # eSpeak itself ignores a variant it does not know
+        if not known or library.espeak_SetVoiceByName(voice.encode()) != _OK:
+            raise SpeechError(
+                f"eSpeak NG has no voice {voice!r}: install the espeakng-loader that pyproject.toml names"
+            )
+        for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
+            library.espeak_SetParameter(parameter, value, 0)
+        library.espeak_Synth(data, ctypes.c_size_t(len(data) + 1), 0, _POSITION_CHARACTER, 0, _UTF8, None, None)
+        return np.concatenate(chunks) if chunks else np.zeros(0, np.int16)
