@@ -1,0 +1,129 @@
+"""Manifests: what a line means, what is left out and counted, and when reading stops."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from jaxspeech.data.manifest import Manifest, write_manifest
+from jaxspeech.data.problems import Problems
+from jaxspeech.errors import ManifestError
+
+
+def line(number=0, **fields):
+    return json.dumps(
+        {"audio_filepath": f"audio/{number}.wav", "duration": 1.0 + number, "text": f"text {number}"} | fields
+    )
+
+
+def write(path, *lines):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_entries_keep_everything_that_the_line_says(tmp_path):
+    path = write(
+        tmp_path / "m.jsonl",
+        line(0, offset=0.5, lang="de", speaker="x"),
+        "",
+        line(1, text="grüße", audio_filepath="/a/b.wav"),
+    )
+    manifest = Manifest(path)
+    first, second = manifest[0], manifest[1]
+    assert len(manifest) == 2
+    assert first.path == tmp_path / "audio/0.wav" and (first.offset, first.duration) == (0.5, 1.0)
+    assert first.fields["lang"] == "de" and first.fields["speaker"] == "x"
+    assert str(second.path) == "/a/b.wav" and second.text == "grüße" and second.offset == 0.0
+
+
+def test_several_manifests_with_weights(tmp_path):
+    one = write(tmp_path / "one/m.jsonl", line(0), line(1))
+    two = write(tmp_path / "two/m.jsonl", line(2))
+    manifest = Manifest([str(one), {"path": two, "weight": 2.5}])
+    np.testing.assert_array_equal(manifest.weights, [1, 1, 2.5])
+    np.testing.assert_array_equal(manifest.durations, [1, 2, 3])
+    assert manifest[2].path == tmp_path / "two/audio/2.wav"
+
+
+def test_duration_limits_are_counted(tmp_path):
+    manifest = Manifest(write(tmp_path / "m.jsonl", *(line(i) for i in range(10))), min_seconds=3, max_seconds=6)
+    np.testing.assert_array_equal(manifest.durations, [3, 4, 5, 6])
+    assert (manifest.too_short, manifest.too_long) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ('{"audio_filepath": ', "not a JSON object"),
+        ("[1, 2]", "not a JSON object"),
+        ('{"text": "a", "duration": 1}', "no audio_filepath"),
+        ('{"audio_filepath": "a.wav", "duration": 1}', "no text"),
+        (line(text=5), "no text"),
+        (line(duration=-1), "duration is -1"),
+        (line(duration="long"), "duration is 'long'"),
+        (line(duration=float("nan")), "duration is nan"),
+        (line(offset=-2), "offset is -2"),
+        (line(duration=None), "no such file"),
+    ],
+)
+def test_a_bad_line_is_named_once_and_skipped(tmp_path, bad, why):
+    said = []
+    path = write(tmp_path / "m.jsonl", line(0), bad, line(1))
+    manifest = Manifest(path, problems=Problems(report=said.append))
+    assert [entry.text for entry in manifest] == ["text 0", "text 1"]
+    assert len(manifest.problems) == len(said) == 1
+    assert f"{path}:2: " in said[0] and why in said[0] and "\n" not in said[0]
+
+
+def test_too_many_bad_lines_stop_with_one_error(tmp_path):
+    path = write(tmp_path / "m.jsonl", *["{"] * 7, *(line(i) for i in range(93)))
+    quiet = lambda line: None  # noqa: E731
+    assert len(Manifest(path, problems=Problems(max_share=0.07, max_few=0, report=quiet))) == 93
+    with pytest.raises(ManifestError, match=r"7 of 100 examples are unusable .*m\.jsonl:7: not a JSON"):
+        Manifest(path, problems=Problems(max_share=0.06, max_few=0, report=quiet))
+    assert len(Manifest(path, problems=Problems(max_share=0.0, max_few=7, report=quiet))) == 93
+
+
+def test_a_missing_duration_comes_from_the_audio(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(24000, np.float32), 16000)
+    path = write(tmp_path / "m.jsonl", '{"audio_filepath": "a.wav", "text": "", "offset": 0.5}')
+    assert Manifest(path)[0].duration == 1.0
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ("missing.jsonl", "no such manifest"),
+        ("empty.jsonl", "empty manifest"),
+        ("blank.jsonl", "no usable example in 0 lines"),
+        ({"path": "good.jsonl", "weight": 0}, "weight is 0"),
+        ({"path": "good.jsonl", "wieght": 2}, "wieght"),
+    ],
+)
+def test_unusable_manifests(tmp_path, monkeypatch, sources, message):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "good.jsonl", line())
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "blank.jsonl").write_text("\n\n")
+    with pytest.raises(ManifestError, match=message):
+        Manifest(sources)
+
+
+def test_write_and_read_back(tmp_path):
+    entries = [{"audio_filepath": f"{i}.wav", "duration": 0.1 * (i + 1), "text": "ü" * i} for i in range(5)]
+    write_manifest(tmp_path / "m.jsonl", entries)
+    assert [entry.fields for entry in Manifest(tmp_path / "m.jsonl")] == entries
+
+
+def test_a_failed_write_leaves_the_old_manifest(tmp_path):
+    write_manifest(tmp_path / "m.jsonl", [{"audio_filepath": "old"}])
+    with pytest.raises(TypeError):
+        write_manifest(tmp_path / "m.jsonl", [{"audio_filepath": "new"}, {"audio_filepath": object()}])
+    assert (tmp_path / "m.jsonl").read_text() == '{"audio_filepath": "old"}\n'
+
+
+def test_take_selects_in_order(tmp_path):
+    manifest = Manifest(write(tmp_path / "m.jsonl", *(line(i) for i in range(5)))).take(np.array([3, 1]))
+    assert [entry.text for entry in manifest] == ["text 3", "text 1"]

@@ -1,0 +1,137 @@
+"""The quickstart corpus: the same every time, unheard voices and sentences for evaluation, made once."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from jaxspeech.data import quickstart
+from jaxspeech.data.espeak import Espeak
+from jaxspeech.data.quickstart import make_corpus, plan, split_variants
+from jaxspeech.errors import SpeechError
+
+pytest.importorskip("espeakng_loader", reason='eSpeak NG comes with pip install -e ".[quickstart]"')
+
+VARIANTS = {
+    "ann": "pitch 100 120",
+    "bob": "pitch 80 90",
+    "bob2": "pitch 80 95",
+    "bob3": "klatt 4",
+    "carl": "language variant\necho 10 10000",
+    "carl2": "echo 140 10",
+    "hush": "  breath 75 75",
+    "m1": "roughness 4",
+    "m2": "flutter 5",
+    "old": "flutter 20",
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    make_corpus(folder, train=12, dev=6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def variants() -> dict[str, str]:
+    return Espeak().variants
+
+
+def entries(manifest: Path) -> list[dict]:
+    return [json.loads(line) for line in manifest.read_text().splitlines()]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_same_bytes_every_time(corpus, tmp_path):
+    make_corpus(tmp_path, train=12, dev=6)
+    assert digests(tmp_path) == digests(corpus)
+
+
+def test_manifests_describe_the_files(corpus):
+    for part, count in (("train", 12), ("dev", 6)):
+        lines = entries(corpus / f"{part}.jsonl")
+        assert len(lines) == count
+        for line in lines:
+            samples, rate = soundfile.read(corpus / line["audio_filepath"], dtype="int16")
+            assert rate == 16000
+            assert line["duration"] == pytest.approx(len(samples) / rate, abs=1e-4)
+            # A word takes 0.15 to 1 second.
+            assert 0.15 < line["duration"] / len(line["text"].split()) < 1.0
+
+
+def test_audio_is_speech_with_noise_at_its_level(corpus, variants):
+    utterances = plan(variants, train=12, dev=6)["dev"]
+    for utterance in utterances:
+        samples, _ = soundfile.read(corpus / "audio" / f"{utterance.name}.flac", dtype="float32")
+        assert 20 * np.log10(np.abs(samples).max()) == pytest.approx(utterance.level_db, abs=2.0)
+        silence = samples[: int(utterance.silence[0] * 16000)]
+        snr = 10 * np.log10(np.mean(samples**2) / np.mean(silence**2))
+        assert snr == pytest.approx(utterance.snr_db, abs=1.0)
+
+
+def test_second_call_makes_nothing(corpus, monkeypatch):
+    monkeypatch.setattr(quickstart.subprocess, "run", lambda *args, **kwargs: pytest.fail("made again"))
+    manifests = make_corpus(corpus, train=12, dev=6)
+    assert manifests == {"train": corpus / "train.jsonl", "dev": corpus / "dev.jsonl"}
+
+
+def test_incomplete_or_other_corpus_is_made_anew(corpus, tmp_path):
+    make_corpus(tmp_path, train=1, dev=6)
+    (tmp_path / "audio" / "dev" / "00002.flac").unlink()
+    make_corpus(tmp_path, train=12, dev=6)
+    assert digests(tmp_path) == digests(corpus)
+
+
+def test_evaluation_is_unheard(variants):
+    parts = plan(variants, train=3000, dev=200)
+    texts = {part: {u.text for u in utterances} for part, utterances in parts.items()}
+    accents, speakers = (
+        {part: {u.voice.split("+")[i] for u in utterances} for part, utterances in parts.items()} for i in (0, 1)
+    )
+    assert not texts["train"] & texts["dev"]
+    assert not speakers["train"] & speakers["dev"]
+    assert accents["dev"] - accents["train"] == {quickstart.UNHEARD_ACCENT}
+    assert len(texts["dev"]) > 150 and len(speakers["dev"]) > 10
+    words = {part: {word for text in texts[part] for word in text.split()} for part in texts}
+    assert 100 <= len(words["train"]) <= 200
+    assert words["dev"] <= words["train"]
+
+
+def test_larger_corpus_starts_like_a_smaller_one(variants):
+    small, large = plan(variants, train=20, dev=10), plan(variants, train=40, dev=10)
+    assert large["train"][:20] == small["train"]
+    assert large["dev"] == small["dev"]
+
+
+def test_families_stay_together_and_effects_are_not_evaluated():
+    heard, unheard = split_variants(VARIANTS)
+    # Natural families are ann, bob, carl, m1, m2: every fourth, from the second, is kept for evaluation.
+    assert unheard == ["bob", "bob2"]
+    assert heard == ["ann", "carl", "carl2", "hush", "m1", "m2", "old"]
+
+
+def test_unknown_voice_is_an_error():
+    with pytest.raises(SpeechError, match="no voice 'en-us\\+nobody'"):
+        Espeak().speak("hello", voice="en-us+nobody", rate=175, pitch=50, pitch_range=50)
+
+
+def test_missing_espeak_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(quickstart.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SpeechError, match=r'pip install -e "\.\[quickstart\]"') as error:
+        make_corpus(tmp_path / "corpus")
+    assert "\n" not in str(error.value)
+
+
+def test_folder_that_cannot_be_written_is_an_error(tmp_path, capfd):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SpeechError, match="not complete"):
+        make_corpus(tmp_path / "file" / "corpus", train=1, dev=1)
+    assert "Traceback" not in capfd.readouterr().err
