@@ -209,7 +209,7 @@ def _audio_path(folder: Path, utterance: Utterance) -> Path:
 def _is_complete(folder: Path, sizes: dict[str, int]) -> bool:
     try:
         return json.loads((folder / _MARKER).read_text()) == {"version": _VERSION, **sizes}
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, json.JSONDecodeError):
         return False
 
 

@@ -58,7 +58,7 @@ TEMPLATES = [
     "meet {article} {person} at the {place} on {day}",
     "open the {color} door and close the {room} window",
     "play some music in the {room} for {count} minutes",
-    "what time is it",
+    "what time does the {vehicle} leave for the {place}",
     "add {food} and {food} to the list",
     "my number is {count} {count} {count} {count} {count}",
 ]
