@@ -40,12 +40,14 @@ class Progress:
         self._bar.set_postfix_str(f"compiling for {shape[0]} x {shape[1] / sample_rate:.1f} s ...")
 
     def finished(self, metrics: dict[str, Any]) -> None:
-        """After a step was started; its metrics may still be on their way."""
+        """After a step was started; its metrics are still on their way, those of the step before are waited for."""
+        if self._waiting:
+            jax.block_until_ready(self._waiting[-1])  # so that batches do not pile up on the device
         self._waiting.append(metrics)
         self._bar.update()
 
     def summary(self) -> dict[str, float]:
-        """Sums, and means over the steps that changed something, since the last summary; waits for them and shows them."""
+        """Sums, and means over the steps that changed something, since the last summary; waits for them, shows them."""
         if not self._waiting:
             return {}
         waiting, self._waiting = jax.device_get(self._waiting), []
