@@ -1,0 +1,183 @@
+"""Log-mel spectrograms, number for number those of NeMo's AudioToMelSpectrogramPreprocessor.
+
+    x = x + dither * noise                        when training
+    x[n] = x[n] - preemphasis * x[n - 1]          and 0 beyond the utterance's end
+    y = mel_filters(|STFT(x)|^mag_power)
+    y = log(y + guard)
+    y = (y - mean) / (std + 1e-5)                 over the utterance
+
+The frames are centred on every hop-th sample, with zeros around the audio.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.errors import ConfigError
+from jaxspeech.features.checks import check_band, check_choice, check_not_negative, check_positive
+from jaxspeech.features.filterbank import mel_filterbank
+from jaxspeech.features.framing import Framing, framing
+from jaxspeech.features.normalization import NORMALIZATIONS, normalize
+from jaxspeech.features.spectrum import filtered_spectrum
+from jaxspeech.features.window import WINDOWS, centred_window
+from jaxspeech.masks import length_mask, zero_padding
+
+
+class MelSpectrogram(nn.Module):
+    """Waveforms to log-mel frames.
+
+    Attributes:
+      sample_rate: of the audio, in Hz.
+      window: "hann", "hamming", "blackman", "bartlett" (symmetric) or "none".
+      window_seconds, hop_seconds: length of a frame, and distance between two; fractions of a sample are dropped.
+      fft_size: length of the Fourier transform; None: the least power of two that holds the window.
+      num_mels: mel bands.
+      preemphasis: share of the preceding sample to subtract; None: leave the audio as it is.
+      dither: standard deviation of the noise that training adds (random stream "dither").
+      normalize: "per_feature", "all_features" or "none".
+      log: take the logarithm.
+      log_guard: what keeps it finite: "add" log_guard_value, or "clamp" to at least that.
+      log_guard_value: in units of mel energy.
+      mag_power: exponent of the magnitudes; 2 gives energies.
+      low_hz, high_hz: range of the mel bands; None: up to half the sample rate.
+      mel_norm: "slaney", filters of equal area, or "none", filters of equal height.
+      pad_to: the number of frames T becomes a multiple of this; 0: as it comes.
+      pad_value: what frames beyond an utterance's end hold.
+      exact_pad: pad the audio by (fft_size - hop) / 2 on each side, not fft_size / 2: one frame less.
+      frame_splicing: copies of each frame, side by side.
+
+    Raises:
+      ConfigError: for a field that cannot be used.
+    """
+
+    sample_rate: int = 16000
+    window: str = "hann"
+    window_seconds: float = 0.025
+    hop_seconds: float = 0.01
+    fft_size: int | None = 512
+    num_mels: int = 80
+    preemphasis: int | float | None = 0.97
+    dither: int | float = 1e-5
+    normalize: str = "per_feature"
+    log: bool = True
+    log_guard: str = "add"
+    log_guard_value: int | float = 2**-24
+    mag_power: int | float = 2.0
+    low_hz: int | float = 0.0
+    high_hz: int | float | None = None
+    mel_norm: str = "slaney"
+    pad_to: int = 0
+    pad_value: int | float = 0.0
+    exact_pad: bool = False
+    frame_splicing: int = 1
+
+    def __post_init__(self):
+        check_choice("window", self.window, WINDOWS)
+        check_choice("normalize", self.normalize, NORMALIZATIONS)
+        check_choice("log_guard", self.log_guard, ("add", "clamp"))
+        check_choice("mel_norm", self.mel_norm, ("slaney", "none"))
+        check_positive(num_mels=self.num_mels, frame_splicing=self.frame_splicing)
+        check_band(self.low_hz, self._top_hz, sample_rate=self.sample_rate)
+        check_not_negative(pad_to=self.pad_to)
+        hop = self._framing.hop
+        if self.exact_pad and hop % 2:
+            raise ConfigError(f"exact_pad needs an even hop, not {hop} samples: change hop_seconds")
+        super().__post_init__()
+
+    @property
+    def num_features(self) -> int:
+        """F of the result."""
+        return self.num_mels * self.frame_splicing
+
+    @nn.compact
+    def __call__(
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
+    ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
+        """Features in float32, whatever the dtype of the samples, and the number of real frames of each row.
+
+        A row has num_samples // hop real frames; the tensor has one more than the longest possible row, and more
+        with `pad_to`. What the samples beyond `num_samples` hold, NaN included, does not matter.
+        """
+        samples, num_samples = jnp.asarray(samples, jnp.float32), jnp.asarray(num_samples)
+        if train and self.dither > 0:
+            samples += self.dither * jax.random.normal(self.make_rng("dither"), samples.shape)
+
+        samples = self._emphasize(samples, num_samples)
+        samples = jnp.pad(samples, ((0, 0), (self._margin, self._margin)))
+        window, hop, fft = self._framing
+        energies = filtered_spectrum(
+            samples, centred_window(self.window, window, size=fft), self._filters(), hop=hop, mag_power=self.mag_power
+        )
+        features = self._compress(energies) if self.log else energies
+        # The peer splices a frame with itself, not with its neighbours.
+        features = jnp.tile(features, (1, 1, self.frame_splicing))
+
+        num_frames = self._num_frames(num_samples)
+        features = normalize(features, num_frames, over=self.normalize)
+        return self._pad(features, num_frames), num_frames
+
+    @property
+    def _framing(self) -> Framing:
+        return framing(
+            sample_rate=self.sample_rate,
+            window_seconds=self.window_seconds,
+            hop_seconds=self.hop_seconds,
+            fft_size=self.fft_size,
+        )
+
+    @property
+    def _margin(self) -> int:
+        """Zeros on each side of the audio."""
+        _, hop, fft = self._framing
+        return (fft - hop) // 2 if self.exact_pad else fft // 2
+
+    @property
+    def _top_hz(self) -> float:
+        return float(self.high_hz or self.sample_rate / 2)
+
+    def _num_frames(self, num_samples: Array) -> Array:
+        frames = (num_samples + 2 * self._margin - self._framing.fft) // self._framing.hop
+        return jnp.maximum(frames, 0).astype(jnp.int32)
+
+    def _emphasize(self, samples: Array, num_samples: Array) -> Array:
+        if self.preemphasis is None:
+            return zero_padding(samples, num_samples)
+        before = jnp.pad(samples[:, :-1], ((0, 0), (1, 0)))
+        # With exact_pad the peer cuts at num_samples only after it has padded, and so loses the end of the audio.
+        end = num_samples - self._margin if self.exact_pad else num_samples
+        return zero_padding(samples - self.preemphasis * before, end)
+
+    def _filters(self) -> np.ndarray:
+        return mel_filterbank(
+            self.num_mels,
+            fft_size=self._framing.fft,
+            sample_rate=self.sample_rate,
+            low_hz=self.low_hz,
+            high_hz=self._top_hz,
+            norm=self.mel_norm,
+        )
+
+    def _compress(self, energies: Array) -> Array:
+        if self.log_guard == "add":
+            return jnp.log(energies + self.log_guard_value)
+        return jnp.log(jnp.maximum(energies, self.log_guard_value))
+
+    def _pad(self, features: Array, num_frames: Array) -> Array:
+        extra = -features.shape[1] % self.pad_to if self.pad_to else 0
+        features = jnp.pad(features, ((0, 0), (0, extra), (0, 0)))
+        return jnp.where(length_mask(num_frames, features.shape[1])[:, :, None], features, self.pad_value)
+
+
+def log_mel(
+    samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, dither_key: Any = None, **fields: Any
+) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
+    """`MelSpectrogram(**fields)` as a pure function: features [B T F] and the number of real frames [B].
+
+    With a `dither_key` it adds the noise that training adds.
+    """
+    rngs = None if dither_key is None else {"dither": dither_key}
+    return MelSpectrogram(**fields).bind({}, rngs=rngs)(samples, num_samples, train=rngs is not None)
