@@ -1,0 +1,252 @@
+"""The one-file archive: an uncompressed zip of configuration, tokenizer and weights.
+
+    config.json        {"model": ..., "tokenizer": ...}
+    tokenizer/*        the tokenizer's files
+    checkpoint/*       the Orbax tree of the variables, which TensorStore reads where it lies
+    metadata.json      {"format", "jaxspeech", "files": {name: {"size", "sha256"}}, "metadata": ...}
+
+Reading runs no code and writes nothing: members are those that metadata.json lists, stored as they are, each with
+its size and hash, and no array is larger than what is stored of it.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tensorstore as ts
+
+from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.text.tokenizer import Tokenizer, build_tokenizer
+from jaxspeech.types import Variables
+
+FORMAT = 1
+TREE = "checkpoint/state/"
+MEMBER = re.compile(r"(config|metadata)\.json|tokenizer/\w[\w.-]*|checkpoint/(\w[\w.-]*/)*\w[\w.-]*", re.ASCII)
+# What zipfile, json and TensorStore raise over damaged input.
+DAMAGE = (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError, NotImplementedError)
+# TensorStore keeps values of up to this many bytes compressed in its index, larger ones as they are.
+INLINE_BYTES = 1024
+BLOCK_BYTES = 1 << 22
+# TensorStore reads no member of a zip that has 2 GiB or more.
+CHUNK_BYTES = 1 << 28
+
+
+class Archive(NamedTuple):
+    """What a model file holds, whichever format it came from.
+
+    Attributes:
+      model: the configuration that `build` takes.
+      tokenizer: text to token ids and back.
+      variables: nested dicts of NumPy arrays.
+      metadata: whatever its writer wanted to say, JSON-able.
+    """
+
+    model: dict[str, Any]
+    tokenizer: Tokenizer
+    variables: Variables
+    metadata: dict[str, Any]
+
+    def cast(self, dtype: Any) -> "Archive":
+        """The same with floating-point parameters in `dtype` (None: as they are); running statistics stay."""
+        if dtype is None:
+            return self
+
+        def cast(x: Any) -> Any:
+            return x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+        return self._replace(variables=self.variables | {"params": jax.tree.map(cast, self.variables["params"])})
+
+
+def save_archive(
+    path: str | os.PathLike[str],
+    *,
+    model: dict[str, Any],
+    tokenizer: Tokenizer,
+    variables: Variables,
+    metadata: dict[str, Any] | None = None,
+) -> None:
+    """Writes one file at `path`, which holds the old file or the whole new one whatever happens.
+
+    Args:
+      path: conventionally ends in .jaxspeech; its folder is made.
+      model: the configuration that `build` takes, JSON-able.
+      tokenizer: saved with its files.
+      variables: nested dicts of arrays.
+      metadata: anything JSON-able that `load_archive` shall return.
+    Raises:
+      ArchiveError: the file cannot be written.
+    """
+    path = Path(path)
+    small = {"config.json": _to_json({"model": model, "tokenizer": tokenizer.config()})}
+    small |= {f"tokenizer/{name}": content for name, content in tokenizer.files().items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            tree = Path(folder, "checkpoint")
+            _save_tree(tree, variables)
+            written = Path(folder, "archive")
+            with open(written, "wb") as stream:
+                _write_zip(stream, small, tree, metadata or {})
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(written, path)
+    except (OSError, ValueError) as error:
+        if not isinstance(error, OSError) and "os_error_code" not in str(error):
+            raise
+        raise ArchiveError(f"{path}: cannot be written ({_system_reason(error)}); the old file is as it was") from error
+
+
+def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
+    """Reads an archive.
+
+    Args:
+      path: written by `save_archive`.
+      dtype: casts the floating-point parameters; running statistics keep their own type.
+    Raises:
+      ArchiveError: the file is missing, damaged, or not such an archive.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ArchiveError(f"{path}: no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            metadata = _verified_metadata(archive)
+            config = json.loads(archive.read("config.json"))
+            names = [name for name in archive.namelist() if name.startswith("tokenizer/")]
+            files = {name.removeprefix("tokenizer/"): archive.read(name) for name in names}
+            tree = json.loads(archive.read(TREE + "_METADATA"))["tree_metadata"]
+            num_bytes = sum(i.file_size for i in archive.infolist() if i.filename.startswith("checkpoint/"))
+        variables = _load_tree(path, tree, num_bytes)
+        tokenizer = build_tokenizer(config["tokenizer"], files)
+        return Archive(dict(config["model"]), tokenizer, variables, metadata).cast(dtype)
+    except SpeechError as error:
+        raise ArchiveError(f"{path}: {error}") from error
+    except (*DAMAGE, RecursionError) as error:
+        raise ArchiveError(f"{path}: not a jaxspeech archive, or damaged ({_system_reason(error)})") from error
+
+
+def _to_json(value: Any) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode()
+
+
+def _save_tree(folder: Path, variables: Variables) -> None:
+    """Saves the variables with Orbax, uncompressed so that they can be read where they lie."""
+    from orbax.checkpoint import v1 as ocp  # most of a second, and only for saving
+
+    context = ocp.Context()
+    context.array.saving.use_compression = False
+    context.array.saving.storage_options.chunk_byte_size = CHUNK_BYTES
+    context.array.saving.ocdbt_target_data_file_size = CHUNK_BYTES
+    # One process saves; the others, where there are any, do not take part.
+    context.multiprocessing.primary_host = jax.process_index()
+    context.multiprocessing.active_processes = {jax.process_index()}
+    with context, _quiet("absl"):
+        ocp.save(folder.absolute(), jax.tree.map(np.asarray, variables))
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Orbax logs the traceback of an error in every thread that it passes; it reaches us as an exception anyway."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _write_zip(stream: BinaryIO, small: dict[str, bytes], tree: Path, metadata: dict[str, Any]) -> None:
+    """Stores every file, and their sizes and hashes last."""
+    files = {}
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in small.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+            files[name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for file in sorted(p for p in tree.rglob("*") if p.is_file()):
+            name = f"checkpoint/{file.relative_to(tree).as_posix()}"
+            with open(file, "rb") as source, archive.open(zipfile.ZipInfo(name), "w") as target:
+                digest = hashlib.sha256()
+                while block := source.read(BLOCK_BYTES):
+                    digest.update(block)
+                    target.write(block)
+            files[name] = {"size": file.stat().st_size, "sha256": digest.hexdigest()}
+        version = importlib.metadata.version("jaxspeech")
+        content = {"format": FORMAT, "jaxspeech": version, "files": files, "metadata": metadata}
+        archive.writestr(zipfile.ZipInfo("metadata.json"), _to_json(content))
+
+
+def _verified_metadata(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """The writer's metadata, once every member is what metadata.json says."""
+    members = {member.filename: member for member in archive.infolist()}
+    if len(members) != len(archive.infolist()):
+        raise ArchiveError("two members of one name")
+    for name, member in members.items():
+        if not MEMBER.fullmatch(name):
+            raise ArchiveError(f"unexpected member {name!r}")
+        if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
+            raise ArchiveError(f"member {name!r} is compressed")
+    if "metadata.json" not in members:
+        raise ArchiveError("not a jaxspeech archive (no metadata.json)")
+    content = json.loads(archive.read("metadata.json"))
+    if content["format"] != FORMAT:
+        raise ArchiveError(f"format {content['format']!r} is newer than this jaxspeech reads ({FORMAT}): update it")
+    files = content["files"]
+    if missing := sorted(set(files) ^ (set(members) - {"metadata.json"})):
+        raise ArchiveError(f"its list of files and its members differ in {missing[0]!r}")
+    for name, expected in files.items():
+        if members[name].file_size != expected["size"]:
+            raise ArchiveError(f"{name}: {members[name].file_size} bytes, expected {expected['size']}")
+        digest = hashlib.sha256()
+        with archive.open(name) as member:
+            while block := member.read(BLOCK_BYTES):
+                digest.update(block)
+        if digest.hexdigest() != expected["sha256"]:
+            raise ArchiveError(f"{name} is damaged (SHA-256 differs)")
+    return dict(content["metadata"])
+
+
+def _load_tree(path: Path, tree: dict[str, Any], num_bytes: int) -> Variables:
+    """The nested dict of arrays that `tree`, Orbax's description, says lies in the archive."""
+    base = {"driver": "zip", "base": {"driver": "file", "path": str(path.absolute())}, "path": TREE}
+    context = ts.Context()
+
+    def open_array(keys: tuple[str, ...]) -> Any:
+        kvstore = {"driver": "ocdbt", "base": base, "path": ".".join(keys) + "/"}
+        return ts.open({"driver": "zarr3", "kvstore": kvstore}, context=context, open=True, read=True)
+
+    nodes = {tuple(part["key"] for part in entry["key_metadata"]): entry["value_metadata"] for entry in tree.values()}
+    # Empty dicts are nodes too, of another type and with nothing stored.
+    opening = {keys: open_array(keys) for keys, value in nodes.items() if not value["skip_deserialize"]}
+    arrays = {keys: future.result() for keys, future in opening.items()}
+    stated = sum(array.size * array.dtype.numpy_dtype.itemsize for array in arrays.values())
+    if stated > num_bytes + INLINE_BYTES * len(arrays):
+        raise ArchiveError(f"its arrays would take {stated} bytes, of which {num_bytes} are stored")
+    reading = {keys: array.read() for keys, array in arrays.items()}
+    variables: Variables = {}
+    for keys in nodes:
+        *parents, last = keys
+        node = variables
+        for key in parents:
+            node = node.setdefault(key, {})
+        node[last] = reading[keys].result() if keys in reading else {}
+    return variables
+
+
+def _system_reason(error: BaseException) -> str:
+    """The short reason inside an error of the system, of TensorStore ("...: reason [os_error_code=...]"), or any."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).split(" [")[0].splitlines()[0].rsplit(": ", 1)[-1] if str(error) else type(error).__name__

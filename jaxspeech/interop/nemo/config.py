@@ -1,0 +1,286 @@
+"""The peer's model_config.yaml to our `model` dict and tokenizer configuration.
+
+One table for each of its classes: a row is one argument, its default there, and the field it becomes here. What a row
+cannot translate, and every argument that no table knows, is collected, and all of it is told at once.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxspeech.errors import ArchiveError
+
+
+class Required:
+    """Stands for a default where the peer has none."""
+
+
+class Row(NamedTuple):
+    """An argument of a class of the peer.
+
+    Attributes:
+      peer: its name there.
+      ours: the field here; None where only `convert`'s check counts.
+      default: what the peer takes when the argument is missing.
+      convert: its value to ours; raises ValueError when we have no such thing.
+    """
+
+    peer: str
+    ours: str | None
+    default: Any
+    convert: Callable[[Any], Any] = lambda value: value
+
+
+class Section(NamedTuple):
+    """A class of the peer: the name of our module, its rows, and arguments without effect on any number."""
+
+    name: str
+    rows: tuple[Row, ...]
+    without_effect: frozenset[str] = frozenset()
+
+
+def among(*values: Any) -> Callable[[Any], Any]:
+    """Accepts `values` as they are."""
+
+    def convert(value: Any) -> Any:
+        if value not in values:
+            raise ValueError(f"can be {', '.join(map(repr, values))}")
+        return value
+
+    return convert
+
+
+def only(peer: str, value: Any, *others: Any) -> Row:
+    """An argument whose other values do something that we cannot."""
+    return Row(peer, None, value, among(value, *others))
+
+
+def _conv_norm(value: str) -> tuple[str, int]:
+    kind, _, groups = value.partition("_norm")
+    if kind in ("batch", "layer") and not groups:
+        return kind, 1
+    if kind == "group" and groups.isdigit():
+        return kind, int(groups)
+    raise ValueError("can be 'batch_norm', 'layer_norm', 'group_norm' and a number")
+
+
+def _pair(value: Any) -> list[int]:
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(type(part) is int for part in value):
+        return list(value)
+    raise ValueError("must be one pair of frames, [left, right]")
+
+
+def _guard(value: Any) -> float:
+    return float(getattr(np.finfo(np.float32), value) if value in ("tiny", "eps") else value)
+
+
+def _normalization(value: Any) -> str:
+    if isinstance(value, Mapping):
+        raise ValueError("fixed means and deviations are not supported")
+    return value if value in ("per_feature", "all_features") else "none"
+
+
+MEL = Section(
+    "mel",
+    (
+        Row("sample_rate", "sample_rate", 16000),
+        Row("window_size", "window_seconds", 0.02),
+        Row("window_stride", "hop_seconds", 0.01),
+        Row("window", "window", "hann", lambda value: value or "none"),
+        Row("normalize", "normalize", "per_feature", _normalization),
+        Row("n_fft", "fft_size", None),
+        Row("preemph", "preemphasis", 0.97),
+        Row("features", "num_mels", 64),
+        Row("lowfreq", "low_hz", 0, float),
+        Row("highfreq", "high_hz", None),
+        Row("log", "log", True),
+        Row("log_zero_guard_type", "log_guard", "add", among("add", "clamp")),
+        Row("log_zero_guard_value", "log_guard_value", 2**-24, _guard),
+        Row("dither", "dither", 1e-5, float),
+        Row("pad_to", "pad_to", 16, lambda value: max(int(value), 0)),
+        Row("pad_value", "pad_value", 0, float),
+        Row("frame_splicing", "frame_splicing", 1),
+        Row("exact_pad", "exact_pad", False),
+        Row("mag_power", "mag_power", 2.0, float),
+        Row("mel_norm", "mel_norm", "slaney", lambda value: among("slaney", "none")(value or "none")),
+        only("n_window_size", None),
+        only("n_window_stride", None),
+        only("nb_augmentation_prob", 0.0),
+    ),
+    frozenset({"rng", "nb_max_freq", "use_torchaudio", "stft_exact_pad", "stft_conv"}),
+)
+
+SPEC_AUGMENT = Section(
+    "",
+    (
+        Row("freq_masks", "freq_masks", 0),
+        Row("freq_width", "freq_width", 10),
+        Row("time_masks", "time_masks", 0),
+        Row("time_width", "time_width", 10),
+        Row("rect_masks", "cutout_masks", 0),
+        Row("rect_freq", "cutout_freq_width", 20),
+        Row("rect_time", "cutout_time_width", 5),
+        Row("mask_value", "mask_value", 0.0, float),
+    ),
+    frozenset({"rng", "use_vectorized_spec_augment", "use_numba_spec_augment"}),
+)
+
+CONFORMER = Section(
+    "fastconformer",
+    (
+        Row("n_layers", "num_layers", Required),
+        Row("d_model", "width", Required),
+        Row("n_heads", "num_heads", 4),
+        Row("feat_out", "output_width", -1),
+        Row("subsampling", "subsampling", "striding", among("dw_striding", "striding", "stacking", "stacking_norm")),
+        Row("subsampling_factor", "subsampling_factor", 4),
+        Row("subsampling_conv_channels", "subsampling_channels", -1),
+        Row("causal_downsampling", "causal_subsampling", False),
+        Row("reduction", "reduction", None, among(None, "striding", "pooling")),
+        Row("reduction_position", "reduction_position", -1, lambda value: -1 if value is None else value),
+        Row("reduction_factor", "reduction_factor", 1),
+        Row("ff_expansion_factor", "ff_expansion", 4),
+        Row("self_attention_model", "attention", "rel_pos", among("rel_pos", "abs_pos")),
+        Row("att_context_size", "attention_context", (-1, -1), lambda value: _pair(value or (-1, -1))),
+        Row("att_context_style", "attention_style", "regular", among("regular", "chunked_limited")),
+        Row("xscaling", "xscaling", True),
+        Row("untie_biases", "untied_biases", True),
+        Row("use_bias", "use_bias", True),
+        Row("conv_kernel_size", "conv_kernel", 31),
+        Row(
+            "conv_context_size",
+            "conv_context",
+            None,
+            lambda value: value if value == "causal" else value and _pair(value),
+        ),
+        Row("conv_norm_type", "conv_norm", "batch_norm", _conv_norm),
+        Row("dropout", "dropout", 0.1, float),
+        Row("dropout_pre_encoder", "dropout_pre_encoder", 0.1, float),
+        Row("dropout_emb", "dropout_emb", 0.1, float),
+        Row("dropout_att", "dropout_att", 0.0, float),
+        Row("stochastic_depth_drop_prob", "stochastic_depth", 0.0, float),
+        Row("stochastic_depth_mode", "stochastic_depth_mode", "linear", among("linear", "uniform")),
+        Row("stochastic_depth_start_layer", "stochastic_depth_start", 1),
+        only("att_chunk_context_size", None),
+        only("conv_context_style", "regular"),
+        only("conv_dual_mode", False),
+        only("global_tokens", 0),
+    ),
+    # Memory and speed; feat_in shows in the weights, att_context_probs and the like matter with others only.
+    frozenset(
+        {
+            "feat_in",
+            "pos_emb_max_len",
+            "subsampling_conv_chunking_factor",
+            "use_pytorch_sdpa",
+            "use_pytorch_sdpa_backends",
+            "sync_max_audio_length",
+            "global_tokens_spacing",
+            "global_attn_separate",
+            "att_context_probs",
+        }
+    ),
+)
+
+CTC_HEAD = Section(
+    "ctc",
+    (Row("num_classes", "vocab_size", Required), only("add_blank", True)),
+    frozenset({"feat_in", "vocabulary", "init_mode"}),
+)
+
+# By the last part of `_target_`, whatever module of the peer it lived in over the years.
+PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL}
+ENCODERS = {"ConformerEncoder": CONFORMER}
+DECODERS = {"ConvASRDecoder": CTC_HEAD}
+AUGMENTATIONS = {"SpectrogramAugmentation": SPEC_AUGMENT}
+# The peer's model class -> our task.
+TASKS = {"EncDecCTCModelBPE": "ctc", "EncDecCTCModel": "ctc"}
+
+
+def translate_model(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The `model` dict that `build` takes.
+
+    Raises:
+      ArchiveError: every value and argument that has no counterpart here, in one line.
+    """
+    problems: list[str] = []
+    task = _class(TASKS, config.get("target"), "target", problems)
+    features = _section(PREPROCESSORS, config, "preprocessor", problems)
+    encoder = _section(ENCODERS, config, "encoder", problems)
+    decoder = _section(DECODERS, config, "decoder", problems)
+    model = {"task": task, "features": features, "encoder": encoder, "decoder": decoder}
+    if config.get("spec_augment"):
+        model["spec_augment"] = _section(AUGMENTATIONS, config, "spec_augment", problems)
+    if problems:
+        raise ArchiveError(f"not supported: {'; '.join(problems)}")
+
+    if decoder["vocab_size"] <= 0:
+        decoder["vocab_size"] = len(config["decoder"].get("vocabulary") or ())
+    _finish_encoder(encoder)
+    return model
+
+
+def _finish_encoder(encoder: dict[str, Any]) -> None:
+    """The fields that depend on others."""
+    encoder["conv_norm"], encoder["conv_groups"] = encoder["conv_norm"]
+    if encoder["subsampling_channels"] == -1:
+        encoder["subsampling_channels"] = encoder["width"]
+    if encoder["output_width"] in (None, -1, encoder["width"]):
+        encoder["output_width"] = None
+    if encoder["conv_context"] == "causal":
+        encoder["conv_context"] = [encoder["conv_kernel"] - 1, 0]
+    if encoder["reduction_factor"] == 1:
+        encoder["reduction"] = None
+    # The peer's batch and group norms count the padding.
+    encoder["norm_over_padding"] = True
+
+
+def translate_tokenizer(config: Mapping[str, Any], model: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The tokenizer's configuration, and the name of its SentencePiece model in the .nemo file, None for characters."""
+    if "tokenizer" not in config:
+        characters = config.get("labels") or config["decoder"].get("vocabulary")
+        if not isinstance(characters, list) or len(characters) != model["decoder"]["vocab_size"]:
+            raise ArchiveError("it has no tokenizer, and its labels do not match its decoder's num_classes")
+        return {"type": "char", "characters": [str(character) for character in characters]}, None
+    tokenizer = config["tokenizer"]
+    if not isinstance(tokenizer, Mapping) or tokenizer.get("type") != "bpe":
+        kind = tokenizer.get("type") if isinstance(tokenizer, Mapping) else tokenizer
+        raise ArchiveError(f"not supported: tokenizer.type {kind!r} (can be 'bpe')")
+    return {"type": "sentencepiece"}, PurePosixPath(str(tokenizer.get("model_path")).removeprefix("nemo:")).name
+
+
+def _class(table: Mapping[str, Any], target: Any, place: str, problems: list[str]) -> Any:
+    name = str(target).rpartition(".")[2]
+    if name not in table:
+        problems.append(f"{place} {name} (can be {', '.join(table)})")
+    return table.get(name)
+
+
+def _section(
+    table: Mapping[str, Section], config: Mapping[str, Any], place: str, problems: list[str]
+) -> dict[str, Any]:
+    """Our fields for one part of the peer's model."""
+    arguments = config.get(place)
+    if not isinstance(arguments, Mapping):
+        problems.append(f"{place} is missing")
+        return {}
+    section = _class(table, arguments.get("_target_"), f"{place}._target_", problems)
+    if section is None:
+        return {}
+    fields = {"name": section.name} if section.name else {}
+    known = {row.peer for row in section.rows} | section.without_effect | {"_target_"}
+    problems += [f"{place}.{name} (unknown)" for name in arguments if name not in known]
+    for row in section.rows:
+        value = arguments.get(row.peer, row.default)
+        try:
+            if value is Required:
+                raise ValueError("is missing")
+            converted = row.convert(value)
+        except (ValueError, TypeError, AttributeError) as error:
+            problems.append(f"{place}.{row.peer} {'' if value is Required else repr(value) + ' '}({error})")
+            continue
+        if row.ours is not None:
+            fields[row.ours] = converted
+    return fields

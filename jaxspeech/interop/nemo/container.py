@@ -1,0 +1,117 @@
+"""The .nemo file: a tar, plain or gzipped, of model_config.yaml, model_weights.ckpt and the tokenizer's files.
+
+Members are read by exact name, with or without a leading "./"; nothing is ever unpacked to disk.
+"""
+
+import gzip
+import io
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from jaxspeech.errors import ArchiveError
+
+CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
+GZIP_MAGIC = b"\x1f\x8b"
+# Weights hardly compress; more than this is a bomb.
+LARGEST_GZIP_RATIO, ALWAYS_ALLOWED_BYTES = 32, 1 << 26
+LARGEST_CONFIG_BYTES, DEEPEST_CONFIG = 1 << 24, 50
+TAR_DAMAGE = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, OverflowError)
+
+
+class NemoFile:
+    """An open .nemo file; its errors are ArchiveErrors without the path, which the caller adds."""
+
+    def __init__(self, path: Path):
+        self._stream = open(path, "rb")  # noqa: SIM115 (this class is the context manager)
+        try:
+            stream, num_bytes = self._decompressed(path.stat().st_size)
+            self._tar = tarfile.TarFile(fileobj=stream)
+            self._members = _checked_members(self._tar.getmembers(), num_bytes)
+        except TAR_DAMAGE as error:
+            self._stream.close()
+            raise error if isinstance(error, ArchiveError) else ArchiveError(f"not a .nemo file ({error})") from error
+
+    def __enter__(self) -> "NemoFile":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._stream.close()
+
+    def open(self, name: str) -> io.BufferedIOBase:
+        """The member as a stream that can seek."""
+        if name not in self._members:
+            raise ArchiveError(f"it has no member {name!r}")
+        stream = self._tar.extractfile(self._members[name])
+        assert stream is not None, "a regular file, as was checked"
+        return stream  # type: ignore[return-value]
+
+    def read(self, name: str) -> bytes:
+        """The member's content."""
+        try:
+            return self.open(name).read()
+        except TAR_DAMAGE as error:
+            raise error if isinstance(error, ArchiveError) else ArchiveError(f"{name}: {error}") from error
+
+    def config(self) -> dict[str, Any]:
+        """model_config.yaml."""
+        return parse_yaml(self.read(CONFIG))
+
+    def _decompressed(self, num_bytes: int) -> tuple[io.BufferedIOBase, int]:
+        """The tar itself and its size."""
+        magic = self._stream.read(len(GZIP_MAGIC))
+        self._stream.seek(0)
+        if magic != GZIP_MAGIC:
+            return self._stream, num_bytes
+        allowed = max(LARGEST_GZIP_RATIO * num_bytes, ALWAYS_ALLOWED_BYTES)
+        content = gzip.GzipFile(fileobj=self._stream).read(allowed + 1)
+        if len(content) > allowed:
+            raise ArchiveError(f"its {num_bytes} bytes unpack to more than {allowed}")
+        return io.BytesIO(content), len(content)
+
+
+def parse_yaml(content: bytes) -> dict[str, Any]:
+    """Plain YAML data: no tags, no aliases (which could expand without bounds), no abyss of nesting."""
+    if len(content) > LARGEST_CONFIG_BYTES:
+        raise ArchiveError(f"{CONFIG} has {len(content)} bytes")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
+    try:
+        depth = 0
+        for event in yaml.parse(content, Loader=loader):
+            if isinstance(event, yaml.AliasEvent):
+                raise ArchiveError(f"{CONFIG} has an alias, which no model's has")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST_CONFIG:
+                raise ArchiveError(f"{CONFIG} is nested more than {DEEPEST_CONFIG} deep")
+        config = yaml.load(content, Loader=loader)
+    except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
+        if isinstance(error, ArchiveError):
+            raise
+        raise ArchiveError(f"{CONFIG}: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict):
+        raise ArchiveError(f"{CONFIG} is not a mapping")
+    return config
+
+
+def _checked_members(members: list[tarfile.TarInfo], num_bytes: int) -> dict[str, tarfile.TarInfo]:
+    """Regular files by their plain name; a name that leads outside, twice one name, links and devices are refused."""
+    files: dict[str, tarfile.TarInfo] = {}
+    for member in members:
+        path = PurePosixPath(member.name)
+        name = str(path)
+        if path.is_absolute() or ".." in path.parts or "\\" in name:
+            raise ArchiveError(f"member {member.name!r} leads outside")
+        if member.isdir():
+            continue
+        if not member.isfile() or member.issparse():
+            raise ArchiveError(f"member {member.name!r} is not a regular file")
+        if name in files:
+            raise ArchiveError(f"two members are called {name!r}")
+        if member.offset_data + member.size > num_bytes:
+            raise ArchiveError(f"member {member.name!r} is cut off: the file is incomplete")
+        files[name] = member
+    return files

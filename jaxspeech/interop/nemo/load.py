@@ -1,0 +1,55 @@
+"""A .nemo file to a model of ours, without torch: container, configuration, tokenizer, weights."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxspeech.archive import Archive
+from jaxspeech.build import build
+from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.interop.nemo.config import translate_model, translate_tokenizer
+from jaxspeech.interop.nemo.container import WEIGHTS, NemoFile
+from jaxspeech.interop.nemo.keys import rows_of, to_variables
+from jaxspeech.interop.nemo.reader import read_checkpoint
+from jaxspeech.text.tokenizer import build_tokenizer
+
+
+def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
+    """Reads a NeMo model. No code in it runs, and nothing is written.
+
+    Args:
+      path: a .nemo file.
+      dtype: of the floating-point parameters; None for float32.
+    Returns:
+      The model; its metadata holds the peer's configuration as it was.
+    Raises:
+      ArchiveError: missing, damaged or hostile; or a model that is not supported, with all that is in the way.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ArchiveError(f"{path}: no such file")
+    try:
+        with NemoFile(path) as file:
+            config = file.config()
+            model = translate_model(config)
+            tokenizer_config, sentencepiece = translate_tokenizer(config, model)
+            files = {"tokenizer.model": file.read(sentencepiece)} if sentencepiece else {}
+            tokenizer = build_tokenizer(tokenizer_config, files)
+            if tokenizer.vocab_size != model["decoder"]["vocab_size"]:
+                sizes = f"{tokenizer.vocab_size} pieces, its decoder {model['decoder']['vocab_size']}"
+                raise ArchiveError(f"its tokenizer has {sizes}")
+            expected = _flat(jax.eval_shape(build(model).init, jax.random.key(0)))
+            variables = to_variables(read_checkpoint(file.open(WEIGHTS)), rows_of(model), expected)
+    except SpeechError as error:
+        raise ArchiveError(f"{path}: {error}") from error
+    # As JSON would give it back: dates and the like become text.
+    metadata = {"source": "nemo", "nemo_config": json.loads(json.dumps(config, default=str))}
+    return Archive(model, tokenizer, variables, metadata).cast(dtype)
+
+
+def _flat(tree: Any) -> dict[str, Any]:
+    """Leaves by their path, "params/encoder/..."."""
+    return {"/".join(key.key for key in keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)}

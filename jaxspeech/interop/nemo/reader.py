@@ -1,0 +1,184 @@
+"""A torch checkpoint without torch: a zip of one pickle, which says how tensors lie in the storages beside it.
+
+The pickle is never trusted. Its opcodes are those that a dict of tensors needs; the only names it may use are the few
+below, none of which is torch's own code; nothing is allocated before it was checked against the zip's members.
+"""
+
+import io
+import math
+import pickle
+import pickletools
+import zipfile
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+
+from jaxspeech.errors import ArchiveError
+
+DTYPES = {
+    "DoubleStorage": np.dtype(np.float64),
+    "FloatStorage": np.dtype(np.float32),
+    "HalfStorage": np.dtype(np.float16),
+    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
+    "LongStorage": np.dtype(np.int64),
+    "IntStorage": np.dtype(np.int32),
+    "ShortStorage": np.dtype(np.int16),
+    "CharStorage": np.dtype(np.int8),
+    "ByteStorage": np.dtype(np.uint8),
+    "BoolStorage": np.dtype(np.bool_),
+}
+# What torch.save of a state dict writes (protocol 2), and simple values.
+OPCODES = {
+    *("PROTO", "STOP", "MARK", "POP", "POP_MARK", "GLOBAL", "REDUCE", "BUILD", "BINPERSID"),
+    *("EMPTY_DICT", "SETITEM", "SETITEMS", "DICT", "EMPTY_LIST", "APPEND", "APPENDS", "LIST"),
+    *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+    *("BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "NONE", "NEWTRUE", "NEWFALSE"),
+    *("BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
+}
+LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+LARGEST_PICKLE_BYTES = 1 << 26
+# What unpickling and reading a zip raise over damaged input.
+DAMAGE = (zipfile.BadZipFile, pickle.UnpicklingError, ValueError, KeyError, TypeError, IndexError, AttributeError)
+DAMAGE += (EOFError, OSError, OverflowError, MemoryError, RuntimeError, RecursionError)
+
+
+def read_checkpoint(stream: io.BufferedIOBase) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint by name: read-only views of their storages, strides and sharing kept.
+
+    Raises:
+      ArchiveError: not such a checkpoint, damaged, or one that holds anything but tensors.
+    """
+    try:
+        if stream.read(len(LEGACY_MAGIC)) == LEGACY_MAGIC:
+            raise ArchiveError("the weights are in torch's format from before 1.6: load and torch.save them once more")
+        with zipfile.ZipFile(stream) as archive:
+            return _read_zip(archive)
+    except DAMAGE as error:
+        if isinstance(error, ArchiveError):
+            raise
+        raise ArchiveError(f"the weights are not a torch checkpoint, or damaged ({error})") from error
+
+
+def _read_zip(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+    members = {member.filename: member for member in archive.infolist()}
+    for name, member in members.items():
+        if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
+            raise ArchiveError(f"member {name!r} of the weights is compressed")
+    pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise ArchiveError("the weights are not a torch checkpoint (no data.pkl)")
+    root = pickles[0].removesuffix("data.pkl")
+    if f"{root}byteorder" in members and archive.read(f"{root}byteorder") != b"little":
+        raise ArchiveError("the weights were written on a big-endian machine")
+    content = _checked_pickle(archive, members[pickles[0]])
+    tensors = _TensorUnpickler(content, archive, root).load()
+    if not isinstance(tensors, dict):
+        raise ArchiveError(f"the weights are a {type(tensors).__name__}, not a dict of tensors")
+    for name, value in tensors.items():
+        if not isinstance(name, str) or not isinstance(value, np.ndarray):
+            raise ArchiveError(f"{name!r} in the weights is a {type(value).__name__}, not a tensor")
+    return dict(tensors)
+
+
+def _checked_pickle(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """The pickle, once each of its opcodes is one that tensors need."""
+    if member.file_size > LARGEST_PICKLE_BYTES:
+        raise ArchiveError(f"the weights' index has {member.file_size} bytes")
+    content = archive.read(member)
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name not in OPCODES:
+            raise ArchiveError(f"the weights' pickle has the opcode {opcode.name}, which tensors do not need: refused")
+        # The unpickler makes its memo as large as the largest index.
+        if opcode.name == "LONG_BINPUT" and int(argument or 0) > len(content):
+            raise ArchiveError("the weights' pickle is damaged")
+    return content
+
+
+class _Storage(NamedTuple):
+    """One-dimensional memory that tensors are views of."""
+
+    data: np.ndarray
+
+
+class _Name:
+    """A global that the pickle may name; calling it is all that it can do (BUILD would set attributes)."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]):
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("it changes a function: refused")
+
+
+class _StateDict(dict):
+    """An OrderedDict of torch; the version numbers that it carries as attributes are dropped."""
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    """Unpickles tensors and dicts, lists, tuples, numbers and texts."""
+
+    def __init__(self, content: bytes, archive: zipfile.ZipFile, root: str):
+        super().__init__(io.BytesIO(content))
+        self._archive, self._root = archive, root
+        self._storages: dict[str, _Storage] = {}
+        self._names: dict[tuple[str, str], Any] = {
+            ("collections", "OrderedDict"): _Name(_StateDict),
+            ("torch._utils", "_rebuild_tensor_v2"): _Name(_rebuild_tensor),
+            ("torch._utils", "_rebuild_parameter"): _Name(lambda data, requires_grad, hooks: data),
+        } | {("torch", name): name for name in DTYPES}
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        try:
+            return self._names[module_name, global_name]
+        except KeyError:
+            name = f"{module_name}.{global_name}"
+            raise ArchiveError(f"the weights' pickle names {name}, which is not a tensor: refused") from None
+
+    def persistent_load(self, pid: Any, /) -> _Storage:
+        kind, storage, key, _, size = pid
+        if kind != "storage" or not isinstance(key, str) or not isinstance(size, int):
+            raise pickle.UnpicklingError("a reference to something that is not a storage")
+        if key not in self._storages:
+            dtype, name = DTYPES[storage], f"{self._root}data/{key}"
+            expected = size * dtype.itemsize
+            if self._archive.getinfo(name).file_size != expected:
+                raise ArchiveError(f"{name} in the weights does not have the {expected} bytes it should have")
+            self._storages[key] = _Storage(np.frombuffer(self._archive.read(name), dtype))
+        return self._storages[key]
+
+
+def _rebuild_tensor(
+    storage: Any,
+    offset: Any,
+    shape: Any,
+    strides: Any,
+    requires_grad: Any = False,
+    hooks: Any = None,
+    metadata: Any = None,
+) -> np.ndarray:
+    """The view of `storage` that starts at `offset`; strides are in elements. It must lie inside."""
+    numbers = (offset, *shape, *strides)
+    if not isinstance(storage, _Storage) or len(shape) != len(strides):
+        raise pickle.UnpicklingError("a tensor without its storage")
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise pickle.UnpicklingError("a tensor with a shape that is not one")
+    num_elements = math.prod(shape)
+    last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    if num_elements > len(storage.data) or (num_elements and last >= len(storage.data)):
+        raise ArchiveError("a tensor of the weights is larger than its storage")
+    if not num_elements:
+        return np.empty(shape, storage.data.dtype)
+    itemsize = storage.data.itemsize
+    return np.lib.stride_tricks.as_strided(
+        storage.data[offset:], tuple(shape), [stride * itemsize for stride in strides], writeable=False
+    )
