@@ -21,13 +21,13 @@ NORMALIZATIONS = (*SHARED_AXES, "none")
 STD_FLOOR = 1e-5
 
 
-def normalize(features: Float[Array, "B T F"], num_frames: Int[Any, " B"], *, over: str) -> Float[Array, "B T F"]:
+def normalize(features: Float[Any, "B T F"], num_frames: Int[Any, " B"], *, over: str) -> Float[Array, "B T F"]:
     """Normalizes rows `over` "per_feature" or "all_features"; "none" changes nothing. Float32; padding becomes zero.
 
     A row with a single value to average over becomes zero.
     """
     num_frames = jnp.asarray(num_frames)
-    features = zero_padding(features, num_frames)
+    features = zero_padding(jnp.asarray(features, jnp.float32), num_frames)
     if over == "none":
         return features
     axes = SHARED_AXES[over]
