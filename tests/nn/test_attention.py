@@ -1,0 +1,80 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask
+from jaxspeech.nn.attention import SelfAttention, relative_shift
+from jaxspeech.nn.positions import absolute_positions, relative_positions
+
+
+def test_relative_shift_reindexes_by_key() -> None:
+    t = 5
+    scores = np.random.default_rng(0).normal(size=(2, 3, t, 2 * t - 1)).astype(np.float32)
+    shifted = relative_shift(jnp.asarray(scores))
+    for query in range(t):
+        for key in range(t):
+            # Index j of the input holds the relative position T-1-j, which is query - key.
+            np.testing.assert_array_equal(shifted[:, :, query, key], scores[:, :, query, t - 1 - query + key])
+
+
+def test_relative_shift_of_one_frame() -> None:
+    assert relative_shift(jnp.ones((1, 2, 1, 1))).shape == (1, 2, 1, 1)
+
+
+def test_positions() -> None:
+    relative = relative_positions(4, 8)
+    absolute = absolute_positions(4, 8)
+    assert relative.shape == (7, 8)
+    np.testing.assert_allclose(relative[3], absolute[0], atol=1e-7)  # no distance is position 0
+    np.testing.assert_allclose(relative[:4][::-1], absolute, atol=1e-6)  # keys behind the query count upward
+    angle = 3 / 10000 ** (2 * 2 / 8)
+    np.testing.assert_allclose(absolute[3, 4:6], [np.sin(angle), np.cos(angle)], rtol=1e-6)
+
+
+def test_context_masks() -> None:
+    for left, right in [(-1, -1), (2, 1), (-1, 0), (0, -1)]:
+        mask = np.asarray(context_mask(6, left, right))
+        for query in range(6):
+            for key in range(6):
+                seen = (left < 0 or key >= query - left) and (right < 0 or key <= query + right)
+                assert mask[query, key] == seen
+    chunked = np.asarray(chunked_context_mask(8, 4, 1))  # chunks of two frames, two chunks behind
+    for query in range(8):
+        for key in range(8):
+            assert chunked[query, key] == (0 <= query // 2 - key // 2 <= 2)
+
+
+def test_attention_against_loops() -> None:
+    """Transformer-XL's equation, one query and one key at a time, in float64."""
+    b, t, d, h = 2, 5, 8, 2
+    k = d // h
+    key = jax.random.key(0)
+    x = jax.random.normal(key, (b, t, d))
+    lengths = jnp.array([5, 3])
+    mask = attention_mask(lengths, context_mask(t, 2, 1))
+    module = SelfAttention(num_heads=h)
+    positions = relative_positions(t, d)
+    params = module.init(key, x, mask, positions)["params"]
+    params["bias_u"] = jax.random.normal(jax.random.key(1), (h, k))
+    params["bias_v"] = jax.random.normal(jax.random.key(2), (h, k))
+    got = module.apply({"params": params}, x, mask, positions)
+
+    p = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
+    xs, ps = np.asarray(x, np.float64), np.asarray(positions, np.float64)
+    project = {n: (xs @ p[n]["kernel"] + p[n]["bias"]).reshape(b, t, h, k) for n in ("query", "key", "value")}
+    position = (ps @ p["position"]["kernel"]).reshape(-1, h, k)
+    want = np.zeros((b, t, h, k))
+    for i in range(b):
+        for q in range(int(lengths[i])):
+            for head in range(h):
+                keys = [s for s in range(int(lengths[i])) if q - 2 <= s <= q + 1]
+                scores = [
+                    (project["query"][i, q, head] + p["bias_u"][head]) @ project["key"][i, s, head]
+                    + (project["query"][i, q, head] + p["bias_v"][head]) @ position[t - 1 - (q - s), head]
+                    for s in keys
+                ]
+                weights = np.exp(np.array(scores) / np.sqrt(k))
+                weights /= weights.sum()
+                want[i, q, head] = sum(w * project["value"][i, s, head] for w, s in zip(weights, keys, strict=True))
+    want = want.reshape(b, t, d) @ p["out"]["kernel"] + p["out"]["bias"]
+    np.testing.assert_allclose(got, want, atol=2e-6)

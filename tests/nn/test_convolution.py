@@ -1,0 +1,96 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.nn.convolution import ConvolutionModule, depthwise_conv1d
+from jaxspeech.nn.normalization import BatchNorm, GroupNorm, LayerNorm
+from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, StridedConv2D, strided_length
+
+
+@pytest.mark.parametrize("padding", [(4, 4), (8, 0), (2, 1)])
+def test_depthwise_conv_is_xlas_grouped_convolution(padding: tuple[int, int]) -> None:
+    x = jax.random.normal(jax.random.key(0), (2, 30, 6))
+    kernel = jax.random.normal(jax.random.key(1), (9, 6))
+    want = jax.lax.conv_general_dilated(
+        x, kernel[:, None], (1,), [padding], dimension_numbers=("NWC", "WIO", "NWC"), feature_group_count=6
+    )
+    np.testing.assert_allclose(depthwise_conv1d(x, kernel, padding=padding), want, atol=1e-5)
+
+
+@pytest.mark.parametrize(("depthwise", "channels_in"), [(True, 4), (False, 1), (False, 4)])
+@pytest.mark.parametrize("size", [(17, 10), (16, 9)])
+def test_strided_conv_is_xlas(depthwise: bool, channels_in: int, size: tuple[int, int]) -> None:
+    x = jax.random.normal(jax.random.key(0), (2, *size, channels_in))
+    module = StridedConv2D(4, (1, 1), depthwise)
+    variables = module.init(jax.random.key(1), x)
+    params = variables["params"]
+    want = jax.lax.conv_general_dilated(
+        x,
+        params["kernel"],
+        (2, 2),
+        [(1, 1), (1, 1)],
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=4 if depthwise else 1,
+    )
+    np.testing.assert_allclose(module.apply(variables, x), want + params["bias"], atol=1e-5)
+
+
+def test_subsampled_lengths() -> None:
+    assert strided_length(230, (1, 1)) == 115
+    assert strided_length(0, (1, 1)) == 0
+    x = jnp.ones((3, 231, 20))
+    num_frames = jnp.array([230, 157, 1])
+    module = ConvSubsampling(8, 4, 16, depthwise=True)
+    y, lengths = module.init_with_output(jax.random.key(0), x, num_frames)[0]
+    assert y.shape == (3, 29, 16)
+    np.testing.assert_array_equal(lengths, [29, 20, 1])
+    y, lengths = StackingSubsampling(4, 16).init_with_output(jax.random.key(0), x, num_frames)[0]
+    assert y.shape == (3, 58, 16)
+    np.testing.assert_array_equal(lengths, [57, 39, 0])
+
+
+def test_batch_norm_counts_what_the_mask_says() -> None:
+    x = jax.random.normal(jax.random.key(0), (2, 6, 3)) * 3 + 1
+    mask = jnp.array([[True] * 6, [True] * 4 + [False] * 2])
+    module = BatchNorm()
+    variables = module.init(jax.random.key(0), x, mask, train=True)
+    np.testing.assert_array_equal(variables["batch_stats"]["mean"], 0)  # initialising does not move the statistics
+    y, updates = module.apply(variables, x.at[1, 4:].set(jnp.nan), mask, train=True, mutable=["batch_stats"])
+    real = np.asarray(x)[np.asarray(mask)].astype(np.float64)
+    np.testing.assert_allclose(updates["batch_stats"]["mean"], 0.1 * real.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(updates["batch_stats"]["var"], 0.9 + 0.1 * real.var(0, ddof=1), rtol=1e-5)
+    want = (real - real.mean(0)) / np.sqrt(real.var(0) + 1e-5)
+    np.testing.assert_allclose(np.asarray(y)[np.asarray(mask)], want, atol=1e-5)
+
+
+def test_group_norm_of_an_utterance_does_not_see_its_padding() -> None:
+    x = jax.random.normal(jax.random.key(0), (1, 6, 4))
+    module = GroupNorm(num_groups=2)
+    mask = jnp.array([[True] * 4 + [False] * 2])
+    variables = module.init(jax.random.key(0), x, mask)
+    y = module.apply(variables, x, mask)
+    alone = np.asarray(x, np.float64)[0, :4].reshape(4, 2, 2)
+    mean, var = alone.mean((0, 2), keepdims=True), alone.var((0, 2), keepdims=True)
+    np.testing.assert_allclose(y[0, :4].reshape(4, 2, 2), (alone - mean) / np.sqrt(var + 1e-5), atol=1e-5)
+    assert np.isfinite(module.apply(variables, x, jnp.zeros_like(mask))).all()
+
+
+def test_layer_norm_in_bfloat16_keeps_float32_statistics() -> None:
+    x = (1000 + jax.random.normal(jax.random.key(0), (2, 3, 256))).astype(jnp.float32)
+    module = LayerNorm(dtype=jnp.bfloat16)
+    y = module.apply(module.init(jax.random.key(0), x), x)
+    assert y.dtype == jnp.bfloat16
+    want = (np.asarray(x, np.float64) - np.mean(x, -1, keepdims=True)) / np.std(x, -1, keepdims=True)
+    np.testing.assert_allclose(np.asarray(y, np.float32), want, atol=0.03)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "group"])
+def test_convolution_module_ignores_what_padding_holds(norm: str) -> None:
+    x = jax.random.normal(jax.random.key(0), (2, 12, 8))
+    mask = jnp.array([[True] * 12, [True] * 7 + [False] * 5])
+    module = ConvolutionModule(kernel_size=5, norm=norm, norm_groups=2)
+    variables = module.init(jax.random.key(1), x, mask)
+    y = module.apply(variables, x, mask)
+    spoilt = module.apply(variables, x.at[1, 7:].set(1e6), mask)
+    np.testing.assert_array_equal(y[1, :7], spoilt[1, :7])

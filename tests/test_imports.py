@@ -1,0 +1,86 @@
+"""The import rules: data flows downward, and so do imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "jaxspeech"
+
+BASE = {"types", "masks", "errors"}
+LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
+# What each part of the package may import from it, itself apart.
+ALLOWED = {
+    "types": set(),
+    "errors": set(),
+    "masks": {"types", "errors"},
+    **dict.fromkeys(LAYERS, BASE),
+    "encoders": BASE | {"nn"},
+    "decoders": BASE | {"nn"},
+    "data": BASE | {"audio", "text"},
+    "training": BASE,
+    "tasks": BASE | LAYERS | {"encoders", "decoders"},
+    "build": BASE | LAYERS | {"encoders", "decoders", "tasks"},
+    "archive": BASE | {"build", "tasks", "text", "audio"},
+    "interop": BASE | {"build", "tasks", "text", "audio", "archive"},
+    "hypothesis": BASE | {"search"},
+    "formats": BASE | {"hypothesis"},
+    "cache": BASE,
+    "recognizer": BASE
+    | {"archive", "interop", "build", "tasks", "text", "audio", "search", "data", "cache", "hypothesis", "formats"},
+}
+# Libraries that only some parts may use; the rest of the package does without.
+ONLY_IN = {
+    "flax": {"features", "nn", "encoders", "decoders", "tasks"},
+    "ml_collections": {"build"},
+    "orbax": {"archive", "training/checkpoint"},
+    "grain": {"data"},
+    "optax": {"training"},
+    "tensorboardX": {"training"},
+    "torch": set(),
+    "tensorflow": set(),
+}
+
+
+def imports_of(file: Path) -> set[str]:
+    """Every module that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            names.add(node.module or "")
+            if node.module == "jaxspeech":
+                names |= {f"jaxspeech.{alias.name}" for alias in node.names}
+    return names
+
+
+def part_of(file: Path) -> str:
+    """The part of the package that a file belongs to: its folder, or its own name."""
+    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+FILES = sorted(f for f in PACKAGE.rglob("*.py") if f != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_imports_point_downward(file: Path) -> None:
+    part = part_of(file)
+    assert part in ALLOWED, f"{part} has no place in the import rules"
+    for name in imports_of(file):
+        top, *rest = name.split(".")
+        if top == "jaxspeech" and rest:
+            assert rest[0] == part or rest[0] in ALLOWED[part], f"{part} must not import {name}"
+        if top in ONLY_IN:
+            where = str(file.relative_to(PACKAGE).with_suffix(""))
+            assert any(where.startswith(place) for place in ONLY_IN[top]), f"{where} must not import {name}"
+
+
+def test_inference_needs_the_base_install_only() -> None:
+    """Nothing that `jaxspeech.load` reaches imports a library of the extras at its top."""
+    extras = {"grain", "optax", "tensorboardX", "ml_collections", "espeakng_loader", "tensorflow_datasets"}
+    for file in FILES:
+        if part_of(file) not in ("data", "training"):
+            assert not {name.split(".")[0] for name in imports_of(file)} & extras, file
