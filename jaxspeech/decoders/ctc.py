@@ -14,6 +14,6 @@ class CTCHead(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, encoded: Float[Array, "B T D"]) -> Float[Array, "B T V+1"]:
+    def __call__(self, encoded: Float[Array, "B T D"]) -> Float[Array, "B T W"]:
         glorot = nn.initializers.glorot_uniform()
         return nn.Dense(self.vocab_size + 1, dtype=self.dtype, kernel_init=glorot, name="out")(encoded)

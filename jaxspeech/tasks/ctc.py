@@ -56,14 +56,14 @@ class CTCModel(nn.Module):
 
     def logits(
         self, samples: Float[Array, "B S"], num_samples: Int[Array, " B"], *, train: bool = False
-    ) -> tuple[Float[Array, "B T V+1"], Int[Array, " B"]]:
+    ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         """Unnormalised scores of the tokens and the blank, in the compute dtype."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)
         return self.decoder(encoded), num_frames
 
     def log_probs(
         self, samples: Float[Array, "B S"], num_samples: Int[Array, " B"]
-    ) -> tuple[Float[Array, "B T V+1"], Int[Array, " B"]]:
+    ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         """Log-probabilities of the tokens and the blank, in float32."""
         logits, num_frames = self.logits(samples, num_samples)
         return jax.nn.log_softmax(logits.astype(jnp.float32)), num_frames
@@ -88,7 +88,7 @@ def ctc_task(model: CTCModel) -> Task:
         )
         return ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=vocab_size), dict(updates)
 
-    def log_probs(variables: Variables, batch: Batch) -> tuple[Float[Array, "B T V+1"], Int[Array, " B"]]:
+    def log_probs(variables: Variables, batch: Batch) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         return model.apply(variables, batch.samples, batch.num_samples, method="log_probs")
 
     def predict(variables: Variables, batch: Batch) -> Tokens:
