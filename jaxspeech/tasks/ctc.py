@@ -34,7 +34,7 @@ class CTCModel(nn.Module):
     spec_augment: SpecAugment | None = None
 
     def features(
-        self, samples: Float[Array, "B S"], num_samples: Int[Array, " B"], *, train: bool = False
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
         """Log-mel or MFCC frames of the waveforms, augmented when training."""
         features, num_frames = self.frontend(samples, num_samples, train=train)
@@ -43,26 +43,26 @@ class CTCModel(nn.Module):
         return features, num_frames
 
     def encode_features(
-        self, features: Float[Array, "B T F"], num_frames: Int[Array, " B"], *, train: bool = False
+        self, features: Float[Any, "B T F"], num_frames: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
         """Encoder frames of features."""
-        return self.encoder(features, num_frames, train=train)
+        return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), train=train)
 
     def encode(
-        self, samples: Float[Array, "B S"], num_samples: Int[Array, " B"], *, train: bool = False
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
         """Encoder frames of waveforms."""
         return self.encode_features(*self.features(samples, num_samples, train=train), train=train)
 
     def logits(
-        self, samples: Float[Array, "B S"], num_samples: Int[Array, " B"], *, train: bool = False
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         """Unnormalised scores of the tokens and the blank, in the compute dtype."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)
         return self.decoder(encoded), num_frames
 
     def log_probs(
-        self, samples: Float[Array, "B S"], num_samples: Int[Array, " B"]
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
     ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         """Log-probabilities of the tokens and the blank, in float32."""
         logits, num_frames = self.logits(samples, num_samples)
