@@ -6,18 +6,17 @@
 Apart from `name`, which picks the module, every key is a field of that module.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
-from jaxspeech.features.mel import MelSpectrogram
-from jaxspeech.features.mfcc import MFCC
-from jaxspeech.features.specaugment import SpecAugment
 
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.encoders.fastconformer import FastConformer
-from jaxspeech.errors import ConfigError
+from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.features.mel import MelSpectrogram
+from jaxspeech.features.mfcc import MFCC
+from jaxspeech.features.specaugment import SpecAugment
 from jaxspeech.tasks.ctc import CTCModel, ctc_task
 from jaxspeech.tasks.task import Task
 
@@ -73,7 +72,7 @@ def _construct(module_class: Any, fields: Mapping[str, Any], place: str) -> Any:
 
 def _pick(table: Mapping[str, Any], name: Any, *, place: str) -> Any:
     if name not in table:
-        raise ConfigError(f"{place} is {name!r}{_nearest(name, table)}; it can be {', '.join(table)}")
+        raise ConfigError(f"{place} cannot be {name!r}{did_you_mean(str(name), table)}")
     return table[name]
 
 
@@ -81,9 +80,4 @@ def _check_names(given: Iterable[str], known: Iterable[str], *, place: str) -> N
     known = list(known)
     for name in given:
         if name not in known:
-            raise ConfigError(f"{place}.{name} is not a field{_nearest(name, known)}")
-
-
-def _nearest(name: Any, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+            raise ConfigError(f"{place}.{name} is not a field{did_you_mean(name, known)}")

@@ -1,0 +1,41 @@
+"""Command line: runs each case in a process of its own, so that its peak memory is its own.
+
+python -m benchmarks                     every case that makes sense on this machine's CPU
+python -m benchmarks --only=infer_b1     one case
+python -m benchmarks --gpu               the cases that want a GPU
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+
+from benchmarks import frontend, inference, losses, training
+from benchmarks.timing import machine
+
+CPU_CASES = {**frontend.CASES, **losses.CASES, **inference.CASES, **training.CASES}
+GPU_CASES = {**frontend.GPU_CASES, **losses.GPU_CASES, **inference.GPU_CASES, **training.GPU_CASES}
+
+
+def main() -> int:
+    """Prints one JSON line per case; returns the number of cases that failed."""
+    cases = CPU_CASES | GPU_CASES
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", choices=cases, metavar="CASE", help=f"one of {', '.join(cases)}")
+    parser.add_argument("--gpu", action="store_true", help="the cases that want a GPU")
+    parser.add_argument("--repeat", type=int, default=0, help="counted runs (default: what the case asks for)")
+    args = parser.parse_args()
+
+    if args.only:
+        result = {"what": args.only, **machine(), **cases[args.only](args.repeat)}
+        print(json.dumps(result), flush=True)
+        return 0
+    failed = 0
+    for name in GPU_CASES if args.gpu else CPU_CASES:
+        command = [sys.executable, "-m", "benchmarks", f"--only={name}", f"--repeat={args.repeat}"]
+        failed += subprocess.run(command).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

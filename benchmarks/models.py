@@ -1,0 +1,49 @@
+"""Models with random weights, batches of noise."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxspeech.types import Batch
+
+SAMPLE_RATE = 16000
+VOCAB_SIZE = 1024
+# The published dimensions of the encoders that are measured.
+ENCODERS = {
+    "12m": {"num_layers": 16, "width": 176, "num_heads": 4, "subsampling_channels": 176},
+    "115m": {"num_layers": 18, "width": 512, "num_heads": 8, "subsampling_channels": 256},
+    "600m": {"num_layers": 24, "width": 1024, "num_heads": 8, "subsampling_channels": 256},
+}
+
+
+def ctc_config(size: str, *, spec_augment: bool = False, **encoder: Any) -> dict[str, Any]:
+    """A FastConformer-CTC of one of the sizes above, as `jaxspeech.build.build` takes it."""
+    config = {
+        "task": "ctc",
+        "features": {"name": "mel"},
+        "encoder": {"name": "fastconformer", "xscaling": True, **ENCODERS[size], **encoder},
+        "decoder": {"name": "ctc", "vocab_size": VOCAB_SIZE},
+    }
+    if spec_augment:
+        config["spec_augment"] = {"freq_masks": 2, "freq_width": 27, "time_masks": 10, "time_width": 0.05}
+    return config
+
+
+def noise_batch(batch_size: int, seconds: float, *, num_labels: int = 40) -> Batch:
+    """White noise of equal lengths with random transcripts, on the device."""
+    rng = np.random.default_rng(0)
+    num_samples = int(seconds * SAMPLE_RATE)
+    batch = Batch(
+        samples=(0.1 * rng.standard_normal((batch_size, num_samples))).astype(np.float32),
+        num_samples=np.full(batch_size, num_samples, np.int32),
+        labels=rng.integers(0, VOCAB_SIZE, (batch_size, num_labels)).astype(np.int32),
+        num_labels=np.full(batch_size, num_labels, np.int32),
+        index=np.arange(batch_size, dtype=np.int32),
+    )
+    return jax.device_put(batch)
+
+
+def num_parameters(variables: Any) -> int:
+    """Trained numbers."""
+    return sum(x.size for x in jax.tree.leaves(variables["params"]))

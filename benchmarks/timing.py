@@ -1,0 +1,45 @@
+"""Median time of a call, and what it ran on."""
+
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+
+def measure(call: Callable[[], Any], repeat: int, *, warmup: int = 2) -> dict[str, Any]:
+    """Runs `call` until its arrays are there, `warmup` times uncounted (the first compiles), then `repeat` times."""
+    started = time.perf_counter()
+    jax.block_until_ready(call())
+    first_s = time.perf_counter() - started
+    for _ in range(warmup - 1):
+        jax.block_until_ready(call())
+    seconds = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        jax.block_until_ready(call())
+        seconds.append(time.perf_counter() - started)
+    return {
+        "median_s": statistics.median(seconds),
+        "min_s": min(seconds),
+        "max_s": max(seconds),
+        "n": repeat,
+        "first_call_s": first_s,
+        **peak_memory(),
+    }
+
+
+def peak_memory() -> dict[str, float]:
+    """Peak of this process's memory and, where the device tells it, of the device's, in MiB."""
+    memory = {"peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    stats = jax.devices()[0].memory_stats()
+    if stats and "peak_bytes_in_use" in stats:
+        memory["peak_device_mib"] = stats["peak_bytes_in_use"] / 2**20
+    return memory
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured with."""
+    return {"jax": jax.__version__, "device": jax.devices()[0].device_kind, "num_devices": jax.device_count()}
