@@ -1,0 +1,79 @@
+"""Frames to seconds: when each token, word and segment of one utterance was spoken. Host side, plain data."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from jaxspeech.search.confidence import Aggregation, aggregate
+
+# A closing quote or bracket may stand behind the mark that ends a sentence.
+_CLOSING = "\"')]}»”’"
+
+
+class TimedText(NamedTuple):
+    """A stretch of text with its start and end in seconds, and how sure the model was of it, 0 to 1."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+def token_times(
+    pieces: Iterable[str], starts: Any, ends: Any, confidence: Any, *, frame_seconds: float
+) -> list[TimedText]:
+    """One entry for each token (a character, or a piece of a word): what the peer calls `char`.
+
+    Args:
+      pieces: the text of each token.
+      starts, ends: first frame of each token, and the frame behind its last; as many as pieces or more.
+      confidence: of each token.
+      frame_seconds: seconds of audio for one frame.
+    """
+    return [
+        TimedText(piece, float(start) * frame_seconds, float(end) * frame_seconds, float(sure))
+        for piece, start, end, sure in zip(pieces, starts, ends, confidence, strict=False)
+    ]
+
+
+def word_times(
+    spans: Iterable[tuple[str, int, int]],
+    starts: Any,
+    ends: Any,
+    confidence: Any,
+    *,
+    frame_seconds: float,
+    how: Aggregation = "min",
+) -> list[TimedText]:
+    """One entry for each of a tokenizer's word spans (word, first token, behind the last token)."""
+    spans = list(spans)
+    sure = aggregate(confidence, [(first, behind) for _, first, behind in spans], how=how)
+    return [
+        TimedText(word, float(starts[first]) * frame_seconds, float(ends[behind - 1]) * frame_seconds, value)
+        for (word, first, behind), value in zip(spans, sure, strict=True)
+    ]
+
+
+def segment_times(
+    words: Sequence[TimedText], *, punctuation: str = ".?!", max_gap_seconds: float | None = None
+) -> list[TimedText]:
+    """Sentences: words up to one that ends with `punctuation`, or that a longer silence than `max_gap_seconds` follows.
+
+    A segment's confidence is the mean of its words'.
+    """
+    segments: list[list[TimedText]] = []
+    open_segment = False
+    for word in words:
+        gap = word.start - segments[-1][-1].end if segments else 0.0
+        if not open_segment or (max_gap_seconds is not None and gap > max_gap_seconds):
+            segments.append([])
+        segments[-1].append(word)
+        open_segment = not word.text.rstrip(_CLOSING).endswith(tuple(punctuation))
+    return [
+        TimedText(
+            " ".join(word.text for word in segment),
+            segment[0].start,
+            segment[-1].end,
+            sum(word.confidence for word in segment) / len(segment),
+        )
+        for segment in segments
+    ]

@@ -1,0 +1,69 @@
+"""One token for each character of a given alphabet."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from jaxspeech.errors import TokenizerError
+
+SPACE = " "
+
+
+class CharTokenizer:
+    """Characters to ids by their place in `characters`.
+
+    Args:
+      characters: the alphabet; the space, where it is in there, parts words.
+      unknown: what `encode` does with a character outside the alphabet: "error" raises a TokenizerError that names
+        it, "drop" leaves it out.
+    """
+
+    def __init__(self, characters: Sequence[str], *, unknown: Literal["error", "drop"] = "error"):
+        self.pieces = tuple(characters)
+        self.vocab_size = len(self.pieces)
+        self._unknown: Literal["error", "drop"] = unknown
+        self._ids = {piece: i for i, piece in enumerate(self.pieces)}
+        if not self.pieces or len(self._ids) != self.vocab_size:
+            raise TokenizerError(f"characters must be distinct and not empty, got {''.join(self.pieces)!r}")
+        if unknown not in ("error", "drop"):
+            raise TokenizerError(f"unknown={unknown!r}: use 'error' or 'drop'")
+
+    @classmethod
+    def build(cls, *, files: dict[str, bytes], characters: Sequence[str], **options: Any) -> "CharTokenizer":
+        """From `config()`; there are no files."""
+        return cls(characters, **options)
+
+    def encode(self, text: str) -> list[int]:
+        if self._unknown == "drop":
+            return [self._ids[char] for char in text if char in self._ids]
+        try:
+            return [self._ids[char] for char in text]
+        except KeyError as error:
+            raise TokenizerError(
+                f"character {error.args[0]!r} in {_shorten(text)!r} is not in the alphabet {''.join(self.pieces)!r}; "
+                "add it, normalise the text, or set unknown='drop'"
+            ) from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return "".join(self.pieces[i] for i in ids)
+
+    def word_spans(self, ids: Iterable[int]) -> list[tuple[str, int, int]]:
+        spans, word, first = [], "", 0
+        pieces = [self.pieces[i] for i in ids]
+        for place, piece in enumerate([*pieces, SPACE]):
+            if piece != SPACE:
+                word += piece
+                continue
+            if word:
+                spans.append((word, first, place))
+            word, first = "", place + 1
+        return spans
+
+    def config(self) -> dict[str, Any]:
+        return {"type": "char", "characters": list(self.pieces), "unknown": self._unknown}
+
+    def files(self) -> dict[str, bytes]:
+        return {}
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,77 @@
+"""Pieces of words, by a SentencePiece model (BPE or unigram). Ids are the model's own."""
+
+import itertools
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import sentencepiece
+
+from jaxspeech.errors import TokenizerError
+
+MODEL_FILE = "tokenizer.model"
+WORD_MARK = "\u2581"  # stands for the space before a word
+
+
+class SentencePieceTokenizer:
+    """A SentencePiece `.model`, as it is.
+
+    Args:
+      model: the content of the file.
+      unknown: what `encode` does with a character that the model does not have: "unk" gives its unknown token (which
+        a recogniser then learns to emit, as the peer's does), "drop" leaves it out, "error" raises a TokenizerError.
+    """
+
+    def __init__(self, model: bytes, *, unknown: Literal["unk", "drop", "error"] = "unk"):
+        self._model = model
+        self._unknown: Literal["unk", "drop", "error"] = unknown
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(model)
+        except RuntimeError as error:
+            raise TokenizerError("this is not a SentencePiece model; is the file complete?") from error
+        if unknown not in ("unk", "drop", "error"):
+            raise TokenizerError(f"unknown={unknown!r}: use 'unk', 'drop' or 'error'")
+        self.vocab_size: int = self._processor.get_piece_size()
+        self.pieces: tuple[str, ...] = tuple(self._processor.id_to_piece(i) for i in range(self.vocab_size))
+        self._unk: int = self._processor.unk_id()
+
+    @classmethod
+    def build(cls, *, files: dict[str, bytes], **options: Any) -> "SentencePieceTokenizer":
+        """From `config()` and `files()`."""
+        if MODEL_FILE not in files:
+            raise TokenizerError(f"a SentencePiece tokenizer needs its file {MODEL_FILE}; found {sorted(files)}")
+        return cls(files[MODEL_FILE], **options)
+
+    def encode(self, text: str) -> list[int]:
+        ids: list[int] = self._processor.encode(text)
+        if self._unknown == "unk" or self._unk not in ids:
+            return ids
+        if self._unknown == "drop":
+            return [i for i in ids if i != self._unk]
+        pieces = self._processor.encode(text, out_type=str)
+        missing = next(piece for piece, i in zip(pieces, ids, strict=True) if i == self._unk)
+        raise TokenizerError(
+            f"{missing!r} is not in the tokenizer's vocabulary; normalise the text, train the tokenizer on it, or set "
+            "unknown='unk' or 'drop'"
+        )
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return self._processor.decode([int(i) for i in ids])
+
+    def word_spans(self, ids: Iterable[int]) -> list[tuple[str, int, int]]:
+        ids = [int(i) for i in ids]
+        # A word begins at a piece with the mark; the unknown token is a word of its own.
+        begins = [
+            place
+            for place, i in enumerate(ids)
+            if self.pieces[i].startswith(WORD_MARK) or self._unk in (i, *ids[max(place - 1, 0) : place])
+        ]
+        bounds = sorted({0, *begins, len(ids)})
+        spans = [(self.decode(ids[a:b]).strip(), a, b) for a, b in itertools.pairwise(bounds)]
+        return [span for span in spans if span[0]]
+
+    def config(self) -> dict[str, Any]:
+        return {"type": "sentencepiece", "unknown": self._unknown}
+
+    def files(self) -> dict[str, bytes]:
+        return {MODEL_FILE: self._model}

@@ -1,0 +1,90 @@
+"""What a tokenizer is, and how one is rebuilt, read and written."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+from jaxspeech.errors import TokenizerError
+from jaxspeech.text.char import CharTokenizer
+from jaxspeech.text.sentencepiece import SentencePieceTokenizer
+
+CONFIG_FILE = "tokenizer.json"
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back. Ids lie below `vocab_size`; the blank is not among them, and follows as the last."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens, which is also the blank's id."""
+        ...
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """Each token's own spelling, by id."""
+        ...
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, ids: Any) -> str: ...
+
+    def word_spans(self, ids: Any) -> list[tuple[str, int, int]]:
+        """(word, first token, behind the last token) of each word in `decode(ids)`."""
+        ...
+
+    def config(self) -> dict[str, Any]:
+        """What JSON can hold; `build_tokenizer(config, files)` gives the tokenizer back."""
+        ...
+
+    def files(self) -> dict[str, bytes]:
+        """File names and contents that the config needs beside it."""
+        ...
+
+
+_TYPES = {"char": CharTokenizer.build, "sentencepiece": SentencePieceTokenizer.build}
+
+
+def build_tokenizer(config: dict[str, Any], files: dict[str, bytes]) -> Tokenizer:
+    """The tokenizer that gave this `config()` and these `files()`."""
+    fields = {name: value for name, value in config.items() if name != "type"}
+    try:
+        build = _TYPES[config["type"]]
+        return build(files=files, **fields)
+    except KeyError as error:
+        raise TokenizerError(
+            f"tokenizer type {config.get('type')!r} is unknown; use one of {sorted(_TYPES)}"
+        ) from error
+    except TypeError as error:
+        raise TokenizerError(
+            f"tokenizer config {sorted(fields)} does not fit type {config['type']!r}: {error}"
+        ) from error
+
+
+def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
+    """A tokenizer from the folder that `write_tokenizer` filled, or from a SentencePiece `.model` file."""
+    path = Path(path)
+    try:
+        if path.is_file():
+            return SentencePieceTokenizer(path.read_bytes())
+        config = json.loads((path / CONFIG_FILE).read_text())
+        names = [file.name for file in path.iterdir() if file.is_file() and file.name != CONFIG_FILE]
+        return build_tokenizer(config, {name: (path / name).read_bytes() for name in names})
+    except (OSError, json.JSONDecodeError) as error:
+        raise TokenizerError(f"no tokenizer at {path}: {error}; give a .model file or a tokenizer's folder") from error
+
+
+def write_tokenizer(folder: str | os.PathLike[str], tokenizer: Tokenizer) -> None:
+    """Its config and files, and `vocab.txt` for people to read."""
+    folder = Path(folder)
+    config = json.dumps(tokenizer.config(), ensure_ascii=False, indent=1)
+    vocab = "".join(f"{piece}\n" for piece in tokenizer.pieces)
+    contents = {**tokenizer.files(), "vocab.txt": vocab.encode(), CONFIG_FILE: config.encode()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in contents.items():
+            temporary = folder / f".{name}.{os.getpid()}"
+            temporary.write_bytes(data)
+            os.replace(temporary, folder / name)
+    except OSError as error:
+        raise TokenizerError(f"the tokenizer cannot be written to {folder}: {error}") from error

@@ -1,0 +1,117 @@
+"""Trains a tokenizer on transcripts.
+
+    python -m jaxspeech.text.train --manifest=train.jsonl,more.jsonl --type=bpe --vocab_size=128 --output=tokenizer/
+
+The same texts give the same tokenizer, byte for byte.
+"""
+
+import argparse
+import io
+import json
+import re
+import sys
+from collections.abc import Iterable
+from typing import Literal
+
+import sentencepiece
+
+from jaxspeech.errors import SpeechError, TokenizerError
+from jaxspeech.text.char import SPACE, CharTokenizer
+from jaxspeech.text.sentencepiece import SentencePieceTokenizer
+from jaxspeech.text.tokenizer import Tokenizer, write_tokenizer
+
+
+def train_tokenizer(
+    texts: Iterable[str], *, type: Literal["bpe", "unigram", "char"], vocab_size: int = 1024
+) -> Tokenizer:
+    """A tokenizer for these transcripts.
+
+    Args:
+      texts: transcripts; empty ones are passed over.
+      type: SentencePiece BPE or unigram, or one token for each character that occurs.
+      vocab_size: tokens, the unknown one included; "char" takes what occurs and ignores it.
+    """
+    texts = [text for text in (" ".join(text.split()) for text in texts) if text]
+    if not texts:
+        raise TokenizerError("there is no text to train a tokenizer on")
+    if type == "char":
+        return CharTokenizer([SPACE, *sorted(set("".join(texts)) - {SPACE})])
+    if type not in ("bpe", "unigram"):
+        raise TokenizerError(f"tokenizer type {type!r} is unknown; use bpe, unigram or char")
+    return SentencePieceTokenizer(_train_sentencepiece(texts, type, vocab_size))
+
+
+def _train_sentencepiece(texts: list[str], model_type: str, vocab_size: int) -> bytes:
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            model_type=model_type,
+            vocab_size=vocab_size,
+            character_coverage=1.0,
+            unk_id=0,
+            bos_id=-1,
+            eos_id=-1,
+            pad_id=-1,
+            max_sentence_length=1 << 20,  # longer ones would be left out without a word
+            num_threads=1,  # or the result depends on the machine
+            minloglevel=3,
+        )
+    except RuntimeError as error:
+        raise TokenizerError(_explain(str(error), vocab_size)) from error
+    return model.getvalue()
+
+
+def _explain(message: str, vocab_size: int) -> str:
+    if found := re.search(r"too high .*<= (\d+)", message):
+        return f"vocab_size={vocab_size} is too large for this text: at most {found[1]} works"
+    if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
+        return f"vocab_size={vocab_size} is too small for this text: its characters alone need {found[1]}"
+    return f"SentencePiece cannot train with vocab_size={vocab_size}: {' '.join(message.split())}"
+
+
+def read_texts(manifests: Iterable[str], text_files: Iterable[str]) -> list[str]:
+    """The `text` of every manifest line, and every line of the text files. A line without text is an error."""
+    texts = []
+    for path in text_files:
+        texts += _read(path).splitlines()
+    for path in manifests:
+        for number, line in enumerate(_read(path).splitlines(), 1):
+            if line.strip():
+                try:
+                    texts.append(str(json.loads(line)["text"]))
+                except (json.JSONDecodeError, KeyError, TypeError) as error:
+                    raise TokenizerError(f"{path}, line {number}: not a JSON object with a `text`; mend it") from error
+    return texts
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TokenizerError(f"{path} cannot be read: {error}") from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m jaxspeech.text.train", description="Train a tokenizer.")
+    parser.add_argument("--manifest", default="", help="JSON-lines manifests with a `text` field, parted by commas")
+    parser.add_argument("--text", default="", help="plain text files, parted by commas")
+    parser.add_argument("--type", default="bpe", choices=["bpe", "unigram", "char"])
+    parser.add_argument("--vocab_size", type=int, default=1024)
+    parser.add_argument("--output", required=True, help="folder for the tokenizer")
+    flags = parser.parse_args(arguments)
+    try:
+        texts = read_texts(filter(None, flags.manifest.split(",")), filter(None, flags.text.split(",")))
+        tokenizer = train_tokenizer(texts, type=flags.type, vocab_size=flags.vocab_size)
+        write_tokenizer(flags.output, tokenizer)
+    except SpeechError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{flags.type} tokenizer with {tokenizer.vocab_size} tokens from {len(texts)} texts: {flags.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
