@@ -1,0 +1,169 @@
+"""Training audio made different every time it is heard, without changing its transcript.
+
+    speed -> silence around -> room -> equaliser -> noise -> gain -> white noise
+
+Speed and silence change the length, so they are drawn when an epoch is planned (stretch.py); everything else is drawn
+here, from random numbers that belong to (seed, epoch, example, copy) alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxspeech.audio.resample import resample
+from jaxspeech.data.decode import Decoder
+from jaxspeech.data.equalize import equalize
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.noise import add_noise, add_white_noise, rms
+from jaxspeech.data.reverb import reverberate
+from jaxspeech.errors import ConfigError, did_you_mean
+
+Number = int | float
+Range = tuple[Number, Number]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhiteNoise:
+    """Gaussian noise, `level_db` below full scale."""
+
+    level_db: Range = (-90.0, -46.0)
+    probability: Number = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """A stretch of a recording of `manifest`, at a signal-to-noise ratio."""
+
+    manifest: str
+    snr_db: Range = (0.0, 30.0)
+    probability: Number = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rir:
+    """A room impulse response of `manifest`."""
+
+    manifest: str
+    probability: Number = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equalize:
+    """A random smooth filter: `points` gains within +-`gain_db`; a low-pass within `low_pass_hz`, if given."""
+
+    gain_db: Number = 6.0
+    points: int = 8
+    low_pass_hz: Range | None = None
+    probability: Number = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """The `augment` part of a config; nothing happens by default.
+
+    Attributes:
+      speed: factors to choose from: [0.9, 1.0, 1.1]. They change pitch and formants too, as another speaker does.
+      pad_seconds: at most this much silence before and after.
+      gain_db: range of the change in level.
+    """
+
+    speed: tuple[Number, ...] = (1.0,)
+    pad_seconds: Number = 0.0
+    gain_db: Range = (0.0, 0.0)
+    rir: Rir | None = None
+    equalize: Equalize | None = None
+    noise: Noise | None = None
+    white_noise: WhiteNoise | None = None
+
+
+_PARTS = {"rir": Rir, "equalize": Equalize, "noise": Noise, "white_noise": WhiteNoise}
+
+
+def parse_augment(config: Mapping[str, Any]) -> AugmentConfig:
+    """A config's plain values as an AugmentConfig; a part that is None or empty is off.
+
+    Raises:
+      ConfigError: an unknown or missing field, with the nearest right one, or a value that makes no sense.
+    """
+    values = {key: value for key, value in config.items() if not (key in _PARTS and not value)}
+    parts = {key: _construct(_PARTS[key], values.pop(key), f"augment.{key}") for key in _PARTS if key in values}
+    parsed = _construct(AugmentConfig, values | parts, "augment")
+    if not parsed.speed or not all(0.25 <= factor <= 4.0 for factor in parsed.speed):
+        raise ConfigError(f"augment.speed: {list(parsed.speed)} must be factors between 0.25 and 4")
+    if parsed.pad_seconds < 0.0:
+        raise ConfigError(f"augment.pad_seconds: {parsed.pad_seconds} must not be negative")
+    return parsed
+
+
+def _construct(cls: type, values: Any, place: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{place}: {values!r} is not a set of fields")
+    names = [field.name for field in fields(cls)]
+    for name in values:
+        if name not in names:
+            raise ConfigError(f"{place}.{name}: no such field{did_you_mean(name, names)}")
+    try:
+        return cls(**{name: tuple(v) if isinstance(v, list | tuple) else v for name, v in values.items()})
+    except TypeError as error:
+        raise ConfigError(f"{place}: {str(error).partition(') ')[2] or error}") from error
+
+
+class Augment:
+    """`augment(samples, ...)`: the chain above, with its recordings of noises and rooms."""
+
+    def __init__(self, config: AugmentConfig, *, sample_rate: int, cache_bytes: int = 2**28):
+        """Raises ManifestError where the manifest of noises or rooms cannot be used."""
+        self.config = config
+        self._sample_rate = sample_rate
+        self._noises = config.noise and _recordings(config.noise.manifest, "noise", sample_rate, cache_bytes)
+        self._rooms = config.rir and _recordings(config.rir.manifest, "rir", sample_rate, cache_bytes)
+
+    def __call__(
+        self,
+        samples: Float[np.ndarray, " S"],
+        *,
+        speed: Number,
+        before: Number,
+        after: Number,
+        rng: np.random.Generator,
+    ) -> Float[np.ndarray, " R"]:
+        """Another version of an utterance.
+
+        Args:
+          samples: the clean one.
+          speed, before, after: as planned (seconds); they alone decide the result's length.
+          rng: the utterance's own random numbers.
+
+        Raises:
+          AudioError: a noise or an impulse response cannot be read.
+        """
+        config = self.config
+        samples = resample(samples, speed, 1.0)
+        speech_rms = rms(samples)
+        samples = np.pad(samples, (int(before * self._sample_rate), int(after * self._sample_rate)))
+        if config.rir and self._rooms and rng.random() < config.rir.probability:
+            samples = reverberate(samples, self._rooms(rng.integers(len(self._rooms.manifest))))
+        if config.equalize and rng.random() < config.equalize.probability:
+            gains = rng.uniform(-config.equalize.gain_db, config.equalize.gain_db, config.equalize.points)
+            low_pass = config.equalize.low_pass_hz and rng.uniform(*config.equalize.low_pass_hz)
+            samples = equalize(samples, gains, sample_rate=self._sample_rate, low_pass_hz=low_pass)
+        if config.noise and self._noises and rng.random() < config.noise.probability:
+            noise = self._noises(rng.integers(len(self._noises.manifest)))
+            snr_db = rng.uniform(*config.noise.snr_db)
+            samples = add_noise(samples, noise, snr_db=snr_db, speech_rms=speech_rms, rng=rng)
+        samples = samples * np.float32(10 ** (rng.uniform(*config.gain_db) / 20))
+        if config.white_noise and rng.random() < config.white_noise.probability:
+            samples = add_white_noise(samples, level_db=rng.uniform(*config.white_noise.level_db), rng=rng)
+        return samples
+
+
+def _recordings(path: str, kind: str, sample_rate: int, cache_bytes: int) -> Decoder:
+    """The recordings of a manifest; where its lines have a "kind", those of this kind."""
+    manifest = Manifest(path, need_text=False)
+    of_kind = [i for i, entry in enumerate(manifest) if entry.fields.get("kind", kind) == kind]
+    if not of_kind:
+        raise ConfigError(f"{path}: holds no recording with kind {kind!r}")
+    return Decoder(manifest.take(np.array(of_kind)), sample_rate=sample_rate, cache_bytes=cache_bytes)

@@ -1,0 +1,237 @@
+"""Batches for training and evaluation: Grain's threads load what the plan says.
+
+Which examples make up a batch, and every random number in it, follow from the step alone (epochs.py, rng.py). So the
+batches are the same for any number of threads, and a run that starts at step n sees what an uninterrupted one sees.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import grain
+import numpy as np
+
+from jaxspeech.audio.convert import Channel
+from jaxspeech.data.assemble import Assembler
+from jaxspeech.data.augment import Augment, AugmentConfig
+from jaxspeech.data.epochs import Epochs, PlannedBatch
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.plan import estimate_buckets, make_buckets, plan
+from jaxspeech.data.problems import Problems
+from jaxspeech.data.stretch import Stretch, draw_stretch
+from jaxspeech.data.utterances import Utterances
+from jaxspeech.errors import ConfigError
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Batch
+
+
+class TrainingData:
+    """Shuffled, augmented batches without end.
+
+    Attributes:
+      batch_shapes: (rows, samples, labels) of each kind of batch, shortest first: what will be compiled.
+      steps_per_epoch: of the first epoch; later ones may differ by a batch or two where lengths change.
+      problems: what was skipped so far.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        tokenizer: Tokenizer,
+        *,
+        sample_rate: int,
+        buckets: int | Sequence[int | float],
+        batch_seconds: int | float,
+        batch_size: int,
+        seed: int = 0,
+        augment: AugmentConfig | None = None,
+        channel: Channel = "mean",
+        num_threads: int = 2,
+        cache_bytes: int = 2**30,
+        data_shards: int = 1,
+        process_index: int = 0,
+        process_count: int = 1,
+    ):
+        """Encode all transcripts and choose the shapes.
+
+        Args:
+          manifest: the examples, with weights.
+          tokenizer: for the labels.
+          sample_rate: of the batches, in Hz.
+          buckets: how many shapes (their lengths are then estimated), or the lengths in seconds, ascending.
+          batch_seconds: padded audio in a batch, at most.
+          batch_size: examples in a batch, at most.
+          seed: of the order and of all augmentation.
+          augment: what to change; nothing by default.
+          channel: of recordings with several: "mean", or a number.
+          num_threads: that decode and augment.
+          cache_bytes: memory for decoded audio; what does not fit is decoded again in each epoch.
+          data_shards: devices that split a batch between them.
+          process_index, process_count: this process yields its share of each batch's rows.
+
+        Raises:
+          ConfigError: an example is longer than the last bucket, or the batches cannot be split.
+          ManifestError: too many transcripts cannot be encoded.
+        """
+        self._utterances = Utterances(
+            manifest, tokenizer, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes
+        )
+        augment = AugmentConfig() if augment is None else augment
+        durations = self._utterances.manifest.durations
+        longest = float(durations.max() / min(augment.speed) + 2 * augment.pad_seconds)
+        options: dict[str, Any] = {"speeds": augment.speed, "pad_seconds": augment.pad_seconds, "seed": seed}
+        if isinstance(buckets, int):
+            lengths = draw_stretch(durations, longest=longest, epoch=0, **options).seconds(durations)
+            # However the first epoch was drawn, nothing needs to be sped up to fit.
+            buckets = estimate_buckets(np.maximum(lengths, durations), buckets)
+        self._epochs = Epochs(
+            durations,
+            weights=self._utterances.manifest.weights,
+            buckets=make_buckets(
+                _useful(buckets, longest, float(durations.max())),
+                batch_seconds=batch_seconds,
+                max_batch_size=batch_size,
+                multiple_of=data_shards,
+            ),
+            **options,
+        )
+        self._load = Assembler(
+            self._utterances,
+            self._epochs.buckets,
+            shortest=durations / max(augment.speed),
+            sample_rate=sample_rate,
+            seed=seed,
+            augment=Augment(augment, sample_rate=sample_rate),
+            share=(process_index, process_count),
+        )
+        self._num_threads = num_threads
+        self.batch_shapes = self._load.shapes
+        self.steps_per_epoch = self._epochs.first_step(1)
+
+    def batches(self, start_step: int = 0) -> Iterator[Batch]:
+        """Batches from a step on, for ever.
+
+        Raises:
+          ManifestError: (while iterating) too many files turn out to be unusable.
+        """
+        return _read_ahead(lambda step: self._epochs[step], range(start_step, 2**62), self._load, self._num_threads)
+
+    def locate(self, step: int) -> tuple[int, int]:
+        """(epoch, position in it) of a step."""
+        return self._epochs.locate(step)
+
+    def text(self, index: int) -> str:
+        """The transcript of an example, by `Batch.index`."""
+        return self._utterances.manifest[index].text
+
+    @property
+    def problems(self) -> Problems:
+        return self._utterances.manifest.problems
+
+
+class EvaluationData:
+    """Every example once, sorted by length, as it is.
+
+    Attributes:
+      batch_shapes: (rows, samples, labels) of each kind of batch, shortest first.
+      num_batches: of one pass.
+      problems: what was skipped so far.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        tokenizer: Tokenizer,
+        *,
+        sample_rate: int,
+        buckets: int | Sequence[int | float],
+        batch_seconds: int | float,
+        batch_size: int,
+        channel: Channel = "mean",
+        num_threads: int = 2,
+        cache_bytes: int = 2**30,
+        data_shards: int = 1,
+        process_index: int = 0,
+        process_count: int = 1,
+    ):
+        """As for `TrainingData`; a bucket is added where the longest example needs one."""
+        self._utterances = Utterances(
+            manifest, tokenizer, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes
+        )
+        durations = self._utterances.manifest.durations
+        longest = float(durations.max())
+        if isinstance(buckets, int):
+            buckets = estimate_buckets(durations, buckets)
+        elif buckets and longest > buckets[-1]:
+            buckets = (*buckets, longest)
+        self._plan = plan(
+            durations,
+            buckets=make_buckets(
+                _useful(buckets, longest, longest),
+                batch_seconds=batch_seconds,
+                max_batch_size=batch_size,
+                multiple_of=data_shards,
+            ),
+            shuffle=False,
+        )
+        self._load = Assembler(
+            self._utterances,
+            self._plan.buckets,
+            shortest=durations,
+            sample_rate=sample_rate,
+            share=(process_index, process_count),
+        )
+        self._num_threads = num_threads
+        self.batch_shapes = self._load.shapes
+        self.num_batches = self._plan.num_batches
+
+    def batches(self) -> Iterator[Batch]:
+        """One pass.
+
+        Raises:
+          ManifestError: (while iterating) too many files turn out to be unusable.
+        """
+        return _read_ahead(self._planned, range(self.num_batches), self._load, self._num_threads)
+
+    def text(self, index: int) -> str:
+        """The transcript of an example, by `Batch.index`."""
+        return self._utterances.manifest[index].text
+
+    @property
+    def problems(self) -> Problems:
+        return self._utterances.manifest.problems
+
+    def _planned(self, position: int) -> PlannedBatch:
+        index, bucket = self._plan.batch(position)
+        still = Stretch(np.ones(len(index)), np.zeros(len(index)), np.zeros(len(index)))
+        return PlannedBatch(epoch=0, bucket=bucket, index=index, copy=np.zeros_like(index), stretch=still)
+
+
+def _useful(buckets: Sequence[int | float], longest: float, longest_clean: float) -> list[float]:
+    """The buckets that can occur, when no example is longer than `longest`."""
+    if not buckets or buckets[-1] < longest_clean:
+        raise ConfigError(
+            f"buckets: the longest example has {longest_clean:.2f} s, the last of {list(buckets)} is shorter; "
+            "add a bucket or lower max_seconds"
+        )
+    return [float(b) for i, b in enumerate(buckets) if i == 0 or buckets[i - 1] < longest]
+
+
+class _Source:
+    """`make(steps[i])` as the random-access source that Grain wants."""
+
+    def __init__(self, make: Callable[[int], PlannedBatch], steps: range):
+        self._make = make
+        self._steps = steps
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __getitem__(self, position: int) -> PlannedBatch:
+        return self._make(self._steps[position])
+
+
+def _read_ahead(
+    make: Callable[[int], PlannedBatch], steps: range, load: Callable[[PlannedBatch], Batch], num_threads: int
+) -> Iterator[Batch]:
+    options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=2 * num_threads)
+    return iter(grain.MapDataset.source(_Source(make, steps)).map(load).to_iter_dataset(options))

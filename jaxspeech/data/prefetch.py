@@ -1,0 +1,22 @@
+"""Batches put on the devices before they are asked for."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from jaxspeech.types import Batch
+
+
+def prefetch(batches: Iterable[Batch], put: Callable[[Batch], Batch], *, ahead: int = 2) -> Iterator[Batch]:
+    """`map(put, batches)`, but `ahead` batches early: copies to a device run while it computes.
+
+    Args:
+      batches: of NumPy arrays.
+      put: starts the copy and returns at once, as `jax.device_put` does.
+      ahead: batches waiting on the devices.
+    """
+    waiting: deque[Batch] = deque()
+    for batch in batches:
+        waiting.append(put(batch))
+        if len(waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting

@@ -1,0 +1,78 @@
+"""A manifest's examples as a model takes them: samples and labels."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxspeech.audio.convert import Channel
+from jaxspeech.data.decode import Decoder
+from jaxspeech.data.manifest import Entry, Manifest
+from jaxspeech.errors import ManifestError, TokenizerError
+from jaxspeech.text.tokenizer import Tokenizer
+
+# Label widths are multiples of this, so that buckets share shapes.
+LABELS_MULTIPLE = 8
+
+
+class Utterances:
+    """Examples whose transcripts the tokenizer can spell; the others are counted and named in `manifest.problems`.
+
+    Attributes:
+      manifest: the examples.
+      num_labels: tokens of each transcript.
+      samples: `samples(index)` decodes an example.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        tokenizer: Tokenizer,
+        *,
+        sample_rate: int,
+        channel: Channel = "mean",
+        cache_bytes: int = 2**30,
+    ):
+        """Encode every transcript once.
+
+        Raises:
+          ManifestError: too many transcripts cannot be encoded.
+        """
+        self._tokenizer = tokenizer
+        num_labels = np.zeros(len(manifest), np.int32)
+        for index, entry in enumerate(manifest):
+            try:
+                num_labels[index] = len(tokenizer.encode(entry.text))
+            except TokenizerError as error:
+                num_labels[index] = -1
+                manifest.problems.add(name_entry(entry), str(error))
+        manifest.problems.check(len(manifest))
+        usable = np.flatnonzero(num_labels >= 0)
+        if not len(usable):
+            raise ManifestError(f"no transcript can be spelt; the last: {manifest.problems.lines[-1]}")
+        self.manifest = manifest.take(usable)
+        self.num_labels: Int[np.ndarray, " N"] = num_labels[usable]
+        self.samples = Decoder(self.manifest, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes)
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def labels(self, index: int) -> list[int]:
+        return self._tokenizer.encode(self.manifest[index].text)
+
+    def label_widths(
+        self, shortest: Float[np.ndarray, " N"], bucket_seconds: Float[np.ndarray, " K"]
+    ) -> tuple[int, ...]:
+        """The most labels that can occur in each bucket, rounded up; examples may come to any bucket that holds them.
+
+        Args:
+          shortest: seconds of each example at its shortest.
+          bucket_seconds: of each bucket, ascending.
+        """
+        most = np.zeros(len(bucket_seconds), np.int64)
+        np.maximum.at(most, np.searchsorted(bucket_seconds, shortest), self.num_labels)
+        most = np.maximum(np.maximum.accumulate(most), 1)
+        return tuple((-(-most // LABELS_MULTIPLE) * LABELS_MULTIPLE).tolist())
+
+
+def name_entry(entry: Entry) -> str:
+    """What a problem with an example is filed under."""
+    return f"{entry.path} at {entry.offset:g} s" if entry.offset else str(entry.path)
