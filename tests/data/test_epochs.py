@@ -1,0 +1,76 @@
+"""Steps, epochs, weights and stretched lengths."""
+
+import numpy as np
+import pytest
+
+from jaxspeech.data.epochs import Epochs
+from jaxspeech.data.plan import Bucket
+from jaxspeech.data.stretch import draw_stretch
+
+BUCKETS = (Bucket(2.0, 8), Bucket(4.0, 4), Bucket(12.5, 4))
+DURATIONS = np.random.default_rng(0).uniform(0.5, 10, 101)
+
+
+def make(weights=1.0, **options):
+    return Epochs(DURATIONS, weights=np.full(101, weights), buckets=BUCKETS, seed=3, **options)
+
+
+def examples_of(epochs, epoch):
+    planned = [epochs[step] for step in range(epochs.first_step(epoch), epochs.first_step(epoch + 1))]
+    assert all(p.epoch == epoch for p in planned)
+    return np.concatenate([p.index[p.index >= 0] for p in planned])
+
+
+@pytest.mark.parametrize("options", [{}, {"speeds": (0.8, 1.0, 1.2), "pad_seconds": 0.3}])
+def test_each_epoch_shows_every_example_once(options):
+    epochs = make(**options)
+    for epoch in range(4):
+        assert sorted(examples_of(epochs, epoch)) == list(range(101))
+
+
+def test_any_step_in_any_order_is_the_same_batch():
+    options = {"speeds": (0.8, 1.2), "pad_seconds": 0.3, "weights": 1.3}
+    forward, backward = make(**options), make(**options)
+    steps = range(60)
+    expected = {step: backward[step] for step in reversed(steps)}
+    for step in steps:
+        for a, b in zip(forward[step], expected[step], strict=True):
+            np.testing.assert_array_equal(a, b)
+        epoch, position = forward.locate(step)
+        assert forward.first_step(epoch) + position == step and position >= 0
+
+
+@pytest.mark.parametrize("weight", [0.3, 1.0, 2.5])
+def test_weights_are_kept_each_epoch_and_over_epochs(weight):
+    epochs = make(weight)
+    times = np.array([np.bincount(examples_of(epochs, epoch), minlength=101) for epoch in range(10)])
+    assert times.min() == np.floor(weight) and times.max() == np.ceil(weight)
+    np.testing.assert_array_equal(times.sum(0), 10 * weight)
+
+
+def test_copies_of_an_example_are_told_apart():
+    epochs = make(2.5)
+    planned = [epochs[step] for step in range(epochs.first_step(1))]
+    pairs = [(i, c) for p in planned for i, c in zip(p.index.tolist(), p.copy.tolist(), strict=True) if i >= 0]
+    assert len(set(pairs)) == len(pairs) and {c for _, c in pairs} == {0, 1, 2}
+
+
+def test_a_stretched_example_fits_its_batch():
+    epochs = make(speeds=(0.8, 0.9, 1.0, 1.1, 1.2), pad_seconds=0.5)
+    for step in range(100):
+        planned = epochs[step]
+        real = planned.index >= 0
+        seconds = planned.stretch.seconds(DURATIONS[planned.index])[real]
+        assert (seconds <= BUCKETS[planned.bucket].seconds + 1e-9).all()
+
+
+def test_stretch_is_bounded_for_the_longest_only():
+    durations = np.array([1.0, 5.0, 9.5, 10.0])
+    seen = [
+        draw_stretch(durations, speeds=(0.8, 1.25), pad_seconds=0.4, longest=10.0, seed=0, epoch=e) for e in range(200)
+    ]
+    speed, before = np.array([s.speed for s in seen]), np.array([s.before for s in seen])
+    assert set(speed[:, 0]) == set(speed[:, 1]) == {0.8, 1.25}
+    assert set(speed[:, 2]) == {0.95, 1.25} and set(speed[:, 3]) == {1.0, 1.25}
+    assert max(s.seconds(durations).max() for s in seen) <= 10.0 + 1e-9
+    assert before[:, 0].max() > 0.38 and before.min() >= 0.0
