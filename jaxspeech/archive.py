@@ -153,7 +153,7 @@ def _save_tree(folder: Path, variables: Variables) -> None:
     context.multiprocessing.primary_host = jax.process_index()
     context.multiprocessing.active_processes = {jax.process_index()}
     with context, _quiet("absl"):
-        ocp.save(folder.absolute(), jax.tree.map(np.asarray, variables))
+        ocp.save(str(folder.absolute()), jax.tree.map(np.asarray, variables))
 
 
 @contextlib.contextmanager

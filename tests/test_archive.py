@@ -189,7 +189,8 @@ def test_wrong_sizes_and_lists_are_told(saved):
     def newer(members):
         members["metadata.json"] = json.dumps(json.loads(members["metadata.json"]) | {"format": 2}).encode()
 
-    for change, message in [(shorter, "bytes, expected"), (gone, "differ in 'config.json'"), (newer, "format 2 is newer")]:
+    expected = {shorter: "bytes, expected", gone: "differ in 'config.json'", newer: "format 2 is newer"}
+    for change, message in expected.items():
         with pytest.raises(ArchiveError, match=message):
             load_archive(rewritten(saved, change))
 

@@ -44,8 +44,10 @@ def test_strides_offsets_and_shared_storage():
 
 @pytest.mark.parametrize(
     ("kind", "dtype"),
-    [("BFloat16Storage", ml_dtypes.bfloat16), ("HalfStorage", np.float16), ("DoubleStorage", np.float64)]
-    + [("LongStorage", np.int64), ("CharStorage", np.int8), ("BoolStorage", np.bool_)],
+    [
+        *[("BFloat16Storage", ml_dtypes.bfloat16), ("HalfStorage", np.float16), ("DoubleStorage", np.float64)],
+        *[("LongStorage", np.int64), ("CharStorage", np.int8), ("BoolStorage", np.bool_)],
+    ],
 )
 def test_element_types(kind, dtype):
     content = np.array([1, 0, 3], np.float32).astype(dtype)

@@ -1,0 +1,197 @@
+"""The CTC Conformers of the peer's files give the peer's numbers, from features to text and gradients."""
+
+import json
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.archive import Archive
+from jaxspeech.build import build
+from jaxspeech.interop.nemo import load_nemo
+from jaxspeech.interop.nemo.keys import Row, rows_of
+from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.search.ctc import ctc_greedy
+from jaxspeech.tasks.task import Task
+
+FAMILIES = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "fc_ctc_abs_tied", "fc_ctc_untie_false", "fc_ctc_limited"]
+FAMILIES += ["conformer_ctc_char"]
+
+
+class Family(NamedTuple):
+    """One .nemo file of the peer, what it computed, and what we do from the same input."""
+
+    archive: Archive
+    variables: Any
+    task: Task
+    peer: dict[str, np.ndarray]
+    said: dict[str, Any]  # the peer's texts and settings
+    features: np.ndarray  # ours, [B T F]
+    layers: list[np.ndarray]  # from the peer's features: subsampled frames, then each layer
+    encoded: np.ndarray
+    encoded_frames: np.ndarray
+    losses: np.ndarray
+    log_probs: np.ndarray
+    log_probs_from_audio: np.ndarray
+
+    @property
+    def num_frames(self):
+        return self.peer["enc_out_len"]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request, refs) -> Family:
+    archive = load_nemo(refs / f"{request.param}.nemo")
+    task = build(archive.model)
+    with np.load(refs / f"{request.param}.npz") as file:
+        peer = {name: file[name] for name in file.files}
+    said = json.loads((refs / f"{request.param}.json").read_text())
+
+    def run(model, features, num_features, samples, num_samples, labels, num_labels):
+        encoded, num_frames, layers = model.encoder(features, num_features, return_layers=True)
+        logits = model.decoder(encoded)
+        losses = ctc_loss(logits, num_frames, labels, num_labels, blank_id=task.vocab_size)
+        ours, ours_frames = model.features(samples, num_samples)
+        from_audio = jax.nn.log_softmax(model.decoder(model.encode_features(ours, ours_frames)[0]))
+        return ours, layers, encoded, num_frames, losses, jax.nn.log_softmax(logits), from_audio
+
+    variables = jax.device_put(archive.variables)
+    inputs = *inputs_of(peer), peer["audio"], peer["audio_len"].astype(np.int32), *targets_of(peer)
+    outputs = jax.jit(partial(task.model.apply, method=run))(variables, *inputs)
+    return Family(archive, variables, task, peer, said, *jax.tree.map(np.asarray, outputs))
+
+
+def inputs_of(peer):
+    """The peer's features [B T F] and their frames [B]."""
+    return peer["feats"].transpose(0, 2, 1), peer["feats_len"].astype(np.int32)
+
+
+def targets_of(peer):
+    """The labels [B U] and their number [B]."""
+    return peer["targets"].astype(np.int32), peer["target_len"].astype(np.int32)
+
+
+def worst(ours, theirs, num_frames):
+    """Largest difference in a real frame, and in any frame."""
+    difference = np.abs(ours - theirs).max(-1)
+    assert np.isfinite(difference).all()
+    return max(row[:n].max() for row, n in zip(difference, num_frames, strict=True)), difference.max()
+
+
+def test_features(family):
+    theirs, num_frames = inputs_of(family.peer)
+    real, anywhere = worst(family.features, theirs, num_frames)
+    assert real < 1e-3 and anywhere < 1e-3
+    assert np.sqrt(np.mean((family.features - theirs) ** 2)) < 1e-4
+
+
+def test_every_layer_from_the_peers_features(family):
+    subsampled, *layers = family.layers
+    real, anywhere = worst(subsampled, family.peer["enc.pos_enc.0"], family.peer["enc.pre_encode.1"])
+    assert real < 1e-4 and anywhere < 1e-4
+    assert len(layers) == family.archive.model["encoder"]["num_layers"]
+    for i, layer in enumerate(layers):
+        theirs = family.peer[f"enc.layer{i}"]
+        same_rate = theirs.shape == family.peer["enc.pre_encode.0"].shape
+        num_frames = family.peer["enc.pre_encode.1"] if same_rate else family.num_frames
+        # In the padding too: ours sees there what the peer sees.
+        real, anywhere = worst(layer, theirs, num_frames)
+        assert real < 1e-4 and anywhere < 1e-4, f"layer {i}"
+
+
+def test_encoder_output(family):
+    real, anywhere = worst(family.encoded, family.peer["enc_out"].transpose(0, 2, 1), family.num_frames)
+    assert real < 1e-4 and anywhere < 1e-4
+    np.testing.assert_array_equal(family.encoded_frames, family.num_frames)
+
+
+def test_log_probs(family):
+    assert max(worst(family.log_probs, family.peer["log_probs"], family.num_frames)) < 1e-4
+    assert max(worst(family.log_probs_from_audio, family.peer["log_probs"], family.num_frames)) < 1e-3
+
+
+def test_greedy_tokens_and_text_from_audio(family):
+    num_frames = jnp.asarray(family.num_frames, jnp.int32)
+    blank = family.task.vocab_size
+    assert blank == family.said["blank_id"]
+    tokens = ctc_greedy(jnp.asarray(family.log_probs_from_audio), num_frames, blank_id=blank)
+    for row, hypothesis in enumerate(family.said["ctc_greedy_batch"]):
+        best = np.argmax(family.log_probs_from_audio[row, : num_frames[row]], -1)
+        np.testing.assert_array_equal(best, family.peer["greedy_argmax"][row, : num_frames[row]])
+        ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
+        collapsed = [k for k, previous in zip(best, [-1, *best], strict=False) if k not in (previous, blank)]
+        assert ids == collapsed
+        assert family.archive.tokenizer.decode(ids) == hypothesis["text"]
+
+
+def reduced(family, losses):
+    if family.said["ctc_reduction"] == "mean_volume":
+        return losses.sum() / family.peer["target_len"].sum()
+    return losses.mean()
+
+
+def test_losses(family):
+    np.testing.assert_allclose(family.losses, family.peer["ctc_loss_per_utt"], rtol=1e-4)
+    np.testing.assert_allclose(reduced(family, family.losses), family.peer["ctc_loss"], rtol=1e-4)
+
+
+def by_peer_name(model, params) -> dict[str, tuple[Row, Any]]:
+    """Our parameters under the peer's names: the row of the map, and our array."""
+    named = {}
+    for row in rows_of(model):
+        for i in range(model["encoder"]["num_layers"]):
+            node, (_, *path) = {"layers": None} | params, row.ours.replace("{i}", str(i)).split("/")
+            for part in path:
+                if part == f"layers_{i}" and part not in node:
+                    node = jax.tree.map(lambda x, i=i: x[i], node["layers"])
+                else:
+                    node = node.get(part) if isinstance(node, dict) else None
+            if node is not None and row.ours.startswith("params"):
+                named[row.peer.replace("{i}", str(i))] = row, node
+    return named
+
+
+def test_gradients(family):
+    if "grad_names" not in family.peer:
+        pytest.skip("the peer's file has no gradients")
+
+    def loss(params, features, num_features, labels, num_labels):
+        def logits(model):
+            encoded, num_frames = model.encode_features(features, num_features)
+            return model.decoder(encoded), num_frames
+
+        logits, num_frames = family.task.model.apply(family.variables | {"params": params}, method=logits)
+        return reduced(family, ctc_loss(logits, num_frames, labels, num_labels, blank_id=family.task.vocab_size))
+
+    inputs = *inputs_of(family.peer), *targets_of(family.peer)
+    grads = jax.jit(jax.grad(loss))(family.variables["params"], *inputs)
+    ours = by_peer_name(family.archive.model, grads)
+    assert ours.keys() == set(family.peer["grad_names"].tolist())
+    largest = family.peer["grad_norms"].max()
+    for name, norm in zip(family.peer["grad_names"].tolist(), family.peer["grad_norms"], strict=True):
+        row, grad = ours[name]
+        # A softmax does not see a bias of its keys: that gradient is zero but for rounding.
+        np.testing.assert_allclose(np.linalg.norm(grad), norm, rtol=1e-4, atol=1e-6 * largest, err_msg=name)
+        if f"grad.{name}" in family.peer:
+            theirs = row.transform(family.peer[f"grad.{name}"])
+            assert np.linalg.norm(grad - theirs) <= 1e-4 * norm + 1e-6 * largest, name
+
+
+def test_training_mode_and_batch_statistics(family):
+    if "train_enc_out" not in family.peer:
+        pytest.skip("the peer's file has no training-mode output")
+    config = family.archive.model
+    without_dropout = {name: 0.0 for name in config["encoder"] if name.startswith("dropout")}
+    model = build(config | {"encoder": config["encoder"] | without_dropout}).model
+    run = partial(model.apply, method="encode_features", train=True, mutable=["batch_stats"])
+    (encoded, _), updates = jax.jit(run)(family.variables, *inputs_of(family.peer))
+    theirs = family.peer["train_enc_out"].transpose(0, 2, 1)
+    assert max(worst(np.asarray(encoded), theirs, family.num_frames)) < 1e-4
+    statistics = updates["batch_stats"]["encoder"]["layers"]["convolution"]["norm"]
+    for i in range(config["encoder"]["num_layers"]):
+        for kind in ("mean", "var"):
+            theirs = family.peer[f"train_bn_{kind}.layers.{i}.conv.batch_norm"]
+            np.testing.assert_allclose(statistics[kind][i], theirs, rtol=1e-5, atol=1e-6)
