@@ -39,6 +39,7 @@ class ConformerLayer(nn.Module):
     norm_over_padding: bool
     dropout: float
     dropout_att: float
+    stochastic_depth: float
     dtype: Any
 
     @nn.compact
@@ -84,7 +85,7 @@ class ConformerLayer(nn.Module):
         y += 0.5 * dropout(feed_forward("ff_out")(norm("norm_ff_out")(y), train=train))
         y = norm("norm_out")(y)
 
-        if train and self.has_rng("stochastic_depth"):
+        if train and self.stochastic_depth > 0.0:
             kept = jax.random.bernoulli(self.make_rng("stochastic_depth"), 1.0 - drop_probability)
             y = x + jnp.where(kept, (y - x) / jnp.asarray(1.0 - drop_probability, y.dtype), 0.0).astype(y.dtype)
         return y

@@ -78,10 +78,10 @@ def ctc_task(model: CTCModel) -> Task:
     def init(key: Any) -> Variables:
         # Parameters do not depend on the length: the shortest audio that reaches every layer is enough.
         samples = jnp.zeros((1, model.frontend.sample_rate // 2))
-        return model.init(key, samples, jnp.array([samples.shape[1]]))
+        return dict(model.init(key, samples, jnp.array([samples.shape[1]])))
 
     def loss(variables: Variables, batch: Batch, key: Any) -> tuple[Float[Array, " B"], Variables]:
-        rngs = dict(zip(STREAMS, jax.random.split(key, len(STREAMS)), strict=True))
+        rngs: dict[str, Any] = dict(zip(STREAMS, jax.random.split(key, len(STREAMS)), strict=True))
         mutable = [name for name in variables if name != "params"]
         (logits, num_frames), updates = model.apply(
             variables, batch.samples, batch.num_samples, train=True, rngs=rngs, mutable=mutable
@@ -89,7 +89,8 @@ def ctc_task(model: CTCModel) -> Task:
         return ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=vocab_size), dict(updates)
 
     def log_probs(variables: Variables, batch: Batch) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
-        return model.apply(variables, batch.samples, batch.num_samples, method="log_probs")
+        apply: Any = model.apply
+        return apply(variables, batch.samples, batch.num_samples, method="log_probs")
 
     def predict(variables: Variables, batch: Batch) -> Tokens:
         return ctc_greedy(*log_probs(variables, batch), blank_id=vocab_size)
