@@ -1,0 +1,46 @@
+"""Speech recognition in pure JAX.
+
+    asr = jaxspeech.load("model.jaxspeech")             # or "model.nemo"
+    asr.transcribe(["a.wav", "b.flac"])[0].text
+
+    task = jaxspeech.build(asr.config)                  # pure functions over plain pytrees
+    losses = jaxspeech.losses.ctc_loss(logits, num_frames, labels, num_labels, blank_id=V)
+
+Names are imported when they are first used, so that `import jaxspeech` takes no time.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxspeech import losses as losses
+    from jaxspeech.build import build as build
+    from jaxspeech.errors import SpeechError as SpeechError
+    from jaxspeech.hypothesis import Hypothesis as Hypothesis
+    from jaxspeech.recognizer import Recognizer as Recognizer
+    from jaxspeech.recognizer import load as load
+
+# Each public name and the module that defines it; a module's own name stands for itself.
+PUBLIC = {
+    "Hypothesis": "jaxspeech.hypothesis",
+    "Recognizer": "jaxspeech.recognizer",
+    "SpeechError": "jaxspeech.errors",
+    "build": "jaxspeech.build",
+    "load": "jaxspeech.recognizer",
+    "losses": "jaxspeech.losses",
+}
+
+__all__ = ["Hypothesis", "Recognizer", "SpeechError", "build", "load", "losses"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'jaxspeech' has no attribute {name!r}")
+    module = importlib.import_module(PUBLIC[name])
+    value = module if module.__name__ == f"jaxspeech.{name}" and name == "losses" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(PUBLIC))

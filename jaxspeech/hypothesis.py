@@ -1,0 +1,36 @@
+"""What transcribing one recording gives."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxspeech.search.timestamps import TimedText
+
+
+class Hypothesis(NamedTuple):
+    """A transcript and what was asked for beside it.
+
+    Attributes:
+      text: "" where nothing was recognised, also in recordings shorter than one encoder frame.
+      score: log-probability of the path that was chosen.
+      tokens: ids of the text, for `tokenizer.decode`.
+      confidence: mean over the tokens, 0 to 1; 0 without any.
+      duration: of the transcribed audio, in seconds.
+      source: the file's path, or "array 0", "array 1", ...
+      words, segments, chars: with `timestamps=True`, otherwise None: when each word, sentence and token was said, in
+        seconds from the beginning of the file, also where only a part of it was transcribed.
+      log_probs: with `return_log_probs=True`, one row of V + 1 (the blank is last) for each encoder frame, in float32.
+      error: with `on_error="skip"`, why the recording could not be transcribed, as one line.
+    """
+
+    text: str
+    score: float
+    tokens: tuple[int, ...]
+    confidence: float
+    duration: float
+    source: str
+    words: tuple[TimedText, ...] | None = None
+    segments: tuple[TimedText, ...] | None = None
+    chars: tuple[TimedText, ...] | None = None
+    log_probs: np.ndarray | None = None
+    error: str | None = None

@@ -1,0 +1,155 @@
+"""What `transcribe` takes, one recording after the other: files, folders, manifests, arrays, and mixtures of them."""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxspeech.audio.convert import Channel, to_samples
+from jaxspeech.audio.read import read
+from jaxspeech.audio.resample import resample
+from jaxspeech.errors import AudioError, ManifestError, SpeechError
+
+# What is looked for in a folder; a file given by its own name may be called anything.
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}
+MANIFEST_SUFFIXES = {".jsonl", ".json"}
+
+
+class Recording(NamedTuple):
+    """One utterance to transcribe, not yet read.
+
+    Attributes:
+      source: what results and errors call it.
+      audio: a path, or an array of samples (see `audio.to_samples`).
+      offset, duration: the part of the file that is meant, in seconds; None is to the end.
+      text: its reference transcript, where there is one.
+      fields: everything that its manifest line says.
+      problem: why there is nothing to read, as one line.
+    """
+
+    source: str
+    audio: Any = None
+    offset: float = 0.0
+    duration: float | None = None
+    text: str | None = None
+    fields: dict[str, Any] = {}
+    problem: str = ""
+
+
+def find_recordings(inputs: Any) -> Iterator[Recording]:
+    """Every recording that `inputs` names, in order, without reading audio.
+
+    A path is a folder (searched through and through for audio files, in alphabetical order), a manifest (.jsonl,
+    .json) or an audio file; anything with a shape is one recording's samples; an iterable holds more of all these. What
+    cannot be found or parsed is a recording with a `problem`.
+    """
+    names = (f"array {i}" for i in range(1 << 62))
+    yield from _find(inputs, names)
+
+
+def _find(inputs: Any, names: Iterator[str]) -> Iterator[Recording]:
+    if isinstance(inputs, Recording):
+        yield inputs
+    elif isinstance(inputs, str | os.PathLike):
+        path = Path(inputs)
+        if path.is_dir():
+            yield from _read_folder(path)
+        elif path.suffix.lower() in MANIFEST_SUFFIXES:
+            yield from read_manifest(path)
+        else:
+            yield Recording(str(path), path)
+    elif hasattr(inputs, "shape"):
+        yield Recording(next(names), inputs)
+    elif isinstance(inputs, Iterable) and not isinstance(inputs, bytes | dict):
+        for item in inputs:
+            yield from _find(item, names)
+    else:
+        what = type(inputs).__name__
+        raise AudioError(f"cannot transcribe {what}: give paths, folders, manifests or arrays of samples")
+
+
+def _read_folder(folder: Path) -> Iterator[Recording]:
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
+    if not files:
+        yield Recording(str(folder), problem=f"{folder}: no audio files in this folder")
+    for file in files:
+        yield Recording(str(file), file)
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Iterator[Recording]:
+    """The recordings of a manifest, JSON lines {"audio_filepath", "offset", "duration", "text", ...}.
+
+    Audio paths are relative to the manifest's folder; only audio_filepath must be there.
+    """
+    path = Path(path)
+    try:
+        with path.open(encoding="utf-8") as lines:
+            found = False
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    found = True
+                    yield _parse_line(line, place=f"{path}:{number}", folder=path.parent)
+            if not found:
+                yield Recording(str(path), problem=f"{path}: an empty manifest")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
+        yield Recording(str(path), problem=f"{path}: cannot be read as a manifest ({reason})")
+
+
+def _parse_line(line: str, *, place: str, folder: Path) -> Recording:
+    def bad(why: str) -> Recording:
+        return Recording(place, problem=f"{place}: {why}")
+
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return bad(f"not a JSON object ({error})")
+    if not isinstance(fields, dict):
+        return bad("not a JSON object")
+    name, text = fields.get("audio_filepath"), fields.get("text")
+    offset, duration = fields.get("offset") or 0.0, fields.get("duration")
+    if not isinstance(name, str) or not name:
+        return bad('no "audio_filepath"')
+    if not _is_seconds(offset) or not (duration is None or (_is_seconds(duration) and duration > 0)):
+        return bad(f"offset {offset!r}, duration {duration!r}: expected seconds, and a positive duration")
+    if text is not None and not isinstance(text, str):
+        return bad(f"the text is {text!r}, not a string")
+    return Recording(str(folder / name), folder / name, float(offset), duration, text, fields)
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def read_recording(
+    recording: Recording, *, sample_rate: int, array_rate: int | None, channel: Channel
+) -> Float[np.ndarray, " S"] | SpeechError:
+    """The recording's samples at `sample_rate`, or what is wrong with it.
+
+    Args:
+      recording: where to find them.
+      sample_rate: wanted rate in Hz.
+      array_rate: rate of recordings that are arrays; None is the wanted one.
+      channel: of several channels, see `audio.read`.
+    """
+    if recording.problem:
+        return ManifestError(recording.problem)
+    try:
+        if isinstance(recording.audio, Path):
+            samples, _ = read(
+                recording.audio,
+                sample_rate=sample_rate,
+                offset=recording.offset,
+                duration=recording.duration,
+                channel=channel,
+            )
+            return samples
+        samples = to_samples(recording.audio, channel=channel, name=recording.source)
+        return resample(samples, array_rate or sample_rate, sample_rate)
+    except SpeechError as error:
+        return error

@@ -1,0 +1,105 @@
+"""A task's prediction, compiled once for each padded shape, and never started without the memory that it needs."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxspeech.batching import Shape
+from jaxspeech.errors import AudioError
+from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.task import Task
+from jaxspeech.types import Batch, Variables
+
+GIB = 1 << 30
+
+
+class Prediction(NamedTuple):
+    """What a program returns, filler rows included.
+
+    Attributes:
+      tokens: the best hypothesis of each row.
+      log_probs, num_frames: of each row, where asked for.
+    """
+
+    tokens: Tokens
+    log_probs: Float[Any, "B T V+1"] | None = None
+    num_frames: Int[Any, " B"] | None = None
+
+
+class Programs:
+    """The compiled programs of one task."""
+
+    def __init__(self, task: Task):
+        self._task = task
+        self._compiled: dict[tuple[int, int, bool], Any] = {}
+
+    def start(
+        self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], *, log_probs: bool
+    ) -> Prediction:
+        """Sends a batch to the device; what is returned may still be on its way.
+
+        Args:
+          variables: of the task.
+          shape: which recordings, and how they are padded.
+          audio: samples of each recording by its index.
+          log_probs: whether to return them.
+
+        Raises:
+          AudioError: the batch would take more memory than there is.
+        """
+        batch = pad(shape, audio)
+        key = (shape.rows, shape.length, log_probs)
+        if key not in self._compiled:
+            predict = jax.jit(self._predict_with_log_probs if log_probs else self._predict)
+            self._compiled[key] = predict.lower(variables, batch).compile()
+        needed, free = needed_bytes(self._compiled[key]), available_bytes(jax.devices()[0])
+        if free is not None and needed > free:
+            seconds = len(audio[shape.indices[0]]) / self._task.sample_rate
+            raise AudioError(
+                f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, {free / GIB:.1f} GiB "
+                "are free; cut it into shorter recordings"
+            )
+        return self._compiled[key](variables, batch)
+
+    def _predict(self, variables: Variables, batch: Batch) -> Prediction:
+        return Prediction(self._task.predict(variables, batch))
+
+    def _predict_with_log_probs(self, variables: Variables, batch: Batch) -> Prediction:
+        # Under one jit XLA sees that both run the same encoder, and runs it once.
+        assert self._task.log_probs is not None
+        return Prediction(self._task.predict(variables, batch), *self._task.log_probs(variables, batch))
+
+
+def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> Batch:
+    """The batch of the recordings that `shape` names."""
+    samples = np.zeros((shape.rows, shape.length), np.float32)
+    # Filler rows are silence as long as the first recording: nothing in them is empty, and so nothing is 0 / 0.
+    num_samples = np.full(shape.rows, len(audio[shape.indices[0]]), np.int32)
+    index = np.full(shape.rows, -1, np.int32)
+    for row, i in enumerate(shape.indices):
+        samples[row, : len(audio[i])] = audio[i]
+        num_samples[row], index[row] = len(audio[i]), i
+    return Batch(samples, num_samples, np.zeros((shape.rows, 0), np.int32), np.zeros(shape.rows, np.int32), index)
+
+
+def needed_bytes(program: Any) -> int:
+    """What a compiled program takes beside its arguments, by XLA's own account; 0 where it gives none."""
+    analysis = program.memory_analysis()
+    return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
+
+
+def available_bytes(device: Any) -> int | None:
+    """Memory that a program on `device` may still take; None where the system does not say."""
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        return stats["bytes_limit"] - stats["bytes_in_use"] if "bytes_limit" in stats else None
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            fields = dict(line.split(":") for line in lines)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):  # not Linux: all there is, used or not
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None

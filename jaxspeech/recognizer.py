@@ -1,0 +1,266 @@
+"""Audio to text: load a model, transcribe anything.
+
+    asr = load("model.jaxspeech")
+    for hypothesis in asr.transcribe_iter(["a.wav", "folder", samples]): ...
+
+read ahead (threads) -> batches of similar length -> one compiled program for each shape -> tokens -> text and times
+"""
+
+import functools
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from jaxspeech.archive import Archive, load_archive, save_archive
+from jaxspeech.audio.convert import Channel
+from jaxspeech.batching import Shape, plan_batches
+from jaxspeech.build import DTYPES, build
+from jaxspeech.cache import enable_compilation_cache
+from jaxspeech.errors import ArchiveError, AudioError, ConfigError, SpeechError, did_you_mean
+from jaxspeech.hypothesis import Hypothesis
+from jaxspeech.inputs import Recording, find_recordings, read_recording
+from jaxspeech.interop.nemo import load_nemo
+from jaxspeech.programs import Prediction, Programs
+from jaxspeech.read_ahead import Window, read_windows
+from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
+from jaxspeech.tasks.inference import for_inference
+
+LOADERS = {".jaxspeech": load_archive, ".nemo": load_nemo}
+T = TypeVar("T")
+
+
+def load(path: str | os.PathLike[str], *, dtype: str | None = None) -> "Recognizer":
+    """A model file, ready to transcribe.
+
+    Args:
+      path: a .jaxspeech archive or a .nemo file.
+      dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None is as in the file.
+
+    Raises:
+      ArchiveError: no such file, another kind of file, or a damaged one.
+      ConfigError: a model that this version cannot build, or an unknown dtype.
+    """
+    path = Path(path)
+    if dtype is not None and dtype not in DTYPES:
+        raise ConfigError(f"dtype {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
+    if path.suffix not in LOADERS:
+        raise ArchiveError(f"{path}: expected a .jaxspeech or .nemo file (hub names cannot be loaded yet)")
+    archive = LOADERS[path.suffix](path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
+    return Recognizer(archive, dtype=dtype)
+
+
+class Wanted(NamedTuple):
+    """What a call of `transcribe` asked for."""
+
+    batch_size: int
+    timestamps: bool
+    log_probs: bool
+
+
+class Recognizer:
+    """A model and its tokenizer.
+
+    Attributes:
+      task: the pure functions of the model (see `tasks.Task`).
+      model: the Flax module.
+      variables: nested dicts of arrays on the device; may be replaced by others of the same shapes.
+      config: what `build` takes to make the task.
+      tokenizer: text to ids and back.
+      metadata: what the model file says beside the model.
+    """
+
+    def __init__(self, archive: Archive, *, dtype: str | None = None):
+        """Puts the model on the device, in its fastest form: `config` and `variables` keep that form.
+
+        Args:
+          archive: a model file's content.
+          dtype: of the matrix products; None is the configuration's.
+        """
+        enable_compilation_cache()
+        self.config, variables = for_inference(archive.model, archive.variables, dtype=dtype)
+        self.task = build(self.config)
+        self.model = self.task.model
+        self.variables = jax.device_put(variables)
+        self.tokenizer = archive.tokenizer
+        self.metadata = archive.metadata
+        self._programs = Programs(self.task)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes an archive that `load` reads.
+
+        Raises:
+          ArchiveError: it cannot be written.
+        """
+        variables = jax.device_get(self.variables)
+        save_archive(path, model=self.config, tokenizer=self.tokenizer, variables=variables, metadata=self.metadata)
+
+    def transcribe(
+        self,
+        inputs: Any,
+        *,
+        batch_size: int = 16,
+        timestamps: bool = False,
+        return_log_probs: bool = False,
+        sample_rate: int | None = None,
+        channel: Channel = "mean",
+        on_error: Literal["raise", "skip"] = "raise",
+        progress: bool = False,
+    ) -> list[Hypothesis]:
+        """Transcripts of all inputs, in their order. A transcript does not depend on what is transcribed with it.
+
+        Args:
+          inputs: a path (of an audio file, a folder, a .jsonl or .json manifest), an array of samples ([S], [S C]
+            or [C S]; float in [-1, 1], or integers), or an iterable of all these.
+          batch_size: most recordings on the device at once; those longer than 40 s go in smaller batches.
+          timestamps: fill words, segments and chars.
+          return_log_probs: fill log_probs.
+          sample_rate: of the arrays, in Hz; the model's by default. Files say theirs.
+          channel: "mean" of several channels, or the number of one.
+          on_error: "raise" at the first recording that cannot be transcribed, or "skip": its hypothesis has no
+            text and says why in `error`.
+          progress: show a bar.
+
+        Raises:
+          SpeechError: one line about an input or an option.
+        """
+        found = self.transcribe_iter(
+            inputs,
+            batch_size=batch_size,
+            timestamps=timestamps,
+            return_log_probs=return_log_probs,
+            sample_rate=sample_rate,
+            channel=channel,
+            on_error=on_error,
+        )
+        total = len(inputs) if isinstance(inputs, list | tuple) else None
+        return list(tqdm(found, total=total, unit="file", disable=not progress, dynamic_ncols=True))
+
+    def transcribe_iter(
+        self,
+        inputs: Any,
+        *,
+        batch_size: int = 16,
+        timestamps: bool = False,
+        return_log_probs: bool = False,
+        sample_rate: int | None = None,
+        channel: Channel = "mean",
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> Iterator[Hypothesis]:
+        """As `transcribe`, giving each transcript as soon as it and those before it are there.
+
+        Memory is bounded however many inputs there are; they may come from a generator without an end.
+        """
+        if batch_size < 1:
+            raise ConfigError(f"batch_size is {batch_size}; it must be at least 1")
+        if on_error not in ("raise", "skip"):
+            raise ConfigError(f"on_error is {on_error!r}; it can be raise or skip")
+        if return_log_probs and self.task.log_probs is None:
+            raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
+        wanted = Wanted(batch_size, timestamps, return_log_probs)
+        read = functools.partial(
+            read_recording, sample_rate=self.task.sample_rate, array_rate=sample_rate, channel=channel
+        )
+
+        def results() -> Iterator[Hypothesis]:
+            for window in read_windows(find_recordings(inputs), read, sample_rate=self.task.sample_rate):
+                found = in_order(self._transcribe_window(window, wanted))
+                for (recording, _), result in zip(window, found, strict=True):
+                    if isinstance(result, Hypothesis):
+                        yield result
+                    elif on_error == "raise":
+                        raise result
+                    else:
+                        yield Hypothesis("", 0.0, (), 0.0, 0.0, recording.source, error=str(result))
+
+        return results()
+
+    def _transcribe_window(self, window: Window, wanted: Wanted) -> Iterator[tuple[int, Hypothesis | SpeechError]]:
+        """Each recording's place in the window and its result, in whatever order they come."""
+        shortest = self.task.frame_seconds * self.task.sample_rate
+        audio: dict[int, np.ndarray] = {}
+        for i, (_, samples) in enumerate(window):
+            if isinstance(samples, SpeechError):
+                yield i, samples
+            elif len(samples) < shortest:
+                yield i, self._hypothesis(*window[i], wanted)
+            else:
+                audio[i] = samples
+        for shape, prediction in self._predict(audio, wanted):
+            for row, i in enumerate(shape.indices):
+                recording, samples = window[i]
+                if isinstance(prediction, AudioError):
+                    yield i, AudioError(f"{recording.source}: {prediction}")
+                else:
+                    yield i, self._hypothesis(recording, samples, wanted, prediction, row)
+
+    def _predict(self, audio: dict[int, np.ndarray], wanted: Wanted) -> Iterator[tuple[Shape, Prediction | AudioError]]:
+        """Batches and what the model says of them; the next one is on the device while this one is worked on."""
+        lengths = {i: len(samples) for i, samples in audio.items()}
+        waiting = deque(plan_batches(lengths, batch_size=wanted.batch_size, sample_rate=self.task.sample_rate))
+        running: deque[tuple[Shape, Prediction]] = deque()
+        while waiting or running:
+            if waiting and len(running) < 2:
+                shape = waiting.popleft()
+                try:
+                    started = self._programs.start(self.variables, shape, audio, log_probs=wanted.log_probs)
+                    running.append((shape, started))
+                except AudioError as error:
+                    if shape.rows == 1:
+                        yield shape, error
+                    # What does not fit together may fit one by one.
+                    waiting.extendleft(Shape((i,), 1, shape.length) for i in shape.indices if shape.rows > 1)
+            else:
+                shape, prediction = running.popleft()
+                yield shape, jax.device_get(prediction)
+
+    def _hypothesis(
+        self, recording: Recording, samples: Any, wanted: Wanted, prediction: Prediction | None = None, row: int = 0
+    ) -> Hypothesis:
+        """The transcript in one row of a prediction; an empty one without a prediction."""
+        hypothesis = Hypothesis("", 0.0, (), 0.0, len(samples) / self.task.sample_rate, recording.source)
+        if prediction is None:
+            spans = () if wanted.timestamps else None
+            log_probs = np.zeros((0, self.task.vocab_size + 1), np.float32) if wanted.log_probs else None
+            return hypothesis._replace(words=spans, segments=spans, chars=spans, log_probs=log_probs)
+
+        tokens = prediction.tokens
+        num_tokens = int(tokens.num_tokens[row])
+        ids, confidence = tokens.ids[row, :num_tokens].tolist(), tokens.confidence[row, :num_tokens]
+        hypothesis = hypothesis._replace(
+            text=self.tokenizer.decode(ids),
+            score=float(tokens.score[row]),
+            tokens=tuple(ids),
+            confidence=float(confidence.mean()) if ids else 0.0,
+        )
+        if wanted.timestamps:
+            times = (tokens.starts[row, :num_tokens], tokens.ends[row, :num_tokens], confidence)
+            pieces = [self.tokenizer.pieces[i] for i in ids]
+            chars = token_times(pieces, *times, frame_seconds=self.task.frame_seconds)
+            words = word_times(self.tokenizer.word_spans(ids), *times, frame_seconds=self.task.frame_seconds)
+            spans = [tuple(_later(x, recording.offset) for x in part) for part in (words, segment_times(words), chars)]
+            hypothesis = hypothesis._replace(words=spans[0], segments=spans[1], chars=spans[2])
+        if prediction.log_probs is not None and prediction.num_frames is not None:
+            hypothesis = hypothesis._replace(log_probs=prediction.log_probs[row, : prediction.num_frames[row]].copy())
+        return hypothesis
+
+
+def _later(span: TimedText, seconds: float) -> TimedText:
+    return span._replace(start=span.start + seconds, end=span.end + seconds)
+
+
+def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
+    """Results with their places 0, 1, ..., each as soon as those before it are there."""
+    waiting: dict[int, T] = {}
+    place = 0
+    for i, result in results:
+        waiting[i] = result
+        while place in waiting:
+            yield waiting.pop(place)
+            place += 1

@@ -1,0 +1,99 @@
+"""What counts as an input, in which order, and what is wrong with it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from jaxspeech.errors import AudioError, ManifestError
+from jaxspeech.inputs import Recording, find_recordings, read_recording
+
+RATE = 16000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "deep").mkdir()
+    for name in ("b.wav", "deep/a.FLAC", "c.ogg"):
+        soundfile.write(tmp_path / name, np.full(RATE, 0.25), RATE, format=Path(name).suffix[1:].upper())
+    (tmp_path / "notes.txt").write_text("no audio")
+    return tmp_path
+
+
+def test_mixtures_keep_their_order(folder: Path) -> None:
+    manifest = folder / "m.jsonl"
+    manifest.write_text(json.dumps({"audio_filepath": "b.wav", "offset": 0.5, "duration": 0.25, "text": "x", "k": 1}))
+    array = np.zeros(10, np.float32)
+    found = list(find_recordings([str(folder / "c.ogg"), [array, folder], manifest, (array,)]))
+    names = ["c.ogg", "array 0", "b.wav", "c.ogg", "deep/a.FLAC", "b.wav", "array 1"]
+    assert [
+        r.source if r.source.startswith("array") else str(Path(r.source).relative_to(folder)) for r in found
+    ] == names
+    assert found[5][2:] == (0.5, 0.25, "x", json.loads(manifest.read_text()), "")
+
+
+def test_a_generator_is_not_read_ahead_of() -> None:
+    def endless():
+        yield np.zeros(10, np.float32)
+        raise AssertionError("read too far")
+
+    assert next(find_recordings(endless())).source == "array 0"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("{", "not a JSON object"),
+        ("[1]", "not a JSON object"),
+        ('{"text": "x"}', "audio_filepath"),
+        ('{"audio_filepath": 3}', "audio_filepath"),
+        ('{"audio_filepath": "b.wav", "offset": -1}', "offset -1"),
+        ('{"audio_filepath": "b.wav", "offset": "1"}', "offset '1'"),
+        ('{"audio_filepath": "b.wav", "duration": NaN}', "duration nan"),
+        ('{"audio_filepath": "b.wav", "duration": 0}', "duration 0"),
+        ('{"audio_filepath": "b.wav", "text": 3}', "text is 3"),
+    ],
+)
+def test_a_bad_line_is_one_problem_among_good_ones(folder: Path, line: str, why: str) -> None:
+    manifest = folder / "m.json"
+    good = json.dumps({"audio_filepath": "b.wav"})
+    manifest.write_text(f"{good}\n\n{line}\n{good}\n")
+    first, bad, last = find_recordings(manifest)
+    assert first.problem == last.problem == ""
+    assert bad.problem.startswith(f"{manifest}:3: ") and why in bad.problem and "\n" not in bad.problem
+    assert isinstance(read_recording(bad, sample_rate=RATE, array_rate=None, channel="mean"), ManifestError)
+
+
+def test_what_cannot_be_found_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").touch()
+    (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "empty").mkdir()
+    inputs = [tmp_path / name for name in ("missing.jsonl", "none.jsonl", "binary.jsonl", "empty")]
+    for recording, path in zip(find_recordings(inputs), inputs, strict=True):
+        assert recording.problem.startswith(f"{path}: ") and "\n" not in recording.problem
+
+
+def test_other_things_are_refused() -> None:
+    with pytest.raises(AudioError, match="int: give paths"):
+        list(find_recordings(["a.wav", 3]))
+
+
+def test_a_manifest_line_reads_its_part(folder: Path) -> None:
+    ramp = np.arange(RATE) / RATE
+    soundfile.write(folder / "b.wav", ramp, RATE, subtype="FLOAT")
+    recording = Recording("b", folder / "b.wav", offset=0.5, duration=0.25)
+    samples = read_recording(recording, sample_rate=RATE, array_rate=None, channel="mean")
+    np.testing.assert_allclose(samples, ramp[RATE // 2 : RATE * 3 // 4], atol=1e-6)
+
+
+def test_arrays_of_any_kind() -> None:
+    def read(array: np.ndarray, rate: int | None = None, channel: int | str = "mean"):
+        return read_recording(Recording("array 0", array), sample_rate=RATE, array_rate=rate, channel=channel)
+
+    integers = np.array([16384, -32768] * 50, np.int16)
+    np.testing.assert_array_equal(read(integers), np.array([0.5, -1.0] * 50, np.float32))
+    np.testing.assert_array_equal(read(np.stack([integers, 0 * integers], 1), channel=1), np.zeros(100))
+    assert len(read(np.zeros(8000, np.float32), rate=8000)) == RATE
+    assert isinstance(read(np.full(10, np.nan)), AudioError)

@@ -1,0 +1,151 @@
+"""Transcribes audio with a trained model.
+
+  python transcribe.py --model=model.jaxspeech a.wav b.flac folder
+  python transcribe.py --model=model.nemo --manifest=in.jsonl --output=out.jsonl
+  python transcribe.py --model=model.jaxspeech --format=srt --output=subtitles folder
+
+Results go to stdout or to --output. Everything else goes to stderr: a progress bar, one line for each recording that
+cannot be transcribed (it is skipped), error rates where a manifest has references, and the number of files, the
+seconds of audio and the speed (RTFx: seconds of audio transcribed in a second).
+
+Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing could be done.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags
+
+USAGE = "usage: python transcribe.py --model=MODEL [--manifest=IN.jsonl] [--output=FILE] AUDIO...   (--help tells more)"
+FORMATS = ("text", "jsonl", "srt", "vtt", "ctm")
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("model", None, "The model: a .jaxspeech or a .nemo file.")
+flags.DEFINE_list("manifest", [], "JSON lines with an audio_filepath each; several manifests are parted by commas.")
+flags.DEFINE_string("output", None, "A file instead of stdout; for srt and vtt of several files a folder.")
+flags.DEFINE_enum(
+    "format",
+    None,
+    FORMATS,
+    "text: the transcript, after the path and a tab unless one audio file is given. jsonl: the manifest line's fields "
+    "and pred_text. srt, vtt: subtitles. ctm: NIST's word times. By default what --output ends in, else jsonl for a "
+    "manifest and text for files.",
+)
+flags.DEFINE_bool(
+    "timestamps", False, "text: a line for each segment: start, end, text. jsonl: also pred_words and pred_segments."
+)
+flags.DEFINE_integer("batch_size", 16, "Most recordings on the device at once.", lower_bound=1)
+flags.DEFINE_string("channel", "mean", "Of several channels: mean, or the number of one, counted from 0.")
+flags.DEFINE_enum("dtype", None, ("float32", "bfloat16", "float16"), "Of the computation; the model's by default.")
+flags.DEFINE_bool("strict", False, "Exit with status 1 where a recording was skipped.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs `transcribe`; what a user can mend is one line."""
+    from jaxspeech.errors import SpeechError
+
+    if not (argv[1:] or FLAGS.manifest):
+        print(USAGE, file=sys.stderr)
+        return 2
+    try:
+        return transcribe(argv[1:])
+    except (SpeechError, OSError) as error:
+        if isinstance(error, BrokenPipeError):  # who read our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+        print(f"transcribe.py: {reason}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("transcribe.py: interrupted", file=sys.stderr)
+        return 130
+
+
+def transcribe(paths: Sequence[str]) -> int:
+    """Loads, transcribes, writes and sums up. Returns the exit status."""
+    from tqdm import tqdm
+
+    import jaxspeech
+    from jaxspeech.errors import ConfigError
+    from jaxspeech.inputs import find_recordings, read_manifest
+    from jaxspeech.writers import WORD_FORMATS, open_writer
+
+    if not FLAGS.model:
+        raise ConfigError("which model? --model=FILE names a .jaxspeech or a .nemo file")
+    if FLAGS.channel != "mean" and not FLAGS.channel.isdigit():
+        raise ConfigError(f"--channel={FLAGS.channel}: it is mean, or a number counted from 0")
+    output_format = FLAGS.format or guess_format(FLAGS.output, FLAGS.manifest)
+    recordings = list(find_recordings(paths))
+    named = bool(FLAGS.manifest) or len(paths) > 1 or len(recordings) != 1 or Path(paths[0]).is_dir()
+    recordings += [recording for manifest in FLAGS.manifest for recording in read_manifest(manifest)]
+
+    recognizer = jaxspeech.load(FLAGS.model, dtype=FLAGS.dtype)
+    begin = time.perf_counter()
+    hypotheses = recognizer.transcribe_iter(
+        recordings,
+        batch_size=FLAGS.batch_size,
+        timestamps=FLAGS.timestamps or output_format in WORD_FORMATS,
+        channel="mean" if FLAGS.channel == "mean" else int(FLAGS.channel),
+        on_error="skip",
+    )
+    # Where the results themselves appear on the terminal, they are the progress.
+    hidden = not sys.stderr.isatty() or (FLAGS.output is None and sys.stdout.isatty())
+    bar = tqdm(hypotheses, total=len(recordings), unit="file", dynamic_ncols=True, leave=False, disable=hidden)
+    skipped, seconds, references, found = 0, 0.0, [], []
+    with open_writer(FLAGS.output, output_format=output_format, recordings=recordings, named=named) as write:
+        for recording, hypothesis in zip(recordings, bar, strict=True):
+            write(recording, hypothesis)
+            seconds += hypothesis.duration
+            if hypothesis.error is not None:
+                skipped += 1
+                tqdm.write(f"skipped: {hypothesis.error}", file=sys.stderr)
+            elif recording.text:
+                references.append(recording.text)
+                found.append(hypothesis.text)
+    elapsed = time.perf_counter() - begin
+    if references:
+        print(error_rates(references, found), file=sys.stderr)
+    print(
+        f"{len(recordings)} files, {skipped} skipped, {seconds:.1f} s of audio in {elapsed:.1f} s, "
+        f"RTFx {seconds / elapsed:.1f}",
+        file=sys.stderr,
+    )
+    if skipped == len(recordings):
+        return 2
+    return 1 if FLAGS.strict and skipped else 0
+
+
+def guess_format(output: str | None, manifests: Sequence[str]) -> str:
+    """The format that the output's name says, or the one that suits the input."""
+    suffix = Path(output or "").suffix.removeprefix(".")
+    suffix = {"txt": "text", "json": "jsonl"}.get(suffix, suffix)
+    return suffix if suffix in FORMATS else "jsonl" if manifests else "text"
+
+
+def error_rates(references: Sequence[str], found: Sequence[str]) -> str:
+    """WER and CER over all references, as a line."""
+    from jaxspeech.text.error_rate import char_errors, word_errors
+
+    words, characters = word_errors(references, found), char_errors(references, found)
+    return (
+        f"WER {words.rate:.2%} ({words.errors} errors in {words.length} words of {len(references)} references), "
+        f"CER {characters.rate:.2%}"
+    )
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+    """The command line without its flags; what is wrong with it is one line."""
+    if "--help" in argv or "-h" in argv:
+        app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
+    try:
+        return FLAGS(argv)
+    except flags.Error as error:
+        print(f"transcribe.py: {error}".split("\n")[0], file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse_flags)
