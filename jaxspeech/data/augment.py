@@ -145,13 +145,13 @@ class Augment:
         speech_rms = rms(samples)
         samples = np.pad(samples, (int(before * self._sample_rate), int(after * self._sample_rate)))
         if config.rir and self._rooms and rng.random() < config.rir.probability:
-            samples = reverberate(samples, self._rooms(rng.integers(len(self._rooms.manifest))))
+            samples = reverberate(samples, self._rooms(int(rng.integers(len(self._rooms.manifest)))))
         if config.equalize and rng.random() < config.equalize.probability:
             gains = rng.uniform(-config.equalize.gain_db, config.equalize.gain_db, config.equalize.points)
             low_pass = config.equalize.low_pass_hz and rng.uniform(*config.equalize.low_pass_hz)
             samples = equalize(samples, gains, sample_rate=self._sample_rate, low_pass_hz=low_pass)
         if config.noise and self._noises and rng.random() < config.noise.probability:
-            noise = self._noises(rng.integers(len(self._noises.manifest)))
+            noise = self._noises(int(rng.integers(len(self._noises.manifest))))
             snr_db = rng.uniform(*config.noise.snr_db)
             samples = add_noise(samples, noise, snr_db=snr_db, speech_rms=speech_rms, rng=rng)
         samples = samples * np.float32(10 ** (rng.uniform(*config.gain_db) / 20))

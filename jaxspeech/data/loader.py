@@ -5,7 +5,7 @@ batches are the same for any number of threads, and a run that starts at step n 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import grain
 import numpy as np
@@ -19,7 +19,7 @@ from jaxspeech.data.plan import estimate_buckets, make_buckets, plan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.stretch import Stretch, draw_stretch
 from jaxspeech.data.utterances import Utterances
-from jaxspeech.errors import ConfigError
+from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Batch
 
@@ -119,7 +119,7 @@ class TrainingData:
         """(epoch, position in it) of a step."""
         return self._epochs.locate(step)
 
-    def text(self, index: int) -> str:
+    def text(self, index: SupportsIndex) -> str:
         """The transcript of an example, by `Batch.index`."""
         return self._utterances.manifest[index].text
 
@@ -129,7 +129,7 @@ class TrainingData:
 
 
 class EvaluationData:
-    """Every example once, sorted by length, as it is.
+    """Every example once, sorted by length, as it is and without labels: a text that no tokenizer can spell counts too.
 
     Attributes:
       batch_shapes: (rows, samples, labels) of each kind of batch, shortest first.
@@ -140,7 +140,6 @@ class EvaluationData:
     def __init__(
         self,
         manifest: Manifest,
-        tokenizer: Tokenizer,
         *,
         sample_rate: int,
         buckets: int | Sequence[int | float],
@@ -154,9 +153,7 @@ class EvaluationData:
         process_count: int = 1,
     ):
         """As for `TrainingData`; a bucket is added where the longest example needs one."""
-        self._utterances = Utterances(
-            manifest, tokenizer, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes
-        )
+        self._utterances = Utterances(manifest, None, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes)
         durations = self._utterances.manifest.durations
         longest = float(durations.max())
         if isinstance(buckets, int):
@@ -192,7 +189,7 @@ class EvaluationData:
         """
         return _read_ahead(self._planned, range(self.num_batches), self._load, self._num_threads)
 
-    def text(self, index: int) -> str:
+    def text(self, index: SupportsIndex) -> str:
         """The transcript of an example, by `Batch.index`."""
         return self._utterances.manifest[index].text
 
@@ -226,12 +223,21 @@ class _Source:
     def __len__(self) -> int:
         return len(self._steps)
 
-    def __getitem__(self, position: int) -> PlannedBatch:
-        return self._make(self._steps[position])
+    def __getitem__(self, index: int) -> PlannedBatch:
+        return self._make(self._steps[index])
 
 
 def _read_ahead(
     make: Callable[[int], PlannedBatch], steps: range, load: Callable[[PlannedBatch], Batch], num_threads: int
 ) -> Iterator[Batch]:
+    def attempt(planned: PlannedBatch) -> Batch | SpeechError:
+        try:
+            return load(planned)
+        except SpeechError as error:
+            return error  # raised below: Grain would add lines of its own to the message
+
     options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=2 * num_threads)
-    return iter(grain.MapDataset.source(_Source(make, steps)).map(load).to_iter_dataset(options))
+    for batch in grain.MapDataset.source(_Source(make, steps)).map(attempt).to_iter_dataset(options):
+        if isinstance(batch, SpeechError):
+            raise batch
+        yield batch

@@ -8,9 +8,9 @@ import json
 import math
 import mmap
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float
@@ -95,7 +95,7 @@ class Manifest:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int) -> Entry:
+    def __getitem__(self, index: SupportsIndex) -> Entry:
         row = self._rows[index]
         start = int(row["start"])
         line = self._maps[row["source"]][start : start + int(row["size"])]
@@ -107,6 +107,9 @@ class Manifest:
             duration=float(row["duration"]),
             fields=fields,
         )
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self[index] for index in range(len(self)))
 
     @property
     def durations(self) -> Float[np.ndarray, " N"]:

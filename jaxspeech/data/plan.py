@@ -79,7 +79,7 @@ def plan(
     bucket_of = _assign(durations[order], buckets)
     order = order[np.argsort(bucket_of, kind="stable")]
     counts = np.bincount(bucket_of, minlength=len(buckets))
-    groups, waiting, last = [], order[:0], max(np.flatnonzero(counts), default=0)
+    groups, waiting, last = [], order[:0], int(np.flatnonzero(counts).max(initial=0))
     for k, (_, batch_size) in enumerate(buckets[: last + 1]):
         waiting = np.concatenate([waiting, order[counts[:k].sum() : counts[: k + 1].sum()]])
         if k == last:
@@ -98,7 +98,7 @@ def count_batches(durations: Float[np.ndarray, " N"], buckets: Sequence[Bucket])
     """`plan(durations, buckets=buckets).num_batches`, whatever the seed, without the plan."""
     counts = np.bincount(_assign(durations, buckets), minlength=len(buckets))
     batches = waiting = 0
-    last = max(np.flatnonzero(counts), default=0)
+    last = int(np.flatnonzero(counts).max(initial=0))
     for k, (_, batch_size) in enumerate(buckets[: last + 1]):
         whole, waiting = divmod(waiting + int(counts[k]), batch_size)
         batches += whole

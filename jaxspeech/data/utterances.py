@@ -25,29 +25,20 @@ class Utterances:
     def __init__(
         self,
         manifest: Manifest,
-        tokenizer: Tokenizer,
+        tokenizer: Tokenizer | None,
         *,
         sample_rate: int,
         channel: Channel = "mean",
         cache_bytes: int = 2**30,
     ):
-        """Encode every transcript once.
+        """Encode every transcript once; without a tokenizer all are usable, and labels are empty.
 
         Raises:
           ManifestError: too many transcripts cannot be encoded.
         """
         self._tokenizer = tokenizer
-        num_labels = np.zeros(len(manifest), np.int32)
-        for index, entry in enumerate(manifest):
-            try:
-                num_labels[index] = len(tokenizer.encode(entry.text))
-            except TokenizerError as error:
-                num_labels[index] = -1
-                manifest.problems.add(name_entry(entry), str(error))
-        manifest.problems.check(len(manifest))
+        num_labels = np.zeros(len(manifest), np.int32) if tokenizer is None else _count_labels(manifest, tokenizer)
         usable = np.flatnonzero(num_labels >= 0)
-        if not len(usable):
-            raise ManifestError(f"no transcript can be spelt; the last: {manifest.problems.lines[-1]}")
         self.manifest = manifest.take(usable)
         self.num_labels: Int[np.ndarray, " N"] = num_labels[usable]
         self.samples = Decoder(self.manifest, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes)
@@ -56,7 +47,7 @@ class Utterances:
         return len(self.manifest)
 
     def labels(self, index: int) -> list[int]:
-        return self._tokenizer.encode(self.manifest[index].text)
+        return [] if self._tokenizer is None else self._tokenizer.encode(self.manifest[index].text)
 
     def label_widths(
         self, shortest: Float[np.ndarray, " N"], bucket_seconds: Float[np.ndarray, " K"]
@@ -71,6 +62,20 @@ class Utterances:
         np.maximum.at(most, np.searchsorted(bucket_seconds, shortest), self.num_labels)
         most = np.maximum(np.maximum.accumulate(most), 1)
         return tuple((-(-most // LABELS_MULTIPLE) * LABELS_MULTIPLE).tolist())
+
+
+def _count_labels(manifest: Manifest, tokenizer: Tokenizer) -> Int[np.ndarray, " N"]:
+    """Tokens of each transcript; -1 where the tokenizer cannot spell it."""
+    num_labels = np.full(len(manifest), -1, np.int32)
+    for index, entry in enumerate(manifest):
+        try:
+            num_labels[index] = len(tokenizer.encode(entry.text))
+        except TokenizerError as error:
+            manifest.problems.add(name_entry(entry), str(error))
+    manifest.problems.check(len(manifest))
+    if num_labels.max() < 0:
+        raise ManifestError(f"no transcript can be spelt; the last: {manifest.problems.lines[-1]}")
+    return num_labels
 
 
 def name_entry(entry: Entry) -> str:
