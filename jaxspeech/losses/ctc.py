@@ -69,7 +69,7 @@ class _Emissions(NamedTuple):
 
     label: Extended  # [T U B]
     blank: Extended  # [T 1 B]
-    skip: Bool[Array, "U B"]  # label u may follow label u - 1 without a blank between them
+    skip: Bool[Array, "U *B"]  # label u may follow label u - 1 without a blank between them
 
 
 class _States(NamedTuple):
@@ -105,13 +105,12 @@ def _ctc_forward(logits, num_frames, labels, num_labels, blank_id):
     emissions = _emissions(log_probs, num_frames, symbols)
     start, end = _boundaries(labels, num_labels)
 
-    # The backward direction starts where the forward one ends, and joins the scan as B more utterances.
-    both = jax.tree.map(lambda *pair: jnp.concatenate(pair, -1), emissions, _reverse(emissions))
-    last, states = _run(both, jnp.concatenate([start, jnp.flip(end, 0)], -1), keep=True)
-    num_rows = logits.shape[0]
-    total = _total(jax.tree.map(lambda x: x[..., :num_rows], last), end)
-    forward = jax.tree.map(lambda x: x[..., :num_rows], states)
-    backward = jax.tree.map(lambda x: jnp.flip(x[..., num_rows:], (0, 1)), states)
+    # The backward direction starts where the forward one ends; an axis of two before B puts both into one scan.
+    both = jax.tree.map(lambda *pair: jnp.stack(pair, -2), emissions, _reverse(emissions))
+    last, states = _run(both, jnp.stack([start, jnp.flip(end, 0)], -2), keep=True)
+    total = _total(jax.tree.map(lambda x: x[..., 0, :], last), end)
+    forward = jax.tree.map(lambda x: x[..., 0, :], states)
+    backward = jax.tree.map(lambda x: jnp.flip(x[..., 1, :], (0, 1)), states)
 
     def share(forward: Extended, backward: Extended, emission: Extended) -> Float[Array, "T N B"]:
         # Both directions hold the emission. Dividing first keeps zero times zero over zero at zero.
@@ -177,9 +176,9 @@ def _boundaries(labels, num_labels) -> tuple[Bool[Array, "N B"], Bool[Array, "N 
     return place == jnp.zeros_like(num_labels), place == num_labels
 
 
-def _run(emissions: _Emissions, start: Bool[Array, "N B"], *, keep: bool) -> tuple[_States, _States | None]:
+def _run(emissions: _Emissions, start: Bool[Array, "N *rows"], *, keep: bool) -> tuple[_States, _States | None]:
     """The states behind the last frame, and where `keep` is set those behind every frame."""
-    nothing = zeros((1, start.shape[1]))
+    nothing = zeros((1, *start.shape[1:]))
 
     def step(states: _States, emission: tuple[Extended, Extended]):
         label, blank = states

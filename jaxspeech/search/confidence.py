@@ -16,7 +16,7 @@ Confidence Estimation" (SLT 2022).
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import jax.numpy as jnp
 import numpy as np
@@ -67,7 +67,7 @@ def frame_confidence(
 
 
 def aggregate(
-    values: Sequence[float] | Float[Any, " N"], spans: Iterable[tuple[int, int]], *, how: Aggregation = "min"
+    values: Sequence[float] | Float[Any, " N"], spans: Iterable[tuple[SupportsIndex, SupportsIndex]], *, how: Aggregation = "min"
 ) -> list[float]:
     """One confidence for each span (first, behind the last) of `values`.
 

@@ -1,7 +1,7 @@
 """One token for each character of a given alphabet."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 from jaxspeech.errors import TokenizerError
 
@@ -17,10 +17,10 @@ class CharTokenizer:
         it, "drop" leaves it out.
     """
 
-    def __init__(self, characters: Sequence[str], *, unknown: Literal["error", "drop"] = "error"):
+    def __init__(self, characters: Sequence[str], *, unknown: str = "error"):
         self.pieces = tuple(characters)
         self.vocab_size = len(self.pieces)
-        self._unknown: Literal["error", "drop"] = unknown
+        self._unknown: str = unknown
         self._ids = {piece: i for i, piece in enumerate(self.pieces)}
         if not self.pieces or len(self._ids) != self.vocab_size:
             raise TokenizerError(f"characters must be distinct and not empty, got {''.join(self.pieces)!r}")
@@ -43,10 +43,10 @@ class CharTokenizer:
                 "add it, normalise the text, or set unknown='drop'"
             ) from None
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Any) -> str:
         return "".join(self.pieces[i] for i in ids)
 
-    def word_spans(self, ids: Iterable[int]) -> list[tuple[str, int, int]]:
+    def word_spans(self, ids: Any) -> list[tuple[str, int, int]]:
         spans, word, first = [], "", 0
         pieces = [self.pieces[i] for i in ids]
         for place, piece in enumerate([*pieces, SPACE]):

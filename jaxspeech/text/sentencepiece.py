@@ -1,8 +1,7 @@
 """Pieces of words, by a SentencePiece model (BPE or unigram). Ids are the model's own."""
 
 import itertools
-from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import sentencepiece
 
@@ -21,9 +20,9 @@ class SentencePieceTokenizer:
         a recogniser then learns to emit, as the peer's does), "drop" leaves it out, "error" raises a TokenizerError.
     """
 
-    def __init__(self, model: bytes, *, unknown: Literal["unk", "drop", "error"] = "unk"):
+    def __init__(self, model: bytes, *, unknown: str = "unk"):
         self._model = model
-        self._unknown: Literal["unk", "drop", "error"] = unknown
+        self._unknown: str = unknown
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
             self._processor.LoadFromSerializedProto(model)
@@ -55,10 +54,10 @@ class SentencePieceTokenizer:
             "unknown='unk' or 'drop'"
         )
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Any) -> str:
         return self._processor.decode([int(i) for i in ids])
 
-    def word_spans(self, ids: Iterable[int]) -> list[tuple[str, int, int]]:
+    def word_spans(self, ids: Any) -> list[tuple[str, int, int]]:
         ids = [int(i) for i in ids]
         # A word begins at a piece with the mark; the unknown token is a word of its own.
         begins = [

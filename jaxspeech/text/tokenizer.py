@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.char import CharTokenizer
@@ -12,6 +12,7 @@ from jaxspeech.text.sentencepiece import SentencePieceTokenizer
 CONFIG_FILE = "tokenizer.json"
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """Text to token ids and back. Ids lie below `vocab_size`; the blank is not among them, and follows as the last."""
 

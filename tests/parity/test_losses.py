@@ -1,0 +1,32 @@
+"""Losses and gradients of the peer."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxspeech.losses.ctc import ctc_loss
+
+
+@pytest.mark.parametrize("family", ["fc_ctc_bpe", "conformer_ctc_char"])
+def test_ctc_of_a_model(refs, family):
+    arrays = np.load(refs / f"{family}.npz")
+    log_probs, blank_id = arrays["log_probs"], arrays["log_probs"].shape[-1] - 1
+    losses = ctc_loss(log_probs, arrays["enc_out_len"], arrays["targets"], arrays["target_len"], blank_id=blank_id)
+    np.testing.assert_allclose(losses, arrays["ctc_loss_per_utt"], rtol=1e-5)
+
+
+def test_ctc_losses_and_gradients(refs):
+    arrays = np.load(refs / "losses.npz")
+    log_probs, blank_id = arrays["ctc_log_probs"], arrays["ctc_log_probs"].shape[-1] - 1
+    args = arrays["ctc_T"], arrays["ctc_targets"], arrays["ctc_U"]
+
+    def total(log_probs):
+        losses = ctc_loss(log_probs, *args, blank_id=blank_id)
+        return losses.sum(), losses
+
+    grads, losses = jax.jit(jax.grad(total, has_aux=True))(log_probs)
+    np.testing.assert_allclose(losses, arrays["ctc_none"], rtol=1e-5)
+    # The peer's gradient is for log-probabilities; ours, for logits, has it pulled through the softmax.
+    wrt_log_probs = arrays["ctc_grad_sum_wrt_logprobs"]
+    expected = wrt_log_probs - np.exp(log_probs) * wrt_log_probs.sum(-1, keepdims=True)
+    np.testing.assert_allclose(grads, expected, atol=1e-5)

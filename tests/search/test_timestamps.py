@@ -1,0 +1,32 @@
+"""Frames to seconds for tokens, words and segments."""
+
+import numpy as np
+import pytest
+
+from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
+
+STARTS, ENDS = np.array([1, 3, 10, 12, 0]), np.array([2, 5, 11, 20, 0])  # the last is padding
+CONFIDENCE = np.array([0.9, 0.6, 0.8, 0.7, 0.0])
+
+
+def test_tokens_and_words():
+    tokens = token_times(["he", "llo", "wor", "ld"], STARTS, ENDS, CONFIDENCE, frame_seconds=0.08)
+    assert [token.text for token in tokens] == ["he", "llo", "wor", "ld"]
+    assert tokens[1] == pytest.approx(("llo", 0.24, 0.4, 0.6))
+    words = word_times([("hello", 0, 2), ("world", 2, 4)], STARTS, ENDS, CONFIDENCE, frame_seconds=0.08)
+    assert words[0] == pytest.approx(("hello", 0.08, 0.4, 0.6))
+    assert words[1] == pytest.approx(("world", 0.8, 1.6, 0.7))
+    assert word_times([], STARTS, ENDS, CONFIDENCE, frame_seconds=0.08) == []
+
+
+def test_segments_end_at_punctuation_and_long_gaps():
+    words = [
+        TimedText(text, float(i) if i < 5 else i + 3.0, i + 0.5 if i < 5 else i + 3.5, 0.5)
+        for i, text in enumerate(["Hi.", "I", "said", '"no!"', "then", "left"])
+    ]
+    assert [segment.text for segment in segment_times(words)] == ["Hi.", 'I said "no!"', "then left"]
+    found = segment_times(words, max_gap_seconds=1.0)
+    assert [segment.text for segment in found] == ["Hi.", 'I said "no!"', "then", "left"]
+    assert found[1] == TimedText('I said "no!"', 1.0, 3.5, 0.5)
+    assert segment_times([]) == []
+    assert [segment.text for segment in segment_times(words, punctuation="")] == ['Hi. I said "no!" then left']

@@ -1,0 +1,83 @@
+"""Tokenizers: there and back, word spans, unknown characters, and files."""
+
+import numpy as np
+import pytest
+
+from jaxspeech.errors import TokenizerError
+from jaxspeech.text.char import CharTokenizer
+from jaxspeech.text.sentencepiece import SentencePieceTokenizer
+from jaxspeech.text.tokenizer import build_tokenizer, read_tokenizer, write_tokenizer
+from jaxspeech.text.train import train_tokenizer
+
+TEXTS = ["the cat sat on the mat", "a dog ran to the cat", "hello world", "it's the dog's mat"] * 5
+
+
+@pytest.fixture(scope="module", params=[("bpe", 40), ("unigram", 24), ("char", 0)], ids=lambda param: param[0])
+def tokenizer(request):
+    kind, vocab_size = request.param
+    return train_tokenizer(TEXTS, type=kind, vocab_size=vocab_size)
+
+
+def test_there_and_back(tokenizer):
+    for text in TEXTS:
+        ids = tokenizer.encode(text)
+        assert tokenizer.decode(ids) == text
+        assert tokenizer.decode(np.array(ids)) == text
+        assert max(ids) < tokenizer.vocab_size == len(tokenizer.pieces)
+    assert tokenizer.encode("") == [] and tokenizer.decode([]) == "" and tokenizer.word_spans([]) == []
+
+
+def test_word_spans_cover_the_words_of_any_ids(tokenizer):
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        ids = rng.integers(0, tokenizer.vocab_size, size=rng.integers(1, 12)).tolist()
+        spans = tokenizer.word_spans(ids)
+        assert [word for word, _, _ in spans] == tokenizer.decode(ids).split()
+        bounds = [bound for _, first, behind in spans for bound in (first, behind)]
+        assert bounds == sorted(bounds) and all(first < behind <= len(ids) for _, first, behind in spans)
+        for word, first, behind in spans:
+            assert tokenizer.decode(ids[first:behind]).strip() == word
+
+
+def test_config_and_files_rebuild_it(tokenizer, tmp_path):
+    rebuilt = build_tokenizer(tokenizer.config(), tokenizer.files())
+    write_tokenizer(tmp_path / "folder", tokenizer)
+    for again in (rebuilt, read_tokenizer(tmp_path / "folder")):
+        assert again.pieces == tokenizer.pieces and again.config() == tokenizer.config()
+        assert again.encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
+
+
+def test_unknown_characters():
+    characters = CharTokenizer(" abc")
+    with pytest.raises(TokenizerError, match="'é' in 'ab é'"):
+        characters.encode("ab é")
+    assert CharTokenizer(" abc", unknown="drop").encode("ab é") == [1, 2, 0]
+    model = train_tokenizer(TEXTS, type="bpe", vocab_size=27).files()["tokenizer.model"]
+    known = SentencePieceTokenizer(model).encode("the cat")
+    assert SentencePieceTokenizer(model).encode("the catÜ") == [*known, 0]
+    assert SentencePieceTokenizer(model, unknown="drop").encode("the catÜ") == known
+    with pytest.raises(TokenizerError, match="Ü"):
+        SentencePieceTokenizer(model, unknown="error").encode("the catÜ")
+
+
+@pytest.mark.parametrize(
+    "config, files, message",
+    [
+        ({"type": "bert"}, {}, "bert"),
+        ({}, {}, "None"),
+        ({"type": "sentencepiece"}, {}, "tokenizer.model"),
+        ({"type": "sentencepiece"}, {"tokenizer.model": b"junk"}, "not a SentencePiece model"),
+        ({"type": "char", "characters": "ab", "unknwon": "drop"}, {}, "unknwon"),
+        ({"type": "char", "characters": "aab"}, {}, "distinct"),
+        ({"type": "char", "characters": "ab", "unknown": "keep"}, {}, "keep"),
+    ],
+)
+def test_bad_configs_are_one_line(config, files, message):
+    with pytest.raises(TokenizerError, match=message) as caught:
+        build_tokenizer(config, files)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_tokenizer_is_one_line(tmp_path):
+    with pytest.raises(TokenizerError, match="no tokenizer at"):
+        read_tokenizer(tmp_path / "nowhere")
