@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from jaxspeech.build import build
 from jaxspeech.types import Batch
 
@@ -39,9 +40,13 @@ def test_loss_follows_from_the_key_and_updates_the_statistics(trained) -> None:
     np.testing.assert_array_equal(loss(variables, batch, jax.random.key(1))[0], losses)
     assert loss(variables, batch, jax.random.key(2))[0][0] != losses[0]  # dropout, SpecAugment and dither draw anew
     assert set(updates) == {"batch_stats"}
-    jax.tree.map(lambda a, b: np.testing.assert_equal(a.shape, b.shape), updates["batch_stats"], variables["batch_stats"])
-    assert all(not np.array_equal(a, b) for a, b in zip(
-        jax.tree.leaves(updates["batch_stats"]), jax.tree.leaves(variables["batch_stats"]), strict=True))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_equal(a.shape, b.shape), updates["batch_stats"], variables["batch_stats"]
+    )
+    assert all(
+        not np.array_equal(a, b)
+        for a, b in zip(jax.tree.leaves(updates["batch_stats"]), jax.tree.leaves(variables["batch_stats"]), strict=True)
+    )
 
 
 def test_an_infeasible_row_and_a_filler_change_no_gradient(trained) -> None:
