@@ -1,0 +1,78 @@
+"""What the recipes share. A recipe starts from these values and changes what it needs."""
+
+from ml_collections import ConfigDict
+
+
+def base_config() -> ConfigDict:
+    """Everything that train.py reads, except the model and the manifests."""
+    return ConfigDict(
+        {
+            "seed": 0,
+            "steps": 100_000,
+            "eval_every": 2_000,
+            "checkpoint_every": 1_000,
+            "log_every": 50,
+            "loss_reduction": "mean_batch",  # or "mean_volume": a mean over labels, not utterances
+            "average_decay": 0.0,  # above 0, the moving average of the parameters is evaluated and saved
+            "mesh": {},
+            # Where the manifests of a recipe are found.
+            "data_dir": "data",
+            # "char", "bpe" or "unigram", trained on the transcripts, unless there is a path or a set of characters.
+            "tokenizer": {"type": "bpe", "vocab_size": 1024, "path": "", "characters": ""},
+            "data": {
+                "prepare": "",
+                "min_seconds": 0.1,
+                "max_seconds": 20.0,
+                "buckets": 8,  # how many padded lengths a batch can have
+                "batch_seconds": 320.0,
+                "batch_size": 64,
+                "eval_batch_size": 32,
+                "channel": "mean",
+                "num_threads": 4,
+                "seed": 0,
+            },
+            "augment": {
+                "speed": (1.0,),
+                "pad_seconds": 0.0,
+                "gain_db": (0.0, 0.0),
+                "equalize": {},
+                "rir": {},
+                "noise": {},
+                "white_noise": {},
+            },
+            "optimizer": {
+                "name": "adamw",
+                "learning_rate": 1e-3,
+                "beta1": 0.9,
+                "beta2": 0.98,
+                "weight_decay": 1e-3,
+                "clip_norm": 1.0,
+                "schedule": {"name": "cosine", "warmup_ratio": 0.1, "min_learning_rate": 1e-5},
+            },
+        }
+    )
+
+
+def fastconformer_ctc(**encoder) -> ConfigDict:
+    """A FastConformer with a CTC head and NeMo's settings, but for the fields of the encoder that are given."""
+    return ConfigDict(
+        {
+            "task": "ctc",
+            "features": {"name": "mel", "sample_rate": 16000, "num_mels": 80},
+            "spec_augment": {"freq_masks": 2, "freq_width": 27, "time_masks": 10, "time_width": 0.05},
+            "encoder": {
+                "name": "fastconformer",
+                "subsampling": "dw_striding",
+                "subsampling_factor": 8,
+                "subsampling_channels": 256,
+                "xscaling": True,
+                "conv_kernel": 9,
+                "dropout": 0.1,
+                "dropout_pre_encoder": 0.1,
+                "dropout_att": 0.1,
+                "dtype": "float32",
+                **encoder,
+            },
+            "decoder": {"name": "ctc", "vocab_size": 0},  # the tokenizer decides
+        }
+    )

@@ -1,0 +1,41 @@
+"""FastConformer-CTC on 5.4 hours of LibriSpeech: a first look at real speech, on one GPU or patiently on a CPU.
+
+    python -m jaxspeech.data.prepare librispeech_mini                    # data/librispeech_mini
+    python train.py --config=configs/librispeech_mini.py
+
+Manifests are data/librispeech_mini/{train,dev}.jsonl, another folder with --config.data_dir=FOLDER.
+
+Time on two cores: @@LIBRI_CPU@@. Time and score on a GPU: @@LIBRI_GPU@@.
+So little speech does not make a LibriSpeech-class model: expect a falling loss and a WER far below 100 %, no more.
+"""
+
+from ml_collections import ConfigDict
+
+from configs.base import base_config, fastconformer_ctc
+
+
+def get_config() -> ConfigDict:
+    config = base_config()
+    config.model = fastconformer_ctc(num_layers=16, width=176, num_heads=4, dropout=0.15, dropout_att=0.15)
+    # Few hours: shorter masks than for the thousands that NeMo's settings are made for.
+    config.model.spec_augment.time_masks = 5
+    config.tokenizer.type = "unigram"
+    config.tokenizer.vocab_size = 128
+
+    folder = config.get_ref("data_dir") + "/librispeech_mini"
+    config.data.train = folder + "/train.jsonl"
+    config.data.eval = {"dev": folder + "/dev.jsonl"}
+    config.data.buckets = 4
+    config.data.batch_seconds = 240.0
+    config.data.batch_size = 32
+    config.augment.speed = (0.9, 0.95, 1.0, 1.05, 1.1)
+    config.augment.gain_db = (-10.0, 6.0)
+    config.augment.white_noise = {"level_db": (-80.0, -46.0), "probability": 0.5}
+
+    config.optimizer.learning_rate = 2e-3
+    config.optimizer.weight_decay = 1e-2
+    config.average_decay = 0.999
+    config.steps = 12_000
+    config.eval_every = 500
+    config.checkpoint_every = 500
+    return config

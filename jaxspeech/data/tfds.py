@@ -1,0 +1,118 @@
+"""Speech of TensorFlow Datasets as FLAC files and a manifest, which everything else here reads.
+
+    python -m pip install -e ".[tfds]"
+    python -m jaxspeech.data.tfds librispeech --output=data/librispeech/dev.jsonl --split=dev_clean
+
+TFDS downloads and prepares the dataset; its random-access sources give one example after another. They are written out
+once, because batches are planned from durations, which TFDS does not know before it has decoded everything.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from jaxspeech.audio.convert import to_int16
+from jaxspeech.data.manifest import write_manifest
+from jaxspeech.errors import SpeechError
+
+
+def open_splits(name: str, splits: Sequence[str], *, data_dir: str | None = None) -> tuple[dict[str, Any], int]:
+    """The examples of each split, downloaded where they are missing, and the sample rate of their audio.
+
+    Raises:
+      SpeechError: TFDS is not installed, or has no such dataset or split.
+    """
+    try:
+        tfds = importlib.import_module("tensorflow_datasets")
+    except ImportError:
+        raise SpeechError('TFDS is not installed: python -m pip install -e ".[tfds]"') from None
+    try:
+        builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        raise SpeechError(f"TFDS has no dataset {name!r}: {str(error).splitlines()[0]}") from error
+    builder.download_and_prepare()
+    unknown = set(splits) - set(builder.info.splits)
+    if unknown:
+        raise SpeechError(f"{name} has no split {', '.join(sorted(unknown))}; it has {', '.join(builder.info.splits)}")
+    sources = {split: builder.as_data_source(split=split) for split in splits}
+    return sources, _sample_rate(builder.info.features)
+
+
+def _sample_rate(features: Mapping[str, Any]) -> int:
+    rates = [feature.sample_rate for feature in features.values() if getattr(feature, "sample_rate", None)]
+    if len(rates) != 1:
+        raise SpeechError(f"a speech dataset has one audio feature with a sample rate, this one has {len(rates)}")
+    return rates[0]
+
+
+def export(
+    splits: Mapping[str, Iterable[Mapping[str, Any]]],
+    manifest: Path,
+    *,
+    sample_rate: int,
+    audio_key: str = "speech",
+    text_key: str = "text",
+) -> None:
+    """Writes the examples of all splits beside `manifest`, and the manifest last.
+
+    Args:
+      splits: examples by name of the split; audio as integers of 16 bits (in any integer type) or as floats.
+      manifest: file to write; the audio goes to a folder of its name without ".jsonl".
+      sample_rate: of the audio, in Hz.
+      audio_key, text_key: what the dataset calls them. Texts become lower-case.
+
+    Raises:
+      SpeechError: an example without audio or text under these names.
+    """
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    write_manifest(manifest, _entries(splits, manifest, sample_rate, audio_key, text_key))
+
+
+def _entries(
+    splits: Mapping[str, Iterable[Mapping[str, Any]]], manifest: Path, sample_rate: int, audio_key: str, text_key: str
+) -> Iterator[dict[str, Any]]:
+    for split, examples in splits.items():
+        folder = manifest.with_suffix("") / split
+        folder.mkdir(parents=True, exist_ok=True)
+        for i, example in enumerate(tqdm(examples, desc=split, unit=" utterances")):
+            missing = {audio_key, text_key} - set(example)
+            if missing:
+                raise SpeechError(f"{split} has no {' and '.join(sorted(missing))}; it has {', '.join(example)}")
+            samples = np.asarray(example[audio_key])
+            # TFDS widens 16-bit audio to int64.
+            samples = samples.astype(np.int16) if np.issubdtype(samples.dtype, np.integer) else to_int16(samples)
+            path = folder / f"{i:06d}.flac"
+            soundfile.write(path, samples, sample_rate, subtype="PCM_16")
+            text = example[text_key]
+            yield {
+                "audio_filepath": path.relative_to(manifest.parent).as_posix(),
+                "duration": round(len(samples) / sample_rate, 4),
+                "text": (text.decode() if isinstance(text, bytes) else str(text)).lower(),
+            }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write a speech dataset of TFDS as FLAC files and a manifest.")
+    parser.add_argument("name", help="of the dataset, such as librispeech")
+    parser.add_argument("--output", type=Path, required=True, help="manifest to write; the audio goes beside it")
+    parser.add_argument("--split", action="append", required=True, help="to write; may be given several times")
+    parser.add_argument("--data_dir", help="where TFDS keeps its data")
+    parser.add_argument("--audio_key", default="speech", help="the dataset's name for the audio")
+    parser.add_argument("--text_key", default="text", help="the dataset's name for the transcript")
+    flags = parser.parse_args()
+    try:
+        splits, sample_rate = open_splits(flags.name, flags.split, data_dir=flags.data_dir)
+        export(splits, flags.output, sample_rate=sample_rate, audio_key=flags.audio_key, text_key=flags.text_key)
+    except (SpeechError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

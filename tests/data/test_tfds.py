@@ -1,0 +1,40 @@
+"""Export from TFDS, with examples as its data sources give them."""
+
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.tfds import export, open_splits
+from jaxspeech.errors import SpeechError
+
+
+def test_export_is_a_manifest_with_audio(tmp_path):
+    rng = np.random.default_rng(0)
+    speech = [rng.integers(-(2**15), 2**15, n) for n in (800, 4000, 1600)]  # int64, as TFDS widens it
+    splits = {
+        "a": [{"speech": speech[0], "text": b"ONE TWO"}, {"speech": speech[1] / 2.0**15, "text": "Three"}],
+        "b": [{"speech": speech[2], "text": "it's"}],
+    }
+    export(splits, tmp_path / "set" / "train.jsonl", sample_rate=8000)
+    manifest = Manifest(tmp_path / "set" / "train.jsonl")
+    assert [entry.text for entry in manifest] == ["one two", "three", "it's"]
+    assert manifest.durations.tolist() == [0.1, 0.5, 0.2]
+    for entry, expected in zip(manifest, speech, strict=True):
+        samples, rate = soundfile.read(entry.path, dtype="int16")
+        assert rate == 8000
+        np.testing.assert_array_equal(samples, expected)
+
+
+def test_missing_feature_is_named_and_no_manifest_left(tmp_path):
+    with pytest.raises(SpeechError, match="dev has no speech; it has audio, text"):
+        export({"dev": [{"audio": np.zeros(8), "text": "a"}]}, tmp_path / "dev.jsonl", sample_rate=8000)
+    assert not (tmp_path / "dev.jsonl").exists()
+
+
+def test_missing_tfds_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(SpeechError, match=r'pip install -e "\.\[tfds\]"'):
+        open_splits("librispeech", ["dev_clean"])
