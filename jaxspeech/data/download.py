@@ -1,0 +1,100 @@
+"""Archives from the network: fetched once, continued after an interruption, checked, and unpacked safely."""
+
+import hashlib
+import http.client
+import tarfile
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from tqdm import tqdm
+
+from jaxspeech.errors import SpeechError
+
+TIMEOUT_SECONDS = 60
+BLOCK = 1 << 20
+
+
+def download(url: str, path: Path, *, size: int | None = None, md5: str | None = None) -> Path:
+    """Fetch `url` to `path`, which then is complete and checked; a file that is there already is only checked.
+
+    Interrupted, it leaves `path` + ".part" and goes on from there the next time.
+
+    Args:
+      url: http(s) or file.
+      size: bytes, where they are published.
+      md5: checksum, where it is published.
+
+    Raises:
+      SpeechError: one line: the server cannot be reached, has no such file, breaks off, or sends something else.
+    """
+    if not path.exists():
+        part = path.with_name(path.name + ".part")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _fetch(url, part)
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise SpeechError(f"{url}: cannot be downloaded: {reason}; run the command again to go on") from error
+        _check(part, url, size=size, md5=md5)
+        part.replace(path)
+    return path
+
+
+def extract(archive: Path, folder: Path, target: Callable[[PurePosixPath], str | None]) -> int:
+    """Unpack the files of a tar archive for which `target` gives a place below `folder`; returns how many.
+
+    Raises:
+      SpeechError: the archive is damaged, or a place lies outside the folder.
+    """
+    count = 0
+    try:
+        with tarfile.open(archive, "r|*") as tar:
+            for member in tqdm(tar, desc=f"unpacking {archive.name}", unit=" files"):
+                name = target(PurePosixPath(member.name)) if member.isfile() else None
+                if name is not None:
+                    tar.extract(member.replace(name=name, deep=False), folder, filter="data")
+                    count += 1
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise SpeechError(f"{archive}: damaged ({error}); delete it and run the command again") from error
+    return count
+
+
+def _fetch(url: str, part: Path) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        return  # nothing is left to fetch
+    with response:
+        goes_on = getattr(response, "status", None) == http.HTTPStatus.PARTIAL_CONTENT
+        have = have if goes_on else 0
+        length = response.headers.get("Content-Length")
+        total = None if length is None else have + int(length)
+        with (
+            part.open("ab" if goes_on else "wb") as file,
+            tqdm(desc=part.stem, initial=have, total=total, unit="B", unit_scale=True, unit_divisor=1024) as bar,
+        ):
+            while block := response.read(BLOCK):
+                file.write(block)
+                bar.update(len(block))
+        if total is not None and part.stat().st_size < total:
+            raise ConnectionError(f"broke off after {part.stat().st_size} of {total} bytes")
+
+
+def _check(part: Path, url: str, *, size: int | None, md5: str | None) -> None:
+    found = part.stat().st_size
+    if size is not None and found != size:
+        part.unlink()
+        raise SpeechError(f"{url}: has {found} bytes where {size} are published; deleted, run the command again")
+    if md5 is not None:
+        with part.open("rb") as file:
+            digest = hashlib.file_digest(file, "md5").hexdigest()
+        if digest != md5:
+            part.unlink()
+            raise SpeechError(f"{url}: has the MD5 {digest} where {md5} is published; deleted, run the command again")
