@@ -5,7 +5,7 @@ Sources: SubRip as its players read it; WebVTT, W3C; CTM, the NIST Scoring Toolk
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxspeech.hypothesis import Hypothesis
@@ -39,9 +39,9 @@ def to_text(hypothesis: Hypothesis, *, named: bool) -> str:
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
-def to_jsonl(hypothesis: Hypothesis, fields: dict[str, Any]) -> str:
+def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
     """A line of JSON: `fields` and `pred_text`; with timestamps also `pred_words` and `pred_segments`, in seconds."""
-    line = fields | {"pred_text": hypothesis.text}
+    line = dict(fields) | {"pred_text": hypothesis.text}
     if hypothesis.words is not None:
         line["pred_words"] = [_span_to_json(word) for word in hypothesis.words]
     if hypothesis.segments is not None:

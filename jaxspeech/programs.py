@@ -51,19 +51,24 @@ class Programs:
         Raises:
           AudioError: the batch would take more memory than there is.
         """
-        batch = pad(shape, audio)
-        key = (shape.rows, shape.length, log_probs)
-        if key not in self._compiled:
-            predict = jax.jit(self._predict_with_log_probs if log_probs else self._predict)
-            self._compiled[key] = predict.lower(variables, batch).compile()
-        needed, free = needed_bytes(self._compiled[key]), available_bytes(jax.devices()[0])
+        program = self.compiled(variables, shape, log_probs=log_probs)
+        needed, free = needed_bytes(program), available_bytes(jax.devices()[0])
         if free is not None and needed > free:
             seconds = len(audio[shape.indices[0]]) / self._task.sample_rate
             raise AudioError(
                 f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, {free / GIB:.1f} GiB "
                 "are free; cut it into shorter recordings"
             )
-        return self._compiled[key](variables, batch)
+        return program(variables, pad(shape, audio))
+
+    def compiled(self, variables: Variables, shape: Shape, *, log_probs: bool = False) -> Any:
+        """The program for batches of this shape."""
+        key = (shape.rows, shape.length, log_probs)
+        if key not in self._compiled:
+            predict = jax.jit(self._predict_with_log_probs if log_probs else self._predict)
+            batch = pad(shape, dict.fromkeys(shape.indices, np.zeros(0, np.float32)))
+            self._compiled[key] = predict.lower(variables, batch).compile()
+        return self._compiled[key]
 
     def _predict(self, variables: Variables, batch: Batch) -> Prediction:
         return Prediction(self._task.predict(variables, batch))
