@@ -29,4 +29,4 @@ def equalize(
     gain = 10 ** (np.interp(np.log(np.maximum(hz, LOWEST_HZ)), np.log(points), gains_db) / 20)
     if low_pass_hz is not None:
         gain /= np.sqrt(1 + (hz / low_pass_hz) ** 8)
-    return np.fft.irfft(np.fft.rfft(samples, size) * gain, size)[: len(samples)].astype(np.float32)
+    return np.fft.irfft(np.fft.rfft(samples, size) * gain.astype(np.float32), size)[: len(samples)]

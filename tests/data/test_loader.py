@@ -100,6 +100,16 @@ def test_epochs_and_seeds_differ(corpus):
     assert len(indices) == 3
 
 
+def test_an_example_sounds_different_in_each_epoch(corpus):
+    data = training(corpus, augment={"white_noise": {"probability": 1}})
+    heard = [
+        batch.samples[row, :100]
+        for batch in take(data, 3 * data.steps_per_epoch)
+        for row in np.flatnonzero(batch.index == 4)
+    ]
+    assert len(heard) == 3 and len(np.unique(heard, axis=0)) == 3
+
+
 def test_stretched_audio_is_never_cut(corpus):
     data, heard = training(corpus, augment={"speed": [0.8, 1.2], "pad_seconds": 0.1}), []
     for batch in take(data, 10 * data.steps_per_epoch):
