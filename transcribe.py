@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 
 USAGE = "usage: python transcribe.py --model=MODEL [--manifest=IN.jsonl] [--output=FILE] AUDIO...   (--help tells more)"
 FORMATS = ("text", "jsonl", "srt", "vtt", "ctm")
@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs `transcribe`; what a user can mend is one line."""
     from jaxspeech.errors import SpeechError
 
+    logging.set_verbosity(logging.WARNING)  # JAX informs about every device that it does not find
     if not (argv[1:] or FLAGS.manifest):
         print(USAGE, file=sys.stderr)
         return 2
@@ -109,7 +110,7 @@ def transcribe(paths: Sequence[str]) -> int:
     if references:
         print(error_rates(references, found), file=sys.stderr)
     print(
-        f"{len(recordings)} files, {skipped} skipped, {seconds:.1f} s of audio in {elapsed:.1f} s, "
+        f"{counted(len(recordings), 'file')}, {skipped} skipped, {seconds:.1f} s of audio in {elapsed:.1f} s, "
         f"RTFx {seconds / elapsed:.1f}",
         file=sys.stderr,
     )
@@ -131,9 +132,14 @@ def error_rates(references: Sequence[str], found: Sequence[str]) -> str:
 
     words, characters = word_errors(references, found), char_errors(references, found)
     return (
-        f"WER {words.rate:.2%} ({words.errors} errors in {words.length} words of {len(references)} references), "
-        f"CER {characters.rate:.2%}"
+        f"WER {words.rate:.2%} ({words.errors} errors in {words.length} words of "
+        f"{counted(len(references), 'reference')}), CER {characters.rate:.2%}"
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """1 file, 2 files."""
+    return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:

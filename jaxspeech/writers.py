@@ -2,12 +2,10 @@
 
 import contextlib
 import os
-import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.formats import to_ctm, to_jsonl, to_srt, to_text, to_vtt
@@ -20,6 +18,7 @@ WORD_FORMATS = ("srt", "vtt", "ctm")  # all words of a file together
 SUBTITLES = {"srt": to_srt, "vtt": to_vtt}
 
 Write = Callable[[Recording, Hypothesis], None]
+Put = Callable[[str], None]
 
 
 @contextlib.contextmanager
@@ -36,13 +35,13 @@ def open_writer(
       named: whether the text format tells the recordings' paths.
     """
     if output_format in LINE_FORMATS:
-        with open_output(output) as stream:
-            yield _line_writer(stream, output_format, named=named)
+        with open_output(output) as put:
+            yield _line_writer(put, output_format, named=named)
         return
     sources = {recording.source: recording for recording in recordings if not recording.problem}
     if output_format == "ctm" or (len(sources) <= 1 and not os.path.isdir(output or "")):
-        with open_output(output) as stream:
-            yield _word_writer(recordings, lambda source, words: _emit(stream, output_format, source, words))
+        with open_output(output) as put:
+            yield _word_writer(recordings, lambda source, words: put(_render(output_format, source, words)))
     elif output is None:
         raise ConfigError(f"--format={output_format} of {len(sources)} files: give --output=FOLDER for a file of each")
     else:
@@ -50,22 +49,21 @@ def open_writer(
 
         def emit(source: str, words: list[TimedText]) -> None:
             paths[source].parent.mkdir(parents=True, exist_ok=True)
-            with open_output(paths[source]) as stream:
-                _emit(stream, output_format, source, words)
+            with open_output(paths[source]) as put:
+                put(_render(output_format, source, words))
 
         yield _word_writer(recordings, emit)
 
 
-def _line_writer(stream: TextIO, output_format: str, *, named: bool) -> Write:
+def _line_writer(put: Put, output_format: str, *, named: bool) -> Write:
     def write(recording: Recording, hypothesis: Hypothesis) -> None:
         if hypothesis.error is not None:
             return
         if output_format == "text":
-            stream.write(to_text(hypothesis, named=named))
+            put(to_text(hypothesis, named=named))
         else:
             audio = {"audio_filepath": recording.source, "duration": round(hypothesis.duration, 3)}
-            stream.write(to_jsonl(hypothesis, recording.fields or audio))
-        stream.flush()
+            put(to_jsonl(hypothesis, recording.fields or audio))
 
     return write
 
@@ -86,9 +84,8 @@ def _word_writer(recordings: Sequence[Recording], emit: Callable[[str, list[Time
     return write
 
 
-def _emit(stream: TextIO, output_format: str, source: str, words: list[TimedText]) -> None:
-    stream.write(to_ctm(words, name=Path(source).stem) if output_format == "ctm" else SUBTITLES[output_format](words))
-    stream.flush()
+def _render(output_format: str, source: str, words: list[TimedText]) -> str:
+    return to_ctm(words, name=Path(source).stem) if output_format == "ctm" else SUBTITLES[output_format](words)
 
 
 def subtitle_paths(sources: Sequence[str], folder: Path, suffix: str) -> dict[str, Path]:
@@ -107,15 +104,15 @@ def subtitle_paths(sources: Sequence[str], folder: Path, suffix: str) -> dict[st
 
 
 @contextlib.contextmanager
-def open_output(path: str | Path | None) -> Iterator[TextIO]:
-    """A text file that appears under its name when it is complete; stdout for None."""
+def open_output(path: str | Path | None) -> Iterator[Put]:
+    """A function that writes text to a file, which appears under its name when it is complete; to stdout for None."""
     if path is None:
-        yield sys.stdout
+        yield lambda text: print(text, end="", flush=True)
         return
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         part = Path(folder, path.name)
         with part.open("w", encoding="utf-8") as stream:
-            yield stream
+            yield lambda text: print(text, end="", flush=True, file=stream)
         os.replace(part, path)

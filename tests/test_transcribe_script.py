@@ -1,0 +1,213 @@
+"""transcribe.py as a user runs it: what goes to stdout, what to stderr, what is left on disk, which status."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from absl.testing import flagsaver
+
+import jaxspeech
+import transcribe
+from jaxspeech.archive import save_archive
+from jaxspeech.recognizer import Recognizer
+from jaxspeech.writers import subtitle_paths
+from tests.test_formats import parse_srt, parse_vtt
+from tests.test_recognizer import chirps, tiny_archive
+
+SCRIPT = Path(transcribe.__file__)
+RATE = 16000
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def asr() -> Recognizer:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAXSPEECH_CACHE", "off")
+        return Recognizer(tiny_archive())
+
+
+@pytest.fixture
+def run(asr: Recognizer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the script in this process with one loaded model: (status, stdout, stderr)."""
+    monkeypatch.setattr(jaxspeech, "load", lambda path, dtype: asr)
+
+    def run(*arguments: object, model: str = "tiny.jaxspeech") -> tuple[int, str, str]:
+        with flagsaver.flagsaver():
+            status = transcribe.main(
+                transcribe.parse_flags(["transcribe.py", f"--model={model}", *map(str, arguments)])
+            )
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two recordings, and a manifest of both with parts, references and fields of its own."""
+    (tmp_path / "audio" / "deep").mkdir(parents=True)
+    for i, name in enumerate(("audio/a.wav", "audio/deep/b.flac")):
+        soundfile.write(tmp_path / name, chirps(i, 1.6), RATE)
+    lines = [
+        {"audio_filepath": "audio/a.wav", "text": "hello world", "id": 7},
+        {"audio_filepath": "audio/deep/b.flac", "offset": 0.4, "duration": 1.2, "text": "", "speaker": "ä"},
+        {"audio_filepath": "audio/a.wav", "offset": 0.0, "duration": 0.8},
+    ]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    return tmp_path
+
+
+def text_of(asr: Recognizer, path: Path) -> str:
+    return asr.transcribe(path)[0].text
+
+
+def test_one_file_is_its_text_alone(run: Run, asr: Recognizer, folder: Path) -> None:
+    status, out, err = run(folder / "audio/a.wav")
+    assert (status, out) == (0, text_of(asr, folder / "audio/a.wav") + "\n")
+    assert re.fullmatch(r"1 file, 0 skipped, 1\.6 s of audio in [\d.]+ s, RTFx [\d.]+\n", err)
+
+
+def test_several_are_named(run: Run, asr: Recognizer, folder: Path) -> None:
+    _, out, err = run(folder / "audio")
+    paths = [folder / "audio/a.wav", folder / "audio/deep/b.flac"]
+    assert out == "".join(f"{path}\t{text_of(asr, path)}\n" for path in paths)
+    assert err.startswith("2 files, 0 skipped, 3.2 s of audio")
+
+
+def test_a_manifest_is_repeated_with_what_was_said(run: Run, asr: Recognizer, folder: Path) -> None:
+    given = [json.loads(line) for line in (folder / "m.jsonl").read_text().splitlines()]
+    status, out, err = run(f"--manifest={folder / 'm.jsonl'}", f"--output={folder / 'out.jsonl'}")
+    lines = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    assert (status, out) == (0, "")
+    assert [line | {"pred_text": ""} for line in lines] == [line | {"pred_text": ""} for line in given]
+    assert lines[0]["pred_text"] == text_of(asr, folder / "audio/a.wav")
+    assert sorted(p.name for p in folder.iterdir()) == ["audio", "m.jsonl", "out.jsonl"]
+    # One line has a reference: two words, eleven characters.
+    rate = re.match(r"WER ([\d.]+)% \((\d+) errors in 2 words of 1 reference\), CER [\d.]+%\n3 files", err)
+    assert rate and float(rate[1]) == pytest.approx(50 * int(rate[2]))
+
+
+def test_timestamps(run: Run, folder: Path) -> None:
+    _, out, _ = run("--timestamps", "--format=jsonl", folder / "audio/a.wav")
+    line = json.loads(out)
+    assert line["audio_filepath"] == str(folder / "audio/a.wav") and line["duration"] == 1.6
+    assert [word["text"] for word in line["pred_words"]] == line["pred_text"].split()
+    _, out, _ = run("--timestamps", folder / "audio/a.wav")
+    begin, end, text = out.removesuffix("\n").split("\t")
+    assert 0 <= float(begin) < float(end) <= 1.7 and text.split() == line["pred_text"].split()
+
+
+@pytest.mark.parametrize("suffix", ["srt", "vtt"])
+def test_subtitles(run: Run, asr: Recognizer, folder: Path, suffix: str) -> None:
+    parse = {"srt": parse_srt, "vtt": parse_vtt}[suffix]
+    words = text_of(asr, folder / "audio/a.wav").split()
+    _, out, _ = run(f"--format={suffix}", folder / "audio/a.wav")
+    assert " ".join(text for *_, text in parse(out)).split() == words
+    run(f"--output={folder / 'one'}.{suffix}", folder / "audio/a.wav")
+    assert (folder / f"one.{suffix}").read_text() == out
+    run(f"--format={suffix}", f"--output={folder / 'subtitles'}", folder / "audio")
+    assert (folder / f"subtitles/a.{suffix}").read_text() == out
+    assert parse((folder / f"subtitles/deep/b.{suffix}").read_text())
+    status, out, err = run(f"--format={suffix}", folder / "audio")
+    assert (status, out) == (2, "") and "--output=FOLDER" in err and err.count("\n") == 1
+
+
+def test_ctm_of_parts_of_a_file_is_in_the_order_of_time(run: Run, folder: Path) -> None:
+    lines = [{"audio_filepath": "audio/a.wav", "offset": 0.8}, {"audio_filepath": "audio/a.wav", "duration": 0.8}]
+    (folder / "parts.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    _, out, _ = run("--format=ctm", f"--manifest={folder / 'parts.jsonl'}")
+    rows = [line.split() for line in out.splitlines()]
+    assert all(row[:2] == ["a", "1"] and len(row) == 6 for row in rows)
+    times = [float(row[2]) for row in rows]
+    assert times == sorted(times) and times[0] < 0.8 < times[-1]
+
+
+def test_a_bad_file_among_good_ones(run: Run, folder: Path) -> None:
+    (folder / "text.wav").write_text("not audio at all")
+    (folder / "empty.wav").touch()
+    with (folder / "m.jsonl").open("a") as manifest:
+        manifest.write("{broken\n")
+    arguments = [folder / "text.wav", folder / "empty.wav", folder / "none.wav", f"--manifest={folder / 'm.jsonl'}"]
+    status, out, err = run(*arguments)
+    assert status == 0 and len(out.splitlines()) == 3
+    told = [line for line in err.splitlines() if line.startswith("skipped: ")]
+    names = ["text.wav", "empty.wav", "none.wav", "m.jsonl:4"]
+    assert len(told) == 4 and all(name in line for name, line in zip(names, told, strict=True))
+    assert err.splitlines()[-1].startswith("7 files, 4 skipped, ")
+    assert run("--strict", *arguments)[0] == 1
+    assert run(folder / "none.wav")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--channel=left"], "--channel=left"),
+        (["--model=", "a.wav"], "--model"),
+        (["--output=/proc/no/x.txt"], "/proc/no"),
+    ],
+)
+def test_mistakes_are_one_line(run: Run, folder: Path, arguments: list[str], why: str) -> None:
+    status, out, err = run(folder / "audio/a.wav", *arguments)
+    assert (status, out) == (2, "") and why in err and err.count("\n") == 1
+
+
+def test_an_old_output_stays_until_the_new_one_is_whole(run: Run, asr: Recognizer, folder: Path, monkeypatch) -> None:
+    (folder / "out.txt").write_text("old")
+
+    def interrupted(*_, **__):
+        yield first
+        raise KeyboardInterrupt
+
+    [first] = asr.transcribe(folder / "audio/a.wav")
+    monkeypatch.setattr(asr, "transcribe_iter", interrupted)
+    status, _, err = run(f"--output={folder / 'out.txt'}", folder / "audio")
+    assert status == 130 and "Traceback" not in err
+    assert (folder / "out.txt").read_text() == "old"
+    assert sorted(p.name for p in folder.iterdir()) == ["audio", "m.jsonl", "out.txt"]
+
+
+def test_subtitle_names_never_collide(tmp_path: Path) -> None:
+    sources = [str(tmp_path / name) for name in ("x/a.wav", "x/a.flac", "y/a.wav", "b.c.wav")]
+    paths = subtitle_paths(sources, tmp_path / "out", ".srt")
+    names = [str(path.relative_to(tmp_path / "out")) for path in paths.values()]
+    assert names == ["x/a.wav.srt", "x/a.flac.srt", "y/a.srt", "b.c.srt"]
+
+
+def script(*arguments: object, cache: str = "off") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"JAXSPEECH_CACHE": cache})
+
+
+def test_without_arguments_it_tells_its_usage() -> None:
+    done = script()
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("usage: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_help() -> None:
+    done = script("--help")
+    assert done.returncode == 0 and "--manifest" in done.stdout and "--[no]strict" in done.stdout
+    assert "python transcribe.py --model=model.jaxspeech" in done.stdout
+
+
+def test_an_unknown_flag_is_one_line() -> None:
+    done = script("--modle=x", "a.wav")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "modle" in done.stderr
+
+
+def test_the_whole_way_in_a_process_of_its_own(asr: Recognizer, folder: Path) -> None:
+    save_archive(folder / "tiny.jaxspeech", **tiny_archive()._asdict())
+    done = script(f"--model={folder / 'tiny.jaxspeech'}", folder / "audio/a.wav", cache=str(folder / "cache"))
+    assert (done.returncode, done.stdout) == (0, text_of(asr, folder / "audio/a.wav") + "\n")
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("1 file, ")
+    assert list((folder / "cache").iterdir())
+    (folder / "tiny.jaxspeech").write_bytes((folder / "tiny.jaxspeech").read_bytes()[:5000])
+    done = script(f"--model={folder / 'tiny.jaxspeech'}", folder / "audio/a.wav")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "tiny.jaxspeech" in done.stderr
+    np.testing.assert_equal(done.stdout, "")
