@@ -1,0 +1,86 @@
+"""The peer's configuration in ours; everything that has no counterpart is told at once."""
+
+import pytest
+
+from jaxspeech.build import build
+from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.config import translate_model, translate_tokenizer
+
+MODULES = "nemo.collections.asr.modules"
+
+
+@pytest.fixture
+def config():
+    """The least that the peer can restore: its defaults everywhere else."""
+    return {
+        "target": "nemo.collections.asr.models.ctc_bpe_models.EncDecCTCModelBPE",
+        "tokenizer": {"type": "bpe", "model_path": "nemo:123_tokenizer.model"},
+        "preprocessor": {"_target_": f"{MODULES}.AudioToMelSpectrogramPreprocessor"},
+        "encoder": {"_target_": f"{MODULES}.ConformerEncoder", "feat_in": 64, "n_layers": 2, "d_model": 32},
+        "decoder": {"_target_": f"{MODULES}.ConvASRDecoder", "num_classes": 9},
+    }
+
+
+def test_the_peers_defaults_are_not_ours(config):
+    model = translate_model(config)
+    assert (
+        model["features"] | {"num_mels": 64, "window_seconds": 0.02, "fft_size": None, "pad_to": 16}
+        == model["features"]
+    )
+    encoder = {"subsampling": "striding", "subsampling_factor": 4, "subsampling_channels": 32, "conv_kernel": 31}
+    encoder |= {"xscaling": True, "dropout_emb": 0.1, "dropout_att": 0.0, "norm_over_padding": True}
+    assert model["encoder"] | encoder == model["encoder"]
+    assert model["decoder"] == {"name": "ctc", "vocab_size": 9}
+    assert build(model).vocab_size == 9
+
+
+def test_values_that_depend_on_others(config):
+    config["encoder"] |= {"conv_norm_type": "group_norm4", "conv_context_size": "causal", "feat_out": 32}
+    config["encoder"] |= {"reduction": "pooling", "reduction_factor": 1, "conv_kernel_size": 9}
+    config["decoder"] |= {"num_classes": -1, "vocabulary": ["a", "b"]}
+    model = translate_model(config)
+    assert (model["encoder"]["conv_norm"], model["encoder"]["conv_groups"]) == ("group", 4)
+    assert model["encoder"]["conv_context"] == [8, 0]
+    assert model["encoder"]["output_width"] is None and model["encoder"]["reduction"] is None
+    assert model["decoder"]["vocab_size"] == 2
+
+
+def test_all_that_is_not_supported_is_told_at_once(config):
+    config["target"] = "nemo.EncDecRNNTModel"
+    config["encoder"] |= {"self_attention_model": "rel_pos_local_attn", "brand_new": 3, "conv_norm_type": "group_norm"}
+    config["preprocessor"] |= {"nb_augmentation_prob": 0.5}
+    del config["encoder"]["d_model"]
+    with pytest.raises(ArchiveError) as caught:
+        translate_model(config)
+    message = str(caught.value)
+    for place in [
+        "EncDecRNNTModel",
+        "self_attention_model",
+        "brand_new",
+        "conv_norm_type",
+        "nb_augmentation",
+        "d_model",
+    ]:
+        assert place in message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("part", ["preprocessor", "encoder", "decoder"])
+@pytest.mark.parametrize("value", [None, 3, [], {"_target_": 7}])
+def test_parts_that_are_no_parts(config, part, value):
+    config[part] = value
+    with pytest.raises(ArchiveError, match=part):
+        translate_model(config)
+
+
+def test_tokenizers(config):
+    model = translate_model(config)
+    assert translate_tokenizer(config, model) == ({"type": "sentencepiece"}, "123_tokenizer.model")
+    config["tokenizer"]["type"] = "wpe"
+    with pytest.raises(ArchiveError, match=r"tokenizer\.type 'wpe'"):
+        translate_tokenizer(config, model)
+    del config["tokenizer"]
+    with pytest.raises(ArchiveError, match="labels do not match"):
+        translate_tokenizer(config, model)
+    config["labels"] = list("abcdefghi")
+    assert translate_tokenizer(config, model) == ({"type": "char", "characters": list("abcdefghi")}, None)

@@ -1,0 +1,83 @@
+"""The map of weights: stacking, copies, and every problem in one error."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.keys import Row, dense, flattened, norm, same, to_variables
+
+ROWS = [
+    Row("enc.layers.{i}.w", "params/encoder/layers_{i}/up/kernel", dense),
+    Row("enc.layers.{i}.u", "params/encoder/tied", same),
+    *norm("head", "params/head"),
+]
+
+
+class Shaped(NamedTuple):
+    shape: tuple[int, ...]
+
+
+def stacked():
+    return {
+        "params/encoder/layers/up/kernel": Shaped((2, 3, 4)),
+        "params/encoder/tied": Shaped((5,)),
+        "params/head/scale": Shaped((2,)),
+    }
+
+
+@pytest.fixture
+def tensors():
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal(5)
+    weights = {f"enc.layers.{i}.w": rng.standard_normal((4, 3, 1)) for i in range(2)}
+    return weights | {"enc.layers.0.u": shared, "enc.layers.1.u": shared, "head.weight": np.ones(2)}
+
+
+def test_layers_are_stacked_or_not_as_the_tree_wants(tensors):
+    params = to_variables(tensors, ROWS, stacked())["params"]
+    for i in range(2):
+        np.testing.assert_array_equal(
+            params["encoder"]["layers"]["up"]["kernel"][i], tensors[f"enc.layers.{i}.w"][..., 0].T.astype(np.float32)
+        )
+    np.testing.assert_array_equal(params["encoder"]["tied"], tensors["enc.layers.0.u"].astype(np.float32))
+    assert params["head"]["scale"].dtype == np.float32 and "bias" not in params["head"]
+
+    expected = stacked()
+    del expected["params/encoder/layers/up/kernel"]
+    expected |= {f"params/encoder/layers_{i}/up/kernel": Shaped((3, 4)) for i in range(2)}
+    apart = to_variables(tensors, ROWS, expected)["params"]["encoder"]
+    np.testing.assert_array_equal(apart["layers_1"]["up"]["kernel"], params["encoder"]["layers"]["up"]["kernel"][1])
+
+
+def test_every_problem_is_in_one_error(tensors):
+    del tensors["enc.layers.1.w"]
+    tensors |= {"enc.layers.0.w": np.ones((9, 3, 1)), "enc.layers.2.w": np.ones((4, 3, 1)), "new": np.ones(1)}
+    tensors |= {"head.bias": np.ones(2), "enc.layers.1.u": np.zeros(5)}
+    with pytest.raises(ArchiveError) as caught:
+        to_variables(tensors, ROWS, stacked() | {"params/other": Shaped((1,))})
+    message = str(caught.value)
+    assert "enc.layers.1.w is missing" in message
+    assert "enc.layers.0.w has the shape [9, 3, 1]" in message
+    for left_over in ("enc.layers.2.w", "new", "head.bias"):
+        assert f"{left_over} has no place" in message
+    assert "differs between layers" in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_variable_without_a_row_is_told(tensors):
+    with pytest.raises(ArchiveError, match="nothing for params/other"):
+        to_variables(tensors, ROWS, stacked() | {"params/other": Shaped((1,))})
+
+
+def test_what_a_transform_cannot_take_is_told(tensors):
+    tensors["enc.layers.0.w"] = np.ones(3)
+    with pytest.raises(ArchiveError, match=r"enc\.layers\.0\.w has the shape \[3\]"):
+        to_variables(tensors, ROWS, stacked())
+
+
+def test_flattened_reorders_channels_and_frequencies():
+    frames = np.random.default_rng(0).standard_normal((3, 5))  # [channel, frequency]
+    weight = np.random.default_rng(1).standard_normal((7, 15))  # the peer's: over channel, then frequency
+    np.testing.assert_allclose(frames.T.reshape(-1) @ flattened(3)(weight), weight @ frames.reshape(-1))

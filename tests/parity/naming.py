@@ -1,0 +1,23 @@
+"""Our parameters under the peer's names."""
+
+from typing import Any
+
+import jax
+
+from jaxspeech.interop.nemo.keys import Row, rows_of
+
+
+def by_peer_name(model, params) -> dict[str, tuple[Row, Any]]:
+    """The peer's name -> the row of the map, whose transform takes the peer's tensor to ours, and our array."""
+    named = {}
+    for row in rows_of(model):
+        for i in range(model["encoder"]["num_layers"]):
+            node, (_, *path) = {"layers": None} | params, row.ours.replace("{i}", str(i)).split("/")
+            for part in path:
+                if part == f"layers_{i}" and part not in node:
+                    node = jax.tree.map(lambda x, i=i: x[i], node["layers"])
+                else:
+                    node = node.get(part) if isinstance(node, dict) else None
+            if node is not None and row.ours.startswith("params"):
+                named[row.peer.replace("{i}", str(i))] = row, node
+    return named

@@ -1,0 +1,198 @@
+"""Twenty AdamW steps from the peer's weights give the peer's losses, gradient norms, rates and final weights."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxspeech.build import build
+from jaxspeech.features.filterbank import mel_filterbank
+from jaxspeech.interop.nemo import load_nemo
+from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.training.optimizer import build_optimizer
+from jaxspeech.training.state import init_state
+from jaxspeech.training.step import make_train_step
+from jaxspeech.types import Batch
+from tests.parity.naming import by_peer_name
+
+STEPS = 20
+WEIGHT_DECAYS = [1e-3, 0.5]
+FIRST = np.arange(STEPS) < 4
+
+
+class Tolerance(NamedTuple):
+    """Relative, for each step: rounding grows with every one."""
+
+    loss: Any
+    grad_norm: Any
+
+
+# With features as exact as the peer's network saw them, and with float32 features, whose rounding (2e-6 RMS from
+# float64 here, as there) puts a ReLU input near zero on its other side, which Adam amplifies.
+EXACT = Tolerance(loss=np.where(FIRST, 5e-6, 1e-4), grad_norm=np.where(FIRST, 5e-5, 5e-4))
+ROUNDED = Tolerance(loss=5e-3, grad_norm=3e-2)
+
+
+class FeatureTask(NamedTuple):
+    """A task whose batches hold features [B, T F] instead of samples."""
+
+    model: Any
+    sample_rate: int = 16000
+
+    def loss(self, variables, batch, key):
+        features = batch.samples.reshape(len(batch.samples), -1, self.model.frontend.num_mels)
+
+        def logits(model):
+            encoded, num_frames = model.encode_features(features, batch.num_samples, train=True)
+            return model.decoder(encoded), num_frames
+
+        (logits, num_frames), updates = self.model.apply(variables, method=logits, mutable=["batch_stats"])
+        blank_id = self.model.decoder.vocab_size
+        return ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=blank_id), dict(updates)
+
+
+class Run(NamedTuple):
+    """What twenty steps gave: metrics of each, and our parameters before and after under the peer's names."""
+
+    metrics: dict[str, np.ndarray]
+    before: dict[str, Any]
+    after: dict[str, Any]
+    batch_stats: Any
+
+
+def relative(ours, theirs):
+    return np.abs(np.asarray(ours) / theirs - 1)
+
+
+def total_norm(arrays):
+    return np.sqrt(sum(np.square(x, dtype=np.float64).sum() for x in arrays))
+
+
+def one_of(optimizers):
+    """The optimizer whose number is in the state, so that both runs share one compiled step for each batch shape."""
+
+    def init(params):
+        return 0, tuple(optimizer.init(params) for optimizer in optimizers)
+
+    def update(grads, state, params):
+        number, states = state
+        results = [optimizer.update(grads, s, params) for optimizer, s in zip(optimizers, states, strict=True)]
+        updates, states = zip(*results, strict=True)
+        return jax.tree.map(lambda *xs: jax.lax.select_n(number, *xs), *updates), (number, states)
+
+    return optax.GradientTransformation(init, update)
+
+
+@pytest.fixture(scope="module")
+def peer(refs):
+    with np.load(refs / "train_ctc.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.fixture(scope="module")
+def run(refs, peer):
+    """(frontend, weight decay) -> Run; the frontend takes samples and their numbers to features."""
+    archive = load_nemo(refs / "fc_ctc_bpe.nemo")
+    without_dropout = {name: 0.0 for name in archive.model["encoder"] if name.startswith("dropout")}
+    config = archive.model | {"encoder": archive.model["encoder"] | without_dropout}
+    model = build(config).model
+
+    def configured(weight_decay):
+        schedule = {"name": "cosine", "warmup_steps": 5, "min_learning_rate": 1e-5}
+        betas = {"beta1": 0.9, "beta2": 0.98, "eps": 1e-8}
+        config = {"name": "adamw", "learning_rate": 2e-3, "weight_decay": weight_decay, "clip_norm": 1.0}
+        return build_optimizer({**config, **betas, "schedule": schedule}, steps=STEPS)
+
+    optimizers, schedules = zip(*map(configured, WEIGHT_DECAYS), strict=True)
+    optimizer = one_of(optimizers)
+    step = make_train_step(FeatureTask(model), optimizer, schedule=schedules[0])
+
+    def batch(frontend, i):
+        samples = peer[f"audio{i}_i16"].astype(np.float32) / 32768
+        features, num_frames = frontend(model, samples, peer[f"audio_len{i}"].astype(np.int32))
+        labels, num_labels = (peer[f"{name}{i}"].astype(np.int32) for name in ("targets", "target_len"))
+        flat = np.asarray(features, np.float32).reshape(len(features), -1)
+        return Batch(flat, np.asarray(num_frames, np.int32), labels, num_labels, np.arange(len(flat)))
+
+    def train(frontend, weight_decay):
+        batches = [batch(frontend, i) for i in range(4)]
+        # A step gives its state's buffers away.
+        state = init_state(jax.tree.map(jnp.array, archive.variables), optimizer)
+        state = state._replace(opt_state=(WEIGHT_DECAYS.index(weight_decay), state.opt_state[1]))
+        metrics = []
+        for i in range(STEPS):
+            state, told = step(state, batches[i % 4], 0)
+            metrics.append(jax.device_get(told))
+        variables = jax.device_get(state.variables)
+        return Run(
+            metrics={name: np.array([told[name] for told in metrics]) for name in metrics[0]},
+            before=by_peer_name(config, archive.variables["params"]),
+            after=by_peer_name(config, variables["params"]),
+            batch_stats=variables["batch_stats"],
+        )
+
+    optimized = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)  # compiles in half the time
+    yield train
+    jax.config.update("jax_disable_most_optimizations", optimized)
+
+
+def our_features(model, samples, num_samples):
+    return model.apply({}, samples, num_samples, method="features")
+
+
+def float64_features(model, samples, num_samples):
+    """This model's log-mel frontend once more, in NumPy and float64."""
+    hop, size, length, num_mels = 160, 512, 400, 80
+    filters = mel_filterbank(num_mels, fft_size=size, sample_rate=16000, low_hz=0.0, high_hz=8000.0)
+    window = np.pad(np.hanning(length), (size - length) // 2)
+    num_frames = num_samples // hop
+    features = np.zeros((len(samples), samples.shape[1] // hop + 1, num_mels))
+    for row, (x, end, frames) in enumerate(zip(samples.astype(np.float64), num_samples, num_frames, strict=True)):
+        x = np.pad(np.concatenate([x[:1], x[1:end] - 0.97 * x[: end - 1]]), size // 2)
+        spectra = np.stack([np.fft.rfft(window * x[i * hop : i * hop + size]) for i in range(frames)])
+        logs = np.log(np.square(np.abs(spectra)) @ filters + 2**-24)
+        features[row, :frames] = (logs - logs.mean(0)) / (logs.std(0, ddof=1) + 1e-5)
+    return features, num_frames
+
+
+@pytest.mark.parametrize(
+    ("frontend", "tolerance"), [(float64_features, EXACT), (our_features, ROUNDED)], ids=["float64 mel", "our mel"]
+)
+def test_losses_norms_and_rates(run, peer, frontend, tolerance):
+    metrics = run(frontend, 1e-3).metrics
+    np.testing.assert_allclose(metrics["learning_rate"], peer["lr"], rtol=1e-5)
+    assert (relative(metrics["loss"], peer["loss"]) <= tolerance.loss).all()
+    assert (relative(metrics["grad_norm"], peer["grad_norm"]) <= tolerance.grad_norm).all()
+
+
+def test_final_weights_and_statistics(run, peer):
+    """As shares of how far the weights went."""
+    done = run(float64_features, 1e-3)
+    # Four tensors have a true gradient of zero and wander with rounding.
+    flat = set(peer["flat_names"].tolist())
+    assert done.after.keys() == set(peer["names"].tolist())
+    theirs = {name: row.transform(peer[f"param.{name}"]) for name, (row, _) in done.after.items() if name not in flat}
+    off = {name: done.after[name][1] - theirs[name] for name in theirs}
+    gone = {name: theirs[name] - done.before[name][1] for name in theirs}
+    assert total_norm(off.values()) <= 3e-3 * total_norm(gone.values())
+    for name in theirs:
+        assert total_norm([off[name]]) <= 2e-2 * total_norm([gone[name]]), name
+
+    for i, variance in enumerate(done.batch_stats["encoder"]["layers"]["convolution"]["norm"]["var"]):
+        theirs = peer[f"buf.encoder.layers.{i}.conv.batch_norm.running_var"]
+        np.testing.assert_allclose(variance, theirs, rtol=5e-4)
+
+
+def test_strong_decay(run, peer):
+    """Decay of 0.5 on every parameter, biases and norms too: leaving some out would show in the weights' norms."""
+    done = run(float64_features, 0.5)
+    assert (relative(done.metrics["loss"], peer["wd0.5_loss"]) <= EXACT.loss).all()
+    assert (relative(done.metrics["grad_norm"], peer["wd0.5_grad_norm"]) <= EXACT.grad_norm).all()
+    flat = set(peer["flat_names"].tolist())
+    for name, norm in zip(peer["names"].tolist(), peer["wd0.5_final_l2"], strict=True):
+        if name not in flat:
+            assert relative(total_norm([done.after[name][1]]), norm) <= 1e-3, name
