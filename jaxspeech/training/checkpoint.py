@@ -5,7 +5,9 @@ far, the config, ...). Orbax writes under a temporary name and renames, so a kil
 """
 
 import contextlib
+import logging
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from typing import Any
 from orbax.checkpoint import v1 as ocp
 
 from jaxspeech.errors import CheckpointError
+
+# Orbax logs the traceback of an error in every thread that it passes; it reaches us as an exception anyway.
+logging.getLogger("absl").addFilter(lambda record: "/orbax/" not in record.pathname.replace("\\", "/"))
 
 policies = ocp.training.preservation_policies
 Json = dict[str, Any]
@@ -34,10 +39,12 @@ class Checkpoints:
             get_metric_fn=lambda metrics: metrics["score"], reverse=True, n=1, keep_checkpoints_without_metrics=False
         )
         with self._one_line("keep checkpoints"):
+            # What a killed process left half written. Orbax could remove it too, but in a thread that outlives us.
+            for half in self.folder.glob("*.orbax-checkpoint-tmp"):
+                shutil.rmtree(half)
             self._checkpointer = ocp.training.Checkpointer(
                 self.folder,
                 preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
-                cleanup_tmp_directories=True,  # what a killed process left half written
             )
 
     @property
@@ -100,8 +107,10 @@ class Checkpoints:
 
 
 def check_same_model(saved: Json, now: Json, *, folder: str | Path) -> None:
-    """Raises CheckpointError, saying what differs, unless a run's saved model config equals the present one."""
-    changes = list(_differences(saved, now, place="model"))
+    """Raises CheckpointError, saying what differs, unless two configs have the same model and tokenizer."""
+    changes = [
+        change for part in ("model", "tokenizer") for change in _differences(saved.get(part), now.get(part), place=part)
+    ]
     if changes:
         listed = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
         raise CheckpointError(

@@ -74,9 +74,19 @@ class Progress:
         self._bar.write(text, file=sys.stdout)
         sys.stdout.flush()
 
-    def resume_clock(self) -> None:
+    def restart_clock(self) -> None:
         """After work between steps (an evaluation) that is not to count in utterances/s."""
         self._since = time.perf_counter()
 
     def close(self) -> None:
         self._bar.close()
+
+
+def in_minutes(seconds: int | float) -> str:
+    """As people say it: "42 s", "7 min 5 s", "3 h 20 min"."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

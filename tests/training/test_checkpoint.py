@@ -88,10 +88,7 @@ def test_a_half_written_checkpoint_is_not_picked_up(tmp_path):
     half.mkdir(parents=True)
     shutil.copy(tmp_path / "1" / "state" / "_METADATA", half)
     again = Checkpoints(tmp_path)
-    assert again.latest == 1
-    again.save(2, {"x": jnp.ones(3)}, record={})
-    again.close()
-    assert sorted(os.listdir(tmp_path)) == ["1", "2"]
+    assert again.latest == 1 and os.listdir(tmp_path) == ["1"]
 
 
 KILLED = """
@@ -116,7 +113,7 @@ def test_killed_while_saving_again_and_again(tmp_path):
         process.wait()
         process.stdout.close()
         checkpoints = Checkpoints(tmp_path)
-        assert checkpoints.latest >= second - 1
+        assert checkpoints.latest >= second - 1 and not [name for name in os.listdir(tmp_path) if "tmp" in name]
         shape = jax.ShapeDtypeStruct((300, 1000), "int32", sharding=jnp.zeros(()).sharding)
         assert np.all(np.asarray(checkpoints.restore({"x": shape})["x"]) == checkpoints.latest)
         assert checkpoints.record() == {"step": checkpoints.latest}
@@ -147,7 +144,7 @@ def test_a_write_that_fails_is_one_line_and_the_last_checkpoint_stays(tmp_path):
     )
     message, latest = done.stdout.splitlines()
     assert message.startswith("cannot save") and str(tmp_path) in message and "File too large" in message
-    assert latest == "1"
+    assert latest == "1" and "Traceback" not in done.stderr
 
 
 def test_no_space_left_says_what_to_do(tmp_path, monkeypatch):
@@ -174,9 +171,10 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path):
 
 
 def test_another_model_is_refused_by_name():
-    saved = {"encoder": {"width": 176, "dropout": 0.1}, "decoder": {"vocab_size": 64}}
-    check_same_model(saved, saved, folder="runs/x")
-    now = {"encoder": {"width": 256, "dropout": 0.1, "num_layers": 2}, "decoder": {"vocab_size": 64}}
+    saved = {"model": {"encoder": {"width": 176, "dropout": 0.1}}, "tokenizer": {"type": "bpe"}, "steps": 10}
+    check_same_model(saved, saved | {"steps": 20}, folder="runs/x")
+    now = {"model": {"encoder": {"width": 256, "dropout": 0.1, "num_layers": 2}}, "tokenizer": {"type": "char"}}
     with pytest.raises(CheckpointError, match=r"width was 176, is now 256.*--workdir") as error:
         check_same_model(saved, now, folder="runs/x")
-    assert "model.encoder.num_layers was absent, is now 2" in str(error.value) and "dropout" not in str(error.value)
+    assert "model.encoder.num_layers was absent, is now 2" in str(error.value)
+    assert "tokenizer.type was bpe, is now char" in str(error.value) and "dropout" not in str(error.value)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from jaxspeech.training.progress import Progress
+from jaxspeech.training.progress import Progress, in_minutes
 from tests.training.toy import toy_batch
 
 
@@ -28,3 +28,7 @@ def test_losses_are_averaged_and_counts_summed(capsys):
     # Not a terminal: one word about the wait, no bar.
     out = capsys.readouterr()
     assert out.out.count("\n") == 1 and out.out.startswith("Compiling") and out.err == ""
+
+
+def test_minutes_read_as_people_say_them():
+    assert [in_minutes(s) for s in (41.6, 425, 12000)] == ["42 s", "7 min 5 s", "3 h 20 min"]

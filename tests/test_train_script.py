@@ -1,0 +1,158 @@
+"""train.py as people run it: trained, killed, interrupted, gone on with, and given wrong settings."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import soundfile
+
+import train
+from jaxspeech.archive import load_archive
+from jaxspeech.errors import SpeechError
+from tests.tiny_recipe import get_config
+
+ROOT = Path(__file__).resolve().parents[1]
+PITCHES = {"a": 300.0, "b": 700.0, "c": 1500.0}  # each word is a tone
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 24), ("dev", 6)):
+        lines = []
+        for i in range(count):
+            words = rng.choice(list(PITCHES), size=rng.integers(1, 4))
+            time_axis = np.arange(4800) / 16000
+            tones = [0.3 * np.sin(2 * np.pi * PITCHES[word] * time_axis) for word in words]
+            samples = np.concatenate([np.zeros(1600), *tones])
+            samples += 0.001 * rng.standard_normal(len(samples))
+            soundfile.write(folder / f"{part}{i}.wav", samples, 16000)
+            entry = {"audio_filepath": f"{part}{i}.wav", "duration": len(samples) / 16000, "text": " ".join(words)}
+            lines.append(json.dumps(entry) + "\n")
+        (folder / f"{part}.jsonl").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(corpus, tmp_path_factory):
+    """A workdir in which everything went well, and what was printed."""
+    workdir = tmp_path_factory.mktemp("uninterrupted")
+    out, err = start(corpus, workdir).communicate()
+    return workdir, out + err
+
+
+def train_here(config, workdir) -> str:
+    """Trains in this process; returns what it printed."""
+    with redirect_stdout(StringIO()) as out:
+        assert train.train(config, workdir) == 0
+    return out.getvalue()
+
+
+def start(corpus, workdir, *overrides) -> subprocess.Popen:
+    command = [
+        sys.executable,
+        "train.py",
+        f"--config=tests/tiny_recipe.py:{corpus}",
+        f"--workdir={workdir}",
+        *overrides,
+    ]
+    environment = os.environ | {"JAXSPEECH_CACHE": str(corpus / "cache"), "JAX_PLATFORMS": "cpu"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for_checkpoint(process, workdir, step) -> None:
+    while not any(int(p.name) >= step for p in (workdir / "checkpoints").glob("*") if p.name.isdigit()):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+
+
+def test_a_run_ends_with_models_and_a_clear_last_line(uninterrupted):
+    workdir, out = uninterrupted
+    first, *rest = out.splitlines()
+    assert "4 tokens" in first and "24 steps" in first
+    assert [line for line in rest if line.startswith("step 12: loss ") and "WER" in line and "on dev" in line]
+    assert sum(line.startswith("  said:  ") for line in rest) == 4  # two samples in each of two evaluations
+    assert rest[-1].startswith("Done: WER ") and f"{workdir}/model.jaxspeech (step " in rest[-1]
+    archive = load_archive(workdir / "model.jaxspeech")
+    assert archive.model["decoder"]["vocab_size"] == 4 and archive.tokenizer.decode([1]) == "a"
+    assert load_archive(workdir / "last.jaxspeech").metadata["step"] == 24
+    assert list((workdir / "tensorboard").iterdir()) and (workdir / "config.json").exists()
+
+
+def test_killed_interrupted_and_gone_on_with_it_ends_with_the_same_bits(corpus, uninterrupted, tmp_path):
+    process = start(corpus, tmp_path)
+    wait_for_checkpoint(process, tmp_path, 4)
+    time.sleep(0.3 * random.random())
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "last.jaxspeech").exists()
+
+    process = start(corpus, tmp_path)
+    wait_for_checkpoint(process, tmp_path, 12)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "Stopping after this step" in err and "Traceback" not in err
+    stopped = out.splitlines()[-1]
+    assert stopped.startswith("Stopped after step ") and f"--workdir={tmp_path}" in stopped
+    assert "To go on: python train.py" in stopped
+
+    process = start(corpus, tmp_path)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert f"going on after step {stopped.split()[3]}" in out.splitlines()[0]
+    ours = load_archive(tmp_path / "last.jaxspeech").variables
+    theirs = load_archive(uninterrupted[0] / "last.jaxspeech").variables
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+def test_a_finished_run_says_so_again(corpus, uninterrupted):
+    workdir, out = uninterrupted
+    again = train_here(get_config(str(corpus)), workdir).splitlines()
+    assert len(again) == 2 and again[-1] == out.splitlines()[-1]
+
+
+def test_another_model_is_not_continued(corpus, uninterrupted):
+    config = get_config(str(corpus))
+    config.model.encoder.conv_kernel = 5
+    with pytest.raises(SpeechError, match="conv_kernel was 9, is now 5"):
+        train.train(config, uninterrupted[0])
+
+
+def test_an_unknown_corpus_is_named(corpus, tmp_path):
+    config = get_config(str(corpus))
+    config.data.prepare = "quickstat"
+    with pytest.raises(SpeechError, match='did you mean "quickstart"'):
+        train.train(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("--config.optimizer.learnin_rate=1", "no field 'learnin_rate'; Did you mean \"learning_rate\""),
+        ("--config.nonsense=1", "no field 'nonsense'"),
+        ("--config.steps=many", "--config.steps=many"),
+        ("--confg=x.py", "Did you mean: config"),
+        ("--config=nowhere.py", "nowhere.py"),
+        ("--config.data.train=missing.jsonl", "missing.jsonl: no such manifest"),
+        ("steps=3", "unexpected argument steps=3"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(corpus, tmp_path, override, message):
+    process = start(corpus, tmp_path, override)
+    out, err = process.communicate()
+    assert process.returncode == 2 and out == ""
+    assert message in err and err.startswith("train.py: ") and err.count("\n") == 1

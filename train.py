@@ -1,0 +1,312 @@
+"""Trains a speech model: mesh -> data -> state -> resume -> steps -> evaluate -> archive.
+
+    python train.py                              # the quickstart: from nothing to a model in minutes
+    python train.py --config=configs/fastconformer_ctc.py:large --workdir=runs/x --config.optimizer.learning_rate=1e-3
+
+Started again with the same workdir, it goes on from the last checkpoint. The workdir holds
+
+    model.jaxspeech      the best model, by the WER on the first evaluation set
+    last.jaxspeech       the last one
+    checkpoints/         to go on from
+    tensorboard/         tensorboard --logdir=runs/x
+    tokenizer/           and config.json: what was trained
+"""
+
+import contextlib
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import tensorboardX
+from absl import app, flags, logging
+from ml_collections import ConfigDict, config_flags
+from tqdm import tqdm
+
+from jaxspeech.archive import save_archive
+from jaxspeech.build import build
+from jaxspeech.cache import enable_compilation_cache
+from jaxspeech.data.augment import parse_augment
+from jaxspeech.data.loader import EvaluationData, TrainingData
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.prefetch import prefetch
+from jaxspeech.data.problems import Problems
+from jaxspeech.data.quickstart import make_corpus
+from jaxspeech.errors import ConfigError, SpeechError, did_you_mean
+from jaxspeech.tasks.task import Task
+from jaxspeech.text.char import CharTokenizer
+from jaxspeech.text.error_rate import word_errors
+from jaxspeech.text.tokenizer import Tokenizer, read_tokenizer, write_tokenizer
+from jaxspeech.text.train import train_tokenizer
+from jaxspeech.training.checkpoint import Checkpoints, check_same_model
+from jaxspeech.training.evaluate import predict_all
+from jaxspeech.training.interrupt import Interrupt
+from jaxspeech.training.optimizer import build_optimizer
+from jaxspeech.training.progress import Progress, in_minutes
+from jaxspeech.training.sharding import make_mesh, put_batch, state_shardings
+from jaxspeech.training.state import TrainState, averaged_variables, init_state
+from jaxspeech.training.step import make_train_step
+from jaxspeech.types import Batch, Variables
+
+FLAGS = flags.FLAGS
+RECIPES = Path(__file__).parent / "configs"
+config_flags.DEFINE_config_file(
+    "config", str(RECIPES / "quickstart.py"), "The recipe: configs/x.py or configs/x.py:size."
+)
+flags.DEFINE_string("workdir", None, "Where everything goes; by default runs/ and the name of the recipe.")
+
+# Corpora that config.data.prepare can name: folder -> {"train": manifest, "dev": manifest}, made where missing.
+PREPARE = {"quickstart": make_corpus}
+SAMPLES_SHOWN = 2
+
+
+class Data(NamedTuple):
+    """What config.data describes."""
+
+    tokenizer: Tokenizer
+    train: TrainingData
+    eval: dict[str, EvaluationData]
+
+
+def train(config: ConfigDict, workdir: Path) -> int:
+    """The whole job; returns the exit code of the process."""
+    started = time.perf_counter()
+    mesh = make_mesh(**config.get("mesh", {}))
+
+    def put(batch: Batch) -> Batch:
+        return put_batch(batch, mesh)
+
+    # Data and task.
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    resuming = checkpoints.latest is not None
+    data, task = load(config, workdir, data_shards=mesh.shape["data"], resuming=resuming)
+
+    # State: new, or the last checkpoint's. `record` is what a checkpoint says besides.
+    optimizer, schedule = build_optimizer(config.optimizer.to_dict(), steps=config.steps)
+    average_decay = config.get("average_decay", 0.0)
+
+    def init(key: Any) -> TrainState:
+        return init_state(task.init(key), optimizer, average=average_decay > 0)
+
+    key = jax.random.key(config.seed)
+    shapes = jax.eval_shape(init, key)
+    shardings = state_shardings(shapes, mesh)
+    if resuming:
+        record = checkpoints.record()
+        check_same_model(record["config"], as_json(config), folder=workdir)
+        abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
+        state = checkpoints.restore(abstract)
+    else:
+        record: dict[str, Any] = {"wer": {}, "best": None, "best_step": 0, "seconds": 0.0}
+        state = jax.jit(init, out_shardings=shardings)(key)
+    record["config"] = as_json(config)
+    started -= record["seconds"]
+    step = int(state.step)
+    print(introduce(config, workdir, data, state), flush=True)
+
+    # Steps, with an evaluation and a checkpoint now and then.
+    train_step = make_train_step(
+        task, optimizer, schedule=schedule, loss_reduction=config.loss_reduction, average_decay=average_decay
+    )
+    predict = jax.jit(task.predict)
+    batches = prefetch(data.train.batches(step), put)
+    progress = Progress(step=step, steps=config.steps)
+    board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=step)
+    with Interrupt() as interrupted, contextlib.closing(checkpoints), contextlib.closing(progress), board:
+        while step < config.steps and not interrupted:
+            batch = next(batches)
+            progress.starting(batch, sample_rate=task.sample_rate)
+            state, metrics = train_step(state, batch, config.seed)
+            progress.finished(metrics)
+            step += 1
+
+            score = None
+            evaluates = step % config.eval_every == 0 or step == config.steps
+            if evaluates or step % config.log_every == 0:
+                summary = progress.summary()
+                log(board, "train", summary, step)
+            if evaluates:
+                variables = averaged_variables(state)
+                progress.show(wer="...")
+                record["wer"], samples = evaluate(predict, variables, data, put)
+                log(board, "wer", record["wer"], step)
+                score = next(iter(record["wer"].values()), None)
+                if score is None or record["best"] is None or score < record["best"]:
+                    record |= {"best": score, "best_step": step}
+                    save_model(workdir / "model.jaxspeech", config, data, variables, step=step, wer=record["wer"])
+                speed = f"{summary['utterances_per_second']:.0f} utterances/s"
+                elapsed = in_minutes(time.perf_counter() - started)
+                progress.line(f"step {step}: loss {summary['loss']:.3f}{in_words(record['wer'])}, {speed}, {elapsed}")
+                progress.line(samples)
+                progress.show(wer="-" if score is None else f"{score:.2%}")
+            if evaluates or interrupted or step % config.checkpoint_every == 0:
+                record["seconds"] = time.perf_counter() - started
+                checkpoints.save(step, state, record=record, score=score)
+        progress.summary()
+        variables = averaged_variables(state)
+        save_model(workdir / "last.jaxspeech", config, data, variables, step=step, wer=record["wer"])
+
+    if interrupted:
+        print(f"Stopped after step {step} of {config.steps}. To go on: python {shlex.join(sys.argv)}")
+        return interrupted.exit_code
+    print(conclude(workdir, data, record, progress.totals))
+    return 0
+
+
+def load(config: ConfigDict, workdir: Path, *, data_shards: int, resuming: bool) -> tuple[Data, Task]:
+    """Manifests -> tokenizer -> task -> batches. Fills in config.model.decoder.vocab_size."""
+    if config.data.prepare:
+        if config.data.prepare not in PREPARE:
+            raise ConfigError(f"data.prepare: {config.data.prepare}{did_you_mean(config.data.prepare, PREPARE)}")
+        made = PREPARE[config.data.prepare](workdir / "data")
+        config.data.train, config.data.eval = (str(made["train"]),), {"dev": str(made["dev"])}
+    fields = config.data.to_dict()
+    limits = {"min_seconds": fields["min_seconds"], "max_seconds": fields["max_seconds"]}
+    manifest = Manifest(fields["train"], **limits, problems=Problems(report=tqdm.write))
+
+    tokenizer = get_tokenizer(config.tokenizer, manifest, workdir / "tokenizer", resuming=resuming)
+    config.model.decoder.vocab_size = tokenizer.vocab_size
+    task = build(config.model.to_dict())
+
+    shared = {
+        "sample_rate": task.sample_rate,
+        "buckets": fields["buckets"],
+        "batch_seconds": fields["batch_seconds"],
+        "channel": fields["channel"],
+        "num_threads": fields["num_threads"],
+        "data_shards": data_shards,
+    }
+    augment = parse_augment(config.augment.to_dict())
+    train = TrainingData(
+        manifest, tokenizer, batch_size=fields["batch_size"], seed=fields["seed"], augment=augment, **shared
+    )
+    evals = {}
+    for name, path in fields["eval"].items():
+        spoken = Manifest(path, problems=Problems(report=tqdm.write))
+        evals[name] = EvaluationData(spoken, batch_size=fields["eval_batch_size"], **shared)
+    (workdir / "config.json").write_text(json.dumps(as_json(config), indent=2) + "\n")
+    return Data(tokenizer, train, evals), task
+
+
+def get_tokenizer(config: ConfigDict, manifest: Manifest, folder: Path, *, resuming: bool) -> Tokenizer:
+    """The run's own in `folder`, once there is a checkpoint; before, what config.tokenizer says, often a new one."""
+    if resuming:
+        return read_tokenizer(folder)
+    if config.path:
+        tokenizer = read_tokenizer(config.path)
+    elif config.characters:
+        tokenizer = CharTokenizer(config.characters)
+    else:
+        tokenizer = train_tokenizer((x.text for x in manifest), type=config.type, vocab_size=config.vocab_size)
+    write_tokenizer(folder, tokenizer)
+    return tokenizer
+
+
+def evaluate(
+    predict: Callable[[Variables, Batch], Any], variables: Variables, data: Data, put: Callable[[Batch], Batch]
+) -> tuple[dict[str, float], str]:
+    """The word error rate on each evaluation set, and a few lines of what was said and what was heard."""
+    rates, lines = {}, []
+    for name, part in data.eval.items():
+        found = predict_all(predict, variables, part.batches(), put=put)
+        said = [part.text(index) for index in sorted(found)]
+        heard = [data.tokenizer.decode(found[index]) for index in sorted(found)]
+        rates[name] = word_errors(said, heard).rate
+        lines += [f"  said:  {a}\n  heard: {b}" for a, b in list(zip(said, heard, strict=True))[:SAMPLES_SHOWN]]
+    return rates, "\n".join(lines)
+
+
+def save_model(path: Path, config: ConfigDict, data: Data, variables: Variables, **metadata: Any) -> None:
+    """Writes an archive that jaxspeech.load reads."""
+    model = as_json(config)["model"]
+    variables = jax.device_get(variables)
+    save_archive(path, model=model, tokenizer=data.tokenizer, variables=variables, metadata=metadata)
+
+
+def log(board: tensorboardX.SummaryWriter, group: str, values: dict[str, float], step: int) -> None:
+    for name, value in values.items():
+        board.add_scalar(f"{group}/{name}", value, step)
+
+
+def as_json(config: ConfigDict) -> dict[str, Any]:
+    """The config as it is read back from JSON: tuples are lists."""
+    return json.loads(config.to_json())
+
+
+def in_words(rates: dict[str, float]) -> str:
+    return "".join(f", WER {rate:.2%} on {name}" for name, rate in rates.items())
+
+
+def introduce(config: ConfigDict, workdir: Path, data: Data, state: TrainState) -> str:
+    """The first line: what is about to happen."""
+    millions = sum(x.size for x in jax.tree.leaves(state.variables["params"])) / 1e6
+    devices = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
+    resumed = f", going on after step {state.step}" if state.step else ""
+    return (
+        f"{workdir}: {millions:.1f}M parameters, {data.tokenizer.vocab_size} tokens, {devices}, "
+        f"{config.steps} steps ({data.train.steps_per_epoch} an epoch){resumed}"
+    )
+
+
+def conclude(workdir: Path, data: Data, record: dict[str, Any], totals: dict[str, float]) -> str:
+    """The last line: the result, where it is, the time, and what went wrong on the way."""
+    problems = len(data.train.problems) + sum(len(part.problems) for part in data.eval.values())
+    counts = {
+        "unusable utterances": problems,
+        "transcripts too long for their audio": totals["infeasible"],
+        "updates skipped": totals["skipped"],
+    }
+    best = "" if record["best"] is None else f"WER {record['best']:.2%} on {next(iter(data.eval))}, "
+    troubles = "".join(f", {count:.0f} {what}" for what, count in counts.items() if count)
+    return (
+        f"Done: {best}{workdir / 'model.jaxspeech'} (step {record['best_step']}), "
+        f"{in_minutes(record['seconds'])}{troubles}"
+    )
+
+
+def main(argv: list[str]) -> int:
+    """A user's mistake is one line and exit code 2."""
+    logging.set_verbosity(logging.WARNING)
+    if len(argv) > 1:
+        return fail(f"unexpected argument {argv[1]}: options are written --name=value")
+    recipe = config_flags.get_config_filename(FLAGS["config"]).split(":")[0]
+    workdir = Path(FLAGS.workdir or Path("runs", Path(recipe).stem))
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        enable_compilation_cache()
+        return train(FLAGS.config, workdir)
+    except SpeechError as error:
+        return fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return fail(f"{error.filename}: {error.strerror}")
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """absl's parsing, with a mistake told in one line; most often it is a misspelt field of the config."""
+    try:
+        rest = FLAGS(argv)
+        FLAGS.config.steps  # noqa: B018  a recipe that is not there raises OSError when it is first used
+        return rest
+    except AttributeError as error:
+        if not isinstance(error.args[0], KeyError):
+            raise
+        # ml_collections says: 'learnin_rate'\nDid you mean "learning_rate" instead of "learnin_rate"?
+        message = "the config has no field " + str(error.args[0].args[0]).split(" instead of")[0].replace("\n", "; ")
+    except (flags.Error, OSError) as error:
+        message = str(error).strip().split("\n")[-1].strip()
+    sys.exit(fail(message))
+
+
+def fail(message: str) -> int:
+    print(f"train.py: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse_flags)
