@@ -71,8 +71,8 @@ def transcribe(paths: Sequence[str]) -> int:
 
     import jaxspeech
     from jaxspeech.errors import ConfigError
-    from jaxspeech.inputs import find_recordings, read_manifest
-    from jaxspeech.writers import WORD_FORMATS, open_writer
+    from jaxspeech.inference.inputs import find_recordings, read_manifest
+    from jaxspeech.inference.writers import WORD_FORMATS, open_writer
 
     if not FLAGS.model:
         raise ConfigError("which model? --model=FILE names a .jaxspeech or a .nemo file")

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from jaxspeech import losses as losses
     from jaxspeech.build import build as build
     from jaxspeech.errors import SpeechError as SpeechError
-    from jaxspeech.hypothesis import Hypothesis as Hypothesis
+    from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
     from jaxspeech.recognizer import Recognizer as Recognizer
     from jaxspeech.recognizer import load as load
 
 # Each public name and the module that defines it; a module's own name stands for itself.
 PUBLIC = {
-    "Hypothesis": "jaxspeech.hypothesis",
+    "Hypothesis": "jaxspeech.inference.hypothesis",
     "Recognizer": "jaxspeech.recognizer",
     "SpeechError": "jaxspeech.errors",
     "build": "jaxspeech.build",

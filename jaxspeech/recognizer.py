@@ -20,15 +20,15 @@ from tqdm import tqdm
 
 from jaxspeech.archive import Archive, load_archive, save_archive
 from jaxspeech.audio.convert import Channel
-from jaxspeech.batching import Shape, plan_batches
 from jaxspeech.build import DTYPES, build
 from jaxspeech.cache import enable_compilation_cache
 from jaxspeech.errors import ArchiveError, AudioError, ConfigError, SpeechError, did_you_mean
-from jaxspeech.hypothesis import Hypothesis
-from jaxspeech.inputs import Recording, find_recordings, read_recording
+from jaxspeech.inference.batching import Shape, plan_batches
+from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.inputs import Recording, find_recordings, read_recording
+from jaxspeech.inference.programs import Prediction, Programs
+from jaxspeech.inference.read_ahead import Window, read_windows
 from jaxspeech.interop.nemo import load_nemo
-from jaxspeech.programs import Prediction, Programs
-from jaxspeech.read_ahead import Window, read_windows
 from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
 from jaxspeech.tasks.inference import for_inference
 
@@ -251,7 +251,7 @@ class Recognizer:
         return hypothesis
 
 
-def _later(span: TimedText, seconds: float) -> TimedText:
+def _later(span: TimedText, seconds: int | float) -> TimedText:
     return span._replace(start=span.start + seconds, end=span.end + seconds)
 
 

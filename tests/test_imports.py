@@ -24,11 +24,9 @@ ALLOWED = {
     "build": BASE | LAYERS | {"encoders", "decoders", "tasks"},
     "archive": BASE | {"build", "tasks", "text", "audio"},
     "interop": BASE | {"build", "tasks", "text", "audio", "archive"},
-    "hypothesis": BASE | {"search"},
-    "formats": BASE | {"hypothesis"},
+    "inference": BASE | {"audio", "search", "tasks"},
     "cache": BASE,
-    "recognizer": BASE
-    | {"archive", "interop", "build", "tasks", "text", "audio", "search", "data", "cache", "hypothesis", "formats"},
+    "recognizer": BASE | {"archive", "interop", "build", "tasks", "text", "audio", "search", "inference", "cache"},
 }
 # Libraries that only some parts may use; the rest of the package does without.
 ONLY_IN = {

@@ -16,12 +16,13 @@ import pytest
 import soundfile
 
 import jaxspeech
-from jaxspeech import cache, programs, read_ahead
+from jaxspeech import cache
 from jaxspeech.archive import Archive, load_archive, save_archive
-from jaxspeech.batching import Shape
 from jaxspeech.build import build
 from jaxspeech.errors import ArchiveError, AudioError, ConfigError, SpeechError
-from jaxspeech.inputs import Recording
+from jaxspeech.inference import programs, read_ahead
+from jaxspeech.inference.batching import Shape
+from jaxspeech.inference.inputs import Recording
 from jaxspeech.recognizer import Recognizer, in_order
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.types import Batch

@@ -16,9 +16,9 @@ from absl.testing import flagsaver
 import jaxspeech
 import transcribe
 from jaxspeech.archive import save_archive
+from jaxspeech.inference.writers import subtitle_paths
 from jaxspeech.recognizer import Recognizer
-from jaxspeech.writers import subtitle_paths
-from tests.test_formats import parse_srt, parse_vtt
+from tests.inference.test_formats import parse_srt, parse_vtt
 from tests.test_recognizer import chirps, tiny_archive
 
 SCRIPT = Path(transcribe.__file__)

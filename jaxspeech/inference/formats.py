@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxspeech.hypothesis import Hypothesis
+from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.search.timestamps import TimedText
 
 # A subtitle fits in two lines of this many characters and stands for at most this long, as broadcasters advise.

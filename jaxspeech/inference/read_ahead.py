@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxspeech.errors import SpeechError
-from jaxspeech.inputs import Recording
+from jaxspeech.inference.inputs import Recording
 
 # A window is sorted by length as a whole; two of them are in memory: one on its way to the device, one being read.
 WINDOW_RECORDINGS = 512

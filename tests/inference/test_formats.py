@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from jaxspeech.formats import to_ctm, to_cues, to_jsonl, to_srt, to_text, to_vtt
-from jaxspeech.hypothesis import Hypothesis
+from jaxspeech.inference.formats import to_ctm, to_cues, to_jsonl, to_srt, to_text, to_vtt
+from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.search.timestamps import TimedText
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxspeech.batching import MIN_FILL, padded_length, plan_batches
+from jaxspeech.inference.batching import MIN_FILL, padded_length, plan_batches
 
 RATE = 16000
 

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxspeech.batching import Shape
 from jaxspeech.errors import AudioError
+from jaxspeech.inference.batching import Shape
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Batch, Variables

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from jaxspeech.errors import AudioError, ManifestError
-from jaxspeech.inputs import Recording, find_recordings, read_recording
+from jaxspeech.inference.inputs import Recording, find_recordings, read_recording
 
 RATE = 16000
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.formats import to_ctm, to_jsonl, to_srt, to_text, to_vtt
-from jaxspeech.hypothesis import Hypothesis
-from jaxspeech.inputs import Recording
+from jaxspeech.inference.formats import to_ctm, to_jsonl, to_srt, to_text, to_vtt
+from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.inputs import Recording
 from jaxspeech.search.timestamps import TimedText
 
 LINE_FORMATS = ("text", "jsonl")  # one recording after the other, as they come
