@@ -84,3 +84,16 @@ def test_tokenizers(config):
         translate_tokenizer(config, model)
     config["labels"] = list("abcdefghi")
     assert translate_tokenizer(config, model) == ({"type": "char", "characters": list("abcdefghi")}, None)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        *[("d_model", "32"), ("d_model", 10**9), ("n_layers", True), ("dropout", float("nan")), ("xscaling", "yes")],
+        *[("n_heads", 5), ("att_context_size", [[1, 2], [3, 4]]), ("conv_kernel_size", 2.0), ("feat_out", [])],
+    ],
+)
+def test_values_of_the_wrong_kind_or_out_of_all_proportion(config, argument, value):
+    config["encoder"][argument] = value
+    with pytest.raises(ArchiveError, match=argument if argument != "n_heads" else "has no 5 heads"):
+        translate_model(config)

@@ -4,57 +4,26 @@ One table for each of its classes: a row is one argument, its default there, and
 cannot translate, and every argument that no table knows, is collected, and all of it is told at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from jaxspeech.errors import ArchiveError
-
-
-class Required:
-    """Stands for a default where the peer has none."""
-
-
-class Row(NamedTuple):
-    """An argument of a class of the peer.
-
-    Attributes:
-      peer: its name there.
-      ours: the field here; None where only `convert`'s check counts.
-      default: what the peer takes when the argument is missing.
-      convert: its value to ours; raises ValueError when we have no such thing.
-    """
-
-    peer: str
-    ours: str | None
-    default: Any
-    convert: Callable[[Any], Any] = lambda value: value
-
-
-class Section(NamedTuple):
-    """A class of the peer: the name of our module, its rows, and arguments without effect on any number."""
-
-    name: str
-    rows: tuple[Row, ...]
-    without_effect: frozenset[str] = frozenset()
-
-
-def among(*values: Any) -> Callable[[Any], Any]:
-    """Accepts `values` as they are."""
-
-    def convert(value: Any) -> Any:
-        if value not in values:
-            raise ValueError(f"can be {', '.join(map(repr, values))}")
-        return value
-
-    return convert
-
-
-def only(peer: str, value: Any, *others: Any) -> Row:
-    """An argument whose other values do something that we cannot."""
-    return Row(peer, None, value, among(value, *others))
+from jaxspeech.interop.nemo.arguments import (
+    Required,
+    Row,
+    Section,
+    among,
+    flag,
+    integer,
+    number,
+    only,
+    optional,
+    share,
+    size,
+)
 
 
 def _conv_norm(value: str) -> tuple[str, int]:
@@ -73,7 +42,27 @@ def _pair(value: Any) -> list[int]:
 
 
 def _guard(value: Any) -> float:
-    return float(getattr(np.finfo(np.float32), value) if value in ("tiny", "eps") else value)
+    return float(getattr(np.finfo(np.float32), value)) if value in ("tiny", "eps") else number(0, 1e9)(value)
+
+
+def _mask_width(value: Any) -> int | float:
+    return value if type(value) is int and value >= 0 else share(value)
+
+
+def _conv_context(value: Any) -> Any:
+    return value if value == "causal" else optional(_pair)(value)
+
+
+def _window(value: Any) -> str:
+    return among("hann", "hamming", "blackman", "bartlett", "none")(value or "none")
+
+
+def _mel_norm(value: Any) -> str:
+    return among("slaney", "none")(value or "none")
+
+
+def _position(value: Any) -> int:
+    return -1 if value is None else integer(-1, 512)(value)
 
 
 def _normalization(value: Any) -> str:
@@ -85,26 +74,26 @@ def _normalization(value: Any) -> str:
 MEL = Section(
     "mel",
     (
-        Row("sample_rate", "sample_rate", 16000),
-        Row("window_size", "window_seconds", 0.02),
-        Row("window_stride", "hop_seconds", 0.01),
-        Row("window", "window", "hann", lambda value: value or "none"),
+        Row("sample_rate", "sample_rate", 16000, integer(1000, 400_000)),
+        Row("window_size", "window_seconds", 0.02, number(0.001, 1)),
+        Row("window_stride", "hop_seconds", 0.01, number(0.001, 1)),
+        Row("window", "window", "hann", _window),
         Row("normalize", "normalize", "per_feature", _normalization),
-        Row("n_fft", "fft_size", None),
-        Row("preemph", "preemphasis", 0.97),
-        Row("features", "num_mels", 64),
-        Row("lowfreq", "low_hz", 0, float),
-        Row("highfreq", "high_hz", None),
-        Row("log", "log", True),
+        Row("n_fft", "fft_size", None, optional(size)),
+        Row("preemph", "preemphasis", 0.97, optional(share)),
+        Row("features", "num_mels", 64, integer(1, 1024)),
+        Row("lowfreq", "low_hz", 0, number(0, 200_000)),
+        Row("highfreq", "high_hz", None, optional(number(0, 200_000))),
+        Row("log", "log", True, flag),
         Row("log_zero_guard_type", "log_guard", "add", among("add", "clamp")),
         Row("log_zero_guard_value", "log_guard_value", 2**-24, _guard),
-        Row("dither", "dither", 1e-5, float),
-        Row("pad_to", "pad_to", 16, lambda value: max(int(value), 0)),
-        Row("pad_value", "pad_value", 0, float),
-        Row("frame_splicing", "frame_splicing", 1),
-        Row("exact_pad", "exact_pad", False),
-        Row("mag_power", "mag_power", 2.0, float),
-        Row("mel_norm", "mel_norm", "slaney", lambda value: among("slaney", "none")(value or "none")),
+        Row("dither", "dither", 1e-5, number(0, 1)),
+        Row("pad_to", "pad_to", 16, lambda value: max(integer(-1, 1 << 14)(value), 0)),
+        Row("pad_value", "pad_value", 0, number(-1e9, 1e9)),
+        Row("frame_splicing", "frame_splicing", 1, integer(1, 64)),
+        Row("exact_pad", "exact_pad", False, flag),
+        Row("mag_power", "mag_power", 2.0, number(0, 10)),
+        Row("mel_norm", "mel_norm", "slaney", _mel_norm),
         only("n_window_size", None),
         only("n_window_stride", None),
         only("nb_augmentation_prob", 0.0),
@@ -115,14 +104,14 @@ MEL = Section(
 SPEC_AUGMENT = Section(
     "",
     (
-        Row("freq_masks", "freq_masks", 0),
-        Row("freq_width", "freq_width", 10),
-        Row("time_masks", "time_masks", 0),
-        Row("time_width", "time_width", 10),
-        Row("rect_masks", "cutout_masks", 0),
-        Row("rect_freq", "cutout_freq_width", 20),
-        Row("rect_time", "cutout_time_width", 5),
-        Row("mask_value", "mask_value", 0.0, float),
+        Row("freq_masks", "freq_masks", 0, integer(0, 1000)),
+        Row("freq_width", "freq_width", 10, integer(0, 1000)),
+        Row("time_masks", "time_masks", 0, integer(0, 1000)),
+        Row("time_width", "time_width", 10, _mask_width),
+        Row("rect_masks", "cutout_masks", 0, integer(0, 1000)),
+        Row("rect_freq", "cutout_freq_width", 20, integer(0, 1000)),
+        Row("rect_time", "cutout_time_width", 5, integer(0, 1 << 14)),
+        Row("mask_value", "mask_value", 0.0, number(-1e9, 1e9)),
     ),
     frozenset({"rng", "use_vectorized_spec_augment", "use_numba_spec_augment"}),
 )
@@ -130,39 +119,34 @@ SPEC_AUGMENT = Section(
 CONFORMER = Section(
     "fastconformer",
     (
-        Row("n_layers", "num_layers", Required),
-        Row("d_model", "width", Required),
-        Row("n_heads", "num_heads", 4),
-        Row("feat_out", "output_width", -1),
+        Row("n_layers", "num_layers", Required, integer(1, 512)),
+        Row("d_model", "width", Required, size),
+        Row("n_heads", "num_heads", 4, size),
+        Row("feat_out", "output_width", -1, optional(integer(-1, 1 << 14))),
         Row("subsampling", "subsampling", "striding", among("dw_striding", "striding", "stacking", "stacking_norm")),
-        Row("subsampling_factor", "subsampling_factor", 4),
-        Row("subsampling_conv_channels", "subsampling_channels", -1),
-        Row("causal_downsampling", "causal_subsampling", False),
+        Row("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
+        Row("subsampling_conv_channels", "subsampling_channels", -1, integer(-1, 1 << 14)),
+        Row("causal_downsampling", "causal_subsampling", False, flag),
         Row("reduction", "reduction", None, among(None, "striding", "pooling")),
-        Row("reduction_position", "reduction_position", -1, lambda value: -1 if value is None else value),
-        Row("reduction_factor", "reduction_factor", 1),
-        Row("ff_expansion_factor", "ff_expansion", 4),
+        Row("reduction_position", "reduction_position", -1, _position),
+        Row("reduction_factor", "reduction_factor", 1, integer(1, 64)),
+        Row("ff_expansion_factor", "ff_expansion", 4, integer(1, 64)),
         Row("self_attention_model", "attention", "rel_pos", among("rel_pos", "abs_pos")),
         Row("att_context_size", "attention_context", (-1, -1), lambda value: _pair(value or (-1, -1))),
         Row("att_context_style", "attention_style", "regular", among("regular", "chunked_limited")),
-        Row("xscaling", "xscaling", True),
-        Row("untie_biases", "untied_biases", True),
-        Row("use_bias", "use_bias", True),
-        Row("conv_kernel_size", "conv_kernel", 31),
-        Row(
-            "conv_context_size",
-            "conv_context",
-            None,
-            lambda value: value if value == "causal" else value and _pair(value),
-        ),
+        Row("xscaling", "xscaling", True, flag),
+        Row("untie_biases", "untied_biases", True, flag),
+        Row("use_bias", "use_bias", True, flag),
+        Row("conv_kernel_size", "conv_kernel", 31, integer(1, 1024)),
+        Row("conv_context_size", "conv_context", None, _conv_context),
         Row("conv_norm_type", "conv_norm", "batch_norm", _conv_norm),
-        Row("dropout", "dropout", 0.1, float),
-        Row("dropout_pre_encoder", "dropout_pre_encoder", 0.1, float),
-        Row("dropout_emb", "dropout_emb", 0.1, float),
-        Row("dropout_att", "dropout_att", 0.0, float),
-        Row("stochastic_depth_drop_prob", "stochastic_depth", 0.0, float),
+        Row("dropout", "dropout", 0.1, share),
+        Row("dropout_pre_encoder", "dropout_pre_encoder", 0.1, share),
+        Row("dropout_emb", "dropout_emb", 0.1, share),
+        Row("dropout_att", "dropout_att", 0.0, share),
+        Row("stochastic_depth_drop_prob", "stochastic_depth", 0.0, share),
         Row("stochastic_depth_mode", "stochastic_depth_mode", "linear", among("linear", "uniform")),
-        Row("stochastic_depth_start_layer", "stochastic_depth_start", 1),
+        Row("stochastic_depth_start_layer", "stochastic_depth_start", 1, integer(1, 512)),
         only("att_chunk_context_size", None),
         only("conv_context_style", "regular"),
         only("conv_dual_mode", False),
@@ -186,7 +170,7 @@ CONFORMER = Section(
 
 CTC_HEAD = Section(
     "ctc",
-    (Row("num_classes", "vocab_size", Required), only("add_blank", True)),
+    (Row("num_classes", "vocab_size", Required, integer(-1, 1 << 20)), only("add_blank", True)),
     frozenset({"feat_in", "vocabulary", "init_mode"}),
 )
 
@@ -218,6 +202,8 @@ def translate_model(config: Mapping[str, Any]) -> dict[str, Any]:
 
     if decoder["vocab_size"] <= 0:
         decoder["vocab_size"] = len(config["decoder"].get("vocabulary") or ())
+    if encoder["width"] % encoder["num_heads"]:
+        raise ArchiveError(f"encoder.d_model {encoder['width']} has no {encoder['num_heads']} heads")
     _finish_encoder(encoder)
     return model
 

@@ -41,7 +41,7 @@ def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
             if tokenizer.vocab_size != model["decoder"]["vocab_size"]:
                 sizes = f"{tokenizer.vocab_size} pieces, its decoder {model['decoder']['vocab_size']}"
                 raise ArchiveError(f"its tokenizer has {sizes}")
-            expected = _flat(jax.eval_shape(build(model).init, jax.random.key(0)))
+            expected = _shapes(model)
             variables = to_variables(read_checkpoint(file.open(WEIGHTS)), rows_of(model), expected)
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
@@ -50,6 +50,13 @@ def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
     return Archive(model, tokenizer, variables, metadata).cast(dtype)
 
 
-def _flat(tree: Any) -> dict[str, Any]:
-    """Leaves by their path, "params/encoder/..."."""
+def _shapes(model: dict[str, Any]) -> dict[str, Any]:
+    """The shape of each variable of the model, by path ("params/encoder/...")."""
+    try:
+        tree = jax.eval_shape(build(model).init, jax.random.key(0))
+    except (TypeError, ValueError, ArithmeticError) as error:
+        if isinstance(error, SpeechError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ArchiveError(f"its configuration contradicts itself, no model can be built from it ({reason})") from error
     return {"/".join(key.key for key in keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)}
