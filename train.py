@@ -15,6 +15,7 @@ Started again with the same workdir, it goes on from the last checkpoint. The wo
 import contextlib
 import json
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -86,6 +87,7 @@ def train(config: ConfigDict, workdir: Path) -> int:
     data, task = load(config, workdir, data_shards=mesh.shape["data"], resuming=resuming)
 
     # State: new, or the last checkpoint's. `record` is what a checkpoint says besides.
+    settings = json.loads(config.to_json())  # as a checkpoint gives them back: tuples are lists
     optimizer, schedule = build_optimizer(config.optimizer.to_dict(), steps=config.steps)
     average_decay = config.get("average_decay", 0.0)
 
@@ -97,16 +99,29 @@ def train(config: ConfigDict, workdir: Path) -> int:
     shardings = state_shardings(shapes, mesh)
     if resuming:
         record = checkpoints.record()
-        check_same_model(record["config"], as_json(config), folder=workdir)
+        check_same_model(record["config"], settings, folder=workdir)
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
         state = checkpoints.restore(abstract)
     else:
         record: dict[str, Any] = {"wer": {}, "best": None, "best_step": 0, "seconds": 0.0}
         state = jax.jit(init, out_shardings=shardings)(key)
-    record["config"] = as_json(config)
+    record["config"] = settings
+    (workdir / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
     started -= record["seconds"]
     step = int(state.step)
-    print(introduce(config, workdir, data, state), flush=True)
+    millions = sum(x.size for x in jax.tree.leaves(state.variables["params"])) / 1e6
+    print(
+        f"{workdir}: {millions:.1f}M parameters, {data.tokenizer.vocab_size} tokens, "
+        f"{mesh.size} x {jax.devices()[0].device_kind}, {config.steps} steps ({data.train.steps_per_epoch} an epoch)"
+        + (f", going on after step {step}" if step else ""),
+        flush=True,
+    )
+
+    def save_model(name: str) -> None:
+        variables, metadata = jax.device_get(averaged_variables(state)), {"step": step, "wer": record["wer"]}
+        save_archive(
+            workdir / name, model=settings["model"], tokenizer=data.tokenizer, variables=variables, metadata=metadata
+        )
 
     # Steps, with an evaluation and a checkpoint now and then.
     train_step = make_train_step(
@@ -130,25 +145,23 @@ def train(config: ConfigDict, workdir: Path) -> int:
                 summary = progress.summary()
                 log(board, "train", summary, step)
             if evaluates:
-                variables = averaged_variables(state)
                 progress.show(wer="...")
-                record["wer"], samples = evaluate(predict, variables, data, put)
+                record["wer"], samples = evaluate(predict, averaged_variables(state), data, put)
                 log(board, "wer", record["wer"], step)
                 score = next(iter(record["wer"].values()), None)
                 if score is None or record["best"] is None or score < record["best"]:
                     record |= {"best": score, "best_step": step}
-                    save_model(workdir / "model.jaxspeech", config, data, variables, step=step, wer=record["wer"])
+                    save_model("model.jaxspeech")
+                wer = "".join(f", WER {rate:.2%} on {name}" for name, rate in record["wer"].items())
                 speed = f"{summary['utterances_per_second']:.0f} utterances/s"
                 elapsed = in_minutes(time.perf_counter() - started)
-                progress.line(f"step {step}: loss {summary['loss']:.3f}{in_words(record['wer'])}, {speed}, {elapsed}")
-                progress.line(samples)
+                progress.line(f"step {step}: loss {summary['loss']:.3f}{wer}, {speed}, {elapsed}{samples}")
                 progress.show(wer="-" if score is None else f"{score:.2%}")
             if evaluates or interrupted or step % config.checkpoint_every == 0:
                 record["seconds"] = time.perf_counter() - started
                 checkpoints.save(step, state, record=record, score=score)
         progress.summary()
-        variables = averaged_variables(state)
-        save_model(workdir / "last.jaxspeech", config, data, variables, step=step, wer=record["wer"])
+        save_model("last.jaxspeech")
 
     if interrupted:
         print(f"Stopped after step {step} of {config.steps}. To go on: python {shlex.join(sys.argv)}")
@@ -188,7 +201,6 @@ def load(config: ConfigDict, workdir: Path, *, data_shards: int, resuming: bool)
     for name, path in fields["eval"].items():
         spoken = Manifest(path, problems=Problems(report=tqdm.write))
         evals[name] = EvaluationData(spoken, batch_size=fields["eval_batch_size"], **shared)
-    (workdir / "config.json").write_text(json.dumps(as_json(config), indent=2) + "\n")
     return Data(tokenizer, train, evals), task
 
 
@@ -216,15 +228,8 @@ def evaluate(
         said = [part.text(index) for index in sorted(found)]
         heard = [data.tokenizer.decode(found[index]) for index in sorted(found)]
         rates[name] = word_errors(said, heard).rate
-        lines += [f"  said:  {a}\n  heard: {b}" for a, b in list(zip(said, heard, strict=True))[:SAMPLES_SHOWN]]
-    return rates, "\n".join(lines)
-
-
-def save_model(path: Path, config: ConfigDict, data: Data, variables: Variables, **metadata: Any) -> None:
-    """Writes an archive that jaxspeech.load reads."""
-    model = as_json(config)["model"]
-    variables = jax.device_get(variables)
-    save_archive(path, model=model, tokenizer=data.tokenizer, variables=variables, metadata=metadata)
+        lines += [f"\n  said:  {a}\n  heard: {b}" for a, b in list(zip(said, heard, strict=True))[:SAMPLES_SHOWN]]
+    return rates, "".join(lines)
 
 
 def log(board: tensorboardX.SummaryWriter, group: str, values: dict[str, float], step: int) -> None:
@@ -232,33 +237,13 @@ def log(board: tensorboardX.SummaryWriter, group: str, values: dict[str, float],
         board.add_scalar(f"{group}/{name}", value, step)
 
 
-def as_json(config: ConfigDict) -> dict[str, Any]:
-    """The config as it is read back from JSON: tuples are lists."""
-    return json.loads(config.to_json())
-
-
-def in_words(rates: dict[str, float]) -> str:
-    return "".join(f", WER {rate:.2%} on {name}" for name, rate in rates.items())
-
-
-def introduce(config: ConfigDict, workdir: Path, data: Data, state: TrainState) -> str:
-    """The first line: what is about to happen."""
-    millions = sum(x.size for x in jax.tree.leaves(state.variables["params"])) / 1e6
-    devices = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
-    resumed = f", going on after step {state.step}" if state.step else ""
-    return (
-        f"{workdir}: {millions:.1f}M parameters, {data.tokenizer.vocab_size} tokens, {devices}, "
-        f"{config.steps} steps ({data.train.steps_per_epoch} an epoch){resumed}"
-    )
-
-
 def conclude(workdir: Path, data: Data, record: dict[str, Any], totals: dict[str, float]) -> str:
     """The last line: the result, where it is, the time, and what went wrong on the way."""
     problems = len(data.train.problems) + sum(len(part.problems) for part in data.eval.values())
     counts = {
         "unusable utterances": problems,
-        "transcripts too long for their audio": totals["infeasible"],
-        "updates skipped": totals["skipped"],
+        "times a transcript too long for its audio": totals["infeasible"],
+        "updates skipped (gradient not finite)": totals["skipped"],
     }
     best = "" if record["best"] is None else f"WER {record['best']:.2%} on {next(iter(data.eval))}, "
     troubles = "".join(f", {count:.0f} {what}" for what, count in counts.items() if count)
@@ -285,6 +270,9 @@ def main(argv: list[str]) -> int:
         if error.filename is None:
             raise
         return fail(f"{error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        fail("stopped outside a step; started again, it goes on from the last checkpoint, if there is one")
+        return 128 + signal.SIGINT
 
 
 def parse_flags(argv: list[str]) -> list[str]:

@@ -27,7 +27,7 @@ class Progress:
         self._waiting: list[dict[str, Any]] = []
         self._shapes: set[tuple[int, ...]] = set()
         self._since = time.perf_counter()
-        self.totals = dict.fromkeys(self.SUMMED, 0.0)
+        self.totals: dict[str, float] = dict.fromkeys(self.SUMMED, 0.0)
 
     def starting(self, batch: Batch, *, sample_rate: int) -> None:
         """Before a step: a new shape is compiled first, which takes a while."""
@@ -44,6 +44,7 @@ class Progress:
         if self._waiting:
             jax.block_until_ready(self._waiting[-1])  # so that batches do not pile up on the device
         self._waiting.append(metrics)
+        self._bar.set_postfix(self._shown, refresh=False)  # in place of "compiling"
         self._bar.update()
 
     def summary(self) -> dict[str, float]:
