@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxspeech.errors import CheckpointError
@@ -21,6 +22,7 @@ logging.getLogger("absl").addFilter(lambda record: "/orbax/" not in record.pathn
 
 policies = ocp.training.preservation_policies
 Json = dict[str, Any]
+SPARE_BYTES = 2**24  # for Orbax's own files, and for whatever else writes meanwhile
 
 
 class Checkpoints:
@@ -61,6 +63,13 @@ class Checkpoints:
         """
         if step == self.latest:
             return
+        # Told before Orbax's writers run out of room one by one, each with a traceback of its own.
+        needed, free = SPARE_BYTES + sum(x.nbytes for x in jax.tree.leaves(state)), shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise CheckpointError(
+                f"cannot save step {step} in {self.folder}: no space left on the disk ({needed / 1e6:.0f} MB needed, "
+                f"{free / 1e6:.0f} MB free); make room and start again: the last checkpoint is whole"
+            )
         metrics = None if score is None else {"score": score}
         with self._one_line(f"save step {step}"):
             self._checkpointer.save_checkpointables_async(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -156,6 +157,14 @@ def test_no_space_left_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints._checkpointer, "save_checkpointables_async", full)
     with pytest.raises(CheckpointError, match=r"cannot save step 3 .* no space left on the disk; make room"):
         checkpoints.save(3, {"x": jnp.zeros(3)}, record={})
+
+
+def test_too_little_space_is_noticed_before_writing(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=20_000_000))
+    with pytest.raises(CheckpointError, match=r"no space left on the disk \(21 MB needed, 20 MB free\)"):
+        checkpoints.save(1, {"x": jnp.zeros((1000, 1000))}, record={})
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_damaged_checkpoint_is_one_line(tmp_path):
