@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# No test reads or fills the user's cache of compiled programs.
+os.environ.setdefault("JAXSPEECH_CACHE", "off")
+
 SHARED = Path(os.environ.get("JAXSPEECH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

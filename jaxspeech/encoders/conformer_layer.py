@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxspeech.nn.attention import SelfAttention
 from jaxspeech.nn.convolution import ConvolutionModule, Norm
+from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.feedforward import FeedForward
 from jaxspeech.nn.normalization import LayerNorm
 
@@ -59,7 +60,7 @@ class ConformerLayer(nn.Module):
             return FeedForward(self.ff_expansion, self.use_bias, self.dropout, self.dtype, name=name)
 
         def dropout(y: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
-            return nn.Dropout(self.dropout)(y, deterministic=not train)
+            return Dropout(self.dropout)(y, train=train)
 
         attention = SelfAttention(
             self.num_heads, self.untied_biases, self.use_bias, self.dropout_att, self.dtype, name="attention"

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.encoders.conformer_layer import ConformerLayer, LayerContext
 from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask, length_mask, zero_padding
 from jaxspeech.nn.convolution import Norm
+from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.positions import absolute_positions, relative_positions
 from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, Subsampling
@@ -124,7 +125,7 @@ class FastConformer(nn.Module):
             x = x * math.sqrt(self.width)
         if self.attention == "abs_pos":
             x = x + absolute_positions(x.shape[1], self.width).astype(x.dtype)
-        x = nn.Dropout(self.dropout_pre_encoder, name="dropout_pre_encoder")(x, deterministic=not train)
+        x = Dropout(self.dropout_pre_encoder, name="dropout_pre_encoder")(x, train=train)
 
         biases = None
         if self.attention == "rel_pos" and not self.untied_biases:
@@ -188,7 +189,7 @@ class FastConformer(nn.Module):
         positions = None
         if self.attention == "rel_pos":
             positions = relative_positions(size, self.width).astype(self.dtype)
-            positions = nn.Dropout(self.dropout_emb)(positions, deterministic=not train)
+            positions = Dropout(self.dropout_emb)(positions, train=train)
         return LayerContext(
             frame_mask=length_mask(num_frames, size),
             attention_mask=attention_mask(num_frames, window(size, *self.attention_context)),

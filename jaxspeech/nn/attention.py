@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 
 # Low enough that exp() gives zero beside any real score, high enough for half precision.
@@ -82,6 +83,6 @@ class SelfAttention(nn.Module):
         mask = mask[:, None]
         scores = jnp.where(mask, scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)
         weights = jnp.where(mask, jax.nn.softmax(scores, axis=-1), 0.0).astype(self.dtype)
-        weights = nn.Dropout(self.dropout, name="dropout")(weights, deterministic=not train)
+        weights = Dropout(self.dropout, name="dropout")(weights, train=train)
         context = jnp.einsum("bhts,bshk->bthk", weights, value).reshape(b, t, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)

@@ -23,11 +23,16 @@ def depthwise_conv1d(
     """Each channel convolved along time with its own kernel, after zero padding of (left, right) frames.
 
     Written as W shifted multiply-adds: XLA fuses them into one pass over memory, where its grouped convolution
-    is tens of times slower on a CPU, its gradient most of all.
+    is tens of times slower on a CPU, its gradient most of all. The checkpoint keeps the input for the backward pass
+    instead of its W views.
     """
-    x = jnp.pad(x, ((0, 0), padding, (0, 0)))
-    num_frames = x.shape[1] - len(kernel) + 1
-    return sum((x[:, i : i + num_frames] * tap for i, tap in enumerate(kernel)), jnp.zeros((), x.dtype))
+
+    @jax.checkpoint
+    def convolve(x: Float[Array, "B T_pad D"], kernel: Float[Array, "W D"]) -> Float[Array, "B T_out D"]:
+        num_frames = x.shape[1] - len(kernel) + 1
+        return sum((x[:, i : i + num_frames] * tap for i, tap in enumerate(kernel)), jnp.zeros((), x.dtype))
+
+    return convolve(jnp.pad(x, ((0, 0), padding, (0, 0))), kernel)
 
 
 class DepthwiseConv1D(nn.Module):

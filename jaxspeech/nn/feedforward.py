@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 
 
@@ -23,5 +24,5 @@ class FeedForward(nn.Module):
         width = x.shape[-1]
         hidden = self.expansion * width
         x = dense(hidden, width, name="up", dtype=self.dtype, use_bias=self.use_bias)(x)
-        x = nn.Dropout(self.dropout, name="dropout")(jax.nn.swish(x), deterministic=not train)
+        x = Dropout(self.dropout, name="dropout")(jax.nn.swish(x), train=train)
         return dense(width, hidden, name="down", dtype=self.dtype, use_bias=self.use_bias)(x)

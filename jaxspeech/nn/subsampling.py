@@ -29,19 +29,29 @@ def strided_length(length: Any, padding: tuple[int, int]) -> Any:
     return max(frames, 0) if isinstance(frames, int) else jnp.maximum(frames, 0)
 
 
-def _taps(x: Float[Array, "B T F C"]) -> list[list[Float[Array, "B T_out F_out C"]]]:
-    """The 3 x 3 strided views of a padded input that one output position is made of."""
+def strided_views(x: Float[Array, "B T F C"]) -> list[Float[Array, "B T_out F_out C"]]:
+    """The nine views, row by row of the kernel, that a 3 x 3 convolution of stride 2 weighs and adds."""
     rows, columns = ((size - KERNEL) // STRIDE + 1 for size in x.shape[1:3])
     return [
-        [x[:, i : i + STRIDE * rows - 1 : STRIDE, j : j + STRIDE * columns - 1 : STRIDE] for j in range(KERNEL)]
+        x[:, i : i + STRIDE * rows - 1 : STRIDE, j : j + STRIDE * columns - 1 : STRIDE]
         for i in range(KERNEL)
+        for j in range(KERNEL)
     ]
+
+
+@jax.checkpoint
+def depthwise_conv2d(x: Float[Array, "B T F C"], kernel: Float[Array, "9 C"]) -> Float[Array, "B T_out F_out C"]:
+    """Each channel convolved with its own 3 x 3 kernel at stride 2, as multiply-adds of shifted views.
+
+    See `nn.convolution.depthwise_conv1d`.
+    """
+    return sum((view * tap for view, tap in zip(strided_views(x), kernel, strict=True)), jnp.zeros((), x.dtype))
 
 
 class StridedConv2D(nn.Module):
     """3 x 3 convolution of stride 2 over time and frequency, zero padding of (before, after) on both axes.
 
-    One input channel, or `depthwise`, is nine shifted multiply-adds (see `depthwise_conv1d`).
+    Either depthwise, or full: then a product with the nine views of every input channel side by side.
     """
 
     channels: int
@@ -51,17 +61,15 @@ class StridedConv2D(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T F C_in"]) -> Float[Array, "B T_out F_out C"]:
-        fan_in = KERNEL * KERNEL * (1 if self.depthwise else x.shape[-1])
-        init = uniform_within(1.0 / math.sqrt(fan_in))
-        shape = (KERNEL, KERNEL, fan_in // KERNEL**2, self.channels)
-        kernel = self.param("kernel", init, shape).astype(self.dtype)
+        inputs = 1 if self.depthwise else x.shape[-1]
+        init = uniform_within(1.0 / math.sqrt(KERNEL * KERNEL * inputs))
+        kernel = self.param("kernel", init, (KERNEL, KERNEL, inputs, self.channels)).astype(self.dtype)
         bias = self.param("bias", init, (self.channels,)).astype(self.dtype)
         x = jnp.pad(x.astype(self.dtype), ((0, 0), self.padding, self.padding, (0, 0)))
-        if fan_in == KERNEL * KERNEL:
-            taps = _taps(x)
-            return sum((taps[i][j] * kernel[i, j, 0] for i in range(KERNEL) for j in range(KERNEL)), bias)
-        dimensions = ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(x, kernel, (STRIDE, STRIDE), "VALID", dimension_numbers=dimensions) + bias
+        kernel = kernel.reshape(-1, self.channels)
+        if self.depthwise:
+            return depthwise_conv2d(x, kernel) + bias
+        return jnp.concatenate(strided_views(x), axis=-1) @ kernel + bias
 
 
 class ConvSubsampling(nn.Module):

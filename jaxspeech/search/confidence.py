@@ -67,7 +67,10 @@ def frame_confidence(
 
 
 def aggregate(
-    values: Sequence[float] | Float[Any, " N"], spans: Iterable[tuple[SupportsIndex, SupportsIndex]], *, how: Aggregation = "min"
+    values: Sequence[float] | Float[Any, " N"],
+    spans: Iterable[tuple[SupportsIndex, SupportsIndex]],
+    *,
+    how: Aggregation = "min",
 ) -> list[float]:
     """One confidence for each span (first, behind the last) of `values`.
 

@@ -5,15 +5,15 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxspeech.features.mel import MelSpectrogram
-from jaxspeech.features.mfcc import MFCC
-from jaxspeech.features.specaugment import SpecAugment
-from jaxspeech.search.ctc import ctc_greedy
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.encoders.fastconformer import FastConformer
+from jaxspeech.features.mel import MelSpectrogram
+from jaxspeech.features.mfcc import MFCC
+from jaxspeech.features.specaugment import SpecAugment
 from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.search.ctc import ctc_greedy
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Batch, Variables

@@ -40,14 +40,13 @@ class Checkpoints:
         best = policies.BestN(
             get_metric_fn=lambda metrics: metrics["score"], reverse=True, n=1, keep_checkpoints_without_metrics=False
         )
+        # Any: Orbax's own annotations of its policies do not agree with each other.
+        preserve: Any = policies.AnyPreservationPolicy([policies.LatestN(keep), best])
         with self._one_line("keep checkpoints"):
             # What a killed process left half written. Orbax could remove it too, but in a thread that outlives us.
             for half in self.folder.glob("*.orbax-checkpoint-tmp"):
                 shutil.rmtree(half)
-            self._checkpointer = ocp.training.Checkpointer(
-                self.folder,
-                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
-            )
+            self._checkpointer = ocp.training.Checkpointer(str(self.folder), preservation_policy=preserve)
 
     @property
     def latest(self) -> int | None:
@@ -70,7 +69,7 @@ class Checkpoints:
                 f"cannot save step {step} in {self.folder}: no space left on the disk ({needed / 1e6:.0f} MB needed, "
                 f"{free / 1e6:.0f} MB free); make room and start again: the last checkpoint is whole"
             )
-        metrics = None if score is None else {"score": score}
+        metrics: Json | None = None if score is None else {"score": score}
         with self._one_line(f"save step {step}"):
             self._checkpointer.save_checkpointables_async(
                 step, {"state": state}, force=True, metrics=metrics, custom_metadata=record
@@ -91,7 +90,8 @@ class Checkpoints:
         with self._one_line(
             f"read step {self.latest}", remedy="delete that step's folder to go on from an earlier one"
         ):
-            return self._checkpointer.checkpointables_metadata().custom_metadata
+            saved: Any = self._checkpointer.checkpointables_metadata().custom_metadata
+            return saved
 
     def restore(self, abstract_state: Any) -> Any:
         """The latest state; `abstract_state` gives each array's shape, dtype and sharding (jax.ShapeDtypeStruct)."""

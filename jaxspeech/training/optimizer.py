@@ -18,7 +18,7 @@ from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.training.schedules import Schedule, build_schedule
 
 # What `decay_exclude` usually holds: biases and the scales of normalisation layers, as paths of the parameter tree.
-BIASES_AND_NORMS = r"(^|/)(bias|scale|pos_bias_[uv])$"
+BIASES_AND_NORMS = r"(^|/)(bias|scale|bias_[uv])$"
 
 
 def clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
