@@ -29,7 +29,7 @@ DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float
 MODULE_FIELDS = ("parent", "name")
 
 
-def build(config: Mapping[str, Any]) -> Task:
+def build(config: Any) -> Task:
     """The Task that a configuration describes: a plain dict, or an ml_collections ConfigDict.
 
     Raises:
@@ -46,6 +46,8 @@ def build(config: Mapping[str, Any]) -> Task:
 
 def plain(config: Any) -> Any:
     """Nested mappings and sequences as plain dicts and tuples, so that modules can be hashed."""
+    if hasattr(config, "to_dict"):  # a ConfigDict, which is no Mapping
+        config = config.to_dict()
     if isinstance(config, Mapping):
         return {key: plain(value) for key, value in config.items()}
     return tuple(plain(value) for value in config) if isinstance(config, (list, tuple)) else config

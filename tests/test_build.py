@@ -3,6 +3,7 @@ import copy
 import jax
 import jax.numpy as jnp
 import pytest
+from ml_collections import ConfigDict
 
 from jaxspeech.build import build
 from jaxspeech.errors import ConfigError
@@ -25,6 +26,7 @@ def test_fields_are_the_config() -> None:
     assert (task.sample_rate, task.vocab_size) == (16000, 10)
     assert task.frame_seconds == pytest.approx(0.08)
     assert build(copy.deepcopy(config)).model == task.model
+    assert build(ConfigDict(config)).model == task.model
     assert config["encoder"]["name"] == "fastconformer"  # left as it was
 
 
