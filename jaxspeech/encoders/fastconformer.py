@@ -137,7 +137,7 @@ class FastConformer(nn.Module):
         layers = [x]
         if self.scan_layers and self.reduction is None:
             x, outputs = self._scan(x, context, train=train, return_layers=return_layers)
-            layers += list(outputs) if return_layers else []
+            layers += [] if outputs is None else list(outputs)
         else:
             layer_class = nn.remat(ConformerLayer, static_argnums=(4,)) if self.remat else ConformerLayer
             for i in range(self.num_layers):
