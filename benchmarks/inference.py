@@ -7,7 +7,7 @@ import jax
 
 from benchmarks.models import ctc_config, noise_batch, num_parameters
 from benchmarks.timing import measure
-from jaxspeech.build import build
+from jaxspeech.configuration import build
 from jaxspeech.tasks.inference import for_inference
 
 

@@ -7,7 +7,7 @@ import jax
 
 from benchmarks.models import ctc_config, noise_batch, num_parameters
 from benchmarks.timing import measure
-from jaxspeech.build import build
+from jaxspeech.configuration import build
 from jaxspeech.training.optimizer import adamw
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step

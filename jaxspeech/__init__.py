@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxspeech import losses as losses
-    from jaxspeech.build import build as build
+    from jaxspeech.configuration import build as build
     from jaxspeech.errors import SpeechError as SpeechError
     from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
     from jaxspeech.recognizer import Recognizer as Recognizer
@@ -25,7 +25,7 @@ PUBLIC = {
     "Hypothesis": "jaxspeech.inference.hypothesis",
     "Recognizer": "jaxspeech.recognizer",
     "SpeechError": "jaxspeech.errors",
-    "build": "jaxspeech.build",
+    "build": "jaxspeech.configuration",
     "load": "jaxspeech.recognizer",
     "losses": "jaxspeech.losses",
 }

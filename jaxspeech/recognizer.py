@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from jaxspeech.archive import Archive, load_archive, save_archive
 from jaxspeech.audio.convert import Channel
-from jaxspeech.build import DTYPES, build
 from jaxspeech.cache import enable_compilation_cache
+from jaxspeech.configuration import DTYPES, build
 from jaxspeech.errors import ArchiveError, AudioError, ConfigError, SpeechError, did_you_mean
 from jaxspeech.inference.batching import Shape, plan_batches
 from jaxspeech.inference.hypothesis import Hypothesis

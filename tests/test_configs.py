@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from configs import fastconformer_ctc, fsdd, librispeech, librispeech_mini, quickstart
 from configs.base import base_config
-from jaxspeech.build import build
+from jaxspeech.configuration import build
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.training.optimizer import build_optimizer
 

@@ -18,7 +18,7 @@ import soundfile
 import jaxspeech
 from jaxspeech import cache
 from jaxspeech.archive import Archive, load_archive, save_archive
-from jaxspeech.build import build
+from jaxspeech.configuration import build
 from jaxspeech.errors import ArchiveError, AudioError, ConfigError, SpeechError
 from jaxspeech.inference import programs, read_ahead
 from jaxspeech.inference.batching import Shape

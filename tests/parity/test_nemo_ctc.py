@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxspeech.archive import Archive
-from jaxspeech.build import build
+from jaxspeech.configuration import build
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.search.ctc import ctc_greedy

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from jaxspeech.archive import Archive
-from jaxspeech.build import build
+from jaxspeech.configuration import build
 from jaxspeech.errors import ArchiveError, SpeechError
 from jaxspeech.interop.nemo.config import translate_model, translate_tokenizer
 from jaxspeech.interop.nemo.container import WEIGHTS, NemoFile

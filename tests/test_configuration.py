@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from ml_collections import ConfigDict
 
-from jaxspeech.build import build
+from jaxspeech.configuration import build
 from jaxspeech.errors import ConfigError
 
 CONFIG = {
