@@ -29,8 +29,8 @@ from ml_collections import ConfigDict, config_flags
 from tqdm import tqdm
 
 from jaxspeech.archive import save_archive
-from jaxspeech.build import build
 from jaxspeech.cache import enable_compilation_cache
+from jaxspeech.configuration import build
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.loader import EvaluationData, TrainingData
 from jaxspeech.data.manifest import Manifest
