@@ -39,7 +39,7 @@ ACCENTS = ("en", "en-us", "en-us-nyc", "en-029", "en-gb-scotland", "en-gb-x-gbcl
 UNHEARD_ACCENT = "en-gb-x-rp"
 
 # What makes a variant a stage effect rather than a person: Klatt's buzz, a whisper, a trembling or croaking voice, a
-# strong echo, a roar. People do not always understand these variants either: they are left out.
+# strong echo, a roar. Such variants are trained on but never evaluated on: people do not always understand them either.
 _EFFECT = re.compile(
     r"^\s*(klatt|breath\s+[1-9]\d|flutter\s+[2-9]\d|echo\s+\d+\s+[1-9]\d\d|roughness\s+([5-9]|\d\d))", re.MULTILINE
 )
@@ -110,14 +110,16 @@ def plan(variants: dict[str, str], *, train: int, dev: int) -> dict[str, list[Ut
 
 
 def split_variants(variants: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Natural variants for training, and those kept for evaluation: every fourth family.
+    """Variants for training, and those kept for evaluation: every fourth family of natural voices.
 
     "iven", "iven2" and "iven3" are one family, since they differ little; "m1" and "m2" are two people.
     """
-    natural = [name for name, definition in variants.items() if not _EFFECT.search(definition)]
-    kept = sorted({_family(name) for name in natural})[1::4]
-    heard = [name for name in natural if _family(name) not in kept]
-    return heard, [name for name in natural if _family(name) in kept]
+    natural = {_family(name) for name, definition in variants.items() if not _EFFECT.search(definition)}
+    kept = set(sorted(natural)[1::4])
+    unheard = [
+        name for name, definition in variants.items() if _family(name) in kept and not _EFFECT.search(definition)
+    ]
+    return [name for name in variants if _family(name) not in kept], unheard
 
 
 def _family(variant: str) -> str:
