@@ -37,5 +37,5 @@ def train_ctc(
 CASES = {"train_ctc": train_ctc}
 GPU_CASES = {
     "train_ctc_115m_gpu": partial(train_ctc, size="115m", batch_size=64, seconds=20.0, dtype="bfloat16"),
-    "train_ctc_600m_gpu": partial(train_ctc, size="600m", batch_size=32, seconds=20.0, dtype="bfloat16", remat=True),
+    "train_ctc_600m_gpu": partial(train_ctc, size="600m", batch_size=32, seconds=20.0, dtype="bfloat16", remat="full"),
 }

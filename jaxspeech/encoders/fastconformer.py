@@ -48,7 +48,8 @@ class FastConformer(nn.Module):
       scan_layers: one traced layer, its parameters stacked on a leading axis of L ("layers"): compiles in a
         fraction of the time. Otherwise L copies ("layers_0", ...), whose weights need no slicing: the faster form for
         inference on a CPU. `stack_layers` and `unstack_layers` turn one tree into the other.
-      remat: recompute each layer's activations in the backward pass.
+      remat: what the backward pass recomputes in each layer: "none", all but the projections' outputs ("dots": less
+        memory than "none" and, where memory is what takes the time, faster), or "full".
       dtype: of the matrix products; parameters, statistics and softmax stay float32.
     """
 
@@ -83,7 +84,7 @@ class FastConformer(nn.Module):
     stochastic_depth_mode: Literal["linear", "uniform"] = "linear"
     stochastic_depth_start: int = 1
     scan_layers: bool = True
-    remat: bool = False
+    remat: Literal["none", "dots", "full"] = "dots"
     dtype: Any = jnp.float32
 
     @property
@@ -139,7 +140,7 @@ class FastConformer(nn.Module):
             x, outputs = self._scan(x, context, train=train, return_layers=return_layers)
             layers += [] if outputs is None else list(outputs)
         else:
-            layer_class = nn.remat(ConformerLayer, static_argnums=(4,)) if self.remat else ConformerLayer
+            layer_class = self._rematerialised(ConformerLayer, static_argnums=(4,))
             for i in range(self.num_layers):
                 layer = layer_class(**self._layer_fields(), name=f"layers_{i}")
                 x = layer(x, self.drop_probabilities[i], context, train)
@@ -201,6 +202,13 @@ class FastConformer(nn.Module):
         """The fields that a layer shares with the encoder, by name."""
         return {name: getattr(self, name) for name in ConformerLayer.__dataclass_fields__ if name not in MODULE_FIELDS}
 
+    def _rematerialised(self, layer: Any, **options: Any) -> Any:
+        """`layer`, as a module class or a function, recomputed in the backward pass as `remat` says."""
+        if self.remat == "none":
+            return layer
+        policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable if self.remat == "dots" else None
+        return nn.remat(layer, policy=policy, **options)
+
     def _scan(
         self, x: Array, context: LayerContext, *, train: bool, return_layers: bool
     ) -> tuple[Array, Float[Array, "L B T D"] | None]:
@@ -211,7 +219,7 @@ class FastConformer(nn.Module):
             return x, (x if return_layers else None)
 
         scan = nn.scan(
-            nn.remat(body, prevent_cse=False) if self.remat else body,
+            self._rematerialised(body, prevent_cse=False),
             variable_axes={"params": 0, "batch_stats": 0},
             split_rngs={"params": True, "dropout": True, "stochastic_depth": True},
             length=self.num_layers,

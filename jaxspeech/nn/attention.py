@@ -80,9 +80,12 @@ class SelfAttention(nn.Module):
             by_position = jnp.einsum("bthk,rhk->bhtr", query + bias_v, position.reshape(-1, *heads))
             scores = by_content + relative_shift(by_position)
 
-        mask = mask[:, None]
-        scores = jnp.where(mask, scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)
-        weights = jnp.where(mask, jax.nn.softmax(scores, axis=-1), 0.0).astype(self.dtype)
-        weights = Dropout(self.dropout, name="dropout")(weights, train=train)
-        context = jnp.einsum("bhts,bshk->bthk", weights, value).reshape(b, t, width)
+        # The softmax divides after the product with the values: T x K divisions instead of T x T.
+        scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)
+        weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
+        totals = weights.sum(-1, keepdims=True)
+        weights = Dropout(self.dropout, name="dropout")(weights.astype(self.dtype), train=train)
+        context = jnp.einsum("bhts,bshk->bhtk", weights, value) / totals.astype(self.dtype)
+        context = jnp.where(mask.any(-1)[:, None, :, None], context, jnp.zeros((), context.dtype))
+        context = context.swapaxes(1, 2).reshape(b, t, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)

@@ -29,30 +29,24 @@ def strided_length(length: Any, padding: tuple[int, int]) -> Any:
     return max(frames, 0) if isinstance(frames, int) else jnp.maximum(frames, 0)
 
 
-def strided_views(x: Float[Array, "B T F C"]) -> list[Float[Array, "B T_out F_out C"]]:
-    """The nine views, row by row of the kernel, that a 3 x 3 convolution of stride 2 weighs and adds."""
-    rows, columns = ((size - KERNEL) // STRIDE + 1 for size in x.shape[1:3])
-    return [
-        x[:, i : i + STRIDE * rows - 1 : STRIDE, j : j + STRIDE * columns - 1 : STRIDE]
-        for i in range(KERNEL)
-        for j in range(KERNEL)
-    ]
-
-
 @jax.checkpoint
-def depthwise_conv2d(x: Float[Array, "B T F C"], kernel: Float[Array, "9 C"]) -> Float[Array, "B T_out F_out C"]:
-    """Each channel convolved with its own 3 x 3 kernel at stride 2, as multiply-adds of shifted views.
+def strided_multiply_adds(
+    x: Float[Array, "B T F #C"], kernel: Float[Array, "3 3 C"]
+) -> Float[Array, "B T_out F_out C"]:
+    """Each channel convolved with its own 3 x 3 kernel at stride 2; a single input channel serves all of them.
 
-    See `nn.convolution.depthwise_conv1d`.
+    See `nn.convolution.depthwise_conv1d` for why it is not XLA's convolution.
     """
-    return sum((view * tap for view, tap in zip(strided_views(x), kernel, strict=True)), jnp.zeros((), x.dtype))
+    rows, columns = ((size - KERNEL) // STRIDE + 1 for size in x.shape[1:3])
+    y = jnp.zeros((), x.dtype)
+    for i in range(KERNEL):
+        for j in range(KERNEL):
+            y = y + x[:, i : i + STRIDE * rows - 1 : STRIDE, j : j + STRIDE * columns - 1 : STRIDE] * kernel[i, j]
+    return y
 
 
 class StridedConv2D(nn.Module):
-    """3 x 3 convolution of stride 2 over time and frequency, zero padding of (before, after) on both axes.
-
-    Either depthwise, or full: then a product with the nine views of every input channel side by side.
-    """
+    """3 x 3 convolution of stride 2 over time and frequency, zero padding of (before, after) on both axes."""
 
     channels: int
     padding: tuple[int, int]
@@ -66,10 +60,10 @@ class StridedConv2D(nn.Module):
         kernel = self.param("kernel", init, (KERNEL, KERNEL, inputs, self.channels)).astype(self.dtype)
         bias = self.param("bias", init, (self.channels,)).astype(self.dtype)
         x = jnp.pad(x.astype(self.dtype), ((0, 0), self.padding, self.padding, (0, 0)))
-        kernel = kernel.reshape(-1, self.channels)
-        if self.depthwise:
-            return depthwise_conv2d(x, kernel) + bias
-        return jnp.concatenate(strided_views(x), axis=-1) @ kernel + bias
+        if inputs == 1:
+            return strided_multiply_adds(x, kernel[:, :, 0]) + bias
+        dimensions = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, kernel, (STRIDE, STRIDE), "VALID", dimension_numbers=dimensions) + bias
 
 
 class ConvSubsampling(nn.Module):
