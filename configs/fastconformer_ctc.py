@@ -24,8 +24,8 @@ SIZES = {
     "small": {"width": 176, "num_heads": 4, "num_layers": 16},
     "medium": {"width": 256, "num_heads": 4, "num_layers": 16},
     "large": {"width": 512, "num_heads": 8, "num_layers": 18},
-    "xlarge": {"width": 1024, "num_heads": 8, "num_layers": 24, "xscaling": False, "remat": True},
-    "xxlarge": {"width": 1024, "num_heads": 8, "num_layers": 42, "conv_kernel": 5, "xscaling": False, "remat": True},
+    "xlarge": {"width": 1024, "num_heads": 8, "num_layers": 24, "xscaling": False, "remat": "full"},
+    "xxlarge": {"width": 1024, "num_heads": 8, "num_layers": 42, "conv_kernel": 5, "xscaling": False, "remat": "full"},
 }
 
 
