@@ -56,7 +56,7 @@ from jaxspeech.types import Batch, Variables
 FLAGS = flags.FLAGS
 RECIPES = Path(__file__).parent / "configs"
 config_flags.DEFINE_config_file(
-    "config", str(RECIPES / "quickstart.py"), "The recipe: configs/x.py or configs/x.py:size."
+    "config", None, "The recipe: configs/x.py or configs/x.py:size (default: the quickstart)."
 )
 flags.DEFINE_string("workdir", None, "Where everything goes; by default runs/ and the name of the recipe.")
 
@@ -277,6 +277,9 @@ def main(argv: list[str]) -> int:
 
 def parse_flags(argv: list[str]) -> list[str]:
     """absl's parsing, with a mistake told in one line; most often it is a misspelt field of the config."""
+    if not any(flag.startswith(("--config=", "-config=")) or flag in ("--config", "-config") for flag in argv):
+        # Not as the flag's default: that is read at once, overrides and all, before a mistake can be told in one line.
+        argv = [argv[0], f"--config={RECIPES / 'quickstart.py'}", *argv[1:]]
     try:
         rest = FLAGS(argv)
         FLAGS.config.steps  # noqa: B018  a recipe that is not there raises OSError when it is first used

@@ -142,7 +142,7 @@ def test_an_unknown_corpus_is_named(corpus, tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("--config.optimizer.learnin_rate=1", "no field 'learnin_rate'; Did you mean \"learning_rate\""),
+        ("--config.optimizer.learnin_rate=1", "no field 'learnin_rate'; did you mean \"learning_rate\""),
         ("--config.steps=many", "--config.steps=many"),
         ("--confg=x.py", "Did you mean: config"),
         ("--config=nowhere.py", "nowhere.py"),
@@ -155,3 +155,10 @@ def test_a_wrong_setting_is_one_line(corpus, tmp_path, override, message):
     out, err = process.communicate()
     assert process.returncode == 2 and out == ""
     assert message in err and err.startswith("train.py: ") and err.count("\n") == 1
+
+
+def test_a_wrong_setting_of_the_default_recipe_is_one_line():
+    command = [sys.executable, "train.py", "--config.stepz=3"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(train.__file__).parent)
+    assert done.returncode == 2
+    assert done.stderr == "train.py: the config has no field 'stepz'; did you mean \"steps\"\n"
