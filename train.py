@@ -288,7 +288,8 @@ def parse_flags(argv: list[str]) -> list[str]:
         if not isinstance(error.args[0], KeyError):
             raise
         # ml_collections says: 'learnin_rate'\nDid you mean "learning_rate" instead of "learnin_rate"?
-        message = "the config has no field " + str(error.args[0].args[0]).split(" instead of")[0].replace("\n", "; ")
+        message = "the config has no field " + str(error.args[0].args[0]).split(" instead of")[0]
+        message = message.replace("\nDid", "; did") + "?"
     except (flags.Error, OSError) as error:
         message = str(error).strip().split("\n")[-1].strip()
     sys.exit(fail(message))

@@ -161,4 +161,4 @@ def test_a_wrong_setting_of_the_default_recipe_is_one_line():
     command = [sys.executable, "train.py", "--config.stepz=3"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(train.__file__).parent)
     assert done.returncode == 2
-    assert done.stderr == "train.py: the config has no field 'stepz'; did you mean \"steps\"\n"
+    assert done.stderr == "train.py: the config has no field 'stepz'; did you mean \"steps\"?\n"
