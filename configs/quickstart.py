@@ -16,10 +16,10 @@ from configs.base import base_config, fastconformer_ctc
 
 def get_config() -> ConfigDict:
     config = base_config()
-    # Stacking frames and no dropout (whose random bits are dear on a CPU): each takes a third off a step's time.
+    # Stacking frames instead of convolutions, and no dropout: each takes a third off a step's time on a CPU.
     config.model = fastconformer_ctc(
-        num_layers=5,
-        width=112,
+        num_layers=4,
+        width=144,
         num_heads=4,
         subsampling="stacking_norm",
         xscaling=False,
@@ -27,22 +27,23 @@ def get_config() -> ConfigDict:
         dropout_pre_encoder=0.0,
         dropout_att=0.0,
     )
-    config.model.features.num_mels = 64
-    config.model.spec_augment = {"freq_masks": 2, "freq_width": 16, "time_masks": 2, "time_width": 0.05}
-    config.tokenizer.vocab_size = 256
+    config.model.spec_augment = {"freq_masks": 2, "freq_width": 15, "time_masks": 0}
+    config.tokenizer.vocab_size = 128
 
     config.data.prepare = "quickstart"
     config.data.train, config.data.eval = (), {}  # as prepared
     config.data.buckets = 3
     config.data.batch_seconds = 96.0
-    config.data.batch_size = 32
+    config.data.batch_size = 16
     config.data.eval_batch_size = 50
     config.data.num_threads = 2
-    config.augment.speed = (0.9, 0.95, 1.0, 1.05, 1.1)
+    config.augment.speed = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
+    config.augment.equalize = {"gain_db": 6.0, "probability": 0.3}
 
-    config.optimizer.learning_rate = 3e-3
-    config.steps = 800
-    config.eval_every = 200
-    config.checkpoint_every = 200
+    config.optimizer.learning_rate = 5e-3
+    config.average_decay = 0.998
+    config.steps = 3000
+    config.eval_every = 500
+    config.checkpoint_every = 500
     config.log_every = 20
     return config
