@@ -8,20 +8,16 @@
 Interrupted, it goes on where it was. A corpus whose manifests are there is left as it is.
 """
 
+import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from absl import app, flags
-
 from jaxspeech.audio.read import read_seconds
 from jaxspeech.data.download import download, extract
 from jaxspeech.data.manifest import write_manifest
 from jaxspeech.errors import SpeechError, did_you_mean
-
-OUTPUT = flags.DEFINE_string("output", "data", "Each corpus gets a folder in here.")
-PARTS = flags.DEFINE_list("parts", [], "Of librispeech: which of its parts; all by default.")
 
 
 class Source(NamedTuple):
@@ -153,22 +149,27 @@ def _parse_chapters(text: str) -> dict[str, int]:
     return {chapter: int(count) for chapter, _, count in (word.partition(":") for word in text.split())}
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     corpora: dict[str, Callable[[Path], None]] = {
         "fsdd": prepare_fsdd,
         "librispeech_mini": prepare_librispeech_mini,
-        "librispeech": lambda folder: prepare_librispeech(folder, PARTS.value or list(LIBRISPEECH)),
+        "librispeech": lambda folder: prepare_librispeech(
+            folder, args.parts.split(",") if args.parts else list(LIBRISPEECH)
+        ),
     }
-    if len(argv) != 2:
-        raise app.UsageError(f"give one corpus of {', '.join(corpora)}")
-    name, folder = argv[1], Path(OUTPUT.value) / argv[1]
+    parser = argparse.ArgumentParser(
+        prog="python -m jaxspeech.data.prepare", description="Speech corpora to manifests."
+    )
+    parser.add_argument("corpus", choices=corpora)
+    parser.add_argument("--output", default="data", metavar="FOLDER", help="the corpus gets a folder in here")
+    parser.add_argument("--parts", default="", help="of librispeech: some of its parts, with commas; all by default")
+    args = parser.parse_args(argv)
+    folder = Path(args.output) / args.corpus
     try:
-        if name not in corpora:
-            raise SpeechError(f"no corpus {name!r} is known here{did_you_mean(name, corpora)}")
-        if name != "librispeech" and (folder / "train.jsonl").exists() and (folder / "dev.jsonl").exists():
+        if args.corpus != "librispeech" and (folder / "train.jsonl").exists() and (folder / "dev.jsonl").exists():
             print(f"{folder}: is there already")
             return
-        corpora[name](folder)
+        corpora[args.corpus](folder)
     except (SpeechError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -176,4 +177,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()
