@@ -21,26 +21,34 @@ def get_config() -> ConfigDict:
     config.model = fastconformer_ctc(
         num_layers=4, width=96, num_heads=4, subsampling_factor=4, subsampling_channels=32, xscaling=False
     )
-    config.model.features = {"name": "mel", "sample_rate": 8000, "fft_size": 256, "num_mels": 40}
-    config.model.spec_augment = {"freq_masks": 2, "freq_width": 10, "time_masks": 2, "time_width": 0.1}
-    config.tokenizer.type = "char"
+    # One digit is too short for statistics of each mel band: they would take its vowels out.
+    config.model.features = {
+        "name": "mel",
+        "sample_rate": 8000,
+        "fft_size": 256,
+        "num_mels": 40,
+        "normalize": "all_features",
+    }
+    config.model.spec_augment = {"freq_masks": 2, "freq_width": 8, "time_masks": 1, "time_width": 0.15}
+    config.tokenizer.vocab_size = 60  # enough for each digit to be one token
 
     folder = config.get_ref("data_dir") + "/fsdd"
     config.data.train = folder + "/train.jsonl"
     config.data.eval = {"dev": folder + "/dev.jsonl"}
-    config.data.buckets = 3
-    config.data.batch_seconds = 64.0
-    config.data.batch_size = 64
+    config.data.buckets = 2
+    config.data.batch_seconds = 40.0
+    config.data.batch_size = 32
     config.data.num_threads = 2
-    config.augment.speed = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2)
+    config.augment.speed = (0.76, 0.8, 0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.08, 1.12, 1.16, 1.2, 1.24)
     config.augment.pad_seconds = 0.2
     config.augment.gain_db = (-15.0, 6.0)
     config.augment.equalize = {"gain_db": 8.0, "probability": 0.7}
     config.augment.white_noise = {"level_db": (-80.0, -35.0), "probability": 0.7}
 
-    config.optimizer.learning_rate = 2e-3
+    config.optimizer.learning_rate = 3e-3
     config.optimizer.weight_decay = 1e-2
-    config.steps = 1_500
-    config.eval_every = 250
-    config.checkpoint_every = 250
+    config.average_decay = 0.999
+    config.steps = 6_000
+    config.eval_every = 1_000
+    config.checkpoint_every = 1_000
     return config
