@@ -75,7 +75,7 @@ def test_clipping_leaves_small_gradients_alone():
 
 
 def test_decay_mask_names_biases_and_norms():
-    params = {"norm": {"scale": 1.0, "bias": 1.0}, "up": {"kernel": 1.0, "bias": 1.0}, "attention": {"pos_bias_u": 1.0}}
+    params = {"norm": {"scale": 1.0, "bias": 1.0}, "up": {"kernel": 1.0, "bias": 1.0}, "attention": {"bias_u": 1.0}}
     params = jax.tree.map(jnp.asarray, params)
     optimizer = adamw(1.0, weight_decay=0.5, decay_exclude=BIASES_AND_NORMS)
     updates, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)
