@@ -66,7 +66,8 @@ def make_train_step(
       optimizer: gradients -> updates, the learning rate included.
       schedule: the optimizer's rate, for the metrics.
       loss_reduction: "mean_batch" or "mean_volume".
-      average_decay: the moving average of the parameters keeps this share of itself (0: the state has no average).
+      average_decay: the moving average of the parameters keeps this share of itself, at first min(this, (1 + n) /
+        (10 + n)) after n updates (0: the state has no average).
 
     Returns:
       (state, batch, seed) -> (state, metrics). Metrics are scalars: loss, grad_norm (before clipping), learning_rate,
@@ -92,7 +93,10 @@ def make_train_step(
         changed = optax.apply_updates(params, changes)
         average = state.average
         if average_decay:
-            average = jax.tree.map(lambda a, p: average_decay * a + (1 - average_decay) * p, average, changed)
+            # Young, it forgets faster, so that the random start does not linger for thousands of steps.
+            updates_made = state.step - state.skipped
+            decay = jnp.minimum(average_decay, (1 + updates_made) / (10 + updates_made))
+            average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, changed)
 
         new = TrainState(
             step=state.step + 1,

@@ -97,12 +97,13 @@ def test_randomness_follows_from_seed_and_step():
     assert quiet != losses(0)[0]  # the same parameters at another step draw other noise
 
 
-def test_the_average_follows_the_parameters():
+@pytest.mark.parametrize(("updates", "decay"), [(0, 0.1), (1000, 0.9)])
+def test_the_average_follows_the_parameters(updates, decay):
     task = ToyTask()
-    state = start(task, average=True)
+    state = start(task, average=True)._replace(step=jnp.int32(updates))
     first = np.array(state.variables["params"]["dense"]["kernel"])
     state, _ = stepper(task, average_decay=0.9)(state, toy_batch(1), 0)
-    expected = 0.9 * first + 0.1 * np.array(state.variables["params"]["dense"]["kernel"])
+    expected = decay * first + (1 - decay) * np.array(state.variables["params"]["dense"]["kernel"])
     averaged = averaged_variables(state)
     np.testing.assert_allclose(averaged["params"]["dense"]["kernel"], expected, rtol=1e-6)
     assert averaged["batch_stats"]["seen"] == 1
