@@ -3,7 +3,7 @@
     python -m pip install -e ".[quickstart]"
     python train.py
 
-The corpus (3.3 hours, some 170 words) is made at the start, see jaxspeech/data/quickstart.py; the voices and the
+The corpus (5.5 hours, some 170 words) is made at the start, see jaxspeech/data/quickstart.py; the voices and the
 sentences of the evaluation are not in the training part. The model lands in runs/quickstart/model.jaxspeech.
 
 Time on two cores, the corpus included: @@QUICKSTART_TIME@@. Score: @@QUICKSTART_WER@@ on dev.
@@ -28,7 +28,7 @@ def get_config() -> ConfigDict:
         dropout_att=0.0,
     )
     config.model.features.dither = 0.0  # a normal draw for each sample, a sixth of the step's time
-    config.model.spec_augment = {"freq_masks": 2, "freq_width": 15, "time_masks": 0}
+    config.model.spec_augment = {"freq_masks": 2, "freq_width": 20, "time_masks": 1, "time_width": 0.05}
     config.tokenizer.vocab_size = 128
 
     config.data.prepare = "quickstart"
@@ -43,8 +43,8 @@ def get_config() -> ConfigDict:
 
     config.optimizer.learning_rate = 5e-3
     config.average_decay = 0.998
-    config.steps = 3500
-    config.eval_every = 500
-    config.checkpoint_every = 500
+    config.steps = 3200
+    config.eval_every = 800
+    config.checkpoint_every = 800
     config.log_every = 20
     return config
