@@ -5,7 +5,7 @@
 
 Manifests are data/librispeech_mini/{train,dev}.jsonl, another folder with --config.data_dir=FOLDER.
 
-Time and score: not measured yet; about 3 s a step are to be expected on two cores, so the whole run wants a GPU.
+Time and score: not measured yet; this recipe has not been trained. The whole run wants a GPU.
 So little speech does not make a LibriSpeech-class model: expect a falling loss and a WER far below 100 %, no more.
 """
 
