@@ -1,0 +1,251 @@
+"""Greedy transducer search for RNN-T, TDT and multi-blank models, by label looping.
+
+At frame t the most probable symbol is emitted. A token moves the prediction network on, a blank moves t on, and how
+far t goes depends on the model:
+
+    RNN-T         token 0    blank 1
+    multi-blank   token 0    blank 1, big blank its duration
+    TDT           token d    blank max(d, 1)         d = the most probable duration
+
+After `max_symbols` tokens in one frame t moves on by one, as if a blank had come.
+
+One iteration of the loop finds the next token of every row, wherever the row is: the joint sees the current
+prediction against a window of frames in one product, the blanks in the window are followed to the first token, and
+the prediction network steps once for all rows. So there are about as many iterations as the longest row has tokens,
+not frames. Source: Bataev et al., "Label-Looping: Highly Efficient Decoding for Transducers" (SLT 2024).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxspeech.errors import ConfigError
+from jaxspeech.search.tokens import Tokens
+
+# predict(labels [B], state) -> (predicted [B J], state): one step of the prediction network, projected to width J.
+Predict = Callable[[Any, Any], tuple[Any, Any]]
+# joint(encoded [... J], predicted [... J]) -> logits [... W]; leading axes broadcast.
+Joint = Callable[[Any, Any], Any]
+
+
+class GreedyState(NamedTuple):
+    """Where a search stands after some frames of its utterances; the next chunk goes on from here.
+
+    Attributes:
+      predicted: the prediction network's output after the last token, projected to the joint's width.
+      prediction: the prediction network's state after the last token, B leading in every leaf.
+      skip: frames of the next chunk that the last jump has already covered.
+      frames: frames decoded so far; the next chunk's `starts` and `ends` count on from there.
+    """
+
+    predicted: Float[Any, "B J"]
+    prediction: Any
+    skip: Int[Any, " B"]
+    frames: Int[Any, " B"]
+
+
+def greedy_start(predict: Predict, prediction: Any, *, start_id: int) -> GreedyState:
+    """The state before the first frame: the prediction network has seen the start symbol.
+
+    Args:
+      predict: as in `transducer_greedy`.
+      prediction: the prediction network's initial state, B leading in every leaf.
+      start_id: the label that stands for the start; V in this package's prediction networks.
+    """
+    batch_size = len(jax.tree.leaves(prediction)[0])
+    zeros = jnp.zeros(batch_size, jnp.int32)
+    predicted, prediction = predict(jnp.full(batch_size, start_id, jnp.int32), prediction)
+    return GreedyState(predicted, prediction, skip=zeros, frames=zeros)
+
+
+def probability(log_probs: Float[Any, "B W"]) -> Float[Array, " B"]:
+    """The most probable symbol's probability."""
+    return jnp.exp(log_probs.max(-1))
+
+
+def transducer_greedy(
+    predict: Predict,
+    joint: Joint,
+    encoded: Float[Any, "B T J"],
+    num_frames: Int[Any, " B"],
+    state: GreedyState,
+    *,
+    blank_id: int,
+    durations: tuple[int, ...] = (),
+    big_blank_durations: tuple[int, ...] = (),
+    max_symbols: int | None = 10,
+    confidence: Callable[[Any], Any] = probability,
+    window: int = 8,
+) -> tuple[Tokens, GreedyState]:
+    """The greedy tokens of each utterance, or of its next chunk, and the state to go on with.
+
+        state = greedy_start(predict, prediction_network.initial_state(batch_size), start_id=vocab_size)
+        tokens, state = transducer_greedy(predict, joint, encoded, num_frames, state, blank_id=vocab_size)
+
+    Call it under `jax.jit`: the closures hold the parameters. Chunks decoded one after the other, each with the state
+    that the one before returned, give the tokens of the whole.
+
+    Args:
+      predict: predict(labels [B], prediction) -> (predicted [B J], prediction).
+      joint: joint(encoded [B F J], predicted [B 1 J]) -> logits [B F W], W = blank_id + 1 + the number of durations.
+      encoded: encoder output projected to the joint's width; frames behind `num_frames` may hold anything.
+      num_frames: real frames of each row; 0 leaves the row as it is.
+      state: from `greedy_start`, or from the chunk before.
+      blank_id: the standard blank's place; the tokens are in front of it, durations behind it.
+      durations: what TDT's duration logits stand for; empty for RNN-T.
+      big_blank_durations: multi-blank; big blank i sits at blank_id - 1 - i.
+      max_symbols: most tokens in one frame. None, no limit, is possible only where every token moves on (TDT without
+        duration 0), for a model may prefer tokens to blanks for ever.
+      confidence: log-probabilities of the W - D symbols, [B W-D] -> [B], for each token's confidence; for the measures
+        of `search.confidence`, a `functools.partial` of `frame_confidence`.
+      window: frames that are looked at in one iteration.
+
+    Returns:
+      Tokens: N = T x max_symbols, so there is always room. A token ends one frame after it starts (RNN-T) or after its
+      duration (TDT, where that may be 0). `score` sums the tokens' log-softmax over all W logits, durations included,
+      as the peer's does on a CPU; blanks do not count.
+
+    Raises:
+      ConfigError: max_symbols is not positive, or None where that may not end; logits of another width.
+    """
+    stays = not durations or 0 in durations
+    if max_symbols is None and stays:
+        raise ConfigError("max_symbols=None: tokens may stay in a frame for ever; give the most tokens of one frame")
+    if max_symbols is not None and max_symbols < 1:
+        raise ConfigError(f"max_symbols={max_symbols}: at least one token of a frame must be allowed")
+    per_frame = max_symbols if max_symbols is not None and stays else 1
+    follow = partial(_follow, blank_id=blank_id, durations=durations, big_blank_durations=big_blank_durations)
+
+    batch_size, num_padded, _ = encoded.shape
+    row = jnp.arange(batch_size)
+    num_frames = jnp.asarray(num_frames).astype(jnp.int32)
+    # The last window may reach beyond the frames.
+    padded = jnp.pad(jnp.asarray(encoded), ((0, 0), (0, window), (0, 0)))
+    look = jax.vmap(partial(jax.lax.dynamic_slice_in_dim, slice_size=window))
+
+    def going_on(loop: _Loop) -> Bool[Array, ""]:
+        return (loop.time < num_frames).any()
+
+    def next_token(loop: _Loop) -> _Loop:
+        logits = joint(look(padded, loop.time), loop.predicted[:, None])
+        ahead, jumps = follow(logits, num_frames - loop.time)
+        found = (ahead < window) & (loop.time + ahead < num_frames)
+        time = loop.time + ahead
+
+        # The logits of the token's frame; of any frame in rows that have found none.
+        place = jnp.minimum(ahead, window - 1)
+        chosen, jump = logits[row, place].astype(jnp.float32), jumps[row, place]
+        label = chosen[:, : blank_id - len(big_blank_durations)].argmax(-1).astype(jnp.int32)
+        log_prob = chosen[row, label] - jax.nn.logsumexp(chosen, axis=-1)
+        sure = confidence(jax.nn.log_softmax(chosen[:, : blank_id + 1], axis=-1))
+
+        column = jnp.where(found, loop.tokens.num_tokens, loop.tokens.ids.shape[1])  # behind the last one: dropped
+        start = loop.first_frame + time
+        put = partial(_put, row=row, column=column)
+        tokens = Tokens(
+            ids=put(loop.tokens.ids, label),
+            num_tokens=loop.tokens.num_tokens + found,
+            starts=put(loop.tokens.starts, start),
+            ends=put(loop.tokens.ends, start + (jump if durations else 1)),
+            confidence=put(loop.tokens.confidence, sure),
+            score=loop.tokens.score + jnp.where(found, log_prob, 0),
+        )
+        in_frame = jnp.where(ahead > 0, 0, loop.in_frame) + found
+        leave = found & (jump == 0) & (in_frame >= per_frame)
+        move = jnp.where(found, jump, 0) + leave
+        predicted, prediction = jax.lax.cond(
+            found.any(),
+            lambda: _where(found, predict(label, loop.prediction), (loop.predicted, loop.prediction)),
+            lambda: (loop.predicted, loop.prediction),
+        )
+        in_frame = jnp.where(move > 0, 0, in_frame)
+        return loop._replace(
+            predicted=predicted, prediction=prediction, time=time + move, in_frame=in_frame, tokens=tokens
+        )
+
+    loop = _Loop(
+        predicted=state.predicted,
+        prediction=state.prediction,
+        time=state.skip,
+        in_frame=jnp.zeros(batch_size, jnp.int32),
+        first_frame=state.frames,
+        tokens=_no_tokens(batch_size, per_frame * num_padded),
+    )
+    loop = jax.lax.while_loop(going_on, next_token, loop)
+    skip, frames = loop.time - num_frames, state.frames + num_frames
+    return loop.tokens, GreedyState(loop.predicted, loop.prediction, skip, frames)
+
+
+class _Loop(NamedTuple):
+    """What one iteration hands to the next; `time` is each row's frame, `in_frame` its tokens in that frame so far."""
+
+    predicted: Float[Any, "B J"]
+    prediction: Any
+    time: Int[Any, " B"]
+    in_frame: Int[Any, " B"]
+    first_frame: Int[Any, " B"]
+    tokens: Tokens
+
+
+def _follow(
+    logits: Float[Any, "B F W"],
+    num_left: Int[Any, " B"],
+    *,
+    blank_id: int,
+    durations: tuple[int, ...],
+    big_blank_durations: tuple[int, ...],
+) -> tuple[Int[Array, " B"], Int[Array, "B F"]]:
+    """How far the blanks lead from the window's first frame, and how far a token would jump from each frame.
+
+    They lead to the first token on the way, or out of the window, or out of the `num_left` frames that are left.
+    """
+    width = blank_id + 1 + len(durations)
+    if logits.shape[-1] != width:
+        raise ConfigError(f"the joint gives {logits.shape[-1]} logits, where blank_id and durations tell of {width}")
+    vocab_size = blank_id - len(big_blank_durations)
+    blanks = logits[..., vocab_size : blank_id + 1]
+    is_blank = logits[..., :vocab_size].max(-1) < blanks.max(-1)
+    if durations:
+        token_jump = jnp.array(durations, jnp.int32)[logits[..., blank_id + 1 :].argmax(-1)]
+        blank_jump = jnp.maximum(token_jump, 1)
+    else:
+        token_jump = jnp.zeros(logits.shape[:-1], jnp.int32)
+        blank_jump = jnp.array((*big_blank_durations[::-1], 1), jnp.int32)[blanks.argmax(-1)]
+
+    ahead = jnp.zeros(len(logits), jnp.int32)
+    for frame in range(logits.shape[1]):
+        here = (ahead == frame) & is_blank[:, frame] & (frame < num_left)
+        ahead += jnp.where(here, blank_jump[:, frame], 0)
+    return ahead, token_jump
+
+
+def _put(
+    buffer: Array,
+    values: Array,
+    *,
+    row: Int[Array, " B"],
+    column: Int[Array, " B"],
+) -> Array:
+    """`buffer` [B N] with one value of each row put into its column, or dropped if there is no such column."""
+    return buffer.at[row, column].set(values.astype(buffer.dtype), mode="drop", unique_indices=True)
+
+
+def _where(condition: Bool[Array, " B"], new: Any, old: Any) -> Any:
+    """The rows of `new` where the condition holds, else those of `old`, in every leaf of a tree."""
+    return jax.tree.map(lambda n, o: jnp.where(condition.reshape(-1, *[1] * (n.ndim - 1)), n, o), new, old)
+
+
+def _no_tokens(batch_size: int, size: int) -> Tokens:
+    ids = jnp.zeros((batch_size, size), jnp.int32)
+    return Tokens(
+        ids=ids,
+        num_tokens=jnp.zeros(batch_size, jnp.int32),
+        starts=ids,
+        ends=ids,
+        confidence=jnp.zeros((batch_size, size), jnp.float32),
+        score=jnp.zeros(batch_size, jnp.float32),
+    )

@@ -1,0 +1,150 @@
+"""Greedy transducer search against one frame after the other."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.errors import ConfigError
+from jaxspeech.search.confidence import frame_confidence
+from jaxspeech.search.transducer import greedy_start, transducer_greedy
+from tests.search.transducers import J, TinyTransducer, frame_by_frame, log_softmax
+
+V = 5
+KINDS = {
+    "rnnt": dict(blank_id=V),
+    "rnnt_one": dict(blank_id=V, max_symbols=1),
+    "rnnt_three": dict(blank_id=V, max_symbols=3),
+    "tdt": dict(blank_id=V, durations=(0, 1, 2, 3, 4)),
+    "tdt_far": dict(blank_id=V, durations=(0, 1, 12), max_symbols=2),
+    "tdt_moving": dict(blank_id=V, durations=(1, 2), max_symbols=None),
+    "multiblank": dict(blank_id=V + 2, big_blank_durations=(2, 5), max_symbols=4),
+}
+NUM_FRAMES = np.array([30, 17, 1, 0, 29])
+
+
+def tiny(kind, seed=1):
+    options = KINDS[kind]
+    extra = len(options.get("durations", ())) + len(options.get("big_blank_durations", ()))
+    return TinyTransducer(seed, vocab_size=V, extra=extra, blank_bias=1.0)
+
+
+def utterances(seed, num_frames=NUM_FRAMES, size=30):
+    """Random frames [B T J]; behind each row's end there is nothing usable."""
+    encoded = np.random.default_rng(seed).normal(size=(len(num_frames), size, J)).astype(np.float32)
+    encoded[np.arange(size) >= num_frames[:, None]] = np.nan
+    return encoded
+
+
+@partial(jax.jit, static_argnames=("model", "options"))
+def run(model, encoded, num_frames, state, options):
+    predict, joint = partial(model.predict, xp=jnp), partial(model.joint, xp=jnp)
+    return transducer_greedy(predict, joint, encoded, num_frames, state, **dict(options))
+
+
+def start(model, batch_size):
+    return greedy_start(partial(model.predict, xp=jnp), model.initial(batch_size), start_id=V)
+
+
+def search(model, encoded, num_frames, **options):
+    tokens, _ = run(model, encoded, num_frames, start(model, len(encoded)), tuple(options.items()))
+    return jax.tree.map(np.asarray, tokens)
+
+
+def rows(tokens):
+    """[(id, start, end)] of each row."""
+    return [
+        list(
+            zip(
+                *(np.asarray(field)[b, :count].tolist() for field in (tokens.ids, tokens.starts, tokens.ends)),
+                strict=True,
+            )
+        )
+        for b, count in enumerate(tokens.num_tokens)
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equals_frame_by_frame(kind):
+    model, encoded = tiny(kind), utterances(1)
+    found = search(model, encoded, NUM_FRAMES, **KINDS[kind])
+    assert found.num_tokens.sum() > 30
+    for row, frames in enumerate(NUM_FRAMES):
+        tokens, score, _ = frame_by_frame(model, encoded[row, :frames], **KINDS[kind])
+        assert rows(found)[row] == [token[:3] for token in tokens]
+        np.testing.assert_allclose(found.confidence[row, : len(tokens)], [token[3] for token in tokens], rtol=1e-4)
+        np.testing.assert_allclose(found.score[row], score, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["rnnt", "tdt_far", "multiblank"])
+def test_chunks_equal_the_whole(kind):
+    model, encoded = tiny(kind), utterances(2)
+    options = tuple(KINDS[kind].items())
+    whole, _ = run(model, encoded, NUM_FRAMES, start(model, len(encoded)), options)
+    state = start(model, len(encoded))
+    parts, score = [[] for _ in NUM_FRAMES], 0
+    for first in range(0, 30, 5):  # jumps of 12 lead over two chunks
+        left = np.clip(NUM_FRAMES - first, 0, 5)
+        tokens, state = run(model, encoded[:, first : first + 5], left, state, options)
+        score += tokens.score
+        parts = [part + more for part, more in zip(parts, rows(tokens), strict=True)]
+    assert parts == rows(whole)
+    np.testing.assert_allclose(score, whole.score, rtol=1e-5)
+    np.testing.assert_array_equal(state.frames, NUM_FRAMES)
+
+
+@pytest.mark.parametrize("kind", ["rnnt", "tdt"])
+def test_batch_of_one_and_without_jit(kind):
+    model, encoded = tiny(kind), utterances(3)
+    together = search(model, encoded, NUM_FRAMES, **KINDS[kind])
+    for row in (0, 3):
+        alone = search(model, encoded[row : row + 1], NUM_FRAMES[row : row + 1], **KINDS[kind])
+        assert rows(alone)[0] == rows(together)[row]
+        np.testing.assert_allclose(alone.score[0], together.score[row], rtol=1e-5)
+    with jax.disable_jit():
+        eager = search(model, encoded[1:2, :9], np.array([9]), **KINDS[kind])
+    jitted = search(model, encoded[1:2, :9], np.array([9]), **KINDS[kind])
+    assert rows(eager) == rows(jitted)
+    np.testing.assert_allclose(eager.score, jitted.score, rtol=1e-5)
+
+
+@pytest.mark.parametrize("window", [1, 3, 50])
+def test_the_window_changes_nothing(window):
+    model, encoded = tiny("tdt"), utterances(4)
+    expected = search(model, encoded, NUM_FRAMES, **KINDS["tdt"])
+    found = search(model, encoded, NUM_FRAMES, **KINDS["tdt"], window=window)
+    assert rows(found) == rows(expected)
+
+
+def test_a_model_that_never_leaves_a_frame_fills_the_buffer_and_ends():
+    model = tiny("rnnt")
+    model.bias[V] = -100
+    found = search(model, utterances(5), NUM_FRAMES, blank_id=V, max_symbols=7)
+    np.testing.assert_array_equal(found.num_tokens, 7 * NUM_FRAMES)
+    assert found.ids.shape == (5, 7 * 30)
+    assert np.array_equal(found.starts[0], np.repeat(np.arange(30), 7))
+
+
+def test_a_confidence_of_ones_choice():
+    model, encoded = tiny("tdt"), utterances(6)
+    measure = partial(frame_confidence, measure="tsallis")
+    found = search(model, encoded, NUM_FRAMES, **KINDS["tdt"], confidence=measure)
+    _, _, steps = frame_by_frame(model, encoded[0], **KINDS["tdt"])
+    expected = [measure(log_softmax(logits[: V + 1])) for _, label, logits in steps if label < V]
+    np.testing.assert_allclose(found.confidence[0, : found.num_tokens[0]], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(max_symbols=None), "max_symbols=None"),
+        (dict(max_symbols=0), "max_symbols=0"),
+        (dict(durations=(0, 1), max_symbols=None), "max_symbols=None"),
+        (dict(durations=(1, 2)), "logits"),
+    ],
+)
+def test_what_cannot_work_is_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        search(tiny("rnnt"), utterances(7), NUM_FRAMES, blank_id=V, **options)

@@ -1,0 +1,58 @@
+"""A tiny transducer for the searches' tests, and the search that needs no explanation: one frame after the other."""
+
+import numpy as np
+
+J = 6  # joint width
+
+
+class TinyTransducer:
+    """A recurrent prediction network and a joint with random weights, in NumPy and in JAX alike."""
+
+    def __init__(self, seed, *, vocab_size, extra=0, blank_bias=0.0, scale=3.0):
+        rng = np.random.default_rng(seed)
+        self.vocab_size = vocab_size
+        self.embedding = rng.normal(size=(vocab_size + 1, J)).astype(np.float32)
+        self.recurrent = (rng.normal(size=(J, J)) / np.sqrt(J)).astype(np.float32)
+        self.kernel = (scale * rng.normal(size=(J, vocab_size + 1 + extra)) / np.sqrt(J)).astype(np.float32)
+        self.bias = rng.normal(size=vocab_size + 1 + extra).astype(np.float32)
+        self.bias[vocab_size] += blank_bias
+
+    def initial(self, batch_size):
+        return {"hidden": np.zeros((batch_size, J), np.float32)}
+
+    def predict(self, labels, state, xp=np):
+        hidden = xp.tanh(xp.asarray(self.embedding)[labels] + state["hidden"] @ self.recurrent)
+        return hidden, {"hidden": hidden}
+
+    def joint(self, encoded, predicted, xp=np):
+        return xp.maximum(encoded + predicted, 0) @ self.kernel + self.bias
+
+
+def log_softmax(x):
+    return x - np.logaddexp.reduce(x)
+
+
+def frame_by_frame(model, encoded, *, blank_id, durations=(), big_blank_durations=(), max_symbols=10):
+    """[(id, start, end, confidence)], the score and [(frame, label, logits)] of one utterance, encoded [T J]."""
+    predicted, state = model.predict(np.array([model.vocab_size]), model.initial(1))
+    tokens, score, steps, time, in_frame = [], 0.0, [], 0, 0
+    while time < len(encoded):
+        logits = model.joint(encoded[time], predicted[0]).astype(np.float64)
+        label = int(logits[: blank_id + 1].argmax())
+        steps.append((time, label, logits))
+        jump = durations[int(logits[blank_id + 1 :].argmax())] if durations else 0
+        if label >= blank_id - len(big_blank_durations):
+            jump = max(jump, 1)
+            if label < blank_id:
+                jump = big_blank_durations[blank_id - 1 - label]
+        else:
+            sure = np.exp(log_softmax(logits[: blank_id + 1])[label])
+            tokens.append((label, time, time + (jump if durations else 1), sure))
+            score += log_softmax(logits)[label]
+            predicted, state = model.predict(np.array([label]), state)
+            in_frame += 1
+            if jump == 0 and in_frame == max_symbols:
+                jump = 1
+        in_frame = in_frame if jump == 0 else 0
+        time += jump
+    return tokens, score, steps
