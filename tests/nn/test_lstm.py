@@ -1,0 +1,82 @@
+"""The LSTM against its equations, gate by gate in float64, and step by step against all at once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.nn.lstm import LSTM, LSTMState
+
+
+def zeros(batch: int, lstm: LSTM) -> LSTMState:
+    return LSTMState(*2 * (jnp.zeros((batch, lstm.num_layers, lstm.width)),))
+
+
+@pytest.fixture
+def stack():
+    lstm = LSTM(width=5, num_layers=2, dropout=0.5)
+    x = jax.random.normal(jax.random.key(0), (3, 7, 4))
+    variables = lstm.init(jax.random.key(1), x, zeros(3, lstm))
+    return lstm, variables, x
+
+
+def by_hand(params, x):
+    """Row by row, with the four gates written out."""
+
+    def sigmoid(z):
+        return 1 / (1 + np.exp(-z))
+
+    for layer in range(2):
+        into, back = (jax.tree.map(np.float64, params[f"{name}_{layer}"]) for name in ("input", "hidden"))
+        outputs = np.zeros((*x.shape[:2], 5))
+        for row in range(len(x)):
+            h, c = np.zeros(5), np.zeros(5)
+            for n in range(x.shape[1]):
+                gates = x[row, n] @ into["kernel"] + into["bias"] + h @ back["kernel"] + back["bias"]
+                i, f, g, o = gates[:5], gates[5:10], gates[10:15], gates[15:]
+                c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+                h = sigmoid(o) * np.tanh(c)
+                outputs[row, n] = h
+        x = outputs
+    return x
+
+
+def test_equations(stack):
+    lstm, variables, x = stack
+    outputs, _ = lstm.apply(variables, x, zeros(3, lstm))
+    np.testing.assert_allclose(outputs, by_hand(variables["params"], np.float64(x)), atol=1e-6)
+
+
+def test_step_by_step_is_all_at_once(stack):
+    lstm, variables, x = stack
+    whole, last = lstm.apply(variables, x, zeros(3, lstm))
+    state, steps = zeros(3, lstm), []
+    for n in range(x.shape[1]):
+        output, state = lstm.apply(variables, x[:, n : n + 1], state)
+        steps.append(output[:, 0])
+    np.testing.assert_allclose(jnp.stack(steps, 1), whole, atol=1e-6)
+    np.testing.assert_allclose(state.cell, last.cell, atol=1e-6)
+    np.testing.assert_allclose(state.hidden, last.hidden, atol=1e-6)
+
+
+def test_forget_gate_starts_open(stack):
+    _, variables, _ = stack
+    assert (variables["params"]["input_0"]["bias"][5:10] == 1).all()
+    assert (variables["params"]["hidden_0"]["bias"][5:10] == 0).all()
+    others = jnp.delete(variables["params"]["input_0"]["bias"], jnp.arange(5, 10))
+    assert (jnp.abs(others) <= 5**-0.5).all() and others.std() > 0.1
+
+
+def test_dropout_lies_between_layers_only(stack):
+    lstm, variables, x = stack
+    still, _ = lstm.apply(variables, x, zeros(3, lstm))
+    dropped, _ = lstm.apply(variables, x, zeros(3, lstm), train=True, rngs={"dropout": jax.random.key(2)})
+    assert not np.allclose(still, dropped)
+    assert (dropped != 0).all()
+
+
+def test_bfloat16_products_keep_a_float32_state(stack):
+    lstm, variables, x = stack
+    outputs, state = lstm.clone(dtype=jnp.bfloat16).apply(variables, x, zeros(3, lstm))
+    assert outputs.dtype == jnp.bfloat16 and state.cell.dtype == jnp.float32
+    np.testing.assert_allclose(outputs, lstm.apply(variables, x, zeros(3, lstm))[0], atol=0.02)
