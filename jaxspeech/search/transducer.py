@@ -67,6 +67,46 @@ def probability(log_probs: Float[Any, "B W"]) -> Float[Array, " B"]:
     return jnp.exp(log_probs.max(-1))
 
 
+def frame_jumps(
+    logits: Float[Any, "*batch W"],
+    *,
+    blank_id: int,
+    durations: tuple[int, ...] = (),
+    big_blank_durations: tuple[int, ...] = (),
+) -> tuple[Bool[Array, "*batch"], Int[Array, "*batch"], Int[Array, "*batch"]]:
+    """Whether a blank is the most probable symbol, how far it would go on, and how far a token would.
+
+    Raises:
+      ConfigError: the logits are of another width than these options.
+    """
+    width = blank_id + 1 + len(durations)
+    if logits.shape[-1] != width:
+        raise ConfigError(f"the joint gives {logits.shape[-1]} logits, where blank_id and durations tell of {width}")
+    vocab_size = blank_id - len(big_blank_durations)
+    blanks = logits[..., vocab_size : blank_id + 1]
+    is_blank = logits[..., :vocab_size].max(-1) < blanks.max(-1)
+    if durations:
+        jump = jnp.array(durations, jnp.int32)[logits[..., blank_id + 1 :].argmax(-1)]
+        return is_blank, jnp.maximum(jump, 1), jump
+    blank_jump = jnp.array((*big_blank_durations[::-1], 1), jnp.int32)[blanks.argmax(-1)]
+    return is_blank, blank_jump, jnp.zeros_like(blank_jump)
+
+
+def tokens_per_frame(max_symbols: int | None, durations: tuple[int, ...]) -> int:
+    """The most tokens of one frame: 1 where every token moves on.
+
+    Raises:
+      ConfigError: there is none.
+    """
+    if durations and 0 not in durations:
+        return 1
+    if max_symbols is None:
+        raise ConfigError("max_symbols=None: tokens may stay in a frame for ever; give the most tokens of one frame")
+    if max_symbols < 1:
+        raise ConfigError(f"max_symbols={max_symbols}: at least one token of a frame must be allowed")
+    return max_symbols
+
+
 def transducer_greedy(
     predict: Predict,
     joint: Joint,
@@ -79,7 +119,7 @@ def transducer_greedy(
     big_blank_durations: tuple[int, ...] = (),
     max_symbols: int | None = 10,
     confidence: Callable[[Any], Any] = probability,
-    window: int = 8,
+    window: int = 4,
 ) -> tuple[Tokens, GreedyState]:
     """The greedy tokens of each utterance, or of its next chunk, and the state to go on with.
 
@@ -112,13 +152,8 @@ def transducer_greedy(
     Raises:
       ConfigError: max_symbols is not positive, or None where that may not end; logits of another width.
     """
-    stays = not durations or 0 in durations
-    if max_symbols is None and stays:
-        raise ConfigError("max_symbols=None: tokens may stay in a frame for ever; give the most tokens of one frame")
-    if max_symbols is not None and max_symbols < 1:
-        raise ConfigError(f"max_symbols={max_symbols}: at least one token of a frame must be allowed")
-    per_frame = max_symbols if max_symbols is not None and stays else 1
-    follow = partial(_follow, blank_id=blank_id, durations=durations, big_blank_durations=big_blank_durations)
+    per_frame = tokens_per_frame(max_symbols, durations)
+    jumps = partial(frame_jumps, blank_id=blank_id, durations=durations, big_blank_durations=big_blank_durations)
 
     batch_size, num_padded, _ = encoded.shape
     row = jnp.arange(batch_size)
@@ -132,14 +167,15 @@ def transducer_greedy(
 
     def next_token(loop: _Loop) -> _Loop:
         logits = joint(look(padded, loop.time), loop.predicted[:, None])
-        ahead, jumps = follow(logits, num_frames - loop.time)
+        is_blank, blank_jump, token_jump = jumps(logits)
+        ahead = _follow(is_blank, blank_jump, num_frames - loop.time)
         found = (ahead < window) & (loop.time + ahead < num_frames)
         time = loop.time + ahead
 
         # The logits of the token's frame; of any frame in rows that have found none.
         place = jnp.minimum(ahead, window - 1)
-        chosen, jump = logits[row, place].astype(jnp.float32), jumps[row, place]
-        label = chosen[:, : blank_id - len(big_blank_durations)].argmax(-1).astype(jnp.int32)
+        chosen, jump = logits[row, place].astype(jnp.float32), token_jump[row, place]
+        label = _argmax(chosen[:, : blank_id - len(big_blank_durations)])
         log_prob = chosen[row, label] - jax.nn.logsumexp(chosen, axis=-1)
         sure = confidence(jax.nn.log_softmax(chosen[:, : blank_id + 1], axis=-1))
 
@@ -191,36 +227,22 @@ class _Loop(NamedTuple):
     tokens: Tokens
 
 
-def _follow(
-    logits: Float[Any, "B F W"],
-    num_left: Int[Any, " B"],
-    *,
-    blank_id: int,
-    durations: tuple[int, ...],
-    big_blank_durations: tuple[int, ...],
-) -> tuple[Int[Array, " B"], Int[Array, "B F"]]:
-    """How far the blanks lead from the window's first frame, and how far a token would jump from each frame.
+def _follow(is_blank: Bool[Any, "B F"], jump: Int[Any, "B F"], num_left: Int[Any, " B"]) -> Int[Array, " B"]:
+    """How many frames the blanks lead on from the window's first one.
 
-    They lead to the first token on the way, or out of the window, or out of the `num_left` frames that are left.
+    To the first token on the way, or out of the window, or out of the `num_left` frames that are left.
     """
-    width = blank_id + 1 + len(durations)
-    if logits.shape[-1] != width:
-        raise ConfigError(f"the joint gives {logits.shape[-1]} logits, where blank_id and durations tell of {width}")
-    vocab_size = blank_id - len(big_blank_durations)
-    blanks = logits[..., vocab_size : blank_id + 1]
-    is_blank = logits[..., :vocab_size].max(-1) < blanks.max(-1)
-    if durations:
-        token_jump = jnp.array(durations, jnp.int32)[logits[..., blank_id + 1 :].argmax(-1)]
-        blank_jump = jnp.maximum(token_jump, 1)
-    else:
-        token_jump = jnp.zeros(logits.shape[:-1], jnp.int32)
-        blank_jump = jnp.array((*big_blank_durations[::-1], 1), jnp.int32)[blanks.argmax(-1)]
-
-    ahead = jnp.zeros(len(logits), jnp.int32)
-    for frame in range(logits.shape[1]):
+    ahead = jnp.zeros(len(is_blank), jnp.int32)
+    for frame in range(is_blank.shape[1]):
         here = (ahead == frame) & is_blank[:, frame] & (frame < num_left)
-        ahead += jnp.where(here, blank_jump[:, frame], 0)
-    return ahead, token_jump
+        ahead += jnp.where(here, jump[:, frame], 0)
+    return ahead
+
+
+def _argmax(x: Float[Array, "B V"]) -> Int[Array, " B"]:
+    """The first largest of each row: three vectorised passes, where XLA's own argmax is a slow scalar one on CPUs."""
+    place = jnp.arange(x.shape[-1], dtype=jnp.int32)
+    return jnp.where(x == x.max(-1, keepdims=True), place, x.shape[-1] - 1).min(-1)
 
 
 def _put(

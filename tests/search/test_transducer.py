@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.search.alignment import transducer_alignment
 from jaxspeech.search.confidence import frame_confidence
 from jaxspeech.search.transducer import greedy_start, transducer_greedy
 from tests.search.transducers import J, TinyTransducer, frame_by_frame, log_softmax
@@ -148,3 +149,15 @@ def test_a_confidence_of_ones_choice():
 def test_what_cannot_work_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         search(tiny("rnnt"), utterances(7), NUM_FRAMES, blank_id=V, **options)
+
+
+@pytest.mark.parametrize("kind", ["rnnt_three", "tdt", "multiblank"])
+def test_alignment(kind):
+    model, encoded = tiny(kind), utterances(8)[0]
+    predict, joint = partial(model.predict, xp=jnp), partial(model.joint, xp=jnp)
+    found = transducer_alignment(predict, joint, encoded, start(model, 1), **KINDS[kind])
+    _, _, steps = frame_by_frame(model, encoded, **KINDS[kind])
+    count = int(found.num_steps)
+    taken = list(zip(found.frames[:count].tolist(), found.labels[:count].tolist(), strict=True))
+    assert taken == [step[:2] for step in steps]
+    np.testing.assert_allclose(found.logits[:count], [step[2] for step in steps], rtol=1e-4, atol=1e-5)
