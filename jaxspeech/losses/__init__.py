@@ -1,3 +1,9 @@
 """Losses: padded arrays with lengths in, one loss for each row out."""
 
 from jaxspeech.losses.ctc import ctc_loss as ctc_loss
+from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss as multiblank_rnnt_joint_loss
+from jaxspeech.losses.transducer import multiblank_rnnt_loss as multiblank_rnnt_loss
+from jaxspeech.losses.transducer import rnnt_joint_loss as rnnt_joint_loss
+from jaxspeech.losses.transducer import rnnt_loss as rnnt_loss
+from jaxspeech.losses.transducer import tdt_joint_loss as tdt_joint_loss
+from jaxspeech.losses.transducer import tdt_loss as tdt_loss

@@ -1,0 +1,139 @@
+"""A transducer's joint network a few frames at a time, forward and backward.
+
+    hidden(t, u) = dropout(activation(encoded_t + predicted_u))
+    logits(t, u) = hidden(t, u) kernel + bias
+
+Over all t and u the logits are the largest array of a model by far. `joint_emissions` keeps of them what the lattice
+needs; `joint_gradients` computes each block a second time and multiplies its gradient into those of the four inputs.
+Four matrix products in all, one more than with everything kept.
+
+Memory: one block of hidden values and one of logits, each with its gradient. The products run in the dtype of
+`encoded`, all else in float32.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.losses.emissions import Emissions, emit, logits_gradient
+from jaxspeech.losses.topology import Topology
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
+
+# Logits of one block, in bytes: on a CPU what its caches hold, elsewhere enough to keep the device busy.
+_CPU_BLOCK = 4 * 2**20
+_BLOCK = 128 * 2**20
+
+
+class Joint(NamedTuple):
+    """The arrays that have a gradient."""
+
+    encoded: Float[Array, "B T J"]
+    predicted: Float[Array, "B N J"]
+    kernel: Float[Array, "J W"]
+    bias: Float[Array, " W"]
+
+
+class JointOptions(NamedTuple):
+    """How hidden values and blocks are made."""
+
+    activation: str
+    dropout: float
+    block_frames: int
+
+
+def block_size(num_frames: int, logits_per_frame: int) -> int:
+    """Frames of a block whose float32 logits take a few MiB, such that equal blocks cover all frames."""
+    budget = _CPU_BLOCK if jax.default_backend() == "cpu" else _BLOCK
+    most = max(1, budget // (4 * max(logits_per_frame, 1)))
+    blocks = max(1, -(-num_frames // most))
+    return max(1, -(-num_frames // blocks))
+
+
+def joint_emissions(
+    joint: Joint, labels: Int[Array, "B N"], key: Any, topology: Topology, options: JointOptions
+) -> Emissions:
+    """What `emit` keeps of all logits."""
+
+    def step(_, block: tuple[Int[Array, ""], Float[Array, "B F J"]]):
+        index, encoded = block
+        hidden = _hidden(encoded, joint.predicted, _fold(key, index), options)
+        return None, emit(_logits(hidden, joint), labels, topology)
+
+    blocks = _split(joint.encoded, options.block_frames)
+    _, emissions = jax.lax.scan(step, None, (jnp.arange(len(blocks)), blocks))
+    return jax.tree.map(lambda x: _join(x, joint.encoded.shape[1]), emissions)
+
+
+def joint_gradients(
+    joint: Joint,
+    labels: Int[Array, "B N"],
+    key: Any,
+    normalizer: Float[Array, "B T N P"],
+    occupancy: Float[Array, "B T N C"],
+    cotangent: Float[Array, " B"],
+    topology: Topology,
+    options: JointOptions,
+    clamp: float,
+) -> Joint:
+    """Gradients of the losses, each times its cotangent, from their occupancies."""
+    dtype = joint.encoded.dtype
+    kernel = joint.kernel.astype(dtype)
+
+    def step(sums: tuple[Array, Array, Array], block):
+        index, encoded, normalizer, occupancy = block
+        hide = partial(_hidden, key=_fold(key, index), options=options)
+        hidden, pull = jax.vjp(hide, encoded, joint.predicted)
+        logits = _logits(hidden, joint)
+        # Barriers, lest XLA pull what is elementwise into the products beside it, piece by piece.
+        logits = jax.lax.optimization_barrier(logits)
+        gradient = logits_gradient(logits, normalizer, occupancy, labels, topology, clamp)
+        gradient = jax.lax.optimization_barrier(cotangent[:, None, None, None] * gradient)
+        for_product = gradient.astype(dtype)
+        product = partial(jnp.einsum, preferred_element_type=jnp.float32)
+        encoded, predicted = pull(product("bfnw,jw->bfnj", for_product, kernel).astype(hidden.dtype))
+        parts = predicted, product("bfnj,bfnw->jw", hidden, for_product), gradient.sum((0, 1, 2))
+        return jax.tree.map(jnp.add, sums, parts), encoded
+
+    blocks = tuple(_split(x, options.block_frames) for x in (joint.encoded, normalizer, occupancy))
+    sums = tuple(jnp.zeros(x.shape, jnp.float32) for x in joint[1:])
+    (predicted, kernel_gradient, bias), encoded = jax.lax.scan(step, sums, (jnp.arange(len(blocks[0])), *blocks))
+    gradients = Joint(_join(encoded, joint.encoded.shape[1]), predicted, kernel_gradient, bias)
+    return jax.tree.map(lambda x, like: x.astype(like.dtype), gradients, joint)
+
+
+def _hidden(encoded: Float[Array, "B F J"], predicted: Float[Array, "B N J"], key: Any, options: JointOptions):
+    summed = encoded.astype(jnp.float32)[:, :, None] + predicted.astype(jnp.float32)[:, None]
+    hidden = ACTIVATIONS[options.activation](summed)
+    dropped = round(options.dropout * 256)
+    if dropped:
+        keep = jax.random.bits(key, hidden.shape, jnp.uint8) >= dropped  # one byte each: a quarter of the cost
+        hidden = jnp.where(keep, hidden * (256 / (256 - dropped)), 0)
+    return hidden.astype(encoded.dtype)
+
+
+def _logits(hidden: Float[Array, "B F N J"], joint: Joint) -> Float[Array, "B F N W"]:
+    kernel = joint.kernel.astype(hidden.dtype)
+    product = jnp.einsum("bfnj,jw->bfnw", hidden, kernel, preferred_element_type=jnp.float32)
+    return product + joint.bias.astype(jnp.float32)
+
+
+def _fold(key: Any, index: Int[Array, ""]) -> Any:
+    return None if key is None else jax.random.fold_in(key, index)
+
+
+def _split(x: Float[Array, "B T *rest"], block_frames: int) -> Float[Array, "blocks B F *rest"]:
+    """Blocks of frames, the last one filled up with zeros."""
+    blocks = -(-x.shape[1] // block_frames)
+    x = jnp.pad(x, ((0, 0), (0, blocks * block_frames - x.shape[1])) + ((0, 0),) * (x.ndim - 2))
+    return jnp.moveaxis(x.reshape(x.shape[0], blocks, block_frames, *x.shape[2:]), 1, 0)
+
+
+def _join(x: Float[Array, "blocks B F *rest"], num_frames: int) -> Float[Array, "B T *rest"]:
+    """The way back from `_split`."""
+    x = jnp.moveaxis(x, 0, 1)
+    return x.reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])[:, :num_frames]

@@ -1,0 +1,189 @@
+"""The lattice of a transducer: every path from (frame 0, no label) to (all frames, all labels), summed.
+
+A node (t, u) has read t frames and emitted u labels. Arcs lead on from it: an arc reads `frames` frames and emits the
+next label or none, with a probability that is the product of one or more kept ones. With p_a(t, u) the probability of
+arc a,
+
+    alpha(t, u) = sum_a alpha(t - frames_a, u - emits_a) p_a(t - frames_a, u - emits_a),   alpha(0, 0) = 1
+    beta(t, u)  = sum_a p_a(t, u) beta(t + frames_a, u + emits_a),                         beta(T, U) = 1
+    total       = beta(0, 0)
+    occupancy_a(t, u) = alpha(t, u) p_a(t, u) beta(t + frames_a, u + emits_a) / total
+
+Every arc leads to a node before frame T, but for those that emit nothing and lead to the end (T, U) itself. All nodes
+with the same n = t + u depend on earlier n alone, so one scan over these anti-diagonals does both directions, alpha
+upwards and beta downwards: T + U + 1 steps on vectors [U+1, B]. An arc reaches frames + emits diagonals ahead.
+
+Memory: the kept log-probabilities once more, laid out along the diagonals, and alpha and beta, 8 bytes each for a node.
+
+Source: Graves, "Sequence Transduction with Recurrent Neural Networks" (2012), equations 16 to 20, with the arcs of
+`losses.topology`.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxspeech.losses.extended import (
+    Extended,
+    add,
+    divide,
+    from_log,
+    indicator,
+    multiply,
+    to_float,
+    to_log,
+    where,
+    zeros,
+)
+from jaxspeech.losses.topology import Arc
+from jaxspeech.masks import length_mask
+
+
+def log_total(
+    log_probs: Float[Array, "B T N C"],
+    num_frames: Int[Array, " B"],
+    num_labels: Int[Array, " B"],
+    arcs: tuple[Arc, ...],
+) -> Float[Array, " B"]:
+    """Log-probability of all paths of each row; -inf where there is none."""
+    diagonals = _skew(_real(log_probs, num_frames, num_labels))
+
+    def step(later: tuple[Extended, ...], n: Int[Array, ""]):
+        return _beta(later, diagonals[n], n, num_frames, num_labels, arcs), None
+
+    later, _ = jax.lax.scan(step, _nothing(diagonals, arcs), jnp.arange(len(diagonals)), reverse=True)
+    return to_log(jax.tree.map(lambda x: x[0], later[0]))
+
+
+def occupancies(
+    log_probs: Float[Array, "B T N C"],
+    num_frames: Int[Array, " B"],
+    num_labels: Int[Array, " B"],
+    arcs: tuple[Arc, ...],
+    *,
+    emission_weight: float = 1.0,
+) -> tuple[Float[Array, " B"], Float[Array, "B T N C"]]:
+    """`log_total`, and for each kept log-probability the share of the total that passes through it at each node.
+
+    The shares of arcs that emit a label are multiplied with `emission_weight`. They are all zero where no path exists.
+    """
+    diagonals = _skew(_real(log_probs, num_frames, num_labels))
+    last = len(diagonals) - 1
+
+    def step(carry: tuple[tuple[Extended, ...], tuple[Extended, ...]], n: Int[Array, ""]):
+        pending, later = carry
+        alpha, pending = _alpha(pending, diagonals[n], n, num_frames, num_labels, arcs)
+        later = _beta(later, diagonals[last - n], last - n, num_frames, num_labels, arcs)
+        return (pending, later), (alpha, later[0])
+
+    nothing = _nothing(diagonals, arcs)
+    start = indicator(jnp.zeros(nothing[0].exponent.shape, bool).at[0].set(True))
+    _, (alpha, beta) = jax.lax.scan(step, ((start, *nothing[1:]), nothing), jnp.arange(last + 1))
+    beta = jax.tree.map(lambda x: jnp.flip(x, 0), beta)
+    total = jax.tree.map(lambda x: x[0, 0], beta)
+
+    probs = _arc_probs(diagonals, jnp.arange(last + 1)[:, None, None], num_frames, num_labels, arcs)
+    shares = [jnp.zeros(alpha.mantissa.shape)] * log_probs.shape[-1]
+    for arc, prob in zip(arcs, probs, strict=True):
+        through = multiply(multiply(alpha, prob), _ahead(beta, arc))
+        share = to_float(divide(through, total)) * (emission_weight if arc.emits else 1.0)
+        for factor in arc.factors:
+            shares[factor] += share
+    log_prob = to_log(total)
+    shares = _unskew(jnp.stack(shares, 1), log_probs.shape[1])
+    return log_prob, jnp.where((log_prob > -jnp.inf)[:, None, None, None], shares, 0)
+
+
+def _alpha(
+    pending: tuple[Extended, ...], log_probs: Float[Array, "C N B"], n: Int[Array, ""], num_frames, num_labels, arcs
+) -> tuple[Extended, tuple[Extended, ...]]:
+    """alpha of diagonal n, and what it and those before it give to each of the next ones."""
+    alpha, waiting = pending[0], pending[1:]
+    arriving: list[list[Extended]] = [[x] for x in waiting] + [[]]
+    for arc, prob in zip(arcs, _arc_probs(log_probs, n, num_frames, num_labels, arcs), strict=True):
+        flow = multiply(alpha, prob)
+        arriving[arc.reach - 1].append(_shift_up(flow) if arc.emits else flow)
+    return alpha, tuple(add(*terms) for terms in arriving)
+
+
+def _beta(
+    later: tuple[Extended, ...],
+    log_probs: Float[Array, "C N B"],
+    n: Int[Array, ""],
+    num_frames,
+    num_labels,
+    arcs: tuple[Arc, ...],
+) -> tuple[Extended, ...]:
+    """beta of diagonal n and of those behind it, nearest first, as many as an arc can reach."""
+    place = jnp.arange(log_probs.shape[1])[:, None]
+    end = (place == num_labels) & (n == num_frames + num_labels) & (num_frames > 0)
+    terms = [indicator(end)]
+    for arc, prob in zip(arcs, _arc_probs(log_probs, n, num_frames, num_labels, arcs), strict=True):
+        ahead: Extended = later[arc.reach - 1]
+        terms.append(multiply(prob, _shift_down(ahead, 0) if arc.emits else ahead))
+    return (add(*terms), *later[:-1])
+
+
+def _arc_probs(log_probs: Float[Array, "*n C N B"], n: Int[Array, "..."], num_frames, num_labels, arcs):
+    """Probability of each arc from each node of diagonal n; zero where it would leave the lattice."""
+    place = jnp.arange(log_probs.shape[-2])[:, None]
+    probs = []
+    for arc in arcs:
+        lands = n - place + arc.frames
+        inside = lands < num_frames
+        stays = inside & (place < num_labels) if arc.emits else inside | ((lands == num_frames) & (place == num_labels))
+        log_prob = sum((log_probs[..., factor, :, :] for factor in arc.factors), start=jnp.zeros(()))
+        probs.append(where(stays, from_log(log_prob)))
+    return probs
+
+
+def _ahead(beta: Extended, arc: Arc) -> Extended:
+    """beta of the node that the arc leads to, for every node."""
+    nothing = zeros((arc.reach, *beta.mantissa.shape[1:]))
+    ahead = jax.tree.map(lambda x, y: jnp.concatenate([x[arc.reach :], y]), beta, nothing)
+    return _shift_down(ahead, 1) if arc.emits else ahead
+
+
+def _shift_up(x: Extended) -> Extended:
+    """From each label to the next."""
+    return jax.tree.map(lambda x, y: jnp.concatenate([y, x[:-1]]), x, zeros((1, *x.mantissa.shape[1:])))
+
+
+def _shift_down(x: Extended, axis: int) -> Extended:
+    """To each label from the next."""
+    shape = list(x.mantissa.shape)
+    shape[axis] = 1
+    rest = [slice(None)] * axis
+    return jax.tree.map(lambda x, y: jnp.concatenate([x[(*rest, slice(1, None))], y], axis), x, zeros(tuple(shape)))
+
+
+def _nothing(diagonals: Float[Array, "n C N B"], arcs: tuple[Arc, ...]) -> tuple[Extended, ...]:
+    """Zeros for as many diagonals as an arc can reach."""
+    return (zeros(diagonals.shape[2:]),) * max(arc.reach for arc in arcs)
+
+
+def _real(log_probs, num_frames, num_labels) -> Float[Array, "B T N C"]:
+    """-inf in the padding, whatever it held."""
+    return jnp.where(node_mask(num_frames, num_labels, log_probs)[..., None], log_probs, -jnp.inf)
+
+
+def node_mask(num_frames, num_labels, x: Float[Array, "B T N *_"]) -> Bool[Array, "B T N"]:
+    """True at the nodes of each row that arcs leave: t < num_frames and u <= num_labels."""
+    return length_mask(num_frames, x.shape[1])[:, :, None] & length_mask(num_labels + 1, x.shape[2])[:, None, :]
+
+
+def _skew(x: Float[Array, "B T N C"]) -> Float[Array, "n C N B"]:
+    """Row n holds the nodes t + u = n, of which there are T + N; -inf where t would be outside."""
+    rows, frames, places, columns = x.shape
+    # Read in rows one shorter than it was written in, row u lies u places further along.
+    padded = jnp.pad(x.transpose(2, 1, 3, 0), ((0, 0), (0, places + 1), (0, 0), (0, 0)), constant_values=-jnp.inf)
+    flat = padded.reshape(places * (frames + places + 1), columns, rows)[: places * (frames + places)]
+    return flat.reshape(places, frames + places, columns, rows).transpose(1, 2, 0, 3)
+
+
+def _unskew(x: Float[Array, "n C N B"], frames: int) -> Float[Array, "B T N C"]:
+    """The way back from `_skew`."""
+    diagonals, columns, places, rows = x.shape
+    flat = x.transpose(2, 0, 1, 3).reshape(places * diagonals, columns, rows)
+    padded = jnp.pad(flat, ((0, places), (0, 0), (0, 0))).reshape(places, diagonals + 1, columns, rows)
+    return padded[:, :frames].transpose(3, 1, 0, 2)
