@@ -56,3 +56,28 @@ def frame_by_frame(model, encoded, *, blank_id, durations=(), big_blank_duration
         in_frame = in_frame if jump == 0 else 0
         time += jump
     return tokens, score, steps
+
+
+def enumerate_tokens(model, encoded, *, blank_id, durations=(), big_blank_durations=(), max_symbols=10):
+    """{token sequence: log of the total probability of its alignments} of one utterance, every path walked."""
+    vocab_size = blank_id - len(big_blank_durations)
+    totals = {}
+
+    def walk(tokens, predicted, state, time, in_frame, log_prob):
+        if time >= len(encoded):
+            totals[tokens] = np.logaddexp(totals.get(tokens, -np.inf), log_prob)
+            return
+        logits = model.joint(encoded[time], predicted[0]).astype(np.float64)
+        of_symbol = log_softmax(logits[: blank_id + 1])
+        of_duration = log_softmax(logits[blank_id + 1 :]) if durations else [0.0]
+        for symbol in range(vocab_size if in_frame >= max_symbols else 0, blank_id + 1):
+            after = model.predict(np.array([symbol]), state) if symbol < vocab_size else (predicted, state)
+            for jump, more in zip(durations or (0,), of_duration, strict=True):
+                if symbol >= vocab_size:
+                    jump = big_blank_durations[blank_id - 1 - symbol] if symbol < blank_id else max(jump, 1)
+                longer = (*tokens, symbol) if symbol < vocab_size else tokens
+                count = 0 if jump else in_frame + 1
+                walk(longer, *after, time + jump, count, log_prob + of_symbol[symbol] + more)
+
+    walk((), *model.predict(np.array([model.vocab_size]), model.initial(1)), 0, 0, 0.0)
+    return totals
