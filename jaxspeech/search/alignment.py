@@ -32,7 +32,8 @@ class Alignment(NamedTuple):
 def transducer_alignment(
     predict: Predict,
     joint: Joint,
-    encoded: Float[Any, "T J"],
+    encoded: Float[Any, "1 T J"],
+    num_frames: Int[Any, " 1"],
     state: GreedyState,
     *,
     blank_id: int,
@@ -43,15 +44,14 @@ def transducer_alignment(
     """The steps of the greedy search through one utterance; N = T x (max_symbols + 1).
 
     Args:
-      predict, joint, blank_id, durations, big_blank_durations, max_symbols: as in `transducer_greedy`.
-      encoded: its frames, projected to the joint's width, all of them real.
-      state: of a batch of one.
+      predict, joint, encoded, num_frames, state, blank_id, durations, big_blank_durations, max_symbols: as in
+        `transducer_greedy`, for a batch of one.
     """
     per_frame = tokens_per_frame(max_symbols, durations)
-    encoded = jnp.asarray(encoded)
+    frames, num_frames = jnp.asarray(encoded)[0], jnp.asarray(num_frames)[0]
 
     def step(loop: _Loop) -> _Loop:
-        logits = joint(encoded[loop.time][None], loop.predicted)[0].astype(jnp.float32)
+        logits = joint(frames[loop.time][None], loop.predicted)[0].astype(jnp.float32)
         is_blank, blank_jump, token_jump = frame_jumps(
             logits, blank_id=blank_id, durations=durations, big_blank_durations=big_blank_durations
         )
@@ -71,12 +71,12 @@ def transducer_alignment(
         jump = jnp.where(is_blank, blank_jump, forced)
         return _Loop(predicted, prediction, loop.time + jump, jnp.where(jump > 0, 0, in_frame), steps)
 
-    size = len(encoded) * (per_frame + 1)
+    size = len(frames) * (per_frame + 1)
     zero, places = jnp.int32(0), jnp.zeros(size, jnp.int32)
     logits = jnp.zeros((size, blank_id + 1 + len(durations)), jnp.float32)
     steps = Alignment(frames=places, labels=places, logits=logits, num_steps=zero)
     loop = _Loop(state.predicted, state.prediction, state.skip[0], zero, steps)
-    return jax.lax.while_loop(lambda loop: loop.time < len(encoded), step, loop).steps
+    return jax.lax.while_loop(lambda loop: loop.time < num_frames, step, loop).steps
 
 
 class _Loop(NamedTuple):

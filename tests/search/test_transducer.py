@@ -97,21 +97,25 @@ def test_chunks_equal_the_whole(kind):
 
 
 @pytest.mark.parametrize("kind", ["rnnt", "tdt"])
-def test_batch_of_one_and_without_jit(kind):
+def test_batch_of_one_equals_batch_of_many(kind):
     model, encoded = tiny(kind), utterances(3)
     together = search(model, encoded, NUM_FRAMES, **KINDS[kind])
     for row in (0, 3):
         alone = search(model, encoded[row : row + 1], NUM_FRAMES[row : row + 1], **KINDS[kind])
         assert rows(alone)[0] == rows(together)[row]
         np.testing.assert_allclose(alone.score[0], together.score[row], rtol=1e-5)
+
+
+def test_without_jit():
+    model, encoded, num_frames = tiny("tdt"), utterances(3)[:2, :4], np.array([4, 3])
+    jitted = search(model, encoded, num_frames, **KINDS["tdt"])
     with jax.disable_jit():
-        eager = search(model, encoded[1:2, :9], np.array([9]), **KINDS[kind])
-    jitted = search(model, encoded[1:2, :9], np.array([9]), **KINDS[kind])
-    assert rows(eager) == rows(jitted)
+        eager = search(model, encoded, num_frames, **KINDS["tdt"])
+    assert rows(eager) == rows(jitted) and jitted.num_tokens.min() > 0
     np.testing.assert_allclose(eager.score, jitted.score, rtol=1e-5)
 
 
-@pytest.mark.parametrize("window", [1, 3, 50])
+@pytest.mark.parametrize("window", [1, 50])
 def test_the_window_changes_nothing(window):
     model, encoded = tiny("tdt"), utterances(4)
     expected = search(model, encoded, NUM_FRAMES, **KINDS["tdt"])
@@ -153,10 +157,10 @@ def test_what_cannot_work_is_refused(options, message):
 
 @pytest.mark.parametrize("kind", ["rnnt_three", "tdt", "multiblank"])
 def test_alignment(kind):
-    model, encoded = tiny(kind), utterances(8)[0]
+    model, encoded = tiny(kind), utterances(8)[1:2]
     predict, joint = partial(model.predict, xp=jnp), partial(model.joint, xp=jnp)
-    found = transducer_alignment(predict, joint, encoded, start(model, 1), **KINDS[kind])
-    _, _, steps = frame_by_frame(model, encoded, **KINDS[kind])
+    found = transducer_alignment(predict, joint, encoded, NUM_FRAMES[1:2], start(model, 1), **KINDS[kind])
+    _, _, steps = frame_by_frame(model, encoded[0, : NUM_FRAMES[1]], **KINDS[kind])
     count = int(found.num_steps)
     taken = list(zip(found.frames[:count].tolist(), found.labels[:count].tolist(), strict=True))
     assert taken == [step[:2] for step in steps]
