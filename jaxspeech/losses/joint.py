@@ -89,15 +89,14 @@ def joint_gradients(
         hide = partial(_hidden, key=_fold(key, index), options=options)
         hidden, pull = jax.vjp(hide, encoded, joint.predicted)
         logits = _logits(hidden, joint)
-        # Barriers, lest XLA pull what is elementwise into the products beside it, piece by piece.
-        logits = jax.lax.optimization_barrier(logits)
         gradient = logits_gradient(logits, normalizer, occupancy, labels, topology, clamp)
-        gradient = jax.lax.optimization_barrier(cotangent[:, None, None, None] * gradient)
-        for_product = gradient.astype(dtype)
-        product = partial(jnp.einsum, preferred_element_type=jnp.float32)
-        encoded, predicted = pull(product("bfnw,jw->bfnj", for_product, kernel).astype(hidden.dtype))
-        parts = predicted, product("bfnj,bfnw->jw", hidden, for_product), gradient.sum((0, 1, 2))
-        return jax.tree.map(jnp.add, sums, parts), encoded
+        gradient = (cotangent[:, None, None, None] * gradient).astype(dtype).reshape(-1, gradient.shape[-1])
+        # Read by matrix products alone, the bias's too: for a reader of another kind XLA would compute it again.
+        product = partial(jnp.dot, preferred_element_type=jnp.float32)
+        ones = jnp.ones(len(gradient), dtype)
+        parts = product(hidden.reshape(len(gradient), -1).T, gradient), product(ones, gradient)
+        encoded, predicted = pull(product(gradient, kernel.T).reshape(hidden.shape).astype(dtype))
+        return jax.tree.map(jnp.add, sums, (predicted, *parts)), encoded
 
     blocks = tuple(_split(x, options.block_frames) for x in (joint.encoded, normalizer, occupancy))
     sums = tuple(jnp.zeros(x.shape, jnp.float32) for x in joint[1:])

@@ -6,6 +6,9 @@ import numpy as np
 
 from tests.losses.oracles import log_softmax
 
+# The programs of these tests are tiny: compiling them is all the time they take.
+QUICK_COMPILE = {"xla_backend_optimization_level": 0}
+
 
 class Symbol(NamedTuple):
     """What a path may emit: frames and labels it moves on by, and its columns; None stands for the next label's."""

@@ -10,6 +10,7 @@ import pytest
 from jaxspeech.errors import ConfigError
 from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_loss
 from tests.losses.oracles_transducer import (
+    QUICK_COMPILE,
     enumerate_paths,
     multiblank_symbols,
     recursive_rnnt,
@@ -37,7 +38,7 @@ CASES = {"rnnt": RNNT, "multiblank": MULTIBLANK, "tdt": TDT}
 every_loss = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1), compiler_options=QUICK_COMPILE)
 def _compiled(loss, options, weights, logits, num_frames, labels, num_labels):
     def total(logits):
         losses = loss(logits, num_frames, labels, num_labels, **dict(options))
@@ -207,9 +208,8 @@ def test_forbidden_symbols_and_broken_logits(case):
         check((losses[i : i + 1], grads[i : i + 1]), oracle, logits[i : i + 1], [4], labels[i : i + 1], [2])
 
 
-@every_loss
-def test_bfloat16_logits_are_computed_in_float32(case):
-    loss, options, _, width = case
+def test_bfloat16_logits_are_computed_in_float32():
+    loss, options, _, width = TDT
     logits, labels = random_batch(np.random.default_rng(11), width)
     lengths = [5, 4, 3, 2], labels, [3, 2, 1, 1]
     logits = jnp.asarray(logits, jnp.bfloat16)
@@ -220,19 +220,8 @@ def test_bfloat16_logits_are_computed_in_float32(case):
 
 
 @every_loss
-def test_eager_equals_jit(case):
-    loss, options, _, width = case
-    logits, labels = random_batch(np.random.default_rng(12), width)
-    logits, labels, num_frames, num_labels = logits[:1, :2, :2], labels[:1, :1], np.array([2]), np.array([1])
-    with jax.disable_jit():
-        eager = loss(logits, num_frames, labels, num_labels, **options)
-    jitted, _ = value_and_grad(loss, options, logits, num_frames, labels, num_labels)
-    np.testing.assert_allclose(eager, jitted, rtol=1e-6)
-
-
-@every_loss
 def test_finite_differences(case):
-    """Along random directions, in x64; the loss itself is float32, hence the wide step."""
+    """Along random directions; the loss is float32, hence the wide step (float64 is the oracle's)."""
     loss, options, _, width = case
     rng = np.random.default_rng(13)
     logits, labels = random_batch(rng, width, scale=0.5)
