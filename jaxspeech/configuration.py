@@ -3,27 +3,56 @@
     {"task": "ctc", "features": {"name": "mel", ...}, "spec_augment": {...}, "encoder": {"name": "fastconformer", ...},
      "decoder": {"name": "ctc", "vocab_size": 1024}}
 
-Apart from `name`, which picks the module, every key is a field of that module.
+Apart from `name`, which picks the module, every key is a field of that module. A transducer has, besides, the sections
+`loss` and `search`; a hybrid also the number `ctc_weight`.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from jaxspeech.decoders.ctc import CTCHead
+from jaxspeech.decoders.transducer import TransducerDecoder
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
 from jaxspeech.tasks.ctc import CTCModel, ctc_task
+from jaxspeech.tasks.hybrid import HybridModel, HybridSearch, hybrid_task
 from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.transducer import TransducerLoss, TransducerModel, TransducerSearch, transducer_task
+
+
+class Kind(NamedTuple):
+    """A task: its model, its functions, the decoder that it takes, and what it has besides.
+
+    Attributes:
+      sections: key -> class of the options under it; each may be left out.
+      values: keys of plain values that the model takes.
+    """
+
+    model: Any
+    task: Callable[[Any], Task]
+    decoder: str
+    sections: Mapping[str, Any] = MappingProxyType({})
+    values: tuple[str, ...] = ()
+
 
 FEATURES = {"mel": MelSpectrogram, "mfcc": MFCC}
 ENCODERS = {"fastconformer": FastConformer}
-DECODERS = {"ctc": CTCHead}
-TASKS = {"ctc": (CTCModel, ctc_task)}
+DECODERS = {"ctc": CTCHead, "transducer": TransducerDecoder}
+TASKS = {
+    "ctc": Kind(CTCModel, ctc_task, "ctc"),
+    "transducer": Kind(
+        TransducerModel, transducer_task, "transducer", {"loss": TransducerLoss, "search": TransducerSearch}
+    ),
+    "hybrid": Kind(
+        HybridModel, hybrid_task, "transducer", {"loss": TransducerLoss, "search": HybridSearch}, ("ctc_weight",)
+    ),
+}
 PARTS = {"frontend": ("features", FEATURES), "encoder": ("encoder", ENCODERS), "decoder": ("decoder", DECODERS)}
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
 MODULE_FIELDS = ("parent", "name")
@@ -36,12 +65,17 @@ def build(config: Any) -> Task:
       ConfigError: a missing, misspelt or unusable entry; says which, where, and the nearest right one.
     """
     config = plain(config)
-    _check_names(config, {"task", "spec_augment"} | {key for key, _ in PARTS.values()}, place="model")
-    model_class, task_of = _pick(TASKS, config.get("task"), place="model.task")
+    kind = _pick(TASKS, config.get("task"), place="model.task")
+    sections = {"spec_augment": SpecAugment, **kind.sections}
+    _check_names(config, {"task", *sections, *kind.values, *(key for key, _ in PARTS.values())}, place="model")
     parts = {field: _module(table, config.get(key), f"model.{key}") for field, (key, table) in PARTS.items()}
-    if config.get("spec_augment"):
-        parts["spec_augment"] = _construct(SpecAugment, config["spec_augment"], "model.spec_augment")
-    return task_of(model_class(**parts))
+    if not isinstance(parts["decoder"], DECODERS[kind.decoder]):
+        raise ConfigError(f"model.decoder.name must be {kind.decoder!r} where model.task is {config['task']!r}")
+    for key, section in sections.items():
+        if config.get(key):
+            parts[key] = _construct(section, config[key], f"model.{key}")
+    values = {key: config[key] for key in kind.values if key in config}
+    return kind.task(kind.model(**parts, **values))
 
 
 def plain(config: Any) -> Any:

@@ -95,17 +95,17 @@ class TransducerDecoder(nn.Module):
         )
 
     def __call__(
-        self, encoded: Float[Array, "B T D"], labels: Int[Array, "B U"], *, train: bool = False
+        self, encoded: Float[Array, "B T D"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> Float[Array, "B T N W"]:
         """All logits at once, N = U + 1: for research and tests, the memory is what it looks like."""
         inputs = self.joint_inputs(encoded, labels, train=train)
         return self.joint.logits(inputs.encoded[:, :, None], inputs.predicted[:, None], train=train)
 
     def joint_inputs(
-        self, encoded: Float[Array, "B T D"], labels: Int[Array, "B U"], *, train: bool = False
+        self, encoded: Float[Array, "B T D"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> JointInputs:
         """Both sides of the joint, projected, and its output layer."""
-        started = jnp.pad(labels, ((0, 0), (1, 0)), constant_values=self.vocab_size)
+        started = jnp.pad(jnp.asarray(labels), ((0, 0), (1, 0)), constant_values=self.vocab_size)
         predicted, _ = self.network(started, self.initial_state(len(labels)), train=train)
         joint = self.joint
         return JointInputs(joint.encoded(encoded), joint.predicted(predicted), joint.out.kernel, joint.out.bias)

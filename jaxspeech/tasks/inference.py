@@ -3,6 +3,8 @@
 from typing import Any
 
 from jaxspeech.encoders.fastconformer import unstack_layers
+from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.tasks.hybrid import HEADS
 from jaxspeech.types import Variables
 
 
@@ -29,3 +31,16 @@ def for_inference(
     if dtype is not None:
         encoder["dtype"] = decoder["dtype"] = dtype
     return config | {"encoder": encoder, "decoder": decoder}, variables
+
+
+def with_head(config: dict[str, Any], head: str) -> dict[str, Any]:
+    """The configuration of a hybrid model that decodes with its other head.
+
+    Raises:
+      ConfigError: the model has no other head, or no head is called so.
+    """
+    if head not in HEADS:
+        raise ConfigError(f"head {head!r}{did_you_mean(head, HEADS)}")
+    if config["task"] != "hybrid":
+        raise ConfigError(f"head {head!r}: only a hybrid model has a choice, and this one's task is {config['task']!r}")
+    return config | {"search": {**config.get("search", {}), "head": head}}

@@ -46,7 +46,7 @@ def test_values_that_depend_on_others(config):
 
 
 def test_all_that_is_not_supported_is_told_at_once(config):
-    config["target"] = "nemo.EncDecRNNTModel"
+    config["target"] = "nemo.EncDecSpeakerLabelModel"
     config["encoder"] |= {"self_attention_model": "rel_pos_local_attn", "brand_new": 3, "conv_norm_type": "group_norm"}
     config["preprocessor"] |= {"nb_augmentation_prob": 0.5}
     del config["encoder"]["d_model"]
@@ -54,7 +54,7 @@ def test_all_that_is_not_supported_is_told_at_once(config):
         translate_model(config)
     message = str(caught.value)
     for place in [
-        "EncDecRNNTModel",
+        "EncDecSpeakerLabelModel",
         "self_attention_model",
         "brand_new",
         "conv_norm_type",
@@ -97,3 +97,61 @@ def test_values_of_the_wrong_kind_or_out_of_all_proportion(config, argument, val
     config["encoder"][argument] = value
     with pytest.raises(ArchiveError, match=argument if argument != "n_heads" else "has no 5 heads"):
         translate_model(config)
+
+
+@pytest.fixture
+def transducer(config):
+    config["target"] = "nemo.EncDecHybridRNNTCTCBPEModel"
+    config["aux_ctc"] = {"ctc_loss_weight": 0.4, "decoder": config["decoder"]}
+    config["decoder"] = {
+        "_target_": "nemo.RNNTDecoder",
+        "vocab_size": 9,
+        "prednet": {"pred_hidden": 32, "pred_rnn_layers": 2, "dropout": None},
+    }
+    config["joint"] = {
+        "_target_": "nemo.RNNTJoint",
+        "num_extra_outputs": 3,
+        "jointnet": {"joint_hidden": 24, "activation": "tanh"},
+    }
+    config["loss"] = {"loss_name": "tdt", "tdt_kwargs": {"durations": [0, 1, 4], "sigma": 0.1}}
+    config["decoding"] = {"greedy": {"max_symbols": 7}}
+    return config
+
+
+def test_transducers(transducer):
+    model = translate_model(transducer)
+    assert model["task"] == "hybrid" and model["ctc_weight"] == 0.4
+    expected = {
+        "name": "transducer",
+        "prediction": "lstm",
+        "vocab_size": 9,
+        "width": 32,
+        "num_layers": 2,
+        "joint_width": 24,
+        "activation": "tanh",
+        "durations": [0, 1, 4],
+    }
+    assert model["decoder"] == expected | {"dropout": 0.0, "joint_dropout": 0.0}
+    assert model["loss"] == {"fastemit": 0.0, "clamp": -1.0, "sigma": 0.1, "omega": 0.0}
+    assert model["search"] == {"max_symbols": 7}
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "place"),
+    [
+        ("joint", {"num_extra_outputs": 2}, "joint.num_extra_outputs"),
+        ("joint", {"jointnet": 3}, r"joint\.jointnet 3 \(must be a section"),
+        ("joint", {"masking_prob": 0.5}, "joint.masking_prob"),
+        ("loss", {"loss_name": "graph_rnnt"}, r"loss\.loss_name 'graph_rnnt' \(can be default"),
+        ("loss", {"tdt_kwargs": {"durations": [0, -1, 4]}}, "durations"),
+        ("loss", {"tdt_kwargs": {"durations": [0, 1, 4], "omegaa": 0.1}}, r"tdt_kwargs\.omegaa \(unknown"),
+        ("decoder", {"prednet": {"pred_hidden": 32}}, "pred_rnn_layers"),
+        ("decoder", {"normalization_mode": "batch"}, "normalization_mode"),
+        ("decoding", {"greedy": {"max_symbols": "many"}}, "max_symbols 'many'"),
+        ("aux_ctc", {"ctc_loss_weight": 2}, "ctc_loss_weight 2"),
+    ],
+)
+def test_transducers_that_are_not_supported(transducer, part, change, place):
+    transducer[part] = transducer[part] | change
+    with pytest.raises(ArchiveError, match=place):
+        translate_model(transducer)

@@ -16,6 +16,7 @@ from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.search.ctc import ctc_greedy
 from jaxspeech.tasks.task import Task
 from tests.parity.naming import by_peer_name
+from tests.parity.reference import inputs_of, targets_of, worst
 
 FAMILIES = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "fc_ctc_abs_tied", "fc_ctc_untie_false", "fc_ctc_limited"]
 FAMILIES += ["conformer_ctc_char"]
@@ -62,23 +63,6 @@ def family(request, refs) -> Family:
     inputs = *inputs_of(peer), peer["audio"], peer["audio_len"].astype(np.int32), *targets_of(peer)
     outputs = jax.jit(partial(task.model.apply, method=run))(variables, *inputs)
     return Family(archive, variables, task, peer, said, *jax.tree.map(np.asarray, outputs))
-
-
-def inputs_of(peer):
-    """The peer's features [B T F] and their frames [B]."""
-    return peer["feats"].transpose(0, 2, 1), peer["feats_len"].astype(np.int32)
-
-
-def targets_of(peer):
-    """The labels [B U] and their number [B]."""
-    return peer["targets"].astype(np.int32), peer["target_len"].astype(np.int32)
-
-
-def worst(ours, theirs, num_frames):
-    """Largest difference in a real frame, and in any frame."""
-    difference = np.abs(ours - theirs).max(-1)
-    assert np.isfinite(difference).all()
-    return max(row[:n].max() for row, n in zip(difference, num_frames, strict=True)), difference.max()
 
 
 def test_features(family):

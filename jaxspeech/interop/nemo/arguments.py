@@ -25,11 +25,14 @@ class Row(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A class of the peer: the name of our module, its rows, and arguments without effect on any number."""
+    """A class of the peer: the name of our module, its rows, arguments without effect on any number, and our fields
+    that it settles by being this class.
+    """
 
     name: str
     rows: tuple[Row, ...]
     without_effect: frozenset[str] = frozenset()
+    settles: tuple[tuple[str, Any], ...] = ()
 
 
 def among(*values: Any) -> Callable[[Any], Any]:

@@ -174,13 +174,130 @@ CTC_HEAD = Section(
     frozenset({"feat_in", "vocabulary", "init_mode"}),
 )
 
+# The peer keeps the sizes of the two parts in sections of their own.
+LSTM_PREDICTION = Section(
+    "transducer",
+    (
+        Row("vocab_size", "vocab_size", Required, integer(1, 1 << 20)),
+        Row("prednet.pred_hidden", "width", Required, size),
+        Row("prednet.pred_rnn_layers", "num_layers", Required, integer(1, 64)),
+        Row("prednet.dropout", "dropout", 0.0, lambda value: share(value or 0)),
+        only("normalization_mode", None),
+        only("random_state_sampling", False),
+        only("blank_as_pad", True),
+        only("prednet.rnn_hidden_size", -1),
+    ),
+    # How the weights start.
+    frozenset(
+        {
+            "prednet.t_max",
+            "prednet.forget_gate_bias",
+            "prednet.weights_init_scale",
+            "prednet.hidden_hidden_bias_scale",
+        }
+    ),
+    settles=(("prediction", "lstm"),),
+)
+STATELESS_PREDICTION = Section(
+    "transducer",
+    (
+        Row("vocab_size", "vocab_size", Required, integer(1, 1 << 20)),
+        Row("context_size", "context", 1, integer(1, 64)),
+        Row("prednet.pred_hidden", "width", Required, size),
+        Row("prednet.dropout", "dropout", 0.0, lambda value: share(value or 0)),
+        Row("normalization_mode", "context_norm", None, lambda value: among("layer", "none")(value or "none")),
+    ),
+    frozenset({"prednet.pred_rnn_layers", "prednet.t_max"}),
+    settles=(("prediction", "stateless"),),
+)
+JOINT = Section(
+    "",
+    (
+        Row("jointnet.joint_hidden", "joint_width", Required, size),
+        Row("jointnet.activation", "activation", Required, among("relu", "tanh", "sigmoid")),
+        Row("jointnet.dropout", "joint_dropout", 0.0, lambda value: share(value or 0)),
+        Row("num_extra_outputs", "extra_outputs", 0, integer(0, 1024)),
+        only("masking_prob", -1, -1.0),
+    ),
+    # Whether logits are normalised does not matter to us; the rest is memory and speed, or shows in the weights.
+    frozenset(
+        {
+            "jointnet.encoder_hidden",
+            "jointnet.pred_hidden",
+            "num_classes",
+            "vocabulary",
+            "log_softmax",
+            "preserve_memory",
+            "fuse_loss_wer",
+            "fused_batch_size",
+            "experimental_fuse_loss_wer",
+        }
+    ),
+)
+
+
+def _frames(value: Any) -> list[int]:
+    if (
+        isinstance(value, (list, tuple))
+        and 0 < len(value) <= 64
+        and all(integer(0, 1 << 14)(part) >= 0 for part in value)
+    ):
+        return list(value)
+    raise ValueError("must be a list of numbers of frames")
+
+
+_LOSS = (
+    Row("fastemit_lambda", "fastemit", 0.0, number(0, 1000)),
+    Row("clamp", "clamp", -1.0, number(-1e9, 1e9)),
+)
+# By `loss_name`; the section of its arguments is called so, with _kwargs behind it.
+LOSSES = {
+    "default": ("warprnnt_numba_kwargs", Section("", _LOSS)),
+    "warprnnt_numba": ("warprnnt_numba_kwargs", Section("", _LOSS)),
+    "tdt": (
+        "tdt_kwargs",
+        Section(
+            "",
+            (
+                *_LOSS,
+                Row("durations", "durations", Required, _frames),
+                Row("sigma", "sigma", 0.0, number(0, 100)),
+                Row("omega", "omega", 0.0, share),
+            ),
+        ),
+    ),
+    "multiblank_rnnt": (
+        "multiblank_rnnt_kwargs",
+        Section(
+            "",
+            (
+                *_LOSS,
+                Row("big_blank_durations", "big_blanks", Required, _frames),
+                Row("sigma", "sigma", 0.0, number(0, 100)),
+            ),
+        ),
+    ),
+}
+
 # By the last part of `_target_`, whatever module of the peer it lived in over the years.
 PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL}
 ENCODERS = {"ConformerEncoder": CONFORMER}
-DECODERS = {"ConvASRDecoder": CTC_HEAD}
+DECODERS = {
+    "ConvASRDecoder": CTC_HEAD,
+    "RNNTDecoder": LSTM_PREDICTION,
+    "StatelessTransducerDecoder": STATELESS_PREDICTION,
+}
+JOINTS = {"RNNTJoint": JOINT}
 AUGMENTATIONS = {"SpectrogramAugmentation": SPEC_AUGMENT}
 # The peer's model class -> our task.
-TASKS = {"EncDecCTCModelBPE": "ctc", "EncDecCTCModel": "ctc"}
+TASKS = {
+    "EncDecCTCModelBPE": "ctc",
+    "EncDecCTCModel": "ctc",
+    "EncDecRNNTBPEModel": "transducer",
+    "EncDecRNNTModel": "transducer",
+    "EncDecHybridRNNTCTCBPEModel": "hybrid",
+    "EncDecHybridRNNTCTCModel": "hybrid",
+}
 
 
 def translate_model(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,6 +314,10 @@ def translate_model(config: Mapping[str, Any]) -> dict[str, Any]:
     model = {"task": task, "features": features, "encoder": encoder, "decoder": decoder}
     if config.get("spec_augment"):
         model["spec_augment"] = _section(AUGMENTATIONS, config, "spec_augment", problems)
+    if task in ("transducer", "hybrid"):
+        model |= _transducer(config, decoder, problems)
+    if task == "hybrid":
+        model["ctc_weight"] = _aux_ctc(config, problems)
     if problems:
         raise ArchiveError(f"not supported: {'; '.join(problems)}")
 
@@ -206,6 +327,57 @@ def translate_model(config: Mapping[str, Any]) -> dict[str, Any]:
         raise ArchiveError(f"encoder.d_model {encoder['width']} has no {encoder['num_heads']} heads")
     _finish_encoder(encoder)
     return model
+
+
+def _transducer(config: Mapping[str, Any], decoder: dict[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Puts the joint's fields into the decoder's; returns the sections `loss` and `search`."""
+    decoder |= _section(JOINTS, config, "joint", problems)
+    loss = _section_or_nothing(config, "loss", problems)
+    name = loss.get("loss_name", "default")
+    if name not in LOSSES:
+        problems.append(f"loss.loss_name {name!r} (can be {', '.join(LOSSES)})")
+        return {}
+    arguments, section = LOSSES[name]
+    fields = _fields(section, _section_or_nothing(loss, arguments, problems), f"loss.{arguments}", problems)
+    for special in ("durations", "big_blanks"):
+        if special in fields:
+            decoder[special] = fields.pop(special)
+    outputs = len(decoder.get("durations", ())) + len(decoder.get("big_blanks", ()))
+    if decoder.pop("extra_outputs", 0) != outputs:
+        problems.append(f"joint.num_extra_outputs (its loss {name!r} calls for {outputs})")
+    greedy = _section_or_nothing(_section_or_nothing(config, "decoding", problems), "greedy", problems)
+    most = greedy.get("max_symbols", greedy.get("max_symbols_per_step")) or 10
+    try:
+        return {"loss": fields, "search": {"max_symbols": integer(1, 10_000)(most)}}
+    except ValueError as error:
+        problems.append(f"decoding.greedy.max_symbols {most!r} ({error})")
+        return {}
+
+
+def _section_or_nothing(config: Mapping[str, Any], name: str, problems: list[str]) -> Mapping[str, Any]:
+    section = config.get(name) or {}
+    if isinstance(section, Mapping):
+        return section
+    problems.append(f"{name} {section!r} (must be a section)")
+    return {}
+
+
+def _aux_ctc(config: Mapping[str, Any], problems: list[str]) -> float:
+    """The weight of a hybrid's CTC head, whose tokens are the transducer's."""
+    section = config.get("aux_ctc")
+    if not isinstance(section, Mapping):
+        problems.append("aux_ctc is missing")
+        return 0.0
+    head = _section({"ConvASRDecoder": CTC_HEAD}, section, "decoder", problems)
+    size = config["decoder"].get("vocab_size") if isinstance(config.get("decoder"), Mapping) else None
+    if head and head["vocab_size"] not in (-1, size):
+        problems.append(f"aux_ctc.decoder.num_classes {head['vocab_size']} (its transducer has {size})")
+    weight = section.get("ctc_loss_weight", 0.5)
+    try:
+        return share(weight)
+    except ValueError as error:
+        problems.append(f"aux_ctc.ctc_loss_weight {weight!r} ({error})")
+        return 0.0
 
 
 def _finish_encoder(encoder: dict[str, Any]) -> None:
@@ -226,7 +398,8 @@ def _finish_encoder(encoder: dict[str, Any]) -> None:
 def translate_tokenizer(config: Mapping[str, Any], model: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     """The tokenizer's configuration, and the name of its SentencePiece model in the .nemo file, None for characters."""
     if "tokenizer" not in config:
-        characters = config.get("labels") or config["decoder"].get("vocabulary")
+        joint = config.get("joint") or {}
+        characters = config.get("labels") or config["decoder"].get("vocabulary") or joint.get("vocabulary")
         if not isinstance(characters, list) or len(characters) != model["decoder"]["vocab_size"]:
             raise ArchiveError("it has no tokenizer, and its labels do not match its decoder's num_classes")
         return {"type": "char", "characters": [str(character) for character in characters]}, None
@@ -255,7 +428,20 @@ def _section(
     section = _class(table, arguments.get("_target_"), f"{place}._target_", problems)
     if section is None:
         return {}
-    fields = {"name": section.name} if section.name else {}
+    return ({"name": section.name} if section.name else {}) | _fields(section, arguments, place, problems)
+
+
+def _fields(section: Section, arguments: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
+    """Our fields for the arguments of one class; those in a section of their own are named section.argument."""
+    nested = {row.peer.partition(".")[0] for row in section.rows if "." in row.peer}
+    arguments = dict(arguments)
+    for name in nested:
+        inner = arguments.pop(name, None) or {}
+        if isinstance(inner, Mapping):
+            arguments |= {f"{name}.{key}": value for key, value in inner.items()}
+        else:
+            problems.append(f"{place}.{name} {inner!r} (must be a section)")
+    fields = dict(section.settles)
     known = {row.peer for row in section.rows} | section.without_effect | {"_target_"}
     problems += [f"{place}.{name} (unknown)" for name in arguments if name not in known]
     for row in section.rows:

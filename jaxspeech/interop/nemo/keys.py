@@ -58,6 +58,13 @@ def flattened(channels: int) -> Transform:
     return transform
 
 
+def without_padding(x: np.ndarray) -> np.ndarray:
+    """An embedding without its last row, the blank's, which stands for the start and is zero by definition."""
+    if x[-1].any():
+        raise ValueError("the blank's embedding is not zero")
+    return x[:-1]
+
+
 def linear(peer: str, ours: str, transform: Transform = dense) -> list[Row]:
     """A kernel and its bias."""
     return [Row(f"{peer}.weight", f"{ours}/kernel", transform), Row(f"{peer}.bias", f"{ours}/bias", same)]
@@ -109,6 +116,23 @@ STACKING = linear("encoder.pre_encode.proj_out", "params/encoder/subsampling/out
 STACKING_NORM = norm("encoder.pre_encode.pre_norm", "params/encoder/subsampling/norm")
 OUTPUT_PROJECTION = linear("encoder.out_proj", "params/encoder/out")
 CTC_HEAD = linear("decoder.decoder_layers.0", "params/decoder/out")
+HYBRID_CTC_HEAD = linear("ctc_decoder.decoder_layers.0", "params/ctc_head/out")
+
+LSTM_PREDICTION = [
+    Row("decoder.prediction.embed.weight", "params/decoder/prediction/embedding/table", without_padding),
+    *[
+        Row(
+            f"decoder.prediction.dec_rnn.lstm.{kind}_{peer}_l{{i}}",
+            f"params/decoder/prediction/lstm/{ours}_{{i}}/{name}",
+            to,
+        )
+        for kind, name, to in (("weight", "kernel", dense), ("bias", "bias", same))
+        for peer, ours in (("ih", "input"), ("hh", "hidden"))
+    ],
+]
+STATELESS_PREDICTION = [
+    Row("decoder.prediction.embeds.{i}.weight", "params/decoder/prediction/embedding_{i}/table", without_padding)
+]
 
 
 def strided_convolutions(peer: str, ours: str, *, factor: int, channels: int, depthwise: bool) -> list[Row]:
@@ -154,14 +178,25 @@ def conformer_rows(encoder: Mapping[str, Any]) -> list[Row]:
     return rows + (OUTPUT_PROJECTION if encoder["output_width"] else [])
 
 
+def transducer_rows(decoder: Mapping[str, Any]) -> list[Row]:
+    """Prediction network and joint. The peer numbers the joint's dropout only where there is one."""
+    return [
+        *(LSTM_PREDICTION if decoder["prediction"] == "lstm" else STATELESS_PREDICTION),
+        *linear("joint.enc", "params/decoder/joint/encoded"),
+        *linear("joint.pred", "params/decoder/joint/predicted"),
+        *linear(f"joint.joint_net.{2 if decoder['joint_dropout'] > 0 else 1}", "params/decoder/joint/out"),
+    ]
+
+
 ENCODERS = {"fastconformer": conformer_rows}
-DECODERS = {"ctc": lambda decoder: CTC_HEAD}
+DECODERS = {"ctc": lambda decoder: CTC_HEAD, "transducer": transducer_rows}
 
 
 def rows_of(model: Mapping[str, Any]) -> list[Row]:
     """The rows that a `model` dict calls for."""
     encoder, decoder = model["encoder"], model["decoder"]
-    return [*ENCODERS[encoder["name"]](encoder), *DECODERS[decoder["name"]](decoder)]
+    rows = [*ENCODERS[encoder["name"]](encoder), *DECODERS[decoder["name"]](decoder)]
+    return rows + (HYBRID_CTC_HEAD if model["task"] == "hybrid" else [])
 
 
 def to_variables(tensors: Mapping[str, np.ndarray], rows: Sequence[Row], expected: Mapping[str, Any]) -> Variables:

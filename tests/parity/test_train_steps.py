@@ -1,5 +1,6 @@
 """Twenty AdamW steps from the peer's weights give the peer's losses, gradient norms, rates and final weights."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from jaxspeech.configuration import build
 from jaxspeech.features.filterbank import mel_filterbank
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.tasks.transducer import TransducerModel, transducer_losses
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
@@ -32,7 +34,10 @@ class Tolerance(NamedTuple):
 
 # With features as exact as the peer's network saw them, and with float32 features, whose rounding (2e-6 RMS from
 # float64 here, as there) puts a ReLU input near zero on its other side, which Adam amplifies.
-EXACT = Tolerance(loss=np.where(FIRST, 5e-6, 1e-4), grad_norm=np.where(FIRST, 5e-5, 5e-4))
+EXACT = {
+    "ctc": Tolerance(loss=np.where(FIRST, 5e-6, 1e-4), grad_norm=np.where(FIRST, 5e-5, 5e-4)),
+    "rnnt": Tolerance(loss=np.where(FIRST, 5e-6, 5e-5), grad_norm=np.where(FIRST, 5e-5, 5e-4)),
+}
 ROUNDED = Tolerance(loss=5e-3, grad_norm=3e-2)
 
 
@@ -44,14 +49,18 @@ class FeatureTask(NamedTuple):
 
     def loss(self, variables, batch, key):
         features = batch.samples.reshape(len(batch.samples), -1, self.model.frontend.num_mels)
+        transducer = isinstance(self.model, TransducerModel)
 
-        def logits(model):
+        def outputs(model):
             encoded, num_frames = model.encode_features(features, batch.num_samples, train=True)
-            return model.decoder(encoded), num_frames
+            decode = partial(model.decoder.joint_inputs, labels=batch.labels) if transducer else model.decoder
+            return decode(encoded), num_frames
 
-        (logits, num_frames), updates = self.model.apply(variables, method=logits, mutable=["batch_stats"])
+        (outputs, num_frames), updates = self.model.apply(variables, method=outputs, mutable=["batch_stats"])
+        if transducer:
+            return transducer_losses(self.model, outputs, num_frames, batch, key), dict(updates)
         blank_id = self.model.decoder.vocab_size
-        return ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=blank_id), dict(updates)
+        return ctc_loss(outputs, num_frames, batch.labels, batch.num_labels, blank_id=blank_id), dict(updates)
 
 
 class Run(NamedTuple):
@@ -86,18 +95,31 @@ def one_of(optimizers):
     return optax.GradientTransformation(init, update)
 
 
+@pytest.fixture(scope="module", params=EXACT)
+def kind(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def peer(refs):
-    with np.load(refs / "train_ctc.npz") as file:
+def exact(kind):
+    return EXACT[kind]
+
+
+@pytest.fixture(scope="module")
+def peer(refs, kind):
+    with np.load(refs / f"train_{kind}.npz") as file:
         return {name: file[name] for name in file.files}
 
 
 @pytest.fixture(scope="module")
-def run(refs, peer):
+def run(refs, peer, kind):
     """(frontend, weight decay) -> Run; the frontend takes samples and their numbers to features."""
-    archive = load_nemo(refs / "fc_ctc_bpe.nemo")
-    without_dropout = {name: 0.0 for name in archive.model["encoder"] if name.startswith("dropout")}
-    config = archive.model | {"encoder": archive.model["encoder"] | without_dropout}
+    archive = load_nemo(refs / f"fc_{kind}_bpe.nemo")
+    encoder, decoder = archive.model["encoder"], archive.model["decoder"]
+    config = archive.model | {
+        "encoder": encoder | {name: 0.0 for name in encoder if name.startswith("dropout")},
+        "decoder": decoder | {name: 0.0 for name in decoder if name.endswith("dropout")},
+    }
     model = build(config).model
 
     def configured(weight_decay):
@@ -129,8 +151,8 @@ def run(refs, peer):
         variables = jax.device_get(state.variables)
         return Run(
             metrics={name: np.array([told[name] for told in metrics]) for name in metrics[0]},
-            before=by_peer_name(config, archive.variables["params"]),
-            after=by_peer_name(config, variables["params"]),
+            before=by_peer_name(archive.model, archive.variables["params"]),
+            after=by_peer_name(archive.model, variables["params"]),
             batch_stats=variables["batch_stats"],
         )
 
@@ -159,10 +181,9 @@ def float64_features(model, samples, num_samples):
     return features, num_frames
 
 
-@pytest.mark.parametrize(
-    ("frontend", "tolerance"), [(float64_features, EXACT), (our_features, ROUNDED)], ids=["float64 mel", "our mel"]
-)
-def test_losses_norms_and_rates(run, peer, frontend, tolerance):
+@pytest.mark.parametrize("frontend", [float64_features, our_features], ids=["float64 mel", "our mel"])
+def test_losses_norms_and_rates(run, peer, exact, frontend):
+    tolerance = exact if frontend is float64_features else ROUNDED
     metrics = run(frontend, 1e-3).metrics
     np.testing.assert_allclose(metrics["learning_rate"], peer["lr"], rtol=1e-5)
     assert (relative(metrics["loss"], peer["loss"]) <= tolerance.loss).all()
@@ -187,11 +208,18 @@ def test_final_weights_and_statistics(run, peer):
         np.testing.assert_allclose(variance, theirs, rtol=5e-4)
 
 
-def test_strong_decay(run, peer):
-    """Decay of 0.5 on every parameter, biases and norms too: leaving some out would show in the weights' norms."""
+def test_strong_decay(run, peer, exact):
+    """Decay of 0.5 on every parameter, biases and norms too: leaving some out would show in the weights' norms.
+
+    The peer's own float32 run leaves its float64 one where a ReLU changes its side: from there on only the loose bound
+    holds.
+    """
     done = run(float64_features, 0.5)
-    assert (relative(done.metrics["loss"], peer["wd0.5_loss"]) <= EXACT.loss).all()
-    assert (relative(done.metrics["grad_norm"], peer["wd0.5_grad_norm"]) <= EXACT.grad_norm).all()
+    together = np.cumsum(relative(peer["wd0.5_loss"], peer["wd0.5_loss_f64"]) > 5e-5) == 0
+    assert together[:9].all()
+    for name, strict, loose in (("loss", exact.loss, ROUNDED.loss), ("grad_norm", exact.grad_norm, ROUNDED.grad_norm)):
+        off = relative(done.metrics[name], peer[f"wd0.5_{name}"])
+        assert (off <= np.where(together, strict, loose)).all(), name
     flat = set(peer["flat_names"].tolist())
     for name, norm in zip(peer["names"].tolist(), peer["wd0.5_final_l2"], strict=True):
         if name not in flat:

@@ -1,0 +1,70 @@
+"""What every task of speech recognition shares: waveform -> features -> SpecAugment -> encoder."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.encoders.fastconformer import FastConformer
+from jaxspeech.features.mel import MelSpectrogram
+from jaxspeech.features.mfcc import MFCC
+from jaxspeech.features.specaugment import SpecAugment
+from jaxspeech.types import Variables
+
+# The random streams that training draws from.
+STREAMS = ("dither", "specaugment", "dropout", "stochastic_depth")
+
+
+class AcousticModel(nn.Module):
+    """The parts in the order in which data flows; each method starts the flow at another place or ends it earlier.
+
+    All take padded rows with their lengths, and return such.
+    """
+
+    frontend: MelSpectrogram | MFCC
+    encoder: FastConformer
+    spec_augment: SpecAugment | None = None
+
+    def features(
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
+    ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
+        """Log-mel or MFCC frames of the waveforms, augmented when training."""
+        features, num_frames = self.frontend(samples, num_samples, train=train)
+        if train and self.spec_augment is not None:
+            features = self.spec_augment(features, num_frames)
+        return features, num_frames
+
+    def encode_features(
+        self, features: Float[Any, "B T F"], num_frames: Int[Any, " B"], *, train: bool = False
+    ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
+        """Encoder frames of features."""
+        return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), train=train)
+
+    def encode(
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
+    ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
+        """Encoder frames of waveforms."""
+        return self.encode_features(*self.features(samples, num_samples, train=train), train=train)
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds of audio for one encoder frame."""
+        return self.frontend.hop_seconds * self.encoder.total_factor
+
+
+def shortest_audio(model: AcousticModel) -> tuple[Float[Array, "1 S"], Int[Array, " 1"]]:
+    """Silence, long enough to reach every layer: parameters do not depend on the length."""
+    samples = jnp.zeros((1, model.frontend.sample_rate // 2))
+    return samples, jnp.array([samples.shape[1]])
+
+
+def training_streams(key: Any) -> dict[str, Any]:
+    """A key for each random stream of one step."""
+    return dict(zip(STREAMS, jax.random.split(key, len(STREAMS)), strict=True))
+
+
+def mutable_collections(variables: Variables) -> list[str]:
+    """What training changes beside the parameters: running statistics."""
+    return [name for name in variables if name != "params"]

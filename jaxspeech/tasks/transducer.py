@@ -1,0 +1,182 @@
+"""Speech recognition with a transducer: encoder and prediction network -> joint -> RNN-T, TDT or multi-blank loss.
+
+Which of the three it is follows from the decoder's fields: `durations` make it a TDT, `big_blanks` a multi-blank RNN-T.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
+from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss, rnnt_joint_loss, tdt_joint_loss
+from jaxspeech.search.tokens import Tokens
+from jaxspeech.search.transducer import greedy_start, transducer_greedy
+from jaxspeech.tasks.acoustic import AcousticModel, mutable_collections, shortest_audio, training_streams
+from jaxspeech.tasks.task import Task
+from jaxspeech.types import Batch, Variables
+
+
+@dataclass(frozen=True)
+class TransducerLoss:
+    """Options of the loss.
+
+    Attributes:
+      fastemit: weight of FastEmit (Yu et al., 2021).
+      clamp: largest gradient of a logit; without limit where it is not positive.
+      sigma: taken from every token's log-probability, TDT and multi-blank (Xu et al., 2023, under-normalisation).
+      omega: share of the steps that train a TDT as an RNN-T, on its tokens alone.
+    """
+
+    fastemit: float = 0.0
+    clamp: float = -1.0
+    sigma: float = 0.0
+    omega: float = 0.0
+
+
+@dataclass(frozen=True)
+class TransducerSearch:
+    """Options of the greedy search.
+
+    Attributes:
+      max_symbols: most tokens in one frame.
+    """
+
+    max_symbols: int = 10
+
+
+class TransducerModel(AcousticModel, kw_only=True):
+    """An encoder with a prediction network and a joint."""
+
+    decoder: TransducerDecoder
+    loss: TransducerLoss = TransducerLoss()
+    search: TransducerSearch = TransducerSearch()
+
+    def joint_inputs(
+        self,
+        samples: Float[Any, "B S"],
+        num_samples: Int[Any, " B"],
+        labels: Int[Any, "B U"],
+        *,
+        train: bool = False,
+    ) -> tuple[JointInputs, Int[Array, " B"]]:
+        """What the losses take: both sides of the joint, projected, and its output layer; with the encoder's frames."""
+        encoded, num_frames = self.encode(samples, num_samples, train=train)
+        return self.decoder.joint_inputs(encoded, labels, train=train), num_frames
+
+    def logits(
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], labels: Int[Any, "B U"], *, train: bool = False
+    ) -> tuple[Float[Array, "B T N W"], Int[Array, " B"]]:
+        """Unnormalised scores of every output at each place of the lattice, N = U + 1: much memory."""
+        encoded, num_frames = self.encode(samples, num_samples, train=train)
+        return self.decoder(encoded, labels, train=train), num_frames
+
+    __call__ = logits
+
+
+def transducer_task(model: TransducerModel) -> Task:
+    """The pure functions over `model`."""
+
+    def init(key: Any) -> Variables:
+        return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32)))
+
+    def loss(variables: Variables, batch: Batch, key: Any) -> tuple[Float[Array, " B"], Variables]:
+        key, loss_key = jax.random.split(key)
+        (inputs, num_frames), updates = model.apply(
+            variables,
+            batch.samples,
+            batch.num_samples,
+            batch.labels,
+            train=True,
+            rngs=training_streams(key),
+            mutable=mutable_collections(variables),
+            method="joint_inputs",
+        )
+        return transducer_losses(model, inputs, num_frames, batch, loss_key), dict(updates)
+
+    def predict(variables: Variables, batch: Batch) -> Tokens:
+        apply: Any = model.apply
+        encoded, num_frames = apply(variables, batch.samples, batch.num_samples, method="encode")
+        return greedy(model, variables, encoded, num_frames)
+
+    return Task(
+        model=model,
+        init=init,
+        loss=loss,
+        predict=predict,
+        log_probs=None,
+        sample_rate=model.frontend.sample_rate,
+        frame_seconds=model.frame_seconds,
+        vocab_size=model.decoder.vocab_size,
+    )
+
+
+def transducer_losses(
+    model: TransducerModel, inputs: JointInputs, num_frames: Int[Array, " B"], batch: Batch, key: Any
+) -> Float[Array, " B"]:
+    """The loss of each row, of the kind that the decoder calls for.
+
+    Args:
+      model: whose decoder made the inputs.
+      inputs, num_frames: of `joint_inputs`.
+      batch: whose labels it is.
+      key: for the joint's dropout, and for TDT's omega.
+    """
+    decoder, options = model.decoder, model.loss
+    draw_key, dropout_key = jax.random.split(key)
+    lengths_and_labels = (num_frames, batch.labels, batch.num_labels)
+    shared = {
+        "blank_id": decoder.blank_id,
+        "activation": decoder.activation,
+        "dropout": decoder.joint_dropout,
+        "key": dropout_key,
+        "fastemit": options.fastemit,
+        "clamp": options.clamp,
+    }
+
+    def rnnt(inputs: JointInputs) -> Float[Array, " B"]:
+        return rnnt_joint_loss(*inputs, *lengths_and_labels, **shared)
+
+    if decoder.big_blanks:
+        return multiblank_rnnt_joint_loss(
+            *inputs, *lengths_and_labels, **shared, big_blank_durations=decoder.big_blanks, sigma=options.sigma
+        )
+    if not decoder.durations:
+        return rnnt(inputs)
+
+    def tdt(inputs: JointInputs) -> Float[Array, " B"]:
+        return tdt_joint_loss(*inputs, *lengths_and_labels, **shared, durations=decoder.durations, sigma=options.sigma)
+
+    def tokens_alone(inputs: JointInputs) -> Float[Array, " B"]:
+        num_tokens = decoder.blank_id + 1
+        return rnnt(inputs._replace(kernel=inputs.kernel[:, :num_tokens], bias=inputs.bias[:num_tokens]))
+
+    if options.omega == 0:
+        return tdt(inputs)
+    # One draw for the whole batch, as in the peer.
+    return jax.lax.cond(jax.random.uniform(draw_key) < options.omega, tokens_alone, tdt, inputs)
+
+
+def greedy(
+    model: TransducerModel, variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]
+) -> Tokens:
+    """Label looping over encoder frames."""
+    decoder = model.decoder
+    apply: Any = partial(decoder.apply, {"params": variables["params"]["decoder"]})
+    predict = partial(apply, method="predict")
+    start = greedy_start(predict, decoder.initial_state(len(encoded)), start_id=decoder.vocab_size)
+    tokens, _ = transducer_greedy(
+        predict,
+        partial(apply, method="logits"),
+        apply(encoded, method="project"),
+        num_frames,
+        start,
+        blank_id=decoder.blank_id,
+        durations=decoder.durations,
+        big_blank_durations=decoder.big_blanks,
+        max_symbols=model.search.max_symbols,
+    )
+    return tokens

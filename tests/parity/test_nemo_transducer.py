@@ -1,0 +1,147 @@
+"""The FastConformer transducers of the peer's files give the peer's numbers, from features to text and gradients."""
+
+import json
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.archive import Archive
+from jaxspeech.configuration import build
+from jaxspeech.interop.nemo import load_nemo
+from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.transducer import transducer_losses
+from jaxspeech.types import Batch
+from tests.parity.naming import by_peer_name
+from tests.parity.reference import inputs_of, targets_of, worst
+
+RNNT = ["fc_rnnt_bpe", "fc_rnnt_bpe_2l", "fc_rnnt_stateless", "fc_hybrid_rnnt_ctc"]
+TDT = ["fc_tdt_bpe", "fc_hybrid_tdt_ctc"]
+FAMILIES = [*RNNT, *TDT, "fc_multiblank_rnnt"]
+
+
+class Family(NamedTuple):
+    """One .nemo file of the peer, what it computed, and what we do from the same input."""
+
+    archive: Archive
+    variables: Any
+    task: Task
+    peer: dict[str, np.ndarray]
+    said: dict[str, Any]  # the peer's texts and settings
+    encoded: np.ndarray
+    num_frames: np.ndarray
+    logits: np.ndarray  # from the peer's features
+    logits_from_audio: np.ndarray
+    losses: np.ndarray
+
+
+def without_chance(model: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without the loss's draws."""
+    quiet = {"dropout": 0.0, "joint_dropout": 0.0}
+    return model | {"decoder": model["decoder"] | quiet, "loss": model["loss"] | {"omega": 0.0}}
+
+
+def batch_of(peer) -> Batch:
+    samples, num_samples = peer["audio"], peer["audio_len"].astype(np.int32)
+    return Batch(samples, num_samples, *targets_of(peer), np.arange(len(samples), dtype=np.int32))
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request, refs) -> Family:
+    archive = load_nemo(refs / f"{request.param}.nemo")
+    task = build(without_chance(archive.model))
+    with np.load(refs / f"{request.param}.npz") as file:
+        peer = {name: file[name] for name in file.files}
+    said = json.loads((refs / f"{request.param}.json").read_text())
+    batch = batch_of(peer)
+
+    def run(model, features, num_features):
+        encoded, num_frames = model.encode_features(features, num_features)
+        inputs = model.decoder.joint_inputs(encoded, batch.labels)
+        from_audio, _ = model.decoder(model.encode(batch.samples, batch.num_samples)[0], batch.labels), None
+        losses = transducer_losses(model, inputs, num_frames, batch, jax.random.key(0))
+        return encoded, num_frames, model.decoder(encoded, batch.labels), from_audio, losses
+
+    variables = jax.device_put(archive.variables)
+    outputs = jax.jit(partial(task.model.apply, method=run))(variables, *inputs_of(peer))
+    return Family(archive, variables, task, peer, said, *jax.tree.map(np.asarray, outputs))
+
+
+def test_encoder(family):
+    real, anywhere = worst(family.encoded, family.peer["enc_out"].transpose(0, 2, 1), family.num_frames)
+    assert real < 1e-4 and anywhere < 1e-4
+    np.testing.assert_array_equal(family.num_frames, family.peer["enc_out_len"])
+
+
+def test_joint(family):
+    theirs = family.peer["joint_raw"]
+    assert family.logits.shape == theirs.shape
+    for row, n in enumerate(family.num_frames):
+        assert np.abs(family.logits[row, :n] - theirs[row, :n]).max() < 1e-4
+        assert np.abs(family.logits_from_audio[row, :n] - theirs[row, :n]).max() < 1e-3
+
+
+def test_losses(family):
+    name = next(n for n in ("loss_pytorch_sigma", "loss_numba", "loss_pytorch") if n in family.peer)
+    np.testing.assert_allclose(family.losses, family.peer[name], rtol=1e-4)
+
+
+def test_greedy_text_from_audio(family):
+    """Ids, times and scores are checked in test_transducer_decoding.py; this is the task's own way to the text."""
+    if "rnnt_greedy_batch" not in family.said:
+        pytest.skip("the peer's batched search for big blanks is not independent of the batch")
+    tokens = jax.jit(family.task.predict)(family.variables, batch_of(family.peer))
+    for row, hypothesis in enumerate(family.said["rnnt_greedy_batch"]):
+        ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
+        assert family.archive.tokenizer.decode(ids) == hypothesis["text"]
+        np.testing.assert_allclose(tokens.score[row], hypothesis["score"], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["fc_hybrid_rnnt_ctc", "fc_hybrid_tdt_ctc"], indirect=True)
+def test_the_hybrids_ctc_head(family):
+    peer, batch = family.peer, batch_of(family.peer)
+    assert family.task.log_probs is not None
+    log_probs, num_frames = jax.jit(family.task.log_probs)(family.variables, batch)
+    assert worst(np.asarray(log_probs), peer["ctc.log_probs"], num_frames)[0] < 1e-3
+    losses = ctc_loss(log_probs, num_frames, batch.labels, batch.num_labels, blank_id=family.task.vocab_size)
+    np.testing.assert_allclose(losses, peer["ctc.ctc_loss_per_utt"], rtol=1e-3)
+    assert family.archive.model["ctc_weight"] == family.said["ctc_loss_weight"]
+
+    model = family.archive.model
+    by_ctc = build(model | {"search": model["search"] | {"head": "ctc"}})
+    tokens = jax.jit(by_ctc.predict)(family.variables, batch)
+    for row, hypothesis in enumerate(family.said["ctc.ctc_greedy_batch"]):
+        ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
+        assert family.archive.tokenizer.decode(ids) == hypothesis["text"]
+
+
+# These files hold the peer's gradients.
+@pytest.mark.parametrize("family", ["fc_rnnt_bpe", "fc_hybrid_rnnt_ctc"], indirect=True)
+def test_gradients(family):
+    batch = batch_of(family.peer)
+
+    def loss(params, features, num_features):
+        def joint_inputs(model):
+            encoded, num_frames = model.encode_features(features, num_features)
+            return model.decoder.joint_inputs(encoded, batch.labels), num_frames
+
+        variables = family.variables | {"params": params}
+        inputs, num_frames = family.task.model.apply(variables, method=joint_inputs)
+        return transducer_losses(family.task.model, inputs, num_frames, batch, jax.random.key(0)).mean()
+
+    quick = {"xla_backend_optimization_level": 0}  # compiles in half the time
+    grads = jax.jit(jax.grad(loss), compiler_options=quick)(family.variables["params"], *inputs_of(family.peer))
+    ours = by_peer_name(family.archive.model, grads)
+    largest = family.peer["grad_norms"].max()
+    for name, norm in zip(family.peer["grad_names"].tolist(), family.peer["grad_norms"], strict=True):
+        row, grad = ours[name]
+        # A softmax does not see a bias of its keys: that gradient is zero but for rounding.
+        np.testing.assert_allclose(np.linalg.norm(grad), norm, rtol=1e-4, atol=1e-6 * largest, err_msg=name)
+        if f"grad.{name}" in family.peer:
+            theirs = row.transform(family.peer[f"grad.{name}"])
+            assert np.linalg.norm(grad - theirs) <= 1e-4 * norm + 1e-6 * largest, name
+    assert jnp.isfinite(largest)

@@ -1,0 +1,197 @@
+"""Transducer and hybrid tasks: the loss of each kind, what the padding may hold, and which head decides."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.configuration import build
+from jaxspeech.errors import ConfigError
+from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_loss
+from jaxspeech.tasks.inference import with_head
+from jaxspeech.tasks.transducer import transducer_losses
+from jaxspeech.types import Batch
+
+V = 10
+BASE = {
+    "features": {"name": "mel", "num_mels": 16, "dither": 0.0},
+    "encoder": {
+        "name": "fastconformer",
+        "num_layers": 1,
+        "width": 16,
+        "num_heads": 2,
+        "subsampling": "stacking",
+        "dropout": 0.0,
+        "dropout_pre_encoder": 0.0,
+        "dropout_att": 0.0,
+    },
+}
+DECODER = {"name": "transducer", "vocab_size": V, "width": 12, "joint_width": 14, "dropout": 0.0, "joint_dropout": 0.0}
+KINDS = {
+    "rnnt": ({}, {"fastemit": 0.1}),
+    "tdt": ({"durations": (0, 1, 2)}, {"sigma": 0.05}),
+    "multi-blank": ({"big_blanks": (2, 3)}, {"sigma": 0.05}),
+}
+
+
+def config(kind: str, **more):
+    decoder, loss = KINDS[kind]
+    return {"task": "transducer", **BASE, "decoder": DECODER | decoder, "loss": loss} | more
+
+
+def make_batch() -> Batch:
+    """A usual row, one with a single label, one without labels, and a filler."""
+    rng = np.random.default_rng(0)
+    return Batch(
+        samples=rng.normal(size=(4, 16000)).astype(np.float32),
+        num_samples=np.array([16000, 9000, 8000, 0], np.int32),
+        labels=rng.integers(0, V, (4, 5)).astype(np.int32),
+        num_labels=np.array([5, 1, 0, 0], np.int32),
+        index=np.array([7, 8, 9, -1], np.int32),
+    )
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request):
+    task = build(config(request.param))
+    return request.param, task, jax.jit(task.init)(jax.random.key(0))
+
+
+def test_loss_is_that_of_the_models_logits(kind):
+    name, task, variables = kind
+    batch = make_batch()
+    losses, updates = jax.jit(task.loss)(variables, batch, jax.random.key(1))
+    assert losses.shape == (4,) and losses.dtype == jnp.float32 and set(updates) == {"batch_stats"}
+    (logits, num_frames), _ = task.model.apply(
+        variables, batch.samples, batch.num_samples, batch.labels, train=True, mutable=["batch_stats"]
+    )
+    loss = {"rnnt": rnnt_loss, "tdt": tdt_loss, "multi-blank": multiblank_rnnt_loss}[name]
+    options = {"tdt": {"durations": (0, 1, 2), "sigma": 0.05}, "rnnt": {"fastemit": 0.1}}.get(
+        name, {"big_blank_durations": (2, 3), "sigma": 0.05}
+    )
+    blank_id = task.model.decoder.blank_id
+    expected = loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=blank_id, **options)
+    np.testing.assert_allclose(losses[:3], expected[:3], rtol=1e-5)
+    assert np.isfinite(losses[:3]).all()
+
+
+def test_padding_and_fillers_change_no_gradient(kind):
+    _, task, variables = kind
+    batch = make_batch()
+
+    @jax.jit
+    def gradient(batch: Batch):
+        def real_rows(params):
+            losses, _ = task.loss(variables | {"params": params}, batch, jax.random.key(1))
+            return jnp.where(batch.index >= 0, losses, 0).sum()
+
+        return jax.grad(real_rows)(variables["params"])
+
+    real = np.arange(16000) < batch.num_samples[:, None]
+    label = np.arange(5) < batch.num_labels[:, None]
+    spoilt = batch._replace(
+        samples=np.where(real, batch.samples, np.nan), labels=np.where(label, batch.labels, 10**6).astype(np.int32)
+    )
+    usual, other = gradient(batch), gradient(spoilt)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(usual))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), usual, other)
+
+
+def test_prediction_reads_no_label_and_no_padding(kind):
+    _, task, variables = kind
+    batch = make_batch()
+    real = np.arange(16000) < batch.num_samples[:, None]
+    other = batch._replace(samples=np.where(real, batch.samples, np.nan), labels=np.full_like(batch.labels, 10**6))
+    predict = jax.jit(task.predict)
+    tokens, again = predict(variables, batch), predict(variables, other)
+    np.testing.assert_array_equal(tokens.num_tokens, again.num_tokens)
+    assert tokens.num_tokens[3] == 0 and tokens.num_tokens.max() > 0
+    for b, n in enumerate(tokens.num_tokens):
+        np.testing.assert_array_equal(tokens.ids[b, :n], again.ids[b, :n])
+
+
+def test_dropout_draws_anew_for_each_key():
+    task = build(config("rnnt", decoder=DECODER | {"joint_dropout": 0.5}))
+    variables, batch = jax.jit(task.init)(jax.random.key(0)), make_batch()
+    loss = jax.jit(task.loss)
+    first, same, other = (loss(variables, batch, jax.random.key(k))[0][0] for k in (1, 1, 2))
+    assert first == same != other
+
+
+def test_omega_trains_tokens_alone():
+    batch, losses = make_batch(), {}
+    for omega in (0.0, 0.5, 1.0):
+        task = build(config("tdt", loss={"omega": omega}))
+        variables = jax.jit(task.init)(jax.random.key(0))
+        losses[omega] = np.array([jax.jit(task.loss)(variables, batch, jax.random.key(k))[0][0] for k in range(8)])
+    (logits, num_frames), _ = task.model.apply(
+        variables, batch.samples, batch.num_samples, batch.labels, train=True, mutable=["batch_stats"]
+    )
+    tokens = rnnt_loss(logits[..., : V + 1], num_frames, batch.labels, batch.num_labels, blank_id=V)
+    np.testing.assert_allclose(losses[1.0], tokens[0], rtol=1e-5)
+    assert (np.isclose(losses[0.5], losses[0.0]) ^ np.isclose(losses[0.5], losses[1.0])).all()
+    assert 0 < np.isclose(losses[0.5], losses[0.0]).sum() < 8
+
+
+@pytest.fixture(scope="module")
+def hybrid():
+    settings = config("tdt", task="hybrid", ctc_weight=0.25)
+    task = build(settings)
+    return settings, task, jax.jit(task.init)(jax.random.key(0))
+
+
+def test_hybrid_loss_is_the_weighted_sum(hybrid):
+    _, task, variables = hybrid
+    batch, key = make_batch(), jax.random.key(1)
+    losses, _ = jax.jit(task.loss)(variables, batch, key)
+    (inputs, logits, num_frames), _ = task.model.apply(
+        variables, batch.samples, batch.num_samples, batch.labels, train=True, mutable=["batch_stats"]
+    )
+    transducer = transducer_losses(task.model, inputs, num_frames, batch, key)
+    ctc = ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=V)
+    np.testing.assert_allclose(losses[:3], (0.75 * transducer + 0.25 * ctc)[:3], rtol=1e-5)
+
+
+def test_hybrid_learns_from_what_ctc_cannot_align(hybrid):
+    _, task, variables = hybrid
+    batch = make_batch()
+    # Two frames, five labels: a transducer emits several in one frame.
+    batch = batch._replace(num_samples=np.array([2400, 9000, 8000, 0], np.int32))
+    losses, _ = jax.jit(task.loss)(variables, batch, jax.random.key(1))
+    assert np.isfinite(losses[:3]).all()
+
+
+def test_either_head_decides(hybrid):
+    settings, task, variables = hybrid
+    by_ctc = build(with_head(settings, "ctc"))
+    batch = make_batch()
+    tokens = jax.jit(by_ctc.predict)(variables, batch)
+    log_probs, num_frames = jax.jit(by_ctc.log_probs)(variables, batch)
+    best = np.argmax(log_probs[0, : num_frames[0]], -1)
+    merged = [k for k, previous in zip(best, [-1, *best], strict=False) if k not in (previous, V)]
+    assert np.asarray(tokens.ids[0, : tokens.num_tokens[0]]).tolist() == merged
+    other = jax.jit(task.predict)(variables, batch)
+    assert not np.array_equal(other.num_tokens, tokens.num_tokens) or not np.array_equal(other.ids, tokens.ids)
+
+
+def test_a_head_that_is_not_there_is_one_line(hybrid):
+    settings, _, _ = hybrid
+    with pytest.raises(ConfigError, match="transducer"):
+        with_head(settings, "rnnt")
+    with pytest.raises(ConfigError, match="only a hybrid"):
+        with_head(config("rnnt"), "ctc")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"decoder": {"name": "ctc", "vocab_size": V}}, "model.decoder.name must be 'transducer'"),
+        ({"loss": {"fastemitt": 0.1}}, "model.loss.fastemitt is not a field.*fastemit"),
+        ({"search": {"head": "ctc"}}, "model.search.head is not a field"),
+        ({"ctc_weight": 0.3}, "model.ctc_weight is not a field"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line(change, message):
+    with pytest.raises(ConfigError, match=message):
+        build(config("rnnt") | change)
