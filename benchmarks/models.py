@@ -30,6 +30,13 @@ def ctc_config(size: str, *, spec_augment: bool = False, **encoder: Any) -> dict
     return config
 
 
+def transducer_config(size: str, *, joint_width: int, spec_augment: bool = False, **encoder: Any) -> dict[str, Any]:
+    """A FastConformer-Transducer of one of the sizes above, with prediction and joint of one width."""
+    decoder = {"name": "transducer", "vocab_size": VOCAB_SIZE, "width": joint_width, "joint_width": joint_width}
+    decoder["dtype"] = encoder.get("dtype", "float32")
+    return ctc_config(size, spec_augment=spec_augment, **encoder) | {"task": "transducer", "decoder": decoder}
+
+
 def noise_batch(batch_size: int, seconds: float, *, num_labels: int = 40) -> Batch:
     """White noise of equal lengths with random transcripts, on the device."""
     rng = np.random.default_rng(0)

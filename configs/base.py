@@ -55,24 +55,59 @@ def base_config() -> ConfigDict:
 
 def fastconformer_ctc(**encoder) -> ConfigDict:
     """A FastConformer with a CTC head and NeMo's settings, but for the fields of the encoder that are given."""
+    return ConfigDict({"task": "ctc", **_fastconformer(encoder), "decoder": {"name": "ctc", "vocab_size": 0}})
+
+
+def fastconformer_transducer(*, decoder: dict | None = None, loss: dict | None = None, **encoder) -> ConfigDict:
+    """A FastConformer transducer with NeMo's settings, but for the given fields of decoder, loss and encoder.
+
+    It is an RNN-T, or with `durations` of the decoder a TDT. Training and inference share `dtype`.
+    """
+    transducer = {
+        "name": "transducer",
+        "vocab_size": 0,  # the tokenizer decides
+        "prediction": "lstm",
+        "width": 640,
+        "num_layers": 1,
+        "joint_width": 640,
+        "activation": "relu",
+        "dropout": 0.2,
+        "joint_dropout": 0.2,
+        "durations": (),
+        "dtype": encoder.get("dtype", "float32"),
+    }
+    options = {"fastemit": 0.0, "clamp": -1.0, "sigma": 0.0, "omega": 0.0}
     return ConfigDict(
         {
-            "task": "ctc",
-            "features": {"name": "mel", "sample_rate": 16000, "num_mels": 80},
-            "spec_augment": {"freq_masks": 2, "freq_width": 27, "time_masks": 10, "time_width": 0.05},
-            "encoder": {
-                "name": "fastconformer",
-                "subsampling": "dw_striding",
-                "subsampling_factor": 8,
-                "subsampling_channels": 256,
-                "xscaling": True,
-                "conv_kernel": 9,
-                "dropout": 0.1,
-                "dropout_pre_encoder": 0.1,
-                "dropout_att": 0.1,
-                "dtype": "float32",
-                **encoder,
-            },
-            "decoder": {"name": "ctc", "vocab_size": 0},  # the tokenizer decides
+            "task": "transducer",
+            **_fastconformer(encoder),
+            "decoder": transducer | (decoder or {}),
+            "loss": options | (loss or {}),
+            "search": {"max_symbols": 10},
         }
     )
+
+
+# Token-and-duration transducer: how far one output may reach, and NeMo's settings of its loss.
+TDT_DURATIONS = (0, 1, 2, 3, 4)
+TDT_LOSS = {"sigma": 0.02, "omega": 0.1}
+
+
+def _fastconformer(encoder: dict) -> dict:
+    return {
+        "features": {"name": "mel", "sample_rate": 16000, "num_mels": 80},
+        "spec_augment": {"freq_masks": 2, "freq_width": 27, "time_masks": 10, "time_width": 0.05},
+        "encoder": {
+            "name": "fastconformer",
+            "subsampling": "dw_striding",
+            "subsampling_factor": 8,
+            "subsampling_channels": 256,
+            "xscaling": True,
+            "conv_kernel": 9,
+            "dropout": 0.1,
+            "dropout_pre_encoder": 0.1,
+            "dropout_att": 0.1,
+            "dtype": "float32",
+            **encoder,
+        },
+    }

@@ -2,13 +2,24 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import jax
 import pytest
 from ml_collections import ConfigDict
 
-from configs import fastconformer_ctc, fsdd, librispeech, librispeech_mini, quickstart
+from configs import (
+    fastconformer_ctc,
+    fastconformer_hybrid,
+    fastconformer_tdt,
+    fastconformer_transducer,
+    fsdd,
+    fsdd_tdt,
+    librispeech,
+    librispeech_mini,
+    quickstart,
+)
 from configs.base import base_config
 from jaxspeech.configuration import build
 from jaxspeech.data.augment import parse_augment
@@ -21,6 +32,12 @@ RECIPES = {
     "librispeech_mini": librispeech_mini.get_config,
     "librispeech": librispeech.get_config,
     "fastconformer_ctc": fastconformer_ctc.get_config,
+    "quickstart:tdt": partial(quickstart.get_config, "tdt"),
+    "fsdd_tdt": fsdd_tdt.get_config,
+    "fastconformer_transducer": fastconformer_transducer.get_config,
+    "fastconformer_tdt": fastconformer_tdt.get_config,
+    "fastconformer_hybrid": fastconformer_hybrid.get_config,
+    "fastconformer_hybrid:tdt": partial(fastconformer_hybrid.get_config, "small-tdt"),
 }
 
 
@@ -53,9 +70,22 @@ def test_published_sizes(size, millions):
     assert count_parameters(config, vocab_size=1024) / 1e6 == pytest.approx(millions, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("size", "millions"), [("small", 14.2), ("medium", 31.3), ("large", 114.1), ("xlarge", 616.7), ("xxlarge", 1070.3)]
+)
+def test_published_sizes_of_transducers(size, millions):
+    config = fastconformer_transducer.get_config(size)
+    assert count_parameters(config, vocab_size=1024) / 1e6 == pytest.approx(millions, abs=0.1)
+
+
 def test_unknown_size_names_the_right_ones():
-    with pytest.raises(ValueError, match="small, medium, large, xlarge, xxlarge"):
-        fastconformer_ctc.get_config("huge")
+    for recipe in (fastconformer_ctc, fastconformer_transducer, fastconformer_tdt, fastconformer_hybrid):
+        with pytest.raises(
+            ValueError, match=rf"{recipe.__name__.split('.')[1]}.*small, medium, large, xlarge, xxlarge"
+        ):
+            recipe.get_config("huge")
+    with pytest.raises(ValueError, match="ctc or tdt"):
+        quickstart.get_config("rnnt")
 
 
 def test_manifests_follow_data_dir():
