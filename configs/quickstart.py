@@ -2,6 +2,7 @@
 
     python -m pip install -e ".[quickstart]"
     python train.py
+    python train.py --config=configs/quickstart.py:tdt      # the same with a token-and-duration transducer
 
 The corpus (5.5 hours, some 170 words) is made at the start, see jaxspeech/data/quickstart.py; the voices and the
 sentences of the evaluation are not in the training part. The model lands in runs/quickstart/model.jaxspeech.
@@ -11,22 +12,31 @@ Time on two cores: 8 minutes, installation and corpus included. Score: 6.1 % WER
 
 from ml_collections import ConfigDict
 
-from configs.base import base_config, fastconformer_ctc
+from configs.base import TDT_DURATIONS, TDT_LOSS, base_config, fastconformer_ctc, fastconformer_transducer
+
+# Stacking frames instead of convolutions, and no dropout, for the sake of a CPU's time.
+ENCODER = {
+    "num_layers": 4,
+    "width": 144,
+    "num_heads": 4,
+    "subsampling": "stacking_norm",
+    "xscaling": False,
+    "dropout": 0.0,
+    "dropout_pre_encoder": 0.0,
+    "dropout_att": 0.0,
+}
+TDT = {"width": 144, "joint_width": 144, "durations": TDT_DURATIONS}
+MODELS = {
+    "ctc": lambda: fastconformer_ctc(**ENCODER),
+    "tdt": lambda: fastconformer_transducer(decoder=TDT, loss=TDT_LOSS, **ENCODER),
+}
 
 
-def get_config() -> ConfigDict:
+def get_config(kind: str = "ctc") -> ConfigDict:
+    if kind not in MODELS:
+        raise ValueError(f"configs/quickstart.py:{kind}: it can be {' or '.join(MODELS)}")
     config = base_config()
-    # Stacking frames instead of convolutions, and no dropout, for the sake of a CPU's time.
-    config.model = fastconformer_ctc(
-        num_layers=4,
-        width=144,
-        num_heads=4,
-        subsampling="stacking_norm",
-        xscaling=False,
-        dropout=0.0,
-        dropout_pre_encoder=0.0,
-        dropout_att=0.0,
-    )
+    config.model = MODELS[kind]()
     config.model.features.dither = 0.0  # a normal draw for each sample is dear on a CPU
     config.model.spec_augment = {"freq_masks": 2, "freq_width": 20, "time_masks": 1, "time_width": 0.05}
     config.tokenizer.vocab_size = 128
@@ -43,8 +53,8 @@ def get_config() -> ConfigDict:
 
     config.optimizer.learning_rate = 5e-3
     config.average_decay = 0.998
-    config.steps = 3200
-    config.eval_every = 800
-    config.checkpoint_every = 800
+    config.steps = 3800
+    config.eval_every = 950
+    config.checkpoint_every = 950
     config.log_every = 20
     return config

@@ -5,6 +5,9 @@ utterance to the next, so what `speak` returns depends on all that this process 
 """
 
 import ctypes
+import shutil
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,17 +32,23 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 class Espeak:
     """The synthesizer, loaded into this process.
 
+    Args:
+      invented: definitions of further variants, by name.
+
     Attributes:
       sample_rate: of what `speak` returns, in Hz.
       variants: definition of every speaker variant, by name.
     """
 
-    def __init__(self):
+    def __init__(self, invented: Mapping[str, str] | None = None):
         try:
             import espeakng_loader
         except ImportError:
             raise SpeechError(MISSING) from None
         folder = Path(espeakng_loader.get_data_path())
+        if invented:
+            self._folder = tempfile.TemporaryDirectory()
+            folder = _with_variants(folder, Path(self._folder.name), invented)
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         self.sample_rate: int = self._library.espeak_Initialize(_SYNCHRONOUS, 0, str(folder).encode(), 0)
         if self.sample_rate <= 0:
@@ -82,3 +91,15 @@ class Espeak:
             library.espeak_SetParameter(parameter, value, 0)
         library.espeak_Synth(data, ctypes.c_size_t(len(data) + 1), 0, _POSITION_CHARACTER, 0, _UTF8, None, None)
         return np.concatenate(chunks) if chunks else np.zeros(0, np.int16)
+
+
+def _with_variants(source: Path, folder: Path, invented: Mapping[str, str]) -> Path:
+    """eSpeak reads its variants from one folder, so this is a copy of its data, as links, with more of them."""
+    for path in source.iterdir():
+        if path.is_dir():  # eSpeak does not look into linked folders
+            shutil.copytree(path, folder / path.name)
+        else:
+            (folder / path.name).symlink_to(path)
+    for name, definition in invented.items():
+        (folder / "voices" / "!v" / name).write_text(definition, encoding="utf-8")
+    return folder

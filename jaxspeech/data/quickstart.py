@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from jaxspeech.data.espeak import MISSING, Espeak
 from jaxspeech.data.sentences import sentence
+from jaxspeech.data.voices import invent_voice
 from jaxspeech.errors import SpeechError
 
 SAMPLE_RATE = 16000
@@ -49,9 +50,15 @@ _EFFECT = re.compile(
 # Utterances that one process speaks, one after the other: part of what decides the samples.
 _CHUNK = 400
 
+# Share of the training utterances that invented speakers say, and how many of those each process has. (eSpeak's list
+# of voices ends at 350, of which 243 are its own.)
+INVENTED_SHARE = 0.6
+_INVENTED_PER_CHUNK = 50
+_INVENTED = "invented"  # what their names start with
+
 # Written last, so its presence means that the folder is complete; the version changes with what is said or how.
 _MARKER = "complete.json"
-_VERSION = 2
+_VERSION = 3
 
 
 class Utterance(NamedTuple):
@@ -108,7 +115,8 @@ def plan(variants: dict[str, str], *, train: int, dev: int) -> dict[str, list[Ut
     taken: set[str] = set()
     evaluation = list(_utterances("dev", dev, unheard, (*ACCENTS, UNHEARD_ACCENT), taken))
     taken = {utterance.text for utterance in evaluation}
-    return {"train": list(_utterances("train", train, heard, ACCENTS, taken)), "dev": evaluation}
+    training = _utterances("train", train, heard, ACCENTS, taken, invented=INVENTED_SHARE)
+    return {"train": list(training), "dev": evaluation}
 
 
 def split_variants(variants: dict[str, str]) -> tuple[list[str], list[str]]:
@@ -129,17 +137,20 @@ def _family(variant: str) -> str:
 
 
 def _utterances(
-    part: str, count: int, variants: list[str], accents: tuple[str, ...], taken: set[str]
+    part: str, count: int, variants: list[str], accents: tuple[str, ...], taken: set[str], *, invented: float = 0.0
 ) -> Iterator[Utterance]:
     for i in range(count):
         rng = random.Random(f"{part} {i}")  # of its own, so that a larger corpus starts like a smaller one
         text = sentence(rng)
         while text in taken:
             text = sentence(rng)
+        accent, variant = rng.choice(accents), rng.choice(variants)
+        if invented and rng.random() < invented:
+            variant = f"{_INVENTED}{i // _CHUNK * _INVENTED_PER_CHUNK + rng.randrange(_INVENTED_PER_CHUNK)}"
         yield Utterance(
             name=f"{part}/{i:05d}",
             text=text,
-            voice=f"{rng.choice(accents)}+{rng.choice(variants)}",
+            voice=f"{accent}+{variant}",
             rate=rng.randint(130, 190),
             pitch=rng.randint(30, 70),
             pitch_range=rng.randint(30, 70),
@@ -186,7 +197,8 @@ def write_corpus(folder: Path, *, train: int, dev: int) -> None:
 
 
 def _write_chunk(folder: Path, utterances: list[Utterance]) -> int:
-    espeak = Espeak()
+    variants = {utterance.voice.partition("+")[2] for utterance in utterances}
+    espeak = Espeak({name: invent_voice(random.Random(name)) for name in variants if name.startswith(_INVENTED)})
     for utterance in utterances:
         path = _audio_path(folder, utterance)
         # Level 0 has integer predictors only, so the bytes do not depend on the processor.
