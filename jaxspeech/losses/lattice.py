@@ -9,7 +9,7 @@ arc a,
     total       = beta(0, 0)
     occupancy_a(t, u) = alpha(t, u) p_a(t, u) beta(t + frames_a, u + emits_a) / total
 
-Every arc leads to a node before frame T, but for those that emit nothing and lead to the end (T, U) itself. All nodes
+An arc that emits leads to a node before frame T; one that does not may also lead to the end (T, U). All nodes
 with the same n = t + u depend on earlier n alone, so one scan over these anti-diagonals does both directions, alpha
 upwards and beta downwards: T + U + 1 steps on vectors [U+1, B]. An arc reaches frames + emits diagonals ahead.
 
@@ -72,7 +72,7 @@ def occupancies(
 
     def step(carry: tuple[tuple[Extended, ...], tuple[Extended, ...]], n: Int[Array, ""]):
         pending, later = carry
-        alpha, pending = _alpha(pending, diagonals[n], n, num_frames, num_labels, arcs)
+        alpha, pending = _alpha(pending, diagonals[n], n, num_frames, arcs)
         later = _beta(later, diagonals[last - n], last - n, num_frames, num_labels, arcs)
         return (pending, later), (alpha, later[0])
 
@@ -82,7 +82,7 @@ def occupancies(
     beta = jax.tree.map(lambda x: jnp.flip(x, 0), beta)
     total = jax.tree.map(lambda x: x[0, 0], beta)
 
-    probs = _arc_probs(diagonals, jnp.arange(last + 1)[:, None, None], num_frames, num_labels, arcs)
+    probs = _arc_probs(diagonals, jnp.arange(last + 1)[:, None, None], num_frames, arcs)
     shares = [jnp.zeros(alpha.mantissa.shape)] * log_probs.shape[-1]
     for arc, prob in zip(arcs, probs, strict=True):
         through = multiply(multiply(alpha, prob), _ahead(beta, arc))
@@ -95,12 +95,12 @@ def occupancies(
 
 
 def _alpha(
-    pending: tuple[Extended, ...], log_probs: Float[Array, "C N B"], n: Int[Array, ""], num_frames, num_labels, arcs
+    pending: tuple[Extended, ...], log_probs: Float[Array, "C N B"], n: Int[Array, ""], num_frames, arcs
 ) -> tuple[Extended, tuple[Extended, ...]]:
     """alpha of diagonal n, and what it and those before it give to each of the next ones."""
     alpha, waiting = pending[0], pending[1:]
     arriving: list[list[Extended]] = [[x] for x in waiting] + [[]]
-    for arc, prob in zip(arcs, _arc_probs(log_probs, n, num_frames, num_labels, arcs), strict=True):
+    for arc, prob in zip(arcs, _arc_probs(log_probs, n, num_frames, arcs), strict=True):
         flow = multiply(alpha, prob)
         arriving[arc.reach - 1].append(_shift_up(flow) if arc.emits else flow)
     return alpha, tuple(add(*terms) for terms in arriving)
@@ -118,20 +118,19 @@ def _beta(
     place = jnp.arange(log_probs.shape[1])[:, None]
     end = (place == num_labels) & (n == num_frames + num_labels) & (num_frames > 0)
     terms = [indicator(end)]
-    for arc, prob in zip(arcs, _arc_probs(log_probs, n, num_frames, num_labels, arcs), strict=True):
+    for arc, prob in zip(arcs, _arc_probs(log_probs, n, num_frames, arcs), strict=True):
         ahead: Extended = later[arc.reach - 1]
         terms.append(multiply(prob, _shift_down(ahead, 0) if arc.emits else ahead))
     return (add(*terms), *later[:-1])
 
 
-def _arc_probs(log_probs: Float[Array, "*n C N B"], n: Int[Array, "..."], num_frames, num_labels, arcs):
+def _arc_probs(log_probs: Float[Array, "*n C N B"], n: Int[Array, "..."], num_frames, arcs) -> list[Extended]:
     """Probability of each arc from each node of diagonal n; zero where it would leave the lattice."""
     place = jnp.arange(log_probs.shape[-2])[:, None]
     probs = []
     for arc in arcs:
         lands = n - place + arc.frames
-        inside = lands < num_frames
-        stays = inside & (place < num_labels) if arc.emits else inside | ((lands == num_frames) & (place == num_labels))
+        stays = lands < num_frames if arc.emits else lands <= num_frames  # from (T, u < U) nothing leads on
         log_prob = sum((log_probs[..., factor, :, :] for factor in arc.factors), start=jnp.zeros(()))
         probs.append(where(stays, from_log(log_prob)))
     return probs
