@@ -10,11 +10,17 @@ import json
 import subprocess
 import sys
 
-from benchmarks import frontend, inference, losses, training
+from benchmarks import decoding, frontend, inference, losses, training
 from benchmarks.timing import machine
 
-CPU_CASES = {**frontend.CASES, **losses.CASES, **inference.CASES, **training.CASES}
-GPU_CASES = {**frontend.GPU_CASES, **losses.GPU_CASES, **inference.GPU_CASES, **training.GPU_CASES}
+CPU_CASES = {**frontend.CASES, **losses.CASES, **decoding.CASES, **inference.CASES, **training.CASES}
+GPU_CASES = {
+    **frontend.GPU_CASES,
+    **losses.GPU_CASES,
+    **decoding.GPU_CASES,
+    **inference.GPU_CASES,
+    **training.GPU_CASES,
+}
 
 
 def main() -> int:
