@@ -88,10 +88,9 @@ def transducer_beam(
         active = _active(beam, num_frames)
         frames = encoded[row, jnp.minimum(beam.time, size - 1)]
         logits = joint(_flat(frames), _flat(beam.predicted)).astype(jnp.float32)
-        logits = jnp.where(active[..., None], _unflat(logits, beam_size), 0)  # a frame of padding may hold NaN
-        candidates = expand(logits, beam.in_frame >= per_frame)
+        candidates = expand(_unflat(logits, beam_size), beam.in_frame >= per_frame)
 
-        # One that is through stands for itself, in the first candidate's place.
+        # One that is through stands for itself, in the first candidate's place, whatever the padding holds.
         stay = jnp.where(jnp.arange(candidates.score.shape[-1]) == 0, 0, -jnp.inf)
         gain = jnp.where(active[..., None], candidates.score, stay)
         score, best = jax.lax.top_k(_last_two(beam.score[..., None] + gain), beam_size)
