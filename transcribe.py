@@ -41,6 +41,7 @@ flags.DEFINE_integer("batch_size", 16, "Most recordings on the device at once.",
 flags.DEFINE_string("channel", "mean", "Of several channels: mean, or the number of one, counted from 0.")
 flags.DEFINE_enum("dtype", None, ("float32", "bfloat16", "float16"), "Of the computation; the model's by default.")
 flags.DEFINE_enum("head", None, ("transducer", "ctc"), "Which of a hybrid model's two heads decides.")
+flags.DEFINE_integer("beam_size", None, "Hypotheses of a transducer's search; 1 is the greedy one.", lower_bound=1)
 flags.DEFINE_bool("strict", False, "Exit with status 1 where a recording was skipped.")
 
 
@@ -84,7 +85,7 @@ def transcribe(paths: Sequence[str]) -> int:
     named = bool(FLAGS.manifest) or len(paths) > 1 or len(recordings) != 1 or Path(paths[0]).is_dir()
     recordings += [recording for manifest in FLAGS.manifest for recording in read_manifest(manifest)]
 
-    recognizer = jaxspeech.load(FLAGS.model, dtype=FLAGS.dtype, head=FLAGS.head)
+    recognizer = jaxspeech.load(FLAGS.model, dtype=FLAGS.dtype, head=FLAGS.head, beam_size=FLAGS.beam_size)
     begin = time.perf_counter()
     hypotheses = recognizer.transcribe_iter(
         recordings,

@@ -12,7 +12,7 @@ def base_config() -> ConfigDict:
             "eval_every": 2_000,
             "checkpoint_every": 1_000,
             "log_every": 50,
-            "loss_reduction": "mean_batch",  # or "mean_volume": a mean over labels, not utterances
+            "loss_reduction": "mean_batch",  # or mean_volume, mean, sum: see training/step.py
             "average_decay": 0.0,  # above 0, the moving average of the parameters is evaluated and saved
             "mesh": {},
             # Where the manifests of a recipe are found.

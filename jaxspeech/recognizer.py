@@ -30,23 +30,26 @@ from jaxspeech.inference.programs import Prediction, Programs
 from jaxspeech.inference.read_ahead import Window, read_windows
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
-from jaxspeech.tasks.inference import for_inference, with_head
+from jaxspeech.tasks.inference import for_inference, with_search
 
 LOADERS = {".jaxspeech": load_archive, ".nemo": load_nemo}
 T = TypeVar("T")
 
 
-def load(path: str | os.PathLike[str], *, dtype: str | None = None, head: str | None = None) -> "Recognizer":
+def load(
+    path: str | os.PathLike[str], *, dtype: str | None = None, head: str | None = None, beam_size: int | None = None
+) -> "Recognizer":
     """A model file, ready to transcribe.
 
     Args:
       path: a .jaxspeech archive or a .nemo file.
       dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None is as in the file.
       head: "transducer" or "ctc": which of a hybrid model's heads decides; None is as in the file.
+      beam_size: hypotheses of a transducer's search; 1 is the greedy search, None is as in the file.
 
     Raises:
       ArchiveError: no such file, another kind of file, or a damaged one.
-      ConfigError: a model that this version cannot build, an unknown dtype, or a head that the model does not have.
+      ConfigError: a model that this version cannot build, an unknown dtype, or a search that the model does not have.
     """
     path = Path(path)
     if dtype is not None and dtype not in DTYPES:
@@ -54,7 +57,7 @@ def load(path: str | os.PathLike[str], *, dtype: str | None = None, head: str | 
     if path.suffix not in LOADERS:
         raise ArchiveError(f"{path}: expected a .jaxspeech or .nemo file (hub names cannot be loaded yet)")
     archive = LOADERS[path.suffix](path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
-    return Recognizer(archive, dtype=dtype, head=head)
+    return Recognizer(archive._replace(model=with_search(archive.model, head=head, beam_size=beam_size)), dtype=dtype)
 
 
 class Wanted(NamedTuple):
@@ -77,18 +80,15 @@ class Recognizer:
       metadata: what the model file says beside the model.
     """
 
-    def __init__(self, archive: Archive, *, dtype: str | None = None, head: str | None = None):
+    def __init__(self, archive: Archive, *, dtype: str | None = None):
         """Puts the model on the device, in its fastest form: `config` and `variables` keep that form.
 
         Args:
           archive: a model file's content.
           dtype: of the matrix products; None is the configuration's.
-          head: of a hybrid model; None is the configuration's.
         """
         enable_compilation_cache()
         self.config, variables = for_inference(archive.model, archive.variables, dtype=dtype)
-        if head is not None:
-            self.config = with_head(self.config, head)
         self.task = build(self.config)
         self.model = self.task.model
         self.variables = jax.device_put(variables)

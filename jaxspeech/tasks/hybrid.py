@@ -16,7 +16,7 @@ from jaxspeech.search.ctc import ctc_greedy
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import mutable_collections, shortest_audio, training_streams
 from jaxspeech.tasks.task import Task
-from jaxspeech.tasks.transducer import TransducerModel, TransducerSearch, greedy, transducer_losses
+from jaxspeech.tasks.transducer import TransducerModel, TransducerSearch, search, transducer_losses
 from jaxspeech.types import Batch, Variables
 
 HEADS = ("transducer", "ctc")
@@ -24,7 +24,7 @@ HEADS = ("transducer", "ctc")
 
 @dataclass(frozen=True)
 class HybridSearch(TransducerSearch):
-    """Options of the greedy search.
+    """Options of the search.
 
     Attributes:
       head: which of the two decides, "transducer" or "ctc".
@@ -100,7 +100,7 @@ def hybrid_task(model: HybridModel) -> Task:
             return ctc_greedy(*log_probs(variables, batch), blank_id=vocab_size)
         apply: Any = model.apply
         encoded, num_frames = apply(variables, batch.samples, batch.num_samples, method="encode")
-        return greedy(model, variables, encoded, num_frames)
+        return search(model, variables, encoded, num_frames)
 
     return Task(
         model=model,

@@ -15,6 +15,7 @@ from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss, rnnt_joint_loss, tdt_joint_loss
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.search.transducer import greedy_start, transducer_greedy
+from jaxspeech.search.transducer_beam import transducer_beam
 from jaxspeech.tasks.acoustic import AcousticModel, mutable_collections, shortest_audio, training_streams
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Batch, Variables
@@ -39,13 +40,15 @@ class TransducerLoss:
 
 @dataclass(frozen=True)
 class TransducerSearch:
-    """Options of the greedy search.
+    """Options of the search.
 
     Attributes:
       max_symbols: most tokens in one frame.
+      beam_size: hypotheses of the beam search; 1 is the greedy search.
     """
 
     max_symbols: int = 10
+    beam_size: int = 1
 
 
 class TransducerModel(AcousticModel, kw_only=True):
@@ -100,7 +103,7 @@ def transducer_task(model: TransducerModel) -> Task:
     def predict(variables: Variables, batch: Batch) -> Tokens:
         apply: Any = model.apply
         encoded, num_frames = apply(variables, batch.samples, batch.num_samples, method="encode")
-        return greedy(model, variables, encoded, num_frames)
+        return search(model, variables, encoded, num_frames)
 
     return Task(
         model=model,
@@ -160,23 +163,23 @@ def transducer_losses(
     return jax.lax.cond(jax.random.uniform(draw_key) < options.omega, tokens_alone, tdt, inputs)
 
 
-def greedy(
+def search(
     model: TransducerModel, variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]
 ) -> Tokens:
-    """Label looping over encoder frames."""
-    decoder = model.decoder
+    """The best tokens for encoder frames: label looping, or a beam."""
+    decoder, options = model.decoder, model.search
     apply: Any = partial(decoder.apply, {"params": variables["params"]["decoder"]})
-    predict = partial(apply, method="predict")
+    predict, joint = partial(apply, method="predict"), partial(apply, method="logits")
     start = greedy_start(predict, decoder.initial_state(len(encoded)), start_id=decoder.vocab_size)
-    tokens, _ = transducer_greedy(
-        predict,
-        partial(apply, method="logits"),
-        apply(encoded, method="project"),
-        num_frames,
-        start,
-        blank_id=decoder.blank_id,
-        durations=decoder.durations,
-        big_blank_durations=decoder.big_blanks,
-        max_symbols=model.search.max_symbols,
-    )
+    inputs = (predict, joint, apply(encoded, method="project"), num_frames, start)
+    shared = {
+        "blank_id": decoder.blank_id,
+        "durations": decoder.durations,
+        "big_blank_durations": decoder.big_blanks,
+        "max_symbols": options.max_symbols,
+    }
+    if options.beam_size > 1:
+        (tokens,) = transducer_beam(*inputs, **shared, beam_size=options.beam_size)
+    else:
+        tokens, _ = transducer_greedy(*inputs, **shared)
     return tokens

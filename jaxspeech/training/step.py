@@ -4,6 +4,8 @@ key        = fold_in(key(seed), step)                              every step's 
 losses [B] = task.loss(variables, batch, key)
 loss       = sum(losses) / rows              ("mean_batch")        over rows that are real and feasible
            | sum(losses) / labels            ("mean_volume")
+           | sum(losses / labels) / rows     ("mean")
+           | sum(losses)                     ("sum")
 params     = params + optimizer(d loss / d params)                 unless the gradient is not finite
 """
 
@@ -21,7 +23,7 @@ from jaxspeech.training.state import TrainState
 from jaxspeech.types import Batch, Variables
 
 Metrics = dict[str, Any]
-REDUCTIONS = ("mean_batch", "mean_volume")
+REDUCTIONS = ("mean_batch", "mean_volume", "mean", "sum")
 
 
 @runtime_checkable
@@ -45,8 +47,10 @@ def reduce_losses(
     real = batch.index >= 0
     infeasible = real & jnp.isposinf(losses)
     usable = real & ~infeasible
-    total = jnp.sum(jnp.where(usable, losses, 0.0))
-    weight = jnp.sum(usable) if reduction == "mean_batch" else jnp.sum(jnp.where(usable, batch.num_labels, 0))
+    rows, labels = jnp.sum(usable), jnp.sum(jnp.where(usable, batch.num_labels, 0))
+    share = jnp.maximum(batch.num_labels, 1) if reduction == "mean" else 1
+    total = jnp.sum(jnp.where(usable, losses / share, 0.0))
+    weight = {"mean_batch": rows, "mean_volume": labels, "mean": rows, "sum": 1}[reduction]
     counts = {"examples": jnp.sum(real), "infeasible": jnp.sum(infeasible)}
     return total / jnp.maximum(weight, 1), counts
 
@@ -65,7 +69,7 @@ def make_train_step(
       task: what to train.
       optimizer: gradients -> updates, the learning rate included.
       schedule: the optimizer's rate, for the metrics.
-      loss_reduction: "mean_batch" or "mean_volume".
+      loss_reduction: one of REDUCTIONS.
       average_decay: the moving average of the parameters keeps this share of itself, at first min(this, (1 + n) /
         (10 + n)) after n updates (0: the state has no average).
 

@@ -1,10 +1,13 @@
 """Losses and gradients of the peer."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.training.step import REDUCTIONS, reduce_losses
+from jaxspeech.types import Batch
 
 
 @pytest.mark.parametrize("family", ["fc_ctc_bpe", "conformer_ctc_char"])
@@ -30,3 +33,13 @@ def test_ctc_losses_and_gradients(refs):
     wrt_log_probs = arrays["ctc_grad_sum_wrt_logprobs"]
     expected = wrt_log_probs - np.exp(log_probs) * wrt_log_probs.sum(-1, keepdims=True)
     np.testing.assert_allclose(grads, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_reductions(refs, reduction):
+    arrays = np.load(refs / "losses.npz")
+    losses, num_labels = jnp.asarray(arrays["rnnt_loss_fe0.0_clamp-1.0"]), arrays["rnnt_U"].astype(np.int32)
+    index = np.arange(len(losses), dtype=np.int32)
+    batch = Batch(np.zeros((len(losses), 1), np.float32), index, np.zeros((len(losses), 6), np.int32), num_labels, index)
+    reduced, _ = reduce_losses(losses, batch, reduction=reduction)
+    np.testing.assert_allclose(reduced, arrays[f"rnnt_red_{reduction}"], rtol=1e-5)

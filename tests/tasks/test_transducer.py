@@ -9,7 +9,7 @@ from jaxspeech.configuration import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_loss
-from jaxspeech.tasks.inference import with_head
+from jaxspeech.tasks.inference import with_search
 from jaxspeech.tasks.transducer import transducer_losses
 from jaxspeech.types import Batch
 
@@ -164,7 +164,7 @@ def test_hybrid_learns_from_what_ctc_cannot_align(hybrid):
 
 def test_either_head_decides(hybrid):
     settings, task, variables = hybrid
-    by_ctc = build(with_head(settings, "ctc"))
+    by_ctc = build(with_search(settings, head="ctc"))
     batch = make_batch()
     tokens = jax.jit(by_ctc.predict)(variables, batch)
     log_probs, num_frames = jax.jit(by_ctc.log_probs)(variables, batch)
@@ -175,12 +175,29 @@ def test_either_head_decides(hybrid):
     assert not np.array_equal(other.num_tokens, tokens.num_tokens) or not np.array_equal(other.ids, tokens.ids)
 
 
-def test_a_head_that_is_not_there_is_one_line(hybrid):
+def test_a_search_that_is_not_there_is_one_line(hybrid):
     settings, _, _ = hybrid
-    with pytest.raises(ConfigError, match="transducer"):
-        with_head(settings, "rnnt")
-    with pytest.raises(ConfigError, match="only a hybrid"):
-        with_head(config("rnnt"), "ctc")
+    for model, options, message in [
+        (settings, {"head": "rnnt"}, "transducer"),
+        (config("rnnt"), {"head": "ctc"}, "only a hybrid"),
+        (settings, {"head": "ctc", "beam_size": 4}, "not CTC"),
+        ({"task": "ctc"}, {"beam_size": 4}, "not CTC"),
+        (settings, {"beam_size": 0}, "at least 1"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            with_search(model, **options)
+    assert with_search(settings) == settings
+
+
+def test_a_beam_finds_what_greedy_finds_or_better(kind):
+    name, task, variables = kind
+    batch = make_batch()
+    greedy, (beam, one) = (
+        jax.jit(task.predict)(variables, batch),
+        (jax.jit(build(with_search(config(name), beam_size=k)).predict)(variables, batch) for k in (4, 1)),
+    )
+    np.testing.assert_array_equal(one.ids, greedy.ids)
+    assert np.isfinite(beam.score).all() and (beam.num_tokens[:3] >= 0).all() and beam.num_tokens[3] == 0
 
 
 @pytest.mark.parametrize(
