@@ -40,6 +40,7 @@ def test_reductions(refs, reduction):
     arrays = np.load(refs / "losses.npz")
     losses, num_labels = jnp.asarray(arrays["rnnt_loss_fe0.0_clamp-1.0"]), arrays["rnnt_U"].astype(np.int32)
     index = np.arange(len(losses), dtype=np.int32)
-    batch = Batch(np.zeros((len(losses), 1), np.float32), index, np.zeros((len(losses), 6), np.int32), num_labels, index)
+    samples, labels = np.zeros((len(losses), 1), np.float32), np.zeros((len(losses), 6), np.int32)
+    batch = Batch(samples, index, labels, num_labels, index)
     reduced, _ = reduce_losses(losses, batch, reduction=reduction)
     np.testing.assert_allclose(reduced, arrays[f"rnnt_red_{reduction}"], rtol=1e-5)
