@@ -10,13 +10,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
-BASE = {"types", "masks", "errors"}
+BASE = {"types", "masks", "errors", "randomness"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
     "types": set(),
     "errors": set(),
     "masks": {"types", "errors"},
+    "randomness": {"types", "errors"},
     **dict.fromkeys(LAYERS, BASE),
     "encoders": BASE | {"nn"},
     "decoders": BASE | {"nn"},

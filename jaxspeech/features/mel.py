@@ -12,7 +12,6 @@ The frames are centred on every hop-th sample, with zeros around the audio.
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -25,6 +24,7 @@ from jaxspeech.features.normalization import NORMALIZATIONS, normalize
 from jaxspeech.features.spectrum import filtered_spectrum
 from jaxspeech.features.window import WINDOWS, centred_window
 from jaxspeech.masks import length_mask, zero_padding
+from jaxspeech.randomness import standard_normal
 
 
 class MelSpectrogram(nn.Module):
@@ -104,7 +104,7 @@ class MelSpectrogram(nn.Module):
         """
         samples, num_samples = jnp.asarray(samples, jnp.float32), jnp.asarray(num_samples)
         if train and self.dither > 0:
-            samples += self.dither * jax.random.normal(self.make_rng("dither"), samples.shape)
+            samples += self.dither * standard_normal(self.make_rng("dither"), samples.shape)
 
         samples = self._emphasize(samples, num_samples)
         samples = jnp.pad(samples, ((0, 0), (self._margin, self._margin)))

@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.losses.emissions import Emissions, emit, logits_gradient
 from jaxspeech.losses.topology import Topology
+from jaxspeech.randomness import random_bytes
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
 
@@ -110,7 +111,7 @@ def _hidden(encoded: Float[Array, "B F J"], predicted: Float[Array, "B N J"], ke
     hidden = ACTIVATIONS[options.activation](summed)
     dropped = round(options.dropout * 256)
     if dropped:
-        keep = jax.random.bits(key, hidden.shape, jnp.uint8) >= dropped  # one byte each: a quarter of the cost
+        keep = random_bytes(key, hidden.shape) >= dropped
         hidden = jnp.where(keep, hidden * (256 / (256 - dropped)), 0)
     return hidden.astype(encoded.dtype)
 

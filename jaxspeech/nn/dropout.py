@@ -3,27 +3,11 @@
 y = x keep / (1 - p),    keep ~ Bernoulli(1 - p)
 """
 
-import math
-from typing import Any
-
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float
 
-
-def random_bytes(key: Any, shape: tuple[int, ...]) -> UInt8[Array, "..."]:
-    """Bytes for masks: a hash of (key, place), a dozen times cheaper than JAX's counter-based generator.
-
-    The mixing steps are those of lowbias32 (Wellons, 2018), with one word of the key before each.
-    """
-    first, second = jax.random.key_data(key).astype(jnp.uint32).reshape(-1)[:2]
-    size = math.prod(shape)
-    words = jax.lax.iota(jnp.uint32, -(-size // 4)) * jnp.uint32(0x9E3779B9) + first
-    words = (words ^ (words >> 16)) * jnp.uint32(0x21F0AAAD)
-    words = ((words ^ (words >> 15)) + second) * jnp.uint32(0x735A2D97)
-    words = (words ^ (words >> 15)) * jnp.uint32(0x9E3779B1)
-    return jax.lax.bitcast_convert_type(words ^ (words >> 16), jnp.uint8).reshape(-1)[:size].reshape(shape)
+from jaxspeech.randomness import random_bytes
 
 
 class Dropout(nn.Module):

@@ -2,24 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxspeech.nn.dropout import Dropout, random_bytes
-
-
-def test_bytes_are_uniform_and_independent() -> None:
-    size = 2**20
-    one = np.asarray(random_bytes(jax.random.key(0), (size,)))
-    for other in (
-        np.asarray(random_bytes(jax.random.key(1), (size,))),  # another key
-        np.asarray(random_bytes(jax.random.fold_in(jax.random.key(0), 1), (size,))),
-        np.roll(one, 1),  # neighbours, within a word and across
-        np.roll(one, 4),
-        np.roll(one, 1024),
-    ):
-        assert abs(np.corrcoef(one, other)[0, 1]) < 5 / np.sqrt(size)
-    counts = np.bincount(one, minlength=256)
-    chi_square = ((counts - size / 256) ** 2 / (size / 256)).sum()
-    assert 150 < chi_square < 380  # 255 degrees of freedom: six standard deviations
-    np.testing.assert_array_equal(one[:10], random_bytes(jax.random.key(0), (2, 5)).reshape(-1))
+from jaxspeech.nn.dropout import Dropout
 
 
 def test_dropout_keeps_the_mean_and_drops_the_rate() -> None:
