@@ -36,7 +36,7 @@ def asr() -> Recognizer:
 @pytest.fixture
 def run(asr: Recognizer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the script in this process with one loaded model: (status, stdout, stderr)."""
-    monkeypatch.setattr(jaxspeech, "load", lambda path, dtype: asr)
+    monkeypatch.setattr(jaxspeech, "load", lambda path, **options: asr)
 
     def run(*arguments: object, model: str = "tiny.jaxspeech") -> tuple[int, str, str]:
         with flagsaver.flagsaver():

@@ -2,12 +2,14 @@
 
 import hashlib
 import http.client
+import shutil
 import tarfile
 import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from tqdm import tqdm
 
@@ -54,12 +56,22 @@ def extract(archive: Path, folder: Path, target: Callable[[PurePosixPath], str |
         with tarfile.open(archive, "r|*") as tar:
             for member in tqdm(tar, desc=f"unpacking {archive.name}", unit=" files"):
                 name = target(PurePosixPath(member.name)) if member.isfile() else None
-                if name is not None:
-                    tar.extract(member.replace(name=name, deep=False), folder, filter="data")
+                source = tar.extractfile(member) if name is not None else None
+                if source is not None:
+                    _write(source, folder, PurePosixPath(str(name)))
                     count += 1
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise SpeechError(f"{archive}: damaged ({error}); delete it and run the command again") from error
     return count
+
+
+def _write(source: Any, folder: Path, name: PurePosixPath) -> None:
+    if name.is_absolute() or ".." in name.parts:
+        raise tarfile.TarError(f"{name} lies outside")
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        shutil.copyfileobj(source, file)
 
 
 def _fetch(url: str, part: Path) -> None:
