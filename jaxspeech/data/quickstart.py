@@ -4,8 +4,9 @@
 
 writes 16 kHz FLAC files and the manifests `train.jsonl` and `dev.jsonl`: about 5.5 hours of training speech and nine
 minutes for evaluation. A voice is an accent and a variant of the speaker. The evaluation part is spoken by variants
-that training never hears, one accent of it is unheard too, and so is each of its sentences. The same versions of
-eSpeak NG, NumPy, soxr and libsndfile write the same bytes every time.
+that training never hears, one accent of it is unheard too, and so is each of its sentences. Most of the training part
+is spoken by invented variants. The same versions of eSpeak NG, NumPy, soxr and libsndfile write the same bytes every
+time.
 """
 
 import argparse

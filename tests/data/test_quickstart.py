@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import soundfile
 from jaxspeech.data import quickstart
 from jaxspeech.data.espeak import Espeak
 from jaxspeech.data.quickstart import make_corpus, plan, split_variants
+from jaxspeech.data.voices import invent_voice
 from jaxspeech.errors import SpeechError
 
 pytest.importorskip("espeakng_loader", reason='eSpeak NG comes with pip install -e ".[quickstart]"')
@@ -103,6 +105,27 @@ def test_evaluation_is_unheard(variants):
     words = {part: {word for text in texts[part] for word in text.split()} for part in texts}
     assert 100 <= len(words["train"]) <= 200
     assert words["dev"] <= words["train"]
+
+
+def test_invented_voices_are_in_training_only(variants):
+    parts = plan(variants, train=1200, dev=200)
+    invented = {name: [u.voice for u in part if "+invented" in u.voice] for name, part in parts.items()}
+    assert not invented["dev"]
+    assert len(invented["train"]) / 1200 == pytest.approx(quickstart.INVENTED_SHARE, abs=0.05)
+    # eSpeak holds 350 voices: each process has its own few of them.
+    for first in range(0, 1200, 400):
+        speakers = {u.voice.split("+")[1] for u in parts["train"][first : first + 400] if "+invented" in u.voice}
+        assert 40 <= len(speakers) <= 50
+
+
+def test_invented_voices_differ_and_speak(variants):
+    voices = {f"invented{i}": invent_voice(random.Random(i)) for i in range(4)}
+    assert voices["invented0"] == invent_voice(random.Random(0))
+    espeak = Espeak(voices)
+    assert espeak.variants == variants | voices
+    said = [espeak.speak("good morning", voice=f"en+{name}", rate=150, pitch=50, pitch_range=50) for name in voices]
+    assert all(np.abs(samples.astype(float)).max() > 3000 for samples in said)
+    assert len({samples.tobytes() for samples in said}) == len(voices)
 
 
 def test_larger_corpus_starts_like_a_smaller_one(variants):
