@@ -35,6 +35,6 @@ def invent_voice(rng: random.Random) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _spread(rng: random.Random, centre: float, factor: float) -> int:
+def _spread(rng: random.Random, centre: int, factor: float) -> int:
     """About `centre`, at most `factor` times more or less."""
     return round(centre * factor ** rng.uniform(-1, 1))
