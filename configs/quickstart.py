@@ -8,6 +8,7 @@ The corpus (5.5 hours, some 170 words) is made at the start, see jaxspeech/data/
 sentences of the evaluation are not in the training part. The model lands in runs/quickstart/model.jaxspeech.
 
 Time on two cores: 9.5 minutes, installation and corpus included. Score: 4.5 % WER on dev (voices unheard in training).
+With TDT: 12.5 minutes on cores shared with other work, 3.2 % WER (2.8 % with a beam of 4).
 """
 
 from ml_collections import ConfigDict
