@@ -15,11 +15,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import uniform_within
 from jaxspeech.nn.lstm import LSTM, LSTMState
 
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
+CHOICES = {"prediction": ("lstm", "stateless"), "context_norm": ("layer", "none"), "activation": tuple(ACTIVATIONS)}
 
 
 class JointInputs(NamedTuple):
@@ -72,6 +74,11 @@ class TransducerDecoder(nn.Module):
         return self.vocab_size + len(self.big_blanks)
 
     def setup(self) -> None:
+        for field, choices in CHOICES.items():
+            if getattr(self, field) not in choices:
+                raise ConfigError(
+                    f"decoder.{field} {getattr(self, field)!r}{did_you_mean(getattr(self, field), choices)}"
+                )
         if self.prediction == "lstm":
             self.network = LSTMPrediction(
                 self.vocab_size, self.width, self.num_layers, self.dropout, self.dtype, name="prediction"

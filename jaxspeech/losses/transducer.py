@@ -67,6 +67,8 @@ def rnnt_loss(
     Returns:
       Losses [B], never negative. A row without a path (no frames, or labels at or above W) has the loss inf and a zero
       gradient. NaN comes only from real logits that are NaN or +inf.
+
+    Memory: the gradient, W float32 for each of the B T (U+1) nodes, and about 14 more for the lattice.
     """
     settings = Settings(rnnt(logits.shape[-1], blank_id), fastemit, clamp)
     return logits_loss(settings, jnp.asarray(logits), _transcripts(num_frames, labels, num_labels))
@@ -95,6 +97,8 @@ def tdt_loss(
 
     Returns:
       Losses [B]. A transcript that no durations bring to exactly the last frame has the loss inf and a zero gradient.
+
+    Memory: as `rnnt_loss`, with about 14 + 3 D float32 a node for the lattice.
     """
     settings = Settings(tdt(logits.shape[-1], blank_id, durations, sigma), fastemit, clamp)
     return logits_loss(settings, jnp.asarray(logits), _transcripts(num_frames, labels, num_labels))
@@ -121,6 +125,8 @@ def multiblank_rnnt_loss(
       big_blank_durations: frames that each big blank moves on by, as `(2, 4)`.
       sigma: taken off every log-probability, at least 0: it makes paths of many symbols the more expensive.
       others: see `rnnt_loss`.
+
+    Memory: as `rnnt_loss`, with about 14 + 3 (number of big blanks) float32 a node for the lattice.
     """
     settings = Settings(multiblank(logits.shape[-1], blank_id, big_blank_durations, sigma), fastemit, clamp)
     return logits_loss(settings, jnp.asarray(logits), _transcripts(num_frames, labels, num_labels))
@@ -158,6 +164,9 @@ def rnnt_joint_loss(
       block_frames: frames of a block; None makes its logits a few MiB on a CPU, and 128 MiB elsewhere. It
         changes nothing but the draws of the dropout.
       others: see `rnnt_loss`.
+
+    Memory: about 14 float32 for each of the B T (U+1) nodes, and one block of W + J values a node with their gradients;
+    nothing else grows with W but the kernel's own gradient.
     """
     settings = Settings(rnnt(kernel.shape[-1], blank_id), fastemit, clamp)
     joint = Joint(encoded, predicted, kernel, bias)
@@ -185,7 +194,10 @@ def tdt_joint_loss(
     clamp: float = -1.0,
     block_frames: int | None = None,
 ) -> Float[Array, " B"]:
-    """`tdt_loss` from a joint network; the arguments are those of `tdt_loss` and `rnnt_joint_loss`."""
+    """`tdt_loss` from a joint network; the arguments are those of `tdt_loss` and `rnnt_joint_loss`.
+
+    Memory: as `rnnt_joint_loss`, with about 14 + 3 D float32 a node for the lattice.
+    """
     settings = Settings(tdt(kernel.shape[-1], blank_id, durations, sigma), fastemit, clamp)
     joint = Joint(encoded, predicted, kernel, bias)
     options = _options(joint, activation, dropout, key, block_frames)
@@ -212,7 +224,10 @@ def multiblank_rnnt_joint_loss(
     clamp: float = -1.0,
     block_frames: int | None = None,
 ) -> Float[Array, " B"]:
-    """`multiblank_rnnt_loss` from a joint network; the arguments are those of it and of `rnnt_joint_loss`."""
+    """`multiblank_rnnt_loss` from a joint network; the arguments are those of it and of `rnnt_joint_loss`.
+
+    Memory: as `rnnt_joint_loss`, with about 14 + 3 (number of big blanks) float32 a node for the lattice.
+    """
     settings = Settings(multiblank(kernel.shape[-1], blank_id, big_blank_durations, sigma), fastemit, clamp)
     joint = Joint(encoded, predicted, kernel, bias)
     options = _options(joint, activation, dropout, key, block_frames)

@@ -14,9 +14,9 @@ from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.search.ctc import ctc_greedy
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.acoustic import mutable_collections, shortest_audio, training_streams
+from jaxspeech.tasks.acoustic import mutable_collections, training_streams
 from jaxspeech.tasks.task import Task
-from jaxspeech.tasks.transducer import TransducerModel, TransducerSearch, search, transducer_losses
+from jaxspeech.tasks.transducer import TransducerModel, TransducerSearch, transducer_losses, transducer_task
 from jaxspeech.types import Batch, Variables
 
 HEADS = ("transducer", "ctc")
@@ -33,6 +33,7 @@ class HybridSearch(TransducerSearch):
     head: Literal["transducer", "ctc"] = "transducer"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.head not in HEADS:
             raise TypeError(f"head is {self.head!r}; it can be {' or '.join(HEADS)}")
 
@@ -71,9 +72,7 @@ class HybridModel(TransducerModel, kw_only=True):
 def hybrid_task(model: HybridModel) -> Task:
     """The pure functions over `model`."""
     vocab_size, weight = model.decoder.vocab_size, model.ctc_weight
-
-    def init(key: Any) -> Variables:
-        return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32)))
+    by_transducer = transducer_task(model)
 
     def loss(variables: Variables, batch: Batch, key: Any) -> tuple[Float[Array, " B"], Variables]:
         key, loss_key = jax.random.split(key)
@@ -95,20 +94,8 @@ def hybrid_task(model: HybridModel) -> Task:
         apply: Any = model.apply
         return apply(variables, batch.samples, batch.num_samples, method="log_probs")
 
-    def predict(variables: Variables, batch: Batch) -> Tokens:
-        if model.search.head == "ctc":
-            return ctc_greedy(*log_probs(variables, batch), blank_id=vocab_size)
-        apply: Any = model.apply
-        encoded, num_frames = apply(variables, batch.samples, batch.num_samples, method="encode")
-        return search(model, variables, encoded, num_frames)
+    def by_ctc(variables: Variables, batch: Batch) -> Tokens:
+        return ctc_greedy(*log_probs(variables, batch), blank_id=vocab_size)
 
-    return Task(
-        model=model,
-        init=init,
-        loss=loss,
-        predict=predict,
-        log_probs=log_probs,
-        sample_rate=model.frontend.sample_rate,
-        frame_seconds=model.frame_seconds,
-        vocab_size=vocab_size,
-    )
+    predict = by_ctc if model.search.head == "ctc" else by_transducer.predict
+    return by_transducer._replace(loss=loss, predict=predict, log_probs=log_probs)

@@ -50,6 +50,10 @@ class TransducerSearch:
     max_symbols: int = 10
     beam_size: int = 1
 
+    def __post_init__(self) -> None:
+        if min(self.max_symbols, self.beam_size) < 1:
+            raise TypeError(f"max_symbols is {self.max_symbols}, beam_size {self.beam_size}; both must be at least 1")
+
 
 class TransducerModel(AcousticModel, kw_only=True):
     """An encoder with a prediction network and a joint."""

@@ -1,5 +1,10 @@
 """Transducer and hybrid tasks: the loss of each kind, what the padding may hold, and which head decides."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -207,8 +212,25 @@ def test_a_beam_finds_what_greedy_finds_or_better(kind):
         ({"loss": {"fastemitt": 0.1}}, "model.loss.fastemitt is not a field.*fastemit"),
         ({"search": {"head": "ctc"}}, "model.search.head is not a field"),
         ({"ctc_weight": 0.3}, "model.ctc_weight is not a field"),
+        ({"search": {"beam_size": 0}}, "model.search: .*at least 1"),
     ],
 )
 def test_a_wrong_configuration_is_one_line(change, message):
     with pytest.raises(ConfigError, match=message):
-        build(config("rnnt") | change)
+        jax.eval_shape(build(config("rnnt") | change).init, jax.random.key(0))
+
+
+def test_a_wrong_choice_is_one_line():
+    """As users run it: in a process without the tests' checks of annotations, which would find it first."""
+    script = (
+        "import json, sys, jax; from jaxspeech.configuration import build; from jaxspeech.errors import ConfigError\n"
+        "for model in json.loads(sys.argv[1]):\n"
+        "    try: jax.eval_shape(build(model).init, jax.random.key(0))\n"
+        "    except ConfigError as error: print(error)\n"
+    )
+    wrong = [config("rnnt", decoder=DECODER | change) for change in ({"prediction": "lstn"}, {"activation": "gelu"})]
+    command = [sys.executable, "-c", script, json.dumps(wrong)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    first, second = done.stdout.splitlines()
+    assert first == "decoder.prediction 'lstn'; did you mean \"lstm\"?"
+    assert second == "decoder.activation 'gelu'; known are relu, sigmoid, tanh"
