@@ -233,4 +233,4 @@ def test_a_wrong_choice_is_one_line():
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
     first, second = done.stdout.splitlines()
     assert first == "decoder.prediction 'lstn'; did you mean \"lstm\"?"
-    assert second == "decoder.activation 'gelu'; known are relu, sigmoid, tanh"
+    assert second == "decoder.activation 'gelu'; did you mean \"relu\"?"
