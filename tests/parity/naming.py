@@ -4,7 +4,8 @@ from typing import Any
 
 import jax
 
-from jaxspeech.interop.nemo.keys import Row, rows_of
+from jaxspeech.interop.nemo.weights import rows_of
+from jaxspeech.interop.nemo.weights.rows import Row
 
 
 def by_peer_name(model, params) -> dict[str, tuple[Row, Any]]:

@@ -16,12 +16,14 @@ class Row(NamedTuple):
       ours: the field here; None where only `convert`'s check counts.
       default: what the peer takes when the argument is missing.
       convert: its value to ours; raises ValueError when we have no such thing.
+      back: our value to the peer's.
     """
 
     peer: str
     ours: str | None
     default: Any
     convert: Callable[[Any], Any]
+    back: Callable[[Any], Any] = lambda value: value
 
 
 class Section(NamedTuple):

@@ -21,10 +21,10 @@ from jaxspeech.interop.nemo.sections import (
     DECODERS,
     ENCODERS,
     JOINTS,
-    LOSSES,
     PREPROCESSORS,
     TASKS,
 )
+from jaxspeech.interop.nemo.sections.decoders import LOSSES
 
 
 def translate_model(config: Mapping[str, Any]) -> dict[str, Any]:

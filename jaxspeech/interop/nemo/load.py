@@ -12,8 +12,9 @@ from jaxspeech.configuration import build
 from jaxspeech.errors import ArchiveError, SpeechError
 from jaxspeech.interop.nemo.config import translate_model, translate_tokenizer
 from jaxspeech.interop.nemo.container import WEIGHTS, NemoFile
-from jaxspeech.interop.nemo.keys import rows_of, to_variables
 from jaxspeech.interop.nemo.reader import read_checkpoint
+from jaxspeech.interop.nemo.weights import rows_of
+from jaxspeech.interop.nemo.weights.read import to_variables
 from jaxspeech.text.tokenizer import build_tokenizer
 
 

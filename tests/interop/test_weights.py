@@ -6,10 +6,22 @@ import numpy as np
 import pytest
 
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.keys import Row, dense, flattened, norm, same, to_variables
+from jaxspeech.interop.nemo.weights.read import to_variables
+from jaxspeech.interop.nemo.weights.rows import (
+    Row,
+    conv2d,
+    dense,
+    depthwise,
+    flattened,
+    norm,
+    pointwise,
+    pointwise2d,
+    same,
+    without_padding,
+)
 
 ROWS = [
-    Row("enc.layers.{i}.w", "params/encoder/layers_{i}/up/kernel", dense),
+    Row("enc.layers.{i}.w", "params/encoder/layers_{i}/up/kernel", pointwise),
     Row("enc.layers.{i}.u", "params/encoder/tied", same),
     *norm("head", "params/head"),
 ]
@@ -80,4 +92,28 @@ def test_what_a_transform_cannot_take_is_told(tensors):
 def test_flattened_reorders_channels_and_frequencies():
     frames = np.random.default_rng(0).standard_normal((3, 5))  # [channel, frequency]
     weight = np.random.default_rng(1).standard_normal((7, 15))  # the peer's: over channel, then frequency
-    np.testing.assert_allclose(frames.T.reshape(-1) @ flattened(3)(weight), weight @ frames.reshape(-1))
+    np.testing.assert_allclose(frames.T.reshape(-1) @ flattened(3).read(weight), weight @ frames.reshape(-1))
+
+
+@pytest.mark.parametrize(
+    "transform, shape",
+    [
+        (same, (3, 4)),
+        (dense, (3, 4)),
+        (pointwise, (3, 4, 1)),
+        (pointwise2d, (3, 4, 1, 1)),
+        (depthwise, (6, 1, 5)),
+        (conv2d, (6, 4, 3, 2)),
+        (flattened(3), (7, 15)),
+    ],
+)
+def test_writing_undoes_reading(transform, shape):
+    tensor = np.random.default_rng(0).standard_normal(shape)
+    np.testing.assert_array_equal(transform.write(transform.read(tensor)), tensor, strict=True)
+
+
+def test_the_row_of_the_blank_is_written_as_zeros():
+    table = np.ones((3, 2))
+    written = without_padding.write(table)
+    np.testing.assert_array_equal(written, [[1, 1], [1, 1], [1, 1], [0, 0]])
+    np.testing.assert_array_equal(without_padding.read(written), table)

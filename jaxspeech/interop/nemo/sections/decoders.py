@@ -1,0 +1,126 @@
+"""Heads, prediction networks, joint and losses: arguments of the peer's classes, and the fields they become here."""
+
+from typing import Any
+
+from jaxspeech.interop.nemo.arguments import (
+    Required,
+    Row,
+    Section,
+    among,
+    integer,
+    number,
+    only,
+    share,
+    size,
+)
+
+CTC_HEAD = Section(
+    "ctc",
+    (Row("num_classes", "vocab_size", Required, integer(-1, 1 << 20)), only("add_blank", True)),
+    frozenset({"feat_in", "vocabulary", "init_mode"}),
+)
+
+# The peer keeps the sizes of the two parts in sections of their own.
+LSTM_PREDICTION = Section(
+    "transducer",
+    (
+        Row("vocab_size", "vocab_size", Required, integer(1, 1 << 20)),
+        Row("prednet.pred_hidden", "width", Required, size),
+        Row("prednet.pred_rnn_layers", "num_layers", Required, integer(1, 64)),
+        Row("prednet.dropout", "dropout", 0.0, lambda value: share(value or 0)),
+        only("normalization_mode", None),
+        only("random_state_sampling", False),
+        only("blank_as_pad", True),
+        only("prednet.rnn_hidden_size", -1),
+    ),
+    # How the weights start.
+    frozenset(
+        {
+            "prednet.t_max",
+            "prednet.forget_gate_bias",
+            "prednet.weights_init_scale",
+            "prednet.hidden_hidden_bias_scale",
+        }
+    ),
+    settles=(("prediction", "lstm"),),
+)
+STATELESS_PREDICTION = Section(
+    "transducer",
+    (
+        Row("vocab_size", "vocab_size", Required, integer(1, 1 << 20)),
+        Row("context_size", "context", 1, integer(1, 64)),
+        Row("prednet.pred_hidden", "width", Required, size),
+        Row("prednet.dropout", "dropout", 0.0, lambda value: share(value or 0)),
+        Row("normalization_mode", "context_norm", None, lambda value: among("layer", "none")(value or "none")),
+    ),
+    frozenset({"prednet.pred_rnn_layers", "prednet.t_max"}),
+    settles=(("prediction", "stateless"),),
+)
+JOINT = Section(
+    "",
+    (
+        Row("jointnet.joint_hidden", "joint_width", Required, size),
+        Row("jointnet.activation", "activation", Required, among("relu", "tanh", "sigmoid")),
+        Row("jointnet.dropout", "joint_dropout", 0.0, lambda value: share(value or 0)),
+        Row("num_extra_outputs", "extra_outputs", 0, integer(0, 1024)),
+        only("masking_prob", -1, -1.0),
+    ),
+    # Whether logits are normalised does not matter to us; the rest is memory and speed, or shows in the weights.
+    frozenset(
+        {
+            "jointnet.encoder_hidden",
+            "jointnet.pred_hidden",
+            "num_classes",
+            "vocabulary",
+            "log_softmax",
+            "preserve_memory",
+            "fuse_loss_wer",
+            "fused_batch_size",
+            "experimental_fuse_loss_wer",
+        }
+    ),
+)
+
+
+def _frames(value: Any) -> list[int]:
+    if (
+        isinstance(value, (list, tuple))
+        and 0 < len(value) <= 64
+        and all(integer(0, 1 << 14)(part) >= 0 for part in value)
+    ):
+        return list(value)
+    raise ValueError("must be a list of numbers of frames")
+
+
+_LOSS = (
+    Row("fastemit_lambda", "fastemit", 0.0, number(0, 1000)),
+    Row("clamp", "clamp", -1.0, number(-1e9, 1e9)),
+)
+# By `loss_name`; the section of its arguments is called so, with _kwargs behind it.
+LOSSES = {
+    "default": ("warprnnt_numba_kwargs", Section("", _LOSS)),
+    "warprnnt_numba": ("warprnnt_numba_kwargs", Section("", _LOSS)),
+    "tdt": (
+        "tdt_kwargs",
+        Section(
+            "",
+            (
+                *_LOSS,
+                Row("durations", "durations", Required, _frames),
+                Row("sigma", "sigma", 0.0, number(0, 100)),
+                Row("omega", "omega", 0.0, share),
+            ),
+        ),
+    ),
+    "multiblank_rnnt": (
+        "multiblank_rnnt_kwargs",
+        Section(
+            "",
+            (
+                *_LOSS,
+                Row("big_blank_durations", "big_blanks", Required, _frames),
+                Row("sigma", "sigma", 0.0, number(0, 100)),
+            ),
+        ),
+    ),
+}

@@ -1,0 +1,87 @@
+"""The frontend and SpecAugment: arguments of the peer's classes, their defaults, and the fields they become here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxspeech.interop.nemo.arguments import (
+    Row,
+    Section,
+    among,
+    flag,
+    integer,
+    number,
+    only,
+    optional,
+    share,
+    size,
+)
+
+
+def _guard(value: Any) -> float:
+    return float(getattr(np.finfo(np.float32), value)) if value in ("tiny", "eps") else number(0, 1e9)(value)
+
+
+def _mask_width(value: Any) -> int | float:
+    return value if type(value) is int and value >= 0 else share(value)
+
+
+def _window(value: Any) -> str:
+    return among("hann", "hamming", "blackman", "bartlett", "none")(value or "none")
+
+
+def _mel_norm(value: Any) -> str:
+    return among("slaney", "none")(value or "none")
+
+
+def _normalization(value: Any) -> str:
+    if isinstance(value, Mapping):
+        raise ValueError("fixed means and deviations are not supported")
+    return value if value in ("per_feature", "all_features") else "none"
+
+
+MEL = Section(
+    "mel",
+    (
+        Row("sample_rate", "sample_rate", 16000, integer(1000, 400_000)),
+        Row("window_size", "window_seconds", 0.02, number(0.001, 1)),
+        Row("window_stride", "hop_seconds", 0.01, number(0.001, 1)),
+        Row("window", "window", "hann", _window),
+        Row("normalize", "normalize", "per_feature", _normalization),
+        Row("n_fft", "fft_size", None, optional(size)),
+        Row("preemph", "preemphasis", 0.97, optional(share)),
+        Row("features", "num_mels", 64, integer(1, 1024)),
+        Row("lowfreq", "low_hz", 0, number(0, 200_000)),
+        Row("highfreq", "high_hz", None, optional(number(0, 200_000))),
+        Row("log", "log", True, flag),
+        Row("log_zero_guard_type", "log_guard", "add", among("add", "clamp")),
+        Row("log_zero_guard_value", "log_guard_value", 2**-24, _guard),
+        Row("dither", "dither", 1e-5, number(0, 1)),
+        Row("pad_to", "pad_to", 16, lambda value: max(integer(-1, 1 << 14)(value), 0)),
+        Row("pad_value", "pad_value", 0, number(-1e9, 1e9)),
+        Row("frame_splicing", "frame_splicing", 1, integer(1, 64)),
+        Row("exact_pad", "exact_pad", False, flag),
+        Row("mag_power", "mag_power", 2.0, number(0, 10)),
+        Row("mel_norm", "mel_norm", "slaney", _mel_norm),
+        only("n_window_size", None),
+        only("n_window_stride", None),
+        only("nb_augmentation_prob", 0.0),
+    ),
+    frozenset({"rng", "nb_max_freq", "use_torchaudio", "stft_exact_pad", "stft_conv"}),
+)
+
+SPEC_AUGMENT = Section(
+    "",
+    (
+        Row("freq_masks", "freq_masks", 0, integer(0, 1000)),
+        Row("freq_width", "freq_width", 10, integer(0, 1000)),
+        Row("time_masks", "time_masks", 0, integer(0, 1000)),
+        Row("time_width", "time_width", 10, _mask_width),
+        Row("rect_masks", "cutout_masks", 0, integer(0, 1000)),
+        Row("rect_freq", "cutout_freq_width", 20, integer(0, 1000)),
+        Row("rect_time", "cutout_time_width", 5, integer(0, 1 << 14)),
+        Row("mask_value", "mask_value", 0.0, number(-1e9, 1e9)),
+    ),
+    frozenset({"rng", "use_vectorized_spec_augment", "use_numba_spec_augment"}),
+)

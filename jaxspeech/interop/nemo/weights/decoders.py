@@ -1,0 +1,35 @@
+"""Where the weights of the heads, the prediction networks and the joint are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.interop.nemo.weights.rows import Row, dense, linear, pointwise, same, without_padding
+
+CTC_HEAD = linear("decoder.decoder_layers.0", "params/decoder/out", pointwise)
+HYBRID_CTC_HEAD = linear("ctc_decoder.decoder_layers.0", "params/ctc_head/out", pointwise)
+
+LSTM_PREDICTION = [
+    Row("decoder.prediction.embed.weight", "params/decoder/prediction/embedding/table", without_padding),
+    *[
+        Row(
+            f"decoder.prediction.dec_rnn.lstm.{kind}_{peer}_l{{i}}",
+            f"params/decoder/prediction/lstm/{ours}_{{i}}/{name}",
+            to,
+        )
+        for kind, name, to in (("weight", "kernel", dense), ("bias", "bias", same))
+        for peer, ours in (("ih", "input"), ("hh", "hidden"))
+    ],
+]
+STATELESS_PREDICTION = [
+    Row("decoder.prediction.embeds.{i}.weight", "params/decoder/prediction/embedding_{i}/table", without_padding)
+]
+
+
+def transducer_rows(decoder: Mapping[str, Any]) -> list[Row]:
+    """Prediction network and joint. The peer numbers the joint's dropout only where there is one."""
+    return [
+        *(LSTM_PREDICTION if decoder["prediction"] == "lstm" else STATELESS_PREDICTION),
+        *linear("joint.enc", "params/decoder/joint/encoded"),
+        *linear("joint.pred", "params/decoder/joint/predicted"),
+        *linear(f"joint.joint_net.{2 if decoder['joint_dropout'] > 0 else 1}", "params/decoder/joint/out"),
+    ]

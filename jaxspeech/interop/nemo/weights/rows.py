@@ -1,0 +1,88 @@
+"""What the tables of weights are made of: rows, and the transforms of tensors, in both directions."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Transform(NamedTuple):
+    """The peer's tensor to our variable, and back; one undoes the other bit for bit.
+
+    `read` raises ValueError or IndexError for a tensor of another rank.
+    """
+
+    read: Callable[[np.ndarray], np.ndarray]
+    write: Callable[[np.ndarray], np.ndarray]
+
+
+class Row(NamedTuple):
+    """The tensor of the peer's name, {i} being any layer, transformed so, is the variable of our path, whose first part
+    is the collection.
+    """
+
+    peer: str
+    ours: str
+    transform: Transform
+
+
+def _permuted(*axes: int) -> Transform:
+    back = tuple(int(axis) for axis in np.argsort(axes))
+    return Transform(lambda x: x.transpose(axes), lambda x: x.transpose(back))
+
+
+def _without_ones(count: int) -> Transform:
+    """A linear map [out, in] that the peer keeps as a convolution of width 1, with `count` ones behind its shape."""
+
+    def read(x: np.ndarray) -> np.ndarray:
+        if x.shape[2:] != (1,) * count:
+            raise ValueError("its width is not 1")
+        return x.reshape(x.shape[:2]).T
+
+    return Transform(read, lambda x: x.T.reshape(*x.T.shape, *(1,) * count))
+
+
+# As it is.
+same = Transform(lambda x: x, lambda x: x)
+# Linear [out, in] to kernel [in, out].
+dense = _without_ones(0)
+# Convolution of width 1, [out, in, 1], to kernel [in, out].
+pointwise = _without_ones(1)
+# The same in two dimensions, [out, in, 1, 1].
+pointwise2d = _without_ones(2)
+# Depthwise convolution [D, 1, W] to [W, D].
+depthwise = Transform(lambda x: x[:, 0].T, lambda x: x.T[:, None])
+# Convolution [out, in, time, frequency] to [time, frequency, in, out].
+conv2d = _permuted(2, 3, 1, 0)
+
+
+def flattened(channels: int) -> Transform:
+    """Linear over the peer's [channels, frequency] to ours over [frequency, channels]."""
+
+    def read(x: np.ndarray) -> np.ndarray:
+        return x.reshape(len(x), channels, -1).transpose(2, 1, 0).reshape(-1, len(x))
+
+    def write(x: np.ndarray) -> np.ndarray:
+        return x.reshape(-1, channels, x.shape[1]).transpose(2, 1, 0).reshape(x.shape[1], -1)
+
+    return Transform(read, write)
+
+
+def _drop_padding(x: np.ndarray) -> np.ndarray:
+    if x[-1].any():
+        raise ValueError("the blank's embedding is not zero")
+    return x[:-1]
+
+
+# An embedding without its last row, the blank's, which stands for the start and is zero by definition.
+without_padding = Transform(_drop_padding, lambda x: np.concatenate([x, np.zeros_like(x[:1])]))
+
+
+def linear(peer: str, ours: str, transform: Transform = dense) -> list[Row]:
+    """A kernel and its bias."""
+    return [Row(f"{peer}.weight", f"{ours}/kernel", transform), Row(f"{peer}.bias", f"{ours}/bias", same)]
+
+
+def norm(peer: str, ours: str) -> list[Row]:
+    """A scale and its bias."""
+    return [Row(f"{peer}.weight", f"{ours}/scale", same), Row(f"{peer}.bias", f"{ours}/bias", same)]
