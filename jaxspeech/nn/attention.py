@@ -23,13 +23,11 @@ MASKED_SCORE = -10000.0
 def relative_shift(scores: Float[Array, "B H T R"]) -> Float[Array, "B H T T"]:
     """Scores against relative position T-1-j at index j, re-indexed by key: out[t, s] = scores[t, T-1-t+s].
 
-    In the flattened rows that index is (T-1) + t (2T-2) + s, so two slices around a reshape do it.
+    With a column in front, that is index T (t + 1) + (T-1) t + s of the flattened rows: two reshapes do it.
     """
     b, h, t, r = scores.shape
-    if t == 1:
-        return scores
-    flat = scores.reshape(b, h, t * r)[:, :, t - 1 : t - 1 + t * (r - 1)]
-    return flat.reshape(b, h, t, r - 1)[..., :t]
+    padded = jnp.pad(scores, ((0, 0), (0, 0), (0, 0), (1, 0)))
+    return padded.reshape(b, h, r + 1, t)[:, :, 1:].reshape(b, h, t, r)[..., :t]
 
 
 class SelfAttention(nn.Module):

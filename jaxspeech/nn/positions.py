@@ -13,7 +13,7 @@ def sinusoids(positions: Float[Array, " P"], width: int) -> Float[Array, "P D"]:
     """Sine and cosine of each position, interleaved along the width (which must be even), in float32."""
     rates = jnp.exp(jnp.arange(0, width, 2, dtype=jnp.float32) * -(math.log(10000.0) / width))
     angles = positions[:, None] * rates
-    return jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1).reshape(len(positions), width)
+    return jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1).reshape(positions.shape[0], width)
 
 
 def absolute_positions(num_frames: int, width: int) -> Float[Array, "T D"]:
@@ -21,6 +21,6 @@ def absolute_positions(num_frames: int, width: int) -> Float[Array, "T D"]:
     return sinusoids(jnp.arange(num_frames, dtype=jnp.float32), width)
 
 
-def relative_positions(num_frames: int, width: int) -> Float[Array, "R D"]:
-    """Positions T-1, ..., 0, ..., -(T-1): how far a key lies behind its query. R = 2T - 1."""
-    return sinusoids(jnp.arange(num_frames - 1, -num_frames, -1, dtype=jnp.float32), width)
+def relative_positions(left: int, right: int, width: int) -> Float[Array, "R D"]:
+    """Positions left, ..., 0, ..., -right: how far a key lies behind its query. R = left + right + 1."""
+    return sinusoids(jnp.arange(left, -right - 1, -1, dtype=jnp.float32), width)
