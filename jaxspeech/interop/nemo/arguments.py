@@ -27,14 +27,21 @@ class Row(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A class of the peer: the name of our module, its rows, arguments without effect on any number, and our fields
-    that it settles by being this class.
+    """A class of the peer.
+
+    Attributes:
+      name: of our module.
+      rows: its arguments.
+      without_effect: arguments without effect on any number.
+      settles: our fields that it settles by being this class.
+      gather: our fields as `back` of the rows takes them, where several of ours are one argument of the peer's.
     """
 
     name: str
     rows: tuple[Row, ...]
     without_effect: frozenset[str] = frozenset()
     settles: tuple[tuple[str, Any], ...] = ()
+    gather: Callable[[dict[str, Any]], dict[str, Any]] = lambda fields: fields
 
 
 def among(*values: Any) -> Callable[[Any], Any]:
@@ -78,6 +85,11 @@ def number(low: int | float, high: int | float) -> Callable[[Any], float]:
 def optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Accepts None too."""
     return lambda value: None if value is None else convert(value)
+
+
+def none_as_null(value: str) -> str | None:
+    """Undoes what takes the peer's null for our "none"."""
+    return None if value == "none" else value
 
 
 flag = among(True, False)

@@ -25,6 +25,15 @@ def _conv_norm(value: str) -> tuple[str, int]:
     raise ValueError("can be 'batch_norm', 'layer_norm', 'group_norm' and a number")
 
 
+def _conv_norm_type(value: tuple[str, int]) -> str:
+    kind, groups = value
+    return f"{kind}_norm{groups if kind == 'group' else ''}"
+
+
+def _gathered(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields | {"conv_norm": (fields["conv_norm"], fields["conv_groups"])}
+
+
 def _pair(value: Any) -> list[int]:
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(type(part) is int for part in value):
         return list(value)
@@ -45,7 +54,7 @@ CONFORMER = Section(
         Row("n_layers", "num_layers", Required, integer(1, 512)),
         Row("d_model", "width", Required, size),
         Row("n_heads", "num_heads", 4, size),
-        Row("feat_out", "output_width", -1, optional(integer(-1, 1 << 14))),
+        Row("feat_out", "output_width", -1, optional(integer(-1, 1 << 14)), lambda width: width or -1),
         Row("subsampling", "subsampling", "striding", among("dw_striding", "striding", "stacking", "stacking_norm")),
         Row("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
         Row("subsampling_conv_channels", "subsampling_channels", -1, integer(-1, 1 << 14)),
@@ -62,7 +71,7 @@ CONFORMER = Section(
         Row("use_bias", "use_bias", True, flag),
         Row("conv_kernel_size", "conv_kernel", 31, integer(1, 1024)),
         Row("conv_context_size", "conv_context", None, _conv_context),
-        Row("conv_norm_type", "conv_norm", "batch_norm", _conv_norm),
+        Row("conv_norm_type", "conv_norm", "batch_norm", _conv_norm, _conv_norm_type),
         Row("dropout", "dropout", 0.1, share),
         Row("dropout_pre_encoder", "dropout_pre_encoder", 0.1, share),
         Row("dropout_emb", "dropout_emb", 0.1, share),
@@ -89,4 +98,5 @@ CONFORMER = Section(
             "att_context_probs",
         }
     ),
+    gather=_gathered,
 )
