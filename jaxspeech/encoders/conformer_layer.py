@@ -3,7 +3,7 @@
 x += FF(norm x) / 2;  x += MHSA(norm x);  x += Conv(norm x);  x += FF(norm x) / 2;  y = norm x
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -14,14 +14,18 @@ from jaxspeech.nn.attention import SelfAttention
 from jaxspeech.nn.convolution import ConvolutionModule, Norm
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.feedforward import FeedForward
+from jaxspeech.nn.local_self_attention import LocalSelfAttention
 from jaxspeech.nn.normalization import LayerNorm
 
 
 class LayerContext(NamedTuple):
-    """What all layers share: masks (True is real, or may be looked at), relative positions, tied biases."""
+    """What all layers share: masks (True is real, or may be looked at), relative positions, tied biases.
+
+    Local attention takes the frames' mask alone: a mask of pairs would grow with the square of the length.
+    """
 
     frame_mask: Bool[Array, "B T"]
-    attention_mask: Bool[Array, "B T T"]
+    attention_mask: Bool[Array, "B T T"] | Bool[Array, "B T"]
     positions: Float[Array, "R D"] | None
     biases: tuple[Float[Array, "H K"], Float[Array, "H K"]] | None
 
@@ -30,6 +34,11 @@ class ConformerLayer(nn.Module):
     """The block; its fields are those of the same name in `FastConformer`."""
 
     num_heads: int
+    attention: Literal["rel_pos", "abs_pos", "rel_pos_local"]
+    attention_context: tuple[int, int]
+    global_frames: int
+    global_spacing: int
+    global_projections: bool
     ff_expansion: int
     untied_biases: bool
     use_bias: bool
@@ -62,9 +71,15 @@ class ConformerLayer(nn.Module):
         def dropout(y: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
             return Dropout(self.dropout)(y, train=train)
 
-        attention = SelfAttention(
-            self.num_heads, self.untied_biases, self.use_bias, self.dropout_att, self.dtype, name="attention"
+        options: dict[str, Any] = dict(
+            num_heads=self.num_heads,
+            untied_biases=self.untied_biases,
+            use_bias=self.use_bias,
+            dropout=self.dropout_att,
+            dtype=self.dtype,
+            name="attention",
         )
+        attention = self._local_attention(options) if self.attention == "rel_pos_local" else SelfAttention(**options)
         convolution = ConvolutionModule(
             self.conv_kernel,
             self.conv_context,
@@ -90,3 +105,12 @@ class ConformerLayer(nn.Module):
             kept = jax.random.bernoulli(self.make_rng("stochastic_depth"), 1.0 - drop_probability)
             y = x + jnp.where(kept, (y - x) / jnp.asarray(1.0 - drop_probability, y.dtype), 0.0).astype(y.dtype)
         return y
+
+    def _local_attention(self, options: dict[str, Any]) -> LocalSelfAttention:
+        return LocalSelfAttention(
+            context=self.attention_context,
+            global_frames=self.global_frames,
+            global_spacing=self.global_spacing,
+            global_projections=self.global_projections,
+            **options,
+        )

@@ -9,9 +9,10 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.encoders.conformer_layer import ConformerLayer, LayerContext
+from jaxspeech.errors import ConfigError
 from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask, length_mask, zero_padding
 from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
@@ -31,8 +32,13 @@ class FastConformer(nn.Module):
       subsampling, subsampling_factor, subsampling_channels: see `nn.subsampling`; a factor of 1 is one projection.
       causal_subsampling: convolutions that do not look ahead, on time and on frequency.
       ff_expansion: hidden width of the feed-forwards, as a multiple of D.
-      attention: Transformer-XL's relative positions, or absolute ones added to the input.
-      attention_context: frames that a query sees on the left and on the right, -1 without limit.
+      attention: Transformer-XL's relative positions; absolute ones added to the input; or "rel_pos_local", relative
+        ones within a window (see `nn.local_attention`): the same numbers as "rel_pos" with that context and without
+        global frames, in time and memory that grow with the length instead of its square.
+      attention_context: frames that a query sees on the left and on the right, -1 without limit. Or several such pairs,
+        for one model with several look-aheads: each training step draws one, inference takes the first.
+      attention_context_weights: how often training draws each; none is all alike.
+      global_frames, global_spacing, global_projections: of local attention, see there.
       attention_style: "regular" windows, or "chunked_limited" (see `masks.chunked_context_mask`).
       xscaling: multiply the subsampled frames by sqrt(D).
       untied_biases: the relative attention's biases are each layer's own, or one pair for all.
@@ -47,7 +53,7 @@ class FastConformer(nn.Module):
         growing "linear"ly over the layers or "uniform"; first layer that may be skipped.
       scan_layers: one traced layer, its parameters stacked on a leading axis of L ("layers"): compiles in a
         fraction of the time. Otherwise L copies ("layers_0", ...), whose weights need no slicing: the faster form for
-        inference on a CPU. `stack_layers` and `unstack_layers` turn one tree into the other.
+        inference on a CPU. See `encoders.layer_stack`.
       remat: what the backward pass recomputes in each layer: "none", all but the projections' outputs ("dots": less
         memory than "none" and, where memory is what takes the time, faster), or "full".
       dtype: of the matrix products; parameters, statistics and softmax stay float32.
@@ -61,9 +67,13 @@ class FastConformer(nn.Module):
     subsampling_channels: int = 256
     causal_subsampling: bool = False
     ff_expansion: int = 4
-    attention: Literal["rel_pos", "abs_pos"] = "rel_pos"
-    attention_context: tuple[int, int] = (-1, -1)
+    attention: Literal["rel_pos", "abs_pos", "rel_pos_local"] = "rel_pos"
+    attention_context: tuple[int, int] | tuple[tuple[int, int], ...] = (-1, -1)
+    attention_context_weights: tuple[float, ...] | None = None
     attention_style: Literal["regular", "chunked_limited"] = "regular"
+    global_frames: int = 0
+    global_spacing: int = 1
+    global_projections: bool = False
     xscaling: bool = False
     untied_biases: bool = True
     use_bias: bool = True
@@ -86,6 +96,24 @@ class FastConformer(nn.Module):
     scan_layers: bool = True
     remat: Literal["none", "dots", "full"] = "dots"
     dtype: Any = jnp.float32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        weights = self.attention_context_weights
+        if weights and len(weights) != len(self.contexts):
+            raise ConfigError(f"attention_context_weights has {len(weights)} numbers for {len(self.contexts)} contexts")
+        if self.attention == "rel_pos_local":
+            if self.attention_style != "regular" or len(self.contexts) > 1 or min(self.contexts[0]) < 0:
+                given = f"{self.attention_style} {self.attention_context}"
+                raise ConfigError(f"local attention needs one regular attention_context, without -1, not {given}")
+        elif self.global_frames:
+            raise ConfigError(f"global_frames {self.global_frames}: only attention 'rel_pos_local' has such")
+
+    @property
+    def contexts(self) -> tuple[tuple[int, int], ...]:
+        """The attention contexts that the model is made for, that of inference first."""
+        context: Any = self.attention_context
+        return (context,) if isinstance(context[0], int) else context
 
     @property
     def total_factor(self) -> int:
@@ -129,7 +157,7 @@ class FastConformer(nn.Module):
         x = Dropout(self.dropout_pre_encoder, name="dropout_pre_encoder")(x, train=train)
 
         biases = None
-        if self.attention == "rel_pos" and not self.untied_biases:
+        if self.attention != "abs_pos" and not self.untied_biases:
             heads = (self.num_heads, self.width // self.num_heads)
             zeros = nn.initializers.zeros_init()
             biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
@@ -186,21 +214,31 @@ class FastConformer(nn.Module):
     def _context(self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, *, train: bool) -> LayerContext:
         """What every layer at this frame rate shares."""
         size = x.shape[1]
-        window = chunked_context_mask if self.attention_style == "chunked_limited" else context_mask
+        frames = mask = length_mask(num_frames, size)
+        if self.attention != "rel_pos_local":
+            mask = attention_mask(num_frames, self._visible(size, train=train))
         positions = None
-        if self.attention == "rel_pos":
-            positions = relative_positions(size, self.width).astype(self.dtype)
+        if self.attention != "abs_pos":
+            furthest = self.contexts[0] if self.attention == "rel_pos_local" else (size - 1, size - 1)
+            positions = relative_positions(*furthest, self.width).astype(self.dtype)
             positions = Dropout(self.dropout_emb)(positions, train=train)
-        return LayerContext(
-            frame_mask=length_mask(num_frames, size),
-            attention_mask=attention_mask(num_frames, window(size, *self.attention_context)),
-            positions=positions,
-            biases=biases,
-        )
+        return LayerContext(frames, mask, positions, biases)
+
+    def _visible(self, size: int, *, train: bool) -> Bool[Array, "T T"]:
+        """Which keys each query may look at, padding aside."""
+        window = chunked_context_mask if self.attention_style == "chunked_limited" else context_mask
+        if not train or len(self.contexts) == 1:
+            return window(size, *self.contexts[0])
+        weights = jnp.asarray(self.attention_context_weights) if self.attention_context_weights else None
+        drawn = jax.random.choice(self.make_rng("dropout"), len(self.contexts), p=weights)
+        return jnp.stack([window(size, *context) for context in self.contexts])[drawn]
 
     def _layer_fields(self) -> dict[str, Any]:
-        """The fields that a layer shares with the encoder, by name."""
-        return {name: getattr(self, name) for name in ConformerLayer.__dataclass_fields__ if name not in MODULE_FIELDS}
+        """The fields that a layer shares with the encoder, by name; one context, which local attention alone reads."""
+        fields = {
+            name: getattr(self, name) for name in ConformerLayer.__dataclass_fields__ if name not in MODULE_FIELDS
+        }
+        return fields | {"attention_context": self.contexts[0]}
 
     def _rematerialised(self, layer: Any, **options: Any) -> Any:
         """`layer`, as a module class or a function, recomputed in the backward pass as `remat` says."""
@@ -225,21 +263,3 @@ class FastConformer(nn.Module):
             length=self.num_layers,
         )
         return scan(ConformerLayer(**self._layer_fields(), name="layers"), x, self.drop_probabilities)
-
-
-def unstack_layers(encoder: dict[str, Any]) -> dict[str, Any]:
-    """One collection of a scanned encoder's variables, with `layers` split into `layers_0`, `layers_1`, ..."""
-    if "layers" not in encoder:
-        return encoder
-    rest = {name: value for name, value in encoder.items() if name != "layers"}
-    num_layers = len(jax.tree.leaves(encoder["layers"])[0])
-    return rest | {f"layers_{i}": jax.tree.map(lambda x, i=i: x[i], encoder["layers"]) for i in range(num_layers)}
-
-
-def stack_layers(encoder: dict[str, Any]) -> dict[str, Any]:
-    """The inverse of `unstack_layers`."""
-    names = sorted((n for n in encoder if n.startswith("layers_")), key=lambda n: int(n.removeprefix("layers_")))
-    if not names:
-        return encoder
-    rest = {name: value for name, value in encoder.items() if name not in names}
-    return rest | {"layers": jax.tree.map(lambda *xs: jnp.stack(xs), *(encoder[name] for name in names))}

@@ -3,6 +3,8 @@
 y = x keep / (1 - p),    keep ~ Bernoulli(1 - p)
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -10,15 +12,20 @@ from jaxtyping import Array, Float
 from jaxspeech.randomness import random_bytes
 
 
-class Dropout(nn.Module):
+def dropout(key: Any, x: Float[Array, "..."], *, rate: float) -> Float[Array, "..."]:
     """Zeroes elements with probability `rate`, rounded to 1/256, and scales the rest so that the mean stays."""
+    dropped = round(rate * 256)
+    if dropped == 0:
+        return x
+    keep = random_bytes(key, x.shape) >= dropped
+    return jnp.where(keep, x * jnp.asarray(256 / (256 - dropped), x.dtype), jnp.zeros((), x.dtype))
+
+
+class Dropout(nn.Module):
+    """`dropout` when training, with the key of the stream "dropout"."""
 
     rate: float
 
     @nn.compact
     def __call__(self, x: Float[Array, "..."], *, train: bool) -> Float[Array, "..."]:
-        dropped = round(self.rate * 256)
-        if not train or dropped == 0:
-            return x
-        keep = random_bytes(self.make_rng("dropout"), x.shape) >= dropped
-        return jnp.where(keep, x * jnp.asarray(256 / (256 - dropped), x.dtype), jnp.zeros((), x.dtype))
+        return dropout(self.make_rng("dropout"), x, rate=self.rate) if train and self.rate > 0 else x

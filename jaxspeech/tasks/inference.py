@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxspeech.encoders.fastconformer import unstack_layers
+from jaxspeech.encoders.layer_stack import unstack_layers
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.tasks.hybrid import HEADS
 from jaxspeech.types import Variables

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.encoders.fastconformer import FastConformer, stack_layers, unstack_layers
+from jaxspeech.encoders.fastconformer import FastConformer
+from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
 
 SMALL = dict(num_layers=3, width=16, num_heads=2, subsampling_channels=4)
 VARIANTS = {

@@ -22,7 +22,7 @@ def test_relative_shift_of_one_frame() -> None:
 
 
 def test_positions() -> None:
-    relative = relative_positions(4, 8)
+    relative = relative_positions(3, 3, 8)
     absolute = absolute_positions(4, 8)
     assert relative.shape == (7, 8)
     np.testing.assert_allclose(relative[3], absolute[0], atol=1e-7)  # no distance is position 0
@@ -53,7 +53,7 @@ def test_attention_against_loops() -> None:
     lengths = jnp.array([5, 3])
     mask = attention_mask(lengths, context_mask(t, 2, 1))
     module = SelfAttention(num_heads=h)
-    positions = relative_positions(t, d)
+    positions = relative_positions(t - 1, t - 1, d)
     params = module.init(key, x, mask, positions)["params"]
     params["bias_u"] = jax.random.normal(jax.random.key(1), (h, k))
     params["bias_v"] = jax.random.normal(jax.random.key(2), (h, k))

@@ -40,12 +40,51 @@ def _pair(value: Any) -> list[int]:
     raise ValueError("must be one pair of frames, [left, right]")
 
 
+def _contexts(value: Any) -> list[Any]:
+    """One pair of frames, or a list of pairs."""
+    several = isinstance(value, (list, tuple)) and len(value) > 0 and isinstance(value[0], (list, tuple))
+    return [_pair(part) for part in value] if several else _pair(value or (-1, -1))
+
+
+# The peer's name of each kind of attention -> ours.
+ATTENTION = {"rel_pos": "rel_pos", "abs_pos": "abs_pos", "rel_pos_local_attn": "rel_pos_local"}
+
+
+def _attention(value: Any) -> str:
+    return ATTENTION[among(*ATTENTION)(value)]
+
+
+def _self_attention_model(attention: str) -> str:
+    return next(peer for peer, ours in ATTENTION.items() if ours == attention)
+
+
+def _weights(value: Any) -> list[float] | None:
+    return [share(part) for part in value] if value else None
+
+
 def _conv_context(value: Any) -> Any:
     return value if value == "causal" else optional(_pair)(value)
 
 
 def _position(value: Any) -> int:
     return -1 if value is None else integer(-1, 512)(value)
+
+
+def finish(encoder: dict[str, Any]) -> None:
+    """The fields that depend on others."""
+    if encoder["width"] % encoder["num_heads"]:
+        raise ValueError(f"d_model {encoder['width']} has no {encoder['num_heads']} heads")
+    encoder["conv_norm"], encoder["conv_groups"] = encoder["conv_norm"]
+    if encoder["subsampling_channels"] == -1:
+        encoder["subsampling_channels"] = encoder["width"]
+    if encoder["output_width"] in (None, -1, encoder["width"]):
+        encoder["output_width"] = None
+    if encoder["conv_context"] == "causal":
+        encoder["conv_context"] = [encoder["conv_kernel"] - 1, 0]
+    if encoder["reduction_factor"] == 1:
+        encoder["reduction"] = None
+    # The peer's batch and group norms count the padding.
+    encoder["norm_over_padding"] = True
 
 
 CONFORMER = Section(
@@ -63,8 +102,9 @@ CONFORMER = Section(
         Row("reduction_position", "reduction_position", -1, _position),
         Row("reduction_factor", "reduction_factor", 1, integer(1, 64)),
         Row("ff_expansion_factor", "ff_expansion", 4, integer(1, 64)),
-        Row("self_attention_model", "attention", "rel_pos", among("rel_pos", "abs_pos")),
-        Row("att_context_size", "attention_context", (-1, -1), lambda value: _pair(value or (-1, -1))),
+        Row("self_attention_model", "attention", "rel_pos", _attention, _self_attention_model),
+        Row("att_context_size", "attention_context", (-1, -1), _contexts),
+        Row("att_context_probs", "attention_context_weights", None, _weights),
         Row("att_context_style", "attention_style", "regular", among("regular", "chunked_limited")),
         Row("xscaling", "xscaling", True, flag),
         Row("untie_biases", "untied_biases", True, flag),
@@ -82,9 +122,11 @@ CONFORMER = Section(
         only("att_chunk_context_size", None),
         only("conv_context_style", "regular"),
         only("conv_dual_mode", False),
-        only("global_tokens", 0),
+        Row("global_tokens", "global_frames", 0, integer(0, 1 << 14)),
+        Row("global_tokens_spacing", "global_spacing", 1, integer(1, 1 << 14)),
+        Row("global_attn_separate", "global_projections", False, flag),
     ),
-    # Memory and speed; feat_in shows in the weights, att_context_probs and the like matter with others only.
+    # Memory and speed; feat_in shows in the weights.
     frozenset(
         {
             "feat_in",
@@ -93,9 +135,6 @@ CONFORMER = Section(
             "use_pytorch_sdpa",
             "use_pytorch_sdpa_backends",
             "sync_max_audio_length",
-            "global_tokens_spacing",
-            "global_attn_separate",
-            "att_context_probs",
         }
     ),
     gather=_gathered,

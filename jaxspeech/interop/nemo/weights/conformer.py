@@ -40,6 +40,11 @@ RELATIVE_POSITIONS = [Row(f"{_PEER}.self_attn.linear_pos.weight", f"{_OURS}/atte
 UNTIED_BIASES = [Row(f"{_PEER}.self_attn.pos_bias_{n}", f"{_OURS}/attention/bias_{n}", same) for n in "uv"]
 # One pair for all layers, of which the peer saves a copy under each.
 TIED_BIASES = [Row(f"{_PEER}.self_attn.pos_bias_{n}", f"params/encoder/bias_{n}", same) for n in "uv"]
+GLOBAL_PROJECTIONS = [
+    row
+    for peer, ours in (("q", "query"), ("k", "key"), ("v", "value"))
+    for row in linear(f"{_PEER}.self_attn.global_{peer}", f"{_OURS}/attention/global_{ours}")
+]
 RUNNING_STATISTICS = [
     Row(f"{_PEER}.conv.batch_norm.running_{n}", f"batch_stats/encoder/layers_{{i}}/convolution/norm/{n}", same)
     for n in ("mean", "var")
@@ -64,8 +69,10 @@ def strided_convolutions(peer: str, ours: str, *, factor: int, channels: int, de
 def conformer_rows(encoder: Mapping[str, Any]) -> list[Row]:
     """The rows that a FastConformer's configuration calls for."""
     rows = list(CONFORMER_LAYER)
-    if encoder["attention"] == "rel_pos":
+    if encoder["attention"] != "abs_pos":
         rows += RELATIVE_POSITIONS + (UNTIED_BIASES if encoder["untied_biases"] else TIED_BIASES)
+    if encoder["attention"] == "rel_pos_local" and encoder["global_projections"]:
+        rows += GLOBAL_PROJECTIONS
     if encoder["conv_norm"] == "batch":
         rows += RUNNING_STATISTICS
     match encoder["subsampling"]:

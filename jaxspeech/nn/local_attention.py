@@ -1,0 +1,187 @@
+"""Attention within a window, with Transformer-XL's relative positions (Dai et al., 2019), in O(T W) time and memory.
+
+scores[t, s] = ((q_t + u) . k_s + (q_t + v) . p_{t-s}) / sqrt(K)        t - left <= s <= t + right
+y_t = sum_s softmax_s(scores[t, s]) v_s
+
+With global frames (Beltagy et al., 2020) every frame also attends to those, and they to every frame, without positions:
+
+scores[t, g] = q_t . k_g / sqrt(K)     in one softmax with the window's
+scores[g, s] = q_g . k_s / sqrt(K)     instead of the window's
+
+Queries go in blocks, each with all the keys that one of its frames sees. The blocks of a group are computed together,
+the groups one after the other, so that no more scores exist at a time than those of one group.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxspeech.nn.attention import MASKED_SCORE
+from jaxspeech.nn.dropout import dropout
+
+# In frames. A smaller block has fewer scores outside the window, a larger one better matrix products.
+BLOCK, GROUP = 128, 2048
+
+
+class GlobalFrames(NamedTuple):
+    """What every frame attends to beside its window.
+
+    Attributes:
+      query: of each frame, to meet these keys.
+      key, value: of the global frames.
+      mask: False where an utterance is too short to have one.
+    """
+
+    query: Float[Array, "B T H K"]
+    key: Float[Array, "B G H K"]
+    value: Float[Array, "B G H K"]
+    mask: Bool[Array, "B G"]
+
+
+def local_attention(
+    query: Float[Array, "B T H K"],
+    key: Float[Array, "B T H K"],
+    value: Float[Array, "B T H K"],
+    position: Float[Array, "R H K"],
+    biases: tuple[Float[Array, "H K"], Float[Array, "H K"]],
+    mask: Bool[Array, "B T"],
+    *,
+    left: int,
+    right: int,
+    global_frames: GlobalFrames | None = None,
+    dropout_rate: float = 0.0,
+    dropout_key: Any = None,
+) -> Float[Array, "B T H K"]:
+    """The mean of the values that each frame attends to; zeros for frames beyond the utterance.
+
+    Args:
+      position: of left, ..., 0, ..., -right frames behind the query; R = left + right + 1.
+      biases: u and v.
+      mask: real frames.
+      global_frames: if there are any.
+      dropout_rate, dropout_key: of the weights; no key is no dropout.
+    """
+    num_frames = query.shape[1]
+    group = min(GROUP, -(-num_frames // BLOCK) * BLOCK)
+    num_groups = -(-num_frames // group)
+    padding = num_groups * group - num_frames
+
+    def padded(x: Array, before: int, after: int) -> Array:
+        return jnp.pad(x, [(0, 0), (before, padding + after)] + [(0, 0)] * (x.ndim - 2))
+
+    query = padded(query, 0, 0)
+    key, value, key_mask = (padded(x, left, right) for x in (key, value, mask))
+    if global_frames is not None:
+        global_frames = global_frames._replace(query=padded(global_frames.query, 0, 0))
+
+    @jax.checkpoint  # the scores of one group at a time in the backward pass too
+    def attend(i: Any) -> Float[Array, "B C H K"]:
+        def part(x: Array, size: int) -> Array:
+            return jax.lax.dynamic_slice_in_dim(x, i * group, size, axis=1)
+
+        around = left + group + right
+        return _attend_group(
+            part(query, group),
+            part(key, around),
+            part(value, around),
+            position,
+            biases,
+            part(key_mask, around),
+            global_frames and global_frames._replace(query=part(global_frames.query, group)),
+            dropout_rate,
+            None if dropout_key is None else jax.random.fold_in(dropout_key, i),
+        )
+
+    groups = jax.lax.map(attend, jnp.arange(num_groups)) if num_groups > 1 else attend(0)[None]
+    whole = jnp.moveaxis(groups, 0, 1).reshape(query.shape)
+    return jnp.where(mask[:, :, None, None], whole[:, :num_frames], jnp.zeros((), query.dtype))
+
+
+def _attend_group(
+    query: Float[Array, "B C H K"],
+    key: Float[Array, "B S H K"],
+    value: Float[Array, "B S H K"],
+    position: Float[Array, "R H K"],
+    biases: tuple[Float[Array, "H K"], Float[Array, "H K"]],
+    mask: Bool[Array, "B S"],
+    global_frames: GlobalFrames | None,
+    dropout_rate: float,
+    dropout_key: Any,
+) -> Float[Array, "B C H K"]:
+    """`local_attention` of C queries to the S = C + R - 1 keys around them."""
+    window = position.shape[0]
+    span = BLOCK + window - 1
+    blocks = in_blocks(query, BLOCK)
+    key, value, mask = (overlapping(x, BLOCK, span) for x in (key, value, mask))
+    bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
+    scores = jnp.einsum("bnwhk,bnshk->bhnws", blocks + bias_u, key)
+    scores += skew(jnp.einsum("bnwhk,rhk->bhnwr", blocks + bias_v, position))
+    offset = jnp.arange(span) - jnp.arange(BLOCK)[:, None]
+    seen = mask[:, None, :, None] & ((offset >= 0) & (offset < window))
+    if global_frames is not None:
+        beside = jnp.einsum("bnwhk,bghk->bhnwg", in_blocks(global_frames.query, BLOCK), global_frames.key)
+        scores = jnp.concatenate([scores, beside], axis=-1)
+        admitted = jnp.broadcast_to(global_frames.mask[:, None, None, None], (*seen.shape[:4], beside.shape[-1]))
+        seen = jnp.concatenate([seen, admitted], axis=-1)
+    weights, totals = masked_exponentials(scores / math.sqrt(query.shape[-1]), seen)
+    if dropout_key is not None:
+        weights = dropout(dropout_key, weights, rate=dropout_rate)
+    weights = weights.astype(query.dtype)
+    context = jnp.einsum("bhnws,bnshk->bnwhk", weights[..., :span], value)
+    if global_frames is not None:
+        context += jnp.einsum("bhnwg,bghk->bnwhk", weights[..., span:], global_frames.value)
+    return (context / jnp.moveaxis(totals, 1, 3).astype(query.dtype)).reshape(query.shape)
+
+
+def global_attention(
+    query: Float[Array, "B G H K"],
+    key: Float[Array, "B T H K"],
+    value: Float[Array, "B T H K"],
+    mask: Bool[Array, "B T"],
+    *,
+    dropout_rate: float = 0.0,
+    dropout_key: Any = None,
+) -> Float[Array, "B G H K"]:
+    """The mean of the values of all frames that each global frame attends to, without positions."""
+    scores = jnp.einsum("bghk,bshk->bhgs", query, key) / math.sqrt(query.shape[-1])
+    weights, totals = masked_exponentials(scores, mask[:, None, None])
+    if dropout_key is not None:
+        weights = dropout(dropout_key, weights, rate=dropout_rate)
+    return jnp.einsum("bhgs,bshk->bghk", (weights / totals).astype(value.dtype), value)
+
+
+def masked_exponentials(
+    scores: Float[Array, "*N S"], mask: Bool[Array, "*#N S"]
+) -> tuple[Float[Array, "*N S"], Float[Array, "*N 1"]]:
+    """A softmax over the last axis in two parts, what it divides and what by, in float32."""
+    scores = jnp.where(mask, scores.astype(jnp.float32), MASKED_SCORE)
+    weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
+    return weights, weights.sum(-1, keepdims=True)
+
+
+def in_blocks(x: Float[Array, "B T H K"], block: int) -> Float[Array, "B N W H K"]:
+    """Frames in blocks of `block`, which divides T."""
+    return x.reshape(x.shape[0], -1, block, *x.shape[2:])
+
+
+def overlapping(x: Any, block: int, span: int) -> Any:
+    """[B T ...] as windows [B N S ...] of `span` frames, one from every `block` frames on, as many as are full."""
+    count = (x.shape[1] - span) // block + 1
+    padded = jnp.pad(x, [(0, 0), (0, block)] + [(0, 0)] * (x.ndim - 2))
+    shifted = [padded[:, start : start + count * block] for start in range(0, span, block)]
+    parts = [part.reshape(x.shape[0], count, block, *x.shape[2:]) for part in shifted]
+    return jnp.concatenate(parts, axis=2)[:, :, :span]
+
+
+def skew(scores: Float[Array, "*N W R"]) -> Float[Array, "*N W S"]:
+    """out[w, w + r] = scores[w, r], and zeros around; S = W + R - 1.
+
+    In rows of S + 1 that element lies at w (S + 1) + r = w S + (w + r): padding, a slice and two reshapes do it.
+    """
+    *batch, w, r = scores.shape
+    span = w + r - 1
+    padded = jnp.pad(scores, [(0, 0)] * (len(batch) + 1) + [(0, w)])
+    return padded.reshape(*batch, w * (span + 1))[..., : w * span].reshape(*batch, w, span)
