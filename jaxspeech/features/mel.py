@@ -93,6 +93,24 @@ class MelSpectrogram(nn.Module):
         """F of the result."""
         return self.num_mels * self.frame_splicing
 
+    @property
+    def analysis_window(self) -> Float[np.ndarray, " N"]:
+        """What a frame's samples are multiplied by, float64."""
+        window = self._framing.window
+        return centred_window(self.window, window, size=window)
+
+    @property
+    def filters(self) -> Float[np.ndarray, "bins F"]:
+        """Weights from the bins of a spectrum to the mel bands, float64."""
+        return mel_filterbank(
+            self.num_mels,
+            fft_size=self._framing.fft,
+            sample_rate=self.sample_rate,
+            low_hz=self.low_hz,
+            high_hz=self._top_hz,
+            norm=self.mel_norm,
+        )
+
     @nn.compact
     def __call__(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
@@ -110,7 +128,7 @@ class MelSpectrogram(nn.Module):
         samples = jnp.pad(samples, ((0, 0), (self._margin, self._margin)))
         window, hop, fft = self._framing
         energies = filtered_spectrum(
-            samples, centred_window(self.window, window, size=fft), self._filters(), hop=hop, mag_power=self.mag_power
+            samples, centred_window(self.window, window, size=fft), self.filters, hop=hop, mag_power=self.mag_power
         )
         features = self._compress(energies) if self.log else energies
         # The peer splices a frame with itself, not with its neighbours.
@@ -150,16 +168,6 @@ class MelSpectrogram(nn.Module):
         # With exact_pad the peer cuts at num_samples only after it has padded, and so loses the end of the audio.
         end = num_samples - self._margin if self.exact_pad else num_samples
         return zero_padding(samples - self.preemphasis * before, end)
-
-    def _filters(self) -> np.ndarray:
-        return mel_filterbank(
-            self.num_mels,
-            fft_size=self._framing.fft,
-            sample_rate=self.sample_rate,
-            low_hz=self.low_hz,
-            high_hz=self._top_hz,
-            norm=self.mel_norm,
-        )
 
     def _compress(self, energies: Array) -> Array:
         if self.log_guard == "add":

@@ -14,6 +14,7 @@ from jaxspeech.interop.nemo.config import translate_model, translate_tokenizer
 from jaxspeech.interop.nemo.container import WEIGHTS, NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from jaxspeech.interop.nemo.weights import rows_of
+from jaxspeech.interop.nemo.weights.derived import keep
 from jaxspeech.interop.nemo.weights.read import to_variables
 from jaxspeech.text.tokenizer import build_tokenizer
 
@@ -25,7 +26,7 @@ def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
       path: a .nemo file.
       dtype: of the floating-point parameters; None for float32.
     Returns:
-      The model; its metadata holds the peer's configuration as it was.
+      The model; its metadata holds what `save_nemo` needs to write the file as it was.
     Raises:
       ArchiveError: missing, damaged or hostile; or a model that is not supported, with all that is in the way.
     """
@@ -43,11 +44,13 @@ def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
                 sizes = f"{tokenizer.vocab_size} pieces, its decoder {model['decoder']['vocab_size']}"
                 raise ArchiveError(f"its tokenizer has {sizes}")
             expected = _shapes(model)
-            variables = to_variables(read_checkpoint(file.open(WEIGHTS)), rows_of(model), expected)
+            tensors = read_checkpoint(file.open(WEIGHTS))
+            variables = to_variables(tensors, rows_of(model), expected)
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
     # As JSON would give it back: dates and the like become text.
-    metadata = {"source": "nemo", "nemo_config": json.loads(json.dumps(config, default=str))}
+    peer_config = json.loads(json.dumps(config, default=str))
+    metadata = {"source": "nemo", "nemo_config": peer_config, "nemo_derived": keep(tensors)}
     return Archive(model, tokenizer, variables, metadata).cast(dtype)
 
 

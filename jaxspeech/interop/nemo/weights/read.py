@@ -34,7 +34,7 @@ def to_variables(tensors: Mapping[str, np.ndarray], rows: Sequence[Row], expecte
     found, problems = _matched(tensors, rows)
     filled: dict[str, np.ndarray] = {}
     for row, arrays in zip(rows, found, strict=True):
-        for path, layers in _places(row, expected).items():
+        for path, layers in places(row, expected).items():
             shape = tuple(expected[path].shape)
             if layers is None:  # one variable, of which each layer may have a copy
                 layers = sorted(arrays)[:1] or [0]
@@ -82,10 +82,10 @@ def _matched(tensors: Mapping[str, np.ndarray], rows: Sequence[Row]) -> tuple[li
 
 
 def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(re.escape(name).replace(r"\{i\}", "(?P<i>[0-9]{1,4})"))
+    return re.compile(re.escape(name).replace(r"\{i\}", "(?P<i>[0-9]{1,4})").replace(r"\{any\}", ".+"))
 
 
-def _places(row: Row, expected: Mapping[str, Any]) -> dict[str, list[int] | None]:
+def places(row: Row, expected: Mapping[str, Any]) -> dict[str, list[int] | None]:
     """Which of our variables a row fills: path -> the layers that go into it, None for a copy of any."""
     if "{i}" not in row.ours:
         return {row.ours: None} if row.ours in expected else {}

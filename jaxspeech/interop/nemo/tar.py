@@ -1,0 +1,31 @@
+"""The .nemo file, written: a plain tar whose members may be as large as they turn out to be.
+
+    header (512 bytes), content, zeros up to a multiple of 512        for each member
+    zeros up to a multiple of 10240                                   at the end
+
+The header of a member, which says its size, is written once its content is.
+"""
+
+import tarfile
+from collections.abc import Callable
+from typing import BinaryIO
+
+
+def add_member(stream: BinaryIO, name: str, write: Callable[[BinaryIO], object]) -> None:
+    """Adds what `write` writes as the member ./`name`, without a date or an owner. The stream must be able to seek."""
+    start = stream.tell()
+    stream.write(bytes(tarfile.BLOCKSIZE))
+    write(stream)
+    end = stream.tell()
+    member = tarfile.TarInfo(f"./{name}")
+    member.size = end - start - tarfile.BLOCKSIZE
+    stream.seek(start)
+    stream.write(member.tobuf(tarfile.GNU_FORMAT))  # this one has no limit of 8 GiB
+    stream.seek(end)
+    stream.write(bytes(-end % tarfile.BLOCKSIZE))
+
+
+def end_tar(stream: BinaryIO) -> None:
+    """Ends the tar."""
+    stream.write(bytes(2 * tarfile.BLOCKSIZE))
+    stream.write(bytes(-stream.tell() % tarfile.RECORDSIZE))

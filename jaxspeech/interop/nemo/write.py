@@ -1,0 +1,84 @@
+"""A model of ours to a .nemo file, without torch: configuration, tokenizer, weights, container."""
+
+import itertools
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import yaml
+
+from jaxspeech.configuration import build
+from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.interop.nemo.config import translate_model
+from jaxspeech.interop.nemo.container import CONFIG, WEIGHTS
+from jaxspeech.interop.nemo.peer_config import peer_config
+from jaxspeech.interop.nemo.tar import add_member, end_tar
+from jaxspeech.interop.nemo.tokenizer_files import tokenizer_files
+from jaxspeech.interop.nemo.weights import rows_of
+from jaxspeech.interop.nemo.weights.derived import frontend_tensors, with_counts
+from jaxspeech.interop.nemo.weights.write import to_tensors
+from jaxspeech.interop.nemo.writer import write_checkpoint
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Variables
+
+
+class _WithoutAliases(yaml.SafeDumper):
+    """Writes a list again wherever it stands, as the peer does."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def save_nemo(
+    path: str | os.PathLike[str],
+    *,
+    model: dict[str, Any],
+    tokenizer: Tokenizer,
+    variables: Variables,
+    metadata: dict[str, Any] | None = None,
+) -> None:
+    """Writes a NeMo model, which that restores with strict=True and which transcribes as ours does.
+
+    The same model gives the same file. In memory there is, beside the model, no more than its largest tensor.
+
+    Args:
+      path: conventionally ends in .nemo; its folder is made. It holds the old file or the whole new one whatever
+        happens.
+      model: the configuration that `build` takes.
+      tokenizer: of characters or SentencePiece.
+      variables: nested dicts of arrays, on the host or a device.
+      metadata: of the archive; what `load_nemo` put there is kept in the file.
+    Raises:
+      ArchiveError: the file cannot be written, or NeMo has no such model: with all that is in the way.
+    """
+    path = Path(path)
+    metadata = metadata or {}
+    try:
+        section, files = tokenizer_files(tokenizer)
+        base, kept = (metadata.get(name) or {} for name in ("nemo_config", "nemo_derived"))
+        config = peer_config(model, pieces=tokenizer.pieces, tokenizer=section, base=base)
+        tensors = to_tensors(variables, rows_of(translate_model(config)))
+    except SpeechError as error:
+        raise ArchiveError(f"{path}: {error}") from error
+
+    def write_weights(stream: BinaryIO) -> None:
+        derived = frontend_tensors(build(model).model.frontend, kept)
+        write_checkpoint(stream, itertools.chain(derived, with_counts(tensors, kept)))
+
+    text = yaml.dump(config, Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            written = Path(folder, "nemo")
+            with open(written, "wb") as stream:
+                for name, content in {**files, CONFIG: text}.items():
+                    add_member(stream, name, lambda stream, content=content: stream.write(content))
+                add_member(stream, WEIGHTS, write_weights)
+                end_tar(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(written, path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ArchiveError(f"{path}: cannot be written ({reason}); the old file is as it was") from error

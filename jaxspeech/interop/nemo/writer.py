@@ -1,0 +1,112 @@
+"""A torch checkpoint without torch: what `reader` reads, written as torch.save writes a state dict.
+
+    model_weights/data/0, 1, ...    each tensor's values, at multiples of 64 bytes
+    model_weights/data.pkl          OrderedDict: name -> _rebuild_tensor_v2(storage, offset, shape, strides, ...)
+
+Tensors are written as they come, one at a time: nothing but their names and shapes is kept for the pickle.
+"""
+
+import math
+import pickle
+import struct
+import zipfile
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
+
+import numpy as np
+
+from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.reader import DTYPES
+
+ROOT = "model_weights"
+STORAGES = {dtype: name for name, dtype in DTYPES.items()}
+# Torch maps files into memory and wants its storages there; the padding is an extra field of the zip's header.
+ALIGNMENT = 64
+PADDING_FIELD = int.from_bytes(b"FB", "little")
+LOCAL_HEADER_BYTES = 30
+
+
+def write_checkpoint(stream: BinaryIO, tensors: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Writes a checkpoint of `tensors`, names and arrays, where `stream` is.
+
+    Raises:
+      ArchiveError: an array of a type that torch does not have.
+    """
+    target = _Counted(stream)
+    index = []
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[type-var] (it writes and tells)
+        for key, (name, tensor) in enumerate(tensors):
+            if tensor.dtype not in STORAGES:
+                raise ArchiveError(f"{name} has the type {tensor.dtype}, which torch does not have")
+            member = _aligned(f"{ROOT}/data/{key}", offset=target.tell(), num_bytes=tensor.nbytes)
+            with archive.open(member, "w") as data:
+                data.write(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)
+            index.append((name, tensor.dtype, tensor.shape))
+        for name, content in (("data.pkl", _pickled(index)), ("byteorder", b"little"), ("version", b"3\n")):
+            archive.writestr(zipfile.ZipInfo(f"{ROOT}/{name}"), content)
+
+
+class _Counted:
+    """A stream that counts from where it was given to us; as it cannot seek, zipfile writes what it has at once."""
+
+    def __init__(self, stream: BinaryIO):
+        self._stream, self._count = stream, 0
+
+    def write(self, content: bytes) -> int:
+        self._count += memoryview(content).nbytes
+        return self._stream.write(content)
+
+    def tell(self) -> int:
+        return self._count
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def _aligned(name: str, *, offset: int, num_bytes: int) -> zipfile.ZipInfo:
+    """The member `name`, whose header starts at `offset`."""
+    member = zipfile.ZipInfo(name)
+    member.file_size = num_bytes  # from 2 GiB on, zipfile has to know beforehand
+    padding = -(offset + LOCAL_HEADER_BYTES + len(name) + 4) % ALIGNMENT
+    member.extra = struct.pack("<HH", PADDING_FIELD, padding) + bytes(padding)
+    return member
+
+
+def _pickled(index: Sequence[tuple[str, np.dtype, tuple[int, ...]]]) -> bytes:
+    """The state dict, of protocol 2; the storages have the numbers of their places."""
+    empty = pickle.EMPTY_TUPLE + pickle.REDUCE
+    ordered_dict = _global("collections", "OrderedDict") + empty
+    parts = [pickle.PROTO + b"\x02", ordered_dict, pickle.MARK]
+    for key, (name, dtype, shape) in enumerate(index):
+        kind = _global("torch", STORAGES[dtype])
+        storage = _tuple(_text("storage"), kind, _text(str(key)), _text("cpu"), _integer(math.prod(shape)))
+        # Where it starts, its shape, its strides in elements, that it needs no gradient, and no hooks.
+        strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+        arguments = [storage + pickle.BINPERSID, _integer(0), _integers(shape), _integers(strides)]
+        arguments += [pickle.NEWFALSE, ordered_dict]
+        tensor = _global("torch._utils", "_rebuild_tensor_v2") + _tuple(*arguments) + pickle.REDUCE
+        parts.append(_text(name) + tensor)
+    return b"".join([*parts, pickle.SETITEMS, pickle.STOP])
+
+
+def _global(module: str, name: str) -> bytes:
+    return pickle.GLOBAL + f"{module}\n{name}\n".encode()
+
+
+def _text(value: str) -> bytes:
+    content = value.encode()
+    return pickle.BINUNICODE + struct.pack("<I", len(content)) + content
+
+
+def _integer(value: int) -> bytes:
+    if value < 2**31:
+        return pickle.BININT + struct.pack("<i", value)
+    return pickle.LONG1 + b"\x08" + struct.pack("<q", value)
+
+
+def _integers(values: Iterable[int]) -> bytes:
+    return _tuple(*map(_integer, values))
+
+
+def _tuple(*items: bytes) -> bytes:
+    return pickle.MARK + b"".join(items) + pickle.TUPLE
