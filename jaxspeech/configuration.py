@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.transducer import TransducerDecoder
 from jaxspeech.encoders.fastconformer import FastConformer
+from jaxspeech.encoders.jasper import Block, Jasper
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
@@ -42,7 +43,7 @@ class Kind(NamedTuple):
 
 
 FEATURES = {"mel": MelSpectrogram, "mfcc": MFCC}
-ENCODERS = {"fastconformer": FastConformer}
+ENCODERS = {"fastconformer": FastConformer, "jasper": Jasper}
 DECODERS = {"ctc": CTCHead, "transducer": TransducerDecoder}
 TASKS = {
     "ctc": Kind(CTCModel, ctc_task, "ctc"),
@@ -54,6 +55,8 @@ TASKS = {
     ),
 }
 PARTS = {"frontend": ("features", FEATURES), "encoder": ("encoder", ENCODERS), "decoder": ("decoder", DECODERS)}
+# Fields that are lists of sections.
+LISTS: dict[Any, dict[str, Any]] = {Jasper: {"blocks": Block}}
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
 MODULE_FIELDS = ("parent", "name")
 
@@ -100,10 +103,18 @@ def _construct(module_class: Any, fields: Mapping[str, Any], place: str) -> Any:
     fields = dict(fields)
     if "dtype" in fields:
         fields["dtype"] = _pick(DTYPES, fields["dtype"], place=f"{place}.dtype")
+    for key, section in LISTS.get(module_class, {}).items():
+        fields[key] = _sections(section, fields.get(key, ()), f"{place}.{key}")
     try:
         return module_class(**fields)
     except TypeError as error:
         raise ConfigError(f"{place}: {error}".replace(f"{module_class.__name__}.__init__() ", "")) from error
+
+
+def _sections(section: Any, items: Any, place: str) -> tuple[Any, ...]:
+    if not isinstance(items, tuple) or not all(isinstance(item, Mapping) for item in items):
+        raise ConfigError(f"{place} must be a list of sections")
+    return tuple(_construct(section, item, f"{place}[{i}]") for i, item in enumerate(items))
 
 
 def _pick(table: Mapping[str, Any], name: Any, *, place: str) -> Any:

@@ -1,7 +1,7 @@
-"""Weight initialisers, uniform in +-1/sqrt(fan_in): what the published FastConformer recipes start from."""
+"""Weight initialisers, all uniform: the bounds that the published recipes start from."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -15,6 +15,15 @@ def uniform_within(bound: float) -> Any:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return init
+
+
+# Glorot and Bengio (2010); time-depth separable convolutions (Hannun et al., 2019).
+ConvolutionalInit = Literal["xavier_uniform", "tds_uniform"]
+
+
+def convolutional(kind: ConvolutionalInit, fan_in: int, fan_out: int) -> Any:
+    """Initialiser of the convolutional encoders."""
+    return uniform_within(math.sqrt(6.0 / (fan_in + fan_out)) if kind == "xavier_uniform" else 2.0 / math.sqrt(fan_in))
 
 
 def dense(features: int, fan_in: int, *, name: str, dtype: Any, use_bias: bool = True) -> nn.Dense:

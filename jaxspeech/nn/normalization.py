@@ -13,6 +13,16 @@ from jaxtyping import Array, Bool, Float
 EPSILON = 1e-5
 
 
+@jax.jit
+def layer_norm(
+    x: Float[Array, "*shape D"], scale: Float[Array, " D"], bias: Float[Array, " D"], epsilon: Any
+) -> Float[Array, "*shape D"]:
+    """The equation over the last axis; the jit gives it a name in the jaxpr, by which an exporter knows it."""
+    centred = x - x.mean(-1, keepdims=True)
+    inverse_deviation = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + epsilon)
+    return centred * inverse_deviation * scale + bias
+
+
 class LayerNorm(nn.Module):
     """Statistics over the channels of each frame (Ba et al., 2016)."""
 
@@ -22,10 +32,7 @@ class LayerNorm(nn.Module):
     def __call__(self, x: Float[Array, "*shape D"]) -> Float[Array, "*shape D"]:
         scale = self.param("scale", nn.initializers.ones_init(), (x.shape[-1],))
         bias = self.param("bias", nn.initializers.zeros_init(), (x.shape[-1],))
-        x = x.astype(jnp.float32)
-        centred = x - x.mean(-1, keepdims=True)
-        inverse_deviation = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + EPSILON)
-        return (centred * inverse_deviation * scale + bias).astype(self.dtype)
+        return layer_norm(x.astype(jnp.float32), scale, bias, EPSILON).astype(self.dtype)
 
 
 class GroupNorm(nn.Module):
@@ -60,6 +67,7 @@ class BatchNorm(nn.Module):
     """
 
     momentum: float = 0.1
+    epsilon: float = EPSILON
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -83,5 +91,5 @@ class BatchNorm(nn.Module):
                 running_var.value += self.momentum * (unbiased - running_var.value)
         else:
             mean, variance = running_mean.value, running_var.value
-        factor = scale * jax.lax.rsqrt(variance + EPSILON)
+        factor = scale * jax.lax.rsqrt(variance + self.epsilon)
         return (x * factor + (bias - mean * factor)).astype(self.dtype)

@@ -8,11 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.encoders.fastconformer import FastConformer
+from jaxspeech.encoders.jasper import Jasper
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
 from jaxspeech.types import Variables
 
+Encoder = FastConformer | Jasper
 # The random streams that training draws from.
 STREAMS = ("dither", "specaugment", "dropout", "stochastic_depth")
 
@@ -24,7 +26,7 @@ class AcousticModel(nn.Module):
     """
 
     frontend: MelSpectrogram | MFCC
-    encoder: FastConformer
+    encoder: Encoder
     spec_augment: SpecAugment | None = None
 
     def features(

@@ -13,6 +13,19 @@ def targets_of(peer):
     return peer["targets"].astype(np.int32), peer["target_len"].astype(np.int32)
 
 
+def layers_of(peer):
+    """What comes out of each layer and how much of it is real: the subsampled frames first, or a list of blocks."""
+    if "enc.block0.0" in peer:
+        number = sum(name.startswith("enc.block") and name.endswith(".0") for name in peer)
+        return [(peer[f"enc.block{i}.0"].transpose(0, 2, 1), peer[f"enc.block{i}.1"]) for i in range(number)]
+    subsampled = peer["enc.pos_enc.0"], peer["enc.pre_encode.1"]
+    layers = []
+    while (name := f"enc.layer{len(layers)}") in peer:
+        same_rate = peer[name].shape == peer["enc.pre_encode.0"].shape
+        layers.append((peer[name], peer["enc.pre_encode.1" if same_rate else "enc_out_len"]))
+    return [subsampled, *layers]
+
+
 def worst(ours, theirs, num_frames):
     """Largest difference in a real frame, and in any frame."""
     difference = np.abs(ours - theirs).max(-1)

@@ -1,4 +1,4 @@
-"""The CTC Conformers of the peer's files give the peer's numbers, from features to text and gradients."""
+"""The CTC models of the peer's files give the peer's numbers, from features to text and gradients."""
 
 import json
 from functools import partial
@@ -16,9 +16,10 @@ from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.search.ctc import ctc_greedy
 from jaxspeech.tasks.task import Task
 from tests.parity.naming import by_peer_name
-from tests.parity.reference import inputs_of, targets_of, worst
+from tests.parity.reference import inputs_of, layers_of, targets_of, worst
 
 FAMILIES = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "fc_ctc_abs_tied", "fc_ctc_untie_false", "fc_ctc_limited"]
+FAMILIES += ["quartznet", "jasper", "citrinet", "citrinet_se_ctx"]
 FAMILIES += ["conformer_ctc_char"]
 
 
@@ -73,16 +74,11 @@ def test_features(family):
 
 
 def test_every_layer_from_the_peers_features(family):
-    subsampled, *layers = family.layers
-    real, anywhere = worst(subsampled, family.peer["enc.pos_enc.0"], family.peer["enc.pre_encode.1"])
-    assert real < 1e-4 and anywhere < 1e-4
-    assert len(layers) == family.archive.model["encoder"]["num_layers"]
-    for i, layer in enumerate(layers):
-        theirs = family.peer[f"enc.layer{i}"]
-        same_rate = theirs.shape == family.peer["enc.pre_encode.0"].shape
-        num_frames = family.peer["enc.pre_encode.1"] if same_rate else family.num_frames
+    theirs = layers_of(family.peer)
+    assert len(theirs) > 1
+    for i, (ours, (layer, num_frames)) in enumerate(zip(family.layers, theirs, strict=True)):
         # In the padding too: ours sees there what the peer sees.
-        real, anywhere = worst(layer, theirs, num_frames)
+        real, anywhere = worst(ours, layer, num_frames)
         assert real < 1e-4 and anywhere < 1e-4, f"layer {i}"
 
 
@@ -123,7 +119,10 @@ def test_losses(family):
 
 
 # These families' files hold the peer's gradients, and the first one's its training mode.
-@pytest.mark.parametrize("family", ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "conformer_ctc_char"], indirect=True)
+WITH_GRADIENTS = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "conformer_ctc_char", "quartznet", "jasper", "citrinet"]
+
+
+@pytest.mark.parametrize("family", WITH_GRADIENTS, indirect=True)
 def test_gradients(family):
     def loss(params, features, num_features, labels, num_labels):
         def logits(model):
@@ -138,11 +137,13 @@ def test_gradients(family):
     grads = jax.jit(jax.grad(loss), compiler_options=quick)(family.variables["params"], *inputs)
     ours = by_peer_name(family.archive.model, grads)
     assert ours.keys() == set(family.peer["grad_names"].tolist())
+    # One ReLU whose input is near zero changes side by rounding; what feeds it feels that.
+    rtol = 1e-3 if family.archive.model["encoder"].get("activation") == "relu" else 1e-4
     largest = family.peer["grad_norms"].max()
     for name, norm in zip(family.peer["grad_names"].tolist(), family.peer["grad_norms"], strict=True):
         row, grad = ours[name]
         # A softmax does not see a bias of its keys: that gradient is zero but for rounding.
-        np.testing.assert_allclose(np.linalg.norm(grad), norm, rtol=1e-4, atol=1e-6 * largest, err_msg=name)
+        np.testing.assert_allclose(np.linalg.norm(grad), norm, rtol=rtol, atol=1e-6 * largest, err_msg=name)
         if f"grad.{name}" in family.peer:
             theirs = row.transform.read(family.peer[f"grad.{name}"])
             assert np.linalg.norm(grad - theirs) <= 1e-4 * norm + 1e-6 * largest, name

@@ -1,4 +1,4 @@
-"""The FastConformer transducers of the peer's files give the peer's numbers, from features to text and gradients."""
+"""The transducers of the peer's files give the peer's numbers, from features to text and gradients."""
 
 import json
 from functools import partial
@@ -18,7 +18,7 @@ from jaxspeech.types import Batch
 from tests.parity.naming import by_peer_name
 from tests.parity.reference import inputs_of, targets_of, worst
 
-RNNT = ["fc_rnnt_bpe", "fc_rnnt_bpe_2l", "fc_rnnt_stateless", "fc_hybrid_rnnt_ctc"]
+RNNT = ["fc_rnnt_bpe", "fc_rnnt_bpe_2l", "fc_rnnt_stateless", "fc_hybrid_rnnt_ctc", "contextnet_rnnt"]
 TDT = ["fc_tdt_bpe", "fc_hybrid_tdt_ctc"]
 FAMILIES = [*RNNT, *TDT, "fc_multiblank_rnnt"]
 
@@ -119,7 +119,7 @@ def test_the_hybrids_ctc_head(family):
 
 
 # These files hold the peer's gradients.
-@pytest.mark.parametrize("family", ["fc_rnnt_bpe", "fc_hybrid_rnnt_ctc"], indirect=True)
+@pytest.mark.parametrize("family", ["fc_rnnt_bpe", "fc_hybrid_rnnt_ctc", "contextnet_rnnt"], indirect=True)
 def test_gradients(family):
     batch = batch_of(family.peer)
 

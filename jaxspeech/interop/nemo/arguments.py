@@ -1,6 +1,7 @@
 """What the tables of `config` are made of: rows for the arguments of the peer's classes, and checks of their values."""
 
-from collections.abc import Callable
+import reprlib
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -34,6 +35,7 @@ class Section(NamedTuple):
       rows: its arguments.
       without_effect: arguments without effect on any number.
       settles: our fields that it settles by being this class.
+      finish: changes those of our fields that depend on others; raises ValueError where they contradict each other.
       gather: our fields as `back` of the rows takes them, where several of ours are one argument of the peer's.
     """
 
@@ -41,7 +43,43 @@ class Section(NamedTuple):
     rows: tuple[Row, ...]
     without_effect: frozenset[str] = frozenset()
     settles: tuple[tuple[str, Any], ...] = ()
+    finish: Callable[[dict[str, Any]], None] = lambda fields: None
     gather: Callable[[dict[str, Any]], dict[str, Any]] = lambda fields: fields
+
+
+def translated(section: Section, arguments: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
+    """Our fields for the arguments of one class; those in a section of their own are named section.argument.
+
+    What cannot be translated is added to `problems`.
+    """
+    nested = {row.peer.partition(".")[0] for row in section.rows if "." in row.peer}
+    arguments, problems_before = dict(arguments), len(problems)
+    for name in nested:
+        inner = arguments.pop(name, None) or {}
+        if isinstance(inner, Mapping):
+            arguments |= {f"{name}.{key}": value for key, value in inner.items()}
+        else:
+            problems.append(f"{place}.{name} {inner!r} (must be a section)")
+    fields = dict(section.settles)
+    known = {row.peer for row in section.rows} | section.without_effect | {"_target_"}
+    problems += [f"{place}.{name} (unknown)" for name in arguments if name not in known]
+    for row in section.rows:
+        value = arguments.get(row.peer, row.default)
+        try:
+            if value is Required:
+                raise ValueError("is missing")
+            converted = row.convert(value)
+        except (ValueError, TypeError, AttributeError) as error:
+            problems.append(f"{place}.{row.peer} {'' if value is Required else reprlib.repr(value) + ' '}({error})")
+            continue
+        if row.ours is not None:
+            fields[row.ours] = converted
+    if len(problems) == problems_before:
+        try:
+            section.finish(fields)
+        except ValueError as error:
+            problems.append(f"{place}.{error}")
+    return fields
 
 
 def among(*values: Any) -> Callable[[Any], Any]:

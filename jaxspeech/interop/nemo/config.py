@@ -10,10 +10,10 @@ from typing import Any
 
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.arguments import (
-    Required,
     Section,
     integer,
     share,
+    translated,
 )
 from jaxspeech.interop.nemo.sections import (
     AUGMENTATIONS,
@@ -50,9 +50,6 @@ def translate_model(config: Mapping[str, Any]) -> dict[str, Any]:
 
     if decoder["vocab_size"] <= 0:
         decoder["vocab_size"] = len(config["decoder"].get("vocabulary") or ())
-    if encoder["width"] % encoder["num_heads"]:
-        raise ArchiveError(f"encoder.d_model {encoder['width']} has no {encoder['num_heads']} heads")
-    _finish_encoder(encoder)
     return model
 
 
@@ -65,7 +62,7 @@ def _transducer(config: Mapping[str, Any], decoder: dict[str, Any], problems: li
         problems.append(f"loss.loss_name {name!r} (can be {', '.join(LOSSES)})")
         return {}
     arguments, section = LOSSES[name]
-    fields = _fields(section, _section_or_nothing(loss, arguments, problems), f"loss.{arguments}", problems)
+    fields = translated(section, _section_or_nothing(loss, arguments, problems), f"loss.{arguments}", problems)
     for special in ("durations", "big_blanks"):
         if special in fields:
             decoder[special] = fields.pop(special)
@@ -107,21 +104,6 @@ def _aux_ctc(config: Mapping[str, Any], problems: list[str]) -> float:
         return 0.0
 
 
-def _finish_encoder(encoder: dict[str, Any]) -> None:
-    """The fields that depend on others."""
-    encoder["conv_norm"], encoder["conv_groups"] = encoder["conv_norm"]
-    if encoder["subsampling_channels"] == -1:
-        encoder["subsampling_channels"] = encoder["width"]
-    if encoder["output_width"] in (None, -1, encoder["width"]):
-        encoder["output_width"] = None
-    if encoder["conv_context"] == "causal":
-        encoder["conv_context"] = [encoder["conv_kernel"] - 1, 0]
-    if encoder["reduction_factor"] == 1:
-        encoder["reduction"] = None
-    # The peer's batch and group norms count the padding.
-    encoder["norm_over_padding"] = True
-
-
 def translate_tokenizer(config: Mapping[str, Any], model: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     """The tokenizer's configuration, and the name of its SentencePiece model in the .nemo file, None for characters."""
     if "tokenizer" not in config:
@@ -155,31 +137,4 @@ def _section(
     section = _class(table, arguments.get("_target_"), f"{place}._target_", problems)
     if section is None:
         return {}
-    return ({"name": section.name} if section.name else {}) | _fields(section, arguments, place, problems)
-
-
-def _fields(section: Section, arguments: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
-    """Our fields for the arguments of one class; those in a section of their own are named section.argument."""
-    nested = {row.peer.partition(".")[0] for row in section.rows if "." in row.peer}
-    arguments = dict(arguments)
-    for name in nested:
-        inner = arguments.pop(name, None) or {}
-        if isinstance(inner, Mapping):
-            arguments |= {f"{name}.{key}": value for key, value in inner.items()}
-        else:
-            problems.append(f"{place}.{name} {inner!r} (must be a section)")
-    fields = dict(section.settles)
-    known = {row.peer for row in section.rows} | section.without_effect | {"_target_"}
-    problems += [f"{place}.{name} (unknown)" for name in arguments if name not in known]
-    for row in section.rows:
-        value = arguments.get(row.peer, row.default)
-        try:
-            if value is Required:
-                raise ValueError("is missing")
-            converted = row.convert(value)
-        except (ValueError, TypeError, AttributeError) as error:
-            problems.append(f"{place}.{row.peer} {'' if value is Required else repr(value) + ' '}({error})")
-            continue
-        if row.ours is not None:
-            fields[row.ours] = converted
-    return fields
+    return ({"name": section.name} if section.name else {}) | translated(section, arguments, place, problems)

@@ -137,5 +137,6 @@ CONFORMER = Section(
             "sync_max_audio_length",
         }
     ),
+    finish=finish,
     gather=_gathered,
 )

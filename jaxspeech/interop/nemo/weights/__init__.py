@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxspeech.interop.nemo.weights.conformer import conformer_rows
 from jaxspeech.interop.nemo.weights.decoders import CTC_HEAD, HYBRID_CTC_HEAD, transducer_rows
+from jaxspeech.interop.nemo.weights.jasper import jasper_rows
 from jaxspeech.interop.nemo.weights.rows import Row
 
 # What needs no place: the frontend's window and filters follow from its configuration; the count of batches has no use
@@ -13,10 +14,10 @@ DERIVED = (
     "preprocessor.featurizer.window",
     "preprocessor.featurizer.fb",
     "encoder.pos_enc.pe",
-    "encoder.layers.{i}.conv.batch_norm.num_batches_tracked",
+    "{any}.num_batches_tracked",
 )
 
-ENCODERS = {"fastconformer": conformer_rows}
+ENCODERS = {"fastconformer": conformer_rows, "jasper": jasper_rows}
 DECODERS = {"ctc": lambda decoder: CTC_HEAD, "transducer": transducer_rows}
 
 

@@ -52,6 +52,8 @@ pointwise = _without_ones(1)
 pointwise2d = _without_ones(2)
 # Depthwise convolution [D, 1, W] to [W, D].
 depthwise = Transform(lambda x: x[:, 0].T, lambda x: x.T[:, None])
+# Convolution [out, in, time] to [time, in, out].
+conv1d = _permuted(2, 1, 0)
 # Convolution [out, in, time, frequency] to [time, frequency, in, out].
 conv2d = _permuted(2, 3, 1, 0)
 
@@ -86,3 +88,9 @@ def linear(peer: str, ours: str, transform: Transform = dense) -> list[Row]:
 def norm(peer: str, ours: str) -> list[Row]:
     """A scale and its bias."""
     return [Row(f"{peer}.weight", f"{ours}/scale", same), Row(f"{peer}.bias", f"{ours}/bias", same)]
+
+
+def batch_norm(peer: str, ours: str) -> list[Row]:
+    """A scale, its bias and the running statistics; `ours` without the collection."""
+    statistics = [Row(f"{peer}.running_{name}", f"batch_stats/{ours}/{name}", same) for name in ("mean", "var")]
+    return norm(peer, f"params/{ours}") + statistics

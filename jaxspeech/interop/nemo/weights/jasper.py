@@ -1,0 +1,47 @@
+"""Where the weights of the convolutional encoders are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.interop.nemo.weights.rows import Row, batch_norm, conv1d, dense, depthwise, pointwise
+
+
+def jasper_rows(encoder: Mapping[str, Any]) -> list[Row]:
+    """The rows that the blocks of a configuration call for."""
+    rows: list[Row] = []
+    dense_inputs = 0
+    for i, block in enumerate(encoder["blocks"]):
+        block = OPTIONS | block
+        dense_inputs = dense_inputs + 1 if block["residual"] and block["residual_dense"] else 0
+        rows += block_rows(f"encoder.encoder.{i}", f"encoder/block_{i}", block, num_inputs=dense_inputs or 1)
+    return rows
+
+
+# What a block of ours may leave out and the weights depend on.
+OPTIONS = {"repeat": 1, "separable": False, "squeeze_excite": False, "residual": False, "residual_dense": False}
+
+
+def block_rows(peer: str, ours: str, block: Mapping[str, Any], *, num_inputs: int) -> list[Row]:
+    """The rows of one block; the peer numbers its modules in one list, with activations and dropouts between them."""
+    rows: list[Row] = []
+    place = 0
+    for i in range(block["repeat"]):
+        if block["separable"]:
+            kinds = [("depthwise", depthwise), ("pointwise", pointwise)]
+        else:
+            kinds = [("pointwise", pointwise) if block["kernel"] == 1 else ("kernel", conv1d)]
+        for name, transform in kinds:
+            rows.append(Row(f"{peer}.mconv.{place}.conv.weight", f"params/{ours}/conv_{i}/{name}", transform))
+            place += 1
+        rows += batch_norm(f"{peer}.mconv.{place}", f"{ours}/norm_{i}")
+        place += 3
+    if block["squeeze_excite"]:
+        place -= 2  # the last repetition has neither activation nor dropout of its own
+        rows += [
+            Row(f"{peer}.mconv.{place}.fc.{j}.weight", f"params/{ours}/squeeze_excite/{name}/kernel", dense)
+            for j, name in ((0, "down"), (2, "up"))
+        ]
+    for i in range(num_inputs if block["residual"] else 0):
+        rows.append(Row(f"{peer}.res.{i}.0.conv.weight", f"params/{ours}/conv_residual_{i}/pointwise", pointwise))
+        rows += batch_norm(f"{peer}.res.{i}.1", f"{ours}/norm_residual_{i}")
+    return rows

@@ -1,0 +1,53 @@
+"""Squeeze and excitation (Hu et al., 2018): each channel scaled by what the utterance says as a whole.
+
+y[t] = x[t] sigmoid(W_up act(W_down mean_t x[t]))
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.masks import length_mask, zero_padding
+from jaxspeech.nn.initializers import ConvolutionalInit, convolutional
+
+
+class SqueezeExcite(nn.Module):
+    """In float32 whatever the compute dtype; padded frames come out as zeros.
+
+    Attributes:
+      reduction: by how much the inner width is smaller.
+      context: frames of the window that training averages over, drawn once for the batch, so that the model gets used
+        to hearing a part of the utterance only; -1 is the whole utterance, which inference always takes.
+      activation: of the inner layer.
+      weight_init: see `nn.initializers`.
+    """
+
+    reduction: int
+    context: int
+    activation: Callable[[Any], Any]
+    weight_init: ConvolutionalInit = "xavier_uniform"
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T D"], num_frames: Int[Array, " B"], *, train: bool = False
+    ) -> Float[Array, "B T D"]:
+        dtype, width = x.dtype, x.shape[-1]
+        x = zero_padding(x, num_frames).astype(jnp.float32)
+        frames, counted = x, length_mask(num_frames, x.shape[1])
+        if train and 0 < self.context <= x.shape[1]:
+            latest = max(x.shape[1] - self.context, 1)
+            start = jax.random.randint(self.make_rng("dropout"), (), 0, latest)
+            frames, counted = (jax.lax.dynamic_slice_in_dim(a, start, self.context, 1) for a in (frames, counted))
+        mean = frames.sum(1) / jnp.maximum(counted.sum(1), 1)[:, None]
+
+        def dense(features: int, fan_in: int, name: str) -> nn.Dense:
+            init = convolutional(self.weight_init, fan_in, features)
+            return nn.Dense(features, use_bias=False, kernel_init=init, name=name)
+
+        inner = width // self.reduction
+        gate = dense(width, inner, "up")(self.activation(dense(inner, width, "down")(mean)))
+        return (x * jax.nn.sigmoid(gate)[:, None]).astype(dtype)
