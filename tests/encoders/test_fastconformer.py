@@ -7,6 +7,7 @@ import pytest
 
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
+from jaxspeech.errors import ConfigError
 
 SMALL = dict(num_layers=3, width=16, num_heads=2, subsampling_channels=4)
 VARIANTS = {
@@ -17,6 +18,9 @@ VARIANTS = {
     "limited": dict(attention_context=(3, 1), reduction="striding", reduction_position=0, reduction_factor=2),
     "pooled": dict(reduction="pooling", reduction_position=-1, reduction_factor=2, conv_norm="layer"),
     "chunked": dict(attention_context=(4, 1), attention_style="chunked_limited", conv_context=(8, 0)),
+    "local": dict(attention="rel_pos_local", attention_context=(3, 2), untied_biases=False),
+    "global": dict(attention="rel_pos_local", attention_context=(2, 2), global_frames=1, global_projections=True),
+    "look-aheads": dict(attention_context=((4, 1), (4, 0)), attention_style="chunked_limited"),
     "causal": dict(causal_subsampling=True),
     "factor 1": dict(subsampling_factor=1),
 }
@@ -65,7 +69,7 @@ def test_jit_equals_eager() -> None:
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["fastconformer", "absolute", "tied", "chunked"])
+@pytest.mark.parametrize("name", ["fastconformer", "absolute", "tied", "chunked", "global"])
 def test_scanned_layers_equal_unrolled_ones(name: str) -> None:
     module, variables, features, num_frames = make(**VARIANTS[name])
     unrolled = module.clone(scan_layers=False)
@@ -102,6 +106,49 @@ def test_remat_changes_no_gradient() -> None:
     for remat in ("dots", "full"):
         recomputed = gradient(module.clone(remat=remat))
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3), plain, recomputed)
+
+
+def test_local_attention_is_the_limited_one() -> None:
+    module, variables, features, num_frames = make(attention_context=(3, 2))
+    limited, lengths = jax.jit(module.apply)(variables, features, num_frames)
+    local, _ = jax.jit(module.clone(attention="rel_pos_local").apply)(variables, features, num_frames)
+    for row, n in enumerate(lengths):
+        np.testing.assert_allclose(local[row, :n], limited[row, :n], atol=2e-5)
+
+
+def test_training_draws_a_look_ahead() -> None:
+    contexts = ((4, 1), (2, 0))
+    quiet = dict(dropout=0.0, dropout_att=0.0, dropout_pre_encoder=0.0)
+    module, variables, features, num_frames = make(attention_context=contexts, **quiet)
+
+    def train(module, key):
+        return module.apply(
+            variables, features, num_frames, train=True, rngs={"dropout": key}, mutable=["batch_stats"]
+        )[0][0]
+
+    each = [jax.jit(partial(train, module.clone(attention_context=c)))(jax.random.key(0)) for c in contexts]
+    assert not np.allclose(*each, atol=1e-3)
+    draw = jax.jit(partial(train, module))
+    draws = [draw(key) for key in jax.random.split(jax.random.key(1), 12)]
+    found = {next(i for i in range(2) if np.allclose(out, each[i], atol=2e-5)) for out in draws}
+    assert found == {0, 1}
+    always = jax.jit(partial(train, module.clone(attention_context_weights=(0.0, 1.0))))
+    for key in jax.random.split(jax.random.key(2), 6):
+        np.testing.assert_allclose(always(key), each[1], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        (dict(attention="rel_pos_local"), "without -1"),
+        (dict(attention="rel_pos_local", attention_context=((2, 2), (1, 1))), "one regular"),
+        (dict(attention_context=((2, 2), (1, 1)), attention_context_weights=(1.0,)), "1 numbers for 2 contexts"),
+        (dict(global_frames=1), "only attention 'rel_pos_local'"),
+    ],
+)
+def test_contexts_that_do_not_fit_are_told(fields: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        FastConformer(**(SMALL | fields))
 
 
 def test_stochastic_depth() -> None:

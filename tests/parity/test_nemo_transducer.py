@@ -18,7 +18,7 @@ from jaxspeech.types import Batch
 from tests.parity.naming import by_peer_name
 from tests.parity.reference import inputs_of, targets_of, worst
 
-RNNT = ["fc_rnnt_bpe", "fc_rnnt_bpe_2l", "fc_rnnt_stateless", "fc_hybrid_rnnt_ctc", "contextnet_rnnt"]
+RNNT = ["fc_rnnt_bpe", "fc_rnnt_bpe_2l", "fc_rnnt_stateless", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "fc_stream_rnnt"]
 TDT = ["fc_tdt_bpe", "fc_hybrid_tdt_ctc"]
 FAMILIES = [*RNNT, *TDT, "fc_multiblank_rnnt"]
 
