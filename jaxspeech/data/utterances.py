@@ -47,7 +47,7 @@ class Utterances:
         return len(self.manifest)
 
     def labels(self, index: int) -> list[int]:
-        return [] if self._tokenizer is None else self._tokenizer.encode(self.manifest[index].text)
+        return [] if self._tokenizer is None else _encode(self._tokenizer, self.manifest[index])
 
     def label_widths(
         self, shortest: Float[np.ndarray, " N"], bucket_seconds: Float[np.ndarray, " K"]
@@ -69,13 +69,17 @@ def _count_labels(manifest: Manifest, tokenizer: Tokenizer) -> Int[np.ndarray, "
     num_labels = np.full(len(manifest), -1, np.int32)
     for index, entry in enumerate(manifest):
         try:
-            num_labels[index] = len(tokenizer.encode(entry.text))
+            num_labels[index] = len(_encode(tokenizer, entry))
         except TokenizerError as error:
             manifest.problems.add(name_entry(entry), str(error))
     manifest.problems.check(len(manifest))
     if num_labels.max() < 0:
         raise ManifestError(f"no transcript can be spelt; the last: {manifest.problems.lines[-1]}")
     return num_labels
+
+
+def _encode(tokenizer: Tokenizer, entry: Entry) -> list[int]:
+    return tokenizer.encode(entry.text, entry.fields.get("lang"))
 
 
 def name_entry(entry: Entry) -> str:

@@ -32,7 +32,7 @@ class CharTokenizer:
         """From `config()`; there are no files."""
         return cls(characters, **options)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, language: str | None = None) -> list[int]:
         if self._unknown == "drop":
             return [self._ids[char] for char in text if char in self._ids]
         try:

@@ -41,7 +41,7 @@ class SentencePieceTokenizer:
             raise TokenizerError(f"a SentencePiece tokenizer needs its file {MODEL_FILE}; found {sorted(files)}")
         return cls(files[MODEL_FILE], **options)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, language: str | None = None) -> list[int]:
         ids: list[int] = self._processor.encode(text)
         if self._unknown == "unk" or self._unk not in ids:
             return ids

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
+from jaxspeech.text.wordpiece import WordPieceTokenizer
 
 CONFIG_FILE = "tokenizer.json"
 
@@ -26,7 +28,9 @@ class Tokenizer(Protocol):
         """Each token's own spelling, by id."""
         ...
 
-    def encode(self, text: str) -> list[int]: ...
+    def encode(self, text: str, language: str | None = None) -> list[int]:
+        """The ids of a text; its language matters to a tokenizer of several languages only."""
+        ...
 
     def decode(self, ids: Any) -> str: ...
 
@@ -43,7 +47,16 @@ class Tokenizer(Protocol):
         ...
 
 
-_TYPES = {"char": CharTokenizer.build, "sentencepiece": SentencePieceTokenizer.build}
+def _build_aggregate(**options: Any) -> AggregateTokenizer:
+    return AggregateTokenizer.build(build_tokenizer=build_tokenizer, **options)
+
+
+_TYPES = {
+    "char": CharTokenizer.build,
+    "sentencepiece": SentencePieceTokenizer.build,
+    "wordpiece": WordPieceTokenizer.build,
+    "aggregate": _build_aggregate,
+}
 
 
 def build_tokenizer(config: dict[str, Any], files: dict[str, bytes]) -> Tokenizer:

@@ -4,27 +4,47 @@ import numpy as np
 import pytest
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
 from jaxspeech.text.tokenizer import build_tokenizer, read_tokenizer, write_tokenizer
 from jaxspeech.text.train import train_tokenizer
+from jaxspeech.text.wordpiece import WordPieceTokenizer
 
 TEXTS = ["the cat sat on the mat", "a dog ran to the cat", "hello world", "it's the dog's mat"] * 5
 
 
-@pytest.fixture(scope="module", params=[("bpe", 40), ("unigram", 24), ("char", 0)], ids=lambda param: param[0])
+WORD_PIECES = "[PAD] [UNK] the cat sat on mat a dog ran to hello wo ##rld it s ' ##at".replace(" ", "\n") + "\n"
+
+
+def in_two_languages():
+    return AggregateTokenizer(
+        {n: train_tokenizer(TEXTS, type="bpe", vocab_size=v) for n, v in (("en", 40), ("es", 30))}
+    )
+
+
+KINDS = {
+    "bpe": lambda: train_tokenizer(TEXTS, type="bpe", vocab_size=40),
+    "unigram": lambda: train_tokenizer(TEXTS, type="unigram", vocab_size=24),
+    "char": lambda: train_tokenizer(TEXTS, type="char", vocab_size=0),
+    "wordpiece": lambda: WordPieceTokenizer(WORD_PIECES.encode()),
+    "aggregate": in_two_languages,
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def tokenizer(request):
-    kind, vocab_size = request.param
-    return train_tokenizer(TEXTS, type=kind, vocab_size=vocab_size)
+    return KINDS[request.param]()
 
 
 def test_there_and_back(tokenizer):
     for text in TEXTS:
-        ids = tokenizer.encode(text)
-        assert tokenizer.decode(ids) == text
-        assert tokenizer.decode(np.array(ids)) == text
+        ids = tokenizer.encode(text, "es")
+        back = text.replace("'", " ' ") if isinstance(tokenizer, WordPieceTokenizer) else text
+        assert tokenizer.decode(ids) == back
+        assert tokenizer.decode(np.array(ids)) == back
         assert max(ids) < tokenizer.vocab_size == len(tokenizer.pieces)
-    assert tokenizer.encode("") == [] and tokenizer.decode([]) == "" and tokenizer.word_spans([]) == []
+    assert tokenizer.encode("", "es") == [] and tokenizer.decode([]) == "" and tokenizer.word_spans([]) == []
 
 
 def test_word_spans_cover_the_words_of_any_ids(tokenizer):
@@ -44,7 +64,7 @@ def test_config_and_files_rebuild_it(tokenizer, tmp_path):
     write_tokenizer(tmp_path / "folder", tokenizer)
     for again in (rebuilt, read_tokenizer(tmp_path / "folder")):
         assert again.pieces == tokenizer.pieces and again.config() == tokenizer.config()
-        assert again.encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
+        assert again.encode(TEXTS[0], "es") == tokenizer.encode(TEXTS[0], "es")
 
 
 def test_unknown_characters():
@@ -81,3 +101,26 @@ def test_bad_configs_are_one_line(config, files, message):
 def test_a_missing_tokenizer_is_one_line(tmp_path):
     with pytest.raises(TokenizerError, match="no tokenizer at"):
         read_tokenizer(tmp_path / "nowhere")
+
+
+def test_word_pieces_are_the_longest_that_fit():
+    tokenizer = WordPieceTokenizer(WORD_PIECES.encode())
+    spelt = [tokenizer.pieces[i] for i in tokenizer.encode("the world's  matcat\tcatat", None)]
+    assert spelt == ["the", "wo", "##rld", "'", "s", "[UNK]", "cat", "##at"]
+    assert [tokenizer.pieces[i] for i in tokenizer.encode("a,\u200bdog\u732b")] == ["a", "[UNK]", "dog", "[UNK]"]
+    assert tokenizer.decode([0, 2, 1, 12, 13]) == "the world"
+    with_marks = WordPieceTokenizer(b"[UNK]\na\n.\n,\n-")
+    assert with_marks.decode(with_marks.encode("a, a-a.")) == "a, a - a."
+    with pytest.raises(TokenizerError, match="all different"):
+        WordPieceTokenizer(b"a\na\n[UNK]\n")
+
+
+def test_languages_follow_one_another():
+    tokenizer = in_two_languages()
+    assert tokenizer.vocab_size == 70 and len(tokenizer.pieces) == 70 and tokenizer.languages == ("en", "es")
+    one = train_tokenizer(TEXTS, type="bpe", vocab_size=30).encode("the cat")
+    assert tokenizer.encode("the cat", "es") == [i + 40 for i in one]
+    assert [tokenizer.language_of(i) for i in (0, 39, 40, 69)] == ["en", "en", "es", "es"]
+    for language in (None, "ess"):
+        with pytest.raises(TokenizerError, match="made of en, es"):
+            tokenizer.encode("the cat", language)

@@ -1,0 +1,71 @@
+"""One tokenizer for each of several languages; their ids follow one another."""
+
+import itertools
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jaxspeech.errors import TokenizerError, did_you_mean
+from jaxspeech.text.sentencepiece import WORD_MARK
+
+
+class AggregateTokenizer:
+    """The second language's token i has the id i + the first one's vocab_size, and so on.
+
+    Args:
+      languages: name -> tokenizer, whose pieces mark where words begin as SentencePiece's do. The order counts.
+    """
+
+    def __init__(self, languages: Mapping[str, Any]):
+        if not languages:
+            raise TokenizerError("an aggregate tokenizer needs at least one language")
+        self._languages = dict(languages)
+        *self._offsets, self.vocab_size = itertools.accumulate((t.vocab_size for t in languages.values()), initial=0)
+        self.pieces: tuple[str, ...] = tuple(piece for t in languages.values() for piece in t.pieces)
+
+    @classmethod
+    def build(
+        cls, *, files: dict[str, bytes], languages: Mapping[str, Any], build_tokenizer: Callable[..., Any]
+    ) -> "AggregateTokenizer":
+        """From `config()` and `files()`."""
+        built = {}
+        for language, config in languages.items():
+            own = {n.removeprefix(f"{language}."): data for n, data in files.items() if n.startswith(f"{language}.")}
+            built[language] = build_tokenizer(config, own)
+        return cls(built)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The names, in the order of the ids."""
+        return tuple(self._languages)
+
+    def language_of(self, token: int) -> str:
+        """Which language a token belongs to."""
+        return self.languages[bisect_right(self._offsets, token) - 1]
+
+    def encode(self, text: str, language: str | None = None) -> list[int]:
+        """The ids of a text in `language`, which may be left out only where there is but one."""
+        if language is None and len(self._languages) == 1:
+            language = self.languages[0]
+        if language not in self._languages:
+            raise TokenizerError(
+                f'the text {text[:40]!r} has the language {language!r} (a manifest\'s "lang"), but this tokenizer is '
+                f"made of {', '.join(self.languages)}{did_you_mean(str(language), self.languages)}"
+            )
+        offset = self._offsets[self.languages.index(language)]
+        return [i + offset for i in self._languages[language].encode(text)]
+
+    def decode(self, ids: Any) -> str:
+        return "".join(self.pieces[i] for i in ids).replace(WORD_MARK, " ").strip()
+
+    def word_spans(self, ids: Any) -> list[tuple[str, int, int]]:
+        begins = [place for place, i in enumerate(ids) if self.pieces[i].startswith(WORD_MARK)]
+        bounds = sorted({0, *begins, len(ids)})
+        spans = [(self.decode(ids[a:b]), a, b) for a, b in itertools.pairwise(bounds)]
+        return [span for span in spans if span[0]]
+
+    def config(self) -> dict[str, Any]:
+        return {"type": "aggregate", "languages": {name: t.config() for name, t in self._languages.items()}}
+
+    def files(self) -> dict[str, bytes]:
+        return {f"{name}.{file}": data for name, t in self._languages.items() for file, data in t.files().items()}
