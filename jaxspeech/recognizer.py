@@ -28,7 +28,7 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording, find_recordings, read_recording
 from jaxspeech.inference.programs import Prediction, Programs
 from jaxspeech.inference.read_ahead import Window, read_windows
-from jaxspeech.interop.nemo import load_nemo
+from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
 from jaxspeech.tasks.inference import for_inference, with_search
 
@@ -104,6 +104,16 @@ class Recognizer:
         """
         variables = jax.device_get(self.variables)
         save_archive(path, model=self.config, tokenizer=self.tokenizer, variables=variables, metadata=self.metadata)
+
+    def export_nemo(self, path: str | os.PathLike[str]) -> None:
+        """Writes a .nemo file, which NVIDIA NeMo restores and which gives the same transcripts there.
+
+        Raises:
+          ArchiveError: it cannot be written, or NeMo has no such model: with all that is in the way.
+        """
+        save_nemo(
+            path, model=self.config, tokenizer=self.tokenizer, variables=self.variables, metadata=self.metadata
+        )
 
     def transcribe(
         self,

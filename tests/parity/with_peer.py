@@ -2,7 +2,7 @@
 
     PEER_PYTHON with_peer.py FOLDER
 
-For each NAME.nemo in the folder with its NAME.inputs.npz (samples [B S], num_samples [B], labels [B U], num_labels [B]):
+For each NAME.nemo in the folder with its NAME.inputs.npz (samples [B S], num_samples, labels [B U], num_labels):
 NAME.outputs.npz, with the features, the encoder's output, the CTC head's log-probabilities and the joint's logits, of
 those that it has; and NAME.json, with the ids and texts of the peer's own greedy search and of its `transcribe` over
 the audio, written as files. A model that cannot be restored has {"failed": why}.

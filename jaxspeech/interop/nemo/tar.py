@@ -6,12 +6,12 @@
 The header of a member, which says its size, is written once its content is.
 """
 
+import io
 import tarfile
 from collections.abc import Callable
-from typing import BinaryIO
 
 
-def add_member(stream: BinaryIO, name: str, write: Callable[[BinaryIO], object]) -> None:
+def add_member(stream: io.BufferedIOBase, name: str, write: Callable[[io.BufferedIOBase], object]) -> None:
     """Adds what `write` writes as the member ./`name`, without a date or an owner. The stream must be able to seek."""
     start = stream.tell()
     stream.write(bytes(tarfile.BLOCKSIZE))
@@ -25,7 +25,7 @@ def add_member(stream: BinaryIO, name: str, write: Callable[[BinaryIO], object])
     stream.write(bytes(-end % tarfile.BLOCKSIZE))
 
 
-def end_tar(stream: BinaryIO) -> None:
+def end_tar(stream: io.BufferedIOBase) -> None:
     """Ends the tar."""
     stream.write(bytes(2 * tarfile.BLOCKSIZE))
     stream.write(bytes(-stream.tell() % tarfile.RECORDSIZE))

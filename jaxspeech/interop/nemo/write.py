@@ -1,10 +1,12 @@
 """A model of ours to a .nemo file, without torch: configuration, tokenizer, weights, container."""
 
+import io
 import itertools
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import yaml
 
@@ -28,6 +30,11 @@ class _WithoutAliases(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def to_yaml(config: Mapping[str, Any]) -> bytes:
+    """The content of model_config.yaml."""
+    return yaml.dump(dict(config), Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True).encode()
 
 
 def save_nemo(
@@ -62,17 +69,16 @@ def save_nemo(
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
 
-    def write_weights(stream: BinaryIO) -> None:
+    def write_weights(stream: io.BufferedIOBase) -> None:
         derived = frontend_tensors(build(model).model.frontend, kept)
         write_checkpoint(stream, itertools.chain(derived, with_counts(tensors, kept)))
 
-    text = yaml.dump(config, Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             written = Path(folder, "nemo")
             with open(written, "wb") as stream:
-                for name, content in {**files, CONFIG: text}.items():
+                for name, content in {**files, CONFIG: to_yaml(config)}.items():
                     add_member(stream, name, lambda stream, content=content: stream.write(content))
                 add_member(stream, WEIGHTS, write_weights)
                 end_tar(stream)

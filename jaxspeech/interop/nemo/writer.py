@@ -6,12 +6,12 @@
 Tensors are written as they come, one at a time: nothing but their names and shapes is kept for the pickle.
 """
 
+import io
 import math
 import pickle
 import struct
 import zipfile
 from collections.abc import Iterable, Sequence
-from typing import BinaryIO
 
 import numpy as np
 
@@ -26,7 +26,7 @@ PADDING_FIELD = int.from_bytes(b"FB", "little")
 LOCAL_HEADER_BYTES = 30
 
 
-def write_checkpoint(stream: BinaryIO, tensors: Iterable[tuple[str, np.ndarray]]) -> None:
+def write_checkpoint(stream: io.BufferedIOBase, tensors: Iterable[tuple[str, np.ndarray]]) -> None:
     """Writes a checkpoint of `tensors`, names and arrays, where `stream` is.
 
     Raises:
@@ -49,10 +49,10 @@ def write_checkpoint(stream: BinaryIO, tensors: Iterable[tuple[str, np.ndarray]]
 class _Counted:
     """A stream that counts from where it was given to us; as it cannot seek, zipfile writes what it has at once."""
 
-    def __init__(self, stream: BinaryIO):
+    def __init__(self, stream: io.BufferedIOBase):
         self._stream, self._count = stream, 0
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: bytes | memoryview) -> int:
         self._count += memoryview(content).nbytes
         return self._stream.write(content)
 

@@ -1,0 +1,46 @@
+"""Models with random weights, nothing at its initial value, as an archive holds them."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxspeech.archive import Archive
+from jaxspeech.configuration import build
+from jaxspeech.text.char import CharTokenizer
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.text.train import train_tokenizer
+from jaxspeech.types import Variables
+
+SENTENCES = ["the quick brown fox jumps over the lazy dog", "pack my box with five dozen liquor jugs", "seven ate nine"]
+CHARACTERS = CharTokenizer(list(" abcdefghijklmnopqrstuvwxyz'"))
+
+
+def pieces_tokenizer(kind: str = "bpe") -> Tokenizer:
+    """SentencePiece of a few sentences."""
+    return train_tokenizer(SENTENCES, type=kind, vocab_size=36)
+
+
+def random_archive(model: Any, tokenizer: Tokenizer, *, seed: int = 0) -> Archive:
+    """A model of this configuration, its vocabulary that of the tokenizer."""
+    model = model | {"decoder": model["decoder"] | {"vocab_size": tokenizer.vocab_size}}
+    return Archive(model, tokenizer, random_variables(model, seed=seed), {})
+
+
+def random_variables(model: Any, *, seed: int = 0) -> Variables:
+    """Variables under which signals keep their size from layer to layer."""
+    rng = np.random.default_rng(seed)
+
+    def draw(keys: tuple[Any, ...], leaf: Any) -> np.ndarray:
+        x = rng.standard_normal(leaf.shape).astype(np.float32)
+        match keys[-1].key:
+            case "kernel":
+                stacked = any(key.key == "layers" for key in keys)
+                return x / np.sqrt(max(np.prod(leaf.shape[stacked:-1]), 1)).astype(np.float32)
+            case "scale":
+                return 1 + 0.1 * x
+            case "var":
+                return 0.5 + np.abs(x)
+        return 0.3 * x
+
+    return jax.tree_util.tree_map_with_path(draw, jax.eval_shape(build(model).init, jax.random.key(0)))

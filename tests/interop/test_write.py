@@ -1,0 +1,193 @@
+"""Whole .nemo files of models of ours: read back bit for bit, whatever the recipe; and what can go wrong."""
+
+import errno
+import json
+import os
+import tarfile
+
+import jax
+import ml_dtypes
+import numpy as np
+import pytest
+import yaml
+
+from jaxspeech.archive import load_archive, save_archive
+from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo import load_nemo, save_nemo, write
+from jaxspeech.interop.nemo.__main__ import main
+from jaxspeech.interop.nemo.container import NemoFile
+from jaxspeech.interop.nemo.reader import read_checkpoint
+from jaxspeech.recognizer import Recognizer
+from tests.interop.random_model import CHARACTERS, pieces_tokenizer, random_archive
+
+CTC = {
+    "task": "ctc",
+    "features": {"name": "mel", "num_mels": 16},
+    "encoder": {"name": "fastconformer", "num_layers": 2, "width": 8, "num_heads": 2, "subsampling_channels": 4},
+    "decoder": {"name": "ctc"},
+}
+TRANSDUCER = CTC | {
+    "task": "transducer",
+    "decoder": {"name": "transducer", "width": 12, "joint_width": 10, "num_layers": 2},
+    "search": {"max_symbols": 7},
+}
+MODELS = {
+    "ctc": CTC | {"spec_augment": {"freq_masks": 1, "time_width": 0.05}},
+    "tied": CTC | {"encoder": CTC["encoder"] | {"untied_biases": False, "conv_norm": "layer", "output_width": 6}},
+    "transducer": TRANSDUCER,
+    "tdt": TRANSDUCER | {"decoder": TRANSDUCER["decoder"] | {"durations": (0, 1, 4), "joint_dropout": 0.0}},
+    "multiblank": TRANSDUCER | {"decoder": TRANSDUCER["decoder"] | {"big_blanks": (2, 4)}},
+    "hybrid": TRANSDUCER
+    | {
+        "task": "hybrid",
+        "ctc_weight": 0.4,
+        "decoder": {"name": "transducer", "prediction": "stateless", "context_norm": "layer", "width": 12}
+        | {"joint_width": 10},
+    },
+}
+
+
+def saved(path, archive) -> None:
+    save_nemo(path, **archive._asdict())
+
+
+def same(ours, theirs) -> None:
+    """Asserts that two trees hold the same bits."""
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    jax.tree.map(lambda x, y: np.testing.assert_array_equal(x, y, strict=True), ours, theirs)
+
+
+WITH_PIECES = ("tied", "tdt", "hybrid")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_returns(tmp_path, name):
+    tokenizer = pieces_tokenizer() if name in WITH_PIECES else CHARACTERS
+    archive = random_archive(MODELS[name], tokenizer)
+    saved(tmp_path / "x.nemo", archive)
+    returned = load_nemo(tmp_path / "x.nemo")
+    same(returned.variables, archive.variables)
+    assert returned.tokenizer.pieces == tokenizer.pieces
+    assert returned.tokenizer.files() == tokenizer.files()
+    for part, fields in archive.model.items():
+        if isinstance(fields, dict):
+            assert returned.model[part] | json.loads(json.dumps(fields)) == returned.model[part]
+        else:
+            assert returned.model[part] == fields
+    # And once more: the same model gives the same file.
+    saved(tmp_path / "y.nemo", returned)
+    saved(tmp_path / "z.nemo", load_nemo(tmp_path / "y.nemo"))
+    assert (tmp_path / "y.nemo").read_bytes() == (tmp_path / "z.nemo").read_bytes()
+
+
+def test_the_members_are_the_peers(tmp_path):
+    archive = random_archive(CTC, pieces_tokenizer("unigram"))
+    saved(tmp_path / "x.nemo", archive)
+    with tarfile.open(tmp_path / "x.nemo", "r:") as file:
+        members = {member.name: member for member in file.getmembers()}
+        config = yaml.safe_load(file.extractfile("./model_config.yaml"))
+        texts = {name[35:]: file.extractfile(name).read().decode() for name in members if "vocab" in name}
+    hashed = [config["tokenizer"][key] for key in ("model_path", "vocab_path", "spe_tokenizer_vocab")]
+    assert set(members) == {name.replace("nemo:", "./") for name in hashed} | {
+        "./model_config.yaml",
+        "./model_weights.ckpt",
+    }
+    assert config["target"] == "nemo.collections.asr.models.ctc_bpe_models.EncDecCTCModelBPE"
+    vocabulary = config["decoder"]["vocabulary"]
+    assert vocabulary == list(archive.tokenizer.pieces) and vocabulary[0] == "<unk>"
+    rows = [line.split("\t") for line in texts["tokenizer.vocab"].splitlines()]
+    assert [piece for piece, _ in rows] == vocabulary and float(rows[1][1]) <= 0
+    for word, piece in zip(texts["vocab.txt"].splitlines(), vocabulary[1:], strict=True):
+        assert word in (piece.removeprefix("▁"), f"##{piece}", piece)
+        assert word.startswith("##") != piece.startswith("▁")
+
+
+def tensors_of(path):
+    with NemoFile(path) as file:
+        return read_checkpoint(file.open("model_weights.ckpt"))
+
+
+def test_unstacked_layers_and_other_types(tmp_path):
+    """As a recogniser holds it, cast to bfloat16: the statistics and what is derived stay as they are."""
+    archive = random_archive(CTC, CHARACTERS)
+    saved(tmp_path / "x.nemo", archive)
+    saved(tmp_path / "short.nemo", archive.cast(ml_dtypes.bfloat16))
+    Recognizer(archive).export_nemo(tmp_path / "deep" / "y.nemo")
+    assert (tmp_path / "deep" / "y.nemo").read_bytes() == (tmp_path / "x.nemo").read_bytes()
+    long, short = tensors_of(tmp_path / "x.nemo"), tensors_of(tmp_path / "short.nemo")
+    assert long.keys() == short.keys()
+    for name, tensor in short.items():
+        kept = "running" in name or "featurizer" in name or name.endswith("num_batches_tracked")
+        expected = long[name] if kept else long[name].astype(ml_dtypes.bfloat16)
+        np.testing.assert_array_equal(tensor, expected, strict=True)
+
+
+def test_what_the_peer_derives(tmp_path):
+    """The frontend's tensors are computed for the model as it is; those of another configuration are not kept."""
+    saved(tmp_path / "x.nemo", random_archive(CTC, CHARACTERS))
+    archive = load_nemo(tmp_path / "x.nemo")
+    tensors = tensors_of(tmp_path / "x.nemo")
+    window = tensors["preprocessor.featurizer.window"]
+    np.testing.assert_allclose(window, 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 399), atol=1e-7)
+    assert tensors["preprocessor.featurizer.fb"].shape == (1, 16, 257)
+    counts = [tensor for name, tensor in tensors.items() if name.endswith("num_batches_tracked")]
+    assert len(counts) == 2 and all(count == 0 and count.dtype == np.int64 for count in counts)
+
+    changed = archive.model | {"features": archive.model["features"] | {"window": "hamming", "fft_size": 1024}}
+    saved(tmp_path / "y.nemo", archive._replace(model=changed))
+    tensors = tensors_of(tmp_path / "y.nemo")
+    assert tensors["preprocessor.featurizer.window"][0] == np.float32(0.08)
+    assert tensors["preprocessor.featurizer.fb"].shape == (1, 16, 513)
+    saved(tmp_path / "z.nemo", archive._replace(metadata={"nemo_derived": {"preprocessor.featurizer.fb": "#"}}))
+    assert tensors_of(tmp_path / "z.nemo").keys() == tensors.keys()
+
+
+def test_what_the_peer_cannot_have_is_told_at_once(tmp_path):
+    encoder = {"conv_norm": "group", "conv_groups": 2, "dropout": 1.5, "ff_expansion": 100}
+    model = CTC | {"encoder": CTC["encoder"] | encoder}
+    with pytest.raises(ArchiveError) as caught:
+        saved(tmp_path / "x.nemo", random_archive(model, CHARACTERS))
+    assert "dropout" in str(caught.value) and "ff_expansion_factor 100" in str(caught.value)
+    model = CTC | {"encoder": CTC["encoder"] | {"conv_norm": "group", "conv_groups": 2}}
+    with pytest.raises(ArchiveError, match=r"encoder\.norm_over_padding False"):
+        saved(tmp_path / "x.nemo", random_archive(model, CHARACTERS))
+    model = CTC | {"features": {"name": "mfcc", "num_coefficients": 16}}
+    with pytest.raises(ArchiveError, match="'mfcc' \\(preprocessor\\)"):
+        saved(tmp_path / "x.nemo", random_archive(model, CHARACTERS))
+    archive = random_archive(CTC, CHARACTERS)
+    archive.variables["params"]["encoder"]["surprise"] = np.ones(1)
+    with pytest.raises(ArchiveError, match="no place for params/encoder/surprise"):
+        saved(tmp_path / "x.nemo", archive)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
+    archive = random_archive(CTC, CHARACTERS)
+    (tmp_path / "x.nemo").write_bytes(b"old")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(write, "write_checkpoint", full)
+    with pytest.raises(ArchiveError, match=r"x\.nemo: cannot be written \(No space left on device\)"):
+        saved(tmp_path / "x.nemo", archive)
+    assert os.listdir(tmp_path) == ["x.nemo"] and (tmp_path / "x.nemo").read_bytes() == b"old"
+
+
+def test_the_command(tmp_path, capsys):
+    archive = random_archive(CTC, pieces_tokenizer())
+    start, nemo, end = (str(tmp_path / name) for name in ("a.jaxspeech", "b.nemo", "c.jaxspeech"))
+    save_archive(start, **archive._asdict())
+    assert main([start, nemo]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("note:") and "count the padding" in told[0]
+    assert told[1].startswith(f"{nemo}: ctc, ") and "parameters" in told[1]
+    assert main([nemo, end]) == 0
+    same(load_archive(end).variables, archive.variables)
+    for arguments, reason in (
+        ([str(tmp_path / "none.nemo"), end], "no such file"),
+        ([start, "x.onnx"], "expected a name that ends in"),
+    ):
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and reason in error and error.count("\n") == 1
