@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import jaxspeech
 import train
 from jaxspeech.archive import load_archive
 from jaxspeech.errors import SpeechError
@@ -130,6 +131,29 @@ def test_another_model_is_not_continued(corpus, uninterrupted):
     config.model.encoder.conv_kernel = 5
     with pytest.raises(SpeechError, match="conv_kernel was 9, is now 5"):
         train.train(config, uninterrupted[0])
+
+
+ENCODERS = {
+    "jasper": {
+        "blocks": (
+            {"filters": 16, "kernel": 5, "stride": 4, "separable": True, "squeeze_excite": True},
+            {"filters": 16, "kernel": 5, "stride": 2, "residual": True, "residual_dense": True, "dropout": 0.1},
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_other_encoder_trains_and_transcribes(corpus, tmp_path, name):
+    config = get_config(str(corpus))
+    config.model.encoder = {"name": name, **ENCODERS[name]}
+    config.steps = config.eval_every = config.checkpoint_every = 2
+    train_here(config, tmp_path)
+    asr = jaxspeech.load(tmp_path / "model.jaxspeech")
+    assert np.isfinite(asr.transcribe(str(corpus / "dev0.wav"), return_log_probs=True)[0].log_probs).all()
+    # The same weights, saved and read again, still know their structure.
+    asr.save(tmp_path / "again.jaxspeech")
+    assert jaxspeech.load(tmp_path / "again.jaxspeech").model == asr.model
 
 
 def test_an_unknown_corpus_is_named(corpus, tmp_path):

@@ -8,7 +8,7 @@ One block:  y = x;  [y = norm(conv(y)), then act and dropout but for the last] x
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.errors import did_you_mean
 from jaxspeech.masks import length_mask
 from jaxspeech.nn.dropout import Dropout
-from jaxspeech.nn.initializers import ConvolutionalInit
+from jaxspeech.nn.initializers import CONVOLUTIONAL_INITS
 from jaxspeech.nn.long_convolution import TimeConv1D
 from jaxspeech.nn.normalization import BatchNorm
 from jaxspeech.nn.squeeze_excite import SqueezeExcite
@@ -85,7 +85,7 @@ class JasperBlock(nn.Module):
 
     block: Block
     activation: str
-    weight_init: ConvolutionalInit
+    weight_init: str
     norm_over_padding: bool
     dtype: Any
 
@@ -136,7 +136,7 @@ class Jasper(nn.Module):
 
     blocks: tuple[Block, ...]
     activation: str = "relu"
-    weight_init: ConvolutionalInit = "xavier_uniform"
+    weight_init: str = "xavier_uniform"
     norm_over_padding: bool = False
     remat: bool = False
     dtype: Any = jnp.float32
@@ -147,7 +147,7 @@ class Jasper(nn.Module):
             raise TypeError("it needs at least one block")
         for field, value, known in (
             ("activation", self.activation, tuple(ACTIVATIONS)),
-            ("weight_init", self.weight_init, get_args(ConvolutionalInit)),
+            ("weight_init", self.weight_init, CONVOLUTIONAL_INITS),
         ):
             if value not in known:
                 raise TypeError(f"{field} {value!r}{did_you_mean(value, known)}")

@@ -1,7 +1,7 @@
 """Weight initialisers, all uniform: the bounds that the published recipes start from."""
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -18,11 +18,11 @@ def uniform_within(bound: float) -> Any:
 
 
 # Glorot and Bengio (2010); time-depth separable convolutions (Hannun et al., 2019).
-ConvolutionalInit = Literal["xavier_uniform", "tds_uniform"]
+CONVOLUTIONAL_INITS = ("xavier_uniform", "tds_uniform")
 
 
-def convolutional(kind: ConvolutionalInit, fan_in: int, fan_out: int) -> Any:
-    """Initialiser of the convolutional encoders."""
+def convolutional(kind: str, fan_in: int, fan_out: int) -> Any:
+    """Initialiser of the convolutional encoders, of one of those kinds."""
     return uniform_within(math.sqrt(6.0 / (fan_in + fan_out)) if kind == "xavier_uniform" else 2.0 / math.sqrt(fan_in))
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.masks import zero_padding
 from jaxspeech.nn.convolution import depthwise_conv1d
-from jaxspeech.nn.initializers import ConvolutionalInit, convolutional
+from jaxspeech.nn.initializers import convolutional
 
 # Frames of the blocks in which a kernel's gradient is summed.
 BLOCK = 64
@@ -98,7 +98,7 @@ class TimeConv1D(nn.Module):
     stride: int = 1
     dilation: int = 1
     separable: bool = False
-    weight_init: ConvolutionalInit = "xavier_uniform"
+    weight_init: str = "xavier_uniform"
     dtype: Any = jnp.float32
 
     @nn.compact

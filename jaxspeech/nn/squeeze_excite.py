@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.masks import length_mask, zero_padding
-from jaxspeech.nn.initializers import ConvolutionalInit, convolutional
+from jaxspeech.nn.initializers import convolutional
 
 
 class SqueezeExcite(nn.Module):
@@ -29,7 +29,7 @@ class SqueezeExcite(nn.Module):
     reduction: int
     context: int
     activation: Callable[[Any], Any]
-    weight_init: ConvolutionalInit = "xavier_uniform"
+    weight_init: str = "xavier_uniform"
 
     @nn.compact
     def __call__(

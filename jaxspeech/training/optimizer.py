@@ -1,8 +1,14 @@
-"""AdamW with global-norm clipping, put together from Optax and equal to torch's step by step.
+"""AdamW and NovoGrad with global-norm clipping, put together from Optax and equal to torch's and NeMo's step by step.
 
 g <- g min(1, clip_norm / (|g| + 1e-6))                                  |g| over all parameters
+
+AdamW (Loshchilov and Hutter, 2019):
 m <- beta1 m + (1 - beta1) g;    v <- beta2 v + (1 - beta2) g^2
 p <- p - rate (m / (1 - beta1^t)) / ((v / (1 - beta2^t))^1/2 + eps) - rate weight_decay p
+
+NovoGrad (Ginsburg et al., 2019), |g| over each array:
+v <- beta2 v + (1 - beta2) |g|^2, at first |g|^2;    m <- beta1 m + g / (v^1/2 + eps) + weight_decay p
+p <- p - rate m
 """
 
 import inspect
@@ -74,7 +80,27 @@ def adamw(
     )
 
 
-OPTIMIZERS = {"adamw": adamw}
+def novograd(
+    learning_rate: Schedule | float,
+    *,
+    beta1: float = 0.95,
+    beta2: float = 0.98,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    clip_norm: float = 0.0,
+) -> optax.GradientTransformation:
+    """The transformation above, which the convolutional encoders were trained with; arguments as of `adamw`.
+
+    Layers that are stacked in one array share one |g|.
+    """
+    return optax.chain(
+        clip_by_global_norm(clip_norm) if clip_norm else optax.identity(),
+        optax.scale_by_novograd(b1=beta1, b2=beta2, eps=eps, weight_decay=weight_decay),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+OPTIMIZERS = {"adamw": adamw, "novograd": novograd}
 
 
 def build_optimizer(config: Mapping[str, Any], *, steps: int) -> tuple[optax.GradientTransformation, Schedule]:

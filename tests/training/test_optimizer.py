@@ -1,4 +1,4 @@
-"""AdamW and clipping against a few lines of float64 NumPy written from torch's documentation."""
+"""AdamW, NovoGrad and clipping against a few lines of float64 NumPy written from torch's documentation and NovoGrad's paper."""
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,28 @@ def numpy_adamw(params, grads, *, rates, b1, b2, eps, decay, clip, decays):
             denominator = np.sqrt(v[name]) / np.sqrt(1 - b2**t) + eps
             params[name] = params[name] - rate / (1 - b1**t) * m[name] / denominator
     return params
+
+
+def test_novograd_equals_float64():
+    rng = np.random.default_rng(1)
+    shapes = {"kernel": (4, 3, 2), "bias": (2,)}
+    params = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    options = {"name": "novograd", "beta1": 0.8, "beta2": 0.25, "weight_decay": 0.1}
+    optimizer, _ = build_optimizer({"learning_rate": 0.05, **options}, steps=4)
+    state, ours = optimizer.init(params), params
+    exact = {name: value.astype(np.float64) for name, value in params.items()}
+    m, v = dict.fromkeys(shapes, 0.0), {}
+    for scale in (3.0, 0.01, 30.0, 1.0):
+        grads = {name: (scale * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()}
+        updates, state = optimizer.update(grads, state, ours)
+        ours = optax.apply_updates(ours, updates)
+        for name, grad in grads.items():
+            norm = np.sum(np.square(grad.astype(np.float64)))
+            v[name] = 0.25 * v[name] + 0.75 * norm if name in v else norm
+            m[name] = 0.8 * m[name] + grad / (np.sqrt(v[name]) + 1e-8) + 0.1 * exact[name]
+            exact[name] = exact[name] - 0.05 * m[name]
+    for name in shapes:
+        np.testing.assert_allclose(ours[name], exact[name], rtol=1e-5)
 
 
 @pytest.mark.parametrize("exclude", ["", BIASES_AND_NORMS])

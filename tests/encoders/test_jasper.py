@@ -1,0 +1,119 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.configuration import build
+from jaxspeech.encoders.jasper import Block, Jasper
+from jaxspeech.errors import ConfigError
+
+DENSE = Block(filters=6, kernel=3, repeat=2, residual=True, residual_dense=True)
+VARIANTS = {
+    "quartznet": (
+        Block(filters=8, kernel=33, stride=2, separable=True),
+        Block(filters=12, kernel=19, repeat=2, separable=True, residual=True),
+        Block(filters=8, kernel=9, dilation=2, separable=True),
+        Block(filters=8, kernel=1),
+    ),
+    "jasper": (Block(filters=8, kernel=5, stride=2), DENSE, DENSE, Block(filters=4, kernel=3, dilation=2)),
+    "citrinet": (
+        Block(filters=8, kernel=5, separable=True, squeeze_excite=True),
+        Block(8, 7, 2, stride=2, stride_last=True, separable=True, residual=True, squeeze_excite=True, se_context=16),
+    ),
+}
+
+
+def make(blocks: tuple[Block, ...], **fields):
+    module = Jasper(blocks, **fields)
+    rng = np.random.default_rng(0)
+    features = jnp.asarray(rng.normal(size=(3, 100, 20)), jnp.float32)
+    num_frames = jnp.array([99, 61, 30])
+    shapes = jax.eval_shape(module.init, jax.random.key(0), features, num_frames)
+    # Nothing at its initial value: zero biases and unit variances would hide mistakes.
+    variables = jax.tree_util.tree_map_with_path(
+        lambda path, x: jnp.asarray(
+            rng.uniform(0.5, 1.5, x.shape) if path[-1].key in ("var", "scale") else 0.2 * rng.normal(size=x.shape),
+            jnp.float32,
+        ),
+        shapes,
+    )
+    return module, variables, features, num_frames
+
+
+@pytest.mark.parametrize("blocks", VARIANTS.values(), ids=VARIANTS)
+def test_padding_and_batch_change_nothing(blocks: tuple[Block, ...]) -> None:
+    module, variables, features, num_frames = make(blocks, activation="swish")
+    apply = jax.jit(module.apply)
+    encoded, lengths = apply(variables, features, num_frames)
+    assert encoded.shape == (3, -(-100 // module.total_factor), module.output_dim)
+    np.testing.assert_array_equal(lengths, -(-num_frames // module.total_factor))
+    padding = jnp.arange(100)[None, :, None] >= num_frames[:, None, None]
+    spoilt, _ = apply(variables, jnp.where(padding, jnp.nan, features), num_frames)
+    alone, _ = apply(variables, features[1:2, : num_frames[1]], num_frames[1:2])
+    assert np.isfinite(spoilt).all()
+    for b, n in enumerate(lengths.tolist()):
+        np.testing.assert_allclose(spoilt[b, :n], encoded[b, :n], atol=2e-5)
+    n = int(lengths[1])
+    np.testing.assert_allclose(alone[0, :n], encoded[1, :n], atol=2e-5)
+
+
+def test_training_does_not_see_the_padding_unless_told() -> None:
+    module, variables, features, num_frames = make(VARIANTS["citrinet"])
+    padding = jnp.arange(100)[None, :, None] >= num_frames[:, None, None]
+    longer = jnp.pad(jnp.where(padding, jnp.nan, features), ((0, 0), (0, 28), (0, 0)))
+
+    def statistics(module, features):
+        rngs = {"dropout": jax.random.key(0)}
+        apply = jax.jit(
+            lambda x: module.apply(variables, x, num_frames, train=True, mutable=["batch_stats"], rngs=rngs)
+        )
+        return jax.tree.leaves(apply(features)[1])
+
+    without_window = module.clone(blocks=tuple(Block(**{**vars(b), "se_context": -1}) for b in module.blocks))
+    for one, other in zip(statistics(without_window, features), statistics(without_window, longer), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    told = without_window.clone(norm_over_padding=True)
+    assert not np.allclose(statistics(told, features)[0], statistics(told, longer)[0], atol=1e-4)
+
+
+def test_remat_changes_no_gradient_and_half_precision_little() -> None:
+    module, variables, features, num_frames = make(VARIANTS["jasper"])
+
+    def gradient(module: Jasper):
+        def loss(params):
+            (encoded, _), _ = module.apply(
+                variables | {"params": params}, features, num_frames, train=True, mutable=["batch_stats"]
+            )
+            return jnp.square(encoded).mean()
+
+        return jax.jit(jax.grad(loss))(variables["params"])
+
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), *map(gradient, (module, module.clone(remat=True)))
+    )
+    encoded, _ = jax.jit(module.clone(dtype=jnp.bfloat16).apply)(variables, features, num_frames)
+    exact, _ = jax.jit(module.apply)(variables, features, num_frames)
+    assert encoded.dtype == jnp.bfloat16
+    np.testing.assert_allclose(np.asarray(encoded[0], np.float32), exact[0], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "message"),
+    [
+        ({"blocks": [{"filters": 8, "kernel": 5}, {"filters": 8, "kernl": 5}]}, r'blocks\[1\]\.kernl .* mean "kernel"'),
+        ({"blocks": [{"filters": 8}]}, r"model\.encoder\.blocks\[0\]: missing .*'kernel'"),
+        ({"blocks": [{"filters": 8, "kernel": 4}]}, r"blocks\[0\]: kernel is 4; it must be odd"),
+        ({"blocks": [{"filters": 8, "kernel": 5, "repeat": 0}]}, "repeat is 0; it must be a positive integer"),
+        ({"blocks": [{"filters": 8, "kernel": 5, "stride": 2, "dilation": 2}]}, "one of them must be 1"),
+        ({"blocks": [{"filters": 4, "kernel": 5, "squeeze_excite": True}]}, "se_reduction 8 leaves nothing of 4"),
+        ({"blocks": []}, "it needs at least one block"),
+        ({"blocks": 3}, r"model\.encoder\.blocks must be a list of sections"),
+        ({"blocks": [{"filters": 8, "kernel": 5}], "activation": "rellu"}, "activation 'rellu'; did you mean \"relu\""),
+        ({"blocks": [{"filters": 8, "kernel": 5}], "weight_init": "normal"}, "weight_init 'normal'"),
+    ],
+)
+def test_a_wrong_field_is_one_line(encoder: dict, message: str) -> None:
+    config = {"task": "ctc", "features": {"name": "mel"}, "decoder": {"name": "ctc", "vocab_size": 3}}
+    with pytest.raises(ConfigError, match=message) as caught:
+        build(config | {"encoder": {"name": "jasper"} | encoder})
+    assert len(str(caught.value).splitlines()) == 1
