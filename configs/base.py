@@ -53,13 +53,43 @@ def base_config() -> ConfigDict:
     )
 
 
-def fastconformer_ctc(**encoder) -> ConfigDict:
-    """A FastConformer with a CTC head and NeMo's settings, but for the fields of the encoder that are given."""
-    return ConfigDict({"task": "ctc", **_fastconformer(encoder), "decoder": {"name": "ctc", "vocab_size": 0}})
+def published(model: ConfigDict) -> ConfigDict:
+    """What the recipes with published sizes share: your own manifests, of utterances up to 16.7 s."""
+    config = base_config()
+    config.model = model
+    config.data.train = ("data/train.jsonl",)
+    config.data.eval = {"dev": "data/dev.jsonl"}
+    config.data.max_seconds = 16.7
+    config.augment.speed = (0.9, 1.0, 1.1)
+    return config
 
 
-def fastconformer_transducer(*, decoder: dict | None = None, loss: dict | None = None, **encoder) -> ConfigDict:
-    """A FastConformer transducer with NeMo's settings, but for the given fields of decoder, loss and encoder.
+def noam(config: ConfigDict, *, width: int, factor: float, weight_decay: float = 1e-3) -> None:
+    """AdamW with Noam's schedule, whose rate is `factor` times a power of the width and the steps."""
+    config.optimizer.learning_rate = factor
+    config.optimizer.weight_decay = weight_decay
+    config.optimizer.clip_norm = 0.0
+    config.optimizer.schedule = {"name": "noam", "width": width, "warmup_steps": 10_000, "min_learning_rate": 1e-6}
+
+
+def pick(sizes: dict, size: str, *, recipe: str) -> dict:
+    """The fields of a size.
+
+    Raises:
+      ValueError: there is no such size; says which there are.
+    """
+    if size not in sizes:
+        raise ValueError(f"configs/{recipe}.py:{size}: the sizes are {', '.join(sizes)}")
+    return sizes[size]
+
+
+def ctc(encoder: dict) -> ConfigDict:
+    """Any encoder with a CTC head, and NeMo's features and masks."""
+    return ConfigDict({"task": "ctc", **FRONTEND, "encoder": encoder, "decoder": {"name": "ctc", "vocab_size": 0}})
+
+
+def transducer(encoder: dict, *, decoder: dict | None = None, loss: dict | None = None) -> ConfigDict:
+    """Any encoder with a transducer, and NeMo's settings, but for the given fields of decoder and loss.
 
     It is an RNN-T, or with `durations` of the decoder a TDT. Training and inference share `dtype`.
     """
@@ -80,7 +110,8 @@ def fastconformer_transducer(*, decoder: dict | None = None, loss: dict | None =
     return ConfigDict(
         {
             "task": "transducer",
-            **_fastconformer(encoder),
+            **FRONTEND,
+            "encoder": encoder,
             "decoder": transducer | (decoder or {}),
             "loss": options | (loss or {}),
             "search": {"max_symbols": 10},
@@ -88,26 +119,35 @@ def fastconformer_transducer(*, decoder: dict | None = None, loss: dict | None =
     )
 
 
+def fastconformer_ctc(**encoder) -> ConfigDict:
+    """A FastConformer with a CTC head and NeMo's settings, but for the fields of the encoder that are given."""
+    return ctc(FASTCONFORMER | encoder)
+
+
+def fastconformer_transducer(*, decoder: dict | None = None, loss: dict | None = None, **encoder) -> ConfigDict:
+    """A FastConformer transducer, as `transducer`."""
+    return transducer(FASTCONFORMER | encoder, decoder=decoder, loss=loss)
+
+
+FRONTEND = {
+    "features": {"name": "mel", "sample_rate": 16000, "num_mels": 80},
+    "spec_augment": {"freq_masks": 2, "freq_width": 27, "time_masks": 10, "time_width": 0.05},
+}
+FASTCONFORMER = {
+    "name": "fastconformer",
+    "subsampling": "dw_striding",
+    "subsampling_factor": 8,
+    "subsampling_channels": 256,
+    "xscaling": True,
+    "conv_kernel": 9,
+    "dropout": 0.1,
+    "dropout_pre_encoder": 0.1,
+    "dropout_att": 0.1,
+    "dtype": "float32",
+}
+# What a Conformer has otherwise.
+CONFORMER = FASTCONFORMER | {"subsampling": "striding", "subsampling_factor": 4, "conv_kernel": 31}
+
 # Token-and-duration transducer: how far one output may reach, and NeMo's settings of its loss.
 TDT_DURATIONS = (0, 1, 2, 3, 4)
 TDT_LOSS = {"sigma": 0.02, "omega": 0.1}
-
-
-def _fastconformer(encoder: dict) -> dict:
-    return {
-        "features": {"name": "mel", "sample_rate": 16000, "num_mels": 80},
-        "spec_augment": {"freq_masks": 2, "freq_width": 27, "time_masks": 10, "time_width": 0.05},
-        "encoder": {
-            "name": "fastconformer",
-            "subsampling": "dw_striding",
-            "subsampling_factor": 8,
-            "subsampling_channels": 256,
-            "xscaling": True,
-            "conv_kernel": 9,
-            "dropout": 0.1,
-            "dropout_pre_encoder": 0.1,
-            "dropout_att": 0.1,
-            "dtype": "float32",
-            **encoder,
-        },
-    }

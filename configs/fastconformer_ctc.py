@@ -18,7 +18,7 @@ fewer, lower it. The sizes from large on are meant for several GPUs in bfloat16.
 
 from ml_collections import ConfigDict
 
-from configs.base import base_config, fastconformer_ctc
+from configs.base import fastconformer_ctc, pick, published
 
 SIZES = {
     "small": {"width": 176, "num_heads": 4, "num_layers": 16},
@@ -30,15 +30,9 @@ SIZES = {
 
 
 def get_config(size: str = "large") -> ConfigDict:
-    if size not in SIZES:
-        raise ValueError(f"configs/fastconformer_ctc.py:{size}: the sizes are {', '.join(SIZES)}")
-    config = base_config()
-    config.model = fastconformer_ctc(dtype="bfloat16", **SIZES[size])
-    config.data.train = ("data/train.jsonl",)
-    config.data.eval = {"dev": "data/dev.jsonl"}
-    config.data.max_seconds = 16.7
+    sizes = pick(SIZES, size, recipe="fastconformer_ctc")
+    config = published(fastconformer_ctc(dtype="bfloat16", **sizes))
     config.loss_reduction = "mean_volume"
-    config.augment.speed = (0.9, 1.0, 1.1)
     config.optimizer.weight_decay = 0.0 if size == "small" else 1e-3
     config.optimizer.schedule = {"name": "cosine", "warmup_steps": 15_000, "min_learning_rate": 1e-4}
     return config

@@ -18,7 +18,7 @@ loss needs no memory that grows with the vocabulary. No figures: they depend on 
 
 from ml_collections import ConfigDict
 
-from configs.base import base_config, fastconformer_transducer
+from configs.base import fastconformer_transducer, pick, published
 
 SIZES = {
     "small": {"width": 176, "num_heads": 4, "num_layers": 16},
@@ -42,16 +42,10 @@ def get_config(size: str = "large") -> ConfigDict:
 
 def recipe(size: str, *, name: str, durations: tuple[int, ...] = (), loss: dict | None = None) -> ConfigDict:
     """The recipe `name` at one of the sizes; with `durations` a TDT."""
-    if size not in SIZES:
-        raise ValueError(f"configs/{name}.py:{size}: the sizes are {', '.join(SIZES)}")
-    config = base_config()
+    encoder = pick(SIZES, size, recipe=name)
     decoder = DECODERS[size] | {"durations": durations}
-    config.model = fastconformer_transducer(decoder=decoder, loss=loss, dtype="bfloat16", **SIZES[size])
-    config.data.train = ("data/train.jsonl",)
-    config.data.eval = {"dev": "data/dev.jsonl"}
-    config.data.max_seconds = 16.7
+    config = published(fastconformer_transducer(decoder=decoder, loss=loss, dtype="bfloat16", **encoder))
     config.loss_reduction = "mean_volume"
-    config.augment.speed = (0.9, 1.0, 1.1)
     config.optimizer.learning_rate = 5e-3
     config.optimizer.weight_decay = 0.0 if size == "small" else 1e-3
     config.optimizer.schedule = {"name": "cosine", "warmup_steps": 15_000, "min_learning_rate": 5e-4}

@@ -10,14 +10,20 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import (
+    citrinet,
+    conformer_ctc,
+    conformer_transducer,
+    contextnet,
     fastconformer_ctc,
     fastconformer_hybrid,
     fastconformer_tdt,
     fastconformer_transducer,
     fsdd,
     fsdd_tdt,
+    jasper_10x5dr,
     librispeech,
     librispeech_mini,
+    quartznet_15x5,
     quickstart,
 )
 from configs.base import base_config
@@ -37,6 +43,12 @@ RECIPES = {
     "fastconformer_transducer": fastconformer_transducer.get_config,
     "fastconformer_tdt": fastconformer_tdt.get_config,
     "fastconformer_hybrid": fastconformer_hybrid.get_config,
+    "quartznet_15x5": quartznet_15x5.get_config,
+    "jasper_10x5dr": jasper_10x5dr.get_config,
+    "citrinet": partial(citrinet.get_config, "256"),
+    "contextnet": partial(contextnet.get_config, "256"),
+    "conformer_ctc": conformer_ctc.get_config,
+    "conformer_transducer": conformer_transducer.get_config,
     "fastconformer_hybrid:tdt": partial(fastconformer_hybrid.get_config, "small-tdt"),
 }
 
@@ -51,7 +63,8 @@ def count_parameters(config: ConfigDict, *, vocab_size: int) -> int:
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipe_is_usable(name):
     config = RECIPES[name]()
-    assert count_parameters(config, vocab_size=64) > 0
+    config.model.decoder.vocab_size = 64
+    assert build(config.model).vocab_size == 64
     build_optimizer(config.optimizer.to_dict(), steps=config.steps)
     parse_augment(config.augment.to_dict())
     # Nothing that train.py does not read, but for what it needs: the manifests.
@@ -62,27 +75,45 @@ def test_recipe_is_usable(name):
     assert config.data.prepare or (config.data.train and config.data.eval)
 
 
-@pytest.mark.parametrize(
-    ("size", "millions"), [("small", 12.8), ("medium", 26.4), ("large", 115.6), ("xlarge", 608.8), ("xxlarge", 1062.4)]
-)
-def test_published_sizes(size, millions):
-    config = fastconformer_ctc.get_config(size)
-    assert count_parameters(config, vocab_size=1024) / 1e6 == pytest.approx(millions, abs=0.1)
+# What the peer counts for a model of its own configuration, with 1024 tokens or 28 characters.
+PEERS = {
+    quartznet_15x5: {"": 18_924_381},
+    jasper_10x5dr: {"": 332_632_349},
+    citrinet: {"256": 10_259_729, "512": 36_994_321, "1024": 141_224_337},
+    contextnet: {"256": 14_522_513, "512": 40_761_489, "1024": 144_947_345},
+    conformer_ctc: {"small": 13_154_033, "medium": 30_768_897, "large": 121_960_961, "xlarge": 636_360_705},
+    conformer_transducer: {"small": 14_610_753, "medium": 32_497_153, "large": 120_444_929, "xlarge": 644_253_185},
+}
+# The sizes that its tables of published models give.
+PUBLISHED = {
+    fastconformer_ctc: {"small": 12.8, "medium": 26.4, "large": 115.6, "xlarge": 608.8, "xxlarge": 1062.4},
+    fastconformer_transducer: {"small": 14.2, "medium": 31.3, "large": 114.1, "xlarge": 616.7, "xxlarge": 1070.3},
+}
 
 
-@pytest.mark.parametrize(
-    ("size", "millions"), [("small", 14.2), ("medium", 31.3), ("large", 114.1), ("xlarge", 616.7), ("xxlarge", 1070.3)]
-)
-def test_published_sizes_of_transducers(size, millions):
-    config = fastconformer_transducer.get_config(size)
-    assert count_parameters(config, vocab_size=1024) / 1e6 == pytest.approx(millions, abs=0.1)
+def sizes(table):
+    return [
+        pytest.param(recipe, s, n, id=f"{recipe.__name__}:{s}") for recipe, row in table.items() for s, n in row.items()
+    ]
+
+
+@pytest.mark.parametrize(("recipe", "size", "parameters"), sizes(PEERS))
+def test_as_many_parameters_as_the_peer(recipe, size, parameters):
+    config = recipe.get_config(size) if size else recipe.get_config()
+    # Its embedding has a row for the blank, which is zero and which ours does without.
+    blank = config.model.decoder.width if config.model.task == "transducer" else 0
+    assert count_parameters(config, vocab_size=len(config.tokenizer.characters) or 1024) == parameters - blank
+
+
+@pytest.mark.parametrize(("recipe", "size", "millions"), sizes(PUBLISHED))
+def test_published_sizes(recipe, size, millions):
+    assert count_parameters(recipe.get_config(size), vocab_size=1024) / 1e6 == pytest.approx(millions, abs=0.1)
 
 
 def test_unknown_size_names_the_right_ones():
-    for recipe in (fastconformer_ctc, fastconformer_transducer, fastconformer_tdt, fastconformer_hybrid):
-        with pytest.raises(
-            ValueError, match=rf"{recipe.__name__.split('.')[1]}.*small, medium, large, xlarge, xxlarge"
-        ):
+    recipes = (fastconformer_ctc, fastconformer_transducer, fastconformer_tdt, fastconformer_hybrid)
+    for recipe in (*recipes, conformer_ctc, conformer_transducer):
+        with pytest.raises(ValueError, match=rf"{recipe.__name__.split('.')[1]}.*small, medium, large, xlarge"):
             recipe.get_config("huge")
     with pytest.raises(ValueError, match="ctc or tdt"):
         quickstart.get_config("rnnt")
