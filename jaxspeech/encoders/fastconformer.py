@@ -19,6 +19,7 @@ from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.positions import absolute_positions, relative_positions
 from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, Subsampling
+from jaxspeech.types import Size
 
 # What Linen adds to every module's fields.
 MODULE_FIELDS = ("parent", "name")
@@ -224,7 +225,7 @@ class FastConformer(nn.Module):
             positions = Dropout(self.dropout_emb)(positions, train=train)
         return LayerContext(frames, mask, positions, biases)
 
-    def _visible(self, size: int, *, train: bool) -> Bool[Array, "T T"]:
+    def _visible(self, size: Size, *, train: bool) -> Bool[Array, "T T"]:
         """Which keys each query may look at, padding aside."""
         window = chunked_context_mask if self.attention_style == "chunked_limited" else context_mask
         if not train or len(self.contexts) == 1:

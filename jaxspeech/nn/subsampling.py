@@ -29,13 +29,14 @@ def strided_length(length: Any, padding: tuple[int, int]) -> Any:
     return max(frames, 0) if isinstance(frames, int) else jnp.maximum(frames, 0)
 
 
+@jax.jit
 @jax.checkpoint
 def strided_multiply_adds(
     x: Float[Array, "B T F #C"], kernel: Float[Array, "3 3 C"]
 ) -> Float[Array, "B T_out F_out C"]:
     """Each channel convolved with its own 3 x 3 kernel at stride 2; a single input channel serves all of them.
 
-    See `nn.convolution.depthwise_conv1d` for why it is not XLA's convolution.
+    See `nn.convolution.shifted_multiply_adds` for why it is not XLA's convolution, and for the jit.
     """
     rows, columns = ((size - KERNEL) // STRIDE + 1 for size in x.shape[1:3])
     y = jnp.zeros((), x.dtype)
@@ -114,9 +115,10 @@ class StackingSubsampling(nn.Module):
         self, x: Float[Array, "B T F"], num_frames: Int[Array, " B"]
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
         x = zero_padding(x, num_frames)
-        x = jnp.pad(x, ((0, 0), (0, -x.shape[1] % self.factor), (0, 0)))
+        b, t, f = x.shape
+        groups = (t - 1) // self.factor + 1
+        x = jnp.pad(x, ((0, 0), (0, groups * self.factor - t), (0, 0)))
         if self.norm:
             x = LayerNorm(dtype=self.dtype, name="norm")(x)
-        b, t, f = x.shape
-        x = x.reshape(b, t // self.factor, f * self.factor)
+        x = x.reshape(b, groups, f * self.factor)
         return dense(self.width, x.shape[-1], name="out", dtype=self.dtype)(x), num_frames // self.factor
