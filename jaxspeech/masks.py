@@ -3,8 +3,10 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Shaped
 
+from jaxspeech.types import Size
 
-def length_mask(lengths: Int[Array, " B"], size: int) -> Bool[Array, "B T"]:
+
+def length_mask(lengths: Int[Array, " B"], size: Size) -> Bool[Array, "B T"]:
     """True for the first `lengths[b]` of `size` positions in row b."""
     return jnp.arange(size) < lengths[:, None]
 
@@ -15,7 +17,7 @@ def zero_padding(x: Shaped[Array, "B T ..."], lengths: Int[Array, " B"]) -> Shap
     return jnp.where(mask, x, jnp.zeros((), x.dtype))
 
 
-def context_mask(size: int, left: int, right: int) -> Bool[Array, "T T"]:
+def context_mask(size: Size, left: int, right: int) -> Bool[Array, "T T"]:
     """Query t sees keys t - left to t + right; -1 is without limit."""
     offset = jnp.arange(size)[None, :] - jnp.arange(size)[:, None]
     mask = jnp.ones((size, size), bool)
@@ -26,7 +28,7 @@ def context_mask(size: int, left: int, right: int) -> Bool[Array, "T T"]:
     return mask
 
 
-def chunked_context_mask(size: int, left: int, right: int) -> Bool[Array, "T T"]:
+def chunked_context_mask(size: Size, left: int, right: int) -> Bool[Array, "T T"]:
     """Chunks of right + 1 frames: a query sees its own chunk and the left // (right + 1) chunks before it.
 
     -1 on the left is without limit; on the right it means no chunks, only the left limit (Noroozi et al., 2024).

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Float, Int
 
+# The length of an axis: an int, or a symbol of `jax.export`, which traces one program for every length.
+Size = Any
 # Nested dicts of arrays: {"params": ..., "batch_stats": ...}.
 Variables = dict[str, Any]
 

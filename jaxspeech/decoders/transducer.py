@@ -19,6 +19,7 @@ from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import uniform_within
 from jaxspeech.nn.lstm import LSTM, LSTMState
+from jaxspeech.types import Size
 
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
 CHOICES = {"prediction": ("lstm", "stateless"), "context_norm": ("layer", "none"), "activation": tuple(ACTIVATIONS)}
@@ -117,7 +118,7 @@ class TransducerDecoder(nn.Module):
         joint = self.joint
         return JointInputs(joint.encoded(encoded), joint.predicted(predicted), joint.out.kernel, joint.out.bias)
 
-    def initial_state(self, batch: int) -> Any:
+    def initial_state(self, batch: Size) -> Any:
         """The prediction network before the first label: arrays with a leading batch axis."""
         if self.prediction == "lstm":
             return LSTMState(*2 * (jnp.zeros((batch, self.num_layers, self.width)),))
@@ -132,9 +133,7 @@ class TransducerDecoder(nn.Module):
         predicted, state = self.network(labels[:, None], state, train=False)
         return self.joint.predicted(predicted)[:, 0], state
 
-    def logits(
-        self, encoded: Float[Array, "*#batch J"], predicted: Float[Array, "*#batch J"]
-    ) -> Float[Array, "*batch W"]:
+    def logits(self, encoded: Float[Array, "... J"], predicted: Float[Array, "... J"]) -> Float[Array, "... W"]:
         """The joint of two projected sides, whose leading axes broadcast."""
         return self.joint.logits(encoded, predicted, train=False)
 
@@ -225,8 +224,8 @@ class Joint(nn.Module):
         self.drop = Dropout(self.dropout)
 
     def logits(
-        self, encoded: Float[Array, "*#batch J"], predicted: Float[Array, "*#batch J"], *, train: bool
-    ) -> Float[Array, "*batch W"]:
+        self, encoded: Float[Array, "... J"], predicted: Float[Array, "... J"], *, train: bool
+    ) -> Float[Array, "... W"]:
         """Of sides that are projected already."""
         hidden = self.drop(ACTIVATIONS[self.activation](encoded + predicted), train=train)
         return hidden @ self.out.kernel.astype(self.dtype) + self.out.bias.astype(self.dtype)

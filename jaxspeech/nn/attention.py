@@ -27,7 +27,8 @@ def relative_shift(scores: Float[Array, "B H T R"]) -> Float[Array, "B H T T"]:
     """
     b, h, t, r = scores.shape
     padded = jnp.pad(scores, ((0, 0), (0, 0), (0, 0), (1, 0)))
-    return padded.reshape(b, h, r + 1, t)[:, :, 1:].reshape(b, h, t, r)[..., :t]
+    rows = jax.lax.slice_in_dim(padded.reshape(b, h, r + 1, t), 1, None, axis=2)
+    return jax.lax.slice_in_dim(rows.reshape(b, h, t, r), 0, t, axis=3)
 
 
 class SelfAttention(nn.Module):

@@ -8,6 +8,8 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxspeech.types import Size
+
 
 def sinusoids(positions: Float[Array, " P"], width: int) -> Float[Array, "P D"]:
     """Sine and cosine of each position, interleaved along the width (which must be even), in float32."""
@@ -16,11 +18,11 @@ def sinusoids(positions: Float[Array, " P"], width: int) -> Float[Array, "P D"]:
     return jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1).reshape(positions.shape[0], width)
 
 
-def absolute_positions(num_frames: int, width: int) -> Float[Array, "T D"]:
+def absolute_positions(num_frames: Size, width: int) -> Float[Array, "T D"]:
     """Positions 0, 1, ..., T-1."""
     return sinusoids(jnp.arange(num_frames, dtype=jnp.float32), width)
 
 
-def relative_positions(left: int, right: int, width: int) -> Float[Array, "R D"]:
+def relative_positions(left: Size, right: Size, width: int) -> Float[Array, "R D"]:
     """Positions left, ..., 0, ..., -right: how far a key lies behind its query. R = left + right + 1."""
     return sinusoids(jnp.arange(left, -right - 1, -1, dtype=jnp.float32), width)

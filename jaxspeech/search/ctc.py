@@ -39,12 +39,12 @@ def _search(log_probs: Float[Any, "T W"], num_frames: Int[Any, ""], *, blank_id:
     begins = emits & ((symbol != jnp.roll(symbol, 1)) | (time == 0))
 
     # Each emitting frame adds to its token's place; all other frames fall off the end.
-    place = jnp.where(emits, jnp.cumsum(begins) - 1, len(time))
-    empty = jnp.zeros(len(time), jnp.int32)
+    place = jnp.where(emits, jnp.cumsum(begins) - 1, time.shape[0])
+    empty = jnp.zeros(time.shape[0], jnp.int32)
     ids = empty.at[place].set(symbol.astype(jnp.int32), mode="drop")
     ends = empty.at[place].max(time.astype(jnp.int32) + 1, mode="drop")
     duration = empty.at[place].add(1, mode="drop")
-    prob = jnp.zeros(len(time)).at[place].add(jnp.minimum(jnp.exp(log_prob), 1), mode="drop")
+    prob = jnp.zeros(time.shape[0]).at[place].add(jnp.minimum(jnp.exp(log_prob), 1), mode="drop")
     return Tokens(
         ids=ids,
         num_tokens=begins.sum(dtype=jnp.int32),

@@ -25,6 +25,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.types import Size
 
 # predict(labels [B], state) -> (predicted [B J], state): one step of the prediction network, projected to width J.
 Predict = Callable[[Any, Any], tuple[Any, Any]]
@@ -56,7 +57,7 @@ def greedy_start(predict: Predict, prediction: Any, *, start_id: int) -> GreedyS
       prediction: the prediction network's initial state, B leading in every leaf.
       start_id: the label that stands for the start; V in this package's prediction networks.
     """
-    batch_size = len(jax.tree.leaves(prediction)[0])
+    batch_size = jax.tree.leaves(prediction)[0].shape[0]
     zeros = jnp.zeros(batch_size, jnp.int32)
     predicted, prediction = predict(jnp.full(batch_size, start_id, jnp.int32), prediction)
     return GreedyState(predicted, prediction, skip=zeros, frames=zeros)
@@ -232,7 +233,7 @@ def _follow(is_blank: Bool[Any, "B F"], jump: Int[Any, "B F"], num_left: Int[Any
 
     To the first token on the way, or out of the window, or out of the `num_left` frames that are left.
     """
-    ahead = jnp.zeros(len(is_blank), jnp.int32)
+    ahead = jnp.zeros(is_blank.shape[0], jnp.int32)
     for frame in range(is_blank.shape[1]):
         here = (ahead == frame) & is_blank[:, frame] & (frame < num_left)
         ahead += jnp.where(here, jump[:, frame], 0)
@@ -261,7 +262,7 @@ def _where(condition: Bool[Array, " B"], new: Any, old: Any) -> Any:
     return jax.tree.map(lambda n, o: jnp.where(condition.reshape(-1, *[1] * (n.ndim - 1)), n, o), new, old)
 
 
-def _no_tokens(batch_size: int, size: int) -> Tokens:
+def _no_tokens(batch_size: Size, size: Size) -> Tokens:
     ids = jnp.zeros((batch_size, size), jnp.int32)
     return Tokens(
         ids=ids,

@@ -174,7 +174,7 @@ def search(
     decoder, options = model.decoder, model.search
     apply: Any = partial(decoder.apply, {"params": variables["params"]["decoder"]})
     predict, joint = partial(apply, method="predict"), partial(apply, method="logits")
-    start = greedy_start(predict, decoder.initial_state(len(encoded)), start_id=decoder.vocab_size)
+    start = greedy_start(predict, decoder.initial_state(encoded.shape[0]), start_id=decoder.vocab_size)
     inputs = (predict, joint, apply(encoded, method="project"), num_frames, start)
     shared = {
         "blank_id": decoder.blank_id,
