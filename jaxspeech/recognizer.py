@@ -29,6 +29,8 @@ from jaxspeech.inference.inputs import Recording, find_recordings, read_recordin
 from jaxspeech.inference.programs import Prediction, Programs
 from jaxspeech.inference.read_ahead import Window, read_windows
 from jaxspeech.interop.nemo import load_nemo, save_nemo
+from jaxspeech.interop.onnx import export_onnx
+from jaxspeech.interop.stablehlo import export_stablehlo
 from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
 from jaxspeech.tasks.inference import for_inference, with_search
 
@@ -111,9 +113,30 @@ class Recognizer:
         Raises:
           ArchiveError: it cannot be written, or NeMo has no such model: with all that is in the way.
         """
-        save_nemo(
-            path, model=self.config, tokenizer=self.tokenizer, variables=self.variables, metadata=self.metadata
+        save_nemo(path, model=self.config, tokenizer=self.tokenizer, variables=self.variables, metadata=self.metadata)
+
+    def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
+        """Writes a folder that the runtimes onnx-asr and sherpa-onnx load (extra `onnx`); see docs/export.md.
+
+        Args:
+          folder: is made; it must not hold anything yet.
+          own_features: write it too if its features are not those that the runtimes compute.
+
+        Raises:
+          ConfigError: the extra is not installed, or the runtimes have no place for something in this model.
+          ArchiveError: it cannot be written.
+        """
+        export_onnx(
+            Archive(self.config, self.tokenizer, self.variables, self.metadata), folder, own_features=own_features
         )
+
+    def export_stablehlo(self, path: str | os.PathLike[str]) -> None:
+        """Writes the prediction as one file, weights and all, that JAX alone runs; see docs/export.md.
+
+        Raises:
+          ArchiveError: it cannot be written.
+        """
+        export_stablehlo(self.task, self.variables, path)
 
     def transcribe(
         self,

@@ -1,0 +1,32 @@
+"""Models for ONNX runtimes; see docs/export.md. Needs the extra `onnx`."""
+
+import importlib.util
+import os
+
+from jaxspeech.archive import Archive
+from jaxspeech.errors import ConfigError
+
+MISSING = 'exporting to ONNX needs the package onnx: python -m pip install "jaxspeech[onnx]"'
+
+
+def export_onnx(archive: Archive, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
+    """Writes a folder that onnx-asr and sherpa-onnx load; the runtimes compute the features.
+
+        CTC         model.onnx
+        RNN-T, TDT  encoder-model.onnx, decoder_joint-model.onnx (onnx-asr), decoder.onnx, joiner.onnx (sherpa-onnx)
+        all         config.json, vocab.txt (onnx-asr), tokens.txt (sherpa-onnx)
+
+    Args:
+      archive: a CTC, RNN-T, TDT or hybrid model; of a hybrid, the head that its search uses.
+      folder: is made, and must not hold anything yet. It appears whole or not at all.
+      own_features: write it too if its features are not those that the runtimes compute.
+
+    Raises:
+      ConfigError: the extra is not installed, or the runtimes have no place for something in this model.
+      ArchiveError: the folder cannot be written.
+    """
+    if importlib.util.find_spec("onnx") is None:
+        raise ConfigError(MISSING)
+    from jaxspeech.interop.onnx.folder import write_folder
+
+    write_folder(archive, folder, own_features=own_features)

@@ -1,0 +1,138 @@
+"""The folder that both onnx-asr and sherpa-onnx load: models, vocabulary, and what each wants to know beside them."""
+
+import dataclasses
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import onnx
+
+from jaxspeech.archive import Archive
+from jaxspeech.configuration import build
+from jaxspeech.errors import ArchiveError, ConfigError
+from jaxspeech.interop.onnx.models import ctc_models, transducer_models
+from jaxspeech.tasks.inference import for_inference
+from jaxspeech.text.tokenizer import Tokenizer
+
+# Fields of the features that may be as they are: what is added in training, what is masked, what both runtimes offer.
+FREE = ("num_mels", "dither", "pad_to", "pad_value", "name", "parent")
+WORD_MARK = "\u2581"
+# A protocol buffer ends at 2 GiB; what is larger has its weights in a file beside it.
+LARGEST_BYTES = 2**31 - 2**24
+
+
+def write_folder(archive: Archive, folder: str | os.PathLike[str], *, own_features: bool) -> None:
+    """See `export_onnx`."""
+    folder = Path(folder)
+    config, variables = for_inference(archive.model, archive.variables, dtype="float32")
+    variables = jax.tree.map(lambda x: np.asarray(x, np.float32), variables)
+    model: Any = build(config).model
+    by_ctc = "ctc" in (config["task"], config.get("search", {}).get("head"))
+    problems = [] if by_ctc else _without_a_place(model.decoder)
+    problems += [] if own_features else _other_features(config, model)
+    if problems:
+        raise ConfigError(f"this model cannot be exported to ONNX: {'; '.join(problems)}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ArchiveError(f"{folder}: is there already; name a new folder, or remove it first")
+
+    metadata = _metadata(model, by_ctc=by_ctc)
+    models = (ctc_models if by_ctc else transducer_models)(model, variables, metadata)
+    vocabulary = _vocabulary(archive.tokenizer)
+    texts = {"vocab.txt": vocabulary, "tokens.txt": vocabulary, "config.json": _config(model, by_ctc=by_ctc)}
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+            whole = Path(temporary, folder.name)
+            whole.mkdir()
+            for name, proto in models.items():
+                _save(proto, whole / name)
+            for name, text in texts.items():
+                (whole / name).write_text(text, encoding="utf-8")
+            os.replace(whole, folder)
+    except OSError as error:
+        raise ArchiveError(f"{folder}: cannot be written ({error.strerror or error})") from error
+
+
+def _without_a_place(decoder: Any) -> list[str]:
+    """What of a transducer's decoder the runtimes cannot run."""
+    problems = []
+    if decoder.prediction != "lstm":
+        problems.append(f"the runtimes keep the state of an LSTM, its prediction network is {decoder.prediction}")
+    if decoder.big_blanks:
+        problems.append("the runtimes have no multi-blank search")
+    if decoder.durations and decoder.durations != tuple(range(len(decoder.durations))):
+        problems.append(f"the runtimes take TDT durations to be 0, 1, 2, ..., its are {decoder.durations}")
+    return problems
+
+
+def _other_features(config: dict[str, Any], model: Any) -> list[str]:
+    """What of the features the runtimes would compute otherwise."""
+    ours = model.frontend
+    if config["features"]["name"] != "mel":
+        return [f"the runtimes compute mel features, not {config['features']['name']}; own_features=True if you do"]
+    theirs = type(ours)()  # the defaults are the peer's, and the runtimes'
+    # None stands for the value that follows from the others.
+    derived = {"fft_size": theirs.fft_size, "high_hz": theirs.sample_rate / 2}
+
+    def value(features: Any, name: str) -> Any:
+        found = getattr(features, name)
+        return derived[name] if found is None and name in derived else found
+
+    names = [field.name for field in dataclasses.fields(ours) if field.name not in FREE]
+    other = [f"{name} {value(ours, name)}" for name in names if value(ours, name) != value(theirs, name)]
+    if not other:
+        return []
+    return [f"the runtimes compute other features than its ({', '.join(other)}); own_features=True if you compute them"]
+
+
+def _kind(model: Any, *, by_ctc: bool) -> str:
+    """As onnx-asr calls it."""
+    return f"nemo-conformer-{'ctc' if by_ctc else 'tdt' if model.decoder.durations else 'rnnt'}"
+
+
+def _metadata(model: Any, *, by_ctc: bool) -> dict[str, Any]:
+    """What sherpa-onnx reads from the first model."""
+    metadata = {
+        "vocab_size": model.decoder.vocab_size,
+        "subsampling_factor": model.encoder.total_factor,
+        "normalize_type": "per_feature",
+        "feat_dim": model.frontend.num_features,
+        "model_type": "EncDecCTCModelBPE" if by_ctc else "EncDecRNNTBPEModel",
+        "model_author": "NeMo",
+        "version": 1,
+        "url": _kind(model, by_ctc=by_ctc),  # a "tdt" in there is how it knows a TDT
+    }
+    if not by_ctc:
+        metadata |= {"pred_rnn_layers": model.decoder.num_layers, "pred_hidden": model.decoder.width}
+    return metadata
+
+
+def _config(model: Any, *, by_ctc: bool) -> str:
+    """What onnx-asr reads from config.json."""
+    config = {
+        "model_type": _kind(model, by_ctc=by_ctc),
+        "features_size": model.frontend.num_features,
+        "subsampling_factor": model.encoder.total_factor,
+    }
+    if not by_ctc:
+        config["max_tokens_per_step"] = model.search.max_symbols
+    return json.dumps(config, indent=1)
+
+
+def _vocabulary(tokenizer: Tokenizer) -> str:
+    """A line for each token, and the blank; both runtimes part the columns at the space."""
+    pieces = [piece.replace(" ", WORD_MARK) for piece in tokenizer.pieces]
+    unusable = [piece for piece in pieces if not piece or piece.split() != [piece] or piece == "<blk>"]
+    if unusable:
+        raise ConfigError(f"this model cannot be exported to ONNX: vocab.txt cannot hold the token {unusable[0]!r}")
+    return "".join(f"{piece} {i}\n" for i, piece in enumerate([*pieces, "<blk>"]))
+
+
+def _save(proto: onnx.ModelProto, path: Path) -> None:
+    size = sum(len(weight.raw_data) for weight in proto.graph.initializer)
+    beside = {"save_as_external_data": True, "location": f"{path.name}.data"} if size > LARGEST_BYTES else {}
+    onnx.save_model(proto, path, **beside)

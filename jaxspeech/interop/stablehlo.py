@@ -1,0 +1,62 @@
+"""A recogniser as one StableHLO file (`jax.export`): weights and all, for JAX alone to run.
+
+samples [B S], num_samples [B] -> {"ids": [B N], "num_tokens": [B], ...}
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export
+
+from jaxspeech.errors import ArchiveError
+from jaxspeech.tasks.task import Task
+from jaxspeech.types import Batch, Variables
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+# A flat buffer, which the file is, ends there.
+LARGEST_BYTES = 2**31 - 2**24
+
+
+def export_stablehlo(
+    task: Task, variables: Variables, path: str | os.PathLike[str], *, platforms: Sequence[str] = PLATFORMS
+) -> None:
+    """Writes the task's prediction, for any batch size and length.
+
+    The file's function takes samples [B S] float32 at the task's sample rate and num_samples [B] int32, and gives a
+    dict of the fields of `Tokens`; with log_probs [B T V+1] and num_frames [B] where the task has them.
+
+    Raises:
+      ArchiveError: the weights do not fit into a file, or it cannot be written.
+    """
+    path = Path(path)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
+    if size > LARGEST_BYTES:
+        raise ArchiveError(
+            f"{path}: its weights take {size / 2**30:.1f} GiB of at most 2; load it with a smaller dtype"
+        )
+    variables = jax.tree.map(np.asarray, variables)
+
+    def predict(samples: Any, num_samples: Any) -> dict[str, Any]:
+        nothing = jnp.zeros((samples.shape[0], 0), jnp.int32)
+        batch = Batch(samples, num_samples, nothing, jnp.zeros_like(num_samples), num_samples)
+        outputs = dict(task.predict(variables, batch)._asdict())
+        if task.log_probs is not None:
+            outputs["log_probs"], outputs["num_frames"] = task.log_probs(variables, batch)
+        return outputs
+
+    batch, length = export.symbolic_shape("batch, samples")
+    inputs = jax.ShapeDtypeStruct((batch, length), jnp.float32), jax.ShapeDtypeStruct((batch,), jnp.int32)
+    content = export.export(jax.jit(predict), platforms=platforms)(*inputs).serialize()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ArchiveError(f"{path}: cannot be written ({error.strerror or error})") from error
