@@ -16,15 +16,18 @@ from jaxspeech.interop.nemo.reader import read_checkpoint
 from jaxspeech.interop.nemo.weights import rows_of
 from jaxspeech.interop.nemo.weights.derived import keep
 from jaxspeech.interop.nemo.weights.read import to_variables
+from jaxspeech.tasks.inference import for_inference
 from jaxspeech.text.tokenizer import build_tokenizer
 
 
-def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
+def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None, stacked: bool = True) -> Archive:
     """Reads a NeMo model. No code in it runs, and nothing is written.
 
     Args:
       path: a .nemo file.
       dtype: of the floating-point parameters; None for float32.
+      stacked: equal layers on a leading axis, the form for training; or each for itself, that for inference (see
+        `encoders.layer_stack`).
     Returns:
       The model; its metadata holds what `save_nemo` needs to write the file as it was.
     Raises:
@@ -37,6 +40,8 @@ def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
         with NemoFile(path) as file:
             config = file.config()
             model = translate_model(config)
+            if not stacked:
+                model, _ = for_inference(model, {})
             tokenizer_config, sentencepiece = translate_tokenizer(config, model)
             files = {"tokenizer.model": file.read(sentencepiece)} if sentencepiece else {}
             tokenizer = build_tokenizer(tokenizer_config, files)
@@ -45,13 +50,13 @@ def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
                 raise ArchiveError(f"its tokenizer has {sizes}")
             expected = _shapes(model)
             tensors = read_checkpoint(file.open(WEIGHTS))
-            variables = to_variables(tensors, rows_of(model), expected)
+            variables = to_variables(tensors, rows_of(model), expected, dtype=dtype)
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
     # As JSON would give it back: dates and the like become text.
     peer_config = json.loads(json.dumps(config, default=str))
     metadata = {"source": "nemo", "nemo_config": peer_config, "nemo_derived": keep(tensors)}
-    return Archive(model, tokenizer, variables, metadata).cast(dtype)
+    return Archive(model, tokenizer, variables, metadata)
 
 
 def _shapes(model: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 The pickle is never trusted. Its opcodes are those that a dict of tensors needs; the only names it may use are the few
 below, none of which is torch's own code; nothing is allocated before it was checked against the zip's members.
+Elements are read when they are asked for, so that one tensor at a time is in memory.
 """
 
 import io
@@ -44,8 +45,8 @@ DAMAGE = (zipfile.BadZipFile, pickle.UnpicklingError, ValueError, KeyError, Type
 DAMAGE += (EOFError, OSError, OverflowError, MemoryError, RuntimeError, RecursionError)
 
 
-def read_checkpoint(stream: io.BufferedIOBase) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint by name: read-only views of their storages, strides and sharing kept.
+def read_checkpoint(stream: io.BufferedIOBase) -> "dict[str, StoredTensor]":
+    """The tensors of a checkpoint by name, to be read while `stream` is open.
 
     Raises:
       ArchiveError: not such a checkpoint, damaged, or one that holds anything but tensors.
@@ -53,15 +54,18 @@ def read_checkpoint(stream: io.BufferedIOBase) -> dict[str, np.ndarray]:
     try:
         if stream.read(len(LEGACY_MAGIC)) == LEGACY_MAGIC:
             raise ArchiveError("the weights are in torch's format from before 1.6: load and torch.save them once more")
-        with zipfile.ZipFile(stream) as archive:
-            return _read_zip(archive)
+        return _read_index(zipfile.ZipFile(stream))
     except DAMAGE as error:
-        if isinstance(error, ArchiveError):
-            raise
-        raise ArchiveError(f"the weights are not a torch checkpoint, or damaged ({error})") from error
+        raise _told(error) from error
 
 
-def _read_zip(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+def _told(error: Exception) -> ArchiveError:
+    if isinstance(error, ArchiveError):
+        return error
+    return ArchiveError(f"the weights are not a torch checkpoint, or damaged ({error})")
+
+
+def _read_index(archive: zipfile.ZipFile) -> "dict[str, StoredTensor]":
     members = {member.filename: member for member in archive.infolist()}
     for name, member in members.items():
         if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
@@ -77,7 +81,7 @@ def _read_zip(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
     if not isinstance(tensors, dict):
         raise ArchiveError(f"the weights are a {type(tensors).__name__}, not a dict of tensors")
     for name, value in tensors.items():
-        if not isinstance(name, str) or not isinstance(value, np.ndarray):
+        if not isinstance(name, str) or not isinstance(value, StoredTensor):
             raise ArchiveError(f"{name!r} in the weights is a {type(value).__name__}, not a tensor")
     return dict(tensors)
 
@@ -97,9 +101,33 @@ def _checked_pickle(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 class _Storage(NamedTuple):
-    """One-dimensional memory that tensors are views of."""
+    """One-dimensional memory in the file that tensors are views of."""
 
-    data: np.ndarray
+    archive: zipfile.ZipFile
+    member: str
+    dtype: np.dtype
+    size: int
+
+    def read(self) -> np.ndarray:
+        return np.frombuffer(self.archive.read(self.member), self.dtype)
+
+
+class StoredTensor(NamedTuple):
+    """A tensor in the file; `np.asarray` reads its elements, anew each time. Offset and strides are in elements."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        try:
+            data = self.storage.read()
+        except DAMAGE as error:
+            raise _told(error) from error
+        strides = [stride * data.itemsize for stride in self.strides]
+        view = np.lib.stride_tricks.as_strided(data[self.offset :], self.shape, strides, writeable=False)
+        return view.astype(dtype or data.dtype, copy=bool(copy))
 
 
 class _Name:
@@ -153,7 +181,7 @@ class _TensorUnpickler(pickle.Unpickler):
             expected = size * dtype.itemsize
             if self._archive.getinfo(name).file_size != expected:
                 raise ArchiveError(f"{name} in the weights does not have the {expected} bytes it should have")
-            self._storages[key] = _Storage(np.frombuffer(self._archive.read(name), dtype))
+            self._storages[key] = _Storage(self._archive, name, dtype, size)
         return self._storages[key]
 
 
@@ -165,8 +193,8 @@ def _rebuild_tensor(
     requires_grad: Any = False,
     hooks: Any = None,
     metadata: Any = None,
-) -> np.ndarray:
-    """The view of `storage` that starts at `offset`; strides are in elements. It must lie inside."""
+) -> StoredTensor:
+    """The view of `storage` that starts at `offset`. It must lie inside."""
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or len(shape) != len(strides):
         raise pickle.UnpicklingError("a tensor without its storage")
@@ -174,11 +202,6 @@ def _rebuild_tensor(
         raise pickle.UnpicklingError("a tensor with a shape that is not one")
     num_elements = math.prod(shape)
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
-    if num_elements > len(storage.data) or (num_elements and last >= len(storage.data)):
+    if num_elements > storage.size or (num_elements and last >= storage.size):
         raise ArchiveError("a tensor of the weights is larger than its storage")
-    if not num_elements:
-        return np.empty(shape, storage.data.dtype)
-    itemsize = storage.data.itemsize
-    return np.lib.stride_tricks.as_strided(
-        storage.data[offset:], tuple(shape), [stride * itemsize for stride in strides], writeable=False
-    )
+    return StoredTensor(storage, offset if num_elements else 0, tuple(shape), tuple(strides))

@@ -20,10 +20,10 @@ COUNT = ".num_batches_tracked"
 STATISTIC = ".running_var"
 
 
-def keep(tensors: Mapping[str, np.ndarray]) -> dict[str, str]:
+def keep(tensors: Mapping[str, Any]) -> dict[str, str]:
     """The derived tensors among the peer's, by name, as text."""
     names = [name for name in tensors if name in (WINDOW, FILTERS) or name.endswith(COUNT)]
-    return {name: base64.b64encode(zlib.compress(tensors[name].tobytes())).decode() for name in names}
+    return {name: base64.b64encode(zlib.compress(np.asarray(tensors[name]).tobytes())).decode() for name in names}
 
 
 def frontend_tensors(frontend: Any, kept: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:

@@ -5,7 +5,7 @@ Layers are stacked on a leading axis where our tree has them stacked.
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,37 +21,42 @@ NAMED_PROBLEMS = 12
 STACKED = "/layers/"
 
 
-def to_variables(tensors: Mapping[str, np.ndarray], rows: Sequence[Row], expected: Mapping[str, Any]) -> Variables:
-    """The peer's tensors as our variables, in float32.
+def to_variables(
+    tensors: Mapping[str, Any], rows: Sequence[Row], expected: Mapping[str, Any], *, dtype: Any = None
+) -> Variables:
+    """The peer's tensors as our variables. One tensor at a time is read, beside the variables themselves.
 
     Args:
-      tensors: by the peer's names.
+      tensors: by the peer's names, whatever `np.asarray` reads and has a shape.
       rows: the map.
       expected: path of each of our variables ("params/encoder/...") -> something with its shape.
+      dtype: of the parameters; None is float32, as running statistics are in any case.
     Raises:
       ArchiveError: every tensor that is missing, left over or of another shape than its variable, in one line.
     """
     found, problems = _matched(tensors, rows)
     filled: dict[str, np.ndarray] = {}
-    for row, arrays in zip(rows, found, strict=True):
+    for row, names in zip(rows, found, strict=True):
         for path, layers in places(row, expected).items():
             shape = tuple(expected[path].shape)
             if layers is None:  # one variable, of which each layer may have a copy
-                layers = sorted(arrays)[:1] or [0]
-                if any(not np.array_equal(arrays[layers[0]], copy) for copy in arrays.values()):
+                copies, names = names, {}
+                layers = sorted(copies)[:1] or [0]
+                taken = {i: name for i, name in copies.items() if i in layers}
+                if any(not np.array_equal(tensors[copies[layers[0]]], tensors[name]) for name in copies.values()):
                     problems.append(f"{row.peer} differs between layers")
-                taken, arrays = arrays, {}
             else:
-                shape = shape[1:] if STACKED in f"/{path}" else shape
-                taken = {i: arrays.pop(i) for i in layers if i in arrays}
-            names = {i: row.peer.replace("{i}", str(i)) for i in layers}
-            problems += [f"{names[i]} is missing" for i in layers if i not in taken]
-            wrong = [i for i in layers if i in taken and taken[i].shape != shape]
-            problems += [f"{names[i]} has the shape {list(tensors[names[i]].shape)}" for i in wrong]
-            if not wrong and all(i in taken for i in layers):
-                whole = np.stack([taken[i] for i in layers]) if STACKED in f"/{path}" else taken[layers[0]]
-                filled[path] = np.ascontiguousarray(whole, np.float32)
-        problems += [f"{row.peer.replace('{i}', str(i))} has no place" for i in arrays]
+                taken = {i: names.pop(i) for i in layers if i in names}
+            problems += [f"{row.peer.replace('{i}', str(i))} is missing" for i in layers if i not in taken]
+            of_params = path.startswith("params/")
+            array = np.empty(shape, dtype if dtype is not None and of_params else np.float32)
+            parts = array if STACKED in f"/{path}" else array[None]
+            wrong = [
+                name for part, name in zip(parts, taken.values(), strict=False) if not _read(row, tensors[name], part)
+            ]
+            problems += [f"{name} has the shape {list(tensors[name].shape)}" for name in wrong]
+            filled[path] = array
+        problems += [f"{name} has no place" for name in names.values()]
     if not problems:
         problems = [f"nothing for {path}" for path in expected if path not in filled]
     if problems:
@@ -60,21 +65,30 @@ def to_variables(tensors: Mapping[str, np.ndarray], rows: Sequence[Row], expecte
     return _nested(filled)
 
 
-def _matched(tensors: Mapping[str, np.ndarray], rows: Sequence[Row]) -> tuple[list[dict[int, np.ndarray]], list[str]]:
-    """For each row the transformed tensors by layer (0 where it has none); and what fits no row."""
+def _read(row: Row, tensor: Any, place: np.ndarray) -> bool:
+    """Puts a tensor where it belongs; False where it does not fit."""
+    try:
+        read = row.transform.read(np.asarray(tensor))
+    except (ValueError, IndexError):
+        return False
+    if read.shape != place.shape:
+        return False
+    place[...] = read
+    return True
+
+
+def _matched(tensors: Iterable[str], rows: Sequence[Row]) -> tuple[list[dict[int, str]], list[str]]:
+    """For each row the names of its tensors by layer (0 where it has none); and what fits no row."""
     patterns = [_pattern(row.peer) for row in rows]
     derived = [_pattern(name) for name in DERIVED]
-    found: list[dict[int, np.ndarray]] = [{} for _ in rows]
+    found: list[dict[int, str]] = [{} for _ in rows]
     problems = []
-    for name, tensor in tensors.items():
+    for name in tensors:
         if any(pattern.fullmatch(name) for pattern in derived):
             continue
-        for row, pattern, arrays in zip(rows, patterns, found, strict=True):
+        for pattern, names in zip(patterns, found, strict=True):
             if match := pattern.fullmatch(name):
-                try:
-                    arrays[int(match.groupdict().get("i", 0))] = row.transform.read(tensor)
-                except (ValueError, IndexError):
-                    problems.append(f"{name} has the shape {list(tensor.shape)}")
+                names[int(match.groupdict().get("i", 0))] = name
                 break
         else:
             problems.append(f"{name} has no place")
