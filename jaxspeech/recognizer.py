@@ -34,22 +34,8 @@ from jaxspeech.interop.stablehlo import export_stablehlo
 from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
 from jaxspeech.tasks.inference import for_inference, with_search
 
-
-def _load_nemo(path: Path, *, dtype: Any) -> Archive:
-    """In the form for inference, put on the device array by array: there is no moment with two copies of the model."""
-    archive = load_nemo(path, dtype=dtype, stacked=False)
-    _put_on_device(archive.variables)
-    return archive
-
-
-def _put_on_device(tree: dict[str, Any]) -> None:
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            _put_on_device(value)
-        else:
-            tree[name] = jax.device_put(value)
-
-
+# A .nemo file comes in the form for inference, array by array to the device: never two copies of the model.
+_load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)
 LOADERS = {".jaxspeech": load_archive, ".nemo": _load_nemo}
 T = TypeVar("T")
 

@@ -47,7 +47,7 @@ def test_values_that_depend_on_others(config):
 
 def test_all_that_is_not_supported_is_told_at_once(config):
     config["target"] = "nemo.EncDecSpeakerLabelModel"
-    config["encoder"] |= {"self_attention_model": "rel_pos_local_attn", "brand_new": 3, "conv_norm_type": "group_norm"}
+    config["encoder"] |= {"self_attention_model": "rotary", "brand_new": 3, "conv_norm_type": "group_norm"}
     config["preprocessor"] |= {"nb_augmentation_prob": 0.5}
     del config["encoder"]["d_model"]
     with pytest.raises(ArchiveError) as caught:
@@ -90,7 +90,7 @@ def test_tokenizers(config):
     ("argument", "value"),
     [
         *[("d_model", "32"), ("d_model", 10**9), ("n_layers", True), ("dropout", float("nan")), ("xscaling", "yes")],
-        *[("n_heads", 5), ("att_context_size", [[1, 2], [3, 4]]), ("conv_kernel_size", 2.0), ("feat_out", [])],
+        *[("n_heads", 5), ("att_context_size", [[1, 2], [3]]), ("conv_kernel_size", 2.0), ("feat_out", [])],
     ],
 )
 def test_values_of_the_wrong_kind_or_out_of_all_proportion(config, argument, value):

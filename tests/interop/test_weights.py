@@ -63,6 +63,28 @@ def test_layers_are_stacked_or_not_as_the_tree_wants(tensors):
     np.testing.assert_array_equal(apart["layers_1"]["up"]["kernel"], params["encoder"]["layers"]["up"]["kernel"][1])
 
 
+def test_each_variable_is_placed_before_the_next_is_read(tensors):
+    happened = []
+
+    class Lazy:
+        def __init__(self, array):
+            self.array, self.shape = array, array.shape
+
+        def __array__(self, dtype=None, copy=None):
+            happened.append("read")
+            return self.array
+
+    def place(array):
+        happened.append("placed")
+        return array.shape
+
+    del tensors["enc.layers.1.u"]
+    lazy = {name: Lazy(tensor) for name, tensor in tensors.items()}
+    params = to_variables(lazy, ROWS, stacked(), dtype=np.float16, place=place)["params"]
+    assert params["encoder"]["layers"]["up"]["kernel"] == (2, 3, 4)
+    assert happened == ["read", "read", "placed", *["read", "placed"] * 2]
+
+
 def test_every_problem_is_in_one_error(tensors):
     del tensors["enc.layers.1.w"]
     tensors |= {"enc.layers.0.w": np.ones((9, 3, 1)), "enc.layers.2.w": np.ones((4, 3, 1)), "new": np.ones(1)}

@@ -104,7 +104,8 @@ def test_the_members_are_the_peers(tmp_path):
 
 def tensors_of(path):
     with NemoFile(path) as file:
-        return read_checkpoint(file.open("model_weights.ckpt"))
+        stored = read_checkpoint(file.open("model_weights.ckpt"))
+        return {name: np.asarray(tensor) for name, tensor in stored.items()}
 
 
 def test_unstacked_layers_and_other_types(tmp_path):

@@ -2,10 +2,12 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxspeech.archive import Archive
 from jaxspeech.configuration import build
@@ -20,7 +22,13 @@ from jaxspeech.tasks.inference import for_inference
 from jaxspeech.text.tokenizer import build_tokenizer
 
 
-def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None, stacked: bool = True) -> Archive:
+def load_nemo(
+    path: str | os.PathLike[str],
+    *,
+    dtype: Any = None,
+    stacked: bool = True,
+    place: Callable[[np.ndarray], Any] = lambda array: array,
+) -> Archive:
     """Reads a NeMo model. No code in it runs, and nothing is written.
 
     Args:
@@ -28,6 +36,8 @@ def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None, stacked: bool 
       dtype: of the floating-point parameters; None for float32.
       stacked: equal layers on a leading axis, the form for training; or each for itself, that for inference (see
         `encoders.layer_stack`).
+      place: what becomes of each array as soon as it is whole; with `jax.device_put`, no second copy of the model is
+        ever in memory.
     Returns:
       The model; its metadata holds what `save_nemo` needs to write the file as it was.
     Raises:
@@ -50,12 +60,13 @@ def load_nemo(path: str | os.PathLike[str], *, dtype: Any = None, stacked: bool 
                 raise ArchiveError(f"its tokenizer has {sizes}")
             expected = _shapes(model)
             tensors = read_checkpoint(file.open(WEIGHTS))
-            variables = to_variables(tensors, rows_of(model), expected, dtype=dtype)
+            variables = to_variables(tensors, rows_of(model), expected, dtype=dtype, place=place)
+            derived = keep(tensors)
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
     # As JSON would give it back: dates and the like become text.
     peer_config = json.loads(json.dumps(config, default=str))
-    metadata = {"source": "nemo", "nemo_config": peer_config, "nemo_derived": keep(tensors)}
+    metadata = {"source": "nemo", "nemo_config": peer_config, "nemo_derived": derived}
     return Archive(model, tokenizer, variables, metadata)
 
 

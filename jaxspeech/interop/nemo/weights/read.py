@@ -5,7 +5,7 @@ Layers are stacked on a leading axis where our tree has them stacked.
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,12 @@ STACKED = "/layers/"
 
 
 def to_variables(
-    tensors: Mapping[str, Any], rows: Sequence[Row], expected: Mapping[str, Any], *, dtype: Any = None
+    tensors: Mapping[str, Any],
+    rows: Sequence[Row],
+    expected: Mapping[str, Any],
+    *,
+    dtype: Any = None,
+    place: Callable[[np.ndarray], Any] = lambda array: array,
 ) -> Variables:
     """The peer's tensors as our variables. One tensor at a time is read, beside the variables themselves.
 
@@ -31,11 +36,12 @@ def to_variables(
       rows: the map.
       expected: path of each of our variables ("params/encoder/...") -> something with its shape.
       dtype: of the parameters; None is float32, as running statistics are in any case.
+      place: what becomes of each variable once it is whole, before the next one is read.
     Raises:
       ArchiveError: every tensor that is missing, left over or of another shape than its variable, in one line.
     """
     found, problems = _matched(tensors, rows)
-    filled: dict[str, np.ndarray] = {}
+    filled: dict[str, Any] = {}
     for row, names in zip(rows, found, strict=True):
         for path, layers in places(row, expected).items():
             shape = tuple(expected[path].shape)
@@ -43,7 +49,8 @@ def to_variables(
                 copies, names = names, {}
                 layers = sorted(copies)[:1] or [0]
                 taken = {i: name for i, name in copies.items() if i in layers}
-                if any(not np.array_equal(tensors[copies[layers[0]]], tensors[name]) for name in copies.values()):
+                others = [name for i, name in copies.items() if i not in layers]
+                if any(not np.array_equal(tensors[taken[layers[0]]], tensors[name]) for name in others):
                     problems.append(f"{row.peer} differs between layers")
             else:
                 taken = {i: names.pop(i) for i in layers if i in names}
@@ -55,7 +62,7 @@ def to_variables(
                 name for part, name in zip(parts, taken.values(), strict=False) if not _read(row, tensors[name], part)
             ]
             problems += [f"{name} has the shape {list(tensors[name].shape)}" for name in wrong]
-            filled[path] = array
+            filled[path] = place(array)
         problems += [f"{name} has no place" for name in names.values()]
     if not problems:
         problems = [f"nothing for {path}" for path in expected if path not in filled]
@@ -65,15 +72,15 @@ def to_variables(
     return _nested(filled)
 
 
-def _read(row: Row, tensor: Any, place: np.ndarray) -> bool:
+def _read(row: Row, tensor: Any, part: np.ndarray) -> bool:
     """Puts a tensor where it belongs; False where it does not fit."""
     try:
         read = row.transform.read(np.asarray(tensor))
     except (ValueError, IndexError):
         return False
-    if read.shape != place.shape:
+    if read.shape != part.shape:
         return False
-    place[...] = read
+    part[...] = read
     return True
 
 
@@ -110,7 +117,7 @@ def places(row: Row, expected: Mapping[str, Any]) -> dict[str, list[int] | None]
     return {row.ours.format(i=i): [i] for i in layers}
 
 
-def _nested(flat: Mapping[str, np.ndarray]) -> Variables:
+def _nested(flat: Mapping[str, Any]) -> Variables:
     variables: Variables = {}
     for path, array in flat.items():
         *parents, last = path.split("/")
