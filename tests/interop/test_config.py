@@ -4,7 +4,7 @@ import pytest
 
 from jaxspeech.configuration import build
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.config import translate_model, translate_tokenizer
+from jaxspeech.interop.nemo.config import translate_model
 
 MODULES = "nemo.collections.asr.modules"
 
@@ -71,19 +71,6 @@ def test_parts_that_are_no_parts(config, part, value):
     config[part] = value
     with pytest.raises(ArchiveError, match=part):
         translate_model(config)
-
-
-def test_tokenizers(config):
-    model = translate_model(config)
-    assert translate_tokenizer(config, model) == ({"type": "sentencepiece"}, "123_tokenizer.model")
-    config["tokenizer"]["type"] = "wpe"
-    with pytest.raises(ArchiveError, match=r"tokenizer\.type 'wpe'"):
-        translate_tokenizer(config, model)
-    del config["tokenizer"]
-    with pytest.raises(ArchiveError, match="labels do not match"):
-        translate_tokenizer(config, model)
-    config["labels"] = list("abcdefghi")
-    assert translate_tokenizer(config, model) == ({"type": "char", "characters": list("abcdefghi")}, None)
 
 
 @pytest.mark.parametrize(

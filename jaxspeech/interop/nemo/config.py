@@ -1,11 +1,10 @@
-"""The peer's model_config.yaml to our `model` dict and tokenizer configuration.
+"""The peer's model_config.yaml to our `model` dict.
 
 The tables are in `sections`. What a row cannot translate, and every argument that no table knows, is collected, and all
 of it is told at once.
 """
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from jaxspeech.errors import ArchiveError
@@ -102,21 +101,6 @@ def _aux_ctc(config: Mapping[str, Any], problems: list[str]) -> float:
     except ValueError as error:
         problems.append(f"aux_ctc.ctc_loss_weight {weight!r} ({error})")
         return 0.0
-
-
-def translate_tokenizer(config: Mapping[str, Any], model: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """The tokenizer's configuration, and the name of its SentencePiece model in the .nemo file, None for characters."""
-    if "tokenizer" not in config:
-        joint = config.get("joint") or {}
-        characters = config.get("labels") or config["decoder"].get("vocabulary") or joint.get("vocabulary")
-        if not isinstance(characters, list) or len(characters) != model["decoder"]["vocab_size"]:
-            raise ArchiveError("it has no tokenizer, and its labels do not match its decoder's num_classes")
-        return {"type": "char", "characters": [str(character) for character in characters]}, None
-    tokenizer = config["tokenizer"]
-    if not isinstance(tokenizer, Mapping) or tokenizer.get("type") != "bpe":
-        kind = tokenizer.get("type") if isinstance(tokenizer, Mapping) else tokenizer
-        raise ArchiveError(f"not supported: tokenizer.type {kind!r} (can be 'bpe')")
-    return {"type": "sentencepiece"}, PurePosixPath(str(tokenizer.get("model_path")).removeprefix("nemo:")).name
 
 
 def _class(table: Mapping[str, Any], target: Any, place: str, problems: list[str]) -> Any:

@@ -7,6 +7,7 @@ import gzip
 import io
 import tarfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
@@ -41,6 +42,11 @@ class NemoFile:
 
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._stream.close()
+
+    @property
+    def names(self) -> Collection[str]:
+        """Its members, without a leading "./"."""
+        return self._members.keys()
 
     def open(self, name: str) -> io.BufferedIOBase:
         """The member as a stream that can seek."""

@@ -12,14 +12,14 @@ import numpy as np
 from jaxspeech.archive import Archive
 from jaxspeech.configuration import build
 from jaxspeech.errors import ArchiveError, SpeechError
-from jaxspeech.interop.nemo.config import translate_model, translate_tokenizer
+from jaxspeech.interop.nemo.config import translate_model
 from jaxspeech.interop.nemo.container import WEIGHTS, NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
+from jaxspeech.interop.nemo.tokenizer import read_tokenizer
 from jaxspeech.interop.nemo.weights import rows_of
 from jaxspeech.interop.nemo.weights.derived import keep
 from jaxspeech.interop.nemo.weights.read import to_variables
 from jaxspeech.tasks.inference import for_inference
-from jaxspeech.text.tokenizer import build_tokenizer
 
 
 def load_nemo(
@@ -52,12 +52,7 @@ def load_nemo(
             model = translate_model(config)
             if not stacked:
                 model, _ = for_inference(model, {})
-            tokenizer_config, sentencepiece = translate_tokenizer(config, model)
-            files = {"tokenizer.model": file.read(sentencepiece)} if sentencepiece else {}
-            tokenizer = build_tokenizer(tokenizer_config, files)
-            if tokenizer.vocab_size != model["decoder"]["vocab_size"]:
-                sizes = f"{tokenizer.vocab_size} pieces, its decoder {model['decoder']['vocab_size']}"
-                raise ArchiveError(f"its tokenizer has {sizes}")
+            tokenizer = read_tokenizer(file, config, model["decoder"]["vocab_size"])
             expected = _shapes(model)
             tensors = read_checkpoint(file.open(WEIGHTS))
             variables = to_variables(tensors, rows_of(model), expected, dtype=dtype, place=place)
