@@ -1,6 +1,6 @@
 """Speech recognition in pure JAX.
 
-    asr = jaxspeech.load("model.jaxspeech")             # or "model.nemo"
+    asr = jaxspeech.load("model.jaxspeech")             # or "model.nemo", or a name on the Hugging Face Hub
     asr.transcribe(["a.wav", "b.flac"])[0].text
 
     task = jaxspeech.build(asr.config)                  # pure functions over plain pytrees
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from jaxspeech import losses as losses
     from jaxspeech.configuration import build as build
     from jaxspeech.errors import SpeechError as SpeechError
+    from jaxspeech.hub import list_models as list_models
     from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
     from jaxspeech.recognizer import Recognizer as Recognizer
+    from jaxspeech.recognizer import from_pretrained as from_pretrained
     from jaxspeech.recognizer import load as load
 
 # Each public name and the module that defines it; a module's own name stands for itself.
@@ -26,11 +28,13 @@ PUBLIC = {
     "Recognizer": "jaxspeech.recognizer",
     "SpeechError": "jaxspeech.errors",
     "build": "jaxspeech.configuration",
+    "from_pretrained": "jaxspeech.recognizer",
+    "list_models": "jaxspeech.hub",
     "load": "jaxspeech.recognizer",
     "losses": "jaxspeech.losses",
 }
 
-__all__ = ["Hypothesis", "Recognizer", "SpeechError", "build", "load", "losses"]
+__all__ = ["Hypothesis", "Recognizer", "SpeechError", "build", "from_pretrained", "list_models", "load", "losses"]
 
 
 def __getattr__(name: str) -> Any:

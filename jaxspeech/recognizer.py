@@ -23,6 +23,7 @@ from jaxspeech.audio.convert import Channel
 from jaxspeech.cache import enable_compilation_cache
 from jaxspeech.configuration import DTYPES, build
 from jaxspeech.errors import ArchiveError, AudioError, ConfigError, SpeechError, did_you_mean
+from jaxspeech.hub import download, is_hub_name
 from jaxspeech.inference.batching import Shape, plan_batches
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording, find_recordings, read_recording
@@ -37,6 +38,7 @@ from jaxspeech.tasks.inference import for_inference, with_search
 # A .nemo file comes in the form for inference, array by array to the device: never two copies of the model.
 _load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)
 LOADERS = {".jaxspeech": load_archive, ".nemo": _load_nemo}
+EXAMPLE_NAME = "nvidia/parakeet-tdt-0.6b-v2"
 T = TypeVar("T")
 
 
@@ -46,7 +48,7 @@ def load(
     """A model file, ready to transcribe.
 
     Args:
-      path: a .jaxspeech archive or a .nemo file.
+      path: a .jaxspeech archive, a .nemo file, or the name of a model on the Hugging Face Hub ("organisation/model").
       dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None is as in the file.
       head: "transducer" or "ctc": which of a hybrid model's heads decides; None is as in the file.
       beam_size: hypotheses of a transducer's search; 1 is the greedy search, None is as in the file.
@@ -55,13 +57,32 @@ def load(
       ArchiveError: no such file, another kind of file, or a damaged one.
       ConfigError: a model that this version cannot build, an unknown dtype, or a search that the model does not have.
     """
-    path = Path(path)
     if dtype is not None and dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
+    if not os.path.exists(path) and is_hub_name(os.fspath(path)):
+        path = download(os.fspath(path))
+    path = Path(path)
     if path.suffix not in LOADERS:
-        raise ArchiveError(f"{path}: expected a .jaxspeech or .nemo file (hub names cannot be loaded yet)")
+        raise ArchiveError(f"{path}: expected a .jaxspeech or .nemo file, or a Hub name such as {EXAMPLE_NAME}")
     archive = LOADERS[path.suffix](path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
     return Recognizer(archive._replace(model=with_search(archive.model, head=head, beam_size=beam_size)), dtype=dtype)
+
+
+def from_pretrained(
+    name: str, *, filename: str | None = None, revision: str | None = None, **options: Any
+) -> "Recognizer":
+    """A model of the Hugging Face Hub; `load(name)` with a choice of its file and revision.
+
+    Args:
+      name: "organisation/model", or one of the names of `list_models`, with or without "nvidia/".
+      filename: which of the repository's files; needed where it has several models.
+      revision: branch, tag or commit; the main branch by default.
+      options: of `load`.
+
+    Raises:
+      ArchiveError: it cannot be had; or as `load`.
+    """
+    return load(download(name, filename=filename, revision=revision), **options)
 
 
 class Wanted(NamedTuple):

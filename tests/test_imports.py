@@ -29,8 +29,9 @@ ALLOWED = {
     "interop": BASE | {"configuration", "tasks", "text", "audio", "archive"},
     "inference": BASE | {"audio", "search", "tasks"},
     "cache": BASE,
+    "hub": BASE,
     "recognizer": BASE
-    | {"archive", "interop", "configuration", "tasks", "text", "audio", "search", "inference", "cache"},
+    | {"archive", "interop", "configuration", "tasks", "text", "audio", "search", "inference", "cache", "hub"},
 }
 # Libraries that only some parts may use; the rest of the package does without.
 ONLY_IN = {
@@ -40,6 +41,7 @@ ONLY_IN = {
     "grain": {"data"},
     "optax": {"training"},
     "tensorboardX": {"training"},
+    "huggingface_hub": {"hub"},
     "torch": set(),
     "tensorflow": set(),
 }

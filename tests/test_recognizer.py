@@ -247,7 +247,12 @@ def test_bfloat16(asr: Recognizer, audio: list[np.ndarray], tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("missing.jaxspeech", "no such file"), ("nvidia/parakeet", "hub"), ("a.ckpt", ".jaxspeech or .nemo")],
+    [
+        ("missing.jaxspeech", "no such file"),
+        ("nvidia/parakeet", "not in the local cache"),
+        ("some/other/parakeet", "a Hub name such as"),
+        ("a.ckpt", ".jaxspeech or .nemo"),
+    ],
 )
 def test_what_cannot_be_loaded(name: str, why: str) -> None:
     with pytest.raises(ArchiveError, match=why) as caught:

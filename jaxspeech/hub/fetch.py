@@ -1,0 +1,142 @@
+"""A model file from the Hugging Face Hub, by way of its local cache.
+
+With a connection the Hub says which files there are, and their hashes; without one, the cache alone is asked.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from platformdirs import user_cache_path
+
+from jaxspeech.errors import ArchiveError
+from jaxspeech.hub.published import full_name
+
+# In order of preference, should a repository have several kinds.
+SUFFIXES = (".jaxspeech", ".nemo")
+NAME = re.compile(r"[\w.-]+/[\w.-]+")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class HubFile(NamedTuple):
+    """A file of a repository, with its SHA-256 where the Hub says one."""
+
+    name: str
+    sha256: str | None
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether `name` is "organisation/model", or one of the peer's published names without "nvidia/"."""
+    return bool(NAME.fullmatch(full_name(name))) and not name.endswith(SUFFIXES)
+
+
+def download(name: str, *, filename: str | None = None, revision: str | None = None) -> Path:
+    """The local path of a repository's model file, fetched and checked if it is not there yet.
+
+    Args:
+      name: "organisation/model", or a published name such as "stt_en_conformer_ctc_small".
+      filename: which of its files; needed where it has several models.
+      revision: branch, tag or commit; its main branch by default.
+
+    Raises:
+      ArchiveError: there is no such repository or file, it cannot be reached and is not in the cache, or what came is
+        not what the Hub says; in one line.
+    """
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    except ImportError as error:
+        raise ArchiveError(f'{name}: needs the extra "hub": python -m pip install "jaxspeech[hub]"') from error
+    name = full_name(name)
+    try:
+        info = huggingface_hub.HfApi().model_info(name, revision=revision, files_metadata=True)
+    except GatedRepoError as error:
+        raise ArchiveError(
+            f"{name}: its owner asks for a login: accept the terms on its page, then `hf auth login`"
+        ) from error
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        at = f" at revision {revision!r}" if revision else ""
+        raise ArchiveError(
+            f"{name}{at}: the Hub has no such public model; for a private one, `hf auth login`"
+        ) from error
+    except Exception as error:  # no connection, in the words of whatever library makes it
+        return _from_cache(name, filename, revision, reason=error)
+    files = [HubFile(s.rfilename, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ()]
+    chosen = choose(name, files, filename)
+    path = Path(huggingface_hub.hf_hub_download(name, chosen.name, revision=info.sha))
+    check(path, chosen.sha256)
+    return path
+
+
+def _from_cache(name: str, filename: str | None, revision: str | None, *, reason: Exception) -> Path:
+    import huggingface_hub
+
+    try:
+        folder = Path(huggingface_hub.snapshot_download(name, revision=revision, local_files_only=True))
+    except Exception as error:  # as above: not in the cache either
+        why = str(reason).strip().splitlines()[0][:200] if str(reason).strip() else type(reason).__name__
+        raise ArchiveError(f"{name}: not in the local cache, and the Hub cannot be reached ({why})") from error
+    files = [HubFile(str(file.relative_to(folder)), None) for file in sorted(folder.rglob("*")) if file.is_file()]
+    path = folder / choose(name, files, filename).name
+    # The cache names a large file's blob by its hash.
+    blob = path.resolve().name
+    check(path, blob if SHA256.fullmatch(blob) else None)
+    return path
+
+
+def choose(name: str, files: Iterable[HubFile], filename: str | None) -> HubFile:
+    """The model file of a repository.
+
+    Raises:
+      ArchiveError: it has none, or several of the same kind; names those that there are.
+    """
+    files = list(files)
+    if filename is not None:
+        found = [file for file in files if file.name == filename]
+        if not found:
+            models = ", ".join(file.name for file in files if file.name.endswith(SUFFIXES)) or "no model"
+            raise ArchiveError(f"{name}: has no file {filename!r}; it has {models}")
+        return found[0]
+    for suffix in SUFFIXES:
+        found = [file for file in files if file.name.endswith(suffix)]
+        if len(found) > 1:
+            named_alike = [file for file in found if Path(file.name).stem == name.partition("/")[2]]
+            if len(named_alike) != 1:
+                names = ", ".join(file.name for file in found)
+                raise ArchiveError(f"{name}: has several models ({names}); say filename=")
+            return named_alike[0]
+        if found:
+            return found[0]
+    others = ", ".join(file.name for file in files if file.name.endswith((".safetensors", ".onnx", ".bin", ".pt")))
+    raise ArchiveError(f"{name}: has no .jaxspeech or .nemo file{f' (only {others})' if others else ''}")
+
+
+def check(path: Path, sha256: str | None) -> None:
+    """Compares a file with its hash, once: a note in the user's cache says that it was done for this very file.
+
+    Raises:
+      ArchiveError: it is another one; says how to fetch it anew.
+    """
+    if sha256 is None:
+        return
+    status = path.stat()
+    note = user_cache_path("jaxspeech") / "checked" / sha256
+    signature = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+    if note.is_file() and note.read_text() == signature:
+        return
+    with open(path, "rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != sha256:
+        raise ArchiveError(
+            f"{path}: damaged (its hash is {found[:12]}..., not {sha256[:12]}...): delete {path.resolve()}"
+        )
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        temporary = note.with_name(f".{sha256}.{os.getpid()}")
+        temporary.write_text(signature)
+        os.replace(temporary, note)
+    except OSError:  # a cache that cannot be written: the file is checked again next time
+        pass

@@ -1,0 +1,142 @@
+"""Model files of the Hub: from a cache laid out as its library lays it out, and what is said when there is none."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import jaxspeech
+from jaxspeech.archive import save_archive
+from jaxspeech.errors import ArchiveError
+from jaxspeech.hub import is_hub_name, list_models
+from jaxspeech.hub.fetch import HubFile, check, choose, download
+from tests.interop.random_model import CHARACTERS, random_archive
+
+CTC = {
+    "task": "ctc",
+    "features": {"name": "mel", "num_mels": 16},
+    "encoder": {"name": "fastconformer", "num_layers": 1, "width": 8, "num_heads": 2, "subsampling_channels": 4},
+    "decoder": {"name": "ctc"},
+}
+huggingface_hub = pytest.importorskip("huggingface_hub")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def tiny(tmp_path) -> bytes:
+    archive = random_archive(CTC, CHARACTERS)
+    path = tmp_path / "tiny.jaxspeech"
+    save_archive(path, **archive._asdict())
+    return path.read_bytes()
+
+
+def fill_cache(home: Path, name: str, files: dict[str, bytes]) -> Path:
+    """blobs by hash, a snapshot of links to them, and the main branch's commit."""
+    repository = home / "hub" / f"models--{name.replace('/', '--')}"
+    snapshot = repository / "snapshots" / COMMIT
+    for folder in (repository / "blobs", repository / "refs", snapshot):
+        folder.mkdir(parents=True, exist_ok=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    for file, content in files.items():
+        blob = repository / "blobs" / hashlib.sha256(content).hexdigest()
+        blob.write_bytes(content)
+        (snapshot / file).symlink_to(os.path.relpath(blob, snapshot))
+    return snapshot
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A cache of its own, and no connection."""
+    home = tmp_path / "home"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hub"))
+    monkeypatch.setattr("jaxspeech.hub.fetch.user_cache_path", lambda name: home / name)
+
+    def unreachable(self, *args, **options):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", unreachable)
+    return home
+
+
+def test_load_from_the_cache_in_a_process_without_a_connection(tmp_path, tiny):
+    fill_cache(tmp_path, "someone/tiny-ctc", {"README.md": b"hello", "tiny.jaxspeech": tiny})
+    command = "import jaxspeech; print(jaxspeech.load('someone/tiny-ctc').tokenizer.vocab_size)"
+    environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(CHARACTERS.vocab_size), done.stderr
+
+
+def test_a_damaged_file_is_told_and_a_good_one_is_checked_once(home):
+    snapshot = fill_cache(home, "someone/model", {"model.nemo": b"weights"})
+    path = download("someone/model")
+    assert path == snapshot / "model.nemo"
+    assert len(list((home / "jaxspeech" / "checked").iterdir())) == 1
+    path.resolve().write_bytes(b"weighty")
+    with pytest.raises(ArchiveError, match=r"damaged .* delete") as caught:
+        download("someone/model")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_hub_says_which_file_and_hash(home, monkeypatch):
+    snapshot = fill_cache(home, "someone/model", {"other.nemo": b"weights", "model.nemo": b"more weights"})
+    asked = []
+
+    def model_info(self, name, *, revision=None, files_metadata=False):
+        asked.append((name, revision))
+        hashes = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in snapshot.iterdir()}
+        siblings = [SimpleNamespace(rfilename=n, lfs=SimpleNamespace(sha256=h)) for n, h in hashes.items()]
+        return SimpleNamespace(sha=COMMIT, siblings=siblings)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda name, file, revision: str(snapshot / file))
+    assert download("someone/model").name == "model.nemo"  # the one that is named as the repository
+    assert download("someone/model", filename="other.nemo", revision="v1").name == "other.nemo"
+    assert asked == [("someone/model", None), ("someone/model", "v1")]
+    with pytest.raises(ArchiveError, match=r"no file 'third\.nemo'; it has"):
+        jaxspeech.from_pretrained("someone/model", filename="third.nemo")
+
+
+def test_neither_reachable_nor_in_the_cache(home):
+    with pytest.raises(ArchiveError, match=r"nobody/nothing: not in the local cache.*no route to host") as caught:
+        jaxspeech.load("nobody/nothing")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a.nemo", "b.nemo"], r"several models \(a\.nemo, b\.nemo\)"),
+        (["model.safetensors", "README.md"], r"no \.jaxspeech or \.nemo file \(only model\.safetensors\)"),
+        ([], r"no \.jaxspeech or \.nemo file"),
+    ],
+)
+def test_a_repository_without_one_model_is_told(names, message):
+    with pytest.raises(ArchiveError, match=message):
+        choose("some/one", [HubFile(name, None) for name in names], None)
+
+
+def test_our_own_format_is_preferred():
+    assert choose("some/one", [HubFile("x.nemo", None), HubFile("x.jaxspeech", None)], None).name == "x.jaxspeech"
+
+
+def test_a_file_without_a_known_hash_passes(tmp_path):
+    (tmp_path / "x").write_bytes(b"")
+    check(tmp_path / "x", None)
+
+
+def test_published_names():
+    models = list_models()
+    assert len({model.name for model in models}) == len(models) > 80
+    assert all(is_hub_name(model.name) and model.language and model.size for model in models)
+    by_name = {model.name: model for model in models}
+    assert by_name["nvidia/stt_en_conformer_ctc_small"][1:] == ("en", "13M", "ctc")
+    assert by_name["nvidia/stt_ua_fastconformer_hybrid_large_pc"][1:] == ("uk", "115M", "hybrid")
+    assert by_name["nvidia/parakeet-tdt-0.6b-v2"].task == "tdt"
+    assert {"nvidia/stt_en_jasper10x5dr", "nvidia/stt_enes_conformer_ctc_large"} < {m.name for m in list_models("en")}
+    assert is_hub_name("stt_en_conformer_ctc_small")  # as NeMo's users write it
+    for no_name in ("model.nemo", "runs/model.jaxspeech", "stt_en_unheard_of", "a/b/c", "/tmp/x"):
+        assert not is_hub_name(no_name)
