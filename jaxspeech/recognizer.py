@@ -8,6 +8,7 @@ read ahead (threads) -> batches of similar length -> one compiled program for ea
 
 import functools
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording, find_recordings, read_recording
 from jaxspeech.inference.programs import Prediction, Programs
 from jaxspeech.inference.read_ahead import Window, read_windows
-from jaxspeech.interop.nemo import load_nemo, save_nemo
+from jaxspeech.interop.nemo import load_nemo, remarks, save_nemo
 from jaxspeech.interop.onnx import export_onnx
 from jaxspeech.interop.stablehlo import export_stablehlo
 from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
@@ -133,10 +134,14 @@ class Recognizer:
     def export_nemo(self, path: str | os.PathLike[str]) -> None:
         """Writes a .nemo file, which NVIDIA NeMo restores and which gives the same transcripts there.
 
+        What NeMo does otherwise with such a model comes as a warning.
+
         Raises:
           ArchiveError: it cannot be written, or NeMo has no such model: with all that is in the way.
         """
         save_nemo(path, model=self.config, tokenizer=self.tokenizer, variables=self.variables, metadata=self.metadata)
+        for remark in remarks(self.config, self.tokenizer.config()):
+            warnings.warn(remark, stacklevel=2)
 
     def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
         """Writes a folder that the runtimes onnx-asr and sherpa-onnx load (extra `onnx`); see docs/export.md.
@@ -154,9 +159,10 @@ class Recognizer:
         )
 
     def export_stablehlo(self, path: str | os.PathLike[str]) -> None:
-        """Writes the prediction as one file, weights and all, that JAX alone runs; see docs/export.md.
+        """Writes the prediction as one file, weights and all, that JAX alone runs (extra `stablehlo`); see docs/export.md.
 
         Raises:
+          ConfigError: the extra is not installed, or the model cannot be exported for every length.
           ArchiveError: it cannot be written.
         """
         export_stablehlo(self.task, self.variables, path)

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if flags.output.suffix == ".nemo":
-        for remark in remarks(archive.model):
+        for remark in remarks(archive.model, archive.tokenizer.config()):
             print(f"note: {remark}")
     count = sum(leaf.size for leaf in jax.tree.leaves(archive.variables["params"]))
     size = flags.output.stat().st_size

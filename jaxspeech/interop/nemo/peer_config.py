@@ -4,7 +4,6 @@ What the tables do not know (data sets, optimizer, options of the decoding, ...)
 the peer. The result is translated back, and every field that would not return is told at once.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from jaxspeech.configuration import build
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.arguments import Section
 from jaxspeech.interop.nemo.config import translate_model
+from jaxspeech.interop.nemo.peer_section import arguments_of, fields_of, fitting, inner, merged, peer_section
 from jaxspeech.interop.nemo.sections import (
     AUGMENTATIONS,
     CTC_HEAD,
@@ -24,7 +24,7 @@ from jaxspeech.interop.nemo.sections import (
 from jaxspeech.interop.nemo.sections.decoders import LOSSES
 
 VERSION = "3.0.0"  # of the peer that reads what we write
-MODELS, MODULES = "nemo.collections.asr.models", "nemo.collections.asr.modules"
+MODELS = "nemo.collections.asr.models"
 # The files of the peer's model classes.
 FILES = {
     "EncDecCTCModelBPE": "ctc_bpe_models",
@@ -44,6 +44,14 @@ NO_TRAINING = {
 OWN = ("preprocessor", "spec_augment", "encoder", "decoder", "joint", "loss", "aux_ctc", "tokenizer", "labels")
 # Fields that change time and memory, and numbers by no more than rounding.
 WITHOUT_EFFECT = ("scan_layers", "remat", "dtype", "parent", "name")
+
+# Our section -> its part of the model, and its classes at the peer's.
+PARTS = {
+    "features": ("frontend", PREPROCESSORS),
+    "spec_augment": ("spec_augment", AUGMENTATIONS),
+    "encoder": ("encoder", ENCODERS),
+    "decoder": ("decoder", DECODERS),
+}
 
 # A section of the peer's configuration: its classes, its key, the name and the fields of our module.
 Part = Callable[..., dict[str, Any]]
@@ -66,46 +74,50 @@ def peer_config(
     problems: list[str] = []
 
     def part(table: Mapping[str, Section], place: str, name: str, fields: Any, inside: Any = base) -> dict[str, Any]:
-        return _part(table, _inner(inside, place), name, fields, place, problems)
+        return peer_section(table, inner(inside, place), name, fields, place, problems)
 
     config = NO_TRAINING | {key: value for key, value in base.items() if key not in OWN}
     config |= {"target": _model_class(model["task"], with_tokenizer=tokenizer is not None), "nemo_version": VERSION}
     config["sample_rate"] = module.frontend.sample_rate
-    config["preprocessor"] = part(PREPROCESSORS, "preprocessor", model["features"]["name"], _fields(module.frontend))
+    config["preprocessor"] = part(PREPROCESSORS, "preprocessor", model["features"]["name"], fields_of(module.frontend))
     if module.spec_augment is not None:
-        config["spec_augment"] = part(AUGMENTATIONS, "spec_augment", "", _fields(module.spec_augment))
-    config["encoder"] = part(ENCODERS, "encoder", model["encoder"]["name"], _fields(module.encoder))
+        config["spec_augment"] = part(AUGMENTATIONS, "spec_augment", "", fields_of(module.spec_augment))
+    config["encoder"] = part(ENCODERS, "encoder", model["encoder"]["name"], fields_of(module.encoder))
     config["encoder"]["feat_in"] = module.frontend.num_features
-    config["decoder"] = part(DECODERS, "decoder", model["decoder"]["name"], _fields(module.decoder))
+    config["decoder"] = part(DECODERS, "decoder", model["decoder"]["name"], fields_of(module.decoder))
     head = {"feat_in": module.encoder.output_dim, "vocabulary": labels}
     decoding = {"strategy": "greedy_batch"}
     if tokenizer is not None:
         config["tokenizer"] = dict(tokenizer)
     if model["task"] == "ctc":
         config["decoder"] |= head
-        config["decoding"] = decoding | _inner(base, "decoding")
+        config["decoding"] = decoding | inner(base, "decoding")
     else:
         config |= _transducer(module, labels, part, base)
     if model["task"] == "hybrid":
-        aux = _inner(base, "aux_ctc")
+        aux = inner(base, "aux_ctc")
         ctc = part({"ConvASRDecoder": CTC_HEAD}, "decoder", "ctc", {"vocab_size": len(labels)}, aux)
         aux |= {"ctc_loss_weight": module.ctc_weight, "decoder": ctc | head}
-        config["aux_ctc"] = aux | {"decoding": decoding | _inner(aux, "decoding")}
+        config["aux_ctc"] = aux | {"decoding": decoding | inner(aux, "decoding")}
     if tokenizer is None or model["task"] != "ctc":
         config["labels"] = labels
 
-    problems = problems or _lost(module, build(translate_model(config)).model)
+    problems = problems or _lost(model, module, build(translate_model(config)).model)
     if problems:
         raise ArchiveError(f"NeMo has no counterpart of {'; '.join(problems)}")
     return config
 
 
-def remarks(model: Mapping[str, Any]) -> list[str]:
-    """What the peer does otherwise with the same model, though its numbers are the same."""
+def remarks(model: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> list[str]:
+    """What the peer does otherwise with the same model and tokenizer, given by their configurations."""
     module = build(model).model
     told = []
     if getattr(module.encoder, "norm_over_padding", True) is False:
         told.append("if NeMo trains it further, the statistics of its batch norms will count the padding")
+    if getattr(module.encoder, "global_frames", 0) > 1:
+        told.append("NeMo mixes up the queries of several global frames: its transcripts depend on the whole batch")
+    if tokenizer["type"] == "char" and (durations := getattr(module.decoder, "durations", ())):
+        told.append(f"NeMo leaves the last {len(durations)} characters of the vocabulary out of a TDT's text")
     if getattr(getattr(module, "search", None), "head", "transducer") == "ctc":
         told.append("NeMo decodes with its transducer, until change_decoding_strategy(decoder_type='ctc')")
     return told
@@ -117,10 +129,10 @@ def _transducer(module: Any, labels: list[str], part: Part, base: Mapping[str, A
     durations, big_blanks = list(decoder.durations), list(decoder.big_blanks)
     sizes = {"encoder_hidden": module.encoder.output_dim, "pred_hidden": decoder.width}
     extra = {"extra_outputs": len(durations) + len(big_blanks)}
-    joint = part(JOINTS, "joint", "", _fields(decoder) | extra) | {"num_classes": len(labels), "vocabulary": labels}
+    joint = part(JOINTS, "joint", "", fields_of(decoder) | extra) | {"num_classes": len(labels), "vocabulary": labels}
     joint["jointnet"] |= sizes
 
-    loss = _inner(base, "loss")
+    loss = inner(base, "loss")
     name = loss.get("loss_name", "default")
     if durations or big_blanks:
         name = "tdt" if durations else "multiblank_rnnt"
@@ -128,10 +140,12 @@ def _transducer(module: Any, labels: list[str], part: Part, base: Mapping[str, A
         name = "default"
     key, section = LOSSES[name]
     special = {"durations": durations, "big_blanks": big_blanks}
-    arguments = _inner(loss, key) | _arguments(section, _fields(module.loss) | special)
+    arguments = inner(loss, key) | arguments_of(section, fields_of(module.loss) | special)
 
     greedy = {"max_symbols": search.max_symbols}
-    decoding: dict[str, Any] = {"greedy": greedy, "durations": durations, "big_blank_durations": big_blanks}
+    kind = "tdt" if durations else "multiblank" if big_blanks else "rnnt"
+    decoding: dict[str, Any] = {"model_type": kind, "greedy": greedy}
+    decoding |= {"durations": durations, "big_blank_durations": big_blanks}
     if search.beam_size > 1:
         decoding |= {"strategy": "malsd_batch", "beam": {"beam_size": search.beam_size}}
     defaults = {
@@ -144,8 +158,8 @@ def _transducer(module: Any, labels: list[str], part: Part, base: Mapping[str, A
     return {
         "joint": joint,
         "loss": (loss if loss.get("loss_name") == name else {}) | {"loss_name": name, key: arguments},
-        "decoding": _merged({"strategy": "greedy_batch"} | _inner(base, "decoding"), decoding),
-        "model_defaults": _inner(base, "model_defaults") | defaults,
+        "decoding": merged({"strategy": "greedy_batch"} | inner(base, "decoding"), decoding),
+        "model_defaults": inner(base, "model_defaults") | defaults,
     }
 
 
@@ -155,88 +169,32 @@ def _model_class(task: str, *, with_tokenizer: bool) -> str:
     return f"{MODELS}.{FILES[name]}.{name}"
 
 
-def _part(
-    table: Mapping[str, Section],
-    base: Mapping[str, Any],
-    name: str,
-    fields: Mapping[str, Any],
-    place: str,
-    problems: list[str],
-) -> dict[str, Any]:
-    """The section `place` of the peer, which says more where `base` is of the same class."""
-    fitting = [
-        peer
-        for peer, section in table.items()
-        if section.name == name and all(_data(fields.get(key)) == _data(value) for key, value in section.settles)
-    ]
-    if not fitting:
-        problems.append(f"{name!r} ({place})")
-        return {}
-    before = str(base.get("_target_")).rpartition(".")[2]
-    chosen = before if before in fitting else fitting[0]
-    arguments = _arguments(table[chosen], fields)
-    return _merged(base if before == chosen else {}, {"_target_": f"{MODULES}.{chosen}"} | arguments)
-
-
-def _arguments(section: Section, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a class of the peer; those named section.argument are in a section of their own."""
-    gathered = section.gather(dict(fields))
-    arguments: dict[str, Any] = {}
-    for row in section.rows:
-        if row.ours is not None:
-            *outer, last = row.peer.split(".")
-            node = arguments
-            for key in outer:
-                node = node.setdefault(key, {})
-            node[last] = _data(row.back(gathered[row.ours]))
-    return arguments
-
-
-def _fields(module: Any) -> dict[str, Any]:
-    """The fields of a module or of options."""
-    return {field.name: getattr(module, field.name) for field in dataclasses.fields(module)}
-
-
-def _data(value: Any) -> Any:
-    """As JSON would have it: no tuples."""
-    if isinstance(value, Mapping):
-        return {key: _data(part) for key, part in value.items()}
-    return [_data(part) for part in value] if isinstance(value, (list, tuple)) else value
-
-
-def _lost(module: Any, returned: Any) -> list[str]:
+def _lost(model: Mapping[str, Any], module: Any, returned: Any) -> list[str]:
     """The fields that the peer's configuration does not give back."""
     problems = []
-    parts = {"features": "frontend", "spec_augment": "spec_augment", "encoder": "encoder", "decoder": "decoder"}
-    for place, part in parts.items():
-        ours, theirs = (getattr(model, part) for model in (module, returned))
+    for place, (part, table) in PARTS.items():
+        ours, theirs = (getattr(whole, part) for whole in (module, returned))
         if ours is None:
             continue
-        theirs = _fields(theirs)
-        for name, value in _fields(ours).items():
-            if name not in WITHOUT_EFFECT and theirs[name] != value and not _trains_only(name, ours):
-                problems.append(f"{place}.{name} {value!r} (it would return as {theirs[name]!r})")
+        before, after = fields_of(ours), fields_of(theirs)
+        unused = _of_other_classes(table, model[place].get("name", ""), before)
+        for name, value in before.items():
+            skipped = name in WITHOUT_EFFECT or name in unused or _trains_only(name, ours)
+            if value != after[name] and not skipped:
+                problems.append(f"{place}.{name} {value!r} (it would return as {after[name]!r})")
     return problems
+
+
+def _of_other_classes(table: Mapping[str, Section], name: str, fields: Mapping[str, Any]) -> set[str]:
+    """Our fields without a use: those that only other classes of the peer have, where one module of ours is several."""
+    used, others = set(), set()
+    for peer, section in table.items():
+        if section.name == name:
+            known = used if peer in fitting(table, name, fields) else others
+            known |= {row.ours for row in section.rows if row.ours}
+    return others - used
 
 
 def _trains_only(field: str, encoder: Any) -> bool:
     """Whether a field is without effect once a model is trained: a group norm counts the padding at any time."""
     return field == "norm_over_padding" and getattr(encoder, "conv_norm", "batch") != "group"
-
-
-def _inner(config: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A section, empty where there is none."""
-    section = config.get(key)
-    return dict(section) if isinstance(section, Mapping) else {}
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` before `base`, in the sections of both too."""
-    both = {
-        key: _merged(base[key], value) if _are_sections(base.get(key), value) else value for key, value in over.items()
-    }
-    return dict(base) | both
-
-
-def _are_sections(*values: Any) -> bool:
-    return all(isinstance(value, Mapping) for value in values)

@@ -1,48 +1,76 @@
 """A tokenizer in the peer's form: the section `tokenizer` of its configuration, and the files that go with it."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import sentencepiece
 
-from jaxspeech.errors import ArchiveError
 from jaxspeech.text.sentencepiece import MODEL_FILE, WORD_MARK
-from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.text.wordpiece import INSIDE, VOCAB_FILE
 
-# Pieces that the peer's vocab.txt leaves out.
+# Pieces that the peer's list for people, vocab.txt, leaves out.
 SPECIAL = ("<s>", "</s>", "<pad>", "<unk>")
 
 
-def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict[str, Any] | None, dict[str, bytes]]:
-    """The section, None for characters (the peer keeps those as labels), and the files by name.
+def tokenizer_files(
+    config: Mapping[str, Any], files: Mapping[str, bytes]
+) -> tuple[dict[str, Any] | None, dict[str, bytes]]:
+    """The section, and its files by the names that they have in the .nemo file.
 
-    Raises:
-      ArchiveError: a kind of tokenizer that cannot be written.
+    Args:
+      config, files: what our tokenizer's `config()` and `files()` give.
+    Returns:
+      None and no files for characters, which the peer keeps as labels.
     """
-    kind = tokenizer.config()["type"]
-    if kind == "char":
-        return None, {}
-    if kind != "sentencepiece":
-        raise ArchiveError(f"a tokenizer of type {kind!r} cannot be written (only 'char' and 'sentencepiece')")
-    model = tokenizer.files()[MODEL_FILE]
-    scores = sentencepiece.SentencePieceProcessor(model_proto=model)
-    vocab = "".join(f"{piece}\t{scores.get_score(i):g}\n" for i, piece in enumerate(tokenizer.pieces))
-    words = "".join(f"{_wordpiece(piece)}\n" for piece in tokenizer.pieces if piece not in SPECIAL)
-    contents = {
-        "model_path": ("tokenizer.model", model),
-        "vocab_path": ("vocab.txt", words.encode()),
-        "spe_tokenizer_vocab": ("tokenizer.vocab", vocab.encode()),
-    }
-    section, files = {"dir": ".", "type": "bpe"}, {}
-    for argument, (name, content) in contents.items():
-        # The peer puts a random number before the name; so that the same model gives the same file, ours is a hash.
-        stored = f"{hashlib.sha256(content).hexdigest()[:32]}_{name}"
-        section[argument], files[stored] = f"nemo:{stored}", content
-    return section, files
+    match config["type"]:
+        case "sentencepiece":
+            pieces = sentencepiece.SentencePieceProcessor(model_proto=files[MODEL_FILE])
+            artifacts = {
+                "model_path": ("tokenizer.model", files[MODEL_FILE]),
+                "vocab_path": ("vocab.txt", _words(pieces)),
+                "spe_tokenizer_vocab": ("tokenizer.vocab", _scores(pieces)),
+            }
+            return _stored("bpe", artifacts)
+        case "wordpiece":
+            return _stored("wpe", {"vocab_path": ("vocab.txt", files[VOCAB_FILE])})
+        case "aggregate":
+            sections, stored = {}, {}
+            for language, own in config["languages"].items():
+                prefix = f"{language}."
+                of_language = {n.removeprefix(prefix): data for n, data in files.items() if n.startswith(prefix)}
+                sections[language], contents = tokenizer_files(own, of_language)
+                stored |= contents
+            return {"type": "agg", "langs": sections}, stored
+    return None, {}
 
 
-def _wordpiece(piece: str) -> str:
-    """As BERT spells pieces, which the peer's vocab.txt takes over: ## where no word begins."""
-    if piece.startswith(WORD_MARK):
-        return piece.removeprefix(WORD_MARK) or piece
-    return f"##{piece}"
+def _stored(kind: str, artifacts: Mapping[str, tuple[str, bytes]]) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The section for files, given as argument -> name and content.
+
+    The peer puts a random number before each name; ours is a hash, so that the same model gives the same file.
+    """
+    section, stored = {"dir": ".", "type": kind}, {}
+    for argument, (name, content) in artifacts.items():
+        unique = f"{hashlib.sha256(content).hexdigest()[:32]}_{name}"
+        section[argument], stored[unique] = f"nemo:{unique}", content
+    return section, stored
+
+
+def _pieces(model: Any) -> list[str]:
+    return [model.id_to_piece(i) for i in range(model.get_piece_size())]
+
+
+def _words(model: Any) -> bytes:
+    """The pieces as WordPiece spells them: marked where no word begins."""
+    spelled = [
+        (piece.removeprefix(WORD_MARK) or piece) if piece.startswith(WORD_MARK) else INSIDE + piece
+        for piece in _pieces(model)
+        if piece not in SPECIAL
+    ]
+    return "".join(f"{piece}\n" for piece in spelled).encode()
+
+
+def _scores(model: Any) -> bytes:
+    """The pieces and their scores, as SentencePiece's trainer writes them."""
+    return "".join(f"{piece}\t{model.get_score(i):g}\n" for i, piece in enumerate(_pieces(model))).encode()

@@ -53,7 +53,7 @@ def save_nemo(
       path: conventionally ends in .nemo; its folder is made. It holds the old file or the whole new one whatever
         happens.
       model: the configuration that `build` takes.
-      tokenizer: of characters or SentencePiece.
+      tokenizer: saved with its files.
       variables: nested dicts of arrays, on the host or a device.
       metadata: of the archive; what `load_nemo` put there is kept in the file.
     Raises:
@@ -62,7 +62,7 @@ def save_nemo(
     path = Path(path)
     metadata = metadata or {}
     try:
-        section, files = tokenizer_files(tokenizer)
+        section, files = tokenizer_files(tokenizer.config(), tokenizer.files())
         base, kept = (metadata.get(name) or {} for name in ("nemo_config", "nemo_derived"))
         config = peer_config(model, pieces=tokenizer.pieces, tokenizer=section, base=base)
         tensors = to_tensors(variables, rows_of(translate_model(config)))

@@ -1,0 +1,146 @@
+"""What a model computes here and at the peer's: from the peer's own file, and from a file that we wrote."""
+
+import json
+import os
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxspeech.archive import Archive
+from jaxspeech.configuration import build
+from jaxspeech.types import Batch
+from tests.parity.reference import inputs_of, layers_of, targets_of, worst
+
+# The peer's interpreter.
+PEER_PYTHON = os.environ.get("JAXSPEECH_PEER_PYTHON", "")
+SCRIPT = Path(__file__).with_name("with_peer.py")
+
+
+class Ours(NamedTuple):
+    """What our model computes.
+
+    Attributes:
+      features: [B T F], from the audio.
+      layers: list of [B T' D], from the peer's features; so are the following.
+      encoded, num_frames: [B T' D], [B].
+      outputs: log_probs [B T' V+1] and joint logits [B T' U+1 W], of those that the model has.
+      ids: of each row, from the audio.
+    """
+
+    features: np.ndarray
+    layers: list[np.ndarray]
+    encoded: np.ndarray
+    num_frames: np.ndarray
+    outputs: dict[str, np.ndarray]
+    ids: list[list[int]]
+
+
+class Differences(NamedTuple):
+    """Largest absolute differences of ours and the peer's, and whether all rows have the same ids."""
+
+    features: float
+    layers: float
+    outputs: float
+    ids: bool
+
+
+def computed(archive: Archive, batch: Batch, features: np.ndarray, num_features: np.ndarray) -> Ours:
+    """Runs our model on the audio in `batch`, and from its encoder on, on the peer's features."""
+    task = build(archive.model)
+
+    def run(model: Any, batch: Batch, features: Any, num_features: Any) -> Any:
+        ours, _ = model.features(batch.samples, batch.num_samples)
+        encoded, num_frames, layers = model.encoder(features, num_features, return_layers=True)
+        outputs = {}
+        if hasattr(model, "ctc_head") or not hasattr(model.decoder, "joint_inputs"):
+            head = model.ctc_head if hasattr(model, "ctc_head") else model.decoder
+            outputs["log_probs"] = jax.nn.log_softmax(head(encoded))
+        if hasattr(model.decoder, "joint_inputs"):
+            outputs["joint"] = model.decoder(encoded, batch.labels)
+        return ours, layers, encoded, num_frames, outputs
+
+    inputs = batch, features, num_features.astype(np.int32)
+    found = jax.jit(partial(task.model.apply, method=run))(archive.variables, *inputs)
+    tokens = jax.jit(task.predict)(archive.variables, batch)
+    ids = [row[:n].tolist() for row, n in zip(np.asarray(tokens.ids), np.asarray(tokens.num_tokens), strict=True)]
+    return Ours(*jax.tree.map(np.asarray, found), ids)
+
+
+def read(archive: Archive, refs: Path, name: str) -> Differences:
+    """The peer's file `name`, loaded, beside what the peer computed from it."""
+    with np.load(refs / f"{name}.npz") as file:
+        peer = dict(file)
+    told = json.loads((refs / f"{name}.json").read_text())
+    ours = computed(archive, batch_of(peer), *inputs_of(peer))
+    layers = [
+        worst(layer, theirs, num_frames)[0]
+        for layer, (theirs, num_frames) in zip(ours.layers, layers_of(peer), strict=True)
+    ]
+    layers.append(worst(ours.encoded, peer["enc_out"].transpose(0, 2, 1), peer["enc_out_len"])[0])
+    theirs = {"joint": peer.get("joint_raw"), "log_probs": peer.get("ctc.log_probs", peer.get("log_probs"))}
+    keys = ("rnnt_greedy_batch", "ctc_greedy_batch", "offline_text", "transcribe")
+    said = next(told[key] for key in keys if isinstance(told.get(key), list))
+    features = worst(ours.features, inputs_of(peer)[0], peer["feats_len"])[0]
+    texts = [
+        archive.tokenizer.decode(ids) == hypothesis["text"] for ids, hypothesis in zip(ours.ids, said, strict=True)
+    ]
+    return Differences(features, max(layers), largest(ours, theirs), all(texts))
+
+
+def written(archive: Archive, path: Path) -> Differences:
+    """The file of ours at `path`, restored by the peer, beside what we compute."""
+    with np.load(path.with_suffix(".inputs.npz")) as file:
+        inputs = dict(file)
+    with np.load(path.with_suffix(".outputs.npz")) as file:
+        peer = dict(file)
+    told = json.loads(path.with_suffix(".json").read_text())
+    batch = Batch(**inputs, index=np.arange(len(inputs["samples"]), dtype=np.int32))
+    ours = computed(archive, batch, peer["features"], peer["num_features"])
+    layers = worst(ours.encoded, peer["encoded"], peer["num_frames"])[0]
+    features = worst(ours.features, peer["features"], peer["num_features"])[0]
+    texts = [archive.tokenizer.decode(spelled_by_peer(archive, ids)) for ids in ours.ids]
+    same = texts == told["texts"] == told["transcripts"] and ours.ids == [
+        plain_ids(archive, row) for row in told["ids"]
+    ]
+    return Differences(features, layers, largest(ours, peer), same)
+
+
+def plain_ids(archive: Archive, row: list[int]) -> list[int]:
+    """The tokens in what the peer's search gives: for CTC, the best symbol of each frame."""
+    if archive.model["task"] != "ctc":
+        return row
+    blank = archive.tokenizer.vocab_size
+    return [token for token, before in zip(row, [blank, *row], strict=False) if token not in (before, blank)]
+
+
+def spelled_by_peer(archive: Archive, ids: list[int]) -> list[int]:
+    """The tokens that are in the peer's text: of characters, a TDT leaves out the last ones, one for each duration."""
+    tokenizer, decoder = archive.tokenizer, archive.model["decoder"]
+    if tokenizer.config()["type"] != "char":
+        return ids
+    return [token for token in ids if token < tokenizer.vocab_size - len(decoder.get("durations", ()))]
+
+
+def batch_of(peer: dict[str, np.ndarray]) -> Batch:
+    """The audio and the labels of a reference."""
+    samples, num_samples = peer["audio"], peer["audio_len"].astype(np.int32)
+    return Batch(samples, num_samples, *targets_of(peer), np.arange(len(samples), dtype=np.int32))
+
+
+def largest(ours: Ours, theirs: dict[str, Any]) -> float:
+    """The largest difference of the outputs in real frames."""
+    flat = {name: np.reshape(array, (*array.shape[:2], -1)) for name, array in ours.outputs.items()}
+    return max(worst(array, np.reshape(theirs[name], array.shape), ours.num_frames)[0] for name, array in flat.items())
+
+
+def restore_with_peer(folder: Path, batches: dict[str, Batch]) -> dict[str, dict[str, Any]]:
+    """Has the peer restore the .nemo files in `folder` and run them on these batches; what it says, by name."""
+    for name, batch in batches.items():
+        np.savez(folder / f"{name}.inputs.npz", **{key: getattr(batch, key) for key in batch._fields if key != "index"})
+    done = subprocess.run([PEER_PYTHON, SCRIPT, folder], capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return {name: json.loads((folder / f"{name}.json").read_text()) for name in batches}

@@ -1,0 +1,74 @@
+"""Models of the recipes, small and with random weights, whose configuration never came from the peer."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxspeech.archive import Archive
+from jaxspeech.configuration import build
+from jaxspeech.text.aggregate import AggregateTokenizer
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Batch
+from tests.interop.random_model import CHARACTERS, pieces_tokenizer, random_archive
+from tests.test_configs import RECIPES
+
+
+class OwnModel(NamedTuple):
+    """A recipe, its tokenizer ("characters", "wordpiece", "aggregate", or the kind of a SentencePiece model), and what
+    is changed in it, section by section.
+    """
+
+    recipe: str
+    tokenizer: str
+    changes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+
+OWN_MODELS = {
+    "quickstart": OwnModel("quickstart", "bpe"),
+    "quickstart_tdt": OwnModel("quickstart:tdt", "bpe"),
+    "fsdd": OwnModel("fsdd", "unigram"),
+    "fsdd_tdt": OwnModel("fsdd_tdt", "characters"),
+    "fastconformer_ctc": OwnModel("fastconformer_ctc", "characters"),
+    "fastconformer_transducer": OwnModel("fastconformer_transducer", "characters"),
+    "fastconformer_tdt": OwnModel("fastconformer_tdt", "unigram"),
+    "fastconformer_hybrid": OwnModel("fastconformer_hybrid", "bpe"),
+    "fastconformer_hybrid_tdt": OwnModel("fastconformer_hybrid:tdt", "characters"),
+    "multiblank": OwnModel("fastconformer_transducer", "characters", {"decoder": {"big_blanks": (2, 4)}}),
+    "beam_search": OwnModel("fastconformer_transducer", "bpe", {"search": {"beam_size": 3}}),
+    "several_languages": OwnModel("fastconformer_transducer", "aggregate"),
+}
+SMALL = {"num_layers": 2, "width": 64, "num_heads": 4, "dtype": "float32"}
+
+
+def own_archive(name: str) -> Archive:
+    """The recipe with few layers, in float32."""
+    own = OWN_MODELS[name]
+    model = RECIPES[own.recipe]().model.to_dict()
+    changes = {"encoder": SMALL, "decoder": {"dtype": "float32"}}
+    for changed in (changes, own.changes):
+        model |= {part: model[part] | fields for part, fields in changed.items()}
+    return random_archive(model, _tokenizer(own.tokenizer), seed=len(name))
+
+
+def _tokenizer(kind: str) -> Tokenizer:
+    match kind:
+        case "characters":
+            return CHARACTERS
+        case "aggregate":
+            return AggregateTokenizer({"en": pieces_tokenizer("bpe"), "de": pieces_tokenizer("unigram")})
+    return pieces_tokenizer(kind)
+
+
+def random_batch(archive: Archive) -> Batch:
+    """Three utterances of tones and noise, the last one shorter than a second, with any labels."""
+    rng = np.random.default_rng(1)
+    rate = build(archive.model).sample_rate
+    num_samples = np.array([2.3, 1.5, 0.9]) * rate
+    pitch = np.repeat(rng.uniform(0.005, 0.4, (3, 24)), rate // 10, axis=1)[:, : int(2.3 * rate)]
+    samples = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch, axis=1)) + 0.01 * rng.standard_normal(pitch.shape)
+    samples *= np.arange(samples.shape[1]) < num_samples[:, None]
+    labels = rng.integers(0, archive.tokenizer.vocab_size, (3, 6)).astype(np.int32)
+    count, index = np.array([6, 4, 2], np.int32), np.arange(3, dtype=np.int32)
+    return Batch(samples.astype(np.float32), num_samples.astype(np.int32), labels, count, index)
