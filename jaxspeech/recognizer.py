@@ -159,7 +159,7 @@ class Recognizer:
         )
 
     def export_stablehlo(self, path: str | os.PathLike[str]) -> None:
-        """Writes the prediction as one file, weights and all, that JAX alone runs (extra `stablehlo`); see docs/export.md.
+        """Writes the prediction as one file, weights and all, that JAX alone runs (extra `stablehlo`); docs/export.md.
 
         Raises:
           ConfigError: the extra is not installed, or the model cannot be exported for every length.
