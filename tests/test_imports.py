@@ -37,6 +37,7 @@ ALLOWED = {
 ONLY_IN = {
     "flax": {"features", "nn", "encoders", "decoders", "tasks"},
     "ml_collections": set(),
+    "onnx": {"interop/onnx"},
     "orbax": {"archive", "training/checkpoint"},
     "grain": {"data"},
     "optax": {"training"},

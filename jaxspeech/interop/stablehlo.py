@@ -3,6 +3,7 @@
 samples [B S], num_samples [B] -> {"ids": [B N], "num_tokens": [B], ...}
 """
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import export
+from jax.errors import InconclusiveDimensionOperation
 
-from jaxspeech.errors import ArchiveError
+from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Batch, Variables
 
+MISSING = 'StableHLO files need the package flatbuffers: python -m pip install "jaxspeech[stablehlo]"'
 PLATFORMS = ("cpu", "cuda", "tpu")
 # A flat buffer, which the file is, ends there.
 LARGEST_BYTES = 2**31 - 2**24
@@ -32,7 +35,10 @@ def export_stablehlo(
 
     Raises:
       ArchiveError: the weights do not fit into a file, or it cannot be written.
+      ConfigError: the extra is not installed, or the model asks how long its input is.
     """
+    if importlib.util.find_spec("flatbuffers") is None:
+        raise ConfigError(MISSING)
     path = Path(path)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
     if size > LARGEST_BYTES:
@@ -51,7 +57,11 @@ def export_stablehlo(
 
     batch, length = export.symbolic_shape("batch, samples")
     inputs = jax.ShapeDtypeStruct((batch, length), jnp.float32), jax.ShapeDtypeStruct((batch,), jnp.int32)
-    content = export.export(jax.jit(predict), platforms=platforms)(*inputs).serialize()
+    try:
+        content = export.export(jax.jit(predict), platforms=platforms)(*inputs).serialize()
+    except InconclusiveDimensionOperation as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"{path}: this model cannot be exported: it needs to know its lengths ({reason})") from error
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

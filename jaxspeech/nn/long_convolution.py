@@ -29,7 +29,8 @@ def same_depthwise_conv1d(
     convolution XLA computes only the frames that are kept.
     """
     b, t, width = x.shape
-    x = jnp.pad(x, ((0, 0), (0, -t % dilation), (0, 0))).reshape(b, -1, dilation * width)
+    groups = (t - 1) // dilation + 1
+    x = jnp.pad(x, ((0, 0), (0, groups * dilation - t), (0, 0))).reshape(b, groups, dilation * width)
     kernel = jnp.tile(kernel, dilation)
     half = len(kernel) // 2
     convolve = _valid if len(kernel) <= SHORT else _valid_with_blocked_gradient

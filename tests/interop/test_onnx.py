@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import onnx
 import onnxruntime
@@ -40,15 +39,11 @@ class Exported(NamedTuple):
         onnx.checker.check_model(onnx.load(self.path / file), full_check=True)
         return onnxruntime.InferenceSession(self.path / file).run(None, inputs)
 
-    def encode(self, features: np.ndarray, lengths: list[int]) -> tuple[Any, Any]:
-        """By our own model."""
+    def ours(self, method: Any, *inputs: Any) -> Any:
+        """What our own model gives."""
         quick = {"xla_backend_optimization_level": 0}  # compiles in half the time
-        apply = jax.jit(partial(self.model.apply, method="encode_features"), compiler_options=quick)
-        return apply(self.archive.variables, features.swapaxes(1, 2), np.array(lengths, np.int32))
-
-    def decoder(self, *inputs: Any, method: str = "__call__") -> Any:
-        params = self.archive.variables["params"]["decoder"]
-        return self.model.decoder.apply({"params": params}, *inputs, method=method)
+        apply = jax.jit(partial(self.model.apply, method=method), compiler_options=quick)
+        return apply(self.archive.variables, *inputs)
 
 
 def random_archive(task: str, decoder: dict[str, Any], **encoder: Any) -> Archive:
@@ -78,6 +73,19 @@ def batch(lengths: list[int]) -> dict[str, np.ndarray]:
     return {"audio_signal": features, "length": np.array(lengths, np.int64)}
 
 
+def ctc_log_probs(model: Any, features: Any, lengths: Any) -> tuple[Any, Any]:
+    encoded, num_frames = model.encode_features(features.swapaxes(1, 2), lengths)
+    head = model.ctc_head if hasattr(model, "ctc_head") else model.decoder
+    return jax.nn.log_softmax(head(encoded)), num_frames
+
+
+def joint_logits(model: Any, encoded: Any, targets: Any, hidden: Any, cell: Any) -> tuple[Any, LSTMState]:
+    state = LSTMState(hidden.swapaxes(0, 1), cell.swapaxes(0, 1))
+    predicted, state = model.decoder.predict(targets[:, 0], state)
+    projected = model.decoder.project(encoded.swapaxes(1, 2))
+    return model.decoder.logits(projected[:, :, None], predicted[:, None, None]), state
+
+
 def compare(ours: Any, theirs: np.ndarray, num_frames: Any) -> None:
     assert ours.shape == theirs.shape
     for row, length in enumerate(np.asarray(num_frames)):
@@ -98,8 +106,7 @@ def transducer(request, tmp_path_factory) -> Exported:
 def check_ctc(ctc: Exported, lengths: list[int]) -> None:
     inputs = batch(lengths)
     log_probs, num_found = ctc.run("model.onnx", **inputs)
-    encoded, num_frames = ctc.encode(inputs["audio_signal"], lengths)
-    ours = jax.nn.log_softmax(ctc.decoder(encoded))
+    ours, num_frames = ctc.ours(ctc_log_probs, inputs["audio_signal"], inputs["length"].astype(np.int32))
     np.testing.assert_array_equal(num_found, num_frames)
     compare(ours, log_probs, num_frames)
     found, wanted = (ctc_greedy(x, num_frames, blank_id=V) for x in (log_probs, ours))
@@ -146,10 +153,8 @@ def test_joint_logits_and_states(transducer):
     logits, lengths, hidden, cell = transducer.run("decoder_joint-model.onnx", encoder_outputs=encoded, **inputs)
     np.testing.assert_array_equal(lengths, inputs["target_length"])
 
-    start = LSTMState(*(jnp.swapaxes(inputs[name], 0, 1) for name in ("input_states_1", "input_states_2")))
-    predicted, state = transducer.decoder(jnp.asarray(inputs["targets"])[:, 0], start, method="predict")
-    projected = transducer.decoder(jnp.swapaxes(encoded, 1, 2), method="project")
-    ours = transducer.decoder(projected[:, :, None], predicted[:, None, None], method="logits")
+    given = (inputs[name] for name in ("targets", "input_states_1", "input_states_2"))
+    ours, state = transducer.ours(joint_logits, encoded, *given)
     np.testing.assert_allclose(logits, ours, atol=1e-4)
     np.testing.assert_allclose(hidden, state.hidden.swapaxes(0, 1), atol=1e-5)
     np.testing.assert_allclose(cell, state.cell.swapaxes(0, 1), atol=1e-5)
@@ -188,10 +193,11 @@ def greedy(transducer: Exported, encoded: np.ndarray) -> list[int]:
 def test_encoder_and_greedy_search_of_a_transducer(transducer):
     inputs = batch([90, 57])
     found, num_found = transducer.run("encoder-model.onnx", **inputs)
-    encoded, num_frames = transducer.encode(inputs["audio_signal"], [90, 57])
+    frames = inputs["audio_signal"].swapaxes(1, 2)
+    encoded, num_frames = transducer.ours("encode_features", frames, inputs["length"].astype(np.int32))
     np.testing.assert_array_equal(num_found, num_frames)
     compare(encoded, found.swapaxes(1, 2), num_frames)
-    tokens = search(transducer.model, transducer.archive.variables, encoded, num_frames)
+    tokens = jax.jit(partial(search, transducer.model))(transducer.archive.variables, encoded, num_frames)
     assert tokens.num_tokens.min() > 3
     for row, ids in enumerate(np.asarray(tokens.ids)):
         wanted = ids[: tokens.num_tokens[row]].tolist()
@@ -234,12 +240,7 @@ def test_a_hybrids_ctc_head(tmp_path):
     archive = random_archive("hybrid", TDT, num_layers=1)
     archive = archive._replace(model=archive.model | {"search": {"head": "ctc"}})
     export_onnx(archive, tmp_path / "model")
-    exported = Exported(archive, build(archive.model).model, tmp_path / "model")
-    inputs = batch([40])
-    log_probs, _ = exported.run("model.onnx", **inputs)
-    encoded, num_frames = exported.encode(inputs["audio_signal"], [40])
-    logits = exported.model.apply(archive.variables, encoded, method=lambda model, x: model.ctc_head(x))
-    compare(jax.nn.log_softmax(logits), log_probs, num_frames)
+    check_ctc(Exported(archive, build(archive.model).model, tmp_path / "model"), [60, 33])
 
 
 def test_weights_too_large_for_one_file_lie_beside_it(ctc, tmp_path, monkeypatch):
@@ -263,9 +264,9 @@ def test_weights_too_large_for_one_file_lie_beside_it(ctc, tmp_path, monkeypatch
     ids=["stateless", "multi-blank", "durations", "features", "mfcc"],
 )
 def test_what_has_no_place_is_told_and_nothing_written(tmp_path, changes, message):
-    archive = random_archive("transducer", RNNT, num_layers=1)
+    model = {"task": "transducer", "features": MEL, "encoder": ENCODER, "decoder": RNNT} | changes
     with pytest.raises(ConfigError, match=message):
-        export_onnx(archive._replace(model=archive.model | changes), tmp_path / "model")
+        export_onnx(Archive(model, TOKENIZER, {"params": {"encoder": {}}}, {}), tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 

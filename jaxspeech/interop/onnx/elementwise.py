@@ -44,6 +44,16 @@ def _shifted_exp(graph: Graph, equation: Any, x: str) -> str:
     return graph.node("Sub", graph.node("Exp", x), one)
 
 
+def _complementary_error(graph: Graph, equation: Any, x: str) -> str:
+    one = graph.constant(np.ones((), equation.outvars[0].aval.dtype)).name
+    return graph.node("Sub", one, graph.node("Erf", x))
+
+
+def _is_finite(graph: Graph, equation: Any, x: str) -> str:
+    largest = np.finfo(equation.invars[0].aval.dtype).max
+    return graph.node("LessOrEqual", graph.node("Abs", x), graph.constant(largest).name)
+
+
 def _select(graph: Graph, equation: Any, which: str, false: str, true: str) -> str:
     return graph.node("Where", which, true, false)
 
@@ -73,12 +83,14 @@ ELEMENTWISE: dict[str, Rule] = {
     "div": _op("Div"),
     "eq": _op("Equal"),
     "erf": _op("Erf"),
+    "erfc": _complementary_error,
     "exp": _op("Exp"),
     "expm1": _shifted_exp,
     "floor": _op("Floor"),
     "ge": _op("GreaterOrEqual"),
     "gt": _op("Greater"),
     "integer_pow": _power,
+    "is_finite": _is_finite,
     "le": _op("LessOrEqual"),
     "log": _op("Log"),
     "log1p": _shifted_log,

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 # The oldest that has LayerNormalization, so that old runtimes load it too.
 OPSET, IR_VERSION = 17, 8
+# Elements of a small array: equal ones are one, and whatever they follow from, they are computed now.
+SMALL = 64
 
 
 class Tensor(NamedTuple):
@@ -40,7 +42,7 @@ class Graph:
         self._root: Graph = outer._root if outer else self
         self._sizes: dict[str, str] = dict(outer._sizes) if outer else {}
         self._weights: dict[str, np.ndarray] = {}
-        self._constants: dict[Any, str] = {}
+        self._constants: dict[Any, Tensor] = {}
         self._names = 0
 
     def input(self, name: str, dtype: Any, shape: Sequence[Any]) -> Tensor:
@@ -81,14 +83,14 @@ class Graph:
         return Tensor(name, value.shape, value)
 
     def constant(self, value: Any) -> Tensor:
-        """An array that is known now; equal ones are one."""
+        """An array that is known now; small ones that are equal are one."""
         value = np.asarray(value)
-        key = (value.dtype.str, value.shape, value.tobytes()) if value.size <= 64 else self.new_name("constant")
+        if value.size > SMALL:
+            return self.weight(self.new_name("constant"), value)
+        key = (value.dtype.str, value.shape, value.tobytes())
         if key not in self._root._constants:
-            name = self.new_name("constant")
-            self._root._constants[key] = name
-            self._root._weights[name] = value
-        return Tensor(self._root._constants[key], value.shape, value)
+            self._root._constants[key] = self.weight(self.new_name("constant"), value)
+        return self._root._constants[key]
 
     def integers(self, *values: int) -> str:
         """The name of a vector of int64."""
@@ -134,7 +136,7 @@ class Graph:
                 if function == "floordiv":  # ONNX rounds towards zero
                     return self.node("Div", self.node("Sub", a, self.node("Mod", a, b)), b)
                 return self.node({"mod": "Mod", "max": "Max", "min": "Min"}[function], a, b)
-        raise AssertionError(f"size {ast.unparse(node)!r} is in a notation of its own")  # type: ignore[arg-type]
+        raise AssertionError(f"{ast.dump(node)} is no size of jax.export")
 
     def body(self, name: str) -> Any:
         """As the graph that a loop's node takes."""
@@ -178,6 +180,3 @@ def onnx_dtype(dtype: Any) -> int:
 def _value_info(name: str, dtype: Any, shape: Sequence[Any]) -> Any:
     sizes = [size if isinstance(size, int) else str(size).replace(" ", "") for size in shape]
     return helper.make_tensor_value_info(name, onnx_dtype(dtype), sizes)
-
-
-__all__ = ["IR_VERSION", "OPSET", "Graph", "Tensor", "TensorProto", "names_in", "onnx_dtype", "same_shape"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.interop.onnx.graph import Graph, Tensor
+from jaxspeech.interop.onnx.graph import Graph, Tensor, same_shape
 
 
 def dot_general(graph: Graph, equation: Any, left: Tensor, right: Tensor) -> str:
@@ -117,6 +117,6 @@ def transposed(graph: Graph, x: Tensor, order: Sequence[int]) -> Tensor:
 
 
 def _reshaped(graph: Graph, x: Tensor, shape: Sequence[Any]) -> Tensor:
-    if len(shape) == len(x.shape):
-        return x  # the same sizes: only axes were merged or parted
+    if same_shape(shape, x.shape):
+        return x
     return Tensor(graph.node("Reshape", x.name, graph.shape(shape)), tuple(shape))

@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import onnx
+from jax.errors import InconclusiveDimensionOperation
 from jax.extend.core import ClosedJaxpr, Literal
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.interop.onnx.elementwise import ELEMENTWISE, broadcast_shape
-from jaxspeech.interop.onnx.graph import Graph, Tensor
+from jaxspeech.interop.onnx.graph import SMALL, Graph, Tensor
 from jaxspeech.interop.onnx.native import NATIVE
 from jaxspeech.interop.onnx.products import PRODUCTS, transposed_dot_general
 from jaxspeech.interop.onnx.shapes import LAZY, SHAPES
@@ -25,8 +26,6 @@ from jaxspeech.interop.onnx.shapes import LAZY, SHAPES
 WHOLE = PRODUCTS | SHAPES
 # Where a primitive keeps the function that it calls.
 CALLED = ("jaxpr", "call_jaxpr", "fun_jaxpr")
-# Arrays of up to so many elements are computed now, even if larger than what they are computed from.
-SMALL = 64
 
 
 class Port(NamedTuple):
@@ -56,11 +55,15 @@ def to_onnx(
       metadata: what the model shall say of itself.
 
     Raises:
-      ConfigError: the function uses a primitive that has no translation.
+      ConfigError: the function uses a primitive that has no translation, or asks how long a symbolic axis is.
     """
     narrow = {"int64": jnp.int32}
     specs = [jax.ShapeDtypeStruct(port.shape, narrow.get(port.dtype, port.dtype)) for port in inputs.values()]
-    closed = jax.make_jaxpr(function)(weights, *specs)
+    try:
+        closed = jax.make_jaxpr(function)(weights, *specs)
+    except InconclusiveDimensionOperation as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"this model cannot be exported to ONNX: it needs to know its lengths ({reason})") from error
     graph = Graph()
     tensors = [
         graph.weight(".".join(key.key for key in path), np.asarray(leaf))
