@@ -22,6 +22,7 @@ from tqdm import tqdm
 from jaxspeech.archive import Archive, load_archive, save_archive
 from jaxspeech.audio.convert import Channel
 from jaxspeech.cache import enable_compilation_cache
+from jaxspeech.changes import change_attention, change_decoding, change_vocabulary
 from jaxspeech.configuration import DTYPES, build
 from jaxspeech.errors import ArchiveError, AudioError, ConfigError, SpeechError, did_you_mean
 from jaxspeech.hub import download, is_hub_name
@@ -34,7 +35,9 @@ from jaxspeech.interop.nemo import load_nemo, remarks, save_nemo
 from jaxspeech.interop.onnx import export_onnx
 from jaxspeech.interop.stablehlo import export_stablehlo
 from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
+from jaxspeech.tasks.encoder import EncoderOnly, encoder_only
 from jaxspeech.tasks.inference import for_inference, with_search
+from jaxspeech.text.tokenizer import Tokenizer
 
 # A .nemo file comes in the form for inference, array by array to the device: never two copies of the model.
 _load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)
@@ -122,6 +125,31 @@ class Recognizer:
         self.metadata = archive.metadata
         self._programs = Programs(self.task)
 
+    @property
+    def archive(self) -> Archive:
+        """The model as `save` writes it."""
+        return Archive(self.config, self.tokenizer, self.variables, self.metadata)
+
+    def change_attention(
+        self, attention: Literal["full", "local"], *, context: tuple[int, int] | None = None, **global_frames: Any
+    ) -> "Recognizer":
+        """The same model with its frames attending to all, or to a window; see `changes.change_attention`."""
+        return Recognizer(change_attention(self.archive, attention, context=context, **global_frames))
+
+    def change_vocabulary(self, tokenizer: Tokenizer, *, seed: int = 0) -> "Recognizer":
+        """The same model with another tokenizer, to be trained further; see `changes.change_vocabulary`."""
+        return Recognizer(change_vocabulary(self.archive, tokenizer, seed=seed))
+
+    def change_decoding(
+        self, *, head: str | None = None, beam_size: int | None = None, max_symbols: int | None = None
+    ) -> "Recognizer":
+        """The same model with another search; see `changes.change_decoding`."""
+        return Recognizer(change_decoding(self.archive, head=head, beam_size=beam_size, max_symbols=max_symbols))
+
+    def encoder_only(self) -> EncoderOnly:
+        """Its frontend and encoder, as a function of waveforms."""
+        return encoder_only(self.task.model, self.variables, self.config)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes an archive that `load` reads.
 
@@ -154,9 +182,7 @@ class Recognizer:
           ConfigError: the extra is not installed, or the runtimes have no place for something in this model.
           ArchiveError: it cannot be written.
         """
-        export_onnx(
-            Archive(self.config, self.tokenizer, self.variables, self.metadata), folder, own_features=own_features
-        )
+        export_onnx(self.archive, folder, own_features=own_features)
 
     def export_stablehlo(self, path: str | os.PathLike[str]) -> None:
         """Writes the prediction as one file, weights and all, that JAX alone runs (extra `stablehlo`); docs/export.md.

@@ -30,8 +30,21 @@ ALLOWED = {
     "inference": BASE | {"audio", "search", "tasks"},
     "cache": BASE,
     "hub": BASE,
+    "changes": BASE | {"archive", "configuration", "tasks", "text"},
     "recognizer": BASE
-    | {"archive", "interop", "configuration", "tasks", "text", "audio", "search", "inference", "cache", "hub"},
+    | {
+        "archive",
+        "interop",
+        "configuration",
+        "tasks",
+        "text",
+        "audio",
+        "search",
+        "inference",
+        "cache",
+        "hub",
+        "changes",
+    },
 }
 # Libraries that only some parts may use; the rest of the package does without.
 ONLY_IN = {

@@ -1,0 +1,55 @@
+"""An encoder by itself: waveforms to frames, for whatever comes behind it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.tasks.acoustic import AcousticModel
+from jaxspeech.types import Variables
+
+
+@dataclass(frozen=True, eq=False)  # compared by identity, as jit needs it
+class EncoderOnly:
+    """A model's frontend and encoder, as a function of waveforms.
+
+    Attributes:
+      model: with the methods `features`, `encode` and `encode_features` for these variables.
+      variables: of the encoder alone, {"params": {"encoder": ...}, ...}.
+      config: the sections `features` and `encoder` of the model's configuration.
+    """
+
+    model: AcousticModel
+    variables: Variables
+    config: dict[str, Any]
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the waveforms, in Hz."""
+        return self.model.frontend.sample_rate
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds of audio for one frame."""
+        return self.model.frame_seconds
+
+    @property
+    def width(self) -> int:
+        """D of the frames."""
+        return self.model.encoder.output_dim
+
+    def __call__(
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
+    ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
+        """Padded waveforms to padded frames, purely: it may be jitted, mapped and differentiated.
+
+        What lies beyond a row's length has no influence, and what comes out there no meaning.
+        """
+        apply: Any = self.model.apply
+        return apply(self.variables, samples, num_samples, method="encode")
+
+
+def encoder_only(model: Any, variables: Variables, config: dict[str, Any]) -> EncoderOnly:
+    """What an encoder needs of a whole model."""
+    parts = {kind: {"encoder": tree["encoder"]} for kind, tree in variables.items() if "encoder" in tree}
+    return EncoderOnly(model, parts, {name: config[name] for name in ("features", "encoder")})
