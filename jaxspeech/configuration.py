@@ -17,6 +17,8 @@ from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.transducer import TransducerDecoder
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.jasper import Block, Jasper
+from jaxspeech.encoders.lstm import LSTMEncoder
+from jaxspeech.encoders.squeezeformer import Squeezeformer
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
@@ -43,7 +45,7 @@ class Kind(NamedTuple):
 
 
 FEATURES = {"mel": MelSpectrogram, "mfcc": MFCC}
-ENCODERS = {"fastconformer": FastConformer, "jasper": Jasper}
+ENCODERS = {"fastconformer": FastConformer, "jasper": Jasper, "lstm": LSTMEncoder, "squeezeformer": Squeezeformer}
 DECODERS = {"ctc": CTCHead, "transducer": TransducerDecoder}
 TASKS = {
     "ctc": Kind(CTCModel, ctc_task, "ctc"),

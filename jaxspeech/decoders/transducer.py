@@ -44,6 +44,7 @@ class TransducerDecoder(nn.Module):
       prediction: "lstm", or "stateless": the last labels' embeddings side by side.
       width: of the prediction network.
       num_layers: of the LSTM.
+      cell_width: of its cells, which are then projected to the width; None: they have the width and are not.
       context: labels that the stateless network sees.
       context_norm: whether its output is normalised, "layer" or "none".
       joint_width: J.
@@ -59,6 +60,7 @@ class TransducerDecoder(nn.Module):
     prediction: Literal["lstm", "stateless"] = "lstm"
     width: int = 640
     num_layers: int = 1
+    cell_width: int | None = None
     context: int = 2
     context_norm: Literal["layer", "none"] = "none"
     joint_width: int = 640
@@ -82,7 +84,13 @@ class TransducerDecoder(nn.Module):
                 )
         if self.prediction == "lstm":
             self.network = LSTMPrediction(
-                self.vocab_size, self.width, self.num_layers, self.dropout, self.dtype, name="prediction"
+                self.vocab_size,
+                self.width,
+                self.num_layers,
+                self.cell_width,
+                self.dropout,
+                self.dtype,
+                name="prediction",
             )
         else:
             self.network = StatelessPrediction(
@@ -121,7 +129,8 @@ class TransducerDecoder(nn.Module):
     def initial_state(self, batch: Size) -> Any:
         """The prediction network before the first label: arrays with a leading batch axis."""
         if self.prediction == "lstm":
-            return LSTMState(*2 * (jnp.zeros((batch, self.num_layers, self.width)),))
+            shape = (batch, self.num_layers)
+            return LSTMState(jnp.zeros((*shape, self.width)), jnp.zeros((*shape, self.cell_width or self.width)))
         return jnp.full((batch, self.context - 1), self.vocab_size, jnp.int32)
 
     def project(self, encoded: Float[Array, "B T D"]) -> Float[Array, "B T J"]:
@@ -156,12 +165,13 @@ class LSTMPrediction(nn.Module):
     vocab_size: int
     width: int
     num_layers: int
+    cell_width: int | None
     dropout: float
     dtype: Any
 
     def setup(self) -> None:
         self.embedding = Embedding(self.vocab_size, self.width)
-        self.lstm = LSTM(self.width, self.num_layers, self.dropout, dtype=self.dtype)
+        self.lstm = LSTM(self.width, self.num_layers, self.dropout, dtype=self.dtype, cell_width=self.cell_width)
         self.drop = Dropout(self.dropout)
 
     def __call__(

@@ -13,12 +13,12 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.encoders.conformer_layer import ConformerLayer, LayerContext
 from jaxspeech.errors import ConfigError
-from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask, length_mask, zero_padding
+from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask, length_mask
 from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.positions import absolute_positions, relative_positions
-from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, Subsampling
+from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, subsample
 from jaxspeech.types import Size
 
 # What Linen adds to every module's fields.
@@ -150,7 +150,16 @@ class FastConformer(nn.Module):
           (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
           frames and of each layer's output. What lies beyond num_frames is finite and means nothing.
         """
-        x, num_frames = self._subsample(features, num_frames)
+        x, num_frames = subsample(
+            features,
+            num_frames,
+            kind=self.subsampling,
+            factor=self.subsampling_factor,
+            channels=self.subsampling_channels,
+            width=self.width,
+            causal=self.causal_subsampling,
+            dtype=self.dtype,
+        )
         if self.xscaling:
             x = x * math.sqrt(self.width)
         if self.attention == "abs_pos":
@@ -183,27 +192,6 @@ class FastConformer(nn.Module):
         if self.reduction and self.reduction_position == -1:
             x, num_frames = self._reduce(x, num_frames)
         return (x, num_frames, layers) if return_layers else (x, num_frames)
-
-    def _subsample(self, features: Array, num_frames: Array) -> tuple[Array, Array]:
-        if self.subsampling_factor == 1:
-            return dense(self.width, features.shape[-1], name="subsampling", dtype=self.dtype)(
-                zero_padding(features, num_frames)
-            ), num_frames
-        if self.subsampling in ("stacking", "stacking_norm"):
-            norm = self.subsampling == "stacking_norm"
-            module = StackingSubsampling(self.subsampling_factor, self.width, norm, self.dtype, name="subsampling")
-        else:
-            depthwise = self.subsampling == "dw_striding"
-            module = ConvSubsampling(
-                self.subsampling_factor,
-                self.subsampling_channels,
-                self.width,
-                depthwise,
-                self.causal_subsampling,
-                self.dtype,
-                name="subsampling",
-            )
-        return module(features, num_frames)
 
     def _reduce(self, x: Array, num_frames: Array) -> tuple[Array, Array]:
         factor = self.reduction_factor

@@ -2,7 +2,7 @@
 
 i, f, g, o = x W_in + b_in + h W_hidden + b_hidden
 c = sigmoid(f) c + sigmoid(i) tanh(g)
-h = sigmoid(o) tanh(c)
+h = sigmoid(o) tanh(c)                        or, of a projected one, (sigmoid(o) tanh(c)) W_project (Sak et al., 2014)
 
 Two biases, of which one would do, because the published checkpoints have two and train each of them.
 """
@@ -17,22 +17,24 @@ from jaxtyping import Array, Float
 
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import uniform_within
+from jaxspeech.types import Size
 
 
 class LSTMState(NamedTuple):
     """What a stack of L layers remembers, in float32; zeros at the start."""
 
     hidden: Float[Any, "B L D"]
-    cell: Float[Any, "B L D"]
+    cell: Float[Any, "B L C"]
 
 
 class LSTM(nn.Module):
-    """A stack of layers with dropout between them; parameters of layer i under `input_{i}` and `hidden_{i}`.
+    """A stack of layers with dropout between them; parameters of layer i: `input_{i}`, `hidden_{i}`, `project_{i}`.
 
     Attributes:
       width: of every layer's output.
       num_layers: L.
       dropout: between layers.
+      cell_width: of the cells, which are then projected to the width; None: they have the width and are not.
       forget_bias: the forget gate's input bias at the start (Jozefowicz et al., 2015).
       dtype: of the matrix products; gates and cells stay float32.
     """
@@ -42,6 +44,12 @@ class LSTM(nn.Module):
     dropout: float = 0.0
     forget_bias: float = 1.0
     dtype: Any = jnp.float32
+    cell_width: int | None = None
+
+    def initial_state(self, batch: Size) -> LSTMState:
+        """Zeros."""
+        shape = (batch, self.num_layers)
+        return LSTMState(jnp.zeros((*shape, self.width)), jnp.zeros((*shape, self.cell_width or self.width)))
 
     @nn.compact
     def __call__(
@@ -55,19 +63,28 @@ class LSTM(nn.Module):
             gates = self._affine(x.shape[-1], f"input_{i}", forget_bias=self.forget_bias)
             recurrent = self._affine(self.width, f"hidden_{i}", forget_bias=0.0)
             inputs = jnp.swapaxes(gates(x).astype(jnp.float32), 0, 1)
-            (h, c), outputs = _run(inputs, recurrent, (state.hidden[:, i], state.cell[:, i]))
+            project = self._project(f"project_{i}") if self.cell_width else None
+            (h, c), outputs = _run(inputs, recurrent, project, (state.hidden[:, i], state.cell[:, i]))
             x = jnp.swapaxes(outputs, 0, 1).astype(self.dtype)
             hidden.append(h)
             cell.append(c)
         return x, LSTMState(jnp.stack(hidden, 1), jnp.stack(cell, 1))
 
     def _affine(self, fan_in: int, name: str, *, forget_bias: float) -> "_Affine":
-        """Four gates at once; the bound of the initial values is torch's, 1/sqrt(width)."""
-        return _Affine(fan_in, self.width, forget_bias, self.dtype, name=name)
+        """Four gates at once."""
+        return _Affine(fan_in, self.cell_width or self.width, forget_bias, self.dtype, name=name)
+
+    def _project(self, name: str) -> Float[Array, "C D"]:
+        assert self.cell_width
+        init = uniform_within(1 / math.sqrt(self.cell_width))
+        return self.param(name, init, (self.cell_width, self.width)).astype(self.dtype)
 
 
 class _Affine(nn.Module):
-    """x W + b for all four gates, with W and b at hand for a loop."""
+    """x W + b for all four gates, with W and b at hand for a loop.
+
+    The bound of the initial values is torch's, 1/sqrt(width).
+    """
 
     fan_in: int
     width: int
@@ -87,10 +104,12 @@ class _Affine(nn.Module):
         return x.astype(self.dtype) @ self.kernel.astype(self.dtype) + self.bias.astype(self.dtype)
 
 
-Carry = tuple[Float[Array, "B D"], Float[Array, "B D"]]
+Carry = tuple[Float[Array, "B D"], Float[Array, "B C"]]
 
 
-def _run(inputs: Float[Array, "N B G"], recurrent: _Affine, start: Carry) -> tuple[Carry, Float[Array, "N B D"]]:
+def _run(
+    inputs: Float[Array, "N B G"], recurrent: _Affine, project: Float[Array, "C D"] | None, start: Carry
+) -> tuple[Carry, Float[Array, "N B D"]]:
     kernel, bias, dtype = recurrent.kernel.astype(recurrent.dtype), recurrent.bias, recurrent.dtype
 
     def step(carry: Carry, x: Float[Array, "B G"]) -> tuple[Carry, Float[Array, "B D"]]:
@@ -99,6 +118,8 @@ def _run(inputs: Float[Array, "N B G"], recurrent: _Affine, start: Carry) -> tup
         i, f, g, o = jnp.split(gates, 4, axis=-1)
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
         h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        if project is not None:
+            h = (h.astype(dtype) @ project).astype(jnp.float32)
         return (h, c), h
 
     if inputs.shape[0] == 1:  # a search's step: no loop around it

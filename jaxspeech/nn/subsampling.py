@@ -122,3 +122,26 @@ class StackingSubsampling(nn.Module):
             x = LayerNorm(dtype=self.dtype, name="norm")(x)
         x = x.reshape(b, groups, f * self.factor)
         return dense(self.width, x.shape[-1], name="out", dtype=self.dtype)(x), num_frames // self.factor
+
+
+def subsample(
+    features: Float[Array, "B T F"],
+    num_frames: Int[Array, " B"],
+    *,
+    kind: Subsampling,
+    factor: int,
+    channels: int,
+    width: int,
+    causal: bool = False,
+    dtype: Any = jnp.float32,
+) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
+    """Frames of `width` by a module of the caller's, "subsampling"; one projection where the factor is 1."""
+    if factor == 1:
+        project = dense(width, features.shape[-1], name="subsampling", dtype=dtype)
+        return project(zero_padding(features, num_frames)), num_frames
+    if kind in ("stacking", "stacking_norm"):
+        module = StackingSubsampling(factor, width, kind == "stacking_norm", dtype, name="subsampling")
+    else:
+        depthwise = kind == "dw_striding"
+        module = ConvSubsampling(factor, channels, width, depthwise, causal, dtype, name="subsampling")
+    return module(features, num_frames)

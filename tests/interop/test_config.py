@@ -114,6 +114,7 @@ def test_transducers(transducer):
         "vocab_size": 9,
         "width": 32,
         "num_layers": 2,
+        "cell_width": None,
         "joint_width": 24,
         "activation": "tanh",
         "durations": [0, 1, 4],

@@ -1,6 +1,5 @@
 """The CTC models of the peer's files give the peer's numbers, from features to text and gradients."""
 
-import json
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,11 +15,12 @@ from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.search.ctc import ctc_greedy
 from jaxspeech.tasks.task import Task
 from tests.parity.naming import by_peer_name
-from tests.parity.reference import inputs_of, layers_of, targets_of, worst
+from tests.parity.reference import inputs_of, layers_of, reference, targets_of, worst
 
 FAMILIES = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "fc_ctc_abs_tied", "fc_ctc_untie_false", "fc_ctc_limited"]
 FAMILIES += ["conformer_ctc_char", "fc_long", "fc_long_global_sep", "fc_stream_ctc", "fc_stream_regular"]
 FAMILIES += ["quartznet", "jasper", "citrinet", "citrinet_se_ctx"]
+FAMILIES += ["squeezeformer_ctc", "squeezeformer_abs", "lstm_ctc"]
 
 
 class Family(NamedTuple):
@@ -45,12 +45,10 @@ class Family(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
-def family(request, refs) -> Family:
-    archive = load_nemo(refs / f"{request.param}.nemo")
+def family(request) -> Family:
+    file, peer, said = reference(request.param, request)
+    archive = load_nemo(file)
     task = build(archive.model)
-    with np.load(refs / f"{request.param}.npz") as file:
-        peer = {name: file[name] for name in file.files}
-    said = json.loads((refs / f"{request.param}.json").read_text())
 
     def run(model, features, num_features, samples, num_samples, labels, num_labels):
         encoded, num_frames, layers = model.encoder(features, num_features, return_layers=True)
@@ -122,6 +120,7 @@ def test_losses(family):
 
 # These families' files hold the peer's gradients, and the first one's its training mode.
 WITH_GRADIENTS = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "conformer_ctc_char", "quartznet", "jasper", "citrinet"]
+WITH_GRADIENTS += ["squeezeformer_ctc", "squeezeformer_abs", "lstm_ctc"]
 
 
 @pytest.mark.parametrize("family", WITH_GRADIENTS, indirect=True)

@@ -4,10 +4,17 @@ from jaxspeech.interop.nemo.sections.conformer import CONFORMER
 from jaxspeech.interop.nemo.sections.decoders import CTC_HEAD, JOINT, LSTM_PREDICTION, STATELESS_PREDICTION
 from jaxspeech.interop.nemo.sections.features import MEL, SPEC_AUGMENT
 from jaxspeech.interop.nemo.sections.jasper import JASPER
+from jaxspeech.interop.nemo.sections.lstm import LSTM
+from jaxspeech.interop.nemo.sections.squeezeformer import SQUEEZEFORMER
 
 # By the last part of `_target_`, whatever module of the peer it lived in over the years.
 PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL}
-ENCODERS = {"ConformerEncoder": CONFORMER, "ConvASREncoder": JASPER}
+ENCODERS = {
+    "ConformerEncoder": CONFORMER,
+    "ConvASREncoder": JASPER,
+    "RNNEncoder": LSTM,
+    "SqueezeformerEncoder": SQUEEZEFORMER,
+}
 DECODERS = {
     "ConvASRDecoder": CTC_HEAD,
     "RNNTDecoder": LSTM_PREDICTION,

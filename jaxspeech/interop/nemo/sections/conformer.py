@@ -34,7 +34,7 @@ def _gathered(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | {"conv_norm": (fields["conv_norm"], fields["conv_groups"])}
 
 
-def _pair(value: Any) -> list[int]:
+def pair(value: Any) -> list[int]:
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(type(part) is int for part in value):
         return list(value)
     raise ValueError("must be one pair of frames, [left, right]")
@@ -43,7 +43,7 @@ def _pair(value: Any) -> list[int]:
 def _contexts(value: Any) -> list[Any]:
     """One pair of frames, or a list of pairs."""
     several = isinstance(value, (list, tuple)) and len(value) > 0 and isinstance(value[0], (list, tuple))
-    return [_pair(part) for part in value] if several else _pair(value or (-1, -1))
+    return [pair(part) for part in value] if several else pair(value or (-1, -1))
 
 
 # The peer's name of each kind of attention -> ours.
@@ -63,7 +63,7 @@ def _weights(value: Any) -> list[float] | None:
 
 
 def _conv_context(value: Any) -> Any:
-    return value if value == "causal" else optional(_pair)(value)
+    return value if value == "causal" else optional(pair)(value)
 
 
 def _position(value: Any) -> int:

@@ -21,6 +21,12 @@ CTC_HEAD = Section(
     frozenset({"feat_in", "vocabulary", "init_mode"}),
 )
 
+
+def positive(value: Any) -> int | None:
+    """Accepts None and -1 for what is not asked for."""
+    return None if value in (None, -1) else size(value)
+
+
 # The peer keeps the sizes of the two parts in sections of their own.
 LSTM_PREDICTION = Section(
     "transducer",
@@ -32,7 +38,7 @@ LSTM_PREDICTION = Section(
         only("normalization_mode", None),
         only("random_state_sampling", False),
         only("blank_as_pad", True),
-        only("prednet.rnn_hidden_size", -1),
+        Row("prednet.rnn_hidden_size", "cell_width", -1, positive, lambda width: width or -1),
     ),
     # How the weights start.
     frozenset(

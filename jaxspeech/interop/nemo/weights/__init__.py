@@ -6,7 +6,9 @@ from typing import Any
 from jaxspeech.interop.nemo.weights.conformer import conformer_rows
 from jaxspeech.interop.nemo.weights.decoders import CTC_HEAD, HYBRID_CTC_HEAD, transducer_rows
 from jaxspeech.interop.nemo.weights.jasper import jasper_rows
+from jaxspeech.interop.nemo.weights.lstm import lstm_rows
 from jaxspeech.interop.nemo.weights.rows import Row
+from jaxspeech.interop.nemo.weights.squeezeformer import squeezeformer_rows
 
 # What needs no place: the frontend's window and filters follow from its configuration; the count of batches has no use
 # with a fixed momentum; the encoder's positions are computed.
@@ -17,7 +19,12 @@ DERIVED = (
     "{any}.num_batches_tracked",
 )
 
-ENCODERS = {"fastconformer": conformer_rows, "jasper": jasper_rows}
+ENCODERS = {
+    "fastconformer": conformer_rows,
+    "jasper": jasper_rows,
+    "lstm": lstm_rows,
+    "squeezeformer": squeezeformer_rows,
+}
 DECODERS = {"ctc": lambda decoder: CTC_HEAD, "transducer": transducer_rows}
 
 

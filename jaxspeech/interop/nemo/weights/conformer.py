@@ -66,6 +66,24 @@ def strided_convolutions(peer: str, ours: str, *, factor: int, channels: int, de
     return rows
 
 
+def subsampling_rows(encoder: Mapping[str, Any]) -> list[Row]:
+    """Those of the module that comes first."""
+    if encoder["subsampling_factor"] == 1:
+        return linear("encoder.pre_encode", "params/encoder/subsampling")
+    match encoder["subsampling"]:
+        case "dw_striding" | "striding" as kind:
+            return strided_convolutions(
+                "encoder.pre_encode",
+                "params/encoder/subsampling",
+                factor=encoder["subsampling_factor"],
+                channels=encoder["subsampling_channels"],
+                depthwise=kind == "dw_striding",
+            )
+        case "stacking_norm":
+            return STACKING + STACKING_NORM
+    return STACKING
+
+
 def conformer_rows(encoder: Mapping[str, Any]) -> list[Row]:
     """The rows that a FastConformer's configuration calls for."""
     rows = list(CONFORMER_LAYER)
@@ -75,19 +93,7 @@ def conformer_rows(encoder: Mapping[str, Any]) -> list[Row]:
         rows += GLOBAL_PROJECTIONS
     if encoder["conv_norm"] == "batch":
         rows += RUNNING_STATISTICS
-    match encoder["subsampling"]:
-        case "dw_striding" | "striding" as kind:
-            rows += strided_convolutions(
-                "encoder.pre_encode",
-                "params/encoder/subsampling",
-                factor=encoder["subsampling_factor"],
-                channels=encoder["subsampling_channels"],
-                depthwise=kind == "dw_striding",
-            )
-        case "stacking":
-            rows += STACKING
-        case "stacking_norm":
-            rows += STACKING + STACKING_NORM
+    rows += subsampling_rows(encoder)
     if encoder["reduction"] == "striding":
         rows += strided_convolutions(
             "encoder.reduction_subsampling.reduction_enc",

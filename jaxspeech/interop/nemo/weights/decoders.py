@@ -3,22 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jaxspeech.interop.nemo.weights.rows import Row, dense, linear, pointwise, same, without_padding
+from jaxspeech.interop.nemo.weights.lstm import lstm_weights
+from jaxspeech.interop.nemo.weights.rows import Row, linear, pointwise, without_padding
 
 CTC_HEAD = linear("decoder.decoder_layers.0", "params/decoder/out", pointwise)
 HYBRID_CTC_HEAD = linear("ctc_decoder.decoder_layers.0", "params/ctc_head/out", pointwise)
 
 LSTM_PREDICTION = [
     Row("decoder.prediction.embed.weight", "params/decoder/prediction/embedding/table", without_padding),
-    *[
-        Row(
-            f"decoder.prediction.dec_rnn.lstm.{kind}_{peer}_l{{i}}",
-            f"params/decoder/prediction/lstm/{ours}_{{i}}/{name}",
-            to,
-        )
-        for kind, name, to in (("weight", "kernel", dense), ("bias", "bias", same))
-        for peer, ours in (("ih", "input"), ("hh", "hidden"))
-    ],
+    *lstm_weights("decoder.prediction.dec_rnn.lstm", "params/decoder/prediction/lstm"),
 ]
 STATELESS_PREDICTION = [
     Row("decoder.prediction.embeds.{i}.weight", "params/decoder/prediction/embedding_{i}/table", without_padding)

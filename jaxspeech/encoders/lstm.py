@@ -1,0 +1,116 @@
+"""LSTM encoder (He et al., 2019): projected LSTMs, in one direction or both, with a norm behind each.
+
+x, n = subsample(features, n);  x = dropout(norm([lstm(x), lstm backwards over x])) for each of L layers
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.masks import length_mask
+from jaxspeech.nn.dropout import Dropout
+from jaxspeech.nn.lstm import LSTM
+from jaxspeech.nn.normalization import LayerNorm
+from jaxspeech.nn.subsampling import Subsampling, subsample
+
+
+class LSTMEncoder(nn.Module):
+    """Feature frames to encoder frames.
+
+    Attributes:
+      num_layers, width: L, D; with both directions each gives half of D.
+      cell_width: of the cells, which are projected.
+      bidirectional: both directions, the second from each row's last real frame; otherwise only forward.
+      subsampling, subsampling_factor, subsampling_channels: see `nn.subsampling`.
+      dropout: behind each layer.
+      dtype: of the matrix products; parameters, gates and cells stay float32.
+    """
+
+    num_layers: int
+    width: int
+    cell_width: int
+    bidirectional: bool = True
+    subsampling: Subsampling = "stacking"
+    subsampling_factor: int = 4
+    subsampling_channels: int = 256
+    dropout: float = 0.2
+    dtype: Any = jnp.float32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bidirectional and self.width % 2:
+            raise TypeError(f"width is {self.width}; with two directions it must be even")
+
+    @property
+    def total_factor(self) -> int:
+        """Feature frames per encoder frame."""
+        return self.subsampling_factor
+
+    @property
+    def output_dim(self) -> int:
+        """Width of the encoder's output."""
+        return self.width
+
+    @nn.compact
+    def __call__(
+        self,
+        features: Float[Array, "B T F"],
+        num_frames: Int[Array, " B"],
+        *,
+        train: bool = False,
+        return_layers: bool = False,
+    ) -> Any:
+        """Encodes `features`.
+
+        Returns:
+          (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
+          frames and of each layer's output. What lies beyond num_frames is finite and means nothing.
+        """
+        x, num_frames = subsample(
+            features,
+            num_frames,
+            kind=self.subsampling,
+            factor=self.subsampling_factor,
+            channels=self.subsampling_channels,
+            width=self.width,
+            dtype=self.dtype,
+        )
+        layers = [x]
+        for i in range(self.num_layers):
+            x = LSTMLayer(self.width, self.cell_width, self.bidirectional, self.dtype, name=f"layers_{i}")(
+                x, num_frames
+            )
+            x = Dropout(self.dropout)(x, train=train)
+            layers.append(x)
+        return (x, num_frames, layers) if return_layers else (x, num_frames)
+
+
+class LSTMLayer(nn.Module):
+    """One layer; its fields are those of the same name in `LSTMEncoder`."""
+
+    width: int
+    cell_width: int
+    bidirectional: bool
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Float[Array, "B T D"]:
+        def run(x: Float[Array, "B T D"], name: str) -> Float[Array, "B T D_out"]:
+            width = self.width // 2 if self.bidirectional else self.width
+            lstm = LSTM(width, forget_bias=0.0, cell_width=self.cell_width, dtype=self.dtype, name=name)
+            return lstm(x, lstm.initial_state(x.shape[0]))[0]
+
+        y = run(x, "forward")
+        if self.bidirectional:
+            backward = reverse(run(reverse(x, num_frames), "backward"), num_frames)
+            y = jnp.concatenate([y, backward], -1)
+        return LayerNorm(dtype=self.dtype, name="norm")(y)
+
+
+def reverse(x: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Float[Array, "B T D"]:
+    """The real frames of each row from the last to the first, its padding where it was."""
+    place = jnp.arange(x.shape[1])[None]
+    mirrored = jnp.where(length_mask(num_frames, x.shape[1]), num_frames[:, None] - 1 - place, place)
+    return jnp.take_along_axis(x, mirrored[:, :, None], axis=1)

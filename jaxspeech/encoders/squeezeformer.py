@@ -1,0 +1,163 @@
+"""Squeezeformer (Kim et al., 2022): half the frames for the middle layers, and norms behind the residuals.
+
+x, n = subsample(features, n);  x = norm x
+x = layer(x, mask) for each of L layers; from one of them on every second frame alone, up to another, where
+x = kept + W x, each frame of x twice, kept being what went into the first of the two
+y = W_out x
+"""
+
+import math
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.encoders.conformer_layer import LayerContext
+from jaxspeech.encoders.squeezeformer_layer import SqueezeformerLayer
+from jaxspeech.masks import attention_mask, context_mask, length_mask, zero_padding
+from jaxspeech.nn.convolution import DepthwiseConv1D, Norm
+from jaxspeech.nn.dropout import Dropout
+from jaxspeech.nn.initializers import dense
+from jaxspeech.nn.normalization import LayerNorm
+from jaxspeech.nn.positions import absolute_positions, relative_positions
+from jaxspeech.nn.subsampling import Subsampling, subsample
+
+MODULE_FIELDS = ("parent", "name")
+# The convolution that halves the frames: frame t sees 2t - 3 to 2t + 1.
+REDUCTION_KERNEL, REDUCTION_PADDING = 5, (3, 1)
+
+
+class Squeezeformer(nn.Module):
+    """Feature frames to encoder frames.
+
+    Attributes:
+      reduce_at, recover_at: the layers before which the frames are halved and doubled again, from 0; None: never, and
+        at the last layer.
+      dropout: of the subsampled frames and the residual branches.
+      remat: recompute each layer in the backward pass instead of keeping what it computed.
+      The others are those of the same name in `FastConformer`.
+    """
+
+    num_layers: int
+    width: int
+    num_heads: int
+    reduce_at: int | None = None
+    recover_at: int | None = None
+    subsampling: Subsampling = "dw_striding"
+    subsampling_factor: int = 4
+    subsampling_channels: int = 256
+    ff_expansion: int = 4
+    attention: Literal["rel_pos", "abs_pos"] = "rel_pos"
+    attention_context: tuple[int, int] = (-1, -1)
+    xscaling: bool = True
+    untied_biases: bool = True
+    conv_kernel: int = 31
+    conv_norm: Norm = "batch"
+    norm_over_padding: bool = False
+    output_width: int | None = None
+    dropout: float = 0.1
+    dropout_emb: float = 0.0
+    dropout_att: float = 0.1
+    remat: bool = True
+    dtype: Any = jnp.float32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.reduce_at is not None and not 0 <= self.reduce_at < self._recover_at < self.num_layers:
+            places = f"reduce_at {self.reduce_at} and recover_at {self._recover_at}"
+            raise TypeError(f"{places} must be two of the layers 0 to {self.num_layers - 1}, one after the other")
+
+    @property
+    def _recover_at(self) -> int:
+        return self.num_layers - 1 if self.recover_at is None else self.recover_at
+
+    @property
+    def total_factor(self) -> int:
+        """Feature frames per encoder frame."""
+        return self.subsampling_factor
+
+    @property
+    def output_dim(self) -> int:
+        """Width of the encoder's output."""
+        return self.output_width or self.width
+
+    @nn.compact
+    def __call__(
+        self,
+        features: Float[Array, "B T F"],
+        num_frames: Int[Array, " B"],
+        *,
+        train: bool = False,
+        return_layers: bool = False,
+    ) -> Any:
+        """Encodes `features`.
+
+        Returns:
+          (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
+          frames and of each layer's output. What lies beyond num_frames is finite and means nothing.
+        """
+        x, num_frames = subsample(
+            features,
+            num_frames,
+            kind=self.subsampling,
+            factor=self.subsampling_factor,
+            channels=self.subsampling_channels,
+            width=self.width,
+            dtype=self.dtype,
+        )
+        x = x * math.sqrt(self.width) if self.xscaling else x
+        if self.attention == "abs_pos":
+            x = x + absolute_positions(x.shape[1], self.width).astype(x.dtype)
+        x = Dropout(self.dropout)(x, train=train)
+        layers = [x]
+        x = LayerNorm(dtype=self.dtype, name="norm_in")(x)
+
+        whole = self._context(x, num_frames, train=train)
+        module = nn.remat(SqueezeformerLayer, static_argnums=(3,)) if self.remat else SqueezeformerLayer
+        context, kept = whole, x
+        for i in range(self.num_layers):
+            if i == self.reduce_at:
+                kept = x
+                x, context = self._reduce(x, num_frames, whole)
+            if self.reduce_at is not None and i == self._recover_at:
+                doubled = jnp.repeat(x, 2, axis=1)[:, : kept.shape[1]]
+                x, context = kept + dense(self.width, self.width, name="recovery", dtype=self.dtype)(doubled), whole
+            x = module(**self._layer_fields(), name=f"layers_{i}")(x, context, train)
+            layers.append(x)
+        if self.output_width is not None:
+            x = dense(self.output_width, self.width, name="out", dtype=self.dtype)(x)
+        return (x, num_frames, layers) if return_layers else (x, num_frames)
+
+    def _context(self, x: Array, num_frames: Array, *, train: bool) -> LayerContext:
+        size = x.shape[1]
+        positions, biases = None, None
+        if self.attention == "rel_pos":
+            positions = self._positions(size)
+            positions = Dropout(self.dropout_emb)(positions, train=train)
+            if not self.untied_biases:
+                heads = (self.num_heads, self.width // self.num_heads)
+                zeros = nn.initializers.zeros_init()
+                biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
+        visible = attention_mask(num_frames, context_mask(size, *self.attention_context))
+        return LayerContext(length_mask(num_frames, size), visible, positions, biases)
+
+    def _positions(self, size: int) -> Float[Array, "R D"]:
+        return relative_positions(size - 1, size - 1, self.width).astype(self.dtype)
+
+    def _reduce(self, x: Array, num_frames: Array, whole: LayerContext) -> tuple[Array, LayerContext]:
+        """Every second frame, of what is around it."""
+        depthwise = DepthwiseConv1D(REDUCTION_KERNEL, REDUCTION_PADDING, dtype=self.dtype, name="reduction")
+        x = depthwise(zero_padding(x, num_frames))[:, ::2]
+        x = dense(self.width, self.width, name="reduction_out", dtype=self.dtype)(x)
+        return x, whole._replace(
+            frame_mask=whole.frame_mask[:, ::2],
+            attention_mask=whole.attention_mask[:, ::2, ::2],
+            positions=None if whole.positions is None else self._positions(x.shape[1]),
+        )
+
+    def _layer_fields(self) -> dict[str, Any]:
+        """The fields that a layer shares with the encoder, by name."""
+        return {
+            name: getattr(self, name) for name in SqueezeformerLayer.__dataclass_fields__ if name not in MODULE_FIELDS
+        }

@@ -1,0 +1,64 @@
+"""The Squeezeformer encoder: arguments of the peer's class, their defaults, and the fields they become here."""
+
+from typing import Any
+
+from jaxspeech.interop.nemo.arguments import (
+    Required,
+    Row,
+    Section,
+    among,
+    flag,
+    integer,
+    only,
+    optional,
+    share,
+    size,
+)
+from jaxspeech.interop.nemo.sections.conformer import pair
+
+
+def _finish(encoder: dict[str, Any]) -> None:
+    if encoder["width"] % encoder["num_heads"]:
+        raise ValueError(f"d_model {encoder['width']} has no {encoder['num_heads']} heads")
+    if encoder["subsampling_channels"] == -1:
+        encoder["subsampling_channels"] = encoder["width"]
+    if encoder["output_width"] in (None, -1, encoder["width"]):
+        encoder["output_width"] = None
+    # The peer's batch norms count the padding.
+    encoder["norm_over_padding"] = True
+
+
+SQUEEZEFORMER = Section(
+    "squeezeformer",
+    (
+        Row("n_layers", "num_layers", Required, integer(1, 512)),
+        Row("d_model", "width", Required, size),
+        Row("n_heads", "num_heads", 4, size),
+        Row("feat_out", "output_width", -1, optional(integer(-1, 1 << 14)), lambda width: width or -1),
+        Row("time_reduce_idx", "reduce_at", None, optional(integer(0, 511))),
+        Row("time_recovery_idx", "recover_at", None, optional(integer(0, 511))),
+        Row("subsampling", "subsampling", "dw_striding", among("dw_striding", "striding", "stacking")),
+        Row("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
+        Row("subsampling_conv_channels", "subsampling_channels", -1, integer(-1, 1 << 14)),
+        Row("ff_expansion_factor", "ff_expansion", 4, integer(1, 64)),
+        Row("self_attention_model", "attention", "rel_pos", among("rel_pos", "abs_pos")),
+        Row("att_context_size", "attention_context", (-1, -1), lambda value: pair(value or (-1, -1))),
+        Row("xscaling", "xscaling", True, flag),
+        Row("untie_biases", "untied_biases", True, flag),
+        Row("conv_kernel_size", "conv_kernel", 31, integer(1, 1024)),
+        Row(
+            "conv_norm_type",
+            "conv_norm",
+            "batch_norm",
+            lambda norm: among("batch_norm", "layer_norm")(norm).removesuffix("_norm"),
+            lambda norm: f"{norm}_norm",
+        ),
+        Row("dropout", "dropout", 0.1, share),
+        Row("dropout_emb", "dropout_emb", 0.1, share),
+        Row("dropout_att", "dropout_att", 0.0, share),
+        only("adaptive_scale", True),
+    ),
+    # Memory and speed; feat_in shows in the weights.
+    frozenset({"feat_in", "pos_emb_max_len"}),
+    finish=_finish,
+)

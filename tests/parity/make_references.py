@@ -1,0 +1,349 @@
+"""Makes tests/parity/references: small models of the peer's with random weights, and what it computes with them.
+
+    PEERS_PYTHON tests/parity/make_references.py [FAMILY ...]
+
+It needs NeMo 3. That has no Squeezeformer any more: NEMO_2 in the environment is the folder of an unpacked wheel of
+nemo_toolkit 2.2, of which three files are taken. Each utterance goes through the encoder alone, without padding, so
+that nothing depends on how the peer treats padding; where an array has no frame of an utterance it holds NaN. The keys
+are those of the other reference files: features, layers, encoder output, log-probabilities or joint, losses, norms of
+gradients, text.
+"""
+
+import gzip
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+
+FOLDER = Path(__file__).parent / "references"
+LABELS = list(" abcdefghijklmnopqrstuvwxyz'")
+TEXTS = ("a small test", "of it")
+NUM_SAMPLES = (64 * 160, 44 * 160)  # frames that are a multiple of every subsampling factor
+MODULES = "nemo.collections.asr.modules"
+PREPROCESSOR = {
+    "_target_": f"{MODULES}.AudioToMelSpectrogramPreprocessor",
+    "sample_rate": 16000,
+    "window_size": 0.025,
+    "features": 32,
+    "n_fft": 512,
+    "dither": 0.0,
+    "pad_to": 0,
+}
+ENCODERS = {
+    "squeezeformer_ctc": {
+        "_target_": f"{MODULES}.SqueezeformerEncoder",
+        "n_layers": 4,
+        "d_model": 16,
+        "n_heads": 2,
+        "subsampling_conv_channels": 8,
+        "ff_expansion_factor": 2,
+        "conv_kernel_size": 7,
+        "time_reduce_idx": 1,
+    },
+    "squeezeformer_abs": {
+        "_target_": f"{MODULES}.SqueezeformerEncoder",
+        "n_layers": 3,
+        "d_model": 16,
+        "feat_out": 12,
+        "n_heads": 2,
+        "subsampling": "striding",
+        "subsampling_conv_channels": 4,
+        "self_attention_model": "abs_pos",
+        "att_context_size": [4, 2],
+        "ff_expansion_factor": 1,
+        "conv_kernel_size": 5,
+        "conv_norm_type": "layer_norm",
+        "time_reduce_idx": 0,
+        "time_recovery_idx": 1,
+    },
+    "lstm_ctc": {
+        "_target_": f"{MODULES}.RNNEncoder",
+        "n_layers": 2,
+        "d_model": 24,
+        "proj_size": 16,
+        "bidirectional": True,
+        "subsampling": "stacking",
+        "subsampling_factor": 4,
+    },
+    "lstm_rnnt": {
+        "_target_": f"{MODULES}.RNNEncoder",
+        "n_layers": 2,
+        "d_model": 24,
+        "proj_size": 16,
+        "bidirectional": False,
+        "subsampling": "striding",
+        "subsampling_factor": 4,
+        "subsampling_conv_channels": 4,
+    },
+    "transformer_ctc": {
+        "_target_": f"{MODULES}.TransformerEncoder",
+        "n_layers": 2,
+        "d_model": 32,
+        "n_heads": 2,
+        "ff_expansion": 1.5,
+        "qk_norm": True,
+    },
+    "transformer_abs": {
+        "_target_": f"{MODULES}.TransformerEncoder",
+        "n_layers": 2,
+        "d_model": 32,
+        "n_heads": 2,
+        "ff_expansion": 1.0,
+        "feat_out": 12,
+        "subsampling": "stacking_norm",
+        "qkv_bias": True,
+        "pre_block_norm": False,
+        "self_attention_model": "abs_pos",
+        "xscaling": True,
+        "attn_mode": "causal",
+    },
+}
+
+
+def add_squeezeformer() -> None:
+    """Gives the peer back the encoder that its version 2 had."""
+    import nemo.collections.asr.modules as modules
+    import nemo.collections.asr.parts.submodules.subsampling as subsampling
+
+    old = Path(os.environ["NEMO_2"]) / "nemo/collections/asr"
+
+    def load(file: str, name: str):
+        spec = importlib.util.spec_from_file_location(name, old / file)
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    parts = "nemo.collections.asr.parts.submodules"
+    subsampling.TimeReductionModule = load("parts/submodules/subsampling.py", "subsampling_2").TimeReductionModule
+    load("parts/submodules/squeezeformer_modules.py", f"{parts}.squeezeformer_modules")
+    encoder = load("modules/squeezeformer_encoder.py", f"{MODULES}.squeezeformer_encoder")
+    modules.SqueezeformerEncoder = encoder.SqueezeformerEncoder
+
+
+def build(name: str):
+    """The model, in evaluation mode, with nothing at its initial value."""
+    from nemo.collections.asr.models import EncDecCTCModel, EncDecRNNTModel
+
+    torch.manual_seed(5)
+    encoder = ENCODERS[name] | {"feat_in": PREPROCESSOR["features"]}
+    width = max(encoder.get("feat_out", -1), 0) or encoder.get("proj_size") or encoder["d_model"]
+    config = {"sample_rate": 16000, "labels": LABELS, "preprocessor": PREPROCESSOR, "encoder": encoder}
+    if name.endswith("rnnt"):
+        prednet = {"pred_hidden": 12, "pred_rnn_layers": 2, "rnn_hidden_size": 20, "t_max": None, "dropout": 0.1}
+        config["decoder"] = {"_target_": f"{MODULES}.RNNTDecoder", "vocab_size": len(LABELS), "prednet": prednet}
+        jointnet = {
+            "joint_hidden": 12,
+            "activation": "relu",
+            "dropout": 0.1,
+            "encoder_hidden": width,
+            "pred_hidden": 12,
+        }
+        config["joint"] = {"_target_": f"{MODULES}.RNNTJoint", "num_classes": len(LABELS), "jointnet": jointnet}
+        config["joint"]["vocabulary"] = LABELS
+        # The batched search of the peer cannot start an LSTM whose cells are wider than its output.
+        config["decoding"] = {"strategy": "greedy", "greedy": {"max_symbols": 10}}
+        config["loss"] = {"loss_name": "default"}
+        config["model_defaults"] = {"enc_hidden": width, "pred_hidden": 12}
+        model = EncDecRNNTModel(OmegaConf.create(config))
+    else:
+        config["decoder"] = {
+            "_target_": f"{MODULES}.ConvASRDecoder",
+            "feat_in": width,
+            "num_classes": len(LABELS),
+            "vocabulary": LABELS,
+        }
+        model = EncDecCTCModel(OmegaConf.create(config))
+    noise = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for key, value in model.state_dict().items():
+            if not value.is_floating_point() or key.startswith("preprocessor") or key.endswith("embed.weight"):
+                continue
+            centre, spread = (1.0, 0.2) if value.ndim == 1 and value.mean() > 0.5 else (0.0, 0.1)
+            value.copy_((value if centre == 0.0 else centre) + spread * torch.randn(value.shape, generator=noise))
+            if key.endswith("running_var"):
+                value.abs_().add_(0.1)
+        if name.endswith("rnnt"):
+            for part in (model.joint.enc, model.joint.pred, model.joint.joint_net[-1]):
+                part.weight *= 4
+    # On a CPU the attention of the peer's Transformer has no gradient.
+    return model.requires_grad_(not name.startswith("transformer")).eval()
+
+
+def audio() -> np.ndarray:
+    """Two waveforms of tones in noise, on a coarse grid that packs well."""
+    rng = np.random.default_rng(3)
+    time = np.arange(max(NUM_SAMPLES)) / 16000
+    waves = np.zeros((len(NUM_SAMPLES), max(NUM_SAMPLES)), np.float32)
+    for row, count in enumerate(NUM_SAMPLES):
+        pitches = np.repeat(rng.uniform(150, 3000, 8), -(-count // 8))[:count]
+        wave = 0.2 * np.sin(2 * np.pi * pitches * time[:count]) + 0.005 * rng.standard_normal(count)
+        waves[row, :count] = np.round(wave * 1024) / 1024
+    return waves
+
+
+def recorded(model) -> dict[str, list]:
+    """What the subsampling, the positions and the layers return from now on, call by call."""
+    outputs: dict[str, list] = {}
+
+    def record(key: str, module) -> None:
+        def hook(_, inputs, output) -> None:
+            output = output if isinstance(output, tuple) else (output,)
+            outputs.setdefault(key, []).append([x for x in output if torch.is_tensor(x)])
+
+        module.register_forward_hook(hook)
+
+    encoder = model.encoder
+    record("pre_encode", encoder.pre_encode)
+    if getattr(encoder, "pos_enc", None) is not None:
+        record("pos_enc", encoder.pos_enc)
+    layers = encoder.layers
+    if type(encoder).__name__ == "RNNEncoder":
+        layers = layers[2::3]  # LSTM, norm and dropout are one of ours
+    for i, layer in enumerate(layers):
+        record(f"layer{i}", layer)
+    return outputs
+
+
+def stacked(rows: list[torch.Tensor]) -> np.ndarray:
+    """Rows of several lengths side by side, NaN where one has ended; one frame more, as the features have."""
+    longest = 1 + max(len(row) for row in rows)
+    whole = np.full((len(rows), longest, *rows[0].shape[1:]), np.nan, np.float32)
+    for row, values in enumerate(rows):
+        whole[row, : len(values)] = values.detach().numpy()
+    return whole
+
+
+def make(name: str) -> None:
+    model = build(name)
+    samples = audio()
+    counts = torch.tensor(NUM_SAMPLES)
+    targets = [[LABELS.index(c) for c in text] for text in TEXTS]
+    padded = np.zeros((2, max(map(len, targets))), np.int64)
+    for row, ids in enumerate(targets):
+        padded[row, : len(ids)] = ids
+    with torch.no_grad():
+        features, lengths = model.preprocessor(input_signal=torch.from_numpy(samples), length=counts)
+    arrays = {"audio": samples, "audio_len": counts.numpy(), "feats": features.numpy(), "feats_len": lengths.numpy()}
+    arrays |= {"targets": padded, "target_len": np.array(list(map(len, targets)))}
+    if name.endswith("rnnt"):
+        balance(model, features)
+    outputs = recorded(model)
+
+    encoded, heads, losses = [], [], []
+    for row, ids in enumerate(targets):
+        one = features[row : row + 1, :, : lengths[row]]
+        x, n = model.encoder(audio_signal=one, length=lengths[row : row + 1])
+        encoded.append(x[0].T)
+        labels, num_labels = torch.tensor([ids]), torch.tensor([len(ids)])
+        if name.endswith("rnnt"):
+            predicted, _, _ = model.decoder(targets=labels, target_length=num_labels)
+            model.joint.log_softmax = False
+            logits = model.joint.joint(x.transpose(1, 2), predicted.transpose(1, 2))
+            model.joint.log_softmax = None  # what it does on a CPU while it decodes
+            log_probs = logits.log_softmax(-1)
+            heads.append(logits[0])
+            losses.append(rnnt_loss(log_probs[0], ids))
+        else:
+            log_probs = model.decoder(encoder_output=x)
+            heads.append(log_probs[0])
+            losses.append(
+                torch.nn.functional.ctc_loss(
+                    log_probs.transpose(0, 1), labels, n, num_labels, blank=len(LABELS), reduction="none"
+                )[0]
+            )
+    loss = torch.stack(losses).mean()
+    if loss.requires_grad:
+        loss.backward()
+    gradients = {key: p.grad for key, p in model.named_parameters() if p.grad is not None}
+
+    num_frames = np.array([len(row) for row in encoded])
+    arrays |= {"enc_out": stacked(encoded).transpose(0, 2, 1), "enc_out_len": num_frames}
+    for key, calls in outputs.items():
+        arrays[f"enc.{key}.0" if key in ("pre_encode", "pos_enc") else f"enc.{key}"] = stacked([c[0][0] for c in calls])
+    arrays["enc.pre_encode.1"] = num_frames
+    arrays.setdefault("enc.pos_enc.0", arrays["enc.pre_encode.0"])
+    arrays |= {"grad_names": np.array(list(gradients)), "grad_loss": loss.detach().numpy()}
+    arrays["grad_norms"] = np.array([g.norm() for g in gradients.values()], np.float32)
+    per_utterance = np.array([x.item() for x in losses], np.float32)
+    said = {"blank_id": len(LABELS)}
+    with torch.no_grad():
+        if name.endswith("rnnt"):
+            arrays |= {"joint_raw": joint(heads), "loss_pytorch": per_utterance}
+            said["rnnt_greedy_batch"] = [
+                decoded(
+                    model.decoding.rnnt_decoder_predictions_tensor(
+                        x.T[None], torch.tensor([len(x)]), return_hypotheses=True
+                    )
+                )
+                for x in encoded
+            ]
+        else:
+            arrays |= {"log_probs": stacked(heads), "ctc_loss_per_utt": per_utterance, "ctc_loss": per_utterance.mean()}
+            best = [np.argmax(x.detach().numpy(), -1) for x in heads]
+            arrays["greedy_argmax"] = np.stack([np.pad(b, (0, max(num_frames) - len(b))) for b in best])
+            said["ctc_reduction"] = "mean_batch"
+            said["ctc_greedy_batch"] = [
+                decoded(
+                    model.decoding.ctc_decoder_predictions_tensor(
+                        x[None], torch.tensor([len(x)]), return_hypotheses=True
+                    )
+                )
+                for x in heads
+            ]
+    FOLDER.mkdir(exist_ok=True)
+    file = FOLDER / f"{name}.nemo"
+    model.save_to(str(file))
+    file.write_bytes(gzip.compress(file.read_bytes(), mtime=0))  # as older versions of the peer wrote them
+    np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
+    (FOLDER / f"{name}.json").write_text(json.dumps(said, indent=1) + "\n")
+
+
+def balance(model, features: torch.Tensor) -> None:
+    """Lets the blank win half of the time: else it would say nothing, or a token in every frame, as often as it may."""
+    model.joint.log_softmax = False
+    with torch.no_grad():
+        encoded, _ = model.encoder(audio_signal=features[:1], length=torch.tensor([features.shape[-1]]))
+        predicted, _, _ = model.decoder(targets=torch.arange(28)[None], target_length=torch.tensor([28]))
+        logits = model.joint.joint(encoded.transpose(1, 2), predicted.transpose(1, 2))
+        model.joint.joint_net[-1].bias[-1] -= (logits[..., -1] - logits[..., :-1].amax(-1)).median()
+    model.joint.log_softmax = None
+
+
+def decoded(hypotheses) -> dict:
+    (hypothesis,) = hypotheses
+    return {"text": hypothesis.text, "score": float(hypothesis.score)}
+
+
+def joint(rows: list[torch.Tensor]) -> np.ndarray:
+    """[T, U + 1, W] of several sizes side by side, NaN where one has ended."""
+    frames, labels, outputs = (max(row.shape[i] for row in rows) for i in range(3))
+    whole = np.full((len(rows), frames + 1, labels, outputs), np.nan, np.float32)
+    for row, values in enumerate(rows):
+        whole[row, : values.shape[0], : values.shape[1]] = values.detach().numpy()
+    return whole
+
+
+def rnnt_loss(log_probs: torch.Tensor, labels: list[int]) -> torch.Tensor:
+    """Minus the log-probability of the labels, over [T, U + 1, V + 1], the blank last; place by place."""
+    frames = log_probs.shape[0]
+    alpha: dict[tuple[int, int], torch.Tensor] = {(0, 0): torch.zeros(())}
+    for t in range(frames):
+        for u in range(len(labels) + 1):
+            ways = [alpha[t - 1, u] + log_probs[t - 1, u, -1]] if t > 0 else []
+            ways += [alpha[t, u - 1] + log_probs[t, u - 1, labels[u - 1]]] if u > 0 else []
+            if ways:
+                alpha[t, u] = torch.logsumexp(torch.stack(ways), 0)
+    return -(alpha[frames - 1, len(labels)] + log_probs[frames - 1, len(labels), -1])
+
+
+if __name__ == "__main__":
+    for family in sys.argv[1:] or ENCODERS:
+        if family.startswith("squeezeformer"):
+            add_squeezeformer()
+        make(family)
+        print(family, {f.suffix: f.stat().st_size for f in FOLDER.glob(f"{family}.*")})
