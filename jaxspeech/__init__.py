@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from jaxspeech.errors import SpeechError as SpeechError
     from jaxspeech.hub import list_models as list_models
     from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
+    from jaxspeech.loading import from_pretrained as from_pretrained
+    from jaxspeech.loading import load as load
     from jaxspeech.recognizer import Recognizer as Recognizer
-    from jaxspeech.recognizer import from_pretrained as from_pretrained
-    from jaxspeech.recognizer import load as load
 
 # Each public name and the module that defines it; a module's own name stands for itself.
 PUBLIC = {
@@ -28,9 +28,9 @@ PUBLIC = {
     "Recognizer": "jaxspeech.recognizer",
     "SpeechError": "jaxspeech.errors",
     "build": "jaxspeech.configuration",
-    "from_pretrained": "jaxspeech.recognizer",
+    "from_pretrained": "jaxspeech.loading",
     "list_models": "jaxspeech.hub",
-    "load": "jaxspeech.recognizer",
+    "load": "jaxspeech.loading",
     "losses": "jaxspeech.losses",
 }
 

@@ -9,92 +9,27 @@ read ahead (threads) -> batches of similar length -> one compiled program for ea
 import functools
 import os
 import warnings
-from collections import deque
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from tqdm import tqdm
 
-from jaxspeech.archive import Archive, load_archive, save_archive
+from jaxspeech.archive import Archive, save_archive
 from jaxspeech.audio.convert import Channel
 from jaxspeech.cache import enable_compilation_cache
 from jaxspeech.changes import change_attention, change_decoding, change_vocabulary
-from jaxspeech.configuration import DTYPES, build
-from jaxspeech.errors import ArchiveError, AudioError, ConfigError, SpeechError, did_you_mean
-from jaxspeech.hub import download, is_hub_name
-from jaxspeech.inference.batching import Shape, plan_batches
+from jaxspeech.configuration import build
+from jaxspeech.errors import ConfigError
 from jaxspeech.inference.hypothesis import Hypothesis
-from jaxspeech.inference.inputs import Recording, find_recordings, read_recording
-from jaxspeech.inference.programs import Prediction, Programs
-from jaxspeech.inference.read_ahead import Window, read_windows
-from jaxspeech.interop.nemo import load_nemo, remarks, save_nemo
+from jaxspeech.inference.inputs import read_recording
+from jaxspeech.inference.transcription import Transcriber, Wanted
+from jaxspeech.interop.nemo import remarks, save_nemo
 from jaxspeech.interop.onnx import export_onnx
 from jaxspeech.interop.stablehlo import export_stablehlo
-from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
 from jaxspeech.tasks.encoder import EncoderOnly, encoder_only
-from jaxspeech.tasks.inference import for_inference, with_search
+from jaxspeech.tasks.inference import for_inference
 from jaxspeech.text.tokenizer import Tokenizer
-
-# A .nemo file comes in the form for inference, array by array to the device: never two copies of the model.
-_load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)
-LOADERS = {".jaxspeech": load_archive, ".nemo": _load_nemo}
-EXAMPLE_NAME = "nvidia/parakeet-tdt-0.6b-v2"
-T = TypeVar("T")
-
-
-def load(
-    path: str | os.PathLike[str], *, dtype: str | None = None, head: str | None = None, beam_size: int | None = None
-) -> "Recognizer":
-    """A model file, ready to transcribe.
-
-    Args:
-      path: a .jaxspeech archive, a .nemo file, or the name of a model on the Hugging Face Hub ("organisation/model").
-      dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None is as in the file.
-      head: "transducer" or "ctc": which of a hybrid model's heads decides; None is as in the file.
-      beam_size: hypotheses of a transducer's search; 1 is the greedy search, None is as in the file.
-
-    Raises:
-      ArchiveError: no such file, another kind of file, or a damaged one.
-      ConfigError: a model that this version cannot build, an unknown dtype, or a search that the model does not have.
-    """
-    if dtype is not None and dtype not in DTYPES:
-        raise ConfigError(f"dtype {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
-    if not os.path.exists(path) and is_hub_name(os.fspath(path)):
-        path = download(os.fspath(path))
-    path = Path(path)
-    if path.suffix not in LOADERS:
-        raise ArchiveError(f"{path}: expected a .jaxspeech or .nemo file, or a Hub name such as {EXAMPLE_NAME}")
-    archive = LOADERS[path.suffix](path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
-    return Recognizer(archive._replace(model=with_search(archive.model, head=head, beam_size=beam_size)), dtype=dtype)
-
-
-def from_pretrained(
-    name: str, *, filename: str | None = None, revision: str | None = None, **options: Any
-) -> "Recognizer":
-    """A model of the Hugging Face Hub; `load(name)` with a choice of its file and revision.
-
-    Args:
-      name: "organisation/model", or one of the names of `list_models`, with or without "nvidia/".
-      filename: which of the repository's files; needed where it has several models.
-      revision: branch, tag or commit; the main branch by default.
-      options: of `load`.
-
-    Raises:
-      ArchiveError: it cannot be had; or as `load`.
-    """
-    return load(download(name, filename=filename, revision=revision), **options)
-
-
-class Wanted(NamedTuple):
-    """What a call of `transcribe` asked for."""
-
-    batch_size: int
-    timestamps: bool
-    log_probs: bool
 
 
 class Recognizer:
@@ -123,7 +58,7 @@ class Recognizer:
         self.variables = jax.device_put(variables)
         self.tokenizer = archive.tokenizer
         self.metadata = archive.metadata
-        self._programs = Programs(self.task)
+        self._transcriber = Transcriber(self.task, self.tokenizer)
 
     @property
     def archive(self) -> Archive:
@@ -259,100 +194,4 @@ class Recognizer:
         read = functools.partial(
             read_recording, sample_rate=self.task.sample_rate, array_rate=sample_rate, channel=channel
         )
-
-        def results() -> Iterator[Hypothesis]:
-            for window in read_windows(find_recordings(inputs), read, sample_rate=self.task.sample_rate):
-                found = in_order(self._transcribe_window(window, wanted))
-                for (recording, _), result in zip(window, found, strict=True):
-                    if isinstance(result, Hypothesis):
-                        yield result
-                    elif on_error == "raise":
-                        raise result
-                    else:
-                        yield Hypothesis("", 0.0, (), 0.0, 0.0, recording.source, error=str(result))
-
-        return results()
-
-    def _transcribe_window(self, window: Window, wanted: Wanted) -> Iterator[tuple[int, Hypothesis | SpeechError]]:
-        """Each recording's place in the window and its result, in whatever order they come."""
-        shortest = self.task.frame_seconds * self.task.sample_rate
-        audio: dict[int, np.ndarray] = {}
-        for i, (_, samples) in enumerate(window):
-            if isinstance(samples, SpeechError):
-                yield i, samples
-            elif len(samples) < shortest:
-                yield i, self._hypothesis(*window[i], wanted)
-            else:
-                audio[i] = samples
-        for shape, prediction in self._predict(audio, wanted):
-            for row, i in enumerate(shape.indices):
-                recording, samples = window[i]
-                if isinstance(prediction, AudioError):
-                    yield i, AudioError(f"{recording.source}: {prediction}")
-                else:
-                    yield i, self._hypothesis(recording, samples, wanted, prediction, row)
-
-    def _predict(self, audio: dict[int, np.ndarray], wanted: Wanted) -> Iterator[tuple[Shape, Prediction | AudioError]]:
-        """Batches and what the model says of them; the next one is on the device while this one is worked on."""
-        lengths = {i: len(samples) for i, samples in audio.items()}
-        waiting = deque(plan_batches(lengths, batch_size=wanted.batch_size, sample_rate=self.task.sample_rate))
-        running: deque[tuple[Shape, Prediction]] = deque()
-        while waiting or running:
-            if waiting and len(running) < 2:
-                shape = waiting.popleft()
-                try:
-                    started = self._programs.start(self.variables, shape, audio, log_probs=wanted.log_probs)
-                    running.append((shape, started))
-                except AudioError as error:
-                    if shape.rows == 1:
-                        yield shape, error
-                    # What does not fit together may fit one by one.
-                    waiting.extendleft(Shape((i,), 1, shape.length) for i in shape.indices if shape.rows > 1)
-            else:
-                shape, prediction = running.popleft()
-                yield shape, jax.device_get(prediction)
-
-    def _hypothesis(
-        self, recording: Recording, samples: Any, wanted: Wanted, prediction: Prediction | None = None, row: int = 0
-    ) -> Hypothesis:
-        """The transcript in one row of a prediction; an empty one without a prediction."""
-        hypothesis = Hypothesis("", 0.0, (), 0.0, len(samples) / self.task.sample_rate, recording.source)
-        if prediction is None:
-            spans = () if wanted.timestamps else None
-            log_probs = np.zeros((0, self.task.vocab_size + 1), np.float32) if wanted.log_probs else None
-            return hypothesis._replace(words=spans, segments=spans, chars=spans, log_probs=log_probs)
-
-        tokens = prediction.tokens
-        num_tokens = int(tokens.num_tokens[row])
-        ids, confidence = tokens.ids[row, :num_tokens].tolist(), tokens.confidence[row, :num_tokens]
-        hypothesis = hypothesis._replace(
-            text=self.tokenizer.decode(ids),
-            score=float(tokens.score[row]),
-            tokens=tuple(ids),
-            confidence=float(confidence.mean()) if ids else 0.0,
-        )
-        if wanted.timestamps:
-            times = (tokens.starts[row, :num_tokens], tokens.ends[row, :num_tokens], confidence)
-            pieces = [self.tokenizer.pieces[i] for i in ids]
-            chars = token_times(pieces, *times, frame_seconds=self.task.frame_seconds)
-            words = word_times(self.tokenizer.word_spans(ids), *times, frame_seconds=self.task.frame_seconds)
-            spans = [tuple(_later(x, recording.offset) for x in part) for part in (words, segment_times(words), chars)]
-            hypothesis = hypothesis._replace(words=spans[0], segments=spans[1], chars=spans[2])
-        if prediction.log_probs is not None and prediction.num_frames is not None:
-            hypothesis = hypothesis._replace(log_probs=prediction.log_probs[row, : prediction.num_frames[row]].copy())
-        return hypothesis
-
-
-def _later(span: TimedText, seconds: int | float) -> TimedText:
-    return span._replace(start=span.start + seconds, end=span.end + seconds)
-
-
-def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
-    """Results with their places 0, 1, ..., each as soon as those before it are there."""
-    waiting: dict[int, T] = {}
-    place = 0
-    for i, result in results:
-        waiting[i] = result
-        while place in waiting:
-            yield waiting.pop(place)
-            place += 1
+        return self._transcriber.transcribe(self.variables, inputs, read, wanted, on_error=on_error)

@@ -27,24 +27,13 @@ ALLOWED = {
     "configuration": BASE | LAYERS | {"encoders", "decoders", "tasks"},
     "archive": BASE | {"configuration", "tasks", "text", "audio"},
     "interop": BASE | {"configuration", "tasks", "text", "audio", "archive"},
-    "inference": BASE | {"audio", "search", "tasks"},
+    "inference": BASE | {"audio", "search", "tasks", "text"},
     "cache": BASE,
     "hub": BASE,
     "changes": BASE | {"archive", "configuration", "tasks", "text"},
     "recognizer": BASE
-    | {
-        "archive",
-        "interop",
-        "configuration",
-        "tasks",
-        "text",
-        "audio",
-        "search",
-        "inference",
-        "cache",
-        "hub",
-        "changes",
-    },
+    | {"archive", "cache", "changes", "configuration", "interop", "inference", "tasks", "text", "audio"},
+    "loading": BASE | {"archive", "configuration", "hub", "interop", "recognizer", "tasks"},
 }
 # Libraries that only some parts may use; the rest of the package does without.
 ONLY_IN = {

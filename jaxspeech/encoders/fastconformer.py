@@ -4,6 +4,7 @@ x, n = subsample(features, n);  x = layer(x, mask) for each of L layers;  y = W_
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -111,7 +112,7 @@ class FastConformer(nn.Module):
             raise ConfigError(f"global_frames {self.global_frames}: only attention 'rel_pos_local' has such")
 
     @property
-    def contexts(self) -> tuple[tuple[int, int], ...]:
+    def contexts(self) -> Sequence[tuple[int, int]]:
         """The attention contexts that the model is made for, that of inference first."""
         context: Any = self.attention_context
         return (context,) if isinstance(context[0], int) else context

@@ -1,0 +1,157 @@
+"""The way from recordings to hypotheses.
+
+read ahead (threads) -> batches of similar length -> one compiled program for each shape -> tokens -> text and times
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+
+from jaxspeech.errors import AudioError, SpeechError
+from jaxspeech.inference.batching import Shape, plan_batches
+from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.inputs import Recording, find_recordings
+from jaxspeech.inference.programs import Prediction, Programs
+from jaxspeech.inference.read_ahead import Window, read_windows
+from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
+from jaxspeech.tasks.task import Task
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Variables
+
+T = TypeVar("T")
+
+
+class Wanted(NamedTuple):
+    """What a call of `transcribe` asked for."""
+
+    batch_size: int
+    timestamps: bool
+    log_probs: bool
+
+
+class Transcriber:
+    """A task's compiled programs, and what becomes of their predictions."""
+
+    def __init__(self, task: Task, tokenizer: Tokenizer):
+        self._task = task
+        self._tokenizer = tokenizer
+        self._programs = Programs(task)
+
+    def transcribe(
+        self,
+        variables: Variables,
+        inputs: Any,
+        read: Callable[[Recording], np.ndarray | SpeechError],
+        wanted: Wanted,
+        *,
+        on_error: Literal["raise", "skip"],
+    ) -> Iterator[Hypothesis]:
+        """Hypotheses in the order of `inputs`, each as soon as it and those before it are there.
+
+        Args:
+          variables: of the task.
+          inputs: whatever `find_recordings` finds recordings in.
+          read: a recording's samples at the task's rate, or why there are none.
+          wanted: what to find out.
+          on_error: "raise", or "skip" with the reason in the hypothesis.
+        """
+        for window in read_windows(find_recordings(inputs), read, sample_rate=self._task.sample_rate):
+            found = in_order(self._window(variables, window, wanted))
+            for (recording, _), result in zip(window, found, strict=True):
+                if isinstance(result, Hypothesis):
+                    yield result
+                elif on_error == "raise":
+                    raise result
+                else:
+                    yield Hypothesis("", 0.0, (), 0.0, 0.0, recording.source, error=str(result))
+
+    def _window(
+        self, variables: Variables, window: Window, wanted: Wanted
+    ) -> Iterator[tuple[int, Hypothesis | SpeechError]]:
+        """Each recording's place in the window and its result, in whatever order they come."""
+        shortest = self._task.frame_seconds * self._task.sample_rate
+        audio: dict[int, np.ndarray] = {}
+        for i, (_, samples) in enumerate(window):
+            if isinstance(samples, SpeechError):
+                yield i, samples
+            elif len(samples) < shortest:
+                yield i, self._hypothesis(*window[i], wanted)
+            else:
+                audio[i] = samples
+        for shape, prediction in self._predict(variables, audio, wanted):
+            for row, i in enumerate(shape.indices):
+                recording, samples = window[i]
+                if isinstance(prediction, AudioError):
+                    yield i, AudioError(f"{recording.source}: {prediction}")
+                else:
+                    yield i, self._hypothesis(recording, samples, wanted, prediction, row)
+
+    def _predict(
+        self, variables: Variables, audio: dict[int, np.ndarray], wanted: Wanted
+    ) -> Iterator[tuple[Shape, Prediction | AudioError]]:
+        """Batches and what the model says of them; the next one is on the device while this one is worked on."""
+        lengths = {i: len(samples) for i, samples in audio.items()}
+        waiting = deque(plan_batches(lengths, batch_size=wanted.batch_size, sample_rate=self._task.sample_rate))
+        running: deque[tuple[Shape, Prediction]] = deque()
+        while waiting or running:
+            if waiting and len(running) < 2:
+                shape = waiting.popleft()
+                try:
+                    started = self._programs.start(variables, shape, audio, log_probs=wanted.log_probs)
+                    running.append((shape, started))
+                except AudioError as error:
+                    if shape.rows == 1:
+                        yield shape, error
+                    # What does not fit together may fit one by one.
+                    waiting.extendleft(Shape((i,), 1, shape.length) for i in shape.indices if shape.rows > 1)
+            else:
+                shape, prediction = running.popleft()
+                yield shape, jax.device_get(prediction)
+
+    def _hypothesis(
+        self, recording: Recording, samples: Any, wanted: Wanted, prediction: Prediction | None = None, row: int = 0
+    ) -> Hypothesis:
+        """The transcript in one row of a prediction; an empty one without a prediction."""
+        hypothesis = Hypothesis("", 0.0, (), 0.0, len(samples) / self._task.sample_rate, recording.source)
+        if prediction is None:
+            spans = () if wanted.timestamps else None
+            log_probs = np.zeros((0, self._task.vocab_size + 1), np.float32) if wanted.log_probs else None
+            return hypothesis._replace(words=spans, segments=spans, chars=spans, log_probs=log_probs)
+
+        tokens = prediction.tokens
+        num_tokens = int(tokens.num_tokens[row])
+        ids, confidence = tokens.ids[row, :num_tokens].tolist(), tokens.confidence[row, :num_tokens]
+        hypothesis = hypothesis._replace(
+            text=self._tokenizer.decode(ids),
+            score=float(tokens.score[row]),
+            tokens=tuple(ids),
+            confidence=float(confidence.mean()) if ids else 0.0,
+        )
+        if wanted.timestamps:
+            times = (tokens.starts[row, :num_tokens], tokens.ends[row, :num_tokens], confidence)
+            pieces = [self._tokenizer.pieces[i] for i in ids]
+            chars = token_times(pieces, *times, frame_seconds=self._task.frame_seconds)
+            words = word_times(self._tokenizer.word_spans(ids), *times, frame_seconds=self._task.frame_seconds)
+            spans = [tuple(_later(x, recording.offset) for x in part) for part in (words, segment_times(words), chars)]
+            hypothesis = hypothesis._replace(words=spans[0], segments=spans[1], chars=spans[2])
+        if prediction.log_probs is not None and prediction.num_frames is not None:
+            hypothesis = hypothesis._replace(log_probs=prediction.log_probs[row, : prediction.num_frames[row]].copy())
+        return hypothesis
+
+
+def _later(span: TimedText, seconds: int | float) -> TimedText:
+    return span._replace(start=span.start + seconds, end=span.end + seconds)
+
+
+def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
+    """Results with their places 0, 1, ..., each as soon as those before it are there."""
+    waiting: dict[int, T] = {}
+    place = 0
+    for i, result in results:
+        waiting[i] = result
+        while place in waiting:
+            yield waiting.pop(place)
+            place += 1

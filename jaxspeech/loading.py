@@ -1,0 +1,68 @@
+"""A model from a file or from the Hub, ready to transcribe.
+
+asr = load("model.jaxspeech")
+"""
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxspeech.archive import load_archive
+from jaxspeech.configuration import DTYPES
+from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
+from jaxspeech.hub import download, is_hub_name
+from jaxspeech.interop.nemo import load_nemo
+from jaxspeech.recognizer import Recognizer
+from jaxspeech.tasks.inference import with_search
+
+# A .nemo file comes in the form for inference, array by array to the device: never two copies of the model.
+_load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)
+LOADERS = {".jaxspeech": load_archive, ".nemo": _load_nemo}
+EXAMPLE_NAME = "nvidia/parakeet-tdt-0.6b-v2"
+
+
+def load(
+    path: str | os.PathLike[str], *, dtype: str | None = None, head: str | None = None, beam_size: int | None = None
+) -> Recognizer:
+    """A model file, ready to transcribe.
+
+    Args:
+      path: a .jaxspeech archive, a .nemo file, or the name of a model on the Hugging Face Hub ("organisation/model").
+      dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None is as in the file.
+      head: "transducer" or "ctc": which of a hybrid model's heads decides; None is as in the file.
+      beam_size: hypotheses of a transducer's search; 1 is the greedy search, None is as in the file.
+
+    Raises:
+      ArchiveError: no such file, another kind of file, or a damaged one.
+      ConfigError: a model that this version cannot build, an unknown dtype, or a search that the model does not have.
+    """
+    if dtype is not None and dtype not in DTYPES:
+        raise ConfigError(f"dtype {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
+    if not os.path.exists(path) and is_hub_name(os.fspath(path)):
+        path = download(os.fspath(path))
+    path = Path(path)
+    if path.suffix not in LOADERS:
+        raise ArchiveError(f"{path}: expected a .jaxspeech or .nemo file, or a Hub name such as {EXAMPLE_NAME}")
+    archive = LOADERS[path.suffix](path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
+    return Recognizer(archive._replace(model=with_search(archive.model, head=head, beam_size=beam_size)), dtype=dtype)
+
+
+def from_pretrained(
+    name: str, *, filename: str | None = None, revision: str | None = None, **options: Any
+) -> Recognizer:
+    """A model of the Hugging Face Hub; `load(name)` with a choice of its file and revision.
+
+    Args:
+      name: "organisation/model", or one of the names of `list_models`, with or without "nvidia/".
+      filename: which of the repository's files; needed where it has several models.
+      revision: branch, tag or commit; the main branch by default.
+      options: of `load`.
+
+    Raises:
+      ArchiveError: it cannot be had; or as `load`.
+    """
+    return load(download(name, filename=filename, revision=revision), **options)
