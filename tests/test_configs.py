@@ -23,8 +23,11 @@ from configs import (
     jasper_10x5dr,
     librispeech,
     librispeech_mini,
+    lstm_ctc,
+    lstm_transducer,
     quartznet_15x5,
     quickstart,
+    squeezeformer_ctc,
 )
 from configs.base import base_config
 from jaxspeech.configuration import build
@@ -49,6 +52,9 @@ RECIPES = {
     "contextnet": partial(contextnet.get_config, "256"),
     "conformer_ctc": conformer_ctc.get_config,
     "conformer_transducer": conformer_transducer.get_config,
+    "lstm_ctc": lstm_ctc.get_config,
+    "lstm_transducer": lstm_transducer.get_config,
+    "squeezeformer_ctc": squeezeformer_ctc.get_config,
     "fastconformer_hybrid:tdt": partial(fastconformer_hybrid.get_config, "small-tdt"),
 }
 
@@ -81,6 +87,9 @@ PEERS = {
     jasper_10x5dr: {"": 332_632_349},
     citrinet: {"256": 10_259_729, "512": 36_994_321, "1024": 141_224_337},
     contextnet: {"256": 14_522_513, "512": 40_761_489, "1024": 144_947_345},
+    lstm_ctc: {"": 137_449_729},
+    lstm_transducer: {"": 162_551_937},
+    squeezeformer_ctc: {"xsmall": 9_161_873, "medium_large": 125_485_569, "large": 236_828_545},
     conformer_ctc: {"small": 13_154_033, "medium": 30_768_897, "large": 121_960_961, "xlarge": 636_360_705},
     conformer_transducer: {"small": 14_610_753, "medium": 32_497_153, "large": 120_444_929, "xlarge": 644_253_185},
 }

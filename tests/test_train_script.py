@@ -140,6 +140,8 @@ ENCODERS = {
             {"filters": 16, "kernel": 5, "stride": 2, "residual": True, "residual_dense": True, "dropout": 0.1},
         ),
     },
+    "lstm": {"num_layers": 1, "width": 8, "cell_width": 12},
+    "squeezeformer": {"num_layers": 2, "width": 16, "num_heads": 2, "reduce_at": 0, "conv_kernel": 3},
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 from jaxspeech.configuration import build
 from jaxspeech.encoders.jasper import Block, Jasper
 from jaxspeech.errors import ConfigError
+from tests.encoders.properties import check_padding_and_batch, filled
 
 DENSE = Block(filters=6, kernel=3, repeat=2, residual=True, residual_dense=True)
 VARIANTS = {
@@ -24,37 +25,14 @@ VARIANTS = {
 
 
 def make(blocks: tuple[Block, ...], **fields):
-    module = Jasper(blocks, **fields)
-    rng = np.random.default_rng(0)
-    features = jnp.asarray(rng.normal(size=(3, 100, 20)), jnp.float32)
-    num_frames = jnp.array([99, 61, 30])
-    shapes = jax.eval_shape(module.init, jax.random.key(0), features, num_frames)
-    # Nothing at its initial value: zero biases and unit variances would hide mistakes.
-    variables = jax.tree_util.tree_map_with_path(
-        lambda path, x: jnp.asarray(
-            rng.uniform(0.5, 1.5, x.shape) if path[-1].key in ("var", "scale") else 0.2 * rng.normal(size=x.shape),
-            jnp.float32,
-        ),
-        shapes,
-    )
-    return module, variables, features, num_frames
+    return filled(Jasper(blocks, **fields))
 
 
 @pytest.mark.parametrize("blocks", VARIANTS.values(), ids=VARIANTS)
 def test_padding_and_batch_change_nothing(blocks: tuple[Block, ...]) -> None:
     module, variables, features, num_frames = make(blocks, activation="swish")
-    apply = jax.jit(module.apply)
-    encoded, lengths = apply(variables, features, num_frames)
-    assert encoded.shape == (3, -(-100 // module.total_factor), module.output_dim)
+    lengths = check_padding_and_batch(module, variables, features, num_frames)
     np.testing.assert_array_equal(lengths, -(-num_frames // module.total_factor))
-    padding = jnp.arange(100)[None, :, None] >= num_frames[:, None, None]
-    spoilt, _ = apply(variables, jnp.where(padding, jnp.nan, features), num_frames)
-    alone, _ = apply(variables, features[1:2, : num_frames[1]], num_frames[1:2])
-    assert np.isfinite(spoilt).all()
-    for b, n in enumerate(lengths.tolist()):
-        np.testing.assert_allclose(spoilt[b, :n], encoded[b, :n], atol=2e-5)
-    n = int(lengths[1])
-    np.testing.assert_allclose(alone[0, :n], encoded[1, :n], atol=2e-5)
 
 
 def test_training_does_not_see_the_padding_unless_told() -> None:

@@ -1,4 +1,4 @@
-"""AdamW, NovoGrad and clipping against a few lines of float64 NumPy written from torch's documentation and NovoGrad's paper."""
+"""AdamW, NovoGrad and clipping against a few lines of float64 NumPy, from torch's documentation and the paper."""
 
 import jax
 import jax.numpy as jnp

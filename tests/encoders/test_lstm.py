@@ -1,0 +1,34 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.configuration import build
+from jaxspeech.encoders.lstm import LSTMEncoder, reverse
+from jaxspeech.errors import ConfigError
+from tests.encoders.properties import check_padding_and_batch, filled
+
+SMALL = dict(num_layers=2, width=8, cell_width=12, subsampling_channels=4)
+
+
+@pytest.mark.parametrize("fields", [{}, {"bidirectional": False, "subsampling": "striding"}], ids=["both", "forward"])
+def test_padding_and_batch_change_nothing(fields: dict) -> None:
+    check_padding_and_batch(*filled(LSTMEncoder(**SMALL, **fields)))
+
+
+def test_reversing_leaves_the_padding() -> None:
+    x = jnp.arange(10.0).reshape(2, 5, 1)
+    np.testing.assert_array_equal(reverse(x, jnp.array([5, 3]))[..., 0], [[4, 3, 2, 1, 0], [7, 6, 5, 8, 9]])
+
+
+def test_one_direction_does_not_look_ahead_and_two_do() -> None:
+    for bidirectional in (False, True):
+        module, variables, features, num_frames = filled(LSTMEncoder(**SMALL, bidirectional=bidirectional))
+        encoded, _ = module.apply(variables, features, num_frames)
+        changed, _ = module.apply(variables, features.at[:, 40:].add(1.0), num_frames)
+        assert np.allclose(encoded[:, :10], changed[:, :10], atol=1e-5) != bidirectional
+
+
+def test_an_odd_width_for_two_directions_is_told() -> None:
+    config = {"task": "ctc", "features": {"name": "mel"}, "decoder": {"name": "ctc", "vocab_size": 3}}
+    with pytest.raises(ConfigError, match=r"model\.encoder: width is 7; with two directions it must be even"):
+        build(config | {"encoder": {"name": "lstm", **SMALL, "width": 7}})
