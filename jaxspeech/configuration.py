@@ -19,6 +19,7 @@ from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.jasper import Block, Jasper
 from jaxspeech.encoders.lstm import LSTMEncoder
 from jaxspeech.encoders.squeezeformer import Squeezeformer
+from jaxspeech.encoders.transformer import Transformer
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
@@ -45,7 +46,13 @@ class Kind(NamedTuple):
 
 
 FEATURES = {"mel": MelSpectrogram, "mfcc": MFCC}
-ENCODERS = {"fastconformer": FastConformer, "jasper": Jasper, "lstm": LSTMEncoder, "squeezeformer": Squeezeformer}
+ENCODERS = {
+    "fastconformer": FastConformer,
+    "jasper": Jasper,
+    "lstm": LSTMEncoder,
+    "squeezeformer": Squeezeformer,
+    "transformer": Transformer,
+}
 DECODERS = {"ctc": CTCHead, "transducer": TransducerDecoder}
 TASKS = {
     "ctc": Kind(CTCModel, ctc_task, "ctc"),

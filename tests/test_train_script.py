@@ -142,6 +142,7 @@ ENCODERS = {
     },
     "lstm": {"num_layers": 1, "width": 8, "cell_width": 12},
     "squeezeformer": {"num_layers": 2, "width": 16, "num_heads": 2, "reduce_at": 0, "conv_kernel": 3},
+    "transformer": {"num_layers": 1, "width": 16, "num_heads": 2},
 }
 
 

@@ -62,10 +62,7 @@ class SelfAttention(nn.Module):
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)
 
-        def project(name: str) -> Float[Array, "B T H K"]:
-            return dense(width, width, name=name, dtype=self.dtype, use_bias=self.use_bias)(x).reshape(b, t, *heads)
-
-        query, key, value = project("query"), project("key"), project("value")
+        query, key, value = self._project(x, heads)
         if positions is None:
             scores = jnp.einsum("bthk,bshk->bhts", query, key)
         else:
@@ -88,3 +85,13 @@ class SelfAttention(nn.Module):
         context = jnp.where(mask.any(-1)[:, None, :, None], context, jnp.zeros((), context.dtype))
         context = context.swapaxes(1, 2).reshape(b, t, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
+
+    def _project(self, x: Float[Array, "B T D"], heads: tuple[int, int]) -> tuple[Float[Array, "B T H K"], ...]:
+        """Query, key and value."""
+        b, t, width = x.shape
+        projections = (
+            dense(width, width, name=name, dtype=self.dtype, use_bias=self.use_bias)
+            for name in ("query", "key", "value")
+        )
+        query, key, value = (project(x).reshape(b, t, *heads) for project in projections)
+        return query, key, value

@@ -3,6 +3,7 @@
     striding     [conv 3x3 / 2, ReLU] x log2(factor), then W [C F'] -> D      (Dong et al., 2018)
     dw_striding  the same, all but the first split into depthwise and pointwise (Rekesh et al., 2023)
     stacking     W [factor F] -> D on frames side by side, after a layer norm for stacking_norm
+    feature_stacking  the same without bias, and with the last group where it is not full
 
 Padding is zeroed before every layer and after the last, so it never reaches a real frame.
 """
@@ -19,7 +20,7 @@ from jaxspeech.masks import zero_padding
 from jaxspeech.nn.initializers import dense, uniform_within
 from jaxspeech.nn.normalization import LayerNorm
 
-Subsampling = Literal["dw_striding", "striding", "stacking", "stacking_norm"]
+Subsampling = Literal["dw_striding", "striding", "stacking", "stacking_norm", "feature_stacking"]
 KERNEL, STRIDE = 3, 2
 
 
@@ -103,12 +104,18 @@ class ConvSubsampling(nn.Module):
 
 
 class StackingSubsampling(nn.Module):
-    """`factor` frames side by side; a last group that is not full is dropped, so no real frame sees padding."""
+    """`factor` frames side by side.
+
+    A last group that is not full is dropped, so that no real frame sees padding; with `keep_rest` it stays, filled up
+    with zeros.
+    """
 
     factor: int
     width: int
     norm: bool = False
     dtype: Any = jnp.float32
+    keep_rest: bool = False
+    use_bias: bool = True
 
     @nn.compact
     def __call__(
@@ -121,7 +128,8 @@ class StackingSubsampling(nn.Module):
         if self.norm:
             x = LayerNorm(dtype=self.dtype, name="norm")(x)
         x = x.reshape(b, groups, f * self.factor)
-        return dense(self.width, x.shape[-1], name="out", dtype=self.dtype)(x), num_frames // self.factor
+        num_frames = (num_frames + (self.factor - 1 if self.keep_rest else 0)) // self.factor
+        return dense(self.width, x.shape[-1], name="out", dtype=self.dtype, use_bias=self.use_bias)(x), num_frames
 
 
 def subsample(
@@ -136,10 +144,12 @@ def subsample(
     dtype: Any = jnp.float32,
 ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
     """Frames of `width` by a module of the caller's, "subsampling"; one projection where the factor is 1."""
-    if factor == 1:
+    if factor == 1 and kind != "feature_stacking":
         project = dense(width, features.shape[-1], name="subsampling", dtype=dtype)
         return project(zero_padding(features, num_frames)), num_frames
-    if kind in ("stacking", "stacking_norm"):
+    if kind == "feature_stacking":
+        module = StackingSubsampling(factor, width, False, dtype, keep_rest=True, use_bias=False, name="subsampling")
+    elif kind in ("stacking", "stacking_norm"):
         module = StackingSubsampling(factor, width, kind == "stacking_norm", dtype, name="subsampling")
     else:
         depthwise = kind == "dw_striding"

@@ -11,12 +11,13 @@ from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.jasper import Jasper
 from jaxspeech.encoders.lstm import LSTMEncoder
 from jaxspeech.encoders.squeezeformer import Squeezeformer
+from jaxspeech.encoders.transformer import Transformer
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
 from jaxspeech.types import Variables
 
-Encoder = FastConformer | Jasper | LSTMEncoder | Squeezeformer
+Encoder = FastConformer | Jasper | LSTMEncoder | Squeezeformer | Transformer
 # The random streams that training draws from.
 STREAMS = ("dither", "specaugment", "dropout", "stochastic_depth")
 

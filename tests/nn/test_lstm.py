@@ -5,18 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.nn.lstm import LSTM, LSTMState
+from jaxspeech.nn.lstm import LSTM
 
 
-def zeros(batch: int, lstm: LSTM) -> LSTMState:
-    return LSTMState(*2 * (jnp.zeros((batch, lstm.num_layers, lstm.width)),))
-
-
-@pytest.fixture
-def stack():
-    lstm = LSTM(width=5, num_layers=2, dropout=0.5)
+@pytest.fixture(params=[None, 6], ids=["plain", "projected"])
+def stack(request):
+    lstm = LSTM(width=5, num_layers=2, dropout=0.5, cell_width=request.param)
     x = jax.random.normal(jax.random.key(0), (3, 7, 4))
-    variables = lstm.init(jax.random.key(1), x, zeros(3, lstm))
+    variables = lstm.init(jax.random.key(1), x, lstm.initial_state(3))
     return lstm, variables, x
 
 
@@ -28,14 +24,15 @@ def by_hand(params, x):
 
     for layer in range(2):
         into, back = (jax.tree.map(np.float64, params[f"{name}_{layer}"]) for name in ("input", "hidden"))
+        project = np.float64(params.get(f"project_{layer}", np.eye(5)))
         outputs = np.zeros((*x.shape[:2], 5))
         for row in range(len(x)):
-            h, c = np.zeros(5), np.zeros(5)
+            h, c = np.zeros(5), np.zeros(len(project))
             for n in range(x.shape[1]):
                 gates = x[row, n] @ into["kernel"] + into["bias"] + h @ back["kernel"] + back["bias"]
-                i, f, g, o = gates[:5], gates[5:10], gates[10:15], gates[15:]
+                i, f, g, o = np.split(gates, 4)
                 c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-                h = sigmoid(o) * np.tanh(c)
+                h = (sigmoid(o) * np.tanh(c)) @ project
                 outputs[row, n] = h
         x = outputs
     return x
@@ -43,14 +40,14 @@ def by_hand(params, x):
 
 def test_equations(stack):
     lstm, variables, x = stack
-    outputs, _ = lstm.apply(variables, x, zeros(3, lstm))
+    outputs, _ = lstm.apply(variables, x, lstm.initial_state(3))
     np.testing.assert_allclose(outputs, by_hand(variables["params"], np.float64(x)), atol=1e-6)
 
 
 def test_step_by_step_is_all_at_once(stack):
     lstm, variables, x = stack
-    whole, last = lstm.apply(variables, x, zeros(3, lstm))
-    state, steps = zeros(3, lstm), []
+    whole, last = lstm.apply(variables, x, lstm.initial_state(3))
+    state, steps = lstm.initial_state(3), []
     for n in range(x.shape[1]):
         output, state = lstm.apply(variables, x[:, n : n + 1], state)
         steps.append(output[:, 0])
@@ -60,23 +57,24 @@ def test_step_by_step_is_all_at_once(stack):
 
 
 def test_forget_gate_starts_open(stack):
-    _, variables, _ = stack
-    assert (variables["params"]["input_0"]["bias"][5:10] == 1).all()
-    assert (variables["params"]["hidden_0"]["bias"][5:10] == 0).all()
-    others = jnp.delete(variables["params"]["input_0"]["bias"], jnp.arange(5, 10))
-    assert (jnp.abs(others) <= 5**-0.5).all() and others.std() > 0.1
+    lstm, variables, _ = stack
+    cells = lstm.cell_width or lstm.width
+    assert (variables["params"]["input_0"]["bias"][cells : 2 * cells] == 1).all()
+    assert (variables["params"]["hidden_0"]["bias"][cells : 2 * cells] == 0).all()
+    others = jnp.delete(variables["params"]["input_0"]["bias"], jnp.arange(cells, 2 * cells))
+    assert (jnp.abs(others) <= cells**-0.5).all() and others.std() > 0.1
 
 
 def test_dropout_lies_between_layers_only(stack):
     lstm, variables, x = stack
-    still, _ = lstm.apply(variables, x, zeros(3, lstm))
-    dropped, _ = lstm.apply(variables, x, zeros(3, lstm), train=True, rngs={"dropout": jax.random.key(2)})
+    still, _ = lstm.apply(variables, x, lstm.initial_state(3))
+    dropped, _ = lstm.apply(variables, x, lstm.initial_state(3), train=True, rngs={"dropout": jax.random.key(2)})
     assert not np.allclose(still, dropped)
     assert (dropped != 0).all()
 
 
 def test_bfloat16_products_keep_a_float32_state(stack):
     lstm, variables, x = stack
-    outputs, state = lstm.clone(dtype=jnp.bfloat16).apply(variables, x, zeros(3, lstm))
+    outputs, state = lstm.clone(dtype=jnp.bfloat16).apply(variables, x, lstm.initial_state(3))
     assert outputs.dtype == jnp.bfloat16 and state.cell.dtype == jnp.float32
-    np.testing.assert_allclose(outputs, lstm.apply(variables, x, zeros(3, lstm))[0], atol=0.02)
+    np.testing.assert_allclose(outputs, lstm.apply(variables, x, lstm.initial_state(3))[0], atol=0.02)

@@ -6,6 +6,7 @@ from jaxspeech.interop.nemo.sections.features import MEL, SPEC_AUGMENT
 from jaxspeech.interop.nemo.sections.jasper import JASPER
 from jaxspeech.interop.nemo.sections.lstm import LSTM
 from jaxspeech.interop.nemo.sections.squeezeformer import SQUEEZEFORMER
+from jaxspeech.interop.nemo.sections.transformer import TRANSFORMER
 
 # By the last part of `_target_`, whatever module of the peer it lived in over the years.
 PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL}
@@ -14,6 +15,7 @@ ENCODERS = {
     "ConvASREncoder": JASPER,
     "RNNEncoder": LSTM,
     "SqueezeformerEncoder": SQUEEZEFORMER,
+    "TransformerEncoder": TRANSFORMER,
 }
 DECODERS = {
     "ConvASRDecoder": CTC_HEAD,

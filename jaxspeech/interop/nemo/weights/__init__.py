@@ -9,6 +9,7 @@ from jaxspeech.interop.nemo.weights.jasper import jasper_rows
 from jaxspeech.interop.nemo.weights.lstm import lstm_rows
 from jaxspeech.interop.nemo.weights.rows import Row
 from jaxspeech.interop.nemo.weights.squeezeformer import squeezeformer_rows
+from jaxspeech.interop.nemo.weights.transformer import transformer_rows
 
 # What needs no place: the frontend's window and filters follow from its configuration; the count of batches has no use
 # with a fixed momentum; the encoder's positions are computed.
@@ -24,6 +25,7 @@ ENCODERS = {
     "jasper": jasper_rows,
     "lstm": lstm_rows,
     "squeezeformer": squeezeformer_rows,
+    "transformer": transformer_rows,
 }
 DECODERS = {"ctc": lambda decoder: CTC_HEAD, "transducer": transducer_rows}
 

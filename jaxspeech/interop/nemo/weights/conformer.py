@@ -68,6 +68,8 @@ def strided_convolutions(peer: str, ours: str, *, factor: int, channels: int, de
 
 def subsampling_rows(encoder: Mapping[str, Any]) -> list[Row]:
     """Those of the module that comes first."""
+    if encoder["subsampling"] == "feature_stacking":
+        return [Row("encoder.pre_encode.proj.weight", "params/encoder/subsampling/out/kernel", dense)]
     if encoder["subsampling_factor"] == 1:
         return linear("encoder.pre_encode", "params/encoder/subsampling")
     match encoder["subsampling"]:

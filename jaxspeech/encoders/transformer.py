@@ -1,0 +1,167 @@
+"""Transformer encoder (Vaswani et al., 2017), with the norms before the branches (Xiong et al., 2020).
+
+x, n = subsample(features, n);  x = norm x
+x += MHSA(norm x);  x += FF(norm x)   for each of L layers
+y = W_out norm x
+"""
+
+import math
+from functools import partial
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxspeech.masks import attention_mask, context_mask
+from jaxspeech.nn.dropout import Dropout
+from jaxspeech.nn.feedforward import FeedForward
+from jaxspeech.nn.fused_attention import FusedSelfAttention
+from jaxspeech.nn.initializers import dense
+from jaxspeech.nn.normalization import LayerNorm
+from jaxspeech.nn.positions import absolute_positions, relative_positions
+from jaxspeech.nn.subsampling import Subsampling, subsample
+
+MODULE_FIELDS = ("parent", "name")
+
+
+class TransformerLayer(nn.Module):
+    """The two branches; the fields are those of the same name in `Transformer`."""
+
+    num_heads: int
+    ff_expansion: int | float
+    qkv_bias: bool
+    qk_norm: bool
+    dropout: float
+    dtype: Any
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T D"], mask: Bool[Array, "B T T"], positions: Float[Array, "R D"] | None, train: bool
+    ) -> Float[Array, "B T D"]:
+        def dropout(y: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+            return Dropout(self.dropout)(y, train=train)
+
+        attention = FusedSelfAttention(
+            num_heads=self.num_heads,
+            qkv_bias=self.qkv_bias,
+            qk_norm=self.qk_norm,
+            dtype=self.dtype,
+            name="attention",
+        )
+        feed_forward = FeedForward(
+            self.ff_expansion,
+            dropout=self.dropout,
+            dtype=self.dtype,
+            activation=partial(jax.nn.gelu, approximate=False),
+            name="ff",
+        )
+        x += dropout(attention(LayerNorm(dtype=self.dtype, name="norm_attention")(x), mask, positions, train=train))
+        return x + dropout(feed_forward(LayerNorm(dtype=self.dtype, name="norm_ff")(x), train=train))
+
+
+class Transformer(nn.Module):
+    """Feature frames to encoder frames.
+
+    Attributes:
+      num_layers, width, num_heads: L, D, H.
+      subsampling, subsampling_factor, subsampling_channels: see `nn.subsampling`; a factor of 1 is one projection.
+      ff_expansion: hidden width of the feed-forwards, as a multiple of D.
+      attention: Transformer-XL's relative positions, absolute ones added to the input, or none.
+      attention_context: frames that a query sees on the left and on the right, -1 without limit.
+      qkv_bias: a bias on the projection to query, key and value.
+      qk_norm: normalise each head's query and key.
+      norm_in: normalise the subsampled frames.
+      xscaling: multiply the subsampled frames by sqrt(D).
+      output_width: projects the output, None keeps D.
+      dropout, dropout_pre_encoder, dropout_emb: of the branches, the subsampled frames, the relative positions.
+      remat: recompute each layer in the backward pass instead of keeping what it computed.
+      dtype: of the matrix products; parameters, statistics and softmax stay float32.
+    """
+
+    num_layers: int
+    width: int
+    num_heads: int
+    subsampling: Subsampling = "feature_stacking"
+    subsampling_factor: int = 4
+    subsampling_channels: int = 256
+    ff_expansion: int | float = 4
+    attention: Literal["rel_pos", "abs_pos", "none"] = "rel_pos"
+    attention_context: tuple[int, int] = (-1, -1)
+    qkv_bias: bool = False
+    qk_norm: bool = False
+    norm_in: bool = True
+    xscaling: bool = False
+    output_width: int | None = None
+    dropout: float = 0.1
+    dropout_pre_encoder: float = 0.1
+    dropout_emb: float = 0.0
+    remat: bool = True
+    dtype: Any = jnp.float32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width % self.num_heads:
+            raise TypeError(f"width {self.width} has no {self.num_heads} heads")
+
+    @property
+    def total_factor(self) -> int:
+        """Feature frames per encoder frame."""
+        return self.subsampling_factor
+
+    @property
+    def output_dim(self) -> int:
+        """Width of the encoder's output."""
+        return self.output_width or self.width
+
+    @nn.compact
+    def __call__(
+        self,
+        features: Float[Array, "B T F"],
+        num_frames: Int[Array, " B"],
+        *,
+        train: bool = False,
+        return_layers: bool = False,
+    ) -> Any:
+        """Encodes `features`.
+
+        Returns:
+          (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
+          frames and of each layer's output. What lies beyond num_frames is finite and means nothing.
+        """
+        x, num_frames = subsample(
+            features,
+            num_frames,
+            kind=self.subsampling,
+            factor=self.subsampling_factor,
+            channels=self.subsampling_channels,
+            width=self.width,
+            dtype=self.dtype,
+        )
+        size, positions = x.shape[1], None
+        x = x * math.sqrt(self.width) if self.xscaling else x
+        if self.attention == "abs_pos":
+            x = x + absolute_positions(size, self.width).astype(x.dtype)
+        elif self.attention == "rel_pos":
+            positions = relative_positions(size - 1, size - 1, self.width).astype(self.dtype)
+            positions = Dropout(self.dropout_emb)(positions, train=train)
+        x = Dropout(self.dropout_pre_encoder)(x, train=train)
+        layers = [x]
+        if self.norm_in:
+            x = LayerNorm(dtype=self.dtype, name="norm_in")(x)
+        mask = attention_mask(num_frames, context_mask(size, *self.attention_context))
+        module = nn.remat(TransformerLayer, static_argnums=(4,)) if self.remat else TransformerLayer
+        for i in range(self.num_layers):
+            x = module(**self._layer_fields(), name=f"layers_{i}")(x, mask, positions, train)
+            layers.append(x)
+        x = LayerNorm(dtype=self.dtype, name="norm_out")(x)
+        if self.output_width is not None:
+            x = dense(self.output_width, self.width, name="out", dtype=self.dtype)(x)
+        return (x, num_frames, layers) if return_layers else (x, num_frames)
+
+    def _layer_fields(self) -> dict[str, Any]:
+        """The fields that a layer shares with the encoder, by name."""
+        return {
+            name: getattr(self, name) for name in TransformerLayer.__dataclass_fields__ if name not in MODULE_FIELDS
+        }

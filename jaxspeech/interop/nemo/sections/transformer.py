@@ -1,0 +1,74 @@
+"""The Transformer encoder: arguments of the peer's class, their defaults, and the fields they become here."""
+
+from typing import Any
+
+from jaxspeech.interop.nemo.arguments import (
+    Row,
+    Section,
+    among,
+    flag,
+    integer,
+    number,
+    optional,
+    share,
+    size,
+)
+
+# The peer's names -> ours.
+ATTENTION = {"rel_pos": "rel_pos", "abs_pos": "abs_pos", "no_pos": "none"}
+CONTEXTS = {"full": [-1, -1], "causal": [-1, 0]}
+
+
+def _attention(value: Any) -> str:
+    return "none" if value is None else ATTENTION[among(*ATTENTION)(value)]
+
+
+def _context(value: Any) -> list[int]:
+    return CONTEXTS[among(*CONTEXTS)(value)]
+
+
+def _attention_mode(context: Any) -> str:
+    for name, ours in CONTEXTS.items():
+        if list(context) == ours:
+            return name
+    raise ValueError("must be [-1, -1] or [-1, 0]")
+
+
+def _finish(encoder: dict[str, Any]) -> None:
+    if encoder["width"] % encoder["num_heads"]:
+        raise ValueError(f"d_model {encoder['width']} has no {encoder['num_heads']} heads")
+    if encoder["output_width"] in (-1, 0, encoder["width"]):
+        encoder["output_width"] = None
+    if encoder["dropout_pre_encoder"] is None:
+        encoder["dropout_pre_encoder"] = encoder["dropout"]
+
+
+TRANSFORMER = Section(
+    "transformer",
+    (
+        Row("n_layers", "num_layers", 17, integer(1, 512)),
+        Row("d_model", "width", 512, size),
+        Row("n_heads", "num_heads", 8, size),
+        Row("feat_out", "output_width", -1, integer(-1, 1 << 14), lambda width: width or -1),
+        Row("subsampling", "subsampling", "feature_stacking", among("feature_stacking", "stacking", "stacking_norm")),
+        Row("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
+        Row("ff_expansion", "ff_expansion", 4.0, number(0, 64)),
+        Row(
+            "self_attention_model",
+            "attention",
+            "rel_pos",
+            _attention,
+            lambda attention: next(peer for peer, ours in ATTENTION.items() if ours == attention),
+        ),
+        Row("attn_mode", "attention_context", "full", _context, _attention_mode),
+        Row("qkv_bias", "qkv_bias", False, flag),
+        Row("qk_norm", "qk_norm", False, flag),
+        Row("pre_block_norm", "norm_in", True, flag),
+        Row("xscaling", "xscaling", False, flag),
+        Row("drop_rate", "dropout", 0.1, share),
+        Row("dropout_pre_encoder", "dropout_pre_encoder", None, optional(share)),
+        Row("dropout_emb", "dropout_emb", 0.0, share),
+    ),
+    frozenset({"feat_in", "pos_emb_max_len", "sync_max_audio_length"}),
+    finish=_finish,
+)
