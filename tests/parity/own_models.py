@@ -37,18 +37,27 @@ OWN_MODELS = {
     "fastconformer_hybrid_tdt": OwnModel("fastconformer_hybrid:tdt", "characters"),
     "multiblank": OwnModel("fastconformer_transducer", "characters", {"decoder": {"big_blanks": (2, 4)}}),
     "beam_search": OwnModel("fastconformer_transducer", "bpe", {"search": {"beam_size": 3}}),
+    "quartznet": OwnModel("quartznet_15x5", "characters"),
+    "citrinet": OwnModel("citrinet", "bpe"),
+    "contextnet": OwnModel("contextnet", "unigram"),
+    "conformer_ctc": OwnModel("conformer_ctc", "bpe"),
+    "lstm_transducer": OwnModel("lstm_transducer", "characters", {"decoder": {"cell_width": 96}}),
     "several_languages": OwnModel("fastconformer_transducer", "aggregate"),
 }
-SMALL = {"num_layers": 2, "width": 64, "num_heads": 4, "dtype": "float32"}
+# Of the fields that an encoder has.
+SMALL = {"num_layers": 2, "width": 64, "num_heads": 4, "cell_width": 48, "dtype": "float32"}
 
 
 def own_archive(name: str) -> Archive:
     """The recipe with few layers, in float32."""
     own = OWN_MODELS[name]
     model = RECIPES[own.recipe]().model.to_dict()
-    changes = {"encoder": SMALL, "decoder": {"dtype": "float32"}}
-    for changed in (changes, own.changes):
-        model |= {part: model[part] | fields for part, fields in changed.items()}
+    encoder = model["encoder"]
+    encoder |= {key: value for key, value in SMALL.items() if key in encoder}
+    if "blocks" in encoder:
+        encoder["blocks"] = (*encoder["blocks"][:2], *encoder["blocks"][-2:])
+    model["decoder"]["dtype"] = "float32"
+    model |= {part: model[part] | fields for part, fields in own.changes.items()}
     return random_archive(model, _tokenizer(own.tokenizer), seed=len(name))
 
 

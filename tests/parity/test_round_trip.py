@@ -12,11 +12,9 @@ from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.interop.nemo.config import translate_model
 from jaxspeech.interop.nemo.container import CONFIG, WEIGHTS, NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
-from tests.conftest import SHARED
 from tests.parity.both_ways import PEER_PYTHON, restore_with_peer, written
+from tests.parity.families import FAMILIES
 from tests.parity.own_models import OWN_MODELS, own_archive, random_batch
-
-FAMILIES = sorted(path.stem for path in (SHARED / "peer" / "refs").glob("*.nemo"))
 
 
 def contents(path):
@@ -28,11 +26,11 @@ def contents(path):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_file_returns_bit_for_bit(tmp_path, refs, name):
-    save_archive(tmp_path / "x.jaxspeech", **load_nemo(refs / f"{name}.nemo")._asdict())
+def test_a_file_returns_bit_for_bit(tmp_path, name):
+    save_archive(tmp_path / "x.jaxspeech", **load_nemo(FAMILIES[name] / f"{name}.nemo")._asdict())
     save_nemo(tmp_path / "x.nemo", **load_archive(tmp_path / "x.jaxspeech")._asdict())
     (model, tensors, files), (returned, ours, our_files) = (
-        contents(refs / f"{name}.nemo"),
+        contents(FAMILIES[name] / f"{name}.nemo"),
         contents(tmp_path / "x.nemo"),
     )
     assert returned == model
@@ -43,12 +41,12 @@ def test_a_file_returns_bit_for_bit(tmp_path, refs, name):
 
 
 @pytest.fixture(scope="module")
-def at_the_peer(tmp_path_factory, refs):
+def at_the_peer(tmp_path_factory):
     """The folder of the files that we wrote, their archives, and what the peer says of them."""
     if not PEER_PYTHON:
         pytest.skip("no peer: set JAXSPEECH_PEER_PYTHON to the interpreter that has it")
     folder = tmp_path_factory.mktemp("written")
-    archives = {name: load_nemo(refs / f"{name}.nemo") for name in FAMILIES}
+    archives = {name: load_nemo(FAMILIES[name] / f"{name}.nemo") for name in FAMILIES}
     archives |= {name: own_archive(name) for name in OWN_MODELS}
     for name, archive in archives.items():
         save_nemo(folder / f"{name}.nemo", **archive._asdict())
@@ -59,8 +57,10 @@ def at_the_peer(tmp_path_factory, refs):
 @pytest.mark.parametrize("name", [*FAMILIES, *OWN_MODELS])
 def test_the_peer_restores_it_and_hears_the_same(at_the_peer, name):
     folder, archives, told = at_the_peer
+    if name.startswith("squeezeformer"):  # the peer has none after 2.2
+        assert "Squeezeformer" in told[name]["failed"]
+        return
     assert "failed" not in told[name], told[name]
     found = written(archives[name], folder / f"{name}.nemo")
-    if name == "fc_long_global":  # what the peer does otherwise there is in test_nemo_global_frames.py
-        return
-    assert found.features < 1e-3 and found.layers < 1e-4 and found.outputs < 1e-4 and found.ids, found
+    if name != "fc_long_global":  # what the peer does otherwise there is in test_nemo_global_frames.py
+        assert found.features < 1e-3 and found.layers < 1e-4 and found.outputs < 1e-4 and found.ids, found

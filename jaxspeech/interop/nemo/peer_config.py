@@ -112,6 +112,8 @@ def remarks(model: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> list[str]
     """What the peer does otherwise with the same model and tokenizer, given by their configurations."""
     module = build(model).model
     told = []
+    if model["encoder"]["name"] == "squeezeformer":
+        told.append("NeMo has no Squeezeformer after 2.2: later versions will not restore the file")
     if getattr(module.encoder, "norm_over_padding", True) is False:
         told.append("if NeMo trains it further, the statistics of its batch norms will count the padding")
     if getattr(module.encoder, "global_frames", 0) > 1:

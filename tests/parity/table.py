@@ -1,0 +1,61 @@
+"""The tables of docs/nemo.md: how far our numbers are from NeMo's, both ways.
+
+    JAXSPEECH_PEER_PYTHON=/path/to/the/peers/python python -m tests.parity.table > table.md
+
+Without an interpreter of the peer, the second way is left out.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tqdm import tqdm
+
+from jaxspeech.archive import Archive
+from jaxspeech.interop.nemo import load_nemo, save_nemo
+from jaxspeech.types import Batch
+from tests.parity.both_ways import PEER_PYTHON, Differences, read, restore_with_peer, written
+from tests.parity.families import FAMILIES
+from tests.parity.own_models import OWN_MODELS, own_archive, random_batch
+
+HEADER = ["| {} | features | each layer | log-probs or joint | same text |", "|---|---:|---:|---:|---|"]
+
+
+def row(name: str, found: Differences | str) -> str:
+    """A line of the table, with numbers or a word in their place."""
+    if isinstance(found, str):
+        return f"| {name} | | | | {found} |"
+    numbers = " | ".join(f"{value:.1e}" for value in found[:3])
+    return f"| {name} | {numbers} | {'yes' if found.ids else 'no'} |"
+
+
+def table(title: str, rows: dict[str, Differences | str]) -> str:
+    lines = [HEADER[0].format(title), HEADER[1], *(row(name, found) for name, found in rows.items())]
+    return "\n".join(lines) + "\n"
+
+
+def written_by_us(archives: dict[str, Archive], batches: dict[str, Batch]) -> dict[str, Differences | str]:
+    """What the peer makes of the files that we write."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder, f"{name}.nemo") for name in archives}
+        for name, archive in archives.items():
+            save_nemo(paths[name], **archive._asdict())
+        told = restore_with_peer(Path(folder), batches)
+        return {
+            name: written(archives[name], path) if "failed" not in told[name] else "not restored"
+            for name, path in tqdm(paths.items(), file=sys.stderr)
+        }
+
+
+def main() -> None:
+    archives = {name: load_nemo(folder / f"{name}.nemo") for name, folder in FAMILIES.items()}
+    loaded = {name: read(archive, FAMILIES[name], name) for name, archive in tqdm(archives.items(), file=sys.stderr)}
+    print(table("NeMo's file, loaded here", loaded))
+    if PEER_PYTHON:
+        archives |= {name: own_archive(name) for name in OWN_MODELS}
+        batches = {name: random_batch(archive) for name, archive in archives.items()}
+        print(table("our file, restored by NeMo", written_by_us(archives, batches)))
+
+
+if __name__ == "__main__":
+    main()
