@@ -22,6 +22,7 @@ from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.normalization import LayerNorm
 from jaxspeech.nn.positions import absolute_positions, relative_positions
 from jaxspeech.nn.subsampling import Subsampling, subsample
+from jaxspeech.types import Size
 
 MODULE_FIELDS = ("parent", "name")
 # The convolution that halves the frames: frame t sees 2t - 3 to 2t + 1.
@@ -142,7 +143,7 @@ class Squeezeformer(nn.Module):
         visible = attention_mask(num_frames, context_mask(size, *self.attention_context))
         return LayerContext(length_mask(num_frames, size), visible, positions, biases)
 
-    def _positions(self, size: int) -> Float[Array, "R D"]:
+    def _positions(self, size: Size) -> Float[Array, "R D"]:
         return relative_positions(size - 1, size - 1, self.width).astype(self.dtype)
 
     def _reduce(self, x: Array, num_frames: Array, whole: LayerContext) -> tuple[Array, LayerContext]:
@@ -152,7 +153,7 @@ class Squeezeformer(nn.Module):
         x = dense(self.width, self.width, name="reduction_out", dtype=self.dtype)(x)
         return x, whole._replace(
             frame_mask=whole.frame_mask[:, ::2],
-            attention_mask=whole.attention_mask[:, ::2, ::2],
+            attention_mask=whole.attention_mask[:, ::2][:, :, ::2],
             positions=None if whole.positions is None else self._positions(x.shape[1]),
         )
 

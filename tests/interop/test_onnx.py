@@ -27,7 +27,7 @@ MEL = {"name": "mel", "num_mels": 16}
 ENCODER = {"name": "fastconformer", "num_layers": 2, "width": 16, "num_heads": 2, "subsampling_channels": 4}
 CTC = {"name": "ctc", "vocab_size": V}
 RNNT = {"name": "transducer", "vocab_size": V, "width": 8, "num_layers": 2, "joint_width": 12}
-TDT = RNNT | {"num_layers": 1, "durations": (0, 1, 2)}
+TDT = RNNT | {"num_layers": 1, "cell_width": 10, "durations": (0, 1, 2)}
 
 
 class Exported(NamedTuple):
@@ -46,9 +46,9 @@ class Exported(NamedTuple):
         return apply(self.archive.variables, *inputs)
 
 
-def random_archive(task: str, decoder: dict[str, Any], **encoder: Any) -> Archive:
+def random_archive(task: str, decoder: dict[str, Any], encoder: dict[str, Any] = ENCODER) -> Archive:
     """A random model in which nothing is at its initial value, statistics and biases included."""
-    config = {"task": task, "features": MEL, "encoder": ENCODER | encoder, "decoder": decoder}
+    config = {"task": task, "features": MEL, "encoder": encoder, "decoder": decoder}
     shapes = jax.eval_shape(build(config).init, jax.random.key(0))
     rng = np.random.default_rng(7)
 
@@ -59,8 +59,8 @@ def random_archive(task: str, decoder: dict[str, Any], **encoder: Any) -> Archiv
     return Archive(config, TOKENIZER, jax.tree_util.tree_map_with_path(random, shapes), {})
 
 
-def export(path: Path, task: str, decoder: dict[str, Any], **encoder: Any) -> Exported:
-    archive = random_archive(task, decoder, **encoder)
+def export(path: Path, task: str, decoder: dict[str, Any], encoder: dict[str, Any] = ENCODER) -> Exported:
+    archive = random_archive(task, decoder, encoder)
     export_onnx(archive, path)
     return Exported(archive, build(archive.model).model, path)
 
@@ -118,27 +118,42 @@ def test_log_probs_and_tokens_of_ctc(ctc, lengths):
     check_ctc(ctc, lengths)
 
 
-@pytest.mark.parametrize(
-    "encoder",
-    [
-        {"attention": "abs_pos", "subsampling": "stacking_norm", "conv_norm": "layer", "xscaling": True},
-        {"untied_biases": False, "conv_norm": "group", "conv_groups": 4, "subsampling": "striding", "use_bias": False},
-        {
-            "attention_context": (4, 1),
-            "attention_style": "chunked_limited",
-            "reduction": "pooling",
-            "reduction_factor": 2,
-        },
+FASTCONFORMER = ENCODER | {"num_layers": 1}
+SQUEEZEFORMER = ENCODER | {"name": "squeezeformer", "num_layers": 3, "reduce_at": 1, "conv_kernel": 5}
+CITRINET = {
+    "name": "jasper",
+    "blocks": [
+        {"filters": 8, "kernel": 5, "stride": 2, "separable": True, "squeeze_excite": True, "se_reduction": 4},
+        {"filters": 8, "kernel": 3, "dilation": 2, "separable": True, "repeat": 2, "residual": True},
     ],
-    ids=["absolute", "tied", "pooling"],
-)
+}
+ENCODERS = {
+    "absolute": FASTCONFORMER | {"attention": "abs_pos", "subsampling": "stacking_norm", "conv_norm": "layer"},
+    "tied": FASTCONFORMER | {"untied_biases": False, "conv_norm": "group", "conv_groups": 4, "subsampling": "striding"},
+    "limited": FASTCONFORMER
+    | {
+        "attention_context": (4, 1),
+        "attention_style": "chunked_limited",
+        "reduction": "pooling",
+        "reduction_factor": 2,
+    },
+    "squeezeformer": SQUEEZEFORMER,
+    "citrinet": CITRINET,
+    "lstm": {"name": "lstm", "num_layers": 1, "width": 8, "cell_width": 12, "subsampling_channels": 4},
+}
+
+
+@pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
 def test_other_encoders(tmp_path, encoder):
-    check_ctc(export(tmp_path / "model", "ctc", CTC, num_layers=1, **encoder), [60, 33])
+    check_ctc(export(tmp_path / "model", "ctc", CTC, encoder), [60, 33])
 
 
 def decoder_inputs(transducer: Exported, batch_size: int, targets: list[int]) -> dict[str, np.ndarray]:
     rng, decoder = np.random.default_rng(1), transducer.model.decoder
-    states = rng.standard_normal((2, decoder.num_layers, batch_size, decoder.width)).astype(np.float32)
+    states = [
+        rng.standard_normal((decoder.num_layers, batch_size, part.shape[-1])).astype(np.float32)
+        for part in decoder.initial_state(1)
+    ]
     return {
         "targets": np.array(targets, np.int32)[:, None],
         "target_length": np.ones(batch_size, np.int32),
@@ -163,7 +178,8 @@ def test_joint_logits_and_states(transducer):
     predicted, _, *states = transducer.run("decoder.onnx", **inputs)
     (apart,) = transducer.run("joiner.onnx", encoder_outputs=encoded, decoder_outputs=predicted)
     np.testing.assert_allclose(apart, logits, atol=1e-5)
-    np.testing.assert_allclose(states, [hidden, cell], atol=1e-6)
+    np.testing.assert_allclose(states[0], hidden, atol=1e-6)
+    np.testing.assert_allclose(states[1], cell, atol=1e-6)
 
 
 def greedy(transducer: Exported, encoded: np.ndarray) -> list[int]:
@@ -237,7 +253,7 @@ def test_the_graph_is_made_of_native_nodes(ctc):
 
 
 def test_a_hybrids_ctc_head(tmp_path):
-    archive = random_archive("hybrid", TDT, num_layers=1)
+    archive = random_archive("hybrid", TDT, FASTCONFORMER)
     archive = archive._replace(model=archive.model | {"search": {"head": "ctc"}})
     export_onnx(archive, tmp_path / "model")
     check_ctc(Exported(archive, build(archive.model).model, tmp_path / "model"), [60, 33])
@@ -271,7 +287,7 @@ def test_what_has_no_place_is_told_and_nothing_written(tmp_path, changes, messag
 
 
 def test_own_features(tmp_path):
-    archive = random_archive("ctc", CTC, num_layers=1)
+    archive = random_archive("ctc", CTC, FASTCONFORMER)
     archive = archive._replace(model=archive.model | {"features": MEL | {"window_seconds": 0.02}})
     export_onnx(archive, tmp_path / "model", own_features=True)
     assert (tmp_path / "model" / "model.onnx").is_file()

@@ -76,6 +76,10 @@ CASES: dict[str, Any] = {
     "moving slices": lambda x, n: (jax.lax.dynamic_slice_in_dim(x, n[1], 2, axis=1), x[n[1] - 4]),
     "padding": lambda x, n: (jnp.pad(x, ((0, 0), (2, 1), (0, 0)), constant_values=3), jnp.pad(n, (x.shape[1], 0))),
     "rows of a table": lambda x, n: (jnp.take(TABLE, n, axis=0, mode="fill"), jnp.take(TABLE, n, axis=0, mode="clip")),
+    "another for each row": lambda x, n: (
+        jnp.take_along_axis(x, n[:, None, None] - jnp.arange(9)[None, :, None], axis=1),
+        jnp.take_along_axis(x, n[:, None, None] * jnp.ones_like(x[:, :1, :1], int), axis=1, mode="clip"),
+    ),
     "positions": lambda x, n: (jnp.arange(x.shape[1]) < n[:, None], jnp.arange(x.shape[1] - 1, -3, -1)),
     "sizes": lambda x, n: (n + x.shape[1], jnp.zeros((x.shape[1] % 4, x.shape[1] // 2)), n * x.shape[0] * x.shape[1]),
     "products": lambda x, n: (

@@ -5,11 +5,11 @@ F features, D encoder width, H and L of the prediction network, W outputs; B and
     CTC            audio_signal [B F T], length [B] -> logprobs [B T W], encoded_lengths [B]
     encoder        audio_signal [B F T], length [B] -> outputs [B D T], encoded_lengths [B]
     decoder        targets [B 1], target_length [B], input_states_1, input_states_2 [L B H]
-                   -> outputs [B J 1], prednet_lengths [B], output_states_1, output_states_2 [L B H]
+                   -> outputs [B J 1], prednet_lengths [B], output_states_1, output_states_2
     joiner         encoder_outputs [B D T], decoder_outputs [B J 1] -> outputs [B T 1 W], unnormalised
     decoder_joint  encoder_outputs and what the decoder takes -> what the decoder gives, with the joiner's outputs
 
-The prediction network's first target is the blank.
+The prediction network's first target is the blank; its second state is wider than the first where it is projected.
 """
 
 from typing import Any
@@ -21,7 +21,6 @@ from jax.export import symbolic_shape
 from jaxspeech.interop.onnx.translate import Port, to_onnx
 from jaxspeech.types import Variables
 
-STATES = ("input_states_1", "input_states_2")
 DECODED = {
     "outputs": "float32",
     "prednet_lengths": "int32",
@@ -72,9 +71,9 @@ def transducer_models(model: Any, variables: Variables, metadata: dict[str, Any]
 
     inputs, batch, time = _inputs(model)
     encoded = Port("float32", (batch, model.encoder.output_dim, time))
-    state = Port("float32", (decoder.num_layers, batch, decoder.width))
+    hidden, cell = (Port("float32", (decoder.num_layers, batch, part.shape[-1])) for part in decoder.initial_state(1))
     labels = {"targets": Port("int32", (batch, 1)), "target_length": Port("int32", (batch,))}
-    labels |= dict.fromkeys(STATES, state)
+    labels |= {"input_states_1": hidden, "input_states_2": cell}
     predicted = Port("float32", (batch, decoder.joint_width, 1))
     whole, sides = {"encoder_outputs": encoded} | labels, {"encoder_outputs": encoded, "decoder_outputs": predicted}
     outputs = {"outputs": "float32", "encoded_lengths": "int64"}

@@ -136,7 +136,7 @@ def _pad(graph: Graph, equation: Any, x: Tensor, value: Tensor) -> str:
 
 
 def _gather(graph: Graph, equation: Any, x: Tensor, indices: Tensor) -> str:
-    """The two kinds that indexing leads to: one window, or rows of a table."""
+    """The kinds that indexing leads to: one window, or rows of a table, which may be another for each batch row."""
     params, numbers = equation.params, equation.params["dimension_numbers"]
     axes, collapsed, sizes = numbers.start_index_map, numbers.collapsed_slice_dims, params["slice_sizes"]
     filled = params["mode"] not in (GatherScatterMode.PROMISE_IN_BOUNDS, GatherScatterMode.CLIP)
@@ -147,16 +147,24 @@ def _gather(graph: Graph, equation: Any, x: Tensor, indices: Tensor) -> str:
             x = _window(graph, x, axis, begin, sizes[axis])
         return graph.node("Squeeze", x.name, graph.integers(*collapsed)) if collapsed else x.name
 
-    axis, num_indices = axes[0], len(indices.shape) - 1
-    others = [other for other in range(len(x.shape)) if other != axis]
-    places = [other if other < axis else other + num_indices - 1 for other in others]
-    whole = same_shape([x.shape[other] for other in others], [sizes[other] for other in others])
-    if tuple(collapsed) != (axis,) or tuple(axes) != (axis,) or list(numbers.offset_dims) != places or not whole:
+    axis, num_indices, num_batch = axes[0], len(indices.shape) - 1, len(numbers.operand_batching_dims)
+    batch = tuple(range(num_batch))
+    others = [other for other in range(len(x.shape)) if other not in (axis, *batch)]
+    places = tuple(other if other < axis else other + num_indices - 1 - num_batch for other in others)
+    known = tuple(axes) == tuple(collapsed) == (axis,) and tuple(numbers.offset_dims) == places
+    known &= numbers.operand_batching_dims == batch == numbers.start_indices_batching_dims
+    known &= axis == num_batch or not batch
+    if not known or not same_shape([x.shape[other] for other in others], [sizes[other] for other in others]):
         raise ConfigError("this model cannot be exported to ONNX: one of its gathers has no translation")
-    index = graph.cast(Tensor(graph.node("Squeeze", indices.name, graph.integers(num_indices)), ()), np.int64).name
+    last_axis = graph.integers(num_indices)
+    index = graph.cast(Tensor(graph.node("Squeeze", indices.name, last_axis), ()), np.int64).name
     zero = graph.constant(np.zeros((), np.int64)).name
     last = graph.node("Squeeze", graph.size(x.shape[axis] - 1), graph.integers(0))
-    rows = graph.node("Gather", x.name, graph.node("Min", graph.node("Max", index, zero), last), axis=axis)
+    clipped = graph.node("Min", graph.node("Max", index, zero), last)
+    if batch:
+        rows = graph.node("GatherND", x.name, graph.node("Unsqueeze", clipped, last_axis), batch_dims=num_batch)
+    else:
+        rows = graph.node("Gather", x.name, clipped, axis=axis)
     if not filled:
         return rows
     fill = np.nan if params["fill_value"] is None else params["fill_value"]
