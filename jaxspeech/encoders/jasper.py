@@ -19,9 +19,9 @@ from jaxspeech.errors import did_you_mean
 from jaxspeech.masks import length_mask
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import CONVOLUTIONAL_INITS
-from jaxspeech.nn.long_convolution import TimeConv1D
 from jaxspeech.nn.normalization import BatchNorm
 from jaxspeech.nn.squeeze_excite import SqueezeExcite
+from jaxspeech.nn.time_convolution import TimeConv1D
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"relu": jax.nn.relu, "swish": jax.nn.swish}
 NORM_EPSILON = 1e-3

@@ -16,7 +16,8 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.encoders.conformer_layer import LayerContext
 from jaxspeech.encoders.squeezeformer_layer import SqueezeformerLayer
 from jaxspeech.masks import attention_mask, context_mask, length_mask, zero_padding
-from jaxspeech.nn.convolution import DepthwiseConv1D, Norm
+from jaxspeech.nn.convolution import Norm
+from jaxspeech.nn.depthwise import DepthwiseConv1D
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.normalization import LayerNorm

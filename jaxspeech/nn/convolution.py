@@ -1,9 +1,8 @@
-"""The Conformer's convolution module and the depthwise convolutions that it and the subsampling are made of.
+"""The Conformer's convolution module.
 
 y = W_out swish(norm(depthwise(mask(glu(W_in x)))))          with a swish in place of the GLU twice as wide
 """
 
-import math
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -11,47 +10,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxspeech.nn.initializers import dense, uniform_within
+from jaxspeech.nn.depthwise import DepthwiseConv1D
+from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.normalization import BatchNorm, GroupNorm, LayerNorm
 
 Norm = Literal["batch", "layer", "group"]
-
-
-def depthwise_conv1d(
-    x: Float[Array, "B T D"], kernel: Float[Array, "W D"], *, padding: tuple[int, int]
-) -> Float[Array, "B T_out D"]:
-    """Each channel convolved along time with its own kernel, after zero padding of (left, right) frames."""
-    return shifted_multiply_adds(jnp.pad(x, ((0, 0), padding, (0, 0))), kernel)
-
-
-@jax.jit
-@jax.checkpoint
-def shifted_multiply_adds(x: Float[Array, "B T D"], kernel: Float[Array, "W D"]) -> Float[Array, "B T_out D"]:
-    """The depthwise convolution as W shifted multiply-adds.
-
-    XLA fuses them into one pass over memory, where its grouped convolution is tens of times slower on a CPU, its
-    gradient most of all. The checkpoint keeps the input for the backward pass instead of its W views. The jit gives it
-    a name in the jaxpr, by which an exporter knows the convolution.
-    """
-    num_frames = x.shape[1] - len(kernel) + 1
-    return sum((x[:, i : i + num_frames] * tap for i, tap in enumerate(kernel)), jnp.zeros((), x.dtype))
-
-
-class DepthwiseConv1D(nn.Module):
-    """`depthwise_conv1d` with its parameters."""
-
-    kernel_size: int
-    padding: tuple[int, int]
-    use_bias: bool = True
-    dtype: Any = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T_out D"]:
-        width = x.shape[-1]
-        init = uniform_within(1.0 / math.sqrt(self.kernel_size))
-        kernel = self.param("kernel", init, (self.kernel_size, width)).astype(self.dtype)
-        y = depthwise_conv1d(x.astype(self.dtype), kernel, padding=self.padding)
-        return y + self.param("bias", init, (width,)).astype(self.dtype) if self.use_bias else y
 
 
 class ConvolutionModule(nn.Module):

@@ -37,7 +37,7 @@ def strided_multiply_adds(
 ) -> Float[Array, "B T_out F_out C"]:
     """Each channel convolved with its own 3 x 3 kernel at stride 2; a single input channel serves all of them.
 
-    See `nn.convolution.shifted_multiply_adds` for why it is not XLA's convolution, and for the jit.
+    See `nn.depthwise.shifted_multiply_adds` for why it is not XLA's convolution, and for the jit.
     """
     rows, columns = ((size - KERNEL) // STRIDE + 1 for size in x.shape[1:3])
     y = jnp.zeros((), x.dtype)

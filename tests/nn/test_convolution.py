@@ -3,19 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.nn.convolution import ConvolutionModule, depthwise_conv1d
+from jaxspeech.nn.convolution import ConvolutionModule
 from jaxspeech.nn.normalization import BatchNorm, GroupNorm, LayerNorm
 from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, StridedConv2D, strided_length
-
-
-@pytest.mark.parametrize("padding", [(4, 4), (8, 0), (2, 1)])
-def test_depthwise_conv_is_xlas_grouped_convolution(padding: tuple[int, int]) -> None:
-    x = jax.random.normal(jax.random.key(0), (2, 30, 6))
-    kernel = jax.random.normal(jax.random.key(1), (9, 6))
-    want = jax.lax.conv_general_dilated(
-        x, kernel[:, None], (1,), [padding], dimension_numbers=("NWC", "WIO", "NWC"), feature_group_count=6
-    )
-    np.testing.assert_allclose(depthwise_conv1d(x, kernel, padding=padding), want, atol=1e-5)
 
 
 @pytest.mark.parametrize(("depthwise", "channels_in"), [(True, 4), (False, 1), (False, 4)])

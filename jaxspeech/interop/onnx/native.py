@@ -13,7 +13,7 @@ def layer_norm(graph: Graph, x: Tensor, scale: Tensor, bias: Tensor, epsilon: Te
 
 
 def shifted_multiply_adds(graph: Graph, x: Tensor, kernel: Tensor) -> str:
-    """`nn.convolution.shifted_multiply_adds`: [B T D] and [W D], a convolution of each channel."""
+    """`nn.depthwise.shifted_multiply_adds`: [B T D] and [W D], a convolution of each channel."""
     rows = graph.node("Unsqueeze", transposed(graph, kernel, (1, 0)).name, graph.integers(1))
     y = graph.node("Conv", transposed(graph, x, (0, 2, 1)).name, rows, group=x.shape[-1])
     return graph.node("Transpose", y, perm=[0, 2, 1])

@@ -3,7 +3,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.nn.long_convolution import TimeConv1D, kernel_gradient, same_depthwise_conv1d
+from jaxspeech.nn.depthwise import depthwise_conv1d, kernel_gradient, same_depthwise_conv1d
+
+
+@pytest.mark.parametrize("padding", [(4, 4), (8, 0), (2, 1)])
+def test_depthwise_conv_is_xlas_grouped_convolution(padding: tuple[int, int]) -> None:
+    x = jax.random.normal(jax.random.key(0), (2, 30, 6))
+    kernel = jax.random.normal(jax.random.key(1), (9, 6))
+    want = jax.lax.conv_general_dilated(
+        x, kernel[:, None], (1,), [padding], dimension_numbers=("NWC", "WIO", "NWC"), feature_group_count=6
+    )
+    np.testing.assert_allclose(depthwise_conv1d(x, kernel, padding=padding), want, atol=1e-5)
 
 
 def xlas(x, kernel, *, stride, dilation):
@@ -48,16 +58,3 @@ def test_kernel_gradient_keeps_the_precision_of_half_precision_inputs() -> None:
         (np.asarray(x, np.float64)[:, i : i + 300] * np.asarray(gradient, np.float64)).sum((0, 1)) for i in range(33)
     ]
     np.testing.assert_allclose(kernel_gradient(x, gradient), exact, rtol=1e-4, atol=1e-3)
-
-
-@pytest.mark.parametrize("separable", [True, False])
-def test_padding_is_not_looked_at(separable: bool) -> None:
-    x = jax.random.normal(jax.random.key(0), (2, 20, 3))
-    num_frames = jnp.array([20, 13])
-    module = TimeConv1D(4, 5, stride=2, separable=separable)
-    variables = module.init(jax.random.key(1), x, num_frames)
-    y, lengths = module.apply(variables, x.at[1, 13:].set(jnp.nan), num_frames)
-    np.testing.assert_array_equal(lengths, [10, 7])
-    alone, length = module.apply(variables, x[1:, :13], num_frames[1:])
-    assert np.isfinite(y).all() and length[0] == alone.shape[1] == 7
-    np.testing.assert_allclose(y[1, :7], alone[0], atol=1e-5)

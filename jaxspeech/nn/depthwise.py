@@ -1,0 +1,115 @@
+"""Depthwise convolutions along time, with kernels of up to a hundred taps.
+
+y[t, c] = sum_i kernel[i, c] x[t + i, c]
+"""
+
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxspeech.nn.initializers import uniform_within
+
+# Frames of the blocks in which a kernel's gradient is summed.
+BLOCK = 64
+# With fewer taps, the gradient of the shifted multiply-adds is as fast.
+SHORT = 16
+
+
+def depthwise_conv1d(
+    x: Float[Array, "B T D"], kernel: Float[Array, "W D"], *, padding: tuple[int, int]
+) -> Float[Array, "B T_out D"]:
+    """Each channel convolved along time with its own kernel, after zero padding of (left, right) frames."""
+    convolve = shifted_multiply_adds if len(kernel) <= SHORT else _with_blocked_gradient
+    return convolve(jnp.pad(x, ((0, 0), padding, (0, 0))), kernel)
+
+
+def same_depthwise_conv1d(
+    x: Float[Array, "B T D"], kernel: Float[Array, "W D"], *, stride: int = 1, dilation: int = 1
+) -> Float[Array, "B T_out D"]:
+    """Each channel convolved with its own kernel of odd length, centred; ceil(T / stride) frames come out.
+
+    A dilated kernel runs over each of its `dilation` interleaved rows of frames, side by side as channels. Of a strided
+    convolution XLA computes only the frames that are kept.
+    """
+    b, t, width = x.shape
+    groups = (t - 1) // dilation + 1
+    x = jnp.pad(x, ((0, 0), (0, groups * dilation - t), (0, 0))).reshape(b, groups, dilation * width)
+    kernel = jnp.tile(kernel, dilation)
+    half = len(kernel) // 2
+    y = depthwise_conv1d(x, kernel, padding=(half, half))
+    return y.reshape(b, -1, width)[:, :t:stride]
+
+
+@jax.jit
+@jax.checkpoint
+def shifted_multiply_adds(x: Float[Array, "B T D"], kernel: Float[Array, "W D"]) -> Float[Array, "B T_out D"]:
+    """The depthwise convolution as W shifted multiply-adds.
+
+    XLA fuses them into one pass over memory, where its grouped convolution is tens of times slower on a CPU, its
+    gradient most of all. The checkpoint keeps the input for the backward pass instead of its W views. The jit gives it
+    a name in the jaxpr, by which an exporter knows the convolution.
+    """
+    num_frames = x.shape[1] - len(kernel) + 1
+    return sum((x[:, i : i + num_frames] * tap for i, tap in enumerate(kernel)), jnp.zeros((), x.dtype))
+
+
+@jax.custom_vjp
+def _with_blocked_gradient(x: Float[Array, "B T D"], kernel: Float[Array, "W D"]) -> Float[Array, "B T_out D"]:
+    """`shifted_multiply_adds`, whose own gradient would pass over the whole input once for every tap: on a CPU it takes
+    4 to 5 times as long from 31 taps on.
+    """
+    return shifted_multiply_adds(x, kernel)
+
+
+def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return shifted_multiply_adds(x, kernel), (x, kernel)
+
+
+def _backward(saved: tuple[Array, Array], gradient: Float[Array, "B T_out D"]) -> tuple[Array, Array]:
+    x, kernel = saved
+    around = len(kernel) - 1
+    by_input = shifted_multiply_adds(jnp.pad(gradient, ((0, 0), (around, around), (0, 0))), kernel[::-1])
+    return by_input, kernel_gradient(x, gradient).astype(kernel.dtype)
+
+
+_with_blocked_gradient.defvjp(_forward, _backward)
+
+
+def kernel_gradient(x: Float[Array, "B T D"], gradient: Float[Array, "B T_out D"]) -> Float[Array, "W D"]:
+    """sum over b and t of x[b, t + i] gradient[b, t], for i from 0 to T - T_out.
+
+    For each block of S frames all products between its S gradients and the S + W - 1 inputs that they meet are a matrix
+    product; those at one distance i lie on a diagonal of its result.
+    """
+    b, t, width = gradient.shape
+    taps = x.shape[1] - t + 1
+    blocks, reach = -(-t // BLOCK), BLOCK + taps - 1
+    rest = ((0, 0), (0, blocks * BLOCK - t), (0, 0))
+    x = jnp.pad(x, rest)
+    rows = jnp.pad(gradient, rest).reshape(b, blocks, BLOCK, width)
+    windows = jnp.stack([x[:, BLOCK * i : BLOCK * i + reach] for i in range(blocks)], 1)
+    products = jnp.einsum("bmsd,bmrd->dsr", rows, windows, preferred_element_type=jnp.float32)
+    # Row s of [S, R] begins at its diagonal when the rows are read as if they were one longer.
+    flat = jnp.pad(products.reshape(width, BLOCK * reach), ((0, 0), (0, BLOCK)))
+    return flat.reshape(width, BLOCK, reach + 1)[:, :, :taps].sum(1).T
+
+
+class DepthwiseConv1D(nn.Module):
+    """`depthwise_conv1d` with its parameters."""
+
+    kernel_size: int
+    padding: tuple[int, int]
+    use_bias: bool = True
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T_out D"]:
+        width = x.shape[-1]
+        init = uniform_within(1.0 / math.sqrt(self.kernel_size))
+        kernel = self.param("kernel", init, (self.kernel_size, width)).astype(self.dtype)
+        y = depthwise_conv1d(x.astype(self.dtype), kernel, padding=self.padding)
+        return y + self.param("bias", init, (width,)).astype(self.dtype) if self.use_bias else y
