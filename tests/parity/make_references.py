@@ -10,168 +10,17 @@ gradients, text.
 """
 
 import gzip
-import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
+from peer_models import ENCODERS, LABELS, add_squeezeformer, balance, build
 
 FOLDER = Path(__file__).parent / "references"
-LABELS = list(" abcdefghijklmnopqrstuvwxyz'")
 TEXTS = ("a small test", "of it")
 NUM_SAMPLES = (64 * 160, 44 * 160)  # frames that are a multiple of every subsampling factor
-MODULES = "nemo.collections.asr.modules"
-PREPROCESSOR = {
-    "_target_": f"{MODULES}.AudioToMelSpectrogramPreprocessor",
-    "sample_rate": 16000,
-    "window_size": 0.025,
-    "features": 32,
-    "n_fft": 512,
-    "dither": 0.0,
-    "pad_to": 0,
-}
-ENCODERS = {
-    "squeezeformer_ctc": {
-        "_target_": f"{MODULES}.SqueezeformerEncoder",
-        "n_layers": 4,
-        "d_model": 16,
-        "n_heads": 2,
-        "subsampling_conv_channels": 8,
-        "ff_expansion_factor": 2,
-        "conv_kernel_size": 7,
-        "time_reduce_idx": 1,
-    },
-    "squeezeformer_abs": {
-        "_target_": f"{MODULES}.SqueezeformerEncoder",
-        "n_layers": 3,
-        "d_model": 16,
-        "feat_out": 12,
-        "n_heads": 2,
-        "subsampling": "striding",
-        "subsampling_conv_channels": 4,
-        "self_attention_model": "abs_pos",
-        "att_context_size": [4, 2],
-        "ff_expansion_factor": 1,
-        "conv_kernel_size": 5,
-        "conv_norm_type": "layer_norm",
-        "time_reduce_idx": 0,
-        "time_recovery_idx": 1,
-    },
-    "lstm_ctc": {
-        "_target_": f"{MODULES}.RNNEncoder",
-        "n_layers": 2,
-        "d_model": 24,
-        "proj_size": 16,
-        "bidirectional": True,
-        "subsampling": "stacking",
-        "subsampling_factor": 4,
-    },
-    "lstm_rnnt": {
-        "_target_": f"{MODULES}.RNNEncoder",
-        "n_layers": 2,
-        "d_model": 24,
-        "proj_size": 16,
-        "bidirectional": False,
-        "subsampling": "striding",
-        "subsampling_factor": 4,
-        "subsampling_conv_channels": 4,
-    },
-    "transformer_ctc": {
-        "_target_": f"{MODULES}.TransformerEncoder",
-        "n_layers": 2,
-        "d_model": 32,
-        "n_heads": 2,
-        "ff_expansion": 1.5,
-        "qk_norm": True,
-    },
-    "transformer_abs": {
-        "_target_": f"{MODULES}.TransformerEncoder",
-        "n_layers": 2,
-        "d_model": 32,
-        "n_heads": 2,
-        "ff_expansion": 1.0,
-        "feat_out": 12,
-        "subsampling": "stacking_norm",
-        "qkv_bias": True,
-        "pre_block_norm": False,
-        "self_attention_model": "abs_pos",
-        "xscaling": True,
-        "attn_mode": "causal",
-    },
-}
-
-
-def add_squeezeformer() -> None:
-    """Gives the peer back the encoder that its version 2 had."""
-    import nemo.collections.asr.modules as modules
-    import nemo.collections.asr.parts.submodules.subsampling as subsampling
-
-    old = Path(os.environ["NEMO_2"]) / "nemo/collections/asr"
-
-    def load(file: str, name: str):
-        spec = importlib.util.spec_from_file_location(name, old / file)
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    parts = "nemo.collections.asr.parts.submodules"
-    subsampling.TimeReductionModule = load("parts/submodules/subsampling.py", "subsampling_2").TimeReductionModule
-    load("parts/submodules/squeezeformer_modules.py", f"{parts}.squeezeformer_modules")
-    encoder = load("modules/squeezeformer_encoder.py", f"{MODULES}.squeezeformer_encoder")
-    modules.SqueezeformerEncoder = encoder.SqueezeformerEncoder
-
-
-def build(name: str):
-    """The model, in evaluation mode, with nothing at its initial value."""
-    from nemo.collections.asr.models import EncDecCTCModel, EncDecRNNTModel
-
-    torch.manual_seed(5)
-    encoder = ENCODERS[name] | {"feat_in": PREPROCESSOR["features"]}
-    width = max(encoder.get("feat_out", -1), 0) or encoder.get("proj_size") or encoder["d_model"]
-    config = {"sample_rate": 16000, "labels": LABELS, "preprocessor": PREPROCESSOR, "encoder": encoder}
-    if name.endswith("rnnt"):
-        prednet = {"pred_hidden": 12, "pred_rnn_layers": 2, "rnn_hidden_size": 20, "t_max": None, "dropout": 0.1}
-        config["decoder"] = {"_target_": f"{MODULES}.RNNTDecoder", "vocab_size": len(LABELS), "prednet": prednet}
-        jointnet = {
-            "joint_hidden": 12,
-            "activation": "relu",
-            "dropout": 0.1,
-            "encoder_hidden": width,
-            "pred_hidden": 12,
-        }
-        config["joint"] = {"_target_": f"{MODULES}.RNNTJoint", "num_classes": len(LABELS), "jointnet": jointnet}
-        config["joint"]["vocabulary"] = LABELS
-        # The batched search of the peer cannot start an LSTM whose cells are wider than its output.
-        config["decoding"] = {"strategy": "greedy", "greedy": {"max_symbols": 10}}
-        config["loss"] = {"loss_name": "default"}
-        config["model_defaults"] = {"enc_hidden": width, "pred_hidden": 12}
-        model = EncDecRNNTModel(OmegaConf.create(config))
-    else:
-        config["decoder"] = {
-            "_target_": f"{MODULES}.ConvASRDecoder",
-            "feat_in": width,
-            "num_classes": len(LABELS),
-            "vocabulary": LABELS,
-        }
-        model = EncDecCTCModel(OmegaConf.create(config))
-    noise = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for key, value in model.state_dict().items():
-            if not value.is_floating_point() or key.startswith("preprocessor") or key.endswith("embed.weight"):
-                continue
-            centre, spread = (1.0, 0.2) if value.ndim == 1 and value.mean() > 0.5 else (0.0, 0.1)
-            value.copy_((value if centre == 0.0 else centre) + spread * torch.randn(value.shape, generator=noise))
-            if key.endswith("running_var"):
-                value.abs_().add_(0.1)
-        if name.endswith("rnnt"):
-            for part in (model.joint.enc, model.joint.pred, model.joint.joint_net[-1]):
-                part.weight *= 4
-    # On a CPU the attention of the peer's Transformer has no gradient.
-    return model.requires_grad_(not name.startswith("transformer")).eval()
 
 
 def audio() -> np.ndarray:
@@ -301,17 +150,6 @@ def make(name: str) -> None:
     file.write_bytes(gzip.compress(file.read_bytes(), mtime=0))  # as older versions of the peer wrote them
     np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
     (FOLDER / f"{name}.json").write_text(json.dumps(said, indent=1) + "\n")
-
-
-def balance(model, features: torch.Tensor) -> None:
-    """Lets the blank win half of the time: else it would say nothing, or a token in every frame, as often as it may."""
-    model.joint.log_softmax = False
-    with torch.no_grad():
-        encoded, _ = model.encoder(audio_signal=features[:1], length=torch.tensor([features.shape[-1]]))
-        predicted, _, _ = model.decoder(targets=torch.arange(28)[None], target_length=torch.tensor([28]))
-        logits = model.joint.joint(encoded.transpose(1, 2), predicted.transpose(1, 2))
-        model.joint.joint_net[-1].bias[-1] -= (logits[..., -1] - logits[..., :-1].amax(-1)).median()
-    model.joint.log_softmax = None
 
 
 def decoded(hypotheses) -> dict:

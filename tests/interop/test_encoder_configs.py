@@ -1,0 +1,53 @@
+"""The peer's other encoders in our configuration; what has no counterpart is told with its place."""
+
+import pytest
+
+from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.config import translate_model
+
+ENCODERS = {
+    "RNNEncoder": {"n_layers": 2, "d_model": 32, "proj_size": 16},
+    "SqueezeformerEncoder": {"n_layers": 2, "d_model": 16},
+    "TransformerEncoder": {"d_model": 32, "n_heads": 2},
+}
+
+
+def translate(encoder: str, **changes):
+    arguments = {"_target_": f"nemo.{encoder}", "feat_in": 64, **ENCODERS[encoder], **changes}
+    config = {
+        "target": "nemo.EncDecCTCModel",
+        "preprocessor": {"_target_": "nemo.AudioToMelSpectrogramPreprocessor"},
+        "encoder": arguments,
+        "decoder": {"_target_": "nemo.ConvASRDecoder", "num_classes": 3},
+    }
+    return translate_model(config)["encoder"]
+
+
+def test_the_peers_defaults_are_not_ours():
+    lstm = {"bidirectional": True, "subsampling": "striding", "subsampling_channels": 16, "width": 16, "cell_width": 32}
+    assert translate("RNNEncoder") | lstm == translate("RNNEncoder")
+    squeezeformer = {"num_heads": 4, "reduce_at": None, "dropout_emb": 0.1, "dropout_att": 0.0, "output_width": None}
+    assert translate("SqueezeformerEncoder") | squeezeformer == translate("SqueezeformerEncoder")
+    transformer = {"num_layers": 17, "attention_context": [-1, -1], "dropout_pre_encoder": 0.3, "attention": "none"}
+    found = translate("TransformerEncoder", drop_rate=0.3, self_attention_model=None)
+    assert found | transformer == found
+    assert translate("TransformerEncoder", attn_mode="causal")["attention_context"] == [-1, 0]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "change", "message"),
+    [
+        ("RNNEncoder", {"rnn_type": "gru"}, r"encoder\.rnn_type 'gru' \(can be 'lstm'\)"),
+        ("RNNEncoder", {"proj_size": 64}, r"encoder\.proj_size 64 is no projection of d_model 32"),
+        ("RNNEncoder", {"proj_size": 15}, r"encoder\.proj_size 15 cannot be split into two directions"),
+        ("SqueezeformerEncoder", {"adaptive_scale": False}, r"encoder\.adaptive_scale False \(can be True\)"),
+        ("SqueezeformerEncoder", {"n_heads": 3}, r"encoder\.d_model 16 has no 3 heads"),
+        ("SqueezeformerEncoder", {"time_reduce_idx": "8"}, r"encoder\.time_reduce_idx '8' \(must be an integer"),
+        ("TransformerEncoder", {"attn_mode": "sliding"}, r"encoder\.attn_mode 'sliding' \(can be 'full', 'causal'\)"),
+        ("TransformerEncoder", {"moe": 4}, r"encoder\.moe \(unknown\)"),
+    ],
+)
+def test_what_is_not_supported(encoder, change, message):
+    with pytest.raises(ArchiveError, match=message) as caught:
+        translate(encoder, **change)
+    assert len(str(caught.value).splitlines()) == 1
