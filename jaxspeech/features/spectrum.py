@@ -11,11 +11,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+# Frames at a time: few enough for the spectra of a long recording to take no memory to speak of.
+CHUNK = 8192
 # Added to powers before a root: keeps its gradient finite where a spectrum is zero, and is lost in any other power.
 TINY = 1e-30
 
 
-@partial(jax.jit, static_argnames=("hop", "mag_power"))
+@partial(jax.jit, static_argnames=("hop", "mag_power", "chunk"))
 def filtered_spectrum(
     samples: Float[Array, "B S"],
     window: Float[Any, " N"],
@@ -23,17 +25,19 @@ def filtered_spectrum(
     *,
     hop: int,
     mag_power: float = 2.0,
+    chunk: int = CHUNK,
 ) -> Float[Array, "B T F"]:
     """The magnitudes of each frame's spectrum, to the power `mag_power`, weighted by the filters.
 
     Frame t starts at sample t * hop, and T = (S - N) // hop + 1 of them lie inside: padding is the caller's.
+    `chunk` frames are transformed at a time.
     """
     window = jnp.asarray(window, jnp.float32)
     filters = jnp.asarray(filters, jnp.float32)
     size = window.shape[0]
-    starts = hop * jnp.arange(max((samples.shape[1] - size) // hop + 1, 0))
 
-    def one_row(row: Array) -> Array:
+    def transform(row: Float[Array, " S"]) -> Float[Array, "T F"]:
+        starts = hop * jnp.arange(max((row.shape[0] - size) // hop + 1, 0))
         frames = jax.vmap(lambda start: jax.lax.dynamic_slice(row, (start,), (size,)))(starts)
         spectrum = jnp.fft.rfft(frames * window)
         power = spectrum.real**2 + spectrum.imag**2
@@ -41,6 +45,19 @@ def filtered_spectrum(
             power = (power + TINY) ** (mag_power / 2)
         # HIGHEST: a GPU's or TPU's default matmul would round the powers to 10 or 7 bits.
         return jnp.matmul(power, filters, precision=jax.lax.Precision.HIGHEST)
+
+    def one_row(row: Float[Array, " S"]) -> Float[Array, "T F"]:
+        num_frames = (row.shape[0] - size) // hop + 1
+        if not isinstance(num_frames, int) or num_frames <= chunk:
+            return transform(row)
+        chunks = -(-num_frames // chunk)
+        needed = (chunks * chunk - 1) * hop + size
+        padded = jnp.pad(row, (0, max(needed - row.shape[0], 0)))
+        parts = jax.lax.map(
+            lambda i: transform(jax.lax.dynamic_slice(padded, (i * chunk * hop,), ((chunk - 1) * hop + size,))),
+            jnp.arange(chunks),
+        )
+        return parts.reshape(chunks * chunk, -1)[:num_frames]
 
     # On a CPU one row at a time keeps the frames in its cache and the allocator out of the way: twice as fast.
     return jax.lax.platform_dependent(samples, cpu=partial(jax.lax.map, one_row), default=jax.vmap(one_row))

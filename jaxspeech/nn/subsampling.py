@@ -6,6 +6,9 @@
     feature_stacking  the same without bias, and with the last group where it is not full
 
 Padding is zeroed before every layer and after the last, so it never reaches a real frame.
+
+The convolutions of a long recording are done chunk by chunk, each with the frames around it that it sees: the widest
+activations, [B T/2 F/2 C], exist for one chunk at a time.
 """
 
 import math
@@ -22,6 +25,8 @@ from jaxspeech.nn.normalization import LayerNorm
 
 Subsampling = Literal["dw_striding", "striding", "stacking", "stacking_norm", "feature_stacking"]
 KERNEL, STRIDE = 3, 2
+# Frames of output at a time.
+CHUNK = 1024
 
 
 def strided_length(length: Any, padding: tuple[int, int]) -> Any:
@@ -47,11 +52,23 @@ def strided_multiply_adds(
     return y
 
 
+def mask_part(x: Float[Array, "B T ..."], first: Int[Array, ""], lengths: Int[Array, " B"]) -> Float[Array, "B T ..."]:
+    """`x`, which begins at the place `first` of the rows, with zeros wherever it lies before or behind them."""
+    place = first + jnp.arange(x.shape[1])
+    real = (place >= 0) & (place < lengths[:, None])
+    return jnp.where(real.reshape(x.shape[:2] + (1,) * (x.ndim - 2)), x, jnp.zeros((), x.dtype))
+
+
 class StridedConv2D(nn.Module):
-    """3 x 3 convolution of stride 2 over time and frequency, zero padding of (before, after) on both axes."""
+    """3 x 3 convolution of stride 2 over time and frequency.
+
+    Attributes:
+      channels: C of the output.
+      padding: zeros before and after, by axis: those of time, then those of frequency.
+    """
 
     channels: int
-    padding: tuple[int, int]
+    padding: tuple[tuple[int, int], tuple[int, int]]
     depthwise: bool = False
     dtype: Any = jnp.float32
 
@@ -61,7 +78,7 @@ class StridedConv2D(nn.Module):
         init = uniform_within(1.0 / math.sqrt(KERNEL * KERNEL * inputs))
         kernel = self.param("kernel", init, (KERNEL, KERNEL, inputs, self.channels)).astype(self.dtype)
         bias = self.param("bias", init, (self.channels,)).astype(self.dtype)
-        x = jnp.pad(x.astype(self.dtype), ((0, 0), self.padding, self.padding, (0, 0)))
+        x = jnp.pad(x.astype(self.dtype), ((0, 0), *self.padding, (0, 0)))
         if inputs == 1:
             return strided_multiply_adds(x, kernel[:, :, 0]) + bias
         dimensions = ("NHWC", "HWIO", "NHWC")
@@ -77,6 +94,7 @@ class ConvSubsampling(nn.Module):
       width: D of the output.
       depthwise: dw_striding; otherwise striding.
       causal: pad 2 before and 1 after, on time and on frequency; otherwise 1 and 1.
+      chunk: output frames at a time; no number of theirs depends on it.
     """
 
     factor: int
@@ -85,22 +103,69 @@ class ConvSubsampling(nn.Module):
     depthwise: bool
     causal: bool = False
     dtype: Any = jnp.float32
+    chunk: int = CHUNK
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B T F"], num_frames: Int[Array, " B"]
+        self, x: Float[Array, "B T F"], num_frames: Int[Array, " B"], *, first: Int[Array, ""] | None = None
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
-        padding = (KERNEL - 1, STRIDE - 1) if self.causal else (1, 1)
-        x = zero_padding(x, num_frames)[..., None]
-        for i in range(int(math.log2(self.factor))):
+        """Subsamples whole rows; or, with `first`, a part of them.
+
+        Args:
+          x: frames from `first` on, as many as the output sees, with whatever lies before and behind the rows.
+          num_frames: of the rows.
+          first: its place among the rows' frames; it may be negative.
+        """
+        padding = self._padding
+        if first is None and self._num_chunks(x.shape[1]) > 1:
+            return self._in_chunks(x, num_frames)
+        # A part has the frames around it instead of padding; where there are none, they are masked as padding is.
+        around = (0, 0) if first is not None else padding
+        first = jnp.zeros((), jnp.int32) if first is None else first
+        x = mask_part(x, first, num_frames)[..., None]
+        for i in range(self._num_layers):
             depthwise = self.depthwise and i > 0
-            x = StridedConv2D(self.channels, padding, depthwise, self.dtype, name=f"conv_{i}")(x)
+            x = StridedConv2D(self.channels, (around, padding), depthwise, self.dtype, name=f"conv_{i}")(x)
             num_frames = strided_length(num_frames, padding)
+            first = (first + padding[0] - around[0]) // STRIDE
             if depthwise:
                 x = dense(self.channels, self.channels, name=f"pointwise_{i}", dtype=self.dtype)(x)
-            x = zero_padding(jax.nn.relu(x), num_frames)
+            x = mask_part(jax.nn.relu(x), first, num_frames)
         b, t, f, c = x.shape
         return dense(self.width, f * c, name="out", dtype=self.dtype)(x.reshape(b, t, f * c)), num_frames
+
+    @property
+    def _padding(self) -> tuple[int, int]:
+        return (KERNEL - 1, STRIDE - 1) if self.causal else (1, 1)
+
+    @property
+    def _num_layers(self) -> int:
+        return int(math.log2(self.factor))
+
+    def _length(self, num_frames: Any) -> Any:
+        for _ in range(self._num_layers):
+            num_frames = strided_length(num_frames, self._padding)
+        return num_frames
+
+    def _num_chunks(self, num_frames: Any) -> int:
+        return -(-self._length(num_frames) // self.chunk) if isinstance(num_frames, int) else 1
+
+    def _in_chunks(self, x: Array, num_frames: Array) -> tuple[Array, Array]:
+        """Output frame i sees the input frames factor i - before, ..., factor i - before + 2 factor - 2."""
+        before = (self.factor - 1) * self._padding[0]
+        chunks, hop = self._num_chunks(x.shape[1]), self.chunk * self.factor
+        span = hop + self.factor - 1
+        padded = jnp.pad(x, ((0, 0), (before, (chunks - 1) * hop + span - before - x.shape[1]), (0, 0)))
+        part, params = self.clone(parent=None), {"params": self.variables["params"]}
+
+        @jax.checkpoint
+        def subsample_part(i: Array) -> Array:
+            frames = jax.lax.dynamic_slice_in_dim(padded, i * hop, span, axis=1)
+            return part.apply(params, frames, num_frames, first=i * hop - before)[0]
+
+        y = jnp.moveaxis(jax.lax.map(subsample_part, jnp.arange(chunks)), 0, 1)
+        y = y.reshape(x.shape[0], chunks * self.chunk, self.width)
+        return y[:, : self._length(x.shape[1])], self._length(num_frames)
 
 
 class StackingSubsampling(nn.Module):

@@ -12,7 +12,7 @@ from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, Strid
 @pytest.mark.parametrize("size", [(17, 10), (16, 9)])
 def test_strided_conv_is_xlas(depthwise: bool, channels_in: int, size: tuple[int, int]) -> None:
     x = jax.random.normal(jax.random.key(0), (2, *size, channels_in))
-    module = StridedConv2D(4, (1, 1), depthwise)
+    module = StridedConv2D(4, ((1, 1), (1, 1)), depthwise)
     variables = module.init(jax.random.key(1), x)
     params = variables["params"]
     want = jax.lax.conv_general_dilated(
@@ -38,6 +38,33 @@ def test_subsampled_lengths() -> None:
     y, lengths = StackingSubsampling(4, 16).init_with_output(jax.random.key(0), x, num_frames)[0]
     assert y.shape == (3, 58, 16)
     np.testing.assert_array_equal(lengths, [57, 39, 0])
+
+
+@pytest.mark.parametrize("factor, depthwise, causal", [(8, True, False), (4, False, True), (2, True, True)])
+def test_subsampling_in_chunks_changes_nothing(factor, depthwise, causal) -> None:
+    x = jax.random.normal(jax.random.key(0), (3, 203, 12))
+    num_frames = jnp.array([203, 150, 3])
+    spoilt = jnp.where(jnp.arange(203)[None, :, None] < num_frames[:, None, None], x, jnp.nan)
+    module = ConvSubsampling(factor, 4, 8, depthwise, causal)
+    params = jax.tree.map(lambda p: p + 0.1, jax.jit(module.init)(jax.random.key(1), x, num_frames))
+    whole, lengths = jax.jit(module.apply)(params, x, num_frames)
+    for chunk in (1, 7):
+        chunked, chunked_lengths = jax.jit(module.clone(chunk=chunk).apply)(params, spoilt, num_frames)
+        np.testing.assert_array_equal(chunked_lengths, lengths)
+        np.testing.assert_allclose(chunked, whole, atol=1e-5)
+
+
+def test_gradient_of_subsampling_in_chunks() -> None:
+    x, num_frames = jax.random.normal(jax.random.key(0), (2, 100, 8)), jnp.array([100, 61])
+    module = ConvSubsampling(4, 4, 8, depthwise=True)
+    params = jax.jit(module.init)(jax.random.key(1), x, num_frames)
+
+    def gradient(module):
+        return jax.jit(jax.grad(lambda params: jnp.square(module.apply(params, x, num_frames)[0]).sum()))(params)
+
+    pairs = zip(*map(jax.tree.leaves, (gradient(module.clone(chunk=9)), gradient(module))), strict=True)
+    for chunked, whole in pairs:
+        np.testing.assert_allclose(chunked, whole, rtol=1e-4, atol=1e-4)
 
 
 def test_batch_norm_counts_what_the_mask_says() -> None:
