@@ -34,13 +34,11 @@ def random_variables(model: Any, *, seed: int = 0) -> Variables:
     def draw(keys: tuple[Any, ...], leaf: Any) -> np.ndarray:
         x = rng.standard_normal(leaf.shape).astype(np.float32)
         match keys[-1].key:
-            case "kernel":
-                stacked = any(key.key == "layers" for key in keys)
-                return x / np.sqrt(max(np.prod(leaf.shape[stacked:-1]), 1)).astype(np.float32)
             case "scale":
                 return 1 + 0.1 * x
             case "var":
                 return 0.5 + np.abs(x)
-        return 0.3 * x
+        *inputs, _ = leaf.shape[1:] if any(key.key == "layers" for key in keys) else leaf.shape
+        return x / np.sqrt(np.prod(inputs)).astype(np.float32) if inputs else 0.3 * x
 
     return jax.tree_util.tree_map_with_path(draw, jax.eval_shape(build(model).init, jax.random.key(0)))

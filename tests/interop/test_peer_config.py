@@ -138,6 +138,14 @@ def test_what_is_lost_is_told_at_once(hybrid):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_cells_that_the_peer_would_not_project_are_told(hybrid):
+    narrow = hybrid | {"decoder": hybrid["decoder"] | {"cell_width": 96}}
+    with pytest.raises(ArchiveError, match="rnn_hidden_size 96 is less than prednet"):
+        through_yaml(narrow)
+    wide = hybrid | {"decoder": hybrid["decoder"] | {"cell_width": 2048}}
+    assert translate_model(through_yaml(wide))["decoder"]["cell_width"] == 2048
+
+
 def test_remarks(hybrid):
     def told(kind="sentencepiece", **changes):
         return remarks(hybrid | changes, {"type": kind})

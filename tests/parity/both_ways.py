@@ -101,7 +101,8 @@ def written(archive: Archive, path: Path) -> Differences:
         peer = dict(file)
     told = json.loads(path.with_suffix(".json").read_text())
     batch = Batch(**inputs, index=np.arange(len(inputs["samples"]), dtype=np.int32))
-    ours = computed(archive, batch, peer["features"], peer["num_features"])
+    features = peer["features"][:, : peer["num_features"].max()] if reads_padding(archive) else peer["features"]
+    ours = computed(archive, batch, features, peer["num_features"])
     layers = worst(ours.encoded, peer["encoded"], peer["num_frames"])[0]
     features = worst(ours.features, peer["features"], peer["num_features"])[0]
     texts = [archive.tokenizer.decode(spelled_by_peer(archive, ids)) for ids in ours.ids]
@@ -109,6 +110,12 @@ def written(archive: Archive, path: Path) -> Differences:
         plain_ids(archive, row) for row in told["ids"]
     ]
     return Differences(features, layers, largest(ours, peer), same)
+
+
+def reads_padding(archive: Archive) -> bool:
+    """Whether the peer's encoder must not see padding: its LSTM begins its way back there."""
+    encoder = archive.model["encoder"]
+    return encoder["name"] == "lstm" and encoder["bidirectional"]
 
 
 def plain_ids(archive: Archive, row: list[int]) -> list[int]:

@@ -37,11 +37,11 @@ OWN_MODELS = {
     "fastconformer_hybrid_tdt": OwnModel("fastconformer_hybrid:tdt", "characters"),
     "multiblank": OwnModel("fastconformer_transducer", "characters", {"decoder": {"big_blanks": (2, 4)}}),
     "beam_search": OwnModel("fastconformer_transducer", "bpe", {"search": {"beam_size": 3}}),
-    "quartznet": OwnModel("quartznet_15x5", "characters"),
-    "citrinet": OwnModel("citrinet", "bpe"),
-    "contextnet": OwnModel("contextnet", "unigram"),
+    "quartznet_15x5": OwnModel("quartznet_15x5", "characters"),
+    "citrinet_256": OwnModel("citrinet", "bpe"),
+    "contextnet_256": OwnModel("contextnet", "unigram"),
     "conformer_ctc": OwnModel("conformer_ctc", "bpe"),
-    "lstm_transducer": OwnModel("lstm_transducer", "characters", {"decoder": {"cell_width": 96}}),
+    "lstm_transducer": OwnModel("lstm_transducer", "characters", {"decoder": {"width": 64, "cell_width": 96}}),
     "several_languages": OwnModel("fastconformer_transducer", "aggregate"),
 }
 # Of the fields that an encoder has.
@@ -71,12 +71,15 @@ def _tokenizer(kind: str) -> Tokenizer:
 
 
 def random_batch(archive: Archive) -> Batch:
-    """Three utterances of tones and noise, the last one shorter than a second, with any labels."""
+    """Three utterances of tones and noise, the last one shorter than a second, with any labels.
+
+    Their frames are a multiple of every subsampling factor.
+    """
     rng = np.random.default_rng(1)
     rate = build(archive.model).sample_rate
-    num_samples = np.array([2.3, 1.5, 0.9]) * rate
-    pitch = np.repeat(rng.uniform(0.005, 0.4, (3, 24)), rate // 10, axis=1)[:, : int(2.3 * rate)]
-    samples = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch, axis=1)) + 0.01 * rng.standard_normal(pitch.shape)
+    num_samples = np.array([224, 160, 88]) * rate // 100
+    pitch = np.repeat(rng.uniform(0.005, 0.4, (3, 24)), rate // 10, axis=1)[:, : num_samples[0]]
+    samples = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch, axis=1)) + 0.05 * rng.standard_normal(pitch.shape)
     samples *= np.arange(samples.shape[1]) < num_samples[:, None]
     labels = rng.integers(0, archive.tokenizer.vocab_size, (3, 6)).astype(np.int32)
     count, index = np.array([6, 4, 2], np.int32), np.arange(3, dtype=np.int32)

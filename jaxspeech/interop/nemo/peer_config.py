@@ -116,6 +116,8 @@ def remarks(model: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> list[str]
         told.append("NeMo has no Squeezeformer after 2.2: later versions will not restore the file")
     if getattr(module.encoder, "norm_over_padding", True) is False:
         told.append("if NeMo trains it further, the statistics of its batch norms will count the padding")
+    if model["encoder"]["name"] == "lstm" and module.encoder.bidirectional:
+        told.append("NeMo's LSTM begins its way back in the padding: its transcripts depend on the whole batch")
     if getattr(module.encoder, "global_frames", 0) > 1:
         told.append("NeMo mixes up the queries of several global frames: its transcripts depend on the whole batch")
     if tokenizer["type"] == "char" and (durations := getattr(module.decoder, "durations", ())):

@@ -27,6 +27,14 @@ def positive(value: Any) -> int | None:
     return None if value in (None, -1) else size(value)
 
 
+def _finish_lstm(decoder: dict[str, Any]) -> None:
+    """The peer projects its cells where they are wider than what they give."""
+    width, cells = decoder["width"], decoder["cell_width"]
+    if cells is not None and cells < width:
+        raise ValueError(f"prednet.rnn_hidden_size {cells} is less than prednet.pred_hidden {width}")
+    decoder["cell_width"] = None if cells == width else cells
+
+
 # The peer keeps the sizes of the two parts in sections of their own.
 LSTM_PREDICTION = Section(
     "transducer",
@@ -50,6 +58,7 @@ LSTM_PREDICTION = Section(
         }
     ),
     settles=(("prediction", "lstm"),),
+    finish=_finish_lstm,
 )
 STATELESS_PREDICTION = Section(
     "transducer",
