@@ -42,6 +42,13 @@ flags.DEFINE_string("channel", "mean", "Of several channels: mean, or the number
 flags.DEFINE_enum("dtype", None, ("float32", "bfloat16", "float16"), "Of the computation; the model's by default.")
 flags.DEFINE_enum("head", None, ("transducer", "ctc"), "Which of a hybrid model's two heads decides.")
 flags.DEFINE_integer("beam_size", None, "Hypotheses of a transducer's search; 1 is the greedy one.", lower_bound=1)
+flags.DEFINE_enum(
+    "long",
+    "auto",
+    ("auto", "full", "local", "buffered"),
+    "Recordings of more than 40 s: all frames attend to all (full), to a window (local), or overlapping parts are "
+    "encoded for themselves (buffered); auto is the first of these that the memory holds, and one line says which.",
+)
 flags.DEFINE_bool("strict", False, "Exit with status 1 where a recording was skipped.")
 
 
@@ -92,6 +99,7 @@ def transcribe(paths: Sequence[str]) -> int:
         batch_size=FLAGS.batch_size,
         timestamps=FLAGS.timestamps or output_format in WORD_FORMATS,
         channel="mean" if FLAGS.channel == "mean" else int(FLAGS.channel),
+        long=FLAGS.long,
         on_error="skip",
     )
     # Where the results themselves appear on the terminal, they are the progress.
@@ -105,7 +113,9 @@ def transcribe(paths: Sequence[str]) -> int:
             if hypothesis.error is not None:
                 skipped += 1
                 tqdm.write(f"skipped: {hypothesis.error}", file=sys.stderr)
-            elif recording.text:
+            if hypothesis.note is not None:
+                tqdm.write(f"{hypothesis.source}: transcribed {hypothesis.note}", file=sys.stderr)
+            if hypothesis.error is None and recording.text:
                 references.append(recording.text)
                 found.append(hypothesis.text)
     elapsed = time.perf_counter() - begin

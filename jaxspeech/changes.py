@@ -12,6 +12,7 @@ from jaxspeech.archive import Archive
 from jaxspeech.configuration import build
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.tasks.inference import with_search
+from jaxspeech.tasks.task import Task
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -53,6 +54,21 @@ def change_attention(
     build(model)  # checks the fields
     variables = _with_projections(archive.variables, keep=global_projections)
     return archive._replace(model=model, variables=variables)
+
+
+def local_form(archive: Archive) -> Task | None:
+    """The model with local attention, for recordings too long for full attention; None where it has no such form.
+
+    A model that was made for a window keeps it, and so its numbers; any other gets the default one.
+    """
+    encoder = archive.model["encoder"]
+    context = tuple(encoder.get("attention_context", (-1, -1)))
+    chunked = encoder.get("attention_style", "regular") != "regular"
+    if encoder["name"] != "fastconformer" or encoder.get("attention", "rel_pos") != "rel_pos" or chunked:
+        return None
+    if not all(isinstance(side, int) for side in context) or encoder.get("global_frames"):
+        return None
+    return build(change_attention(archive, "local", context=context if min(context) >= 0 else None).model)
 
 
 def _with_projections(tree: Variables, *, keep: bool) -> Variables:

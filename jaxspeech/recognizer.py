@@ -10,7 +10,7 @@ import functools
 import os
 import warnings
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 from tqdm import tqdm
@@ -18,12 +18,12 @@ from tqdm import tqdm
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.audio.convert import Channel
 from jaxspeech.cache import enable_compilation_cache
-from jaxspeech.changes import change_attention, change_decoding, change_vocabulary
+from jaxspeech.changes import change_attention, change_decoding, change_vocabulary, local_form
 from jaxspeech.configuration import build
-from jaxspeech.errors import ConfigError
+from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import read_recording
-from jaxspeech.inference.transcription import Transcriber, Wanted
+from jaxspeech.inference.transcription import Long, Transcriber, Wanted
 from jaxspeech.interop.nemo import remarks, save_nemo
 from jaxspeech.interop.onnx import export_onnx
 from jaxspeech.interop.stablehlo import export_stablehlo
@@ -58,7 +58,7 @@ class Recognizer:
         self.variables = jax.device_put(variables)
         self.tokenizer = archive.tokenizer
         self.metadata = archive.metadata
-        self._transcriber = Transcriber(self.task, self.tokenizer)
+        self._transcriber = Transcriber(self.task, self.tokenizer, local=local_form(self.archive))
 
     @property
     def archive(self) -> Archive:
@@ -137,6 +137,7 @@ class Recognizer:
         return_log_probs: bool = False,
         sample_rate: int | None = None,
         channel: Channel = "mean",
+        long: Long = "auto",
         on_error: Literal["raise", "skip"] = "raise",
         progress: bool = False,
     ) -> list[Hypothesis]:
@@ -150,6 +151,9 @@ class Recognizer:
           return_log_probs: fill log_probs.
           sample_rate: of the arrays, in Hz; the model's by default. Files say theirs.
           channel: "mean" of several channels, or the number of one.
+          long: how recordings of more than 40 s are done: all frames attend to all ("full"), to a window ("local"), or
+            overlapping parts are encoded for themselves ("buffered"); "auto" is the first of these that the memory
+            holds. What it was stands in the hypothesis's `note`.
           on_error: "raise" at the first recording that cannot be transcribed, or "skip": its hypothesis has no
             text and says why in `error`.
           progress: show a bar.
@@ -164,6 +168,7 @@ class Recognizer:
             return_log_probs=return_log_probs,
             sample_rate=sample_rate,
             channel=channel,
+            long=long,
             on_error=on_error,
         )
         total = len(inputs) if isinstance(inputs, list | tuple) else None
@@ -178,6 +183,7 @@ class Recognizer:
         return_log_probs: bool = False,
         sample_rate: int | None = None,
         channel: Channel = "mean",
+        long: Long = "auto",
         on_error: Literal["raise", "skip"] = "raise",
     ) -> Iterator[Hypothesis]:
         """As `transcribe`, giving each transcript as soon as it and those before it are there.
@@ -190,7 +196,11 @@ class Recognizer:
             raise ConfigError(f"on_error is {on_error!r}; it can be raise or skip")
         if return_log_probs and self.task.log_probs is None:
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
-        wanted = Wanted(batch_size, timestamps, return_log_probs)
+        if long not in get_args(Long):
+            raise ConfigError(f"long {long!r}{did_you_mean(str(long), get_args(Long))}")
+        if long == "local" and not self._transcriber.has_local_form:
+            raise ConfigError('long="local": this model has no local form; "buffered" does without one')
+        wanted = Wanted(batch_size, timestamps, return_log_probs, long)
         read = functools.partial(
             read_recording, sample_rate=self.task.sample_rate, array_rate=sample_rate, channel=channel
         )

@@ -20,6 +20,7 @@ class Hypothesis(NamedTuple):
       words, segments, chars: with `timestamps=True`, otherwise None: when each word, sentence and token was said, in
         seconds from the beginning of the file, also where only a part of it was transcribed.
       log_probs: with `return_log_probs=True`, one row of V + 1 (the blank is last) for each encoder frame, in float32.
+      note: how a recording was transcribed that is too long for one pass of full attention, as one line.
       error: with `on_error="skip"`, why the recording could not be transcribed, as one line.
     """
 
@@ -33,4 +34,5 @@ class Hypothesis(NamedTuple):
     segments: tuple[TimedText, ...] | None = None
     chars: tuple[TimedText, ...] | None = None
     log_probs: np.ndarray | None = None
+    note: str | None = None
     error: str | None = None

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from jaxspeech.errors import AudioError, SpeechError
-from jaxspeech.inference.batching import Shape, plan_batches
+from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape, plan_batches
+from jaxspeech.inference.buffered import CONTEXT_SECONDS, KEPT_SECONDS, Buffered
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording, find_recordings
 from jaxspeech.inference.programs import Prediction, Programs
@@ -24,21 +25,38 @@ from jaxspeech.types import Variables
 T = TypeVar("T")
 
 
+Long = Literal["auto", "full", "local", "buffered"]
+
+
 class Wanted(NamedTuple):
     """What a call of `transcribe` asked for."""
 
     batch_size: int
     timestamps: bool
     log_probs: bool
+    long: Long
 
 
 class Transcriber:
-    """A task's compiled programs, and what becomes of their predictions."""
+    """A task's compiled programs, and what becomes of their predictions.
 
-    def __init__(self, task: Task, tokenizer: Tokenizer):
+    Args:
+      task: what predicts.
+      tokenizer: of its tokens.
+      local: the same model with local attention, for recordings too long for `task`; None where it has no such form.
+    """
+
+    def __init__(self, task: Task, tokenizer: Tokenizer, *, local: Task | None = None):
         self._task = task
         self._tokenizer = tokenizer
         self._programs = Programs(task)
+        self._local = None if local is None else Programs(local)
+        self._buffered = Buffered(task)
+
+    @property
+    def has_local_form(self) -> bool:
+        """Whether `long="local"` can be asked for."""
+        return self._local is not None
 
     def transcribe(
         self,
@@ -81,35 +99,64 @@ class Transcriber:
                 yield i, self._hypothesis(*window[i], wanted)
             else:
                 audio[i] = samples
-        for shape, prediction in self._predict(variables, audio, wanted):
+        for shape, prediction, note in self._predict(variables, audio, wanted):
             for row, i in enumerate(shape.indices):
                 recording, samples = window[i]
                 if isinstance(prediction, AudioError):
                     yield i, AudioError(f"{recording.source}: {prediction}")
                 else:
-                    yield i, self._hypothesis(recording, samples, wanted, prediction, row)
+                    yield i, self._hypothesis(recording, samples, wanted, prediction, row)._replace(note=note)
 
     def _predict(
         self, variables: Variables, audio: dict[int, np.ndarray], wanted: Wanted
-    ) -> Iterator[tuple[Shape, Prediction | AudioError]]:
-        """Batches and what the model says of them; the next one is on the device while this one is worked on."""
+    ) -> Iterator[tuple[Shape, Prediction | AudioError, str | None]]:
+        """Batches, what the model says of them, and how; the next one is on the device while this one is worked on."""
         lengths = {i: len(samples) for i, samples in audio.items()}
         waiting = deque(plan_batches(lengths, batch_size=wanted.batch_size, sample_rate=self._task.sample_rate))
-        running: deque[tuple[Shape, Prediction]] = deque()
+        running: deque[tuple[Shape, Prediction, str | None]] = deque()
         while waiting or running:
             if waiting and len(running) < 2:
                 shape = waiting.popleft()
                 try:
-                    started = self._programs.start(variables, shape, audio, log_probs=wanted.log_probs)
-                    running.append((shape, started))
+                    running.append((shape, *self._start(variables, shape, audio, wanted)))
                 except AudioError as error:
                     if shape.rows == 1:
-                        yield shape, error
+                        yield shape, error, None
                     # What does not fit together may fit one by one.
                     waiting.extendleft(Shape((i,), 1, shape.length) for i in shape.indices if shape.rows > 1)
             else:
-                shape, prediction = running.popleft()
-                yield shape, jax.device_get(prediction)
+                shape, prediction, note = running.popleft()
+                yield shape, jax.device_get(prediction), note
+
+    def _start(
+        self, variables: Variables, shape: Shape, audio: dict[int, np.ndarray], wanted: Wanted
+    ) -> tuple[Prediction, str | None]:
+        """A batch's prediction, and how it came about where that was not by all of the model at once.
+
+        Raises:
+          AudioError: it does not fit into the memory; or it must be tried one recording at a time.
+        """
+        how = wanted.long if shape.length > FULL_BATCH_SECONDS * self._task.sample_rate else "full"
+        reason = "as asked for"
+        if how in ("auto", "full"):
+            try:
+                return self._programs.start(variables, shape, audio, log_probs=wanted.log_probs), None
+            except AudioError as error:
+                if how == "full" or shape.rows > 1:
+                    raise
+                reason = str(error).partition("; ")[0]
+        if how != "buffered" and self._local is not None:
+            try:
+                started = self._local.start(variables, shape, audio, log_probs=wanted.log_probs)
+                return started, f"by local attention ({reason})"
+            except AudioError:
+                if how == "local":
+                    raise
+        if shape.rows > 1 or wanted.log_probs:
+            raise AudioError("it is too long for log_probs; they take one pass over all of it")
+        [samples] = (audio[i] for i in shape.indices)
+        found = self._buffered.predict(variables, samples, batch_size=wanted.batch_size)
+        return found, f"in windows of {KEPT_SECONDS + 2 * CONTEXT_SECONDS:.0f} s ({reason})"
 
     def _hypothesis(
         self, recording: Recording, samples: Any, wanted: Wanted, prediction: Prediction | None = None, row: int = 0

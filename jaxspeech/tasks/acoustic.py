@@ -15,7 +15,7 @@ from jaxspeech.encoders.transformer import Transformer
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
-from jaxspeech.types import Variables
+from jaxspeech.types import Batch, Variables
 
 Encoder = FastConformer | Jasper | LSTMEncoder | Squeezeformer | Transformer
 # The random streams that training draws from.
@@ -63,6 +63,16 @@ def shortest_audio(model: AcousticModel) -> tuple[Float[Array, "1 S"], Int[Array
     """Silence, long enough to reach every layer: parameters do not depend on the length."""
     samples = jnp.zeros((1, model.frontend.sample_rate // 2))
     return samples, jnp.array([samples.shape[1]])
+
+
+def encoder_frames(model: AcousticModel) -> Any:
+    """`Task.encode` of a model."""
+
+    def encode(variables: Variables, batch: Batch) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
+        apply: Any = model.apply
+        return apply(variables, batch.samples, batch.num_samples, method="encode")
+
+    return encode
 
 
 def training_streams(key: Any) -> dict[str, Any]:

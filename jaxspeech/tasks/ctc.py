@@ -10,7 +10,13 @@ from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.search.ctc import ctc_greedy
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.acoustic import AcousticModel, mutable_collections, shortest_audio, training_streams
+from jaxspeech.tasks.acoustic import (
+    AcousticModel,
+    encoder_frames,
+    mutable_collections,
+    shortest_audio,
+    training_streams,
+)
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Batch, Variables
 
@@ -31,8 +37,12 @@ class CTCModel(AcousticModel, kw_only=True):
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
     ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         """Log-probabilities of the tokens and the blank, in float32."""
-        logits, num_frames = self.logits(samples, num_samples)
-        return jax.nn.log_softmax(logits.astype(jnp.float32)), num_frames
+        encoded, num_frames = self.encode(samples, num_samples)
+        return self.frame_log_probs(encoded), num_frames
+
+    def frame_log_probs(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
+        """The same, of encoder frames."""
+        return jax.nn.log_softmax(self.decoder(encoded).astype(jnp.float32))
 
     __call__ = logits
 
@@ -59,13 +69,21 @@ def ctc_task(model: CTCModel) -> Task:
         apply: Any = model.apply
         return apply(variables, batch.samples, batch.num_samples, method="log_probs")
 
+    encode = encoder_frames(model)
+
+    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+        apply: Any = model.apply
+        return ctc_greedy(apply(variables, encoded, method="frame_log_probs"), num_frames, blank_id=vocab_size)
+
     def predict(variables: Variables, batch: Batch) -> Tokens:
-        return ctc_greedy(*log_probs(variables, batch), blank_id=vocab_size)
+        return decode(variables, *encode(variables, batch))
 
     return Task(
         model=model,
         init=init,
         loss=loss,
+        encode=encode,
+        decode=decode,
         predict=predict,
         log_probs=log_probs,
         sample_rate=model.frontend.sample_rate,

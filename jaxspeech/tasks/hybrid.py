@@ -64,7 +64,11 @@ class HybridModel(TransducerModel, kw_only=True):
     ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         """Log-probabilities of the tokens and the blank by the CTC head, in float32."""
         encoded, num_frames = self.encode(samples, num_samples)
-        return jax.nn.log_softmax(self.ctc_head(encoded).astype(jnp.float32)), num_frames
+        return self.frame_log_probs(encoded), num_frames
+
+    def frame_log_probs(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
+        """The same, of encoder frames."""
+        return jax.nn.log_softmax(self.ctc_head(encoded).astype(jnp.float32))
 
     __call__ = outputs
 
@@ -94,8 +98,13 @@ def hybrid_task(model: HybridModel) -> Task:
         apply: Any = model.apply
         return apply(variables, batch.samples, batch.num_samples, method="log_probs")
 
-    def by_ctc(variables: Variables, batch: Batch) -> Tokens:
-        return ctc_greedy(*log_probs(variables, batch), blank_id=vocab_size)
+    def by_ctc(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+        apply: Any = model.apply
+        return ctc_greedy(apply(variables, encoded, method="frame_log_probs"), num_frames, blank_id=vocab_size)
 
-    predict = by_ctc if model.search.head == "ctc" else by_transducer.predict
-    return by_transducer._replace(loss=loss, predict=predict, log_probs=log_probs)
+    encode, decode = by_transducer.encode, by_ctc if model.search.head == "ctc" else by_transducer.decode
+
+    def predict(variables: Variables, batch: Batch) -> Tokens:
+        return decode(variables, *encode(variables, batch))
+
+    return by_transducer._replace(loss=loss, decode=decode, predict=predict, log_probs=log_probs)

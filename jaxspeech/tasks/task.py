@@ -17,7 +17,9 @@ class Task(NamedTuple):
       init: key -> variables.
       loss: (variables, batch, key) -> (losses [B] float32, updates). `updates` holds the new value of every
         collection but "params" (running statistics), and an infeasible row's loss is inf with zero gradient.
-      predict: (variables, batch) -> Tokens, by greedy search; labels are not looked at.
+      encode: (variables, batch) -> (encoder frames [B T D], num_frames [B]); labels are not looked at.
+      decode: (variables, encoder frames, num_frames) -> Tokens, by the search that the configuration names.
+      predict: (variables, batch) -> Tokens: `encode`, then `decode`.
       log_probs: (variables, batch) -> ([B T V+1] float32, num_frames [B]), or None where a task has none.
       sample_rate: of the waveforms that the model takes, in Hz.
       frame_seconds: seconds of audio for one encoder frame.
@@ -27,6 +29,8 @@ class Task(NamedTuple):
     model: nn.Module
     init: Callable[[Any], Variables]
     loss: Callable[[Variables, Batch, Any], tuple[Any, Variables]]
+    encode: Callable[[Variables, Batch], tuple[Any, Any]]
+    decode: Callable[[Variables, Any, Any], Tokens]
     predict: Callable[[Variables, Batch], Tokens]
     log_probs: Callable[[Variables, Batch], tuple[Any, Any]] | None
     sample_rate: int

@@ -16,7 +16,13 @@ from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss, rnnt_joint_l
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.search.transducer import greedy_start, transducer_greedy
 from jaxspeech.search.transducer_beam import transducer_beam
-from jaxspeech.tasks.acoustic import AcousticModel, mutable_collections, shortest_audio, training_streams
+from jaxspeech.tasks.acoustic import (
+    AcousticModel,
+    encoder_frames,
+    mutable_collections,
+    shortest_audio,
+    training_streams,
+)
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Batch, Variables
 
@@ -104,15 +110,17 @@ def transducer_task(model: TransducerModel) -> Task:
         )
         return transducer_losses(model, inputs, num_frames, batch, loss_key), dict(updates)
 
+    encode, decode = encoder_frames(model), partial(search, model)
+
     def predict(variables: Variables, batch: Batch) -> Tokens:
-        apply: Any = model.apply
-        encoded, num_frames = apply(variables, batch.samples, batch.num_samples, method="encode")
-        return search(model, variables, encoded, num_frames)
+        return decode(variables, *encode(variables, batch))
 
     return Task(
         model=model,
         init=init,
         loss=loss,
+        encode=encode,
+        decode=decode,
         predict=predict,
         log_probs=None,
         sample_rate=model.frontend.sample_rate,
