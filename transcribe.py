@@ -23,7 +23,7 @@ USAGE = "usage: python transcribe.py --model=MODEL [--manifest=IN.jsonl] [--outp
 FORMATS = ("text", "jsonl", "srt", "vtt", "ctm")
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("model", None, "The model: a .jaxspeech or a .nemo file.")
+flags.DEFINE_string("model", None, "The model: a .jaxspeech or a .nemo file, or a name on the Hugging Face Hub.")
 flags.DEFINE_list("manifest", [], "JSON lines with an audio_filepath each; several manifests are parted by commas.")
 flags.DEFINE_string("output", None, "A file instead of stdout; for srt and vtt of several files a folder.")
 flags.DEFINE_enum(
@@ -84,7 +84,7 @@ def transcribe(paths: Sequence[str]) -> int:
     from jaxspeech.inference.writers import WORD_FORMATS, open_writer
 
     if not FLAGS.model:
-        raise ConfigError("which model? --model=FILE names a .jaxspeech or a .nemo file")
+        raise ConfigError("which model? --model=FILE names a .jaxspeech or a .nemo file, or a model on the Hub")
     if FLAGS.channel != "mean" and not FLAGS.channel.isdigit():
         raise ConfigError(f"--channel={FLAGS.channel}: it is mean, or a number counted from 0")
     output_format = FLAGS.format or guess_format(FLAGS.output, FLAGS.manifest)
