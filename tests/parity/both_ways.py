@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import subprocess
+import unicodedata
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +19,8 @@ from tests.parity.reference import inputs_of, layers_of, targets_of, worst
 
 # The peer's interpreter.
 PEER_PYTHON = os.environ.get("JAXSPEECH_PEER_PYTHON", "")
+# Pieces whose punctuation marks are none to it.
+SPECIAL_PIECE = re.compile(r"\[.*\]$|<.*>$|##|\u2581|\s*$")
 SCRIPT = Path(__file__).with_name("with_peer.py")
 
 
@@ -86,7 +90,7 @@ def read(archive: Archive, refs: Path, name: str) -> Differences:
     if "joint" in ours.outputs:
         # It pads the third utterance of a multi-blank model before it transcribes it.
         said = told.get("rnnt_greedy_batch") or told["transcribe"][:2]
-        same = [archive.tokenizer.decode(ids) == row["text"] for ids, row in zip(ours.ids, said, strict=False)]
+        same = [said_by_peer(archive, ids) == row["text"] for ids, row in zip(ours.ids, said, strict=False)]
     else:
         best = [row[:n].tolist() for row, n in zip(peer["greedy_argmax"], peer["enc_out_len"], strict=True)]
         same = [ids == plain_ids(archive, row) for ids, row in zip(ours.ids, best, strict=True)]
@@ -105,7 +109,7 @@ def written(archive: Archive, path: Path) -> Differences:
     ours = computed(archive, batch, features, peer["num_features"])
     layers = worst(ours.encoded, peer["encoded"], peer["num_frames"])[0]
     features = worst(ours.features, peer["features"], peer["num_features"])[0]
-    texts = [archive.tokenizer.decode(spelled_by_peer(archive, ids)) for ids in ours.ids]
+    texts = [said_by_peer(archive, ids) for ids in ours.ids]
     same = texts == told["texts"] == told["transcripts"] and ours.ids == [
         plain_ids(archive, row) for row in told["ids"]
     ]
@@ -126,12 +130,19 @@ def plain_ids(archive: Archive, row: list[int]) -> list[int]:
     return [token for token, before in zip(row, [blank, *row], strict=False) if token not in (before, blank)]
 
 
-def spelled_by_peer(archive: Archive, ids: list[int]) -> list[int]:
-    """The tokens that are in the peer's text: of characters, a TDT leaves out the last ones, one for each duration."""
+def said_by_peer(archive: Archive, ids: list[int]) -> str:
+    """The text that the peer makes of tokens.
+
+    It takes out a space before any punctuation mark that the vocabulary has. Of characters, a TDT's text lacks the last
+    ones of the vocabulary, as many as there are durations.
+    """
     tokenizer, decoder = archive.tokenizer, archive.model["decoder"]
-    if tokenizer.config()["type"] != "char":
-        return ids
-    return [token for token in ids if token < tokenizer.vocab_size - len(decoder.get("durations", ()))]
+    if tokenizer.config()["type"] == "char":
+        ids = [token for token in ids if token < tokenizer.vocab_size - len(decoder.get("durations", ()))]
+    ordinary = "".join(piece for piece in tokenizer.pieces if not SPECIAL_PIECE.match(piece))
+    marks = "|".join(re.escape(mark) for mark in set(ordinary) if unicodedata.category(mark).startswith("P"))
+    text = tokenizer.decode(ids)
+    return re.sub(rf"\s({marks})", r"\1", text) if marks else text
 
 
 def batch_of(peer: dict[str, np.ndarray]) -> Batch:

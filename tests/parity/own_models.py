@@ -41,7 +41,7 @@ OWN_MODELS = {
     "citrinet_256": OwnModel("citrinet", "bpe"),
     "contextnet_256": OwnModel("contextnet", "unigram"),
     "conformer_ctc": OwnModel("conformer_ctc", "bpe"),
-    "lstm_transducer": OwnModel("lstm_transducer", "characters", {"decoder": {"width": 64, "cell_width": 96}}),
+    "lstm_transducer": OwnModel("lstm_transducer", "characters", {"decoder": {"width": 64, "cell_width": None}}),
     "several_languages": OwnModel("fastconformer_transducer", "aggregate"),
 }
 # Of the fields that an encoder has.

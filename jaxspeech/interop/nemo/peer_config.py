@@ -122,6 +122,8 @@ def remarks(model: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> list[str]
         told.append("NeMo mixes up the queries of several global frames: its transcripts depend on the whole batch")
     if tokenizer["type"] == "char" and (durations := getattr(module.decoder, "durations", ())):
         told.append(f"NeMo leaves the last {len(durations)} characters of the vocabulary out of a TDT's text")
+    if getattr(module.decoder, "cell_width", None):
+        told.append("NeMo's searches cannot run a prediction network that is projected: its states have another width")
     if getattr(getattr(module, "search", None), "head", "transducer") == "ctc":
         told.append("NeMo decodes with its transducer, until change_decoding_strategy(decoder_type='ctc')")
     return told
