@@ -93,6 +93,7 @@ def test_what_the_peer_reads_besides(hybrid):
     assert config["labels"] == config["joint"]["vocabulary"] == list(PIECES)
     assert config["model_defaults"]["enc_hidden"] == model.encoder.width
     assert config["decoding"]["durations"] == config["loss"]["tdt_kwargs"]["durations"] == [0, 1, 2, 3, 4]
+    assert config["decoding"]["model_type"] == "tdt"  # without it the peer takes durations for tokens
     assert config["aux_ctc"]["decoder"] == {
         "_target_": "nemo.collections.asr.modules.ConvASRDecoder",
         "feat_in": model.encoder.width,
@@ -119,7 +120,7 @@ def test_a_changed_model_is_written_as_it_is_now(hybrid):
     assert config["loss"]["loss_name"] == "default" and config["joint"]["num_extra_outputs"] == 0
     assert config["decoding"]["greedy"]["loop_labels"] and config["decoding"]["greedy"]["max_symbols"] == 4
     assert config["decoding"]["strategy"] == "malsd_batch" and config["decoding"]["beam"]["beam_size"] == 2
-    assert "spec_augment" not in config
+    assert config["decoding"]["model_type"] == "rnnt" and "spec_augment" not in config
 
     ctc = {key: changed[key] for key in ("features", "encoder")} | {
         "task": "ctc",
