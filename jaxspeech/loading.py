@@ -16,11 +16,13 @@ from jaxspeech.configuration import DTYPES
 from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
 from jaxspeech.hub import download, is_hub_name
 from jaxspeech.interop.nemo import load_nemo
+from jaxspeech.interop.transformers import load_transformers
 from jaxspeech.recognizer import Recognizer
 from jaxspeech.tasks.inference import with_search
 
-# A .nemo file comes in the form for inference, array by array to the device: never two copies of the model.
+# Others' formats come in the form for inference, array by array to the device: never two copies of the model.
 _load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)
+_load_folder = functools.partial(load_transformers, stacked=False, place=jax.device_put)
 LOADERS = {".jaxspeech": load_archive, ".nemo": _load_nemo}
 EXAMPLE_NAME = "nvidia/parakeet-tdt-0.6b-v2"
 
@@ -31,7 +33,8 @@ def load(
     """A model file, ready to transcribe.
 
     Args:
-      path: a .jaxspeech archive, a .nemo file, or the name of a model on the Hugging Face Hub ("organisation/model").
+      path: a .jaxspeech archive, a .nemo file, the folder of a Parakeet that Hugging Face Transformers saved, or
+        the name of a model on the Hugging Face Hub ("organisation/model").
       dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None is as in the file.
       head: "transducer" or "ctc": which of a hybrid model's heads decides; None is as in the file.
       beam_size: hypotheses of a transducer's search; 1 is the greedy search, None is as in the file.
@@ -45,9 +48,10 @@ def load(
     if not os.path.exists(path) and is_hub_name(os.fspath(path)):
         path = download(os.fspath(path))
     path = Path(path)
-    if path.suffix not in LOADERS:
+    read = _load_folder if path.is_dir() else LOADERS.get(path.suffix)
+    if read is None:
         raise ArchiveError(f"{path}: expected a .jaxspeech or .nemo file, or a Hub name such as {EXAMPLE_NAME}")
-    archive = LOADERS[path.suffix](path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
+    archive = read(path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
     return Recognizer(archive._replace(model=with_search(archive.model, head=head, beam_size=beam_size)), dtype=dtype)
 
 

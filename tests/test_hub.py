@@ -13,8 +13,9 @@ import jaxspeech
 from jaxspeech.archive import save_archive
 from jaxspeech.errors import ArchiveError
 from jaxspeech.hub import is_hub_name, list_models
-from jaxspeech.hub.fetch import HubFile, check, choose, download
+from jaxspeech.hub.fetch import HubFile, check, choose, download, folder_files
 from tests.interop.random_model import CHARACTERS, random_archive
+from tests.interop.test_transformers import save
 
 CTC = {
     "task": "ctc",
@@ -110,7 +111,7 @@ def test_neither_reachable_nor_in_the_cache(home):
     ("names", "message"),
     [
         (["a.nemo", "b.nemo"], r"several models \(a\.nemo, b\.nemo\)"),
-        (["model.safetensors", "README.md"], r"no \.jaxspeech or \.nemo file \(only model\.safetensors\)"),
+        (["model.safetensors", "README.md"], r"no \.jaxspeech or \.nemo file.*\(only model\.safetensors\)"),
         ([], r"no \.jaxspeech or \.nemo file"),
     ],
 )
@@ -121,6 +122,62 @@ def test_a_repository_without_one_model_is_told(names, message):
 
 def test_our_own_format_is_preferred():
     assert choose("some/one", [HubFile("x.nemo", None), HubFile("x.jaxspeech", None)], None).name == "x.jaxspeech"
+
+
+FOLDER = ["config.json", "processor_config.json", "tokenizer.json", "model.safetensors"]
+SHARDED = [*FOLDER[:-1], "model.safetensors.index.json", "model-00001-of-2.safetensors", "model-00002-of-2.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("names", "filename", "expected"),
+    [
+        ([*FOLDER, "README.md", "onnx/model.onnx"], None, FOLDER),
+        (SHARDED, None, SHARDED),
+        ([*FOLDER, "x.nemo"], None, []),
+        ([*FOLDER, "x.nemo"], "x.nemo", []),
+        ([*FOLDER, "x.nemo"], "model.safetensors", FOLDER),
+        ([*FOLDER, "x.jaxspeech"], None, []),
+        (FOLDER[1:], None, []),
+        (SHARDED[:3] + SHARDED[4:], None, []),
+    ],
+)
+def test_which_files_make_a_folder_of_transformers(names, filename, expected):
+    chosen = folder_files([HubFile(name, None) for name in names], filename)
+    assert sorted(file.name for file in chosen) == sorted(expected)
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_repository_in_the_layout_of_transformers(home, monkeypatch, tmp_path, shards):
+    save(tmp_path / "m", "ctc", shards=shards)
+    contents = {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir()}
+    snapshot = fill_cache(home, "someone/parakeet", contents | {"README.md": b"hello"})
+    assert download("someone/parakeet") == snapshot  # without a connection
+    fetched = []
+
+    def model_info(self, name, *, revision=None, files_metadata=False):
+        hashes = {n: hashlib.sha256(c).hexdigest() for n, c in contents.items() if n.endswith(".safetensors")}
+        lfs = {n: SimpleNamespace(sha256=h) for n, h in hashes.items()}
+        siblings = [SimpleNamespace(rfilename=f.name, lfs=lfs.get(f.name)) for f in snapshot.iterdir()]
+        return SimpleNamespace(sha=COMMIT, siblings=siblings)
+
+    def fetch(name, file, revision):
+        fetched.append(file)
+        return str(snapshot / file)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
+    assert jaxspeech.load("someone/parakeet").tokenizer.vocab_size == 36
+    assert sorted(fetched) == sorted(contents)
+    fetched.clear()
+    (snapshot / "config.json").resolve().write_text('{"model_type": "whisper"}')
+    with pytest.raises(ArchiveError, match="'whisper'"):
+        jaxspeech.load("someone/parakeet")
+    assert fetched == ["config.json"]  # not the weights
+    (snapshot / "config.json").resolve().write_bytes(contents["config.json"])
+    weights = next(snapshot.glob("*.safetensors")).resolve()
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(ArchiveError, match="damaged"):
+        jaxspeech.load("someone/parakeet")
 
 
 def test_a_file_without_a_known_hash_passes(tmp_path):

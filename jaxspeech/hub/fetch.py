@@ -4,6 +4,7 @@ With a connection the Hub says which files there are, and their hashes; without 
 """
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -15,8 +16,12 @@ from platformdirs import user_cache_path
 from jaxspeech.errors import ArchiveError
 from jaxspeech.hub.published import full_name
 
-# In order of preference, should a repository have several kinds.
+# In order of preference, should a repository have several kinds. Behind them comes the layout of Transformers.
 SUFFIXES = (".jaxspeech", ".nemo")
+# That layout's weights: one file, or an index of shards; and the small files beside them.
+WEIGHTS, SHARDS, SHARD = "model.safetensors", "model.safetensors.index.json", re.compile(r"model-[\w-]+\.safetensors")
+CONFIG, FAMILY = "config.json", "parakeet_"
+BESIDE = {CONFIG, "preprocessor_config.json", "processor_config.json", "tokenizer.json", SHARDS}
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -34,11 +39,13 @@ def is_hub_name(name: str) -> bool:
 
 
 def download(name: str, *, filename: str | None = None, revision: str | None = None) -> Path:
-    """The local path of a repository's model file, fetched and checked if it is not there yet.
+    """The local path of a repository's model file, fetched and checked if it is not there yet; of a repository in the
+    layout of Transformers that of the folder.
 
     Args:
       name: "organisation/model", or a published name such as "stt_en_conformer_ctc_small".
-      filename: which of its files; needed where it has several models.
+      filename: which of its files; needed where it has several models. "model.safetensors" asks for the layout of
+        Transformers where there is another model too.
       revision: branch, tag or commit; its main branch by default.
 
     Raises:
@@ -65,10 +72,14 @@ def download(name: str, *, filename: str | None = None, revision: str | None = N
     except Exception as error:  # no connection, in the words of whatever library makes it
         return _from_cache(name, filename, revision, reason=error)
     files = [HubFile(s.rfilename, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ()]
-    chosen = choose(name, files, filename)
-    path = Path(huggingface_hub.hf_hub_download(name, chosen.name, revision=info.sha))
-    check(path, chosen.sha256)
-    return path
+    chosen = folder_files(files, filename)
+    paths = []
+    for file in chosen or [choose(name, files, filename)]:
+        paths.append(Path(huggingface_hub.hf_hub_download(name, file.name, revision=info.sha)))
+        check(paths[-1], file.sha256)
+        if chosen and file.name == CONFIG:
+            refuse_others(name, paths[-1])
+    return paths[0].parent if chosen else paths[0]
 
 
 def _from_cache(name: str, filename: str | None, revision: str | None, *, reason: Exception) -> Path:
@@ -80,11 +91,40 @@ def _from_cache(name: str, filename: str | None, revision: str | None, *, reason
         why = str(reason).strip().splitlines()[0][:200] if str(reason).strip() else type(reason).__name__
         raise ArchiveError(f"{name}: not in the local cache, and the Hub cannot be reached ({why})") from error
     files = [HubFile(str(file.relative_to(folder)), None) for file in sorted(folder.rglob("*")) if file.is_file()]
-    path = folder / choose(name, files, filename).name
-    # The cache names a large file's blob by its hash.
-    blob = path.resolve().name
-    check(path, blob if SHA256.fullmatch(blob) else None)
-    return path
+    chosen = folder_files(files, filename)
+    paths = [folder / file.name for file in chosen or [choose(name, files, filename)]]
+    for path in paths:
+        # The cache names a large file's blob by its hash.
+        blob = path.resolve().name
+        check(path, blob if SHA256.fullmatch(blob) else None)
+    return folder if chosen else paths[0]
+
+
+def folder_files(files: Iterable[HubFile], filename: str | None) -> list[HubFile]:
+    """The files of a model in the layout of Transformers, the weights last; none where there is no such model, or
+    one of our own format or NeMo's comes before it.
+    """
+    by_name = {file.name: file for file in files}
+    if filename not in (None, WEIGHTS, SHARDS) or (filename is None and any(n.endswith(SUFFIXES) for n in by_name)):
+        return []
+    weights = [WEIGHTS] if WEIGHTS in by_name else [n for n in by_name if SHARD.fullmatch(n) and SHARDS in by_name]
+    if CONFIG not in by_name or not weights:
+        return []
+    return [by_name[name] for name in [*sorted(BESIDE & by_name.keys()), *sorted(weights)]]
+
+
+def refuse_others(name: str, config: Path) -> None:
+    """Before the weights are fetched, by what config.json says.
+
+    Raises:
+      ArchiveError: it is no model that can be read in the layout of Transformers.
+    """
+    try:
+        kind = str(json.loads(config.read_text())["model_type"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(f"{name}: its {CONFIG} does not say which model it is") from error
+    if not kind.startswith(FAMILY):
+        raise ArchiveError(f"{name}: not supported: a model of Transformers of the type {kind!r} (can be {FAMILY}*)")
 
 
 def choose(name: str, files: Iterable[HubFile], filename: str | None) -> HubFile:
@@ -111,7 +151,9 @@ def choose(name: str, files: Iterable[HubFile], filename: str | None) -> HubFile
         if found:
             return found[0]
     others = ", ".join(file.name for file in files if file.name.endswith((".safetensors", ".onnx", ".bin", ".pt")))
-    raise ArchiveError(f"{name}: has no .jaxspeech or .nemo file{f' (only {others})' if others else ''}")
+    raise ArchiveError(
+        f"{name}: has no .jaxspeech or .nemo file, nor {WEIGHTS} with {CONFIG}{f' (only {others})' if others else ''}"
+    )
 
 
 def check(path: Path, sha256: str | None) -> None:

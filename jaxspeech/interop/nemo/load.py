@@ -53,7 +53,7 @@ def load_nemo(
             if not stacked:
                 model, _ = for_inference(model, {})
             tokenizer = read_tokenizer(file, config, model["decoder"]["vocab_size"])
-            expected = _shapes(model)
+            expected = expected_shapes(model)
             tensors = read_checkpoint(file.open(WEIGHTS))
             variables = to_variables(tensors, rows_of(model), expected, dtype=dtype, place=place)
             derived = keep(tensors)
@@ -65,7 +65,7 @@ def load_nemo(
     return Archive(model, tokenizer, variables, metadata)
 
 
-def _shapes(model: dict[str, Any]) -> dict[str, Any]:
+def expected_shapes(model: dict[str, Any]) -> dict[str, Any]:
     """The shape of each variable of the model, by path ("params/encoder/...")."""
     try:
         tree = jax.eval_shape(build(model).init, jax.random.key(0))

@@ -1,0 +1,184 @@
+"""A Parakeet's config.json and its feature extractor's to our `model` dict.
+
+The rows are those of `interop.nemo.arguments`. What a row cannot translate, and every field of the encoder that no row
+knows, is collected, and all of it is told at once.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.arguments import (
+    Row,
+    Section,
+    among,
+    flag,
+    integer,
+    number,
+    only,
+    optional,
+    share,
+    size,
+    translated,
+)
+
+
+def _finish_encoder(encoder: dict[str, Any]) -> None:
+    """The fields that depend on others."""
+    inner, heads, convolution_bias = (encoder.pop(name) for name in ("inner_width", "kv_heads", "convolution_bias"))
+    encoder["ff_expansion"], rest = divmod(inner, encoder["width"])
+    if rest or not inner:
+        raise ValueError(f"intermediate_size {inner} is no multiple of hidden_size {encoder['width']}")
+    if encoder["width"] % encoder["num_heads"]:
+        raise ValueError(f"hidden_size {encoder['width']} has no {encoder['num_heads']} heads")
+    if heads not in (None, encoder["num_heads"]):
+        raise ValueError(f"num_key_value_heads {heads} (must be num_attention_heads, {encoder['num_heads']})")
+    if convolution_bias != encoder["use_bias"]:
+        raise ValueError(f"convolution_bias {convolution_bias} (must be attention_bias, {encoder['use_bias']})")
+    encoder["dropout_pre_encoder"] = encoder["dropout"]
+
+
+ENCODER = Section(
+    "fastconformer",
+    (
+        Row("num_hidden_layers", "num_layers", 24, integer(1, 512)),
+        Row("hidden_size", "width", 1024, size),
+        Row("num_attention_heads", "num_heads", 8, size),
+        Row("num_key_value_heads", "kv_heads", None, optional(size)),
+        Row("intermediate_size", "inner_width", 4096, size),
+        Row("attention_bias", "use_bias", True, flag),
+        Row("convolution_bias", "convolution_bias", True, flag),
+        Row("conv_kernel_size", "conv_kernel", 9, integer(1, 1024)),
+        Row("subsampling_factor", "subsampling_factor", 8, among(2, 4, 8, 16, 32, 64)),
+        Row("subsampling_conv_channels", "subsampling_channels", 256, size),
+        Row("scale_input", "xscaling", True, flag),
+        Row("dropout", "dropout", 0.1, share),
+        Row("dropout_positions", "dropout_emb", 0.0, share),
+        Row("attention_dropout", "dropout_att", 0.1, share),
+        only("hidden_act", "silu", "swish"),
+        only("subsampling_conv_kernel_size", 3),
+        only("subsampling_conv_stride", 2),
+        only("model_type", "parakeet_encoder"),
+    ),
+    # How weights start, memory, training's regularisation that has no like here, and what every configuration has;
+    # num_mel_bins shows in the weights, and is the feature extractor's.
+    frozenset(
+        {
+            *("initializer_range", "max_position_embeddings", "num_mel_bins", "activation_dropout", "layerdrop"),
+            *("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path"),
+            *("return_dict", "output_hidden_states", "output_attentions", "chunk_size_feed_forward"),
+            *("is_encoder_decoder", "id2label", "label2id", "problem_type", "use_cache"),
+            *("pad_token_id", "bos_token_id", "eos_token_id", "_attn_implementation"),
+        }
+    ),
+    settles=(
+        ("subsampling", "dw_striding"),
+        ("attention", "rel_pos"),
+        ("untied_biases", True),
+        ("conv_norm", "batch"),
+        ("norm_over_padding", True),
+        ("reduction", None),
+        ("output_width", None),
+    ),
+    finish=_finish_encoder,
+)
+
+
+def _finish_head(decoder: dict[str, Any]) -> None:
+    """The blank is the last of the outputs, and none of our tokens."""
+    decoder["vocab_size"] -= 1
+    blank = decoder.pop("blank")
+    if blank != decoder["vocab_size"]:
+        raise ValueError(f"vocab_size {decoder['vocab_size'] + 1} (its blank, {blank}, must be the last id)")
+
+
+def _durations(value: Any) -> list[int]:
+    if not isinstance(value, list) or not 0 < len(value) <= 64:
+        raise ValueError("must be a list of numbers of frames")
+    return [integer(0, 1 << 14)(part) for part in value]
+
+
+CTC = Section(
+    "ctc",
+    (
+        Row("vocab_size", "vocab_size", 1025, integer(2, 1 << 20)),
+        Row("pad_token_id", "blank", 1024, integer(0, 1 << 20)),
+    ),
+    finish=_finish_head,
+)
+_TRANSDUCER = (
+    Row("vocab_size", "vocab_size", 8193, integer(2, 1 << 20)),
+    Row("blank_token_id", "blank", 8192, integer(0, 1 << 20)),
+    Row("decoder_hidden_size", "width", 640, size),
+    Row("decoder_hidden_size", "joint_width", 640, size),
+    Row("num_decoder_layers", "num_layers", 2, integer(1, 64)),
+    Row("hidden_act", "activation", "relu", among("relu", "tanh", "sigmoid")),
+)
+_SETTLED = (("prediction", "lstm"), ("dropout", 0.0), ("joint_dropout", 0.0))
+RNNT = Section("transducer", _TRANSDUCER, settles=_SETTLED, finish=_finish_head)
+TDT = RNNT._replace(rows=(*_TRANSDUCER, Row("durations", "durations", [0, 1, 2, 3, 4], _durations)))
+HEADS = {"parakeet_ctc": CTC, "parakeet_rnnt": RNNT, "parakeet_tdt": TDT}
+SEARCH = Section("", (Row("max_symbols_per_step", "max_symbols", 10, integer(1, 10_000)),))
+
+
+def _finish_features(features: dict[str, Any]) -> None:
+    # Lengths in samples here; ours are in seconds, of which fractions of a sample are dropped.
+    rate = features["sample_rate"]
+    for name in ("window_seconds", "hop_seconds"):
+        samples = features[name]
+        features[name] = next(s for s in (samples / rate, (samples + 0.5) / rate) if int(s * rate) == samples)
+
+
+FEATURES = Section(
+    "mel",
+    (
+        Row("sampling_rate", "sample_rate", 16000, integer(1000, 400_000)),
+        Row("feature_size", "num_mels", 80, integer(1, 1024)),
+        Row("n_fft", "fft_size", 512, size),
+        Row("win_length", "window_seconds", 400, size),
+        Row("hop_length", "hop_seconds", 160, size),
+        Row("preemphasis", "preemphasis", 0.97, optional(number(0, 1))),
+        only("feature_extractor_type", "ParakeetFeatureExtractor"),
+    ),
+    settles=(("normalize", "per_feature"), ("pad_to", 0), ("dither", 0.0)),
+    finish=_finish_features,
+)
+
+
+def translate_model(config: Mapping[str, Any], extractor: Mapping[str, Any]) -> dict[str, Any]:
+    """The `model` dict that `build` takes.
+
+    Args:
+      config: config.json.
+      extractor: the fields of the feature extractor.
+    Raises:
+      ArchiveError: every value, and every field of the encoder, that has no counterpart here, in one line.
+    """
+    kind = config.get("model_type")
+    if kind not in HEADS:
+        raise ArchiveError(f"not supported: model_type {kind!r} (can be {', '.join(HEADS)})")
+    problems: list[str] = []
+    encoder = config.get("encoder_config")
+    if not isinstance(encoder, Mapping):
+        raise ArchiveError("its config.json has no encoder_config")
+    model = {
+        "task": HEADS[kind].name,
+        "features": {"name": FEATURES.name, **_known(FEATURES, extractor, "feature extractor", problems)},
+        "encoder": {"name": ENCODER.name, **translated(ENCODER, encoder, "encoder_config", problems)},
+        "decoder": {"name": HEADS[kind].name, **_known(HEADS[kind], config, "config", problems)},
+    }
+    if kind != "parakeet_ctc":
+        model |= {"loss": {}, "search": _known(SEARCH, config, "config", problems)}
+    if problems:
+        raise ArchiveError(f"not supported: {'; '.join(problems)}")
+    bins = encoder.get("num_mel_bins", 80)
+    mels = model["features"]["num_mels"]
+    if bins != mels:
+        raise ArchiveError(f"its encoder takes {bins} mel bins, its feature extractor gives {mels}")
+    return model
+
+
+def _known(section: Section, arguments: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
+    """As `translated`, of the fields that the section knows: beside them are those of training and generation."""
+    names = {row.peer for row in section.rows}
+    return translated(section, {n: v for n, v in arguments.items() if n in names}, place, problems)

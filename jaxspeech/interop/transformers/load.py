@@ -1,0 +1,115 @@
+"""A folder of Hugging Face Transformers to a model of ours: configuration, tokenizer, weights."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxspeech.archive import Archive
+from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.interop.nemo.load import expected_shapes
+from jaxspeech.interop.nemo.weights.read import to_variables
+from jaxspeech.interop.transformers.config import translate_model
+from jaxspeech.interop.transformers.names import transformers_rows, with_present_names
+from jaxspeech.interop.transformers.safetensors import StoredTensor, read_safetensors
+from jaxspeech.interop.transformers.tokenizer import read_tokenizer
+from jaxspeech.tasks.inference import for_inference
+
+CONFIG, TOKENIZER = "config.json", "tokenizer.json"
+# The feature extractor's fields: a file of their own, or a part of the later one.
+EXTRACTOR, PROCESSOR = "preprocessor_config.json", "processor_config.json"
+WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
+LARGEST_JSON_BYTES = 1 << 27
+EMBEDDING = "decoder.embedding.weight"
+
+
+def load_transformers(
+    path: str | os.PathLike[str],
+    *,
+    dtype: Any = None,
+    stacked: bool = True,
+    place: Callable[[np.ndarray], Any] = lambda array: array,
+) -> Archive:
+    """Reads a Parakeet model in the layout of Transformers. No code in it runs, and nothing is written.
+
+    Args:
+      path: a folder with config.json, processor_config.json or preprocessor_config.json, tokenizer.json, and
+        model.safetensors or its shards.
+      dtype: of the floating-point parameters; None for float32.
+      stacked: equal layers on a leading axis, the form for training; or each for itself, that for inference (see
+        `encoders.layer_stack`).
+      place: what becomes of each array as soon as it is whole.
+    Returns:
+      The model.
+    Raises:
+      ArchiveError: missing, damaged or hostile; or a model that is not supported, with all that is in the way.
+    """
+    folder = Path(path)
+    try:
+        config = _read_json(folder / CONFIG)
+        model = translate_model(config, _extractor(folder))
+        if not stacked:
+            model, _ = for_inference(model, {})
+        tokenizer = read_tokenizer(_read_json(folder / TOKENIZER), model["decoder"]["vocab_size"])
+        expected = expected_shapes(model)
+        tensors = with_present_names(_tensors(folder))
+        if EMBEDDING in tensors and np.asarray(tensors[EMBEDDING])[-1:].any():
+            raise ArchiveError("not supported: an embedding of the blank that is not zero")
+        variables = to_variables(tensors, transformers_rows(model), expected, dtype=dtype, place=place)
+    except SpeechError as error:
+        raise ArchiveError(f"{folder}: {error}") from error
+    return Archive(model, tokenizer, variables, {"source": "transformers", "transformers_config": config})
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read(LARGEST_JSON_BYTES + 1)
+        if len(content) > LARGEST_JSON_BYTES:
+            raise ArchiveError(f"{path.name} is larger than {LARGEST_JSON_BYTES} bytes")
+        found = json.loads(content.decode())
+    except FileNotFoundError:
+        raise ArchiveError(f"has no {path.name}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, ArchiveError):
+            raise
+        raise ArchiveError(f"{path.name} is not JSON, or damaged ({error})") from error
+    if not isinstance(found, dict):
+        raise ArchiveError(f"{path.name} is not a dict")
+    return found
+
+
+def _extractor(folder: Path) -> dict[str, Any]:
+    if (folder / EXTRACTOR).is_file():
+        return _read_json(folder / EXTRACTOR)
+    if not (folder / PROCESSOR).is_file():
+        raise ArchiveError(f"has neither {EXTRACTOR} nor {PROCESSOR}")
+    extractor = _read_json(folder / PROCESSOR).get("feature_extractor")
+    if not isinstance(extractor, dict):
+        raise ArchiveError(f"its {PROCESSOR} has no feature_extractor")
+    return extractor
+
+
+def _tensors(folder: Path) -> dict[str, StoredTensor]:
+    """The tensors of the one file, or of those that the index of the shards names."""
+    if (folder / WEIGHTS).is_file():
+        return read_safetensors(folder / WEIGHTS)
+    if not (folder / SHARDS).is_file():
+        raise ArchiveError(f"has neither {WEIGHTS} nor {SHARDS}")
+    names = _read_json(folder / SHARDS).get("weight_map")
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise ArchiveError(f"its {SHARDS} has no weight_map")
+    shards = {name: _shard(folder, name) for name in sorted(set(names.values()))}
+    lost = [name for name, shard in names.items() if name not in shards[shard]]
+    if lost:
+        raise ArchiveError(f"{lost[0]} is not in {names[lost[0]]}, where {SHARDS} says it is")
+    return {name: shards[shard][name] for name, shard in names.items()}
+
+
+def _shard(folder: Path, name: str) -> dict[str, StoredTensor]:
+    if name != Path(name).name or not name.endswith(".safetensors"):
+        raise ArchiveError(f"its {SHARDS} names {name!r}, which is no file of its folder: refused")
+    return read_safetensors(folder / name)

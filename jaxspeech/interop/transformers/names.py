@@ -1,0 +1,50 @@
+"""Where the weights of a Parakeet model are: the rows of the peer's (NeMo's) names, under those of Transformers."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.weights import rows_of
+from jaxspeech.interop.nemo.weights.rows import Row
+
+# NeMo's part of a name -> Transformers'.
+NAMES = (
+    (r"^encoder\.pre_encode\.conv\.", "encoder.subsampling.layers."),
+    (r"^encoder\.pre_encode\.out\.", "encoder.subsampling.linear."),
+    (r"\.conv\.batch_norm\.", ".conv.norm."),
+    (r"\.self_attn\.linear_([qkv])\.", r".self_attn.\1_proj."),
+    (r"\.self_attn\.linear_out\.", ".self_attn.o_proj."),
+    (r"\.self_attn\.linear_pos\.", ".self_attn.relative_k_proj."),
+    (r"\.self_attn\.pos_bias_([uv])$", r".self_attn.bias_\1"),
+    (r"^decoder\.decoder_layers\.0\.", "ctc_head."),
+    (r"^decoder\.prediction\.embed\.", "decoder.embedding."),
+    (r"^decoder\.prediction\.dec_rnn\.lstm\.", "decoder.lstm."),
+    (r"^joint\.enc\.", "encoder_projector."),
+    (r"^joint\.pred\.", "decoder.decoder_projector."),
+    (r"^joint\.joint_net\.1\.", "joint.head."),
+)
+# What earlier versions of Transformers called them.
+FORMER_NAMES = (
+    (r"^joint\.encoder_proj\.", "encoder_projector."),
+    (r"^decoder\.output_proj\.", "decoder.decoder_projector."),
+)
+
+
+def transformers_rows(model: Mapping[str, Any]) -> list[Row]:
+    """The rows that a `model` dict calls for."""
+    return [row._replace(peer=_renamed(row.peer, NAMES)) for row in rows_of(model)]
+
+
+def with_present_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """`tensors` under the names that the present version gives them."""
+    renamed = {_renamed(name, FORMER_NAMES): tensor for name, tensor in tensors.items()}
+    if len(renamed) != len(tensors):
+        raise ArchiveError("it has a weight twice, under its present and its former name")
+    return renamed
+
+
+def _renamed(name: str, table: Iterable[tuple[str, str]]) -> str:
+    for pattern, replacement in table:
+        name = re.sub(pattern, replacement, name)
+    return name
