@@ -10,15 +10,24 @@ import json
 import subprocess
 import sys
 
-from benchmarks import decoding, frontend, inference, losses, training
+from benchmarks import decoding, frontend, inference, loading, long_audio, losses, training
 from benchmarks.timing import machine
 
-CPU_CASES = {**frontend.CASES, **losses.CASES, **decoding.CASES, **inference.CASES, **training.CASES}
+CPU_CASES = {
+    **frontend.CASES,
+    **losses.CASES,
+    **decoding.CASES,
+    **inference.CASES,
+    **long_audio.CASES,
+    **loading.CASES,
+    **training.CASES,
+}
 GPU_CASES = {
     **frontend.GPU_CASES,
     **losses.GPU_CASES,
     **decoding.GPU_CASES,
     **inference.GPU_CASES,
+    **long_audio.GPU_CASES,
     **training.GPU_CASES,
 }
 
