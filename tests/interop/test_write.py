@@ -18,6 +18,8 @@ from jaxspeech.interop.nemo.__main__ import main
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from jaxspeech.recognizer import Recognizer
+from jaxspeech.text.aggregate import AggregateTokenizer
+from jaxspeech.text.wordpiece import WordPieceTokenizer
 from tests.interop.random_model import CHARACTERS, pieces_tokenizer, random_archive
 
 CTC = {
@@ -57,18 +59,24 @@ def same(ours, theirs) -> None:
     jax.tree.map(lambda x, y: np.testing.assert_array_equal(x, y, strict=True), ours, theirs)
 
 
-WITH_PIECES = ("tied", "tdt", "hybrid")
+WORD_PIECES = WordPieceTokenizer(b"[UNK]\nseven\nate\n##s\n.\n")
+# Characters elsewhere.
+TOKENIZERS = {
+    "tied": WORD_PIECES,
+    "tdt": pieces_tokenizer(),
+    "hybrid": AggregateTokenizer({"en": pieces_tokenizer("unigram"), "de": pieces_tokenizer()}),
+}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_returns(tmp_path, name):
-    tokenizer = pieces_tokenizer() if name in WITH_PIECES else CHARACTERS
+    tokenizer = TOKENIZERS.get(name, CHARACTERS)
     archive = random_archive(MODELS[name], tokenizer)
     saved(tmp_path / "x.nemo", archive)
     returned = load_nemo(tmp_path / "x.nemo")
     same(returned.variables, archive.variables)
     assert returned.tokenizer.pieces == tokenizer.pieces
-    assert returned.tokenizer.files() == tokenizer.files()
+    assert returned.tokenizer.config() == tokenizer.config() and returned.tokenizer.files() == tokenizer.files()
     for part, fields in archive.model.items():
         if isinstance(fields, dict):
             assert returned.model[part] | json.loads(json.dumps(fields)) == returned.model[part]
