@@ -146,7 +146,10 @@ ENCODERS = {
 }
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+# One of them always; the others take a minute together.
+@pytest.mark.parametrize(
+    "name", [name if name == "jasper" else pytest.param(name, marks=pytest.mark.slow) for name in ENCODERS]
+)
 def test_every_other_encoder_trains_and_transcribes(corpus, tmp_path, name):
     config = get_config(str(corpus))
     config.model.encoder = {"name": name, **ENCODERS[name]}
