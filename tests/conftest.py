@@ -1,6 +1,7 @@
 """Where the tests find shared references and speech, and what they skip without them."""
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +11,16 @@ import pytest
 # No test reads or fills the user's cache of compiled programs.
 os.environ.setdefault("JAXSPEECH_CACHE", "off")
 
+MOST_KILOBYTES = 3 << 20
 SHARED = Path(os.environ.get("JAXSPEECH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _forget_programs() -> Iterator[None]:
-    """Compiled programs go with the file that needed them; all files' together take gigabytes."""
+def _bounded_memory() -> Iterator[None]:
+    """Compiled programs are forgotten once they take gigabytes, as those of all the files together do."""
     yield
-    jax.clear_caches()
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KILOBYTES:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

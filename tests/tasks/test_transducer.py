@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -68,9 +69,8 @@ def test_loss_is_that_of_the_models_logits(kind):
     batch = make_batch()
     losses, updates = jax.jit(task.loss)(variables, batch, jax.random.key(1))
     assert losses.shape == (4,) and losses.dtype == jnp.float32 and set(updates) == {"batch_stats"}
-    (logits, num_frames), _ = task.model.apply(
-        variables, batch.samples, batch.num_samples, batch.labels, train=True, mutable=["batch_stats"]
-    )
+    apply = jax.jit(partial(task.model.apply, train=True, mutable=["batch_stats"]))
+    (logits, num_frames), _ = apply(variables, batch.samples, batch.num_samples, batch.labels)
     loss = {"rnnt": rnnt_loss, "tdt": tdt_loss, "multi-blank": multiblank_rnnt_loss}[name]
     options = {"tdt": {"durations": (0, 1, 2), "sigma": 0.05}, "rnnt": {"fastemit": 0.1}}.get(
         name, {"big_blank_durations": (2, 3), "sigma": 0.05}
@@ -130,9 +130,8 @@ def test_omega_trains_tokens_alone():
         task = build(config("tdt", loss={"omega": omega}))
         variables = jax.jit(task.init)(jax.random.key(0))
         losses[omega] = np.array([jax.jit(task.loss)(variables, batch, jax.random.key(k))[0][0] for k in range(8)])
-    (logits, num_frames), _ = task.model.apply(
-        variables, batch.samples, batch.num_samples, batch.labels, train=True, mutable=["batch_stats"]
-    )
+    apply = jax.jit(partial(task.model.apply, train=True, mutable=["batch_stats"]))
+    (logits, num_frames), _ = apply(variables, batch.samples, batch.num_samples, batch.labels)
     tokens = rnnt_loss(logits[..., : V + 1], num_frames, batch.labels, batch.num_labels, blank_id=V)
     np.testing.assert_allclose(losses[1.0], tokens[0], rtol=1e-5)
     assert (np.isclose(losses[0.5], losses[0.0]) ^ np.isclose(losses[0.5], losses[1.0])).all()
@@ -150,9 +149,8 @@ def test_hybrid_loss_is_the_weighted_sum(hybrid):
     _, task, variables = hybrid
     batch, key = make_batch(), jax.random.key(1)
     losses, _ = jax.jit(task.loss)(variables, batch, key)
-    (inputs, logits, num_frames), _ = task.model.apply(
-        variables, batch.samples, batch.num_samples, batch.labels, train=True, mutable=["batch_stats"]
-    )
+    apply = jax.jit(partial(task.model.apply, train=True, mutable=["batch_stats"]))
+    (inputs, logits, num_frames), _ = apply(variables, batch.samples, batch.num_samples, batch.labels)
     transducer = transducer_losses(task.model, inputs, num_frames, batch, key)
     ctc = ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=V)
     np.testing.assert_allclose(losses[:3], (0.75 * transducer + 0.25 * ctc)[:3], rtol=1e-5)
