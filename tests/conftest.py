@@ -8,6 +8,8 @@ from pathlib import Path
 import jax
 import pytest
 
+# LLVM's optimizations take longer than what they save in models as small as the tests'. XLA_FLAGS="" turns them on.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # No test reads or fills the user's cache of compiled programs.
 os.environ.setdefault("JAXSPEECH_CACHE", "off")
 

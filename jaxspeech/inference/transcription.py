@@ -23,8 +23,6 @@ from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
 T = TypeVar("T")
-
-
 Long = Literal["auto", "full", "local", "buffered"]
 
 
@@ -152,7 +150,9 @@ class Transcriber:
             except AudioError:
                 if how == "local":
                     raise
-        if shape.rows > 1 or wanted.log_probs:
+        if shape.rows > 1:
+            raise AudioError("parts are joined for one recording at a time")
+        if wanted.log_probs:
             raise AudioError("it is too long for log_probs; they take one pass over all of it")
         [samples] = (audio[i] for i in shape.indices)
         found = self._buffered.predict(variables, samples, batch_size=wanted.batch_size)

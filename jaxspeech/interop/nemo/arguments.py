@@ -133,3 +133,17 @@ def none_as_null(value: str) -> str | None:
 flag = among(True, False)
 share = number(0, 1)
 size = integer(1, 1 << 14)
+
+
+def finish_widths(encoder: dict[str, Any]) -> None:
+    """What an encoder says by special numbers: channels as wide as the model, an output that is not projected.
+
+    Raises:
+      ValueError: its width cannot be split into its heads.
+    """
+    if encoder["width"] % encoder["num_heads"]:
+        raise ValueError(f"d_model {encoder['width']} has no {encoder['num_heads']} heads")
+    if encoder.get("subsampling_channels") == -1:
+        encoder["subsampling_channels"] = encoder["width"]
+    if encoder["output_width"] in (None, -1, 0, encoder["width"]):
+        encoder["output_width"] = None

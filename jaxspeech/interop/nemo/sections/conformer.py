@@ -7,6 +7,7 @@ from jaxspeech.interop.nemo.arguments import (
     Row,
     Section,
     among,
+    finish_widths,
     flag,
     integer,
     only,
@@ -72,13 +73,8 @@ def _position(value: Any) -> int:
 
 def finish(encoder: dict[str, Any]) -> None:
     """The fields that depend on others."""
-    if encoder["width"] % encoder["num_heads"]:
-        raise ValueError(f"d_model {encoder['width']} has no {encoder['num_heads']} heads")
+    finish_widths(encoder)
     encoder["conv_norm"], encoder["conv_groups"] = encoder["conv_norm"]
-    if encoder["subsampling_channels"] == -1:
-        encoder["subsampling_channels"] = encoder["width"]
-    if encoder["output_width"] in (None, -1, encoder["width"]):
-        encoder["output_width"] = None
     if encoder["conv_context"] == "causal":
         encoder["conv_context"] = [encoder["conv_kernel"] - 1, 0]
     if encoder["reduction_factor"] == 1:

@@ -7,6 +7,7 @@ from jaxspeech.interop.nemo.arguments import (
     Row,
     Section,
     among,
+    finish_widths,
     flag,
     integer,
     only,
@@ -18,12 +19,7 @@ from jaxspeech.interop.nemo.sections.conformer import pair
 
 
 def _finish(encoder: dict[str, Any]) -> None:
-    if encoder["width"] % encoder["num_heads"]:
-        raise ValueError(f"d_model {encoder['width']} has no {encoder['num_heads']} heads")
-    if encoder["subsampling_channels"] == -1:
-        encoder["subsampling_channels"] = encoder["width"]
-    if encoder["output_width"] in (None, -1, encoder["width"]):
-        encoder["output_width"] = None
+    finish_widths(encoder)
     # The peer's batch norms count the padding.
     encoder["norm_over_padding"] = True
 

@@ -6,6 +6,7 @@ from jaxspeech.interop.nemo.arguments import (
     Row,
     Section,
     among,
+    finish_widths,
     flag,
     integer,
     number,
@@ -35,10 +36,7 @@ def _attention_mode(context: Any) -> str:
 
 
 def _finish(encoder: dict[str, Any]) -> None:
-    if encoder["width"] % encoder["num_heads"]:
-        raise ValueError(f"d_model {encoder['width']} has no {encoder['num_heads']} heads")
-    if encoder["output_width"] in (-1, 0, encoder["width"]):
-        encoder["output_width"] = None
+    finish_widths(encoder)
     if encoder["dropout_pre_encoder"] is None:
         encoder["dropout_pre_encoder"] = encoder["dropout"]
 
