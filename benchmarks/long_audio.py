@@ -29,7 +29,8 @@ def attention(repeat: int, *, num_frames: int, local: bool) -> dict[str, Any]:
         inputs = x, length_mask(lengths, num_frames), relative_positions(WINDOW, WINDOW, WIDTH)
     else:
         module = SelfAttention(HEADS)
-        mask = attention_mask(lengths, context_mask(num_frames, WINDOW, WINDOW))
+        frames = jnp.arange(num_frames)
+        mask = attention_mask(lengths, context_mask(frames, frames, WINDOW, WINDOW))
         inputs = x, mask, relative_positions(num_frames - 1, num_frames - 1, WIDTH)
     params = jax.jit(module.init)(jax.random.key(0), *inputs)
     program = jax.jit(module.apply).lower(params, *inputs).compile()

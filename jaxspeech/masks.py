@@ -17,26 +17,32 @@ def zero_padding(x: Shaped[Array, "B T ..."], lengths: Int[Array, " B"]) -> Shap
     return jnp.where(mask, x, jnp.zeros((), x.dtype))
 
 
-def context_mask(size: Size, left: int, right: int) -> Bool[Array, "T T"]:
-    """Query t sees keys t - left to t + right; -1 is without limit."""
-    offset = jnp.arange(size)[None, :] - jnp.arange(size)[:, None]
-    mask = jnp.ones((size, size), bool)
+def context_mask(query: Int[Array, "*B T"], key: Int[Array, "*B S"], left: int, right: int) -> Bool[Array, "*B T S"]:
+    """The frame at place t sees those at places t - left to t + right; -1 is without limit.
+
+    Args:
+      query, key: places of the frames that look, and of those that are looked at.
+      left, right: the limits.
+    """
+    ahead = key[..., None, :] - query[..., :, None]
+    mask = jnp.ones(ahead.shape, bool)
     if left >= 0:
-        mask &= offset >= -left
+        mask &= ahead >= -left
     if right >= 0:
-        mask &= offset <= right
+        mask &= ahead <= right
     return mask
 
 
-def chunked_context_mask(size: Size, left: int, right: int) -> Bool[Array, "T T"]:
-    """Chunks of right + 1 frames: a query sees its own chunk and the left // (right + 1) chunks before it.
+def chunked_context_mask(
+    query: Int[Array, "*B T"], key: Int[Array, "*B S"], left: int, right: int
+) -> Bool[Array, "*B T S"]:
+    """Chunks of right + 1 frames: a frame sees its own chunk and the left // (right + 1) chunks before it.
 
     -1 on the left is without limit; on the right it means no chunks, only the left limit (Noroozi et al., 2024).
     """
     if right < 0:
-        return context_mask(size, left, -1)
-    chunk = jnp.arange(size) // (right + 1)
-    behind = chunk[:, None] - chunk[None, :]
+        return context_mask(query, key, left, -1)
+    behind = query[..., :, None] // (right + 1) - key[..., None, :] // (right + 1)
     mask = behind >= 0
     return mask & (behind <= left // (right + 1)) if left >= 0 else mask
 

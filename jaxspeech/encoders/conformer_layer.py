@@ -25,7 +25,7 @@ class LayerContext(NamedTuple):
     """
 
     frame_mask: Bool[Array, "B T"]
-    attention_mask: Bool[Array, "B T T"] | Bool[Array, "B T"]
+    attention_mask: Bool[Array, "B T S"] | Bool[Array, "B T"]
     positions: Float[Array, "R D"] | None
     biases: tuple[Float[Array, "H K"], Float[Array, "H K"]] | None
 

@@ -4,7 +4,7 @@ x, n = subsample(features, n);  x = layer(x, mask) for each of L layers;  y = W_
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -17,10 +17,10 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask, length_mask
 from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
+from jaxspeech.nn.history import HISTORY, in_parts
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.positions import absolute_positions, relative_positions
-from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, subsample
-from jaxspeech.types import Size
+from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, frames_before, subsample
 
 # What Linen adds to every module's fields.
 MODULE_FIELDS = ("parent", "name")
@@ -145,12 +145,21 @@ class FastConformer(nn.Module):
         train: bool = False,
         return_layers: bool = False,
     ) -> Any:
-        """Encodes `features`.
+        """Encodes `features`: whole rows, or the next part of each (see `nn.history`).
+
+        Encoder frames i to i + k - 1 of a row take its features from frame f i - `frames_before(f)` on, (k + 1) f - 1
+        in all, where f is the subsampling factor; what would lie before the row's first frame may hold anything. How
+        far each row has come is part of the history.
 
         Returns:
           (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
           frames and of each layer's output. What lies beyond num_frames is finite and means nothing.
         """
+        done = first = None
+        if in_parts(self):
+            done = self.variable(HISTORY, "frames", jnp.zeros, num_frames.shape, jnp.int32)
+            first = self.subsampling_factor * done.value - frames_before(self.subsampling_factor)
+            num_frames = first + num_frames
         x, num_frames = subsample(
             features,
             num_frames,
@@ -160,6 +169,7 @@ class FastConformer(nn.Module):
             width=self.width,
             causal=self.causal_subsampling,
             dtype=self.dtype,
+            first=first,
         )
         if self.xscaling:
             x = x * math.sqrt(self.width)
@@ -173,7 +183,12 @@ class FastConformer(nn.Module):
             zeros = nn.initializers.zeros_init()
             biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
 
-        context = self._context(x, num_frames, biases, train=train)
+        if done is None:
+            context = self._context(x, num_frames, biases, train=train)
+        else:
+            context = self._part_context(x, num_frames, biases, done=done.value)
+            num_frames = jnp.clip(num_frames - done.value, 0, x.shape[1])
+            done.value += num_frames
         layers = [x]
         if self.scan_layers and self.reduction is None:
             x, outputs = self._scan(x, context, train=train, return_layers=return_layers)
@@ -206,7 +221,7 @@ class FastConformer(nn.Module):
         size = x.shape[1]
         frames = mask = length_mask(num_frames, size)
         if self.attention != "rel_pos_local":
-            mask = attention_mask(num_frames, self._visible(size, train=train))
+            mask = attention_mask(num_frames, self._visible(jnp.arange(size), train=train))
         positions = None
         if self.attention != "abs_pos":
             furthest = self.contexts[0] if self.attention == "rel_pos_local" else (size - 1, size - 1)
@@ -214,14 +229,35 @@ class FastConformer(nn.Module):
             positions = Dropout(self.dropout_emb)(positions, train=train)
         return LayerContext(frames, mask, positions, biases)
 
-    def _visible(self, size: Size, *, train: bool) -> Bool[Array, "T T"]:
+    def _part_context(
+        self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, *, done: Int[Array, " B"]
+    ) -> LayerContext:
+        """The same for parts whose rows have come as far as `done`, behind the frames that the layers remember."""
+        size, remembered = x.shape[1], self.frames_remembered
+        query = done[:, None] + jnp.arange(size)
+        key = done[:, None] + jnp.arange(-remembered, size)
+        frames = query < num_frames[:, None]
+        real = frames[:, :, None] & (key >= 0)[:, None] & (key < num_frames[:, None])[:, None]
+        positions = relative_positions(remembered + size - 1, size - 1, self.width).astype(self.dtype)
+        return LayerContext(frames, real & self._window(query, key, *self.contexts[0]), positions, biases)
+
+    @property
+    def frames_remembered(self) -> int:
+        """Frames before a part that its first frame looks back at."""
+        left, right = self.contexts[0]
+        return left // (right + 1) * (right + 1) if self.attention_style == "chunked_limited" else left
+
+    @property
+    def _window(self) -> Callable[..., Array]:
+        return chunked_context_mask if self.attention_style == "chunked_limited" else context_mask
+
+    def _visible(self, frames: Int[Array, " T"], *, train: bool) -> Bool[Array, "T T"]:
         """Which keys each query may look at, padding aside."""
-        window = chunked_context_mask if self.attention_style == "chunked_limited" else context_mask
         if not train or len(self.contexts) == 1:
-            return window(size, *self.contexts[0])
+            return self._window(frames, frames, *self.contexts[0])
         weights = jnp.asarray(self.attention_context_weights) if self.attention_context_weights else None
         drawn = jax.random.choice(self.make_rng("dropout"), len(self.contexts), p=weights)
-        return jnp.stack([window(size, *context) for context in self.contexts])[drawn]
+        return jnp.stack([self._window(frames, frames, *context) for context in self.contexts])[drawn]
 
     def _layer_fields(self) -> dict[str, Any]:
         """The fields that a layer shares with the encoder, by name; one context, which local attention alone reads."""

@@ -141,7 +141,8 @@ class Squeezeformer(nn.Module):
                 heads = (self.num_heads, self.width // self.num_heads)
                 zeros = nn.initializers.zeros_init()
                 biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
-        visible = attention_mask(num_frames, context_mask(size, *self.attention_context))
+        frames = jnp.arange(size)
+        visible = attention_mask(num_frames, context_mask(frames, frames, *self.attention_context))
         return LayerContext(length_mask(num_frames, size), visible, positions, biases)
 
     def _positions(self, size: Size) -> Float[Array, "R D"]:

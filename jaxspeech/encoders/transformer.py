@@ -150,7 +150,8 @@ class Transformer(nn.Module):
         layers = [x]
         if self.norm_in:
             x = LayerNorm(dtype=self.dtype, name="norm_in")(x)
-        mask = attention_mask(num_frames, context_mask(size, *self.attention_context))
+        frames = jnp.arange(size)
+        mask = attention_mask(num_frames, context_mask(frames, frames, *self.attention_context))
         module = nn.remat(TransformerLayer, static_argnums=(4,)) if self.remat else TransformerLayer
         for i in range(self.num_layers):
             x = module(**self._layer_fields(), name=f"layers_{i}")(x, mask, positions, train)

@@ -1,10 +1,12 @@
 """What transcribing one recording gives."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxspeech.search.timestamps import TimedText
+from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
+from jaxspeech.text.tokenizer import Tokenizer
 
 
 class Hypothesis(NamedTuple):
@@ -36,3 +38,45 @@ class Hypothesis(NamedTuple):
     log_probs: np.ndarray | None = None
     note: str | None = None
     error: str | None = None
+
+    def with_tokens(
+        self,
+        tokenizer: Tokenizer,
+        ids: Sequence[int],
+        starts: Any,
+        ends: Any,
+        confidence: Any,
+        *,
+        frame_seconds: float,
+        timestamps: bool,
+        offset: float = 0.0,
+    ) -> "Hypothesis":
+        """The same, saying what these tokens spell and, with `timestamps`, when.
+
+        Args:
+          tokenizer: of the ids.
+          ids: of one recording, as many as there are.
+          starts, ends: first frame of each token, and the frame behind its last.
+          confidence: of each token.
+          frame_seconds: seconds of audio for one frame.
+          timestamps: fill words, segments and chars.
+          offset: of the first frame, in seconds.
+        """
+        said = self._replace(
+            text=tokenizer.decode(list(ids)),
+            tokens=tuple(ids),
+            confidence=float(np.mean(confidence)) if len(ids) else 0.0,
+        )
+        if not timestamps:
+            return said
+        times = (starts, ends, confidence)
+        chars = token_times([tokenizer.pieces[i] for i in ids], *times, frame_seconds=frame_seconds)
+        words = word_times(tokenizer.word_spans(list(ids)), *times, frame_seconds=frame_seconds)
+        words, segments, chars = (
+            tuple(_later(span, offset) for span in spans) for spans in (words, segment_times(words), chars)
+        )
+        return said._replace(words=words, segments=segments, chars=chars)
+
+
+def _later(span: TimedText, seconds: float) -> TimedText:
+    return span._replace(start=span.start + seconds, end=span.end + seconds)

@@ -17,7 +17,6 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording, find_recordings
 from jaxspeech.inference.programs import Prediction, Programs
 from jaxspeech.inference.read_ahead import Window, read_windows
-from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -169,28 +168,20 @@ class Transcriber:
             return hypothesis._replace(words=spans, segments=spans, chars=spans, log_probs=log_probs)
 
         tokens = prediction.tokens
-        num_tokens = int(tokens.num_tokens[row])
-        ids, confidence = tokens.ids[row, :num_tokens].tolist(), tokens.confidence[row, :num_tokens]
-        hypothesis = hypothesis._replace(
-            text=self._tokenizer.decode(ids),
-            score=float(tokens.score[row]),
-            tokens=tuple(ids),
-            confidence=float(confidence.mean()) if ids else 0.0,
+        real = slice(int(tokens.num_tokens[row]))
+        hypothesis = hypothesis._replace(score=float(tokens.score[row])).with_tokens(
+            self._tokenizer,
+            tokens.ids[row, real].tolist(),
+            tokens.starts[row, real],
+            tokens.ends[row, real],
+            tokens.confidence[row, real],
+            frame_seconds=self._task.frame_seconds,
+            timestamps=wanted.timestamps,
+            offset=recording.offset,
         )
-        if wanted.timestamps:
-            times = (tokens.starts[row, :num_tokens], tokens.ends[row, :num_tokens], confidence)
-            pieces = [self._tokenizer.pieces[i] for i in ids]
-            chars = token_times(pieces, *times, frame_seconds=self._task.frame_seconds)
-            words = word_times(self._tokenizer.word_spans(ids), *times, frame_seconds=self._task.frame_seconds)
-            spans = [tuple(_later(x, recording.offset) for x in part) for part in (words, segment_times(words), chars)]
-            hypothesis = hypothesis._replace(words=spans[0], segments=spans[1], chars=spans[2])
         if prediction.log_probs is not None and prediction.num_frames is not None:
             hypothesis = hypothesis._replace(log_probs=prediction.log_probs[row, : prediction.num_frames[row]].copy())
         return hypothesis
-
-
-def _later(span: TimedText, seconds: int | float) -> TimedText:
-    return span._replace(start=span.start + seconds, end=span.end + seconds)
 
 
 def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:

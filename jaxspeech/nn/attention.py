@@ -14,21 +14,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxspeech.nn.dropout import Dropout
+from jaxspeech.nn.history import in_parts, with_history
 from jaxspeech.nn.initializers import dense
 
+# Positions projected once for all parts of all recordings.
+POSITIONS = "positions"
 # Low enough that exp() gives zero beside any real score, high enough for half precision.
 MASKED_SCORE = -10000.0
 
 
-def relative_shift(scores: Float[Array, "B H T R"]) -> Float[Array, "B H T T"]:
-    """Scores against relative position T-1-j at index j, re-indexed by key: out[t, s] = scores[t, T-1-t+s].
+def relative_shift(scores: Float[Array, "B H T R"]) -> Float[Array, "B H T S"]:
+    """Scores against relative positions, re-indexed by the S = R - T + 1 keys, the last T of which are the queries.
 
-    With a column in front, that is index T (t + 1) + (T-1) t + s of the flattened rows: two reshapes do it.
+    out[t, s] = scores[t, T-1-t+s]: with a column in front, index T + R t + s of the flattened rows. Two reshapes do it.
     """
     b, h, t, r = scores.shape
     padded = jnp.pad(scores, ((0, 0), (0, 0), (0, 0), (1, 0)))
     rows = jax.lax.slice_in_dim(padded.reshape(b, h, r + 1, t), 1, None, axis=2)
-    return jax.lax.slice_in_dim(rows.reshape(b, h, t, r), 0, t, axis=3)
+    return jax.lax.slice_in_dim(rows.reshape(b, h, t, r), 0, r - t + 1, axis=3)
 
 
 class SelfAttention(nn.Module):
@@ -52,17 +55,24 @@ class SelfAttention(nn.Module):
     def __call__(
         self,
         x: Float[Array, "B T D"],
-        mask: Bool[Array, "#B T T"],
+        mask: Bool[Array, "#B T S"],
         positions: Float[Array, "R D"] | None = None,
         biases: tuple[Float[Array, "H K"], Float[Array, "H K"]] | None = None,
         *,
         train: bool = False,
     ) -> Float[Array, "B T D"]:
-        """Attends where `mask` (query, key) is True; a query with no key gives the output bias alone."""
+        """Attends where `mask` (query, key) is True; a query with no key gives the output bias alone.
+
+        Of a recording that comes in parts (see `nn.history`) the first S - T keys are frames that came before.
+        """
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)
 
         query, key, value = self._project(x, heads)
+        if in_parts(self):
+            key, value = (
+                with_history(self, name, x, mask.shape[-1] - t) for name, x in (("keys", key), ("values", value))
+            )
         if positions is None:
             scores = jnp.einsum("bthk,bshk->bhts", query, key)
         else:
@@ -71,9 +81,8 @@ class SelfAttention(nn.Module):
                 biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
             assert biases is not None, "relative attention needs its biases u and v"
             bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
-            position = dense(width, width, name="position", dtype=self.dtype, use_bias=False)(positions)
             by_content = jnp.einsum("bthk,bshk->bhts", query + bias_u, key)
-            by_position = jnp.einsum("bthk,rhk->bhtr", query + bias_v, position.reshape(-1, *heads))
+            by_position = jnp.einsum("bthk,rhk->bhtr", query + bias_v, self._position_keys(positions, heads))
             scores = by_content + relative_shift(by_position)
 
         # The softmax divides after the product with the values: T x K divisions instead of T x T.
@@ -85,6 +94,16 @@ class SelfAttention(nn.Module):
         context = jnp.where(mask.any(-1)[:, None, :, None], context, jnp.zeros((), context.dtype))
         context = context.swapaxes(1, 2).reshape(b, t, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
+
+    def _position_keys(self, positions: Float[Array, "R D"], heads: tuple[int, int]) -> Float[Array, "R H K"]:
+        """The projected positions; for parts, which all have the same, those of the collection "positions"."""
+        width = positions.shape[1]
+
+        def project() -> Float[Array, "R H K"]:
+            projected = dense(width, width, name="position", dtype=self.dtype, use_bias=False)(positions)
+            return projected.reshape(-1, *heads)
+
+        return self.variable(POSITIONS, "keys", project).value if in_parts(self) else project()
 
     def _project(self, x: Float[Array, "B T D"], heads: tuple[int, int]) -> tuple[Float[Array, "B T H K"], ...]:
         """Query, key and value."""

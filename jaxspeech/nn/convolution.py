@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxspeech.nn.depthwise import DepthwiseConv1D
+from jaxspeech.nn.history import in_parts, with_history
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.normalization import BatchNorm, GroupNorm, LayerNorm
 
@@ -47,6 +48,8 @@ class ConvolutionModule(nn.Module):
         x = jnp.where(mask[:, :, None], x, jnp.zeros((), x.dtype))
         half = (self.kernel_size - 1) // 2
         padding = self.context or (half, half)
+        if in_parts(self):
+            x, padding = with_history(self, "gated", x, padding[0]), (0, padding[1])
         x = DepthwiseConv1D(self.kernel_size, padding, self.use_bias, self.dtype, name="depthwise")(x)
         counted = jnp.ones_like(mask) if self.norm_over_padding else mask
         match self.norm:

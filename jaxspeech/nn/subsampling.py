@@ -35,6 +35,11 @@ def strided_length(length: Any, padding: tuple[int, int]) -> Any:
     return max(frames, 0) if isinstance(frames, int) else jnp.maximum(frames, 0)
 
 
+def frames_before(factor: int) -> int:
+    """Frames before its own that an output frame of a causal subsampling sees, by convolutions of stride 2."""
+    return (KERNEL - 1) * (factor - 1)
+
+
 @jax.jit
 @jax.checkpoint
 def strided_multiply_adds(
@@ -52,9 +57,11 @@ def strided_multiply_adds(
     return y
 
 
-def mask_part(x: Float[Array, "B T ..."], first: Int[Array, ""], lengths: Int[Array, " B"]) -> Float[Array, "B T ..."]:
+def mask_part(
+    x: Float[Array, "B T ..."], first: Int[Array, "*B"], lengths: Int[Array, " B"]
+) -> Float[Array, "B T ..."]:
     """`x`, which begins at the place `first` of the rows, with zeros wherever it lies before or behind them."""
-    place = first + jnp.arange(x.shape[1])
+    place = first[..., None] + jnp.arange(x.shape[1])
     real = (place >= 0) & (place < lengths[:, None])
     return jnp.where(real.reshape(x.shape[:2] + (1,) * (x.ndim - 2)), x, jnp.zeros((), x.dtype))
 
@@ -107,14 +114,14 @@ class ConvSubsampling(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B T F"], num_frames: Int[Array, " B"], *, first: Int[Array, ""] | None = None
+        self, x: Float[Array, "B T F"], num_frames: Int[Array, " B"], *, first: Int[Array, "*B"] | None = None
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
         """Subsamples whole rows; or, with `first`, a part of them.
 
         Args:
           x: frames from `first` on, as many as the output sees, with whatever lies before and behind the rows.
           num_frames: of the rows.
-          first: its place among the rows' frames; it may be negative.
+          first: its place among the rows' frames, or that of each row; it may be negative.
         """
         padding = self._padding
         if first is None and self._num_chunks(x.shape[1]) > 1:
@@ -207,8 +214,12 @@ def subsample(
     width: int,
     causal: bool = False,
     dtype: Any = jnp.float32,
+    first: Int[Array, "*B"] | None = None,
 ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
-    """Frames of `width` by a module of the caller's, "subsampling"; one projection where the factor is 1."""
+    """Frames of `width` by a module of the caller's, "subsampling"; one projection where the factor is 1.
+
+    With `first` the features are a part of the rows, as for `ConvSubsampling`.
+    """
     if factor == 1 and kind != "feature_stacking":
         project = dense(width, features.shape[-1], name="subsampling", dtype=dtype)
         return project(zero_padding(features, num_frames)), num_frames
@@ -219,4 +230,6 @@ def subsample(
     else:
         depthwise = kind == "dw_striding"
         module = ConvSubsampling(factor, channels, width, depthwise, causal, dtype, name="subsampling")
+        return module(features, num_frames, first=first)
+    assert first is None, "only convolutions take a part of the rows"
     return module(features, num_frames)

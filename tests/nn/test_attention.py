@@ -33,12 +33,14 @@ def test_positions() -> None:
 
 def test_context_masks() -> None:
     for left, right in [(-1, -1), (2, 1), (-1, 0), (0, -1)]:
-        mask = np.asarray(context_mask(6, left, right))
+        mask = np.asarray(context_mask(jnp.arange(6), jnp.arange(6), left, right))
         for query in range(6):
             for key in range(6):
                 seen = (left < 0 or key >= query - left) and (right < 0 or key <= query + right)
                 assert mask[query, key] == seen
-    chunked = np.asarray(chunked_context_mask(8, 4, 1))  # chunks of two frames, two chunks behind
+    chunked = np.asarray(
+        chunked_context_mask(jnp.arange(8), jnp.arange(8), 4, 1)
+    )  # chunks of two frames, two chunks behind
     for query in range(8):
         for key in range(8):
             assert chunked[query, key] == (0 <= query // 2 - key // 2 <= 2)
@@ -51,7 +53,7 @@ def test_attention_against_loops() -> None:
     key = jax.random.key(0)
     x = jax.random.normal(key, (b, t, d))
     lengths = jnp.array([5, 3])
-    mask = attention_mask(lengths, context_mask(t, 2, 1))
+    mask = attention_mask(lengths, context_mask(jnp.arange(t), jnp.arange(t), 2, 1))
     module = SelfAttention(num_heads=h)
     positions = relative_positions(t - 1, t - 1, d)
     params = module.init(key, x, mask, positions)["params"]

@@ -41,7 +41,7 @@ def make(context, **fields):
 def test_equals_masked_full_attention(context):
     module, params, x, mask, positions = make(context)
     full = SelfAttention(HEADS)
-    pairs = attention_mask(LENGTHS, context_mask(37, *context))
+    pairs = attention_mask(LENGTHS, context_mask(jnp.arange(37), jnp.arange(37), *context))
     cotangent = random_like(x, seed=2)
 
     def by_blocks(params, x):
