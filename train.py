@@ -28,16 +28,19 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 from tqdm import tqdm
 
-from jaxspeech.archive import save_archive
+from jaxspeech.archive import Archive, save_archive
 from jaxspeech.cache import enable_compilation_cache
+from jaxspeech.changes import change_vocabulary
 from jaxspeech.configuration import build
 from jaxspeech.data.augment import parse_augment
+from jaxspeech.data.identity import identity
 from jaxspeech.data.loader import EvaluationData, TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.prefetch import prefetch
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.quickstart import make_corpus
 from jaxspeech.errors import ConfigError, SpeechError, did_you_mean
+from jaxspeech.loading import read_model
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.error_rate import word_errors
@@ -45,8 +48,18 @@ from jaxspeech.text.tokenizer import Tokenizer, read_tokenizer, write_tokenizer
 from jaxspeech.text.train import train_tokenizer
 from jaxspeech.training.checkpoint import Checkpoints, check_same_model
 from jaxspeech.training.evaluate import predict_all
+from jaxspeech.training.initialization import (
+    NOTHING,
+    Start,
+    check_word_error_rate,
+    choose_start,
+    describe_start,
+    filled,
+)
 from jaxspeech.training.interrupt import Interrupt
+from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.optimizer import build_optimizer
+from jaxspeech.training.parameters import choose_trainable
 from jaxspeech.training.progress import Progress, in_minutes
 from jaxspeech.training.sharding import make_mesh, put_batch, state_shardings
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
@@ -63,6 +76,8 @@ flags.DEFINE_string("workdir", None, "Where everything goes; by default runs/ an
 # Corpora that config.data.prepare can name: folder -> {"train": manifest, "dev": manifest}, made where missing.
 PREPARE = {"quickstart": make_corpus}
 SAMPLES_SHOWN = 2
+# What a checkpoint says beside the state: the last word error rates and their step, the best, the time so far.
+NEW_RECORD: dict[str, Any] = {"wer": {}, "evaluated": None, "best": None, "best_step": 0, "seconds": 0.0}
 
 
 class Data(NamedTuple):
@@ -71,6 +86,7 @@ class Data(NamedTuple):
     tokenizer: Tokenizer
     train: TrainingData
     eval: dict[str, EvaluationData]
+    sets: dict[str, str]  # the identity of each
 
 
 def train(config: ConfigDict, workdir: Path) -> int:
@@ -84,27 +100,35 @@ def train(config: ConfigDict, workdir: Path) -> int:
     # Data and task.
     checkpoints = Checkpoints(workdir / "checkpoints")
     resuming = checkpoints.latest is not None
-    data, task = load(config, workdir, data_shards=mesh.shape["data"], resuming=resuming)
+    source = read_model(config.init_from) if config.init_from and not resuming else None
+    data, task = load(config, workdir, source=source, data_shards=mesh.shape["data"], resuming=resuming)
+    start = NOTHING if source is None else take_over(source, config, task, data.tokenizer)
+    lora = Lora(**config.lora) if config.lora.rank else None
+    if lora:
+        task = with_lora(task, lora)
 
-    # State: new, or the last checkpoint's. `record` is what a checkpoint says besides.
+    # State: new, or a trained model's, or the last checkpoint's. `record` is what a checkpoint says besides.
     settings = json.loads(config.to_json())  # as a checkpoint gives them back: tuples are lists
-    optimizer, schedule = build_optimizer(config.optimizer.to_dict(), steps=config.steps)
+    train_only = config.train_only or ((f"^{LORA}/",) if lora else ())
+    trainable = choose_trainable(freeze=config.freeze, train_only=train_only)
+    optimizer, schedule = build_optimizer(config.optimizer.to_dict(), steps=config.steps, trainable=trainable)
     average_decay = config.get("average_decay", 0.0)
 
-    def init(key: Any) -> TrainState:
-        return init_state(task.init(key), optimizer, average=average_decay > 0)
+    def init(key: Any, arrays: dict[str, Any]) -> TrainState:
+        variables = filled(task.init(key), arrays, start.masks)
+        return init_state(variables, optimizer, average=average_decay > 0)
 
     key = jax.random.key(config.seed)
-    shapes = jax.eval_shape(init, key)
+    shapes = jax.eval_shape(init, key, start.arrays)
     shardings = state_shardings(shapes, mesh)
     if resuming:
-        record = checkpoints.record()
+        record = NEW_RECORD | checkpoints.record()
         check_same_model(record["config"], settings, folder=workdir)
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
         state = checkpoints.restore(abstract)
     else:
-        record: dict[str, Any] = {"wer": {}, "best": None, "best_step": 0, "seconds": 0.0}
-        state = jax.jit(init, out_shardings=shardings)(key)
+        record = dict(NEW_RECORD)
+        state = jax.jit(init, out_shardings=shardings)(key, start.arrays)
     record["config"] = settings
     (workdir / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
     started -= record["seconds"]
@@ -118,16 +142,31 @@ def train(config: ConfigDict, workdir: Path) -> int:
     )
 
     def save_model(name: str) -> None:
-        variables, metadata = jax.device_get(averaged_variables(state)), {"step": step, "wer": record["wer"]}
+        variables = averaged_variables(state)
+        variables = jax.device_get(jax.jit(lora.merge)(variables) if lora else variables)
+        metadata = {"step": step, "wer": record["wer"]}
+        if record["evaluated"] == step:
+            metadata["evaluation"] = statement(record["wer"], data)
         save_archive(
             workdir / name, model=settings["model"], tokenizer=data.tokenizer, variables=variables, metadata=metadata
         )
 
     # Steps, with an evaluation and a checkpoint now and then.
     train_step = make_train_step(
-        task, optimizer, schedule=schedule, loss_reduction=config.loss_reduction, average_decay=average_decay
+        task,
+        optimizer,
+        schedule=schedule,
+        loss_reduction=config.loss_reduction,
+        average_decay=average_decay,
+        trainable=trainable,
     )
     predict = jax.jit(task.predict)
+    if source is not None and data.eval:
+        record["wer"], _ = evaluate(predict, averaged_variables(state), data, put)
+        print(compare(record["wer"], data, source, start, config), flush=True)
+        record |= {"best": next(iter(record["wer"].values())), "evaluated": 0}
+        save_model("model.jaxspeech")
+    source, start = None, start._replace(arrays={})  # their memory
     batches = prefetch(data.train.batches(step), put)
     progress = Progress(step=step, steps=config.steps)
     board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=step)
@@ -147,6 +186,7 @@ def train(config: ConfigDict, workdir: Path) -> int:
             if evaluates:
                 progress.show(wer="...")
                 record["wer"], samples = evaluate(predict, averaged_variables(state), data, put)
+                record["evaluated"] = step
                 log(board, "wer", record["wer"], step)
                 score = next(iter(record["wer"].values()), None)
                 if score is None or record["best"] is None or score < record["best"]:
@@ -170,7 +210,9 @@ def train(config: ConfigDict, workdir: Path) -> int:
     return 0
 
 
-def load(config: ConfigDict, workdir: Path, *, data_shards: int, resuming: bool) -> tuple[Data, Task]:
+def load(
+    config: ConfigDict, workdir: Path, *, source: Archive | None, data_shards: int, resuming: bool
+) -> tuple[Data, Task]:
     """Manifests -> tokenizer -> task -> batches. Fills in config.model.decoder.vocab_size."""
     if config.data.prepare:
         if config.data.prepare not in PREPARE:
@@ -181,7 +223,7 @@ def load(config: ConfigDict, workdir: Path, *, data_shards: int, resuming: bool)
     limits = {"min_seconds": fields["min_seconds"], "max_seconds": fields["max_seconds"]}
     manifest = Manifest(fields["train"], **limits, problems=Problems(report=tqdm.write))
 
-    tokenizer = get_tokenizer(config.tokenizer, manifest, workdir / "tokenizer", resuming=resuming)
+    tokenizer = get_tokenizer(config.tokenizer, manifest, workdir / "tokenizer", source=source, resuming=resuming)
     config.model.decoder.vocab_size = tokenizer.vocab_size
     task = build(config.model.to_dict())
 
@@ -197,18 +239,25 @@ def load(config: ConfigDict, workdir: Path, *, data_shards: int, resuming: bool)
     train = TrainingData(
         manifest, tokenizer, batch_size=fields["batch_size"], seed=fields["seed"], augment=augment, **shared
     )
-    evals = {}
+    evals, sets = {}, {}
     for name, path in fields["eval"].items():
         spoken = Manifest(path, problems=Problems(report=tqdm.write))
+        sets[name] = identity(spoken)
         evals[name] = EvaluationData(spoken, batch_size=fields["eval_batch_size"], **shared)
-    return Data(tokenizer, train, evals), task
+    return Data(tokenizer, train, evals, sets), task
 
 
-def get_tokenizer(config: ConfigDict, manifest: Manifest, folder: Path, *, resuming: bool) -> Tokenizer:
+def get_tokenizer(
+    config: ConfigDict, manifest: Manifest, folder: Path, *, source: Archive | None, resuming: bool
+) -> Tokenizer:
     """The run's own in `folder`, once there is a checkpoint; before, what config.tokenizer says, often a new one."""
     if resuming:
         return read_tokenizer(folder)
-    if config.path:
+    if config.type == "model":
+        if source is None:
+            raise ConfigError('tokenizer.type is "model": init_from must name the model that has it')
+        tokenizer = source.tokenizer
+    elif config.path:
         tokenizer = read_tokenizer(config.path)
     elif config.characters:
         tokenizer = CharTokenizer(config.characters)
@@ -216,6 +265,34 @@ def get_tokenizer(config: ConfigDict, manifest: Manifest, folder: Path, *, resum
         tokenizer = train_tokenizer((x.text for x in manifest), type=config.type, vocab_size=config.vocab_size)
     write_tokenizer(folder, tokenizer)
     return tokenizer
+
+
+def take_over(source: Archive, config: ConfigDict, task: Task, tokenizer: Tokenizer) -> Start:
+    """What the new model takes over from a trained one; pieces that both tokenizers have keep their weights."""
+    if tokenizer.pieces != source.tokenizer.pieces:
+        source = change_vocabulary(source, tokenizer, seed=config.seed)
+    shapes = jax.eval_shape(task.init, jax.random.key(config.seed))
+    choice = {"include": config.init.include, "exclude": config.init.exclude}
+    start = choose_start(shapes, source.variables, model=config.init_from, **choice)
+    print(describe_start(start, model=config.init_from), flush=True)
+    return start
+
+
+def compare(rates: dict[str, float], data: Data, source: Archive, start: Start, config: ConfigDict) -> str:
+    """The word error rates before step 0, once it is clear that they are not other than the model's archive states."""
+    lines = check_word_error_rate(
+        source.metadata.get("evaluation", {}),
+        statement(rates, data),
+        model=config.init_from,
+        tolerance=config.init.wer_tolerance,
+        exact=not start.unused and data.tokenizer.pieces == source.tokenizer.pieces,
+    )
+    return "\n".join(lines)
+
+
+def statement(rates: dict[str, float], data: Data) -> dict[str, Any]:
+    """What an archive states of its model: a word error rate on each set, and which set that is."""
+    return {name: {"set": data.sets[name], "wer": rate} for name, rate in rates.items()}
 
 
 def evaluate(

@@ -15,9 +15,16 @@ def base_config() -> ConfigDict:
             "loss_reduction": "mean_batch",  # or mean_volume, mean, sum: see training/step.py
             "average_decay": 0.0,  # above 0, the moving average of the parameters is evaluated and saved
             "mesh": {},
+            # A trained model to start from: a .jaxspeech or .nemo file, or a name on the Hub; see docs/fine-tuning.md.
+            "init_from": "",
+            "init": {"include": (), "exclude": (), "wer_tolerance": 0.002},
+            "freeze": (),
+            "train_only": (),
+            "lora": {"rank": 0, "alpha": 16.0, "targets": (r"attention/(query|key|value|out)/kernel$",)},
             # Where the manifests of a recipe are found.
             "data_dir": "data",
-            # "char", "bpe" or "unigram", trained on the transcripts, unless there is a path or a set of characters.
+            # "char", "bpe" or "unigram", trained on the transcripts, unless there is a path or a set of characters; or
+            # "model": that of init_from.
             "tokenizer": {"type": "bpe", "vocab_size": 1024, "path": "", "characters": ""},
             "data": {
                 "prepare": "",
@@ -47,6 +54,7 @@ def base_config() -> ConfigDict:
                 "beta2": 0.98,
                 "weight_decay": 1e-3,
                 "clip_norm": 1.0,
+                "rates": (),  # (pattern, factor) pairs: what multiplies the rate of the parameters whose names match
                 "schedule": {"name": "cosine", "warmup_ratio": 0.1, "min_learning_rate": 1e-5},
             },
         }

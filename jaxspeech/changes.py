@@ -53,7 +53,7 @@ def change_attention(
     model = archive.model | {"encoder": encoder}
     build(model)  # checks the fields
     variables = _with_projections(archive.variables, keep=global_projections)
-    return archive._replace(model=model, variables=variables)
+    return _changed(archive, model=model, variables=variables)
 
 
 def local_form(archive: Archive) -> Task | None:
@@ -115,7 +115,7 @@ def change_vocabulary(archive: Archive, tokenizer: Tokenizer, *, seed: int = 0) 
         return jnp.moveaxis(jnp.concatenate([tokens, rest]), 0, axis)
 
     variables = jax.tree_util.tree_map_with_path(change, archive.variables)
-    return archive._replace(model=model, tokenizer=tokenizer, variables=variables)
+    return _changed(archive, model=model, tokenizer=tokenizer, variables=variables)
 
 
 def _path(keys: tuple[Any, ...]) -> tuple[str, ...]:
@@ -150,4 +150,10 @@ def change_decoding(
             raise ConfigError("max_symbols: only a transducer has it, not CTC")
         model = model | {"search": {**model.get("search", {}), "max_symbols": max_symbols}}
     build(model)  # checks the options
-    return archive._replace(model=model)
+    return _changed(archive, model=model)
+
+
+def _changed(archive: Archive, **fields: Any) -> Archive:
+    """The archive with other fields; what it states of the model's word error rate holds no longer."""
+    metadata = {name: value for name, value in archive.metadata.items() if name != "evaluation"}
+    return archive._replace(metadata=metadata, **fields)

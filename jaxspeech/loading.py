@@ -11,19 +11,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxspeech.archive import load_archive
+from jaxspeech.archive import Archive, load_archive
 from jaxspeech.configuration import DTYPES
 from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
 from jaxspeech.hub import download, is_hub_name
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.interop.transformers import load_transformers
 from jaxspeech.recognizer import Recognizer
-from jaxspeech.tasks.inference import with_search
+from jaxspeech.tasks.inference import for_training, with_search
 
 # Others' formats come in the form for inference, array by array to the device: never two copies of the model.
 _load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)
 _load_folder = functools.partial(load_transformers, stacked=False, place=jax.device_put)
 LOADERS = {".jaxspeech": load_archive, ".nemo": _load_nemo}
+# The same on the host, in the form for training.
+TRAINING_LOADERS = {".jaxspeech": load_archive, ".nemo": load_nemo}
 EXAMPLE_NAME = "nvidia/parakeet-tdt-0.6b-v2"
 
 
@@ -45,14 +47,18 @@ def load(
     """
     if dtype is not None and dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
-    if not os.path.exists(path) and is_hub_name(os.fspath(path)):
-        path = download(os.fspath(path))
-    path = Path(path)
-    read = _load_folder if path.is_dir() else LOADERS.get(path.suffix)
-    if read is None:
-        raise ArchiveError(f"{path}: expected a .jaxspeech or .nemo file, or a Hub name such as {EXAMPLE_NAME}")
+    path = _on_disk(path)
+    read = _load_folder if path.is_dir() else LOADERS[path.suffix]
     archive = read(path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
     return Recognizer(archive._replace(model=with_search(archive.model, head=head, beam_size=beam_size)), dtype=dtype)
+
+
+def read_model(path: str | os.PathLike[str]) -> Archive:
+    """A model to train further: float32 on the host, equal layers stacked. Takes and raises what `load` does."""
+    path = _on_disk(path)
+    archive = (load_transformers if path.is_dir() else TRAINING_LOADERS[path.suffix])(path, dtype=jnp.float32)
+    model, variables = for_training(archive.model, archive.variables)
+    return archive._replace(model=model, variables=variables)
 
 
 def from_pretrained(
@@ -70,3 +76,17 @@ def from_pretrained(
       ArchiveError: it cannot be had; or as `load`.
     """
     return load(download(name, filename=filename, revision=revision), **options)
+
+
+def _on_disk(path: str | os.PathLike[str]) -> Path:
+    """Where a model is, once it is here.
+
+    Raises:
+      ArchiveError: it is none of the kinds that can be read.
+    """
+    if not os.path.exists(path) and is_hub_name(os.fspath(path)):
+        path = download(os.fspath(path))
+    path = Path(path)
+    if not path.is_dir() and path.suffix not in LOADERS:
+        raise ArchiveError(f"{path}: expected a .jaxspeech or .nemo file, or a Hub name such as {EXAMPLE_NAME}")
+    return path

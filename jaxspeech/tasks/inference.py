@@ -1,8 +1,8 @@
-"""A model in the form in which it runs fastest: same weights, same results."""
+"""A model in the form in which it runs fastest, or trains: same weights, same results."""
 
 from typing import Any
 
-from jaxspeech.encoders.layer_stack import unstack_layers
+from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.tasks.hybrid import HEADS
 from jaxspeech.types import Variables
@@ -31,6 +31,18 @@ def for_inference(
     if dtype is not None:
         encoder["dtype"] = decoder["dtype"] = dtype
     return config | {"encoder": encoder, "decoder": decoder}, variables
+
+
+def for_training(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:
+    """The inverse of `for_inference`: equal layers stacked, which compile as one."""
+    encoder = dict(config["encoder"])
+    if encoder.get("name") == "fastconformer" and not encoder.get("scan_layers", True) and not encoder.get("reduction"):
+        encoder["scan_layers"] = True
+        variables = {
+            name: value | {"encoder": stack_layers(value["encoder"])} if "encoder" in value else value
+            for name, value in variables.items()
+        }
+    return config | {"encoder": encoder}, variables
 
 
 def with_search(config: dict[str, Any], *, head: str | None = None, beam_size: int | None = None) -> dict[str, Any]:

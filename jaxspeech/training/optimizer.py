@@ -13,14 +13,16 @@ p <- p - rate m
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.training.parameters import Choice, assign, path_name
 from jaxspeech.training.schedules import Schedule, build_schedule
 
 # What `decay_exclude` usually holds: biases and the scales of normalisation layers, as paths of the parameter tree.
@@ -36,11 +38,6 @@ def clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
         return jax.tree.map(lambda g: g * factor, updates), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
-
-
-def path_name(path: Any) -> str:
-    """A leaf's place in its tree, as in "encoder/layers/conv/bias"."""
-    return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def adamw(
@@ -100,15 +97,50 @@ def novograd(
     )
 
 
+def scale_by_group(rates: Sequence[tuple[str, float]], trainable: Choice | None) -> optax.GradientTransformation:
+    """Multiplies each parameter's update by the number of the first pattern that matches its name; frozen: by 0."""
+
+    def factors(params: Any) -> Any:
+        factors = assign(params, rates, default=1.0, option="optimizer.rates")
+        return factors if trainable is None else jax.tree.map(lambda f, t: f * t, factors, trainable(params))
+
+    def init(params: Any) -> Any:
+        factors(params)  # a wrong pattern is told before the first step
+        return optax.EmptyState()
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        del params
+        return jax.tree.map(lambda u, f: u if np.all(f == 1) else u * f, updates, factors(updates)), state
+
+    return optax.GradientTransformation(init, update)
+
+
+def in_groups(
+    optimizer: optax.GradientTransformation, *, rates: Sequence[tuple[str, float]] = (), trainable: Choice | None
+) -> optax.GradientTransformation:
+    """The optimizer with a rate of its own for each group of parameters, and no state for those that are frozen."""
+    if trainable is not None:
+
+        def labels(params: Any) -> Any:
+            return jax.tree.map(lambda mask: "trained" if np.any(mask) else "frozen", trainable(params))
+
+        optimizer = optax.partition({"trained": optimizer, "frozen": optax.set_to_zero()}, labels)
+    return optax.chain(optimizer, scale_by_group(rates, trainable)) if rates or trainable else optimizer
+
+
 OPTIMIZERS = {"adamw": adamw, "novograd": novograd}
 
 
-def build_optimizer(config: Mapping[str, Any], *, steps: int) -> tuple[optax.GradientTransformation, Schedule]:
+def build_optimizer(
+    config: Mapping[str, Any], *, steps: int, trainable: Choice | None = None
+) -> tuple[optax.GradientTransformation, Schedule]:
     """The optimizer that `config.optimizer` names, and its schedule (for the logs).
 
     Args:
-      config: {"name", "learning_rate", "schedule": {"name", ...}, and the optimizer's options}.
+      config: {"name", "learning_rate", "schedule": {"name", ...}, "rates", and the optimizer's options}. `rates` holds
+        (pattern, factor): the first pattern that is found in a parameter's name says by what its rate is multiplied.
       steps: updates in the whole run.
+      trainable: which parameters are trained; None is all.
 
     Raises:
       ConfigError: an unknown name or option.
@@ -117,7 +149,7 @@ def build_optimizer(config: Mapping[str, Any], *, steps: int) -> tuple[optax.Gra
     name = config.pop("name", "adamw")
     if name not in OPTIMIZERS:
         raise ConfigError(f'optimizer.name "{name}" is unknown{did_you_mean(name, OPTIMIZERS)}')
-    known = [*inspect.signature(OPTIMIZERS[name]).parameters, "schedule"]
+    known = [*inspect.signature(OPTIMIZERS[name]).parameters, "schedule", "rates"]
     for key in config:
         if key not in known:
             raise ConfigError(f'optimizer has no "{key}"{did_you_mean(key, known)}')
@@ -126,4 +158,11 @@ def build_optimizer(config: Mapping[str, Any], *, steps: int) -> tuple[optax.Gra
     schedule = build_schedule(
         config.pop("schedule", {"name": "constant"}), learning_rate=config.pop("learning_rate"), steps=steps
     )
-    return OPTIMIZERS[name](schedule, **config), schedule
+    rates = config.pop("rates", ())
+    if not all(_is_rate(rule) for rule in rates):
+        raise ConfigError(f'optimizer.rates is {rates}; it holds pairs such as ("encoder/", 0.1)')
+    return in_groups(OPTIMIZERS[name](schedule, **config), rates=rates, trainable=trainable), schedule
+
+
+def _is_rate(rule: Any) -> bool:
+    return isinstance(rule, tuple | list) and len(rule) == 2 and isinstance(rule[1], int | float)

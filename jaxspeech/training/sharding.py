@@ -14,7 +14,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.training.optimizer import path_name
+from jaxspeech.training.parameters import path_name
 from jaxspeech.types import Batch
 
 Rules = Sequence[tuple[str, P]]

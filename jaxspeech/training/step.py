@@ -18,6 +18,7 @@ import optax
 from jaxtyping import Array, Float
 
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.training.parameters import Choice, hold
 from jaxspeech.training.schedules import Schedule
 from jaxspeech.training.state import TrainState
 from jaxspeech.types import Batch, Variables
@@ -62,6 +63,7 @@ def make_train_step(
     schedule: Schedule,
     loss_reduction: str = "mean_batch",
     average_decay: float = 0.0,
+    trainable: Choice | None = None,
 ) -> Callable[[TrainState, Batch, Any], tuple[TrainState, Metrics]]:
     """The jitted step. It gives the old state's buffers away: do not use them afterwards.
 
@@ -72,6 +74,7 @@ def make_train_step(
       loss_reduction: one of REDUCTIONS.
       average_decay: the moving average of the parameters keeps this share of itself, at first min(this, (1 + n) /
         (10 + n)) after n updates (0: the state has no average).
+      trainable: which parameters are trained, as the optimizer was told; None is all.
 
     Returns:
       (state, batch, seed) -> (state, metrics). Metrics are scalars: loss, grad_norm (before clipping), learning_rate,
@@ -85,7 +88,7 @@ def make_train_step(
         params = state.variables["params"]
 
         def batch_loss(params: Any) -> tuple[Any, Any]:
-            losses, updates = task.loss({**state.variables, "params": params}, batch, key)
+            losses, updates = task.loss({**state.variables, "params": hold(params, trainable)}, batch, key)
             loss, counts = reduce_losses(losses, batch, reduction=loss_reduction)
             return loss, (updates, counts)
 
@@ -100,7 +103,8 @@ def make_train_step(
             # Young, it forgets faster, so that the random start does not linger for thousands of steps.
             updates_made = state.step - state.skipped
             decay = jnp.minimum(average_decay, (1 + updates_made) / (10 + updates_made))
-            average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, changed)
+            # In this form what does not change keeps its bits.
+            average = jax.tree.map(lambda a, p: a + (1 - decay) * (p - a), average, changed)
 
         new = TrainState(
             step=state.step + 1,

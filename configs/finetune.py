@@ -1,0 +1,43 @@
+"""Any trained model on other speech: an archive, a .nemo file or a name on the Hub, and manifests of your own.
+
+    python train.py --config=configs/finetune.py:runs/quickstart/model.jaxspeech --workdir=runs/mine \
+        --config.data.train=mine/train.jsonl --config.data.eval.dev=mine/dev.jsonl
+
+The model's fields are those of the file, and can be changed: --config.model.encoder.dropout=0.2. The tokenizer is the
+model's too; with --config.tokenizer.type=bpe a new one is trained, and the pieces that both have keep their weights.
+docs/fine-tuning.md has the rest: frozen parts, rates by part, LoRA, adapters.
+
+The defaults suit half an hour to a few hours of speech: a tenth of a usual learning rate, and an average of the
+parameters.
+"""
+
+from ml_collections import ConfigDict
+
+from configs.base import base_config
+from jaxspeech.configuration import plain
+from jaxspeech.loading import read_model
+
+
+def get_config(model: str = "") -> ConfigDict:
+    if not model:
+        raise ValueError("configs/finetune.py: say which model, as in configs/finetune.py:model.jaxspeech")
+    config = base_config()
+    config.model = plain(read_model(model).model)
+    config.init_from = model
+    config.tokenizer.type = "model"
+
+    config.data.train = ("train.jsonl",)
+    config.data.eval = {"dev": "dev.jsonl"}
+    config.data.buckets = 4
+    config.data.batch_seconds = 160.0
+    config.data.batch_size = 16
+    config.augment.speed = (0.9, 1.0, 1.1)
+
+    config.optimizer.learning_rate = 1e-4
+    config.optimizer.weight_decay = 1e-2
+    config.optimizer.schedule = {"name": "cosine", "warmup_ratio": 0.1, "min_learning_rate": 1e-6}
+    config.average_decay = 0.99
+    config.steps = 1_000
+    config.eval_every = 100
+    config.checkpoint_every = 100
+    return config

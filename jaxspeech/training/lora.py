@@ -1,0 +1,100 @@
+"""LoRA (Hu et al., 2022): W + (alpha / rank) A B in place of W, with A [D_in rank] and B [rank D_out] trained.
+
+A is normal with variance 1 / D_in and B is 0, so that the model starts as it was. The sum is formed before the model
+runs: no module knows of it, any matrix of any task can have it, and what is saved is an ordinary model.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxspeech.errors import ConfigError
+from jaxspeech.training.parameters import assign, path_name
+from jaxspeech.types import Variables
+
+# Where A and B are, beside the model's own parameters: params/lora/encoder/layers/attention/query/{a,b}.
+LORA = "lora"
+
+
+class Lora:
+    """LoRA of the matrices that the patterns match, each layer for itself where layers are stacked."""
+
+    def __init__(self, *, rank: int, alpha: int | float, targets: Sequence[str]):
+        """Args: the equation's rank and alpha; patterns of names of matrices.
+
+        Raises:
+          ConfigError: a rank below 1 or no target.
+        """
+        if rank < 1 or not targets:
+            raise ConfigError(f"lora: rank {rank}, targets {tuple(targets)}; it needs a rank of 1 or more and a target")
+        self._rank, self._scale, self._targets = rank, alpha / rank, tuple(targets)
+
+    def init(self, variables: Variables, key: Any) -> Variables:
+        """`variables` with A and B among the parameters.
+
+        Raises:
+          ConfigError: a pattern matches nothing, or what is no matrix.
+        """
+        params = variables["params"]
+        leaves = jax.tree_util.tree_leaves_with_path(self._masks(params))
+        matrices = {path_name(path): path for path, mask in leaves if np.any(mask)}
+        tree: dict[str, Any] = {}
+        for i, (name, path) in enumerate(matrices.items()):
+            matrix = _at(params, path)
+            stacked = int("/layers/" in f"/{name}")
+            if matrix.ndim != stacked + 2:
+                raise ConfigError(f"lora.targets: {name} {matrix.shape} is no matrix")
+            stack, (rows, columns) = matrix.shape[:stacked], matrix.shape[stacked:]
+            normal = jax.random.normal(jax.random.fold_in(key, i), (*stack, rows, self._rank), matrix.dtype)
+            parent = tree
+            for part in path[:-1]:
+                parent = parent.setdefault(part.key, {})
+            # By the matrix's own name: some modules have several.
+            parent[path[-1].key] = {
+                "a": normal / math.sqrt(rows),
+                "b": jnp.zeros((*stack, self._rank, columns), matrix.dtype),
+            }
+        return {**variables, "params": {**params, LORA: tree}}
+
+    def merge(self, variables: Variables) -> Variables:
+        """The model's own variables, with A B in its matrices."""
+        params = {name: value for name, value in variables["params"].items() if name != LORA}
+        tree = variables["params"][LORA]
+
+        def merged(path: Any, matrix: Any, mask: Any) -> Any:
+            if not np.any(mask):
+                return matrix
+            pair = _at(tree, path)
+            change = self._scale * jnp.matmul(pair["a"], pair["b"], precision="highest")
+            return matrix + (change if np.all(mask) else change * mask).astype(matrix.dtype)
+
+        params = jax.tree_util.tree_map_with_path(merged, params, self._masks(params))
+        return {**variables, "params": params}
+
+    def _masks(self, params: Any) -> Any:
+        return assign(params, [(target, True) for target in self._targets], default=False, option="lora.targets")
+
+
+def with_lora(task: Any, lora: Lora) -> Any:
+    """The task with A and B among its parameters; it takes the variables that its own `init` gives."""
+
+    def init(key: Any) -> Variables:
+        return lora.init(task.init(key), jax.random.fold_in(key, 1))
+
+    def loss(variables: Variables, batch: Any, key: Any) -> tuple[Any, Variables]:
+        return task.loss(lora.merge(variables), batch, key)
+
+    def predict(variables: Variables, batch: Any) -> Any:
+        return task.predict(lora.merge(variables), batch)
+
+    return task._replace(init=init, loss=loss, predict=predict)
+
+
+def _at(tree: Any, path: Any) -> Any:
+    for part in path:
+        tree = tree[part.key]
+    return tree

@@ -1,0 +1,105 @@
+"""Parameters chosen by regular expressions on their names, such as "encoder/layers_3/attention/query/kernel".
+
+Layers that are stacked in one array (params/encoder/layers/...) are named, and chosen, one by one.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxspeech.errors import ConfigError
+
+# params -> a tree of True, False or, for stacked layers of which only some are trained, an array [L 1 ...].
+Choice = Callable[[Any], Any]
+
+
+def path_name(path: Any) -> str:
+    """A leaf's place in its tree, as in "encoder/layers/conv/bias"."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def layer_names(name: str, leaf: Any) -> list[str]:
+    """The names of what a leaf holds: its own, or one for each layer where layers are stacked."""
+    before, stack, after = f"/{name}".partition("/layers/")
+    return [f"{before}/layers_{i}/{after}"[1:] for i in range(leaf.shape[0])] if stack else [name]
+
+
+def assign(tree: Any, rules: Sequence[tuple[str, Any]], *, default: Any, option: str) -> Any:
+    """A value for every leaf: that of the first rule whose pattern is found in its name, or else the default.
+
+    Args:
+      tree: of arrays or their shapes.
+      rules: (regular expression, value).
+      default: where no rule fits.
+      option: what a user calls the rules, for messages.
+
+    Returns:
+      The tree with a value for each leaf, or an array [L 1 ...] where the layers in it have different ones.
+
+    Raises:
+      ConfigError: a pattern that is no regular expression, or that is found in no name.
+    """
+    patterns = [(compile_pattern(pattern, option=option), value) for pattern, value in rules]
+    idle = {pattern.pattern for pattern, _ in patterns}
+
+    def value_of(name: str) -> Any:
+        found = [(pattern, value) for pattern, value in patterns if pattern.search(name)]
+        idle.difference_update(pattern.pattern for pattern, _ in found)
+        return found[0][1] if found else default
+
+    def leaf_value(path: Any, leaf: Any) -> Any:
+        values = [value_of(name) for name in layer_names(path_name(path), leaf)]
+        if all(value == values[0] for value in values):
+            return values[0]
+        return np.array(values).reshape(-1, *(1 for _ in leaf.shape[1:]))
+
+    assigned = jax.tree_util.tree_map_with_path(leaf_value, tree)
+    if idle:
+        example = path_name(jax.tree_util.tree_leaves_with_path(tree)[0][0])
+        raise ConfigError(f"{option}: no parameter's name matches {sorted(idle)[0]!r} (they look like {example})")
+    return assigned
+
+
+def compile_pattern(pattern: str, *, option: str) -> re.Pattern[str]:
+    """Raises ConfigError where it is none."""
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"{option}: {pattern!r} is no regular expression ({error})") from error
+
+
+def choose_trainable(*, freeze: Sequence[str] = (), train_only: Sequence[str] = ()) -> Choice | None:
+    """Which parameters are trained: those that a pattern of `train_only` matches (without any: all), but for those
+    that one of `freeze` matches. None where all are."""
+    if not freeze and not train_only:
+        return None
+
+    def trainable(params: Any) -> Any:
+        chosen = assign(
+            params, [(pattern, True) for pattern in train_only], default=not train_only, option="train_only"
+        )
+        free = assign(params, [(pattern, False) for pattern in freeze], default=True, option="freeze")
+        masks = jax.tree.map(lambda a, b: np.logical_and(a, b) if np.ndim(a) or np.ndim(b) else a and b, chosen, free)
+        if not any(np.any(mask) for mask in jax.tree.leaves(masks)):
+            raise ConfigError("freeze and train_only leave no parameter to train")
+        return masks
+
+    return trainable
+
+
+def hold(params: Any, trainable: Choice | None) -> Any:
+    """The same parameters, with no gradient for those that are not trained."""
+    if trainable is None:
+        return params
+
+    def held(param: Any, mask: Any) -> Any:
+        if np.all(mask):
+            return param
+        still = jax.lax.stop_gradient(param)
+        return jnp.where(mask, param, still) if np.any(mask) else still
+
+    return jax.tree.map(held, params, trainable(params))

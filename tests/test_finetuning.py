@@ -1,0 +1,116 @@
+"""train.py from a trained model: the same model at step 0 or no run at all, then the parts that were chosen."""
+
+import jax
+import numpy as np
+import pytest
+
+import train
+from configs import finetune
+from jaxspeech.archive import load_archive, save_archive
+from jaxspeech.errors import SpeechError
+from jaxspeech.loading import load, read_model
+from jaxspeech.text.char import CharTokenizer
+from tests.interop.random_model import random_archive
+from tests.tiny_recipe import get_config
+from tests.tone_runs import make_corpus, train_here
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    make_corpus(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(corpus, tmp_path_factory):
+    """A random model that states nothing, with its layers apart, as the Recognizer saves it."""
+    config = get_config(str(corpus)).model.to_dict()
+    config["encoder"]["scan_layers"] = False
+    path = tmp_path_factory.mktemp("model") / "random.jaxspeech"
+    save_archive(path, **random_archive(config, CharTokenizer("abc "))._asdict())
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(corpus, model, tmp_path_factory):
+    """The model after two steps of its head, which states its word error rate; and what was printed."""
+    workdir = tmp_path_factory.mktemp("trained")
+    config = tuning(corpus, model)
+    config.freeze = ("encoder/",)
+    out = train_here(config, workdir)
+    return workdir / "last.jaxspeech", out
+
+
+def tuning(corpus, model):
+    config = finetune.get_config(str(model))
+    tiny = get_config(str(corpus))
+    config.data, config.augment = tiny.data, tiny.augment
+    config.steps, config.eval_every, config.checkpoint_every = 2, 2, 2
+    return config
+
+
+def changed(before, after):
+    """The names of the parameters that differ."""
+    same = jax.tree.map(lambda a, b: bool(np.array_equal(a, b)), before["params"], after["params"])
+    leaves = jax.tree_util.tree_leaves_with_path(same)
+    return {jax.tree_util.keystr(path, simple=True, separator="/") for path, equal in leaves if not equal}
+
+
+def test_what_is_frozen_keeps_its_bits(model, trained):
+    tuned, out = trained
+    assert f"Starting from {model}: " in out and "the model states none of this set" in out
+    assert changed(read_model(model).variables, load_archive(tuned).variables) == {
+        "decoder/out/bias",
+        "decoder/out/kernel",
+    }
+
+
+def test_lora_starts_as_the_model_and_ends_as_an_ordinary_one(corpus, trained, tmp_path):
+    config = tuning(corpus, trained[0])
+    config.lora.rank, config.lora.targets = 2, ("query/kernel$", "^decoder/out/kernel$")
+    assert "as the model states" in train_here(config, tmp_path)
+    tuned = load_archive(tmp_path / "last.jaxspeech")
+    assert changed(load_archive(trained[0]).variables, tuned.variables) == {
+        "encoder/layers/attention/query/kernel",
+        "decoder/out/kernel",
+    }
+    assert load(tmp_path / "last.jaxspeech").tokenizer.pieces == tuned.tokenizer.pieces
+
+
+def test_a_model_that_is_not_what_it_states_is_refused(corpus, trained, tmp_path):
+    archive = load_archive(trained[0])
+    stated = {name: statement | {"wer": 0.01} for name, statement in archive.metadata["evaluation"].items()}
+    liar = archive._replace(metadata=archive.metadata | {"evaluation": stated})
+    save_archive(tmp_path / "liar.jaxspeech", **liar._asdict())
+    config = tuning(corpus, tmp_path / "liar.jaxspeech")
+    with pytest.raises(SpeechError, match=r"states a WER of 1.00% on dev and reaches .*init.wer_tolerance=1"):
+        train.train(config, tmp_path / "run")
+
+
+def test_a_new_tokenizer_keeps_the_pieces_that_both_have(corpus, trained, tmp_path):
+    config = tuning(corpus, trained[0])
+    config.tokenizer.type, config.tokenizer.characters = "char", "zcba "
+    config.steps = 0
+    out = train_here(config, tmp_path)
+    assert "of a model with new parts" in out
+    old, new = load_archive(trained[0]), load_archive(tmp_path / "last.jaxspeech")
+    for piece in "abc ":
+        columns = [
+            archive.variables["params"]["decoder"]["out"]["kernel"][:, archive.tokenizer.pieces.index(piece)]
+            for archive in (old, new)
+        ]
+        np.testing.assert_array_equal(*columns)
+
+
+def test_what_does_not_go_together_is_one_line(corpus, trained, tmp_path):
+    with pytest.raises(ValueError, match="say which model"):
+        finetune.get_config()
+    config = get_config(str(corpus))
+    config.tokenizer.type = "model"
+    with pytest.raises(SpeechError, match="init_from must name the model"):
+        train.train(config, tmp_path / "none")
+    config = tuning(corpus, trained[0])
+    config.model.encoder.conv_kernel = 5
+    with pytest.raises(SpeechError, match=r"does not fit: encoder/layers/convolution/depthwise/kernel is \(1, 9, 16\)"):
+        train.train(config, tmp_path / "shapes")
