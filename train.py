@@ -14,6 +14,7 @@ Started again with the same workdir, it goes on from the last checkpoint. The wo
 
 import contextlib
 import json
+import re
 import shlex
 import signal
 import sys
@@ -368,7 +369,8 @@ def parse_flags(argv: list[str]) -> list[str]:
         message = "the config has no field " + str(error.args[0].args[0]).split(" instead of")[0]
         message = message.replace("\nDid", "; did") + "?"
     except (flags.Error, OSError) as error:
-        message = str(error).strip().split("\n")[-1].strip()
+        # A recipe's own error comes as the end of a traceback, with its class.
+        message = re.sub(r"^[\w.]+Error: ", "", str(error).strip().split("\n")[-1].strip())
     sys.exit(fail(message))
 
 

@@ -91,7 +91,7 @@ def test_a_model_that_is_not_what_it_states_is_refused(corpus, trained, tmp_path
 def test_a_new_tokenizer_keeps_the_pieces_that_both_have(corpus, trained, tmp_path):
     config = tuning(corpus, trained[0])
     config.tokenizer.type, config.tokenizer.characters = "char", "zcba "
-    config.steps = 0
+    config.steps, config.optimizer.schedule = 0, {"name": "constant"}
     out = train_here(config, tmp_path)
     assert "of a model with new parts" in out
     old, new = load_archive(trained[0]), load_archive(tmp_path / "last.jaxspeech")
