@@ -10,13 +10,14 @@ import json
 import subprocess
 import sys
 
-from benchmarks import decoding, frontend, inference, loading, long_audio, losses, training
+from benchmarks import alignment, decoding, frontend, inference, loading, long_audio, losses, training
 from benchmarks.timing import machine
 
 CPU_CASES = {
     **frontend.CASES,
     **losses.CASES,
     **decoding.CASES,
+    **alignment.CASES,
     **inference.CASES,
     **long_audio.CASES,
     **loading.CASES,
@@ -26,6 +27,7 @@ GPU_CASES = {
     **frontend.GPU_CASES,
     **losses.GPU_CASES,
     **decoding.GPU_CASES,
+    **alignment.GPU_CASES,
     **inference.GPU_CASES,
     **long_audio.GPU_CASES,
     **training.GPU_CASES,
