@@ -21,8 +21,9 @@ from jaxspeech.cache import enable_compilation_cache
 from jaxspeech.changes import change_attention, change_decoding, change_vocabulary, local_form
 from jaxspeech.configuration import build
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.inference.alignment import Aligner
 from jaxspeech.inference.hypothesis import Hypothesis
-from jaxspeech.inference.inputs import read_recording
+from jaxspeech.inference.inputs import find_recordings_with_text, read_recording
 from jaxspeech.inference.transcription import Long, Transcriber, Wanted
 from jaxspeech.interop.nemo import remarks, save_nemo
 from jaxspeech.interop.onnx import export_onnx
@@ -190,18 +191,101 @@ class Recognizer:
 
         Memory is bounded however many inputs there are; they may come from a generator without an end.
         """
+        self._check(batch_size, long, on_error)
+        if return_log_probs and self.task.log_probs is None:
+            raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
+        wanted = Wanted(batch_size, timestamps, return_log_probs, long)
+        read = self._reader(sample_rate, channel)
+        return self._transcriber.transcribe(self.variables, inputs, read, wanted, on_error=on_error)
+
+    def align(
+        self,
+        inputs: Any,
+        text: str | None = None,
+        *,
+        language: str | None = None,
+        batch_size: int = 16,
+        return_log_probs: bool = False,
+        sample_rate: int | None = None,
+        channel: Channel = "mean",
+        long: Long = "auto",
+        on_error: Literal["raise", "skip"] = "raise",
+        progress: bool = False,
+    ) -> list[Hypothesis]:
+        """When each word, segment and token of a given text was said, for models with a CTC head.
+
+            asr.align("talk.wav", open("talk.txt").read())[0].words[0].start
+            asr.align([("a.wav", "what is said"), (samples, "and here")])
+            asr.align("list.jsonl")
+
+        The words stay as they are written; for the alignment they are spelled as the tokenizer can (see
+        `text.spelling`). A word that it cannot spell is placed on what lies between its neighbours, and `note` names
+        it. Each line of the text is a segment; of a text of one line each sentence is.
+
+        Args:
+          inputs: one recording, with `text`; or a manifest with texts, or an iterable of pairs (recording, text).
+          text: what is said in the one recording.
+          language: of the texts, for a tokenizer of several languages; a manifest's "lang" comes before it.
+          batch_size, return_log_probs, sample_rate, channel, long, on_error, progress: as in `transcribe`.
+
+        Returns:
+          The hypotheses in the order of the inputs: the given text, its tokens, the score and confidence of its path.
+
+        Raises:
+          SpeechError: one line about an input or an option; also where a text is too long for its audio.
+        """
+        found = self.align_iter(
+            inputs,
+            text,
+            language=language,
+            batch_size=batch_size,
+            return_log_probs=return_log_probs,
+            sample_rate=sample_rate,
+            channel=channel,
+            long=long,
+            on_error=on_error,
+        )
+        total = len(inputs) if isinstance(inputs, list) else None
+        return list(tqdm(found, total=total, unit="file", disable=not progress, dynamic_ncols=True))
+
+    def align_iter(
+        self,
+        inputs: Any,
+        text: str | None = None,
+        *,
+        language: str | None = None,
+        batch_size: int = 16,
+        return_log_probs: bool = False,
+        sample_rate: int | None = None,
+        channel: Channel = "mean",
+        long: Long = "auto",
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> Iterator[Hypothesis]:
+        """As `align`, giving each hypothesis as soon as it and those before it are there."""
+        self._check(batch_size, long, on_error)
+        if self.task.log_probs is None:
+            raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
+        recordings = find_recordings_with_text(inputs, text)
+        wanted = Wanted(batch_size, True, return_log_probs, long)
+        read = self._reader(sample_rate, channel)
+        return self._aligner.align(self.variables, recordings, read, wanted, language=language, on_error=on_error)
+
+    @functools.cached_property
+    def _aligner(self) -> Aligner:
+        return Aligner(self.task, self.tokenizer, local=local_form(self.archive))
+
+    def _reader(self, sample_rate: int | None, channel: Channel) -> Any:
+        return functools.partial(
+            read_recording, sample_rate=self.task.sample_rate, array_rate=sample_rate, channel=channel
+        )
+
+    def _check(self, batch_size: int, long: str, on_error: str) -> None:
+        """Refuses options that no method takes."""
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}; it must be at least 1")
         if on_error not in ("raise", "skip"):
             raise ConfigError(f"on_error is {on_error!r}; it can be raise or skip")
-        if return_log_probs and self.task.log_probs is None:
-            raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if long not in get_args(Long):
             raise ConfigError(f"long {long!r}{did_you_mean(str(long), get_args(Long))}")
         if long == "local" and not self._transcriber.has_local_form:
             raise ConfigError('long="local": this model has no local form; "buffered" does without one')
-        wanted = Wanted(batch_size, timestamps, return_log_probs, long)
-        read = functools.partial(
-            read_recording, sample_rate=self.task.sample_rate, array_rate=sample_rate, channel=channel
-        )
-        return self._transcriber.transcribe(self.variables, inputs, read, wanted, on_error=on_error)

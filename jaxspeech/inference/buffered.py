@@ -50,25 +50,35 @@ class Buffered:
     def __init__(self, task: Task):
         self._task = task
         self._encode, self._decode = jax.jit(task.encode), jax.jit(task.decode)
+        self._log_probs = None if task.frame_log_probs is None else jax.jit(task.frame_log_probs)
 
-    def predict(self, variables: Variables, samples: Float[np.ndarray, " S"], *, batch_size: int) -> Prediction:
-        """The tokens of a recording, `batch_size` windows at a time."""
+    def predict(
+        self, variables: Variables, samples: Float[np.ndarray, " S"], *, batch_size: int, log_probs: bool
+    ) -> Prediction:
+        """The tokens of a recording, and its `log_probs` if asked for, `batch_size` windows at a time."""
         rate, seconds = self._task.sample_rate, self._task.frame_seconds
         kept, context = round(KEPT_SECONDS / seconds), round(CONTEXT_SECONDS / seconds)
         frame = round(seconds * rate)
         parts = list(cut(len(samples), frame=frame, kept=kept, context=context))
         frames: list[np.ndarray] = []
+        of_frames: list[np.ndarray] = []
         for at in range(0, len(parts), batch_size):
             some = parts[at : at + batch_size]
             audio = {i: samples[part.start : part.end] for i, part in enumerate(some)}
             shape = Shape(tuple(audio), batch_size, (kept + 2 * context) * frame)
-            encoded, num_frames = jax.device_get(self._encode(variables, pad(shape, audio)))
-            for row, part, n in zip(encoded, some, num_frames, strict=False):
+            encoded, num_frames = self._encode(variables, pad(shape, audio))
+            said = np.asarray(self._log_probs(variables, encoded)) if log_probs and self._log_probs else None
+            encoded, num_frames = jax.device_get((encoded, num_frames))
+            for row, (part, n) in enumerate(zip(some, num_frames, strict=False)):
                 end = n if part.num_frames is None else part.first_frame + part.num_frames
-                frames.append(row[part.first_frame : end])
+                frames.append(encoded[row, part.first_frame : end])
+                if said is not None:
+                    of_frames.append(said[row, part.first_frame : end])
         whole = np.concatenate(frames)
         # As many frames as a padded recording has, so that few searches are compiled.
         length = -(-padded_length(len(samples), sample_rate=rate) // frame) + 1
         padded = np.zeros((1, max(length, len(whole)), whole.shape[1]), whole.dtype)
         padded[0, : len(whole)] = whole
-        return Prediction(self._decode(variables, padded, np.array([len(whole)], np.int32)))
+        num_frames = np.array([len(whole)], np.int32)
+        tokens = self._decode(variables, padded, num_frames)
+        return Prediction(tokens, np.concatenate(of_frames)[None], num_frames) if log_probs else Prediction(tokens)

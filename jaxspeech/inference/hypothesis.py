@@ -69,14 +69,7 @@ class Hypothesis(NamedTuple):
         )
         if not timestamps:
             return said
-        times = (starts, ends, confidence)
-        chars = token_times([tokenizer.pieces[i] for i in ids], *times, frame_seconds=frame_seconds)
-        words = word_times(tokenizer.word_spans(list(ids)), *times, frame_seconds=frame_seconds)
-        words, segments, chars = (
-            tuple(_later(span, offset) for span in spans) for spans in (words, segment_times(words), chars)
-        )
-        return said._replace(words=words, segments=segments, chars=chars)
-
-
-def _later(span: TimedText, seconds: float) -> TimedText:
-    return span._replace(start=span.start + seconds, end=span.end + seconds)
+        times, seconds = (starts, ends, confidence), {"frame_seconds": frame_seconds, "offset": offset}
+        words = word_times(tokenizer.word_spans(list(ids)), *times, **seconds)
+        chars = token_times([tokenizer.pieces[i] for i in ids], *times, **seconds)
+        return said._replace(words=tuple(words), segments=tuple(segment_times(words)), chars=tuple(chars))

@@ -1,5 +1,6 @@
 """What `transcribe` takes, one recording after the other: files, folders, manifests, arrays, and mixtures of them."""
 
+import itertools
 import json
 import math
 import os
@@ -51,6 +52,39 @@ def find_recordings(inputs: Any) -> Iterator[Recording]:
     """
     names = (f"array {i}" for i in range(1 << 62))
     yield from _find(inputs, names)
+
+
+def find_recordings_with_text(inputs: Any, text: str | None = None) -> Iterator[Recording]:
+    """Every recording that `inputs` names, each with what is said in it; one without a text has a `problem`.
+
+    Args:
+      inputs: one recording, with `text`; or, without, a manifest or an iterable of pairs (recording, text) and of
+        manifests.
+      text: what is said in the one recording.
+    """
+    names = (f"array {i}" for i in range(1 << 62))
+    if text is not None:
+        found = _pair(inputs, text, names)
+    elif isinstance(inputs, str | os.PathLike | Recording):
+        found = _find(inputs, names)
+    elif isinstance(inputs, Iterable) and not hasattr(inputs, "shape"):
+        found = itertools.chain.from_iterable(
+            _pair(*item, names) if isinstance(item, tuple) and len(item) == 2 else _find(item, names) for item in inputs
+        )
+    else:
+        raise AudioError("there is no text to align: give align(recording, text), pairs of both, or a manifest")
+    for recording in found:
+        if recording.problem or (recording.text or "").strip():
+            yield recording
+        else:
+            yield recording._replace(problem=f"{recording.source}: there is no text to align")
+
+
+def _pair(audio: Any, text: str, names: Iterator[str]) -> Iterator[Recording]:
+    for i, recording in enumerate(_find(audio, names)):
+        if i:
+            raise AudioError(f"{audio}: these are several recordings, the text is that of one")
+        yield recording._replace(text=text)
 
 
 def _find(inputs: Any, names: Iterator[str]) -> Iterator[Recording]:

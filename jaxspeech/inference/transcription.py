@@ -151,10 +151,8 @@ class Transcriber:
                     raise
         if shape.rows > 1:
             raise AudioError("parts are joined for one recording at a time")
-        if wanted.log_probs:
-            raise AudioError("it is too long for log_probs; they take one pass over all of it")
         [samples] = (audio[i] for i in shape.indices)
-        found = self._buffered.predict(variables, samples, batch_size=wanted.batch_size)
+        found = self._buffered.predict(variables, samples, batch_size=wanted.batch_size, log_probs=wanted.log_probs)
         return found, f"in windows of {KEPT_SECONDS + 2 * CONTEXT_SECONDS:.0f} s ({reason})"
 
     def _hypothesis(

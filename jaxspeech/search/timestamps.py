@@ -19,7 +19,7 @@ class TimedText(NamedTuple):
 
 
 def token_times(
-    pieces: Iterable[str], starts: Any, ends: Any, confidence: Any, *, frame_seconds: float
+    pieces: Iterable[str], starts: Any, ends: Any, confidence: Any, *, frame_seconds: float, offset: float = 0.0
 ) -> list[TimedText]:
     """One entry for each token (a character, or a piece of a word): what the peer calls `char`.
 
@@ -28,9 +28,10 @@ def token_times(
       starts, ends: first frame of each token, and the frame behind its last; as many as pieces or more.
       confidence: of each token.
       frame_seconds: seconds of audio for one frame.
+      offset: of the first frame, in seconds.
     """
     return [
-        TimedText(piece, float(start) * frame_seconds, float(end) * frame_seconds, float(sure))
+        TimedText(piece, offset + float(start) * frame_seconds, offset + float(end) * frame_seconds, float(sure))
         for piece, start, end, sure in zip(pieces, starts, ends, confidence, strict=False)
     ]
 
@@ -42,13 +43,16 @@ def word_times(
     confidence: Any,
     *,
     frame_seconds: float,
+    offset: float = 0.0,
     how: Aggregation = "min",
 ) -> list[TimedText]:
     """One entry for each of a tokenizer's word spans (word, first token, behind the last token)."""
     spans = list(spans)
     sure = aggregate(confidence, [(first, behind) for _, first, behind in spans], how=how)
     return [
-        TimedText(word, float(starts[first]) * frame_seconds, float(ends[behind - 1]) * frame_seconds, value)
+        TimedText(
+            word, offset + float(starts[first]) * frame_seconds, offset + float(ends[behind - 1]) * frame_seconds, value
+        )
         for (word, first, behind), value in zip(spans, sure, strict=True)
     ]
 
@@ -56,10 +60,7 @@ def word_times(
 def segment_times(
     words: Sequence[TimedText], *, punctuation: str = ".?!", max_gap_seconds: float | None = None
 ) -> list[TimedText]:
-    """Sentences: words up to one that ends with `punctuation`, or that a longer silence than `max_gap_seconds` follows.
-
-    A segment's confidence is the mean of its words'.
-    """
+    """Sentences: words up to one that ends with `punctuation`, or that a silence over `max_gap_seconds` follows."""
     segments: list[list[TimedText]] = []
     open_segment = False
     for word in words:
@@ -68,12 +69,10 @@ def segment_times(
             segments.append([])
         segments[-1].append(word)
         open_segment = not word.text.rstrip(_CLOSING).endswith(tuple(punctuation))
-    return [
-        TimedText(
-            " ".join(word.text for word in segment),
-            segment[0].start,
-            segment[-1].end,
-            sum(word.confidence for word in segment) / len(segment),
-        )
-        for segment in segments
-    ]
+    return [merge(segment) for segment in segments]
+
+
+def merge(words: Sequence[TimedText]) -> TimedText:
+    """Words as one stretch of text, as sure as they are on average."""
+    text = " ".join(word.text for word in words)
+    return TimedText(text, words[0].start, words[-1].end, sum(word.confidence for word in words) / len(words))

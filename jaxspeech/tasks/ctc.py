@@ -69,11 +69,14 @@ def ctc_task(model: CTCModel) -> Task:
         apply: Any = model.apply
         return apply(variables, batch.samples, batch.num_samples, method="log_probs")
 
+    def frame_log_probs(variables: Variables, encoded: Float[Array, "B T D"]) -> Float[Array, "B T W"]:
+        apply: Any = model.apply
+        return apply(variables, encoded, method="frame_log_probs")
+
     encode = encoder_frames(model)
 
     def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        apply: Any = model.apply
-        return ctc_greedy(apply(variables, encoded, method="frame_log_probs"), num_frames, blank_id=vocab_size)
+        return ctc_greedy(frame_log_probs(variables, encoded), num_frames, blank_id=vocab_size)
 
     def predict(variables: Variables, batch: Batch) -> Tokens:
         return decode(variables, *encode(variables, batch))
@@ -86,6 +89,7 @@ def ctc_task(model: CTCModel) -> Task:
         decode=decode,
         predict=predict,
         log_probs=log_probs,
+        frame_log_probs=frame_log_probs,
         sample_rate=model.frontend.sample_rate,
         frame_seconds=model.frame_seconds,
         vocab_size=vocab_size,

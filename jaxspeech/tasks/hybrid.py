@@ -98,13 +98,18 @@ def hybrid_task(model: HybridModel) -> Task:
         apply: Any = model.apply
         return apply(variables, batch.samples, batch.num_samples, method="log_probs")
 
-    def by_ctc(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+    def frame_log_probs(variables: Variables, encoded: Float[Array, "B T D"]) -> Float[Array, "B T W"]:
         apply: Any = model.apply
-        return ctc_greedy(apply(variables, encoded, method="frame_log_probs"), num_frames, blank_id=vocab_size)
+        return apply(variables, encoded, method="frame_log_probs")
+
+    def by_ctc(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+        return ctc_greedy(frame_log_probs(variables, encoded), num_frames, blank_id=vocab_size)
 
     encode, decode = by_transducer.encode, by_ctc if model.search.head == "ctc" else by_transducer.decode
 
     def predict(variables: Variables, batch: Batch) -> Tokens:
         return decode(variables, *encode(variables, batch))
 
-    return by_transducer._replace(loss=loss, decode=decode, predict=predict, log_probs=log_probs)
+    return by_transducer._replace(
+        loss=loss, decode=decode, predict=predict, log_probs=log_probs, frame_log_probs=frame_log_probs
+    )

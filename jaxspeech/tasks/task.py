@@ -21,6 +21,7 @@ class Task(NamedTuple):
       decode: (variables, encoder frames, num_frames) -> Tokens, by the search that the configuration names.
       predict: (variables, batch) -> Tokens: `encode`, then `decode`.
       log_probs: (variables, batch) -> ([B T V+1] float32, num_frames [B]), or None where a task has none.
+      frame_log_probs: (variables, encoder frames) -> the same [B T V+1], or None.
       sample_rate: of the waveforms that the model takes, in Hz.
       frame_seconds: seconds of audio for one encoder frame.
       vocab_size: tokens, without the blank.
@@ -33,6 +34,7 @@ class Task(NamedTuple):
     decode: Callable[[Variables, Any, Any], Tokens]
     predict: Callable[[Variables, Batch], Tokens]
     log_probs: Callable[[Variables, Batch], tuple[Any, Any]] | None
+    frame_log_probs: Callable[[Variables, Any], Any] | None
     sample_rate: int
     frame_seconds: float
     vocab_size: int

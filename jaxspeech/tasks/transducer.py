@@ -123,6 +123,7 @@ def transducer_task(model: TransducerModel) -> Task:
         decode=decode,
         predict=predict,
         log_probs=None,
+        frame_log_probs=None,
         sample_rate=model.frontend.sample_rate,
         frame_seconds=model.frame_seconds,
         vocab_size=model.decoder.vocab_size,

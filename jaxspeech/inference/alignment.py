@@ -1,0 +1,196 @@
+"""Given texts to times: log-probabilities of the recordings, the best path that spells each text, words in seconds."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.errors import AudioError, SpeechError, TokenizerError
+from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.inputs import Recording
+from jaxspeech.inference.transcription import Transcriber, Wanted
+from jaxspeech.search.forced_alignment import ForcedAlignment, forced_alignment
+from jaxspeech.search.timestamps import merge, segment_times, token_times, word_times
+from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.task import Task
+from jaxspeech.text.spelling import Spelling, spell
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Batch, Variables
+
+# Most frames of a padded batch: an hour of audio, or many short recordings.
+BATCH_FRAMES = 1 << 16
+BLOCK_FRAMES, BLOCK_LABELS = 256, 64
+
+
+class _Waiting(NamedTuple):
+    """A recording with its log-probabilities, not yet aligned; or what is wrong with it."""
+
+    recording: Recording
+    heard: Hypothesis
+    spelling: Spelling | SpeechError
+
+
+class Aligner:
+    """The times of given texts.
+
+    Args:
+      task: with log-probabilities.
+      tokenizer: of its tokens.
+      local: the same model with local attention, or None; see `Transcriber`.
+    """
+
+    def __init__(self, task: Task, tokenizer: Tokenizer, *, local: Task | None = None):
+        self._task, self._tokenizer = task, tokenizer
+        self._transcriber = Transcriber(
+            _without_search(task), tokenizer, local=None if local is None else _without_search(local)
+        )
+
+    def align(
+        self,
+        variables: Variables,
+        recordings: Iterable[Recording],
+        read: Callable[[Recording], np.ndarray | SpeechError],
+        wanted: Wanted,
+        *,
+        language: str | None,
+        on_error: Literal["raise", "skip"],
+    ) -> Iterator[Hypothesis]:
+        """Hypotheses with all their times, in the order of the recordings.
+
+        Args:
+          variables: of the task.
+          recordings: each with its text.
+          read: a recording's samples at the task's rate, or why there are none.
+          wanted: how; log_probs are always computed, and kept where they are asked for.
+          language: of the texts, for a tokenizer of several; a manifest's "lang" comes before it.
+          on_error: "raise", or "skip" with the reason in the hypothesis.
+        """
+        seen: deque[Recording] = deque()
+
+        def noted() -> Iterator[Recording]:
+            for recording in recordings:
+                seen.append(recording)
+                yield recording
+
+        batch: list[_Waiting] = []
+        options = wanted._replace(timestamps=False, log_probs=True)
+        for heard in self._transcriber.transcribe(variables, noted(), read, options, on_error=on_error):
+            recording = seen.popleft()
+            item = _Waiting(recording, heard, self._spell(recording, language))
+            if batch and (len(batch) == wanted.batch_size or _padded_frames([*batch, item]) > BATCH_FRAMES):
+                yield from self._finish(batch, wanted, on_error)
+                batch = []
+            batch.append(item)
+        yield from self._finish(batch, wanted, on_error)
+
+    def _spell(self, recording: Recording, language: str | None) -> Spelling | SpeechError:
+        try:
+            spelling = spell(recording.text or "", self._tokenizer, language=recording.fields.get("lang", language))
+        except TokenizerError as error:
+            return TokenizerError(f"{recording.source}: {error}")
+        return spelling if spelling.ids else AudioError(f"{recording.source}: there is nothing to say in its text")
+
+    def _finish(
+        self, batch: list[_Waiting], wanted: Wanted, on_error: Literal["raise", "skip"]
+    ) -> Iterator[Hypothesis]:
+        rows = [item for item in batch if item.heard.error is None and isinstance(item.spelling, Spelling)]
+        aligned = iter(_align(rows, blank_id=self._task.vocab_size))
+        for item in batch:
+            recording, heard, spelling = item
+            result: Hypothesis | SpeechError = heard
+            if heard.error is None:
+                result = (
+                    self._hypothesis(recording, heard, spelling, next(aligned))
+                    if isinstance(spelling, Spelling)
+                    else spelling
+                )
+            if isinstance(result, SpeechError):
+                if on_error == "raise":
+                    raise result
+                result = heard._replace(error=str(result), log_probs=None)
+            yield result if wanted.log_probs else result._replace(log_probs=None)
+
+    def _hypothesis(
+        self, recording: Recording, heard: Hypothesis, spelling: Spelling, found: ForcedAlignment
+    ) -> Hypothesis | SpeechError:
+        """What was heard, with the times of the given text; `found` is one row."""
+        if found.score == -np.inf:
+            return AudioError(
+                f"{recording.source}: the text's {len(spelling.ids)} tokens do not fit into {heard.duration:.1f} s of "
+                f"audio ({0 if heard.log_probs is None else len(heard.log_probs)} frames); is it the right text?"
+            )
+        times = (found.starts, found.ends, found.confidence)
+        seconds = {"frame_seconds": self._task.frame_seconds, "offset": recording.offset}
+        words = word_times(spelling.words, *times, **seconds)
+        if len(spelling.lines) > 1:
+            segments = [merge(words[first:behind]) for first, behind in spelling.lines]
+        else:
+            segments = segment_times(words)
+        return heard._replace(
+            text=(recording.text or "").strip(),
+            score=float(found.score),
+            tokens=tuple(i for i in spelling.ids if i < self._task.vocab_size),
+            confidence=float(found.confidence[: len(spelling.ids)].mean()),
+            words=tuple(words),
+            segments=tuple(segments),
+            chars=tuple(token_times(spelling.pieces, *times, **seconds)),
+            note=_note(heard.note, spelling.unspelled),
+        )
+
+
+def _note(heard: str | None, unspelled: tuple[str, ...]) -> str | None:
+    if not unspelled:
+        return heard
+    some = ", ".join(dict.fromkeys(unspelled[:5])) + (", ..." if len(unspelled) > 5 else "")
+    told = f"words that the tokenizer cannot spell lie between their neighbours: {some}"
+    return told if heard is None else f"{heard}; {told}"
+
+
+def _align(rows: list[_Waiting], *, blank_id: int) -> list[ForcedAlignment]:
+    """Each recording's alignment, padded to few shapes so that few programs are compiled."""
+    if not rows:
+        return []
+    log_probs = [row.heard.log_probs for row in rows]
+    labels = [row.spelling.ids for row in rows if isinstance(row.spelling, Spelling)]
+    size = 1 << (len(rows) - 1).bit_length()
+    frames = _padded(max(len(x) for x in log_probs if x is not None), BLOCK_FRAMES)
+    all_log_probs = np.zeros((size, frames, blank_id + 1), np.float32)
+    all_labels = np.zeros((size, _padded(max(map(len, labels)), BLOCK_LABELS)), np.int32)
+    num_frames, num_labels = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    for i, (x, ids) in enumerate(zip(log_probs, labels, strict=True)):
+        assert x is not None
+        all_log_probs[i, : len(x)], num_frames[i] = x, len(x)
+        all_labels[i, : len(ids)], num_labels[i] = ids, len(ids)
+    found = jax.device_get(
+        forced_alignment(
+            all_log_probs, num_frames, all_labels, num_labels, blank_id=blank_id, block_frames=BLOCK_FRAMES
+        )
+    )
+    return [ForcedAlignment(*(part[i] for part in found)) for i in range(len(rows))]
+
+
+def _padded(size: int, unit: int) -> int:
+    """The least of 1, 2, 3, 4, 6, 8, 12, ... times `unit` that is at least `size`."""
+    steps = (unit * times * 2**power for power in range(60) for times in (2, 3))
+    return unit if size <= unit else next(step for step in steps if step >= size)
+
+
+def _padded_frames(batch: list[_Waiting]) -> int:
+    return len(batch) * max(0 if item.heard.log_probs is None else len(item.heard.log_probs) for item in batch)
+
+
+def _without_search(task: Task) -> Task:
+    """The task with a search that finds nothing: an alignment needs the log-probabilities alone."""
+
+    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+        none, zero = jnp.zeros((len(num_frames), 0), jnp.int32), jnp.zeros(len(num_frames), jnp.int32)
+        return Tokens(none, zero, none, none, none.astype(jnp.float32), zero.astype(jnp.float32))
+
+    def predict(variables: Variables, batch: Batch) -> Tokens:
+        return decode(variables, jnp.zeros((len(batch.samples), 0, 1)), jnp.asarray(batch.num_samples))
+
+    return task._replace(decode=decode, predict=predict)
