@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -124,7 +124,7 @@ class Aligner:
                 f"audio ({0 if heard.log_probs is None else len(heard.log_probs)} frames); is it the right text?"
             )
         times = (found.starts, found.ends, found.confidence)
-        seconds = {"frame_seconds": self._task.frame_seconds, "offset": recording.offset}
+        seconds: dict[str, Any] = {"frame_seconds": self._task.frame_seconds, "offset": recording.offset}
         words = word_times(spelling.words, *times, **seconds)
         if len(spelling.lines) > 1:
             segments = [merge(words[first:behind]) for first, behind in spelling.lines]

@@ -69,7 +69,8 @@ class Hypothesis(NamedTuple):
         )
         if not timestamps:
             return said
-        times, seconds = (starts, ends, confidence), {"frame_seconds": frame_seconds, "offset": offset}
+        times = (starts, ends, confidence)
+        seconds: dict[str, Any] = {"frame_seconds": frame_seconds, "offset": offset}
         words = word_times(tokenizer.word_spans(list(ids)), *times, **seconds)
         chars = token_times([tokenizer.pieces[i] for i in ids], *times, **seconds)
         return said._replace(words=tuple(words), segments=tuple(segment_times(words)), chars=tuple(chars))
