@@ -1,6 +1,7 @@
 """One Conformer block (Gulati et al., 2020):
 
 x += FF(norm x) / 2;  x += MHSA(norm x);  x += Conv(norm x);  x += FF(norm x) / 2;  y = norm x
+y += Adapter(y), where it has one
 """
 
 from typing import Any, Literal, NamedTuple
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxspeech.nn.adapter import LinearAdapter
 from jaxspeech.nn.attention import SelfAttention
 from jaxspeech.nn.convolution import ConvolutionModule, Norm
 from jaxspeech.nn.dropout import Dropout
@@ -50,6 +52,7 @@ class ConformerLayer(nn.Module):
     dropout: float
     dropout_att: float
     stochastic_depth: float
+    adapter_width: int
     dtype: Any
 
     @nn.compact
@@ -100,6 +103,8 @@ class ConformerLayer(nn.Module):
         y += dropout(convolution(norm("norm_convolution")(y), context.frame_mask, train=train))
         y += 0.5 * dropout(feed_forward("ff_out")(norm("norm_ff_out")(y), train=train))
         y = norm("norm_out")(y)
+        if self.adapter_width:
+            y += LinearAdapter(self.adapter_width, self.dtype, name="adapter")(y)
 
         if train and self.stochastic_depth > 0.0:
             kept = jax.random.bernoulli(self.make_rng("stochastic_depth"), 1.0 - drop_probability)

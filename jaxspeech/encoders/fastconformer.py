@@ -53,6 +53,7 @@ class FastConformer(nn.Module):
         the relative positions, the attention weights.
       stochastic_depth, stochastic_depth_mode, stochastic_depth_start: largest probability of skipping a layer;
         growing "linear"ly over the layers or "uniform"; first layer that may be skipped.
+      adapter_width: hidden width of an adapter behind each layer (see `nn.adapter`); 0 for none.
       scan_layers: one traced layer, its parameters stacked on a leading axis of L ("layers"): compiles in a
         fraction of the time. Otherwise L copies ("layers_0", ...), whose weights need no slicing: the faster form for
         inference on a CPU. See `encoders.layer_stack`.
@@ -95,6 +96,7 @@ class FastConformer(nn.Module):
     stochastic_depth: float = 0.0
     stochastic_depth_mode: Literal["linear", "uniform"] = "linear"
     stochastic_depth_start: int = 1
+    adapter_width: int = 0
     scan_layers: bool = True
     remat: Literal["none", "dots", "full"] = "dots"
     dtype: Any = jnp.float32
