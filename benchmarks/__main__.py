@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 
-from benchmarks import alignment, decoding, frontend, inference, loading, long_audio, losses, training
+from benchmarks import alignment, decoding, frontend, inference, loading, long_audio, losses, planning, training
 from benchmarks.timing import machine
 
 CPU_CASES = {
@@ -22,6 +22,7 @@ CPU_CASES = {
     **long_audio.CASES,
     **loading.CASES,
     **training.CASES,
+    **planning.CASES,
 }
 GPU_CASES = {
     **frontend.GPU_CASES,

@@ -1,5 +1,6 @@
 """Any file that libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus, MP3, ...) to mono float32 samples."""
 
+import io
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ from jaxspeech.errors import AudioError
 
 
 def read(
-    path: str | os.PathLike,
+    path: str | os.PathLike | io.IOBase,
     *,
+    name: str | None = None,
     sample_rate: int | None = None,
     offset: int | float = 0.0,
     duration: int | float | None = None,
@@ -24,7 +26,8 @@ def read(
     """Samples of a recording, or of a part of it, and their rate.
 
     Args:
-      path: an audio file.
+      path: an audio file, or the content of one, open for reading.
+      name: what errors call it; by default its path.
       sample_rate: wanted rate in Hz; the file's own by default.
       offset: seconds to skip; the file is sought, not read, up to there.
       duration: seconds to read; to the end by default, and where the file ends earlier.
@@ -37,57 +40,59 @@ def read(
       AudioError: one line with the path: the file is missing, empty, not audio, damaged or without samples, the
         offset lies outside, or there is no such channel.
     """
+    name = str(path) if name is None else name
     if not offset >= 0.0:
-        raise AudioError(f"{path}: the offset is {offset:g} s; it must not be negative")
+        raise AudioError(f"{name}: the offset is {offset:g} s; it must not be negative")
     if duration is not None and not duration > 0.0:
-        raise AudioError(f"{path}: the duration is {duration:g} s; it must be positive")
-    with _open(path) as file:
+        raise AudioError(f"{name}: the duration is {duration:g} s; it must be positive")
+    with _open(path, name) as file:
         start = round(offset * file.samplerate)
         left = file.frames - start
         if left <= 0:
             raise AudioError(
-                f"{path}: the offset of {offset:g} s lies past the end ({file.frames / file.samplerate:g} s)"
+                f"{name}: the offset of {offset:g} s lies past the end ({file.frames / file.samplerate:g} s)"
             )
         wanted = left if duration is None else min(left, max(1, round(duration * file.samplerate)))
         if start:
             file.seek(start)
         samples = file.read(wanted, dtype="float32", always_2d=True)
         if len(samples) < wanted:
-            raise AudioError(f"{path}: damaged or cut off after {(start + len(samples)) / file.samplerate:.2f} s")
+            raise AudioError(f"{name}: damaged or cut off after {(start + len(samples)) / file.samplerate:.2f} s")
         rate = file.samplerate
-    mono = mix_down(samples, channel=channel, name=str(path))
+    mono = mix_down(samples, channel=channel, name=name)
     if sample_rate is None or sample_rate == rate:
         return mono, rate
     return resample(mono, rate, sample_rate), sample_rate
 
 
-def read_seconds(path: str | os.PathLike) -> float:
+def read_seconds(path: str | os.PathLike | io.IOBase, *, name: str | None = None) -> float:
     """Length of a recording, from its header alone.
 
     Raises:
       AudioError: as in `read`.
     """
-    with _open(path) as file:
+    with _open(path, str(path) if name is None else name) as file:
         return file.frames / file.samplerate
 
 
 @contextmanager
-def _open(path: str | os.PathLike):
+def _open(path: str | os.PathLike | io.IOBase, name: str):
     """The open sound file; what goes wrong in opening or in reading it becomes an AudioError of one line."""
-    if not Path(path).is_file():
-        raise AudioError(f"{path}: {'is a folder, not an audio file' if Path(path).is_dir() else 'no such file'}")
-    if os.path.getsize(path) == 0:
-        raise AudioError(f"{path}: is an empty file")
+    if isinstance(path, str | os.PathLike):
+        if not Path(path).is_file():
+            raise AudioError(f"{name}: {'is a folder, not an audio file' if Path(path).is_dir() else 'no such file'}")
+        if os.path.getsize(path) == 0:
+            raise AudioError(f"{name}: is an empty file")
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(path)  # pyright: ignore[reportArgumentType]
     except soundfile.LibsndfileError as error:
-        if not os.access(path, os.R_OK):
-            raise AudioError(f"{path}: no permission to read it") from error
-        raise AudioError(f"{path}: not audio of a known kind (WAV, FLAC, Ogg, MP3, ...), or damaged") from error
+        if isinstance(path, str | os.PathLike) and not os.access(path, os.R_OK):
+            raise AudioError(f"{name}: no permission to read it") from error
+        raise AudioError(f"{name}: not audio of a known kind (WAV, FLAC, Ogg, MP3, ...), or damaged") from error
     with file:
         if file.frames <= 0:
-            raise AudioError(f"{path}: holds no samples")
+            raise AudioError(f"{name}: holds no samples")
         try:
             yield file
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{path}: damaged: {error.error_string.strip().rstrip('.')}") from error
+            raise AudioError(f"{name}: damaged: {error.error_string.strip().rstrip('.')}") from error

@@ -51,6 +51,7 @@ class Assembler:
         )
 
     def __call__(self, planned: PlannedBatch) -> Batch:
+        self._utterances.fetch(planned.next_shards)
         rows, num_samples, num_labels = self.shapes[planned.bucket]
         part, parts = self._share
         mine = slice(rows // parts * part, rows // parts * (part + 1))

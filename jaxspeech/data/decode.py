@@ -1,13 +1,17 @@
 """Recordings decoded to 16 bits at one rate, kept in memory as long as there is room."""
 
+import io
 import threading
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int16
 
 from jaxspeech.audio.convert import Channel, to_int16
 from jaxspeech.audio.read import read
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.containers import Containers
+from jaxspeech.data.files import is_url, open_binary
+from jaxspeech.data.manifest import Entry, Manifest
 from jaxspeech.errors import AudioError
 
 # A recording may end this much before its manifest says so: durations are rounded, and codecs pad.
@@ -23,6 +27,7 @@ class Decoder:
     def __init__(self, manifest: Manifest, *, sample_rate: int, channel: Channel = "mean", cache_bytes: int = 2**30):
         self.manifest = manifest
         self.sample_rate = sample_rate
+        self.containers = Containers()
         self._channel: Channel = channel
         self._room = cache_bytes
         self._cache: dict[int, np.ndarray] = {}
@@ -45,8 +50,10 @@ class Decoder:
 
     def _decode(self, index: int) -> Int16[np.ndarray, " S"]:
         entry = self.manifest[index]
+        plain = entry.member is None and not is_url(entry.path)  # then a long file is sought, not read to the end
         samples, rate = read(
-            entry.path,
+            entry.path if plain else io.BytesIO(read_bytes(entry, self.containers)),
+            name=name_audio(entry),
             sample_rate=self.sample_rate,
             offset=entry.offset,
             duration=entry.duration,
@@ -54,5 +61,25 @@ class Decoder:
         )
         seconds = len(samples) / rate
         if seconds < entry.duration - TOLERANCE_SECONDS:
-            raise AudioError(f"{entry.path}: ends after {seconds:.2f} s of the {entry.duration:.2f} s in its manifest")
+            raise AudioError(
+                f"{name_audio(entry)}: ends after {seconds:.2f} s of the {entry.duration:.2f} s in its manifest"
+            )
         return to_int16(samples)
+
+
+def read_bytes(entry: Entry, containers: Containers) -> bytes:
+    """The recording's file, wherever it is.
+
+    Raises:
+      AudioError: it cannot be read.
+    """
+    if entry.member is not None:
+        return containers.read(entry.path, entry.member)
+    path = Path(entry.path) if not is_url(entry.path) else entry.path
+    with open_binary(path, error=AudioError) as file:
+        return file.read()
+
+
+def name_audio(entry: Entry) -> str:
+    """What errors call a recording."""
+    return str(entry.path) if entry.member is None else f"{entry.path}:{entry.member}"

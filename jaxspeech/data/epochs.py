@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxspeech.data.plan import Bucket, Plan, count_batches, plan
-from jaxspeech.data.rng import PHASE, generator
-from jaxspeech.data.stretch import Stretch, draw_stretch
+from jaxspeech.data.plan import Bucket, Plan, arrange, assign, chunks, count_assigned
+from jaxspeech.data.rng import PHASE, SHUFFLE, generator
+from jaxspeech.data.stretch import Draws, Stretch, draw
+from jaxspeech.data.windows import Windows, draw_windows
 
 
 class PlannedBatch(NamedTuple):
@@ -27,6 +28,7 @@ class PlannedBatch(NamedTuple):
       index: examples of the dataset; -1 is a filler row.
       copy: how often this epoch has shown each example before (weights above 1).
       stretch: speed and padding of each row.
+      next_shards: tars that soon will be needed.
     """
 
     epoch: int
@@ -34,6 +36,24 @@ class PlannedBatch(NamedTuple):
     index: Int[np.ndarray, " B"]
     copy: Int[np.ndarray, " B"]
     stretch: Stretch
+    next_shards: tuple[int, ...] = ()
+
+
+class EpochPlan(NamedTuple):
+    """One epoch.
+
+    Attributes:
+      examples, copies: what its rows number: an example, and how often it came before; None where each comes once.
+      draws: how their lengths are changed.
+      batches: of these rows.
+      windows: in which tars are read.
+    """
+
+    examples: Int[np.ndarray, " R"] | None
+    copies: Int[np.ndarray, " R"] | None
+    draws: Draws
+    batches: Plan
+    windows: Windows | None
 
 
 class Epochs:
@@ -52,14 +72,25 @@ class Epochs:
         seed: int,
         speeds: tuple[int | float, ...] = (1.0,),
         pad_seconds: int | float = 0.0,
+        shards: Int[np.ndarray, " N"] | None = None,
     ):
+        """
+        Args:
+          durations: seconds of each example.
+          weights: how often an epoch shows each.
+          buckets: shapes of the batches.
+          seed: decides everything that is drawn.
+          speeds, pad_seconds: see stretch.py.
+          shards: the tar of each example; tars are gone through a few at a time, see windows.py.
+        """
         self.buckets = tuple(buckets)
         self._durations = durations
         self._weights = weights
+        self._once = bool((weights == 1).all())
         self._seed = seed
         self._speeds = speeds
         self._pad_seconds = pad_seconds
-        self._phases = generator(seed, 0, PHASE).random(len(durations))
+        self._shards = shards
         self._lock = threading.Lock()
         self._first_steps = [0]
         self._plan = lru_cache(maxsize=2)(self._make_plan)
@@ -70,14 +101,16 @@ class Epochs:
     def __getitem__(self, step: int) -> PlannedBatch:
         with self._lock:
             epoch, position = self._locate(step)
-            examples, copies, stretch, batches = self._plan(epoch)
-        rows, bucket = batches.batch(position)
+            plan = self._plan(epoch)
+        rows, bucket = plan.batches.batch(position)
+        index = rows if plan.examples is None else np.where(rows < 0, -1, plan.examples[rows])
         return PlannedBatch(
             epoch,
             bucket,
-            index=np.where(rows < 0, -1, examples[rows]),
-            copy=copies[rows],
-            stretch=Stretch(*(values[rows] for values in stretch)),
+            index=index,
+            copy=np.zeros_like(rows) if plan.copies is None else plan.copies[rows],
+            stretch=plan.draws.of(rows, self._durations[index]),
+            next_shards=() if plan.windows is None else plan.windows.after(index),
         )
 
     def first_step(self, epoch: int) -> int:
@@ -99,30 +132,51 @@ class Epochs:
     def _first_step(self, epoch: int) -> int:
         # Speeds, padding and weights move examples between buckets, so epochs differ by a batch or two.
         while len(self._first_steps) <= epoch:
-            _, _, _, seconds = self._draw(len(self._first_steps) - 1)
-            self._first_steps.append(self._first_steps[-1] + count_batches(seconds, self.buckets))
+            _, _, _, bucket_of = self._draw(len(self._first_steps) - 1)
+            self._first_steps.append(self._first_steps[-1] + count_assigned(bucket_of, self.buckets))
         return self._first_steps[epoch]
 
-    def _make_plan(self, epoch: int) -> tuple[np.ndarray, np.ndarray, Stretch, Plan]:
-        examples, copies, stretch, seconds = self._draw(epoch)
-        return examples, copies, stretch, plan(seconds, buckets=self.buckets, seed=self._seed, epoch=epoch)
+    def _make_plan(self, epoch: int) -> EpochPlan:
+        examples, copies, draws, bucket_of = self._draw(epoch)
+        windows = window_of = None
+        if self._shards is not None:
+            windows = draw_windows(self._shards, seed=self._seed, epoch=epoch)
+            window_of = windows.of if examples is None else windows.of[examples]
+        rng = generator(self._seed, epoch, SHUFFLE)
+        batches = arrange(bucket_of, buckets=self.buckets, rng=rng, window_of=window_of)
+        return EpochPlan(examples, copies, draws, batches, windows)
 
-    def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray, Stretch, np.ndarray]:
-        """The epoch's examples (each as often as its weight says), their copy numbers, stretches and lengths."""
-        # floor((e + 1) w + p) - floor(e w + p) is floor(w) or ceil(w), and w on average over the epochs.
-        shown = np.floor((epoch + 1) * self._weights + self._phases) - np.floor(epoch * self._weights + self._phases)
-        times = shown.astype(np.int64)
-        examples = np.repeat(np.arange(len(times)), times)
-        copies = np.arange(len(examples)) - np.repeat(np.cumsum(times) - times, times)
-        durations = self._durations[examples]
-        stretch = draw_stretch(
-            durations,
+    def _draw(self, epoch: int) -> tuple[np.ndarray | None, np.ndarray | None, Draws, np.ndarray]:
+        """The epoch's examples, their copy numbers, how their lengths are changed, and the bucket of each."""
+        examples, copies = self._repeat(epoch)
+        count = len(self._durations if examples is None else examples)
+        longest = self.buckets[-1].seconds
+        draws = draw(
+            count,
             speeds=self._speeds,
             pad_seconds=self._pad_seconds,
-            longest=self.buckets[-1].seconds,
+            longest=longest,
             seed=self._seed,
             epoch=epoch,
         )
-        # Rounding must not push an example that fits just so past the last bucket.
-        seconds = np.minimum(stretch.seconds(durations), self.buckets[-1].seconds)
-        return examples, copies, stretch, seconds
+        bucket_of = np.empty(count, np.uint8)
+        for part in chunks(count):
+            durations = self._durations[part if examples is None else examples[part]]
+            # Rounding must not push an example that fits just so past the last bucket.
+            seconds = np.minimum(draws.of(part, durations).seconds(durations), longest)
+            bucket_of[part] = assign(seconds, self.buckets)
+        return examples, copies, draws, bucket_of
+
+    def _repeat(self, epoch: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Each example as often as its weight says, and which copy each one is; None, None for all of them once."""
+        if self._once:
+            return None, None
+        rng, times = generator(self._seed, 0, PHASE), np.empty(len(self._weights), np.int32)
+        for part in chunks(len(times)):
+            # floor((e + 1) w + p) - floor(e w + p) is floor(w) or ceil(w), and w on average over the epochs.
+            weights, phases = self._weights[part], rng.random(len(times[part]))
+            times[part] = np.floor((epoch + 1) * weights + phases) - np.floor(epoch * weights + phases)
+        examples = np.repeat(np.arange(len(times), dtype=np.int32), times)
+        copies = np.arange(len(examples), dtype=np.int32)
+        copies -= np.repeat(np.cumsum(times, dtype=np.int32) - times, times)
+        return examples, copies

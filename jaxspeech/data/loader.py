@@ -15,9 +15,9 @@ from jaxspeech.data.assemble import Assembler
 from jaxspeech.data.augment import Augment, AugmentConfig
 from jaxspeech.data.epochs import Epochs, PlannedBatch
 from jaxspeech.data.manifest import Manifest
-from jaxspeech.data.plan import estimate_buckets, make_buckets, plan
+from jaxspeech.data.plan import chunks, estimate_buckets, make_buckets, plan
 from jaxspeech.data.problems import Problems
-from jaxspeech.data.stretch import Stretch, draw_stretch
+from jaxspeech.data.stretch import Stretch, draw
 from jaxspeech.data.utterances import Utterances
 from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.text.tokenizer import Tokenizer
@@ -80,9 +80,12 @@ class TrainingData:
         longest = float(durations.max() / min(augment.speed) + 2 * augment.pad_seconds)
         options: dict[str, Any] = {"speeds": augment.speed, "pad_seconds": augment.pad_seconds, "seed": seed}
         if isinstance(buckets, int):
-            lengths = draw_stretch(durations, longest=longest, epoch=0, **options).seconds(durations)
-            # However the first epoch was drawn, nothing needs to be sped up to fit.
-            buckets = estimate_buckets(np.maximum(lengths, durations), buckets)
+            draws, lengths = draw(len(durations), longest=longest, epoch=0, **options), durations.copy()
+            for part in chunks(len(durations)):
+                # However the first epoch was drawn, nothing needs to be sped up to fit.
+                lengths[part] = np.maximum(draws.of(part, durations[part]).seconds(durations[part]), durations[part])
+            buckets = estimate_buckets(lengths, buckets)
+            del draws, lengths
         self._epochs = Epochs(
             durations,
             weights=self._utterances.manifest.weights,
@@ -92,6 +95,7 @@ class TrainingData:
                 max_batch_size=batch_size,
                 multiple_of=data_shards,
             ),
+            shards=self._utterances.manifest.shards,
             **options,
         )
         self._load = Assembler(

@@ -1,44 +1,52 @@
 """Manifests: one JSON object a line, {"audio_filepath": "a.flac", "duration": 2.5, "text": "hello", ...}.
 
-Columns, not objects: an example costs 22 bytes of memory (where its line begins and ends, its duration, its
-file), and the line is parsed again when it is needed, so that sixteen million lines fit.
+Columns, not objects: an example costs 22 bytes of memory (where its line begins, its size, its duration, its
+manifest; 4 more for its tar), and the line is parsed again when it is needed, so that sixteen million lines fit.
 """
 
+import io
 import json
 import math
-import mmap
-from array import array
+import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxspeech.audio.read import read_seconds
+from jaxspeech.data.braces import numbers_of
+from jaxspeech.data.files import Location, beside, is_url, open_binary, open_local
+from jaxspeech.data.lines import Lines, parse_line, scan
 from jaxspeech.data.problems import Problems
-from jaxspeech.errors import AudioError, ManifestError
+from jaxspeech.data.sources import ParsedSource, Source, parse_sources
+from jaxspeech.data.tars import read_entries
+from jaxspeech.errors import ManifestError
 
-# A manifest, or {"path": manifest, "weight": how often an epoch shows each of its examples}.
-Source = str | Path | Mapping[str, Any]
+# Lines that are read at once where they are read in order.
+BLOCK_LINES = 1 << 14
 
 
 class Entry(NamedTuple):
     """One example of a manifest.
 
     Attributes:
-      path: of the audio, made absolute from the manifest's folder.
+      path: the file that holds the audio: made absolute from the manifest's folder, or a URL.
       text: its transcript; "" where the line has none.
       offset: seconds before the part that is meant.
       duration: seconds of that part.
       fields: everything that the line says.
+      member: what a tar calls the recording, or its place in an ArrayRecord file; None where the file is the recording.
     """
 
-    path: Path
+    path: Location
     text: str
     offset: float
     duration: float
     fields: dict[str, Any]
+    member: str | int | None = None
 
 
 class Manifest:
@@ -46,6 +54,9 @@ class Manifest:
 
     Attributes:
       durations: seconds of each example.
+      weights: how often an epoch shows each example.
+      shards: number of each example's tar among `tars`, -1 where it has a file of its own; None if all have.
+      tars: that hold audio.
       too_short, too_long: examples left out by the duration limits.
       problems: lines that could not be used.
     """
@@ -57,14 +68,17 @@ class Manifest:
         min_seconds: int | float = 0.0,
         max_seconds: int | float = math.inf,
         need_text: bool = True,
+        temperature: int | float = 1.0,
         problems: Problems | None = None,
     ):
         """Read and check every line of the manifests.
 
         Args:
-          sources: manifests, each a path or {"path": ..., "weight": ...} (weight 1 by default).
+          sources: manifests, each a path or {"path": ..., "weight": ..., "tars": ...}; see sources.py.
           min_seconds, max_seconds: shorter and longer examples are counted and left out.
           need_text: whether a line without "text" is a bad line.
+          temperature: above 1, small sources are shown more often and large ones less: with shares p of all the
+            seconds, shares in proportion to p^(1 / temperature); an epoch is as long as before.
           problems: where bad lines go; a new collection by default.
 
         Raises:
@@ -73,88 +87,108 @@ class Manifest:
         """
         self.problems = Problems() if problems is None else problems
         self.too_short = self.too_long = 0
-        self._files: list[Path] = []
-        self._maps: list[mmap.mmap] = []
-        self._source_weights: list[float] = []
-        rows: list[np.ndarray] = []
-        lines = 0
-        for source in [sources] if isinstance(sources, str | Path | Mapping) else sources:
-            path, weight = _parse_source(source)
-            self._files.append(path)
-            self._maps.append(_map(path))
-            self._source_weights.append(weight)
-            found, read = self._scan(len(self._files) - 1, need_text, min_seconds, max_seconds)
-            rows.append(found)
+        self.tars: list[Location] = []
+        self._files: list[io.IOBase] = []
+        parsed = parse_sources(sources)
+        self._paths = [_name(source) for source in parsed]
+        found, lines = [], 0
+        for number, source in enumerate(parsed):
+            part, read = self._scan(number, source, need_text, min_seconds, max_seconds)
+            found.append(part)
             lines += read
         self.problems.check(lines)
-        self._rows = np.concatenate(rows) if rows else np.zeros(0, _ROW)
-        if not len(self._rows):
+        counts = [len(part.starts) for part in found]
+        self._sources: Int[np.ndarray, " N"] = np.repeat(np.arange(len(found), dtype=np.int16), counts)
+        columns = _concatenate(found)
+        self._starts, self._sizes, self.durations = columns.starts, columns.sizes, columns.durations
+        self.shards = columns.shards if self.tars else None
+        if not sum(counts):
             left_out = f"{self.too_short} too short, {self.too_long} too long, {len(self.problems)} bad"
-            raise ManifestError(f"{', '.join(map(str, self._files))}: no usable example in {lines} lines ({left_out})")
+            raise ManifestError(f"{', '.join(map(str, self._paths))}: no usable example in {lines} lines ({left_out})")
+        self._source_weights = np.array([source.weight for source in parsed])
+        if temperature != 1:
+            self._source_weights *= _tempered(self._sources, self.durations, len(parsed), temperature)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._starts)
 
     def __getitem__(self, index: SupportsIndex) -> Entry:
-        row = self._rows[index]
-        start = int(row["start"])
-        line = self._maps[row["source"]][start : start + int(row["size"])]
-        fields = json.loads(line)
+        source = self._sources[index]
+        start, size = int(self._starts[index]), int(self._sizes[index])
+        fields = parse_line(os.pread(self._files[source].fileno(), size, start))
+        shard = -1 if self.shards is None else int(self.shards[index])
+        name = fields["audio_filepath"]
         return Entry(
-            path=self._files[row["source"]].parent / fields["audio_filepath"],
+            path=self.tars[shard] if shard >= 0 else beside(self._paths[source], name),
             text=fields.get("text", ""),
             offset=float(fields.get("offset") or 0.0),
-            duration=float(row["duration"]),
+            duration=float(self.durations[index]),
             fields=fields,
+            member=name if shard >= 0 else fields.get("record"),
         )
 
     def __iter__(self) -> Iterator[Entry]:
         return (self[index] for index in range(len(self)))
 
     @property
-    def durations(self) -> Float[np.ndarray, " N"]:
-        return self._rows["duration"].copy()
-
-    @property
     def weights(self) -> Float[np.ndarray, " N"]:
-        """How often an epoch shows each example: the weight of the manifest it comes from."""
-        return np.asarray(self._source_weights)[self._rows["source"]]
+        if (self._source_weights == self._source_weights[0]).all():
+            return np.broadcast_to(self._source_weights[0], len(self))
+        return self._source_weights[self._sources]
+
+    def lines(self, *, at_most: int | None = None) -> Iterator[bytes]:
+        """The line of each example; with `at_most`, of no more than so many, evenly spaced."""
+        chosen = len(self) if at_most is None else min(at_most, len(self))
+        for first in range(0, chosen, BLOCK_LINES):
+            places = np.arange(first, min(first + BLOCK_LINES, chosen)) * len(self) // chosen
+            yield from self._read(places)
+
+    def texts(self, *, at_most: int | None = None) -> Iterator[str]:
+        """The transcript of each example, or of `at_most` of them."""
+        return (parse_line(line).get("text", "") for line in self.lines(at_most=at_most))
 
     def take(self, indices: np.ndarray) -> "Manifest":
         """The same manifests with only these examples, in this order."""
         taken = object.__new__(Manifest)
         taken.__dict__.update(self.__dict__)
-        taken._rows = self._rows[indices]
+        for column in ("_sources", "_starts", "_sizes", "durations", "shards"):
+            values = self.__dict__[column]
+            taken.__dict__[column] = None if values is None else values[indices]
         return taken
 
+    def _read(self, places: Int[np.ndarray, " N"]) -> Iterator[bytes]:
+        """The lines of these examples; neighbours in one file are read together."""
+        sources, starts, sizes = self._sources[places], self._starts[places], self._sizes[places].astype(np.int64)
+        neighbours = (np.diff(starts) == sizes[:-1]) & (np.diff(sources) == 0)
+        runs = np.concatenate([[0], np.flatnonzero(~neighbours) + 1, [len(places)]])
+        for first, last in zip(runs[:-1].tolist(), runs[1:].tolist(), strict=True):
+            begin, total = int(starts[first]), int(sizes[first:last].sum())
+            data = os.pread(self._files[sources[first]].fileno(), total, begin)
+            ends = np.cumsum(sizes[first:last])
+            yield from (data[e - s : e] for s, e in zip(sizes[first:last].tolist(), ends.tolist(), strict=True))
+
     def _scan(
-        self, source: int, need_text: bool, min_seconds: int | float, max_seconds: int | float
-    ) -> tuple[np.ndarray, int]:
-        path, lines, start = self._files[source], 0, 0
-        starts, sizes, durations = array("q"), array("i"), array("d")
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                size = len(line)
-                if line.strip():
-                    lines += 1
-                    try:
-                        duration = _check(line, folder=path.parent, need_text=need_text)
-                    except (ManifestError, AudioError) as error:
-                        self.problems.add(f"{path}:{number}", f"{path}:{number}: {error}")
-                    else:
-                        self.too_short += duration < min_seconds
-                        self.too_long += duration > max_seconds
-                        if min_seconds <= duration <= max_seconds:
-                            starts.append(start)
-                            sizes.append(size)
-                            durations.append(duration)
-                start += size
-        rows = np.zeros(len(starts), _ROW)
-        rows["start"], rows["size"], rows["duration"], rows["source"] = starts, sizes, durations, source
-        return rows, lines
-
-
-_ROW = np.dtype([("start", np.int64), ("duration", np.float64), ("size", np.int32), ("source", np.int16)])
+        self, number: int, source: ParsedSource, need_text: bool, min_seconds: int | float, max_seconds: int | float
+    ) -> tuple[Lines, int]:
+        path = self._paths[number]
+        self._files.append(_open(source))
+        numbers = numbers_of([str(tar) for tar in source.tars])
+        lookup = {shard: len(self.tars) + i for i, shard in enumerate(numbers)}
+        self.tars += source.tars
+        parts, lines = [], 0
+        for part, count in scan(
+            self._files[-1],
+            need_text=need_text,
+            shards=lookup,
+            measure=lambda name: _seconds(beside(path, name)),
+            report=lambda line, error: self.problems.add(f"{path}:{line}", f"{path}:{line}: {error}"),
+        ):
+            too_short, too_long = part.durations < min_seconds, part.durations > max_seconds
+            self.too_short += int(too_short.sum())
+            self.too_long += int(too_long.sum())
+            parts.append(part.where(~(too_short | too_long)))
+            lines += count
+        return _concatenate(parts), lines
 
 
 def write_manifest(path: str | Path, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -166,55 +200,43 @@ def write_manifest(path: str | Path, entries: Iterable[Mapping[str, Any]]) -> No
     temporary.replace(path)
 
 
-def _parse_source(source: Source) -> tuple[Path, float]:
-    if isinstance(source, str | Path):
-        return Path(source).absolute(), 1.0
-    unknown = set(source) - {"path", "weight"}
-    if unknown or "path" not in source:
-        raise ManifestError(
-            f"a manifest is given as a path or as {{'path': ..., 'weight': ...}}, not as {dict(source)}"
-        )
-    weight = source.get("weight", 1.0)
-    if not (isinstance(weight, int | float) and 0 < weight < math.inf):
-        raise ManifestError(f"{source['path']}: the weight is {weight}; it must be a positive number")
-    return Path(source["path"]).absolute(), float(weight)
+def _name(source: ParsedSource) -> Location:
+    return source.tars[0] if source.path is None else source.path
 
 
-def _map(path: Path) -> mmap.mmap:
-    if not path.is_file():
+def _open(source: ParsedSource) -> io.IOBase:
+    if source.path is None:
+        listed = tempfile.TemporaryFile()  # noqa: SIM115  lasts as long as the manifest
+        listed.writelines(json.dumps(entry).encode() + b"\n" for entry in read_entries(source.tars))
+        listed.seek(0)
+        return listed
+    path = source.path
+    if isinstance(path, Path) and not path.is_file():
         raise ManifestError(f"{path}: no such manifest")
-    if path.stat().st_size == 0:
+    file = open_local(path, error=ManifestError)
+    if os.fstat(file.fileno()).st_size == 0:
         raise ManifestError(f"{path}: is an empty manifest")
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    file.seek(0)
+    return file
 
 
-def _check(line: bytes, *, folder: Path, need_text: bool) -> float:
-    """The duration of the example in this line.
-
-    Raises:
-      ManifestError or AudioError: what is wrong with the line.
-    """
-    try:
-        fields = json.loads(line)
-    except ValueError as error:
-        raise ManifestError(f"not a JSON object ({error})") from error
-    if not isinstance(fields, dict):
-        raise ManifestError("not a JSON object")
-    if not isinstance(fields.get("audio_filepath"), str):
-        raise ManifestError("no audio_filepath")
-    if not isinstance(fields.get("text"), str) and (need_text or "text" in fields):
-        raise ManifestError("no text")
-    offset = fields.get("offset") or 0.0
-    if not _is_number(offset) or offset < 0.0:
-        raise ManifestError(f"the offset is {offset!r}; it must be a number of seconds")
-    duration = fields.get("duration")
-    if duration is None:
-        duration = read_seconds(folder / fields["audio_filepath"]) - offset
-    if not _is_number(duration) or duration <= 0.0:
-        raise ManifestError(f"the duration is {duration!r}; it must be a positive number of seconds")
-    return float(duration)
+def _seconds(path: Location) -> float:
+    if not is_url(path):
+        return read_seconds(path)
+    with open_binary(path, error=ManifestError) as file:
+        return read_seconds(file, name=str(path))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _concatenate(parts: Sequence[Lines]) -> Lines:
+    return Lines(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _tempered(
+    sources: Int[np.ndarray, " N"], durations: Float[np.ndarray, " N"], count: int, temperature: int | float
+) -> Float[np.ndarray, " K"]:
+    """How much more often each source is shown at this temperature."""
+    if not temperature > 0:
+        raise ManifestError(f"temperature: {temperature} must be above 0")
+    shares = np.bincount(sources, weights=durations, minlength=count) / durations.sum()
+    wanted = np.where(shares > 0, np.maximum(shares, 1e-300) ** (1 / temperature), 0.0)
+    return np.divide(wanted / wanted.sum(), shares, out=np.ones(count), where=shares > 0)

@@ -9,15 +9,20 @@ program a bucket.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from jaxspeech.data.rng import SHUFFLE, generator
 from jaxspeech.errors import ConfigError
+
+# Examples that are computed with at once.
+CHUNK = 1 << 18
+# What a byte can number.
+MOST_BUCKETS = 255
 
 
 class Bucket(NamedTuple):
@@ -71,32 +76,68 @@ def plan(
     Raises:
       ConfigError: an example is longer than the last bucket.
     """
+    bucket_of = assign(durations, buckets)
     if shuffle:
-        rng = generator(seed, epoch, SHUFFLE)
-        order = rng.permutation(len(durations))
+        return arrange(bucket_of, buckets=buckets, rng=generator(seed, epoch, SHUFFLE))
+    return arrange(bucket_of, buckets=buckets, order=np.argsort(durations, kind="stable").astype(_index(durations)))
+
+
+def arrange(
+    bucket_of: UInt8[np.ndarray, " N"],
+    *,
+    buckets: Sequence[Bucket],
+    order: Int[np.ndarray, " N"] | None = None,
+    rng: np.random.Generator | None = None,
+    window_of: Int[np.ndarray, " N"] | None = None,
+) -> Plan:
+    """The batches of an epoch, for examples whose bucket is known.
+
+    Args:
+      bucket_of: of each example; they are lengthy, so what is made of them is made bucket by bucket.
+      buckets: shapes, shortest first.
+      order: of the examples; random by default, and so is then the order of the batches.
+      rng: random numbers for that.
+      window_of: examples of a lower window come first, whatever their bucket (windows.py).
+    """
+    if order is None:
+        assert rng is not None
+        order = np.arange(len(bucket_of), dtype=_index(bucket_of))
+        rng.shuffle(order)
     else:
-        order = np.argsort(durations, kind="stable")
-    bucket_of = _assign(durations[order], buckets)
-    order = order[np.argsort(bucket_of, kind="stable")]
-    counts = np.bincount(bucket_of, minlength=len(buckets))
-    groups, waiting, last = [], order[:0], int(np.flatnonzero(counts).max(initial=0))
+        rng = None
+    bucket_in_order = bucket_of[order]
+    counts = _counts(bucket_of, len(buckets))
+    last = int(np.flatnonzero(counts).max(initial=0))
+    groups, waiting = [], order[:0]
     for k, (_, batch_size) in enumerate(buckets[: last + 1]):
-        waiting = np.concatenate([waiting, order[counts[:k].sum() : counts[: k + 1].sum()]])
+        waiting = np.concatenate([waiting, order[bucket_in_order == k]])
+        if window_of is not None:
+            waiting = waiting[np.argsort(window_of[waiting], kind="stable")]
         if k == last:
-            waiting = np.concatenate([waiting, np.full(-len(waiting) % batch_size, -1)])
+            waiting = np.concatenate([waiting, np.full(-len(waiting) % batch_size, -1, order.dtype)])
         whole = len(waiting) - len(waiting) % batch_size
         groups.append(waiting[:whole])
-        waiting = waiting[whole:]
+        waiting = waiting[whole:].copy()  # not a part of the whole bucket, which would stay
+    del order, bucket_in_order
     sizes = np.array([bucket.batch_size for bucket in buckets])
     bucket = np.repeat(np.arange(len(groups)), [len(g) // b for g, b in zip(groups, sizes, strict=False)])
     starts = np.cumsum(sizes[bucket]) - sizes[bucket]
-    position = rng.permutation(len(bucket)) if shuffle else np.arange(len(bucket))
-    return Plan(np.concatenate(groups), starts[position], bucket[position], tuple(buckets))
+    position = np.arange(len(bucket)) if rng is None else rng.permutation(len(bucket))
+    rows = np.concatenate(groups)
+    if window_of is not None and len(rows):
+        windows = np.maximum.reduceat(np.where(rows < 0, 0, window_of[rows]), starts)
+        position = position[np.argsort(windows[position], kind="stable")]
+    return Plan(rows, starts[position], bucket[position], tuple(buckets))
 
 
 def count_batches(durations: Float[np.ndarray, " N"], buckets: Sequence[Bucket]) -> int:
     """`plan(durations, buckets=buckets).num_batches`, whatever the seed, without the plan."""
-    counts = np.bincount(_assign(durations, buckets), minlength=len(buckets))
+    return count_assigned(assign(durations, buckets), buckets)
+
+
+def count_assigned(bucket_of: UInt8[np.ndarray, " N"], buckets: Sequence[Bucket]) -> int:
+    """The same, for examples whose bucket is known."""
+    counts = _counts(bucket_of, len(buckets))
     batches = waiting = 0
     last = int(np.flatnonzero(counts).max(initial=0))
     for k, (_, batch_size) in enumerate(buckets[: last + 1]):
@@ -121,6 +162,8 @@ def make_buckets(
     """
     if not seconds or seconds[0] <= 0 or any(a >= b for a, b in pairwise(seconds)):
         raise ConfigError(f"buckets: {list(seconds)} are not ascending numbers of seconds")
+    if len(seconds) > MOST_BUCKETS:
+        raise ConfigError(f"buckets: {len(seconds)} are more than {MOST_BUCKETS}")
     if max_batch_size < multiple_of:
         raise ConfigError(f"batch_size: {max_batch_size} examples cannot be split between {multiple_of} devices")
     sizes = [min(max_batch_size, math.floor(batch_seconds / s)) // multiple_of * multiple_of for s in seconds]
@@ -152,9 +195,32 @@ def estimate_buckets(durations: Float[np.ndarray, " N"], count: int) -> tuple[fl
     return tuple(np.unique(np.ceil(edges[chosen] * 100 - 1e-6) / 100).tolist())
 
 
-def _assign(durations: Float[np.ndarray, " N"], buckets: Sequence[Bucket]) -> Int[np.ndarray, " N"]:
-    bucket_of = np.searchsorted([bucket.seconds for bucket in buckets], durations).astype(np.int16)
+def assign(durations: Float[np.ndarray, " N"], buckets: Sequence[Bucket]) -> UInt8[np.ndarray, " N"]:
+    """The bucket of each example.
+
+    Raises:
+      ConfigError: an example is longer than the last bucket.
+    """
+    edges, bucket_of = [bucket.seconds for bucket in buckets], np.empty(len(durations), np.uint8)
+    for part in chunks(len(durations)):
+        bucket_of[part] = np.searchsorted(edges, durations[part])
     if len(durations) and bucket_of.max() == len(buckets):
         longest = f"{durations.max():.2f} s and the last bucket {buckets[-1].seconds:.2f} s"
         raise ConfigError(f"buckets: the longest example has {longest}; add a bucket or lower max_seconds")
     return bucket_of
+
+
+def chunks(length: int) -> Iterator[slice]:
+    """All of an array in parts, so that what is computed on the way never is as long as sixteen million examples."""
+    return (slice(first, first + CHUNK) for first in range(0, length, CHUNK))
+
+
+def _counts(bucket_of: UInt8[np.ndarray, " N"], count: int) -> Int[np.ndarray, " K"]:
+    counts = np.zeros(count, np.int64)
+    for part in chunks(len(bucket_of)):
+        counts += np.bincount(bucket_of[part], minlength=count)
+    return counts
+
+
+def _index(values: np.ndarray) -> type:
+    return np.int32 if len(values) < 2**31 else np.int64

@@ -7,7 +7,7 @@ says which example, and which of its copies in that epoch, so each has 2^128 num
 import numpy as np
 
 # Streams that belong to a whole epoch take the place of example numbers that no dataset reaches.
-SHUFFLE, STRETCH, PHASE = 2**64 - 1, 2**64 - 2, 2**64 - 3
+SHUFFLE, STRETCH, PHASE, WINDOWS = 2**64 - 1, 2**64 - 2, 2**64 - 3, 2**64 - 4
 
 
 def generator(seed: int, epoch: int, example: int, *, copy: int = 0) -> np.random.Generator:

@@ -6,11 +6,12 @@ Planning with the changed lengths keeps the padded shapes as they are and cuts n
 are bounded, so that each still fits the last bucket.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
+from jaxspeech.data.plan import chunks
 from jaxspeech.data.rng import STRETCH, generator
 
 
@@ -30,28 +31,56 @@ class Stretch(NamedTuple):
         return self.before + durations / self.speed + self.after
 
 
-def draw_stretch(
-    durations: Float[np.ndarray, " N"],
+class Draws(NamedTuple):
+    """The changes of a whole epoch, as small as they were drawn.
+
+    Attributes:
+      speeds: factors to choose from.
+      choice: of each example, among them.
+      before, after: seconds of silence, before they are bounded.
+      longest: seconds that no result exceeds.
+    """
+
+    speeds: Float[np.ndarray, " K"]
+    choice: UInt8[np.ndarray, " N"]
+    before: Float[np.ndarray, " N"]
+    after: Float[np.ndarray, " N"]
+    longest: float
+
+    def of(self, rows: Any, durations: Float[np.ndarray, " R"]) -> Stretch:
+        """The changes of these examples (indices or a slice), whose durations are given, too."""
+        speed = np.maximum(self.speeds[self.choice[rows]], durations / self.longest)
+        before, after = self.before[rows], self.after[rows]
+        room = np.maximum(self.longest - durations / speed, 0.0)
+        shrink = np.minimum(1.0, room / np.maximum(before + after, 1e-9))
+        return Stretch(speed, before * shrink, after * shrink)
+
+
+def draw(
+    count: int,
     *,
     speeds: tuple[int | float, ...],
     pad_seconds: int | float,
     longest: int | float,
     seed: int,
     epoch: int,
-) -> Stretch:
-    """A random change for each example.
+) -> Draws:
+    """A random change for each of `count` examples.
 
     Args:
-      durations: seconds of each example, none above `longest`.
       speeds: factors to choose from, all equally likely.
       pad_seconds: at most this much silence on each side.
       longest: seconds that no result exceeds: an example is slowed down and padded no further than that.
       seed, epoch: decide the draw, and nothing else does.
     """
     rng = generator(seed, epoch, STRETCH)
-    speed = np.asarray(speeds)[rng.integers(len(speeds), size=len(durations))]
-    speed = np.maximum(speed, durations / longest)
-    before, after = rng.uniform(0.0, pad_seconds, (2, len(durations)))
-    room = np.maximum(longest - durations / speed, 0.0)
-    shrink = np.minimum(1.0, room / np.maximum(before + after, 1e-9))
-    return Stretch(speed, before * shrink, after * shrink)
+    choice = np.empty(count, np.uint8)
+    for part in chunks(count):
+        choice[part] = rng.integers(len(speeds), size=len(choice[part]))
+    silence = rng.uniform(0.0, pad_seconds, (2, count)) if pad_seconds else np.broadcast_to(0.0, (2, count))
+    return Draws(np.asarray(speeds, np.float64), choice, silence[0], silence[1], float(longest))
+
+
+def draw_stretch(durations: Float[np.ndarray, " N"], **options: Any) -> Stretch:
+    """A random change for each example, none of which is longer than `longest`; the options are those of `draw`."""
+    return draw(len(durations), **options).of(slice(None), durations)

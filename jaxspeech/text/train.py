@@ -31,14 +31,16 @@ def train_tokenizer(
       type: SentencePiece BPE or unigram, or one token for each character that occurs.
       vocab_size: tokens, the unknown one included; "char" takes what occurs and ignores it.
     """
-    texts = [text for text in (" ".join(text.split()) for text in texts) if text]
-    if not texts:
-        raise TokenizerError("there is no text to train a tokenizer on")
-    if type == "char":
-        return CharTokenizer([SPACE, *sorted(set("".join(texts)) - {SPACE})])
-    if type not in ("bpe", "unigram"):
+    if type not in ("bpe", "unigram", "char"):
         raise TokenizerError(f"tokenizer type {type!r} is unknown; use bpe, unigram or char")
-    return SentencePieceTokenizer(_train_sentencepiece(texts, type, vocab_size))
+    cleaned = (text for text in (" ".join(text.split()) for text in texts) if text)
+    if type == "char":
+        characters = set().union(*map(set, cleaned))
+        if characters:
+            return CharTokenizer([SPACE, *sorted(characters - {SPACE})])
+    elif listed := list(cleaned):
+        return SentencePieceTokenizer(_train_sentencepiece(listed, type, vocab_size))
+    raise TokenizerError("there is no text to train a tokenizer on")
 
 
 def _train_sentencepiece(texts: list[str], model_type: str, vocab_size: int) -> bytes:

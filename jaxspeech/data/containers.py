@@ -1,0 +1,92 @@
+"""Files that hold many recordings, opened when first needed and closed when others are needed more."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from array_record.python.array_record_module import ArrayRecordReader
+
+from jaxspeech.data.files import Location, is_url, locate
+from jaxspeech.data.tars import Tar, is_streamed
+from jaxspeech.errors import AudioError
+
+# Open at a time. A streamed tar takes room in the temporary folder: these are the shards that an epoch mixes
+# (windows.py), those before them and those after them.
+MOST_STREAMED, MOST_OPEN = 24, 256
+
+
+class Records:
+    """`records.read(place)`: one record of an ArrayRecord file."""
+
+    def __init__(self, path: Location):
+        if is_url(path):
+            raise AudioError(f"{path}: ArrayRecord files are read from this machine's disks only")
+        local = locate(path)
+        self._path = local
+        if not isinstance(local, str) and not local.is_file():
+            raise AudioError(f"{local}: no such file")
+        # No read-ahead: it is for readers that go from the first record to the last.
+        self._reader = ArrayRecordReader(str(local), "readahead_buffer_size:0")
+        if not self._reader.ok():
+            raise AudioError(f"{local}: not an ArrayRecord file, or a damaged one")
+        self._lock = threading.Lock()
+
+    def read(self, name: str) -> bytes:
+        """Raises AudioError: there is no such record, or it is damaged."""
+        place = int(name)
+        if not 0 <= place < self._reader.num_records():
+            raise AudioError(f"{self._path}: has {self._reader.num_records()} records, none at {place}")
+        try:
+            with self._lock:
+                return self._reader.read([place])[0]
+        except (RuntimeError, ValueError) as error:
+            raise AudioError(f"{self._path}: record {place} is damaged") from error
+
+
+class Containers:
+    """`read(path, member)` for tars and ArrayRecord files. Safe to call from any thread."""
+
+    def __init__(self) -> None:
+        self._open: dict[bool, OrderedDict[Location, Future[Tar | Records]]] = {
+            True: OrderedDict(),
+            False: OrderedDict(),
+        }
+        self._lock = threading.Lock()
+        self._ahead = ThreadPoolExecutor(max_workers=2, thread_name_prefix="fetch")
+
+    def read(self, path: Location, member: str | int) -> bytes:
+        """The bytes of a member (a name in a tar, a place in an ArrayRecord file).
+
+        Raises:
+          AudioError: the file or the member cannot be read.
+        """
+        return self._get(path).result().read(str(member))
+
+    def fetch(self, paths: Iterable[Location]) -> None:
+        """Starts to copy the streamed ones among these, which will be needed soon."""
+        for path in paths:
+            if is_streamed(path) and path not in self._open[True]:
+                self._ahead.submit(self._get, path)
+
+    def _get(self, path: Location) -> Future[Tar | Records]:
+        kept = self._open[is_streamed(path)]
+        most = MOST_STREAMED if is_streamed(path) else MOST_OPEN
+        with self._lock:
+            future = kept.get(path)
+            mine = future is None
+            if future is None:
+                future = kept[path] = Future()
+            kept.move_to_end(path)
+            while len(kept) > most:
+                kept.popitem(last=False)  # whoever still reads it keeps it alive
+        if mine:
+            try:
+                future.set_result(_open(path))
+            except BaseException as error:  # for whoever waits; a member read next fails at once
+                future.set_exception(error)
+        return future
+
+
+def _open(path: Location) -> Tar | Records:
+    return Records(path) if str(path).endswith(".array_record") else Tar(path)

@@ -1,0 +1,80 @@
+"""Files here and in object stores: a path, or a URL such as gs://bucket/a.jsonl or s3://bucket/a.tar, through fsspec.
+
+Local paths need nothing but Python; URLs need the extra "remote".
+"""
+
+import importlib
+import io
+import re
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jaxspeech.errors import SpeechError
+
+# A path of this machine, or a URL (a Path would make "gs:/bucket" of it).
+Location = Path | str
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://")
+
+
+def is_url(path: Location) -> bool:
+    return isinstance(path, str) and _URL.match(path) is not None
+
+
+def locate(path: Location) -> Location:
+    """A URL as it is, anything else as an absolute path."""
+    return path if is_url(path) else Path(path).absolute()
+
+
+def beside(path: Location, name: str) -> Location:
+    """The file that `path` calls `name`: relative to its folder, unless the name is a URL or absolute."""
+    if is_url(name):
+        return name
+    if isinstance(path, Path):
+        return path.parent / name
+    return name if name.startswith("/") else f"{path.rpartition('/')[0]}/{name}"
+
+
+@contextmanager
+def open_binary(path: Location, *, error: type[SpeechError] = SpeechError):
+    """The file, open to be read from its start.
+
+    Raises:
+      SpeechError: of the kind that is asked for, one line: it is not there or cannot be read, or fsspec is missing.
+    """
+    try:
+        with path.open("rb") if isinstance(path, Path) else _fsspec(path).open(path, "rb") as file:
+            yield file
+    except FileNotFoundError as reason:
+        raise error(f"{path}: no such file") from reason
+    except OSError as reason:
+        raise error(f"{path}: cannot be read: {_one_line(reason)}") from reason
+
+
+def open_local(path: Location, *, error: type[SpeechError] = SpeechError) -> io.IOBase:
+    """The file for random access: the file itself, or a copy without a name that lasts as long as it is open."""
+    if isinstance(path, Path):
+        return path.open("rb")
+    copy = tempfile.TemporaryFile()  # noqa: SIM115  the caller's to close
+    with open_binary(path, error=error) as file:
+        shutil.copyfileobj(file, copy, 1 << 20)
+    copy.flush()
+    return copy
+
+
+def _fsspec(url: str) -> Any:
+    try:
+        fsspec = importlib.import_module("fsspec")
+        return fsspec.filesystem(url.partition("://")[0])
+    except ImportError as error:
+        raise SpeechError(f'{url}: {_one_line(error)}: python -m pip install -e ".[remote]"') from error
+    except ValueError as error:
+        raise SpeechError(f"{url}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    return " ".join(reason.split())[:200]

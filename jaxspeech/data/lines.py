@@ -1,0 +1,210 @@
+"""The lines of a manifest as columns: where each one is, and its duration. Sixteen million take a quarter of a minute.
+
+Blocks of lines are parsed at once into the few fields that planning needs. A block in which anything is odd is read
+again line by line, by the standard library's parser, which says what is wrong with which line.
+"""
+
+import io
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxspeech.errors import AudioError, ManifestError
+
+BLOCK_BYTES = 1 << 22
+_BRACES = (ord("{"), ord("}"))
+_RETURN, _NEWLINE = ord("\r"), ord("\n")
+
+# (line number, what is wrong with it)
+Report = Callable[[int, Exception], None]
+
+
+class Lines(NamedTuple):
+    """Usable lines.
+
+    Attributes:
+      starts, sizes: bytes before a line, and in it.
+      durations: seconds.
+      shards: number of the tar that holds the audio; -1 where it is a file of its own.
+    """
+
+    starts: Int[np.ndarray, " N"]
+    sizes: Int[np.ndarray, " N"]
+    durations: Float[np.ndarray, " N"]
+    shards: Int[np.ndarray, " N"]
+
+    def where(self, keep: Bool[np.ndarray, " N"]) -> "Lines":
+        return self if keep.all() else Lines(*(column[keep] for column in self))
+
+
+class Fields(msgspec.Struct, gc=False):
+    """What planning needs of a line; types that do not fit make it an odd one."""
+
+    audio_filepath: str
+    text: str | msgspec.UnsetType = msgspec.UNSET
+    duration: float | None = None
+    offset: float | None = None
+    shard_id: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] | None = None
+
+
+def scan(
+    file: io.IOBase, *, need_text: bool, shards: Mapping[int, int], measure: Callable[[str], float], report: Report
+) -> Iterator[tuple[Lines, int]]:
+    """The usable lines of each block of a manifest, and how many lines the block has that are not blank.
+
+    Args:
+      file: the manifest.
+      need_text: whether a line without "text" is a bad line.
+      shards: `Lines.shards` by "shard_id"; where there is but one, lines need not say it. Empty for files.
+      measure: seconds of an audio file, for lines that do not tell; raises AudioError.
+      report: is told of bad lines.
+    """
+    table = _table(shards)
+    before, number = 0, 1
+    for block in _blocks(file):
+        bytes_ = np.frombuffer(block, np.uint8)
+        ends = np.flatnonzero(bytes_ == _NEWLINE) + 1
+        starts = np.append(0, ends[:-1])
+        lines = _parse_block(block, bytes_, starts, ends, need_text=need_text, table=table)
+        if lines is None:
+            lines, count = _parse_lines(
+                block, starts, ends, number, need_text=need_text, shards=shards, measure=measure, report=report
+            )
+        else:
+            count = len(starts)
+        yield lines._replace(starts=lines.starts + before), count
+        before += len(block)
+        number += len(starts)
+
+
+def _table(shards: Mapping[int, int]) -> Int[np.ndarray, " K"]:
+    """`Lines.shards` of each shard_id from 0 on, then of a line without one; -1 where there is none."""
+    table = np.full(max(shards, default=-1) + 2, -1, np.int32)
+    table[list(shards)] = list(shards.values())
+    table[-1] = next(iter(shards.values())) if len(shards) == 1 else -1
+    return table
+
+
+def _blocks(file: io.IOBase) -> Iterator[bytes]:
+    """The file in pieces that end with a line; a last line without an end gets one."""
+    rest = b""
+    while piece := file.read(BLOCK_BYTES):
+        head, newline, tail = piece.rpartition(b"\n")
+        if newline:
+            yield rest + head + newline
+            rest = tail
+        else:
+            rest += piece
+    if rest:
+        yield rest + b"\n"
+
+
+def _parse_block(
+    block: bytes, bytes_: np.ndarray, starts: np.ndarray, ends: np.ndarray, *, need_text: bool, table: np.ndarray
+) -> Lines | None:
+    """All lines of a block at once, or None where any of them needs a closer look."""
+    # As many objects as lines, and a brace at both ends of each line: then each line is one object.
+    last = ends - 2
+    last = np.where(bytes_[last] == _RETURN, last - 1, last)
+    if not ((bytes_[starts] == _BRACES[0]) & (bytes_[last] == _BRACES[1])).all():
+        return None
+    try:
+        if not block.isascii():
+            block.decode()  # the parser does not look into the strings that it skips
+        parsed = _DECODER.decode_lines(block)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    if len(parsed) != len(starts) or (need_text and any(x.text is msgspec.UNSET for x in parsed)):
+        return None
+    durations = np.fromiter((math.nan if x.duration is None else x.duration for x in parsed), np.float64, len(parsed))
+    offsets = np.fromiter((x.offset or 0.0 for x in parsed), np.float64, len(parsed))
+    if not ((durations > 0) & np.isfinite(durations) & (offsets >= 0) & np.isfinite(offsets)).all():
+        return None
+    shards = np.full(len(parsed), -1, np.int32)
+    if len(table) > 1:
+        ids = np.fromiter((-1 if x.shard_id is None else x.shard_id for x in parsed), np.int64, len(parsed))
+        shards = table[np.where(ids < len(table) - 1, ids, -1)]
+        if (shards < 0).any():
+            return None
+    return Lines(starts, (ends - starts).astype(np.int32), durations, shards)
+
+
+_DECODER = msgspec.json.Decoder(Fields)
+
+
+def _parse_lines(
+    block: bytes,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    number: int,
+    *,
+    need_text: bool,
+    shards: Mapping[int, int],
+    measure: Callable[[str], float],
+    report: Report,
+) -> tuple[Lines, int]:
+    """A block line by line; bad lines are reported."""
+    rows, count = [], 0
+    for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        line = block[start:end]
+        if not line.strip():
+            continue
+        count += 1
+        try:
+            rows.append((start, end - start, *_check(line, need_text, shards, measure)))
+        except (ManifestError, AudioError) as error:
+            report(number + i, error)
+    columns = zip(*rows, strict=True) if rows else ((),) * 4
+    kinds = (np.int64, np.int32, np.float64, np.int32)
+    return Lines(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True))), count
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """Everything that a line says.
+
+    Raises:
+      ManifestError: it is not a JSON object.
+    """
+    try:
+        fields = json.loads(line)
+    except ValueError as error:
+        raise ManifestError(f"not a JSON object ({error})") from error
+    if not isinstance(fields, dict):
+        raise ManifestError("not a JSON object")
+    return fields
+
+
+def _check(
+    line: bytes, need_text: bool, shards: Mapping[int, int], measure: Callable[[str], float]
+) -> tuple[float, int]:
+    """The duration of the example in this line, and the number of its tar.
+
+    Raises:
+      ManifestError or AudioError: what is wrong with the line.
+    """
+    fields = parse_line(line)
+    if not isinstance(fields.get("audio_filepath"), str):
+        raise ManifestError("no audio_filepath")
+    if not isinstance(fields.get("text"), str) and (need_text or "text" in fields):
+        raise ManifestError("no text")
+    offset = fields.get("offset") or 0.0
+    if not _is_number(offset) or offset < 0.0:
+        raise ManifestError(f"the offset is {offset!r}; it must be a number of seconds")
+    shard = fields.get("shard_id", next(iter(shards)) if len(shards) == 1 else None)
+    if shards and not (isinstance(shard, int) and shard in shards):
+        raise ManifestError(f"the shard_id is {shard!r}; the tars have the numbers {min(shards)} to {max(shards)}")
+    duration = fields.get("duration")
+    if duration is None and not shards:
+        duration = measure(fields["audio_filepath"]) - offset
+    if duration is None or not _is_number(duration) or duration <= 0.0:
+        raise ManifestError(f"the duration is {duration!r}; it must be a positive number of seconds")
+    return float(duration), shards.get(shard, -1) if isinstance(shard, int) else -1
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

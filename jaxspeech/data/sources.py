@@ -1,0 +1,72 @@
+"""What a config may name as data, made plain: a manifest and, where the audio lies in tars, the tars.
+
+"train.jsonl"                                                   a manifest, here or at a URL
+{"path": "train.jsonl", "weight": 2}                            an epoch shows each of its examples twice
+{"path": "manifest.json", "tars": "audio__OP_0..127_CL_.tar"}   as NeMo's tarred datasets; lines have a shard_id
+{"path": "m_{0..7}.json", "tars": "audio_{0..7}.tar"}           a manifest for each tar
+{"tars": "s3://bucket/shard-{000..127}.tar"}                    as WebDataset: text beside the audio, .json or .txt
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxspeech.data.braces import expand
+from jaxspeech.data.files import Location, locate
+from jaxspeech.errors import ManifestError
+
+Source = str | Path | Mapping[str, Any]
+
+
+class ParsedSource(NamedTuple):
+    """One manifest.
+
+    Attributes:
+      path: of the manifest; None where the tars say everything.
+      tars: that hold its audio; none where each line names a file.
+      weight: how often an epoch shows each of its examples.
+    """
+
+    path: Location | None
+    tars: tuple[Location, ...]
+    weight: float
+
+
+def parse_sources(sources: Source | Sequence[Source]) -> list[ParsedSource]:
+    """Every manifest that `sources` name, patterns expanded.
+
+    Raises:
+      ManifestError: an unknown field, a weight that is not positive, or as many tars as do not fit the manifests.
+    """
+    listed = [sources] if isinstance(sources, str | Path | Mapping) else sources
+    return [parsed for source in listed for parsed in _parse(source)]
+
+
+def _parse(source: Source) -> list[ParsedSource]:
+    if isinstance(source, Path):
+        return [ParsedSource(locate(source), (), 1.0)]
+    if isinstance(source, str):
+        return [ParsedSource(locate(path), (), 1.0) for path in _expand(source)]
+    if set(source) - {"path", "tars", "weight"} or not {"path", "tars"} & set(source):
+        raise ManifestError(
+            f"a manifest is given as a path or as {{'path': ..., 'weight': ..., 'tars': ...}}, not as {dict(source)}"
+        )
+    weight = source.get("weight", 1.0)
+    name = source.get("path") or source["tars"]
+    if not (isinstance(weight, int | float) and 0 < weight < math.inf):
+        raise ManifestError(f"{name}: the weight is {weight}; it must be a positive number")
+    tars = tuple(locate(path) for path in _expand(source["tars"])) if source.get("tars") else ()
+    if not source.get("path"):
+        return [ParsedSource(None, tars, float(weight))]
+    paths = [locate(path) for path in _expand(source["path"])]
+    if len(paths) == 1 or not tars:
+        return [ParsedSource(path, tars, float(weight)) for path in paths]
+    if len(paths) != len(tars):
+        raise ManifestError(f"{name}: {len(paths)} manifests, but {len(tars)} tars; one for each, or one for all")
+    return [ParsedSource(path, (tar,), float(weight)) for path, tar in zip(paths, tars, strict=True)]
+
+
+def _expand(path: str | Path) -> list[str | Path]:
+    # A folder's name may hold brackets of its own; a file that is there is not a pattern.
+    return [path] if isinstance(path, Path) or Path(path).exists() else list(expand(path))

@@ -1,0 +1,41 @@
+"""Counting tokens is spelling without keeping the tokens."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxspeech.errors import TokenizerError
+from jaxspeech.text import counting
+from jaxspeech.text.char import CharTokenizer
+from jaxspeech.text.counting import TokenCounter, spells_words_apart
+from jaxspeech.text.sentencepiece import SentencePieceTokenizer
+from jaxspeech.text.train import train_tokenizer
+
+TEXTS = ["the cat sat on the mat", "a cat and a dog", "dogs do not sit on mats", "the end of the cat and the dog"] * 4
+
+
+@pytest.fixture(scope="module", params=["bpe", "unigram"])
+def tokenizer(request):
+    return train_tokenizer(TEXTS, type=request.param, vocab_size={"bpe": 30, "unigram": 22}[request.param])
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(alphabet="catdoge  sn\t\u3000\u200bXé日\u2581", max_size=30))
+def test_a_count_is_the_length_of_the_spelling(tokenizer, text):
+    assert spells_words_apart(tokenizer)
+    assert TokenCounter(tokenizer)(text) == len(tokenizer.encode(text))
+    dropping = SentencePieceTokenizer(tokenizer.files()["tokenizer.model"], unknown="drop")
+    assert TokenCounter(dropping)(text) == len(dropping.encode(text))
+
+
+def test_words_are_forgotten_when_there_are_too_many(tokenizer, monkeypatch):
+    monkeypatch.setattr(counting, "MOST_WORDS", 3)
+    count = TokenCounter(tokenizer)
+    assert [count(text) for text in TEXTS] == [len(tokenizer.encode(text)) for text in TEXTS]
+
+
+def test_other_tokenizers_spell_every_text():
+    count = TokenCounter(CharTokenizer("abc "))
+    assert count("a bc") == 4
+    with pytest.raises(TokenizerError, match="'x'"):
+        count("ax")
