@@ -77,6 +77,7 @@ flags.DEFINE_string("workdir", None, "Where everything goes; by default runs/ an
 # Corpora that config.data.prepare can name: folder -> {"train": manifest, "dev": manifest}, made where missing.
 PREPARE = {"quickstart": make_corpus}
 SAMPLES_SHOWN = 2
+MOST_TEXTS = 1_000_000  # that a tokenizer is trained on, evenly spaced
 # What a checkpoint says beside the state: the last word error rates and their step, the best, the time so far.
 NEW_RECORD: dict[str, Any] = {"wer": {}, "evaluated": None, "best": None, "best_step": 0, "seconds": 0.0}
 
@@ -222,7 +223,9 @@ def load(
         config.data.train, config.data.eval = (str(made["train"]),), {"dev": str(made["dev"])}
     fields = config.data.to_dict()
     limits = {"min_seconds": fields["min_seconds"], "max_seconds": fields["max_seconds"]}
-    manifest = Manifest(fields["train"], **limits, problems=Problems(report=tqdm.write))
+    manifest = Manifest(
+        fields["train"], **limits, temperature=fields["temperature"], problems=Problems(report=tqdm.write)
+    )
 
     tokenizer = get_tokenizer(config.tokenizer, manifest, workdir / "tokenizer", source=source, resuming=resuming)
     config.model.decoder.vocab_size = tokenizer.vocab_size
@@ -263,7 +266,8 @@ def get_tokenizer(
     elif config.characters:
         tokenizer = CharTokenizer(config.characters)
     else:
-        tokenizer = train_tokenizer((x.text for x in manifest), type=config.type, vocab_size=config.vocab_size)
+        texts = manifest.texts(at_most=None if config.type == "char" else MOST_TEXTS)
+        tokenizer = train_tokenizer(texts, type=config.type, vocab_size=config.vocab_size)
     write_tokenizer(folder, tokenizer)
     return tokenizer
 

@@ -28,6 +28,7 @@ def base_config() -> ConfigDict:
             "tokenizer": {"type": "bpe", "vocab_size": 1024, "path": "", "characters": ""},
             "data": {
                 "prepare": "",
+                "temperature": 1.0,  # above 1, small sources among several are shown more often
                 "min_seconds": 0.1,
                 "max_seconds": 20.0,
                 "buckets": 8,  # how many padded lengths a batch can have
