@@ -20,19 +20,21 @@ from pathlib import Path
 from absl import app, flags, logging
 
 USAGE = "usage: python transcribe.py --model=MODEL [--manifest=IN.jsonl] [--output=FILE] AUDIO...   (--help tells more)"
-FORMATS = ("text", "jsonl", "srt", "vtt", "ctm")
+FORMATS = ("text", "jsonl", "srt", "vtt", "ass", "ctm", "textgrid")
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string("model", None, "The model: a .jaxspeech or a .nemo file, or a name on the Hugging Face Hub.")
 flags.DEFINE_list("manifest", [], "JSON lines with an audio_filepath each; several manifests are parted by commas.")
-flags.DEFINE_string("output", None, "A file instead of stdout; for srt and vtt of several files a folder.")
+flags.DEFINE_string(
+    "output", None, "A file instead of stdout; for srt, vtt, ass and textgrid of several files a folder."
+)
 flags.DEFINE_enum(
     "format",
     None,
     FORMATS,
     "text: the transcript, after the path and a tab unless one audio file is given. jsonl: the manifest line's fields "
-    "and pred_text. srt, vtt: subtitles. ctm: NIST's word times. By default what --output ends in, else jsonl for a "
-    "manifest and text for files.",
+    "and pred_text. srt, vtt: subtitles. ass: subtitles with karaoke tags. ctm: NIST's word times. textgrid: Praat's. "
+    "By default what --output ends in, else jsonl for a manifest and text for files.",
 )
 flags.DEFINE_bool(
     "timestamps", False, "text: a line for each segment: start, end, text. jsonl: also pred_words and pred_segments."
@@ -81,13 +83,13 @@ def transcribe(paths: Sequence[str]) -> int:
     import jaxspeech
     from jaxspeech.errors import ConfigError
     from jaxspeech.inference.inputs import find_recordings, read_manifest
-    from jaxspeech.inference.writers import WORD_FORMATS, open_writer
+    from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
 
     if not FLAGS.model:
         raise ConfigError("which model? --model=FILE names a .jaxspeech or a .nemo file, or a model on the Hub")
     if FLAGS.channel != "mean" and not FLAGS.channel.isdigit():
         raise ConfigError(f"--channel={FLAGS.channel}: it is mean, or a number counted from 0")
-    output_format = FLAGS.format or guess_format(FLAGS.output, FLAGS.manifest)
+    output_format = FLAGS.format or guess_format(FLAGS.output, otherwise="jsonl" if FLAGS.manifest else "text")
     recordings = list(find_recordings(paths))
     named = bool(FLAGS.manifest) or len(paths) > 1 or len(recordings) != 1 or Path(paths[0]).is_dir()
     recordings += [recording for manifest in FLAGS.manifest for recording in read_manifest(manifest)]
@@ -129,13 +131,6 @@ def transcribe(paths: Sequence[str]) -> int:
     if skipped == len(recordings):
         return 2
     return 1 if FLAGS.strict and skipped else 0
-
-
-def guess_format(output: str | None, manifests: Sequence[str]) -> str:
-    """The format that the output's name says, or the one that suits the input."""
-    suffix = Path(output or "").suffix.removeprefix(".")
-    suffix = {"txt": "text", "json": "jsonl"}.get(suffix, suffix)
-    return suffix if suffix in FORMATS else "jsonl" if manifests else "text"
 
 
 def error_rates(references: Sequence[str], found: Sequence[str]) -> str:

@@ -33,6 +33,7 @@ ALLOWED = {
     "changes": BASE | {"archive", "configuration", "tasks", "text"},
     "recognizer": BASE
     | {"archive", "cache", "changes", "configuration", "interop", "inference", "tasks", "text", "audio"},
+    "align": BASE | {"inference", "loading"},
     "loading": BASE | {"archive", "configuration", "hub", "interop", "recognizer", "tasks"},
 }
 # Libraries that only some parts may use; the rest of the package does without.

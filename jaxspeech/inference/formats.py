@@ -4,27 +4,12 @@ Sources: SubRip as its players read it; WebVTT, W3C; CTM, the NIST Scoring Toolk
 """
 
 import json
-import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.subtitles import Cue, to_cues
 from jaxspeech.search.timestamps import TimedText
-
-# A subtitle fits in two lines of this many characters and stands for at most this long, as broadcasters advise.
-LINE_CHARACTERS = 42
-CUE_SECONDS = 7.0
-# A silence after which a new subtitle begins.
-PAUSE_SECONDS = 1.0
-SENTENCE_END = (".", "?", "!", "。", "？", "！")
-
-
-class Cue(NamedTuple):
-    """A subtitle: what it says, and from when to when, in seconds."""
-
-    text: str
-    start: float
-    end: float
 
 
 def to_text(hypothesis: Hypothesis, *, named: bool) -> str:
@@ -54,40 +39,16 @@ def _span_to_json(span: TimedText) -> dict[str, Any]:
     return {"text": span.text} | times | {"confidence": round(span.confidence, 4)}
 
 
-def to_cues(words: Sequence[TimedText]) -> list[Cue]:
-    """Subtitles: words until a sentence ends, a pause follows, or the subtitle is full."""
-    groups: list[list[TimedText]] = []
-    for word in words:
-        group = groups[-1] if groups else []
-        size = sum(len(w.text) + 1 for w in group) + len(word.text)
-        if (
-            not group
-            or group[-1].text.endswith(SENTENCE_END)
-            or word.start - group[-1].end > PAUSE_SECONDS
-            or word.end - group[0].start > CUE_SECONDS
-            # A line may stay a few characters short where a word does not fit.
-            or len(_wrap([*(w.text for w in group), word.text])) > 2
-            or size > 2 * LINE_CHARACTERS
-        ):
-            groups.append([])
-        groups[-1].append(word)
-    return [Cue("\n".join(_wrap([w.text for w in group])), group[0].start, group[-1].end) for group in groups]
-
-
-def _wrap(words: list[str]) -> list[str]:
-    return textwrap.wrap(" ".join(words), LINE_CHARACTERS, break_long_words=False, break_on_hyphens=False)
-
-
-def to_srt(words: Sequence[TimedText]) -> str:
-    """A SubRip file."""
-    cues = enumerate(to_cues(words), 1)
+def to_srt(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
+    """A SubRip file of the subtitles that `to_cues` makes of these."""
+    cues = enumerate(to_cues(words, segments), 1)
     return "".join(f"{n}\n{_times(cue, decimal=',')}\n{cue.text}\n\n" for n, cue in cues)
 
 
-def to_vtt(words: Sequence[TimedText]) -> str:
-    """A WebVTT file."""
-    cues = "".join(f"{_times(cue, decimal='.')}\n{_escape(cue.text)}\n\n" for cue in to_cues(words))
-    return f"WEBVTT\n\n{cues}"
+def to_vtt(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
+    """A WebVTT file of the same."""
+    cues = (f"{_times(cue, decimal='.')}\n{_escape(cue.text)}\n\n" for cue in to_cues(words, segments))
+    return f"WEBVTT\n\n{''.join(cues)}"
 
 
 def _escape(text: str) -> str:
@@ -108,10 +69,16 @@ def _clock(milliseconds: int, decimal: str) -> str:
 def to_ctm(words: Sequence[TimedText], *, name: str, channel: str = "1") -> str:
     """CTM lines: name, channel, begin and duration in seconds, word, confidence.
 
+    Columns are parted by white space: within one it becomes "_".
+
     Args:
       words: in the order of time.
-      name: of the recording; its white space becomes "_", as the columns are parted by white space.
+      name: of the recording.
       channel: as the reference names it.
     """
-    name = "_".join(name.split())
-    return "".join(f"{name} {channel} {w.start:.3f} {w.end - w.start:.3f} {w.text} {w.confidence:.4f}\n" for w in words)
+
+    def row(word: TimedText) -> str:
+        text, seconds = "_".join(word.text.split()), f"{word.start:.3f} {word.end - word.start:.3f}"
+        return f"{'_'.join(name.split())} {channel} {seconds} {text} {word.confidence:.4f}\n"
+
+    return "".join(map(row, words))

@@ -11,14 +11,25 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.inference.formats import to_ctm, to_jsonl, to_srt, to_text, to_vtt
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
+from jaxspeech.inference.karaoke import to_ass
+from jaxspeech.inference.textgrid import to_textgrid
 from jaxspeech.search.timestamps import TimedText
 
 LINE_FORMATS = ("text", "jsonl")  # one recording after the other, as they come
-WORD_FORMATS = ("srt", "vtt", "ctm")  # all words of a file together
-SUBTITLES = {"srt": to_srt, "vtt": to_vtt}
+WORD_FORMATS = ("srt", "vtt", "ass", "ctm", "textgrid")  # all words of a file together
+FORMATS = LINE_FORMATS + WORD_FORMATS
+SUFFIXES = {"textgrid": ".TextGrid"}  # as Praat spells it; the others are the formats' names
+SUBTITLES = {"srt": to_srt, "vtt": to_vtt, "ass": to_ass}
 
 Write = Callable[[Recording, Hypothesis], None]
 Put = Callable[[str], None]
+
+
+def guess_format(output: str | None, *, otherwise: str) -> str:
+    """The format that the output's name says."""
+    suffix = Path(output or "").suffix.removeprefix(".").lower()
+    suffix = {"txt": "text", "json": "jsonl"}.get(suffix, suffix)
+    return suffix if suffix in FORMATS else otherwise
 
 
 @contextlib.contextmanager
@@ -28,8 +39,8 @@ def open_writer(
     """A function that takes each recording with its hypothesis; those with an error are left out.
 
     Args:
-      output: a file, written whole or not at all; None is stdout; for subtitles of several files a folder, which gets
-        a file for each, named and placed like its audio.
+      output: a file, written whole or not at all; None is stdout; for subtitles or TextGrids of several files a
+        folder, which gets a file for each, named and placed like its audio.
       output_format: one of `LINE_FORMATS` and `WORD_FORMATS`; the latter need hypotheses with timestamps.
       recordings: all that will come.
       named: whether the text format tells the recordings' paths.
@@ -41,16 +52,16 @@ def open_writer(
     sources = {recording.source: recording for recording in recordings if not recording.problem}
     if output_format == "ctm" or (len(sources) <= 1 and not os.path.isdir(output or "")):
         with open_output(output) as put:
-            yield _word_writer(recordings, lambda source, words: put(_render(output_format, source, words)))
+            yield _word_writer(recordings, lambda source, whole: put(_render(output_format, source, whole)))
     elif output is None:
         raise ConfigError(f"--format={output_format} of {len(sources)} files: give --output=FOLDER for a file of each")
     else:
-        paths = subtitle_paths(list(sources), Path(output), f".{output_format}")
+        paths = subtitle_paths(list(sources), Path(output), SUFFIXES.get(output_format, f".{output_format}"))
 
-        def emit(source: str, words: list[TimedText]) -> None:
+        def emit(source: str, whole: Hypothesis) -> None:
             paths[source].parent.mkdir(parents=True, exist_ok=True)
             with open_output(paths[source]) as put:
-                put(_render(output_format, source, words))
+                put(_render(output_format, source, whole))
 
         yield _word_writer(recordings, emit)
 
@@ -68,24 +79,45 @@ def _line_writer(put: Put, output_format: str, *, named: bool) -> Write:
     return write
 
 
-def _word_writer(recordings: Sequence[Recording], emit: Callable[[str, list[TimedText]], None]) -> Write:
-    """Passes on a file's words, in the order of time, once its last recording has come."""
+def _word_writer(recordings: Sequence[Recording], emit: Callable[[str, Hypothesis], None]) -> Write:
+    """Passes on all that was said in a file once its last recording has come."""
     missing = Counter(recording.source for recording in recordings)
-    words: defaultdict[str, list[TimedText]] = defaultdict(list)
+    parts: defaultdict[str, list[Hypothesis]] = defaultdict(list)
 
     def write(recording: Recording, hypothesis: Hypothesis) -> None:
         source = recording.source
         missing[source] -= 1
         if hypothesis.error is None:
-            words[source].extend(hypothesis.words or ())
-        if not missing[source] and source in words:
-            emit(source, sorted(words.pop(source), key=lambda word: word.start))
+            parts[source].append(hypothesis._replace(duration=recording.offset + hypothesis.duration))
+        if not missing[source] and source in parts:
+            emit(source, _join(parts.pop(source)))
 
     return write
 
 
-def _render(output_format: str, source: str, words: list[TimedText]) -> str:
-    return to_ctm(words, name=Path(source).stem) if output_format == "ctm" else SUBTITLES[output_format](words)
+def _join(parts: Sequence[Hypothesis]) -> Hypothesis:
+    """Parts of one file as one hypothesis, its spans in the order of time; it lasts from the file's beginning."""
+
+    def spans(name: str) -> tuple[TimedText, ...]:
+        return tuple(
+            sorted((span for part in parts for span in getattr(part, name) or ()), key=lambda span: span.start)
+        )
+
+    return parts[0]._replace(
+        words=spans("words"),
+        segments=spans("segments"),
+        chars=spans("chars"),
+        duration=max(part.duration for part in parts),
+    )
+
+
+def _render(output_format: str, source: str, whole: Hypothesis) -> str:
+    if output_format == "textgrid":
+        return to_textgrid(whole)
+    words, segments = whole.words or (), whole.segments or ()
+    return (
+        to_ctm(words, name=Path(source).stem) if output_format == "ctm" else SUBTITLES[output_format](words, segments)
+    )
 
 
 def subtitle_paths(sources: Sequence[str], folder: Path, suffix: str) -> dict[str, Path]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from jaxspeech.search.confidence import Aggregation, aggregate
 
 # A closing quote or bracket may stand behind the mark that ends a sentence.
-_CLOSING = "\"')]}»”’"
+CLOSING = "\"')]}»”’"
 
 
 class TimedText(NamedTuple):
@@ -68,7 +68,7 @@ def segment_times(
         if not open_segment or (max_gap_seconds is not None and gap > max_gap_seconds):
             segments.append([])
         segments[-1].append(word)
-        open_segment = not word.text.rstrip(_CLOSING).endswith(tuple(punctuation))
+        open_segment = not word.text.rstrip(CLOSING).endswith(tuple(punctuation))
     return [merge(segment) for segment in segments]
 
 

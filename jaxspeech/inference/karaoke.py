@@ -1,0 +1,63 @@
+r"""Subtitles whose words light up when they are said: Advanced SubStation Alpha (.ass) with karaoke tags.
+
+`{\k50}word` lights a word up for half a second, then comes the next one; `{\k20}` alone is a pause. Source: "Sub
+Station Alpha v4.00+ Script Format", as libass reads it.
+"""
+
+from collections.abc import Sequence
+
+from jaxspeech.inference.subtitles import Cue, to_cues
+from jaxspeech.search.timestamps import TimedText
+
+STYLE_FIELDS = (
+    "Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, "
+    "StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, "
+    "Encoding"
+)
+# Grey until it is said, then white; black outline; at the bottom of the picture.
+STYLE = "Default,Arial,60,&H00FFFFFF,&H00909090,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,3,1,2,60,60,50,1"
+HEADER = f"""[Script Info]
+ScriptType: v4.00+
+WrapStyle: 2
+ScaledBorderAndShadow: yes
+PlayResX: 1920
+PlayResY: 1080
+
+[V4+ Styles]
+Format: {STYLE_FIELDS}
+Style: {STYLE}
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+# These begin a command, and players do not agree on how to escape them.
+REPLACED = str.maketrans({"{": "(", "}": ")", "\\": "/", "\n": " "})
+
+
+def to_ass(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
+    """An ASS file of the subtitles that `to_cues` makes of these."""
+    return HEADER + "".join(_dialogue(cue) for cue in to_cues(words, segments))
+
+
+def _dialogue(cue: Cue) -> str:
+    # Rounded from the beginning of the subtitle, so that no error adds up.
+    start, end = _centiseconds(cue.start), max(_centiseconds(cue.end), _centiseconds(cue.start) + 1)
+    text, at = "", start
+    for number, line in enumerate(cue.lines):
+        text += r"\N" if number else ""
+        for place, word in enumerate(line):
+            begin = min(max(_centiseconds(word.start), at), end)
+            behind = min(max(_centiseconds(word.end), begin), end)
+            pause = rf"{{\k{begin - at}}}" if begin > at else ""
+            text += f"{' ' if place else ''}{pause}{{\\k{behind - begin}}}{word.text.translate(REPLACED)}"
+            at = behind
+    return f"Dialogue: 0,{_clock(start)},{_clock(end)},Default,,0,0,0,,{text}\n"
+
+
+def _centiseconds(seconds: float) -> int:
+    return round(seconds * 100)
+
+
+def _clock(centiseconds: int) -> str:
+    seconds, centiseconds = divmod(centiseconds, 100)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{centiseconds:02}"

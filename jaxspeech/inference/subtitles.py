@@ -1,0 +1,151 @@
+"""Timed words to subtitles as editors of broadcasters set them.
+
+A subtitle has at most two lines of 42 characters and stands for 5/6 s to 7 s, two frames of video before the next one;
+it begins with its first word, and stays in the silence behind its last one until it has been read. It ends with a
+sentence, a clause or a pause where it can; two lines are of similar length, the lower one rather longer.
+
+Sources: Netflix, "Timed Text Style Guide: General Requirements" and "English (USA)"; BBC Subtitle Guidelines 1.2.
+The division is the cheapest one by a dynamic programme over the words, as Knuth and Plass, "Breaking Paragraphs into
+Lines" (1981).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jaxspeech.search.timestamps import CLOSING, TimedText
+
+LINE_CHARACTERS = 42
+SHORTEST_SECONDS, LONGEST_SECONDS = 5 / 6, 7.0
+# Between two subtitles: two frames at 25 a second. A silence of less than half a second is closed up to that.
+GAP_SECONDS, CHAINED_SECONDS = 0.08, 0.5
+READING_SPEED = 17.0  # characters in a second; a viewer reads 160 to 180 words in a minute
+# A pause that parts like a clause, and one after which a new subtitle begins.
+CLAUSE_PAUSE_SECONDS, PAUSE_SECONDS = 0.35, 1.0
+SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
+CLAUSE_END = (",", ";", ":", "—", "–", "、", "，", "；", "：")
+
+# Costs of a division, in subtitles: one more of them costs 1.
+BREAK_AT_CLAUSE, BREAK_ANYWHERE = 0.5, 2.5
+SENTENCE_INSIDE, CLAUSE_PAUSE_INSIDE, PAUSE_INSIDE = 2.0, 0.3, 6.0
+TOO_SHORT, TOO_FAST, UNEVEN = 5.0, 2.0, 0.5
+
+
+class Cue(NamedTuple):
+    """A subtitle: the words of its lines, and from when to when it stands, in seconds."""
+
+    lines: tuple[tuple[TimedText, ...], ...]
+    start: float
+    end: float
+
+    @property
+    def text(self) -> str:
+        """Its lines, parted by a line feed."""
+        return "\n".join(" ".join(word.text for word in line) for line in self.lines)
+
+
+def to_cues(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> list[Cue]:
+    """Subtitles that hold every word once.
+
+    Args:
+      words: in the order of time.
+      segments: whose ends count like those of sentences.
+    """
+    segment_ends = {segment.end for segment in segments}
+    groups = _divide(words, [_break_cost(words, i, segment_ends) for i in range(len(words))])
+    starts = [*(group[0].start for group in groups), float("inf")]
+    cues: list[Cue] = []
+    for group, next_start in zip(groups, starts[1:], strict=True):
+        # Words that begin together in different subtitles are shown one after the other.
+        start = max(group[0].start, cues[-1].end if cues else 0.0)
+        cues.append(Cue(_lines(group), start, max(_end(group, start, next_start), start + 0.001)))
+    return cues
+
+
+def _end(group: Sequence[TimedText], start: float, next_start: float) -> float:
+    """When a subtitle ends: with its last word, and later if it takes longer to read and nothing follows."""
+    reading = max(SHORTEST_SECONDS, _size(group) / READING_SPEED)
+    end = min(max(group[-1].end, start + reading), start + LONGEST_SECONDS)
+    latest = next_start - GAP_SECONDS
+    if end > latest or (next_start - end < CHAINED_SECONDS and latest - start <= LONGEST_SECONDS):
+        return latest
+    return end
+
+
+def _break_cost(words: Sequence[TimedText], i: int, segment_ends: set[float]) -> float:
+    """What it costs to begin a new subtitle behind word i: 0 behind a sentence or a pause."""
+    text = words[i].text.rstrip(CLOSING)
+    pause = words[i + 1].start - words[i].end if i + 1 < len(words) else PAUSE_SECONDS
+    if text.endswith(SENTENCE_END) or words[i].end in segment_ends or pause >= PAUSE_SECONDS:
+        return 0.0
+    return BREAK_AT_CLAUSE if text.endswith(CLAUSE_END) or pause >= CLAUSE_PAUSE_SECONDS else BREAK_ANYWHERE
+
+
+def _divide(words: Sequence[TimedText], break_costs: Sequence[float]) -> list[Sequence[TimedText]]:
+    """The cheapest division into groups that fit, each as long as it may be; a single word always fits."""
+    cheapest, first = [0.0], [0]  # of the words before i, and where their last group begins
+    for end in range(1, len(words) + 1):
+        best = float("inf"), end - 1
+        inside = 0.0
+        for begin in range(end - 1, -1, -1):
+            group = words[begin:end]
+            if begin < end - 1:
+                inside += _cost_inside(words[begin], words[begin + 1], break_costs[begin])
+                if not _fits(group):
+                    break
+            following = words[end].start if end < len(words) else float("inf")
+            cost = cheapest[begin] + 1 + inside + break_costs[end - 1] + _cost(group, following)
+            best = min(best, (cost, begin))
+        cheapest.append(best[0])
+        first.append(best[1])
+    groups, end = [], len(words)
+    while end:
+        groups.append(words[first[end] : end])
+        end = first[end]
+    return groups[::-1]
+
+
+def _cost_inside(word: TimedText, following: TimedText, break_cost: float) -> float:
+    """Of two words in one subtitle that had better stand in two."""
+    pause = following.start - word.end
+    if pause >= PAUSE_SECONDS:
+        return PAUSE_INSIDE
+    return SENTENCE_INSIDE if not break_cost else CLAUSE_PAUSE_INSIDE * (pause >= CLAUSE_PAUSE_SECONDS)
+
+
+def _cost(group: Sequence[TimedText], following: float) -> float:
+    """Of a subtitle by itself: too short to see, too fast to read, or emptier than others."""
+    available = max(min(following - GAP_SECONDS - group[0].start, LONGEST_SECONDS), 0.01)
+    size = _size(group)
+    too_short = TOO_SHORT * max(1 - available / SHORTEST_SECONDS, 0)
+    too_fast = TOO_FAST * min(max(size / READING_SPEED / available - 1, 0), 2)
+    return too_short + too_fast + UNEVEN * max(1 - size / (2 * LINE_CHARACTERS), 0) ** 2
+
+
+def _fits(group: Sequence[TimedText]) -> bool:
+    if group[-1].end - group[0].start > LONGEST_SECONDS:
+        return False
+    at, upper = 0, -1
+    while at < len(group) and upper + 1 + len(group[at].text) <= LINE_CHARACTERS:
+        upper += 1 + len(group[at].text)
+        at += 1
+    return at > 0 and _size(group[at:]) <= LINE_CHARACTERS
+
+
+def _size(words: Sequence[TimedText]) -> int:
+    """Characters, spaces between the words included."""
+    return sum(len(word.text) + 1 for word in words) - 1
+
+
+def _lines(group: Sequence[TimedText]) -> tuple[tuple[TimedText, ...], ...]:
+    """One line, or the two that fit best: of similar length, parted behind punctuation, the lower one rather longer."""
+    if _size(group) <= LINE_CHARACTERS or len(group) == 1:
+        return (tuple(group),)
+
+    def badness(at: int) -> tuple[bool, int]:
+        upper, lower = _size(group[:at]), _size(group[at:])
+        text = group[at - 1].text.rstrip(CLOSING)
+        bonus = 24 if text.endswith(SENTENCE_END) else 12 if text.endswith(CLAUSE_END) else 0
+        return max(upper, lower) > LINE_CHARACTERS, abs(upper - lower) - bonus + (upper > lower)
+
+    at = min(range(1, len(group)), key=badness)
+    return tuple(group[:at]), tuple(group[at:])

@@ -1,0 +1,74 @@
+"""Times as a TextGrid, which Praat, ELAN and the tools of phoneticians read.
+
+Each tier's intervals follow one another from 0 to the end of the recording, with empty ones in the pauses. Source:
+Praat manual, "TextGrid file formats", the long text format.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.search.timestamps import TimedText
+
+SHORTEST_SECONDS = 0.001
+
+
+class Interval(NamedTuple):
+    """A stretch of a tier, in seconds; its text is empty in a pause."""
+
+    start: float
+    end: float
+    text: str
+
+
+def to_textgrid(hypothesis: Hypothesis) -> str:
+    """The tiers `segments`, `words` and `tokens` of a hypothesis with timestamps."""
+    spans = {"segments": hypothesis.segments, "words": hypothesis.words, "tokens": hypothesis.chars}
+    # The last frame may reach beyond the recording; a tier must not.
+    begun = (span.start + SHORTEST_SECONDS for tier in spans.values() for span in tier or ())
+    end = max(hypothesis.duration, SHORTEST_SECONDS, *begun)
+    tiers = "".join(_tier(number, name, tier or (), end) for number, (name, tier) in enumerate(spans.items(), 1))
+    return (
+        'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
+        f"xmin = 0 \nxmax = {end:.6f} \ntiers? <exists> \nsize = {len(spans)} \nitem []: \n{tiers}"
+    )
+
+
+def _tier(number: int, name: str, spans: Sequence[TimedText], end: float) -> str:
+    intervals = list(tile(spans, end))
+    head = (
+        f'    item [{number}]:\n        class = "IntervalTier" \n        name = "{name}" \n'
+        f"        xmin = 0 \n        xmax = {end:.6f} \n        intervals: size = {len(intervals)} \n"
+    )
+    return head + "".join(
+        f"        intervals [{i}]:\n            xmin = {start:.6f} \n            xmax = {stop:.6f} \n"
+        f'            text = "{_escape(text)}" \n'
+        for i, (start, stop, text) in enumerate(intervals, 1)
+    )
+
+
+def tile(spans: Sequence[TimedText], end: float) -> Iterator[Interval]:
+    """Intervals without a hole from 0 to `end`, one for each span and one for each pause.
+
+    A span ends where the next begins; those that begin together (as a transducer's do that come in one frame) share
+    their time.
+    """
+    groups = [list(group) for _, group in itertools.groupby(spans, key=lambda span: round(span.start, 3))]
+    at = 0.0
+    for i, group in enumerate(groups):
+        start = max(group[0].start, at)
+        following = groups[i + 1][0].start if i + 1 < len(groups) else end
+        stop = min(max(max(span.end for span in group), start + SHORTEST_SECONDS), max(following, start))
+        if start > at:
+            yield Interval(at, start, "")
+        borders = [start + (stop - start) * k / len(group) for k in range(len(group))]
+        for span, (begin, behind) in zip(group, itertools.pairwise([*borders, stop]), strict=True):
+            yield Interval(begin, behind, span.text)
+        at = stop
+    if at < end or not groups:
+        yield Interval(at, end, "")
+
+
+def _escape(text: str) -> str:
+    return text.replace('"', '""').replace("\n", " ")
