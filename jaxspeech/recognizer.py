@@ -24,12 +24,14 @@ from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.inference.alignment import Aligner
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import find_recordings_with_text, read_recording
+from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.inference.transcription import Long, Transcriber, Wanted
 from jaxspeech.interop.nemo import remarks, save_nemo
 from jaxspeech.interop.onnx import export_onnx
 from jaxspeech.interop.stablehlo import export_stablehlo
 from jaxspeech.tasks.encoder import EncoderOnly, encoder_only
 from jaxspeech.tasks.inference import for_inference
+from jaxspeech.tasks.streaming import streaming
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -59,6 +61,7 @@ class Recognizer:
         self.variables = jax.device_put(variables)
         self.tokenizer = archive.tokenizer
         self.metadata = archive.metadata
+        self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
         self._transcriber = Transcriber(self.task, self.tokenizer, local=local_form(self.archive))
 
     @property
@@ -269,6 +272,46 @@ class Recognizer:
         wanted = Wanted(batch_size, True, return_log_probs, long)
         read = self._reader(sample_rate, channel)
         return self._aligner.align(self.variables, recordings, read, wanted, language=language, on_error=on_error)
+
+    def stream(
+        self,
+        *,
+        look_ahead: int | None = None,
+        chunks: int = 1,
+        sample_rate: int | None = None,
+        timestamps: bool = False,
+        name: str = "stream",
+    ) -> Stream:
+        """Live audio: `stream.feed(samples)` gives the hypothesis so far as often as it grows, `finish()` the last one.
+
+        What comes out is what `transcribe` gives for the whole recording, attention limited as here.
+
+        Args:
+          look_ahead: frames of the encoder that are awaited, one of those the model was made for; by default the
+            one that it transcribes with. A step takes chunks x (look_ahead + 1) frames.
+          chunks: more in one step cost less, and come later.
+          sample_rate: of the samples, in Hz; the model's by default.
+          timestamps: fill words, segments and chars.
+          name: what hypotheses and errors call it.
+
+        Raises:
+          ConfigError: the model cannot stream, with all that is in the way; or has another look-ahead.
+        """
+        streams = self.streams(1, look_ahead=look_ahead, chunks=chunks, timestamps=timestamps)
+        return streams.open(name, sample_rate=sample_rate)
+
+    def streams(
+        self, size: int, *, look_ahead: int | None = None, chunks: int = 1, timestamps: bool = False
+    ) -> Streams:
+        """Up to `size` live recordings, which come and go, one batched call for all of them; arguments as of `stream`.
+
+        `opened = streams.open()`, `opened.push(samples)`, and `streams.step()` gives those with a new hypothesis.
+        """
+        key = (size, look_ahead, chunks)
+        if key not in self._stream_programs:
+            form = streaming(self.model, look_ahead=look_ahead, chunks=chunks)
+            self._stream_programs[key] = compile_streams(form, self.variables, size=size)
+        return Streams(self._stream_programs[key], self.variables, self.tokenizer, timestamps=timestamps)
 
     @functools.cached_property
     def _aligner(self) -> Aligner:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
-BASE = {"types", "masks", "errors", "randomness"}
+BASE = {"types", "masks", "errors", "randomness", "history"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
@@ -18,6 +18,7 @@ ALLOWED = {
     "errors": set(),
     "masks": {"types", "errors"},
     "randomness": {"types", "errors"},
+    "history": {"types", "errors"},
     **dict.fromkeys(LAYERS, BASE),
     "encoders": BASE | {"nn"},
     "decoders": BASE | {"nn"},
@@ -38,7 +39,7 @@ ALLOWED = {
 }
 # Libraries that only some parts may use; the rest of the package does without.
 ONLY_IN = {
-    "flax": {"features", "nn", "encoders", "decoders", "tasks"},
+    "flax": {"history", "features", "nn", "encoders", "decoders", "tasks"},
     "ml_collections": set(),
     "onnx": {"interop/onnx"},
     "orbax": {"archive", "training/checkpoint"},

@@ -14,10 +14,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.encoders.conformer_layer import ConformerLayer, LayerContext
 from jaxspeech.errors import ConfigError
+from jaxspeech.history import HISTORY, in_parts, with_history
 from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask, length_mask
 from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
-from jaxspeech.nn.history import HISTORY, in_parts
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.positions import absolute_positions, relative_positions
 from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, frames_before, subsample
@@ -147,11 +147,10 @@ class FastConformer(nn.Module):
         train: bool = False,
         return_layers: bool = False,
     ) -> Any:
-        """Encodes `features`: whole rows, or the next part of each (see `nn.history`).
+        """Encodes `features`: whole rows, or the next part of each (see `jaxspeech.history`).
 
-        Encoder frames i to i + k - 1 of a row take its features from frame f i - `frames_before(f)` on, (k + 1) f - 1
-        in all, where f is the subsampling factor; what would lie before the row's first frame may hold anything. How
-        far each row has come is part of the history.
+        For the next k frames of its own a part brings f k features, where f is the subsampling factor. The last of
+        them is the last one that those frames see, so a recording begins with f - 1 features that mean nothing.
 
         Returns:
           (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
@@ -159,9 +158,11 @@ class FastConformer(nn.Module):
         """
         done = first = None
         if in_parts(self):
+            factor = self.subsampling_factor
             done = self.variable(HISTORY, "frames", jnp.zeros, num_frames.shape, jnp.int32)
-            first = self.subsampling_factor * done.value - frames_before(self.subsampling_factor)
-            num_frames = first + num_frames
+            features = with_history(self, "features", features, factor - 1)
+            first = factor * done.value - frames_before(factor)
+            num_frames = factor * (done.value - 1) + 1 + num_frames
         x, num_frames = subsample(
             features,
             num_frames,

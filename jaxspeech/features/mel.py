@@ -23,6 +23,7 @@ from jaxspeech.features.framing import Framing, framing
 from jaxspeech.features.normalization import NORMALIZATIONS, normalize
 from jaxspeech.features.spectrum import filtered_spectrum
 from jaxspeech.features.window import WINDOWS, centred_window
+from jaxspeech.history import in_parts, with_history
 from jaxspeech.masks import length_mask, zero_padding
 from jaxspeech.randomness import standard_normal
 
@@ -94,6 +95,11 @@ class MelSpectrogram(nn.Module):
         return self.num_mels * self.frame_splicing
 
     @property
+    def hop_and_fft(self) -> tuple[int, int]:
+        """Samples from one frame to the next, and in a frame's Fourier transform."""
+        return self._framing.hop, self._framing.fft
+
+    @property
     def analysis_window(self) -> Float[np.ndarray, " N"]:
         """What a frame's samples are multiplied by, float64."""
         window = self._framing.window
@@ -121,22 +127,38 @@ class MelSpectrogram(nn.Module):
         with `pad_to`. What the samples beyond `num_samples` hold, NaN included, does not matter.
         """
         samples, num_samples = jnp.asarray(samples, jnp.float32), jnp.asarray(num_samples)
+        if in_parts(self):
+            return self._part(samples, num_samples)
         if train and self.dither > 0:
             samples += self.dither * standard_normal(self.make_rng("dither"), samples.shape)
 
         samples = self._emphasize(samples, num_samples)
-        samples = jnp.pad(samples, ((0, 0), (self._margin, self._margin)))
+        features = self._log_mel(jnp.pad(samples, ((0, 0), (self._margin, self._margin))))
+        num_frames = self._num_frames(num_samples)
+        features = normalize(features, num_frames, over=self.normalize)
+        return self._pad(features, num_frames), num_frames
+
+    def _log_mel(self, samples: Array) -> Array:
+        """Frames of samples that hold their margins, before the normalisation."""
         window, hop, fft = self._framing
         energies = filtered_spectrum(
             samples, centred_window(self.window, window, size=fft), self.filters, hop=hop, mag_power=self.mag_power
         )
         features = self._compress(energies) if self.log else energies
         # The peer splices a frame with itself, not with its neighbours.
-        features = jnp.tile(features, (1, 1, self.frame_splicing))
+        return jnp.tile(features, (1, 1, self.frame_splicing))
 
-        num_frames = self._num_frames(num_samples)
-        features = normalize(features, num_frames, over=self.normalize)
-        return self._pad(features, num_frames), num_frames
+    def _part(self, samples: Array, num_samples: Array) -> tuple[Array, Array]:
+        """S / hop frames of the next S samples: those whose windows end there (see `jaxspeech.history`).
+
+        Of a recording the first such frame, centred on its first sample, ends with sample fft_size / 2.
+        """
+        _, hop, fft = self._framing
+        before = fft - hop
+        samples = with_history(self, "samples", samples, before + 1)  # one more, which the first one is emphasised by
+        samples = samples[:, 1:] - (self.preemphasis or 0) * samples[:, :-1]
+        num_frames = jnp.clip((num_samples + fft // 2) // hop - 1, 0, (samples.shape[1] - before) // hop)
+        return self._log_mel(zero_padding(samples, before + num_samples)), num_frames.astype(jnp.int32)
 
     @property
     def _framing(self) -> Framing:

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxspeech.history import in_parts, with_history
 from jaxspeech.nn.dropout import Dropout
-from jaxspeech.nn.history import in_parts, with_history
 from jaxspeech.nn.initializers import dense
 
 # Positions projected once for all parts of all recordings.
@@ -63,7 +63,7 @@ class SelfAttention(nn.Module):
     ) -> Float[Array, "B T D"]:
         """Attends where `mask` (query, key) is True; a query with no key gives the output bias alone.
 
-        Of a recording that comes in parts (see `nn.history`) the first S - T keys are frames that came before.
+        Of a recording that comes in parts (see `jaxspeech.history`) the first S - T keys are frames that came before.
         """
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)

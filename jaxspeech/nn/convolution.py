@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxspeech.history import in_parts, with_history
 from jaxspeech.nn.depthwise import DepthwiseConv1D
-from jaxspeech.nn.history import in_parts, with_history
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.normalization import BatchNorm, GroupNorm, LayerNorm
 

@@ -4,13 +4,34 @@ Source: Graves et al., "Connectionist Temporal Classification" (ICML 2006), sect
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
 from jaxspeech.search.tokens import Tokens
+
+
+class CTCState(NamedTuple):
+    """Where a search stands after some frames of its utterances; the next part goes on from here.
+
+    Attributes:
+      symbol: of the last frame.
+      duration, total: of the run of equal frames that ends there: how many they are, and their probabilities' sum.
+      frames: searched so far.
+    """
+
+    symbol: Int[Any, "*B"]
+    duration: Int[Any, "*B"]
+    total: Float[Any, "*B"]
+    frames: Int[Any, "*B"]
+
+
+def ctc_start(batch_size: int, *, blank_id: int) -> CTCState:
+    """The state before the first frame: as if a blank had come."""
+    zeros = jnp.zeros(batch_size, jnp.int32)
+    return CTCState(jnp.full_like(zeros, blank_id), zeros, jnp.zeros(batch_size), zeros)
 
 
 @partial(jax.jit, static_argnames="blank_id")
@@ -28,28 +49,57 @@ def ctc_greedy(log_probs: Float[Any, "B T W"], num_frames: Int[Any, " B"], *, bl
       exponential Tsallis entropy, is near 0 unless the model is almost certain; `search.confidence` has it.) `score`
       is the log-probability of the path's frames that are not blank, as the peer counts it.
     """
+    start = ctc_start(log_probs.shape[0], blank_id=blank_id)
+    tokens, _, _ = ctc_greedy_part(log_probs, num_frames, start, blank_id=blank_id)
+    return tokens
+
+
+@partial(jax.jit, static_argnames="blank_id")
+def ctc_greedy_part(
+    log_probs: Float[Any, "B T W"], num_frames: Int[Any, " B"], state: CTCState, *, blank_id: int
+) -> tuple[Tokens, Int[Any, " B"], CTCState]:
+    """The same for the next frames of each utterance.
+
+    Args:
+      log_probs, num_frames, blank_id: as in `ctc_greedy`.
+      state: after the frames before.
+
+    Returns:
+      The tokens; how many of them, 0 or 1, are the last one of the part before, which has gone on and is told again as
+      a whole; and the state after these frames. `score` is that of these frames alone.
+    """
     search = partial(_search, blank_id=blank_id)
-    return jax.vmap(search)(jnp.asarray(log_probs).astype(jnp.float32), jnp.asarray(num_frames))
+    return jax.vmap(search)(jnp.asarray(log_probs).astype(jnp.float32), jnp.asarray(num_frames), state)
 
 
-def _search(log_probs: Float[Any, "T W"], num_frames: Int[Any, ""], *, blank_id: int) -> Tokens:
-    time = jnp.arange(log_probs.shape[0])
-    symbol, log_prob = log_probs.argmax(-1), log_probs.max(-1)
+def _search(
+    log_probs: Float[Any, "T W"], num_frames: Int[Any, ""], state: CTCState, *, blank_id: int
+) -> tuple[Tokens, Int[Any, ""], CTCState]:
+    num_padded = log_probs.shape[0]
+    time = jnp.arange(num_padded, dtype=jnp.int32)
+    symbol, log_prob = log_probs.argmax(-1).astype(jnp.int32), log_probs.max(-1)
+    before = jnp.roll(symbol, 1).at[0].set(state.symbol)
     emits = (time < num_frames) & (symbol != blank_id)
-    begins = emits & ((symbol != jnp.roll(symbol, 1)) | (time == 0))
+    begins = emits & (symbol != before)
+    again = (emits & ~begins)[0].astype(jnp.int32)
 
     # Each emitting frame adds to its token's place; all other frames fall off the end.
-    place = jnp.where(emits, jnp.cumsum(begins) - 1, time.shape[0])
-    empty = jnp.zeros(time.shape[0], jnp.int32)
-    ids = empty.at[place].set(symbol.astype(jnp.int32), mode="drop")
-    ends = empty.at[place].max(time.astype(jnp.int32) + 1, mode="drop")
-    duration = empty.at[place].add(1, mode="drop")
-    prob = jnp.zeros(time.shape[0]).at[place].add(jnp.minimum(jnp.exp(log_prob), 1), mode="drop")
-    return Tokens(
+    place = jnp.where(emits, again + jnp.cumsum(begins) - 1, num_padded)
+    empty = jnp.zeros(num_padded, jnp.int32)
+    ids = empty.at[place].set(symbol, mode="drop")
+    ends = empty.at[place].max(time + 1, mode="drop")
+    duration = empty.at[0].set(again * state.duration).at[place].add(1, mode="drop")
+    total = jnp.zeros(num_padded).at[0].set(again * state.total)
+    total = total.at[place].add(jnp.minimum(jnp.exp(log_prob), 1), mode="drop")
+    num_tokens = again + begins.sum(dtype=jnp.int32)
+    tokens = Tokens(
         ids=ids,
-        num_tokens=begins.sum(dtype=jnp.int32),
-        starts=ends - duration,
-        ends=ends,
-        confidence=prob / jnp.maximum(duration, 1),
+        num_tokens=num_tokens,
+        starts=state.frames + ends - duration,
+        ends=state.frames + ends,
+        confidence=total / jnp.maximum(duration, 1),
         score=jnp.where(emits, log_prob, 0).sum(),
     )
+    last, last_token = jnp.maximum(num_frames - 1, 0), jnp.maximum(num_tokens - 1, 0)
+    after = CTCState(symbol[last], duration[last_token], total[last_token], state.frames + num_frames)
+    return tokens, again, jax.tree.map(partial(jnp.where, num_frames > 0), after, state)

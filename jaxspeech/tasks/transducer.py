@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss, rnnt_joint_loss, tdt_joint_loss
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.search.transducer import greedy_start, transducer_greedy
+from jaxspeech.search.transducer import GreedyState, greedy_start, transducer_greedy
 from jaxspeech.search.transducer_beam import transducer_beam
 from jaxspeech.tasks.acoustic import (
     AcousticModel,
@@ -180,19 +180,45 @@ def search(
     model: TransducerModel, variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]
 ) -> Tokens:
     """The best tokens for encoder frames: label looping, or a beam."""
-    decoder, options = model.decoder, model.search
-    apply: Any = partial(decoder.apply, {"params": variables["params"]["decoder"]})
-    predict, joint = partial(apply, method="predict"), partial(apply, method="logits")
-    start = greedy_start(predict, decoder.initial_state(encoded.shape[0]), start_id=decoder.vocab_size)
-    inputs = (predict, joint, apply(encoded, method="project"), num_frames, start)
-    shared = {
+    start = search_start(model, variables, encoded.shape[0])
+    if model.search.beam_size > 1:
+        inputs, shared = _search_inputs(model, variables, encoded)
+        (tokens,) = transducer_beam(*inputs, num_frames, start, **shared, beam_size=model.search.beam_size)
+    else:
+        tokens, _ = search_part(model, variables, encoded, num_frames, start)
+    return tokens
+
+
+def search_start(model: TransducerModel, variables: Variables, batch_size: int) -> GreedyState:
+    """The search's state before the first frame."""
+    decoder = model.decoder
+    predict = partial(_decoder_apply(model, variables), method="predict")
+    return greedy_start(predict, decoder.initial_state(batch_size), start_id=decoder.vocab_size)
+
+
+def search_part(
+    model: TransducerModel,
+    variables: Variables,
+    encoded: Float[Array, "B T D"],
+    num_frames: Int[Array, " B"],
+    state: GreedyState,
+) -> tuple[Tokens, GreedyState]:
+    """Greedy tokens for the next encoder frames, and the state after them."""
+    inputs, shared = _search_inputs(model, variables, encoded)
+    return transducer_greedy(*inputs, num_frames, state, **shared)
+
+
+def _search_inputs(model: TransducerModel, variables: Variables, encoded: Array) -> tuple[Any, dict[str, Any]]:
+    """(predict, joint, projected frames), and the options that both searches share."""
+    apply, decoder = _decoder_apply(model, variables), model.decoder
+    inputs = partial(apply, method="predict"), partial(apply, method="logits"), apply(encoded, method="project")
+    return inputs, {
         "blank_id": decoder.blank_id,
         "durations": decoder.durations,
         "big_blank_durations": decoder.big_blanks,
-        "max_symbols": options.max_symbols,
+        "max_symbols": model.search.max_symbols,
     }
-    if options.beam_size > 1:
-        (tokens,) = transducer_beam(*inputs, **shared, beam_size=options.beam_size)
-    else:
-        tokens, _ = transducer_greedy(*inputs, **shared)
-    return tokens
+
+
+def _decoder_apply(model: TransducerModel, variables: Variables) -> Any:
+    return partial(model.decoder.apply, {"params": variables["params"]["decoder"]})

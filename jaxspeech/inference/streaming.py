@@ -1,0 +1,254 @@
+"""Live audio to text: streams that come and go, and one batched call for all that have enough audio.
+
+streams = Streams(compile_streams(task, variables, size=32), variables, tokenizer)
+stream = streams.open("caller 1")
+stream.push(samples)
+for stream in streams.step(): print(stream.hypothesis.text)
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import soxr
+from jaxtyping import Bool
+
+from jaxspeech.audio.convert import to_samples
+from jaxspeech.errors import AudioError, ConfigError
+from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.tasks.streaming import NewTokens, Streaming, StreamState
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Variables
+
+
+class StreamPrograms(NamedTuple):
+    """The compiled functions of a fixed number of streams.
+
+    Attributes:
+      form: what they were compiled from.
+      size: streams of one call, B.
+      prepare, start, step: see `Streaming`; the last gives its state's buffers away.
+      renew: (state, start, rows [B]) -> the state, with the start's in these rows.
+    """
+
+    form: Streaming
+    size: int
+    prepare: Callable[[Variables], Variables]
+    start: Callable[[Variables], StreamState]
+    step: Callable[..., tuple[NewTokens, StreamState]]
+    renew: Callable[..., StreamState]
+
+
+def compile_streams(form: Streaming, variables: Variables, *, size: int) -> StreamPrograms:
+    """Everything is compiled here, so that no stream waits for it.
+
+    Raises:
+      ConfigError: there is no room for a stream.
+    """
+    if size < 1:
+        raise ConfigError(f"size is {size}; there must be at least 1 stream")
+
+    def renew(state: StreamState, search: Any, rows: Bool[Any, " B"]) -> StreamState:
+        def rows_where(new: Any, old: Any) -> Any:
+            return jnp.where(rows.reshape(-1, *[1] * (old.ndim - 1)), new, old)
+
+        history = jax.tree.map(lambda old: rows_where(jnp.zeros((), old.dtype), old), state.history)
+        return StreamState(history, jax.tree.map(rows_where, search, state.search))
+
+    def start(variables: Variables) -> StreamState:
+        return form.start(variables, size)
+
+    prepared = jax.eval_shape(form.prepare, variables)
+    state = jax.eval_shape(start, prepared)
+    samples = jax.ShapeDtypeStruct((size, form.step_samples), jnp.float32)
+    counts, rows = (jax.ShapeDtypeStruct((size,), dtype) for dtype in (jnp.int32, jnp.bool))
+    step = jax.jit(form.step, donate_argnums=1)
+    return StreamPrograms(
+        form,
+        size,
+        jax.jit(form.prepare),
+        jax.jit(start),
+        step.lower(prepared, state, samples, counts).compile(),
+        jax.jit(renew, donate_argnums=0).lower(state, state.search, rows).compile(),
+    )
+
+
+class Stream:
+    """One recording that is still going on.
+
+    Attributes:
+      hypothesis: what was said so far; its times count from the stream's beginning.
+    """
+
+    def __init__(self, streams: "Streams", row: int, hypothesis: Hypothesis, lead_in: int, sample_rate: int | None):
+        self.hypothesis = hypothesis
+        self.row = row
+        self._streams = streams
+        self._pending = np.zeros(lead_in, np.float32)
+        self._num_samples = 0
+        self._ended = False
+        model_rate = streams.form.sample_rate
+        other = sample_rate is not None and sample_rate != model_rate
+        self._resampler = soxr.ResampleStream(sample_rate, model_rate, 1, dtype="float32") if other else None
+        self._ids: list[int] = []
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._confidence: list[float] = []
+
+    def feed(self, samples: Any) -> Iterator[Hypothesis]:
+        """Takes the next samples, and gives the hypothesis so far after each step that they make possible.
+
+        Args:
+          samples: [S], any number of them: floats in [-1, 1] or integers.
+        """
+        self.push(samples)
+        while self.ready:
+            self._streams.step()
+            yield self.hypothesis
+
+    def finish(self) -> Hypothesis:
+        """The last hypothesis; the stream is closed."""
+        self.end()
+        while self.ready:
+            self._streams.step()
+        return self.hypothesis
+
+    def push(self, samples: Any) -> None:
+        """Takes the next samples, as `feed`, for a later `Streams.step`.
+
+        Raises:
+          AudioError: the stream has ended, or these are no samples.
+        """
+        if self._ended:
+            raise AudioError(f"{self.hypothesis.source}: the stream has ended; open another one")
+        if np.size(samples):
+            self._append(to_samples(samples, name=self.hypothesis.source))
+
+    def end(self) -> None:
+        """No more samples will come: what is left is done in the next step, and then the stream makes room."""
+        if self._ended:
+            return
+        if self._resampler is not None:
+            self._append(np.zeros(0, np.float32), last=True)
+        self._ended = True
+        if self._num_samples < self._streams.form.sample_rate * self._streams.form.frame_seconds:
+            self._pending = self._pending[:0]  # shorter than a frame: nothing can be said of it
+        if self.done:
+            self.hypothesis = self.hypothesis._replace(duration=self._seconds)
+        self._streams.forget_if_done(self)
+
+    @property
+    def _seconds(self) -> float:
+        """Of audio that has come."""
+        return self._num_samples / self._streams.form.sample_rate
+
+    def _append(self, samples: np.ndarray, *, last: bool = False) -> None:
+        if self._resampler is not None:
+            samples = self._resampler.resample_chunk(samples, last=last)
+        self._pending = np.concatenate([self._pending, samples])
+        self._num_samples += len(samples)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next step can do something for this stream."""
+        return len(self._pending) >= self._streams.form.step_samples or (self._ended and len(self._pending) > 0)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended and nothing is left to do."""
+        return self._ended and len(self._pending) == 0
+
+    def take(self) -> np.ndarray:
+        """The samples of the next step."""
+        size = self._streams.form.step_samples
+        samples, self._pending = self._pending[:size], self._pending[size:]
+        return samples
+
+    def extend(self, found: NewTokens, row: int, *, tokenizer: Tokenizer, timestamps: bool) -> None:
+        """Adds what a step has found."""
+        tokens, form = found.tokens, self._streams.form
+        kept, real = len(self._ids) - int(found.again[row]), slice(int(tokens.num_tokens[row]))
+        new = tokens.ids, tokens.starts, tokens.ends, tokens.confidence
+        lists: Any = self._ids, self._starts, self._ends, self._confidence
+        for values, more in zip(lists, new, strict=True):
+            values[kept:] = more[row, real].tolist()
+        heard = self.hypothesis.duration + float(found.num_frames[row]) * form.frame_seconds
+        said = self.hypothesis._replace(
+            duration=self._seconds if self.done else min(heard, self._seconds),
+            score=self.hypothesis.score + float(tokens.score[row]),
+        )
+        if tokens.num_tokens[row]:
+            times = self._starts, self._ends, self._confidence
+            said = said.with_tokens(
+                tokenizer, self._ids, *times, frame_seconds=form.frame_seconds, timestamps=timestamps
+            )
+        self.hypothesis = said
+
+
+class Streams:
+    """Up to `size` streams, stepping together; a stream that has ended makes room for another.
+
+    Args:
+      programs: compiled for the model and that number.
+      variables: of the model.
+      tokenizer: of its tokens.
+      timestamps: fill the hypotheses' words, segments and chars.
+    """
+
+    def __init__(
+        self, programs: StreamPrograms, variables: Variables, tokenizer: Tokenizer, *, timestamps: bool = False
+    ):
+        self.form = programs.form
+        self._programs = programs
+        self._tokenizer = tokenizer
+        self._timestamps = timestamps
+        self._variables = programs.prepare(variables)
+        self._state = programs.start(self._variables)
+        # Copies: the state itself is given away in every step.
+        self._first_search = jax.tree.map(jnp.copy, self._state.search)
+        self._open: dict[int, Stream] = {}
+
+    def open(self, name: str = "stream", *, sample_rate: int | None = None) -> Stream:
+        """A new stream.
+
+        Args:
+          name: what its hypotheses and errors call it.
+          sample_rate: of its samples, in Hz; the model's by default.
+
+        Raises:
+          ConfigError: all places are taken.
+        """
+        free = [row for row in range(self._programs.size) if row not in self._open]
+        if not free:
+            raise ConfigError(f"{name}: all {self._programs.size} streams are open; end one, or make room for more")
+        row = free[0]
+        rows = np.arange(self._programs.size) == row
+        self._state = self._programs.renew(self._state, self._first_search, rows)
+        spans = () if self._timestamps else None
+        said = Hypothesis("", 0.0, (), 0.0, 0.0, name, words=spans, segments=spans, chars=spans)
+        self._open[row] = Stream(self, row, said, self.form.lead_in, sample_rate)
+        return self._open[row]
+
+    def step(self) -> list[Stream]:
+        """One call for every stream that has enough audio; gives those, with their new hypotheses."""
+        ready = [stream for stream in self._open.values() if stream.ready]
+        if not ready:
+            return []
+        samples = np.zeros((self._programs.size, self.form.step_samples), np.float32)
+        counts = np.zeros(self._programs.size, np.int32)
+        for stream in ready:
+            part = stream.take()
+            samples[stream.row, : len(part)], counts[stream.row] = part, len(part)
+        found, self._state = self._programs.step(self._variables, self._state, samples, counts)
+        found = jax.device_get(found)
+        for stream in ready:
+            stream.extend(found, stream.row, tokenizer=self._tokenizer, timestamps=self._timestamps)
+            self.forget_if_done(stream)
+        return ready
+
+    def forget_if_done(self, stream: Stream) -> None:
+        """Makes room where a stream has nothing left to do."""
+        if stream.done:
+            self._open.pop(stream.row, None)
