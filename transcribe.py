@@ -47,9 +47,10 @@ flags.DEFINE_integer("beam_size", None, "Hypotheses of a transducer's search; 1 
 flags.DEFINE_enum(
     "long",
     "auto",
-    ("auto", "full", "local", "buffered"),
+    ("auto", "full", "local", "buffered", "segments"),
     "Recordings of more than 40 s: all frames attend to all (full), to a window (local), or overlapping parts are "
-    "encoded for themselves (buffered); auto is the first of these that the memory holds, and one line says which.",
+    "encoded for themselves (buffered); auto is the first of these that the memory holds, and one line says which. "
+    "segments: they are cut at silences into segments of at most 30 s, each transcribed for itself.",
 )
 flags.DEFINE_bool("strict", False, "Exit with status 1 where a recording was skipped.")
 

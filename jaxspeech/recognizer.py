@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.audio.convert import Channel
+from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, VoiceActivity
 from jaxspeech.cache import enable_compilation_cache
 from jaxspeech.changes import change_attention, change_decoding, change_vocabulary, local_form
 from jaxspeech.configuration import build
@@ -142,6 +143,7 @@ class Recognizer:
         sample_rate: int | None = None,
         channel: Channel = "mean",
         long: Long = "auto",
+        voice_activity: VoiceActivity = ENERGY_DETECTOR,
         on_error: Literal["raise", "skip"] = "raise",
         progress: bool = False,
     ) -> list[Hypothesis]:
@@ -157,7 +159,9 @@ class Recognizer:
           channel: "mean" of several channels, or the number of one.
           long: how recordings of more than 40 s are done: all frames attend to all ("full"), to a window ("local"), or
             overlapping parts are encoded for themselves ("buffered"); "auto" is the first of these that the memory
-            holds. What it was stands in the hypothesis's `note`.
+            holds. "segments" cuts them at silences into segments of at most 30 s, each transcribed for itself. What
+            it was stands in the hypothesis's `note`.
+          voice_activity: what finds the speech between the silences, (samples, rate) -> [(start, end), ...].
           on_error: "raise" at the first recording that cannot be transcribed, or "skip": its hypothesis has no
             text and says why in `error`.
           progress: show a bar.
@@ -173,6 +177,7 @@ class Recognizer:
             sample_rate=sample_rate,
             channel=channel,
             long=long,
+            voice_activity=voice_activity,
             on_error=on_error,
         )
         total = len(inputs) if isinstance(inputs, list | tuple) else None
@@ -188,6 +193,7 @@ class Recognizer:
         sample_rate: int | None = None,
         channel: Channel = "mean",
         long: Long = "auto",
+        voice_activity: VoiceActivity = ENERGY_DETECTOR,
         on_error: Literal["raise", "skip"] = "raise",
     ) -> Iterator[Hypothesis]:
         """As `transcribe`, giving each transcript as soon as it and those before it are there.
@@ -197,7 +203,9 @@ class Recognizer:
         self._check(batch_size, long, on_error)
         if return_log_probs and self.task.log_probs is None:
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
-        wanted = Wanted(batch_size, timestamps, return_log_probs, long)
+        if return_log_probs and long == "segments":
+            raise ConfigError('return_log_probs: long="segments" leaves frames out; use another form')
+        wanted = Wanted(batch_size, timestamps, return_log_probs, long, voice_activity)
         read = self._reader(sample_rate, channel)
         return self._transcriber.transcribe(self.variables, inputs, read, wanted, on_error=on_error)
 
@@ -268,6 +276,8 @@ class Recognizer:
         self._check(batch_size, long, on_error)
         if self.task.log_probs is None:
             raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
+        if long == "segments":
+            raise ConfigError('align: long="segments" would need a text for each segment; use another form')
         recordings = find_recordings_with_text(inputs, text)
         wanted = Wanted(batch_size, True, return_log_probs, long)
         read = self._reader(sample_rate, channel)

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import jax
 import numpy as np
 
+from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, VoiceActivity
 from jaxspeech.errors import AudioError, SpeechError
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape, plan_batches
 from jaxspeech.inference.buffered import CONTEXT_SECONDS, KEPT_SECONDS, Buffered
@@ -17,12 +18,13 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording, find_recordings
 from jaxspeech.inference.programs import Prediction, Programs
 from jaxspeech.inference.read_ahead import Window, read_windows
+from jaxspeech.inference.segmented import Segmented
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
 T = TypeVar("T")
-Long = Literal["auto", "full", "local", "buffered"]
+Long = Literal["auto", "full", "local", "buffered", "segments"]
 
 
 class Wanted(NamedTuple):
@@ -32,6 +34,7 @@ class Wanted(NamedTuple):
     timestamps: bool
     log_probs: bool
     long: Long
+    voice_activity: VoiceActivity = ENERGY_DETECTOR
 
 
 class Transcriber:
@@ -49,6 +52,7 @@ class Transcriber:
         self._programs = Programs(task)
         self._local = None if local is None else Programs(local)
         self._buffered = Buffered(task)
+        self._segmented = Segmented(task, tokenizer, self._programs)
 
     @property
     def has_local_form(self) -> bool:
@@ -142,7 +146,7 @@ class Transcriber:
                 if how == "full" or shape.rows > 1:
                     raise
                 reason = str(error).partition("; ")[0]
-        if how != "buffered" and self._local is not None:
+        if how not in ("buffered", "segments") and self._local is not None:
             try:
                 started = self._local.start(variables, shape, audio, log_probs=wanted.log_probs)
                 return started, f"by local attention ({reason})"
@@ -152,6 +156,11 @@ class Transcriber:
         if shape.rows > 1:
             raise AudioError("parts are joined for one recording at a time")
         [samples] = (audio[i] for i in shape.indices)
+        if how == "segments":
+            found, count = self._segmented.predict(
+                variables, samples, wanted.voice_activity, batch_size=wanted.batch_size
+            )
+            return found, f"in {count} segments between silences ({reason})"
         found = self._buffered.predict(variables, samples, batch_size=wanted.batch_size, log_probs=wanted.log_probs)
         return found, f"in windows of {KEPT_SECONDS + 2 * CONTEXT_SECONDS:.0f} s ({reason})"
 

@@ -1,0 +1,100 @@
+"""A long recording in segments that are cut at its silences, each transcribed for itself, and joined again.
+
+No model hears more than a segment, as in most of its training. What nobody says is not transcribed at all.
+"""
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from jaxspeech.audio.segments import cut_at_silences
+from jaxspeech.audio.voice_activity import VoiceActivity
+from jaxspeech.inference.batching import plan_batches
+from jaxspeech.inference.programs import Prediction, Programs
+from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.task import Task
+from jaxspeech.text.char import SPACE
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Variables
+
+
+class Segmented:
+    """The segments' programs of one task.
+
+    Args:
+      task: what predicts.
+      tokenizer: of its tokens; where it has a space, that parts the segments' texts.
+      programs: of the task.
+    """
+
+    def __init__(self, task: Task, tokenizer: Tokenizer, programs: Programs):
+        self._task, self._programs = task, programs
+        self._space = tokenizer.pieces.index(SPACE) if SPACE in tokenizer.pieces else None
+
+    def predict(
+        self,
+        variables: Variables,
+        samples: Float[np.ndarray, " S"],
+        voice_activity: VoiceActivity,
+        *,
+        batch_size: int,
+    ) -> tuple[Prediction, int]:
+        """The tokens of a recording with their frames in it, and the number of its segments.
+
+        Raises:
+          AudioError: a batch of segments does not fit into the memory.
+        """
+        rate = self._task.sample_rate
+        frame = round(self._task.frame_seconds * rate)
+        spans = cut_at_silences(samples, rate, voice_activity(samples, rate))
+        # Segments begin with a frame of the recording, so that their frames are its own, and none is in two of them.
+        first_frames = [int(start * rate) // frame for start, _ in spans]
+        borders = [*(first * frame for first in first_frames[1:]), len(samples)]
+        ends = [min(round(end * rate), border) for (_, end), border in zip(spans, borders, strict=False)]
+        audio = {i: samples[a * frame : b] for i, (a, b) in enumerate(zip(first_frames, ends, strict=True))}
+        lengths = {i: len(part) for i, part in audio.items() if len(part) >= frame}
+        found: dict[int, Tokens] = {}
+        for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=rate):
+            tokens = jax.device_get(self._programs.start(variables, shape, audio, log_probs=False).tokens)
+            for row, i in enumerate(shape.indices):
+                found[i] = _row(tokens, row, first_frames[i])
+        return Prediction(_join([found[i] for i in sorted(found)], self._space)), len(spans)
+
+
+def _row(tokens: Tokens, row: int, first_frame: int) -> Tokens:
+    """One utterance's tokens alone, their frames counted from the recording's first."""
+    real = slice(int(tokens.num_tokens[row]))
+    return Tokens(
+        ids=tokens.ids[row, real],
+        num_tokens=tokens.num_tokens[row],
+        starts=tokens.starts[row, real] + first_frame,
+        ends=tokens.ends[row, real] + first_frame,
+        confidence=tokens.confidence[row, real],
+        score=tokens.score[row],
+    )
+
+
+def _join(parts: list[Tokens], space: int | None) -> Tokens:
+    """The tokens of all parts as one utterance, a batch of one; the space before a part takes the silence."""
+    ids: list[int] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    confidence: list[float] = []
+    for part in parts:
+        if space is not None and ids and len(part.ids):
+            ids.append(space)
+            starts.append(ends[-1])
+            ends.append(max(ends[-1], int(part.starts[0])))
+            confidence.append(1.0)
+        ids += part.ids.tolist()
+        starts += part.starts.tolist()
+        ends += part.ends.tolist()
+        confidence += part.confidence.tolist()
+    return Tokens(
+        ids=np.array([ids], np.int32),
+        num_tokens=np.array([len(ids)], np.int32),
+        starts=np.array([starts], np.int32),
+        ends=np.array([ends], np.int32),
+        confidence=np.array([confidence], np.float32),
+        score=np.array([sum(float(part.score) for part in parts)], np.float32),
+    )
