@@ -3,11 +3,14 @@
     python train.py                              # the quickstart: from nothing to a model in minutes
     python train.py --config=configs/fastconformer_ctc.py:large --workdir=runs/x --config.optimizer.learning_rate=1e-3
 
-Started again with the same workdir, it goes on from the last checkpoint. The workdir holds
+Started again with the same workdir, it goes on from the last checkpoint. It exits with 0 when it is done, 2 after a
+mistake (told in one line), 75 when it was preempted (SIGTERM, SIGUSR1) and 130 after Ctrl-C, saved both times. The
+workdir holds
 
     model.jaxspeech      the best model, by the WER on the first evaluation set
     last.jaxspeech       the last one
-    checkpoints/         to go on from
+    checkpoints/         to go on from; those that cannot be read are set aside as N.damaged
+    skipped.jsonl        batches whose gradient was not finite, if there were any
     tensorboard/         tensorboard --logdir=runs/x
     tokenizer/           and config.json: what was trained
 """
@@ -47,7 +50,7 @@ from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.error_rate import word_errors
 from jaxspeech.text.tokenizer import Tokenizer, read_tokenizer, write_tokenizer
 from jaxspeech.text.train import train_tokenizer
-from jaxspeech.training.checkpoint import Checkpoints, check_same_model
+from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.evaluate import predict_all
 from jaxspeech.training.initialization import (
     NOTHING,
@@ -62,7 +65,9 @@ from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.parameters import choose_trainable
 from jaxspeech.training.progress import Progress, in_minutes
+from jaxspeech.training.same_run import check_same_model
 from jaxspeech.training.sharding import make_mesh, put_batch, state_shardings
+from jaxspeech.training.skips import Skips
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.types import Batch, Variables
@@ -100,7 +105,9 @@ def train(config: ConfigDict, workdir: Path) -> int:
         return put_batch(batch, mesh)
 
     # Data and task.
-    checkpoints = Checkpoints(workdir / "checkpoints")
+    checkpoints = Checkpoints(
+        workdir / "checkpoints", keep_last=config.keep.last, keep_best=config.keep.best, report=tqdm.write
+    )
     resuming = checkpoints.latest is not None
     source = read_model(config.init_from) if config.init_from and not resuming else None
     data, task = load(config, workdir, source=source, data_shards=mesh.shape["data"], resuming=resuming)
@@ -124,10 +131,11 @@ def train(config: ConfigDict, workdir: Path) -> int:
     shapes = jax.eval_shape(init, key, start.arrays)
     shardings = state_shardings(shapes, mesh)
     if resuming:
-        record = NEW_RECORD | checkpoints.record()
-        check_same_model(record["config"], settings, folder=workdir)
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
-        state = checkpoints.restore(abstract)
+        state, saved = checkpoints.restore(
+            abstract, check=lambda saved: check_same_model(saved["config"], settings, folder=workdir)
+        )
+        record = NEW_RECORD | saved
     else:
         record = dict(NEW_RECORD)
         state = jax.jit(init, out_shardings=shardings)(key, start.arrays)
@@ -171,6 +179,7 @@ def train(config: ConfigDict, workdir: Path) -> int:
     source, start = None, start._replace(arrays={})  # their memory
     batches = prefetch(data.train.batches(step), put)
     progress = Progress(step=step, steps=config.steps)
+    skips = Skips(workdir / "skipped.jsonl", limit=config.max_skipped, name=data.train.name)
     board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=step)
     with Interrupt() as interrupted, contextlib.closing(checkpoints), contextlib.closing(progress), board:
         while step < config.steps and not interrupted:
@@ -179,6 +188,7 @@ def train(config: ConfigDict, workdir: Path) -> int:
             state, metrics = train_step(state, batch, config.seed)
             progress.finished(metrics)
             step += 1
+            skips.watch(step, batch.index, metrics)
 
             score = None
             evaluates = step % config.eval_every == 0 or step == config.steps
@@ -200,6 +210,7 @@ def train(config: ConfigDict, workdir: Path) -> int:
                 progress.line(f"step {step}: loss {summary['loss']:.3f}{wer}, {speed}, {elapsed}{samples}")
                 progress.show(wer="-" if score is None else f"{score:.2%}")
             if evaluates or interrupted or step % config.checkpoint_every == 0:
+                skips.look()
                 record["seconds"] = time.perf_counter() - started
                 checkpoints.save(step, state, record=record, score=score)
         progress.summary()

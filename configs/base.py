@@ -12,6 +12,8 @@ def base_config() -> ConfigDict:
             "eval_every": 2_000,
             "checkpoint_every": 1_000,
             "log_every": 50,
+            "keep": {"last": 2, "best": 1},  # checkpoints
+            "max_skipped": 20,  # updates in a row that a gradient that is not finite may cost before the run stops
             "loss_reduction": "mean_batch",  # or mean_volume, mean, sum: see training/step.py
             "average_decay": 0.0,  # above 0, the moving average of the parameters is evaluated and saved
             "mesh": {},

@@ -35,6 +35,10 @@ class CheckpointError(SpeechError):
     """A training run that cannot be saved or continued."""
 
 
+class TrainingError(SpeechError):
+    """A training run that leads nowhere."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown `name`: the nearest known one, or else all of them."""
     known = sorted(known)

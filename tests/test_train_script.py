@@ -1,5 +1,8 @@
 """train.py as people run it: trained, killed, interrupted, gone on with, and given wrong settings."""
 
+import contextlib
+import json
+import os
 import random
 import signal
 import subprocess
@@ -47,7 +50,13 @@ def test_a_run_ends_with_models_and_a_clear_last_line(uninterrupted):
     assert list((workdir / "tensorboard").iterdir()) and (workdir / "config.json").exists()
 
 
-def test_killed_interrupted_and_gone_on_with_it_ends_with_the_same_bits(corpus, uninterrupted, tmp_path):
+def assert_same_bits(workdir, uninterrupted):
+    ours = load_archive(workdir / "last.jaxspeech").variables
+    theirs = load_archive(uninterrupted[0] / "last.jaxspeech").variables
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(corpus, uninterrupted, tmp_path):
     process = start(corpus, tmp_path)
     wait_for_checkpoint(process, tmp_path, 4)
     time.sleep(0.3 * random.random())
@@ -57,21 +66,58 @@ def test_killed_interrupted_and_gone_on_with_it_ends_with_the_same_bits(corpus, 
 
     process = start(corpus, tmp_path)
     wait_for_checkpoint(process, tmp_path, 12)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     out, err = process.communicate()
-    assert process.returncode == 130, err
+    assert process.returncode == 75, err
     assert "Stopping after this step" in err and "Traceback" not in err
     stopped = out.splitlines()[-1]
     assert stopped.startswith("Stopped after step ") and f"--workdir={tmp_path}" in stopped
     assert "To go on: python train.py" in stopped
 
+    last = int(stopped.split()[3])
+    for file in (tmp_path / "checkpoints" / str(last)).rglob("ocdbt.process_0/d/*"):
+        os.truncate(file, file.stat().st_size // 2)
     process = start(corpus, tmp_path)
     out, err = process.communicate()
     assert process.returncode == 0, err
-    assert f"going on after step {stopped.split()[3]}" in out.splitlines()[0]
-    ours = load_archive(tmp_path / "last.jaxspeech").variables
-    theirs = load_archive(uninterrupted[0] / "last.jaxspeech").variables
-    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+    (told,) = [line for line in (out + err).splitlines() if "cannot be read" in line]
+    before = int(told.split()[-1])
+    assert f"set aside as {last}.damaged; going back to step {before}" in told and before < last
+    assert f"going on after step {before}\n" in out
+    assert_same_bits(tmp_path, uninterrupted)
+
+
+@pytest.mark.slow
+def test_a_run_whose_gradients_stay_infinite_stops_and_says_over_what(corpus, tmp_path):
+    config = get_config(str(corpus))
+    config.optimizer.learning_rate, config.max_skipped = 1e30, 3
+    with pytest.raises(SpeechError, match=r"3 batches in a row .*skipped\.jsonl"):
+        train.train(config, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "skipped.jsonl").read_text().splitlines()]
+    assert len(lines) == 3 and all(Path(name).exists() for line in lines for name in line["utterances"])
+
+
+@pytest.mark.slow
+def test_killed_ten_times_at_any_moment_it_ends_with_the_same_bits(corpus, uninterrupted, tmp_path):
+    """While it starts, trains, saves or ends: JAXSPEECH_KILL_SEED repeats the moments."""
+    seed = int(os.environ.get("JAXSPEECH_KILL_SEED", random.randrange(1000)))
+    print(f"JAXSPEECH_KILL_SEED={seed}")
+    rng = random.Random(seed)
+    began = time.perf_counter()
+    process = start(corpus, tmp_path / "whole")
+    process.communicate()
+    whole = time.perf_counter() - began
+    for _ in range(10):
+        process = start(corpus, tmp_path / "killed")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(rng.uniform(0.3, 1.0) * whole)
+        process.kill()
+        process.communicate()
+        assert not list((tmp_path / "killed").glob("**/*.damaged"))
+    process = start(corpus, tmp_path / "killed")
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert_same_bits(tmp_path / "killed", uninterrupted)
 
 
 def test_a_finished_run_says_so_again(corpus, uninterrupted):

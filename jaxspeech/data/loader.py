@@ -18,7 +18,7 @@ from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.plan import chunks, estimate_buckets, make_buckets, plan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.stretch import Stretch, draw
-from jaxspeech.data.utterances import Utterances
+from jaxspeech.data.utterances import Utterances, name_entry
 from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Batch
@@ -126,6 +126,10 @@ class TrainingData:
     def text(self, index: SupportsIndex) -> str:
         """The transcript of an example, by `Batch.index`."""
         return self._utterances.manifest[index].text
+
+    def name(self, index: SupportsIndex) -> str:
+        """What a person finds an example by: its audio, and where in it."""
+        return name_entry(self._utterances.manifest[index])
 
     @property
     def problems(self) -> Problems:

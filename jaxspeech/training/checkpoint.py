@@ -1,14 +1,19 @@
-"""A run's checkpoints: saved in the background, complete or absent, and continued only by the same model.
+"""A run's checkpoints: saved in the background, complete or absent, proven when they are read, and continued only by
+the same model.
 
 Each is a folder named by its step: the state as an Orbax tree and, in its metadata, a JSON record (the best score so
-far, the config, ...). Orbax writes under a temporary name and renames, so a killed process leaves the one before.
+far, the config, ...) with checksums of both. Orbax writes under a temporary name and renames, so a killed process
+leaves the one before. One that cannot be read is set aside under another name, and the one before is used.
 """
 
 import contextlib
+import hashlib
+import json
 import logging
+import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +21,61 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxspeech.errors import CheckpointError
+from jaxspeech.training.fingerprint import fingerprint
+from jaxspeech.training.same_run import check_same_arrays, shapes_by_path
 
 # Orbax logs the traceback of an error in every thread that it passes; it reaches us as an exception anyway.
 logging.getLogger("absl").addFilter(lambda record: "/orbax/" not in record.pathname.replace("\\", "/"))
 
-policies = ocp.training.preservation_policies
 Json = dict[str, Any]
 SPARE_BYTES = 2**24  # for Orbax's own files, and for whatever else writes meanwhile
+CHECKS = "checks"  # the record's key for the checksums
+SCORES = "scores.json"
+# What Orbax, TensorStore and json raise over damaged files.
+DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError)
+
+
+class DamagedError(Exception):
+    """A checkpoint that is not what was saved."""
 
 
 class Checkpoints:
-    """The checkpoints below one folder: the last `keep`, and the one with the lowest score.
+    """The checkpoints below one folder: the last ones, and those with the lowest scores.
 
     Every method raises CheckpointError, one line that says what could not be written or read, and why.
 
     Args:
       folder: where they are; made if missing.
-      keep: how many of the last ones stay.
+      keep_last: how many of the last ones stay.
+      keep_best: how many of those with the lowest scores stay besides.
+      report: told of what is set aside.
     """
 
-    def __init__(self, folder: str | Path, *, keep: int = 2):
+    def __init__(
+        self, folder: str | Path, *, keep_last: int = 2, keep_best: int = 1, report: Callable[[str], Any] = print
+    ):
         self.folder = Path(folder).resolve()
-        best = policies.BestN(
-            get_metric_fn=lambda metrics: metrics["score"], reverse=True, n=1, keep_checkpoints_without_metrics=False
-        )
-        # Any: Orbax's own annotations of its policies do not agree with each other.
-        preserve: Any = policies.AnyPreservationPolicy([policies.LatestN(keep), best])
+        self._report = report
+        if keep_last < 1 or keep_best < 0:
+            raise CheckpointError(f"keep.last is {keep_last}, keep.best {keep_best}: at least 1 and 0 must stay")
+        self._keep = _Keep(keep_last, keep_best, self._read_scores())
         with self._one_line("keep checkpoints"):
             # What a killed process left half written. Orbax could remove it too, but in a thread that outlives us.
             for half in self.folder.glob("*.orbax-checkpoint-tmp"):
                 shutil.rmtree(half)
-            self._checkpointer = ocp.training.Checkpointer(str(self.folder), preservation_policy=preserve)
+            policy: Any = self._keep
+            self._checkpointer = ocp.training.Checkpointer(str(self.folder), preservation_policy=policy)
 
     @property
     def latest(self) -> int | None:
         """The step of the last complete checkpoint."""
         latest = self._checkpointer.latest
         return None if latest is None else latest.step
+
+    @property
+    def steps(self) -> list[int]:
+        """Of all complete checkpoints, ascending."""
+        return sorted(checkpoint.step for checkpoint in self._checkpointer.checkpoints)
 
     def save(self, step: int, state: Any, *, record: Json, score: float | None = None) -> None:
         """Saves `state` and the JSON `record`; a step that is already saved is left as it is.
@@ -69,10 +92,14 @@ class Checkpoints:
                 f"cannot save step {step} in {self.folder}: no space left on the disk ({needed / 1e6:.0f} MB needed, "
                 f"{free / 1e6:.0f} MB free); make room and start again: the last checkpoint is whole"
             )
-        metrics: Json | None = None if score is None else {"score": score}
+        shapes = shapes_by_path(state)
+        checks = {"record": _digest(record), "shapes": _digest(shapes), "state": int(fingerprint(state))}
         with self._one_line(f"save step {step}"):
+            if score is not None:
+                self._keep.scores[step] = score
+                self._write_scores()
             self._checkpointer.save_checkpointables_async(
-                step, {"state": state}, force=True, metrics=metrics, custom_metadata=record
+                step, {"state": state}, force=True, custom_metadata={**record, CHECKS: checks}
             )
 
     def wait(self) -> None:
@@ -85,51 +112,131 @@ class Checkpoints:
         with self._one_line("save"):
             self._checkpointer.close()
 
-    def record(self) -> Json:
-        """The JSON record of the latest checkpoint."""
-        with self._one_line(
-            f"read step {self.latest}", remedy="delete that step's folder to go on from an earlier one"
-        ):
-            saved: Any = self._checkpointer.checkpointables_metadata().custom_metadata
-            return saved
+    def restore(self, abstract_state: Any, *, check: Callable[[Json], None] = lambda record: None) -> tuple[Any, Json]:
+        """The state and the record of the last checkpoint that can be read; those that cannot are set aside.
 
-    def restore(self, abstract_state: Any) -> Any:
-        """The latest state; `abstract_state` gives each array's shape, dtype and sharding (jax.ShapeDtypeStruct)."""
-        with self._one_line(
-            f"read step {self.latest}", remedy="delete that step's folder to go on from an earlier one"
-        ):
-            return self._checkpointer.load_checkpointables(None, {"state": abstract_state})["state"]
+        Args:
+          abstract_state: each array's shape, dtype and sharding (jax.ShapeDtypeStruct).
+          check: called with the record before the state is read; raises if it is not the one to go on with.
+
+        Raises:
+          CheckpointError: none can be read, or the state has other arrays.
+        """
+        aside = []
+        while (step := self.latest) is not None:
+            try:
+                return self._read(step, abstract_state, check)
+            except DamagedError as error:
+                aside.append(self._set_aside(step, str(error)))
+        raise CheckpointError(
+            f"no checkpoint in {self.folder} can be read: all are set aside ({', '.join(aside)}); delete that folder, "
+            "or take another --workdir, to start anew"
+        )
+
+    def read(self, step: int) -> Any:
+        """The whole state of a step on one device, as nested dicts and lists of whatever arrays there are."""
+        place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        with self._one_line(f"read step {step}"), _quiet_asyncio():
+            metadata: Any = self._checkpointer.checkpointables_metadata(step)
+            abstract = jax.tree.map(
+                lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), metadata.metadata["state"]
+            )
+            return self._checkpointer.load_checkpointables(step, {"state": abstract})["state"]
+
+    def _read(self, step: int, abstract_state: Any, check: Callable[[Json], None]) -> tuple[Any, Json]:
+        with _quiet_asyncio():
+            try:
+                metadata: Any = self._checkpointer.checkpointables_metadata(step)
+                record, saved = dict(metadata.custom_metadata), shapes_by_path(metadata.metadata["state"])
+            except DAMAGE as error:
+                raise DamagedError(_short(error)) from error
+            checks = record.pop(CHECKS, {})
+            # Where its files are damaged, Orbax often gives less instead of an error.
+            if not (record or checks) or (checks and checks["record"] != _digest(record)):
+                raise DamagedError("its record is not the one that was saved")
+            if not saved or (checks and checks["shapes"] != _digest(saved)):
+                raise DamagedError("its list of arrays is not the one that was saved")
+            check(record)
+            check_same_arrays(saved, shapes_by_path(abstract_state), folder=self.folder)
+            try:
+                state = self._checkpointer.load_checkpointables(step, {"state": abstract_state})["state"]
+            except DAMAGE as error:
+                raise DamagedError(_short(error)) from error
+        if checks and int(fingerprint(state)) != checks["state"]:
+            raise DamagedError("its arrays are not those that were saved")  # older ones have no checksums
+        return state, record
+
+    def _set_aside(self, step: int, reason: str) -> str:
+        """Renames the checkpoint of a step, says so, and returns its new name."""
+        folder = self.folder / str(step)
+        name = f"{step}.damaged"
+        with self._one_line(f"set aside step {step}"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            os.replace(folder, self.folder / name)
+            self._checkpointer.reload()
+        before = "there is none before it" if self.latest is None else f"going back to step {self.latest}"
+        self._report(f"{folder} cannot be read ({reason}): set aside as {name}; {before}")
+        return name
+
+    def _read_scores(self) -> dict[int, float]:
+        """By step; a file that cannot be read costs no more than the choice of the best."""
+        try:
+            return {int(step): float(score) for step, score in json.loads((self.folder / SCORES).read_text()).items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            self._report(f"{self.folder / SCORES} cannot be read ({_short(error)}): checkpoints so far have no score")
+            return {}
+
+    def _write_scores(self) -> None:
+        temporary = self.folder / f".{SCORES}.{os.getpid()}"
+        temporary.write_text(json.dumps(self._keep.scores))
+        os.replace(temporary, self.folder / SCORES)
 
     @contextlib.contextmanager
-    def _one_line(self, action: str, *, remedy: str = "") -> Iterator[None]:
+    def _one_line(self, action: str) -> Iterator[None]:
         """Turns what Orbax and TensorStore raise (often ValueError with the system's reason inside) into one line."""
         try:
             yield
         except (OSError, ValueError, KeyError) as error:
-            reason = str(error)
-            if "No space left" in reason:
-                reason, remedy = "no space left on the disk", "make room and start again: the last checkpoint is whole"
-            else:
-                reason = re.sub(r"\s+", " ", reason)[:300]
-            ending = f"; {remedy}" if remedy else ""
-            raise CheckpointError(f"cannot {action} in {self.folder}: {reason}{ending}") from error
+            reason, remedy = _short(error), ""
+            if "No space left" in str(error):
+                reason, remedy = (
+                    "no space left on the disk",
+                    "; make room and start again: the last checkpoint is whole",
+                )
+            raise CheckpointError(f"cannot {action} in {self.folder}: {reason}{remedy}") from error
 
 
-def check_same_model(saved: Json, now: Json, *, folder: str | Path) -> None:
-    """Raises CheckpointError, saying what differs, unless two configs have the same model and tokenizer."""
-    changes = [
-        change for part in ("model", "tokenizer") for change in _differences(saved.get(part), now.get(part), place=part)
-    ]
-    if changes:
-        listed = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
-        raise CheckpointError(
-            f"{folder} holds a run of another model: {listed}. Use its settings to go on, or another --workdir"
-        )
+class _Keep:
+    """Which checkpoints stay: the last, and the best by their scores."""
+
+    def __init__(self, last: int, best: int, scores: dict[int, float]):
+        self.last, self.best, self.scores = last, best, scores
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        del context
+        steps = [checkpoint.step for checkpoint in checkpoints]
+        scored = sorted((step for step in steps if step in self.scores), key=lambda step: self.scores[step])
+        kept = {*steps[-self.last :], *scored[: self.best]}
+        return [step in kept for step in steps]
 
 
-def _differences(saved: Any, now: Any, *, place: str) -> Iterator[str]:
-    if isinstance(saved, dict) and isinstance(now, dict):
-        for key in sorted(saved.keys() | now.keys()):
-            yield from _differences(saved.get(key, "absent"), now.get(key, "absent"), place=f"{place}.{key}")
-    elif saved != now:
-        yield f"{place} was {saved}, is now {now}"
+def _digest(record: Json) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _short(error: BaseException) -> str:
+    return re.sub(r"\s+", " ", str(error))[:300] or type(error).__name__
+
+
+@contextlib.contextmanager
+def _quiet_asyncio() -> Iterator[None]:
+    """Readers that fail beside the first are logged by their event loop, with tracebacks."""
+    logger = logging.getLogger("asyncio")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

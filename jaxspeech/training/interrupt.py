@@ -1,9 +1,16 @@
-"""Ctrl-C and SIGTERM as a question that the loop asks between two steps."""
+"""Ctrl-C and preemption as a question that the loop asks between two steps.
+
+A cluster that takes the machine back sends SIGTERM, or SIGUSR1 where it is asked to (sbatch --signal=USR1@120).
+"""
 
 import os
 import signal
 import sys
 from types import FrameType, TracebackType
+
+# What a run that was preempted exits with, once it is saved: start it again. EX_TEMPFAIL of sysexits.h.
+PREEMPTED = 75
+PREEMPTIONS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class Interrupt:
@@ -24,11 +31,13 @@ class Interrupt:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a process that ended by the signal."""
-        return 0 if self.signal is None else 128 + self.signal
+        """PREEMPTED, or what a shell expects of a process that ended by Ctrl-C."""
+        if self.signal is None:
+            return 0
+        return PREEMPTED if self.signal in PREEMPTIONS else 128 + self.signal
 
     def __enter__(self) -> "Interrupt":
-        self._before = {name: signal.signal(name, self._ask) for name in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {name: signal.signal(name, self._ask) for name in (signal.SIGINT, *PREEMPTIONS)}
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from jaxspeech.errors import CheckpointError
-from jaxspeech.training.checkpoint import Checkpoints, check_same_model
+from jaxspeech.training.checkpoint import Checkpoints
+from jaxspeech.training.fingerprint import fingerprint
 from jaxspeech.training.optimizer import adamw
+from jaxspeech.training.same_run import check_same_model
 from jaxspeech.training.sharding import make_mesh, state_shardings
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
@@ -36,6 +38,10 @@ def abstract():
     return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
 
 
+def checkpoints_in(folder):
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
 def assert_equal(a, b):
     jax.tree.map(lambda x, y: np.testing.assert_array_equal(np.asarray(x), np.asarray(y)), a, b)
 
@@ -51,8 +57,8 @@ def test_a_restored_run_goes_on_bit_for_bit(tmp_path):
     checkpoints.close()
 
     again = Checkpoints(tmp_path)
-    assert again.latest == 3 and again.record() == {"best": 0.25, "config": {"model": {"width": 4}}}
-    restored = again.restore(abstract())
+    restored, record = again.restore(abstract())
+    assert again.latest == 3 and record == {"best": 0.25, "config": {"model": {"width": 4}}}
     assert restored.step == 3 and restored.step.sharding.mesh.axis_names == ("data", "model")
     for i in range(3, 6):
         restored, _ = step(restored, toy_batch(i), 7)
@@ -68,17 +74,23 @@ def test_a_save_is_a_copy_of_the_moment(tmp_path):
     for _ in range(20):
         x = bump(x)
     checkpoints.close()
-    saved = Checkpoints(tmp_path).restore({"x": jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)})["x"]
+    saved = Checkpoints(tmp_path).restore({"x": jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)})[0]["x"]
     assert np.all(np.asarray(saved) == 1)
 
 
 def test_the_last_and_the_best_stay(tmp_path):
-    checkpoints = Checkpoints(tmp_path, keep=2)
-    for step, score in [(1, 0.5), (2, 0.3), (3, 0.4), (4, None), (5, None)]:
+    checkpoints = Checkpoints(tmp_path, keep_last=2, keep_best=2)
+    for step, score in [(1, 0.5), (2, 0.3), (3, 0.4), (4, 0.6), (5, None)]:
         checkpoints.save(step, {"x": jnp.ones(3)}, record={}, score=score)
     checkpoints.save(5, {"x": jnp.zeros(3)}, record={})  # already there
     checkpoints.close()
-    assert sorted(os.listdir(tmp_path)) == ["2", "4", "5"]
+    assert checkpoints_in(tmp_path) == ["2", "3", "4", "5"]
+    again = Checkpoints(tmp_path, keep_last=1, keep_best=1)  # knows the scores
+    again.save(6, {"x": jnp.zeros(3)}, record={}, score=0.35)
+    again.close()
+    assert checkpoints_in(tmp_path) == ["2", "6"]
+    with pytest.raises(CheckpointError, match=r"keep\.last is 0"):
+        Checkpoints(tmp_path, keep_last=0)
 
 
 def test_a_half_written_checkpoint_is_not_picked_up(tmp_path):
@@ -116,8 +128,8 @@ def test_killed_while_saving_again_and_again(tmp_path):
         checkpoints = Checkpoints(tmp_path)
         assert checkpoints.latest >= second - 1 and not [name for name in os.listdir(tmp_path) if "tmp" in name]
         shape = jax.ShapeDtypeStruct((300, 1000), "int32", sharding=jnp.zeros(()).sharding)
-        assert np.all(np.asarray(checkpoints.restore({"x": shape})["x"]) == checkpoints.latest)
-        assert checkpoints.record() == {"step": checkpoints.latest}
+        state, record = checkpoints.restore({"x": shape})
+        assert np.all(np.asarray(state["x"]) == checkpoints.latest) and record == {"step": checkpoints.latest}
 
 
 FULL = """
@@ -167,16 +179,87 @@ def test_too_little_space_is_noticed_before_writing(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_damaged_checkpoint_is_one_line(tmp_path):
-    checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(1, {"x": jnp.arange(1000.0)}, record={})
+FILES = ("_CHECKPOINT_METADATA", "state/_METADATA", "state/manifest.ocdbt", "state/d/*", "state/ocdbt.process_0/d/*")
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """Three checkpoints, and the state that they hold (times its step)."""
+    folder = tmp_path_factory.mktemp("three")
+    state = {"x": jnp.asarray(np.random.default_rng(0).standard_normal(5000), jnp.float32), "n": jnp.int32(1)}
+    checkpoints = Checkpoints(folder, keep_last=3)
+    for step in (1, 2, 3):
+        checkpoints.save(step, jax.tree.map(lambda x, step=step: x * step, state), record={"step": step})
     checkpoints.close()
-    for file in (tmp_path / "1").rglob("d/*"):
+    return folder, state
+
+
+@pytest.mark.parametrize("harm", ["truncated", "emptied", "removed", "altered"])
+@pytest.mark.parametrize("file", FILES)
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(three, tmp_path, file, harm, caplog):
+    shutil.copytree(three[0], tmp_path, dirs_exist_ok=True)
+    (path,) = (tmp_path / "3").glob(file)
+    content = bytearray(path.read_bytes())
+    if harm == "altered":
+        place = content.index(b'"record"') + 15 if file == FILES[0] else len(content) // 2  # where it matters
+        content[place] ^= 1
+    else:
+        content = content[: len(content) // 2 if harm == "truncated" else 0]
+    path.write_bytes(content)
+    if harm == "removed":
+        path.unlink()
+
+    told = []
+    checkpoints = Checkpoints(tmp_path, report=told.append)
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), three[1])
+    state, record = checkpoints.restore(shapes)
+    assert record == {"step": 2}
+    assert_equal(state, jax.tree.map(lambda x: 2 * x, three[1]))
+    assert len(told) == 1 and "\n" not in told[0] and not caplog.records
+    assert told[0].startswith(f"{tmp_path}/3 cannot be read (")
+    assert told[0].endswith("set aside as 3.damaged; going back to step 2")
+    assert (tmp_path / "3.damaged").is_dir() and checkpoints.steps == [1, 2]
+    checkpoints.save(3, state, record=record)  # its place is free
+    checkpoints.close()
+
+
+def test_without_any_that_can_be_read_nothing_is_lost_and_nothing_is_begun(three, tmp_path):
+    shutil.copytree(three[0], tmp_path, dirs_exist_ok=True)
+    for file in tmp_path.rglob("state/manifest.ocdbt"):
         file.write_bytes(b"nothing")
-    shape = jax.ShapeDtypeStruct((1000,), "float32", sharding=jnp.zeros(()).sharding)
-    with pytest.raises(CheckpointError, match=r"cannot read step 1 .*delete that step's folder") as error:
-        Checkpoints(tmp_path).restore({"x": shape})
-    assert "\n" not in str(error.value)
+    told = []
+    with pytest.raises(
+        CheckpointError, match=r"no checkpoint in .* all are set aside \(3.damaged, 2.damaged, 1.damaged\)"
+    ):
+        Checkpoints(tmp_path, report=told.append).restore({"x": jax.ShapeDtypeStruct((), "float32")})
+    assert len(told) == 3 and checkpoints_in(tmp_path) == ["1.damaged", "2.damaged", "3.damaged"]
+
+
+def test_another_optimizer_is_told_and_nothing_is_set_aside(three):
+    place = jnp.zeros(()).sharding
+    shapes = {"x": jax.ShapeDtypeStruct((5000,), "float32", sharding=place), "mu": jax.ShapeDtypeStruct((), "float32")}
+    with pytest.raises(CheckpointError, match=r"another optimizer or other trained parameters: state.mu was absent"):
+        Checkpoints(three[0]).restore(shapes)
+    assert checkpoints_in(three[0]) == ["1", "2", "3"]
+
+
+def test_scores_that_cannot_be_read_cost_the_scores_alone(tmp_path):
+    (tmp_path / "scores.json").write_text("{")
+    told = []
+    checkpoints = Checkpoints(tmp_path, report=told.append)
+    assert checkpoints.latest is None and len(told) == 1 and "have no score" in told[0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int32", "bool"])
+def test_a_fingerprint_sees_every_element_and_its_place(dtype):
+    x = jnp.asarray(np.random.default_rng(0).integers(0, 2, (3, 4, 5)), dtype)
+    seen = {int(fingerprint({"x": x, "y": y})) for y in (jnp.zeros(2), jnp.ones(2))}
+    for place in np.ndindex(x.shape):
+        other = np.array(x)
+        other[place] = other[place] == 0
+        seen.add(int(fingerprint({"x": jnp.asarray(other), "y": jnp.zeros(2)})))
+    seen |= {int(fingerprint({"x": y, "y": jnp.zeros(2)})) for y in (jnp.roll(x, 1, axis) for axis in range(3))}
+    assert len(seen) == 2 + x.size + 3
 
 
 def test_another_model_is_refused_by_name():

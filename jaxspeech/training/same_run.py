@@ -1,0 +1,47 @@
+"""Whether a checkpoint is one of the run that is to go on; if not, what differs, in one line."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxspeech.errors import CheckpointError
+from jaxspeech.training.parameters import path_name
+
+Json = dict[str, Any]
+
+
+def check_same_model(saved: Json, now: Json, *, folder: str | Path) -> None:
+    """Raises CheckpointError, saying what differs, unless two configs have the same model and tokenizer."""
+    changes = [
+        change for part in ("model", "tokenizer") for change in _differences(saved.get(part), now.get(part), place=part)
+    ]
+    if changes:
+        listed = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
+        raise CheckpointError(
+            f"{folder} holds a run of another model: {listed}. Use its settings to go on, or another --workdir"
+        )
+
+
+def check_same_arrays(saved: Mapping[str, Any], now: Mapping[str, Any], *, folder: str | Path) -> None:
+    """Another optimizer, or other frozen parameters, have other arrays: nothing is wrong with the checkpoint then."""
+    changes = list(_differences(saved, now, place="state"))
+    if changes:
+        raise CheckpointError(
+            f"{folder} holds a run with another optimizer or other trained parameters: {changes[0]}"
+            + (f" (and {len(changes) - 1} more)" if len(changes) > 1 else "")
+            + ". Use its settings to go on, or another --workdir"
+        )
+
+
+def shapes_by_path(tree: Any) -> dict[str, Any]:
+    return {path_name(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _differences(saved: Any, now: Any, *, place: str) -> Iterator[str]:
+    if isinstance(saved, dict) and isinstance(now, dict):
+        for key in sorted(saved.keys() | now.keys()):
+            yield from _differences(saved.get(key, "absent"), now.get(key, "absent"), place=f"{place}.{key}")
+    elif saved != now:
+        yield f"{place} was {saved}, is now {now}"
