@@ -3,6 +3,7 @@
   python transcribe.py --model=model.jaxspeech a.wav b.flac folder
   python transcribe.py --model=model.nemo --manifest=in.jsonl --output=out.jsonl
   python transcribe.py --model=model.jaxspeech --format=srt --output=subtitles folder
+  arecord -f S16_LE -r 16000 -t raw | python transcribe.py --model=live.jaxspeech --stream -
 
 Results go to stdout or to --output. Everything else goes to stderr: a progress bar, one line for each recording that
 cannot be transcribed (it is skipped), error rates where a manifest has references, and the number of files, the
@@ -11,6 +12,7 @@ seconds of audio and the speed (RTFx: seconds of audio transcribed in a second).
 Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing could be done.
 """
 
+import functools
 import os
 import sys
 import time
@@ -52,6 +54,15 @@ flags.DEFINE_enum(
     "encoded for themselves (buffered); auto is the first of these that the memory holds, and one line says which. "
     "segments: they are cut at silences into segments of at most 30 s, each transcribed for itself.",
 )
+flags.DEFINE_bool(
+    "stream",
+    False,
+    "Show the text while it is spoken: the audio is fed to the model bit by bit. The path - is standard input, 16-bit "
+    "samples without a header. For models made for it, such as those of configs/fastconformer_streaming.py.",
+)
+flags.DEFINE_integer("look_ahead", None, "--stream: frames that are awaited; the model's first choice by default.")
+flags.DEFINE_bool("realtime", False, "--stream: files are read at the speed at which they were spoken.")
+flags.DEFINE_integer("sample_rate", None, "--stream: of standard input, in Hz; the model's by default.")
 flags.DEFINE_bool("strict", False, "Exit with status 1 where a recording was skipped.")
 
 
@@ -83,13 +94,19 @@ def transcribe(paths: Sequence[str]) -> int:
 
     import jaxspeech
     from jaxspeech.errors import ConfigError
-    from jaxspeech.inference.inputs import find_recordings, read_manifest
+    from jaxspeech.inference.inputs import find_recordings, read_manifest, read_recording
+    from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
 
     if not FLAGS.model:
         raise ConfigError("which model? --model=FILE names a .jaxspeech or a .nemo file, or a model on the Hub")
     if FLAGS.channel != "mean" and not FLAGS.channel.isdigit():
         raise ConfigError(f"--channel={FLAGS.channel}: it is mean, or a number counted from 0")
+    lost = [
+        f"--{name}" for name in ("look_ahead", "realtime", "sample_rate") if FLAGS[name].present and not FLAGS.stream
+    ]
+    if lost:
+        raise ConfigError(f"{lost[0]} is for live audio: give --stream too")
     output_format = FLAGS.format or guess_format(FLAGS.output, otherwise="jsonl" if FLAGS.manifest else "text")
     recordings = list(find_recordings(paths))
     named = bool(FLAGS.manifest) or len(paths) > 1 or len(recordings) != 1 or Path(paths[0]).is_dir()
@@ -97,21 +114,40 @@ def transcribe(paths: Sequence[str]) -> int:
 
     recognizer = jaxspeech.load(FLAGS.model, dtype=FLAGS.dtype, head=FLAGS.head, beam_size=FLAGS.beam_size)
     begin = time.perf_counter()
-    hypotheses = recognizer.transcribe_iter(
-        recordings,
-        batch_size=FLAGS.batch_size,
-        timestamps=FLAGS.timestamps or output_format in WORD_FORMATS,
-        channel="mean" if FLAGS.channel == "mean" else int(FLAGS.channel),
-        long=FLAGS.long,
-        on_error="skip",
-    )
+    timestamps = FLAGS.timestamps or output_format in WORD_FORMATS
+    channel = "mean" if FLAGS.channel == "mean" else int(FLAGS.channel)
+    times = StepTimes()
+    # The growing text is the result itself, where that goes to stdout as nothing but text.
+    grows = FLAGS.stream and FLAGS.output is None and output_format == "text" and not FLAGS.timestamps
+    growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
+    if FLAGS.stream:
+        hypotheses = transcribe_live(
+            recognizer.streams(1, look_ahead=FLAGS.look_ahead, timestamps=timestamps),
+            recordings,
+            functools.partial(read_recording, sample_rate=recognizer.task.sample_rate, channel=channel),
+            show=growing.show,
+            times=times,
+            realtime=FLAGS.realtime,
+            pipe_rate=FLAGS.sample_rate,
+        )
+    else:
+        hypotheses = recognizer.transcribe_iter(
+            recordings,
+            batch_size=FLAGS.batch_size,
+            timestamps=timestamps,
+            channel=channel,
+            long=FLAGS.long,
+            on_error="skip",
+        )
     # Where the results themselves appear on the terminal, they are the progress.
-    hidden = not sys.stderr.isatty() or (FLAGS.output is None and sys.stdout.isatty())
+    hidden = FLAGS.stream or not sys.stderr.isatty() or (FLAGS.output is None and sys.stdout.isatty())
     bar = tqdm(hypotheses, total=len(recordings), unit="file", dynamic_ncols=True, leave=False, disable=hidden)
     skipped, seconds, references, found = 0, 0.0, [], []
     with open_writer(FLAGS.output, output_format=output_format, recordings=recordings, named=named) as write:
         for recording, hypothesis in zip(recordings, bar, strict=True):
-            write(recording, hypothesis)
+            growing.end_line()
+            if not grows:
+                write(recording, hypothesis)
             seconds += hypothesis.duration
             if hypothesis.error is not None:
                 skipped += 1
@@ -126,7 +162,7 @@ def transcribe(paths: Sequence[str]) -> int:
         print(error_rates(references, found), file=sys.stderr)
     print(
         f"{counted(len(recordings), 'file')}, {skipped} skipped, {seconds:.1f} s of audio in {elapsed:.1f} s, "
-        f"RTFx {seconds / elapsed:.1f}",
+        f"RTFx {seconds / elapsed:.1f}" + (f"; {times}" if FLAGS.stream else ""),
         file=sys.stderr,
     )
     if skipped == len(recordings):

@@ -211,3 +211,15 @@ def test_the_whole_way_in_a_process_of_its_own(asr: Recognizer, folder: Path) ->
     done = script(f"--model={folder / 'tiny.jaxspeech'}", folder / "audio/a.wav")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "tiny.jaxspeech" in done.stderr
     np.testing.assert_equal(done.stdout, "")
+
+
+def test_live_options_without_stream_are_one_line(run: Run, folder: Path) -> None:
+    status, out, err = run("--look_ahead=0", folder / "audio/a.wav")
+    assert (status, out) == (2, "")
+    assert err == "transcribe.py: --look_ahead is for live audio: give --stream too\n"
+
+
+def test_a_model_that_cannot_stream_says_why(run: Run, folder: Path) -> None:
+    status, out, err = run("--stream", folder / "audio/a.wav")
+    assert (status, out) == (2, "")
+    assert err.startswith("transcribe.py: this model cannot stream: ") and err.count("\n") == 1

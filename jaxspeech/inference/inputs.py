@@ -162,7 +162,7 @@ def _is_seconds(value: Any) -> bool:
 
 
 def read_recording(
-    recording: Recording, *, sample_rate: int, array_rate: int | None, channel: Channel
+    recording: Recording, *, sample_rate: int, array_rate: int | None = None, channel: Channel = "mean"
 ) -> Float[np.ndarray, " S"] | SpeechError:
     """The recording's samples at `sample_rate`, or what is wrong with it.
 

@@ -98,7 +98,8 @@ def streaming(model: Any, *, look_ahead: int | None = None, chunks: int = 1) -> 
     """
     obstacles = what_prevents(model)
     if obstacles:
-        raise ConfigError(f"this model cannot stream: {'; '.join(obstacles)}")
+        advice = "configs/fastconformer_streaming.py trains one that can"
+        raise ConfigError(f"this model cannot stream: {'; '.join(obstacles)}. {advice}")
     if chunks < 1:
         raise ConfigError(f"chunks is {chunks}; a step takes at least 1")
     model = _with_look_ahead(model, look_ahead)

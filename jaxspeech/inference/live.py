@@ -1,0 +1,130 @@
+"""Recordings as if they were just being made: from files, at their own pace or as fast as it goes, or from a pipe."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxspeech.errors import SpeechError
+from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.inputs import Recording
+from jaxspeech.inference.streaming import Streams
+
+# What stands for standard input: 16-bit samples without a header, as sound recorders write them to a pipe.
+PIPE = "-"
+BLOCK_SECONDS = 0.04
+
+Samples = Float[np.ndarray, " S"]
+
+
+class StepTimes:
+    """How long the steps have taken, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def __str__(self) -> str:
+        if not self.seconds:
+            return "no step was made"
+        return f"a step takes {np.median(self.seconds) * 1e3:.0f} ms, at most {max(self.seconds) * 1e3:.0f} ms"
+
+
+def transcribe_live(
+    streams: Streams,
+    recordings: Iterable[Recording],
+    read: Callable[[Recording], Samples | SpeechError],
+    *,
+    show: Callable[[Hypothesis], Any],
+    times: StepTimes,
+    realtime: bool = False,
+    pipe_rate: int | None = None,
+) -> Iterator[Hypothesis]:
+    """Streams the recordings one after the other; gives the last hypothesis of each.
+
+    Args:
+      streams: with a place for one.
+      recordings: the source "-" is standard input.
+      read: samples of a file at the model's rate, or why there are none.
+      show: is called with every hypothesis on the way, and with the last one.
+      times: takes how long each step took.
+      realtime: a file's samples come when they would be spoken.
+      pipe_rate: of standard input, in Hz; the model's by default.
+    """
+    for recording in recordings:
+        piped = recording.source == PIPE
+        samples = None if piped else read(recording)
+        if isinstance(samples, SpeechError):
+            yield Hypothesis("", 0.0, (), 0.0, 0.0, recording.source, error=str(samples))
+            continue
+        rate = (pipe_rate if piped else None) or streams.form.sample_rate
+        blocks = pcm_blocks(sys.stdin.buffer, rate) if samples is None else paced_blocks(samples, rate, wait=realtime)
+        stream = streams.open(recording.source, sample_rate=rate)
+        for block in blocks:
+            stream.push(block)
+            while stream.ready:
+                _timed_step(streams, times)
+                show(stream.hypothesis)
+        stream.end()
+        while stream.ready:
+            _timed_step(streams, times)
+        show(stream.hypothesis)
+        yield stream.hypothesis
+
+
+def _timed_step(streams: Streams, times: StepTimes) -> None:
+    begin = time.perf_counter()
+    streams.step()
+    times.seconds.append(time.perf_counter() - begin)
+
+
+def paced_blocks(samples: Samples, rate: int, *, wait: bool) -> Iterator[Samples]:
+    """A recording in short blocks; with `wait`, each when its last sample would have been spoken."""
+    size, begin = max(1, round(BLOCK_SECONDS * rate)), time.monotonic()
+    for start in range(0, len(samples), size):
+        block = samples[start : start + size]
+        if wait:
+            time.sleep(max(0.0, begin + (start + len(block)) / rate - time.monotonic()))
+        yield block
+
+
+def pcm_blocks(pipe: Any, rate: int) -> Iterator[np.ndarray]:
+    """Signed 16-bit samples, low byte first, as they come through a pipe."""
+    size = 2 * max(1, round(BLOCK_SECONDS * rate))
+    while block := pipe.read(size):
+        yield np.frombuffer(block[: len(block) // 2 * 2], "<i2").astype(np.int16)
+
+
+class GrowingText:
+    """Prints a text as it grows: what is new, and all of it again on a line of its own where it has changed."""
+
+    def __init__(self, stream: Any, *, named: bool):
+        self._stream = stream
+        self._named = named
+        self._source: str | None = None
+        self._printed = ""
+
+    def show(self, hypothesis: Hypothesis) -> None:
+        """Prints what has come since the last call; another recording begins on a new line."""
+        if hypothesis.source != self._source:
+            self.end_line()
+            self._source, self._printed = hypothesis.source, ""
+            if self._named:
+                self._put(f"{hypothesis.source}\t")
+        if not hypothesis.text.startswith(self._printed):
+            self._put("\n")
+            self._printed = ""
+        self._put(hypothesis.text[len(self._printed) :])
+        self._printed = hypothesis.text
+
+    def end_line(self) -> None:
+        """Ends the last recording's line."""
+        if self._source is not None:
+            self._put("\n")
+            self._source = None
+
+    def _put(self, text: str) -> None:
+        if text:
+            print(text, end="", flush=True, file=self._stream)

@@ -1,0 +1,61 @@
+"""Files and pipes as live audio, and the text that grows on the screen."""
+
+import io
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from jaxspeech.errors import AudioError
+from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.inputs import Recording
+from jaxspeech.inference.live import GrowingText, StepTimes, paced_blocks, pcm_blocks, transcribe_live
+from tests.inference.test_streaming import recognizer, speech
+
+
+def said(text: str, source: str = "a.wav") -> Hypothesis:
+    return Hypothesis(text, 0.0, (), 0.0, 0.0, source)
+
+
+def test_files_and_a_pipe_one_after_the_other(monkeypatch):
+    audio = speech(0, 2.0)
+    as_int16 = (audio * 32767).astype("<i2")
+    pipe = io.BytesIO(as_int16.tobytes() + b"x")  # half a sample at the end is dropped
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(pipe))
+    files = {"whole": audio, "missing": AudioError("missing: no such file"), "quantised": as_int16 / np.float32(32768)}
+    recordings = [Recording(name) for name in ("whole", "missing", "quantised", "-")]
+    shown, times = [], StepTimes()
+    streams = recognizer("ctc").streams(1, look_ahead=2)
+    found = list(
+        transcribe_live(streams, recordings, lambda r: files[r.source], show=shown.append, times=times, pipe_rate=None)
+    )
+    whole, missing, quantised, piped = found
+    assert whole.text == recognizer("ctc").transcribe(audio)[0].text != ""
+    assert missing.error == "missing: no such file"
+    assert piped == quantised._replace(source="-")
+    texts = [hypothesis.text for hypothesis in shown if hypothesis.source == "whole"]
+    assert texts[0] != texts[-1] == whole.text
+    assert len(times.seconds) == 3 * -(-(len(audio) + streams.form.lead_in) // streams.form.step_samples)
+    assert "a step takes" in str(times)
+
+
+def test_blocks_hold_all_samples_at_their_pace():
+    samples = speech(1, 0.3)
+    begin = time.monotonic()
+    np.testing.assert_array_equal(np.concatenate(list(paced_blocks(samples, 16000, wait=True))), samples)
+    assert time.monotonic() - begin >= 0.3
+    assert [len(block) for block in pcm_blocks(io.BytesIO(bytes(3000)), 16000)] == [640, 640, 220]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_only_what_is_new_is_printed(named):
+    out = io.StringIO()
+    growing = GrowingText(out, named=named)
+    for text in ("the", "the cat", "the cat", "the bat"):
+        growing.show(said(text))
+    growing.show(said("next", source="b.wav"))
+    growing.end_line()
+    growing.end_line()
+    a, b = ("a.wav\t", "b.wav\t") if named else ("", "")
+    assert out.getvalue() == f"{a}the cat\nthe bat\n{b}next\n"
