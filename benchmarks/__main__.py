@@ -10,7 +10,18 @@ import json
 import subprocess
 import sys
 
-from benchmarks import alignment, decoding, frontend, inference, loading, long_audio, losses, planning, training
+from benchmarks import (
+    alignment,
+    decoding,
+    frontend,
+    inference,
+    loading,
+    long_audio,
+    losses,
+    planning,
+    streaming,
+    training,
+)
 from benchmarks.timing import machine
 
 CPU_CASES = {
@@ -21,6 +32,7 @@ CPU_CASES = {
     **inference.CASES,
     **long_audio.CASES,
     **loading.CASES,
+    **streaming.CASES,
     **training.CASES,
     **planning.CASES,
 }
@@ -31,6 +43,7 @@ GPU_CASES = {
     **alignment.GPU_CASES,
     **inference.GPU_CASES,
     **long_audio.GPU_CASES,
+    **streaming.GPU_CASES,
     **training.GPU_CASES,
 }
 

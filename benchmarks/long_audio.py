@@ -56,6 +56,8 @@ CASES = {
     "attention_local": partial(attention, num_frames=16384, local=True),
     "attention_masked": partial(attention, num_frames=4096, local=False),
     "one_pass_5min": partial(one_pass, minutes=5),
+    "one_pass_15min": partial(one_pass, minutes=15),
     "one_pass_1h": partial(one_pass, minutes=60),
+    "one_pass_2h": partial(one_pass, minutes=120),
 }
 GPU_CASES = {**CASES, "one_pass_11h": partial(one_pass, minutes=660)}

@@ -1,0 +1,64 @@
+"""Live audio: what a step costs, for one stream and for many in one call."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.models import SAMPLE_RATE, ctc_config
+from benchmarks.timing import measure
+from jaxspeech.configuration import build
+from jaxspeech.inference.streaming import compile_streams
+from jaxspeech.tasks.inference import for_inference
+from jaxspeech.tasks.streaming import streaming
+
+LEFT = 70
+LIVE = {"causal_subsampling": True, "attention_style": "chunked_limited", "conv_context": (8, 0), "conv_norm": "layer"}
+
+
+def stream(repeat: int, *, size: int, look_ahead: int, model: str = "115m", dtype: str = "float32") -> dict[str, Any]:
+    """One step of `size` streams that all have a chunk; the new tokens are on the host when the clock stops.
+
+    Besides its time: for each stream the share of a second that its second of audio takes, and the longest wait of a
+    sample for its text, which is the chunk and the step.
+    """
+    config = ctc_config(model, attention_context=(LEFT, look_ahead), **LIVE)
+    config["features"]["normalize"] = "none"
+    config, variables = for_inference(config, jax.jit(build(config).init)(jax.random.key(0)), dtype=dtype)
+    form = streaming(build(config).model)
+    programs = compile_streams(form, variables, size=size)
+    variables = programs.prepare(variables)
+    state = programs.start(variables)
+    state_mib = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / size / 2**20
+    samples = 0.1 * np.random.default_rng(0).standard_normal((size, form.step_samples)).astype(np.float32)
+    counts = np.full(size, form.step_samples, np.int32)
+
+    def step() -> Any:
+        nonlocal state
+        found, state = programs.step(variables, state, samples, counts)
+        return jax.device_get(found)
+
+    times = measure(step, repeat or 30)
+    seconds = form.step_samples / SAMPLE_RATE
+    return {
+        "streams": size,
+        "look_ahead": look_ahead,
+        "chunk_s": seconds,
+        **times,
+        "cost_per_stream": times["median_s"] / size / seconds,
+        "latency_s": seconds + times["median_s"],
+        "state_mib_per_stream": state_mib,
+    }
+
+
+CASES = {
+    f"stream_{size}_ahead_{ahead}": partial(stream, size=size, look_ahead=ahead)
+    for size in (1, 32)
+    for ahead in (0, 1, 6, 13)
+}
+GPU_CASES = {
+    f"stream_{size}_ahead_{ahead}_gpu": partial(stream, size=size, look_ahead=ahead, dtype="bfloat16")
+    for size in (1, 256)
+    for ahead in (0, 13)
+}
