@@ -24,6 +24,7 @@ ALLOWED = {
     "decoders": BASE | {"nn"},
     "data": BASE | {"audio", "text"},
     "training": BASE,
+    "report": BASE | {"data", "tasks", "text"},
     "tasks": BASE | LAYERS | {"encoders", "decoders"},
     "configuration": BASE | LAYERS | {"encoders", "decoders", "tasks"},
     "archive": BASE | {"configuration", "tasks", "text", "audio"},

@@ -4,7 +4,7 @@ Which examples make up a batch, and every random number in it, follow from the s
 batches are the same for any number of threads, and a run that starts at step n sees what an uninterrupted one sees.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, SupportsIndex
 
 import grain
@@ -14,7 +14,7 @@ from jaxspeech.audio.convert import Channel
 from jaxspeech.data.assemble import Assembler
 from jaxspeech.data.augment import Augment, AugmentConfig
 from jaxspeech.data.epochs import Epochs, PlannedBatch
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.manifest import Entry, Manifest
 from jaxspeech.data.plan import chunks, estimate_buckets, make_buckets, plan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.stretch import Stretch, draw
@@ -197,9 +197,18 @@ class EvaluationData:
         """
         return _read_ahead(self._planned, range(self.num_batches), self._load, self._num_threads)
 
+    def batches_with(self, indices: Collection[int]) -> Iterator[Batch]:
+        """Those batches that hold any of these examples."""
+        positions = [p for p in range(self.num_batches) if np.isin(self._plan.batch(p)[0], list(indices)).any()]
+        return (self._load(self._planned(position)) for position in positions)
+
     def text(self, index: SupportsIndex) -> str:
         """The transcript of an example, by `Batch.index`."""
-        return self._utterances.manifest[index].text
+        return self.entry(index).text
+
+    def entry(self, index: SupportsIndex) -> Entry:
+        """Everything that the manifest says of an example."""
+        return self._utterances.manifest[index]
 
     @property
     def problems(self) -> Problems:

@@ -2,12 +2,14 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
+from jaxspeech.training.flops import in_flops
 from jaxspeech.types import Batch
 
 
@@ -15,29 +17,44 @@ class Progress:
     """Collects the steps' metrics without waiting for the device, and shows them.
 
     Attributes:
+      speed: how fast the steps up to the last summary were, in words.
       totals: sums over all steps so far of what can be summed: examples, infeasible, skipped, audio_seconds.
     """
 
     SUMMED = ("examples", "infeasible", "skipped", "audio_seconds")
 
-    def __init__(self, *, step: int, steps: int):
+    def __init__(self, *, step: int, steps: int, peak_flops: float | None = None):
+        """`peak_flops` of all devices together, where it is known (flops.py)."""
         on_terminal = sys.stderr.isatty()
         self._bar = tqdm(total=steps, initial=step, unit="step", dynamic_ncols=True, disable=not on_terminal)
         self._shown: dict[str, str] = {}
         self._waiting: list[dict[str, Any]] = []
-        self._shapes: set[tuple[int, ...]] = set()
+        self._flops: dict[tuple[int, ...], float] = {}  # of a step, by the batch's shape
+        self._done_flops = self._waited = 0.0
+        self._peak_flops = peak_flops
         self._since = time.perf_counter()
+        self.speed = ""
         self.totals: dict[str, float] = dict.fromkeys(self.SUMMED, 0.0)
 
-    def starting(self, batch: Batch, *, sample_rate: int) -> None:
-        """Before a step: a new shape is compiled first, which takes a while."""
+    def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The same batches; the time in which they are waited for is counted."""
+        while True:
+            asked = time.perf_counter()
+            batch = next(batches, None)
+            self._waited += time.perf_counter() - asked
+            if batch is None:
+                return
+            yield batch
+
+    def starting(self, batch: Batch, *, sample_rate: int, flops: Callable[[], float]) -> None:
+        """Before a step: a new shape is compiled first, which takes a while; `flops()` are then asked for."""
         shape = batch.samples.shape
-        if shape in self._shapes:
-            return
-        if not self._shapes and self._bar.disable:
-            self.line("Compiling the training step (again for each new batch shape) ...")
-        self._shapes.add(shape)
-        self._bar.set_postfix_str(f"compiling for {shape[0]} x {shape[1] / sample_rate:.1f} s ...")
+        if shape not in self._flops:
+            if not self._flops and self._bar.disable:
+                self.line("Compiling the training step (again for each new batch shape) ...")
+            self._bar.set_postfix_str(f"compiling for {shape[0]} x {shape[1] / sample_rate:.1f} s ...")
+            self._flops[shape] = flops()
+        self._done_flops += self._flops[shape]
 
     def finished(self, metrics: dict[str, Any]) -> None:
         """After a step was started; its metrics are still on their way, those of the step before are waited for."""
@@ -60,9 +77,23 @@ class Progress:
         for name in self.SUMMED:
             self.totals[name] += summary[name]
         elapsed = time.perf_counter() - self._since
-        self._since = time.perf_counter()
         summary["utterances_per_second"] = summary["examples"] / elapsed
-        self.show(loss=f"{summary['loss']:.3f}", utt=f"{summary['utterances_per_second']:.0f}/s")
+        summary["audio_seconds_per_second"] = summary["audio_seconds"] / elapsed
+        summary["flops_per_second"] = self._done_flops / elapsed
+        summary["input_share"] = self._waited / elapsed
+        computed = in_flops(summary["flops_per_second"])
+        if self._peak_flops:
+            summary["mfu"] = summary["flops_per_second"] / self._peak_flops
+            computed += f" ({summary['mfu']:.1%} MFU)"
+        waited = f"{summary['input_share']:.0%} of the time waiting for input"
+        self.speed = f"{summary['utterances_per_second']:.0f} utterances/s, {computed}, {waited}"
+        self.show(
+            loss=f"{summary['loss']:.3f}",
+            utt=f"{summary['utterances_per_second']:.0f}/s",
+            **({"MFU": f"{summary['mfu']:.0%}"} if self._peak_flops else {}),
+            input=f"{summary['input_share']:.0%}",
+        )
+        self.restart_clock()
         return summary
 
     def show(self, **values: str) -> None:
@@ -78,6 +109,7 @@ class Progress:
     def restart_clock(self) -> None:
         """After work between steps (an evaluation) that is not to count in utterances/s."""
         self._since = time.perf_counter()
+        self._done_flops = self._waited = 0.0
 
     def close(self) -> None:
         self._bar.close()

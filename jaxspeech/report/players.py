@@ -1,0 +1,68 @@
+"""An utterance to hear and to see: a player, its spectrogram with the tokens where they were heard, and the words."""
+
+import base64
+import html
+import io
+
+import soundfile
+
+from jaxspeech.report.picture import png, spectrogram
+from jaxspeech.report.utterance import Recording, Utterance
+from jaxspeech.text.differences import differences
+
+PIXELS_A_SECOND = 110
+BAND = 26  # pixels for the tokens, below the spectrogram
+HEIGHT = 110
+
+
+def card(utterance: Utterance, recording: Recording | None) -> str:
+    """One utterance; without a recording, its words only."""
+    errors = utterance.errors
+    facts = [utterance.speaker, f"{utterance.seconds:.1f} s", f"{errors.errors} of {errors.length} words"]
+    title = f"<b>{html.escape(utterance.name)}</b><span>{html.escape(' · '.join(filter(None, facts)))}</span>"
+    seen = "" if recording is None else _player(recording) + _picture(recording)
+    return f"<article><header>{title}</header>{seen}{_words(utterance)}</article>"
+
+
+def _words(utterance: Utterance) -> str:
+    """Both texts; what differs is marked."""
+    said, heard = [], []
+    for part in differences(utterance.said, utterance.heard):
+        before, after = html.escape(part.said), html.escape(part.heard)
+        said.append(before if part.kind == "equal" else f"<del>{before}</del>" if before else "")
+        heard.append(after if part.kind == "equal" else f"<ins>{after}</ins>" if after else "")
+    rows = (("said", said), ("heard", heard))
+    cells = (f"<dt>{name}</dt><dd>{' '.join(filter(None, words)) or '<i>nothing</i>'}</dd>" for name, words in rows)
+    return f"<dl>{''.join(cells)}</dl>"
+
+
+def _player(recording: Recording) -> str:
+    file = io.BytesIO()
+    # FLAC: a small file that loses nothing, so that one hears what the model heard.
+    soundfile.write(file, recording.samples, recording.sample_rate, format="FLAC", subtype="PCM_16")
+    return f'<audio controls preload="none" src="{_data_uri("audio/flac", file.getvalue())}"></audio>'
+
+
+def _picture(recording: Recording) -> str:
+    seconds = len(recording.samples) / recording.sample_rate
+    width = max(160, round(seconds * PIXELS_A_SECOND))
+    image = _data_uri("image/png", png(spectrogram(recording.features)))
+    parts = [f'<image href="{image}" width="{width}" height="{HEIGHT}" preserveAspectRatio="none"/>']
+    for i, piece in enumerate(recording.pieces):
+        x = piece.start / seconds * width
+        span = max(2.0, (piece.end - piece.start) / seconds * width)
+        tip = f"{piece.text} {piece.start:.2f} to {piece.end:.2f} s"
+        parts.append(
+            f'<rect class="piece{i % 2}" x="{x:.1f}" y="{HEIGHT + 2}" width="{span:.1f}" height="5">'
+            f"<title>{html.escape(tip)}</title></rect>"
+            f'<text x="{x:.1f}" y="{HEIGHT + 20}">{html.escape(piece.text)}</text>'
+        )
+    height = HEIGHT + BAND
+    drawing = (
+        f'<svg class="mel" width="{width}" height="{height}" viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
+    )
+    return f'<div class="scroll">{drawing}</div>'
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
