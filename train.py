@@ -11,7 +11,8 @@ workdir holds
     last.jaxspeech       the last one
     checkpoints/         to go on from; those that cannot be read are set aside as N.damaged
     skipped.jsonl        batches whose gradient was not finite, if there were any
-    tensorboard/         tensorboard --logdir=runs/x
+    report.html          curves, errors, the worst utterances to hear: for a browser
+    tensorboard/         tensorboard --logdir=runs/x; history.jsonl has the same numbers
     tokenizer/           and config.json: what was trained
 """
 
@@ -23,11 +24,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import tensorboardX
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 from tqdm import tqdm
@@ -45,13 +46,17 @@ from jaxspeech.data.problems import Problems
 from jaxspeech.data.quickstart import make_corpus
 from jaxspeech.errors import ConfigError, SpeechError, did_you_mean
 from jaxspeech.loading import read_model
+from jaxspeech.report.listen import Listener
+from jaxspeech.report.watch import Watch
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.error_rate import word_errors
 from jaxspeech.text.tokenizer import Tokenizer, read_tokenizer, write_tokenizer
 from jaxspeech.text.train import train_tokenizer
+from jaxspeech.training.board import Board
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.evaluate import predict_all
+from jaxspeech.training.flops import peak_flops, step_flops
 from jaxspeech.training.initialization import (
     NOTHING,
     Start,
@@ -64,6 +69,7 @@ from jaxspeech.training.interrupt import Interrupt
 from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.parameters import choose_trainable
+from jaxspeech.training.profile import Profile
 from jaxspeech.training.progress import Progress, in_minutes
 from jaxspeech.training.same_run import check_same_model
 from jaxspeech.training.sharding import make_mesh, put_batch, state_shardings
@@ -78,10 +84,10 @@ config_flags.DEFINE_config_file(
     "config", None, "The recipe: configs/x.py or configs/x.py:size (default: the quickstart)."
 )
 flags.DEFINE_string("workdir", None, "Where everything goes; by default runs/ and the name of the recipe.")
+flags.DEFINE_integer("profile", 0, "So many steps are traced, to the workdir's profile/.", lower_bound=0)
 
 # Corpora that config.data.prepare can name: folder -> {"train": manifest, "dev": manifest}, made where missing.
 PREPARE = {"quickstart": make_corpus}
-SAMPLES_SHOWN = 2
 MOST_TEXTS = 1_000_000  # that a tokenizer is trained on, evenly spaced
 # What a checkpoint says beside the state: the last word error rates and their step, the best, the time so far.
 NEW_RECORD: dict[str, Any] = {"wer": {}, "evaluated": None, "best": None, "best_step": 0, "seconds": 0.0}
@@ -96,7 +102,7 @@ class Data(NamedTuple):
     sets: dict[str, str]  # the identity of each
 
 
-def train(config: ConfigDict, workdir: Path) -> int:
+def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
     """The whole job; returns the exit code of the process."""
     started = time.perf_counter()
     mesh = make_mesh(**config.get("mesh", {}))
@@ -177,14 +183,22 @@ def train(config: ConfigDict, workdir: Path) -> int:
         record |= {"best": next(iter(record["wer"].values())), "evaluated": 0}
         save_model("model.jaxspeech")
     source, start = None, start._replace(arrays={})  # their memory
-    batches = prefetch(data.train.batches(step), put)
-    progress = Progress(step=step, steps=config.steps)
+    progress = Progress(step=step, steps=config.steps, peak_flops=peak_flops(jax.devices()))
+    batches = progress.timed(prefetch(data.train.batches(step), put))
     skips = Skips(workdir / "skipped.jsonl", limit=config.max_skipped, name=data.train.name)
-    board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=step)
-    with Interrupt() as interrupted, contextlib.closing(checkpoints), contextlib.closing(progress), board:
+    profile = Profile(workdir / "profile", steps=profile_steps)
+    board = Board(workdir, step=step)
+    listen = Listener(task, predict, tokenizer=data.tokenizer, put=put)
+    watch = Watch(board, data.eval, listen, histograms=config.histograms)
+    heard: dict[str, dict[int, str]] | None = None
+    with Interrupt() as interrupted, contextlib.ExitStack() as opened:
+        for resource in (checkpoints, progress, profile, board):
+            opened.callback(resource.close)
         while step < config.steps and not interrupted:
             batch = next(batches)
-            progress.starting(batch, sample_rate=task.sample_rate)
+            flops = partial(step_flops, train_step, state, batch, config.seed)
+            progress.starting(batch, sample_rate=task.sample_rate, flops=flops)
+            profile.next_step()
             state, metrics = train_step(state, batch, config.seed)
             progress.finished(metrics)
             step += 1
@@ -194,31 +208,42 @@ def train(config: ConfigDict, workdir: Path) -> int:
             evaluates = step % config.eval_every == 0 or step == config.steps
             if evaluates or step % config.log_every == 0:
                 summary = progress.summary()
-                log(board, "train", summary, step)
+                board.scalars("train", summary, step)
             if evaluates:
                 progress.show(wer="...")
-                record["wer"], samples = evaluate(predict, averaged_variables(state), data, put)
+                record["wer"], heard = evaluate(predict, averaged_variables(state), data, put)
                 record["evaluated"] = step
-                log(board, "wer", record["wer"], step)
+                board.scalars("wer", record["wer"], step)
+                watch.evaluated(averaged_variables(state), heard, step)
                 score = next(iter(record["wer"].values()), None)
                 if score is None or record["best"] is None or score < record["best"]:
                     record |= {"best": score, "best_step": step}
                     save_model("model.jaxspeech")
                 wer = "".join(f", WER {rate:.2%} on {name}" for name, rate in record["wer"].items())
-                speed = f"{summary['utterances_per_second']:.0f} utterances/s"
-                elapsed = in_minutes(time.perf_counter() - started)
-                progress.line(f"step {step}: loss {summary['loss']:.3f}{wer}, {speed}, {elapsed}{samples}")
+                samples, elapsed = watch.samples(heard), in_minutes(time.perf_counter() - started)
+                progress.line(f"step {step}: loss {summary['loss']:.3f}{wer}, {progress.speed}, {elapsed}{samples}")
                 progress.show(wer="-" if score is None else f"{score:.2%}")
             if evaluates or interrupted or step % config.checkpoint_every == 0:
                 skips.look()
                 record["seconds"] = time.perf_counter() - started
                 checkpoints.save(step, state, record=record, score=score)
+            if evaluates:
+                progress.restart_clock()
         progress.summary()
         save_model("last.jaxspeech")
 
     if interrupted:
         print(f"Stopped after step {step} of {config.steps}. To go on: python {shlex.join(sys.argv)}")
         return interrupted.exit_code
+    if heard is not None:
+        facts = {
+            **{f"WER on {name}": f"{rate:.2%}" for name, rate in record["wer"].items()},
+            "best step": f"{record['best_step']} of {step}",
+            "time": in_minutes(record["seconds"]),
+            "parameters": f"{millions:.1f} M",
+            "devices": f"{mesh.size} x {jax.devices()[0].device_kind}",
+        }
+        watch.report(workdir, averaged_variables(state), heard, facts=facts, settings=settings)
     print(conclude(workdir, data, record, progress.totals))
     return 0
 
@@ -313,21 +338,14 @@ def statement(rates: dict[str, float], data: Data) -> dict[str, Any]:
 
 def evaluate(
     predict: Callable[[Variables, Batch], Any], variables: Variables, data: Data, put: Callable[[Batch], Batch]
-) -> tuple[dict[str, float], str]:
-    """The word error rate on each evaluation set, and a few lines of what was said and what was heard."""
-    rates, lines = {}, []
+) -> tuple[dict[str, float], dict[str, dict[int, str]]]:
+    """The word error rate on each evaluation set, and what was heard in each utterance."""
+    rates, heard = {}, {}
     for name, part in data.eval.items():
         found = predict_all(predict, variables, part.batches(), put=put)
-        said = [part.text(index) for index in sorted(found)]
-        heard = [data.tokenizer.decode(found[index]) for index in sorted(found)]
-        rates[name] = word_errors(said, heard).rate
-        lines += [f"\n  said:  {a}\n  heard: {b}" for a, b in list(zip(said, heard, strict=True))[:SAMPLES_SHOWN]]
-    return rates, "".join(lines)
-
-
-def log(board: tensorboardX.SummaryWriter, group: str, values: dict[str, float], step: int) -> None:
-    for name, value in values.items():
-        board.add_scalar(f"{group}/{name}", value, step)
+        heard[name] = {index: data.tokenizer.decode(found[index]) for index in sorted(found)}
+        rates[name] = word_errors([part.text(index) for index in heard[name]], list(heard[name].values())).rate
+    return rates, heard
 
 
 def conclude(workdir: Path, data: Data, record: dict[str, Any], totals: dict[str, float]) -> str:
@@ -356,7 +374,7 @@ def main(argv: list[str]) -> int:
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         enable_compilation_cache()
-        return train(FLAGS.config, workdir)
+        return train(FLAGS.config, workdir, profile_steps=FLAGS.profile)
     except SpeechError as error:
         return fail(str(error))
     except OSError as error:

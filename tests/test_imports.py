@@ -24,7 +24,7 @@ ALLOWED = {
     "decoders": BASE | {"nn"},
     "data": BASE | {"audio", "text"},
     "training": BASE,
-    "report": BASE | {"data", "tasks", "text"},
+    "report": BASE | {"data", "tasks", "text", "training"},
     "tasks": BASE | LAYERS | {"encoders", "decoders"},
     "configuration": BASE | LAYERS | {"encoders", "decoders", "tasks"},
     "archive": BASE | {"configuration", "tasks", "text", "audio"},

@@ -51,7 +51,7 @@ def write_report(
     *,
     title: str,
     facts: Mapping[str, str],
-    history: Sequence[Mapping[str, float]],
+    history: Sequence[Mapping[str, float | int]],
     sets: Sequence[EvaluatedSet],
     settings: Any,
 ) -> None:
@@ -107,7 +107,7 @@ def _facts(facts: Mapping[str, str]) -> str:
     return f'<dl class="facts">{"".join(cells)}</dl>'
 
 
-def _charts(history: Sequence[Mapping[str, float]]) -> list[str]:
+def _charts(history: Sequence[Mapping[str, float | int]]) -> list[str]:
     names = list(dict.fromkeys(name for entry in history for name in entry if name != "step"))
     charts = []
     for title, wanted, unit, log in CHARTS:

@@ -52,10 +52,12 @@ def _picture(recording: Recording) -> str:
         x = piece.start / seconds * width
         span = max(2.0, (piece.end - piece.start) / seconds * width)
         tip = f"{piece.text} {piece.start:.2f} to {piece.end:.2f} s"
+        # A label that would leave the picture ends at its edge.
+        anchor, at = ("end", width) if x + 7 * len(piece.text) > width else ("start", x)
         parts.append(
             f'<rect class="piece{i % 2}" x="{x:.1f}" y="{HEIGHT + 2}" width="{span:.1f}" height="5">'
             f"<title>{html.escape(tip)}</title></rect>"
-            f'<text x="{x:.1f}" y="{HEIGHT + 20}">{html.escape(piece.text)}</text>'
+            f'<text x="{at:.1f}" y="{HEIGHT + 20}" text-anchor="{anchor}">{html.escape(piece.text)}</text>'
         )
     height = HEIGHT + BAND
     drawing = (

@@ -1,12 +1,11 @@
 """From a run's last evaluation to its page."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxspeech.data.loader import EvaluationData
 from jaxspeech.data.utterances import name_entry
-from jaxspeech.report.listen import Listener
 from jaxspeech.report.page import WORST_SHOWN, EvaluatedSet, write_report
 from jaxspeech.report.picture import png, spectrogram, with_alignment
 from jaxspeech.report.utterance import Recording, Utterance, scored, worst
@@ -19,9 +18,9 @@ def report_run(
     variables: Variables,
     sets: Mapping[str, EvaluationData],
     heard: Mapping[str, Mapping[int, str]],
-    listen: Listener,
+    listen: Callable[[Variables, EvaluationData, list[int]], Mapping[int, Recording]],
     facts: Mapping[str, str],
-    history: list[dict[str, float]],
+    history: list[dict[str, float | int]],
     settings: Any,
 ) -> Path:
     """Writes `workdir`/report.html.

@@ -15,7 +15,7 @@ from jaxspeech.training.optimizer import path_name
 
 
 class Board:
-    """Writes to `folder`/tensorboard and `folder`/history.jsonl; what an earlier run wrote after `step` is forgotten."""
+    """Writes to `folder`/tensorboard and `folder`/history.jsonl; what was written after `step` is forgotten."""
 
     def __init__(self, folder: Path, *, step: int):
         self._writer = tensorboardX.SummaryWriter(str(folder / "tensorboard"), purge_step=step)
@@ -26,7 +26,7 @@ class Board:
         temporary.replace(self._path)
 
     @property
-    def history(self) -> list[dict[str, float]]:
+    def history(self) -> list[dict[str, float | int]]:
         """{"step": ..., "group/name": value, ...} for each call of `scalars`, over all starts of the run."""
         if not self._path.exists():
             return []

@@ -62,7 +62,7 @@ def count_flops(jaxpr: Any) -> float:
                 # Each output is a sum over the window and the inputs of its group.
                 depth = math.prod(kernel) // kernel[output_axis]
                 # A gradient is written as a convolution of a spread-out input: its zeros are no work.
-                spread = math.prod(parameters["lhs_dilation"]) * math.prod(parameters["rhs_dilation"])
+                spread = math.prod(parameters["lhs_dilation"])
                 total += 2 * depth * math.prod(equation.outvars[0].aval.shape) / spread
             case "scan":
                 total += parameters["length"] * count_flops(parameters["jaxpr"].jaxpr)

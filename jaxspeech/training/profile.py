@@ -1,7 +1,7 @@
 """A JAX trace of some steps: where the time goes, on the device and on the host.
 
-    tensorboard --logdir=runs/x            with the plugin of xprof: python -m pip install xprof
-    https://ui.perfetto.dev                opens the .trace.json.gz in the folder
+tensorboard --logdir=runs/x            with the plugin of xprof: python -m pip install xprof
+https://ui.perfetto.dev                opens the .trace.json.gz in the folder
 """
 
 from pathlib import Path

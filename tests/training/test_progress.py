@@ -1,5 +1,7 @@
 """Sums, means and what a log file gets to read."""
 
+import time
+
 import jax.numpy as jnp
 import pytest
 
@@ -16,7 +18,7 @@ def test_losses_are_averaged_and_counts_summed(capsys):
     progress = Progress(step=0, steps=10)
     assert progress.summary() == {}
     for i, loss in enumerate([3.0, float("nan"), 3.0]):
-        progress.starting(toy_batch(i), sample_rate=2)
+        progress.starting(toy_batch(i), sample_rate=2, flops=lambda: 1e9)
         progress.finished(metrics(loss, skipped=int(i == 1)))
         if i == 1:
             first = progress.summary()
@@ -28,6 +30,29 @@ def test_losses_are_averaged_and_counts_summed(capsys):
     # Not a terminal: one word about the wait, no bar.
     out = capsys.readouterr()
     assert out.out.count("\n") == 1 and out.out.startswith("Compiling") and out.err == ""
+
+
+def test_speed_counts_the_work_done_and_the_wait_for_input():
+    progress, batch = Progress(step=0, steps=10, peak_flops=1e12), toy_batch(0)
+
+    def slowly():
+        for _ in range(3):
+            time.sleep(0.05)
+            yield batch
+
+    counted = []
+    for batch in progress.timed(slowly()):
+        progress.starting(batch, sample_rate=2, flops=lambda: counted.append(1) or 1e9)
+        time.sleep(0.05)
+        progress.finished(metrics(1.0))
+    summary = progress.summary()
+    progress.close()
+    assert counted == [1]  # asked once for each shape
+    seconds = 3e9 / summary["flops_per_second"]
+    assert 0.3 <= seconds < 3 and summary["mfu"] == pytest.approx(summary["flops_per_second"] / 1e12)
+    assert 0.15 / seconds <= summary["input_share"] <= (seconds - 0.15) / seconds
+    assert summary["audio_seconds_per_second"] == pytest.approx(48 / seconds, rel=0.05)
+    assert "FLOP/s" in progress.speed and "MFU" in progress.speed and "waiting for input" in progress.speed
 
 
 def test_minutes_read_as_people_say_them():
