@@ -48,6 +48,10 @@ def test_a_run_ends_with_models_and_a_clear_last_line(uninterrupted):
     assert archive.model["decoder"]["vocab_size"] == 4 and archive.tokenizer.decode([1]) == "a"
     assert load_archive(workdir / "last.jaxspeech").metadata["step"] == 24
     assert list((workdir / "tensorboard").iterdir()) and (workdir / "config.json").exists()
+    page = (workdir / "report.html").read_text()
+    assert "<h2>dev</h2>" in page and "6 utterances" in page and "data:audio/flac" in page
+    steps = [json.loads(line)["step"] for line in (workdir / "history.jsonl").read_text().splitlines()]
+    assert steps == [3, 6, 9, 12, 12, 15, 18, 21, 24, 24]
 
 
 def assert_same_bits(workdir, uninterrupted):

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 import tensorboardX
-from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.proto import summary_pb2
 
 from jaxspeech.training.optimizer import path_name
 
@@ -59,8 +59,11 @@ class Board:
     def picture(self, name: str, png: bytes, step: int) -> None:
         """A PNG file as it is. (The writer's own `add_image` would need Pillow.)"""
         width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
-        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
-        self._writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), step)
+        proto: Any = summary_pb2  # made when it is imported: no type checker sees what is in it
+        image = proto.Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
+        summary = proto.Summary(value=[proto.Summary.Value(tag=name, image=image)])
+        files: Any = self._writer.file_writer
+        files.add_summary(summary, step)
 
     def close(self) -> None:
         self._writer.close()
