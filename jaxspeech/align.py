@@ -5,7 +5,8 @@
 
 The model needs a CTC head. Each line of the text file is a segment; a manifest has its texts in "text". Results go
 to stdout or to --output. Everything else goes to stderr: one line for each recording that cannot be aligned (it is
-skipped), the words that the tokenizer cannot spell, and the number of files.
+skipped), the words that the tokenizer cannot spell, the number of files, and, where a manifest's line has "segments"
+with their "start" and "text", how far the times are from these.
 
 Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing could be done.
 """
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxspeech.errors import ConfigError, ManifestError, SpeechError
+from jaxspeech.inference.agreement import start_errors, summary
 from jaxspeech.inference.inputs import Recording, find_recordings_with_text, read_manifest
 from jaxspeech.inference.writers import FORMATS, guess_format, open_writer
 from jaxspeech.loading import load
@@ -84,16 +86,20 @@ def align(flags: argparse.Namespace) -> int:
         on_error="skip",
     )
     skipped, seconds = 0, 0.0
+    errors: list[float] = []
     named = len(recordings) > 1
     with open_writer(flags.output, output_format=output_format, recordings=recordings, named=named) as write:
         for recording, hypothesis in zip(recordings, found, strict=True):
             write(recording, hypothesis)
             seconds += hypothesis.duration
+            errors += start_errors(hypothesis, recording.fields.get("segments") or ())
             if hypothesis.error is not None:
                 skipped += 1
                 print(f"skipped: {hypothesis.error}", file=sys.stderr)
             if hypothesis.note is not None:
                 print(f"{hypothesis.source}: aligned {hypothesis.note}", file=sys.stderr)
+    if errors:
+        print(summary(errors), file=sys.stderr)
     files = f"{len(recordings)} file{'s' if len(recordings) != 1 else ''}"
     elapsed = time.perf_counter() - begin
     print(f"{files}, {skipped} skipped, {seconds:.1f} s of audio in {elapsed:.1f} s", file=sys.stderr)

@@ -231,7 +231,7 @@ class Recognizer:
 
         The words stay as they are written; for the alignment they are spelled as the tokenizer can (see
         `text.spelling`). A word that it cannot spell is placed on what lies between its neighbours, and `note` names
-        it. Each line of the text is a segment; of a text of one line each sentence is.
+        it. Each line of the text is a segment; of a text of one line each sentence is, and what a long pause parts.
 
         Args:
           inputs: one recording, with `text`; or a manifest with texts, or an iterable of pairs (recording, text).

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
+from jaxspeech.search.timestamps import TimedText, segment_times, token_times, within, word_times
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -20,7 +20,8 @@ class Hypothesis(NamedTuple):
       duration: of the transcribed audio, in seconds.
       source: the file's path, or "array 0", "array 1", ...
       words, segments, chars: with `timestamps=True`, otherwise None: when each word, sentence and token was said, in
-        seconds from the beginning of the file, also where only a part of it was transcribed.
+        seconds from the beginning of the file, also where only a part of it was transcribed. A pause of a second ends
+        a sentence as a full stop does.
       log_probs: with `return_log_probs=True`, one row of V + 1 (the blank is last) for each encoder frame, in float32.
       note: how a recording was transcribed that is too long for one pass of full attention, as one line.
       error: with `on_error="skip"`, why the recording could not be transcribed, as one line.
@@ -69,6 +70,7 @@ class Hypothesis(NamedTuple):
         )
         if not timestamps:
             return said
+        ends = within(starts, ends, duration=self.duration, frame_seconds=frame_seconds)
         times = (starts, ends, confidence)
         seconds: dict[str, Any] = {"frame_seconds": frame_seconds, "offset": offset}
         words = word_times(tokenizer.word_spans(list(ids)), *times, **seconds)

@@ -3,10 +3,17 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Float
+
 from jaxspeech.search.confidence import Aggregation, aggregate
 
 # A closing quote or bracket may stand behind the mark that ends a sentence.
 CLOSING = "\"')]}»”’"
+
+
+# A silence after which another sentence begins, be there a full stop or not: many models write none.
+PAUSE_SECONDS = 1.0
 
 
 class TimedText(NamedTuple):
@@ -16,6 +23,11 @@ class TimedText(NamedTuple):
     start: float
     end: float
     confidence: float
+
+
+def within(starts: Any, ends: Any, *, duration: float, frame_seconds: float) -> Float[np.ndarray, " N"]:
+    """The ends, none of them behind the recording: its last frame may reach beyond it, and so may a TDT's jump."""
+    return np.maximum(np.minimum(ends, duration / frame_seconds), starts).astype(np.float64)
 
 
 def token_times(
@@ -58,7 +70,7 @@ def word_times(
 
 
 def segment_times(
-    words: Sequence[TimedText], *, punctuation: str = ".?!", max_gap_seconds: float | None = None
+    words: Sequence[TimedText], *, punctuation: str = ".?!", max_gap_seconds: float | None = PAUSE_SECONDS
 ) -> list[TimedText]:
     """Sentences: words up to one that ends with `punctuation`, or that a silence over `max_gap_seconds` follows."""
     segments: list[list[TimedText]] = []

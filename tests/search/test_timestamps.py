@@ -24,9 +24,12 @@ def test_segments_end_at_punctuation_and_long_gaps():
         TimedText(text, float(i) if i < 5 else i + 3.0, i + 0.5 if i < 5 else i + 3.5, 0.5)
         for i, text in enumerate(["Hi.", "I", "said", '"no!"', "then", "left"])
     ]
-    assert [segment.text for segment in segment_times(words)] == ["Hi.", 'I said "no!"', "then left"]
-    found = segment_times(words, max_gap_seconds=1.0)
+    found = segment_times(words, max_gap_seconds=None)
+    assert [segment.text for segment in found] == ["Hi.", 'I said "no!"', "then left"]
+    found = segment_times(words)
     assert [segment.text for segment in found] == ["Hi.", 'I said "no!"', "then", "left"]
     assert found[1] == TimedText('I said "no!"', 1.0, 3.5, 0.5)
     assert segment_times([]) == []
-    assert [segment.text for segment in segment_times(words, punctuation="")] == ['Hi. I said "no!" then left']
+    assert [segment.text for segment in segment_times(words, punctuation="", max_gap_seconds=None)] == [
+        'Hi. I said "no!" then left'
+    ]

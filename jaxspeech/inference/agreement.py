@@ -1,0 +1,39 @@
+"""How far the times of an alignment are from given ones."""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from jaxspeech.inference.hypothesis import Hypothesis
+
+CLOSE_SECONDS = 0.2
+
+
+def start_errors(hypothesis: Hypothesis, segments: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Seconds from each given segment's start to that of its first word; nothing where the texts are not the same.
+
+    Args:
+      hypothesis: of the whole text, with words.
+      segments: {"start", "text", ...} of each, in order, as a manifest's line may have them.
+    """
+    words = [word for segment in segments for word in str(segment["text"]).split()]
+    if hypothesis.words is None or [word for span in hypothesis.words for word in span.text.split()] != words:
+        return []
+    # A word of the hypothesis may hold several of the text: a dash stays with the word before it.
+    places = accumulate((len(span.text.split()) for span in hypothesis.words), initial=0)
+    starts = {place: span.start for place, span in zip(places, hypothesis.words, strict=False)}
+    firsts = accumulate((len(str(segment["text"]).split()) for segment in segments), initial=0)
+    given = {first: float(segment["start"]) for first, segment in zip(firsts, segments, strict=False)}
+    return [starts[first] - start for first, start in given.items() if first in starts]
+
+
+def summary(errors: Sequence[float]) -> str:
+    """Median, ninth decile and share of those within `CLOSE_SECONDS`, as a line."""
+    distances = np.abs(errors)
+    return (
+        f"segment starts are {np.median(distances):.2f} s (median) and {np.quantile(distances, 0.9):.2f} s (90%) from "
+        f"{len(errors)} given ones, {np.mean(distances <= CLOSE_SECONDS):.0%} within {CLOSE_SECONDS:g} s, "
+        f"median difference {np.median(errors):+.2f} s"
+    )
