@@ -8,9 +8,9 @@ import jax
 from benchmarks.models import ctc_config, noise_batch, num_parameters, transducer_config
 from benchmarks.timing import measure
 from jaxspeech.configuration import build
-from jaxspeech.training.optimizer import adamw
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
+from jaxspeech.training.update_rules import adamw
 
 
 def train(repeat: int, *, config: dict[str, Any], batch_size: int = 8, seconds: float = 10.0) -> dict[str, Any]:

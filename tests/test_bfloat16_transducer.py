@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from jaxspeech.configuration import build
-from jaxspeech.training.optimizer import adamw
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
+from jaxspeech.training.update_rules import adamw
 from jaxspeech.types import Batch
 
 STEPS = 2000

@@ -84,6 +84,7 @@ def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(co
     process = start(corpus, tmp_path)
     out, err = process.communicate()
     assert process.returncode == 0, err
+    assert "Traceback" not in err
     (told,) = [line for line in (out + err).splitlines() if "cannot be read" in line]
     before = int(told.split()[-1])
     assert f"set aside as {last}.damaged; going back to step {before}" in told and before < last

@@ -11,7 +11,7 @@ import numpy as np
 import tensorboardX
 from tensorboardX.proto import summary_pb2
 
-from jaxspeech.training.optimizer import path_name
+from jaxspeech.training.parameters import path_name
 
 
 class Board:

@@ -12,16 +12,19 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxspeech.errors import CheckpointError
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.fingerprint import fingerprint
-from jaxspeech.training.optimizer import adamw
+from jaxspeech.training.optimizer import build_optimizer
+from jaxspeech.training.parameters import choose_trainable
 from jaxspeech.training.same_run import check_same_model
 from jaxspeech.training.sharding import make_mesh, state_shardings
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
+from jaxspeech.training.update_rules import adamw
 from tests.training.toy import ToyTask, toy_batch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +66,29 @@ def test_a_restored_run_goes_on_bit_for_bit(tmp_path):
     for i in range(3, 6):
         restored, _ = step(restored, toy_batch(i), 7)
     assert_equal(restored, state)
+
+
+def test_groups_frozen_parameters_and_noise_return_bit_for_bit(tmp_path):
+    """States of several kinds inside each other, with holes where nothing is kept."""
+    params = {"encoder": {"layers": {"up": {"kernel": jnp.ones((2, 3, 4))}}, "bias": jnp.ones(3)}, "out": jnp.ones(2)}
+    config = {"name": "muon", "learning_rate": 0.1, "rates": (("layers_0/", 0.5),), "gradient_noise": {"std": 0.1}}
+    optimizer, _ = build_optimizer(config, steps=9, trainable=choose_trainable(freeze=("^out$", "layers_1/")))
+    update = jax.jit(optimizer.update)
+
+    def go_on(params, state):
+        changes, state = update(jax.tree.map(jnp.sin, params), state, params)
+        return optax.apply_updates(params, changes), state
+
+    states = [(params, optimizer.init(params))]
+    for _ in range(3):
+        states.append(go_on(*states[-1]))
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(2, states[2], record={"step": 2})
+    checkpoints.close()
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), states[2])
+    restored, _ = Checkpoints(tmp_path).restore(shapes)
+    assert jax.tree.structure(restored) == jax.tree.structure(states[2])
+    assert_equal(go_on(*restored), states[3])
 
 
 def test_a_save_is_a_copy_of_the_moment(tmp_path):

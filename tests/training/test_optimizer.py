@@ -7,7 +7,9 @@ import optax
 import pytest
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.training.optimizer import BIASES_AND_NORMS, adamw, build_optimizer, clip_by_global_norm
+from jaxspeech.training.gradients import clip_by_global_norm
+from jaxspeech.training.optimizer import build_optimizer
+from jaxspeech.training.update_rules import BIASES_AND_NORMS, adamw
 
 
 def numpy_adamw(params, grads, *, rates, b1, b2, eps, decay, clip, decays):
