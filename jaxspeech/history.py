@@ -7,6 +7,7 @@ collection is mutable, inputs go on from there; otherwise they are whole recordi
 """
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
@@ -18,10 +19,20 @@ def in_parts(module: nn.Module) -> bool:
     return module.is_mutable_collection(HISTORY) and not module.is_initializing()
 
 
-def with_history(module: nn.Module, name: str, x: Shaped[Array, "B T ..."], size: int) -> Shaped[Array, "B S ..."]:
-    """`x` behind the `size` frames that came before it, zeros at first; S = size + T, whose last `size` are kept."""
-    batch_size, num_frames, *rest = x.shape
-    before = module.variable(HISTORY, name, jnp.zeros, (batch_size, size, *rest), x.dtype)
-    x = jnp.concatenate([before.value, x], axis=1)
-    before.value = x[:, num_frames:]
+def with_history(
+    module: nn.Module, name: str, x: Shaped[Array, "B ..."], size: int, *, axis: int = 1
+) -> Shaped[Array, "B ..."]:
+    """`x` behind the `size` frames that came before it, zeros at first; the last `size` of these are kept.
+
+    Args:
+      module: whose history it is.
+      name: of the variable.
+      x: the next T frames.
+      size: frames to remember.
+      axis: of the frames.
+    """
+    shape = (*x.shape[:axis], size, *x.shape[axis + 1 :])
+    before = module.variable(HISTORY, name, jnp.zeros, shape, x.dtype)
+    x = jnp.concatenate([before.value, x], axis)
+    before.value = jax.lax.slice_in_dim(x, x.shape[axis] - size, None, axis=axis)
     return x

@@ -70,8 +70,10 @@ class SelfAttention(nn.Module):
 
         query, key, value = self._project(x, heads)
         if in_parts(self):
+            # Kept as the products take them, head by head: what is remembered is many times what is new.
             key, value = (
-                with_history(self, name, x, mask.shape[-1] - t) for name, x in (("keys", key), ("values", value))
+                with_history(self, name, x.swapaxes(1, 2), mask.shape[-1] - t, axis=2).swapaxes(1, 2)
+                for name, x in (("keys", key), ("values", value))
             )
         if positions is None:
             scores = jnp.einsum("bthk,bshk->bhts", query, key)
