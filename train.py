@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 import jax
 from absl import app, flags, logging
+from jax.sharding import Mesh
 from ml_collections import ConfigDict, config_flags
 from tqdm import tqdm
 
@@ -69,13 +70,24 @@ from jaxspeech.training.interrupt import Interrupt
 from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.parameters import choose_trainable
+from jaxspeech.training.processes import (
+    Agreement,
+    find_place,
+    gather,
+    is_leader,
+    join,
+    leader_first,
+    leave,
+    only_leader_prints,
+)
 from jaxspeech.training.profile import Profile
 from jaxspeech.training.progress import Progress, in_minutes
 from jaxspeech.training.same_run import check_same_model
-from jaxspeech.training.sharding import make_mesh, put_batch, state_shardings
+from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
 from jaxspeech.training.skips import Skips
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
+from jaxspeech.training.watchdog import watched
 from jaxspeech.types import Batch, Variables
 
 FLAGS = flags.FLAGS
@@ -85,6 +97,9 @@ config_flags.DEFINE_config_file(
 )
 flags.DEFINE_string("workdir", None, "Where everything goes; by default runs/ and the name of the recipe.")
 flags.DEFINE_integer("profile", 0, "So many steps are traced, to the workdir's profile/.", lower_bound=0)
+flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0, where several processes train (see docs/scaling.md).")
+flags.DEFINE_integer("num_processes", None, "How many processes train together; SLURM and Open MPI tell it themselves.")
+flags.DEFINE_integer("process_id", None, "Which of them this is, from 0 on.")
 
 # Corpora that config.data.prepare can name: folder -> {"train": manifest, "dev": manifest}, made where missing.
 PREPARE = {"quickstart": make_corpus}
@@ -105,7 +120,7 @@ class Data(NamedTuple):
 def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
     """The whole job; returns the exit code of the process."""
     started = time.perf_counter()
-    mesh = make_mesh(**config.get("mesh", {}))
+    mesh, leading = make_mesh(**config.mesh), is_leader()
 
     def put(batch: Batch) -> Batch:
         return put_batch(batch, mesh)
@@ -116,7 +131,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
     )
     resuming = checkpoints.latest is not None
     source = read_model(config.init_from) if config.init_from and not resuming else None
-    data, task = load(config, workdir, source=source, data_shards=mesh.shape["data"], resuming=resuming)
+    data, task = load(config, workdir, mesh, source=source, resuming=resuming)
     start = NOTHING if source is None else take_over(source, config, task, data.tokenizer)
     lora = Lora(**config.lora) if config.lora.rank else None
     if lora:
@@ -135,7 +150,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
 
     key = jax.random.key(config.seed)
     shapes = jax.eval_shape(init, key, start.arrays)
-    shardings = state_shardings(shapes, mesh)
+    shardings = state_shardings(shapes, mesh, make_rules(settings["sharding"]))
     if resuming:
         abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
         state, saved = checkpoints.restore(
@@ -146,7 +161,8 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
         record = dict(NEW_RECORD)
         state = jax.jit(init, out_shardings=shardings)(key, start.arrays)
     record["config"] = settings
-    (workdir / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    if leading:
+        (workdir / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
     started -= record["seconds"]
     step = int(state.step)
     millions = sum(x.size for x in jax.tree.leaves(state.variables["params"])) / 1e6
@@ -159,13 +175,18 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
 
     def save_model(name: str) -> None:
         variables = averaged_variables(state)
-        variables = jax.device_get(jax.jit(lora.merge)(variables) if lora else variables)
+        variables = gather(jax.jit(lora.merge)(variables) if lora else variables)
         metadata = {"step": step, "wer": record["wer"]}
         if record["evaluated"] == step:
             metadata["evaluation"] = statement(record["wer"], data)
-        save_archive(
-            workdir / name, model=settings["model"], tokenizer=data.tokenizer, variables=variables, metadata=metadata
-        )
+        if leading:
+            save_archive(
+                workdir / name,
+                model=settings["model"],
+                tokenizer=data.tokenizer,
+                variables=variables,
+                metadata=metadata,
+            )
 
     # Steps, with an evaluation and a checkpoint now and then.
     train_step = make_train_step(
@@ -175,6 +196,8 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
         loss_reduction=config.loss_reduction,
         average_decay=average_decay,
         trainable=trainable,
+        accumulate=config.accumulate,
+        shardings=shardings,
     )
     predict = jax.jit(task.predict)
     if source is not None and data.eval:
@@ -190,11 +213,12 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
     board = Board(workdir, step=step)
     listen = Listener(task, predict, tokenizer=data.tokenizer, put=put)
     watch = Watch(board, data.eval, listen, histograms=config.histograms)
+    agreed, stopping = Agreement(mesh), 0
     heard: dict[str, dict[int, str]] | None = None
     with Interrupt() as interrupted, contextlib.ExitStack() as opened:
         for resource in (checkpoints, progress, profile, board):
             opened.callback(resource.close)
-        while step < config.steps and not interrupted:
+        while step < config.steps and not stopping:
             batch = next(batches)
             flops = partial(step_flops, train_step, state, batch, config.seed)
             progress.starting(batch, sample_rate=task.sample_rate, flops=flops)
@@ -203,6 +227,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
             progress.finished(metrics)
             step += 1
             skips.watch(step, batch.index, metrics)
+            stopping = agreed(interrupted.signal or 0)
 
             score = None
             evaluates = step % config.eval_every == 0 or step == config.steps
@@ -223,7 +248,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
                 samples, elapsed = watch.samples(heard), in_minutes(time.perf_counter() - started)
                 progress.line(f"step {step}: loss {summary['loss']:.3f}{wer}, {progress.speed}, {elapsed}{samples}")
                 progress.show(wer="-" if score is None else f"{score:.2%}")
-            if evaluates or interrupted or step % config.checkpoint_every == 0:
+            if evaluates or stopping or step % config.checkpoint_every == 0:
                 skips.look()
                 record["seconds"] = time.perf_counter() - started
                 checkpoints.save(step, state, record=record, score=score)
@@ -232,10 +257,11 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
         progress.summary()
         save_model("last.jaxspeech")
 
-    if interrupted:
+    if stopping:
+        interrupted.signal = signal.Signals(stopping)  # perhaps another process's
         print(f"Stopped after step {step} of {config.steps}. To go on: python {shlex.join(sys.argv)}")
         return interrupted.exit_code
-    if heard is not None:
+    if heard is not None and leading:
         facts = {
             **{f"WER on {name}": f"{rate:.2%}" for name, rate in record["wer"].items()},
             "best step": f"{record['best_step']} of {step}",
@@ -248,14 +274,13 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
     return 0
 
 
-def load(
-    config: ConfigDict, workdir: Path, *, source: Archive | None, data_shards: int, resuming: bool
-) -> tuple[Data, Task]:
+def load(config: ConfigDict, workdir: Path, mesh: Mesh, *, source: Archive | None, resuming: bool) -> tuple[Data, Task]:
     """Manifests -> tokenizer -> task -> batches. Fills in config.model.decoder.vocab_size."""
     if config.data.prepare:
         if config.data.prepare not in PREPARE:
             raise ConfigError(f"data.prepare: {config.data.prepare}{did_you_mean(config.data.prepare, PREPARE)}")
-        made = PREPARE[config.data.prepare](workdir / "data")
+        with leader_first("corpus"):
+            made = PREPARE[config.data.prepare](workdir / "data")
         config.data.train, config.data.eval = (str(made["train"]),), {"dev": str(made["dev"])}
     fields = config.data.to_dict()
     limits = {"min_seconds": fields["min_seconds"], "max_seconds": fields["max_seconds"]}
@@ -263,35 +288,46 @@ def load(
         fields["train"], **limits, temperature=fields["temperature"], problems=Problems(report=tqdm.write)
     )
 
-    tokenizer = get_tokenizer(config.tokenizer, manifest, workdir / "tokenizer", source=source, resuming=resuming)
+    with leader_first("tokenizer"):
+        made = resuming or not is_leader()
+        tokenizer = get_tokenizer(config.tokenizer, manifest, workdir / "tokenizer", source=source, made=made)
     config.model.decoder.vocab_size = tokenizer.vocab_size
     task = build(config.model.to_dict())
 
+    part, parts = process_share(mesh)
+    shards = mesh.shape["data"]
     shared = {
         "sample_rate": task.sample_rate,
         "buckets": fields["buckets"],
         "batch_seconds": fields["batch_seconds"],
         "channel": fields["channel"],
         "num_threads": fields["num_threads"],
-        "data_shards": data_shards,
+        "process_index": part,
+        "process_count": parts,
     }
     augment = parse_augment(config.augment.to_dict())
     train = TrainingData(
-        manifest, tokenizer, batch_size=fields["batch_size"], seed=fields["seed"], augment=augment, **shared
+        manifest,
+        tokenizer,
+        batch_size=fields["batch_size"],
+        seed=fields["seed"],
+        augment=augment,
+        data_shards=shards * config.accumulate,
+        **shared,
     )
     evals, sets = {}, {}
     for name, path in fields["eval"].items():
         spoken = Manifest(path, problems=Problems(report=tqdm.write))
         sets[name] = identity(spoken)
-        evals[name] = EvaluationData(spoken, batch_size=fields["eval_batch_size"], **shared)
+        evals[name] = EvaluationData(spoken, batch_size=fields["eval_batch_size"], data_shards=shards, **shared)
     return Data(tokenizer, train, evals, sets), task
 
 
 def get_tokenizer(
-    config: ConfigDict, manifest: Manifest, folder: Path, *, source: Archive | None, resuming: bool
+    config: ConfigDict, manifest: Manifest, folder: Path, *, source: Archive | None, made: bool
 ) -> Tokenizer:
-    """The run's own in `folder`, once there is a checkpoint; before, what config.tokenizer says, often a new one."""
-    if resuming:
+    """The run's own in `folder`, once it is made; before, what config.tokenizer says, often a new one."""
+    if made:
         return read_tokenizer(folder)
     if config.type == "model":
         if source is None:
@@ -374,16 +410,20 @@ def main(argv: list[str]) -> int:
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         enable_compilation_cache()
-        return train(FLAGS.config, workdir, profile_steps=FLAGS.profile)
+        place = find_place(
+            coordinator=FLAGS.coordinator, num_processes=FLAGS.num_processes, process_id=FLAGS.process_id
+        )
+        with watched(join(place) if place else ""), only_leader_prints():
+            return train(FLAGS.config, workdir, profile_steps=FLAGS.profile)
     except SpeechError as error:
-        return fail(str(error))
+        return leave(fail(str(error)))
     except OSError as error:
         if error.filename is None:
             raise
-        return fail(f"{error.filename}: {error.strerror}")
+        return leave(fail(f"{error.filename}: {error.strerror}"))
     except KeyboardInterrupt:
         fail("stopped outside a step; started again, it goes on from the last checkpoint, if there is one")
-        return 128 + signal.SIGINT
+        return leave(128 + signal.SIGINT)
 
 
 def parse_flags(argv: list[str]) -> list[str]:

@@ -17,7 +17,11 @@ def base_config() -> ConfigDict:
             "histograms": False,  # of all parameters, for TensorBoard, at each evaluation
             "loss_reduction": "mean_batch",  # or mean_volume, mean, sum: see training/step.py
             "average_decay": 0.0,  # above 0, the moving average of the parameters is evaluated and saved
-            "mesh": {},
+            # All devices, -1 as many as there are; how the state is split over them, and in how many parts a batch goes
+            # through a step: see training/sharding.py and accumulation.py.
+            "mesh": {"data": -1, "model": 1},
+            "sharding": "replicated",  # or fsdp, tensor, fsdp_tensor, or a table of rules
+            "accumulate": 1,
             # A trained model to start from: a .jaxspeech or .nemo file, or a name on the Hub; see docs/fine-tuning.md.
             "init_from": "",
             "init": {"include": (), "exclude": (), "wer_tolerance": 0.002},

@@ -12,14 +12,20 @@ import tensorboardX
 from tensorboardX.proto import summary_pb2
 
 from jaxspeech.training.parameters import path_name
+from jaxspeech.training.processes import gather, is_leader
 
 
 class Board:
-    """Writes to `folder`/tensorboard and `folder`/history.jsonl; what was written after `step` is forgotten."""
+    """Writes to `folder`/tensorboard and `folder`/history.jsonl; what was written after `step` is forgotten.
+
+    Of several processes the leader alone writes; all of them call the same methods.
+    """
 
     def __init__(self, folder: Path, *, step: int):
-        self._writer = tensorboardX.SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+        self._writer = tensorboardX.SummaryWriter(str(folder / "tensorboard"), purge_step=step, write_to_disk=is_leader())
         self._path = folder / "history.jsonl"
+        if not is_leader():
+            return
         kept = [entry for entry in self.history if entry["step"] <= step]
         temporary = self._path.with_name(self._path.name + ".part")
         temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
@@ -39,6 +45,8 @@ class Board:
         return entries
 
     def scalars(self, group: str, values: Mapping[str, float], step: int) -> None:
+        if not is_leader():
+            return
         named = {f"{group}/{name}": float(value) for name, value in values.items()}
         for name, value in named.items():
             self._writer.add_scalar(name, value, step)
@@ -48,7 +56,7 @@ class Board:
     def histograms(self, group: str, tree: Any, step: int) -> None:
         """One histogram for each array of a tree of parameters."""
         for path, array in jax.tree_util.tree_leaves_with_path(tree):
-            values = np.asarray(jax.device_get(array), np.float32)
+            values = np.asarray(gather(array), np.float32)
             if np.isfinite(values).all():
                 self._writer.add_histogram(f"{group}/{path_name(path)}", values, step)
 

@@ -22,6 +22,7 @@ from orbax.checkpoint import v1 as ocp
 
 from jaxspeech.errors import CheckpointError
 from jaxspeech.training.fingerprint import fingerprint
+from jaxspeech.training.processes import is_leader, leader_first
 from jaxspeech.training.same_run import check_same_arrays, shapes_by_path
 
 # Orbax logs the traceback of an error in every thread that it passes; it reaches us as an exception anyway.
@@ -61,7 +62,7 @@ class Checkpoints:
         self._keep = _Keep(keep_last, keep_best, self._read_scores())
         with self._one_line("keep checkpoints"):
             # What a killed process left half written. Orbax could remove it too, but in a thread that outlives us.
-            for half in self.folder.glob("*.orbax-checkpoint-tmp"):
+            for half in self.folder.glob("*.orbax-checkpoint-tmp") if is_leader() else ():
                 shutil.rmtree(half)
             policy: Any = self._keep
             self._checkpointer = ocp.training.Checkpointer(str(self.folder), preservation_policy=policy)
@@ -97,7 +98,8 @@ class Checkpoints:
         with self._one_line(f"save step {step}"):
             if score is not None:
                 self._keep.scores[step] = score
-                self._write_scores()
+                if is_leader():
+                    self._write_scores()
             self._checkpointer.save_checkpointables_async(
                 step, {"state": state}, force=True, custom_metadata={**record, CHECKS: checks}
             )
@@ -171,8 +173,10 @@ class Checkpoints:
         folder = self.folder / str(step)
         name = f"{step}.damaged"
         with self._one_line(f"set aside step {step}"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-            os.replace(folder, self.folder / name)
+            with leader_first(name):
+                if is_leader():
+                    shutil.rmtree(self.folder / name, ignore_errors=True)
+                    os.replace(folder, self.folder / name)
             self._checkpointer.reload()
         before = "there is none before it" if self.latest is None else f"going back to step {self.latest}"
         self._report(f"{folder} cannot be read ({reason}): set aside as {name}; {before}")

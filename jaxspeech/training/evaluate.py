@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
-import numpy as np
 
+from jaxspeech.training.processes import gather
 from jaxspeech.types import Batch, Variables
 
 
@@ -22,19 +22,20 @@ def predict_all(
       predict: (variables, batch) -> Tokens; give it jitted.
       variables: the model's.
       batches: of NumPy arrays.
-      put: moves a batch to the devices.
+      put: moves a batch to the devices; of several processes, each its own rows. All of them get all predictions.
     """
     tokens: dict[int, list[int]] = {}
 
     def collect(batch: Batch, found: Any) -> None:
-        ids, counts = np.asarray(found.ids), np.asarray(found.num_tokens)
-        for row, index in enumerate(np.asarray(batch.index)):
+        ids, counts, indices = gather((found.ids, found.num_tokens, batch.index))
+        for row, index in enumerate(indices):
             if index >= 0:
                 tokens[int(index)] = ids[row, : counts[row]].tolist()
 
     running = None
     for batch in batches:
-        started = (batch, predict(variables, put(batch)))
+        placed = put(batch)
+        started = (placed, predict(variables, placed))
         if running is not None:
             collect(*running)  # while the devices work on the batch just started
         running = started

@@ -3,22 +3,55 @@
 Batches are split over `data`. Each leaf of the state takes the PartitionSpec of the first rule whose regular
 expression is found in its path, such as "variables/params/encoder/layers/conv/kernel" or
 "opt_state/1/mu/encoder/layers/conv/kernel": a rule on the end of a path places a parameter and its moments alike.
+
+A spec speaks of a leaf's last axes, so one rule serves a layer and a stack of layers, [L, ...], and an axis that its
+devices do not divide stays whole.
+
+    replicated    every device holds everything
+    fsdp          parameters and moments split over `data`; each layer's weights are gathered as it is computed
+    tensor        products split over `model`: the first of a pair by its outputs, the second by its inputs
+    fsdp_tensor   both
 """
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import jax
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxspeech.errors import ConfigError
+from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.training.parameters import path_name
 from jaxspeech.types import Batch
 
 Rules = Sequence[tuple[str, P]]
+# Everything that can be split, over both axes; the first match decides.
+RULES: Rules = [
+    (r"batch_stats/", P()),
+    # Megatron's pairs (Shoeybi et al., 2019): what lies between the two products is split, and needs no exchange.
+    (r"(up|query|key|value|position|pointwise_in)/kernel$", P("data", "model")),
+    (r"(down|attention/out|pointwise_out)/kernel$", P("model", "data")),
+    (r"(up|query|key|value|pointwise_in|depthwise|convolution/norm)/(bias|scale)$", P("model")),
+    (r"bias_[uv]$", P("model", "data")),
+    (r"(depthwise)/kernel$", P("model")),
+    # The joint's logits, the largest array of a transducer, by its outputs: V + 1 is what `model` has to divide.
+    (r"joint/out/kernel$", P("data", "model")),
+    (r"joint/out/bias$", P("model")),
+    (r"(hidden|input)_\d+/kernel$", P("data", "model")),
+    (r"conv_\d+/kernel$", P("data")),
+    (r"(kernel|table)$", P("data", None)),
+    (r".*", P("data")),
+]
 REPLICATED: Rules = [(r".*", P())]
+# The axes over which a state is split.
+SHARDINGS: dict[str, tuple[str, ...]] = {
+    "replicated": (),
+    "fsdp": ("data",),
+    "tensor": ("model",),
+    "fsdp_tensor": ("data", "model"),
+}
 
 
 def make_mesh(*, data: int = -1, model: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
@@ -35,7 +68,28 @@ def make_mesh(*, data: int = -1, model: int = 1, devices: Sequence[Any] | None =
     return jax.make_mesh((data, model), ("data", "model"), axis_types=(AxisType.Auto,) * 2, devices=devices)
 
 
-def state_shardings(state: Any, mesh: Mesh, rules: Rules = REPLICATED) -> Any:
+def make_rules(sharding: str | Sequence[Sequence[Any]]) -> Rules:
+    """The rules that `config.sharding` means.
+
+    Args:
+      sharding: a key of SHARDINGS, or a table of one's own: (regular expression, (axis or None, ...)) pairs.
+
+    Raises:
+      ConfigError: an unknown name or axis.
+    """
+    if not isinstance(sharding, str):
+        table = [(pattern, P(*axes)) for pattern, axes in sharding]
+        for axis in (axis for _, spec in table for axis in spec if axis is not None):
+            if axis not in ("data", "model"):
+                raise ConfigError(f'sharding: the mesh has no axis "{axis}"; it has data and model')
+        return table
+    if sharding not in SHARDINGS:
+        raise ConfigError(f'sharding "{sharding}" is unknown{did_you_mean(sharding, SHARDINGS)}')
+    kept = SHARDINGS[sharding]
+    return [(pattern, P(*(axis if axis in kept else None for axis in spec))) for pattern, spec in RULES]
+
+
+def state_shardings(state: Any, mesh: Mesh | AbstractMesh, rules: Rules = REPLICATED) -> Any:
     """A NamedSharding for every leaf of `state` (arrays, or their shapes as jax.eval_shape gives them).
 
     Raises:
@@ -45,13 +99,45 @@ def state_shardings(state: Any, mesh: Mesh, rules: Rules = REPLICATED) -> Any:
     def place(path: Any, leaf: Any) -> NamedSharding:
         for pattern, spec in rules:
             if re.search(pattern, path_name(path)):
-                return NamedSharding(mesh, spec)
+                return NamedSharding(mesh, fit(spec, leaf.shape, mesh))
         raise ConfigError(f"no sharding rule covers {path_name(path)} {leaf.shape}; end the table with (r'.*', P())")
 
     return jax.tree_util.tree_map_with_path(place, state)
 
 
+def fit(spec: P, shape: tuple[int, ...], mesh: Mesh | AbstractMesh) -> P:
+    """`spec` for the last axes of `shape`, without what cannot be split evenly."""
+    axes = [None] * (len(shape) - len(spec)) + list(spec)[max(len(spec) - len(shape), 0) :]
+    return P(*(a if a and size % mesh.shape[a] == 0 else None for a, size in zip(axes, shape, strict=True)))
+
+
 def put_batch(batch: Batch, mesh: Mesh) -> Batch:
     """This process's rows of a NumPy batch, on its devices, split over `data`. Returns before the copy is done."""
     sharding = NamedSharding(mesh, P("data"))
-    return Batch(*(jax.make_array_from_process_local_data(sharding, array) for array in batch))
+    _, count = process_share(mesh)
+
+    def put(rows: Any) -> jax.Array:
+        return jax.make_array_from_process_local_data(sharding, rows, (len(rows) * count, *rows.shape[1:]))
+
+    return Batch(*(put(array) for array in batch))
+
+
+def process_share(mesh: Mesh) -> tuple[int, int]:
+    """(i, n): this process's devices hold part i of the n equal parts of a batch; n is 1 where each holds all of it.
+
+    Raises:
+      ConfigError: its devices do not lie side by side on `data`.
+    """
+    shards = mesh.shape["data"]
+    places = NamedSharding(mesh, P("data")).addressable_devices_indices_map((shards,)).values()
+    mine = sorted({place[0].indices(shards)[0] for place in places if place is not None})
+    first, size = mine[0], len(mine)
+    if mine != list(range(first, first + size)) or shards % size or first % size:
+        raise ConfigError(f"mesh: a process has parts {mine} of {shards}; choose `model` so that they are side by side")
+    return first // size, shards // size
+
+
+def bytes_per_device(shapes: Any, shardings: Any) -> int:
+    """What one device holds of arrays of these shapes."""
+    sizes = jax.tree.map(lambda x, s: math.prod(s.shard_shape(x.shape)) * x.dtype.itemsize, shapes, shardings)
+    return sum(jax.tree.leaves(sizes))

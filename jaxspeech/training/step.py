@@ -15,16 +15,16 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
 
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.training.accumulation import add_up, micro_batches
 from jaxspeech.training.parameters import Choice, hold
+from jaxspeech.training.reduction import REDUCTIONS, Sums, sum_losses
 from jaxspeech.training.schedules import Schedule
 from jaxspeech.training.state import TrainState
 from jaxspeech.types import Batch, Variables
 
 Metrics = dict[str, Any]
-REDUCTIONS = ("mean_batch", "mean_volume", "mean", "sum")
 
 
 @runtime_checkable
@@ -37,25 +37,6 @@ class Trainable(Protocol):
     def sample_rate(self) -> int: ...
 
 
-def reduce_losses(
-    losses: Float[Array, " B"], batch: Batch, *, reduction: str
-) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """The batch's loss over its usable rows, with what was counted.
-
-    Filler rows (index < 0) count nowhere. A row with an infinite loss has no alignment (more labels than frames): it
-    is left out, with a zero gradient, and counted as infeasible. A batch without a usable row has the loss 0.
-    """
-    real = batch.index >= 0
-    infeasible = real & jnp.isposinf(losses)
-    usable = real & ~infeasible
-    rows, labels = jnp.sum(usable), jnp.sum(jnp.where(usable, batch.num_labels, 0))
-    share = jnp.maximum(batch.num_labels, 1) if reduction == "mean" else 1
-    total = jnp.sum(jnp.where(usable, losses / share, 0.0))
-    weight = {"mean_batch": rows, "mean_volume": labels, "mean": rows, "sum": 1}[reduction]
-    counts = {"examples": jnp.sum(real), "infeasible": jnp.sum(infeasible)}
-    return total / jnp.maximum(weight, 1), counts
-
-
 def make_train_step(
     task: Trainable,
     optimizer: optax.GradientTransformation,
@@ -64,6 +45,8 @@ def make_train_step(
     loss_reduction: str = "mean_batch",
     average_decay: float = 0.0,
     trainable: Choice | None = None,
+    accumulate: int = 1,
+    shardings: TrainState | None = None,
 ) -> Callable[[TrainState, Batch, Any], tuple[TrainState, Metrics]]:
     """The jitted step. It gives the old state's buffers away: do not use them afterwards.
 
@@ -75,6 +58,8 @@ def make_train_step(
       average_decay: the moving average of the parameters keeps this share of itself, at first min(this, (1 + n) /
         (10 + n)) after n updates (0: the state has no average).
       trainable: which parameters are trained, as the optimizer was told; None is all.
+      accumulate: micro-batches, one after the other, of a batch; it has a multiple of so many rows.
+      shardings: of the state, which the new one keeps, and its gradients too.
 
     Returns:
       (state, batch, seed) -> (state, metrics). Metrics are scalars: loss, grad_norm (before clipping), learning_rate,
@@ -87,12 +72,24 @@ def make_train_step(
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         params = state.variables["params"]
 
-        def batch_loss(params: Any) -> tuple[Any, Any]:
-            losses, updates = task.loss({**state.variables, "params": hold(params, trainable)}, batch, key)
-            loss, counts = reduce_losses(losses, batch, reduction=loss_reduction)
-            return loss, (updates, counts)
+        def summed(params: Any, stats: Variables, batch: Batch, key: Any) -> tuple[Any, Any]:
+            losses, updates = task.loss({**stats, "params": hold(params, trainable)}, batch, key)
+            sums = sum_losses(losses, batch, reduction=loss_reduction)
+            return sums.losses, (sums, updates)
 
-        (loss, (updates, counts)), grads = jax.value_and_grad(batch_loss, has_aux=True)(params)
+        def gradient(stats: Variables, batch: Batch, key: Any) -> tuple[Any, Sums, Variables]:
+            grads, (sums, updates) = jax.grad(summed, has_aux=True)(params, stats, batch, key)
+            if shardings is not None:
+                grads = jax.lax.with_sharding_constraint(grads, shardings.variables["params"])
+            return grads, sums, {**stats, **updates}
+
+        stats = {name: value for name, value in state.variables.items() if name != "params"}
+        if accumulate == 1:
+            grads, sums, stats = gradient(stats, batch, key)
+        else:
+            grads, sums, stats = add_up(gradient, stats, micro_batches(batch, accumulate), key)
+        weight = sums.weight(loss_reduction)
+        loss, grads = sums.losses / weight, jax.tree.map(lambda g: g / weight, grads)
         grad_norm = optax.tree.norm(grads)
         finite = jnp.isfinite(grad_norm)
 
@@ -109,7 +106,7 @@ def make_train_step(
         new = TrainState(
             step=state.step + 1,
             skipped=state.skipped,
-            variables={**state.variables, **updates, "params": changed},
+            variables={**stats, "params": changed},
             opt_state=opt_state,
             average=average,
         )
@@ -123,8 +120,9 @@ def make_train_step(
             "learning_rate": schedule(state.step - state.skipped),
             "skipped": 1 - finite.astype(jnp.int32),
             "audio_seconds": jnp.sum(jnp.where(real, batch.num_samples, 0) / task.sample_rate),
-            **counts,
+            "examples": sums.examples,
+            "infeasible": sums.infeasible,
         }
         return new, metrics
 
-    return jax.jit(train_step, donate_argnums=0)
+    return jax.jit(train_step, donate_argnums=0, out_shardings=None if shardings is None else (shardings, None))

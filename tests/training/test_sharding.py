@@ -10,49 +10,47 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.training.sharding import make_mesh, state_shardings
+from jaxspeech.training.sharding import bytes_per_device, fit, make_mesh, make_rules, state_shardings
 
 SCRIPT = """
-import jax, numpy as np
-from jax.sharding import PartitionSpec as P
-from jaxspeech.training.optimizer import adamw
-from jaxspeech.training.sharding import REPLICATED, make_mesh, put_batch, state_shardings
-from jaxspeech.training.state import init_state
-from jaxspeech.training.step import make_train_step
-from tests.training.toy import ToyTask, toy_batch
-
-task, optimizer = ToyTask(noise=0.1), adamw(0.1, clip_norm=1.0)
-
-def train(mesh, rules):
-    make_state = lambda key: init_state(task.init(key), optimizer)
-    key = jax.random.key(0)
-    shardings = state_shardings(jax.eval_shape(make_state, key), mesh, rules)
-    state = jax.jit(make_state, out_shardings=shardings)(key)
-    step = make_train_step(task, optimizer, schedule=lambda step: 0.1)
-    losses = []
-    for i in range(5):
-        batch = put_batch(toy_batch(i), mesh)
-        assert len(batch.samples.sharding.device_set) == mesh.size
-        state, metrics = step(state, batch, 0)
-        losses.append(metrics["loss"])
-    moment = [x for p, x in jax.tree_util.tree_leaves_with_path(state.opt_state) if "kernel" in str(p)][0]
-    return np.array(losses), state.variables["params"]["dense"]["kernel"], moment
+import jax, jax.numpy as jnp, numpy as np
+from jax.sharding import NamedSharding, PartitionSpec as P
+from jaxspeech.nn.normalization import BatchNorm
+from jaxspeech.training.sharding import make_mesh
+from tests.training.topologies import train
 
 assert jax.device_count() == 8
-one = train(make_mesh(devices=jax.devices()[:1]), REPLICATED)
-eight = train(make_mesh(), REPLICATED)
-split = train(make_mesh(data=2, model=4), [(r"dense/kernel$", P("model")), (r".*", P())])
-for other in (eight, split):
-    np.testing.assert_allclose(other[0], one[0], rtol=1e-5)
-    np.testing.assert_allclose(other[1], one[1], rtol=1e-4, atol=1e-6)
-assert not split[1].sharding.is_fully_replicated and not split[2].sharding.is_fully_replicated
+one, kernel = train(5, devices=1)
+for other in (
+    {},
+    {"sharding": "fsdp"},
+    {"accumulate": 2},
+    {"mesh": {"data": 2, "model": 4}, "sharding": [["dense/kernel$", ["model"]], [".*", []]]},
+):
+    losses, variables = train(5, **other)
+    if "accumulate" not in other:  # whose noise is drawn for each part
+        np.testing.assert_allclose(losses, one, rtol=1e-5)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), variables, kernel)
+
+# Batch normalisation over the whole batch, whoever holds its rows.
+x = np.random.default_rng(0).standard_normal((8, 3, 4)).astype(np.float32) + np.arange(8)[:, None, None]
+split = jax.device_put(x, NamedSharding(make_mesh(), P("data")))
+norm = BatchNorm(momentum=1.0)
+variables = norm.init(jax.random.key(0), x, jnp.ones((8, 3), bool))
+mask = jnp.ones((8, 3), bool)
+_, updates = jax.jit(lambda x: norm.apply(variables, x, mask, train=True, mutable=["batch_stats"]))(split)
+np.testing.assert_allclose(updates["batch_stats"]["mean"], x.mean((0, 1)), rtol=1e-5)
+np.testing.assert_allclose(updates["batch_stats"]["var"], x.var((0, 1), ddof=1), rtol=1e-5)
 print("equal")
 """
 
 
 def test_eight_devices_equal_one():
     root = Path(__file__).resolve().parents[2]
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0",
+        "JAX_PLATFORMS": "cpu",
+    }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=root,
@@ -77,3 +75,46 @@ def test_the_first_rule_wins_and_a_gap_is_named():
     assert placed["a"]["kernel"].spec == P("model") and placed["b"].spec == P()
     with pytest.raises(ConfigError, match="no sharding rule covers b"):
         state_shardings(tree, mesh, [("kernel", P())])
+
+
+def abstract_mesh(data, model):
+    return jax.sharding.AbstractMesh((data, model), ("data", "model"))
+
+
+def test_specs_speak_of_the_last_axes_and_what_does_not_divide_stays_whole():
+    mesh = abstract_mesh(4, 2)
+    assert fit(P("data", "model"), (17, 512, 2048), mesh) == P(None, "data", "model")
+    assert fit(P("data", "model"), (512, 1025), mesh) == P("data", None)
+    assert fit(P("data"), (), mesh) == P() and fit(P("model", "data"), (8,), mesh) == P("data")
+
+
+@pytest.mark.parametrize(
+    ("name", "up", "down", "bias", "mean"),
+    [
+        ("replicated", P(None, None, None), P(None, None, None), P(None, None), P(None, None)),
+        ("fsdp", P(None, "data", None), P(None, None, "data"), P(None, "data"), P(None, None)),
+        ("tensor", P(None, None, "model"), P(None, "model", None), P(None, None), P(None, None)),
+        ("fsdp_tensor", P(None, "data", "model"), P(None, "model", "data"), P(None, "data"), P(None, None)),
+    ],
+)
+def test_each_sharding_splits_what_its_name_says(name, up, down, bias, mean):
+    shapes = {
+        "params/layers/ff_in/up/kernel": ((2, 8, 32), up),
+        "opt_state/1/mu/layers/ff_in/down/kernel": ((2, 32, 8), down),
+        "params/layers/ff_in/down/bias": ((2, 8), bias),
+        "batch_stats/layers/norm/mean": ((2, 8), mean),
+    }
+    tree = {path: jax.ShapeDtypeStruct(shape, "float32") for path, (shape, _) in shapes.items()}
+    placed = state_shardings(tree, abstract_mesh(2, 2), make_rules(name))
+    assert {path: s.spec for path, s in placed.items()} == {path: spec for path, (_, spec) in shapes.items()}
+    # A quarter of the large ones at most where both axes split, and half where one does.
+    split = {"replicated": 1, "fsdp": 2, "tensor": 2, "fsdp_tensor": 4}[name]
+    kernels = [{path: x[path] for path in list(shapes)[:2]} for x in (tree, placed)]
+    assert bytes_per_device(*kernels) == 2 * 2 * 8 * 32 * 4 // split
+
+
+def test_a_wrong_sharding_is_named():
+    with pytest.raises(ConfigError, match='"fsdb" is unknown; did you mean "fsdp"'):
+        make_rules("fsdb")
+    with pytest.raises(ConfigError, match='no axis "modle"'):
+        make_rules([[".*", ["modle"]]])

@@ -9,6 +9,7 @@ import pytest
 from jaxspeech.errors import ConfigError
 from jaxspeech.training.state import averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
+from jaxspeech.types import Batch
 from tests.training.toy import SAMPLES, ToyTask, toy_batch
 
 RATE = 0.1
@@ -112,3 +113,28 @@ def test_the_average_follows_the_parameters(updates, decay):
 def test_an_unknown_reduction_is_named():
     with pytest.raises(ConfigError, match='did you mean "mean_batch"'):
         stepper(ToyTask(), loss_reduction="mean_batches")
+
+
+@pytest.mark.parametrize("reduction", ["mean_volume", "sum"])
+def test_micro_batches_add_up_to_the_batch(reduction):
+    batch = toy_batch(1)
+    batch.index[-2:] = -1
+    batch.num_labels[0] = SAMPLES + 1  # infeasible: the halves have two and three usable rows
+    task = ToyTask()
+    whole, expected = stepper(task, loss_reduction=reduction)(start(task), batch, 0)
+    parts, metrics = stepper(task, loss_reduction=reduction, accumulate=2)(start(task), batch, 0)
+    for name in expected:
+        np.testing.assert_allclose(metrics[name], expected[name], rtol=1e-6, err_msg=name)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), parts.variables["params"], whole.variables["params"]
+    )
+    assert parts.variables["batch_stats"]["seen"] == 2  # each micro-batch moved the running statistics
+
+
+def test_micro_batches_draw_noise_of_their_own():
+    task = ToyTask(noise=1.0)
+    batch = toy_batch(1)
+    twice = Batch(*(np.repeat(x[:4], 2, axis=0) for x in batch))  # the two halves are equal
+    _, one = stepper(task)(start(task), Batch(*(x[:4] for x in batch)), 0)
+    _, both = stepper(task, accumulate=2)(start(task), twice, 0)
+    assert both["loss"] != one["loss"]

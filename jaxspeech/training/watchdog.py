@@ -1,0 +1,131 @@
+"""Ends all processes of a run, each with one clear line, within a minute after one of them is lost.
+
+JAX notices a lost process too, but after a longer while, and then ends the others with pages of its own.
+
+Process 0 listens; every other process holds a connection to it. Both ends say "alive" every few seconds and "done" when
+they finish. A connection that closes or falls silent before "done" is a lost process; process 0 tells the others.
+"""
+
+import contextlib
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from jaxspeech.errors import SpeechError
+
+BEAT, SILENCE = 5.0, 40.0  # seconds between signs of life, and without any
+GRACE = SILENCE + BEAT
+EXIT_LOST = 75  # sysexits' EX_TEMPFAIL: to be tried again
+
+
+@contextlib.contextmanager
+def watched(coordinator: str) -> Iterator[None]:
+    """What is inside ends, with the whole process, when another process of the run is lost.
+
+    Args:
+      coordinator: HOST:PORT of `jax.distributed`; the watchdog takes a port of its own on that host.
+    """
+    if jax.process_count() == 1:
+        yield
+        return
+    watchdog = Watchdog(coordinator.rpartition(":")[0].strip("[]"))
+    try:
+        yield
+        watchdog.say_done()
+    except (SpeechError, OSError, KeyboardInterrupt):
+        raise  # ours: the others learn of it by the end of this process
+    except Exception:
+        # A lost process fails the others' collectives: the watchdog then tells who it was, and does not return.
+        time.sleep(2 * BEAT)
+        raise
+    finally:
+        watchdog.close()
+
+
+class Watchdog:
+    """The connections of one process, and a thread for each that listens."""
+
+    def __init__(self, host: str, *, end: Callable[[int], None] | None = None):
+        self._me, self._count = jax.process_index(), jax.process_count()
+        self._end = end or self._exit
+        self._peers: dict[int, socket.socket] = {}
+        self._done: set[int] = set()
+        self._closed = False
+        self._connect(host)
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def say_done(self) -> None:
+        """Before this process ends as it should."""
+        self._say("done")
+
+    def close(self) -> None:
+        self._closed = True
+        for peer in self._peers.values():
+            # Not close: its thread still reads.
+            with contextlib.suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
+
+    def _connect(self, host: str) -> None:
+        address = socket.gethostbyname(host)
+        if self._me == 0:
+            server = socket.create_server(("127.0.0.1" if address.startswith("127.") else "", 0))
+            invitation = np.array([server.getsockname()[1], secrets.randbits(31)], np.int32)
+            multihost_utils.broadcast_one_to_all(invitation)
+            while len(self._peers) < self._count - 1:
+                peer, _ = server.accept()
+                peer.settimeout(SILENCE)
+                reader = peer.makefile("r")
+                secret, _, number = reader.readline().partition(" ")
+                if secret == str(invitation[1]):  # not a stranger
+                    self._listen(int(number), peer, reader)
+            server.close()
+        else:
+            port, secret = (int(x) for x in multihost_utils.broadcast_one_to_all(np.zeros(2, np.int32)))
+            peer = socket.create_connection((address, port), timeout=SILENCE)
+            peer.sendall(f"{secret} {self._me}\n".encode())
+            self._listen(0, peer, peer.makefile("r"))
+
+    def _listen(self, number: int, peer: socket.socket, reader) -> None:
+        self._peers[number] = peer
+        threading.Thread(target=self._read, args=(number, reader), daemon=True).start()
+
+    def _read(self, number: int, reader) -> None:
+        lost = number
+        with contextlib.suppress(OSError):  # silence; or the connection broke
+            for line in reader:
+                word, _, rest = line.strip().partition(" ")
+                if word == "done":
+                    self._done.add(number)
+                if word == "lost":
+                    lost = int(rest)
+                    break
+        if not self._closed and (lost != number or number not in self._done):
+            self._say(f"lost {lost}")
+            self._end(lost)
+
+    def _beat(self) -> None:
+        while not self._closed:
+            self._say("alive")
+            time.sleep(BEAT)
+
+    def _say(self, word: str) -> None:
+        for peer in list(self._peers.values()):
+            with contextlib.suppress(OSError):  # its listener notices
+                peer.sendall(f"{word}\n".encode())
+
+    def _exit(self, lost: int) -> None:
+        script = os.path.basename(sys.argv[0])
+        line = (
+            f"\n{script}: process {lost} of {self._count} is lost, so process {self._me} ends too; "
+            "started again, all go on from the last checkpoint\n"
+        )
+        os.write(sys.stderr.fileno(), line.encode())
+        os._exit(EXIT_LOST)
