@@ -19,6 +19,8 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -95,7 +97,8 @@ def save_archive(
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             tree = Path(folder, "checkpoint")
-            _save_tree(tree, variables)
+            save_tree = _save_tree if jax.process_count() == 1 else _save_tree_alone
+            save_tree(tree, jax.tree.map(np.asarray, variables))
             written = Path(folder, "archive")
             with open(written, "wb") as stream:
                 _write_zip(stream, small, tree, metadata or {})
@@ -149,11 +152,21 @@ def _save_tree(folder: Path, variables: Variables) -> None:
     context.array.saving.use_compression = False
     context.array.saving.storage_options.chunk_byte_size = CHUNK_BYTES
     context.array.saving.ocdbt_target_data_file_size = CHUNK_BYTES
-    # One process saves; the others, where there are any, do not take part.
-    context.multiprocessing.primary_host = jax.process_index()
-    context.multiprocessing.active_processes = {jax.process_index()}
     with context, _quiet("absl"):
-        ocp.save(str(folder.absolute()), jax.tree.map(np.asarray, variables))
+        ocp.save(str(folder.absolute()), variables)
+
+
+def _save_tree_alone(folder: Path, variables: Variables) -> None:
+    """The same for one process among several that train together.
+
+    Orbax would wait for the others. So it is done by a process that has none, and no use for the devices.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn"), _leave_devices_alone) as process:
+        process.submit(_save_tree, folder, variables).result()
+
+
+def _leave_devices_alone() -> None:
+    jax.config.update("jax_platforms", "cpu")
 
 
 @contextlib.contextmanager

@@ -91,6 +91,8 @@ def join(place: Place, *, timeout: int = 300) -> str:
     timeout += 60
     # JAX would catch SIGTERM; the training loop does, and agrees with the others when to stop.
     jax.config.update("jax_enable_preemption_service", False)
+    # On CPUs two programs would run at once, and the exchanges of one process meet those of another program elsewhere.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     if place.coordinator:
         jax.distributed.initialize(
             place.coordinator,

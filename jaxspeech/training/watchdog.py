@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 
 import jax
@@ -20,9 +21,9 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxspeech.errors import SpeechError
+from jaxspeech.training.processes import leave
 
 BEAT, SILENCE = 5.0, 40.0  # seconds between signs of life, and without any
-GRACE = SILENCE + BEAT
 EXIT_LOST = 75  # sysexits' EX_TEMPFAIL: to be tried again
 
 
@@ -43,9 +44,10 @@ def watched(coordinator: str) -> Iterator[None]:
     except (SpeechError, OSError, KeyboardInterrupt):
         raise  # ours: the others learn of it by the end of this process
     except Exception:
-        # A lost process fails the others' collectives: the watchdog then tells who it was, and does not return.
+        # A lost process fails the others' collectives: the watchdog then tells who it was, and ends this process.
         time.sleep(2 * BEAT)
-        raise
+        traceback.print_exc()
+        leave(1)
     finally:
         watchdog.close()
 
