@@ -22,7 +22,9 @@ class Board:
     """
 
     def __init__(self, folder: Path, *, step: int):
-        self._writer = tensorboardX.SummaryWriter(str(folder / "tensorboard"), purge_step=step, write_to_disk=is_leader())
+        self._writer = tensorboardX.SummaryWriter(
+            str(folder / "tensorboard"), purge_step=step, write_to_disk=is_leader()
+        )
         self._path = folder / "history.jsonl"
         if not is_leader():
             return
