@@ -35,6 +35,7 @@ ALLOWED = {
     "changes": BASE | {"archive", "configuration", "tasks", "text"},
     "recognizer": BASE
     | {"archive", "cache", "changes", "configuration", "interop", "inference", "tasks", "text", "audio"},
+    "average": BASE | {"archive", "loading", "text", "training"},
     "align": BASE | {"inference", "loading"},
     "loading": BASE | {"archive", "configuration", "hub", "interop", "recognizer", "tasks"},
 }

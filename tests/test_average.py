@@ -1,0 +1,70 @@
+"""The mean of models and of a run's checkpoints: in float64, of one kind, and one line where it is not."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.archive import load_archive, save_archive
+from jaxspeech.average import main
+from jaxspeech.text.char import CharTokenizer
+from jaxspeech.text.tokenizer import write_tokenizer
+from jaxspeech.training.checkpoint import Checkpoints
+from jaxspeech.training.lora import Lora
+from tests.interop.random_model import random_archive
+from tests.tiny_recipe import get_config
+
+TOKENIZER = CharTokenizer("abc ")
+
+
+def tiny(seed=0, tokenizer=TOKENIZER, **encoder):
+    config = get_config().model.to_dict()
+    return random_archive(config | {"encoder": config["encoder"] | encoder}, tokenizer, seed=seed)
+
+
+def save(archive, path):
+    save_archive(path, **archive._asdict())
+    return str(path)
+
+
+def test_archives(tmp_path):
+    archives = [tiny(seed) for seed in range(3)]
+    paths = [save(archive, tmp_path / f"{i}.jaxspeech") for i, archive in enumerate(archives)]
+    assert main([*paths, f"--output={tmp_path / 'mean.jaxspeech'}"]) == 0
+    mean = load_archive(tmp_path / "mean.jaxspeech")
+    exact = jax.tree.map(lambda *xs: np.mean(np.float64(xs), 0), *(archive.variables for archive in archives))
+    jax.tree.map(lambda x, y: np.testing.assert_array_equal(x, y.astype(np.float32)), mean.variables, exact)
+    assert mean.metadata == {"average_of": paths} and mean.tokenizer.pieces == TOKENIZER.pieces
+
+
+def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path):
+    archive, lora = tiny(), {"rank": 2, "alpha": 4.0, "targets": ["query/kernel$"]}
+    (tmp_path / "config.json").write_text(json.dumps({"model": archive.model, "lora": lora}))
+    write_tokenizer(tmp_path / "tokenizer", TOKENIZER)
+    start = Lora(**lora).init(archive.variables, jax.random.key(0))
+    checkpoints, expected = Checkpoints(tmp_path / "checkpoints"), []
+    for step in (1, 2):
+        average = jax.tree.map(lambda x, step=step: jnp.full(x.shape, float(step)), start["params"])
+        expected.append(Lora(**lora).merge({**start, "params": average}))
+        state = {"step": jnp.int32(step), "variables": start, "average": average, "opt_state": {"mu": jnp.ones(3)}}
+        checkpoints.save(step, state, record={"step": step})
+    checkpoints.close()
+    assert main([str(tmp_path), f"--output={tmp_path / 'mean.jaxspeech'}"]) == 0
+    mean = load_archive(tmp_path / "mean.jaxspeech")
+    jax.tree.map(lambda x, *ys: np.testing.assert_allclose(x, np.mean(ys, 0), rtol=1e-6), mean.variables, *expected)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: tiny(tokenizer=CharTokenizer("abcd")), "another vocabulary"),
+        (lambda: tiny(conv_kernel=5), "convolution/depthwise/kernel is (1, 9, 16) in"),
+    ],
+)
+def test_what_has_no_mean_is_one_line(tmp_path, capsys, other, message):
+    paths = [save(archive, tmp_path / f"{i}.jaxspeech") for i, archive in enumerate((tiny(), other()))]
+    assert main([*paths, f"--output={tmp_path / 'mean.jaxspeech'}"]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and not (tmp_path / "mean.jaxspeech").exists()
