@@ -68,6 +68,7 @@ from jaxspeech.training.initialization import (
 )
 from jaxspeech.training.interrupt import Interrupt
 from jaxspeech.training.lora import LORA, Lora, with_lora
+from jaxspeech.training.memory import FILLED, device_memory, find_batch_seconds, step_need, tell
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.parameters import choose_trainable
 from jaxspeech.training.processes import (
@@ -96,6 +97,7 @@ config_flags.DEFINE_config_file(
     "config", None, "The recipe: configs/x.py or configs/x.py:size (default: the quickstart)."
 )
 flags.DEFINE_string("workdir", None, "Where everything goes; by default runs/ and the name of the recipe.")
+flags.DEFINE_bool("dry_run", False, "Compile the step for each batch shape and say what memory it takes; no step runs.")
 flags.DEFINE_integer("profile", 0, "So many steps are traced, to the workdir's profile/.", lower_bound=0)
 flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0, where several processes train (see docs/scaling.md).")
 flags.DEFINE_integer("num_processes", None, "How many processes train together; SLURM and Open MPI tell it themselves.")
@@ -117,7 +119,7 @@ class Data(NamedTuple):
     sets: dict[str, str]  # the identity of each
 
 
-def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
+def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run: bool = False) -> int:
     """The whole job; returns the exit code of the process."""
     started = time.perf_counter()
     mesh, leading = make_mesh(**config.mesh), is_leader()
@@ -151,15 +153,33 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
     key = jax.random.key(config.seed)
     shapes = jax.eval_shape(init, key, start.arrays)
     shardings = state_shardings(shapes, mesh, make_rules(settings["sharding"]))
+    abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
+    train_step = make_train_step(
+        task,
+        optimizer,
+        schedule=schedule,
+        loss_reduction=config.loss_reduction,
+        average_decay=average_decay,
+        trainable=trainable,
+        accumulate=config.accumulate,
+        shardings=shardings,
+    )
+    if dry_run:
+        if not config.data.batch_seconds:
+            data = resized(data, most_seconds(train_step, abstract, data, task, mesh))
+        return fits(train_step, abstract, data, task, mesh)
     if resuming:
-        abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
         state, saved = checkpoints.restore(
             abstract, check=lambda saved: check_same_model(saved["config"], settings, folder=workdir)
         )
         record = NEW_RECORD | saved
     else:
         record = dict(NEW_RECORD)
+        if not config.data.batch_seconds:
+            record["batch_seconds"] = most_seconds(train_step, abstract, data, task, mesh)
         state = jax.jit(init, out_shardings=shardings)(key, start.arrays)
+    if not config.data.batch_seconds:
+        data = resized(data, record["batch_seconds"])
     record["config"] = settings
     if leading:
         (workdir / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
@@ -189,16 +209,6 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0) -> int:
             )
 
     # Steps, with an evaluation and a checkpoint now and then.
-    train_step = make_train_step(
-        task,
-        optimizer,
-        schedule=schedule,
-        loss_reduction=config.loss_reduction,
-        average_decay=average_decay,
-        trainable=trainable,
-        accumulate=config.accumulate,
-        shardings=shardings,
-    )
     predict = jax.jit(task.predict)
     if source is not None and data.eval:
         record["wer"], _ = evaluate(predict, averaged_variables(state), data, put)
@@ -323,6 +333,32 @@ def load(config: ConfigDict, workdir: Path, mesh: Mesh, *, source: Archive | Non
     return Data(tokenizer, train, evals, sets), task
 
 
+def resized(data: Data, batch_seconds: float) -> Data:
+    """The same data in batches of so many seconds."""
+    evals = {name: part.resized(batch_seconds) for name, part in data.eval.items()}
+    return data._replace(train=data.train.resized(batch_seconds), eval=evals)
+
+
+def most_seconds(train_step: Any, state: Any, data: Data, task: Task, mesh: Mesh) -> float:
+    """The most audio in a batch that fits into the devices' memory, by compiling the step."""
+    found = find_batch_seconds(
+        lambda shape: step_need(train_step, state, shape, mesh=mesh).bytes,
+        data.train.shapes,
+        sample_rate=task.sample_rate,
+        limit=FILLED * device_memory(),
+    )
+    print(f"data.batch_seconds = {found:g}: the most that fits, with the batch_size of the recipe", flush=True)
+    return found
+
+
+def fits(train_step: Any, state: Any, data: Data, task: Task, mesh: Mesh) -> int:
+    """What a dry run says: the memory that a step takes for each shape of a batch; 0 if all fit."""
+    needs = [step_need(train_step, state, shape, mesh=mesh) for shape in data.train.batch_shapes]
+    limit = device_memory()
+    print(tell(needs, limit=limit, sample_rate=task.sample_rate))
+    return 0 if max(need.bytes for need in needs) <= FILLED * limit else 1
+
+
 def get_tokenizer(
     config: ConfigDict, manifest: Manifest, folder: Path, *, source: Archive | None, made: bool
 ) -> Tokenizer:
@@ -414,7 +450,7 @@ def main(argv: list[str]) -> int:
             coordinator=FLAGS.coordinator, num_processes=FLAGS.num_processes, process_id=FLAGS.process_id
         )
         with watched(join(place) if place else ""), only_leader_prints():
-            return train(FLAGS.config, workdir, profile_steps=FLAGS.profile)
+            return train(FLAGS.config, workdir, profile_steps=FLAGS.profile, dry_run=FLAGS.dry_run)
     except SpeechError as error:
         return leave(fail(str(error)))
     except OSError as error:

@@ -39,7 +39,7 @@ def base_config() -> ConfigDict:
                 "min_seconds": 0.1,
                 "max_seconds": 20.0,
                 "buckets": 8,  # how many padded lengths a batch can have
-                "batch_seconds": 320.0,
+                "batch_seconds": 320.0,  # padded audio in a batch; 0 is the most that fits, found by a dry run
                 "batch_size": 64,
                 "eval_batch_size": 32,
                 "channel": "mean",

@@ -167,6 +167,17 @@ def test_every_other_encoder_trains_and_transcribes(corpus, tmp_path, name):
     assert jaxspeech.load(tmp_path / "again.jaxspeech").model == asr.model
 
 
+def test_a_dry_run_finds_the_largest_batches_and_runs_none(corpus, tmp_path, capsys):
+    config = get_config(str(corpus))
+    config.data.batch_seconds = 0.0
+    config.data.batch_size = 6
+    assert train.train(config, tmp_path, dry_run=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("data.batch_seconds = ") and lines[-1].endswith("a device: fits")
+    assert lines[1].split()[:2] == ["6", "x"]  # the recipe's batch_size is less than what fits
+    assert not (tmp_path / "history.jsonl").exists() and not (tmp_path / "model.jaxspeech").exists()
+
+
 def test_an_unknown_corpus_is_named(corpus, tmp_path):
     config = get_config(str(corpus))
     config.data.prepare = "quickstat"

@@ -5,6 +5,7 @@ batches are the same for any number of threads, and a run that starts at step n 
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, SupportsIndex
 
 import grain
@@ -58,7 +59,7 @@ class TrainingData:
           tokenizer: for the labels.
           sample_rate: of the batches, in Hz.
           buckets: how many shapes (their lengths are then estimated), or the lengths in seconds, ascending.
-          batch_seconds: padded audio in a batch, at most.
+          batch_seconds: padded audio in a batch, at most; 0 makes the smallest batches.
           batch_size: examples in a batch, at most.
           seed: of the order and of all augmentation.
           augment: what to change; nothing by default.
@@ -86,21 +87,22 @@ class TrainingData:
                 lengths[part] = np.maximum(draws.of(part, durations[part]).seconds(durations[part]), durations[part])
             buckets = estimate_buckets(lengths, buckets)
             del draws, lengths
-        self._epochs = Epochs(
+        self._make_buckets = partial(
+            make_buckets,
+            _useful(buckets, longest, float(durations.max())),
+            max_batch_size=batch_size,
+            multiple_of=data_shards,
+        )
+        self._make_epochs = partial(
+            Epochs,
             durations,
             weights=self._utterances.manifest.weights,
-            buckets=make_buckets(
-                _useful(buckets, longest, float(durations.max())),
-                batch_seconds=batch_seconds,
-                max_batch_size=batch_size,
-                multiple_of=data_shards,
-            ),
             shards=self._utterances.manifest.shards,
             **options,
         )
-        self._load = Assembler(
+        self._make_assembler = partial(
+            Assembler,
             self._utterances,
-            self._epochs.buckets,
             shortest=durations / max(augment.speed),
             sample_rate=sample_rate,
             seed=seed,
@@ -108,6 +110,23 @@ class TrainingData:
             share=(process_index, process_count),
         )
         self._num_threads = num_threads
+        self._arrange(batch_seconds)
+
+    def resized(self, batch_seconds: int | float) -> "TrainingData":
+        """The same examples in batches of another size."""
+        other = object.__new__(TrainingData)
+        other.__dict__.update(self.__dict__)
+        other._arrange(batch_seconds)
+        return other
+
+    def shapes(self, batch_seconds: int | float) -> tuple[tuple[int, int, int], ...]:
+        """`resized(batch_seconds).batch_shapes`, at once."""
+        return self._make_assembler(self._make_buckets(batch_seconds=batch_seconds)).shapes
+
+    def _arrange(self, batch_seconds: int | float) -> None:
+        buckets = self._make_buckets(batch_seconds=batch_seconds)
+        self._epochs = self._make_epochs(buckets=buckets)
+        self._load = self._make_assembler(buckets)
         self.batch_shapes = self._load.shapes
         self.steps_per_epoch = self._epochs.first_step(1)
 
@@ -168,24 +187,30 @@ class EvaluationData:
             buckets = estimate_buckets(durations, buckets)
         elif buckets and longest > buckets[-1]:
             buckets = (*buckets, longest)
-        self._plan = plan(
-            durations,
-            buckets=make_buckets(
-                _useful(buckets, longest, longest),
-                batch_seconds=batch_seconds,
-                max_batch_size=batch_size,
-                multiple_of=data_shards,
-            ),
-            shuffle=False,
+        self._make_buckets = partial(
+            make_buckets, _useful(buckets, longest, longest), max_batch_size=batch_size, multiple_of=data_shards
         )
-        self._load = Assembler(
+        self._make_assembler = partial(
+            Assembler,
             self._utterances,
-            self._plan.buckets,
             shortest=durations,
             sample_rate=sample_rate,
             share=(process_index, process_count),
         )
         self._num_threads = num_threads
+        self._arrange(batch_seconds)
+
+    def resized(self, batch_seconds: int | float) -> "EvaluationData":
+        """The same examples in batches of another size."""
+        other = object.__new__(EvaluationData)
+        other.__dict__.update(self.__dict__)
+        other._arrange(batch_seconds)
+        return other
+
+    def _arrange(self, batch_seconds: int | float) -> None:
+        buckets = self._make_buckets(batch_seconds=batch_seconds)
+        self._plan = plan(self._utterances.manifest.durations, buckets=buckets, shuffle=False)
+        self._load = self._make_assembler(buckets)
         self.batch_shapes = self._load.shapes
         self.num_batches = self._plan.num_batches
 

@@ -1,0 +1,123 @@
+"""Whether a training step fits into the memory of a device, before the first one runs.
+
+The step is compiled for each shape of a batch, and the compiler says what it will take: arguments (state and batch),
+results, and what is held in between. What is compiled here is not compiled again later: it is in the cache.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from jaxspeech.errors import ConfigError
+from jaxspeech.types import Batch
+
+# Rows, samples and labels of a batch.
+Shape = tuple[int, int, int]
+# Batches that wait on the device while one is computed with (data/prefetch.py).
+WAITING = 3
+# Share of the memory that may be filled: allocators leave gaps.
+FILLED = 0.9
+MOST_TRIALS = 8
+
+
+class Need(NamedTuple):
+    """What a step takes on each device.
+
+    Attributes:
+      shape: of the batch.
+      bytes: all of it; the state alone where there is nothing else.
+    """
+
+    shape: Shape
+    bytes: int
+
+
+def device_memory() -> int:
+    """Bytes that one device can give, the least of all processes' devices; of a CPU, its share of the machine's."""
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        limit = int(stats["bytes_limit"])
+    else:
+        limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // jax.local_device_count()
+    if jax.process_count() > 1:
+        limit = int(multihost_utils.process_allgather(np.array(limit)).min())
+    return limit
+
+
+def step_need(train_step: Any, state: Any, shape: Shape, *, mesh: Mesh) -> Need:
+    """What `train_step(state, batch, seed)` takes for batches of this shape; `state` is its arrays or their shapes."""
+    compiled = train_step.lower(state, _abstract_batch(shape, mesh), 0).compile()
+    told = compiled.memory_analysis()
+    step = told.argument_size_in_bytes + told.output_size_in_bytes - told.alias_size_in_bytes
+    step += told.temp_size_in_bytes + told.generated_code_size_in_bytes
+    rows, samples, labels = shape
+    waiting = WAITING * (rows * (4 * (samples + labels) + 12)) // mesh.shape["data"]
+    return Need(shape, int(step + waiting))
+
+
+def _abstract_batch(shape: Shape, mesh: Mesh) -> Batch:
+    rows, samples, labels = shape
+    sharding = NamedSharding(mesh, P("data"))
+
+    def array(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
+
+    count = array((rows,), np.int32)
+    return Batch(array((rows, samples), np.float32), count, array((rows, labels), np.int32), count, count)
+
+
+def find_batch_seconds(
+    need: Callable[[Shape], int], shapes: Callable[[float], Sequence[Shape]], *, sample_rate: int, limit: float
+) -> float:
+    """The most audio in a batch with which every shape stays within `limit` bytes.
+
+    What a step needs grows in proportion to the rows, so two trials tell where the limit is reached; then every shape
+    is tried, and the batches made smaller until all fit.
+
+    Args:
+      need: bytes of a step for a shape.
+      shapes: of the batches for so many seconds, shortest utterances first.
+      sample_rate: of the samples in a shape.
+      limit: bytes.
+
+    Raises:
+      ConfigError: the smallest batch is too large already.
+    """
+    smallest = shapes(0.0)[-1]
+    rows, samples, _ = smallest
+    seconds = rows * samples / sample_rate
+    least = need(smallest)
+    if least > limit:
+        raise ConfigError(
+            f"a batch of {rows} x {samples / sample_rate:.1f} s needs {least / 1e9:.2f} GB of the {limit / 1e9:.2f} GB "
+            "that may be filled: lower data.max_seconds, or take a smaller model, remat, or more devices"
+        )
+    doubled = shapes(2.01 * seconds)[-1]
+    fixed = 0.0
+    if doubled[0] > rows:
+        a_row = max(1.0, (need(doubled) - least) / (doubled[0] - rows))
+        fixed = min(least - a_row * rows, 0.9 * limit)  # parameters, moments, ...
+        seconds *= (limit - fixed) / a_row / rows
+    for _ in range(MOST_TRIALS):
+        largest = max(need(shape) for shape in shapes(seconds))
+        if largest <= limit:
+            return round(seconds, 1)
+        seconds *= 0.98 * (limit - fixed) / (largest - fixed)
+    return round(rows * samples / sample_rate, 1)
+
+
+def tell(needs: Sequence[Need], *, limit: int, sample_rate: int) -> str:
+    """A line for each shape, and whether all fit."""
+    lines = [
+        f"{rows:6d} x {samples / sample_rate:6.2f} s  {need / 1e9:9.3f} GB  {need / limit:6.1%}"
+        for (rows, samples, _), need in needs
+    ]
+    worst = max(need.bytes for need in needs)
+    verdict = "fits" if worst <= FILLED * limit else "does not fit: lower data.batch_seconds, or 0 finds the most"
+    return "\n".join([*lines, f"The largest step takes {worst / 1e9:.3f} of {limit / 1e9:.2f} GB a device: {verdict}"])

@@ -1,0 +1,57 @@
+"""The largest batches that fit, found without running any; what a step takes, as XLA says it."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxspeech.errors import ConfigError
+from jaxspeech.training.memory import Need, device_memory, find_batch_seconds, step_need, tell
+from jaxspeech.training.sharding import make_mesh
+
+RATE = 100
+LENGTHS = (2.0, 5.0, 10.0)
+
+
+def shapes(batch_seconds):
+    return [(max(1, int(batch_seconds / s)), int(s * RATE), 8) for s in LENGTHS]
+
+
+@pytest.mark.parametrize(
+    "need",
+    [
+        lambda rows, samples: 1e6 + rows * samples,
+        lambda rows, samples: 1e6 + rows * samples**2 / 500,  # attention: the longest are the worst
+        lambda rows, samples: 1e6 + 9000 * rows,  # labels: the shortest are the worst
+    ],
+)
+def test_the_most_that_fits_is_found_in_a_few_trials(need):
+    tried = []
+
+    def noted(shape):
+        tried.append(shape)
+        return int(need(*shape[:2]))
+
+    limit = 3e6
+    found = find_batch_seconds(noted, shapes, sample_rate=RATE, limit=limit)
+    assert max(need(rows, samples) for rows, samples, _ in shapes(found)) <= limit
+    assert max(need(rows, samples) for rows, samples, _ in shapes(1.15 * found)) > limit
+    assert len(tried) <= 3 * 4 + 2
+
+
+def test_a_model_too_large_for_any_batch_is_told_in_one_line():
+    with pytest.raises(ConfigError, match=r"^a batch of 1 x 10\.0 s needs 5\.00 GB of the 3\.00 GB .*max_seconds"):
+        find_batch_seconds(lambda shape: 5_000_000_000, shapes, sample_rate=RATE, limit=3e9)
+
+
+def test_what_a_step_takes_is_at_least_its_state_and_grows_with_the_batch():
+    @jax.jit
+    def step(state, batch, seed):
+        return jnp.sin(batch.samples @ jnp.ones((RATE, 50))).sum() + state.sum() + seed, batch.labels.sum()
+
+    state, mesh = jax.ShapeDtypeStruct((1000, 1000), jnp.float32), make_mesh(data=1, devices=jax.devices()[:1])
+    small, large = (step_need(step, state, (rows, RATE, 8), mesh=mesh).bytes for rows in (8, 800))
+    assert 4e6 < small < 4.1e6 and large - small > 800 * RATE * 4
+    limit = device_memory()
+    assert limit > 1e8
+    told = tell([Need((8, RATE, 8), small), Need((2, RATE, 8), 2 * limit)], limit=limit, sample_rate=RATE)
+    assert told.splitlines()[0].split()[:4] == ["8", "x", "1.00", "s"] and "does not fit" in told.splitlines()[-1]
