@@ -19,6 +19,7 @@ from benchmarks import (
     long_audio,
     losses,
     planning,
+    reading,
     streaming,
     training,
 )
@@ -35,6 +36,7 @@ CPU_CASES = {
     **streaming.CASES,
     **training.CASES,
     **planning.CASES,
+    **reading.CASES,
 }
 GPU_CASES = {
     **frontend.GPU_CASES,

@@ -2,6 +2,8 @@
 
     python -m pip install -e ".[tfds]"
     python -m jaxspeech.data.tfds librispeech --output=data/librispeech/dev.jsonl --split=dev_clean
+    python -m jaxspeech.data.tfds spoken_digit --output=data/digits.jsonl --split=train --audio_key=audio \
+        --text_key=label --names=zero,one,two,three,four,five,six,seven,eight,nine
 
 TFDS downloads and prepares the dataset; its random-access sources give one example after another. They are written out
 once, because batches are planned from durations, which TFDS does not know before it has decoded everything.
@@ -59,6 +61,7 @@ def export(
     sample_rate: int,
     audio_key: str = "speech",
     text_key: str = "text",
+    names: Sequence[str] = (),
 ) -> None:
     """Writes the examples of all splits beside `manifest`, and the manifest last.
 
@@ -67,16 +70,22 @@ def export(
       manifest: file to write; the audio goes to a folder of its name without ".jsonl".
       sample_rate: of the audio, in Hz.
       audio_key, text_key: what the dataset calls them. Texts become lower-case.
+      names: what is said for each label, where the text is a number of a class.
 
     Raises:
       SpeechError: an example without audio or text under these names.
     """
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    write_manifest(manifest, _entries(splits, manifest, sample_rate, audio_key, text_key))
+    write_manifest(manifest, _entries(splits, manifest, sample_rate, audio_key, text_key, names))
 
 
 def _entries(
-    splits: Mapping[str, Iterable[Mapping[str, Any]]], manifest: Path, sample_rate: int, audio_key: str, text_key: str
+    splits: Mapping[str, Iterable[Mapping[str, Any]]],
+    manifest: Path,
+    sample_rate: int,
+    audio_key: str,
+    text_key: str,
+    names: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
     for split, examples in splits.items():
         folder = manifest.with_suffix("") / split
@@ -90,12 +99,21 @@ def _entries(
             samples = samples.astype(np.int16) if np.issubdtype(samples.dtype, np.integer) else to_int16(samples)
             path = folder / f"{i:06d}.flac"
             soundfile.write(path, samples, sample_rate, subtype="PCM_16")
-            text = example[text_key]
             yield {
                 "audio_filepath": path.relative_to(manifest.parent).as_posix(),
                 "duration": round(len(samples) / sample_rate, 4),
-                "text": (text.decode() if isinstance(text, bytes) else str(text)).lower(),
+                "text": _spell(example[text_key], names).lower(),
             }
+
+
+def _spell(text: Any, names: Sequence[str]) -> str:
+    if isinstance(text, bytes):
+        return text.decode()
+    if not isinstance(text, int | np.integer):
+        return str(text)
+    if not 0 <= text < len(names):
+        raise SpeechError(f"the text is the class {text}: --names must say what is said for each of them, with commas")
+    return names[int(text)]
 
 
 def main() -> None:
@@ -106,10 +124,12 @@ def main() -> None:
     parser.add_argument("--data_dir", help="where TFDS keeps its data")
     parser.add_argument("--audio_key", default="speech", help="the dataset's name for the audio")
     parser.add_argument("--text_key", default="text", help="the dataset's name for the transcript")
+    parser.add_argument("--names", default="", help="what is said for each class, with commas, where the text is one")
     flags = parser.parse_args()
     try:
         splits, sample_rate = open_splits(flags.name, flags.split, data_dir=flags.data_dir)
-        export(splits, flags.output, sample_rate=sample_rate, audio_key=flags.audio_key, text_key=flags.text_key)
+        keys = {"audio_key": flags.audio_key, "text_key": flags.text_key}
+        export(splits, flags.output, sample_rate=sample_rate, names=[n for n in flags.names.split(",") if n], **keys)
     except (SpeechError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -28,6 +28,17 @@ def test_export_is_a_manifest_with_audio(tmp_path):
         np.testing.assert_array_equal(samples, expected)
 
 
+def test_classes_become_what_is_said(tmp_path):
+    # As spoken_digit's examples: 8 kHz, a class for a text.
+    split = {"train": [{"audio": np.zeros(800, np.int64), "label": np.int64(7), "audio/filename": b"7_a_0.wav"}]}
+    keys = {"sample_rate": 8000, "audio_key": "audio", "text_key": "label"}
+    digits = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    export(split, tmp_path / "a.jsonl", names=digits, **keys)
+    assert Manifest(tmp_path / "a.jsonl")[0].text == "seven"
+    with pytest.raises(SpeechError, match="the text is the class 7: --names"):
+        export(split, tmp_path / "b.jsonl", **keys)
+
+
 def test_missing_feature_is_named_and_no_manifest_left(tmp_path):
     with pytest.raises(SpeechError, match="dev has no speech; it has audio, text"):
         export({"dev": [{"audio": np.zeros(8), "text": "a"}]}, tmp_path / "dev.jsonl", sample_rate=8000)
