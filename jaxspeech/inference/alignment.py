@@ -146,7 +146,8 @@ class Aligner:
 def _note(heard: str | None, unspelled: tuple[str, ...]) -> str | None:
     if not unspelled:
         return heard
-    some = ", ".join(dict.fromkeys(unspelled[:5])) + (", ..." if len(unspelled) > 5 else "")
+    different = list(dict.fromkeys(unspelled))
+    some = ", ".join(different[:5]) + (", ..." if len(different) > 5 else "")
     told = f"words that the tokenizer cannot spell lie between their neighbours: {some}"
     return told if heard is None else f"{heard}; {told}"
 

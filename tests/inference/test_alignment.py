@@ -145,3 +145,25 @@ def test_an_endless_generator_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
     found = recognizer("ctc").align_iter(((samples, "a dog") for _ in itertools.count()), batch_size=1)
     assert len(list(itertools.islice(found, 5))) == 5
     found.close()
+
+
+@pytest.mark.slow
+def test_an_hour_of_text() -> None:
+    """9,000 words in 45,000 frames: in order, inside, and with the score of a float64 trellis over all of it."""
+    asr, blank = recognizer("ctc"), len(CHARACTERS.pieces)
+    rng = np.random.default_rng(0)
+    samples = (0.1 * rng.standard_normal(3600 * RATE)).astype(np.float32)
+    text = " ".join("".join(rng.choice(list("abcdefghij"), rng.integers(1, 4))) for _ in range(9000))
+    [found] = asr.align(samples, text, long="buffered", return_log_probs=True)
+    assert [word.text for word in found.words] == text.split()
+    assert all(a.end <= b.start for a, b in itertools.pairwise(found.words)) and found.words[-1].end <= 3600
+
+    states = np.full(2 * len(text) + 1, blank)
+    states[1::2] = CHARACTERS.encode(text)
+    no_jump = np.r_[True, True, states[2:] == states[:-2]] | (states == blank)
+    scores = np.r_[0.0, np.full(len(states) - 1, -np.inf)]
+    for t, frame in enumerate(found.log_probs.astype(np.float64)):
+        one, two = np.r_[-np.inf, scores[:-1]], np.r_[-np.inf, -np.inf, scores[:-2]]
+        two[no_jump] = -np.inf
+        scores = (np.maximum(np.maximum(scores, one), two) if t else np.r_[0.0, 0.0, scores[2:]]) + frame[states]
+    assert found.score == pytest.approx(scores[-2:].max(), rel=1e-6)
