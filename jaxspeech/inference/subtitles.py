@@ -9,7 +9,9 @@ The division is the cheapest one by a dynamic programme over the words, as Knuth
 Lines" (1981).
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from jaxspeech.search.timestamps import CLOSING, TimedText
@@ -82,19 +84,28 @@ def _break_cost(words: Sequence[TimedText], i: int, segment_ends: set[float]) ->
 
 def _divide(words: Sequence[TimedText], break_costs: Sequence[float]) -> list[Sequence[TimedText]]:
     """The cheapest division into groups that fit, each as long as it may be; a single word always fits."""
+    sums = [0, *accumulate(len(word.text) + 1 for word in words)]  # characters, a space behind each word
+    line_ends = [
+        bisect_right(sums, start + LINE_CHARACTERS + 1) - 1 for start in sums
+    ]  # behind a full line's last word
+
+    def fits(begin: int, end: int) -> bool:
+        lower = min(max(line_ends[begin], begin), end)
+        in_two_lines = lower > begin and sums[end] - sums[lower] <= LINE_CHARACTERS + 1
+        return in_two_lines and words[end - 1].end - words[begin].start <= LONGEST_SECONDS
+
     cheapest, first = [0.0], [0]  # of the words before i, and where their last group begins
     for end in range(1, len(words) + 1):
+        following = words[end].start if end < len(words) else float("inf")
         best = float("inf"), end - 1
         inside = 0.0
         for begin in range(end - 1, -1, -1):
-            group = words[begin:end]
             if begin < end - 1:
                 inside += _cost_inside(words[begin], words[begin + 1], break_costs[begin])
-                if not _fits(group):
+                if not fits(begin, end):
                     break
-            following = words[end].start if end < len(words) else float("inf")
-            cost = cheapest[begin] + 1 + inside + break_costs[end - 1] + _cost(group, following)
-            best = min(best, (cost, begin))
+            alone = _cost(sums[end] - sums[begin] - 1, following - words[begin].start)
+            best = min(best, (cheapest[begin] + 1 + inside + break_costs[end - 1] + alone, begin))
         cheapest.append(best[0])
         first.append(best[1])
     groups, end = [], len(words)
@@ -112,23 +123,17 @@ def _cost_inside(word: TimedText, following: TimedText, break_cost: float) -> fl
     return SENTENCE_INSIDE if not break_cost else CLAUSE_PAUSE_INSIDE * (pause >= CLAUSE_PAUSE_SECONDS)
 
 
-def _cost(group: Sequence[TimedText], following: float) -> float:
-    """Of a subtitle by itself: too short to see, too fast to read, or emptier than others."""
-    available = max(min(following - GAP_SECONDS - group[0].start, LONGEST_SECONDS), 0.01)
-    size = _size(group)
+def _cost(size: int, room: float) -> float:
+    """Of a subtitle by itself: too short to see, too fast to read, or emptier than others.
+
+    Args:
+      size: its characters.
+      room: seconds from its start to that of the next one.
+    """
+    available = max(min(room - GAP_SECONDS, LONGEST_SECONDS), 0.01)
     too_short = TOO_SHORT * max(1 - available / SHORTEST_SECONDS, 0)
     too_fast = TOO_FAST * min(max(size / READING_SPEED / available - 1, 0), 2)
     return too_short + too_fast + UNEVEN * max(1 - size / (2 * LINE_CHARACTERS), 0) ** 2
-
-
-def _fits(group: Sequence[TimedText]) -> bool:
-    if group[-1].end - group[0].start > LONGEST_SECONDS:
-        return False
-    at, upper = 0, -1
-    while at < len(group) and upper + 1 + len(group[at].text) <= LINE_CHARACTERS:
-        upper += 1 + len(group[at].text)
-        at += 1
-    return at > 0 and _size(group[at:]) <= LINE_CHARACTERS
 
 
 def _size(words: Sequence[TimedText]) -> int:

@@ -38,7 +38,7 @@ def speech(draw: st.DrawFn) -> list[TimedText]:
     return words
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(words=speech())
 def test_limits(words: list[TimedText]) -> None:
     cues = to_cues(words)
@@ -106,8 +106,8 @@ def test_two_lines_are_balanced_and_part_behind_punctuation() -> None:
     assert cue.text == "Had we known of this before,\nwe would have stayed at home"
 
 
-def test_an_hour_takes_seconds() -> None:
-    words = said("it was a bright cold day in april, and the clocks were striking thirteen. " * 640, each=0.4)
+def test_six_minutes_take_no_time() -> None:
+    words = said("it was a bright cold day in april, and the clocks were striking thirteen. " * 64, each=0.4)
     started = time.perf_counter()
-    assert len(to_cues(words)) > 600
-    assert time.perf_counter() - started < 20
+    assert len(to_cues(words)) > 60
+    assert time.perf_counter() - started < 2

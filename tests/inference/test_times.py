@@ -34,7 +34,7 @@ def transcript(kind: str, *, pieces: bool = False) -> tuple[Recognizer, Hypothes
     return asr, asr.transcribe(chirps(3, 9.0), timestamps=True)[0]
 
 
-@pytest.mark.parametrize(("kind", "pieces"), [*((kind, False) for kind in KINDS), ("ctc", True), ("tdt", True)])
+@pytest.mark.parametrize(("kind", "pieces"), [*((kind, False) for kind in KINDS), ("ctc", True)])
 def test_tokens_make_words_and_words_make_segments(kind: str, pieces: bool) -> None:
     asr, found = transcript(kind, pieces=pieces)
     words, chars, segments = found.words, found.chars, found.segments
