@@ -80,18 +80,18 @@ class Lora:
 
 
 def with_lora(task: Any, lora: Lora) -> Any:
-    """The task with A and B among its parameters; it takes the variables that its own `init` gives."""
+    """The task with A and B among its parameters; its functions take the variables that its own `init` gives."""
 
     def init(key: Any) -> Variables:
         return lora.init(task.init(key), jax.random.fold_in(key, 1))
 
-    def loss(variables: Variables, batch: Any, key: Any) -> tuple[Any, Variables]:
-        return task.loss(lora.merge(variables), batch, key)
+    def merging(function: Any) -> Any:
+        return lambda variables, *rest: function(lora.merge(variables), *rest)
 
-    def predict(variables: Variables, batch: Any) -> Any:
-        return task.predict(lora.merge(variables), batch)
-
-    return task._replace(init=init, loss=loss, predict=predict)
+    functions = {
+        name: part for name, part in task._asdict().items() if callable(part) and name not in ("init", "model")
+    }
+    return task._replace(init=init, **{name: merging(function) for name, function in functions.items()})
 
 
 def _at(tree: Any, path: Any) -> Any:

@@ -1,12 +1,14 @@
 """LoRA: the model's own numbers at first, W + scale A B afterwards, by the layer and by the module."""
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.training.lora import Lora
+from jaxspeech.training.lora import Lora, with_lora
 
 TARGETS = ("query/kernel$", "layers_[02]/value/kernel$")
 
@@ -43,6 +45,26 @@ def test_it_starts_as_the_model_and_merges_to_the_equation():
         np.testing.assert_allclose(new, np.float64(old) + change, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(merged["params"]["conv"]["kernel"], 0)
     assert jax.tree.structure(merged) == jax.tree.structure(before)
+
+
+def test_every_function_of_a_task_sees_it():
+    class Doubler(NamedTuple):
+        """Every function gives the one matrix, times two."""
+
+        init: Any = lambda key: {"params": {"up": {"kernel": jnp.ones((2, 2))}}}
+        loss: Any = lambda variables, batch, key: 2 * variables["params"]["up"]["kernel"]
+        encode: Any = lambda variables, batch: 2 * variables["params"]["up"]["kernel"]
+        decode: Any = lambda variables, encoded, num_frames: 2 * variables["params"]["up"]["kernel"]
+        predict: Any = lambda variables, batch: 2 * variables["params"]["up"]["kernel"]
+        log_probs: Any = None
+
+    task = with_lora(Doubler(), Lora(rank=1, alpha=1, targets=("up",)))
+    variables = task.init(jax.random.key(0))
+    variables["params"]["lora"]["up"]["kernel"] = {"a": jnp.ones((2, 1)), "b": jnp.full((1, 2), 4.0)}
+    for found in (task.loss(variables, None, None), task.encode(variables, None), task.decode(variables, None, None)):
+        np.testing.assert_array_equal(found, 10.0)
+    np.testing.assert_array_equal(task.predict(variables, None), 10.0)
+    assert task.log_probs is None
 
 
 def test_a_is_as_wide_as_its_input_asks_for():
