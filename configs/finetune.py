@@ -7,8 +7,9 @@ The model's fields are those of the file, and can be changed: --config.model.enc
 model's too; with --config.tokenizer.type=bpe a new one is trained, and the pieces that both have keep their weights.
 docs/fine-tuning.md has the rest: frozen parts, rates by part, LoRA, adapters.
 
-Figures: the quickstart's model, which has heard nothing but eSpeak NG, on people's digits (FSDD; 32 utterances a batch, a
-rate of 5e-4): 181.6 % WER on dev before, 51.6 % after 300 steps, 6.5 minutes on two cores shared with much else.
+Figures: the quickstart's model, which has heard nothing but eSpeak NG, on people's digits (FSDD; 32 utterances a
+batch, a rate of 5e-4): 181.6 % WER on dev before, 51.6 % after 300 steps, 6.5 minutes on two cores shared with much
+else.
 
 The defaults suit half an hour to a few hours of speech: a tenth of a usual learning rate, and an average of the
 parameters.

@@ -39,7 +39,7 @@ def test_archives(tmp_path):
     assert mean.metadata == {"average_of": paths} and mean.tokenizer.pieces == TOKENIZER.pieces
 
 
-def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path):
+def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path, capsys):
     archive, lora = tiny(), {"rank": 2, "alpha": 4.0, "targets": ["query/kernel$"]}
     (tmp_path / "config.json").write_text(json.dumps({"model": archive.model, "lora": lora}))
     write_tokenizer(tmp_path / "tokenizer", TOKENIZER)
@@ -54,6 +54,14 @@ def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path):
     assert main([str(tmp_path), f"--output={tmp_path / 'mean.jaxspeech'}"]) == 0
     mean = load_archive(tmp_path / "mean.jaxspeech")
     jax.tree.map(lambda x, *ys: np.testing.assert_allclose(x, np.mean(ys, 0), rtol=1e-6), mean.variables, *expected)
+
+    files = (tmp_path / "checkpoints" / "1").rglob("ocdbt.process_0/d/*")
+    file = max(files, key=lambda file: file.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    assert main([str(tmp_path), f"--output={tmp_path / 'mean.jaxspeech'}"]) == 2
+    assert "cannot read step 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,11 @@ def test_a_run_ends_with_models_and_a_clear_last_line(uninterrupted):
 
 
 def assert_same_bits(workdir, uninterrupted):
-    ours = load_archive(workdir / "last.jaxspeech").variables
-    theirs = load_archive(uninterrupted[0] / "last.jaxspeech").variables
-    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+    """Of the last model and of the best, which say their steps and word error rates."""
+    for name in ("last.jaxspeech", "model.jaxspeech"):
+        ours, theirs = (load_archive(folder / name) for folder in (workdir, uninterrupted[0]))
+        jax.tree.map(np.testing.assert_array_equal, ours.variables, theirs.variables)
+        assert ours.metadata == theirs.metadata
 
 
 def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(corpus, uninterrupted, tmp_path):

@@ -36,7 +36,7 @@ SCORES = "scores.json"
 DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError)
 
 
-class DamagedError(Exception):
+class DamagedError(ValueError):
     """A checkpoint that is not what was saved."""
 
 
@@ -138,12 +138,12 @@ class Checkpoints:
     def read(self, step: int) -> Any:
         """The whole state of a step on one device, as nested dicts and lists of whatever arrays there are."""
         place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        with self._one_line(f"read step {step}"), _quiet_asyncio():
+        with self._one_line(f"read step {step}"):
             metadata: Any = self._checkpointer.checkpointables_metadata(step)
             abstract = jax.tree.map(
                 lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), metadata.metadata["state"]
             )
-            return self._checkpointer.load_checkpointables(step, {"state": abstract})["state"]
+            return self._read(step, abstract, lambda record: None)[0]
 
     def _read(self, step: int, abstract_state: Any, check: Callable[[Json], None]) -> tuple[Any, Json]:
         with _quiet_asyncio():

@@ -12,14 +12,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, UInt32
 
+from jaxspeech.training.parameters import path_name
+
 BITS = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}
 
 
 @jax.jit
 def fingerprint(tree: Any) -> UInt32[Array, ""]:
-    """Of all arrays in the tree, and of their order."""
+    """Of all arrays in the tree, in the order of their names: tuples and dicts of the same are the same."""
     total = jnp.uint32(0)
-    for leaf in jax.tree.leaves(tree):
+    by_name = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    for _, leaf in sorted(by_name.items()):
         total = _mix(total) + _of_array(leaf)
     return total
 
