@@ -1,5 +1,7 @@
 """train.py from a trained model: the same model at step 0 or no run at all, then the parts that were chosen."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -7,9 +9,11 @@ import pytest
 import train
 from configs import finetune
 from jaxspeech.archive import load_archive, save_archive
+from jaxspeech.configuration import build
 from jaxspeech.errors import SpeechError
 from jaxspeech.loading import load, read_model
 from jaxspeech.text.char import CharTokenizer
+from jaxspeech.training.initialization import choose_start
 from tests.interop.random_model import random_archive
 from tests.tiny_recipe import get_config
 from tests.tone_runs import make_corpus, train_here
@@ -76,6 +80,15 @@ def test_lora_starts_as_the_model_and_ends_as_an_ordinary_one(corpus, trained, t
         "decoder/out/kernel",
     }
     assert load(tmp_path / "last.jaxspeech").tokenizer.pieces == tuned.tokenizer.pieces
+
+
+@pytest.mark.parametrize("name", ["squeezeformer_ctc", "lstm_rnnt"])
+def test_a_nemo_file_gives_the_recipe_its_model_and_every_array(name):
+    path = Path(__file__).parent / "parity" / "references" / f"{name}.nemo"
+    config = finetune.get_config(str(path))
+    shapes = jax.eval_shape(build(config.model).init, jax.random.key(0))
+    start = choose_start(shapes, read_model(path).variables, model=config.init_from)
+    assert not start.unused and len(start.arrays) == len(jax.tree.leaves(shapes))
 
 
 def test_a_model_that_is_not_what_it_states_is_refused(corpus, trained, tmp_path):

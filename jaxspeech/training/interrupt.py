@@ -10,7 +10,7 @@ from types import FrameType, TracebackType
 
 # What a run that was preempted exits with, once it is saved: start it again. EX_TEMPFAIL of sysexits.h.
 PREEMPTED = 75
-PREEMPTIONS = (signal.SIGTERM, signal.SIGUSR1)
+PREEMPTIONS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]  # not all systems
 
 
 class Interrupt:
