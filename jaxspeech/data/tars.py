@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -17,6 +18,7 @@ from jaxspeech.data.braces import numbers_of
 from jaxspeech.data.files import Location, is_url, open_binary, open_local
 from jaxspeech.errors import AudioError, ManifestError
 
+_SUB = re.compile(r"-sub\d+$")
 AUDIO_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".opus")
 
 
@@ -56,7 +58,10 @@ class Tar:
         Raises:
           AudioError: there is none, or the tar ends in it.
         """
-        place = self._members.get(name) or self._members.get(PurePosixPath(name).stem)
+        stem = PurePosixPath(name).stem
+        # The peer's manifests call further parts of a recording "a-sub1.wav", "a-sub2.wav"; the tar has "a.wav".
+        known = (self._members.get(call) for call in (name, stem, _SUB.sub("", stem)))
+        place = next(filter(None, known), None)
         if place is None:
             raise AudioError(f"{self._path}: holds no {name}{self._damage}")
         start, size = place
