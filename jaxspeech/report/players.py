@@ -11,7 +11,8 @@ from jaxspeech.report.utterance import Recording, Utterance
 from jaxspeech.text.differences import differences
 
 PIXELS_A_SECOND = 110
-BAND = 26  # pixels for the tokens, below the spectrogram
+# Below the spectrogram: the tokens' stretches, and their labels; pixels.
+BAND, LABEL_ROWS, LETTER = 39, 2, 6.5
 HEIGHT = 110
 
 
@@ -48,16 +49,21 @@ def _picture(recording: Recording) -> str:
     width = max(160, round(seconds * PIXELS_A_SECOND))
     image = _data_uri("image/png", png(spectrogram(recording.features)))
     parts = [f'<image href="{image}" width="{width}" height="{HEIGHT}" preserveAspectRatio="none"/>']
+    free = [0.0] * LABEL_ROWS
     for i, piece in enumerate(recording.pieces):
         x = piece.start / seconds * width
         span = max(2.0, (piece.end - piece.start) / seconds * width)
         tip = f"{piece.text} {piece.start:.2f} to {piece.end:.2f} s"
-        # A label that would leave the picture ends at its edge.
-        anchor, at = ("end", width) if x + 7 * len(piece.text) > width else ("start", x)
+        room = LETTER * (len(piece.text) + 1)
+        at = max(0.0, min(x, width - room))  # a label does not leave the picture
+        row = next((row for row in range(LABEL_ROWS) if free[row] <= at), None)
+        label = ""
+        if row is not None:  # where tokens are dense, some are told by their tooltip only
+            free[row] = at + room
+            label = f'<text x="{at:.1f}" y="{HEIGHT + 20 + 13 * row}">{html.escape(piece.text)}</text>'
         parts.append(
             f'<rect class="piece{i % 2}" x="{x:.1f}" y="{HEIGHT + 2}" width="{span:.1f}" height="5">'
-            f"<title>{html.escape(tip)}</title></rect>"
-            f'<text x="{at:.1f}" y="{HEIGHT + 20}" text-anchor="{anchor}">{html.escape(piece.text)}</text>'
+            f"<title>{html.escape(tip)}</title></rect>" + label
         )
     height = HEIGHT + BAND
     drawing = (
