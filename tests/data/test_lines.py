@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jaxspeech.data import lines
@@ -57,6 +57,7 @@ def meaning(content: bytes) -> tuple[list, list]:
     st.booleans(),
     st.sampled_from([1, 40, 300, 1 << 22]),
 )
+@example([GOOD[0], BAD[4], GOOD[1]], b"\n", True, 1 << 22)  # what the quick parser does not look at
 def test_blocks_agree_with_the_standard_library(chosen, end, ended, block_bytes):
     content = end.join(chosen) + (end if ended else b"")
     bad, good = [], []

@@ -1,6 +1,9 @@
 """Counting tokens is spelling without keeping the tokens."""
 
+import io
+
 import pytest
+import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +29,22 @@ def test_a_count_is_the_length_of_the_spelling(tokenizer, text):
     assert TokenCounter(tokenizer)(text) == len(tokenizer.encode(text))
     dropping = SentencePieceTokenizer(tokenizer.files()["tokenizer.model"], unknown="drop")
     assert TokenCounter(dropping)(text) == len(dropping.encode(text))
+
+
+def test_tokens_that_join_words_are_counted_text_by_text():
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXTS * 5),
+        model_writer=model,
+        vocab_size=60,
+        model_type="bpe",
+        split_by_whitespace=False,
+        minloglevel=3,
+    )
+    joining = SentencePieceTokenizer(model.getvalue())
+    assert any("\u2581" in piece[1:] for piece in joining.pieces) and not spells_words_apart(joining)
+    count = TokenCounter(joining)
+    assert [count(text) for text in TEXTS] == [len(joining.encode(text)) for text in TEXTS]
 
 
 def test_words_are_forgotten_when_there_are_too_many(tokenizer, monkeypatch):
