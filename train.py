@@ -179,7 +179,8 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
             record["batch_seconds"] = most_seconds(train_step, abstract, data, task, mesh)
         state = jax.jit(init, out_shardings=shardings)(key, start.arrays)
     if not config.data.batch_seconds:
-        data = resized(data, record["batch_seconds"])
+        # What this run found when it began, or was begun with.
+        data = resized(data, record.get("batch_seconds") or record["config"]["data"]["batch_seconds"])
     record["config"] = settings
     if leading:
         (workdir / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
