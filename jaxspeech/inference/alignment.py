@@ -24,14 +24,17 @@ from jaxspeech.types import Batch, Variables
 # Most frames of a padded batch: an hour of audio, or many short recordings.
 BATCH_FRAMES = 1 << 16
 BLOCK_FRAMES, BLOCK_LABELS = 256, 64
+NOTHING = Spelling((), (), (), (), ())
 
 
 class _Waiting(NamedTuple):
-    """A recording with its log-probabilities, not yet aligned; or what is wrong with it."""
+    """A recording with its log-probabilities, not yet aligned; what has a problem has no text and no frames."""
 
     recording: Recording
     heard: Hypothesis
-    spelling: Spelling | SpeechError
+    log_probs: Float[np.ndarray, "T W"]
+    spelling: Spelling
+    problem: SpeechError | None = None
 
 
 class Aligner:
@@ -79,49 +82,44 @@ class Aligner:
         batch: list[_Waiting] = []
         options = wanted._replace(timestamps=False, log_probs=True)
         for heard in self._transcriber.transcribe(variables, noted(), read, options, on_error=on_error):
-            recording = seen.popleft()
-            item = _Waiting(recording, heard, self._spell(recording, language))
+            item = self._spell(seen.popleft(), heard, language)
             if batch and (len(batch) == wanted.batch_size or _padded_frames([*batch, item]) > BATCH_FRAMES):
                 yield from self._finish(batch, wanted, on_error)
                 batch = []
             batch.append(item)
         yield from self._finish(batch, wanted, on_error)
 
-    def _spell(self, recording: Recording, language: str | None) -> Spelling | SpeechError:
+    def _spell(self, recording: Recording, heard: Hypothesis, language: str | None) -> _Waiting:
+        nothing = _Waiting(recording, heard, np.zeros((0, self._task.vocab_size + 1), np.float32), NOTHING)
+        if heard.log_probs is None:
+            return nothing
         try:
             spelling = spell(recording.text or "", self._tokenizer, language=recording.fields.get("lang", language))
         except TokenizerError as error:
-            return TokenizerError(f"{recording.source}: {error}")
-        return spelling if spelling.ids else AudioError(f"{recording.source}: there is nothing to say in its text")
+            return nothing._replace(problem=TokenizerError(f"{recording.source}: {error}"))
+        if not spelling.ids:
+            return nothing._replace(problem=AudioError(f"{recording.source}: there is nothing to say in its text"))
+        return nothing._replace(log_probs=heard.log_probs, spelling=spelling)
 
     def _finish(
         self, batch: list[_Waiting], wanted: Wanted, on_error: Literal["raise", "skip"]
     ) -> Iterator[Hypothesis]:
-        rows = [item for item in batch if item.heard.error is None and isinstance(item.spelling, Spelling)]
-        aligned = iter(_align(rows, blank_id=self._task.vocab_size))
-        for item in batch:
-            recording, heard, spelling = item
-            result: Hypothesis | SpeechError = heard
-            if heard.error is None:
-                result = (
-                    self._hypothesis(recording, heard, spelling, next(aligned))
-                    if isinstance(spelling, Spelling)
-                    else spelling
-                )
+        """The results of a batch."""
+        for item, found in zip(batch, _align(batch, blank_id=self._task.vocab_size), strict=True):
+            result = item.heard if item.heard.error is not None else item.problem or self._hypothesis(item, found)
             if isinstance(result, SpeechError):
                 if on_error == "raise":
                     raise result
-                result = heard._replace(error=str(result), log_probs=None)
+                result = item.heard._replace(error=str(result), log_probs=None)
             yield result if wanted.log_probs else result._replace(log_probs=None)
 
-    def _hypothesis(
-        self, recording: Recording, heard: Hypothesis, spelling: Spelling, found: ForcedAlignment
-    ) -> Hypothesis | SpeechError:
-        """What was heard, with the times of the given text; `found` is one row."""
+    def _hypothesis(self, item: _Waiting, found: ForcedAlignment) -> Hypothesis | SpeechError:
+        """The given text with its times; `found` is one row."""
+        recording, heard, log_probs, spelling, _ = item
         if found.score == -np.inf:
             return AudioError(
                 f"{recording.source}: the text's {len(spelling.ids)} tokens do not fit into {heard.duration:.1f} s of "
-                f"audio ({0 if heard.log_probs is None else len(heard.log_probs)} frames); is it the right text?"
+                f"audio ({len(log_probs)} frames); is it the right text?"
             )
         ends = within(found.starts, found.ends, duration=heard.duration, frame_seconds=self._task.frame_seconds)
         times = (found.starts, ends, found.confidence)
@@ -152,27 +150,22 @@ def _note(heard: str | None, unspelled: tuple[str, ...]) -> str | None:
     return told if heard is None else f"{heard}; {told}"
 
 
-def _align(rows: list[_Waiting], *, blank_id: int) -> list[ForcedAlignment]:
+def _align(batch: list[_Waiting], *, blank_id: int) -> list[ForcedAlignment]:
     """Each recording's alignment, padded to few shapes so that few programs are compiled."""
-    if not rows:
+    if not batch:
         return []
-    log_probs = [row.heard.log_probs for row in rows]
-    labels = [row.spelling.ids for row in rows if isinstance(row.spelling, Spelling)]
-    size = 1 << (len(rows) - 1).bit_length()
-    frames = _padded(max(len(x) for x in log_probs if x is not None), BLOCK_FRAMES)
-    all_log_probs = np.zeros((size, frames, blank_id + 1), np.float32)
-    all_labels = np.zeros((size, _padded(max(map(len, labels)), BLOCK_LABELS)), np.int32)
-    num_frames, num_labels = np.zeros(size, np.int32), np.zeros(size, np.int32)
-    for i, (x, ids) in enumerate(zip(log_probs, labels, strict=True)):
-        assert x is not None
-        all_log_probs[i, : len(x)], num_frames[i] = x, len(x)
-        all_labels[i, : len(ids)], num_labels[i] = ids, len(ids)
+    rows = 1 << (len(batch) - 1).bit_length()
+    frames = _padded(max(len(item.log_probs) for item in batch), BLOCK_FRAMES)
+    log_probs = np.zeros((rows, frames, blank_id + 1), np.float32)
+    labels = np.zeros((rows, _padded(max(len(item.spelling.ids) for item in batch), BLOCK_LABELS)), np.int32)
+    num_frames, num_labels = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
+    for row, item in enumerate(batch):
+        num_frames[row], num_labels[row] = len(item.log_probs), len(item.spelling.ids)
+        log_probs[row, : num_frames[row]], labels[row, : num_labels[row]] = item.log_probs, item.spelling.ids
     found = jax.device_get(
-        forced_alignment(
-            all_log_probs, num_frames, all_labels, num_labels, blank_id=blank_id, block_frames=BLOCK_FRAMES
-        )
+        forced_alignment(log_probs, num_frames, labels, num_labels, blank_id=blank_id, block_frames=BLOCK_FRAMES)
     )
-    return [ForcedAlignment(*(part[i] for part in found)) for i in range(len(rows))]
+    return [ForcedAlignment(*(part[row] for part in found)) for row in range(len(batch))]
 
 
 def _padded(size: int, unit: int) -> int:
@@ -182,7 +175,7 @@ def _padded(size: int, unit: int) -> int:
 
 
 def _padded_frames(batch: list[_Waiting]) -> int:
-    return len(batch) * max(0 if item.heard.log_probs is None else len(item.heard.log_probs) for item in batch)
+    return len(batch) * max(len(item.log_probs) for item in batch)
 
 
 def _without_search(task: Task) -> Task:
