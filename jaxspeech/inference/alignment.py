@@ -14,7 +14,7 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.transcription import Transcriber, Wanted
 from jaxspeech.search.forced_alignment import ForcedAlignment, forced_alignment
-from jaxspeech.search.timestamps import merge, segment_times, token_times, within, word_times
+from jaxspeech.search.timestamps import merge, segment_times, token_times, word_times
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.spelling import Spelling, spell
@@ -121,8 +121,7 @@ class Aligner:
                 f"{recording.source}: the text's {len(spelling.ids)} tokens do not fit into {heard.duration:.1f} s of "
                 f"audio ({len(log_probs)} frames); is it the right text?"
             )
-        ends = within(found.starts, found.ends, duration=heard.duration, frame_seconds=self._task.frame_seconds)
-        times = (found.starts, ends, found.confidence)
+        times = (found.starts, found.ends, found.confidence)
         seconds: dict[str, Any] = {"frame_seconds": self._task.frame_seconds, "offset": recording.offset}
         words = word_times(spelling.words, *times, **seconds)
         if len(spelling.lines) > 1:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxspeech.search.timestamps import TimedText, segment_times, token_times, within, word_times
+from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -70,7 +70,6 @@ class Hypothesis(NamedTuple):
         )
         if not timestamps:
             return said
-        ends = within(starts, ends, duration=self.duration, frame_seconds=frame_seconds)
         times = (starts, ends, confidence)
         seconds: dict[str, Any] = {"frame_seconds": frame_seconds, "offset": offset}
         words = word_times(tokenizer.word_spans(list(ids)), *times, **seconds)

@@ -3,9 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-from jaxtyping import Float
-
 from jaxspeech.search.confidence import Aggregation, aggregate
 
 # A closing quote or bracket may stand behind the mark that ends a sentence.
@@ -23,11 +20,6 @@ class TimedText(NamedTuple):
     start: float
     end: float
     confidence: float
-
-
-def within(starts: Any, ends: Any, *, duration: float, frame_seconds: float) -> Float[np.ndarray, " N"]:
-    """The ends, none of them behind the recording: its last frame may reach beyond it, and so may a TDT's jump."""
-    return np.maximum(np.minimum(ends, duration / frame_seconds), starts).astype(np.float64)
 
 
 def token_times(

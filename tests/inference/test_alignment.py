@@ -45,7 +45,7 @@ def test_the_times_are_those_of_the_best_path(model) -> None:
     assert times(found) == [
         ("the", pytest.approx(starts[0] * FRAME), pytest.approx(ends[2] * FRAME)),
         ("lazy", pytest.approx(starts[4] * FRAME), pytest.approx(ends[7] * FRAME)),
-        ("dog", pytest.approx(starts[9] * FRAME), pytest.approx(min(ends[11] * FRAME, 9.0))),
+        ("dog", pytest.approx(starts[9] * FRAME), pytest.approx(ends[11] * FRAME)),
     ]
     assert found.score == pytest.approx(score, rel=1e-4) and found.confidence == pytest.approx(
         confidence.mean(), rel=1e-3
@@ -156,7 +156,7 @@ def test_an_hour_of_text() -> None:
     text = " ".join("".join(rng.choice(list("abcdefghij"), rng.integers(1, 4))) for _ in range(9000))
     [found] = asr.align(samples, text, long="buffered", return_log_probs=True)
     assert [word.text for word in found.words] == text.split()
-    assert all(a.end <= b.start for a, b in itertools.pairwise(found.words)) and found.words[-1].end <= 3600
+    assert all(a.end <= b.start for a, b in itertools.pairwise(found.words)) and found.words[-1].end <= 3600 + FRAME
 
     states = np.full(2 * len(text) + 1, blank)
     states[1::2] = CHARACTERS.encode(text)
