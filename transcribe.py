@@ -3,6 +3,7 @@
   python transcribe.py --model=model.jaxspeech a.wav b.flac folder
   python transcribe.py --model=model.nemo --manifest=in.jsonl --output=out.jsonl
   python transcribe.py --model=model.jaxspeech --format=srt --output=subtitles folder
+  srun python transcribe.py --model=model.nemo --manifest=in.jsonl --output=out.jsonl   (see docs/scaling.md)
   arecord -f S16_LE -r 16000 -t raw | python transcribe.py --model=live.jaxspeech --stream -
 
 Results go to stdout or to --output. Everything else goes to stderr: a progress bar, one line for each recording that
@@ -63,6 +64,14 @@ flags.DEFINE_bool(
 flags.DEFINE_integer("look_ahead", None, "--stream: frames that are awaited; the model's first choice by default.")
 flags.DEFINE_bool("realtime", False, "--stream: files are read at the speed at which they were spoken.")
 flags.DEFINE_integer("sample_rate", None, "--stream: of standard input, in Hz; the model's by default.")
+# train.py has these two as well.
+flags.DEFINE_integer(
+    "num_processes",
+    None,
+    "So many processes share the work and --output; SLURM and Open MPI tell.",
+    allow_override=True,
+)
+flags.DEFINE_integer("process_id", None, "Which of them this is, from 0 on.", allow_override=True)
 flags.DEFINE_bool("strict", False, "Exit with status 1 where a recording was skipped.")
 
 
@@ -96,6 +105,7 @@ def transcribe(paths: Sequence[str]) -> int:
     from jaxspeech.errors import ConfigError
     from jaxspeech.inference.inputs import find_recordings, read_manifest, read_recording
     from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
+    from jaxspeech.inference.shares import SharedOutput, find_share
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
 
     if not FLAGS.model:
@@ -111,6 +121,15 @@ def transcribe(paths: Sequence[str]) -> int:
     recordings = list(find_recordings(paths))
     named = bool(FLAGS.manifest) or len(paths) > 1 or len(recordings) != 1 or Path(paths[0]).is_dir()
     recordings += [recording for manifest in FLAGS.manifest for recording in read_manifest(manifest)]
+    share = find_share(FLAGS.num_processes, FLAGS.process_id)
+    shared = share and SharedOutput(FLAGS.output, recordings, share, output_format=output_format)
+    if shared:
+        if FLAGS.stream:
+            raise ConfigError("--stream is for one process")
+        if shared.complete:
+            print(f"{FLAGS.output} is there already; delete it to begin anew", file=sys.stderr)
+            return 0
+        recordings = shared.remaining
 
     recognizer = jaxspeech.load(FLAGS.model, dtype=FLAGS.dtype, head=FLAGS.head, beam_size=FLAGS.beam_size)
     begin = time.perf_counter()
@@ -143,7 +162,12 @@ def transcribe(paths: Sequence[str]) -> int:
     hidden = FLAGS.stream or not sys.stderr.isatty() or (FLAGS.output is None and sys.stdout.isatty())
     bar = tqdm(hypotheses, total=len(recordings), unit="file", dynamic_ncols=True, leave=False, disable=hidden)
     skipped, seconds, references, found = 0, 0.0, [], []
-    with open_writer(FLAGS.output, output_format=output_format, recordings=recordings, named=named) as write:
+    writer = (
+        shared.open()
+        if shared
+        else open_writer(FLAGS.output, output_format=output_format, recordings=recordings, named=named)
+    )
+    with writer as write:
         for recording, hypothesis in zip(recordings, bar, strict=True):
             growing.end_line()
             if not grows:
@@ -165,7 +189,12 @@ def transcribe(paths: Sequence[str]) -> int:
         f"RTFx {seconds / elapsed:.1f}" + (f"; {times}" if FLAGS.stream else ""),
         file=sys.stderr,
     )
-    if skipped == len(recordings):
+    if shared and (entries := shared.merge()):
+        done = [entry for entry in entries if not entry["skipped"]]
+        print(f"{FLAGS.output}: {len(done)} of {counted(len(entries), 'file')}, by all processes", file=sys.stderr)
+        if spoken := [entry for entry in done if entry["said"]]:
+            print(error_rates([x["said"] for x in spoken], [x["heard"] for x in spoken]), file=sys.stderr)
+    if recordings and skipped == len(recordings):
         return 2
     return 1 if FLAGS.strict and skipped else 0
 

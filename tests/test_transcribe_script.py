@@ -93,6 +93,19 @@ def test_a_manifest_is_repeated_with_what_was_said(run: Run, asr: Recognizer, fo
     assert rate and float(rate[1]) == pytest.approx(50 * int(rate[2]))
 
 
+def test_two_processes_write_what_one_does(run: Run, folder: Path) -> None:
+    manifest, output = f"--manifest={folder / 'm.jsonl'}", folder / "two.jsonl"
+    run(manifest, f"--output={folder / 'one.jsonl'}")
+    options = (manifest, f"--output={output}", "--num_processes=2")
+    status, _, err = run(*options, "--process_id=1")
+    assert status == 0 and "1 file, 0 skipped" in err and not output.exists()
+    status, _, err = run(*options, "--process_id=0")
+    assert status == 0 and f"{output}: 3 of 3 files, by all processes" in err and "WER" in err
+    assert output.read_text() == (folder / "one.jsonl").read_text()
+    status, _, err = run(*options, "--process_id=1")
+    assert status == 0 and "delete it to begin anew" in err
+
+
 def test_timestamps(run: Run, folder: Path) -> None:
     _, out, _ = run("--timestamps", "--format=jsonl", folder / "audio/a.wav")
     line = json.loads(out)

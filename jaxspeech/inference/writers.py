@@ -47,7 +47,7 @@ def open_writer(
     """
     if output_format in LINE_FORMATS:
         with open_output(output) as put:
-            yield _line_writer(put, output_format, named=named)
+            yield line_writer(put, output_format, named=named)
         return
     sources = {recording.source: recording for recording in recordings if not recording.problem}
     if output_format == "ctm" or (len(sources) <= 1 and not os.path.isdir(output or "")):
@@ -66,7 +66,9 @@ def open_writer(
         yield _word_writer(recordings, emit)
 
 
-def _line_writer(put: Put, output_format: str, *, named: bool) -> Write:
+def line_writer(put: Put, output_format: str, *, named: bool) -> Write:
+    """`open_writer` for one of `LINE_FORMATS`, onto whatever takes text."""
+
     def write(recording: Recording, hypothesis: Hypothesis) -> None:
         if hypothesis.error is not None:
             return

@@ -34,15 +34,16 @@ RULES: Rules = [
     (r"(up|query|key|value|position|pointwise_in)/kernel$", P("data", "model")),
     (r"(down|attention/out|pointwise_out)/kernel$", P("model", "data")),
     (r"(up|query|key|value|pointwise_in|depthwise|convolution/norm)/(bias|scale)$", P("model")),
-    (r"bias_[uv]$", P("model", "data")),
-    (r"(depthwise)/kernel$", P("model")),
+    (r"bias_[uv]$", P("model", None)),
     # The joint's logits, the largest array of a transducer, by its outputs: V + 1 is what `model` has to divide.
     (r"joint/out/kernel$", P("data", "model")),
     (r"joint/out/bias$", P("model")),
     (r"(hidden|input)_\d+/kernel$", P("data", "model")),
-    (r"conv_\d+/kernel$", P("data")),
-    (r"(kernel|table)$", P("data", None)),
-    (r".*", P("data")),
+    # By channels, not over `data`: the compiler would split the activations by channels too, instead of by rows.
+    (r"depthwise/kernel$", P("model")),
+    (r"conv_\d+/kernel$", P()),
+    (r"kernel$", P("data", None)),
+    (r".*", P()),
 ]
 REPLICATED: Rules = [(r".*", P())]
 # The axes over which a state is split.

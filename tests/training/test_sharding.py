@@ -92,9 +92,9 @@ def test_specs_speak_of_the_last_axes_and_what_does_not_divide_stays_whole():
     ("name", "up", "down", "bias", "mean"),
     [
         ("replicated", P(None, None, None), P(None, None, None), P(None, None), P(None, None)),
-        ("fsdp", P(None, "data", None), P(None, None, "data"), P(None, "data"), P(None, None)),
+        ("fsdp", P(None, "data", None), P(None, None, "data"), P(None, None), P(None, None)),
         ("tensor", P(None, None, "model"), P(None, "model", None), P(None, None), P(None, None)),
-        ("fsdp_tensor", P(None, "data", "model"), P(None, "model", "data"), P(None, "data"), P(None, None)),
+        ("fsdp_tensor", P(None, "data", "model"), P(None, "model", "data"), P(None, None), P(None, None)),
     ],
 )
 def test_each_sharding_splits_what_its_name_says(name, up, down, bias, mean):

@@ -1,0 +1,158 @@
+"""One list of recordings transcribed by several processes, of which none knows more of the others than their files.
+
+    OUTPUT.parts/0000-of-0004.jsonl     one line for each recording that process 0 is through with, as it comes
+    OUTPUT                              all of them in the order of the list, once all are there
+
+Recording i is done by process i mod n. A process that was killed and is started again goes on behind its last whole
+line; so every recording is done once. Whoever finds all of them done merges, with the same result if several do.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxspeech.errors import ConfigError
+from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.inputs import Recording
+from jaxspeech.inference.writers import LINE_FORMATS, Write, line_writer, open_output
+
+# What a launcher calls the number of processes and a process's own number.
+LAUNCHERS = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"))
+Json = dict[str, Any]
+
+
+class Share(NamedTuple):
+    """Process `process_id` of `num_processes`."""
+
+    process_id: int
+    num_processes: int
+
+
+def find_share(
+    num_processes: int | None, process_id: int | None, *, environment: Mapping[str, str] = os.environ
+) -> Share | None:
+    """This process's share, by the flags, or else by the variables of SLURM or Open MPI; None for one process.
+
+    Raises:
+      ConfigError: only one of the two is known, or they do not fit.
+    """
+    if num_processes is None and process_id is None:
+        for size, rank in LAUNCHERS:
+            if size in environment and rank in environment:
+                num_processes, process_id = int(environment[size]), int(environment[rank])
+                break
+    if num_processes is None and process_id is None:
+        return None
+    if num_processes is None or process_id is None or not 0 <= process_id < num_processes:
+        raise ConfigError(
+            f"--num_processes={num_processes} --process_id={process_id}: both are needed, the second below the first"
+        )
+    return Share(process_id, num_processes) if num_processes > 1 else None
+
+
+class SharedOutput:
+    """The part of a list of recordings that this process transcribes, and where the results are gathered.
+
+    Args:
+      output: the file that all processes name.
+      recordings: the whole list, the same for all.
+      share: of this process.
+      output_format: of LINE_FORMATS.
+
+    Raises:
+      ConfigError: without an output, or with a format whose files are not made of lines.
+    """
+
+    def __init__(self, output: str | None, recordings: Sequence[Recording], share: Share, *, output_format: str):
+        if output is None:
+            raise ConfigError("several processes: --output=FILE names the file that they write together")
+        if output_format not in LINE_FORMATS:
+            raise ConfigError(f"several processes: --format={output_format} cannot be split; text and jsonl can")
+        self._output = Path(output)
+        self._folder = Path(f"{output}.parts")
+        self._recordings = recordings
+        self._share = share
+        self._format = output_format
+
+    @property
+    def complete(self) -> bool:
+        """Whether another process has merged already; then nothing is left to do."""
+        return self._output.exists() and not self._folder.exists()
+
+    @property
+    def remaining(self) -> list[Recording]:
+        """What this process has yet to transcribe."""
+        return [self._recordings[place] for place in self._places()]
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Write]:
+        """A function that takes the remaining recordings, one after the other, each with its hypothesis."""
+        places = iter(self._places())
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / "{:04}-of-{:04}.jsonl".format(*self._share)
+        with path.open("a+b") as stream:
+            stream.truncate(_whole_lines(path.read_bytes()))  # what a killed process was writing
+
+            def write(recording: Recording, hypothesis: Hypothesis) -> None:
+                line: list[str] = []
+                line_writer(line.append, self._format, named=True)(recording, hypothesis)
+                entry = {
+                    "place": next(places),
+                    "source": recording.source,
+                    "line": "".join(line),
+                    "skipped": hypothesis.error is not None,
+                    "said": recording.text,
+                    "heard": hypothesis.text,
+                }
+                stream.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+                stream.flush()
+
+            yield write
+
+    def merge(self) -> list[Json] | None:
+        """Writes the output and removes the parts, if all processes are through.
+
+        Returns:
+          Of each recording "skipped", "said" and "heard"; None if some are still missing.
+        """
+        entries = self._read()
+        if len(entries) < len(self._recordings):
+            return None
+        ordered = [entries[place] for place in range(len(self._recordings))]
+        with open_output(self._output) as put:
+            for entry in ordered:
+                put(entry["line"])
+        merged = Path(f"{self._folder}.merged")
+        with contextlib.suppress(FileNotFoundError):  # another process has done so
+            self._folder.rename(merged)  # at once: from half of the parts nobody could go on
+        shutil.rmtree(merged, ignore_errors=True)
+        return ordered
+
+    def _places(self) -> list[int]:
+        done, (first, step) = self._read(), self._share
+        return [place for place in range(first, len(self._recordings), step) if place not in done]
+
+    def _read(self) -> dict[int, Json]:
+        """The entries of all processes, by place."""
+        entries = {}
+        for path in sorted(self._folder.glob("*.jsonl")):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:  # merged meanwhile
+                continue
+            for line in content[: _whole_lines(content)].splitlines():
+                entry = json.loads(line)
+                place = entry["place"]
+                if place >= len(self._recordings) or self._recordings[place].source != entry["source"]:
+                    raise ConfigError(f"{path}: of another list of recordings; delete {self._folder} to begin anew")
+                entries[place] = entry
+        return entries
+
+
+def _whole_lines(content: bytes) -> int:
+    """Bytes up to the last end of a line."""
+    return content.rfind(b"\n") + 1
