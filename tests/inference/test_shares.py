@@ -52,7 +52,9 @@ def test_killed_and_started_again_every_recording_is_done_once_and_merged_in_ord
 def test_another_number_of_processes_goes_on_too(tmp_path):
     done = do(shared(tmp_path, 0, of=2), 2) + do(shared(tmp_path, 1, of=2), 1)
     rest = [do(shared(tmp_path, i, of=3)) for i in range(3)]
-    assert sorted(done + sum(rest, [])) == [recording.source for recording in RECORDINGS]
+    assert sorted([*done, *(source for part in rest for source in part)]) == [
+        recording.source for recording in RECORDINGS
+    ]
     assert shared(tmp_path, 2, of=3).merge() is not None
 
 
