@@ -9,7 +9,8 @@ scores[t, g] = q_t . k_g / sqrt(K)     in one softmax with the window's
 scores[g, s] = q_g . k_s / sqrt(K)     instead of the window's
 
 Queries go in blocks, each with all the keys that one of its frames sees. The blocks of a group are computed together,
-the groups one after the other, so that no more scores exist at a time than those of one group.
+the groups one after the other, so that no more scores exist at a time than those of one group. Where time is split over
+devices (`nn.sequence_parallel`), each does its own queries, and gets the keys around them from its neighbours.
 """
 
 import math
@@ -19,8 +20,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxspeech.errors import ConfigError
 from jaxspeech.nn.attention import MASKED_SCORE
 from jaxspeech.nn.dropout import dropout
+from jaxspeech.nn.sequence_parallel import over_time, pad_time, time_shards, with_neighbours
 
 # In frames. A smaller block has fewer scores outside the window, a larger one better matrix products.
 BLOCK, GROUP = 128, 2048
@@ -64,25 +67,47 @@ def local_attention(
       global_frames: if there are any.
       dropout_rate, dropout_key: of the weights; no key is no dropout.
     """
-    num_frames = query.shape[1]
+    around: dict[str, int] = {"before": left, "after": right}
+    if time_shards() == 1:
+        surrounded = (pad_time(x, **around) for x in (key, value, mask))
+        return _attend(query, *surrounded, mask, position, biases, global_frames, dropout_rate, dropout_key)
+    if global_frames is not None or dropout_key is not None:
+        raise ConfigError("time is split over devices for inference only, and without global frames")
+
+    def attend(query: Array, key: Array, value: Array, mask: Array, position: Array, biases: Any) -> Array:
+        surrounded = (with_neighbours(x, **around) for x in (key, value, mask))
+        return _attend(query, *surrounded, mask, position, biases, None, 0.0, None)
+
+    return over_time(attend, (query, key, value, mask), (position, biases))
+
+
+def _attend(
+    query: Float[Array, "B T H K"],
+    key: Float[Array, "B S H K"],
+    value: Float[Array, "B S H K"],
+    key_mask: Bool[Array, "B S"],
+    mask: Bool[Array, "B T"],
+    position: Float[Array, "R H K"],
+    biases: tuple[Float[Array, "H K"], Float[Array, "H K"]],
+    global_frames: GlobalFrames | None,
+    dropout_rate: float,
+    dropout_key: Any,
+) -> Float[Array, "B T H K"]:
+    """`local_attention` of T queries to the S = T + R - 1 keys around them, a group at a time."""
+    num_frames, window = query.shape[1], position.shape[0]
     group = min(GROUP, -(-num_frames // BLOCK) * BLOCK)
     num_groups = -(-num_frames // group)
-    padding = num_groups * group - num_frames
-
-    def padded(x: Array, before: int, after: int) -> Array:
-        return jnp.pad(x, [(0, 0), (before, padding + after)] + [(0, 0)] * (x.ndim - 2))
-
-    query = padded(query, 0, 0)
-    key, value, key_mask = (padded(x, left, right) for x in (key, value, mask))
+    padding: dict[str, int] = {"before": 0, "after": num_groups * group - num_frames}
+    query, key, value, key_mask = (pad_time(x, **padding) for x in (query, key, value, key_mask))
     if global_frames is not None:
-        global_frames = global_frames._replace(query=padded(global_frames.query, 0, 0))
+        global_frames = global_frames._replace(query=pad_time(global_frames.query, **padding))
 
     @jax.checkpoint  # the scores of one group at a time in the backward pass too
     def attend(i: Any) -> Float[Array, "B C H K"]:
         def part(x: Array, size: int) -> Array:
             return jax.lax.dynamic_slice_in_dim(x, i * group, size, axis=1)
 
-        around = left + group + right
+        around = group + window - 1
         return _attend_group(
             part(query, group),
             part(key, around),

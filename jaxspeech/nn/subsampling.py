@@ -22,6 +22,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.masks import zero_padding
 from jaxspeech.nn.initializers import dense, uniform_within
 from jaxspeech.nn.normalization import LayerNorm
+from jaxspeech.nn.sequence_parallel import TIME, over_time, pad_time, time_shards, with_neighbours
 
 Subsampling = Literal["dw_striding", "striding", "stacking", "stacking_norm", "feature_stacking"]
 KERNEL, STRIDE = 3, 2
@@ -124,8 +125,11 @@ class ConvSubsampling(nn.Module):
           first: its place among the rows' frames, or that of each row; it may be negative.
         """
         padding = self._padding
+        if first is None and time_shards() > 1:
+            return over_time(self._part_of_time, (x,), (num_frames,)), self._length(num_frames)
         if first is None and self._num_chunks(x.shape[1]) > 1:
-            return self._in_chunks(x, num_frames)
+            y = self._in_chunks(pad_time(x, before=self._before, after=0), num_frames, outputs=self._length(x.shape[1]))
+            return y, self._length(num_frames)
         # A part has the frames around it instead of padding; where there are none, they are masked as padding is.
         around = (0, 0) if first is not None else padding
         first = jnp.zeros((), jnp.int32) if first is None else first
@@ -157,22 +161,34 @@ class ConvSubsampling(nn.Module):
     def _num_chunks(self, num_frames: Any) -> int:
         return -(-self._length(num_frames) // self.chunk) if isinstance(num_frames, int) else 1
 
-    def _in_chunks(self, x: Array, num_frames: Array) -> tuple[Array, Array]:
+    @property
+    def _before(self) -> int:
         """Output frame i sees the input frames factor i - before, ..., factor i - before + 2 factor - 2."""
-        before = (self.factor - 1) * self._padding[0]
-        chunks, hop = self._num_chunks(x.shape[1]), self.chunk * self.factor
+        return (self.factor - 1) * self._padding[0]
+
+    def _in_chunks(self, x: Array, num_frames: Array, *, outputs: int, start: Any = 0) -> Array:
+        """So many frames of output, of which the first one sees x[:, 0], which is frame start - before of the rows."""
+        chunk = min(self.chunk, outputs)
+        chunks, hop = -(-outputs // chunk), chunk * self.factor
         span = hop + self.factor - 1
-        padded = jnp.pad(x, ((0, 0), (before, (chunks - 1) * hop + span - before - x.shape[1]), (0, 0)))
+        x = x[:, : (chunks - 1) * hop + span]
+        x = pad_time(x, before=0, after=(chunks - 1) * hop + span - x.shape[1])
         part, params = self.clone(parent=None), {"params": self.variables["params"]}
 
         @jax.checkpoint
         def subsample_part(i: Array) -> Array:
-            frames = jax.lax.dynamic_slice_in_dim(padded, i * hop, span, axis=1)
-            return part.apply(params, frames, num_frames, first=i * hop - before)[0]
+            frames = jax.lax.dynamic_slice_in_dim(x, i * hop, span, axis=1)
+            return part.apply(params, frames, num_frames, first=start + i * hop - self._before)[0]
 
         y = jnp.moveaxis(jax.lax.map(subsample_part, jnp.arange(chunks)), 0, 1)
-        y = y.reshape(x.shape[0], chunks * self.chunk, self.width)
-        return y[:, : self._length(x.shape[1])], self._length(num_frames)
+        return y.reshape(x.shape[0], chunks * chunk, self.width)[:, :outputs]
+
+    def _part_of_time(self, x: Array, num_frames: Array) -> Array:
+        """What a device does that has a part of the rows' time, a multiple of the factor."""
+        after = max(self.factor - 1 - self._before, 0)
+        around = with_neighbours(x, before=self._before, after=after)
+        start = jax.lax.axis_index(TIME) * x.shape[1]
+        return self._in_chunks(around, num_frames, outputs=x.shape[1] // self.factor, start=start)
 
 
 class StackingSubsampling(nn.Module):
