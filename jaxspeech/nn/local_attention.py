@@ -69,14 +69,14 @@ def local_attention(
     """
     around: dict[str, int] = {"before": left, "after": right}
     if time_shards() == 1:
-        surrounded = (pad_time(x, **around) for x in (key, value, mask))
-        return _attend(query, *surrounded, mask, position, biases, global_frames, dropout_rate, dropout_key)
+        key, value, key_mask = (pad_time(x, **around) for x in (key, value, mask))
+        return _attend(query, key, value, key_mask, mask, position, biases, global_frames, dropout_rate, dropout_key)
     if global_frames is not None or dropout_key is not None:
         raise ConfigError("time is split over devices for inference only, and without global frames")
 
     def attend(query: Array, key: Array, value: Array, mask: Array, position: Array, biases: Any) -> Array:
-        surrounded = (with_neighbours(x, **around) for x in (key, value, mask))
-        return _attend(query, *surrounded, mask, position, biases, None, 0.0, None)
+        key, value, key_mask = (with_neighbours(x, **around) for x in (key, value, mask))
+        return _attend(query, key, value, key_mask, mask, position, biases, None, 0.0, None)
 
     return over_time(attend, (query, key, value, mask), (position, biases))
 
