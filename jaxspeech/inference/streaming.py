@@ -90,8 +90,8 @@ class Stream:
         self._num_samples = 0
         self._ended = False
         model_rate = streams.form.sample_rate
-        other = sample_rate is not None and sample_rate != model_rate
-        self._resampler = soxr.ResampleStream(sample_rate, model_rate, 1, dtype="float32") if other else None
+        rate = sample_rate or model_rate
+        self._resampler = soxr.ResampleStream(rate, model_rate, 1, dtype="float32") if rate != model_rate else None
         self._ids: list[int] = []
         self._starts: list[int] = []
         self._ends: list[int] = []

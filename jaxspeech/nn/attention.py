@@ -23,15 +23,23 @@ POSITIONS = "positions"
 MASKED_SCORE = -10000.0
 
 
-def relative_shift(scores: Float[Array, "B H T R"]) -> Float[Array, "B H T S"]:
-    """Scores against relative positions, re-indexed by the S = R - T + 1 keys, the last T of which are the queries.
+def position_scores(query: Float[Array, "B T H K"], positions: Float[Array, "R H K"]) -> Float[Array, "B H T S"]:
+    """q_t . p_{t-s} for the S = R - T + 1 keys s, the last T of which are the queries.
 
-    out[t, s] = scores[t, T-1-t+s]: with a column in front, index T + R t + s of the flattened rows. Two reshapes do it.
+    Position r of a query at t belongs to the key s = r - (T-1) + t. With one more column in front, [T, R + 1], that is
+    place T + R t + s of the flattened rows: what lies behind the first T, as rows of R, has the keys in order. Heads
+    lead because the product gives them so.
     """
-    b, h, t, r = scores.shape
-    padded = jnp.pad(scores, ((0, 0), (0, 0), (0, 0), (1, 0)))
-    rows = jax.lax.slice_in_dim(padded.reshape(b, h, r + 1, t), 1, None, axis=2)
-    return jax.lax.slice_in_dim(rows.reshape(b, h, t, r), 0, r - t + 1, axis=3)
+    b, t, h, _ = query.shape
+    r = positions.shape[0]
+    positions = jnp.pad(positions, ((1, 0), (0, 0), (0, 0)))
+    scores = jnp.einsum("bthk,rhk->hbtr", query, positions)
+    if isinstance(t, int):
+        # One flat axis is sliced: of a slice of rows XLA would work out every element's place by itself.
+        scores = jax.lax.slice_in_dim(scores.reshape(h, b, t * (r + 1)), t, None, axis=2)
+    else:  # a symbol, whose square cannot be sliced
+        scores = jax.lax.slice_in_dim(scores.reshape(h, b, r + 1, t), 1, None, axis=2)
+    return jax.lax.slice_in_dim(scores.reshape(h, b, t, r), 0, r - t + 1, axis=3).swapaxes(0, 1)
 
 
 class SelfAttention(nn.Module):
@@ -84,8 +92,7 @@ class SelfAttention(nn.Module):
             assert biases is not None, "relative attention needs its biases u and v"
             bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
             by_content = jnp.einsum("bthk,bshk->bhts", query + bias_u, key)
-            by_position = jnp.einsum("bthk,rhk->bhtr", query + bias_v, self._position_keys(positions, heads))
-            scores = by_content + relative_shift(by_position)
+            scores = by_content + position_scores(query + bias_v, self._position_keys(positions, heads))
 
         # The softmax divides after the product with the values: T x K divisions instead of T x T.
         scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)

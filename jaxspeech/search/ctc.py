@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Float, Int
 
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.types import Size
 
 
 class CTCState(NamedTuple):
@@ -28,7 +29,7 @@ class CTCState(NamedTuple):
     frames: Int[Any, "*B"]
 
 
-def ctc_start(batch_size: int, *, blank_id: int) -> CTCState:
+def ctc_start(batch_size: Size, *, blank_id: int) -> CTCState:
     """The state before the first frame: as if a blank had come."""
     zeros = jnp.zeros(batch_size, jnp.int32)
     return CTCState(jnp.full_like(zeros, blank_id), zeros, jnp.zeros(batch_size), zeros)

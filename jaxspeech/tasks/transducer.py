@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss, rnnt_joint_loss, tdt_joint_loss
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.search.transducer import GreedyState, greedy_start, transducer_greedy
+from jaxspeech.search.transducer import GreedyState, Joint, Predict, greedy_start, transducer_greedy
 from jaxspeech.search.transducer_beam import transducer_beam
 from jaxspeech.tasks.acoustic import (
     AcousticModel,
@@ -208,8 +208,10 @@ def search_part(
     return transducer_greedy(*inputs, num_frames, state, **shared)
 
 
-def _search_inputs(model: TransducerModel, variables: Variables, encoded: Array) -> tuple[Any, dict[str, Any]]:
-    """(predict, joint, projected frames), and the options that both searches share."""
+def _search_inputs(
+    model: TransducerModel, variables: Variables, encoded: Array
+) -> tuple[tuple[Predict, Joint, Array], dict[str, Any]]:
+    """What both searches take: predict, joint, projected frames; and their options."""
     apply, decoder = _decoder_apply(model, variables), model.decoder
     inputs = partial(apply, method="predict"), partial(apply, method="logits"), apply(encoded, method="project")
     return inputs, {

@@ -1,24 +1,25 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask
-from jaxspeech.nn.attention import SelfAttention, relative_shift
+from jaxspeech.nn.attention import SelfAttention, position_scores
 from jaxspeech.nn.positions import absolute_positions, relative_positions
 
 
-def test_relative_shift_reindexes_by_key() -> None:
-    t = 5
-    scores = np.random.default_rng(0).normal(size=(2, 3, t, 2 * t - 1)).astype(np.float32)
-    shifted = relative_shift(jnp.asarray(scores))
-    for query in range(t):
-        for key in range(t):
-            # Index j of the input holds the relative position T-1-j, which is query - key.
-            np.testing.assert_array_equal(shifted[:, :, query, key], scores[:, :, query, t - 1 - query + key])
-
-
-def test_relative_shift_of_one_frame() -> None:
-    assert relative_shift(jnp.ones((1, 2, 1, 1))).shape == (1, 2, 1, 1)
+@pytest.mark.parametrize(("t", "s"), [(5, 5), (3, 7), (1, 1), (1, 4)])
+def test_position_scores_are_those_of_the_distances(t: int, s: int) -> None:
+    rng = np.random.default_rng(0)
+    query, positions = rng.normal(size=(2, t, 3, 4)), rng.normal(size=(t + s - 1, 3, 4))
+    scores = position_scores(jnp.asarray(query, jnp.float32), jnp.asarray(positions, jnp.float32))
+    assert scores.shape == (2, 3, t, s)
+    for i in range(t):
+        for j in range(s):
+            # The first position is the furthest behind: that of the last query to the first key.
+            behind = s - t + i - j
+            expected = np.einsum("bhk,hk->bh", query[:, i], positions[s - 1 - behind])
+            np.testing.assert_allclose(scores[:, :, i, j], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_positions() -> None:

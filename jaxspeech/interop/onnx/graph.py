@@ -102,7 +102,8 @@ class Graph:
             return self.integers(int(size))
         text = str(size)
         if text not in self._sizes:
-            self._sizes[text] = self._computed_size(ast.parse(text, mode="eval").body)
+            expression = text.replace("^", "**")  # how JAX writes powers, to what binds in Python as it does there
+            self._sizes[text] = self._computed_size(ast.parse(expression, mode="eval").body)
         return self._sizes[text]
 
     def shape(self, sizes: Sequence[Any]) -> str:
@@ -126,7 +127,7 @@ class Graph:
                 return self._sizes[name]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return self.node("Neg", self._computed_size(operand))
-            case ast.BinOp(left=base, op=ast.BitXor(), right=ast.Constant(value=int(power))):  # how JAX writes powers
+            case ast.BinOp(left=base, op=ast.Pow(), right=ast.Constant(value=int(power))):
                 return self.node("Pow", self._computed_size(base), self.integers(power))
             case ast.BinOp(left=left, op=op, right=right):
                 name = {ast.Add: "Add", ast.Sub: "Sub", ast.Mult: "Mul"}[type(op)]
