@@ -24,7 +24,7 @@ from jaxspeech.tasks.acoustic import (
     training_streams,
 )
 from jaxspeech.tasks.task import Task
-from jaxspeech.types import Batch, Variables
+from jaxspeech.types import Batch, Size, Variables
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def search(
     return tokens
 
 
-def search_start(model: TransducerModel, variables: Variables, batch_size: int) -> GreedyState:
+def search_start(model: TransducerModel, variables: Variables, batch_size: Size) -> GreedyState:
     """The search's state before the first frame."""
     decoder = model.decoder
     predict = partial(_decoder_apply(model, variables), method="predict")
