@@ -169,6 +169,7 @@ def test_every_other_encoder_trains_and_transcribes(corpus, tmp_path, name):
     assert jaxspeech.load(tmp_path / "again.jaxspeech").model == asr.model
 
 
+@pytest.mark.slow
 def test_a_dry_run_finds_the_largest_batches_and_runs_none(corpus, tmp_path, capsys):
     config = get_config(str(corpus))
     config.data.batch_seconds = 0.0
