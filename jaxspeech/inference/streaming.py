@@ -7,6 +7,7 @@ for stream in streams.step(): print(stream.hypothesis.text)
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ from jaxtyping import Bool
 from jaxspeech.audio.convert import to_samples
 from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.inference.hypothesis import Hypothesis
-from jaxspeech.tasks.streaming import NewTokens, Streaming, StreamState
+from jaxspeech.tasks.streaming import NewTokens, Streaming, StreamState, rows_where
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -51,11 +52,8 @@ def compile_streams(form: Streaming, variables: Variables, *, size: int) -> Stre
         raise ConfigError(f"size is {size}; there must be at least 1 stream")
 
     def renew(state: StreamState, search: Any, rows: Bool[Any, " B"]) -> StreamState:
-        def rows_where(new: Any, old: Any) -> Any:
-            return jnp.where(rows.reshape(-1, *[1] * (old.ndim - 1)), new, old)
-
-        history = jax.tree.map(lambda old: rows_where(jnp.zeros((), old.dtype), old), state.history)
-        return StreamState(history, jax.tree.map(rows_where, search, state.search))
+        history = jax.tree.map(lambda old: rows_where(rows, jnp.zeros((), old.dtype), old), state.history)
+        return StreamState(history, jax.tree.map(partial(rows_where, rows), search, state.search))
 
     def start(variables: Variables) -> StreamState:
         return form.start(variables, size)

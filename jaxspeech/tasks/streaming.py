@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.errors import ConfigError
@@ -131,7 +131,7 @@ def streaming(model: Any, *, look_ahead: int | None = None, chunks: int = 1) -> 
         goes_on = jnp.asarray(num_samples) > 0
         num_frames = jnp.where(goes_on, num_frames, 0)
         tokens, again, found = search(variables, encoded, num_frames, state.search)
-        history = jax.tree.map(partial(_rows_where, goes_on), made[HISTORY], state.history)
+        history = jax.tree.map(partial(rows_where, goes_on), made[HISTORY], state.history)
         return NewTokens(tokens, again, num_frames), StreamState(history, found)
 
     return Streaming(
@@ -215,5 +215,6 @@ def _transducer_search(model: TransducerModel) -> tuple[Any, Any]:
     return partial(search_start, model), search
 
 
-def _rows_where(rows: Array, new: Array, old: Array) -> Array:
-    return jnp.where(rows.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+def rows_where(rows: Bool[Array, " B"], new: Array, old: Array) -> Array:
+    """The rows of `new` where `rows` holds, else those of `old`; `new` may be one number for all."""
+    return jnp.where(rows.reshape(-1, *[1] * (old.ndim - 1)), new, old)
