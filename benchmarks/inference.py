@@ -29,6 +29,8 @@ def infer(repeat: int, *, size: str, batch_size: int, seconds: float, dtype: str
 CASES = {
     "infer_b1": partial(infer, size="115m", batch_size=1, seconds=20.0),
     "infer_b8": partial(infer, size="115m", batch_size=8, seconds=15.0),
+    "infer_b1_bfloat16": partial(infer, size="115m", batch_size=1, seconds=20.0, dtype="bfloat16"),
+    "infer_b8_bfloat16": partial(infer, size="115m", batch_size=8, seconds=15.0, dtype="bfloat16"),
 }
 GPU_CASES = {
     "infer_115m_gpu": partial(infer, size="115m", batch_size=128, seconds=20.0, dtype="bfloat16"),

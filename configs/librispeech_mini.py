@@ -11,12 +11,27 @@ So little speech does not make a LibriSpeech-class model: expect a falling loss 
 
 from ml_collections import ConfigDict
 
-from configs.base import base_config, fastconformer_ctc
+from configs.base import base_config, fastconformer_ctc, pick
+
+SIZES = {
+    "gpu": {
+        "model": {"num_layers": 16, "width": 176, "num_heads": 4, "dropout": 0.15, "dropout_att": 0.15},
+        "batch_seconds": 240.0,
+        "steps": 12_000,
+    },
+    # Narrow subsampling, whose first activations are the widest; small batches, for more steps an hour.
+    "cpu": {
+        "model": {"num_layers": 8, "width": 176, "num_heads": 4, "subsampling_channels": 96},
+        "batch_seconds": 96.0,
+        "steps": 5_000,
+    },
+}
 
 
-def get_config() -> ConfigDict:
+def get_config(size: str = "gpu") -> ConfigDict:
+    chosen = pick(SIZES, size, recipe="librispeech_mini")
     config = base_config()
-    config.model = fastconformer_ctc(num_layers=16, width=176, num_heads=4, dropout=0.15, dropout_att=0.15)
+    config.model = fastconformer_ctc(**chosen["model"])
     # Few hours: shorter masks than for the thousands that NeMo's settings are made for.
     config.model.spec_augment.time_masks = 5
     config.tokenizer.type = "unigram"
@@ -26,7 +41,7 @@ def get_config() -> ConfigDict:
     config.data.train = folder + "/train.jsonl"
     config.data.eval = {"dev": folder + "/dev.jsonl"}
     config.data.buckets = 4
-    config.data.batch_seconds = 240.0
+    config.data.batch_seconds = chosen["batch_seconds"]
     config.data.batch_size = 32
     config.augment.speed = (0.9, 0.95, 1.0, 1.05, 1.1)
     config.augment.gain_db = (-10.0, 6.0)
@@ -35,7 +50,7 @@ def get_config() -> ConfigDict:
     config.optimizer.learning_rate = 2e-3
     config.optimizer.weight_decay = 1e-2
     config.average_decay = 0.999
-    config.steps = 12_000
+    config.steps = chosen["steps"]
     config.eval_every = 500
     config.checkpoint_every = 500
     return config

@@ -4,7 +4,7 @@
      "decoder": {"name": "ctc", "vocab_size": 1024}}
 
 Apart from `name`, which picks the module, every key is a field of that module. A transducer has, besides, the sections
-`loss` and `search`; a hybrid also the number `ctc_weight`.
+`loss` and `search`; a hybrid also the number `ctc_weight`. `product_dtype` is `AcousticModel`'s.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -79,7 +79,9 @@ def build(config: Any) -> Task:
     config = plain(config)
     kind = _pick(TASKS, config.get("task"), place="model.task")
     sections = {"spec_augment": SpecAugment, **kind.sections}
-    _check_names(config, {"task", *sections, *kind.values, *(key for key, _ in PARTS.values())}, place="model")
+    _check_names(
+        config, {"task", "product_dtype", *sections, *kind.values, *(key for key, _ in PARTS.values())}, place="model"
+    )
     parts = {field: _module(table, config.get(key), f"model.{key}") for field, (key, table) in PARTS.items()}
     if not isinstance(parts["decoder"], DECODERS[kind.decoder]):
         raise ConfigError(f"model.decoder.name must be {kind.decoder!r} where model.task is {config['task']!r}")
@@ -87,6 +89,8 @@ def build(config: Any) -> Task:
         if config.get(key):
             parts[key] = _construct(section, config[key], f"model.{key}")
     values = {key: config[key] for key in kind.values if key in config}
+    if config.get("product_dtype"):
+        values["product_dtype"] = _pick(DTYPES, config["product_dtype"], place="model.product_dtype")
     return kind.task(kind.model(**parts, **values))
 
 

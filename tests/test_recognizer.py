@@ -239,7 +239,8 @@ def test_saved_and_loaded_again(asr: Recognizer, tmp_path: Path) -> None:
 def test_bfloat16(asr: Recognizer, audio: list[np.ndarray], tmp_path: Path) -> None:
     asr.save(tmp_path / "m.jaxspeech")
     half = jaxspeech.load(tmp_path / "m.jaxspeech", dtype="bfloat16")
-    assert half.config["encoder"]["dtype"] == "bfloat16"
+    # This is what is fast on a CPU: rounded factors, float32 activations.
+    assert half.config["product_dtype"] == "bfloat16" and half.config["encoder"]["dtype"] == "float32"
     assert half.variables["params"]["decoder"]["out"]["kernel"].dtype == jax.numpy.bfloat16
     [found] = half.transcribe(audio[0], return_log_probs=True)
     [full] = asr.transcribe(audio[0], return_log_probs=True)

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float
 from jaxspeech.history import in_parts, with_history
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
+from jaxspeech.nn.products import einsum
 
 # Positions projected once for all parts of all recordings.
 POSITIONS = "positions"
@@ -33,7 +34,7 @@ def position_scores(query: Float[Array, "B T H K"], positions: Float[Array, "R H
     b, t, h, _ = query.shape
     r = positions.shape[0]
     positions = jnp.pad(positions, ((1, 0), (0, 0), (0, 0)))
-    scores = jnp.einsum("bthk,rhk->hbtr", query, positions)
+    scores = einsum("bthk,rhk->hbtr", query, positions)
     if isinstance(t, int):
         # One flat axis is sliced: of a slice of rows XLA would work out every element's place by itself.
         scores = jax.lax.slice_in_dim(scores.reshape(h, b, t * (r + 1)), t, None, axis=2)
@@ -84,14 +85,14 @@ class SelfAttention(nn.Module):
                 for name, x in (("keys", key), ("values", value))
             )
         if positions is None:
-            scores = jnp.einsum("bthk,bshk->bhts", query, key)
+            scores = einsum("bthk,bshk->bhts", query, key)
         else:
             if self.untied_biases:
                 zeros = nn.initializers.zeros_init()
                 biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
             assert biases is not None, "relative attention needs its biases u and v"
             bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
-            by_content = jnp.einsum("bthk,bshk->bhts", query + bias_u, key)
+            by_content = einsum("bthk,bshk->bhts", query + bias_u, key)
             scores = by_content + position_scores(query + bias_v, self._position_keys(positions, heads))
 
         # The softmax divides after the product with the values: T x K divisions instead of T x T.
@@ -99,7 +100,7 @@ class SelfAttention(nn.Module):
         weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
         totals = weights.sum(-1, keepdims=True)
         weights = Dropout(self.dropout, name="dropout")(weights.astype(self.dtype), train=train)
-        context = jnp.einsum("bhts,bshk->bhtk", weights, value) / totals.astype(self.dtype)
+        context = einsum("bhts,bshk->bhtk", weights, value) / totals.astype(self.dtype)
         context = jnp.where(mask.any(-1)[:, None, :, None], context, jnp.zeros((), context.dtype))
         context = context.swapaxes(1, 2).reshape(b, t, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)

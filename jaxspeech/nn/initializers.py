@@ -7,6 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxspeech.nn.products import dot_general
+
 
 def uniform_within(bound: float) -> Any:
     """Initialiser drawing from U(-bound, bound)."""
@@ -29,4 +31,6 @@ def convolutional(kind: str, fan_in: int, fan_out: int) -> Any:
 def dense(features: int, fan_in: int, *, name: str, dtype: Any, use_bias: bool = True) -> nn.Dense:
     """`nn.Dense` with kernel and bias from U(+-1/sqrt(fan_in)); parameters stay float32, products are in `dtype`."""
     init = uniform_within(1.0 / math.sqrt(fan_in))
-    return nn.Dense(features, use_bias=use_bias, dtype=dtype, kernel_init=init, bias_init=init, name=name)
+    return nn.Dense(
+        features, use_bias=use_bias, dtype=dtype, kernel_init=init, bias_init=init, dot_general=dot_general, name=name
+    )

@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Float
 from jaxspeech.errors import ConfigError
 from jaxspeech.nn.attention import MASKED_SCORE
 from jaxspeech.nn.dropout import dropout
+from jaxspeech.nn.products import einsum
 from jaxspeech.nn.sequence_parallel import over_time, pad_time, time_shards, with_neighbours
 
 # In frames. A smaller block has fewer scores outside the window, a larger one better matrix products.
@@ -142,12 +143,12 @@ def _attend_group(
     blocks = in_blocks(query, BLOCK)
     key, value, mask = (overlapping(x, BLOCK, span) for x in (key, value, mask))
     bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
-    scores = jnp.einsum("bnwhk,bnshk->bhnws", blocks + bias_u, key)
-    scores += skew(jnp.einsum("bnwhk,rhk->bhnwr", blocks + bias_v, position))
+    scores = einsum("bnwhk,bnshk->bhnws", blocks + bias_u, key)
+    scores += skew(einsum("bnwhk,rhk->bhnwr", blocks + bias_v, position))
     offset = jnp.arange(span) - jnp.arange(BLOCK)[:, None]
     seen = mask[:, None, :, None] & ((offset >= 0) & (offset < window))
     if global_frames is not None:
-        beside = jnp.einsum("bnwhk,bghk->bhnwg", in_blocks(global_frames.query, BLOCK), global_frames.key)
+        beside = einsum("bnwhk,bghk->bhnwg", in_blocks(global_frames.query, BLOCK), global_frames.key)
         scores = jnp.concatenate([scores, beside], axis=-1)
         admitted = jnp.broadcast_to(global_frames.mask[:, None, None, None], (*seen.shape[:4], beside.shape[-1]))
         seen = jnp.concatenate([seen, admitted], axis=-1)
@@ -155,9 +156,9 @@ def _attend_group(
     if dropout_key is not None:
         weights = dropout(dropout_key, weights, rate=dropout_rate)
     weights = weights.astype(query.dtype)
-    context = jnp.einsum("bhnws,bnshk->bnwhk", weights[..., :span], value)
+    context = einsum("bhnws,bnshk->bnwhk", weights[..., :span], value)
     if global_frames is not None:
-        context += jnp.einsum("bhnwg,bghk->bnwhk", weights[..., span:], global_frames.value)
+        context += einsum("bhnwg,bghk->bnwhk", weights[..., span:], global_frames.value)
     return (context / jnp.moveaxis(totals, 1, 3).astype(query.dtype)).reshape(query.shape)
 
 
@@ -171,11 +172,11 @@ def global_attention(
     dropout_key: Any = None,
 ) -> Float[Array, "B G H K"]:
     """The mean of the values of all frames that each global frame attends to, without positions."""
-    scores = jnp.einsum("bghk,bshk->bhgs", query, key) / math.sqrt(query.shape[-1])
+    scores = einsum("bghk,bshk->bhgs", query, key) / math.sqrt(query.shape[-1])
     weights, totals = masked_exponentials(scores, mask[:, None, None])
     if dropout_key is not None:
         weights = dropout(dropout_key, weights, rate=dropout_rate)
-    return jnp.einsum("bhgs,bshk->bghk", (weights / totals).astype(value.dtype), value)
+    return einsum("bhgs,bshk->bghk", (weights / totals).astype(value.dtype), value)
 
 
 def masked_exponentials(

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.masks import zero_padding
 from jaxspeech.nn.depthwise import same_depthwise_conv1d
 from jaxspeech.nn.initializers import convolutional
+from jaxspeech.nn.products import einsum
 
 
 class TimeConv1D(nn.Module):
@@ -49,7 +50,8 @@ class TimeConv1D(nn.Module):
         elif taps == 1:
             x = x[:, :: self.stride]
         if self.separable or taps == 1:
-            return x @ self._weight("pointwise", (width, self.channels), width, self.channels), num_frames
+            pointwise = self._weight("pointwise", (width, self.channels), width, self.channels)
+            return einsum("btk,kn->btn", x, pointwise), num_frames
 
         kernel = self._weight("kernel", (taps, width, self.channels), taps * width, taps * self.channels)
         half = self.dilation * (taps // 2)

@@ -15,6 +15,7 @@ from jaxspeech.encoders.transformer import Transformer
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
+from jaxspeech.nn.products import products_in
 from jaxspeech.types import Batch, Variables
 
 Encoder = FastConformer | Jasper | LSTMEncoder | Squeezeformer | Transformer
@@ -26,11 +27,15 @@ class AcousticModel(nn.Module):
     """The parts in the order in which data flows; each method starts the flow at another place or ends it earlier.
 
     All take padded rows with their lengths, and return such.
+
+    Attributes:
+      product_dtype: to which the factors of the encoder's float32 products are rounded; see `nn.products`.
     """
 
     frontend: MelSpectrogram | MFCC
     encoder: Encoder
     spec_augment: SpecAugment | None = None
+    product_dtype: Any = None
 
     def features(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
@@ -45,7 +50,8 @@ class AcousticModel(nn.Module):
         self, features: Float[Any, "B T F"], num_frames: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
         """Encoder frames of features."""
-        return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), train=train)
+        with products_in(self.product_dtype):
+            return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), train=train)
 
     def encode(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False

@@ -2,16 +2,23 @@
 
 from typing import Any
 
+import jax
+
 from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.tasks.hybrid import HEADS
 from jaxspeech.types import Variables
+
+HALF = ("bfloat16", "float16")
 
 
 def for_inference(
     config: dict[str, Any], variables: Variables, *, dtype: str | None = None
 ) -> tuple[dict[str, Any], Variables]:
     """Encoder layers as copies of their own instead of a scan over stacked weights, which each step would slice.
+
+    In half precision the weights of the products are kept in it. In bfloat16 on a CPU, all between the products is
+    float32 (see `nn.products`).
 
     Args:
       config: as `build` takes it; it is not changed.
@@ -28,14 +35,29 @@ def for_inference(
             name: value | {"encoder": unstack_layers(value["encoder"])} if "encoder" in value else value
             for name, value in variables.items()
         }
+    config = config | {"encoder": encoder, "decoder": decoder}
     if dtype is not None:
         encoder["dtype"] = decoder["dtype"] = dtype
-    return config | {"encoder": encoder, "decoder": decoder}, variables
+        config.pop("product_dtype", None)
+    return _in_half_precision(config, variables) if encoder.get("dtype") in HALF else (config, variables)
+
+
+def _in_half_precision(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:
+    dtype = config["encoder"]["dtype"]
+
+    def rounded(path: Any, x: Any) -> Any:
+        return x.astype(dtype) if path[-1].key == "kernel" else x
+
+    if dtype == "bfloat16" and jax.default_backend() == "cpu":
+        parts = {part: config[part] | {"dtype": "float32"} for part in ("encoder", "decoder")}
+        config = config | parts | {"product_dtype": dtype}
+    return config, jax.tree_util.tree_map_with_path(rounded, variables)
 
 
 def for_training(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:
-    """The inverse of `for_inference`: equal layers stacked, which compile as one."""
+    """The inverse of `for_inference`: equal layers stacked, which compile as one; products as the parts' own dtype."""
     encoder = dict(config["encoder"])
+    config = {key: value for key, value in config.items() if key != "product_dtype"}
     if encoder.get("name") == "fastconformer" and not encoder.get("scan_layers", True) and not encoder.get("reduction"):
         encoder["scan_layers"] = True
         variables = {
