@@ -14,7 +14,6 @@ Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing c
 """
 
 import functools
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +21,9 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
+from jaxspeech import command
+
+NAME = "transcribe.py"
 USAGE = "usage: python transcribe.py --model=MODEL [--manifest=IN.jsonl] [--output=FILE] AUDIO...   (--help tells more)"
 FORMATS = ("text", "jsonl", "srt", "vtt", "ass", "ctm", "textgrid")
 FLAGS = flags.FLAGS
@@ -77,24 +79,11 @@ flags.DEFINE_bool("strict", False, "Exit with status 1 where a recording was ski
 
 def main(argv: Sequence[str]) -> int:
     """Runs `transcribe`; what a user can mend is one line."""
-    from jaxspeech.errors import SpeechError
-
     logging.set_verbosity(logging.WARNING)  # JAX informs about every device that it does not find
     if not (argv[1:] or FLAGS.manifest):
         print(USAGE, file=sys.stderr)
         return 2
-    try:
-        return transcribe(argv[1:])
-    except (SpeechError, OSError) as error:
-        if isinstance(error, BrokenPipeError):  # who read our output has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
-        print(f"transcribe.py: {reason}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("transcribe.py: interrupted", file=sys.stderr)
-        return 130
+    return command.run(lambda: transcribe(argv[1:]), name=NAME)
 
 
 def transcribe(paths: Sequence[str]) -> int:
@@ -219,11 +208,7 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
     """The command line without its flags; what is wrong with it is one line."""
     if "--help" in argv or "-h" in argv:
         app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
-    try:
-        return FLAGS(argv)
-    except flags.Error as error:
-        print(f"transcribe.py: {error}".split("\n")[0], file=sys.stderr)
-        sys.exit(2)
+    return command.parse_flags(argv, name=NAME)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing c
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxspeech.errors import ConfigError, ManifestError, SpeechError
+from jaxspeech.command import run
+from jaxspeech.errors import ConfigError, ManifestError
 from jaxspeech.inference.agreement import start_errors, summary
 from jaxspeech.inference.inputs import Recording, find_recordings_with_text, read_manifest
 from jaxspeech.inference.writers import FORMATS, guess_format, open_writer
@@ -27,18 +27,7 @@ from jaxspeech.loading import load
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `align`; what a user can mend is one line."""
-    try:
-        return align(parser().parse_args(arguments))
-    except (SpeechError, OSError) as error:
-        if isinstance(error, BrokenPipeError):  # who read our output has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
-        print(f"error: {reason}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return 130
+    return run(lambda: align(parser().parse_args(arguments)))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -18,7 +18,8 @@ import jax
 import numpy as np
 
 from jaxspeech.archive import Archive, save_archive
-from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.command import run
+from jaxspeech.errors import ArchiveError
 from jaxspeech.loading import read_model
 from jaxspeech.text.tokenizer import read_tokenizer
 from jaxspeech.training.checkpoint import Checkpoints
@@ -90,21 +91,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", required=True, help="the archive to write")
     flags = parser.parse_args(arguments)
 
+    return run(lambda: write_mean(flags.inputs, Path(flags.output)))
+
+
+def write_mean(inputs: Iterable[str], output: Path) -> None:
+    """Averages models, or those of runs, into the archive `output`, and says so."""
+
     def models() -> Iterator[tuple[str, Archive]]:
-        for path in flags.inputs:
+        for path in inputs:
             if (Path(path) / "checkpoints").is_dir():
                 yield from checkpoints_of(Path(path))
             else:
                 yield path, read_model(path)
 
-    try:
-        mean = average(models())
-        save_archive(flags.output, **mean._asdict())
-    except (SpeechError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{flags.output}: the mean of {', '.join(mean.metadata['average_of'])}")
-    return 0
+    mean = average(models())
+    save_archive(output, **mean._asdict())
+    print(f"{output}: the mean of {', '.join(mean.metadata['average_of'])}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from jaxspeech.audio.read import read_seconds
+from jaxspeech.command import run
 from jaxspeech.data.download import download, extract
 from jaxspeech.data.manifest import write_manifest
 from jaxspeech.errors import SpeechError, did_you_mean
@@ -149,7 +150,7 @@ def _parse_chapters(text: str) -> dict[str, int]:
     return {chapter: int(count) for chapter, _, count in (word.partition(":") for word in text.split())}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     corpora: dict[str, Callable[[Path], None]] = {
         "fsdd": prepare_fsdd,
         "librispeech_mini": prepare_librispeech_mini,
@@ -165,16 +166,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--parts", default="", help="of librispeech: some of its parts, with commas; all by default")
     args = parser.parse_args(argv)
     folder = Path(args.output) / args.corpus
-    try:
-        if args.corpus != "librispeech" and (folder / "train.jsonl").exists() and (folder / "dev.jsonl").exists():
-            print(f"{folder}: is there already")
-            return
-        corpora[args.corpus](folder)
-    except (SpeechError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; run the command again to go on")
+    if args.corpus != "librispeech" and (folder / "train.jsonl").exists() and (folder / "dev.jsonl").exists():
+        print(f"{folder}: is there already")
+        return 0
+    return run(lambda: corpora[args.corpus](folder), interrupted="interrupted; run the command again to go on")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -29,6 +29,7 @@ import soxr
 from jaxtyping import Float, Int16
 from tqdm import tqdm
 
+from jaxspeech.command import run
 from jaxspeech.data.espeak import MISSING, Espeak
 from jaxspeech.data.sentences import sentence
 from jaxspeech.data.voices import invent_voice
@@ -234,19 +235,21 @@ def _write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description="Make the quickstart corpus with eSpeak NG.")
     parser.add_argument("--output", type=Path, default=Path("data/quickstart"), help="folder to make it in")
     parser.add_argument("--train", type=int, default=NUM_TRAIN, help="number of training utterances")
     parser.add_argument("--dev", type=int, default=NUM_DEV, help="number of evaluation utterances")
     arguments = parser.parse_args()
-    try:
-        write_corpus(arguments.output, train=arguments.train, dev=arguments.dev)
-    except (SpeechError, OSError, soundfile.SoundFileError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the corpus is not complete; the next call makes it anew")
+
+    def make() -> None:
+        try:
+            write_corpus(arguments.output, train=arguments.train, dev=arguments.dev)
+        except soundfile.SoundFileError as error:
+            raise SpeechError(f"{arguments.output}: {error}") from error
+
+    return run(make, interrupted="interrupted: the corpus is not complete; the next call makes it anew")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -21,11 +21,12 @@ from tqdm import tqdm
 
 from jaxspeech.audio.convert import to_int16
 from jaxspeech.audio.read import read, read_seconds
+from jaxspeech.command import run
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.decode import TOLERANCE_SECONDS, name_audio, read_bytes
 from jaxspeech.data.manifest import Entry, Manifest, write_manifest
 from jaxspeech.data.problems import Problems
-from jaxspeech.errors import AudioError, SpeechError
+from jaxspeech.errors import AudioError
 
 
 def write_records(
@@ -87,7 +88,7 @@ def _content(entry: Entry, containers: Containers) -> bytes:
     return part.getvalue()
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m jaxspeech.data.records", description="Manifests to ArrayRecord files."
     )
@@ -96,16 +97,17 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--shards", type=int, default=1, help="files of each manifest")
     args = parser.parse_args(argv)
-    try:
+
+    def convert() -> None:
         for source in args.manifests:
             problems = Problems(report=tqdm.write)
             manifest = Manifest({"path": source, "tars": args.tars}, problems=problems)
             name = source.rpartition("/")[2].partition(".")[0]
             path, count = write_records(manifest, args.output, name=name, shards=args.shards, progress=True)
             print(f"{path}: {count} utterances" + (f", {len(problems)} left out" if len(problems) else ""))
-    except (SpeechError, OSError) as error:
-        sys.exit(f"error: {error}")
+
+    return run(convert)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

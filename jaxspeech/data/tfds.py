@@ -21,6 +21,7 @@ import soundfile
 from tqdm import tqdm
 
 from jaxspeech.audio.convert import to_int16
+from jaxspeech.command import run
 from jaxspeech.data.manifest import write_manifest
 from jaxspeech.errors import SpeechError
 
@@ -116,7 +117,7 @@ def _spell(text: Any, names: Sequence[str]) -> str:
     return names[int(text)]
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description="Write a speech dataset of TFDS as FLAC files and a manifest.")
     parser.add_argument("name", help="of the dataset, such as librispeech")
     parser.add_argument("--output", type=Path, required=True, help="manifest to write; the audio goes beside it")
@@ -126,13 +127,14 @@ def main() -> None:
     parser.add_argument("--text_key", default="text", help="the dataset's name for the transcript")
     parser.add_argument("--names", default="", help="what is said for each class, with commas, where the text is one")
     flags = parser.parse_args()
-    try:
+
+    def convert() -> None:
         splits, sample_rate = open_splits(flags.name, flags.split, data_dir=flags.data_dir)
         keys = {"audio_key": flags.audio_key, "text_key": flags.text_key}
         export(splits, flags.output, sample_rate=sample_rate, names=[n for n in flags.names.split(",") if n], **keys)
-    except (SpeechError, OSError) as error:
-        sys.exit(f"error: {error}")
+
+    return run(convert)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

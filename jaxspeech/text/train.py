@@ -15,7 +15,8 @@ from typing import Literal
 
 import sentencepiece
 
-from jaxspeech.errors import SpeechError, TokenizerError
+from jaxspeech.command import run
+from jaxspeech.errors import TokenizerError
 from jaxspeech.text.char import SPACE, CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
 from jaxspeech.text.tokenizer import Tokenizer, write_tokenizer
@@ -104,15 +105,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--vocab_size", type=int, default=1024)
     parser.add_argument("--output", required=True, help="folder for the tokenizer")
     flags = parser.parse_args(arguments)
-    try:
+
+    def train() -> None:
         texts = read_texts(filter(None, flags.manifest.split(",")), filter(None, flags.text.split(",")))
         tokenizer = train_tokenizer(texts, type=flags.type, vocab_size=flags.vocab_size)
         write_tokenizer(flags.output, tokenizer)
-    except SpeechError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{flags.type} tokenizer with {tokenizer.vocab_size} tokens from {len(texts)} texts: {flags.output}")
-    return 0
+        print(f"{flags.type} tokenizer with {tokenizer.vocab_size} tokens from {len(texts)} texts: {flags.output}")
+
+    return run(train)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from pathlib import Path
 import jax
 
 from jaxspeech.archive import load_archive, save_archive
-from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.command import run
+from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.load import load_nemo
 from jaxspeech.interop.nemo.peer_config import remarks
 from jaxspeech.interop.nemo.write import save_nemo
@@ -26,24 +27,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("input", type=Path, help="a .nemo or .jaxspeech file")
     parser.add_argument("output", type=Path, help="the file to write, .jaxspeech or .nemo")
     flags = parser.parse_args(arguments)
-    try:
-        for path in (flags.input, flags.output):
-            if path.suffix not in FORMATS:
-                raise ArchiveError(f"{path}: expected a name that ends in {' or '.join(FORMATS)}")
-        load, _ = FORMATS[flags.input.suffix]
-        _, save = FORMATS[flags.output.suffix]
-        archive = load(flags.input)
-        save(flags.output, **archive._asdict())
-    except SpeechError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if flags.output.suffix == ".nemo":
+    return run(lambda: convert(flags.input, flags.output))
+
+
+def convert(source: Path, target: Path) -> None:
+    """Reads one and writes the other, by the ends of their names, and says what it was.
+
+    Raises:
+      ArchiveError: one of them has another ending, or cannot be read or written.
+    """
+    for path in (source, target):
+        if path.suffix not in FORMATS:
+            raise ArchiveError(f"{path}: expected a name that ends in {' or '.join(FORMATS)}")
+    load, _ = FORMATS[source.suffix]
+    _, save = FORMATS[target.suffix]
+    archive = load(source)
+    save(target, **archive._asdict())
+    if target.suffix == ".nemo":
         for remark in remarks(archive.model, archive.tokenizer.config()):
             print(f"note: {remark}")
     count = sum(leaf.size for leaf in jax.tree.leaves(archive.variables["params"]))
-    size = flags.output.stat().st_size
-    print(f"{flags.output}: {archive.model['task']}, {count:,} parameters, {size:,} bytes, from {flags.input}")
-    return 0
+    size = target.stat().st_size
+    print(f"{target}: {archive.model['task']}, {count:,} parameters, {size:,} bytes, from {source}")
 
 
 if __name__ == "__main__":
