@@ -9,16 +9,13 @@ Reading runs no code and writes nothing: members are those that metadata.json li
 its size and hash, and no array is larger than what is stored of it.
 """
 
-import contextlib
 import hashlib
 import importlib.metadata
 import json
-import logging
 import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,6 +27,7 @@ import numpy as np
 import tensorstore as ts
 
 from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.logs import silence_orbax
 from jaxspeech.text.tokenizer import Tokenizer, build_tokenizer
 from jaxspeech.types import Variables
 
@@ -152,7 +150,8 @@ def _save_tree(folder: Path, variables: Variables) -> None:
     context.array.saving.use_compression = False
     context.array.saving.storage_options.chunk_byte_size = CHUNK_BYTES
     context.array.saving.ocdbt_target_data_file_size = CHUNK_BYTES
-    with context, _quiet("absl"):
+    silence_orbax()
+    with context:
         ocp.save(str(folder.absolute()), variables)
 
 
@@ -167,18 +166,6 @@ def _save_tree_alone(folder: Path, variables: Variables) -> None:
 
 def _leave_devices_alone() -> None:
     jax.config.update("jax_platforms", "cpu")
-
-
-@contextlib.contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Orbax logs the traceback of an error in every thread that it passes; it reaches us as an exception anyway."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _write_zip(stream: BinaryIO, small: dict[str, bytes], tree: Path, metadata: dict[str, Any]) -> None:

@@ -10,12 +10,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
-BASE = {"types", "masks", "errors", "randomness", "history"}
+BASE = {"types", "masks", "errors", "command", "logs", "randomness", "history"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
     "types": set(),
     "errors": set(),
+    "command": {"errors"},
+    "logs": set(),
     "masks": {"types", "errors"},
     "randomness": {"types", "errors"},
     "history": {"types", "errors"},

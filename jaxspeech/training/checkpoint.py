@@ -9,7 +9,6 @@ leaves the one before. One that cannot be read is set aside under another name, 
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
@@ -21,12 +20,12 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxspeech.errors import CheckpointError
+from jaxspeech.logs import quiet, silence_orbax
 from jaxspeech.training.fingerprint import fingerprint
 from jaxspeech.training.processes import is_leader, leader_first
 from jaxspeech.training.same_run import check_same_arrays, shapes_by_path
 
-# Orbax logs the traceback of an error in every thread that it passes; it reaches us as an exception anyway.
-logging.getLogger("absl").addFilter(lambda record: "/orbax/" not in record.pathname.replace("\\", "/"))
+silence_orbax()
 
 Json = dict[str, Any]
 SPARE_BYTES = 2**24  # for Orbax's own files, and for whatever else writes meanwhile
@@ -146,7 +145,7 @@ class Checkpoints:
             return self._read(step, abstract, lambda record: None)[0]
 
     def _read(self, step: int, abstract_state: Any, check: Callable[[Json], None]) -> tuple[Any, Json]:
-        with _quiet_asyncio():
+        with quiet("asyncio"):  # where its event loop logs readers that fail beside the first
             try:
                 metadata: Any = self._checkpointer.checkpointables_metadata(step)
                 record, saved = dict(metadata.custom_metadata), shapes_by_path(metadata.metadata["state"])
@@ -232,15 +231,3 @@ def _digest(record: Json) -> str:
 
 def _short(error: BaseException) -> str:
     return re.sub(r"\s+", " ", str(error))[:300] or type(error).__name__
-
-
-@contextlib.contextmanager
-def _quiet_asyncio() -> Iterator[None]:
-    """Readers that fail beside the first are logged by their event loop, with tracebacks."""
-    logger = logging.getLogger("asyncio")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
