@@ -8,6 +8,8 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests.tones import make_tones
+
 # LLVM's optimizations take longer than what they save in models as small as the tests'. XLA_FLAGS="" turns them on.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # No test reads or fills the user's cache of compiled programs.
@@ -40,4 +42,12 @@ def speech() -> Path:
     folder = SHARED / "data"
     if not folder.is_dir():
         pytest.skip(f"the speech corpora are not at {folder} (set JAXSPEECH_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a corpus of tones, for runs of train.py."""
+    folder = tmp_path_factory.mktemp("tones")
+    make_tones(folder)
     return folder

@@ -16,20 +16,13 @@ from jaxspeech.text.char import CharTokenizer
 from jaxspeech.training.initialization import choose_start
 from tests.interop.random_model import random_archive
 from tests.tiny_recipe import get_config
-from tests.tone_runs import make_corpus, train_here
+from tests.tone_runs import train_here
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus")
-    make_corpus(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(corpus, tmp_path_factory):
+def model(tones, tmp_path_factory):
     """A random model that states nothing, with its layers apart, as the Recognizer saves it."""
-    config = get_config(str(corpus)).model.to_dict()
+    config = get_config(str(tones)).model.to_dict()
     config["encoder"]["scan_layers"] = False
     path = tmp_path_factory.mktemp("model") / "random.jaxspeech"
     save_archive(path, **random_archive(config, CharTokenizer("abc "))._asdict())
@@ -37,18 +30,18 @@ def model(corpus, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(corpus, model, tmp_path_factory):
+def trained(tones, model, tmp_path_factory):
     """The model after two steps of its head, which states its word error rate; and what was printed."""
     workdir = tmp_path_factory.mktemp("trained")
-    config = tuning(corpus, model)
+    config = tuning(tones, model)
     config.freeze = ("encoder/",)
     out = train_here(config, workdir)
     return workdir / "last.jaxspeech", out
 
 
-def tuning(corpus, model):
+def tuning(tones, model):
     config = finetune.get_config(str(model))
-    tiny = get_config(str(corpus))
+    tiny = get_config(str(tones))
     config.data, config.augment = tiny.data, tiny.augment
     config.steps, config.eval_every, config.checkpoint_every = 2, 2, 2
     return config
@@ -70,8 +63,8 @@ def test_what_is_frozen_keeps_its_bits(model, trained):
     }
 
 
-def test_lora_starts_as_the_model_and_ends_as_an_ordinary_one(corpus, trained, tmp_path):
-    config = tuning(corpus, trained[0])
+def test_lora_starts_as_the_model_and_ends_as_an_ordinary_one(tones, trained, tmp_path):
+    config = tuning(tones, trained[0])
     config.lora.rank, config.lora.targets = 2, ("query/kernel$", "^decoder/out/kernel$")
     assert "as the model states" in train_here(config, tmp_path)
     tuned = load_archive(tmp_path / "last.jaxspeech")
@@ -91,18 +84,18 @@ def test_a_nemo_file_gives_the_recipe_its_model_and_every_array(name):
     assert not start.unused and len(start.arrays) == len(jax.tree.leaves(shapes))
 
 
-def test_a_model_that_is_not_what_it_states_is_refused(corpus, trained, tmp_path):
+def test_a_model_that_is_not_what_it_states_is_refused(tones, trained, tmp_path):
     archive = load_archive(trained[0])
     stated = {name: statement | {"wer": 0.01} for name, statement in archive.metadata["evaluation"].items()}
     liar = archive._replace(metadata=archive.metadata | {"evaluation": stated})
     save_archive(tmp_path / "liar.jaxspeech", **liar._asdict())
-    config = tuning(corpus, tmp_path / "liar.jaxspeech")
+    config = tuning(tones, tmp_path / "liar.jaxspeech")
     with pytest.raises(SpeechError, match=r"states a WER of 1.00% on dev and reaches .*init.wer_tolerance=1"):
         train.train(config, tmp_path / "run")
 
 
-def test_a_new_tokenizer_keeps_the_pieces_that_both_have(corpus, trained, tmp_path):
-    config = tuning(corpus, trained[0])
+def test_a_new_tokenizer_keeps_the_pieces_that_both_have(tones, trained, tmp_path):
+    config = tuning(tones, trained[0])
     config.tokenizer.type, config.tokenizer.characters = "char", "zcba "
     config.steps, config.optimizer.schedule = 0, {"name": "constant"}
     out = train_here(config, tmp_path)
@@ -116,14 +109,14 @@ def test_a_new_tokenizer_keeps_the_pieces_that_both_have(corpus, trained, tmp_pa
         np.testing.assert_array_equal(*columns)
 
 
-def test_what_does_not_go_together_is_one_line(corpus, trained, tmp_path):
+def test_what_does_not_go_together_is_one_line(tones, trained, tmp_path):
     with pytest.raises(ValueError, match="say which model"):
         finetune.get_config()
-    config = get_config(str(corpus))
+    config = get_config(str(tones))
     config.tokenizer.type = "model"
     with pytest.raises(SpeechError, match="init_from must name the model"):
         train.train(config, tmp_path / "none")
-    config = tuning(corpus, trained[0])
+    config = tuning(tones, trained[0])
     config.model.encoder.conv_kernel = 5
     with pytest.raises(SpeechError, match=r"does not fit: encoder/layers/convolution/depthwise/kernel is \(1, 9, 16\)"):
         train.train(config, tmp_path / "shapes")

@@ -19,21 +19,14 @@ import train
 from jaxspeech.archive import load_archive
 from jaxspeech.errors import SpeechError
 from tests.tiny_recipe import get_config
-from tests.tone_runs import make_corpus, start, train_here, wait_for_checkpoint
+from tests.tone_runs import start, train_here, wait_for_checkpoint
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    make_corpus(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(corpus, tmp_path_factory):
+def uninterrupted(tones, tmp_path_factory):
     """A workdir in which everything went well, and what was printed."""
     workdir = tmp_path_factory.mktemp("uninterrupted")
-    out, err = start(corpus, workdir).communicate()
+    out, err = start(tones, workdir).communicate()
     return workdir, out + err
 
 
@@ -62,15 +55,15 @@ def assert_same_bits(workdir, uninterrupted):
         assert ours.metadata == theirs.metadata
 
 
-def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(corpus, uninterrupted, tmp_path):
-    process = start(corpus, tmp_path)
+def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(tones, uninterrupted, tmp_path):
+    process = start(tones, tmp_path)
     wait_for_checkpoint(process, tmp_path, 4)
     time.sleep(0.3 * random.random())
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "last.jaxspeech").exists()
 
-    process = start(corpus, tmp_path)
+    process = start(tones, tmp_path)
     wait_for_checkpoint(process, tmp_path, 12)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate()
@@ -83,7 +76,7 @@ def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(co
     last = int(stopped.split()[3])
     for file in (tmp_path / "checkpoints" / str(last)).rglob("ocdbt.process_0/d/*"):
         os.truncate(file, file.stat().st_size // 2)
-    process = start(corpus, tmp_path)
+    process = start(tones, tmp_path)
     out, err = process.communicate()
     assert process.returncode == 0, err
     assert "Traceback" not in err
@@ -95,8 +88,8 @@ def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(co
 
 
 @pytest.mark.slow
-def test_a_run_whose_gradients_stay_infinite_stops_and_says_over_what(corpus, tmp_path):
-    config = get_config(str(corpus))
+def test_a_run_whose_gradients_stay_infinite_stops_and_says_over_what(tones, tmp_path):
+    config = get_config(str(tones))
     config.optimizer.learning_rate, config.max_skipped = 1e30, 3
     with pytest.raises(SpeechError, match=r"3 batches in a row .*skipped\.jsonl"):
         train.train(config, tmp_path)
@@ -105,36 +98,36 @@ def test_a_run_whose_gradients_stay_infinite_stops_and_says_over_what(corpus, tm
 
 
 @pytest.mark.slow
-def test_killed_ten_times_at_any_moment_it_ends_with_the_same_bits(corpus, uninterrupted, tmp_path):
+def test_killed_ten_times_at_any_moment_it_ends_with_the_same_bits(tones, uninterrupted, tmp_path):
     """While it starts, trains, saves or ends: JAXSPEECH_KILL_SEED repeats the moments."""
     seed = int(os.environ.get("JAXSPEECH_KILL_SEED", random.randrange(1000)))
     print(f"JAXSPEECH_KILL_SEED={seed}")
     rng = random.Random(seed)
     began = time.perf_counter()
-    process = start(corpus, tmp_path / "whole")
+    process = start(tones, tmp_path / "whole")
     process.communicate()
     whole = time.perf_counter() - began
     for _ in range(10):
-        process = start(corpus, tmp_path / "killed")
+        process = start(tones, tmp_path / "killed")
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(rng.uniform(0.3, 1.0) * whole)
         process.kill()
         process.communicate()
         assert not list((tmp_path / "killed").glob("**/*.damaged"))
-    process = start(corpus, tmp_path / "killed")
+    process = start(tones, tmp_path / "killed")
     _, err = process.communicate()
     assert process.returncode == 0, err
     assert_same_bits(tmp_path / "killed", uninterrupted)
 
 
-def test_a_finished_run_says_so_again(corpus, uninterrupted):
+def test_a_finished_run_says_so_again(tones, uninterrupted):
     workdir, out = uninterrupted
-    again = train_here(get_config(str(corpus)), workdir).splitlines()
+    again = train_here(get_config(str(tones)), workdir).splitlines()
     assert len(again) == 2 and again[-1] == out.splitlines()[-1]
 
 
-def test_another_model_is_not_continued(corpus, uninterrupted):
-    config = get_config(str(corpus))
+def test_another_model_is_not_continued(tones, uninterrupted):
+    config = get_config(str(tones))
     config.model.encoder.conv_kernel = 5
     with pytest.raises(SpeechError, match="conv_kernel was 9, is now 5"):
         train.train(config, uninterrupted[0])
@@ -157,21 +150,21 @@ ENCODERS = {
 @pytest.mark.parametrize(
     "name", [name if name == "jasper" else pytest.param(name, marks=pytest.mark.slow) for name in ENCODERS]
 )
-def test_every_other_encoder_trains_and_transcribes(corpus, tmp_path, name):
-    config = get_config(str(corpus))
+def test_every_other_encoder_trains_and_transcribes(tones, tmp_path, name):
+    config = get_config(str(tones))
     config.model.encoder = {"name": name, **ENCODERS[name]}
     config.steps = config.eval_every = config.checkpoint_every = 2
     train_here(config, tmp_path)
     asr = jaxspeech.load(tmp_path / "model.jaxspeech")
-    assert np.isfinite(asr.transcribe(str(corpus / "dev0.wav"), return_log_probs=True)[0].log_probs).all()
+    assert np.isfinite(asr.transcribe(str(tones / "dev0.wav"), return_log_probs=True)[0].log_probs).all()
     # The same weights, saved and read again, still know their structure.
     asr.save(tmp_path / "again.jaxspeech")
     assert jaxspeech.load(tmp_path / "again.jaxspeech").model == asr.model
 
 
 @pytest.mark.slow
-def test_a_dry_run_finds_the_largest_batches_and_runs_none(corpus, tmp_path, capsys):
-    config = get_config(str(corpus))
+def test_a_dry_run_finds_the_largest_batches_and_runs_none(tones, tmp_path, capsys):
+    config = get_config(str(tones))
     config.data.batch_seconds = 0.0
     config.data.batch_size = 6
     assert train.train(config, tmp_path, dry_run=True) == 0
@@ -181,8 +174,8 @@ def test_a_dry_run_finds_the_largest_batches_and_runs_none(corpus, tmp_path, cap
     assert not (tmp_path / "history.jsonl").exists() and not (tmp_path / "model.jaxspeech").exists()
 
 
-def test_an_unknown_corpus_is_named(corpus, tmp_path):
-    config = get_config(str(corpus))
+def test_an_unknown_corpus_is_named(tones, tmp_path):
+    config = get_config(str(tones))
     config.data.prepare = "quickstat"
     with pytest.raises(SpeechError, match='did you mean "quickstart"'):
         train.train(config, tmp_path)
@@ -199,8 +192,8 @@ def test_an_unknown_corpus_is_named(corpus, tmp_path):
         ("steps=3", "unexpected argument steps=3"),
     ],
 )
-def test_a_wrong_setting_is_one_line(corpus, tmp_path, override, message):
-    process = start(corpus, tmp_path, override)
+def test_a_wrong_setting_is_one_line(tones, tmp_path, override, message):
+    process = start(tones, tmp_path, override)
     out, err = process.communicate()
     assert process.returncode == 2 and out == ""
     assert message in err and err.startswith("train.py: ") and err.count("\n") == 1

@@ -13,33 +13,26 @@ import pytest
 
 from jaxspeech.archive import load_archive
 from jaxspeech.training.interrupt import PREEMPTED
-from tests.tone_runs import make_corpus, start
+from tests.tone_runs import start
 
 pytestmark = pytest.mark.slow
 SETTINGS = ("--config.sharding=fsdp", "--config.steps=120", "--config.eval_every=60", "--config.checkpoint_every=10")
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    make_corpus(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(corpus, tmp_path_factory) -> Path:
+def uninterrupted(tones, tmp_path_factory) -> Path:
     workdir = tmp_path_factory.mktemp("uninterrupted")
-    outputs = [process.communicate() for process in start_two(corpus, workdir)]
+    outputs = [process.communicate() for process in start_two(tones, workdir)]
     assert "Done: WER" in outputs[0][0], outputs
     assert "WER" not in outputs[1][0] and not outputs[1][1]  # process 0 alone prints
     return workdir
 
 
-def start_two(corpus, workdir) -> list[subprocess.Popen]:
+def start_two(tones, workdir) -> list[subprocess.Popen]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     flags = (f"--coordinator=127.0.0.1:{port}", "--num_processes=2")
-    return [start(corpus, workdir, *SETTINGS, *flags, f"--process_id={i}") for i in range(2)]
+    return [start(tones, workdir, *SETTINGS, *flags, f"--process_id={i}") for i in range(2)]
 
 
 def steps_of(workdir) -> set[int]:
@@ -58,9 +51,9 @@ def assert_same_model(workdir, other) -> None:
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
-def test_ten_kills_of_one_of_two_end_with_the_same_bits(corpus, uninterrupted, tmp_path):
+def test_ten_kills_of_one_of_two_end_with_the_same_bits(tones, uninterrupted, tmp_path):
     for kill in range(10):
-        processes = start_two(corpus, tmp_path)
+        processes = start_two(tones, tmp_path)
         wait_for_progress(processes, tmp_path)
         time.sleep(random.uniform(0, 1))
         victim = kill % 2
@@ -75,14 +68,14 @@ def test_ten_kills_of_one_of_two_end_with_the_same_bits(corpus, uninterrupted, t
         # JAX's client may get a word in before it would end the process itself, where it is process 0 that is lost.
         assert err.splitlines()[-1].startswith(f"train.py: process {victim} of 2 is lost"), err
         assert victim == 0 or len(err.split("\n")) <= 3, err
-    for process in start_two(corpus, tmp_path):
+    for process in start_two(tones, tmp_path):
         _, err = process.communicate()
         assert process.returncode == 0, err
     assert_same_model(tmp_path, uninterrupted)
 
 
-def test_both_stop_when_one_is_asked_to_and_one_process_goes_on(corpus, uninterrupted, tmp_path):
-    processes = start_two(corpus, tmp_path)
+def test_both_stop_when_one_is_asked_to_and_one_process_goes_on(tones, uninterrupted, tmp_path):
+    processes = start_two(tones, tmp_path)
     wait_for_progress(processes, tmp_path)
     processes[1].send_signal(signal.SIGTERM)
     outputs = [process.communicate(timeout=60) for process in processes]
@@ -90,7 +83,7 @@ def test_both_stop_when_one_is_asked_to_and_one_process_goes_on(corpus, uninterr
     stopped = outputs[0][0].splitlines()[-1]
     assert stopped.startswith("Stopped after step ")
 
-    alone = start(corpus, tmp_path, *SETTINGS)
+    alone = start(tones, tmp_path, *SETTINGS)
     out, err = alone.communicate()
     assert alone.returncode == 0, err
     assert f"going on after step {stopped.split()[3]}" in out.splitlines()[0]
