@@ -1,12 +1,46 @@
-"""Greedy predictions over a set, by any task."""
+"""Greedy predictions over sets, by any task, and their error rates."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
 from jaxspeech.training.processes import gather
 from jaxspeech.types import Batch, Variables
+
+
+@runtime_checkable
+class EvaluationSet(Protocol):
+    """Batches of utterances whose texts are known by their `Batch.index`."""
+
+    def batches(self) -> Iterable[Batch]: ...
+
+    def text(self, index: int, /) -> str: ...
+
+
+def evaluate(
+    predict: Callable[[Variables, Batch], Any],
+    variables: Variables,
+    sets: Mapping[str, EvaluationSet],
+    *,
+    decode: Callable[[Sequence[int]], str],
+    error_rate: Callable[[list[str], list[str]], float],
+    put: Callable[[Batch], Batch] = jax.device_put,
+) -> tuple[dict[str, float], dict[str, dict[int, str]]]:
+    """The error rate on each set, and what was heard in each of its utterances.
+
+    Args:
+      predict, variables, put: as `predict_all` takes them.
+      sets: by name.
+      decode: token ids to text.
+      error_rate: (what was said, what was heard) -> rate over a whole set.
+    """
+    rates, heard = {}, {}
+    for name, part in sets.items():
+        found = predict_all(predict, variables, part.batches(), put=put)
+        heard[name] = {index: decode(found[index]) for index in sorted(found)}
+        rates[name] = error_rate([part.text(index) for index in heard[name]], list(heard[name].values()))
+    return rates, heard
 
 
 def predict_all(

@@ -121,3 +121,36 @@ def tell(needs: Sequence[Need], *, limit: int, sample_rate: int) -> str:
     worst = max(need.bytes for need in needs)
     verdict = "fits" if worst <= FILLED * limit else "does not fit: lower data.batch_seconds, or 0 finds the most"
     return "\n".join([*lines, f"The largest step takes {worst / 1e9:.3f} of {limit / 1e9:.2f} GB a device: {verdict}"])
+
+
+def most_batch_seconds(
+    train_step: Any, state: Any, shapes: Callable[[float], Sequence[Shape]], *, sample_rate: int, mesh: Mesh
+) -> float:
+    """The most audio in a batch with which a step fits into the devices' memory; says so.
+
+    Args:
+      train_step: jitted.
+      state: its arrays, or their shapes.
+      shapes: of the batches for so many seconds, shortest utterances first.
+      sample_rate: of the samples in a shape.
+      mesh: the devices.
+
+    Raises:
+      ConfigError: the smallest batch is too large already.
+    """
+    found = find_batch_seconds(
+        lambda shape: step_need(train_step, state, shape, mesh=mesh).bytes,
+        shapes,
+        sample_rate=sample_rate,
+        limit=FILLED * device_memory(),
+    )
+    print(f"data.batch_seconds = {found:g}: the most that fits, with the batch_size of the recipe", flush=True)
+    return found
+
+
+def tell_needs(train_step: Any, state: Any, shapes: Sequence[Shape], *, sample_rate: int, mesh: Mesh) -> int:
+    """Says what memory a step takes for batches of these shapes; the exit code of a dry run, 0 if all fit."""
+    needs = [step_need(train_step, state, shape, mesh=mesh) for shape in shapes]
+    limit = device_memory()
+    print(tell(needs, limit=limit, sample_rate=sample_rate))
+    return 0 if max(need.bytes for need in needs) <= FILLED * limit else 1

@@ -21,10 +21,25 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxspeech.errors import SpeechError
-from jaxspeech.training.processes import leave
+from jaxspeech.training.processes import find_place, join, leave, only_leader_prints
 
 BEAT, SILENCE = 5.0, 40.0  # seconds between signs of life, and without any
 EXIT_LOST = 75  # sysexits' EX_TEMPFAIL: to be tried again
+
+
+@contextlib.contextmanager
+def together(*, coordinator: str, num_processes: int | None, process_id: int | None) -> Iterator[None]:
+    """What is inside is done with the run's other processes, if it has any, and watched; the leader alone prints.
+
+    Args:
+      coordinator, num_processes, process_id: as `find_place` takes them.
+
+    Raises:
+      ConfigError: only a part of the place is known, or it is impossible.
+    """
+    place = find_place(coordinator=coordinator, num_processes=num_processes, process_id=process_id)
+    with watched(join(place) if place else ""), only_leader_prints():
+        yield
 
 
 @contextlib.contextmanager
