@@ -95,7 +95,9 @@ def one_of(optimizers):
     return optax.GradientTransformation(init, update)
 
 
-@pytest.fixture(scope="module", params=EXACT)
+# A transducer's twenty steps are among the slow tests: its gradients are compared in test_nemo_transducer.py, and what
+# follows from gradients here.
+@pytest.fixture(scope="module", params=["ctc", pytest.param("rnnt", marks=pytest.mark.slow)])
 def kind(request):
     return request.param
 
