@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 
@@ -21,13 +22,14 @@ def test_padding_and_batch_change_nothing(fields: dict) -> None:
 
 def test_the_context_bounds_what_is_seen_and_positions_tell_frames_apart() -> None:
     module, variables, features, num_frames = filled(Transformer(**SMALL, attention_context=(-1, 0)))
-    encoded, _ = module.apply(variables, features, num_frames)
-    changed, _ = module.apply(variables, features.at[:, 40:].add(1.0), num_frames)
+    apply = jax.jit(module.apply)
+    encoded, _ = apply(variables, features, num_frames)
+    changed, _ = apply(variables, features.at[:, 40:].add(1.0), num_frames)
     np.testing.assert_allclose(encoded[:, :10], changed[:, :10], atol=1e-5)
 
     module, variables, features, num_frames = filled(Transformer(**SMALL, attention="none"))
     features = features[:1].at[:, 4:].set(features[:1, :1])  # from the second group on, all frames are the same
-    encoded, _ = module.apply(variables, features, num_frames[:1])
+    encoded, _ = jax.jit(module.apply)(variables, features, num_frames[:1])
     np.testing.assert_allclose(encoded[0, 1:20], np.broadcast_to(encoded[0, 1], (19, 16)), atol=1e-4)
 
 

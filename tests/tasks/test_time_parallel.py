@@ -19,7 +19,7 @@ from jaxspeech.tasks.time_parallel import time_parallel_encoder
 from tests.tasks.test_time_parallel import make_task
 
 task = make_task(attention="rel_pos_local", attention_context=(40, 10))
-variables = task.init(jax.random.key(0))
+variables = jax.jit(task.init)(jax.random.key(0))
 frames = 1000  # 16 encoder frames a device, which see 40 and 10: neighbours of neighbours, and the ends
 features = np.random.default_rng(0).standard_normal((2, frames, 8)).astype(np.float32)
 num_frames = np.array([frames, 2 * frames // 3], np.int32)
