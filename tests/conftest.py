@@ -8,10 +8,11 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests.quick_compile import QUICK_COMPILE
 from tests.tones import make_tones
 
-# LLVM's optimizations take longer than what they save in models as small as the tests'. XLA_FLAGS="" turns them on.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# XLA_FLAGS="" compiles as outside of tests.
+os.environ.setdefault("XLA_FLAGS", QUICK_COMPILE)
 # No test reads or fills the user's cache of compiled programs.
 os.environ.setdefault("JAXSPEECH_CACHE", "off")
 

@@ -12,6 +12,7 @@ from configs.base import fastconformer_ctc
 from jaxspeech.configuration import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.tasks.time_parallel import time_parallel_encoder
+from tests.quick_compile import QUICK_COMPILE
 
 SCRIPT = """
 import jax, numpy as np
@@ -43,7 +44,7 @@ def make_task(**encoder):
 
 
 def test_eight_devices_encode_as_one():
-    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    flags = f"--xla_force_host_platform_device_count=8 {QUICK_COMPILE}"
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=Path(__file__).resolve().parents[2],

@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.training.sharding import bytes_per_device, fit, make_mesh, make_rules, state_shardings
+from tests.quick_compile import QUICK_COMPILE
 
 SCRIPT = """
 import jax, jax.numpy as jnp, numpy as np
@@ -48,7 +49,7 @@ print("equal")
 def test_eight_devices_equal_one():
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count=8 {QUICK_COMPILE}",
         "JAX_PLATFORMS": "cpu",
     }
     done = subprocess.run(

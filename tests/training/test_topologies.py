@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.quick_compile import QUICK_COMPILE
+
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = {"devices": 1}
 # Without biases, of which some have no gradient but rounding, and Adam makes whole steps of that.
@@ -18,7 +20,7 @@ MODEL = {"use_bias": False}
 
 def run(folder, settings, *, steps, flags=(), devices=8) -> subprocess.Popen:
     environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} {QUICK_COMPILE}",
         "JAX_PLATFORMS": "cpu",
     }
     command = [sys.executable, "-m", "tests.training.topologies", str(steps), str(folder), *map(json.dumps, settings)]
