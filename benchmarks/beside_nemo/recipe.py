@@ -1,0 +1,48 @@
+"""Recipes that NeMo can follow to the letter: without speeds, equalisers, noise and an average of the parameters.
+
+The same as in `train_nemo.py`, beside which they are measured:
+
+    python train.py --config=benchmarks/beside_nemo/recipe.py:fsdd-ctc --config.data_dir=DATA --workdir=FOLDER
+
+`fsdd-ctc` and `fsdd-rnnt` are the model of configs/fsdd.py, `librispeech_mini-ctc` and `-rnnt` one of 12.6M parameters.
+Batches are drawn from all lengths, as NeMo draws them, and padded to the longest that there is; NeMo pads to the longest in
+the batch. Of fsdd both leave out what is longer than a second, 1 % of it.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import fsdd, librispeech_mini
+from configs.base import base_config, fastconformer_ctc, fastconformer_transducer, pick
+
+# The prediction network and joint, utterances in a batch, steps.
+SETS = {
+    "fsdd": {"decoder": {"width": 64, "joint_width": 96}, "batch_size": 32, "steps": 1_000, "max_seconds": 1.0},
+    "librispeech_mini": {
+        "decoder": {"width": 320, "joint_width": 320},
+        "batch_size": 8,
+        "steps": 20,
+        "max_seconds": 20.0,
+    },
+}
+
+
+def get_config(kind: str = "fsdd-ctc") -> ConfigDict:
+    name, _, decoder = kind.partition("-")
+    chosen = pick(SETS, name, recipe="../benchmarks/beside_nemo/recipe")
+    if name == "fsdd":
+        config = fsdd.get_config()
+    else:
+        config = librispeech_mini.get_config()
+        config.model = fastconformer_ctc(num_layers=16, width=176, num_heads=4, subsampling_channels=176)
+        config.tokenizer.type = "bpe"
+    config.augment = base_config().augment
+    config.average_decay = 0.0
+    config.steps = config.eval_every = config.checkpoint_every = chosen["steps"]
+    config.data.buckets, config.data.batch_size = 1, chosen["batch_size"]
+    config.data.max_seconds = chosen["max_seconds"]
+    config.data.batch_seconds = 160.0
+    if decoder == "rnnt":
+        transducer = fastconformer_transducer(decoder=chosen["decoder"])
+        config.model = ConfigDict({**config.model, **{key: transducer[key] for key in ("decoder", "loss", "search")}})
+        config.model.task = "transducer"
+    return config
