@@ -2,6 +2,7 @@
 
     python -m jaxspeech.data.prepare librispeech_mini                    # data/librispeech_mini
     python train.py --config=configs/librispeech_mini.py
+    python train.py --config=configs/librispeech_mini.py:cpu --config.init_from=runs/quickstart/model.jaxspeech
 
 Manifests are data/librispeech_mini/{train,dev}.jsonl, another folder with --config.data_dir=FOLDER.
 
@@ -11,6 +12,7 @@ So little speech does not make a LibriSpeech-class model: expect a falling loss 
 
 from ml_collections import ConfigDict
 
+from configs import quickstart
 from configs.base import base_config, fastconformer_ctc, pick
 
 SIZES = {
@@ -19,21 +21,8 @@ SIZES = {
         "batch_seconds": 240.0,
         "steps": 12_000,
     },
-    # Frames are stacked and nothing is dropped: what costs a CPU most for what it gives. Small batches, for more steps.
-    "cpu": {
-        "model": {
-            "num_layers": 6,
-            "width": 176,
-            "num_heads": 4,
-            "subsampling": "stacking_norm",
-            "xscaling": False,
-            "dropout": 0.0,
-            "dropout_pre_encoder": 0.0,
-            "dropout_att": 0.0,
-        },
-        "batch_seconds": 96.0,
-        "steps": 4_000,
-    },
+    # The quickstart's encoder, to start from its model: a CPU has no time to learn from so little speech from nothing.
+    "cpu": {"model": quickstart.ENCODER, "batch_seconds": 96.0, "steps": 2_500},
 }
 
 

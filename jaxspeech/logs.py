@@ -1,26 +1,31 @@
-"""What libraries log about errors that reach us as exceptions anyway, often as a traceback in each of their threads."""
+"""What libraries say about errors that reach us as exceptions anyway, often as a traceback in each of their threads."""
 
-import contextlib
+import functools
 import logging
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable
+from typing import Any
+
+OWNER = "/orbax/"
 
 
-def _not_by_orbax(record: logging.LogRecord) -> bool:
-    return "/orbax/" not in record.pathname.replace("\\", "/")
-
-
+@functools.cache
 def silence_orbax() -> None:
-    """For good: it logs from threads of its own, at any time."""
-    logging.getLogger("absl").addFilter(_not_by_orbax)
+    """For good: it speaks from threads of its own, at any time.
+
+    When one of the arrays that it reads side by side is damaged, it raises that one's error and closes its event loop
+    under the others, which then have nobody to tell theirs to.
+    """
+    logging.getLogger("absl").addFilter(lambda record: not _owned(record.pathname))
+    logging.getLogger("asyncio").addFilter(lambda record: not _owned(record.getMessage()))
+    sys.unraisablehook = functools.partial(_unless_left_behind, sys.unraisablehook)
 
 
-@contextlib.contextmanager
-def quiet(name: str) -> Iterator[None]:
-    """The logger of this name says nothing about errors meanwhile."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+def _unless_left_behind(tell: Callable[[Any], Any], raised: Any) -> None:
+    code = getattr(raised.object, "cr_code", None)  # of a coroutine
+    if not (code and _owned(code.co_filename)) and str(raised.exc_value) != "Event loop is closed":
+        tell(raised)
+
+
+def _owned(text: str) -> bool:
+    return OWNER in text.replace("\\", "/")

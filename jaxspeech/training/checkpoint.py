@@ -20,7 +20,7 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxspeech.errors import CheckpointError
-from jaxspeech.logs import quiet, silence_orbax
+from jaxspeech.logs import silence_orbax
 from jaxspeech.training.fingerprint import fingerprint
 from jaxspeech.training.processes import is_leader, leader_first
 from jaxspeech.training.same_run import check_same_arrays, shapes_by_path
@@ -145,24 +145,23 @@ class Checkpoints:
             return self._read(step, abstract, lambda record: None)[0]
 
     def _read(self, step: int, abstract_state: Any, check: Callable[[Json], None]) -> tuple[Any, Json]:
-        with quiet("asyncio"):  # where its event loop logs readers that fail beside the first
-            try:
-                metadata: Any = self._checkpointer.checkpointables_metadata(step)
-                record, saved = dict(metadata.custom_metadata), shapes_by_path(metadata.metadata["state"])
-            except DAMAGE as error:
-                raise DamagedError(_short(error)) from error
-            checks = record.pop(CHECKS, {})
-            # Where its files are damaged, Orbax often gives less instead of an error.
-            if not (record or checks) or (checks and checks["record"] != _digest(record)):
-                raise DamagedError("its record is not the one that was saved")
-            if not saved or (checks and checks["shapes"] != _digest(saved)):
-                raise DamagedError("its list of arrays is not the one that was saved")
-            check(record)
-            check_same_arrays(saved, shapes_by_path(abstract_state), folder=self.folder)
-            try:
-                state = self._checkpointer.load_checkpointables(step, {"state": abstract_state})["state"]
-            except DAMAGE as error:
-                raise DamagedError(_short(error)) from error
+        try:
+            metadata: Any = self._checkpointer.checkpointables_metadata(step)
+            record, saved = dict(metadata.custom_metadata), shapes_by_path(metadata.metadata["state"])
+        except DAMAGE as error:
+            raise DamagedError(_short(error)) from error
+        checks = record.pop(CHECKS, {})
+        # Where its files are damaged, Orbax often gives less instead of an error.
+        if not (record or checks) or (checks and checks["record"] != _digest(record)):
+            raise DamagedError("its record is not the one that was saved")
+        if not saved or (checks and checks["shapes"] != _digest(saved)):
+            raise DamagedError("its list of arrays is not the one that was saved")
+        check(record)
+        check_same_arrays(saved, shapes_by_path(abstract_state), folder=self.folder)
+        try:
+            state = self._checkpointer.load_checkpointables(step, {"state": abstract_state})["state"]
+        except DAMAGE as error:  # whose text is about its handlers
+            raise DamagedError("its arrays cannot be read") from error
         if checks and int(fingerprint(state)) != checks["state"]:
             raise DamagedError("its arrays are not those that were saved")  # older ones have no checksums
         return state, record
