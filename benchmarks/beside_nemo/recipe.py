@@ -5,7 +5,7 @@ The same as in `train_nemo.py`, beside which they are measured:
     python train.py --config=benchmarks/beside_nemo/recipe.py:fsdd-ctc --config.data_dir=DATA --workdir=FOLDER
 
 `fsdd-ctc` and `fsdd-rnnt` are the model of configs/fsdd.py, `librispeech_mini-ctc` and `-rnnt` one of 12.6M parameters.
-Batches are drawn from all lengths, as NeMo draws them, and padded to the longest that there is; NeMo pads to the longest
+Batches are drawn from all lengths, as NeMo draws them, and padded to the longest that there is, in NeMo to the longest
 in the batch. Of fsdd both leave out what is longer than a second, 1 % of it.
 """
 
