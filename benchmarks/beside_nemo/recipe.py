@@ -20,7 +20,7 @@ SETS = {
     "librispeech_mini": {
         "decoder": {"width": 320, "joint_width": 320},
         "batch_size": 8,
-        "steps": 20,
+        "steps": 12,
         "max_seconds": 20.0,
     },
 }
@@ -41,6 +41,7 @@ def get_config(kind: str = "fsdd-ctc") -> ConfigDict:
     config.data.buckets, config.data.batch_size = 1, chosen["batch_size"]
     config.data.max_seconds = chosen["max_seconds"]
     config.data.batch_seconds = 160.0
+    config.log_every = 4
     if decoder == "rnnt":
         transducer = fastconformer_transducer(decoder=chosen["decoder"])
         config.model = ConfigDict({**config.model, **{key: transducer[key] for key in ("decoder", "loss", "search")}})
