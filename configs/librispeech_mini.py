@@ -6,10 +6,11 @@
 
 Manifests are data/librispeech_mini/{train,dev}.jsonl, another folder with --config.data_dir=FOLDER.
 
-So little speech does not make a LibriSpeech-class model: expect a falling loss and a WER below 100 %, no more. Time and
-score: `cpu`, on two cores shared with other work, took 19 minutes (0.45 s a step); the loss of an utterance fell from 494 to
-314 and the WER on dev from 95.4 to 87.0 %. From nothing, a model twice as large was still on CTC's plateau of blanks after
-13 minutes (1200 steps; 546 to 430). The default wants a GPU and has not been trained to its end.
+So little speech does not make a LibriSpeech-class model: expect a falling loss and a WER below 100 %, no more. Time
+and score: `cpu`, on two cores shared with other work, took 19 minutes (0.45 s a step); the loss of an utterance
+fell from 494 to 314 and the WER on dev from 95.4 to 87.0 %. From nothing, a model twice as large was still on CTC's
+plateau of blanks after 13 minutes (1200 steps; 546 to 430). The default wants a GPU and has not been trained to its
+end.
 """
 
 from ml_collections import ConfigDict
