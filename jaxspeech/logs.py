@@ -16,9 +16,14 @@ def silence_orbax() -> None:
     When one of the arrays that it reads side by side is damaged, it raises that one's error and closes its event loop
     under the others, which then have nobody to tell theirs to.
     """
-    logging.getLogger("absl").addFilter(lambda record: not _owned(record.pathname))
-    logging.getLogger("asyncio").addFilter(lambda record: not _owned(record.getMessage()))
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).addFilter(_not_owned)
     sys.unraisablehook = functools.partial(_unless_left_behind, sys.unraisablehook)
+
+
+def _not_owned(record: logging.LogRecord) -> bool:
+    # What an event loop says of a task of Orbax's names the task's file.
+    return not (_owned(record.pathname) or _owned(record.getMessage()))
 
 
 def _unless_left_behind(tell: Callable[[Any], Any], raised: Any) -> None:

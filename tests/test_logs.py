@@ -1,3 +1,4 @@
+import logging
 import sys
 from types import SimpleNamespace
 
@@ -19,3 +20,12 @@ def test_only_what_orbax_left_behind_is_kept_back(monkeypatch) -> None:
     sys.unraisablehook(SimpleNamespace(object=others, exc_value=ValueError("damaged")))
     sys.unraisablehook(SimpleNamespace(object=None, exc_value=RuntimeError("another")))
     assert [str(raised.exc_value) for raised in told] == ["damaged", "another"]
+
+
+def test_a_log_says_nothing_of_its_tasks(caplog) -> None:
+    silence_orbax()
+    logger = logging.getLogger("asyncio")
+    logger.error("Task exception was never retrieved\nfuture: <Task coro=<read() defined at %s:1>>", ocp.__file__)
+    logger.handle(logging.LogRecord("asyncio", logging.ERROR, ocp.__file__, 83, "Task exception", (), None))
+    logger.error("another")
+    assert [record.getMessage() for record in caplog.records] == ["another"]
