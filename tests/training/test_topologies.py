@@ -88,7 +88,8 @@ def test_fifty_steps_on_every_topology(tmp_path, decoder):
 @pytest.mark.slow
 def test_micro_batches_train_as_whole_ones(tmp_path):
     """Where no layer looks at several rows and nothing is drawn, eight devices too."""
-    model = MODEL | {"conv_norm": "layer", "dropout": 0.0, "dropout_pre_encoder": 0.0, "dropout_att": 0.0, "masks": 0}
+    drawn = dict.fromkeys(("dropout", "dropout_pre_encoder", "dropout_att", "dither"), 0.0)
+    model = MODEL | drawn | {"conv_norm": "layer", "masks": 0}
     whole, parts = ALONE | {"model": model}, {"model": model, "accumulate": 2, "sharding": "fsdp"}
     finish(run(tmp_path, [whole, ALONE | parts, parts], steps=50))
     assert_equal_runs(tmp_path, [tmp_path / "1.npz", tmp_path / "2.npz"])

@@ -36,14 +36,17 @@ RATE = 1e-3
 
 
 def make_task(model: dict | None):
-    """The toy, a FastConformer with CTC, or a transducer where `model` has a decoder; the rest are encoder fields."""
+    """The toy, a FastConformer with CTC, or a transducer where `model` has a decoder.
+
+    "masks" and "dither" are those of the features; the rest are fields of the encoder.
+    """
     if model is None:
         return ToyTask(noise=0.1)
     model = dict(model)
-    decoder, masks = model.pop("decoder", None), model.pop("masks", 1)
+    decoder, masks, dither = model.pop("decoder", None), model.pop("masks", 1), model.pop("dither", 1e-5)
     fields = SMALL | model
     made = fastconformer_ctc(**fields) if decoder is None else fastconformer_transducer(decoder=decoder, **fields)
-    made.features.num_mels = 16
+    made.features.num_mels, made.features.dither = 16, dither
     made.spec_augment = {"freq_masks": masks, "freq_width": 2}
     made.decoder.vocab_size = VOCAB
     return build(made.to_dict())
