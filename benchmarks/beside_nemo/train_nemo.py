@@ -61,6 +61,7 @@ MODULES = "nemo.collections.asr.modules"
 
 
 def data(manifest: str, chosen: dict, *, train: bool, workers: int) -> dict:
+    """A data set as NeMo's configuration describes it."""
     return {
         "manifest_filepath": manifest,
         "sample_rate": chosen["sample_rate"],
@@ -74,6 +75,7 @@ def data(manifest: str, chosen: dict, *, train: bool, workers: int) -> dict:
 
 
 def config(folder: str, chosen: dict, *, decoder: str, tokenizer: str, workers: int) -> dict:
+    """NeMo's configuration of a model and its training; `chosen` is one of SETS."""
     width = chosen["encoder"]["d_model"]
     common = {
         "sample_rate": chosen["sample_rate"],

@@ -17,8 +17,8 @@ def for_inference(
 ) -> tuple[dict[str, Any], Variables]:
     """Encoder layers as copies of their own instead of a scan over stacked weights, which each step would slice.
 
-    In half precision the weights of the products are kept in it. In bfloat16 on a CPU, all between the products is
-    float32 (see `nn.products`).
+    In bfloat16 on a CPU, all between the products is float32 (see `nn.products`). Weights of the products are rounded
+    only where half precision is asked for: a model that states it keeps what it was trained to.
 
     Args:
       config: as `build` takes it; it is not changed.
@@ -35,29 +35,34 @@ def for_inference(
             name: value | {"encoder": unstack_layers(value["encoder"])} if "encoder" in value else value
             for name, value in variables.items()
         }
-    config = config | {"encoder": encoder, "decoder": decoder}
+    config = _of_any_device(config | {"encoder": encoder, "decoder": decoder})
     if dtype is not None:
-        encoder["dtype"] = decoder["dtype"] = dtype
-        config.pop("product_dtype", None)
-    return _in_half_precision(config, variables) if encoder.get("dtype") in HALF else (config, variables)
+        config = _in_dtype(config, dtype)
+    if dtype in HALF:
+        variables = jax.tree_util.tree_map_with_path(
+            lambda path, x: x.astype(dtype) if path[-1].key == "kernel" else x, variables
+        )
+    if config["encoder"].get("dtype") == "bfloat16" and jax.default_backend() == "cpu":
+        config = _in_dtype(config, "float32") | {"product_dtype": "bfloat16"}
+    return config, variables
 
 
-def _in_half_precision(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:
-    dtype = config["encoder"]["dtype"]
+def _in_dtype(config: dict[str, Any], dtype: str) -> dict[str, Any]:
+    return config | {part: config[part] | {"dtype": dtype} for part in ("encoder", "decoder")}
 
-    def rounded(path: Any, x: Any) -> Any:
-        return x.astype(dtype) if path[-1].key == "kernel" else x
 
-    if dtype == "bfloat16" and jax.default_backend() == "cpu":
-        parts = {part: config[part] | {"dtype": "float32"} for part in ("encoder", "decoder")}
-        config = config | parts | {"product_dtype": dtype}
-    return config, jax.tree_util.tree_map_with_path(rounded, variables)
+def _of_any_device(config: dict[str, Any]) -> dict[str, Any]:
+    """Without what `for_inference` made of it for a CPU: a model that was saved there may be loaded elsewhere."""
+    if "product_dtype" not in config:
+        return config
+    rest = {key: value for key, value in config.items() if key != "product_dtype"}
+    return _in_dtype(rest, config["product_dtype"])
 
 
 def for_training(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:
-    """The inverse of `for_inference`: equal layers stacked, which compile as one; products as the parts' own dtype."""
+    """The inverse of `for_inference`: equal layers stacked, which compile as one; the dtype that the model states."""
+    config = _of_any_device(config)
     encoder = dict(config["encoder"])
-    config = {key: value for key, value in config.items() if key != "product_dtype"}
     if encoder.get("name") == "fastconformer" and not encoder.get("scan_layers", True) and not encoder.get("reduction"):
         encoder["scan_layers"] = True
         variables = {

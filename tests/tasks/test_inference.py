@@ -46,8 +46,20 @@ def test_bfloat16_on_a_cpu_is_that_of_the_products_alone(variables) -> None:
 def test_a_config_in_bfloat16_is_run_so(variables) -> None:
     asked, _ = for_inference(CONFIG, variables, dtype="bfloat16")
     parts = {part: CONFIG[part] | {"dtype": "bfloat16"} for part in ("encoder", "decoder")}
-    stated, _ = for_inference(CONFIG | parts, variables)
+    stated, weights = for_inference(CONFIG | parts, variables)
     assert stated == asked
+    # Saving it again must not lose what training in float32 has left.
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(weights))
+
+
+def test_what_a_cpu_made_of_it_is_undone_elsewhere(variables, monkeypatch) -> None:
+    config, half = for_inference(CONFIG, variables, dtype="bfloat16")
+    trained, _ = for_training(config, half)
+    assert trained["encoder"]["dtype"] == trained["decoder"]["dtype"] == "bfloat16"
+    assert for_inference(config, half)[0] == config
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    elsewhere, _ = for_inference(config, half)
+    assert elsewhere["encoder"]["dtype"] == "bfloat16" and "product_dtype" not in elsewhere
 
 
 def test_float32_again_and_training_have_no_rounding(variables) -> None:
