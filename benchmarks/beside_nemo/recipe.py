@@ -5,9 +5,16 @@ The same as in `train_nemo.py`, beside which they are measured:
     python train.py --config=benchmarks/beside_nemo/recipe.py:fsdd-ctc --config.data_dir=DATA --workdir=FOLDER
 
 `fsdd-ctc` and `fsdd-rnnt` are the model of configs/fsdd.py, `librispeech_mini-ctc` and `-rnnt` one of 12.6M parameters.
-Of fsdd both leave out what is longer than a second, 1 % of it. NeMo draws batches from all lengths and pads them to
+Of fsdd both leave out what is longer than a second, 1 % of it (of strings, 3.4 seconds). NeMo draws batches from all lengths and pads them to
 their longest. Here `fsdd-ctc` has three buckets of lengths, and the others one: a transducer learns later from
 batches of one length (one seed of two was no further than blanks after these steps).
+
+`digit_strings-rnnt` teaches strings of four digits (`digit_strings.py`) to the model of `fsdd-rnnt`, which has only heard
+single ones. Its lattices are eight times as large as those of single digits, and small beside those of sentences:
+
+    python -m benchmarks.beside_nemo.digit_strings --data=DATA
+    python train.py --config=benchmarks/beside_nemo/recipe.py:digit_strings-rnnt --config.data_dir=DATA \
+        --config.init_from=FOLDER/model.jaxspeech --workdir=STRINGS
 """
 
 from ml_collections import ConfigDict
@@ -24,14 +31,22 @@ SETS = {
         "steps": 12,
         "max_seconds": 20.0,
     },
+    "digit_strings": {
+        "decoder": {"width": 64, "joint_width": 96},
+        "batch_size": 32,
+        "steps": 400,
+        "max_seconds": 3.4,
+    },
 }
 
 
 def get_config(kind: str = "fsdd-ctc") -> ConfigDict:
     name, _, decoder = kind.partition("-")
     chosen = pick(SETS, name, recipe="../benchmarks/beside_nemo/recipe")
-    if name == "fsdd":
+    if name != "librispeech_mini":
         config = fsdd.get_config()
+        config.data.train = config.get_ref("data_dir") + f"/{name}/train.jsonl"
+        config.data.eval.dev = config.get_ref("data_dir") + f"/{name}/dev.jsonl"
     else:
         config = librispeech_mini.get_config()
         config.model = fastconformer_ctc(num_layers=16, width=176, num_heads=4, subsampling_channels=176)
@@ -44,6 +59,8 @@ def get_config(kind: str = "fsdd-ctc") -> ConfigDict:
     config.data.max_seconds = chosen["max_seconds"]
     config.data.batch_seconds = 160.0
     config.log_every = 4
+    if name == "digit_strings":
+        config.tokenizer.type = "model"
     if decoder == "rnnt":
         transducer = fastconformer_transducer(decoder=chosen["decoder"])
         config.model = ConfigDict({**config.model, **{key: transducer[key] for key in ("decoder", "loss", "search")}})
