@@ -37,7 +37,8 @@ def run(command: Callable[[], int | None], *, name: str = "error", interrupted: 
 
 
 def fail(message: str, *, name: str) -> int:
-    """Says what the mistake is; returns its exit status."""
+    """Says what the mistake is, behind what was printed before it; returns its exit status."""
+    sys.stdout.flush()
     print(f"{name}: {message}", file=sys.stderr)
     return MISTAKE
 
@@ -64,13 +65,30 @@ def parse_flags(argv: Sequence[str], *, name: str, then: Callable[[], object] = 
         rest = flags.FLAGS(argv)
         then()
         return rest
-    except AttributeError as error:
-        if not (error.args and isinstance(error.args[0], KeyError)):
+    except (AttributeError, KeyError, ValueError) as error:
+        message = _no_field(error)
+        if not message:
             raise
-        # ml_collections says: 'learnin_rate'\nDid you mean "learning_rate" instead of "learnin_rate"?
-        message = "the config has no field " + str(error.args[0].args[0]).split(" instead of")[0]
-        message = message.replace("\nDid", "; did") + "?"
     except (flags.Error, OSError) as error:
         # A recipe's own error comes as the end of a traceback, with its class.
         message = re.sub(r"^[\w.]+Error: ", "", str(error).strip().split("\n")[-1].strip())
     sys.exit(fail(message, name=name))
+
+
+def _no_field(error: Exception) -> str:
+    """What is told where ml_collections finds no such field; "" where the error is another.
+
+    It says one of
+
+        'learnin_rate'\\nDid you mean "learning_rate" instead of "learnin_rate"?
+        Attribute <class 'int'>.foo does not exist and the type ... Attempting to lookup: steps.foo
+        Could not parse 'data.train.0': SyntaxError(...)
+    """
+    while error.args and isinstance(error.args[0], KeyError):  # an AttributeError around it
+        error = error.args[0]
+    said = str(error.args[0]) if error.args and not isinstance(error, AttributeError) else ""
+    field = re.search(r"lookup: ([\w.]+)$|^(?:Could not parse )?'([^']+)'", said)
+    meant = re.search(r'Did you mean ("[^"]+")', said)
+    if not field:
+        return ""
+    return f"the config has no field '{field[1] or field[2]}'" + (f"; did you mean {meant[1]}?" if meant else "")
