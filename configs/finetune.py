@@ -22,7 +22,7 @@ parameters.
 from ml_collections import ConfigDict
 
 from configs.base import base_config
-from jaxspeech.configuration import plain
+from jaxspeech.configuration import with_defaults
 from jaxspeech.loading import read_model
 
 
@@ -30,7 +30,7 @@ def get_config(model: str = "") -> ConfigDict:
     if not model:
         raise ValueError("configs/finetune.py: say which model, as in configs/finetune.py:model.jaxspeech")
     config = base_config()
-    config.model = plain(read_model(model).model)
+    config.model = with_defaults(read_model(model).model)
     config.init_from = model
     config.tokenizer.type = "model"
 

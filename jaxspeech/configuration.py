@@ -68,6 +68,7 @@ PARTS = {"frontend": ("features", FEATURES), "encoder": ("encoder", ENCODERS), "
 LISTS: dict[Any, dict[str, Any]] = {Jasper: {"blocks": Block}}
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
 MODULE_FIELDS = ("parent", "name")
+PLAIN = (bool, int, float, str, tuple)
 
 
 def build(config: Any) -> Task:
@@ -101,6 +102,20 @@ def plain(config: Any) -> Any:
     if isinstance(config, Mapping):
         return {key: plain(value) for key, value in config.items()}
     return tuple(plain(value) for value in config) if isinstance(config, (list, tuple)) else config
+
+
+def with_defaults(config: Any) -> dict[str, Any]:
+    """The same model with every plain field of features, encoder and decoder, so that each can be changed by name."""
+    config = plain(config)
+    for key, table in PARTS.values():
+        fields = config.get(key)
+        if isinstance(fields, Mapping) and fields.get("name") in table:
+            known = table[fields["name"]].__dataclass_fields__.values()
+            defaults = {
+                f.name: f.default for f in known if isinstance(f.default, PLAIN) and f.name not in MODULE_FIELDS
+            }
+            config[key] = {**defaults, **fields}
+    return config
 
 
 def _module(table: Mapping[str, Any], fields: Any, place: str) -> Any:

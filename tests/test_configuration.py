@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from ml_collections import ConfigDict
 
-from jaxspeech.configuration import build
+from jaxspeech.configuration import build, with_defaults
 from jaxspeech.errors import ConfigError
 
 CONFIG = {
@@ -28,6 +28,14 @@ def test_fields_are_the_config() -> None:
     assert build(copy.deepcopy(config)).model == task.model
     assert build(ConfigDict(config)).model == task.model
     assert config["encoder"]["name"] == "fastconformer"  # left as it was
+
+
+def test_with_all_its_fields_it_is_the_same_model() -> None:
+    full = with_defaults(CONFIG)
+    assert full["encoder"]["adapter_width"] == 0 and full["encoder"]["width"] == 16
+    assert build(full).model == build(CONFIG).model
+    assert with_defaults(full) == full
+    assert "adapter_width" not in CONFIG["encoder"]  # left as it was
 
 
 @pytest.mark.parametrize(

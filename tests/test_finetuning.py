@@ -1,5 +1,6 @@
 """train.py from a trained model: the same model at step 0 or no run at all, then the parts that were chosen."""
 
+import json
 from pathlib import Path
 
 import jax
@@ -67,6 +68,8 @@ def test_lora_starts_as_the_model_and_ends_as_an_ordinary_one(tones, trained, tm
     config = tuning(tones, trained[0])
     config.lora.rank, config.lora.targets = 2, ("query/kernel$", "^decoder/out/kernel$")
     assert "as the model states" in train_here(config, tmp_path)
+    history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert history[0] == {"step": 0, "wer/dev": load_archive(trained[0]).metadata["wer"]["dev"]}
     tuned = load_archive(tmp_path / "last.jaxspeech")
     assert changed(load_archive(trained[0]).variables, tuned.variables) == {
         "encoder/layers/attention/query/kernel",
@@ -82,6 +85,15 @@ def test_a_nemo_file_gives_the_recipe_its_model_and_every_array(name):
     shapes = jax.eval_shape(build(config.model).init, jax.random.key(0))
     start = choose_start(shapes, read_model(path).variables, model=config.init_from)
     assert not start.unused and len(start.arrays) == len(jax.tree.leaves(shapes))
+    assert build(config.model).model == build(read_model(path).model).model
+
+
+def test_a_field_that_the_archive_does_not_name_can_be_changed(trained):
+    config = finetune.get_config(str(trained[0]))
+    config.lock()  # as the command line finds it
+    config.model.encoder.adapter_width = 4
+    shapes = jax.eval_shape(build(config.model).init, jax.random.key(0))
+    assert "adapter" in shapes["params"]["encoder"]["layers"]
 
 
 def test_a_model_that_is_not_what_it_states_is_refused(tones, trained, tmp_path):

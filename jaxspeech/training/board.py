@@ -28,7 +28,8 @@ class Board:
         self._path = folder / "history.jsonl"
         if not is_leader():
             return
-        kept = [entry for entry in self.history if entry["step"] <= step]
+        # A run that begins anew says all of it anew.
+        kept = [entry for entry in self.history if entry["step"] <= step] if step else []
         temporary = self._path.with_name(self._path.name + ".part")
         temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
         temporary.replace(self._path)
