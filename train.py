@@ -35,7 +35,7 @@ from tqdm import tqdm
 from jaxspeech import command
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.cache import enable_compilation_cache
-from jaxspeech.configuration import build
+from jaxspeech.configuration import build, with_defaults
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.prefetch import prefetch
 from jaxspeech.data.run import RunData, choose_tokenizer, make_run_data, prepare_corpus, training_manifest
@@ -53,7 +53,7 @@ from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.evaluate import evaluate
 from jaxspeech.training.flops import peak_flops, step_flops
 from jaxspeech.training.initialization import NOTHING, filled
-from jaxspeech.training.interrupt import Interrupt
+from jaxspeech.training.interrupt import PREEMPTED, Interrupt, Preempted, preemptible
 from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.memory import most_batch_seconds, tell_needs
 from jaxspeech.training.optimizer import build_optimizer
@@ -136,7 +136,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     state, record = None, dict(NEW_RECORD)
     if resuming and not dry_run:
         state, saved = checkpoints.restore(
-            abstract, check=lambda saved: check_same_model(saved["config"], settings, folder=workdir)
+            abstract, check=lambda saved: check_same_model(in_full(saved["config"]), in_full(settings), folder=workdir)
         )
         record |= saved
     if not config.data.batch_seconds:
@@ -198,8 +198,10 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     progress = Progress(step=step, steps=config.steps, peak_flops=peak_flops(jax.devices()))
     batches = progress.timed(prefetch(data.train.batches(step), put))
     skips = Skips(workdir / "skipped.jsonl", limit=config.max_skipped, name=data.train.name)
-    profile = Profile(workdir / "profile", steps=profile_steps)
+    profile = Profile(workdir / "profile", steps=profile_steps, report=tqdm.write)
     board = Board(workdir, step=step)
+    if step == 0 and record["evaluated"] == 0:
+        board.scalars("wer", record["wer"], 0)  # where the curve of a trained model begins
     listen = Listener(task, predict, tokenizer=data.tokenizer, put=put)
     watch = Watch(board, data.eval, listen, histograms=config.histograms)
     agreed, stopping = Agreement(mesh), 0
@@ -257,6 +259,11 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     return 0
 
 
+def in_full(settings: dict[str, Any]) -> dict[str, Any]:
+    """A field that a recipe has learnt to name since, with its default, makes no other model."""
+    return settings | {"model": with_defaults(settings["model"])}
+
+
 def load(
     config: ConfigDict, workdir: Path, mesh: Mesh, *, source: Archive | None, resuming: bool
 ) -> tuple[RunData, Task]:
@@ -301,15 +308,15 @@ def main(argv: list[str]) -> int:
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         enable_compilation_cache()
-        with together(**place):
+        with together(**place), preemptible():
             return train(FLAGS.config, workdir, profile_steps=FLAGS.profile, dry_run=FLAGS.dry_run)
     except (SpeechError, OSError) as error:
         return leave(command.fail(command.one_line(error), name=NAME))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Preempted) as stop:
         command.fail(
             "stopped outside a step; started again, it goes on from the last checkpoint if there is one", name=NAME
         )
-        return leave(command.INTERRUPTED)
+        return leave(PREEMPTED if isinstance(stop, Preempted) else command.INTERRUPTED)
 
 
 def parse_flags(argv: list[str]) -> list[str]:

@@ -3,14 +3,39 @@
 A cluster that takes the machine back sends SIGTERM, or SIGUSR1 where it is asked to (sbatch --signal=USR1@120).
 """
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 
 # What a run that was preempted exits with, once it is saved: start it again. EX_TEMPFAIL of sysexits.h.
 PREEMPTED = 75
 PREEMPTIONS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]  # not all systems
+
+
+class Preempted(BaseException):
+    """What Ctrl-C's KeyboardInterrupt is, for SIGTERM and SIGUSR1."""
+
+
+@contextlib.contextmanager
+def preemptible() -> Iterator[None]:
+    """A preemption raises Preempted from what is inside, unless an `Interrupt` is asked.
+
+    A run that is stopped before its first step is one to start again, too: SIGTERM's own way to end a process would
+    tell a cluster that it failed.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Preempted(number)
+
+    before = {name: signal.signal(name, stop) for name in PREEMPTIONS}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
 
 
 class Interrupt:

@@ -4,6 +4,7 @@ tensorboard --logdir=runs/x            with the plugin of xprof: python -m pip i
 https://ui.perfetto.dev                opens the .trace.json.gz in the folder
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -13,9 +14,10 @@ WARM_UP = 10
 
 
 class Profile:
-    """`next_step()` before each step; `steps` of them are traced to `folder`."""
+    """`next_step()` before each step; `steps` of them are traced to `folder`, or `report` is told that none was."""
 
-    def __init__(self, folder: Path, *, steps: int):
+    def __init__(self, folder: Path, *, steps: int, report: Callable[[str], None] = print):
+        self._report = report
         self._folder = folder
         self._first = WARM_UP
         self._last = WARM_UP + steps
@@ -32,5 +34,7 @@ class Profile:
     def close(self) -> None:
         """Ends the trace, if one is being made."""
         if self._steps and self._first < self._seen:
-            self._steps = 0
             jax.profiler.stop_trace()
+        elif self._steps:
+            self._report(f"no step was traced: a trace begins after {WARM_UP} steps, and the run ended before")
+        self._steps = 0
