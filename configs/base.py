@@ -1,6 +1,7 @@
 """What the recipes share. A recipe starts from these values and changes what it needs."""
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import FieldReference
 
 
 def base_config() -> ConfigDict:
@@ -20,7 +21,7 @@ def base_config() -> ConfigDict:
             # All devices, -1 as many as there are; how the state is split over them, and in how many parts a batch goes
             # through a step: see training/sharding.py and accumulation.py.
             "mesh": {"data": -1, "model": 1},
-            "sharding": "replicated",  # or fsdp, tensor, fsdp_tensor, or a table of rules
+            "sharding": any_type("replicated"),  # or fsdp, tensor, fsdp_tensor, or a table of rules
             "accumulate": 1,
             # A trained model to start from: a .jaxspeech or .nemo file, or a name on the Hub; see docs/fine-tuning.md.
             "init_from": "",
@@ -38,7 +39,7 @@ def base_config() -> ConfigDict:
                 "temperature": 1.0,  # above 1, small sources among several are shown more often
                 "min_seconds": 0.1,
                 "max_seconds": 20.0,
-                "buckets": 8,  # how many padded lengths a batch can have
+                "buckets": any_type(8),  # how many padded lengths a batch can have, or those lengths in seconds
                 "batch_seconds": 320.0,  # padded audio in a batch; 0 is the most that fits, found by a dry run
                 "batch_size": 64,
                 "eval_batch_size": 32,
@@ -67,6 +68,11 @@ def base_config() -> ConfigDict:
             },
         }
     )
+
+
+def any_type(value) -> FieldReference:
+    """A field whose values are of several types; others keep the type of their first."""
+    return FieldReference(value, field_type=object)
 
 
 def published(model: ConfigDict) -> ConfigDict:
@@ -159,6 +165,7 @@ FASTCONFORMER = {
     "dropout": 0.1,
     "dropout_pre_encoder": 0.1,
     "dropout_att": 0.1,
+    "remat": "dots",  # what is computed again instead of kept: see docs/scaling.md
     "dtype": "float32",
 }
 # What a Conformer has otherwise.

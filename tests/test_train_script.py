@@ -18,6 +18,7 @@ import jaxspeech
 import train
 from jaxspeech.archive import load_archive
 from jaxspeech.errors import SpeechError
+from jaxspeech.training.same_run import check_same_model
 from tests.tiny_recipe import get_config
 from tests.tone_runs import start, train_here, wait_for_checkpoint
 
@@ -181,11 +182,33 @@ def test_an_unknown_corpus_is_named(tones, tmp_path):
         train.train(config, tmp_path)
 
 
+def test_a_field_that_a_recipe_names_since_then_makes_no_other_model(tones):
+    now = get_config(str(tones)).to_dict()
+    before = now | {
+        "model": now["model"] | {"encoder": {k: v for k, v in now["model"]["encoder"].items() if k != "remat"}}
+    }
+    check_same_model(train.in_full(before), train.in_full(now), folder="runs/x")
+    before["model"]["encoder"]["remat"] = "none"
+    with pytest.raises(SpeechError, match=r"model\.encoder\.remat was none, is now dots"):
+        check_same_model(train.in_full(before), train.in_full(now), folder="runs/x")
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("--config.optimizer.learnin_rate=1", "no field 'learnin_rate'; did you mean \"learning_rate\""),
+        ("--config.modl.encoder.width=1", "no field 'modl'; did you mean \"model\"?"),
+        ("--config.steps.foo=1", "no field 'steps.foo'\n"),
+        ("--config.data.train.0=x", "no field 'data.train.0'\n"),
+        ("--config.data.eval.mine=x", "no field 'mine'\n"),
         ("--config.steps=many", "--config.steps=many"),
+        ("--config.accumulate=0", "accumulate is 0"),
+        ("--config.data.buckets=abc", "data.buckets is 'abc'"),
+        ("--config.data.buckets=(0.5,)", "the last of [0.5] is shorter"),
+        ("--config.sharding=fsdpp", 'did you mean "fsdp"'),
+        ("--config.sharding=(('kernel$',),)", "a table holds pairs"),
+        ("--config.sharding=(('kernel$', ('modle',)),)", 'no axis "modle"'),
+        ("--config.mesh.model=0", "mesh: model is 0"),
         ("--confg=x.py", "Did you mean: config"),
         ("--config=nowhere.py", "nowhere.py"),
         ("--config.data.train=missing.jsonl", "missing.jsonl: no such manifest"),

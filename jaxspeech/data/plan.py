@@ -165,7 +165,10 @@ def make_buckets(
     if len(seconds) > MOST_BUCKETS:
         raise ConfigError(f"buckets: {len(seconds)} are more than {MOST_BUCKETS}")
     if max_batch_size < multiple_of:
-        raise ConfigError(f"batch_size: {max_batch_size} examples cannot be split between {multiple_of} devices")
+        raise ConfigError(
+            f"batch_size: {max_batch_size} examples are fewer than the {multiple_of} parts that a batch is split into: "
+            "the devices, times accumulate"
+        )
     sizes = [min(max_batch_size, math.floor(batch_seconds / s)) // multiple_of * multiple_of for s in seconds]
     return tuple(Bucket(float(s), max(size, multiple_of)) for s, size in zip(seconds, sizes, strict=True))
 
@@ -176,7 +179,12 @@ def estimate_buckets(durations: Float[np.ndarray, " N"], count: int) -> tuple[fl
         padded(k, e) = min over d < e of padded(k - 1, d) + e * #{d < durations <= e}
 
     where the lengths d, e are on a grid of 256 quantiles.
+
+    Raises:
+      ConfigError: there is to be none.
     """
+    if count < 1:
+        raise ConfigError(f"data.buckets is {count}; it is how many padded lengths a batch can have, 1 or more")
     ordered = np.sort(durations)
     last = np.unique(np.linspace(0, len(ordered) - 1, 256).round().astype(np.int64))
     last = last[np.append(ordered[last[1:]] > ordered[last[:-1]], True)]  # one grid point a length

@@ -134,6 +134,13 @@ def make_run_data(
       ConfigError: an example is longer than the last bucket, or the batches cannot be split.
       ManifestError: a manifest is missing, or too much of it cannot be used.
     """
+    if accumulate < 1:
+        raise ConfigError(f"accumulate is {accumulate}; it is in how many parts a batch goes through a step, 1 or more")
+    buckets = settings["buckets"]
+    if not isinstance(buckets, int) and not (
+        isinstance(buckets, list | tuple) and all(isinstance(seconds, int | float) for seconds in buckets)
+    ):
+        raise ConfigError(f"data.buckets is {buckets!r}; it is how many lengths a batch can have, or a list of seconds")
     shared = {name: settings[name] for name in ("buckets", "batch_seconds", "channel", "num_threads")}
     shared |= {"sample_rate": sample_rate, "process_index": share[0], "process_count": share[1]}
     train = TrainingData(
@@ -146,8 +153,9 @@ def make_run_data(
         **shared,
     )
     evals, identities = {}, {}
+    eval_batch_size = max(settings["eval_batch_size"], data_shards)
     for name, path in settings["eval"].items():
         spoken = Manifest(path, problems=Problems(report=report))
         identities[name] = identity(spoken)
-        evals[name] = EvaluationData(spoken, batch_size=settings["eval_batch_size"], data_shards=data_shards, **shared)
+        evals[name] = EvaluationData(spoken, batch_size=eval_batch_size, data_shards=data_shards, **shared)
     return RunData(tokenizer, train, evals, identities)

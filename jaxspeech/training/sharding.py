@@ -62,9 +62,14 @@ def make_mesh(*, data: int = -1, model: int = 1, devices: Sequence[Any] | None =
       ConfigError: the devices do not fit.
     """
     devices = jax.devices() if devices is None else devices
+    if model < 1 or len(devices) % model:
+        raise ConfigError(f"mesh: model is {model}; it has to divide the {len(devices)} devices that are there")
     data = len(devices) // model if data == -1 else data
-    if data < 1 or model < 1 or data * model != len(devices):
-        raise ConfigError(f"mesh: data {data} x model {model} does not use the {len(devices)} devices that are there")
+    if data * model != len(devices):
+        raise ConfigError(
+            f"mesh: data {data} x model {model} does not use the {len(devices)} devices that are there; "
+            "data = -1 takes all that model leaves"
+        )
     # Auto: the compiler places what happens inside a step. Explicit, JAX's default, wants a sharding on each operation.
     return jax.make_mesh((data, model), ("data", "model"), axis_types=(AxisType.Auto,) * 2, devices=devices)
 
@@ -76,10 +81,15 @@ def make_rules(sharding: str | Sequence[Sequence[Any]]) -> Rules:
       sharding: a key of SHARDINGS, or a table of one's own: (regular expression, (axis or None, ...)) pairs.
 
     Raises:
-      ConfigError: an unknown name or axis.
+      ConfigError: an unknown name or axis, or no table.
     """
     if not isinstance(sharding, str):
-        table = [(pattern, P(*axes)) for pattern, axes in sharding]
+        try:
+            table = [(re.compile(pattern).pattern, P(*axes)) for pattern, axes in sharding]
+        except (TypeError, ValueError, re.error) as error:
+            raise ConfigError(
+                f'sharding is {sharding}; a table holds pairs such as ("up/kernel$", (None, "model"))'
+            ) from error
         for axis in (axis for _, spec in table for axis in spec if axis is not None):
             if axis not in ("data", "model"):
                 raise ConfigError(f'sharding: the mesh has no axis "{axis}"; it has data and model')

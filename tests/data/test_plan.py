@@ -117,8 +117,13 @@ def test_bucket_lengths_ascend(seconds):
 
 
 def test_batches_too_small_for_the_devices():
-    with pytest.raises(ConfigError, match="4 examples cannot be split between 8 devices"):
+    with pytest.raises(ConfigError, match="4 examples are fewer than the 8 parts"):
         make_buckets([1], batch_seconds=100, max_batch_size=4, multiple_of=8)
+
+
+def test_no_bucket_at_all():
+    with pytest.raises(ConfigError, match=r"data\.buckets is 0"):
+        estimate_buckets(np.array([1.0, 2.0]), 0)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

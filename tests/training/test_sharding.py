@@ -65,8 +65,11 @@ def test_eight_devices_equal_one():
 
 
 def test_a_mesh_that_does_not_fit_is_refused():
-    with pytest.raises(ConfigError, match="data 3 x model 5"):
-        make_mesh(data=3, model=5)
+    with pytest.raises(ConfigError, match=r"data 3 x model 1 .*data = -1 takes"):
+        make_mesh(data=3)
+    for model in (0, 5):
+        with pytest.raises(ConfigError, match=f"model is {model}; it has to divide the 1 devices"):
+            make_mesh(model=model)
 
 
 def test_the_first_rule_wins_and_a_gap_is_named():
