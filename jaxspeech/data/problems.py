@@ -66,5 +66,7 @@ class Problems:
 
 
 def _describe(where: str, why: str) -> str:
-    """One line; a reason that begins with its place already is not prefixed again."""
-    return why if why.startswith(where) else f"{where}: {why}"
+    """One line; a reason that begins with its place already, or with the tar and names the member, is not prefixed."""
+    tar, _, member = where.rpartition(":")
+    told = why.startswith(where) or (why.startswith(f"{tar}: ") and member in why)
+    return why if told else f"{where}: {why}"

@@ -26,7 +26,7 @@ from jaxspeech.data.containers import Containers
 from jaxspeech.data.decode import TOLERANCE_SECONDS, name_audio, read_bytes
 from jaxspeech.data.manifest import Entry, Manifest, write_manifest
 from jaxspeech.data.problems import Problems
-from jaxspeech.errors import AudioError
+from jaxspeech.errors import AudioError, ConfigError
 
 
 def write_records(
@@ -99,6 +99,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def convert() -> None:
+        if args.shards < 1:
+            raise ConfigError(f"--shards={args.shards}: how many files each manifest becomes, 1 or more")
         for source in args.manifests:
             problems = Problems(report=tqdm.write)
             manifest = Manifest({"path": source, "tars": args.tars}, problems=problems)

@@ -231,6 +231,23 @@ def test_array_records_hold_the_same_speech(corpus, tmp_path, capsys):
         Containers().read(tmp_path / "plain-00000-of-00003.array_record", 99)
 
 
+def test_a_problem_names_its_tar_once():
+    problems = Problems(report=lambda line: None)
+    problems.add("a.tar:u1.flac", "a.tar: holds no u1.flac")
+    problems.add("a.tar:u2.flac", "damaged")
+    problems.add("m.jsonl:4", "m.jsonl: of another kind")
+    assert problems.lines == (
+        "a.tar: holds no u1.flac",
+        "a.tar:u2.flac: damaged",
+        "m.jsonl:4: m.jsonl: of another kind",
+    )
+
+
+def test_array_records_are_at_least_one_file(corpus, tmp_path, capsys):
+    assert records_command([str(corpus / "plain.jsonl"), f"--output={tmp_path}", "--shards=0"]) == 2
+    assert capsys.readouterr().err.startswith("error: --shards=0: ")
+
+
 def test_array_records_keep_only_the_part_that_is_meant(corpus, tmp_path):
     line = {"audio_filepath": str(corpus / "u3.flac"), "duration": 0.1, "offset": 0.05, "text": "a"}
     lost = {"audio_filepath": "lost.flac", "duration": 0.1, "text": "a"}
