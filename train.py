@@ -16,6 +16,11 @@ workdir holds
     tokenizer/           and config.json: what was trained
 """
 
+from jaxspeech.huge_pages import restart_with_huge_pages
+
+if __name__ == "__main__":
+    restart_with_huge_pages()  # before the imports below, which take their time
+
 import contextlib
 import json
 import shlex

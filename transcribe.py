@@ -13,6 +13,11 @@ seconds of audio and the speed (RTFx: seconds of audio transcribed in a second).
 Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing could be done.
 """
 
+from jaxspeech.huge_pages import restart_with_huge_pages
+
+if __name__ == "__main__":
+    restart_with_huge_pages()  # before the imports below, which take their time
+
 import functools
 import sys
 import time

@@ -18,6 +18,7 @@ ALLOWED = {
     "errors": set(),
     "command": {"errors"},
     "logs": set(),
+    "huge_pages": set(),
     "masks": {"types", "errors"},
     "randomness": {"types", "errors"},
     "history": {"types", "errors"},
