@@ -3,7 +3,7 @@
     python -m benchmarks.beside_nemo.digit_strings --data=DATA
 
 Writes DATA/digit_strings/{train,dev}.jsonl and their audio from DATA/fsdd/{train,dev}.jsonl. A string has one speaker,
-a pause of 50 to 150 ms after each digit, and no recording twice; dev uses each of its recordings once, train four times.
+a pause of 50 to 150 ms after each digit, and no recording twice; dev uses each recording once, train four times.
 """
 
 import argparse

@@ -5,12 +5,12 @@ The same as in `train_nemo.py`, beside which they are measured:
     python train.py --config=benchmarks/beside_nemo/recipe.py:fsdd-ctc --config.data_dir=DATA --workdir=FOLDER
 
 `fsdd-ctc` and `fsdd-rnnt` are the model of configs/fsdd.py, `librispeech_mini-ctc` and `-rnnt` one of 12.6M parameters.
-Of fsdd both leave out what is longer than a second, 1 % of it (of strings, 3.4 seconds). NeMo draws batches from all lengths and pads them to
-their longest. Here `fsdd-ctc` has three buckets of lengths, and the others one: a transducer learns later from
-batches of one length (one seed of two was no further than blanks after these steps).
+Of fsdd both leave out what is longer than a second, 1 % of it (of strings, 3.4 seconds). NeMo draws batches from all
+lengths and pads them to their longest. Here `fsdd-ctc` has three buckets of lengths, and the others one: a transducer
+learns later from batches of one length (one seed of two was no further than blanks after these steps).
 
-`digit_strings-rnnt` teaches strings of four digits (`digit_strings.py`) to the model of `fsdd-rnnt`, which has only heard
-single ones. Its lattices are eight times as large as those of single digits, and small beside those of sentences:
+`digit_strings-rnnt` teaches strings of four digits (`digit_strings.py`) to the model of `fsdd-rnnt`, which has heard
+single ones. Its lattices are eight times as large as theirs, and small beside those of sentences:
 
     python -m benchmarks.beside_nemo.digit_strings --data=DATA
     python train.py --config=benchmarks/beside_nemo/recipe.py:digit_strings-rnnt --config.data_dir=DATA \
