@@ -40,12 +40,24 @@ def open_splits(name: str, splits: Sequence[str], *, data_dir: str | None = None
         builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         raise SpeechError(f"TFDS has no dataset {name!r}: {str(error).splitlines()[0]}") from error
-    builder.download_and_prepare()
+    except ImportError as error:
+        # Some datasets' own code wants TensorFlow, and so may what downloads them.
+        raise _missing_package(name, error) from error
+    try:
+        builder.download_and_prepare()
+    except ImportError as error:
+        raise _missing_package(name, error) from error
     unknown = set(splits) - set(builder.info.splits)
     if unknown:
         raise SpeechError(f"{name} has no split {', '.join(sorted(unknown))}; it has {', '.join(builder.info.splits)}")
     sources = {split: builder.as_data_source(split=split) for split in splits}
     return sources, _sample_rate(builder.info.features)
+
+
+def _missing_package(name: str, error: ImportError) -> SpeechError:
+    return SpeechError(
+        f"TFDS wants another package for {name}: {str(error).splitlines()[-1]}; install that one with pip"
+    )
 
 
 def _sample_rate(features: Mapping[str, Any]) -> int:

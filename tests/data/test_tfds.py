@@ -1,6 +1,7 @@
 """Export from TFDS, with examples as its data sources give them."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,4 +49,14 @@ def test_missing_feature_is_named_and_no_manifest_left(tmp_path):
 def test_missing_tfds_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(SpeechError, match=r'pip install -e "\.\[tfds\]"'):
+        open_splits("librispeech", ["dev_clean"])
+
+
+def test_a_package_that_tfds_wants_besides_is_named(monkeypatch):
+    def builder(name, **options):
+        raise ModuleNotFoundError(f"Failed to construct {name}: No module named 'tensorflow'")
+
+    module = SimpleNamespace(builder=builder, core=SimpleNamespace(DatasetNotFoundError=KeyError))
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", module)
+    with pytest.raises(SpeechError, match=r"wants another package for librispeech: .*'tensorflow'; install"):
         open_splits("librispeech", ["dev_clean"])
