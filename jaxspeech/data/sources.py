@@ -7,6 +7,7 @@
 {"tars": "s3://bucket/shard-{000..127}.tar"}                    as WebDataset: text beside the audio, .json or .txt
 """
 
+import ast
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,8 +40,20 @@ def parse_sources(sources: Source | Sequence[Source]) -> list[ParsedSource]:
     Raises:
       ManifestError: an unknown field, a weight that is not positive, or as many tars as do not fit the manifests.
     """
+    sources = _written_out(sources)
     listed = [sources] if isinstance(sources, str | Path | Mapping) else sources
     return [parsed for source in listed for parsed in _parse(source)]
+
+
+def _written_out(sources: Source | Sequence[Source]) -> Source | Sequence[Source]:
+    """The list or mapping that a command line gives for a field that is a path in the recipe."""
+    if not isinstance(sources, str) or sources[:1] not in ("[", "(", "{") or Path(sources).exists():
+        return sources
+    try:
+        value = ast.literal_eval(sources)
+    except (SyntaxError, ValueError):
+        return sources  # a path or a pattern: {a,b}.jsonl
+    return value if isinstance(value, list | tuple | Mapping) else sources
 
 
 def _parse(source: Source) -> list[ParsedSource]:

@@ -111,6 +111,24 @@ def test_unusable_manifests(tmp_path, monkeypatch, sources, message):
         Manifest(sources)
 
 
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        ("['a.jsonl', 'b.jsonl']", ["a.jsonl", "b.jsonl"]),
+        ('{"path": "a.jsonl", "weight": 2}', {"path": "a.jsonl", "weight": 2}),
+        ('({"path": "a.jsonl", "weight": 2}, "b.jsonl")', [{"path": "a.jsonl", "weight": 2}, "b.jsonl"]),
+        ("{a,b}.jsonl", ["a.jsonl", "b.jsonl"]),
+    ],
+)
+def test_a_list_may_stand_in_a_string_as_on_a_command_line(tmp_path, monkeypatch, sources, expected):
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        write(tmp_path / f"{name}.jsonl", line(0, text=name))
+    written, wanted = Manifest(sources), Manifest(expected)
+    assert [entry.text for entry in written] == [entry.text for entry in wanted]
+    np.testing.assert_array_equal(written.weights, wanted.weights)
+
+
 def test_write_and_read_back(tmp_path):
     entries = [{"audio_filepath": f"{i}.wav", "duration": 0.1 * (i + 1), "text": "ü" * i} for i in range(5)]
     write_manifest(tmp_path / "m.jsonl", entries)
