@@ -45,8 +45,8 @@ def tunables(environment: dict[str, str] | os._Environ[str]) -> str:
 
 def _glibc() -> tuple[int, ...]:
     """Its version; () where the C library is another."""
-    names = getattr(os, "confstr_names", {})
-    name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "" if "CS_GNU_LIBC_VERSION" in names else "").partition(
-        " "
-    )
+    try:
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    except (AttributeError, ValueError):  # Windows, or a C library without that question
+        return ()
     return tuple(int(part) for part in version.split(".")[:2]) if name == "glibc" else ()
