@@ -50,6 +50,7 @@ def base_config() -> ConfigDict:
             "augment": {
                 "speed": (1.0,),
                 "pad_seconds": 0.0,
+                "crop_seconds": 0.0,
                 "gain_db": (0.0, 0.0),
                 "equalize": {},
                 "rir": {},

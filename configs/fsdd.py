@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
         "num_mels": 40,
         "normalize": "all_features",
     }
-    config.model.spec_augment = {"freq_masks": 2, "freq_width": 8, "time_masks": 1, "time_width": 0.15}
+    config.model.spec_augment = {"freq_masks": 2, "freq_width": 8, "time_masks": 2, "time_width": 0.2}
     config.tokenizer.vocab_size = 60  # enough for each digit to be one token
 
     folder = config.get_ref("data_dir") + "/fsdd"
@@ -41,10 +41,11 @@ def get_config() -> ConfigDict:
     config.data.batch_size = 32
     config.data.num_threads = 2
     config.augment.speed = (0.76, 0.8, 0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.08, 1.12, 1.16, 1.2, 1.24)
-    config.augment.pad_seconds = 0.2
+    config.augment.pad_seconds = 0.1
+    config.augment.crop_seconds = 0.2
     config.augment.gain_db = (-15.0, 6.0)
-    config.augment.equalize = {"gain_db": 8.0, "probability": 0.7}
-    config.augment.white_noise = {"level_db": (-80.0, -35.0), "probability": 0.7}
+    config.augment.equalize = {"gain_db": 8.0, "points": 8, "probability": 0.7}
+    config.augment.white_noise = {"snr_db": (5.0, 45.0), "probability": 0.7}
 
     config.optimizer.learning_rate = 3e-3
     config.optimizer.weight_decay = 1e-2

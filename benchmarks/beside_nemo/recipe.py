@@ -47,6 +47,7 @@ def get_config(kind: str = "fsdd-ctc") -> ConfigDict:
         config = fsdd.get_config()
         config.data.train = config.get_ref("data_dir") + f"/{name}/train.jsonl"
         config.data.eval.dev = config.get_ref("data_dir") + f"/{name}/dev.jsonl"
+        config.model.spec_augment = {"freq_masks": 2, "freq_width": 8, "time_masks": 1, "time_width": 0.15}
     else:
         config = librispeech_mini.get_config()
         config.model = fastconformer_ctc(num_layers=16, width=176, num_heads=4, subsampling_channels=176)

@@ -1,11 +1,12 @@
 """Training audio made different every time it is heard, without changing its transcript.
 
-    speed -> silence around -> room -> equaliser -> noise -> gain -> white noise
+    speed -> silence around, or cut ends -> room -> equaliser -> noise -> gain -> white noise
 
-Speed and silence change the length, so they are drawn when an epoch is planned (stretch.py); everything else is drawn
-here, from random numbers that belong to (seed, epoch, example, copy) alone.
+Speed, silence and cuts change the length, so they are drawn when an epoch is planned (stretch.py); everything else is
+drawn here, from random numbers that belong to (seed, epoch, example, copy) alone.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -17,7 +18,7 @@ from jaxspeech.audio.resample import resample
 from jaxspeech.data.decode import Decoder
 from jaxspeech.data.equalize import equalize
 from jaxspeech.data.manifest import Manifest
-from jaxspeech.data.noise import add_noise, add_white_noise, rms
+from jaxspeech.data.noise import add_noise, add_white_noise, decibels, rms
 from jaxspeech.data.reverb import reverberate
 from jaxspeech.errors import ConfigError, did_you_mean
 
@@ -27,9 +28,10 @@ Range = tuple[Number, Number]
 
 @dataclass(frozen=True, kw_only=True)
 class WhiteNoise:
-    """Gaussian noise, `level_db` below full scale."""
+    """Gaussian noise, `level_db` below full scale or, where `snr_db` is given, that much below the speech."""
 
     level_db: Range = (-90.0, -46.0)
+    snr_db: Range | None = None
     probability: Number = 1.0
 
 
@@ -67,11 +69,13 @@ class AugmentConfig:
     Attributes:
       speed: factors to choose from: [0.9, 1.0, 1.1]. They change pitch and formants too, as another speaker does.
       pad_seconds: at most this much silence before and after.
+      crop_seconds: at most this much is cut from a side that gets no silence, and at most 30 % of the utterance.
       gain_db: range of the change in level.
     """
 
     speed: tuple[Number, ...] = (1.0,)
     pad_seconds: Number = 0.0
+    crop_seconds: Number = 0.0
     gain_db: Range = (0.0, 0.0)
     rir: Rir | None = None
     equalize: Equalize | None = None
@@ -93,8 +97,9 @@ def parse_augment(config: Mapping[str, Any]) -> AugmentConfig:
     parsed = _construct(AugmentConfig, values | parts, "augment")
     if not parsed.speed or not all(0.25 <= factor <= 4.0 for factor in parsed.speed):
         raise ConfigError(f"augment.speed: {list(parsed.speed)} must be factors between 0.25 and 4")
-    if parsed.pad_seconds < 0.0:
-        raise ConfigError(f"augment.pad_seconds: {parsed.pad_seconds} must not be negative")
+    for name in ("pad_seconds", "crop_seconds"):
+        if getattr(parsed, name) < 0.0:
+            raise ConfigError(f"augment.{name}: {getattr(parsed, name)} must not be negative")
     return parsed
 
 
@@ -134,7 +139,7 @@ class Augment:
 
         Args:
           samples: the clean one.
-          speed, before, after: as planned (seconds); they alone decide the result's length.
+          speed, before, after: as planned (seconds, negative: cut); they alone decide the result's length.
           rng: the utterance's own random numbers.
 
         Raises:
@@ -143,7 +148,9 @@ class Augment:
         config = self.config
         samples = resample(samples, speed, 1.0)
         speech_rms = rms(samples)
-        samples = np.pad(samples, (int(before * self._sample_rate), int(after * self._sample_rate)))
+        # Rounded down both: no longer than planned.
+        before, after = (math.floor(seconds * self._sample_rate) for seconds in (before, after))
+        samples = _with_silence(samples, before, after)
         if config.rir and self._rooms and rng.random() < config.rir.probability:
             samples = reverberate(samples, self._rooms(int(rng.integers(len(self._rooms.manifest)))))
         if config.equalize and rng.random() < config.equalize.probability:
@@ -154,10 +161,20 @@ class Augment:
             noise = self._noises(int(rng.integers(len(self._noises.manifest))))
             snr_db = rng.uniform(*config.noise.snr_db)
             samples = add_noise(samples, noise, snr_db=snr_db, speech_rms=speech_rms, rng=rng)
-        samples = samples * np.float32(10 ** (rng.uniform(*config.gain_db) / 20))
+        gain_db = rng.uniform(*config.gain_db)
+        samples = samples * np.float32(10 ** (gain_db / 20))
         if config.white_noise and rng.random() < config.white_noise.probability:
-            samples = add_white_noise(samples, level_db=rng.uniform(*config.white_noise.level_db), rng=rng)
+            level_db = rng.uniform(*config.white_noise.level_db)
+            if config.white_noise.snr_db:
+                level_db = decibels(speech_rms) + gain_db - rng.uniform(*config.white_noise.snr_db)
+            samples = add_white_noise(samples, level_db=level_db, rng=rng)
         return samples
+
+
+def _with_silence(samples: Float[np.ndarray, " S"], before: int, after: int) -> Float[np.ndarray, " R"]:
+    """Zeros around them; as many samples less where there are to be less than none."""
+    kept = samples[max(-before, 0) : len(samples) - max(-after, 0)]
+    return np.pad(kept, (max(before, 0), max(after, 0)))
 
 
 def _recordings(path: str, kind: str, sample_rate: int, cache_bytes: int) -> Decoder:

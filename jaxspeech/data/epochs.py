@@ -72,6 +72,7 @@ class Epochs:
         seed: int,
         speeds: tuple[int | float, ...] = (1.0,),
         pad_seconds: int | float = 0.0,
+        crop_seconds: int | float = 0.0,
         shards: Int[np.ndarray, " N"] | None = None,
     ):
         """
@@ -80,7 +81,7 @@ class Epochs:
           weights: how often an epoch shows each.
           buckets: shapes of the batches.
           seed: decides everything that is drawn.
-          speeds, pad_seconds: see stretch.py.
+          speeds, pad_seconds, crop_seconds: see stretch.py.
           shards: the tar of each example; tars are gone through a few at a time, see windows.py.
         """
         self.buckets = tuple(buckets)
@@ -89,7 +90,7 @@ class Epochs:
         self._once = bool((weights == 1).all())
         self._seed = seed
         self._speeds = speeds
-        self._pad_seconds = pad_seconds
+        self._pad_seconds, self._crop_seconds = pad_seconds, crop_seconds
         self._shards = shards
         self._lock = threading.Lock()
         self._first_steps = [0]
@@ -155,6 +156,7 @@ class Epochs:
             count,
             speeds=self._speeds,
             pad_seconds=self._pad_seconds,
+            crop_seconds=self._crop_seconds,
             longest=longest,
             seed=self._seed,
             epoch=epoch,

@@ -79,7 +79,8 @@ class TrainingData:
         augment = AugmentConfig() if augment is None else augment
         durations = self._utterances.manifest.durations
         longest = float(durations.max() / min(augment.speed) + 2 * augment.pad_seconds)
-        options: dict[str, Any] = {"speeds": augment.speed, "pad_seconds": augment.pad_seconds, "seed": seed}
+        options: dict[str, Any] = {"speeds": augment.speed, "seed": seed}
+        options |= {"pad_seconds": augment.pad_seconds, "crop_seconds": augment.crop_seconds}
         if isinstance(buckets, int):
             draws, lengths = draw(len(durations), longest=longest, epoch=0, **options), durations.copy()
             for part in chunks(len(durations)):

@@ -1,5 +1,7 @@
 """Noise: white at a level, or recorded at a signal-to-noise ratio."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float
 
@@ -10,6 +12,11 @@ SILENCE = 1e-5
 def rms(samples: Float[np.ndarray, " S"]) -> float:
     """Root mean square."""
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+
+
+def decibels(amplitude: float) -> float:
+    """Of an RMS amplitude, to full scale; digital silence counts as its bound."""
+    return 20 * math.log10(max(amplitude, SILENCE))
 
 
 def add_white_noise(

@@ -3,7 +3,7 @@
     seconds = before + duration / speed + after
 
 Planning with the changed lengths keeps the padded shapes as they are and cuts nothing: only the longest examples
-are bounded, so that each still fits the last bucket.
+are bounded, so that each still fits the last bucket. Negative silence is speech cut away, as by a hasty editor.
 """
 
 from typing import Any, NamedTuple
@@ -14,13 +14,16 @@ from jaxtyping import Float, UInt8
 from jaxspeech.data.plan import chunks
 from jaxspeech.data.rng import STRETCH, generator
 
+# Of an utterance, that may be cut from each end.
+MOST_CUT = 0.3
+
 
 class Stretch(NamedTuple):
     """One change for each example.
 
     Attributes:
       speed: 1.1 plays 1.1 times as fast, and as high: another tempo, pitch and length of the vocal tract.
-      before, after: seconds of silence around it.
+      before, after: seconds of silence around it; negative: seconds that it loses.
     """
 
     speed: Float[np.ndarray, " N"]
@@ -37,7 +40,7 @@ class Draws(NamedTuple):
     Attributes:
       speeds: factors to choose from.
       choice: of each example, among them.
-      before, after: seconds of silence, before they are bounded.
+      before, after: seconds of silence or, negative, of loss, before they are bounded.
       longest: seconds that no result exceeds.
     """
 
@@ -50,7 +53,8 @@ class Draws(NamedTuple):
     def of(self, rows: Any, durations: Float[np.ndarray, " R"]) -> Stretch:
         """The changes of these examples (indices or a slice), whose durations are given, too."""
         speed = np.maximum(self.speeds[self.choice[rows]], durations / self.longest)
-        before, after = self.before[rows], self.after[rows]
+        least = -MOST_CUT * durations / speed
+        before, after = np.maximum(self.before[rows], least), np.maximum(self.after[rows], least)
         room = np.maximum(self.longest - durations / speed, 0.0)
         shrink = np.minimum(1.0, room / np.maximum(before + after, 1e-9))
         return Stretch(speed, before * shrink, after * shrink)
@@ -61,6 +65,7 @@ def draw(
     *,
     speeds: tuple[int | float, ...],
     pad_seconds: int | float,
+    crop_seconds: int | float = 0.0,
     longest: int | float,
     seed: int,
     epoch: int,
@@ -70,6 +75,7 @@ def draw(
     Args:
       speeds: factors to choose from, all equally likely.
       pad_seconds: at most this much silence on each side.
+      crop_seconds: at most this much speech lost on each side that gets no silence, and no more than MOST_CUT of it.
       longest: seconds that no result exceeds: an example is slowed down and padded no further than that.
       seed, epoch: decide the draw, and nothing else does.
     """
@@ -77,7 +83,8 @@ def draw(
     choice = np.empty(count, np.uint8)
     for part in chunks(count):
         choice[part] = rng.integers(len(speeds), size=len(choice[part]))
-    silence = rng.uniform(0.0, pad_seconds, (2, count)) if pad_seconds else np.broadcast_to(0.0, (2, count))
+    changes = pad_seconds or crop_seconds
+    silence = rng.uniform(-crop_seconds, pad_seconds, (2, count)) if changes else np.broadcast_to(0.0, (2, count))
     return Draws(np.asarray(speeds, np.float64), choice, silence[0], silence[1], float(longest))
 
 

@@ -34,6 +34,11 @@ def test_speed_and_padding_are_as_planned():
     np.testing.assert_array_equal(out[2000:-1000], resample(SPEECH, 0.8, 1.0))
 
 
+def test_negative_silence_cuts_speech_away():
+    np.testing.assert_array_equal(apply({}, before=-0.1, after=-0.25), SPEECH[800:-2000])
+    np.testing.assert_array_equal(apply({}, before=-0.1, after=0.01), np.append(SPEECH[800:], np.zeros(80)))
+
+
 def test_gain_is_in_its_range():
     changes = [20 * np.log10(rms(apply({"gain_db": [-3, 6]}, example=i)) / rms(SPEECH)) for i in range(60)]
     assert -3 <= min(changes) < -2 and 5 < max(changes) <= 6
@@ -42,6 +47,17 @@ def test_gain_is_in_its_range():
 def test_a_part_happens_as_often_as_its_probability():
     changed = [not np.array_equal(apply({"white_noise": {"probability": 0.25}}, example=i), SPEECH) for i in range(400)]
     assert 0.17 < np.mean(changed) < 0.33
+
+
+@pytest.mark.parametrize("loudness_db", [-20, 0])
+def test_white_noise_is_as_far_below_the_speech_as_asked_for(loudness_db):
+    speech = np.float32(10 ** (loudness_db / 20)) * SPEECH
+    config = {"white_noise": {"snr_db": [20, 20], "probability": 1}, "gain_db": [-6, -6]}
+    noisy = Augment(parse_augment(config), sample_rate=RATE)(
+        speech, speed=1.0, before=1.0, after=0.0, rng=generator(0, 0, 0)
+    )
+    noise = noisy - np.pad(speech, (RATE, 0)) * np.float32(10 ** (-6 / 20))
+    np.testing.assert_allclose(20 * np.log10(rms(noise) / rms(speech)), -26.0, atol=0.1)
 
 
 @pytest.fixture
@@ -81,6 +97,7 @@ def test_room_of_a_manifest(sounds):
         ({"noise": "m.jsonl"}, "augment.noise: 'm.jsonl' is not a set of fields"),
         ({"speed": [0.0]}, "factors between"),
         ({"pad_seconds": -1.0}, "must not be negative"),
+        ({"crop_seconds": -1.0}, "must not be negative"),
     ],
 )
 def test_config_mistakes(config, message):

@@ -74,3 +74,15 @@ def test_stretch_is_bounded_for_the_longest_only():
     assert set(speed[:, 2]) == {0.95, 1.25} and set(speed[:, 3]) == {1.0, 1.25}
     assert max(s.seconds(durations).max() for s in seen) <= 10.0 + 1e-9
     assert before[:, 0].max() > 0.38 and before.min() >= 0.0
+
+
+def test_ends_are_cut_by_three_tenths_at_most():
+    durations = np.array([0.2, 5.0])
+    seen = [
+        draw_stretch(durations, speeds=(0.8, 1.25), pad_seconds=0.1, crop_seconds=0.3, longest=10.0, seed=0, epoch=e)
+        for e in range(200)
+    ]
+    before = np.array([s.before for s in seen])
+    assert before[:, 1].min() < -0.28 and before[:, 1].min() >= -0.3 and 0.09 < before.max() <= 0.1
+    assert before[:, 0].min() == -0.3 * 0.2 / 0.8
+    assert all((s.seconds(durations) >= 0.4 * durations / s.speed - 1e-9).all() for s in seen)
