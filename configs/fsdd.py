@@ -10,8 +10,8 @@ out of training (all of theirs, 1500 steps, evaluated every 500): theo 5 to 8 %,
 george 34 to 36 %, whose "six" ends before its last sound.
 
 The model works at the recordings' own 8 kHz. With five speakers the danger is learning their voices and microphones by
-heart: hence the wide range of speeds (which shift pitch and formants, as another vocal tract does), equalisers, ends cut
-away, and noise relative to the speech, for two of the five are 20 dB quieter than the others.
+heart: hence the wide range of speeds (which shift pitch and formants, as another vocal tract does), equalisers, ends
+cut away, and noise relative to the speech, for two of the five are 20 dB quieter than the others.
 """
 
 from ml_collections import ConfigDict
