@@ -6,9 +6,9 @@
 Manifests are data/fsdd/{train,dev}.jsonl, another folder with --config.data_dir=FOLDER.
 
 Time on two cores: 8.6 minutes. Score: 0.4 % WER on dev, one digit of 250, by speakers heard in training. A speaker left
-out of training, all of theirs: lucas 11 to 13 % and george 28 to 33 % (steps 3000 to 5000 of 5000), theo 5 to 8 % (steps
-500 to 1500 of 1500), yweweler 19 % (step 1000 of 1500). Most of george's errors are "six", which ends before its last
-sound, and "three", both heard as "eight".
+out of training, all of theirs: lucas 11 to 13 % and george 28 to 33 % (steps 3000 to 5000 of 5000), theo 5 to 8 %
+(steps 500 to 1500 of 1500), yweweler 19 % (step 1000 of 1500). Most of george's errors are "six", which ends before its
+last sound, and "three", both heard as "eight".
 
 The model works at the recordings' own 8 kHz. With five speakers the danger is learning their voices and microphones by
 heart: hence the wide range of speeds (which shift pitch and formants, as another vocal tract does), equalisers, ends
