@@ -1,4 +1,4 @@
-"""Strings of four digits out of fsdd's single ones, whose transducer lattices are as long as those of sentences.
+"""Strings of four digits out of fsdd's single ones: words that can be counted, and lattices that are not tiny.
 
     python -m benchmarks.beside_nemo.digit_strings --data=DATA
 
