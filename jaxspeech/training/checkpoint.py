@@ -90,7 +90,7 @@ class Checkpoints:
         if free < needed:
             raise CheckpointError(
                 f"cannot save step {step} in {self.folder}: no space left on the disk ({needed / 1e6:.0f} MB needed, "
-                f"{free / 1e6:.0f} MB free); make room and start again: the last checkpoint is whole"
+                f"{free / 1e6:.0f} MB free); {self._way_on()}"
             )
         shapes = shapes_by_path(state)
         checks = {"record": _digest(record), "shapes": _digest(shapes), "state": int(fingerprint(state))}
@@ -201,13 +201,15 @@ class Checkpoints:
         try:
             yield
         except (OSError, ValueError, KeyError) as error:
-            reason, remedy = _short(error), ""
-            if "No space left" in str(error):
-                reason, remedy = (
-                    "no space left on the disk",
-                    "; make room and start again: the last checkpoint is whole",
-                )
-            raise CheckpointError(f"cannot {action} in {self.folder}: {reason}{remedy}") from error
+            full = "No space left" in str(error)
+            reason = f"no space left on the disk; {self._way_on()}" if full else _short(error)
+            raise CheckpointError(f"cannot {action} in {self.folder}: {reason}") from error
+
+    def _way_on(self) -> str:
+        """From a full disk; what is saved so far is whole, whatever could not be written."""
+        steps = [int(folder.name) for folder in self.folder.glob("*") if folder.name.isdecimal()]
+        kept = f"the checkpoint of step {max(steps)} is whole" if steps else "there is no checkpoint yet"
+        return f"make room and start again: {kept}"
 
 
 class _Keep:
