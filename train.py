@@ -43,7 +43,7 @@ from jaxspeech.cache import enable_compilation_cache
 from jaxspeech.configuration import build, with_defaults
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.prefetch import prefetch
-from jaxspeech.data.run import RunData, choose_tokenizer, make_run_data, prepare_corpus, training_manifest
+from jaxspeech.data.run import RunData, choose_tokenizer, make_run_data, training_manifest, with_corpus
 from jaxspeech.errors import SpeechError
 from jaxspeech.loading import read_model
 from jaxspeech.report.conclusion import conclusion, devices_of, facts
@@ -273,11 +273,8 @@ def load(
     config: ConfigDict, workdir: Path, mesh: Mesh, *, source: Archive | None, resuming: bool
 ) -> tuple[RunData, Task]:
     """Manifests -> tokenizer -> task -> batches. Fills in config.model.decoder.vocab_size."""
-    if config.data.prepare:
-        with leader_first("corpus"):
-            made = prepare_corpus(config.data.prepare, workdir / "data")
-        config.data.train, config.data.eval = (str(made["train"]),), {"dev": str(made["dev"])}
-    settings = config.data.to_dict()
+    with leader_first("corpus"):
+        settings = with_corpus(config.data.to_dict(), workdir / "data")
     manifest = training_manifest(settings, report=tqdm.write)
     folder = workdir / "tokenizer"
     with leader_first("tokenizer"):

@@ -39,6 +39,7 @@ def get_config() -> ConfigDict:
     folder = config.get_ref("data_dir") + "/fsdd"
     config.data.train = folder + "/train.jsonl"
     config.data.eval = {"dev": folder + "/dev.jsonl"}
+    config.data.prepare = "spoken_digits"
     config.data.buckets = 2
     config.data.batch_seconds = 40.0
     config.data.batch_size = 32

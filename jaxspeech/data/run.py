@@ -9,14 +9,16 @@ from jaxspeech.data.identity import identity
 from jaxspeech.data.loader import EvaluationData, TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
-from jaxspeech.data.quickstart import make_corpus
+from jaxspeech.data.quickstart import QUICKSTART
+from jaxspeech.data.sources import listed
+from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.tokenizer import Tokenizer, read_tokenizer
 from jaxspeech.text.train import train_tokenizer
 
-# Corpora that data.prepare can name: folder -> {"train": manifest, "dev": manifest}, made where missing.
-PREPARE = {"quickstart": make_corpus}
+# Corpora that data.prepare can name, made where missing.
+PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS)}
 MOST_TEXTS = 1_000_000  # that a tokenizer is trained on, evenly spaced
 
 
@@ -50,16 +52,23 @@ class RunData(NamedTuple):
         return len(self.train.problems) + sum(len(part.problems) for part in self.eval.values())
 
 
-def prepare_corpus(name: str, folder: Path) -> dict[str, Path]:
-    """Makes the corpus that data.prepare names, where it is missing; returns its manifests, "train" and "dev".
+def with_corpus(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The fields of `data`, with the corpus that its `prepare` names, made in `folder` where it is missing.
+
+    It joins what the recipe trains on, and "dev" is its evaluation part, unless it has none or the recipe has one.
 
     Raises:
       ConfigError: there is no such corpus.
       SpeechError: it cannot be made.
     """
+    name = settings["prepare"]
+    if not name:
+        return dict(settings)
     if name not in PREPARE:
         raise ConfigError(f"data.prepare: {name}{did_you_mean(name, PREPARE)}")
-    return PREPARE[name](folder)
+    made = {part: str(manifest) for part, manifest in PREPARE[name].make(folder).items()}
+    training = [*listed(settings["train"]), made.pop("train")]
+    return {**settings, "train": training, "eval": {**made, **settings["eval"]}}
 
 
 def training_manifest(settings: Mapping[str, Any], *, report: Callable[[str], None]) -> Manifest:

@@ -40,9 +40,13 @@ def parse_sources(sources: Source | Sequence[Source]) -> list[ParsedSource]:
     Raises:
       ManifestError: an unknown field, a weight that is not positive, or as many tars as do not fit the manifests.
     """
+    return [parsed for source in listed(sources) for parsed in _parse(source)]
+
+
+def listed(sources: Source | Sequence[Source]) -> Sequence[Source]:
+    """What `sources` name, one by one, as it is written."""
     sources = _written_out(sources)
-    listed = [sources] if isinstance(sources, str | Path | Mapping) else sources
-    return [parsed for source in listed for parsed in _parse(source)]
+    return [sources] if isinstance(sources, str | Path | Mapping) else sources
 
 
 def _written_out(sources: Source | Sequence[Source]) -> Source | Sequence[Source]:

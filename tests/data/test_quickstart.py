@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from jaxspeech.data import quickstart
+from jaxspeech.data import quickstart, spoken
 from jaxspeech.data.espeak import Espeak
-from jaxspeech.data.quickstart import make_corpus, plan, split_variants
+from jaxspeech.data.quickstart import QUICKSTART, plan, split_variants
 from jaxspeech.data.voices import invent_voice
 from jaxspeech.errors import SpeechError
 
@@ -34,7 +34,7 @@ VARIANTS = {
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
-    make_corpus(folder, train=12, dev=6)
+    QUICKSTART.make(folder, train=12, dev=6)
     return folder
 
 
@@ -53,7 +53,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_same_bytes_every_time(corpus, tmp_path):
-    make_corpus(tmp_path, train=12, dev=6)
+    QUICKSTART.make(tmp_path, train=12, dev=6)
     assert digests(tmp_path) == digests(corpus)
 
 
@@ -80,15 +80,15 @@ def test_audio_is_speech_with_noise_at_its_level(corpus, variants):
 
 
 def test_second_call_makes_nothing(corpus, monkeypatch):
-    monkeypatch.setattr(quickstart.subprocess, "run", lambda *args, **kwargs: pytest.fail("made again"))
-    manifests = make_corpus(corpus, train=12, dev=6)
+    monkeypatch.setattr(spoken.subprocess, "run", lambda *args, **kwargs: pytest.fail("made again"))
+    manifests = QUICKSTART.make(corpus, train=12, dev=6)
     assert manifests == {"train": corpus / "train.jsonl", "dev": corpus / "dev.jsonl"}
 
 
 def test_incomplete_or_other_corpus_is_made_anew(corpus, tmp_path):
-    make_corpus(tmp_path, train=1, dev=6)
+    QUICKSTART.make(tmp_path, train=1, dev=6)
     (tmp_path / "audio" / "dev" / "00002.flac").unlink()
-    make_corpus(tmp_path, train=12, dev=6)
+    QUICKSTART.make(tmp_path, train=12, dev=6)
     assert digests(tmp_path) == digests(corpus)
 
 
@@ -111,7 +111,7 @@ def test_invented_voices_are_in_training_only(variants):
     parts = plan(variants, train=1200, dev=200)
     invented = {name: [u.voice for u in part if "+invented" in u.voice] for name, part in parts.items()}
     assert not invented["dev"]
-    assert len(invented["train"]) / 1200 == pytest.approx(quickstart.INVENTED_SHARE, abs=0.05)
+    assert len(invented["train"]) / 1200 == pytest.approx(spoken.INVENTED_SHARE, abs=0.05)
     # eSpeak holds 350 voices: each process has its own few of them.
     for first in range(0, 1200, 400):
         speakers = {u.voice.split("+")[1] for u in parts["train"][first : first + 400] if "+invented" in u.voice}
@@ -147,14 +147,14 @@ def test_unknown_voice_is_an_error():
 
 
 def test_missing_espeak_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(quickstart.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(spoken.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SpeechError, match=r'pip install -e "\.\[quickstart\]"') as error:
-        make_corpus(tmp_path / "corpus")
+        QUICKSTART.make(tmp_path / "corpus")
     assert "\n" not in str(error.value)
 
 
 def test_folder_that_cannot_be_written_is_an_error(tmp_path, capfd):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SpeechError, match="not complete"):
-        make_corpus(tmp_path / "file" / "corpus", train=1, dev=1)
+        QUICKSTART.make(tmp_path / "file" / "corpus", train=1, dev=1)
     assert "Traceback" not in capfd.readouterr().err

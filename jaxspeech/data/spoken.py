@@ -1,0 +1,206 @@
+"""Corpora that eSpeak NG speaks: what each says is planned by a file of its own (quickstart.py, spoken_digits.py).
+
+A voice is an accent and a variant of the speaker, eSpeak's own or invented. FLAC files and a manifest for each part,
+made by all cores. The same versions of eSpeak NG, NumPy, soxr and libsndfile write the same bytes every time.
+"""
+
+import argparse
+import importlib.util
+import json
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import soundfile
+import soxr
+from jaxtyping import Float, Int16
+from tqdm import tqdm
+
+from jaxspeech.command import run
+from jaxspeech.data.espeak import MISSING, Espeak
+from jaxspeech.data.voices import invent_voice
+from jaxspeech.errors import SpeechError
+
+ACCENTS = ("en", "en-us", "en-us-nyc", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
+
+# Utterances that one process speaks, one after the other: part of what decides the samples.
+CHUNK = 400
+
+# Share of the training utterances that invented speakers say, and how many of those each process has. (eSpeak's list
+# of voices ends at 350, of which 243 are its own.)
+INVENTED_SHARE = 0.6
+_INVENTED_PER_CHUNK = 50
+_INVENTED = "invented"  # what their names start with
+
+# Written last, so its presence means that the folder is complete.
+_MARKER = "complete.json"
+
+
+class Utterance(NamedTuple):
+    """Everything that decides the samples of one file, and its transcript."""
+
+    name: str
+    text: str
+    voice: str
+    rate: int  # words per minute
+    pitch: int
+    pitch_range: int
+    silence: tuple[float, float]  # seconds before and after
+    level_db: float  # the loudest sample, relative to full scale
+    snr_db: float  # speech to white noise
+    seed: int  # of the noise
+    spelling: str = ""  # what eSpeak reads, where that is not the text
+
+
+class SpokenCorpus(NamedTuple):
+    """What a corpus is.
+
+    Attributes:
+      name: for messages.
+      module: whose `main` is `SpokenCorpus.main`, to be run as a command.
+      version: changes with what is said or how.
+      sample_rate: in Hz.
+      sizes: utterances of each part, by its name.
+      plan: eSpeak's variants (definition by name) and sizes -> the utterances of each part.
+    """
+
+    name: str
+    module: str
+    version: int
+    sample_rate: int
+    sizes: Mapping[str, int]
+    plan: Callable[..., dict[str, list[Utterance]]]
+
+    def make(self, folder: str | os.PathLike, **sizes: int) -> dict[str, Path]:
+        """Makes the corpus in `folder`, unless it is there already.
+
+        The work is done in processes of its own, since eSpeak's samples depend on what a process has spoken before.
+
+        Args:
+          folder: where the manifests and `audio/` go.
+          sizes: of parts that are to have another number of utterances.
+
+        Returns:
+          The manifest of each part, by its name.
+
+        Raises:
+          SpeechError: where eSpeak NG is not installed, or the folder cannot be written.
+        """
+        folder, sizes = Path(folder), {**self.sizes, **sizes}
+        if not self._is_complete(folder, sizes):
+            if importlib.util.find_spec("espeakng_loader") is None:
+                raise SpeechError(MISSING)
+            numbers = [f"--{part}={count}" for part, count in sizes.items()]
+            command = [sys.executable, "-m", self.module, f"--output={folder}", *numbers]
+            path = os.pathsep.join(filter(None, sys.path))  # this package's, wherever it was found
+            if subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False).returncode:
+                raise SpeechError(f"the {self.name} corpus in {folder} is not complete: the reason stands above")
+        return {part: folder / f"{part}.jsonl" for part in sizes}
+
+    def write(self, folder: Path, sizes: Mapping[str, int]) -> None:
+        """Writes the whole corpus with all of the machine's cores. See `make`."""
+        parts = self.plan(Espeak().variants, **sizes)
+        (folder / _MARKER).unlink(missing_ok=True)
+        for part in parts:
+            (folder / "audio" / part).mkdir(parents=True, exist_ok=True)
+        chunks = [part[i : i + CHUNK] for part in parts.values() for i in range(0, len(part), CHUNK)]
+        bar = tqdm(total=sum(sizes.values()), desc=f"making the {self.name} corpus", unit=" utterances")
+        # A fresh process for every chunk: samples depend on nothing but the plan.
+        with bar, multiprocessing.get_context("spawn").Pool(maxtasksperchild=1) as pool:
+            write_chunk = partial(_write_chunk, folder, self.sample_rate)
+            for count in pool.imap_unordered(write_chunk, chunks, chunksize=1):
+                bar.update(count)
+        for part, utterances in parts.items():
+            lines = (json.dumps(_manifest_entry(folder, utterance)) for utterance in utterances)
+            _write_text(folder / f"{part}.jsonl", "\n".join(lines) + "\n")
+        _write_text(folder / _MARKER, json.dumps({"version": self.version, **sizes}) + "\n")
+
+    def _is_complete(self, folder: Path, sizes: Mapping[str, int]) -> bool:
+        try:
+            return json.loads((folder / _MARKER).read_text()) == {"version": self.version, **sizes}
+        except (OSError, json.JSONDecodeError):
+            return False
+
+    def main(self) -> int:
+        """The command that makes the corpus; returns its exit code."""
+        parser = argparse.ArgumentParser(
+            prog=f"python -m {self.module}", description=f"Make the {self.name} corpus with eSpeak NG."
+        )
+        default = Path("data", self.module.rpartition(".")[2])
+        parser.add_argument("--output", type=Path, default=default, help="folder to make it in")
+        for part, count in self.sizes.items():
+            parser.add_argument(f"--{part}", type=int, default=count, help=f"number of {part} utterances")
+        arguments = vars(parser.parse_args())
+        folder = arguments.pop("output")
+
+        def make() -> None:
+            try:
+                self.write(folder, arguments)
+            except soundfile.SoundFileError as error:
+                raise SpeechError(f"{folder}: {error}") from error
+
+        return run(make, interrupted="interrupted: the corpus is not complete; the next call makes it anew")
+
+
+def draw_voice(
+    rng: random.Random, i: int, *, accents: tuple[str, ...], variants: list[str], invented: float = 0.0
+) -> str:
+    """A voice for utterance `i` of its part, with probability `invented` that of an invented speaker."""
+    accent, variant = rng.choice(accents), rng.choice(variants)
+    if invented and rng.random() < invented:
+        variant = f"{_INVENTED}{i // CHUNK * _INVENTED_PER_CHUNK + rng.randrange(_INVENTED_PER_CHUNK)}"
+    return f"{accent}+{variant}"
+
+
+def render(espeak: Espeak, utterance: Utterance, sample_rate: int) -> Int16[np.ndarray, " S"]:
+    """Speaks an utterance, with silence around it and white noise over all of it."""
+    u = utterance
+    spoken = espeak.speak(u.spelling or u.text, voice=u.voice, rate=u.rate, pitch=u.pitch, pitch_range=u.pitch_range)
+    speech = soxr.resample(spoken.astype(np.float32), espeak.sample_rate, sample_rate)
+    before, after = (round(seconds * sample_rate) for seconds in u.silence)
+    speech = np.pad(speech / np.abs(speech).max(), (before, after))
+    power = np.mean(np.square(speech))
+    noise = np.random.default_rng(u.seed).standard_normal(len(speech), np.float32)
+    noisy = speech + noise * np.sqrt(power * 10 ** (-u.snr_db / 10))
+    return _to_int16(noisy * 10 ** (u.level_db / 20))
+
+
+def _to_int16(samples: Float[np.ndarray, " S"]) -> Int16[np.ndarray, " S"]:
+    return np.clip(np.rint(samples * 32767), -32768, 32767).astype(np.int16)
+
+
+def _write_chunk(folder: Path, sample_rate: int, utterances: list[Utterance]) -> int:
+    variants = {utterance.voice.partition("+")[2] for utterance in utterances}
+    espeak = Espeak({name: invent_voice(random.Random(name)) for name in variants if name.startswith(_INVENTED)})
+    for utterance in utterances:
+        path, samples = _audio_path(folder, utterance), render(espeak, utterance, sample_rate)
+        # Level 0 has integer predictors only, so the bytes do not depend on the processor.
+        soundfile.write(path, samples, sample_rate, subtype="PCM_16", compression_level=0.0)
+    return len(utterances)
+
+
+def _manifest_entry(folder: Path, utterance: Utterance) -> dict[str, Any]:
+    path = _audio_path(folder, utterance)
+    return {
+        "audio_filepath": path.relative_to(folder).as_posix(),
+        "duration": round(soundfile.info(path).duration, 4),
+        "text": utterance.text,
+        "speaker": utterance.voice,
+    }
+
+
+def _audio_path(folder: Path, utterance: Utterance) -> Path:
+    return folder / "audio" / f"{utterance.name}.flac"
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
