@@ -80,7 +80,7 @@ def published(model: ConfigDict) -> ConfigDict:
     """What the recipes with published sizes share: your own manifests, of utterances up to 16.7 s."""
     config = base_config()
     config.model = model
-    config.data.train = ("data/train.jsonl",)
+    config.data.train = any_type("data/train.jsonl")  # or several, with weights: see docs/data.md
     config.data.eval = {"dev": "data/dev.jsonl"}
     config.data.max_seconds = 16.7
     config.augment.speed = (0.9, 1.0, 1.1)

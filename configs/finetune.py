@@ -21,7 +21,7 @@ parameters.
 
 from ml_collections import ConfigDict
 
-from configs.base import base_config
+from configs.base import any_type, base_config
 from jaxspeech.configuration import with_defaults
 from jaxspeech.loading import read_model
 
@@ -34,7 +34,7 @@ def get_config(model: str = "") -> ConfigDict:
     config.init_from = model
     config.tokenizer.type = "model"
 
-    config.data.train = ("train.jsonl",)
+    config.data.train = any_type("train.jsonl")
     config.data.eval = {"dev": "dev.jsonl"}
     config.data.buckets = 4
     config.data.batch_seconds = 160.0

@@ -21,7 +21,6 @@ from configs import fastconformer_ctc
 def get_config(size: str = "large") -> ConfigDict:
     config = fastconformer_ctc.get_config(size)
     folder = config.get_ref("data_dir") + "/librispeech"
-    del config.data.train  # was a tuple
     config.data.train = folder + "/train.jsonl"
     config.data.eval = {"dev": folder + "/dev.jsonl", "dev_other": folder + "/dev_other.jsonl"}
     config.tokenizer.vocab_size = 256  # below a few thousand hours; 1024 is for more

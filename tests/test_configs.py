@@ -1,5 +1,6 @@
 """Every recipe builds, at its published size, and its paths and sizes follow the command line."""
 
+import ast
 import subprocess
 import sys
 from functools import partial
@@ -139,16 +140,28 @@ def test_manifests_follow_data_dir():
     assert config.to_dict()["data"]["eval"] == {"dev": "/elsewhere/fsdd/dev.jsonl"}
 
 
-def test_recipes_load_from_any_folder(tmp_path):
+@pytest.mark.parametrize(
+    ("given", "sources"),
+    [
+        ("mine.jsonl", [("mine.jsonl", 1.0)]),
+        ('{"path": "mine.jsonl", "weight": 2}', [("mine.jsonl", 2.0)]),
+        ('("a.jsonl", {"path": "b.jsonl", "weight": 3})', [("a.jsonl", 1.0), ("b.jsonl", 3.0)]),
+    ],
+)
+def test_recipes_load_from_any_folder(tmp_path, given, sources):
     """As train.py loads them: by path, with only its own folder on the path."""
     script = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from absl import app, flags\n"
         "from ml_collections import config_flags\n"
+        "from jaxspeech.data.sources import parse_sources\n"
         "flag = config_flags.DEFINE_config_file('config')\n"
-        "app.run(lambda argv: print(flag.value.model.encoder.width, flag.value.data.train))\n"
+        "def main(argv):\n"
+        "    sources = parse_sources(flag.value.data.to_dict()['train'])\n"
+        "    print([flag.value.model.encoder.width, [(source.path.name, source.weight) for source in sources]])\n"
+        "app.run(main)\n"
     )
     recipe = ROOT / "configs" / "fastconformer_ctc.py"
-    command = [sys.executable, "-c", script, f"--config={recipe}:medium", "--config.data.train=mine.jsonl"]
+    command = [sys.executable, "-c", script, f"--config={recipe}:medium", f"--config.data.train={given}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["256", "('mine.jsonl',)"]
+    assert ast.literal_eval(done.stdout) == [256, sources]
