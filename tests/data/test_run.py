@@ -1,12 +1,19 @@
 """The data of a run: a corpus made at the start joins what the recipe names."""
 
+import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import soundfile
 
+from configs.base import base_config
 from jaxspeech.data import run
-from jaxspeech.data.run import with_corpus
+from jaxspeech.data.augment import parse_augment
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.run import make_run_data, with_corpus
 from jaxspeech.errors import ConfigError
+from jaxspeech.text.char import CharTokenizer
 
 
 @pytest.fixture
@@ -44,3 +51,19 @@ def test_the_recipes_own_evaluation_stays(corpora):
 def test_an_unknown_corpus_is_named(corpora):
     with pytest.raises(ConfigError, match='did you mean "voices"'):
         with_corpus({"prepare": "voces", "train": (), "eval": {}}, corpora)
+
+
+@pytest.mark.parametrize("eval_batch_size", [1, 2, 8, 12])
+def test_devices_get_equal_parts_of_evaluation_batches(tmp_path, eval_batch_size):
+    for i in range(11):
+        soundfile.write(tmp_path / f"{i}.flac", np.zeros(800), 8000)
+    lines = [json.dumps({"audio_filepath": f"{i}.flac", "duration": 0.1, "text": "a"}) for i in range(11)]
+    manifest = tmp_path / "all.jsonl"
+    manifest.write_text("\n".join(lines) + "\n")
+    settings = base_config().data.to_dict() | {"eval": {"dev": str(manifest)}, "eval_batch_size": eval_batch_size}
+    options = {"sample_rate": 8000, "augment": parse_augment({}), "accumulate": 1, "share": (0, 1), "report": print}
+    data = make_run_data(settings, Manifest(manifest), CharTokenizer("a"), data_shards=8, **options)
+    batches = list(data.eval["dev"].batches())
+    assert all(len(batch.samples) % 8 == 0 for batch in batches)
+    shown = np.concatenate([batch.index for batch in batches])
+    assert sorted(shown[shown >= 0]) == list(range(11))
