@@ -9,6 +9,7 @@ from benchmarks.models import ctc_config, noise_batch, num_parameters
 from benchmarks.timing import measure
 from jaxspeech.configuration import build
 from jaxspeech.tasks.inference import for_inference
+from jaxspeech.tasks.kept_positions import KeptPositions
 
 
 def infer(repeat: int, *, size: str, batch_size: int, seconds: float, dtype: str = "float32") -> dict[str, Any]:
@@ -18,6 +19,7 @@ def infer(repeat: int, *, size: str, batch_size: int, seconds: float, dtype: str
     parameters = num_parameters(variables)
     config, variables = for_inference(config, variables, dtype=dtype)
     task = build(config)
+    variables = KeptPositions(task, seconds=seconds).beside(variables)  # as the recognizer does
     batch = noise_batch(batch_size, seconds)
     predict = jax.jit(task.predict)
     times = measure(lambda: jax.device_get(predict(variables, batch)), repeat or 7)

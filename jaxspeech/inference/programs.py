@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxspeech.errors import AudioError
-from jaxspeech.inference.batching import Shape
+from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.kept_positions import KeptPositions
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Batch, Variables
 
@@ -35,6 +36,7 @@ class Programs:
 
     def __init__(self, task: Task):
         self._task = task
+        self._positions = KeptPositions(task, seconds=FULL_BATCH_SECONDS)
         self._compiled: dict[tuple[int, int, bool], Any] = {}
 
     def start(
@@ -59,7 +61,7 @@ class Programs:
                 f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, {free / GIB:.1f} GiB "
                 "are free; cut it into shorter recordings"
             )
-        return program(variables, pad(shape, audio))
+        return program(self._positions.beside(variables), pad(shape, audio))
 
     def compiled(self, variables: Variables, shape: Shape, *, log_probs: bool = False) -> Any:
         """The program for batches of this shape."""
@@ -67,7 +69,7 @@ class Programs:
         if key not in self._compiled:
             predict = jax.jit(self._predict_with_log_probs if log_probs else self._predict)
             batch = pad(shape, dict.fromkeys(shape.indices, np.zeros(0, np.float32)))
-            self._compiled[key] = predict.lower(variables, batch).compile()
+            self._compiled[key] = predict.lower(self._positions.beside(variables), batch).compile()
         return self._compiled[key]
 
     def _predict(self, variables: Variables, batch: Batch) -> Prediction:

@@ -18,7 +18,7 @@ from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.products import einsum
 
-# Positions projected once for all parts of all recordings.
+# Positions projected once, for all recordings and all their parts.
 POSITIONS = "positions"
 # Low enough that exp() gives zero beside any real score, high enough for half precision.
 MASKED_SCORE = -10000.0
@@ -106,14 +106,20 @@ class SelfAttention(nn.Module):
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
 
     def _position_keys(self, positions: Float[Array, "R D"], heads: tuple[int, int]) -> Float[Array, "R H K"]:
-        """The projected positions; for parts, which all have the same, those of the collection "positions"."""
+        """The projected positions: those of the collection "positions", where it holds enough, or is to be filled."""
         width = positions.shape[1]
 
         def project() -> Float[Array, "R H K"]:
             projected = dense(width, width, name="position", dtype=self.dtype, use_bias=False)(positions)
             return projected.reshape(-1, *heads)
 
-        return self.variable(POSITIONS, "keys", project).value if in_parts(self) else project()
+        if in_parts(self):
+            return self.variable(POSITIONS, "keys", project).value
+        kept = self.get_variable(POSITIONS, "keys")
+        if kept is None or (unused := kept.shape[0] - positions.shape[0]) < 0:
+            return project()
+        # They reach further, as far on both sides.
+        return jax.lax.slice_in_dim(kept, unused // 2, unused // 2 + positions.shape[0])
 
     def _project(self, x: Float[Array, "B T D"], heads: tuple[int, int]) -> tuple[Float[Array, "B T H K"], ...]:
         """Query, key and value."""
