@@ -44,7 +44,7 @@ _MARKER = "complete.json"
 
 
 class Utterance(NamedTuple):
-    """Everything that decides the samples of one file, and its transcript."""
+    """Everything that decides the samples of one file."""
 
     name: str
     text: str
@@ -56,7 +56,6 @@ class Utterance(NamedTuple):
     level_db: float  # the loudest sample, relative to full scale
     snr_db: float  # speech to white noise
     seed: int  # of the noise
-    spelling: str = ""  # what eSpeak reads, where that is not the text
 
 
 class SpokenCorpus(NamedTuple):
@@ -162,7 +161,7 @@ def draw_voice(
 def render(espeak: Espeak, utterance: Utterance, sample_rate: int) -> Int16[np.ndarray, " S"]:
     """Speaks an utterance, with silence around it and white noise over all of it."""
     u = utterance
-    spoken = espeak.speak(u.spelling or u.text, voice=u.voice, rate=u.rate, pitch=u.pitch, pitch_range=u.pitch_range)
+    spoken = espeak.speak(u.text, voice=u.voice, rate=u.rate, pitch=u.pitch, pitch_range=u.pitch_range)
     speech = soxr.resample(spoken.astype(np.float32), espeak.sample_rate, sample_rate)
     before, after = (round(seconds * sample_rate) for seconds in u.silence)
     speech = np.pad(speech / np.abs(speech).max(), (before, after))
