@@ -24,23 +24,32 @@ POSITIONS = "positions"
 MASKED_SCORE = -10000.0
 
 
-def position_scores(query: Float[Array, "B T H K"], positions: Float[Array, "R H K"]) -> Float[Array, "B H T S"]:
+def position_scores(query: Float[Array, "B T H K"], positions: Float[Array, "H K W"]) -> Float[Array, "B H T S"]:
     """q_t . p_{t-s} for the S = R - T + 1 keys s, the last T of which are the queries.
 
-    Position r of a query at t belongs to the key s = r - (T-1) + t. With one more column in front, [T, R + 1], that is
-    place T + R t + s of the flattened rows: what lies behind the first T, as rows of R, has the keys in order. Heads
-    lead because the product gives them so.
+    Args:
+      query: q.
+      positions: the R = W - 1 distances p, as the product takes them, behind one column that may hold anything finite.
+
+    Column r + 1 of a query at t belongs to the key s = r - (T-1) + t. In the rows [T, W] that is place T + R t + s when
+    they are flattened: what lies behind the first T, as rows of R, has the keys in order. Heads lead because the
+    product gives them so.
     """
     b, t, h, _ = query.shape
-    r = positions.shape[0]
-    positions = jnp.pad(positions, ((1, 0), (0, 0), (0, 0)))
-    scores = einsum("bthk,rhk->hbtr", query, positions)
+    r = positions.shape[2] - 1
+    scores = einsum("bthk,hkr->hbtr", query, positions)
     if isinstance(t, int):
         # One flat axis is sliced: of a slice of rows XLA would work out every element's place by itself.
         scores = jax.lax.slice_in_dim(scores.reshape(h, b, t * (r + 1)), t, None, axis=2)
     else:  # a symbol, whose square cannot be sliced
         scores = jax.lax.slice_in_dim(scores.reshape(h, b, r + 1, t), 1, None, axis=2)
     return jax.lax.slice_in_dim(scores.reshape(h, b, t, r), 0, r - t + 1, axis=3).swapaxes(0, 1)
+
+
+def split_positions(projected: Float[Array, "R D"], num_heads: int) -> Float[Array, "H K W"]:
+    """Projected positions as `position_scores` takes them."""
+    heads = projected.reshape(projected.shape[0], num_heads, -1)
+    return jnp.pad(heads.transpose(1, 2, 0), ((0, 0), (0, 0), (1, 0)))
 
 
 class SelfAttention(nn.Module):
@@ -93,7 +102,7 @@ class SelfAttention(nn.Module):
             assert biases is not None, "relative attention needs its biases u and v"
             bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
             by_content = einsum("bthk,bshk->bhts", query + bias_u, key)
-            scores = by_content + position_scores(query + bias_v, self._position_keys(positions, heads))
+            scores = by_content + position_scores(query + bias_v, self._position_keys(positions))
 
         # The softmax divides after the product with the values: T x K divisions instead of T x T.
         scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)
@@ -105,21 +114,21 @@ class SelfAttention(nn.Module):
         context = context.swapaxes(1, 2).reshape(b, t, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
 
-    def _position_keys(self, positions: Float[Array, "R D"], heads: tuple[int, int]) -> Float[Array, "R H K"]:
+    def _position_keys(self, positions: Float[Array, "R D"]) -> Float[Array, "H K W"]:
         """The projected positions: those of the collection "positions", where it holds enough, or is to be filled."""
-        width = positions.shape[1]
+        size, width = positions.shape
 
-        def project() -> Float[Array, "R H K"]:
-            projected = dense(width, width, name="position", dtype=self.dtype, use_bias=False)(positions)
-            return projected.reshape(-1, *heads)
+        def project() -> Float[Array, "H K W"]:
+            projection = dense(width, width, name="position", dtype=self.dtype, use_bias=False)
+            return split_positions(projection(positions), self.num_heads)
 
         if in_parts(self):
             return self.variable(POSITIONS, "keys", project).value
         kept = self.get_variable(POSITIONS, "keys")
-        if kept is None or (unused := kept.shape[0] - positions.shape[0]) < 0:
+        if kept is None or (unused := kept.shape[2] - 1 - size) < 0:
             return project()
         # They reach further, as far on both sides.
-        return jax.lax.slice_in_dim(kept, unused // 2, unused // 2 + positions.shape[0])
+        return jax.lax.slice_in_dim(kept, unused // 2, unused // 2 + size + 1, axis=2)
 
     def _project(self, x: Float[Array, "B T D"], heads: tuple[int, int]) -> tuple[Float[Array, "B T H K"], ...]:
         """Query, key and value."""

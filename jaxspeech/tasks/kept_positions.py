@@ -10,7 +10,7 @@ import jax
 
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.squeezeformer import Squeezeformer
-from jaxspeech.nn.attention import POSITIONS
+from jaxspeech.nn.attention import POSITIONS, split_positions
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.positions import relative_positions
 from jaxspeech.nn.products import products_in
@@ -62,6 +62,6 @@ class KeptPositions:
             for name in ("encoder", *path[: -len(KERNEL)]):
                 place = place.setdefault(name, {})
             with products_in(self._product_dtype):
-                keys: Any = projection.apply({"params": {"kernel": kernel}}, positions)
-            place["keys"] = keys.reshape(len(positions), encoder.num_heads, -1)
+                projected: Any = projection.apply({"params": {"kernel": kernel}}, positions)
+            place["keys"] = split_positions(projected, encoder.num_heads)
         return kept

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask
-from jaxspeech.nn.attention import SelfAttention, position_scores
+from jaxspeech.nn.attention import SelfAttention, position_scores, split_positions
 from jaxspeech.nn.positions import absolute_positions, relative_positions
 
 
@@ -12,7 +12,8 @@ from jaxspeech.nn.positions import absolute_positions, relative_positions
 def test_position_scores_are_those_of_the_distances(t: int, s: int) -> None:
     rng = np.random.default_rng(0)
     query, positions = rng.normal(size=(2, t, 3, 4)), rng.normal(size=(t + s - 1, 3, 4))
-    scores = position_scores(jnp.asarray(query, jnp.float32), jnp.asarray(positions, jnp.float32))
+    projected = jnp.asarray(positions.reshape(t + s - 1, 12), jnp.float32)
+    scores = position_scores(jnp.asarray(query, jnp.float32), split_positions(projected, 3))
     assert scores.shape == (2, 3, t, s)
     for i in range(t):
         for j in range(s):
