@@ -1,4 +1,4 @@
-"""Recipes that NeMo can follow to the letter: without speeds, equalisers, noise and an average of the parameters.
+"""Recipes that NeMo can follow to the letter: without other voices, speeds, equalisers, noise and an averaged model.
 
 The same as in `train_nemo.py`, beside which they are measured:
 
@@ -52,7 +52,7 @@ def get_config(kind: str = "fsdd-ctc") -> ConfigDict:
         config = librispeech_mini.get_config()
         config.model = fastconformer_ctc(num_layers=16, width=176, num_heads=4, subsampling_channels=176)
         config.tokenizer.type = "bpe"
-    config.augment = base_config().augment
+    config.augment, config.data.prepare = base_config().augment, ""
     config.average_decay = 0.0
     config.steps = config.eval_every = config.checkpoint_every = chosen["steps"]
     config.data.buckets = 3 if kind == "fsdd-ctc" else 1
