@@ -54,7 +54,7 @@ def get_config() -> ConfigDict:
     config.optimizer.learning_rate = 3e-3
     config.optimizer.weight_decay = 1e-2
     config.average_decay = 0.999
-    config.steps = 6_000
+    config.steps = 8_000
     config.eval_every = 1_000
     config.checkpoint_every = 1_000
     return config
