@@ -44,7 +44,7 @@ from jaxspeech.configuration import build, with_defaults
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.prefetch import prefetch
 from jaxspeech.data.run import RunData, choose_tokenizer, make_run_data, training_manifest, with_corpus
-from jaxspeech.errors import SpeechError
+from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.loading import read_model
 from jaxspeech.report.conclusion import conclusion, devices_of, facts
 from jaxspeech.report.listen import Listener
@@ -86,6 +86,8 @@ flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0, where several pr
 flags.DEFINE_integer("num_processes", None, "How many processes train together; SLURM and Open MPI tell it themselves.")
 flags.DEFINE_integer("process_id", None, "Which of them this is, from 0 on.")
 
+# Which of the evaluated models becomes model.jaxspeech.
+CHOICES = ("best", "last")
 # What a checkpoint says beside the state: the last word error rates and their step, the best, the time so far.
 NEW_RECORD: dict[str, Any] = {"wer": {}, "evaluated": None, "best": None, "best_step": 0, "seconds": 0.0}
 
@@ -93,6 +95,8 @@ NEW_RECORD: dict[str, Any] = {"wer": {}, "evaluated": None, "best": None, "best_
 def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run: bool = False) -> int:
     """The whole job; returns the exit code of the process."""
     started = time.perf_counter()
+    if (choose := config.get("choose", "best")) not in CHOICES:
+        raise ConfigError(f"choose is {choose!r}; it is {' or '.join(CHOICES)}")
     mesh, leading = make_mesh(**config.mesh), is_leader()
     put = partial(put_batch, mesh=mesh)
 
@@ -237,7 +241,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
                 board.scalars("wer", record["wer"], step)
                 watch.evaluated(averaged_variables(state), heard, step)
                 score = next(iter(record["wer"].values()), None)
-                if score is None or record["best"] is None or score < record["best"]:
+                if choose == "last" or score is None or record["best"] is None or score < record["best"]:
                     record |= {"best": score, "best_step": step}
                     save_model("model.jaxspeech")
                 wer = "".join(f", WER {rate:.2%} on {name}" for name, rate in record["wer"].items())

@@ -14,6 +14,7 @@ def base_config() -> ConfigDict:
             "checkpoint_every": 1_000,
             "log_every": 50,
             "keep": {"last": 2, "best": 1},  # checkpoints
+            "choose": "best",  # evaluated model, by the first set, becomes model.jaxspeech; or the "last"
             "max_skipped": 20,  # updates in a row that a gradient that is not finite may cost before the run stops
             "histograms": False,  # of all parameters, for TensorBoard, at each evaluation
             "loss_reduction": "mean_batch",  # or mean_volume, mean, sum: see training/step.py

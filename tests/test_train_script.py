@@ -175,6 +175,24 @@ def test_a_dry_run_finds_the_largest_batches_and_runs_none(tones, tmp_path, caps
     assert not (tmp_path / "history.jsonl").exists() and not (tmp_path / "model.jaxspeech").exists()
 
 
+@pytest.mark.parametrize(("choose", "step"), [("best", 2), ("last", 4)])
+def test_the_chosen_model_is_the_best_or_the_last(tones, tmp_path, monkeypatch, choose, step):
+    rates, evaluate = iter([0.25, 0.75]), train.evaluate
+    monkeypatch.setattr(train, "evaluate", lambda *args, **sets: ({"dev": next(rates)}, evaluate(*args, **sets)[1]))
+    config = get_config(str(tones))
+    config.steps, config.eval_every, config.choose = 4, 2, choose
+    assert train.train(config, tmp_path) == 0
+    assert load_archive(tmp_path / "model.jaxspeech").metadata["step"] == step
+    assert load_archive(tmp_path / "last.jaxspeech").metadata["step"] == 4
+
+
+def test_an_unknown_choice_is_refused(tones, tmp_path):
+    config = get_config(str(tones))
+    config.choose = "newest"
+    with pytest.raises(SpeechError, match="choose is 'newest'; it is best or last"):
+        train.train(config, tmp_path)
+
+
 def test_an_unknown_corpus_is_named(tones, tmp_path):
     config = get_config(str(tones))
     config.data.prepare = "quickstat"
