@@ -41,7 +41,7 @@ def facts(record: Mapping[str, Any], *, step: int, millions: float, mesh: Mesh) 
     best = "" if record["best"] is None else f" ({record['best']:.2%})"
     return {
         **{f"WER on {name}": f"{rate:.2%}" for name, rate in record["wer"].items()},
-        "best step": f"{record['best_step']} of {step}" + best,
+        "model.jaxspeech": f"step {record['best_step']} of {step}" + best,
         "time": in_minutes(record["seconds"]),
         "parameters": f"{millions:.1f} M",
         "devices": devices_of(mesh),

@@ -8,6 +8,7 @@ import pytest
 
 from jaxspeech.configuration import build
 from jaxspeech.nn.attention import POSITIONS
+from jaxspeech.recognizer import Recognizer
 from jaxspeech.tasks.inference import for_inference
 from jaxspeech.tasks.kept_positions import KeptPositions
 from jaxspeech.types import Batch
@@ -78,6 +79,18 @@ def test_other_weights_have_others():
     doubled = jax.tree.map(lambda x: 2 * x, model.variables)
     second = model.kept.beside(doubled)[POSITIONS]
     jax.tree.map(lambda x, y: np.testing.assert_allclose(2 * x, y, rtol=1e-6), first, second)
+
+
+def test_a_recognizer_with_other_weights_hears_by_them():
+    config = {"task": "ctc", "features": {"name": "mel", "num_mels": 16}, "encoder": FASTCONFORMER}
+    asr, other = (Recognizer(random_archive(config | {"decoder": {"name": "ctc"}}, CHARACTERS)) for _ in range(2))
+    other.variables = jax.tree.map(lambda x: 1.5 * x, other.variables)
+    samples = np.random.default_rng(0).normal(0, 0.1, 2 * RATE).astype(np.float32)
+    before, expected = (model.transcribe([samples], return_log_probs=True)[0].log_probs for model in (asr, other))
+    asr.variables = other.variables
+    again = asr.transcribe([samples], return_log_probs=True)[0].log_probs
+    np.testing.assert_array_equal(again, expected)
+    assert np.abs(before - expected).max() > 1e-3
 
 
 @pytest.mark.parametrize(
