@@ -59,6 +59,7 @@ from jaxspeech.training.evaluate import evaluate
 from jaxspeech.training.flops import peak_flops, step_flops
 from jaxspeech.training.initialization import NOTHING, filled
 from jaxspeech.training.interrupt import PREEMPTED, Interrupt, Preempted, preemptible
+from jaxspeech.training.lock import alone_in
 from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.memory import most_batch_seconds, tell_needs
 from jaxspeech.training.optimizer import build_optimizer
@@ -66,7 +67,7 @@ from jaxspeech.training.parameters import choose_trainable
 from jaxspeech.training.processes import Agreement, gather, is_leader, leader_first, leave
 from jaxspeech.training.profile import Profile
 from jaxspeech.training.progress import Progress, in_minutes
-from jaxspeech.training.same_run import check_same_model
+from jaxspeech.training.same_run import changed_settings, check_same_model, check_same_start
 from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
 from jaxspeech.training.skips import Skips
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
@@ -97,6 +98,9 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     started = time.perf_counter()
     if (choose := config.get("choose", "best")) not in CHOICES:
         raise ConfigError(f"choose is {choose!r}; it is {' or '.join(CHOICES)}")
+    for name in ("eval_every", "checkpoint_every", "log_every"):
+        if config[name] < 1:
+            raise ConfigError(f"{name} is {config[name]}; it is a number of steps, 1 or more")
     mesh, leading = make_mesh(**config.mesh), is_leader()
     put = partial(put_batch, mesh=mesh)
 
@@ -144,10 +148,15 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     # State: new, or a trained model's, or the last checkpoint's. `record` is what a checkpoint says besides.
     state, record = None, dict(NEW_RECORD)
     if resuming and not dry_run:
-        state, saved = checkpoints.restore(
-            abstract, check=lambda saved: check_same_model(in_full(saved["config"]), in_full(settings), folder=workdir)
-        )
+
+        def check(saved: dict[str, Any]) -> None:
+            check_same_start(saved["config"], settings, folder=workdir)
+            check_same_model(in_full(saved["config"]), in_full(settings), folder=workdir)
+
+        state, saved = checkpoints.restore(abstract, check=check)
         record |= saved
+        if (changes := changed_settings(saved["config"], settings)) and leading:
+            print(f"{workdir}: the run goes on with other settings: {changes}")
     if not config.data.batch_seconds:
         if state is None:
             options = {"sample_rate": task.sample_rate, "mesh": mesh}
@@ -277,8 +286,10 @@ def load(
     config: ConfigDict, workdir: Path, mesh: Mesh, *, source: Archive | None, resuming: bool
 ) -> tuple[RunData, Task]:
     """Manifests -> tokenizer -> task -> batches. Fills in config.model.decoder.vocab_size."""
-    with leader_first("corpus"):
-        settings = with_corpus(config.data.to_dict(), workdir / "data")
+    settings = config.data.to_dict()
+    if settings["prepare"]:
+        with leader_first("corpus"):
+            settings = with_corpus(settings, workdir / "data")
     manifest = training_manifest(settings, report=tqdm.write)
     folder = workdir / "tokenizer"
     with leader_first("tokenizer"):
@@ -314,7 +325,8 @@ def main(argv: list[str]) -> int:
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         enable_compilation_cache()
-        with together(**place), preemptible():
+        alone = contextlib.nullcontext() if FLAGS.dry_run else alone_in(workdir)
+        with together(**place), preemptible(), alone:
             return train(FLAGS.config, workdir, profile_steps=FLAGS.profile, dry_run=FLAGS.dry_run)
     except (SpeechError, OSError) as error:
         return leave(command.fail(command.one_line(error), name=NAME))

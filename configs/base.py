@@ -44,7 +44,7 @@ def base_config() -> ConfigDict:
                 "batch_seconds": 320.0,  # padded audio in a batch; 0 is the most that fits, found by a dry run
                 "batch_size": 64,
                 "eval_batch_size": 32,
-                "channel": "mean",
+                "channel": any_type("mean"),  # or a number, from 0 on
                 "num_threads": 4,
                 "seed": 0,
             },

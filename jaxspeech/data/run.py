@@ -81,13 +81,19 @@ def training_manifest(settings: Mapping[str, Any], *, report: Callable[[str], No
     Raises:
       ManifestError: there is none, or too much of it cannot be used.
     """
-    return Manifest(
+    manifest = Manifest(
         settings["train"],
         min_seconds=settings["min_seconds"],
         max_seconds=settings["max_seconds"],
         temperature=settings["temperature"],
         problems=Problems(report=report),
     )
+    total = len(manifest) + manifest.too_short + manifest.too_long
+    for count, how, limit in ((manifest.too_short, "shorter", "min"), (manifest.too_long, "longer", "max")):
+        if count:
+            bound = f"data.{limit}_seconds={settings[f'{limit}_seconds']:g}"
+            report(f"left out: {count} of {total} training examples, {how} than {bound}")
+    return manifest
 
 
 def choose_tokenizer(settings: Mapping[str, Any], manifest: Manifest, *, given: Tokenizer | None) -> Tokenizer:
@@ -150,6 +156,9 @@ def make_run_data(
         isinstance(buckets, list | tuple) and all(isinstance(seconds, int | float) for seconds in buckets)
     ):
         raise ConfigError(f"data.buckets is {buckets!r}; it is how many lengths a batch can have, or a list of seconds")
+    channel = settings["channel"]
+    if channel != "mean" and not (isinstance(channel, int) and channel >= 0):
+        raise ConfigError(f'data.channel is {channel!r}; it is "mean", or which one, from 0 on')
     shared = {name: settings[name] for name in ("buckets", "batch_seconds", "channel", "num_threads")}
     shared |= {"sample_rate": sample_rate, "process_index": share[0], "process_count": share[1]}
     train = TrainingData(

@@ -90,7 +90,7 @@ def _count_labels(manifest: Manifest, tokenizer: Tokenizer) -> Int[np.ndarray, "
         try:
             try:
                 spoken = _DECODER.decode(line)
-                num_labels[index] = count(spoken.text, spoken.lang)
+                num_labels[index] = count(_spaced(spoken.text), spoken.lang)
             except msgspec.MsgspecError:
                 num_labels[index] = len(_encode(tokenizer, manifest[index]))
         except TokenizerError as error:
@@ -102,7 +102,12 @@ def _count_labels(manifest: Manifest, tokenizer: Tokenizer) -> Int[np.ndarray, "
 
 
 def _encode(tokenizer: Tokenizer, entry: Entry) -> list[int]:
-    return tokenizer.encode(entry.text, entry.fields.get("lang"))
+    return tokenizer.encode(_spaced(entry.text), entry.fields.get("lang"))
+
+
+def _spaced(text: str) -> str:
+    """One space between words, whatever white space the transcript has: as tokenizers are trained."""
+    return " ".join(text.split())
 
 
 def name_entry(entry: Entry) -> str:

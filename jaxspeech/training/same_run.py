@@ -1,5 +1,6 @@
 """Whether a checkpoint is one of the run that is to go on; if not, what differs, in one line."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,23 @@ def check_same_model(saved: Json, now: Json, *, folder: str | Path) -> None:
         raise CheckpointError(
             f"{folder} holds a run of another model: {listed}. Use its settings to go on, or another --workdir"
         )
+
+
+def check_same_start(saved: Json, now: Json, *, folder: str | Path) -> None:
+    """Raises CheckpointError where the run began with one trained model and is now to begin with another."""
+    before, after = saved.get("init_from", ""), now.get("init_from", "")
+    if before and after and os.path.realpath(before) != os.path.realpath(after):
+        raise CheckpointError(
+            f"{folder} holds a run that began with {before}, not with {after}. Name that one to go on, or another "
+            "--workdir"
+        )
+
+
+def changed_settings(saved: Json, now: Json) -> str:
+    """What a run that goes on has otherwise than before, but for its length; "" where that is nothing."""
+    parts = (saved.keys() & now.keys()) - {"model", "tokenizer", "steps", "init_from"}
+    changes = [change for part in sorted(parts) for change in _differences(saved[part], now[part], place=part)]
+    return "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
 
 
 def check_same_arrays(saved: Mapping[str, Any], now: Mapping[str, Any], *, folder: str | Path) -> None:

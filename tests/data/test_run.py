@@ -11,7 +11,7 @@ from configs.base import base_config
 from jaxspeech.data import run
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.manifest import Manifest
-from jaxspeech.data.run import make_run_data, with_corpus
+from jaxspeech.data.run import make_run_data, training_manifest, with_corpus
 from jaxspeech.errors import ConfigError
 from jaxspeech.text.char import CharTokenizer
 
@@ -67,3 +67,18 @@ def test_devices_get_equal_parts_of_evaluation_batches(tmp_path, eval_batch_size
     assert all(len(batch.samples) % 8 == 0 for batch in batches)
     shown = np.concatenate([batch.index for batch in batches])
     assert sorted(shown[shown >= 0]) == list(range(11))
+
+
+def test_what_the_limits_leave_out_is_told(tmp_path):
+    lines = [json.dumps({"audio_filepath": "a.wav", "duration": seconds, "text": "a"}) for seconds in (0.1, 1, 2, 9, 9)]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n")
+    settings = base_config().data.to_dict() | {"train": tmp_path / "train.jsonl", "min_seconds": 0.5, "max_seconds": 4}
+    told = []
+    assert len(training_manifest(settings, report=told.append)) == 2
+    assert told == [
+        "left out: 1 of 5 training examples, shorter than data.min_seconds=0.5",
+        "left out: 2 of 5 training examples, longer than data.max_seconds=4",
+    ]
+    told.clear()
+    training_manifest(settings | {"min_seconds": 0.1, "max_seconds": 9}, report=told.append)
+    assert told == []
