@@ -18,7 +18,7 @@ from jaxspeech.audio.resample import resample
 from jaxspeech.data.decode import Decoder
 from jaxspeech.data.equalize import equalize
 from jaxspeech.data.manifest import Manifest
-from jaxspeech.data.noise import add_noise, add_white_noise, decibels, rms
+from jaxspeech.data.noise import SILENCE, add_noise, add_white_noise, decibels, rms
 from jaxspeech.data.reverb import reverberate
 from jaxspeech.errors import ConfigError, did_you_mean
 
@@ -156,7 +156,9 @@ class Augment:
         if config.equalize and rng.random() < config.equalize.probability:
             gains = rng.uniform(-config.equalize.gain_db, config.equalize.gain_db, config.equalize.points)
             low_pass = config.equalize.low_pass_hz and rng.uniform(*config.equalize.low_pass_hz)
+            before_equalizer = rms(samples)
             samples = equalize(samples, gains, sample_rate=self._sample_rate, low_pass_hz=low_pass)
+            speech_rms *= rms(samples) / max(before_equalizer, SILENCE)
         if config.noise and self._noises and rng.random() < config.noise.probability:
             noise = self._noises(int(rng.integers(len(self._noises.manifest))))
             snr_db = rng.uniform(*config.noise.snr_db)

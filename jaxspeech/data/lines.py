@@ -117,7 +117,7 @@ def _parse_block(
         if not block.isascii():
             block.decode()  # the parser does not look into the strings that it skips
         parsed = _DECODER.decode_lines(block)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if len(parsed) != len(starts) or (need_text and any(x.text is msgspec.UNSET for x in parsed)):
         return None
@@ -172,7 +172,7 @@ def parse_line(line: bytes) -> dict[str, Any]:
     """
     try:
         fields = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"not a JSON object ({error})") from error
     if not isinstance(fields, dict):
         raise ManifestError("not a JSON object")

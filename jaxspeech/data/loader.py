@@ -18,7 +18,7 @@ from jaxspeech.data.epochs import Epochs, PlannedBatch
 from jaxspeech.data.manifest import Entry, Manifest
 from jaxspeech.data.plan import chunks, estimate_buckets, make_buckets, plan
 from jaxspeech.data.problems import Problems
-from jaxspeech.data.stretch import Stretch, draw
+from jaxspeech.data.stretch import Stretch, draw, shortest
 from jaxspeech.data.utterances import Utterances, name_entry
 from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.text.tokenizer import Tokenizer
@@ -88,12 +88,8 @@ class TrainingData:
                 lengths[part] = np.maximum(draws.of(part, durations[part]).seconds(durations[part]), durations[part])
             buckets = estimate_buckets(lengths, buckets)
             del draws, lengths
-        self._make_buckets = partial(
-            make_buckets,
-            _useful(buckets, longest, float(durations.max())),
-            max_batch_size=batch_size,
-            multiple_of=data_shards,
-        )
+        buckets = _useful(buckets, longest, float(durations.max()))
+        self._make_buckets = partial(make_buckets, buckets, max_batch_size=batch_size, multiple_of=data_shards)
         self._make_epochs = partial(
             Epochs,
             durations,
@@ -104,7 +100,7 @@ class TrainingData:
         self._make_assembler = partial(
             Assembler,
             self._utterances,
-            shortest=durations / max(augment.speed),
+            shortest=shortest(durations, speeds=augment.speed, crop_seconds=augment.crop_seconds, longest=buckets[-1]),
             sample_rate=sample_rate,
             seed=seed,
             augment=Augment(augment, sample_rate=sample_rate),

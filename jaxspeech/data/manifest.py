@@ -107,7 +107,7 @@ class Manifest:
             raise ManifestError(f"{', '.join(map(str, self._paths))}: no usable example in {lines} lines ({left_out})")
         self._source_weights = np.array([source.weight for source in parsed])
         if temperature != 1:
-            self._source_weights *= _tempered(self._sources, self.durations, len(parsed), temperature)
+            self._source_weights *= _tempered(self._sources, self.durations, self._source_weights, temperature)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -232,11 +232,15 @@ def _concatenate(parts: Sequence[Lines]) -> Lines:
 
 
 def _tempered(
-    sources: Int[np.ndarray, " N"], durations: Float[np.ndarray, " N"], count: int, temperature: int | float
+    sources: Int[np.ndarray, " N"],
+    durations: Float[np.ndarray, " N"],
+    weights: Float[np.ndarray, " K"],
+    temperature: int | float,
 ) -> Float[np.ndarray, " K"]:
-    """How much more often each source is shown at this temperature."""
+    """How much more often each source, weighted already, is shown at this temperature."""
     if not temperature > 0:
         raise ManifestError(f"temperature: {temperature} must be above 0")
-    shares = np.bincount(sources, weights=durations, minlength=count) / durations.sum()
+    seconds = np.bincount(sources, weights=durations, minlength=len(weights)) * weights
+    shares = seconds / seconds.sum()
     wanted = np.where(shares > 0, np.maximum(shares, 1e-300) ** (1 / temperature), 0.0)
-    return np.divide(wanted / wanted.sum(), shares, out=np.ones(count), where=shares > 0)
+    return np.divide(wanted / wanted.sum(), shares, out=np.ones(len(weights)), where=shares > 0)

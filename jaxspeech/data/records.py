@@ -101,10 +101,15 @@ def main(argv: list[str] | None = None) -> int:
     def convert() -> None:
         if args.shards < 1:
             raise ConfigError(f"--shards={args.shards}: how many files each manifest becomes, 1 or more")
-        for source in args.manifests:
+        names = [Path(source.rpartition("/")[2]).stem for source in args.manifests]
+        for source, name in zip(args.manifests, names, strict=True):
+            if names.count(name) > 1:
+                raise ConfigError(f"{source}: another manifest would become {name}.jsonl too; convert them by turns")
+            if (args.output / f"{name}.jsonl").resolve() == Path(source).resolve():
+                raise ConfigError(f"{source}: would be overwritten; choose another --output")
+        for source, name in zip(args.manifests, names, strict=True):
             problems = Problems(report=tqdm.write)
             manifest = Manifest({"path": source, "tars": args.tars}, problems=problems)
-            name = source.rpartition("/")[2].partition(".")[0]
             path, count = write_records(manifest, args.output, name=name, shards=args.shards, progress=True)
             print(f"{path}: {count} utterances" + (f", {len(problems)} left out" if len(problems) else ""))
 

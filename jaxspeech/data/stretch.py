@@ -91,3 +91,17 @@ def draw(
 def draw_stretch(durations: Float[np.ndarray, " N"], **options: Any) -> Stretch:
     """A random change for each example, none of which is longer than `longest`; the options are those of `draw`."""
     return draw(len(durations), **options).of(slice(None), durations)
+
+
+def shortest(
+    durations: Float[np.ndarray, " N"],
+    *,
+    speeds: tuple[int | float, ...],
+    crop_seconds: int | float = 0.0,
+    longest: int | float,
+) -> Float[np.ndarray, " N"]:
+    """Seconds that no change of each example goes below; the arguments are those of `draw`."""
+    lost = np.broadcast_to(-float(crop_seconds), len(durations))
+    fastest = np.array([max(speeds)], np.float64)
+    draws = Draws(fastest, np.zeros(len(durations), np.uint8), lost, lost, float(longest))
+    return draws.of(slice(None), durations).seconds(durations)

@@ -78,20 +78,23 @@ def read_texts(manifests: Iterable[str], text_files: Iterable[str]) -> list[str]
     """The `text` of every manifest line, and every line of the text files. A line without text is an error."""
     texts = []
     for path in text_files:
-        texts += _read(path).splitlines()
+        texts += filter(None, _read(path).split("\n"))  # unlike splitlines: a text may hold other separators
     for path in manifests:
-        for number, line in enumerate(_read(path).splitlines(), 1):
+        for number, line in enumerate(_read(path).split("\n"), 1):
             if line.strip():
                 try:
-                    texts.append(str(json.loads(line)["text"]))
-                except (json.JSONDecodeError, KeyError, TypeError) as error:
-                    raise TokenizerError(f"{path}, line {number}: not a JSON object with a `text`; mend it") from error
+                    fields = json.loads(line)
+                except (ValueError, RecursionError):
+                    fields = None
+                if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
+                    raise TokenizerError(f"{path}, line {number}: not a JSON object with a `text`; mend it")
+                texts.append(fields["text"])
     return texts
 
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise TokenizerError(f"{path} cannot be read: {error}") from error

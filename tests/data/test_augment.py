@@ -111,3 +111,13 @@ def test_a_manifest_without_the_kind(sounds, tmp_path):
         Augment(parse_augment({"noise": {"manifest": str(tmp_path / "rirs.jsonl")}}), sample_rate=RATE)
     with pytest.raises(ManifestError, match="no such manifest"):
         Augment(parse_augment({"noise": {"manifest": "nowhere.jsonl"}}), sample_rate=RATE)
+
+
+@pytest.mark.parametrize("part", ["noise", "white_noise"])
+def test_noise_is_measured_by_the_speech_that_the_equaliser_leaves(sounds, part):
+    augment = {"equalize": {"gain_db": 0, "low_pass_hz": [500, 500], "probability": 1}}
+    quiet = apply(augment)
+    noise = {"snr_db": [10, 10], "probability": 1} | ({"manifest": str(sounds)} if part == "noise" else {})
+    noisy = apply(augment | {part: noise})
+    assert rms(quiet) < 0.5 * rms(SPEECH)
+    np.testing.assert_allclose(20 * np.log10(rms(quiet) / rms(noisy - quiet)), 10.0, atol=0.2)

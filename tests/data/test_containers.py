@@ -164,6 +164,8 @@ def test_temperature_evens_out_what_is_seen_of_each_source(tmp_path):
         manifest = Manifest([one, many], temperature=temperature)
         shares = [manifest.weights[:10].sum() / 100, manifest.weights[10:].sum() / 100]
         np.testing.assert_allclose(shares, expected, rtol=1e-6)
+        weighted = Manifest([one, {"path": many, "weight": 3}], temperature=temperature)
+        np.testing.assert_allclose(weighted.weights.sum(), 10 + 3 * 90)  # an epoch is as long as without
 
 
 def test_a_damaged_tar_costs_what_lies_behind_the_damage(corpus, tmp_path):
@@ -266,3 +268,14 @@ def test_evaluation_reads_tars_in_order_of_length(corpus):
     data = EvaluationData(manifest, sample_rate=RATE, buckets=[1.0], batch_seconds=8, batch_size=8)
     index = np.concatenate([batch.index for batch in data.batches()])
     assert sorted(index[index >= 0]) == list(range(SHARDS * PER_SHARD)) and not len(data.problems)
+
+
+def test_records_never_replace_what_they_are_made_of(tmp_path, capsys):
+    sources = [tmp_path / "train.jsonl", tmp_path / "other" / "train.jsonl"]
+    sources[1].parent.mkdir()
+    for source in sources:
+        source.write_text("as it was")
+    assert records_command([str(sources[0]), f"--output={tmp_path}"]) == 2
+    assert "would be overwritten" in capsys.readouterr().err and sources[0].read_text() == "as it was"
+    assert records_command([*map(str, sources), f"--output={tmp_path / 'out'}"]) == 2
+    assert "would become train.jsonl too" in capsys.readouterr().err and not (tmp_path / "out").exists()

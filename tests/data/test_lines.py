@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jaxspeech.data import lines
-from jaxspeech.data.lines import scan
+from jaxspeech.data.lines import parse_line, scan
+from jaxspeech.errors import ManifestError
 
 GOOD = [
     b'{"audio_filepath": "a.flac", "duration": 1.5, "text": "one"}',
@@ -83,3 +84,8 @@ def test_a_good_block_is_never_read_line_by_line(monkeypatch):
         io.BytesIO(content), need_text=True, shards={}, measure=lambda name: 9.0, report=lambda number, error: None
     )
     assert count == 20 and part.durations.tolist() == [1.5, 2.0] * 10
+
+
+def test_brackets_without_end_are_one_bad_line():
+    with pytest.raises(ManifestError, match="not a JSON object"):
+        parse_line(b"[" * 100_000)

@@ -77,7 +77,7 @@ def test_an_epoch_shows_every_example_once_with_its_audio_and_labels(corpus):
             seen.append(index)
             values, _ = soundfile.read(corpus / f"{index}.flac", dtype="float32")
             np.testing.assert_array_equal(batch.samples[row, :n], values)
-            assert TOKENIZER.decode(batch.labels[row, :u]) == data.text(index)
+            assert TOKENIZER.decode(batch.labels[row, :u]) == " ".join(data.text(index).split())
     assert sorted(seen) == list(range(len(DURATIONS))) and not len(data.problems)
 
 
@@ -213,3 +213,32 @@ def test_real_speech(speech):
     batches = take(data, data.steps_per_epoch)
     assert sum((b.index >= 0).sum() for b in batches) == 24 and not len(data.problems)
     assert all(np.isfinite(b.samples).all() and 0.001 < b.samples.std() < 1 for b in batches)
+
+
+@pytest.mark.parametrize(
+    ("augment", "buckets"),
+    [({"crop_seconds": 1.0}, 8), ({"speed": [0.5], "crop_seconds": 0.3}, [0.8, 1.5]), ({"speed": [0.9]}, [0.8, 1.5])],
+)
+def test_labels_fit_where_speech_is_cut_away_or_may_not_be_slowed_down(tmp_path, augment, buckets):
+    lines = []
+    for i, seconds in enumerate(np.linspace(0.4, 1.5, 24)):
+        soundfile.write(tmp_path / f"{i}.wav", np.zeros(round(seconds * RATE)), RATE)
+        line = {"audio_filepath": f"{i}.wav", "duration": round(seconds * RATE) / RATE, "text": "a" * int(40 * seconds)}
+        lines.append(json.dumps(line) + "\n")
+    (tmp_path / "train.jsonl").write_text("".join(lines))
+    data = training(tmp_path, augment=augment, buckets=buckets)
+    for batch in take(data, 4 * data.steps_per_epoch):
+        assert all(batch.num_labels[batch.index >= 0] >= 16)
+
+
+def test_any_white_space_is_one_space(corpus):
+    lines = [json.loads(line) for line in (corpus / "train.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["text"] = "\u00a0ab \t c\u2009a\n"
+    (corpus / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    problems = quiet()
+    data = training(corpus, problems=problems)
+    [batch] = take(data, 1)
+    assert len(problems) == 0
+    for row in np.flatnonzero(batch.index >= 0):
+        assert TOKENIZER.decode(batch.labels[row, : batch.num_labels[row]].tolist()) == "ab c a"

@@ -36,7 +36,7 @@ def test_the_same_texts_give_the_same_bytes_in_silence(capfd):
 def test_command(tmp_path, capsys):
     manifests = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     manifests[0].write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
-    manifests[1].write_text('{"text": "a zebra"}\n\n')
+    manifests[1].write_text('{"text": "a\u2028zebra"}\n\n', encoding="utf-8")
     flags = [f"--manifest={manifests[0]},{manifests[1]}", "--type=bpe", "--vocab_size=30", f"--output={tmp_path / 't'}"]
     assert main(flags) == 0
     assert "30 tokens from 16 texts" in capsys.readouterr().out
