@@ -49,7 +49,7 @@ def mix_down(samples: Float[np.ndarray, "S C"], *, channel: Channel, name: str) 
     channels = samples.shape[1]
     if channel == "mean":
         mono = samples[:, 0] if channels == 1 else samples.mean(axis=1)
-    elif 0 <= channel < channels:
+    elif isinstance(channel, int) and 0 <= channel < channels:
         mono = samples[:, channel]
     else:
         raise AudioError(f"{name}: no channel {channel}, the recording has {channels} (counted from 0)")

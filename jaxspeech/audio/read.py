@@ -3,7 +3,6 @@
 import io
 import os
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -79,12 +78,13 @@ def read_seconds(path: str | os.PathLike | io.IOBase, *, name: str | None = None
 def _open(path: str | os.PathLike | io.IOBase, name: str):
     """The open sound file; what goes wrong in opening or in reading it becomes an AudioError of one line."""
     if isinstance(path, str | os.PathLike):
-        if not Path(path).is_file():
-            raise AudioError(f"{name}: {'is a folder, not an audio file' if Path(path).is_dir() else 'no such file'}")
+        if not os.path.isfile(path):
+            raise AudioError(f"{name}: {'is a folder, not an audio file' if os.path.isdir(path) else 'no such file'}")
         if os.path.getsize(path) == 0:
             raise AudioError(f"{name}: is an empty file")
     try:
-        file = soundfile.SoundFile(path)  # pyright: ignore[reportArgumentType]
+        named = isinstance(path, str | os.PathLike) and os.name == "posix"  # there, a name need not be text
+        file = soundfile.SoundFile(os.fsencode(path) if named else path)  # pyright: ignore[reportArgumentType]
     except soundfile.LibsndfileError as error:
         if isinstance(path, str | os.PathLike) and not os.access(path, os.R_OK):
             raise AudioError(f"{name}: no permission to read it") from error

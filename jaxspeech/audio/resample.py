@@ -1,8 +1,23 @@
 """Change of sample rate by a band-limited filter (the SoX resampler, high quality)."""
 
+import math
+
 import numpy as np
 import soxr
 from jaxtyping import Float
+
+from jaxspeech.errors import AudioError
+
+
+def check_rate(sample_rate: int | float) -> int | float:
+    """The rate, where it is one.
+
+    Raises:
+      AudioError: it is not a positive number.
+    """
+    if not (math.isfinite(sample_rate) and sample_rate > 0):
+        raise AudioError(f"sample_rate is {sample_rate}; it is a number of samples a second")
+    return sample_rate
 
 
 def resample(samples: Float[np.ndarray, " S"], from_rate: int | float, to_rate: int | float) -> Float[np.ndarray, " R"]:

@@ -72,7 +72,7 @@ class EnergyDetector:
             for first, behind in _runs(level > on - self.hysteresis_db)
             if (level[first:behind] > on[first:behind]).any()
         ]
-        joined = join(((a * HOP_SECONDS, b * HOP_SECONDS) for a, b in spans), gap=self.min_silence)
+        joined = join(((a * hop / sample_rate, b * hop / sample_rate) for a, b in spans), gap=self.min_silence)
         spoken = ((a - self.before, b + self.behind) for a, b in joined if b - a >= self.min_speech)
         duration = len(samples) / sample_rate
         return join(((max(a, 0.0), min(b, duration)) for a, b in spoken), gap=0.0)

@@ -20,13 +20,19 @@ class Framing(NamedTuple):
     fft: int
 
 
+def hop_samples(*, sample_rate: int, hop_seconds: float) -> int:
+    """Samples from the start of one frame to the next; the fraction of one is dropped."""
+    return int(hop_seconds * sample_rate)
+
+
 def framing(*, sample_rate: int, window_seconds: float, hop_seconds: float, fft_size: int | None) -> Framing:
     """Seconds to samples; fractions of a sample are dropped, and without `fft_size` the next power of two serves.
 
     Raises:
       ConfigError: for an empty window or hop, or a window longer than the transform.
     """
-    window, hop = int(window_seconds * sample_rate), int(hop_seconds * sample_rate)
+    window = int(window_seconds * sample_rate)
+    hop = hop_samples(sample_rate=sample_rate, hop_seconds=hop_seconds)
     if window < 1 or hop < 1:
         raise ConfigError(
             f"window_seconds {window_seconds} and hop_seconds {hop_seconds} must hold a sample at {sample_rate} Hz"

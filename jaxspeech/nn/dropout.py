@@ -18,7 +18,8 @@ def dropout(key: Any, x: Float[Array, "..."], *, rate: float) -> Float[Array, ".
     if dropped == 0:
         return x
     keep = random_bytes(key, x.shape) >= dropped
-    return jnp.where(keep, x * jnp.asarray(256 / (256 - dropped), x.dtype), jnp.zeros((), x.dtype))
+    scaled = (x.astype(jnp.float32) * (256 / (256 - dropped))).astype(x.dtype)  # rounded once: no bias in bfloat16
+    return jnp.where(keep, scaled, jnp.zeros((), x.dtype))
 
 
 class Dropout(nn.Module):

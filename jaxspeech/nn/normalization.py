@@ -51,10 +51,11 @@ class GroupNorm(nn.Module):
         bias = self.param("bias", nn.initializers.zeros_init(), (width,))
         grouped = x.astype(jnp.float32).reshape(b, t, self.num_groups, -1)
         counts = mask[:, :, None, None]
-        mean = grouped.mean((1, 3), keepdims=True, where=counts)
+        # A row of nothing but padding has no statistics: a number of 1 keeps it and its gradient finite.
+        number = jnp.maximum(counts.sum(1, keepdims=True), 1) * grouped.shape[-1]
+        mean = jnp.where(counts, grouped, 0.0).sum((1, 3), keepdims=True) / number
         centred = grouped - mean
-        variance = jnp.square(centred).mean((1, 3), keepdims=True, where=counts)
-        # A row of nothing but padding has no statistics: keep it finite.
+        variance = jnp.where(counts, jnp.square(centred), 0.0).sum((1, 3), keepdims=True) / number
         normal = jnp.where(counts.any(1, keepdims=True), centred * jax.lax.rsqrt(variance + EPSILON), 0.0)
         return (normal.reshape(b, t, width) * scale + bias).astype(self.dtype)
 
@@ -87,8 +88,9 @@ class BatchNorm(nn.Module):
             variance = jnp.where(counts, jnp.square(x - mean), 0.0).sum((0, 1)) / number
             if not self.is_initializing():
                 unbiased = variance * number / jnp.maximum(number - 1.0, 1.0)
-                running_mean.value += self.momentum * (mean - running_mean.value)
-                running_var.value += self.momentum * (unbiased - running_var.value)
+                momentum = jnp.where(mask.any(), self.momentum, 0.0)  # nothing is learnt from a batch of padding
+                running_mean.value += momentum * (mean - running_mean.value)
+                running_var.value += momentum * (unbiased - running_var.value)
         else:
             mean, variance = running_mean.value, running_var.value
         factor = scale * jax.lax.rsqrt(variance + self.epsilon)

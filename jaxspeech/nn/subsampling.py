@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.errors import ConfigError
 from jaxspeech.masks import zero_padding
 from jaxspeech.nn.initializers import dense, uniform_within
 from jaxspeech.nn.normalization import LayerNorm
@@ -112,6 +113,11 @@ class ConvSubsampling(nn.Module):
     causal: bool = False
     dtype: Any = jnp.float32
     chunk: int = CHUNK
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.factor < 2 or self.factor & (self.factor - 1):
+            raise ConfigError(f"subsampling by {self.factor}: each convolution halves the frames; choose 2, 4, 8 or 16")
 
     @nn.compact
     def __call__(

@@ -47,7 +47,7 @@ def frame_confidence(
     log_size = math.log(log_probs.shape[-1])
     if measure == "max_prob":
         floor = math.exp(-alpha * log_size)
-        return (jnp.exp(alpha * log_probs.max(-1)) - floor) / (1 - floor)
+        return jnp.clip((jnp.exp(alpha * log_probs.max(-1)) - floor) / (1 - floor), 0.0, 1.0)
 
     powers = jnp.exp(alpha * log_probs)
     if measure == "gibbs" or alpha == 1:
@@ -62,8 +62,10 @@ def frame_confidence(
         entropy = jnp.log(powers.sum(-1)) / (1 - alpha)
         highest = log_size
     if normalize == "lin":
-        return 1 - entropy / highest
-    return (jnp.exp(-entropy) - math.exp(-highest)) / (1 - math.exp(-highest))
+        sure = 1 - entropy / highest
+    else:
+        sure = (jnp.exp(-entropy) - math.exp(-highest)) / (1 - math.exp(-highest))
+    return jnp.clip(sure, 0.0, 1.0)  # by rounding, and above a = 1 Gibbs' entropy is not highest where all are alike
 
 
 def aggregate(

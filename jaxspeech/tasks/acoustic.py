@@ -12,6 +12,7 @@ from jaxspeech.encoders.jasper import Jasper
 from jaxspeech.encoders.lstm import LSTMEncoder
 from jaxspeech.encoders.squeezeformer import Squeezeformer
 from jaxspeech.encoders.transformer import Transformer
+from jaxspeech.features.framing import hop_samples
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
@@ -61,8 +62,9 @@ class AcousticModel(nn.Module):
 
     @property
     def frame_seconds(self) -> float:
-        """Seconds of audio for one encoder frame."""
-        return self.frontend.hop_seconds * self.encoder.total_factor
+        """Seconds of audio for one encoder frame: a whole number of samples."""
+        rate = self.frontend.sample_rate
+        return hop_samples(sample_rate=rate, hop_seconds=self.frontend.hop_seconds) / rate * self.encoder.total_factor
 
 
 def shortest_audio(model: AcousticModel) -> tuple[Float[Array, "1 S"], Int[Array, " 1"]]:

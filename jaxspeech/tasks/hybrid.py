@@ -92,7 +92,9 @@ def hybrid_task(model: HybridModel) -> Task:
         transducer = transducer_losses(model, inputs, num_frames, batch, loss_key)
         ctc = ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=vocab_size)
         # A transcript with more labels than frames has no CTC path, and the transducer alone learns it.
-        return (1 - weight) * transducer + weight * jnp.where(ctc == jnp.inf, 0, ctc), dict(updates)
+        infeasible = transducer == jnp.inf  # with a weight of 1, 0 inf is no number
+        losses = (1 - weight) * jnp.where(infeasible, 0, transducer) + weight * jnp.where(ctc == jnp.inf, 0, ctc)
+        return jnp.where(infeasible, jnp.inf, losses), dict(updates)
 
     def log_probs(variables: Variables, batch: Batch) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         apply: Any = model.apply

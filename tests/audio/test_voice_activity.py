@@ -106,3 +106,11 @@ def test_pauses_between_the_sentences_of_a_book(speech: Path) -> None:
     assert 0.7 < sum(b - a for a, b in found) / clip["duration"] < 0.95
     segments = cut_at_silences(samples, rate, found)
     assert all(b - a <= 30 for a, b in segments) and len(segments) <= 16
+
+
+@pytest.mark.parametrize("rate", [11025, 22050])
+def test_times_do_not_drift_where_10_ms_are_no_whole_number_of_samples(rate: int) -> None:
+    rng = np.random.default_rng(0)
+    samples = 1e-4 * rng.standard_normal(300 * rate)
+    samples[290 * rate : 292 * rate] += 0.1 * rng.standard_normal(2 * rate)
+    np.testing.assert_allclose(EnergyDetector()(samples.astype(np.float32), rate), [(290, 292)], atol=0.2)

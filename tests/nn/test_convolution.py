@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxspeech.errors import ConfigError
 from jaxspeech.nn.convolution import ConvolutionModule
 from jaxspeech.nn.normalization import BatchNorm, GroupNorm, LayerNorm
 from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, StridedConv2D, strided_length
@@ -90,7 +91,25 @@ def test_group_norm_of_an_utterance_does_not_see_its_padding() -> None:
     alone = np.asarray(x, np.float64)[0, :4].reshape(4, 2, 2)
     mean, var = alone.mean((0, 2), keepdims=True), alone.var((0, 2), keepdims=True)
     np.testing.assert_allclose(y[0, :4].reshape(4, 2, 2), (alone - mean) / np.sqrt(var + 1e-5), atol=1e-5)
-    assert np.isfinite(module.apply(variables, x, jnp.zeros_like(mask))).all()
+
+
+@pytest.mark.parametrize("module", [GroupNorm(num_groups=2), BatchNorm()])
+def test_rows_of_padding_move_neither_gradients_nor_statistics(module) -> None:
+    x = jax.random.normal(jax.random.key(0), (2, 6, 4))
+    mask = jnp.array([[True] * 4 + [False] * 2, [False] * 6])
+    train = {"train": True, "mutable": ["batch_stats"]} if isinstance(module, BatchNorm) else {"mutable": []}
+    variables = module.init(jax.random.key(0), x, mask)
+
+    def loss(x: jax.Array, rows: slice) -> jax.Array:
+        y, _ = module.apply(variables, x[rows], mask[rows], **train)
+        return jnp.where(mask[rows, :, None], y, 0.0).sum() ** 2
+
+    both = jax.grad(loss)(x, slice(2))
+    np.testing.assert_allclose(both[:1], jax.grad(loss)(x, slice(1))[:1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(both[1], 0)
+    y, updates = module.apply(variables, x, jnp.zeros_like(mask), **train)
+    assert np.isfinite(y).all()
+    jax.tree.map(np.testing.assert_array_equal, updates, {k: v for k, v in variables.items() if k == "batch_stats"})
 
 
 def test_layer_norm_in_bfloat16_keeps_float32_statistics() -> None:
@@ -111,3 +130,9 @@ def test_convolution_module_ignores_what_padding_holds(norm: str) -> None:
     y = module.apply(variables, x, mask)
     spoilt = module.apply(variables, x.at[1, 7:].set(1e6), mask)
     np.testing.assert_array_equal(y[1, :7], spoilt[1, :7])
+
+
+@pytest.mark.parametrize("factor", [0, 3, 6, 12])
+def test_convolutions_halve(factor) -> None:
+    with pytest.raises(ConfigError, match=f"subsampling by {factor}"):
+        ConvSubsampling(factor, 4, 8, depthwise=True)

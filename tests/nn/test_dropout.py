@@ -20,3 +20,9 @@ def test_what_is_dropped_passes_no_gradient_and_no_nan() -> None:
 
     kept = Dropout(0.5).apply({}, jnp.ones(1000), train=True, rngs={"dropout": jax.random.key(0)}) != 0
     np.testing.assert_array_equal(gradient(jnp.ones(1000)), jnp.where(kept, 2.0, 0.0))
+
+
+def test_bfloat16_keeps_the_mean_too() -> None:
+    x = jax.random.uniform(jax.random.key(1), (1000, 1000), minval=0.5, maxval=1.5).astype(jnp.bfloat16)
+    y = Dropout(0.1).apply({}, x, train=True, rngs={"dropout": jax.random.key(0)})
+    np.testing.assert_allclose(y.astype(jnp.float32).mean(), x.astype(jnp.float32).mean(), rtol=0.001)

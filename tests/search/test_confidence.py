@@ -29,3 +29,11 @@ def test_aggregation():
     assert aggregate(values, spans, how="max") == [0.8, 0.2, 1.0]
     np.testing.assert_allclose(aggregate(values, spans, how="mean"), [0.65, 0.2, 2 / 3])
     np.testing.assert_allclose(aggregate(np.array(values), spans, how="prod"), [0.4, 0.2, 0.16])
+
+
+@pytest.mark.parametrize("measure, alpha, normalize", [*MEASURES, ("gibbs", 2.0, "exp"), ("gibbs", 2.0, "lin")])
+def test_confidence_stays_within_0_and_1(measure, alpha, normalize):
+    logits = np.random.default_rng(0).normal(size=(500, 30)) * np.linspace(0, 8, 500)[:, None]
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    found = frame_confidence(log_probs, measure=measure, alpha=alpha, normalize=normalize)
+    assert found.min() >= 0 and found.max() <= 1

@@ -168,6 +168,14 @@ def test_hybrid_learns_from_what_ctc_cannot_align(hybrid):
     assert np.isfinite(losses[:3]).all()
 
 
+def test_a_row_without_frames_is_infeasible_at_any_weight(hybrid):
+    settings, _, variables = hybrid
+    for weight in (0.0, 1.0):
+        task = build(settings | {"ctc_weight": weight})
+        losses, _ = jax.jit(task.loss)(variables, make_batch(), jax.random.key(1))
+        assert np.isfinite(losses[:3]).all() and losses[3] == np.inf
+
+
 def test_either_head_decides(hybrid):
     settings, task, variables = hybrid
     by_ctc = build(with_search(settings, head="ctc"))
