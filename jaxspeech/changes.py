@@ -47,6 +47,8 @@ def change_attention(
         raise ConfigError(f"attention {attention!r}{did_you_mean(str(attention), ATTENTION)}")
     if encoder["name"] != "fastconformer" or encoder.get("attention", "rel_pos") == "abs_pos":
         raise ConfigError(f"attention {attention!r}: only a Conformer with relative positions can change its attention")
+    if context is not None and not (len(context) == 2 and all(isinstance(side, int) for side in context)):
+        raise ConfigError(f"context {context!r}: it is how many frames on the left and on the right, (left, right)")
     encoder |= {"attention": ATTENTION[attention], "attention_style": "regular", "attention_context_weights": None}
     encoder["attention_context"] = tuple(context or ((128, 128) if attention == "local" else (-1, -1)))
     encoder |= dict(global_frames=global_frames, global_spacing=global_spacing, global_projections=global_projections)
@@ -54,6 +56,17 @@ def change_attention(
     build(model)  # checks the fields
     variables = _with_projections(archive.variables, keep=global_projections)
     return _changed(archive, model=model, variables=variables)
+
+
+def row_by_row(archive: Archive) -> Archive:
+    """The model as it transcribes: no row of a batch depends on the padding, and so on the others.
+
+    NeMo's group norms count it in their statistics, in training and of a batch; of one file there is none.
+    """
+    encoder = archive.model["encoder"]
+    if encoder.get("conv_norm", "batch") != "group" or not encoder.get("norm_over_padding", False):
+        return archive
+    return archive._replace(model=archive.model | {"encoder": encoder | {"norm_over_padding": False}})
 
 
 def local_form(archive: Archive) -> Task | None:

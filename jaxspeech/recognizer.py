@@ -19,7 +19,7 @@ from jaxspeech.archive import Archive, save_archive
 from jaxspeech.audio.convert import Channel
 from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, VoiceActivity
 from jaxspeech.cache import enable_compilation_cache
-from jaxspeech.changes import change_attention, change_decoding, change_vocabulary, local_form
+from jaxspeech.changes import change_attention, change_decoding, change_vocabulary, local_form, row_by_row
 from jaxspeech.configuration import build
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.inference.alignment import Aligner
@@ -63,7 +63,9 @@ class Recognizer:
         self.tokenizer = archive.tokenizer
         self.metadata = archive.metadata
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
-        self._transcriber = Transcriber(self.task, self.tokenizer, local=local_form(self.archive))
+        transcribing = row_by_row(self.archive)
+        self._transcribing_task, self._local_form = build(transcribing.model), local_form(transcribing)
+        self._transcriber = Transcriber(self._transcribing_task, self.tokenizer, local=self._local_form)
 
     @property
     def archive(self) -> Archive:
@@ -131,7 +133,7 @@ class Recognizer:
           ConfigError: the extra is not installed, or the model cannot be exported for every length.
           ArchiveError: it cannot be written.
         """
-        export_stablehlo(self.task, self.variables, path)
+        export_stablehlo(self._transcribing_task, self.variables, path)
 
     def transcribe(
         self,
@@ -325,7 +327,7 @@ class Recognizer:
 
     @functools.cached_property
     def _aligner(self) -> Aligner:
-        return Aligner(self.task, self.tokenizer, local=local_form(self.archive))
+        return Aligner(self._transcribing_task, self.tokenizer, local=self._local_form)
 
     def _reader(self, sample_rate: int | None, channel: Channel) -> Any:
         return functools.partial(

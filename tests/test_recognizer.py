@@ -336,3 +336,29 @@ class TestCompilationCache:
 
 def test_every_mistake_is_a_speech_error() -> None:
     assert issubclass(AudioError, SpeechError) and jaxspeech.SpeechError is SpeechError
+
+
+def test_a_transcript_of_nemos_group_norm_does_not_depend_on_its_batch_either() -> None:
+    archive = tiny_archive()
+    encoder = archive.model["encoder"] | {"conv_norm": "group", "conv_groups": 2, "norm_over_padding": True}
+    model = archive.model | {"encoder": encoder}
+    variables = jax.device_get(jax.jit(build(model).init)(jax.random.key(3)))
+    asr = Recognizer(archive._replace(model=model, variables=variables))
+    short, long = chirps(0, 0.93), chirps(1, 1.21)  # near enough to share a batch
+    [alone] = asr.transcribe([short], return_log_probs=True)
+    beside = asr.transcribe([long, long, long, short], return_log_probs=True)[3]
+    np.testing.assert_allclose(beside.log_probs, alone.log_probs, atol=1e-4)
+    assert asr.config["encoder"]["norm_over_padding"]  # what NeMo computes stays with the model
+
+
+def test_frames_are_whole_samples_apart() -> None:
+    """At 22.05 kHz 10 ms are 220.5 samples, and frames 220 apart."""
+    features = {"name": "mel", "num_mels": 16, "sample_rate": 22050, "fft_size": None}
+    task = build(tiny_archive().model | {"features": features})
+    rate, factor = 22050, task.model.encoder.total_factor
+    assert task.frame_seconds == pytest.approx(220 * factor / rate, rel=1e-12)
+    samples = np.zeros((1, 60 * rate), np.float32)
+    _, num_frames = task.model.apply(
+        jax.jit(task.init)(jax.random.key(0)), samples, np.array([samples.shape[1]]), method="features"
+    )
+    assert abs(int(num_frames[0]) * task.frame_seconds / factor - 60) < 2 * task.frame_seconds

@@ -9,6 +9,7 @@ ENCODERS = {
     "RNNEncoder": {"n_layers": 2, "d_model": 32, "proj_size": 16},
     "SqueezeformerEncoder": {"n_layers": 2, "d_model": 16},
     "TransformerEncoder": {"d_model": 32, "n_heads": 2},
+    "ConformerEncoder": {"n_layers": 2, "d_model": 16},
 }
 
 
@@ -34,6 +35,13 @@ def test_the_peers_defaults_are_not_ours():
     assert translate("TransformerEncoder", attn_mode="causal")["attention_context"] == [-1, 0]
 
 
+def test_local_attention_has_biases_in_each_layer():
+    tied = {"untie_biases": False}
+    assert translate("ConformerEncoder", **tied)["untied_biases"] is False
+    local = translate("ConformerEncoder", **tied, self_attention_model="rel_pos_local_attn", att_context_size=[8, 8])
+    assert local["untied_biases"] is True
+
+
 @pytest.mark.parametrize(
     ("encoder", "change", "message"),
     [
@@ -45,6 +53,11 @@ def test_the_peers_defaults_are_not_ours():
         ("SqueezeformerEncoder", {"time_reduce_idx": "8"}, r"encoder\.time_reduce_idx '8' \(must be an integer"),
         ("TransformerEncoder", {"attn_mode": "sliding"}, r"encoder\.attn_mode 'sliding' \(can be 'full', 'causal'\)"),
         ("TransformerEncoder", {"moe": 4}, r"encoder\.moe \(unknown\)"),
+        (
+            "ConformerEncoder",
+            {"self_attention_model": "rel_pos_local_attn", "att_context_size": [5, 2]},
+            r"encoder\.att_context_size \[5, 2\] \(local attention must see as much on both sides\)",
+        ),
     ],
 )
 def test_what_is_not_supported(encoder, change, message):

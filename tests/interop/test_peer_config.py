@@ -121,6 +121,10 @@ def test_a_changed_model_is_written_as_it_is_now(hybrid):
     assert config["decoding"]["greedy"]["loop_labels"] and config["decoding"]["greedy"]["max_symbols"] == 4
     assert config["decoding"]["strategy"] == "malsd_batch" and config["decoding"]["beam"]["beam_size"] == 2
     assert config["decoding"]["model_type"] == "rnnt" and "spec_augment" not in config
+    assert translate_model(config)["search"] == {"max_symbols": 4, "beam_size": 2}
+    greedy = through_yaml(changed | {"search": {"max_symbols": 4}}, config)
+    assert greedy["decoding"]["strategy"] == "greedy_batch"
+    assert translate_model(greedy)["search"] == {"max_symbols": 4}
 
     ctc = {key: changed[key] for key in ("features", "encoder")} | {
         "task": "ctc",

@@ -25,6 +25,9 @@ from jaxspeech.interop.nemo.sections import (
 )
 from jaxspeech.interop.nemo.sections.decoders import LOSSES
 
+# The peer's beam search that is ours.
+BEAM_STRATEGY = "malsd_batch"
+
 
 def translate_model(config: Mapping[str, Any]) -> dict[str, Any]:
     """The `model` dict that `build` takes.
@@ -71,9 +74,22 @@ def _transducer(config: Mapping[str, Any], decoder: dict[str, Any], problems: li
     greedy = _section_or_nothing(_section_or_nothing(config, "decoding", problems), "greedy", problems)
     most = greedy.get("max_symbols", greedy.get("max_symbols_per_step")) or 10
     try:
-        return {"loss": fields, "search": {"max_symbols": integer(1, 10_000)(most)}}
+        search = {"max_symbols": integer(1, 10_000)(most)}
     except ValueError as error:
         problems.append(f"decoding.greedy.max_symbols {most!r} ({error})")
+        return {}
+    return {"loss": fields, "search": search | _beam(_section_or_nothing(config, "decoding", problems), problems)}
+
+
+def _beam(decoding: Mapping[str, Any], problems: list[str]) -> dict[str, int]:
+    """The beam of the strategy that is ours; with any other the search is greedy."""
+    if decoding.get("strategy") != BEAM_STRATEGY:
+        return {}
+    width = _section_or_nothing(decoding, "beam", problems).get("beam_size", 4)
+    try:
+        return {"beam_size": integer(1, 1024)(width)}
+    except ValueError as error:
+        problems.append(f"decoding.beam.beam_size {width!r} ({error})")
         return {}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from jaxspeech.configuration import build
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.arguments import Section
-from jaxspeech.interop.nemo.config import translate_model
+from jaxspeech.interop.nemo.config import BEAM_STRATEGY, translate_model
 from jaxspeech.interop.nemo.peer_section import arguments_of, fields_of, fitting, inner, merged, peer_section
 from jaxspeech.interop.nemo.sections import (
     AUGMENTATIONS,
@@ -153,7 +153,9 @@ def _transducer(module: Any, labels: list[str], part: Part, base: Mapping[str, A
     decoding: dict[str, Any] = {"model_type": kind, "greedy": greedy}
     decoding |= {"durations": durations, "big_blank_durations": big_blanks}
     if search.beam_size > 1:
-        decoding |= {"strategy": "malsd_batch", "beam": {"beam_size": search.beam_size}}
+        decoding |= {"strategy": BEAM_STRATEGY, "beam": {"beam_size": search.beam_size}}
+    elif inner(base, "decoding").get("strategy") == BEAM_STRATEGY:
+        decoding["strategy"] = "greedy_batch"
     defaults = {
         "enc_hidden": sizes["encoder_hidden"],
         "pred_hidden": decoder.width,

@@ -79,6 +79,12 @@ def finish(encoder: dict[str, Any]) -> None:
         encoder["conv_context"] = [encoder["conv_kernel"] - 1, 0]
     if encoder["reduction_factor"] == 1:
         encoder["reduction"] = None
+    if encoder["attention"] == "rel_pos_local":
+        encoder["untied_biases"] = True  # the peer ties them for rel_pos alone
+        context = encoder["attention_context"]
+        if context[0] != context[-1]:
+            # The peer adds the positions' part in other columns then, some of it in masked ones.
+            raise ValueError(f"att_context_size {context} (local attention must see as much on both sides)")
     # The peer's batch and group norms count the padding.
     encoder["norm_over_padding"] = True
 
