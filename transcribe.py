@@ -19,6 +19,8 @@ if __name__ == "__main__":
     restart_with_huge_pages()  # before the imports below, which take their time
 
 import functools
+import io
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -85,6 +87,8 @@ flags.DEFINE_bool("strict", False, "Exit with status 1 where a recording was ski
 def main(argv: Sequence[str]) -> int:
     """Runs `transcribe`; what a user can mend is one line."""
     logging.set_verbosity(logging.WARNING)  # JAX informs about every device that it does not find
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # a file's name need not be text
     if not (argv[1:] or FLAGS.manifest):
         print(USAGE, file=sys.stderr)
         return 2
@@ -172,11 +176,11 @@ def transcribe(paths: Sequence[str]) -> int:
                 tqdm.write(f"skipped: {hypothesis.error}", file=sys.stderr)
             if hypothesis.note is not None:
                 tqdm.write(f"{hypothesis.source}: transcribed {hypothesis.note}", file=sys.stderr)
-            if hypothesis.error is None and recording.text:
+            if hypothesis.error is None and recording.text is not None:
                 references.append(recording.text)
                 found.append(hypothesis.text)
     elapsed = time.perf_counter() - begin
-    if references:
+    if any(references):
         print(error_rates(references, found), file=sys.stderr)
     print(
         f"{counted(len(recordings), 'file')}, {skipped} skipped, {seconds:.1f} s of audio in {elapsed:.1f} s, "
@@ -186,7 +190,8 @@ def transcribe(paths: Sequence[str]) -> int:
     if shared and (entries := shared.merge()):
         done = [entry for entry in entries if not entry["skipped"]]
         print(f"{FLAGS.output}: {len(done)} of {counted(len(entries), 'file')}, by all processes", file=sys.stderr)
-        if spoken := [entry for entry in done if entry["said"]]:
+        spoken = [entry for entry in done if entry["said"] is not None]
+        if any(entry["said"] for entry in spoken):
             print(error_rates([x["said"] for x in spoken], [x["heard"] for x in spoken]), file=sys.stderr)
     if recordings and skipped == len(recordings):
         return 2
@@ -217,4 +222,5 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # leaves nothing half done behind
     app.run(main, flags_parser=parse_flags)

@@ -105,7 +105,7 @@ def find(flags: argparse.Namespace) -> list[Recording]:
     if manifests:
         return [recording for manifest in manifests for recording in find_recordings_with_text(read_manifest(manifest))]
     try:
-        return list(find_recordings_with_text(flags.audio, Path(flags.text).read_text(encoding="utf-8")))
+        return list(find_recordings_with_text(flags.audio, Path(flags.text).read_text(encoding="utf-8-sig")))
     except UnicodeDecodeError as error:
         raise ManifestError(f"{flags.text}: not text in UTF-8") from error
 

@@ -88,7 +88,7 @@ def save_archive(
     Raises:
       ArchiveError: the file cannot be written.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # a link stays one
     small = {"config.json": _to_json({"model": model, "tokenizer": tokenizer.config()})}
     small |= {f"tokenizer/{name}": content for name, content in tokenizer.files().items()}
     try:

@@ -16,7 +16,7 @@ from absl.testing import flagsaver
 import jaxspeech
 import transcribe
 from jaxspeech.archive import save_archive
-from jaxspeech.inference.writers import subtitle_paths
+from jaxspeech.inference.writers import open_output, subtitle_paths
 from jaxspeech.recognizer import Recognizer
 from tests.inference.test_formats import parse_srt, parse_vtt
 from tests.test_recognizer import chirps, tiny_archive
@@ -88,8 +88,8 @@ def test_a_manifest_is_repeated_with_what_was_said(run: Run, asr: Recognizer, fo
     assert [line | {"pred_text": ""} for line in lines] == [line | {"pred_text": ""} for line in given]
     assert lines[0]["pred_text"] == text_of(asr, folder / "audio/a.wav")
     assert sorted(p.name for p in folder.iterdir()) == ["audio", "m.jsonl", "out.jsonl"]
-    # One line has a reference: two words, eleven characters.
-    rate = re.match(r"WER ([\d.]+)% \((\d+) errors in 2 words of 1 reference\), CER [\d.]+%\n3 files", err)
+    # Two lines have a reference: two words, and silence.
+    rate = re.match(r"WER ([\d.]+)% \((\d+) errors in 2 words of 2 references\), CER [\d.]+%\n3 files", err)
     assert rate and float(rate[1]) == pytest.approx(50 * int(rate[2]))
 
 
@@ -182,7 +182,8 @@ def test_an_old_output_stays_until_the_new_one_is_whole(run: Run, asr: Recognize
     status, _, err = run(f"--output={folder / 'out.txt'}", folder / "audio")
     assert status == 130 and "Traceback" not in err
     assert (folder / "out.txt").read_text() == "old"
-    assert sorted(p.name for p in folder.iterdir()) == ["audio", "m.jsonl", "out.txt"]
+    assert sorted(p.name for p in folder.iterdir()) == ["audio", "m.jsonl", "out.txt", "out.txt.part"]
+    assert first.text in (folder / "out.txt.part").read_text() and "out.txt.part" in err
 
 
 def test_subtitle_names_never_collide(tmp_path: Path) -> None:
@@ -236,3 +237,39 @@ def test_a_model_that_cannot_stream_says_why(run: Run, folder: Path) -> None:
     status, out, err = run("--stream", folder / "audio/a.wav")
     assert (status, out) == (2, "")
     assert err.startswith("transcribe.py: this model cannot stream: ") and err.count("\n") == 1
+
+
+def test_words_that_nobody_said_count(run: Run, asr: Recognizer, folder: Path) -> None:
+    heard = text_of(asr, folder / "audio/a.wav")
+    lines = [{"audio_filepath": "audio/a.wav", "text": text} for text in (heard, "")]
+    (folder / "r.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    _, _, err = run(f"--manifest={folder / 'r.jsonl'}", f"--output={folder / 'out.jsonl'}")
+    count = len(heard.split())
+    assert f"WER 100.00% ({count} errors in {count} words of 2 references)" in err
+
+
+def test_output_that_is_no_file(run: Run, folder: Path, tmp_path: Path) -> None:
+    status, _, err = run(folder / "audio/a.wav", f"--output={folder / 'audio'}")
+    assert status == 2 and err == f"transcribe.py: {folder / 'audio'}: is a folder; --output is a file\n"
+    (tmp_path / "target.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("target.txt")
+    run(folder / "audio/a.wav", f"--output={tmp_path / 'link.txt'}")
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "target.txt").read_text() != "old"
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True)
+    run(folder / "audio/a.wav", f"--output={tmp_path / 'pipe'}")
+    assert reader.communicate()[0] == (tmp_path / "target.txt").read_text()
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_what_was_done_before_a_stop_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out.txt"
+    output.write_text("old")
+    with pytest.raises(KeyboardInterrupt), open_output(output) as put:
+        put("one\n")
+        raise KeyboardInterrupt
+    with pytest.raises(SystemExit), open_output(tmp_path / "nothing.txt"):
+        sys.exit(143)
+    assert output.read_text() == "old" and (tmp_path / "out.txt.part").read_text() == "one\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.txt", "out.txt.part"]
+    assert "out.txt.part" in capsys.readouterr().err

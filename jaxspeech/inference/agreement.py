@@ -11,20 +11,27 @@ from jaxspeech.inference.hypothesis import Hypothesis
 CLOSE_SECONDS = 0.2
 
 
-def start_errors(hypothesis: Hypothesis, segments: Sequence[Mapping[str, Any]]) -> list[float]:
+def start_errors(hypothesis: Hypothesis, segments: Any) -> list[float]:
     """Seconds from each given segment's start to that of its first word; nothing where the texts are not the same.
 
     Args:
       hypothesis: of the whole text, with words.
-      segments: {"start", "text", ...} of each, in order, as a manifest's line may have them.
+      segments: a manifest line's field of that name, {"start", "text", ...} of each, in order.
     """
-    words = [word for segment in segments for word in str(segment["text"]).split()]
+    if not isinstance(segments, Sequence) or not all(
+        isinstance(segment, Mapping)
+        and isinstance(segment.get("text"), str)
+        and isinstance(segment.get("start"), int | float)
+        for segment in segments
+    ):
+        return []  # another field of that name
+    words = [word for segment in segments for word in segment["text"].split()]
     if hypothesis.words is None or [word for span in hypothesis.words for word in span.text.split()] != words:
         return []
     # A word of the hypothesis may hold several of the text: a dash stays with the word before it.
     places = accumulate((len(span.text.split()) for span in hypothesis.words), initial=0)
     starts = {place: span.start for place, span in zip(places, hypothesis.words, strict=False)}
-    firsts = accumulate((len(str(segment["text"]).split()) for segment in segments), initial=0)
+    firsts = accumulate((len(segment["text"].split()) for segment in segments), initial=0)
     given = {first: float(segment["start"]) for first, segment in zip(firsts, segments, strict=False)}
     return [starts[first] - start for first, start in given.items() if first in starts]
 

@@ -121,7 +121,7 @@ class Aligner:
                 f"{recording.source}: the text's {len(spelling.ids)} tokens do not fit into {heard.duration:.1f} s of "
                 f"audio ({len(log_probs)} frames); is it the right text?"
             )
-        times = (found.starts, found.ends, found.confidence)
+        times = (found.starts, np.minimum(found.ends, heard.duration / self._task.frame_seconds), found.confidence)
         seconds: dict[str, Any] = {"frame_seconds": self._task.frame_seconds, "offset": recording.offset}
         words = word_times(spelling.words, *times, **seconds)
         if len(spelling.lines) > 1:

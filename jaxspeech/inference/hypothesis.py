@@ -70,7 +70,8 @@ class Hypothesis(NamedTuple):
         )
         if not timestamps:
             return said
-        times = (starts, ends, confidence)
+        # A token's last frame may reach beyond the audio, a TDT's duration far beyond.
+        times = (starts, np.minimum(ends, self.duration / frame_seconds), confidence)
         seconds: dict[str, Any] = {"frame_seconds": frame_seconds, "offset": offset}
         words = word_times(tokenizer.word_spans(list(ids)), *times, **seconds)
         chars = token_times([tokenizer.pieces[i] for i in ids], *times, **seconds)

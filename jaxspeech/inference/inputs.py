@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from jaxspeech.audio.convert import Channel, to_samples
 from jaxspeech.audio.read import read
-from jaxspeech.audio.resample import resample
+from jaxspeech.audio.resample import check_rate, resample
 from jaxspeech.errors import AudioError, ManifestError, SpeechError
 
 # What is looked for in a folder; a file given by its own name may be called anything.
@@ -92,7 +92,9 @@ def _find(inputs: Any, names: Iterator[str]) -> Iterator[Recording]:
         yield inputs
     elif isinstance(inputs, str | os.PathLike):
         path = Path(inputs)
-        if path.is_dir():
+        if not os.fspath(inputs):
+            yield Recording("", problem="an empty name is no recording")
+        elif os.path.isdir(path):
             yield from _read_folder(path)
         elif path.suffix.lower() in MANIFEST_SUFFIXES:
             yield from read_manifest(path)
@@ -123,7 +125,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Iterator[Recording]:
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             found = False
             for number, line in enumerate(lines, 1):
                 if line.strip():
@@ -185,6 +187,6 @@ def read_recording(
             )
             return samples
         samples = to_samples(recording.audio, channel=channel, name=recording.source)
-        return resample(samples, array_rate or sample_rate, sample_rate)
+        return resample(samples, sample_rate if array_rate is None else check_rate(array_rate), sample_rate)
     except SpeechError as error:
         return error

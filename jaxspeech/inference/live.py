@@ -59,7 +59,7 @@ def transcribe_live(
         if isinstance(samples, SpeechError):
             yield Hypothesis("", 0.0, (), 0.0, 0.0, recording.source, error=str(samples))
             continue
-        rate = (pipe_rate if piped else None) or streams.form.sample_rate
+        rate = pipe_rate if piped and pipe_rate is not None else streams.form.sample_rate
         blocks = pcm_blocks(sys.stdin.buffer, rate) if samples is None else paced_blocks(samples, rate, wait=realtime)
         stream = streams.open(recording.source, sample_rate=rate)
         for block in blocks:

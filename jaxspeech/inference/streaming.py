@@ -17,6 +17,7 @@ import soxr
 from jaxtyping import Bool
 
 from jaxspeech.audio.convert import to_samples
+from jaxspeech.audio.resample import check_rate
 from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.tasks.streaming import NewTokens, Streaming, StreamState, rows_where
@@ -88,7 +89,7 @@ class Stream:
         self._num_samples = 0
         self._ended = False
         model_rate = streams.form.sample_rate
-        rate = sample_rate or model_rate
+        rate = model_rate if sample_rate is None else check_rate(sample_rate)
         self._resampler = soxr.ResampleStream(rate, model_rate, 1, dtype="float32") if rate != model_rate else None
         self._ids: list[int] = []
         self._starts: list[int] = []
@@ -101,7 +102,10 @@ class Stream:
         Args:
           samples: [S], any number of them: floats in [-1, 1] or integers.
         """
-        self.push(samples)
+        self.push(samples)  # at once, even where nobody asks for the hypotheses
+        return self._steps()
+
+    def _steps(self) -> Iterator[Hypothesis]:
         while self.ready:
             self._streams.step()
             yield self.hypothesis
@@ -177,7 +181,7 @@ class Stream:
             duration=self._seconds if self.done else min(heard, self._seconds),
             score=self.hypothesis.score + float(tokens.score[row]),
         )
-        if tokens.num_tokens[row]:
+        if tokens.num_tokens[row] or self.done:
             times = self._starts, self._ends, self._confidence
             said = said.with_tokens(
                 tokenizer, self._ids, *times, frame_seconds=form.frame_seconds, timestamps=timestamps

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.inference.formats import to_ctm, to_jsonl, to_srt, to_text, to_vtt
@@ -139,14 +141,35 @@ def subtitle_paths(sources: Sequence[str], folder: Path, suffix: str) -> dict[st
 
 @contextlib.contextmanager
 def open_output(path: str | Path | None) -> Iterator[Put]:
-    """A function that writes text to a file, which appears under its name when it is complete; to stdout for None."""
+    """A function that writes text to a file, which appears under its name when it is complete; to stdout for None.
+
+    Where the process is stopped, what was written so far stays as the file's name and ".part".
+    """
     if path is None:
-        yield lambda text: print(text, end="", flush=True)
+        yield _onto(None)
         return
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # a link stays one
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; --output is a file")
+    if path.exists() and not path.is_file():  # a pipe or a device cannot be replaced
+        with path.open("w", encoding="utf-8", errors="surrogateescape") as stream:
+            yield _onto(stream)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         part = Path(folder, path.name)
-        with part.open("w", encoding="utf-8") as stream:
-            yield lambda text: print(text, end="", flush=True, file=stream)
+        try:
+            with part.open("w", encoding="utf-8", errors="surrogateescape") as stream:
+                yield _onto(stream)
+        except (KeyboardInterrupt, SystemExit):
+            if part.stat().st_size:
+                kept = path.with_name(f"{path.name}.part")
+                os.replace(part, kept)
+                print(f"stopped: what was done so far is in {kept}", file=sys.stderr)
+            raise
         os.replace(part, path)
+
+
+def _onto(stream: TextIO | None) -> Put:
+    """Writes at once to a stream; to stdout for None."""
+    return lambda text: print(text, end="", flush=True, file=stream)

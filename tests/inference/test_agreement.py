@@ -22,3 +22,8 @@ def test_summary() -> None:
         "segment starts are 0.10 s (median) and 0.42 s (90%) from 3 given ones, 67% within 0.2 s, "
         "median difference +0.00 s"
     )
+
+
+@pytest.mark.parametrize("segments", [[{"start": 0.0, "end": 0.5}], ["a"], "abc", 5, [{"text": "a", "start": None}]])
+def test_another_field_of_that_name_is_left_alone(segments) -> None:
+    assert start_errors(Hypothesis("a", 0.0, (), 0.0, 1.0, "x", words=()), segments) == []

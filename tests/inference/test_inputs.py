@@ -1,6 +1,9 @@
 """What counts as an input, in which order, and what is wrong with it."""
 
 import json
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +100,29 @@ def test_arrays_of_any_kind() -> None:
     np.testing.assert_array_equal(read(np.stack([integers, 0 * integers], 1), channel=1), np.zeros(100))
     assert len(read(np.zeros(8000, np.float32), rate=8000)) == RATE
     assert isinstance(read(np.full(10, np.nan)), AudioError)
+
+
+def test_an_empty_name_is_not_the_current_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    [recording] = find_recordings("")
+    assert recording.problem == "an empty name is no recording"
+    assert len(list(find_recordings("."))) == 3
+
+
+def test_a_byte_order_mark_costs_no_line(folder: Path) -> None:
+    (folder / "m.jsonl").write_text('{"audio_filepath": "b.wav"}\n', encoding="utf-8-sig")
+    [recording] = find_recordings(folder / "m.jsonl")
+    assert not recording.problem and recording.source == str(folder / "b.wav")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="APFS has no names that are not UTF-8")
+def test_a_name_need_not_be_text(folder: Path) -> None:
+    odd = os.fsencode(folder) + b"/caf\xe9.wav"
+    shutil.copy(folder / "b.wav", odd)
+    [recording] = find_recordings(os.fsdecode(odd))
+    assert len(read_recording(recording, sample_rate=RATE)) == RATE
+
+
+def test_a_name_longer_than_any_file_has(folder: Path) -> None:
+    [recording] = find_recordings(str(folder / ("x" * 300)))
+    assert "no such file" in str(read_recording(recording, sample_rate=RATE))

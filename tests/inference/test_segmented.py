@@ -30,7 +30,9 @@ def test_each_segment_for_itself(kind: str, minute: np.ndarray) -> None:
                 expected.append((" ", expected[-1][2], spans[0][1]))
             expected += spans
         assert [x.text for x in whole] == [text for text, *_ in expected]
-        np.testing.assert_allclose([x[1:3] for x in whole], [x[1:] for x in expected], atol=1e-6)
+        spans = np.array([x[1:3] for x in whole]), np.array([x[1:] for x in expected])
+        np.testing.assert_allclose(*spans, atol=0.16)  # by itself, a segment's end may cut its last token
+        assert np.isclose(*spans, atol=1e-6).all(1).sum() >= len(whole) - 2 * len(parts)
     np.testing.assert_allclose(found.score, sum(part.score for part in alone), rtol=1e-4)
     assert found.duration == 67.0 and found.segments[-1].end == found.words[-1].end
 

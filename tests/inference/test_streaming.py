@@ -9,6 +9,7 @@ import pytest
 from jaxspeech.archive import Archive
 from jaxspeech.configuration import build
 from jaxspeech.errors import AudioError, ConfigError
+from jaxspeech.inference.inputs import Recording, read_recording
 from jaxspeech.recognizer import Recognizer
 from jaxspeech.tasks.streaming import what_prevents
 from jaxspeech.types import Batch, Variables
@@ -232,3 +233,20 @@ def test_a_model_for_whole_recordings_says_all_that_is_in_the_way():
     assert (
         "LSTM" in what_prevents(build(model | {"encoder": lstm, "decoder": {"name": "ctc", "vocab_size": 4}}).model)[0]
     )
+
+
+def test_what_is_fed_is_heard_even_where_nobody_asks_for_the_hypotheses():
+    audio = speech(0, 2.0)
+    streams = [recognizer("ctc").stream(look_ahead=2) for _ in range(2)]
+    for part in np.split(audio, [4000, 9000]):
+        streams[0].feed(part)
+        list(streams[1].feed(part))
+    assert streams[0].finish() == streams[1].finish()
+
+
+@pytest.mark.parametrize("sample_rate", [0, -8000])
+def test_a_rate_is_positive(sample_rate):
+    with pytest.raises(AudioError, match="a number of samples a second"):
+        recognizer("ctc").stream(look_ahead=2, sample_rate=sample_rate)
+    recording = Recording("x", np.zeros(100, np.float32))
+    assert "samples a second" in str(read_recording(recording, sample_rate=16000, array_rate=sample_rate))
