@@ -8,10 +8,10 @@ digits that eSpeak NG speaks (jaxspeech/data/spoken_digits.py; extra "quickstart
 empty.
 
 Time on two cores: 12.7 minutes. Score: 1.2 % WER on dev, 250 digits by speakers heard in training. A speaker left out
-of training, all of theirs (4500 steps): george 12.2 %, jackson 12.2 %, lucas 9.8 %, theo 7.0 %, yweweler 10.0 %; 10.2
-% on average. Without eSpeak's voices it was 28 to 33 % for george and 11 to 13 % for lucas (3000 to 5000 steps), and
-dev came to 0.4 %. Many of the errors are "six" and "three" heard as "eight": what tells them apart is faint in some
-recordings, or cut off.
+of training, all of theirs, one seed: george 10.4 %, jackson 7.8 %, lucas 10.0 %, yweweler 11.8 %; theo, with 4500 steps
+instead of 8000, 7.0 %; 9.4 % on average. Without eSpeak's voices it was 28 to 33 % for george and 11 to 13 % for lucas
+(3000 to 5000 steps), and dev came to 0.4 %. Many of the errors are "six" and "three" heard as "eight": what tells them
+apart is faint in some recordings, or cut off.
 
 The model works at the recordings' own 8 kHz. With five speakers the danger is learning their voices and microphones by
 heart: hence the other voices, the wide range of speeds (which shift pitch and formants, as another vocal tract does),
