@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
+from jaxspeech.inference.timed_tokens import TimedTokens
+from jaxspeech.search.timestamps import TimedText
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -40,39 +41,11 @@ class Hypothesis(NamedTuple):
     note: str | None = None
     error: str | None = None
 
-    def with_tokens(
-        self,
-        tokenizer: Tokenizer,
-        ids: Sequence[int],
-        starts: Any,
-        ends: Any,
-        confidence: Any,
-        *,
-        frame_seconds: float,
-        timestamps: bool,
-        offset: float = 0.0,
-    ) -> "Hypothesis":
-        """The same, saying what these tokens spell and, with `timestamps`, when.
+    def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
+        """The same, saying what these tokens spell; `confidence` is that of each."""
+        sure = float(np.mean(confidence)) if len(ids) else 0.0
+        return self._replace(text=tokenizer.decode(list(ids)), tokens=tuple(ids), confidence=sure)
 
-        Args:
-          tokenizer: of the ids.
-          ids: of one recording, as many as there are.
-          starts, ends: first frame of each token, and the frame behind its last.
-          confidence: of each token.
-          frame_seconds: seconds of audio for one frame.
-          timestamps: fill words, segments and chars.
-          offset: of the first frame, in seconds.
-        """
-        said = self._replace(
-            text=tokenizer.decode(list(ids)),
-            tokens=tuple(ids),
-            confidence=float(np.mean(confidence)) if len(ids) else 0.0,
-        )
-        if not timestamps:
-            return said
-        # A token's last frame may reach beyond the audio, a TDT's duration far beyond.
-        times = (starts, np.minimum(ends, self.duration / frame_seconds), confidence)
-        seconds: dict[str, Any] = {"frame_seconds": frame_seconds, "offset": offset}
-        words = word_times(tokenizer.word_spans(list(ids)), *times, **seconds)
-        chars = token_times([tokenizer.pieces[i] for i in ids], *times, **seconds)
-        return said._replace(words=tuple(words), segments=tuple(segment_times(words)), chars=tuple(chars))
+    def with_times(self, timed: TimedTokens) -> "Hypothesis":
+        """The same with words, segments and chars."""
+        return self._replace(words=tuple(timed.words), segments=tuple(timed.segments), chars=tuple(timed.chars))

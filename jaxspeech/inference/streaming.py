@@ -20,6 +20,7 @@ from jaxspeech.audio.convert import to_samples
 from jaxspeech.audio.resample import check_rate
 from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.tasks.streaming import NewTokens, Streaming, StreamState, rows_where
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -81,7 +82,15 @@ class Stream:
       hypothesis: what was said so far; its times count from the stream's beginning.
     """
 
-    def __init__(self, streams: "Streams", row: int, hypothesis: Hypothesis, lead_in: int, sample_rate: int | None):
+    def __init__(
+        self,
+        streams: "Streams",
+        row: int,
+        hypothesis: Hypothesis,
+        lead_in: int,
+        sample_rate: int | None,
+        timed: TimedTokens | None,
+    ):
         self.hypothesis = hypothesis
         self.row = row
         self._streams = streams
@@ -91,6 +100,7 @@ class Stream:
         model_rate = streams.form.sample_rate
         rate = model_rate if sample_rate is None else check_rate(sample_rate)
         self._resampler = soxr.ResampleStream(rate, model_rate, 1, dtype="float32") if rate != model_rate else None
+        self._timed = timed
         self._ids: list[int] = []
         self._starts: list[int] = []
         self._ends: list[int] = []
@@ -168,7 +178,7 @@ class Stream:
         samples, self._pending = self._pending[:size], self._pending[size:]
         return samples
 
-    def extend(self, found: NewTokens, row: int, *, tokenizer: Tokenizer, timestamps: bool) -> None:
+    def extend(self, found: NewTokens, row: int, *, tokenizer: Tokenizer) -> None:
         """Adds what a step has found."""
         tokens, form = found.tokens, self._streams.form
         kept, real = len(self._ids) - int(found.again[row]), slice(int(tokens.num_tokens[row]))
@@ -181,11 +191,12 @@ class Stream:
             duration=self._seconds if self.done else min(heard, self._seconds),
             score=self.hypothesis.score + float(tokens.score[row]),
         )
-        if tokens.num_tokens[row] or self.done:
+        if tokens.num_tokens[row]:
+            said = said.with_tokens(tokenizer, self._ids, self._confidence)
+        if self._timed is not None and (tokens.num_tokens[row] or self.done):
             times = self._starts, self._ends, self._confidence
-            said = said.with_tokens(
-                tokenizer, self._ids, *times, frame_seconds=form.frame_seconds, timestamps=timestamps
-            )
+            self._timed.update(self._ids, *times, duration=said.duration, kept=kept)
+            said = said.with_times(self._timed)
         self.hypothesis = said
 
 
@@ -230,7 +241,8 @@ class Streams:
         self._state = self._programs.renew(self._state, self._first_search, rows)
         spans = () if self._timestamps else None
         said = Hypothesis("", 0.0, (), 0.0, 0.0, name, words=spans, segments=spans, chars=spans)
-        self._open[row] = Stream(self, row, said, self.form.lead_in, sample_rate)
+        timed = TimedTokens(self._tokenizer, frame_seconds=self.form.frame_seconds) if self._timestamps else None
+        self._open[row] = Stream(self, row, said, self.form.lead_in, sample_rate, timed)
         return self._open[row]
 
     def step(self) -> list[Stream]:
@@ -246,7 +258,7 @@ class Streams:
         found, self._state = self._programs.step(self._variables, self._state, samples, counts)
         found = jax.device_get(found)
         for stream in ready:
-            stream.extend(found, stream.row, tokenizer=self._tokenizer, timestamps=self._timestamps)
+            stream.extend(found, stream.row, tokenizer=self._tokenizer)
             self.forget_if_done(stream)
         return ready
 

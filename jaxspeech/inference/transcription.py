@@ -19,6 +19,7 @@ from jaxspeech.inference.inputs import Recording, find_recordings
 from jaxspeech.inference.programs import Prediction, Programs
 from jaxspeech.inference.read_ahead import Window, read_windows
 from jaxspeech.inference.segmented import Segmented
+from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -176,16 +177,13 @@ class Transcriber:
 
         tokens = prediction.tokens
         real = slice(int(tokens.num_tokens[row]))
-        hypothesis = hypothesis._replace(score=float(tokens.score[row])).with_tokens(
-            self._tokenizer,
-            tokens.ids[row, real].tolist(),
-            tokens.starts[row, real],
-            tokens.ends[row, real],
-            tokens.confidence[row, real],
-            frame_seconds=self._task.frame_seconds,
-            timestamps=wanted.timestamps,
-            offset=recording.offset,
-        )
+        ids, confidence = tokens.ids[row, real].tolist(), tokens.confidence[row, real]
+        hypothesis = hypothesis._replace(score=float(tokens.score[row])).with_tokens(self._tokenizer, ids, confidence)
+        if wanted.timestamps:
+            timed = TimedTokens(self._tokenizer, frame_seconds=self._task.frame_seconds, offset=recording.offset)
+            times = tokens.starts[row, real], tokens.ends[row, real], confidence
+            timed.update(ids, *times, duration=hypothesis.duration)
+            hypothesis = hypothesis.with_times(timed)
         if prediction.log_probs is not None and prediction.num_frames is not None:
             hypothesis = hypothesis._replace(log_probs=prediction.log_probs[row, : prediction.num_frames[row]].copy())
         return hypothesis

@@ -61,19 +61,26 @@ def word_times(
     ]
 
 
+def sentences(
+    words: Sequence[TimedText], *, punctuation: str = ".?!", max_gap_seconds: float | None = PAUSE_SECONDS
+) -> list[list[TimedText]]:
+    """Words up to one that ends with `punctuation`, or that a silence over `max_gap_seconds` follows."""
+    found: list[list[TimedText]] = []
+    unfinished = False
+    for word in words:
+        gap = word.start - found[-1][-1].end if found else 0.0
+        if not unfinished or (max_gap_seconds is not None and gap > max_gap_seconds):
+            found.append([])
+        found[-1].append(word)
+        unfinished = not word.text.rstrip(CLOSING).endswith(tuple(punctuation))
+    return found
+
+
 def segment_times(
     words: Sequence[TimedText], *, punctuation: str = ".?!", max_gap_seconds: float | None = PAUSE_SECONDS
 ) -> list[TimedText]:
-    """Sentences: words up to one that ends with `punctuation`, or that a silence over `max_gap_seconds` follows."""
-    segments: list[list[TimedText]] = []
-    open_segment = False
-    for word in words:
-        gap = word.start - segments[-1][-1].end if segments else 0.0
-        if not open_segment or (max_gap_seconds is not None and gap > max_gap_seconds):
-            segments.append([])
-        segments[-1].append(word)
-        open_segment = not word.text.rstrip(CLOSING).endswith(tuple(punctuation))
-    return [merge(segment) for segment in segments]
+    """The sentences, each as one stretch of text."""
+    return [merge(part) for part in sentences(words, punctuation=punctuation, max_gap_seconds=max_gap_seconds)]
 
 
 def merge(words: Sequence[TimedText]) -> TimedText:

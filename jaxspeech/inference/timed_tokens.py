@@ -1,0 +1,69 @@
+"""When each token, word and sentence of one recording was said, also while it is still going on."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from jaxspeech.search.timestamps import TimedText, merge, sentences, token_times, word_times
+from jaxspeech.text.tokenizer import Tokenizer
+
+
+class TimedTokens:
+    """Tokens that come bit by bit, and the words and sentences that they make.
+
+    What can no longer change is not derived again: an update costs the new tokens and the last sentence, however long
+    the recording is.
+
+    Args:
+      tokenizer: of the ids.
+      frame_seconds: seconds of audio for one frame.
+      offset: of the first frame, in seconds.
+
+    Attributes:
+      chars, words, segments: each token, word and sentence so far.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, frame_seconds: float, offset: float = 0.0):
+        self.chars: list[TimedText] = []
+        self.words: list[TimedText] = []
+        self.segments: list[TimedText] = []
+        self._tokenizer = tokenizer
+        self._seconds: dict[str, Any] = {"frame_seconds": frame_seconds, "offset": offset}
+        self._word_starts: list[int] = []  # first token of each word
+        self._segment_starts: list[int] = []  # first word of each sentence
+        self._uncut = 0  # as many of the first tokens end within the audio of the last update
+
+    def update(
+        self, ids: Sequence[int], starts: Any, ends: Any, confidence: Any, *, duration: float, kept: int = 0
+    ) -> None:
+        """Takes all tokens so far.
+
+        Args:
+          ids: of the tokens.
+          starts, ends: first frame of each, and the frame behind its last.
+          confidence: of each.
+          duration: of the audio so far, in seconds: nothing ends later.
+          kept: as many of the first tokens are those of the last update.
+        """
+        kept = min(kept, self._uncut)
+        # The last word that stays may be longer now, and so may its sentence.
+        word = max(bisect_left(self._word_starts, kept) - 1, 0)
+        token = self._word_starts[word] if self._word_starts and self._word_starts[word] < kept else 0
+        segment = max(bisect_right(self._segment_starts, word) - 1, 0)
+        first = self._segment_starts[segment] if word else 0
+
+        # A token's last frame may reach beyond the audio, a TDT's duration far beyond.
+        heard = duration / self._seconds["frame_seconds"]
+        times = (starts[token:], np.minimum(ends[token:], heard), confidence[token:])
+        cut = np.flatnonzero(np.asarray(ends[token:]) > heard)
+        self._uncut = token + int(cut[0]) if len(cut) else len(ids)
+        spans = self._tokenizer.word_spans(list(ids[token:]))
+        self.chars[token:] = token_times([self._tokenizer.pieces[i] for i in ids[token:]], *times, **self._seconds)
+        self.words[word:] = word_times(spans, *times, **self._seconds)
+        self._word_starts[word:] = [token + start for _, start, _ in spans]
+        parts = sentences(self.words[first:])
+        self.segments[segment:] = map(merge, parts)
+        self._segment_starts[segment:] = list(accumulate(map(len, parts), initial=first))[:-1]
