@@ -9,8 +9,9 @@ running statistics, in float64.
 
 import argparse
 import json
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,15 @@ import numpy as np
 
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.command import run
+from jaxspeech.configuration import with_defaults
 from jaxspeech.errors import ArchiveError
 from jaxspeech.loading import read_model
 from jaxspeech.text.tokenizer import read_tokenizer
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.lora import LORA, Lora
+
+# Fields of a model that only its training, or how it is computed, depends on.
+TRAINING_ONLY = re.compile("dropout|stochastic_depth|context_weights|weight_init|dither|dtype|scan_layers|remat")
 
 
 def average(models: Iterable[tuple[str, Archive]]) -> Archive:
@@ -42,6 +47,8 @@ def average(models: Iterable[tuple[str, Archive]]) -> Archive:
             continue
         if archive.tokenizer.pieces != first.tokenizer.pieces:
             raise ArchiveError(f"{name} has another vocabulary than {names[0]}: no mean of the two makes sense")
+        for field, (ours, theirs) in sorted(differences(first.model, archive.model).items()):
+            raise ArchiveError(f"{field} is {ours} in {names[0]} and {theirs} in {name}: no mean of these")
         for path in sorted({*mean, *leaves}):
             shapes = [tree[path].shape if path in tree else "missing" for tree in (mean, leaves)]
             if shapes[0] != shapes[1]:
@@ -55,6 +62,15 @@ def average(models: Iterable[tuple[str, Archive]]) -> Archive:
     return first._replace(variables=variables, metadata={"average_of": names})
 
 
+def differences(model: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The fields that give the same weights another meaning, of the two models."""
+    parts = [{part: with_defaults(x)[part] for part in ("features", "encoder", "decoder")} for x in (model, other)]
+    ours, theirs = ({f"{part}.{field}": x for part in parts for field, x in parts[part].items()} for parts in parts)
+    named = {field for field in ours.keys() | theirs.keys() if not TRAINING_ONLY.search(field)}
+    pairs = {field: (ours.get(field), theirs.get(field)) for field in named}
+    return {field: pair for field, pair in pairs.items() if pair[0] != pair[1]}
+
+
 def checkpoints_of(workdir: Path) -> Iterator[tuple[str, Archive]]:
     """The models in a run's checkpoints, as the run saves them: its moving averages where it has such, LoRA merged.
 
@@ -63,7 +79,7 @@ def checkpoints_of(workdir: Path) -> Iterator[tuple[str, Archive]]:
     """
     folder = workdir / "checkpoints"
     settings = json.loads((workdir / "config.json").read_text())
-    tokenizer, checkpoints = read_tokenizer(workdir / "tokenizer"), Checkpoints(folder)
+    tokenizer, checkpoints = read_tokenizer(workdir / "tokenizer"), Checkpoints(folder, only_read=True)
     for step in checkpoints.steps:
         state = checkpoints.read(step)
         variables = state["variables"]

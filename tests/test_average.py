@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import traverse_util
 
 from jaxspeech.archive import load_archive, save_archive
 from jaxspeech.average import main
@@ -29,8 +30,15 @@ def save(archive, path):
     return str(path)
 
 
+def without_first_array(archive):
+    path, *_ = traverse_util.flatten_dict(archive.variables)
+    arrays = traverse_util.flatten_dict(archive.variables)
+    del arrays[path]
+    return archive._replace(variables=traverse_util.unflatten_dict(arrays))
+
+
 def test_archives(tmp_path):
-    archives = [tiny(seed) for seed in range(3)]
+    archives = [tiny(seed, dropout=seed / 10) for seed in range(3)]
     paths = [save(archive, tmp_path / f"{i}.jaxspeech") for i, archive in enumerate(archives)]
     assert main([*paths, f"--output={tmp_path / 'mean.jaxspeech'}"]) == 0
     mean = load_archive(tmp_path / "mean.jaxspeech")
@@ -67,7 +75,9 @@ def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path, capsys):
     ("other", "message"),
     [
         (lambda: tiny(tokenizer=CharTokenizer("abcd")), "another vocabulary"),
-        (lambda: tiny(conv_kernel=5), "convolution/depthwise/kernel is (1, 9, 16) in"),
+        (lambda: tiny(conv_kernel=5), "encoder.conv_kernel is 9 in"),
+        (lambda: tiny(attention_context=(8, 8)), "encoder.attention_context is (-1, -1) in"),
+        (lambda: without_first_array(tiny()), "norm/mean is (1, 16) in"),
     ],
 )
 def test_what_has_no_mean_is_one_line(tmp_path, capsys, other, message):

@@ -38,7 +38,7 @@ ALLOWED = {
     "changes": BASE | {"archive", "configuration", "tasks", "text"},
     "recognizer": BASE
     | {"archive", "cache", "changes", "configuration", "interop", "inference", "tasks", "text", "audio"},
-    "average": BASE | {"archive", "loading", "text", "training"},
+    "average": BASE | {"archive", "configuration", "loading", "text", "training"},
     "takeover": BASE | {"archive", "changes", "tasks", "text", "training"},
     "align": BASE | {"inference", "loading"},
     "loading": BASE | {"archive", "configuration", "hub", "interop", "recognizer", "tasks"},

@@ -49,10 +49,17 @@ class Checkpoints:
       keep_last: how many of the last ones stay.
       keep_best: how many of those with the lowest scores stay besides.
       report: told of what is set aside.
+      only_read: leave the folder as it is, where a run may be writing.
     """
 
     def __init__(
-        self, folder: str | Path, *, keep_last: int = 2, keep_best: int = 1, report: Callable[[str], Any] = print
+        self,
+        folder: str | Path,
+        *,
+        keep_last: int = 2,
+        keep_best: int = 1,
+        report: Callable[[str], Any] = print,
+        only_read: bool = False,
     ):
         self.folder = Path(folder).resolve()
         self._report = report
@@ -61,7 +68,7 @@ class Checkpoints:
         self._keep = _Keep(keep_last, keep_best, self._read_scores())
         with self._one_line("keep checkpoints"):
             # What a killed process left half written. Orbax could remove it too, but in a thread that outlives us.
-            for half in self.folder.glob("*.orbax-checkpoint-tmp") if is_leader() else ():
+            for half in self.folder.glob("*.orbax-checkpoint-tmp") if is_leader() and not only_read else ():
                 shutil.rmtree(half)
             policy: Any = self._keep
             self._checkpointer = ocp.training.Checkpointer(str(self.folder), preservation_policy=policy)

@@ -126,6 +126,7 @@ def test_a_half_written_checkpoint_is_not_picked_up(tmp_path):
     half = tmp_path / "2.orbax-checkpoint-tmp" / "state.orbax-checkpoint-tmp"
     half.mkdir(parents=True)
     shutil.copy(tmp_path / "1" / "state" / "_METADATA", half)
+    assert Checkpoints(tmp_path, only_read=True).steps == [1] and half.exists()  # perhaps it is still being written
     again = Checkpoints(tmp_path)
     assert again.latest == 1 and os.listdir(tmp_path) == ["1"]
 
