@@ -89,6 +89,11 @@ def save_archive(
       ArchiveError: the file cannot be written.
     """
     path = Path(os.path.realpath(path))  # a link stays one
+    if path.suffix == ".nemo":
+        raise ArchiveError(
+            f"{path}: this writes our archives (.jaxspeech); NeMo's are written by Recognizer.export_nemo and "
+            "python -m jaxspeech.interop.nemo"
+        )
     small = {"config.json": _to_json({"model": model, "tokenizer": tokenizer.config()})}
     small |= {f"tokenizer/{name}": content for name, content in tokenizer.files().items()}
     try:

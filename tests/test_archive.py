@@ -141,6 +141,17 @@ def test_a_place_that_cannot_be_written(tmp_path, variables):
         save_archive(tmp_path / "file" / "model", model={}, tokenizer=TOKENIZER, variables=variables)
 
 
+def test_a_name_of_nemos_says_what_writes_those(tmp_path, variables):
+    with pytest.raises(ArchiveError, match=r"x\.nemo: this writes our archives .*export_nemo"):
+        save_archive(
+            tmp_path / "x.nemo",
+            model={},
+            tokenizer=build_tokenizer({"type": "char", "characters": ["a"]}, {}),
+            variables=variables,
+        )
+    assert not list(tmp_path.iterdir())
+
+
 def test_missing_and_foreign_files(tmp_path):
     with pytest.raises(ArchiveError, match="no such file"):
         load_archive(tmp_path / "none.jaxspeech")

@@ -12,11 +12,13 @@ import pytest
 import yaml
 
 from jaxspeech.archive import load_archive, save_archive
+from jaxspeech.configuration import build
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo import load_nemo, save_nemo, write
 from jaxspeech.interop.nemo.__main__ import main
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
+from jaxspeech.interop.nemo.weights.derived import check_frontend, frontend_tensors
 from jaxspeech.recognizer import Recognizer
 from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.wordpiece import WordPieceTokenizer
@@ -150,6 +152,22 @@ def test_what_the_peer_derives(tmp_path):
     assert tensors["preprocessor.featurizer.fb"].shape == (1, 16, 513)
     saved(tmp_path / "z.nemo", archive._replace(metadata={"nemo_derived": {"preprocessor.featurizer.fb": "#"}}))
     assert tensors_of(tmp_path / "z.nemo").keys() == tensors.keys()
+
+
+def test_other_filters_than_the_configuration_makes_are_told(tmp_path, monkeypatch):
+    """The peer would compute with them."""
+    archive = random_archive(CTC, CHARACTERS)
+    frontend = build(archive.model).model.frontend
+    [_, (name, filters)] = frontend_tensors(frontend, {})
+    check_frontend(frontend, {name: filters.astype(ml_dtypes.bfloat16)})  # a half-precision file's
+    for other in (filters * 1.1, filters[:, ::-1], filters[:, :8], filters * np.nan):
+        with pytest.raises(ArchiveError, match=r"featurizer\.fb: not the one that its configuration"):
+            check_frontend(frontend, {name: other})
+
+    monkeypatch.setattr(write, "frontend_tensors", lambda *_: [(name, filters[:, ::-1])])
+    saved(tmp_path / "x.nemo", archive)
+    with pytest.raises(ArchiveError, match=r"x\.nemo: preprocessor\.featurizer\.fb: not the one"):
+        load_nemo(tmp_path / "x.nemo")
 
 
 def test_what_the_peer_cannot_have_is_told_at_once(tmp_path):

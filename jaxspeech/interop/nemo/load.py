@@ -17,7 +17,7 @@ from jaxspeech.interop.nemo.container import WEIGHTS, NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from jaxspeech.interop.nemo.tokenizer import read_tokenizer
 from jaxspeech.interop.nemo.weights import rows_of
-from jaxspeech.interop.nemo.weights.derived import keep
+from jaxspeech.interop.nemo.weights.derived import check_frontend, keep
 from jaxspeech.interop.nemo.weights.read import to_variables
 from jaxspeech.tasks.inference import for_inference
 
@@ -55,6 +55,8 @@ def load_nemo(
             tokenizer = read_tokenizer(file, config, model["decoder"]["vocab_size"])
             expected = expected_shapes(model)
             tensors = read_checkpoint(file.open(WEIGHTS))
+            if model["features"]["name"] == "mel":
+                check_frontend(build(model).model.frontend, tensors)
             variables = to_variables(tensors, rows_of(model), expected, dtype=dtype, place=place)
             derived = keep(tensors)
     except SpeechError as error:

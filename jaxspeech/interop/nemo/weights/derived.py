@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxspeech.errors import ArchiveError
+
 WINDOW, FILTERS = "preprocessor.featurizer.window", "preprocessor.featurizer.fb"
 COUNT = ".num_batches_tracked"
 # Which running statistic of a BatchNorm has the count beside it.
@@ -31,6 +33,21 @@ def frontend_tensors(frontend: Any, kept: Mapping[str, Any]) -> Iterator[tuple[s
     if frontend.window != "none":
         yield WINDOW, _as_kept(WINDOW, frontend.analysis_window.astype(np.float32), kept)
     yield FILTERS, _as_kept(FILTERS, frontend.filters.T[None].astype(np.float32), kept)
+
+
+def check_frontend(frontend: Any, tensors: Mapping[str, Any]) -> None:
+    """The peer computes features with the window and filters that its file holds, we with those of the configuration.
+
+    Raises:
+      ArchiveError: they are not the same, but for the rounding of a half-precision file.
+    """
+    for name, computed in frontend_tensors(frontend, {}):
+        if name in tensors:
+            stored = np.asarray(tensors[name], np.float32)
+            if stored.shape != computed.shape or not np.allclose(
+                stored, computed, rtol=1e-2, atol=1e-2 * computed.max()
+            ):
+                raise ArchiveError(f"{name}: not the one that its configuration's preprocessor makes")
 
 
 def with_counts(tensors: Iterable[tuple[str, np.ndarray]], kept: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
