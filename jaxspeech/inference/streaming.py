@@ -223,12 +223,13 @@ class Streams:
         self._first_search = jax.tree.map(jnp.copy, self._state.search)
         self._open: dict[int, Stream] = {}
 
-    def open(self, name: str = "stream", *, sample_rate: int | None = None) -> Stream:
+    def open(self, name: str = "stream", *, sample_rate: int | None = None, offset: float = 0.0) -> Stream:
         """A new stream.
 
         Args:
           name: what its hypotheses and errors call it.
           sample_rate: of its samples, in Hz; the model's by default.
+          offset: of the first sample, in seconds: what times count from.
 
         Raises:
           ConfigError: all places are taken.
@@ -241,7 +242,8 @@ class Streams:
         self._state = self._programs.renew(self._state, self._first_search, rows)
         spans = () if self._timestamps else None
         said = Hypothesis("", 0.0, (), 0.0, 0.0, name, words=spans, segments=spans, chars=spans)
-        timed = TimedTokens(self._tokenizer, frame_seconds=self.form.frame_seconds) if self._timestamps else None
+        seconds = {"frame_seconds": self.form.frame_seconds, "offset": offset}
+        timed = TimedTokens(self._tokenizer, **seconds) if self._timestamps else None
         self._open[row] = Stream(self, row, said, self.form.lead_in, sample_rate, timed)
         return self._open[row]
 

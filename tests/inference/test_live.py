@@ -1,6 +1,8 @@
 """Files and pipes as live audio, and the text that grows on the screen."""
 
 import io
+import os
+import signal
 import sys
 import time
 
@@ -46,6 +48,38 @@ def test_blocks_hold_all_samples_at_their_pace():
     np.testing.assert_array_equal(np.concatenate(list(paced_blocks(samples, 16000, wait=True))), samples)
     assert time.monotonic() - begin >= 0.3
     assert [len(block) for block in pcm_blocks(io.BytesIO(bytes(3000)), 16000)] == [640, 640, 220]
+
+
+class Microphone:
+    """Three blocks, and Ctrl-C while the fourth is waited for."""
+
+    number = 0
+
+    def read(self, size: int) -> bytes:
+        self.number += 1
+        if self.number == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)  # until it is interrupted
+            raise AssertionError("not interrupted")
+        return bytes([self.number, 0]) * (size // 2)
+
+
+@pytest.mark.parametrize("while_reading", [True, False])
+def test_ctrl_c_is_the_end_of_a_pipe_and_its_last_words_stay(while_reading):
+    heard = []
+    before = signal.getsignal(signal.SIGINT)
+    for block in pcm_blocks(Microphone(), 16000):
+        heard.append(int(block[0]))
+        if len(heard) == 3 and not while_reading:
+            os.kill(os.getpid(), signal.SIGINT)
+    assert heard == [1, 2, 3] and signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_interrupts():
+    with pytest.raises(KeyboardInterrupt):
+        for _ in pcm_blocks(io.BytesIO(bytes(9000)), 16000):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("named", [True, False])

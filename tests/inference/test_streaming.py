@@ -157,6 +157,19 @@ def assert_alike_text(growing, last) -> None:
         assert later.text.startswith(earlier.text.rstrip())
 
 
+def test_times_count_from_an_offset():
+    audio, streams = speech(0, 2.0), recognizer("ctc").streams(2, look_ahead=2, timestamps=True)
+    plain, later = (streams.open(offset=offset) for offset in (0.0, 10.0))
+    ends = []
+    for stream in (plain, later):
+        stream.push(audio)
+        stream.end()
+        while streams.step():
+            pass
+        ends.append([span.end for span in stream.hypothesis.words])
+    assert ends[0] and ends[1] == pytest.approx([10 + end for end in ends[0]])
+
+
 def test_other_rates_and_integers():
     audio = speech(1, 2.0)
     expected = recognizer("rnnt").transcribe(audio, sample_rate=8000)
