@@ -48,6 +48,7 @@ from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.loading import read_model
 from jaxspeech.report.conclusion import conclusion, devices_of, facts
 from jaxspeech.report.listen import Listener
+from jaxspeech.report.run import REPORT
 from jaxspeech.report.watch import Watch
 from jaxspeech.takeover import take_over
 from jaxspeech.tasks.task import Task
@@ -64,7 +65,7 @@ from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.memory import most_batch_seconds, tell_needs
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.parameters import choose_trainable
-from jaxspeech.training.processes import Agreement, gather, is_leader, leader_first, leave
+from jaxspeech.training.processes import Agreement, as_leader, gather, is_leader, leader_first, leave
 from jaxspeech.training.profile import Profile
 from jaxspeech.training.progress import Progress, in_minutes
 from jaxspeech.training.same_run import changed_settings, check_same_model, check_same_start
@@ -90,7 +91,10 @@ flags.DEFINE_integer("process_id", None, "Which of them this is, from 0 on.")
 # Which of the evaluated models becomes model.jaxspeech.
 CHOICES = ("best", "last")
 # What a checkpoint says beside the state: the last word error rates and their step, the best, the time so far.
-NEW_RECORD: dict[str, Any] = {"wer": {}, "evaluated": None, "best": None, "best_step": 0, "seconds": 0.0}
+NEW_RECORD: dict[str, Any] = {
+    **{"wer": {}, "evaluated": None, "best": None, "best_step": 0},
+    **{"seconds": 0.0, "totals": {}},
+}
 
 
 def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run: bool = False) -> int:
@@ -101,6 +105,9 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     for name in ("eval_every", "checkpoint_every", "log_every"):
         if config[name] < 1:
             raise ConfigError(f"{name} is {config[name]}; it is a number of steps, 1 or more")
+    for name, seed in {"seed": config.seed, "data.seed": config.data.seed}.items():
+        if seed < 0:
+            raise ConfigError(f"{name} is {seed}; it is 0 or more")
     mesh, leading = make_mesh(**config.mesh), is_leader()
     put = partial(put_batch, mesh=mesh)
 
@@ -213,7 +220,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     taken, start = None, start._replace(arrays={})  # their memory
 
     # Steps, with an evaluation and a checkpoint now and then.
-    progress = Progress(step=step, steps=config.steps, peak_flops=peak_flops(jax.devices()))
+    progress = Progress(step=step, steps=config.steps, totals=record["totals"], peak_flops=peak_flops(jax.devices()))
     batches = progress.timed(prefetch(data.train.batches(step), put))
     skips = Skips(workdir / "skipped.jsonl", limit=config.max_skipped, name=data.train.name)
     profile = Profile(workdir / "profile", steps=profile_steps, report=tqdm.write)
@@ -259,7 +266,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
                 progress.show(wer="-" if score is None else f"{score:.2%}")
             if evaluates or stopping or step % config.checkpoint_every == 0:
                 skips.look()
-                record["seconds"] = time.perf_counter() - started
+                record |= {"seconds": time.perf_counter() - started, "totals": progress.totals}
                 checkpoints.save(step, state, record=record, score=score)
             if evaluates:
                 progress.restart_clock()
@@ -270,6 +277,8 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         interrupted.signal = signal.Signals(stopping)  # perhaps another process's
         print(f"Stopped after step {step} of {config.steps}. To go on: python {shlex.join(sys.argv)}")
         return interrupted.exit_code
+    if heard is None and data.eval and not as_leader((workdir / REPORT).exists()):  # killed before it was written
+        record["wer"], heard = word_error_rates(averaged_variables(state))
     if heard is not None and leading:
         told = facts(record, step=step, millions=millions, mesh=mesh)
         watch.report(workdir, averaged_variables(state), heard, facts=told, settings=settings)

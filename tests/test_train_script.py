@@ -127,6 +127,15 @@ def test_a_finished_run_says_so_again(tones, uninterrupted):
     assert len(again) == 2 and again[-1] == out.splitlines()[-1]
 
 
+def test_a_report_that_is_missing_is_made_up_for(tones, uninterrupted):
+    """A run can be killed behind its last checkpoint and before its report."""
+    page = uninterrupted[0] / "report.html"
+    before = page.read_text()
+    page.unlink()
+    train_here(get_config(str(tones)), uninterrupted[0])
+    assert page.read_text() == before
+
+
 def test_another_model_is_not_continued(tones, uninterrupted):
     config = get_config(str(tones))
     config.model.encoder.conv_kernel = 5
@@ -221,6 +230,7 @@ def test_a_field_that_a_recipe_names_since_then_makes_no_other_model(tones):
         ("--config.data.eval.mine=x", "no field 'mine'\n"),
         ("--config.steps=many", "--config.steps=many"),
         ("--config.accumulate=0", "accumulate is 0"),
+        ("--config.data.seed=-1", "data.seed is -1"),
         ("--config.data.buckets=abc", "data.buckets is 'abc'"),
         ("--config.data.buckets=(0.5,)", "the last of [0.5] is shorter"),
         ("--config.sharding=fsdpp", 'did you mean "fsdp"'),

@@ -11,6 +11,8 @@ from jaxspeech.report.picture import png, spectrogram, with_alignment
 from jaxspeech.report.utterance import Recording, Utterance, scored, worst
 from jaxspeech.types import Variables
 
+REPORT = "report.html"
+
 
 def report_run(
     workdir: Path,
@@ -41,7 +43,7 @@ def report_run(
         found = listen(variables, data, chosen)
         recordings = {utterances[index].name: recording for index, recording in found.items()}
         evaluated.append(EvaluatedSet(name, list(utterances.values()), recordings))
-    path = workdir / "report.html"
+    path = workdir / REPORT
     write_report(path, title=str(workdir), facts=facts, history=history, sets=evaluated, settings=settings)
     return path
 

@@ -1,6 +1,7 @@
 """The optimizer that a configuration names, with a rate for each group of parameters: noise, clipping, rule, rates."""
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,6 +74,8 @@ def build_optimizer(
             raise ConfigError(f'optimizer has no "{key}"{did_you_mean(key, known)}')
     if "learning_rate" not in config:
         raise ConfigError("optimizer needs a learning_rate")
+    if not (math.isfinite(config["learning_rate"]) and config["learning_rate"] >= 0):
+        raise ConfigError(f"optimizer.learning_rate is {config['learning_rate']}; it is a number, 0 or more")
     schedule = build_schedule(
         config.pop("schedule", {"name": "constant"}), learning_rate=config.pop("learning_rate"), steps=steps
     )

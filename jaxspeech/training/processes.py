@@ -134,6 +134,11 @@ def leader_first(what: str) -> Iterator[None]:
         multihost_utils.sync_global_devices(what)
 
 
+def as_leader(holds: bool) -> bool:
+    """What holds for the leader, for all; all processes have to call it."""
+    return bool(multihost_utils.broadcast_one_to_all(np.bool_(holds)))
+
+
 def gather(tree: Any) -> Any:
     """Arrays, however they are split over devices and processes, as NumPy arrays; all processes have to call it.
 

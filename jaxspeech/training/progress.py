@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -12,19 +13,22 @@ from tqdm import tqdm
 from jaxspeech.training.flops import in_flops
 from jaxspeech.types import Batch
 
+NO_TOTALS: Mapping[str, int | float] = MappingProxyType({})
+
 
 class Progress:
     """Collects the steps' metrics without waiting for the device, and shows them.
 
     Attributes:
       speed: how fast the steps up to the last summary were, in words.
-      totals: sums over all steps so far of what can be summed: examples, infeasible, skipped, audio_seconds.
     """
 
     SUMMED = ("examples", "infeasible", "skipped", "audio_seconds")
 
-    def __init__(self, *, step: int, steps: int, peak_flops: float | None = None):
-        """`peak_flops` of all devices together, where it is known (flops.py)."""
+    def __init__(
+        self, *, step: int, steps: int, totals: Mapping[str, int | float] = NO_TOTALS, peak_flops: float | None = None
+    ):
+        """`totals` of the steps before; `peak_flops` of all devices together, where it is known (flops.py)."""
         on_terminal = sys.stderr.isatty()
         self._bar = tqdm(total=steps, initial=step, unit="step", dynamic_ncols=True, disable=not on_terminal)
         self._shown: dict[str, str] = {}
@@ -34,7 +38,7 @@ class Progress:
         self._peak_flops = peak_flops
         self._since = time.perf_counter()
         self.speed = ""
-        self.totals: dict[str, float] = dict.fromkeys(self.SUMMED, 0.0)
+        self._totals = dict.fromkeys(self.SUMMED, 0.0) | dict(totals)
 
     def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The same batches; the time in which they are waited for is counted."""
@@ -75,7 +79,7 @@ class Progress:
             done[:] = True
         summary = {n: float(x.sum() if n in self.SUMMED else x[done].mean()) for n, x in columns.items()}
         for name in self.SUMMED:
-            self.totals[name] += summary[name]
+            self._totals[name] += summary[name]
         elapsed = time.perf_counter() - self._since
         summary["utterances_per_second"] = summary["examples"] / elapsed
         summary["audio_seconds_per_second"] = summary["audio_seconds"] / elapsed
@@ -95,6 +99,12 @@ class Progress:
         )
         self.restart_clock()
         return summary
+
+    @property
+    def totals(self) -> dict[str, float]:
+        """Sums over all steps so far of what can be summed: examples, infeasible, skipped, audio_seconds."""
+        waiting = jax.device_get([[metrics[name] for name in self.SUMMED] for metrics in self._waiting])
+        return {n: float(sum(x, self._totals[n])) for n, *x in zip(self.SUMMED, *waiting, strict=True)}
 
     def show(self, **values: str) -> None:
         """Adds to what the bar shows."""

@@ -113,6 +113,8 @@ def test_decay_mask_names_biases_and_norms():
         ({"name": "adamx", "learning_rate": 1.0}, 'did you mean "adamw"'),
         ({"learning_rate": 1.0, "weight_decy": 0.1}, 'did you mean "weight_decay"'),
         ({"weight_decay": 0.1}, "needs a learning_rate"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"learning_rate": -1e-3}, "learning_rate is -0.001"),
     ],
 )
 def test_a_wrong_config_is_one_line(config, message):

@@ -26,6 +26,11 @@ def test_losses_are_averaged_and_counts_summed(capsys):
     progress.close()
     assert (first["loss"], first["examples"], first["skipped"]) == (3.0, 16, 1)
     assert (second["loss"], second["learning_rate"]) == (3.0, pytest.approx(0.1))
+    before = {"examples": 100, "infeasible": 0, "skipped": 2, "audio_seconds": 0.5}
+    going_on = Progress(step=3, steps=10, totals=before)
+    going_on.finished(metrics(1.0))  # counts before it is summed up
+    assert going_on.totals == {"examples": 108, "infeasible": 1, "skipped": 2, "audio_seconds": 16.5}
+    going_on.close()
     assert progress.totals == {"examples": 24, "infeasible": 3, "skipped": 1, "audio_seconds": 48}
     # Not a terminal: one word about the wait, no bar.
     out = capsys.readouterr()
