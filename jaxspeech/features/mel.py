@@ -129,11 +129,7 @@ class MelSpectrogram(nn.Module):
         samples, num_samples = jnp.asarray(samples, jnp.float32), jnp.asarray(num_samples)
         if in_parts(self):
             return self._part(samples, num_samples)
-        if train and self.dither > 0:
-            samples += self.dither * standard_normal(self.make_rng("dither"), samples.shape)
-
-        samples = self._emphasize(samples, num_samples)
-        features = self._log_mel(jnp.pad(samples, ((0, 0), (self._margin, self._margin))))
+        features = self._log_mel(self._with_margins(samples, num_samples, dither=train and self.dither > 0))
         num_frames = self._num_frames(num_samples)
         features = normalize(features, num_frames, over=self.normalize)
         return self._pad(features, num_frames), num_frames
@@ -183,13 +179,19 @@ class MelSpectrogram(nn.Module):
         frames = (num_samples + 2 * self._margin - self._framing.fft) // self._framing.hop
         return jnp.maximum(frames, 0).astype(jnp.int32)
 
-    def _emphasize(self, samples: Array, num_samples: Array) -> Array:
+    def _with_margins(self, samples: Array, num_samples: Array, *, dither: bool) -> Array:
+        """The samples as the frames take them: emphasised, and silence before and behind them."""
+        before = self._margin + 1  # one more, which the first sample is emphasised by
+        samples = jnp.pad(samples, ((0, 0), (before, self._margin)))
+        if dither:
+            # Drawn for the silence too: inside a padding XLA would compute noise one number at a time.
+            noise = self.dither * standard_normal(self.make_rng("dither"), samples.shape)
+            samples += jnp.where(jnp.arange(samples.shape[1]) >= before, noise, 0.0)
         if self.preemphasis is None:
-            return zero_padding(samples, num_samples)
-        before = jnp.pad(samples[:, :-1], ((0, 0), (1, 0)))
+            return zero_padding(samples[:, 1:], self._margin + num_samples)
         # With exact_pad the peer cuts at num_samples only after it has padded, and so loses the end of the audio.
-        end = num_samples - self._margin if self.exact_pad else num_samples
-        return zero_padding(samples - self.preemphasis * before, end)
+        end = num_samples if self.exact_pad else self._margin + num_samples
+        return zero_padding(samples[:, 1:] - self.preemphasis * samples[:, :-1], end)
 
     def _compress(self, energies: Array) -> Array:
         if self.log_guard == "add":
