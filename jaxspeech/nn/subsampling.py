@@ -21,12 +21,12 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.masks import zero_padding
-from jaxspeech.nn.initializers import dense, uniform_within
+from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.normalization import LayerNorm
 from jaxspeech.nn.sequence_parallel import TIME, over_time, pad_time, time_shards, with_neighbours
+from jaxspeech.nn.strided_conv import KERNEL, STRIDE, StridedConv2D
 
 Subsampling = Literal["dw_striding", "striding", "stacking", "stacking_norm", "feature_stacking"]
-KERNEL, STRIDE = 3, 2
 # Frames of output at a time.
 CHUNK = 1024
 
@@ -42,23 +42,6 @@ def frames_before(factor: int) -> int:
     return (KERNEL - 1) * (factor - 1)
 
 
-@jax.jit
-@jax.checkpoint
-def strided_multiply_adds(
-    x: Float[Array, "B T F #C"], kernel: Float[Array, "3 3 C"]
-) -> Float[Array, "B T_out F_out C"]:
-    """Each channel convolved with its own 3 x 3 kernel at stride 2; a single input channel serves all of them.
-
-    See `nn.depthwise.shifted_multiply_adds` for why it is not XLA's convolution, and for the jit.
-    """
-    rows, columns = ((size - KERNEL) // STRIDE + 1 for size in x.shape[1:3])
-    y = jnp.zeros((), x.dtype)
-    for i in range(KERNEL):
-        for j in range(KERNEL):
-            y = y + x[:, i : i + STRIDE * rows - 1 : STRIDE, j : j + STRIDE * columns - 1 : STRIDE] * kernel[i, j]
-    return y
-
-
 def mask_part(
     x: Float[Array, "B T ..."], first: Int[Array, "*B"], lengths: Int[Array, " B"]
 ) -> Float[Array, "B T ..."]:
@@ -66,32 +49,6 @@ def mask_part(
     place = first[..., None] + jnp.arange(x.shape[1])
     real = (place >= 0) & (place < lengths[:, None])
     return jnp.where(real.reshape(x.shape[:2] + (1,) * (x.ndim - 2)), x, jnp.zeros((), x.dtype))
-
-
-class StridedConv2D(nn.Module):
-    """3 x 3 convolution of stride 2 over time and frequency.
-
-    Attributes:
-      channels: C of the output.
-      padding: zeros before and after, by axis: those of time, then those of frequency.
-    """
-
-    channels: int
-    padding: tuple[tuple[int, int], tuple[int, int]]
-    depthwise: bool = False
-    dtype: Any = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "B T F C_in"]) -> Float[Array, "B T_out F_out C"]:
-        inputs = 1 if self.depthwise else x.shape[-1]
-        init = uniform_within(1.0 / math.sqrt(KERNEL * KERNEL * inputs))
-        kernel = self.param("kernel", init, (KERNEL, KERNEL, inputs, self.channels)).astype(self.dtype)
-        bias = self.param("bias", init, (self.channels,)).astype(self.dtype)
-        x = jnp.pad(x.astype(self.dtype), ((0, 0), *self.padding, (0, 0)))
-        if inputs == 1:
-            return strided_multiply_adds(x, kernel[:, :, 0]) + bias
-        dimensions = ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(x, kernel, (STRIDE, STRIDE), "VALID", dimension_numbers=dimensions) + bias
 
 
 class ConvSubsampling(nn.Module):

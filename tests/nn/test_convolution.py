@@ -6,7 +6,8 @@ import pytest
 from jaxspeech.errors import ConfigError
 from jaxspeech.nn.convolution import ConvolutionModule
 from jaxspeech.nn.normalization import BatchNorm, GroupNorm, LayerNorm
-from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, StridedConv2D, strided_length
+from jaxspeech.nn.strided_conv import StridedConv2D
+from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, strided_length
 
 
 @pytest.mark.parametrize(("depthwise", "channels_in"), [(True, 4), (False, 1), (False, 4)])
@@ -14,17 +15,24 @@ from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, Strid
 def test_strided_conv_is_xlas(depthwise: bool, channels_in: int, size: tuple[int, int]) -> None:
     x = jax.random.normal(jax.random.key(0), (2, *size, channels_in))
     module = StridedConv2D(4, ((1, 1), (1, 1)), depthwise)
-    variables = module.init(jax.random.key(1), x)
-    params = variables["params"]
-    want = jax.lax.conv_general_dilated(
-        x,
-        params["kernel"],
-        (2, 2),
-        [(1, 1), (1, 1)],
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=4 if depthwise else 1,
-    )
-    np.testing.assert_allclose(module.apply(variables, x), want + params["bias"], atol=1e-5)
+    params = module.init(jax.random.key(1), x)["params"]
+
+    def xlas(params, x):
+        y = jax.lax.conv_general_dilated(
+            x,
+            params["kernel"],
+            (2, 2),
+            [(1, 1), (1, 1)],
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=4 if depthwise else 1,
+        )
+        return y + params["bias"]
+
+    want, gradient = jax.vjp(xlas, params, x)
+    found, ours = jax.vjp(lambda params, x: module.apply({"params": params}, x), params, x)
+    np.testing.assert_allclose(found, want, atol=1e-5)
+    random = jax.random.normal(jax.random.key(2), want.shape)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-4), ours(random), gradient(random))
 
 
 def test_subsampled_lengths() -> None:

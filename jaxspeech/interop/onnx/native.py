@@ -20,7 +20,7 @@ def shifted_multiply_adds(graph: Graph, x: Tensor, kernel: Tensor) -> str:
 
 
 def strided_multiply_adds(graph: Graph, x: Tensor, kernel: Tensor) -> str:
-    """`nn.subsampling.strided_multiply_adds`: [B T F C] or [B T F 1], and [3 3 C], at stride 2."""
+    """`nn.strided_conv.strided_multiply_adds`: [B T F C] or [B T F 1], and [3 3 C], at stride 2."""
     filters = graph.node("Unsqueeze", transposed(graph, kernel, (2, 0, 1)).name, graph.integers(1))
     y = graph.node("Conv", transposed(graph, x, (0, 3, 1, 2)).name, filters, group=x.shape[-1], strides=[2, 2])
     return graph.node("Transpose", y, perm=[0, 2, 3, 1])
