@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxspeech.history import in_parts, with_history
+from jaxspeech.nn.computed_once import computed_once
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.products import einsum
@@ -33,11 +34,12 @@ def position_scores(query: Float[Array, "B T H K"], positions: Float[Array, "H K
 
     Column r + 1 of a query at t belongs to the key s = r - (T-1) + t. In the rows [T, W] that is place T + R t + s when
     they are flattened: what lies behind the first T, as rows of R, has the keys in order. Heads lead because the
-    product gives them so.
+    product gives them so; b and t are one axis, so that its gradients share one array.
     """
     b, t, h, _ = query.shape
     r = positions.shape[2] - 1
-    scores = einsum("bthk,hkr->hbtr", query, positions)
+    rows = query.transpose(2, 0, 1, 3).reshape(h, b * t, positions.shape[1])
+    scores = einsum("hnk,hkr->hnr", rows, positions)
     if isinstance(t, int):
         # One flat axis is sliced: of a slice of rows XLA would work out every element's place by itself.
         scores = jax.lax.slice_in_dim(scores.reshape(h, b, t * (r + 1)), t, None, axis=2)
@@ -103,6 +105,8 @@ class SelfAttention(nn.Module):
             bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
             by_content = einsum("bthk,bshk->bhts", query + bias_u, key)
             scores = by_content + position_scores(query + bias_v, self._position_keys(positions))
+        if train:
+            scores = computed_once(scores, mask)
 
         # The softmax divides after the product with the values: T x K divisions instead of T x T.
         scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)
