@@ -139,6 +139,11 @@ def test_ctm_of_parts_of_a_file_is_in_the_order_of_time(run: Run, folder: Path) 
     assert all(row[:2] == ["a", "1"] and len(row) == 6 for row in rows)
     times = [float(row[2]) for row in rows]
     assert times == sorted(times) and times[0] < 0.8 < times[-1]
+    # The same part given again, here or as a file, is not said twice.
+    (folder / "again.jsonl").write_text("\n".join(map(json.dumps, [*lines, lines[0]])))
+    assert run("--format=ctm", f"--manifest={folder / 'again.jsonl'}")[1] == out
+    audio = folder / "audio/a.wav"
+    assert run("--format=srt", audio, audio)[1] == run("--format=srt", audio)[1]
 
 
 def test_a_bad_file_among_good_ones(run: Run, folder: Path) -> None:

@@ -84,17 +84,18 @@ def line_writer(put: Put, output_format: str, *, named: bool) -> Write:
 
 
 def _word_writer(recordings: Sequence[Recording], emit: Callable[[str, Hypothesis], None]) -> Write:
-    """Passes on all that was said in a file once its last recording has come."""
+    """Passes on all that was said in a file once its last recording has come; the same part given twice counts once."""
     missing = Counter(recording.source for recording in recordings)
-    parts: defaultdict[str, list[Hypothesis]] = defaultdict(list)
+    parts: defaultdict[str, dict[tuple[float, float | None], Hypothesis]] = defaultdict(dict)
 
     def write(recording: Recording, hypothesis: Hypothesis) -> None:
         source = recording.source
         missing[source] -= 1
         if hypothesis.error is None:
-            parts[source].append(hypothesis._replace(duration=recording.offset + hypothesis.duration))
+            part = recording.offset, recording.duration
+            parts[source][part] = hypothesis._replace(duration=recording.offset + hypothesis.duration)
         if not missing[source] and source in parts:
-            emit(source, _join(parts.pop(source)))
+            emit(source, _join(list(parts.pop(source).values())))
 
     return write
 

@@ -106,7 +106,7 @@ class SelfAttention(nn.Module):
             by_content = einsum("bthk,bshk->bhts", query + bias_u, key)
             scores = by_content + position_scores(query + bias_v, self._position_keys(positions))
         if train:
-            scores = computed_once(scores, mask)
+            scores = computed_once(scores)
 
         # The softmax divides after the product with the values: T x K divisions instead of T x T.
         scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)

@@ -52,7 +52,7 @@ class ConvolutionModule(nn.Module):
         if in_parts(self):
             x, padding = with_history(self, "gated", x, padding[0]), (0, padding[1])
         x = DepthwiseConv1D(self.kernel_size, padding, self.use_bias, self.dtype, name="depthwise")(x)
-        x = computed_once(x, mask) if train else x
+        x = computed_once(x) if train else x
         counted = jnp.ones_like(mask) if self.norm_over_padding else mask
         match self.norm:
             case "batch":
