@@ -90,11 +90,8 @@ flags.DEFINE_integer("process_id", None, "Which of them this is, from 0 on.")
 
 # Which of the evaluated models becomes model.jaxspeech.
 CHOICES = ("best", "last")
-# What a checkpoint says beside the state: the last word error rates and their step, the best, the time so far.
-NEW_RECORD: dict[str, Any] = {
-    **{"wer": {}, "evaluated": None, "best": None, "best_step": 0},
-    **{"seconds": 0.0, "totals": {}},
-}
+# What a checkpoint says beside the state: the last word error rates and their step, the best, time and sums so far.
+NEW_RECORD: dict[str, Any] = dict(wer={}, evaluated=None, best=None, best_step=0, seconds=0.0, totals={})
 
 
 def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run: bool = False) -> int:

@@ -180,7 +180,7 @@ class MelSpectrogram(nn.Module):
         return jnp.maximum(frames, 0).astype(jnp.int32)
 
     def _with_margins(self, samples: Array, num_samples: Array, *, dither: bool) -> Array:
-        """The samples as the frames take them: emphasised, and silence before and behind them."""
+        """[B, S + 2 margins]: the samples as the frames take them, emphasised and with silence around them."""
         before = self._margin + 1  # one more, which the first sample is emphasised by
         samples = jnp.pad(samples, ((0, 0), (before, self._margin)))
         if dither:

@@ -1,8 +1,6 @@
 """Recordings as if they were just being made: from files, at their own pace or as fast as it goes, or from a pipe."""
 
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -13,11 +11,8 @@ from jaxtyping import Float
 from jaxspeech.errors import SpeechError
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
+from jaxspeech.inference.pipe import BLOCK_SECONDS, PIPE, pcm_blocks
 from jaxspeech.inference.streaming import Streams
-
-# What stands for standard input: 16-bit samples without a header, as sound recorders write them to a pipe.
-PIPE = "-"
-BLOCK_SECONDS = 0.04
 
 Samples = Float[np.ndarray, " S"]
 
@@ -90,49 +85,6 @@ def paced_blocks(samples: Samples, rate: int, *, wait: bool) -> Iterator[Samples
         if wait:
             time.sleep(max(0.0, begin + (start + len(block)) / rate - time.monotonic()))
         yield block
-
-
-def pcm_blocks(pipe: Any, rate: int) -> Iterator[np.ndarray]:
-    """Signed 16-bit samples, low byte first, as they come through a pipe, to its end or to Ctrl-C."""
-    size = 2 * max(1, round(BLOCK_SECONDS * rate))
-    with UntilInterrupt() as until:
-        while block := until.read(pipe, size):
-            yield np.frombuffer(block[: len(block) // 2 * 2], "<i2").astype(np.int16)
-
-
-class UntilInterrupt:
-    """Ctrl-C as the end of a pipe, so that its last words are not lost; a second one interrupts as ever."""
-
-    def __init__(self) -> None:
-        self._over = self._reading = False
-
-    def __enter__(self) -> "UntilInterrupt":
-        self._alone = threading.current_thread() is not threading.main_thread()  # which has no signals
-        self._before = None if self._alone else signal.signal(signal.SIGINT, self._end)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if not self._alone:
-            signal.signal(signal.SIGINT, self._before)
-
-    def read(self, pipe: Any, size: int) -> bytes:
-        """The pipe's next bytes; none after Ctrl-C."""
-        if self._over:
-            return b""
-        self._reading = True
-        try:
-            return pipe.read(size)
-        except KeyboardInterrupt:
-            return b""
-        finally:
-            self._reading = False
-
-    def _end(self, number: int, frame: object) -> None:
-        del number, frame
-        self._over = True
-        signal.signal(signal.SIGINT, self._before)
-        if self._reading:
-            raise KeyboardInterrupt  # a read would begin anew
 
 
 class GrowingText:

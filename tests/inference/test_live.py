@@ -12,7 +12,8 @@ import pytest
 from jaxspeech.errors import AudioError
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
-from jaxspeech.inference.live import GrowingText, StepTimes, paced_blocks, pcm_blocks, transcribe_live
+from jaxspeech.inference.live import GrowingText, StepTimes, paced_blocks, transcribe_live
+from jaxspeech.inference.pipe import pcm_blocks
 from tests.inference.test_streaming import recognizer, speech
 
 
