@@ -16,7 +16,7 @@ workdir holds
     tokenizer/           and config.json: what was trained
 """
 
-from jaxspeech.huge_pages import restart_with_huge_pages
+from jaxspeech.runtime.huge_pages import restart_with_huge_pages
 
 if __name__ == "__main__":
     restart_with_huge_pages()  # before the imports below, which take their time
@@ -39,45 +39,45 @@ from tqdm import tqdm
 
 from jaxspeech import command
 from jaxspeech.archive import Archive, save_archive
-from jaxspeech.cache import enable_compilation_cache
-from jaxspeech.configuration import build, with_defaults
+from jaxspeech.builder import build, with_defaults
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.prefetch import prefetch
-from jaxspeech.data.run import RunData, choose_tokenizer, make_run_data, training_manifest, with_corpus
+from jaxspeech.data.run_data import RunData, choose_tokenizer, make_run_data, training_manifest, with_corpus
 from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.loading import read_model
-from jaxspeech.report.conclusion import conclusion, devices_of, facts
-from jaxspeech.report.listen import Listener
+from jaxspeech.report.evaluation_log import EvaluationLog
+from jaxspeech.report.replay import Replay
 from jaxspeech.report.run import REPORT
-from jaxspeech.report.watch import Watch
+from jaxspeech.report.summary import conclusion, devices_of, facts
+from jaxspeech.runtime.compilation_cache import enable_compilation_cache
 from jaxspeech.takeover import take_over
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.error_rate import word_errors
 from jaxspeech.text.tokenizer import read_tokenizer, write_tokenizer
-from jaxspeech.training.board import Board
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.evaluate import evaluate
 from jaxspeech.training.flops import peak_flops, step_flops
-from jaxspeech.training.initialization import NOTHING, filled
 from jaxspeech.training.interrupt import PREEMPTED, Interrupt, Preempted, preemptible
-from jaxspeech.training.lock import alone_in
 from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.memory import most_batch_seconds, tell_needs
+from jaxspeech.training.metrics_log import MetricsLog
+from jaxspeech.training.non_finite_log import NonFiniteLog
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.parameters import choose_trainable
-from jaxspeech.training.processes import Agreement, as_leader, gather, is_leader, leader_first, leave
+from jaxspeech.training.processes import SharedFlag, as_leader, gather, is_leader, leader_first, leave
 from jaxspeech.training.profile import Profile
 from jaxspeech.training.progress import Progress, in_minutes
-from jaxspeech.training.same_run import changed_settings, check_same_model, check_same_start
+from jaxspeech.training.resume_checks import changed_settings, check_same_model, check_same_start
 from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
-from jaxspeech.training.skips import Skips
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
+from jaxspeech.training.warm_start import FROM_SCRATCH, fill_from
 from jaxspeech.training.watchdog import together
+from jaxspeech.training.workdir_lock import exclusive_workdir
 
 NAME = "train.py"
 FLAGS = flags.FLAGS
-RECIPES = Path(__file__).parent / "configs"
+RECIPES = Path(__file__).parent / "jaxspeech" / "configs"
 config_flags.DEFINE_config_file(
     "config", None, "The recipe: configs/x.py or configs/x.py:size (default: the quickstart)."
 )
@@ -115,7 +115,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     resuming = checkpoints.latest is not None
     source = read_model(config.init_from) if config.init_from and not resuming else None
     data, task = load(config, workdir, mesh, source=source, resuming=resuming)
-    taken, start = None, NOTHING
+    taken, start = None, FROM_SCRATCH
     if source is not None:
         choice = {"include": config.init.include, "exclude": config.init.exclude, "seed": config.seed}
         taken = take_over(source, task, data.tokenizer, model=config.init_from, **choice)
@@ -131,7 +131,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     average_decay = config.get("average_decay", 0.0)
 
     def init(key: Any, arrays: dict[str, Any]) -> TrainState:
-        variables = filled(task.init(key), arrays, start.masks)
+        variables = fill_from(task.init(key), arrays, start.masks)
         return init_state(variables, optimizer, average=average_decay > 0)
 
     key = jax.random.key(config.seed)
@@ -219,14 +219,14 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     # Steps, with an evaluation and a checkpoint now and then.
     progress = Progress(step=step, steps=config.steps, totals=record["totals"], peak_flops=peak_flops(jax.devices()))
     batches = progress.timed(prefetch(data.train.batches(step), put))
-    skips = Skips(workdir / "skipped.jsonl", limit=config.max_skipped, name=data.train.name)
+    skips = NonFiniteLog(workdir / "skipped.jsonl", limit=config.max_skipped, name=data.train.name)
     profile = Profile(workdir / "profile", steps=profile_steps, report=tqdm.write)
-    board = Board(workdir, step=step)
+    board = MetricsLog(workdir, step=step)
     if step == 0 and record["evaluated"] == 0:
         board.scalars("wer", record["wer"], 0)  # where the curve of a trained model begins
-    listen = Listener(task, predict, tokenizer=data.tokenizer, put=put)
-    watch = Watch(board, data.eval, listen, histograms=config.histograms)
-    agreed, stopping = Agreement(mesh), 0
+    listen = Replay(task, predict, tokenizer=data.tokenizer, put=put)
+    watch = EvaluationLog(board, data.eval, listen, histograms=config.histograms)
+    agreed, stopping = SharedFlag(mesh), 0
     heard: dict[str, dict[int, str]] | None = None
     with Interrupt() as interrupted, contextlib.ExitStack() as opened:
         for resource in (checkpoints, progress, profile, board):
@@ -331,7 +331,7 @@ def main(argv: list[str]) -> int:
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         enable_compilation_cache()
-        alone = contextlib.nullcontext() if FLAGS.dry_run else alone_in(workdir)
+        alone = contextlib.nullcontext() if FLAGS.dry_run else exclusive_workdir(workdir)
         with together(**place), preemptible(), alone:
             return train(FLAGS.config, workdir, profile_steps=FLAGS.profile, dry_run=FLAGS.dry_run)
     except (SpeechError, OSError) as error:

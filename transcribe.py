@@ -13,7 +13,7 @@ seconds of audio and the speed (RTFx: seconds of audio transcribed in a second).
 Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing could be done.
 """
 
-from jaxspeech.huge_pages import restart_with_huge_pages
+from jaxspeech.runtime.huge_pages import restart_with_huge_pages
 
 if __name__ == "__main__":
     restart_with_huge_pages()  # before the imports below, which take their time
@@ -103,7 +103,7 @@ def transcribe(paths: Sequence[str]) -> int:
     from jaxspeech.errors import ConfigError
     from jaxspeech.inference.inputs import find_recordings, read_manifest, read_recording
     from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
-    from jaxspeech.inference.shares import SharedOutput, find_share
+    from jaxspeech.inference.multi_process import SharedOutput, find_share
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
 
     if not FLAGS.model:

@@ -5,7 +5,7 @@ python -m benchmarks --only=infer_b1     one case
 python -m benchmarks --gpu               the cases that want a GPU
 """
 
-from jaxspeech.huge_pages import restart_with_huge_pages
+from jaxspeech.runtime.huge_pages import restart_with_huge_pages
 
 if __name__ == "__main__":
     restart_with_huge_pages()  # as train.py and transcribe.py do

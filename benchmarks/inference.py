@@ -7,9 +7,9 @@ import jax
 
 from benchmarks.models import ctc_config, noise_batch, num_parameters
 from benchmarks.timing import measure
-from jaxspeech.configuration import build
-from jaxspeech.tasks.inference import for_inference
-from jaxspeech.tasks.kept_positions import KeptPositions
+from jaxspeech.builder import build
+from jaxspeech.forms.inference import for_inference
+from jaxspeech.forms.kept_positions import KeptPositions
 
 
 def infer(repeat: int, *, size: str, batch_size: int, seconds: float, dtype: str = "float32") -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from benchmarks.models import SAMPLE_RATE, VOCAB_SIZE, ctc_config
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.interop.nemo import save_nemo
 from jaxspeech.text.char import CharTokenizer
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from benchmarks.models import SAMPLE_RATE, ctc_config
 from benchmarks.timing import measure
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
+from jaxspeech.forms.inference import for_inference
 from jaxspeech.masks import attention_mask, context_mask, length_mask
 from jaxspeech.nn.attention import SelfAttention
 from jaxspeech.nn.local_self_attention import LocalSelfAttention
 from jaxspeech.nn.positions import relative_positions
-from jaxspeech.tasks.inference import for_inference
 from jaxspeech.types import Batch
 
 WIDTH, HEADS, WINDOW = 512, 8, 128

@@ -18,7 +18,7 @@ ENCODERS = {
 
 
 def ctc_config(size: str, *, spec_augment: bool = False, **encoder: Any) -> dict[str, Any]:
-    """A FastConformer-CTC of one of the sizes above, as `jaxspeech.configuration.build` takes it."""
+    """A FastConformer-CTC of one of the sizes above, as `jaxspeech.builder.build` takes it."""
     config = {
         "task": "ctc",
         "features": {"name": "mel"},

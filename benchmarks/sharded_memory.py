@@ -31,8 +31,8 @@ def sharded_memory(sharding: str, data: int, model: int) -> dict[str, Any]:
     import jax
 
     from benchmarks.models import num_parameters
-    from configs.fastconformer_ctc import get_config
-    from jaxspeech.configuration import build
+    from jaxspeech.builder import build
+    from jaxspeech.configs.fastconformer_ctc import get_config
     from jaxspeech.training.sharding import bytes_per_device, make_mesh, make_rules, state_shardings
     from jaxspeech.training.state import init_state
     from jaxspeech.training.step import make_train_step

@@ -8,10 +8,10 @@ import numpy as np
 
 from benchmarks.models import SAMPLE_RATE, ctc_config
 from benchmarks.timing import measure
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
+from jaxspeech.forms.inference import for_inference
+from jaxspeech.forms.streaming import streaming
 from jaxspeech.inference.streaming import compile_streams
-from jaxspeech.tasks.inference import for_inference
-from jaxspeech.tasks.streaming import streaming
 
 LEFT = 70
 LIVE = {"causal_subsampling": True, "attention_style": "chunked_limited", "conv_context": (8, 0), "conv_norm": "layer"}

@@ -7,7 +7,7 @@ import jax
 
 from benchmarks.models import ctc_config, noise_batch, num_parameters, transducer_config
 from benchmarks.timing import measure
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.update_rules import adamw

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxspeech import losses as losses
-    from jaxspeech.configuration import build as build
+    from jaxspeech.builder import build as build
     from jaxspeech.errors import SpeechError as SpeechError
     from jaxspeech.hub import list_models as list_models
     from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
     from jaxspeech.loading import from_pretrained as from_pretrained
     from jaxspeech.loading import load as load
-    from jaxspeech.recognizer import Recognizer as Recognizer
+    from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
 
 # Each public name and the module that defines it; a module's own name stands for itself.
 PUBLIC = {
     "Hypothesis": "jaxspeech.inference.hypothesis",
-    "Recognizer": "jaxspeech.recognizer",
+    "Recognizer": "jaxspeech.pipelines.recognizer",
     "SpeechError": "jaxspeech.errors",
-    "build": "jaxspeech.configuration",
+    "build": "jaxspeech.builder",
     "from_pretrained": "jaxspeech.loading",
     "list_models": "jaxspeech.hub",
     "load": "jaxspeech.loading",

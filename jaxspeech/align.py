@@ -19,7 +19,7 @@ from pathlib import Path
 
 from jaxspeech.command import run
 from jaxspeech.errors import ConfigError, ManifestError
-from jaxspeech.inference.agreement import start_errors, summary
+from jaxspeech.inference.alignment_errors import start_errors, summary
 from jaxspeech.inference.inputs import Recording, find_recordings_with_text, read_manifest
 from jaxspeech.inference.writers import FORMATS, guess_format, open_writer
 from jaxspeech.loading import load

@@ -27,7 +27,7 @@ import numpy as np
 import tensorstore as ts
 
 from jaxspeech.errors import ArchiveError, SpeechError
-from jaxspeech.logs import silence_orbax
+from jaxspeech.runtime.logs import silence_orbax
 from jaxspeech.text.tokenizer import Tokenizer, build_tokenizer
 from jaxspeech.types import Variables
 

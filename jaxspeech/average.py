@@ -19,8 +19,8 @@ import jax
 import numpy as np
 
 from jaxspeech.archive import Archive, save_archive
+from jaxspeech.builder import with_defaults
 from jaxspeech.command import run
-from jaxspeech.configuration import with_defaults
 from jaxspeech.errors import ArchiveError
 from jaxspeech.loading import read_model
 from jaxspeech.text.tokenizer import read_tokenizer

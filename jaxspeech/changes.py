@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxspeech.archive import Archive
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError, did_you_mean
-from jaxspeech.tasks.inference import with_search
+from jaxspeech.forms.inference import with_search
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -58,7 +58,7 @@ def change_attention(
     return _changed(archive, model=model, variables=variables)
 
 
-def row_by_row(archive: Archive) -> Archive:
+def without_padding_statistics(archive: Archive) -> Archive:
     """The model as it transcribes: no row of a batch depends on the padding, and so on the others.
 
     NeMo's group norms count it in their statistics, in training and of a batch; of one file there is none.

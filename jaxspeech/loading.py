@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxspeech.archive import Archive, load_archive
-from jaxspeech.configuration import DTYPES
+from jaxspeech.builder import DTYPES
 from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
+from jaxspeech.forms.inference import for_training, with_search
 from jaxspeech.hub import download, is_hub_name
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.interop.transformers import load_transformers
-from jaxspeech.recognizer import Recognizer
-from jaxspeech.tasks.inference import for_training, with_search
+from jaxspeech.pipelines.recognizer import Recognizer
 
 # Others' formats come in the form for inference, array by array to the device: never two copies of the model.
 _load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)

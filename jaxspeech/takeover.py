@@ -12,7 +12,7 @@ from jaxspeech.archive import Archive
 from jaxspeech.changes import change_vocabulary
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.tokenizer import Tokenizer
-from jaxspeech.training.initialization import Start, check_word_error_rate, choose_start, describe_start
+from jaxspeech.training.warm_start import Start, check_word_error_rate, choose_start, describe_start
 
 
 class Takeover(NamedTuple):

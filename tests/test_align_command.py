@@ -8,11 +8,11 @@ import soundfile
 
 import jaxspeech.align as command
 from jaxspeech.inference.writers import FORMATS
-from jaxspeech.recognizer import Recognizer
+from jaxspeech.pipelines.recognizer import Recognizer
 from tests.inference.test_formats import parse_srt
 from tests.inference.test_long import RATE, recognizer
 from tests.inference.test_textgrid import parse
-from tests.test_recognizer import chirps
+from tests.pipelines.test_recognizer import chirps
 
 TEXT = "The quick — brown fox\njumps."
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.update_rules import adamw

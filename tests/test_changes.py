@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from jaxspeech.archive import Archive
+from jaxspeech.builder import build
 from jaxspeech.changes import change_attention, change_decoding, change_vocabulary
-from jaxspeech.configuration import build
 from jaxspeech.errors import ConfigError
-from jaxspeech.recognizer import Recognizer
+from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.types import Batch
 from tests.interop.random_model import CHARACTERS, random_archive

@@ -10,7 +10,8 @@ import jax
 import pytest
 from ml_collections import ConfigDict
 
-from configs import (
+from jaxspeech.builder import build
+from jaxspeech.configs import (
     citrinet,
     conformer_ctc,
     conformer_transducer,
@@ -31,8 +32,7 @@ from configs import (
     quickstart,
     squeezeformer_ctc,
 )
-from configs.base import base_config
-from jaxspeech.configuration import build
+from jaxspeech.configs.base import base_config
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.training.optimizer import build_optimizer
 
@@ -161,7 +161,7 @@ def test_recipes_load_from_any_folder(tmp_path, given, sources):
         "    print([flag.value.model.encoder.width, [(source.path.name, source.weight) for source in sources]])\n"
         "app.run(main)\n"
     )
-    recipe = ROOT / "configs" / "fastconformer_ctc.py"
+    recipe = ROOT / "jaxspeech" / "configs" / "fastconformer_ctc.py"
     command = [sys.executable, "-c", script, f"--config={recipe}:medium", f"--config.data.train={given}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ast.literal_eval(done.stdout) == [256, sources]

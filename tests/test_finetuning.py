@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import train
-from configs import finetune
 from jaxspeech.archive import load_archive, save_archive
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
+from jaxspeech.configs import finetune
 from jaxspeech.errors import SpeechError
 from jaxspeech.loading import load, read_model
 from jaxspeech.text.char import CharTokenizer
-from jaxspeech.training.initialization import choose_start
+from jaxspeech.training.warm_start import choose_start
 from tests.interop.random_model import random_archive
 from tests.tiny_recipe import get_config
 from tests.tone_runs import train_here

@@ -10,15 +10,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
-BASE = {"types", "masks", "errors", "command", "logs", "randomness", "history"}
+BASE = {"types", "masks", "errors", "command", "runtime", "randomness", "history"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
     "types": set(),
     "errors": set(),
     "command": {"errors"},
-    "logs": set(),
-    "huge_pages": set(),
+    "runtime": {"errors"},
     "masks": {"types", "errors"},
     "randomness": {"types", "errors"},
     "history": {"types", "errors"},
@@ -29,24 +28,24 @@ ALLOWED = {
     "training": BASE,
     "report": BASE | {"data", "tasks", "text", "training"},
     "tasks": BASE | LAYERS | {"encoders", "decoders"},
-    "configuration": BASE | LAYERS | {"encoders", "decoders", "tasks"},
-    "archive": BASE | {"configuration", "tasks", "text", "audio"},
-    "interop": BASE | {"configuration", "tasks", "text", "audio", "archive"},
-    "inference": BASE | {"audio", "search", "tasks", "text"},
-    "cache": BASE,
+    "builder": BASE | LAYERS | {"encoders", "decoders", "tasks"},
+    "forms": BASE | LAYERS | {"encoders", "decoders", "tasks"},
+    "archive": BASE | {"builder", "tasks", "text", "audio"},
+    "interop": BASE | {"builder", "forms", "tasks", "text", "audio", "archive"},
+    "inference": BASE | {"audio", "forms", "search", "tasks", "text"},
     "hub": BASE,
-    "changes": BASE | {"archive", "configuration", "tasks", "text"},
-    "recognizer": BASE
-    | {"archive", "cache", "changes", "configuration", "interop", "inference", "tasks", "text", "audio"},
-    "average": BASE | {"archive", "configuration", "loading", "text", "training"},
+    "changes": BASE | {"archive", "builder", "forms", "tasks", "text"},
+    "pipelines": BASE | {"archive", "builder", "changes", "forms", "interop", "inference", "tasks", "text", "audio"},
+    "average": BASE | {"archive", "builder", "loading", "text", "training"},
     "takeover": BASE | {"archive", "changes", "tasks", "text", "training"},
     "align": BASE | {"inference", "loading"},
-    "loading": BASE | {"archive", "configuration", "hub", "interop", "recognizer", "tasks"},
+    "loading": BASE | {"archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
+    "configs": BASE | {"builder", "data", "loading"},
 }
 # Libraries that only some parts may use; the rest of the package does without.
 ONLY_IN = {
     "flax": {"history", "features", "nn", "encoders", "decoders", "tasks"},
-    "ml_collections": set(),
+    "ml_collections": {"configs"},
     "onnx": {"interop/onnx"},
     "orbax": {"archive", "training/checkpoint"},
     "grain": {"data"},
@@ -97,7 +96,7 @@ def test_inference_needs_the_base_install_only() -> None:
     """Nothing that `jaxspeech.load` reaches imports a library of the extras at its top."""
     extras = {"grain", "optax", "tensorboardX", "ml_collections", "espeakng_loader", "tensorflow_datasets"}
     for file in FILES:
-        if part_of(file) not in ("data", "training"):
+        if part_of(file) not in ("configs", "data", "training"):
             assert not {name.split(".")[0] for name in imports_of(file)} & extras, file
 
 

@@ -18,7 +18,7 @@ import jaxspeech
 import train
 from jaxspeech.archive import load_archive
 from jaxspeech.errors import SpeechError
-from jaxspeech.training.same_run import check_same_model
+from jaxspeech.training.resume_checks import check_same_model
 from tests.tiny_recipe import get_config
 from tests.tone_runs import start, train_here, wait_for_checkpoint
 

@@ -17,9 +17,9 @@ import jaxspeech
 import transcribe
 from jaxspeech.archive import save_archive
 from jaxspeech.inference.writers import open_output, subtitle_paths
-from jaxspeech.recognizer import Recognizer
+from jaxspeech.pipelines.recognizer import Recognizer
 from tests.inference.test_formats import parse_srt, parse_vtt
-from tests.test_recognizer import chirps, tiny_archive
+from tests.pipelines.test_recognizer import chirps, tiny_archive
 
 SCRIPT = Path(transcribe.__file__)
 RATE = 16000

@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from configs.base import base_config, fastconformer_ctc
+from jaxspeech.configs.base import base_config, fastconformer_ctc
 
 
 def get_config(folder: str = "data") -> ConfigDict:

@@ -19,8 +19,8 @@ single ones. Its lattices are eight times as large as theirs, and small beside t
 
 from ml_collections import ConfigDict
 
-from configs import fsdd, librispeech_mini
-from configs.base import base_config, fastconformer_ctc, fastconformer_transducer, pick
+from jaxspeech.configs import fsdd, librispeech_mini
+from jaxspeech.configs.base import base_config, fastconformer_ctc, fastconformer_transducer, pick
 
 # The prediction network and joint, utterances in a batch, steps.
 SETS = {

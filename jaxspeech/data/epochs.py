@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 
 from jaxspeech.data.plan import Bucket, Plan, arrange, assign, chunks, count_assigned
 from jaxspeech.data.rng import PHASE, SHUFFLE, generator
+from jaxspeech.data.shard_windows import Windows, draw_windows
 from jaxspeech.data.stretch import Draws, Stretch, draw
-from jaxspeech.data.windows import Windows, draw_windows
 
 
 class PlannedBatch(NamedTuple):

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from jaxspeech.audio.read import read_seconds
 from jaxspeech.data.braces import numbers_of
 from jaxspeech.data.files import Location, beside, is_url, open_binary, open_local
-from jaxspeech.data.lines import Lines, parse_line, scan
+from jaxspeech.data.manifest_index import Lines, parse_line, scan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.sources import ParsedSource, Source, parse_sources
 from jaxspeech.data.tars import read_entries

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxspeech.data.files import locate, open_binary
-from jaxspeech.data.lines import parse_line
+from jaxspeech.data.manifest_index import parse_line
 from jaxspeech.data.rng import PHASE, SHUFFLE, generator
 from jaxspeech.errors import ManifestError
 from jaxspeech.text.tokenizer import Tokenizer

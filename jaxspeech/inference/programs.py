@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxspeech.errors import AudioError
+from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.kept_positions import KeptPositions
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Batch, Variables
 

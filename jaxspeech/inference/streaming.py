@@ -19,9 +19,9 @@ from jaxtyping import Bool
 from jaxspeech.audio.convert import to_samples
 from jaxspeech.audio.resample import check_rate
 from jaxspeech.errors import AudioError, ConfigError
+from jaxspeech.forms.streaming import NewTokens, Streaming, StreamState, rows_where
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.timed_tokens import TimedTokens
-from jaxspeech.tasks.streaming import NewTokens, Streaming, StreamState, rows_where
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 

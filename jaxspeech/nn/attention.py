@@ -14,9 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxspeech.history import in_parts, with_history
-from jaxspeech.nn.computed_once import computed_once
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
+from jaxspeech.nn.materialize import materialize
 from jaxspeech.nn.products import einsum
 
 # Positions projected once, for all recordings and all their parts.
@@ -106,7 +106,7 @@ class SelfAttention(nn.Module):
             by_content = einsum("bthk,bshk->bhts", query + bias_u, key)
             scores = by_content + position_scores(query + bias_v, self._position_keys(positions))
         if train:
-            scores = computed_once(scores)
+            scores = materialize(scores)
 
         # The softmax divides after the product with the values: T x K divisions instead of T x T.
         scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)

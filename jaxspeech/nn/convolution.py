@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxspeech.history import in_parts, with_history
-from jaxspeech.nn.computed_once import computed_once
 from jaxspeech.nn.depthwise import DepthwiseConv1D
 from jaxspeech.nn.initializers import dense
+from jaxspeech.nn.materialize import materialize
 from jaxspeech.nn.normalization import BatchNorm, GroupNorm, LayerNorm
 
 Norm = Literal["batch", "layer", "group"]
@@ -52,7 +52,7 @@ class ConvolutionModule(nn.Module):
         if in_parts(self):
             x, padding = with_history(self, "gated", x, padding[0]), (0, padding[1])
         x = DepthwiseConv1D(self.kernel_size, padding, self.use_bias, self.dtype, name="depthwise")(x)
-        x = computed_once(x) if train else x
+        x = materialize(x) if train else x
         counted = jnp.ones_like(mask) if self.norm_over_padding else mask
         match self.norm:
             case "batch":

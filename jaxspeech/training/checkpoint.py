@@ -20,10 +20,10 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxspeech.errors import CheckpointError
-from jaxspeech.logs import silence_orbax
+from jaxspeech.runtime.logs import silence_orbax
 from jaxspeech.training.fingerprint import fingerprint
 from jaxspeech.training.processes import is_leader, leader_first
-from jaxspeech.training.same_run import check_same_arrays, shapes_by_path
+from jaxspeech.training.resume_checks import check_same_arrays, shapes_by_path
 
 silence_orbax()
 

@@ -91,7 +91,7 @@ def choose_trainable(*, freeze: Sequence[str] = (), train_only: Sequence[str] = 
     return trainable
 
 
-def hold(params: Any, trainable: Choice | None) -> Any:
+def stop_gradients(params: Any, trainable: Choice | None) -> Any:
     """The same parameters, with no gradient for those that are not trained."""
     if trainable is None:
         return params

@@ -153,7 +153,7 @@ def gather(tree: Any) -> Any:
     return jax.tree.map(fetch, tree)
 
 
-class Agreement:
+class SharedFlag:
     """`agreed(signal)`, called by all processes once a step: the same answer for all at the same step.
 
     0, until `DELAY` steps after some process was asked by a signal to stop; then that signal's number. Nobody waits:

@@ -18,7 +18,7 @@ import optax
 
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.training.accumulation import add_up, micro_batches
-from jaxspeech.training.parameters import Choice, hold
+from jaxspeech.training.parameters import Choice, stop_gradients
 from jaxspeech.training.reduction import REDUCTIONS, Sums, sum_losses
 from jaxspeech.training.schedules import Schedule
 from jaxspeech.training.state import TrainState
@@ -73,7 +73,7 @@ def make_train_step(
         params = state.variables["params"]
 
         def summed(params: Any, stats: Variables, batch: Batch, key: Any) -> tuple[Any, Any]:
-            losses, updates = task.loss({**stats, "params": hold(params, trainable)}, batch, key)
+            losses, updates = task.loss({**stats, "params": stop_gradients(params, trainable)}, batch, key)
             sums = sum_losses(losses, batch, reduction=loss_reduction)
             return sums.losses, (sums, updates)
 

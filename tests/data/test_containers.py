@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from jaxspeech.data import windows
+from jaxspeech.data import shard_windows as windows
 from jaxspeech.data.braces import expand, numbers_of
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.decode import Decoder

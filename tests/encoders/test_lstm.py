@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.encoders.lstm import LSTMEncoder, reverse
 from jaxspeech.errors import ConfigError
 from tests.encoders.properties import check_padding_and_batch, filled

@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.encoders.transformer import Transformer
 from jaxspeech.errors import ConfigError
 from tests.encoders.properties import check_padding_and_batch, filled

@@ -9,7 +9,7 @@ from jaxspeech.archive import Archive
 from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.inference import programs
 from jaxspeech.inference.buffered import cut
-from jaxspeech.recognizer import Recognizer
+from jaxspeech.pipelines.recognizer import Recognizer
 from tests.interop.random_model import CHARACTERS, random_archive
 
 RATE = 16000

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from jaxspeech.archive import Archive
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import AudioError, ConfigError
+from jaxspeech.forms.streaming import what_prevents
 from jaxspeech.inference.inputs import Recording, read_recording
-from jaxspeech.recognizer import Recognizer
-from jaxspeech.tasks.streaming import what_prevents
+from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.types import Batch, Variables
 from tests.interop.random_model import CHARACTERS, random_archive
 

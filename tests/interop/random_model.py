@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jaxspeech.archive import Archive
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.text.train import train_tokenizer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.config import translate_model
 

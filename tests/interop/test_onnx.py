@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 
 from jaxspeech.archive import Archive
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.interop.onnx import export_onnx, folder
 from jaxspeech.nn.lstm import LSTMState

@@ -2,11 +2,11 @@
 
 import pytest
 
-from jaxspeech.configuration import build, plain
+from jaxspeech.builder import build, plain
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.config import translate_model
 from jaxspeech.interop.nemo.container import NemoFile, parse_yaml
-from jaxspeech.interop.nemo.peer_config import WITHOUT_EFFECT, peer_config, remarks
+from jaxspeech.interop.nemo.nemo_config import WITHOUT_EFFECT, nemo_config, remarks
 from jaxspeech.interop.nemo.write import to_yaml
 from tests.parity.families import FAMILIES
 from tests.test_configs import RECIPES
@@ -19,7 +19,7 @@ TOKENIZER = {"type": "bpe", "dir": ".", "model_path": "nemo:1_tokenizer.model"}
 
 def through_yaml(model, base=None, tokenizer=TOKENIZER, pieces=PIECES):
     """The peer's configuration of `model`, as the file has it."""
-    config = peer_config(model, pieces=pieces, tokenizer=tokenizer, base=base or {})
+    config = nemo_config(model, pieces=pieces, tokenizer=tokenizer, base=base or {})
     assert parse_yaml(to_yaml(config)) == config
     return config
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.interop import stablehlo
 from jaxspeech.interop.stablehlo import export_stablehlo

@@ -10,7 +10,7 @@ import pytest
 import sentencepiece
 
 import jaxspeech
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.weights.write import to_tensors
 from jaxspeech.interop.transformers import load_transformers, safetensors

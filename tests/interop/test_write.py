@@ -12,14 +12,14 @@ import pytest
 import yaml
 
 from jaxspeech.archive import load_archive, save_archive
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo import load_nemo, save_nemo, write
 from jaxspeech.interop.nemo.__main__ import main
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from jaxspeech.interop.nemo.weights.derived import check_frontend, frontend_tensors
-from jaxspeech.recognizer import Recognizer
+from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.wordpiece import WordPieceTokenizer
 from tests.interop.random_model import CHARACTERS, pieces_tokenizer, random_archive

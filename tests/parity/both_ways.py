@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxspeech.archive import Archive
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.types import Batch
 from tests.parity.reference import inputs_of, layers_of, targets_of, worst
 

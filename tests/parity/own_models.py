@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxspeech.archive import Archive
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Batch

@@ -8,7 +8,7 @@ with the peer's queries put in its place, every number is the peer's.
 import jax
 import numpy as np
 
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.nn import local_self_attention
 from jaxspeech.nn.local_attention import global_attention

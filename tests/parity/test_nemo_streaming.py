@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxspeech import load
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.interop.nemo import load_nemo
 from tests.parity.reference import reference
 

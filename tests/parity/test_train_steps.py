@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.features.filterbank import mel_filterbank
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.losses.ctc import ctc_loss

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.interop.nemo import load_nemo
-from jaxspeech.search.alignment import transducer_alignment
 from jaxspeech.search.confidence import aggregate, frame_confidence
 from jaxspeech.search.transducer import greedy_start, transducer_greedy
 from jaxspeech.search.transducer_beam import transducer_beam
+from tests.search.transducer_trace import transducer_alignment
 
 RNNT = ["fc_rnnt_bpe", "fc_rnnt_bpe_2l", "fc_rnnt_stateless", "fc_hybrid_rnnt_ctc"]
 TDT = ["fc_tdt_bpe", "fc_hybrid_tdt_ctc"]

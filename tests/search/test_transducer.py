@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.search.alignment import transducer_alignment
 from jaxspeech.search.confidence import frame_confidence
 from jaxspeech.search.transducer import greedy_start, transducer_greedy
+from tests.search.transducer_trace import transducer_alignment
 from tests.search.transducers import J, TinyTransducer, frame_by_frame, log_softmax
 
 V = 5

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
+from jaxspeech.forms.inference import with_search
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_loss
-from jaxspeech.tasks.inference import with_search
 from jaxspeech.tasks.transducer import transducer_losses
 from jaxspeech.types import Batch
 
@@ -232,7 +232,7 @@ def test_a_wrong_configuration_is_one_line(change, message):
 def test_a_wrong_choice_is_one_line():
     """As users run it: in a process without the tests' checks of annotations, which would find it first."""
     script = (
-        "import json, sys, jax; from jaxspeech.configuration import build; from jaxspeech.errors import ConfigError\n"
+        "import json, sys, jax; from jaxspeech.builder import build; from jaxspeech.errors import ConfigError\n"
         "for model in json.loads(sys.argv[1]):\n"
         "    try: jax.eval_shape(build(model).init, jax.random.key(0))\n"
         "    except ConfigError as error: print(error)\n"

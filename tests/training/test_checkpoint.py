@@ -20,7 +20,7 @@ from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.fingerprint import fingerprint
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.parameters import choose_trainable
-from jaxspeech.training.same_run import check_same_model
+from jaxspeech.training.resume_checks import check_same_model
 from jaxspeech.training.sharding import make_mesh, state_shardings
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step

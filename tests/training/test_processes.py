@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.training.processes import Agreement, Place, find_place, gather, is_leader, leader_first
+from jaxspeech.training.processes import Place, SharedFlag, find_place, gather, is_leader, leader_first
 from jaxspeech.training.sharding import make_mesh, process_share
 
 SLURM = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "2", "SLURM_STEP_NODELIST": "node[1-4]"}
@@ -40,7 +40,7 @@ def test_half_a_place_is_told(flags, environment, message):
 def test_one_process_leads_agrees_with_itself_and_has_everything():
     mesh = make_mesh()
     assert is_leader() and process_share(mesh) == (0, 1)
-    agreed = Agreement(mesh)
+    agreed = SharedFlag(mesh)
     assert [agreed(0), agreed(15)] == [0, 15]
     with leader_first("nothing"):
         pass

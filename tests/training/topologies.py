@@ -13,8 +13,8 @@ import jax
 import numpy as np
 from absl import app, flags
 
-from configs.base import fastconformer_ctc, fastconformer_transducer
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
+from jaxspeech.configs.base import fastconformer_ctc, fastconformer_transducer
 from jaxspeech.training.parameters import path_name
 from jaxspeech.training.processes import find_place, gather, is_leader, join
 from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings

@@ -1,5 +1,5 @@
 """NVIDIA NeMo's .nemo files, read and written without torch."""
 
 from jaxspeech.interop.nemo.load import load_nemo as load_nemo
-from jaxspeech.interop.nemo.peer_config import remarks as remarks
+from jaxspeech.interop.nemo.nemo_config import remarks as remarks
 from jaxspeech.interop.nemo.write import save_nemo as save_nemo

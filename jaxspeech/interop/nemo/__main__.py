@@ -16,7 +16,7 @@ from jaxspeech.archive import load_archive, save_archive
 from jaxspeech.command import run
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.load import load_nemo
-from jaxspeech.interop.nemo.peer_config import remarks
+from jaxspeech.interop.nemo.nemo_config import remarks
 from jaxspeech.interop.nemo.write import save_nemo
 
 FORMATS = {".nemo": (load_nemo, save_nemo), ".jaxspeech": (load_archive, save_archive)}

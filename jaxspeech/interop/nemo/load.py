@@ -10,8 +10,9 @@ import jax
 import numpy as np
 
 from jaxspeech.archive import Archive
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.forms.inference import for_inference
 from jaxspeech.interop.nemo.config import translate_model
 from jaxspeech.interop.nemo.container import WEIGHTS, NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
@@ -19,7 +20,6 @@ from jaxspeech.interop.nemo.tokenizer import read_tokenizer
 from jaxspeech.interop.nemo.weights import rows_of
 from jaxspeech.interop.nemo.weights.derived import check_frontend, keep
 from jaxspeech.interop.nemo.weights.read import to_variables
-from jaxspeech.tasks.inference import for_inference
 
 
 def load_nemo(
@@ -62,8 +62,8 @@ def load_nemo(
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
     # As JSON would give it back: dates and the like become text.
-    peer_config = json.loads(json.dumps(config, default=str))
-    metadata = {"source": "nemo", "nemo_config": peer_config, "nemo_derived": derived}
+    nemo_config = json.loads(json.dumps(config, default=str))
+    metadata = {"source": "nemo", "nemo_config": nemo_config, "nemo_derived": derived}
     return Archive(model, tokenizer, variables, metadata)
 
 

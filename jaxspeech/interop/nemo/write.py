@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, SpeechError
 from jaxspeech.interop.nemo.config import translate_model
 from jaxspeech.interop.nemo.container import CONFIG, WEIGHTS
-from jaxspeech.interop.nemo.peer_config import peer_config
+from jaxspeech.interop.nemo.nemo_config import nemo_config
 from jaxspeech.interop.nemo.tar import add_member, end_tar
 from jaxspeech.interop.nemo.tokenizer_files import tokenizer_files
 from jaxspeech.interop.nemo.weights import rows_of
@@ -64,7 +64,7 @@ def save_nemo(
     try:
         section, files = tokenizer_files(tokenizer.config(), tokenizer.files())
         base, kept = (metadata.get(name) or {} for name in ("nemo_config", "nemo_derived"))
-        config = peer_config(model, pieces=tokenizer.pieces, tokenizer=section, base=base)
+        config = nemo_config(model, pieces=tokenizer.pieces, tokenizer=section, base=base)
         tensors = to_tensors(variables, rows_of(translate_model(config)))
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error

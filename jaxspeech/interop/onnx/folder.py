@@ -12,10 +12,10 @@ import numpy as np
 import onnx
 
 from jaxspeech.archive import Archive
-from jaxspeech.configuration import build
+from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError
+from jaxspeech.forms.inference import for_inference
 from jaxspeech.interop.onnx.models import ctc_models, transducer_models
-from jaxspeech.tasks.inference import for_inference
 from jaxspeech.text.tokenizer import Tokenizer
 
 # Fields of the features that may be as they are: what is added in training, what is masked, what both runtimes offer.

@@ -10,13 +10,13 @@ import numpy as np
 
 from jaxspeech.archive import Archive
 from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.forms.inference import for_inference
 from jaxspeech.interop.nemo.load import expected_shapes
 from jaxspeech.interop.nemo.weights.read import to_variables
 from jaxspeech.interop.transformers.config import translate_model
 from jaxspeech.interop.transformers.names import transformers_rows, with_present_names
 from jaxspeech.interop.transformers.safetensors import StoredTensor, read_safetensors
 from jaxspeech.interop.transformers.tokenizer import read_tokenizer
-from jaxspeech.tasks.inference import for_inference
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 # The feature extractor's fields: a file of their own, or a part of the later one.

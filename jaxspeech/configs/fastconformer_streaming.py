@@ -1,0 +1,48 @@
+"""FastConformer for live audio, on your own manifests: one model, four look-aheads.
+
+    python train.py --config=configs/fastconformer_streaming.py:large --workdir=runs/live \\
+        --config.data.train=train.jsonl --config.data.eval.dev=dev.jsonl
+    python transcribe.py --model=runs/live/model.jaxspeech --stream --look_ahead=1 talk.wav
+
+`:large` has a CTC head, `:large-transducer` is an RNN-T, `:large-hybrid` has both; the sizes are those of
+configs/fastconformer_ctc.py and configs/fastconformer_transducer.py.
+
+| look-ahead (frames) | a chunk is | text comes at most ... behind the speech |
+|--------------------:|-----------:|-----------------------------------------:|
+|                  13 |     1.12 s |                                   1.12 s |
+|                   6 |     0.56 s |                                   0.56 s |
+|                   1 |     0.16 s |                                   0.16 s |
+|                   0 |     0.08 s |                                   0.08 s |
+
+Every step of training draws one of them. A frame sees up to 70 frames before it, convolutions look back only, layer
+norms need no statistics, and the features are not normalised over the utterance: the settings of NeMo's cache-aware
+recipes. No figures: they depend on your data.
+"""
+
+from ml_collections import ConfigDict
+
+from jaxspeech.configs import fastconformer_ctc, fastconformer_hybrid, fastconformer_transducer
+
+FAMILIES = {
+    "ctc": fastconformer_ctc.get_config,
+    "transducer": fastconformer_transducer.get_config,
+    "hybrid": fastconformer_hybrid.get_config,
+}
+CONTEXTS = ((70, 13), (70, 6), (70, 1), (70, 0))
+
+
+def get_config(size: str = "large") -> ConfigDict:
+    size, _, family = size.partition("-")
+    if family and family not in FAMILIES:
+        kinds = ", ".join(f"-{name}" for name in FAMILIES)
+        raise ValueError(f"configs/fastconformer_streaming.py:{size}-{family}: behind the size there can be {kinds}")
+    config = FAMILIES[family or "ctc"](size)
+    config.model.features.normalize = "none"
+    encoder = config.model.encoder
+    encoder.causal_subsampling = True
+    encoder.attention_style = "chunked_limited"
+    encoder.attention_context = CONTEXTS
+    encoder.conv_context = (encoder.conv_kernel - 1, 0)
+    encoder.conv_norm = "layer"
+    encoder.xscaling = True
+    return config

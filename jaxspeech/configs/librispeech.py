@@ -1,0 +1,27 @@
+"""FastConformer-CTC on the 960 hours of LibriSpeech, for GPUs.
+
+    python -m pip install -e ".[tfds]"
+    python -m jaxspeech.data.tfds librispeech --output=data/librispeech/train.jsonl \\
+        --split=train_clean100 --split=train_clean360 --split=train_other500
+    python -m jaxspeech.data.tfds librispeech --output=data/librispeech/dev.jsonl --split=dev_clean
+    python -m jaxspeech.data.tfds librispeech --output=data/librispeech/dev_other.jsonl --split=dev_other
+    python train.py --config=configs/librispeech.py
+
+TFDS downloads 60 GB; the FLAC files take another 60. Manifests are looked for in data/librispeech, another folder with
+--config.data_dir=FOLDER. Sizes as in fastconformer_ctc.py: configs/librispeech.py:medium; large by default.
+
+Not trained here, so no score to expect.
+"""
+
+from ml_collections import ConfigDict
+
+from jaxspeech.configs import fastconformer_ctc
+
+
+def get_config(size: str = "large") -> ConfigDict:
+    config = fastconformer_ctc.get_config(size)
+    folder = config.get_ref("data_dir") + "/librispeech"
+    config.data.train = folder + "/train.jsonl"
+    config.data.eval = {"dev": folder + "/dev.jsonl", "dev_other": folder + "/dev_other.jsonl"}
+    config.tokenizer.vocab_size = 256  # below a few thousand hours; 1024 is for more
+    return config

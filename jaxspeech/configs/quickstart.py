@@ -1,0 +1,77 @@
+"""From nothing to a speech recogniser: a small FastConformer-CTC on everyday sentences spoken by eSpeak NG.
+
+    python -m pip install -e ".[quickstart]"
+    python train.py
+    python train.py --config=configs/quickstart.py:tdt      # the same with a token-and-duration transducer
+
+The corpus (5.5 hours, some 170 words) is made at the start, see jaxspeech/data/quickstart.py; the voices and the
+sentences of the evaluation are not in the training part. The model lands in runs/quickstart/model.jaxspeech.
+
+Time on two cores: 9.5 minutes, installation and corpus included. Score: 4.5 % WER on dev (voices unheard in training).
+With TDT: 12.5 minutes on cores shared with other work, 3.2 % WER (2.8 % with a beam of 4).
+"""
+
+from ml_collections import ConfigDict
+
+from jaxspeech.configs.base import TDT_DURATIONS, TDT_LOSS, base_config, fastconformer_ctc, fastconformer_transducer
+
+# Stacking frames instead of convolutions, and no dropout, for the sake of a CPU's time.
+ENCODER = {
+    "num_layers": 4,
+    "width": 144,
+    "num_heads": 4,
+    "subsampling": "stacking_norm",
+    "xscaling": False,
+    "dropout": 0.0,
+    "dropout_pre_encoder": 0.0,
+    "dropout_att": 0.0,
+}
+# The sentences come from a few templates, which a prediction network learns long before the encoder hears anything: so
+# it sees two labels, half of what it says is dropped, and a CTC head helps the encoder.
+TDT = {
+    "prediction": "stateless",
+    "width": 144,
+    "dropout": 0.5,
+    "joint_width": 144,
+    "durations": TDT_DURATIONS,
+}
+
+
+def tdt_with_ctc() -> ConfigDict:
+    model = fastconformer_transducer(decoder=TDT, loss=TDT_LOSS, **ENCODER)
+    model.task, model.ctc_weight = "hybrid", 0.5
+    return model
+
+
+MODELS = {"ctc": lambda: fastconformer_ctc(**ENCODER), "tdt": tdt_with_ctc}
+
+
+def get_config(kind: str = "ctc") -> ConfigDict:
+    if kind not in MODELS:
+        raise ValueError(f"configs/quickstart.py:{kind}: it can be {' or '.join(MODELS)}")
+    config = base_config()
+    config.model = MODELS[kind]()
+    config.model.features.dither = 0.0  # a normal draw for each sample is dear on a CPU
+    config.model.spec_augment = {"freq_masks": 2, "freq_width": 20, "time_masks": 1, "time_width": 0.05}
+    config.tokenizer.vocab_size = 128
+
+    config.data.prepare = "quickstart"
+    config.data.train, config.data.eval = (), {}  # as prepared
+    config.data.buckets = 3
+    config.data.batch_seconds = 96.0
+    config.data.batch_size = 16
+    config.data.eval_batch_size = 50
+    config.data.num_threads = 2
+    config.augment.speed = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
+    config.augment.equalize = {"gain_db": 6.0, "probability": 0.3}
+
+    config.optimizer.learning_rate = 5e-3
+    config.average_decay = 0.998
+    config.steps = 3800
+    config.eval_every = config.checkpoint_every = 950
+    if kind == "tdt":  # needs fewer steps, each of them dearer
+        config.average_decay = 0.995
+        config.steps = 2600
+        config.eval_every = config.checkpoint_every = 650
+    config.log_every = 20
+    return config

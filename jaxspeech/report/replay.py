@@ -1,0 +1,64 @@
+"""Utterances of an evaluation set as the model sees them: waveform, features, and where each token was heard."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxspeech.data.loader import EvaluationData
+from jaxspeech.report.utterance import Piece, Recording
+from jaxspeech.tasks.task import Task
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Batch, Variables
+
+
+class Replay:
+    """`listener(variables, data, indices)`; on the batches of the evaluation, whose programs are compiled already.
+
+    Args:
+      task: what is trained.
+      predict: its prediction, jitted.
+      tokenizer: for the spelling of the tokens.
+      put: moves a batch to the devices.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        predict: Callable[[Variables, Batch], Any],
+        *,
+        tokenizer: Tokenizer,
+        put: Callable[[Batch], Batch],
+    ):
+        def features(variables: Variables, batch: Batch) -> Any:
+            return task.model.apply(variables, batch.samples, batch.num_samples, method="features")
+
+        self._features = jax.jit(features)
+        self._predict = predict
+        self._tokenizer = tokenizer
+        self._put = put
+        self._sample_rate = task.sample_rate
+        self._frame_seconds = task.frame_seconds
+
+    def __call__(self, variables: Variables, data: EvaluationData, indices: Iterable[int]) -> dict[int, Recording]:
+        """What there is to hear and to see of these utterances; those that cannot be read are left out."""
+        wanted, recordings = set(indices), {}
+        for batch in data.batches_with(wanted):
+            placed = self._put(batch)
+            tokens = jax.device_get(self._predict(variables, placed))
+            features, num_frames = jax.device_get(self._features(variables, placed))
+            for row, index in enumerate(batch.index.tolist()):
+                if index in wanted:
+                    samples = batch.samples[row, : batch.num_samples[row]]
+                    mel = np.asarray(features[row, : num_frames[row]], np.float32)
+                    recordings[index] = Recording(samples, self._sample_rate, mel, self._pieces(tokens, row))
+        return recordings
+
+    def _pieces(self, tokens: Any, row: int) -> tuple[Piece, ...]:
+        count = tokens.num_tokens[row]
+        columns = (tokens.ids[row, :count], tokens.starts[row, :count], tokens.ends[row, :count])
+        return tuple(
+            Piece(self._tokenizer.pieces[i], float(start) * self._frame_seconds, float(end) * self._frame_seconds)
+            for i, start, end in zip(*columns, strict=True)
+        )

@@ -1,0 +1,86 @@
+"""What is kept of a run besides its models: TensorBoard's events, and the same scalars as lines of JSON."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import jax
+import numpy as np
+import tensorboardX
+from tensorboardX.proto import summary_pb2
+
+from jaxspeech.training.parameters import path_name
+from jaxspeech.training.processes import gather, is_leader
+
+
+class MetricsLog:
+    """Writes to `folder`/tensorboard and `folder`/history.jsonl; what was written after `step` is forgotten.
+
+    Of several processes the leader alone writes; all of them call the same methods.
+    """
+
+    def __init__(self, folder: Path, *, step: int):
+        self._writer = tensorboardX.SummaryWriter(
+            str(folder / "tensorboard"), purge_step=step, write_to_disk=is_leader()
+        )
+        self._path = folder / "history.jsonl"
+        if not is_leader():
+            return
+        # A run that begins anew says all of it anew.
+        kept = [entry for entry in self.history if entry["step"] <= step] if step else []
+        temporary = self._path.with_name(self._path.name + ".part")
+        temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
+        temporary.replace(self._path)
+
+    @property
+    def history(self) -> list[dict[str, float | int]]:
+        """{"step": ..., "group/name": value, ...} for each call of `scalars`, over all starts of the run."""
+        if not self._path.exists():
+            return []
+        entries = []
+        for line in self._path.read_text().splitlines():
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                break  # a killed process was in the middle of it
+        return entries
+
+    def scalars(self, group: str, values: Mapping[str, float], step: int) -> None:
+        if not is_leader():
+            return
+        named = {f"{group}/{name}": float(value) for name, value in values.items()}
+        for name, value in named.items():
+            self._writer.add_scalar(name, value, step)
+        with self._path.open("a") as file:
+            file.write(json.dumps({"step": step, **named}) + "\n")
+
+    def histograms(self, group: str, tree: Any, step: int) -> None:
+        """One histogram for each array of a tree of parameters."""
+        for path, array in jax.tree_util.tree_leaves_with_path(tree):
+            values = np.asarray(gather(array), np.float32)
+            if np.isfinite(values).all():
+                self._writer.add_histogram(f"{group}/{path_name(path)}", values, step)
+
+    def text(self, name: str, text: str, step: int) -> None:
+        """Markdown; give text from elsewhere as code."""
+        self._writer.add_text(name, text, step)
+
+    def picture(self, name: str, png: bytes, step: int) -> None:
+        """A PNG file as it is. (The writer's own `add_image` would need Pillow.)"""
+        width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
+        proto: Any = summary_pb2  # made when it is imported: no type checker sees what is in it
+        image = proto.Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
+        summary = proto.Summary(value=[proto.Summary.Value(tag=name, image=image)])
+        files: Any = self._writer.file_writer
+        files.add_summary(summary, step)
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

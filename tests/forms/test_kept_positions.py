@@ -1,0 +1,106 @@
+"""Projected positions that are kept: the same results as without them, for the weights that the model has now."""
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+import pytest
+
+from jaxspeech.builder import build
+from jaxspeech.forms.inference import for_inference
+from jaxspeech.forms.kept_positions import KeptPositions
+from jaxspeech.nn.attention import POSITIONS
+from jaxspeech.pipelines.recognizer import Recognizer
+from jaxspeech.types import Batch
+from tests.interop.random_model import CHARACTERS, random_archive
+
+RATE, LONGEST = 16000, 20.0
+SMALL = {"num_layers": 2, "width": 16, "num_heads": 2, "subsampling_channels": 4}
+FASTCONFORMER = {"name": "fastconformer", **SMALL}
+ENCODERS = {
+    "untied": FASTCONFORMER,
+    "tied": FASTCONFORMER | {"untied_biases": False},
+    "squeezeformer": {"name": "squeezeformer", **SMALL, "reduce_at": 0, "recover_at": 1},
+}
+
+
+@dataclass
+class Model:
+    """A random one in the form for inference."""
+
+    encoder: dict
+    dtype: str | None = None
+
+    def __post_init__(self):
+        features = {"name": "mel", "num_mels": 16}
+        config = {"task": "ctc", "features": features, "encoder": self.encoder, "decoder": {"name": "ctc"}}
+        archive = random_archive(config, CHARACTERS)
+        config, self.variables = for_inference(archive.model, archive.variables, dtype=self.dtype)
+        self.task = build(config)
+        self.kept = KeptPositions(self.task, seconds=LONGEST)
+
+    def log_probs(self, variables, seconds):
+        samples = np.random.default_rng(0).normal(0, 0.1, (2, round(seconds * RATE))).astype(np.float32)
+        lengths = np.array([samples.shape[1], samples.shape[1] * 2 // 3])
+        batch = Batch(samples, lengths, np.zeros((2, 0), np.int32), np.zeros(2, np.int32), np.arange(2))
+        return np.asarray(jax.jit(self.task.log_probs)(variables, batch)[0])
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("seconds", [0.5, 3.1, LONGEST, LONGEST + 2.0])
+def test_results_are_those_without(name, seconds):
+    model = Model(ENCODERS[name])
+    kept = model.kept.beside(model.variables)
+    assert POSITIONS in kept and POSITIONS not in model.variables
+    np.testing.assert_allclose(
+        model.log_probs(kept, seconds), model.log_probs(model.variables, seconds), rtol=0, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(("seconds", "used"), [(3.1, True), (LONGEST, True), (24.0, False)])
+def test_they_are_what_attention_takes_as_far_as_they_reach(seconds, used):
+    model = Model(FASTCONFORMER)
+    kept = model.kept.beside(model.variables)
+    others = {**kept, POSITIONS: jax.tree.map(lambda x: x + 1.0 * np.arange(x.shape[2]), kept[POSITIONS])}
+    change = np.abs(model.log_probs(others, seconds) - model.log_probs(kept, seconds)).max()
+    assert change > 1e-3 if used else change == 0
+
+
+def test_half_precision_rounds_the_same():
+    model = Model(FASTCONFORMER, dtype="bfloat16")
+    kept = model.kept.beside(model.variables)
+    np.testing.assert_allclose(model.log_probs(kept, 3.0), model.log_probs(model.variables, 3.0), rtol=0, atol=1e-5)
+
+
+def test_other_weights_have_others():
+    model = Model(FASTCONFORMER)
+    first = model.kept.beside(model.variables)[POSITIONS]
+    assert model.kept.beside({**model.variables})[POSITIONS] is first
+    doubled = jax.tree.map(lambda x: 2 * x, model.variables)
+    second = model.kept.beside(doubled)[POSITIONS]
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(2 * x, y, rtol=1e-6), first, second)
+
+
+def test_a_recognizer_with_other_weights_hears_by_them():
+    config = {"task": "ctc", "features": {"name": "mel", "num_mels": 16}, "encoder": FASTCONFORMER}
+    asr, other = (Recognizer(random_archive(config | {"decoder": {"name": "ctc"}}, CHARACTERS)) for _ in range(2))
+    other.variables = jax.tree.map(lambda x: 1.5 * x, other.variables)
+    samples = np.random.default_rng(0).normal(0, 0.1, 2 * RATE).astype(np.float32)
+    before, expected = (model.transcribe([samples], return_log_probs=True)[0].log_probs for model in (asr, other))
+    asr.variables = other.variables
+    again = asr.transcribe([samples], return_log_probs=True)[0].log_probs
+    np.testing.assert_array_equal(again, expected)
+    assert np.abs(before - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        FASTCONFORMER | {"attention": "abs_pos"},
+        FASTCONFORMER | {"attention": "rel_pos_local", "attention_context": (8, 8)},
+        {"name": "transformer", **SMALL},
+    ],
+)
+def test_encoders_without_such_positions_keep_none(encoder):
+    model = Model(encoder)
+    assert model.kept.beside(model.variables) is model.variables

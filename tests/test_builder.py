@@ -1,0 +1,68 @@
+import copy
+
+import jax
+import jax.numpy as jnp
+import pytest
+from ml_collections import ConfigDict
+
+from jaxspeech.builder import build, with_defaults
+from jaxspeech.errors import ConfigError
+
+CONFIG = {
+    "task": "ctc",
+    "features": {"name": "mel", "num_mels": 32},
+    "spec_augment": {"freq_masks": 2},
+    "encoder": {"name": "fastconformer", "num_layers": 2, "width": 16, "num_heads": 2, "subsampling_channels": 4},
+    "decoder": {"name": "ctc", "vocab_size": 10},
+}
+
+
+def test_fields_are_the_config() -> None:
+    config = copy.deepcopy(CONFIG)
+    config["encoder"] |= {"dtype": "bfloat16", "attention_context": [4, 2]}
+    task = build(config)
+    assert task.model.encoder.attention_context == (4, 2)
+    assert task.model.encoder.dtype == jnp.bfloat16
+    assert (task.sample_rate, task.vocab_size) == (16000, 10)
+    assert task.frame_seconds == pytest.approx(0.08)
+    assert build(copy.deepcopy(config)).model == task.model
+    assert build(ConfigDict(config)).model == task.model
+    assert config["encoder"]["name"] == "fastconformer"  # left as it was
+
+
+def test_with_all_its_fields_it_is_the_same_model() -> None:
+    full = with_defaults(CONFIG)
+    assert full["encoder"]["adapter_width"] == 0 and full["encoder"]["width"] == 16
+    assert build(full).model == build(CONFIG).model
+    assert with_defaults(full) == full
+    assert "adapter_width" not in CONFIG["encoder"]  # left as it was
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"taks": "ctc"}, 'model.taks is not a field; did you mean "task"'),
+        ({"task": "ctx"}, "model.task cannot be 'ctx'; did you mean \"ctc\""),
+        ({"encoder": {"name": "fastconfromer"}}, 'did you mean "fastconformer"'),
+        (
+            {"encoder": CONFIG["encoder"] | {"num_layer": 3}},
+            'model.encoder.num_layer is not a field; did you mean "num_layers"',
+        ),
+        ({"encoder": {"name": "fastconformer", "width": 3}}, "model.encoder: .*num_layers"),
+        ({"encoder": CONFIG["encoder"] | {"dtype": "float8"}}, "model.encoder.dtype cannot be 'float8'"),
+        (
+            {"features": {"name": "mel", "num_mel": 80}},
+            'model.features.num_mel is not a field; did you mean "num_mels"',
+        ),
+        ({"spec_augment": {"freq_mask": 2}}, 'did you mean "freq_masks"'),
+        ({"decoder": None}, "model.decoder is missing"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(change: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(CONFIG | change)
+
+
+def test_scanned_parameters_have_a_leading_axis_of_layers() -> None:
+    shapes = jax.eval_shape(build(CONFIG).init, jax.random.key(0))
+    assert {leaf.shape[0] for leaf in jax.tree.leaves(shapes["params"]["encoder"]["layers"])} == {2}

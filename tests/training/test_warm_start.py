@@ -1,0 +1,75 @@
+"""What a model takes over from a trained one, and what is told of what it does not."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.errors import ArchiveError, ConfigError
+from jaxspeech.training.warm_start import check_word_error_rate, choose_start, describe_start, fill_from
+
+
+def variables(fill, *, width=4, **more):
+    layers = {"up": {"kernel": jnp.full((3, 2, width), fill)}}
+    statistics = {"encoder": {"norm": {"mean": jnp.full(2, fill)}}}
+    return {"params": {"encoder": {"layers": layers}, "decoder": {"bias": jnp.full(5, fill)}, **more}} | {
+        "batch_stats": statistics
+    }
+
+
+def test_everything_is_taken():
+    start = choose_start(variables(0.0), variables(7.0), model="x.nemo")
+    new = fill_from(variables(0.0), start.arrays, start.masks)
+    assert not start.unused and all(np.all(leaf == 7) for leaf in (new["params"]["decoder"]["bias"], *_kernels(new)))
+    assert np.all(new["batch_stats"]["encoder"]["norm"]["mean"] == 7)
+    assert describe_start(start, model="x.nemo") == "Starting from x.nemo: 3 arrays"
+
+
+def test_include_and_exclude_go_by_the_layer():
+    start = choose_start(
+        variables(0.0), variables(7.0), include=("encoder/",), exclude=("layers_1/", "mean$"), model="x.nemo"
+    )
+    new = fill_from(variables(0.0), start.arrays, start.masks)
+    np.testing.assert_array_equal([np.unique(layer) for layer in _kernels(new)[0]], [[7], [0], [7]])
+    assert np.all(new["params"]["decoder"]["bias"] == 0) and np.all(new["batch_stats"]["encoder"]["norm"]["mean"] == 0)
+    assert start.unused == ["encoder/norm/mean", "decoder/bias", "encoder/layers/up/kernel"]
+    assert "not used: encoder/norm/mean, decoder/bias" in describe_start(start, model="x.nemo")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"include": ("encodr",)}, "init.include: no parameter's name matches 'encodr'"),
+        ({"exclude": ("head",)}, "init.exclude: no parameter's name matches 'head'"),
+        ({"width": 6}, r"x.nemo does not fit: encoder/layers/up/kernel is \(3, 2, 4\) in it, \(3, 2, 6\) here"),
+        ({"ctc_head": jnp.ones(3)}, r"ctc_head \(3,\) is not in it. What init.exclude matches starts anew"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(options, message):
+    choice = {name: options.pop(name) for name in ("include", "exclude") if name in options}
+    with pytest.raises(ConfigError, match=message):
+        choose_start(variables(0.0, **options), variables(7.0), model="x.nemo", **choice)
+
+
+def test_new_parts_are_excluded_and_old_ones_told():
+    start = choose_start(
+        variables(0.0, adapter=jnp.ones(3)), variables(7.0, head=jnp.ones(2)), exclude=("adapter",), model="x.nemo"
+    )
+    assert start.unused == ["head"]
+
+
+def test_the_word_error_rate_is_the_one_that_is_stated():
+    stated = {"dev": {"set": "aa", "wer": 0.25}, "test": {"set": "bb", "wer": 0.5}}
+    compare = dict(model="x.jaxspeech", tolerance=0.002, exact=True)
+    found = {"mine": {"set": "aa", "wer": 0.251}, "other": {"set": "cc", "wer": 0.4}}
+    assert check_word_error_rate(stated, found, **compare) == [
+        "step 0: WER 25.10% on mine, as the model states",
+        "step 0: WER 40.00% on other; the model states none of this set",
+    ]
+    with pytest.raises(ArchiveError, match=r"x.jaxspeech states a WER of 50.00% on dev and reaches 40.00%"):
+        check_word_error_rate(stated, {"dev": {"set": "bb", "wer": 0.4}}, **compare)
+    new = check_word_error_rate(stated, {"dev": {"set": "bb", "wer": 1.0}}, **compare | {"exact": False})
+    assert new == ["step 0: WER 100.00% on dev, of a model with new parts"]
+
+
+def _kernels(tree):
+    return [tree["params"]["encoder"]["layers"]["up"]["kernel"]]
