@@ -59,7 +59,8 @@ from jaxspeech.training.evaluate import evaluate
 from jaxspeech.training.flops import peak_flops, step_flops
 from jaxspeech.training.interrupt import PREEMPTED, Interrupt, Preempted, preemptible
 from jaxspeech.training.lora import LORA, Lora, with_lora
-from jaxspeech.training.memory import most_batch_seconds, tell_needs
+from jaxspeech.training.memory import dry_run as report_memory
+from jaxspeech.training.memory import most_batch_seconds
 from jaxspeech.training.metrics_log import MetricsLog
 from jaxspeech.training.non_finite_log import NonFiniteLog
 from jaxspeech.training.optimizer import build_optimizer
@@ -70,7 +71,7 @@ from jaxspeech.training.progress import Progress, in_minutes
 from jaxspeech.training.resume_checks import changed_settings, check_same_model, check_same_start
 from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
-from jaxspeech.training.step import make_train_step
+from jaxspeech.training.step import Update, make_train_step
 from jaxspeech.training.warm_start import FROM_SCRATCH, fill_from
 from jaxspeech.training.watchdog import together
 from jaxspeech.training.workdir_lock import exclusive_workdir
@@ -128,11 +129,12 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     train_only = config.train_only or ((f"^{LORA}/",) if lora else ())
     trainable = choose_trainable(freeze=config.freeze, train_only=train_only)
     optimizer, schedule = build_optimizer(config.optimizer.to_dict(), steps=config.steps, trainable=trainable)
+    updates = (Update(optimizer, trainable),)
     average_decay = config.get("average_decay", 0.0)
 
     def init(key: Any, arrays: dict[str, Any]) -> TrainState:
         variables = fill_from(task.init(key), arrays, start.masks)
-        return init_state(variables, optimizer, average=average_decay > 0)
+        return init_state(variables, (optimizer,), average=average_decay > 0)
 
     key = jax.random.key(config.seed)
     shapes = jax.eval_shape(init, key, start.arrays)
@@ -140,11 +142,10 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
     train_step = make_train_step(
         task,
-        optimizer,
+        updates,
         schedule=schedule,
         loss_reduction=config.loss_reduction,
         average_decay=average_decay,
-        trainable=trainable,
         accumulate=config.accumulate,
         shardings=shardings,
     )
@@ -163,12 +164,11 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
             print(f"{workdir}: the run goes on with other settings: {changes}")
     if not config.data.batch_seconds:
         if state is None:
-            options = {"sample_rate": task.sample_rate, "mesh": mesh}
-            record["batch_seconds"] = most_batch_seconds(train_step, abstract, data.train.shapes, **options)
+            record["batch_seconds"] = most_batch_seconds(train_step, abstract, data.train.shapes, mesh=mesh)
         # What this run found when it began, or was begun with.
         data = data.resized(record.get("batch_seconds") or record["config"]["data"]["batch_seconds"])
     if dry_run:
-        return tell_needs(train_step, abstract, data.train.batch_shapes, sample_rate=task.sample_rate, mesh=mesh)
+        return report_memory(train_step, abstract, data.train.batch_shapes, mesh=mesh)
     if state is None:
         state = jax.jit(init, out_shardings=shardings)(key, start.arrays)
     record["config"] = settings
@@ -217,7 +217,13 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     taken, start = None, start._replace(arrays={})  # their memory
 
     # Steps, with an evaluation and a checkpoint now and then.
-    progress = Progress(step=step, steps=config.steps, totals=record["totals"], peak_flops=peak_flops(jax.devices()))
+    progress = Progress(
+        step=step,
+        steps=config.steps,
+        batch_shapes=data.train.batch_shapes,
+        totals=record["totals"],
+        peak_flops=peak_flops(jax.devices()),
+    )
     batches = progress.timed(prefetch(data.train.batches(step), put))
     skips = NonFiniteLog(workdir / "skipped.jsonl", limit=config.max_skipped, name=data.train.name)
     profile = Profile(workdir / "profile", steps=profile_steps, report=tqdm.write)
@@ -234,7 +240,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         while step < config.steps and not stopping:
             batch = next(batches)
             flops = partial(step_flops, train_step, state, batch, config.seed)
-            progress.starting(batch, sample_rate=task.sample_rate, flops=flops)
+            progress.starting(batch, flops=flops)
             profile.next_step()
             state, metrics = train_step(state, batch, config.seed)
             progress.finished(metrics)
@@ -310,7 +316,7 @@ def load(
         settings,
         manifest,
         tokenizer,
-        sample_rate=task.sample_rate,
+        sample_rate=task.inference.sample_rate,
         augment=parse_augment(config.augment.to_dict()),
         data_shards=mesh.shape["data"],
         accumulate=config.accumulate,

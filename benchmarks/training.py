@@ -9,7 +9,7 @@ from benchmarks.models import ctc_config, noise_batch, num_parameters, transduce
 from benchmarks.timing import measure
 from jaxspeech.builder import build
 from jaxspeech.training.state import init_state
-from jaxspeech.training.step import make_train_step
+from jaxspeech.training.step import Update, make_train_step
 from jaxspeech.training.update_rules import adamw
 
 
@@ -17,9 +17,9 @@ def train(repeat: int, *, config: dict[str, Any], batch_size: int = 8, seconds: 
     """One step of a model."""
     task = build(config)
     optimizer = adamw(1e-3)
-    state = init_state(jax.jit(task.init)(jax.random.key(0)), optimizer)
+    state = init_state(jax.jit(task.init)(jax.random.key(0)), (optimizer,))
     parameters = num_parameters(state.variables)
-    step = make_train_step(task, optimizer, schedule=lambda count: 1e-3, loss_reduction="mean_volume")
+    step = make_train_step(task, (Update(optimizer),), schedule=lambda count: 1e-3, loss_reduction="mean_volume")
     batch = noise_batch(batch_size, seconds)
 
     def run() -> Any:

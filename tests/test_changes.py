@@ -11,8 +11,8 @@ from jaxspeech.builder import build
 from jaxspeech.changes import change_attention, change_decoding, change_vocabulary
 from jaxspeech.errors import ConfigError
 from jaxspeech.pipelines.recognizer import Recognizer
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.text.char import CharTokenizer
-from jaxspeech.types import Batch
 from tests.interop.random_model import CHARACTERS, random_archive
 
 CTC = {
@@ -104,7 +104,7 @@ def test_shared_pieces_keep_their_weights(kind, samples):
             for to, source in shared:
                 np.testing.assert_array_equal(now[table]["table"][to], was[table]["table"][source])
     num_samples = np.array([40000, 21000], np.int32)
-    batch = Batch(samples, num_samples, np.zeros((2, 0), np.int32), np.zeros(2, np.int32), num_samples)
+    batch = Utterances(samples, num_samples, np.zeros((2, 0), np.int32), np.zeros(2, np.int32), num_samples)
     tokens = jax.jit(build(new.model).predict)(new.variables, batch)
     assert int(np.max(tokens.ids)) < len(pieces)
 

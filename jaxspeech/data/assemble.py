@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -12,7 +13,8 @@ from jaxspeech.data.rng import generator
 from jaxspeech.data.stretch import Stretch
 from jaxspeech.data.utterances import Utterances, name_entry
 from jaxspeech.errors import AudioError, ConfigError
-from jaxspeech.types import Batch
+from jaxspeech.tasks import recognition
+from jaxspeech.types import BatchShape
 
 # Seconds are rounded to samples when a file is read, resampled, sped up and padded: a bucket has room for that.
 ROUNDING_SAMPLES = 16
@@ -46,16 +48,15 @@ class Assembler:
         seconds = np.array([bucket.seconds for bucket in buckets])
         samples = np.ceil(seconds * sample_rate).astype(int) + ROUNDING_SAMPLES
         widths = utterances.label_widths(shortest, seconds)
-        self.shapes = tuple(
-            (bucket.batch_size, int(s), u) for bucket, s, u in zip(buckets, samples, widths, strict=True)
-        )
+        self._sizes = [(bucket.batch_size, int(s), u) for bucket, s, u in zip(buckets, samples, widths, strict=True)]
+        self.shapes = tuple(_shape(*sizes, sample_rate) for sizes in self._sizes)
 
-    def __call__(self, planned: PlannedBatch) -> Batch:
+    def __call__(self, planned: PlannedBatch) -> recognition.Utterances:
         self._utterances.fetch(planned.next_shards)
-        rows, num_samples, num_labels = self.shapes[planned.bucket]
+        rows, num_samples, num_labels = self._sizes[planned.bucket]
         part, parts = self._share
         mine = slice(rows // parts * part, rows // parts * (part + 1))
-        batch = Batch(
+        batch = recognition.Utterances(
             samples=np.zeros((rows // parts, num_samples), np.float32),
             num_samples=np.zeros(rows // parts, np.int32),
             labels=np.zeros((rows // parts, num_labels), np.int32),
@@ -90,3 +91,12 @@ class Assembler:
         problems = self._utterances.manifest.problems
         problems.add(name_entry(self._utterances.manifest[index]), str(error))
         problems.check(len(self._utterances))
+
+
+def _shape(rows: int, samples: int, labels: int, rate: int) -> BatchShape:
+    struct = jax.ShapeDtypeStruct
+    count = struct((rows,), np.int32)
+    arrays = recognition.Utterances(
+        struct((rows, samples), np.float32), count, struct((rows, labels), np.int32), count, count
+    )
+    return BatchShape(arrays, rows, samples / rate)

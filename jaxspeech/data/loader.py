@@ -21,8 +21,8 @@ from jaxspeech.data.problems import Problems
 from jaxspeech.data.stretch import Stretch, draw, shortest
 from jaxspeech.data.utterances import Utterances, name_entry
 from jaxspeech.errors import ConfigError, SpeechError
+from jaxspeech.tasks import recognition
 from jaxspeech.text.tokenizer import Tokenizer
-from jaxspeech.types import Batch
 
 
 class TrainingData:
@@ -116,7 +116,7 @@ class TrainingData:
         other._arrange(batch_seconds)
         return other
 
-    def shapes(self, batch_seconds: int | float) -> tuple[tuple[int, int, int], ...]:
+    def shapes(self, batch_seconds: int | float) -> Any:
         """`resized(batch_seconds).batch_shapes`, at once."""
         return self._make_assembler(self._make_buckets(batch_seconds=batch_seconds)).shapes
 
@@ -127,7 +127,7 @@ class TrainingData:
         self.batch_shapes = self._load.shapes
         self.steps_per_epoch = self._epochs.first_step(1)
 
-    def batches(self, start_step: int = 0) -> Iterator[Batch]:
+    def batches(self, start_step: int = 0) -> Iterator[recognition.Utterances]:
         """Batches from a step on, for ever.
 
         Raises:
@@ -211,7 +211,7 @@ class EvaluationData:
         self.batch_shapes = self._load.shapes
         self.num_batches = self._plan.num_batches
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[recognition.Utterances]:
         """One pass.
 
         Raises:
@@ -219,7 +219,7 @@ class EvaluationData:
         """
         return _read_ahead(self._planned, range(self.num_batches), self._load, self._num_threads)
 
-    def batches_with(self, indices: Collection[int]) -> Iterator[Batch]:
+    def batches_with(self, indices: Collection[int]) -> Iterator[recognition.Utterances]:
         """Those batches that hold any of these examples."""
         positions = [p for p in range(self.num_batches) if np.isin(self._plan.batch(p)[0], list(indices)).any()]
         return (self._load(self._planned(position)) for position in positions)
@@ -267,9 +267,12 @@ class _Source:
 
 
 def _read_ahead(
-    make: Callable[[int], PlannedBatch], steps: range, load: Callable[[PlannedBatch], Batch], num_threads: int
-) -> Iterator[Batch]:
-    def attempt(planned: PlannedBatch) -> Batch | SpeechError:
+    make: Callable[[int], PlannedBatch],
+    steps: range,
+    load: Callable[[PlannedBatch], recognition.Utterances],
+    num_threads: int,
+) -> Iterator[recognition.Utterances]:
+    def attempt(planned: PlannedBatch) -> recognition.Utterances | SpeechError:
         try:
             return load(planned)
         except SpeechError as error:

@@ -209,7 +209,7 @@ class Recognizer:
         Memory is bounded however many inputs there are; they may come from a generator without an end.
         """
         self._check(batch_size, long, on_error)
-        if return_log_probs and self.task.log_probs is None:
+        if return_log_probs and self.task.inference.log_probs is None:
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if return_log_probs and long == "segments":
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use another form')
@@ -282,7 +282,7 @@ class Recognizer:
     ) -> Iterator[Hypothesis]:
         """As `align`, giving each hypothesis as soon as it and those before it are there."""
         self._check(batch_size, long, on_error)
-        if self.task.log_probs is None:
+        if self.task.inference.log_probs is None:
             raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
         if long == "segments":
             raise ConfigError('align: long="segments" would need a text for each segment; use another form')
@@ -327,7 +327,7 @@ class Recognizer:
         """
         key = (size, look_ahead, chunks)
         if key not in self._stream_programs:
-            form = streaming(self.model, look_ahead=look_ahead, chunks=chunks)
+            form = streaming(self.task, look_ahead=look_ahead, chunks=chunks)
             self._stream_programs[key] = compile_streams(form, self.variables, size=size)
         return Streams(self._stream_programs[key], self.variables, self.tokenizer, timestamps=timestamps)
 
@@ -337,7 +337,7 @@ class Recognizer:
 
     def _reader(self, sample_rate: int | None, channel: Channel) -> Any:
         return functools.partial(
-            read_recording, sample_rate=self.task.sample_rate, array_rate=sample_rate, channel=channel
+            read_recording, sample_rate=self.task.inference.sample_rate, array_rate=sample_rate, channel=channel
         )
 
     def _check(self, batch_size: int, long: str, on_error: str) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 
 from jaxspeech.data.loader import EvaluationData
 from jaxspeech.report.utterance import Piece, Recording
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.tokenizer import Tokenizer
-from jaxspeech.types import Batch, Variables
+from jaxspeech.types import Variables
 
 
 class Replay:
@@ -26,20 +27,20 @@ class Replay:
     def __init__(
         self,
         task: Task,
-        predict: Callable[[Variables, Batch], Any],
+        predict: Callable[[Variables, Utterances], Any],
         *,
         tokenizer: Tokenizer,
-        put: Callable[[Batch], Batch],
+        put: Callable[[Utterances], Utterances],
     ):
-        def features(variables: Variables, batch: Batch) -> Any:
+        def features(variables: Variables, batch: Utterances) -> Any:
             return task.model.apply(variables, batch.samples, batch.num_samples, method="features")
 
         self._features = jax.jit(features)
         self._predict = predict
         self._tokenizer = tokenizer
         self._put = put
-        self._sample_rate = task.sample_rate
-        self._frame_seconds = task.frame_seconds
+        self._sample_rate = task.inference.sample_rate
+        self._frame_seconds = task.inference.frame_seconds
 
     def __call__(self, variables: Variables, data: EvaluationData, indices: Iterable[int]) -> dict[int, Recording]:
         """What there is to hear and to see of these utterances; those that cannot be read are left out."""

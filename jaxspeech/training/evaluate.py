@@ -5,27 +5,28 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.processes import gather
-from jaxspeech.types import Batch, Variables
+from jaxspeech.types import Variables
 
 
 @runtime_checkable
 class EvaluationSet(Protocol):
     """Batches of utterances whose texts are known by their `Batch.index`."""
 
-    def batches(self) -> Iterable[Batch]: ...
+    def batches(self) -> Iterable[Utterances]: ...
 
     def text(self, index: int, /) -> str: ...
 
 
 def evaluate(
-    predict: Callable[[Variables, Batch], Any],
+    predict: Callable[[Variables, Utterances], Any],
     variables: Variables,
     sets: Mapping[str, EvaluationSet],
     *,
     decode: Callable[[Sequence[int]], str],
     error_rate: Callable[[list[str], list[str]], float],
-    put: Callable[[Batch], Batch] = jax.device_put,
+    put: Callable[[Utterances], Utterances] = jax.device_put,
 ) -> tuple[dict[str, float], dict[str, dict[int, str]]]:
     """The error rate on each set, and what was heard in each of its utterances.
 
@@ -44,11 +45,11 @@ def evaluate(
 
 
 def predict_all(
-    predict: Callable[[Variables, Batch], Any],
+    predict: Callable[[Variables, Utterances], Any],
     variables: Variables,
-    batches: Iterable[Batch],
+    batches: Iterable[Utterances],
     *,
-    put: Callable[[Batch], Batch] = jax.device_put,
+    put: Callable[[Utterances], Utterances] = jax.device_put,
 ) -> dict[int, list[int]]:
     """The token ids of every utterance, by its index in the set; filler rows are left out.
 
@@ -60,7 +61,7 @@ def predict_all(
     """
     tokens: dict[int, list[int]] = {}
 
-    def collect(batch: Batch, found: Any) -> None:
+    def collect(batch: Utterances, found: Any) -> None:
         ids, counts, indices = gather((found.ids, found.num_tokens, batch.index))
         for row, index in enumerate(indices):
             if index >= 0:

@@ -6,7 +6,7 @@ import pytest
 from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.inference import for_inference, for_training
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
 
 CONFIG = {
     "task": "ctc",
@@ -15,7 +15,7 @@ CONFIG = {
     "decoder": {"name": "ctc", "vocab_size": 10},
 }
 SAMPLES = np.random.default_rng(0).normal(size=(2, 16000)).astype(np.float32)
-BATCH = Batch(SAMPLES, np.array([16000, 9000]), np.zeros((2, 0)), np.zeros(2), np.arange(2))
+BATCH = Utterances(SAMPLES, np.array([16000, 9000]), np.zeros((2, 0)), np.zeros(2), np.arange(2))
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from jaxspeech.training.parameters import choose_trainable
 from jaxspeech.training.resume_checks import check_same_model
 from jaxspeech.training.sharding import make_mesh, state_shardings
 from jaxspeech.training.state import init_state
-from jaxspeech.training.step import make_train_step
+from jaxspeech.training.step import Update, make_train_step
 from jaxspeech.training.update_rules import adamw
 from tests.training.toy import ToyTask, toy_batch
 
@@ -32,7 +32,7 @@ TASK, OPTIMIZER = ToyTask(noise=0.1), adamw(0.1, clip_norm=1.0)
 
 
 def make_state(key):
-    return init_state(TASK.init(key), OPTIMIZER, average=True)
+    return init_state(TASK.init(key), (OPTIMIZER,), average=True)
 
 
 def abstract():
@@ -50,7 +50,7 @@ def assert_equal(a, b):
 
 
 def test_a_restored_run_goes_on_bit_for_bit(tmp_path):
-    step = make_train_step(TASK, OPTIMIZER, schedule=lambda step: jnp.float32(0.1), average_decay=0.9)
+    step = make_train_step(TASK, (Update(OPTIMIZER),), schedule=lambda step: jnp.float32(0.1), average_decay=0.9)
     state = make_state(jax.random.key(0))
     checkpoints = Checkpoints(tmp_path)
     for i in range(6):

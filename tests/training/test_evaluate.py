@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.evaluate import predict_all
-from jaxspeech.types import Batch
 from tests.training.toy import toy_batch
 
 
 class Found:
-    def __init__(self, batch: Batch):
+    def __init__(self, batch: Utterances):
         self.ids = np.asarray(batch.labels)
         self.num_tokens = np.asarray(batch.num_labels)
 
