@@ -71,7 +71,8 @@ from jaxspeech.training.progress import Progress, in_minutes
 from jaxspeech.training.resume_checks import changed_settings, check_same_model, check_same_start
 from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
-from jaxspeech.training.step import Update, make_train_step
+from jaxspeech.training.step import make_train_step
+from jaxspeech.training.updates import Update
 from jaxspeech.training.warm_start import FROM_SCRATCH, fill_from
 from jaxspeech.training.watchdog import together
 from jaxspeech.training.workdir_lock import exclusive_workdir

@@ -36,8 +36,9 @@ def sharded_memory(sharding: str, data: int, model: int) -> dict[str, Any]:
     from jaxspeech.tasks.recognition import Utterances
     from jaxspeech.training.sharding import bytes_per_device, make_mesh, make_rules, state_shardings
     from jaxspeech.training.state import init_state
-    from jaxspeech.training.step import Update, make_train_step
+    from jaxspeech.training.step import make_train_step
     from jaxspeech.training.update_rules import adamw
+    from jaxspeech.training.updates import Update
 
     config = get_config("xlarge")
     config.model.decoder.vocab_size = 1024

@@ -9,8 +9,9 @@ from benchmarks.models import ctc_config, noise_batch, num_parameters, transduce
 from benchmarks.timing import measure
 from jaxspeech.builder import build
 from jaxspeech.training.state import init_state
-from jaxspeech.training.step import Update, make_train_step
+from jaxspeech.training.step import make_train_step
 from jaxspeech.training.update_rules import adamw
+from jaxspeech.training.updates import Update
 
 
 def train(repeat: int, *, config: dict[str, Any], batch_size: int = 8, seconds: float = 10.0) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Rows(Protocol):
     def index(self) -> Int[Any, " B"]: ...
 
 
-# The type of a task's batches, which are `Rows`: no bound, since no runtime checker can test a class against a protocol.
+# The type of a task's batches, which are `Rows`. It has no bound: runtime checkers test no class against a protocol.
 B = TypeVar("B")
 
 

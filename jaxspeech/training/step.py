@@ -14,7 +14,7 @@ it trains, and has an optimizer state of its own. If any gradient is not finite,
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -22,10 +22,11 @@ import optax
 
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.training.accumulation import add_up, micro_batches
-from jaxspeech.training.parameters import Choice, stop_gradients
+from jaxspeech.training.parameters import stop_gradients
 from jaxspeech.training.reduction import REDUCTIONS, Sums, sum_losses
 from jaxspeech.training.schedules import Schedule
 from jaxspeech.training.state import TrainState, join_states, split_states
+from jaxspeech.training.updates import Update
 from jaxspeech.types import Phase, Rows, Variables
 
 Metrics = dict[str, Any]
@@ -39,18 +40,6 @@ class Trainable(Protocol):
     def phases(self) -> tuple[Phase, ...]: ...
     @property
     def seconds(self) -> Callable[[Any], Any]: ...
-
-
-class Update(NamedTuple):
-    """How one phase's parameters are updated.
-
-    Attributes:
-      optimizer: gradients -> updates, the learning rate included.
-      trainable: which parameters the phase trains, as the optimizer was told; None is all.
-    """
-
-    optimizer: optax.GradientTransformation
-    trainable: Choice | None = None
 
 
 def make_train_step(

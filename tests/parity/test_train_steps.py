@@ -17,7 +17,8 @@ from jaxspeech.tasks.recognition import Utterances, label_losses
 from jaxspeech.tasks.transducer import TransducerModel, transducer_losses
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.state import init_state
-from jaxspeech.training.step import Update, make_train_step
+from jaxspeech.training.step import make_train_step
+from jaxspeech.training.updates import Update
 from jaxspeech.types import Phase
 from tests.parity.naming import by_peer_name
 

@@ -23,8 +23,9 @@ from jaxspeech.training.parameters import choose_trainable
 from jaxspeech.training.resume_checks import check_same_model
 from jaxspeech.training.sharding import make_mesh, state_shardings
 from jaxspeech.training.state import init_state
-from jaxspeech.training.step import Update, make_train_step
+from jaxspeech.training.step import make_train_step
 from jaxspeech.training.update_rules import adamw
+from jaxspeech.training.updates import Update
 from tests.training.toy import ToyTask, toy_batch
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,8 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.parameters import assign, choose_trainable
 from jaxspeech.training.state import init_state
-from jaxspeech.training.step import Update, make_train_step
+from jaxspeech.training.step import make_train_step
+from jaxspeech.training.updates import Update
 from tests.training.toy import ToyTask, toy_batch
 
 

@@ -9,7 +9,8 @@ import pytest
 from jaxspeech.errors import ConfigError
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.state import averaged_variables, init_state
-from jaxspeech.training.step import Update, make_train_step
+from jaxspeech.training.step import make_train_step
+from jaxspeech.training.updates import Update
 from tests.training.toy import SAMPLES, ToyTask, toy_batch
 
 RATE = 0.1

@@ -20,8 +20,9 @@ from jaxspeech.training.parameters import path_name
 from jaxspeech.training.processes import find_place, gather, is_leader, join
 from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
 from jaxspeech.training.state import init_state
-from jaxspeech.training.step import Update, make_train_step
+from jaxspeech.training.step import make_train_step
 from jaxspeech.training.update_rules import adamw
+from jaxspeech.training.updates import Update
 from jaxspeech.training.watchdog import watched
 from tests.training.toy import ToyTask, toy_batch
 
