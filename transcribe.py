@@ -141,7 +141,7 @@ def transcribe(paths: Sequence[str]) -> int:
         hypotheses = transcribe_live(
             recognizer.streams(1, look_ahead=FLAGS.look_ahead, timestamps=timestamps),
             recordings,
-            functools.partial(read_recording, sample_rate=recognizer.task.sample_rate, channel=channel),
+            functools.partial(read_recording, sample_rate=recognizer.task.inference.sample_rate, channel=channel),
             show=growing.show,
             times=times,
             realtime=FLAGS.realtime,

@@ -18,7 +18,7 @@ from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.interop.onnx import export_onnx, folder
 from jaxspeech.nn.lstm import LSTMState
 from jaxspeech.search.ctc import ctc_greedy
-from jaxspeech.tasks.transducer import search
+from jaxspeech.tasks.transducer import transducer_search
 from jaxspeech.text.char import CharTokenizer
 
 TOKENIZER = CharTokenizer("abcdefghijk ")
@@ -213,7 +213,7 @@ def test_encoder_and_greedy_search_of_a_transducer(transducer):
     encoded, num_frames = transducer.ours("encode_features", frames, inputs["length"].astype(np.int32))
     np.testing.assert_array_equal(num_found, num_frames)
     compare(encoded, found.swapaxes(1, 2), num_frames)
-    tokens = jax.jit(partial(search, transducer.model))(transducer.archive.variables, encoded, num_frames)
+    tokens = jax.jit(transducer_search(transducer.model).decode)(transducer.archive.variables, encoded, num_frames)
     assert tokens.num_tokens.min() > 3
     for row, ids in enumerate(np.asarray(tokens.ids)):
         wanted = ids[: tokens.num_tokens[row]].tolist()
