@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxspeech.archive import Archive
-from jaxspeech.changes import change_vocabulary
+from jaxspeech.surgery.vocabulary import change_vocabulary
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.training.warm_start import Start, check_word_error_rate, choose_start, describe_start
@@ -58,7 +58,7 @@ def take_over(
     Raises:
       ConfigError: a pattern that matches nothing, an array that is wanted and not there, or not of the right shape.
     """
-    same = tokenizer.pieces == source.tokenizer.pieces
+    same = tokenizer.pieces == source.assets["tokenizer"].pieces
     fitting = source if same else change_vocabulary(source, tokenizer, seed=seed)
     shapes = jax.eval_shape(task.init, jax.random.key(seed))
     start = choose_start(shapes, fitting.variables, include=include, exclude=exclude, model=model)

@@ -115,7 +115,7 @@ def test_a_new_tokenizer_keeps_the_pieces_that_both_have(tones, trained, tmp_pat
     old, new = load_archive(trained[0]), load_archive(tmp_path / "last.jaxspeech")
     for piece in "abc ":
         columns = [
-            archive.variables["params"]["decoder"]["out"]["kernel"][:, archive.tokenizer.pieces.index(piece)]
+            archive.variables["params"]["decoder"]["out"]["kernel"][:, archive.assets["tokenizer"].pieces.index(piece)]
             for archive in (old, new)
         ]
         np.testing.assert_array_equal(*columns)

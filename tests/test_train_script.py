@@ -39,7 +39,7 @@ def test_a_run_ends_with_models_and_a_clear_last_line(uninterrupted):
     assert sum(line.startswith("  said:  ") for line in rest) == 4  # two samples in each of two evaluations
     assert rest[-1].startswith("Done: WER ") and f"{workdir}/model.jaxspeech (step " in rest[-1]
     archive = load_archive(workdir / "model.jaxspeech")
-    assert archive.model["decoder"]["vocab_size"] == 4 and archive.tokenizer.decode([1]) == "a"
+    assert archive.model["decoder"]["vocab_size"] == 4 and archive.assets["tokenizer"].decode([1]) == "a"
     assert load_archive(workdir / "last.jaxspeech").metadata["step"] == 24
     assert list((workdir / "tensorboard").iterdir()) and (workdir / "config.json").exists()
     page = (workdir / "report.html").read_text()

@@ -16,6 +16,7 @@ from jax import export
 from jax.errors import InconclusiveDimensionOperation
 
 from jaxspeech.errors import ArchiveError, ConfigError
+from jaxspeech.files import replace_atomically
 from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.types import Variables
 
@@ -62,11 +63,9 @@ def export_stablehlo(
     except InconclusiveDimensionOperation as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"{path}: this model cannot be exported: it needs to know its lengths ({reason})") from error
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        with replace_atomically(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ArchiveError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -19,13 +19,6 @@ from jaxspeech.archive import Archive, save_archive
 from jaxspeech.audio.convert import Channel
 from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, VoiceActivity
 from jaxspeech.builder import build
-from jaxspeech.changes import (
-    change_attention,
-    change_decoding,
-    change_vocabulary,
-    local_form,
-    without_padding_statistics,
-)
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.forms.encoder import EncoderOnly, encoder_only
 from jaxspeech.forms.inference import for_inference
@@ -39,6 +32,9 @@ from jaxspeech.interop.nemo import remarks, save_nemo
 from jaxspeech.interop.onnx import export_onnx
 from jaxspeech.interop.stablehlo import export_stablehlo
 from jaxspeech.runtime.compilation_cache import enable_compilation_cache
+from jaxspeech.surgery.attention import change_attention, local_form, without_padding_statistics
+from jaxspeech.surgery.decoding import change_decoding
+from jaxspeech.surgery.vocabulary import change_vocabulary
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -50,7 +46,8 @@ class Recognizer:
       model: the Flax module.
       variables: nested dicts of arrays on the device; may be replaced by others of the same shapes.
       config: what `build` takes to make the task.
-      tokenizer: text to ids and back.
+      assets: what the model owns beside its weights.
+      tokenizer: text to ids and back; one of the assets.
       metadata: what the model file says beside the model.
     """
 
@@ -66,7 +63,8 @@ class Recognizer:
         self.task = build(self.config)
         self.model = self.task.model
         self.variables = jax.device_put(variables)
-        self.tokenizer = archive.tokenizer
+        self.tokenizer = archive.assets["tokenizer"]
+        self.assets = archive.assets
         self.metadata = archive.metadata
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
         transcribing = without_padding_statistics(self.archive)
@@ -76,22 +74,22 @@ class Recognizer:
     @property
     def archive(self) -> Archive:
         """The model as `save` writes it."""
-        return Archive(self.config, self.tokenizer, self.variables, self.metadata)
+        return Archive(self.config, self.assets, self.variables, self.metadata)
 
     def change_attention(
         self, attention: Literal["full", "local"], *, context: tuple[int, int] | None = None, **global_frames: Any
     ) -> "Recognizer":
-        """The same model with its frames attending to all, or to a window; see `changes.change_attention`."""
+        """The same model with its frames attending to all, or to a window; see `surgery.attention`."""
         return Recognizer(change_attention(self.archive, attention, context=context, **global_frames))
 
     def change_vocabulary(self, tokenizer: Tokenizer, *, seed: int = 0) -> "Recognizer":
-        """The same model with another tokenizer, to be trained further; see `changes.change_vocabulary`."""
+        """The same model with another tokenizer, to be trained further; see `surgery.vocabulary`."""
         return Recognizer(change_vocabulary(self.archive, tokenizer, seed=seed))
 
     def change_decoding(
         self, *, head: str | None = None, beam_size: int | None = None, max_symbols: int | None = None
     ) -> "Recognizer":
-        """The same model with another search; see `changes.change_decoding`."""
+        """The same model with another search; see `surgery.decoding`."""
         return Recognizer(change_decoding(self.archive, head=head, beam_size=beam_size, max_symbols=max_symbols))
 
     def encoder_only(self) -> EncoderOnly:
@@ -105,7 +103,7 @@ class Recognizer:
           ArchiveError: it cannot be written.
         """
         variables = jax.device_get(self.variables)
-        save_archive(path, model=self.config, tokenizer=self.tokenizer, variables=variables, metadata=self.metadata)
+        save_archive(path, **self.archive._replace(variables=variables)._asdict())
 
     def export_nemo(self, path: str | os.PathLike[str]) -> None:
         """Writes a .nemo file, which NVIDIA NeMo restores and which gives the same transcripts there.
@@ -115,7 +113,7 @@ class Recognizer:
         Raises:
           ArchiveError: it cannot be written, or NeMo has no such model: with all that is in the way.
         """
-        save_nemo(path, model=self.config, tokenizer=self.tokenizer, variables=self.variables, metadata=self.metadata)
+        save_nemo(path, **self.archive._asdict())
         for remark in remarks(self.config, self.tokenizer.config()):
             warnings.warn(remark, stacklevel=2)
 

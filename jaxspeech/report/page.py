@@ -8,9 +8,9 @@ import html
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxspeech.files import replace_atomically
 from jaxspeech.report.curves import curve
 from jaxspeech.report.players import card
 from jaxspeech.report.style import CSS
@@ -75,10 +75,8 @@ def write_report(
         + "</pre></details>",
     ]
     page = _PAGE.format(title=html.escape(title), css=CSS, body="\n".join(body))
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    with replace_atomically(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 # The policy admits the page's own style, pictures and sounds, and nothing else.

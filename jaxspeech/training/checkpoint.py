@@ -20,6 +20,7 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxspeech.errors import CheckpointError
+from jaxspeech.files import replace_atomically
 from jaxspeech.runtime.logs import silence_orbax
 from jaxspeech.training.fingerprint import fingerprint
 from jaxspeech.training.processes import is_leader, leader_first
@@ -198,9 +199,8 @@ class Checkpoints:
             return {}
 
     def _write_scores(self) -> None:
-        temporary = self.folder / f".{SCORES}.{os.getpid()}"
-        temporary.write_text(json.dumps(self._keep.scores))
-        os.replace(temporary, self.folder / SCORES)
+        with replace_atomically(self.folder / SCORES) as temporary:
+            temporary.write_text(json.dumps(self._keep.scores))
 
     @contextlib.contextmanager
     def _one_line(self, action: str) -> Iterator[None]:

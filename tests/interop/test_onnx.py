@@ -56,7 +56,7 @@ def random_archive(task: str, decoder: dict[str, Any], encoder: dict[str, Any] =
         value = 0.4 * rng.standard_normal(leaf.shape)
         return (1 + value**2 if path[-1].key in ("var", "scale") else value).astype(np.float32)
 
-    return Archive(config, TOKENIZER, jax.tree_util.tree_map_with_path(random, shapes), {})
+    return Archive(config, {"tokenizer": TOKENIZER}, jax.tree_util.tree_map_with_path(random, shapes), {})
 
 
 def export(path: Path, task: str, decoder: dict[str, Any], encoder: dict[str, Any] = ENCODER) -> Exported:
@@ -282,7 +282,7 @@ def test_weights_too_large_for_one_file_lie_beside_it(ctc, tmp_path, monkeypatch
 def test_what_has_no_place_is_told_and_nothing_written(tmp_path, changes, message):
     model = {"task": "transducer", "features": MEL, "encoder": ENCODER, "decoder": RNNT} | changes
     with pytest.raises(ConfigError, match=message):
-        export_onnx(Archive(model, TOKENIZER, {"params": {"encoder": {}}}, {}), tmp_path / "model")
+        export_onnx(Archive(model, {"tokenizer": TOKENIZER}, {"params": {"encoder": {}}}, {}), tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 

@@ -101,7 +101,7 @@ def save(folder, kind, *, shards=1, dtype=np.float32, drop=(), **changes):
 def test_there_and_back(tmp_path, kind):
     model, variables = save(tmp_path / kind, kind, shards=3 if kind == "tdt" else 1)
     archive = load_transformers(tmp_path / kind)
-    assert archive.model == model and archive.tokenizer.pieces == pieces_tokenizer().pieces
+    assert archive.model == model and archive.assets["tokenizer"].pieces == pieces_tokenizer().pieces
     assert jax.tree.structure(archive.variables) == jax.tree.structure(variables)
     jax.tree.map(np.testing.assert_array_equal, archive.variables, variables)
 

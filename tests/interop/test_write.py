@@ -77,8 +77,11 @@ def test_a_model_returns(tmp_path, name):
     saved(tmp_path / "x.nemo", archive)
     returned = load_nemo(tmp_path / "x.nemo")
     same(returned.variables, archive.variables)
-    assert returned.tokenizer.pieces == tokenizer.pieces
-    assert returned.tokenizer.config() == tokenizer.config() and returned.tokenizer.files() == tokenizer.files()
+    assert returned.assets["tokenizer"].pieces == tokenizer.pieces
+    assert (
+        returned.assets["tokenizer"].config() == tokenizer.config()
+        and returned.assets["tokenizer"].files() == tokenizer.files()
+    )
     for part, fields in archive.model.items():
         if isinstance(fields, dict):
             assert returned.model[part] | json.loads(json.dumps(fields)) == returned.model[part]
@@ -104,7 +107,7 @@ def test_the_members_are_the_peers(tmp_path):
     }
     assert config["target"] == "nemo.collections.asr.models.ctc_bpe_models.EncDecCTCModelBPE"
     vocabulary = config["decoder"]["vocabulary"]
-    assert vocabulary == list(archive.tokenizer.pieces) and vocabulary[0] == "<unk>"
+    assert vocabulary == list(archive.assets["tokenizer"].pieces) and vocabulary[0] == "<unk>"
     rows = [line.split("\t") for line in texts["tokenizer.vocab"].splitlines()]
     assert [piece for piece, _ in rows] == vocabulary and float(rows[1][1]) <= 0
     for word, piece in zip(texts["vocab.txt"].splitlines(), vocabulary[1:], strict=True):

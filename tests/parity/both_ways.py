@@ -126,7 +126,7 @@ def plain_ids(archive: Archive, row: list[int]) -> list[int]:
     """The tokens in what the peer's search gives: for CTC, the best symbol of each frame."""
     if archive.model["task"] != "ctc":
         return row
-    blank = archive.tokenizer.vocab_size
+    blank = archive.assets["tokenizer"].vocab_size
     return [token for token, before in zip(row, [blank, *row], strict=False) if token not in (before, blank)]
 
 
@@ -136,7 +136,7 @@ def said_by_peer(archive: Archive, ids: list[int]) -> str:
     It takes out a space before any punctuation mark that the vocabulary has. Of characters, a TDT's text lacks the last
     ones of the vocabulary, as many as there are durations.
     """
-    tokenizer, decoder = archive.tokenizer, archive.model["decoder"]
+    tokenizer, decoder = archive.assets["tokenizer"], archive.model["decoder"]
     if tokenizer.config()["type"] == "char":
         ids = [token for token in ids if token < tokenizer.vocab_size - len(decoder.get("durations", ()))]
     ordinary = "".join(piece for piece in tokenizer.pieces if not SPECIAL_PIECE.match(piece))

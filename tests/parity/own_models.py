@@ -81,6 +81,6 @@ def random_batch(archive: Archive) -> Utterances:
     pitch = np.repeat(rng.uniform(0.005, 0.4, (3, 24)), rate // 10, axis=1)[:, : num_samples[0]]
     samples = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch, axis=1)) + 0.05 * rng.standard_normal(pitch.shape)
     samples *= np.arange(samples.shape[1]) < num_samples[:, None]
-    labels = rng.integers(0, archive.tokenizer.vocab_size, (3, 6)).astype(np.int32)
+    labels = rng.integers(0, archive.assets["tokenizer"].vocab_size, (3, 6)).astype(np.int32)
     count, index = np.array([6, 4, 2], np.int32), np.arange(3, dtype=np.int32)
     return Utterances(samples.astype(np.float32), num_samples.astype(np.int32), labels, count, index)

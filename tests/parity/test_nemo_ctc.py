@@ -104,7 +104,7 @@ def test_greedy_tokens_and_text_from_audio(family):
         ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
         collapsed = [k for k, previous in zip(best, [-1, *best], strict=False) if k not in (previous, blank)]
         assert ids == collapsed
-        assert hypothesis is None or family.archive.tokenizer.decode(ids) == hypothesis["text"]
+        assert hypothesis is None or family.archive.assets["tokenizer"].decode(ids) == hypothesis["text"]
 
 
 def reduced(family, losses):

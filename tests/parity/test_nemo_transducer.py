@@ -97,7 +97,7 @@ def test_greedy_text_from_audio(family):
     tokens = jax.jit(family.task.predict)(family.variables, batch_of(family.peer))
     for row, hypothesis in enumerate(family.said["rnnt_greedy_batch"]):
         ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
-        assert family.archive.tokenizer.decode(ids) == hypothesis["text"]
+        assert family.archive.assets["tokenizer"].decode(ids) == hypothesis["text"]
         np.testing.assert_allclose(tokens.score[row], hypothesis["score"], rtol=1e-4, atol=1e-4)
 
 
@@ -116,7 +116,7 @@ def test_the_hybrids_ctc_head(family):
     tokens = jax.jit(by_ctc.predict)(family.variables, batch)
     for row, hypothesis in enumerate(family.said["ctc.ctc_greedy_batch"]):
         ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
-        assert family.archive.tokenizer.decode(ids) == hypothesis["text"]
+        assert family.archive.assets["tokenizer"].decode(ids) == hypothesis["text"]
 
 
 # These files hold the peer's gradients.

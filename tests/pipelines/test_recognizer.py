@@ -65,7 +65,7 @@ def tiny_archive() -> Archive:
     head = variables["params"]["decoder"]["out"]
     head["kernel"] = 30 * head["kernel"]
     head["bias"] = -reference()(variables, chirps(99, 1.6)).mean(0)
-    return Archive(CONFIG, CharTokenizer("abcdefghijklmnopqrstuvwxyz "), variables, {"by": "test"})
+    return Archive(CONFIG, {"tokenizer": CharTokenizer("abcdefghijklmnopqrstuvwxyz ")}, variables, {"by": "test"})
 
 
 @pytest.fixture(autouse=True)

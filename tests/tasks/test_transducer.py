@@ -13,7 +13,7 @@ import pytest
 
 from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
-from jaxspeech.forms.inference import with_search
+from jaxspeech.forms.search import with_search
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_loss
 from jaxspeech.tasks.recognition import Utterances

@@ -44,7 +44,7 @@ def convert(source: Path, target: Path) -> None:
     archive = load(source)
     save(target, **archive._asdict())
     if target.suffix == ".nemo":
-        for remark in remarks(archive.model, archive.tokenizer.config()):
+        for remark in remarks(archive.model, archive.assets["tokenizer"].config()):
             print(f"note: {remark}")
     count = sum(leaf.size for leaf in jax.tree.leaves(archive.variables["params"]))
     size = target.stat().st_size

@@ -64,7 +64,7 @@ def load_nemo(
     # As JSON would give it back: dates and the like become text.
     nemo_config = json.loads(json.dumps(config, default=str))
     metadata = {"source": "nemo", "nemo_config": nemo_config, "nemo_derived": derived}
-    return Archive(model, tokenizer, variables, metadata)
+    return Archive(model, {"tokenizer": tokenizer}, variables, metadata)
 
 
 def expected_shapes(model: dict[str, Any]) -> dict[str, Any]:

@@ -3,15 +3,16 @@
 import io
 import itertools
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from jaxspeech.assets import Assets
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.files import replace_atomically
 from jaxspeech.interop.nemo.config import translate_model
 from jaxspeech.interop.nemo.container import CONFIG, WEIGHTS
 from jaxspeech.interop.nemo.nemo_config import nemo_config
@@ -21,7 +22,6 @@ from jaxspeech.interop.nemo.weights import rows_of
 from jaxspeech.interop.nemo.weights.derived import frontend_tensors, with_counts
 from jaxspeech.interop.nemo.weights.write import to_tensors
 from jaxspeech.interop.nemo.writer import write_checkpoint
-from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
 
@@ -41,7 +41,7 @@ def save_nemo(
     path: str | os.PathLike[str],
     *,
     model: dict[str, Any],
-    tokenizer: Tokenizer,
+    assets: Assets,
     variables: Variables,
     metadata: dict[str, Any] | None = None,
 ) -> None:
@@ -53,7 +53,7 @@ def save_nemo(
       path: conventionally ends in .nemo; its folder is made. It holds the old file or the whole new one whatever
         happens.
       model: the configuration that `build` takes.
-      tokenizer: saved with its files.
+      assets: what the model owns: its tokenizer.
       variables: nested dicts of arrays, on the host or a device.
       metadata: of the archive; what `load_nemo` put there is kept in the file.
     Raises:
@@ -62,6 +62,7 @@ def save_nemo(
     path = Path(path)
     metadata = metadata or {}
     try:
+        tokenizer = assets["tokenizer"]
         section, files = tokenizer_files(tokenizer.config(), tokenizer.files())
         base, kept = (metadata.get(name) or {} for name in ("nemo_config", "nemo_derived"))
         config = nemo_config(model, pieces=tokenizer.pieces, tokenizer=section, base=base)
@@ -75,16 +76,11 @@ def save_nemo(
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            written = Path(folder, "nemo")
-            with open(written, "wb") as stream:
-                for name, content in {**files, CONFIG: to_yaml(config)}.items():
-                    add_member(stream, name, lambda stream, content=content: stream.write(content))
-                add_member(stream, WEIGHTS, write_weights)
-                end_tar(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(written, path)
+        with replace_atomically(path) as written, open(written, "wb") as stream:
+            for name, content in {**files, CONFIG: to_yaml(config)}.items():
+                add_member(stream, name, lambda stream, content=content: stream.write(content))
+            add_member(stream, WEIGHTS, write_weights)
+            end_tar(stream)
     except OSError as error:
         reason = error.strerror or error
         raise ArchiveError(f"{path}: cannot be written ({reason}); the old file is as it was") from error

@@ -41,7 +41,7 @@ def write_folder(archive: Archive, folder: str | os.PathLike[str], *, own_featur
 
     metadata = _metadata(model, by_ctc=by_ctc)
     models = (ctc_models if by_ctc else transducer_models)(model, variables, metadata)
-    vocabulary = _vocabulary(archive.tokenizer)
+    vocabulary = _vocabulary(archive.assets["tokenizer"])
     texts = {"vocab.txt": vocabulary, "tokens.txt": vocabulary, "config.json": _config(model, by_ctc=by_ctc)}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

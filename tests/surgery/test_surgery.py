@@ -8,9 +8,11 @@ import pytest
 
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
-from jaxspeech.changes import change_attention, change_decoding, change_vocabulary
 from jaxspeech.errors import ConfigError
 from jaxspeech.pipelines.recognizer import Recognizer
+from jaxspeech.surgery.attention import change_attention
+from jaxspeech.surgery.decoding import change_decoding
+from jaxspeech.surgery.vocabulary import change_vocabulary
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.text.char import CharTokenizer
 from tests.interop.random_model import CHARACTERS, random_archive

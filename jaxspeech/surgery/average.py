@@ -1,16 +1,10 @@
 """The mean of several models, often better than the best of them (Izmailov et al., 2018).
 
-    python -m jaxspeech.average --output=mean.jaxspeech runs/x                  # the checkpoints that the run keeps
-    python -m jaxspeech.average --output=mean.jaxspeech a.jaxspeech b.nemo      # models of the same shapes
-
-A run keeps its last checkpoints and its best; --config.keep.last=5 keeps more. The mean is that of parameters and
-running statistics, in float64.
+The mean is that of parameters and running statistics, in float64.
 """
 
-import argparse
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +13,10 @@ import jax
 import numpy as np
 
 from jaxspeech.archive import Archive, save_archive
-from jaxspeech.builder import with_defaults
-from jaxspeech.command import run
+from jaxspeech.assets import read_assets, same_assets
+from jaxspeech.builder import TASKS, with_defaults
 from jaxspeech.errors import ArchiveError
 from jaxspeech.loading import read_model
-from jaxspeech.text.tokenizer import read_tokenizer
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.lora import LORA, Lora
 
@@ -32,10 +25,10 @@ TRAINING_ONLY = re.compile("dropout|stochastic_depth|context_weights|weight_init
 
 
 def average(models: Iterable[tuple[str, Archive]]) -> Archive:
-    """The mean of named models, one of which is in memory at a time; configuration and tokenizer are the first's.
+    """The mean of named models, one of which is in memory at a time; configuration and assets are the first's.
 
     Raises:
-      ArchiveError: there is none, or they are not of one kind.
+      ArchiveError: there is none, or they differ in more than their weights.
     """
     names: list[str] = []
     first = mean = None
@@ -45,8 +38,10 @@ def average(models: Iterable[tuple[str, Archive]]) -> Archive:
         if first is None or mean is None:
             first, mean = archive, {path: np.array(leaf, np.float64) for path, leaf in leaves.items()}
             continue
-        if archive.tokenizer.pieces != first.tokenizer.pieces:
-            raise ArchiveError(f"{name} has another vocabulary than {names[0]}: no mean of the two makes sense")
+        if different := same_assets(first.assets, archive.assets):
+            raise ArchiveError(
+                f"the {different} of {name} differs from that of {names[0]}: no mean of the two makes sense"
+            )
         for field, (ours, theirs) in sorted(differences(first.model, archive.model).items()):
             raise ArchiveError(f"{field} is {ours} in {names[0]} and {theirs} in {name}: no mean of these")
         for path in sorted({*mean, *leaves}):
@@ -64,11 +59,18 @@ def average(models: Iterable[tuple[str, Archive]]) -> Archive:
 
 def differences(model: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """The fields that give the same weights another meaning, of the two models."""
-    parts = [{part: with_defaults(x)[part] for part in ("features", "encoder", "decoder")} for x in (model, other)]
-    ours, theirs = ({f"{part}.{field}": x for part in parts for field, x in parts[part].items()} for parts in parts)
+    ours, theirs = (_plain_fields(with_defaults(config)) for config in (model, other))
     named = {field for field in ours.keys() | theirs.keys() if not TRAINING_ONLY.search(field)}
     pairs = {field: (ours.get(field), theirs.get(field)) for field in named}
     return {field: pair for field, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _plain_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """{"part.field": value} of the parts of a model, and its task."""
+    parts = {key: value for key, value in config.items() if key in TASKS[config["task"]].parts}
+    return {"task": config["task"]} | {
+        f"{part}.{name}": x for part, fields in parts.items() for name, x in fields.items()
+    }
 
 
 def checkpoints_of(workdir: Path) -> Iterator[tuple[str, Archive]]:
@@ -79,7 +81,7 @@ def checkpoints_of(workdir: Path) -> Iterator[tuple[str, Archive]]:
     """
     folder = workdir / "checkpoints"
     settings = json.loads((workdir / "config.json").read_text())
-    tokenizer, checkpoints = read_tokenizer(workdir / "tokenizer"), Checkpoints(folder, only_read=True)
+    assets, checkpoints = read_assets(workdir), Checkpoints(folder, only_read=True)
     for step in checkpoints.steps:
         state = checkpoints.read(step)
         variables = state["variables"]
@@ -87,7 +89,7 @@ def checkpoints_of(workdir: Path) -> Iterator[tuple[str, Archive]]:
             variables = {**variables, "params": state["average"]}
         if LORA in variables["params"]:
             variables = Lora(**settings["lora"]).merge(variables)
-        yield str(folder / str(step)), Archive(settings["model"], tokenizer, jax.device_get(variables), {})
+        yield str(folder / str(step)), Archive(settings["model"], assets, jax.device_get(variables), {})
     checkpoints.close()
 
 
@@ -97,17 +99,6 @@ def _leaves(tree: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 def _name(path: Any) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m jaxspeech.average", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("inputs", nargs="+", help="models, or the workdirs of runs")
-    parser.add_argument("--output", required=True, help="the archive to write")
-    flags = parser.parse_args(arguments)
-
-    return run(lambda: write_mean(flags.inputs, Path(flags.output)))
 
 
 def write_mean(inputs: Iterable[str], output: Path) -> None:
@@ -123,7 +114,3 @@ def write_mean(inputs: Iterable[str], output: Path) -> None:
     mean = average(models())
     save_archive(output, **mean._asdict())
     print(f"{output}: the mean of {', '.join(mean.metadata['average_of'])}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
