@@ -41,8 +41,12 @@ from jaxspeech import command
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.builder import build, with_defaults
 from jaxspeech.data.augment import parse_augment
+from jaxspeech.data.columns.audio import audio
+from jaxspeech.data.columns.column import Column
+from jaxspeech.data.columns.transcripts import transcripts
+from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.prefetch import prefetch
-from jaxspeech.data.run_data import RunData, choose_tokenizer, make_run_data, training_manifest, with_corpus
+from jaxspeech.data.run_data import RunData, make_run_data, training_manifest, with_corpus
 from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.loading import read_model
 from jaxspeech.report.evaluation_log import EvaluationLog
@@ -52,8 +56,9 @@ from jaxspeech.report.summary import conclusion, devices_of, facts
 from jaxspeech.runtime.compilation_cache import enable_compilation_cache
 from jaxspeech.takeover import take_over
 from jaxspeech.tasks.task import Task
+from jaxspeech.text.choose import choose_tokenizer, texts_needed
 from jaxspeech.text.error_rate import word_errors
-from jaxspeech.text.tokenizer import read_tokenizer, write_tokenizer
+from jaxspeech.text.tokenizer import Tokenizer, read_tokenizer, write_tokenizer
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.evaluate import evaluate
 from jaxspeech.training.flops import peak_flops, step_flops
@@ -74,6 +79,7 @@ from jaxspeech.training.step import make_train_step
 from jaxspeech.training.warm_start import FROM_SCRATCH, fill_from
 from jaxspeech.training.watchdog import together
 from jaxspeech.training.workdir_lock import exclusive_workdir
+from jaxspeech.types import Batch, BatchShape
 
 NAME = "train.py"
 FLAGS = flags.FLAGS
@@ -114,11 +120,11 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     )
     resuming = checkpoints.latest is not None
     source = read_model(config.init_from) if config.init_from and not resuming else None
-    data, task = load(config, workdir, mesh, source=source, resuming=resuming)
+    data, task, tokenizer = load(config, workdir, mesh, source=source, resuming=resuming)
     taken, start = None, FROM_SCRATCH
     if source is not None:
         choice = {"include": config.init.include, "exclude": config.init.exclude, "seed": config.seed}
-        taken = take_over(source, task, data.tokenizer, model=config.init_from, **choice)
+        taken = take_over(source, task, tokenizer, model=config.init_from, **choice)
         source, start = None, taken.start
     lora = Lora(**config.lora) if config.lora.rank else None
     task = with_lora(task, lora) if lora else task
@@ -164,11 +170,14 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     if not config.data.batch_seconds:
         if state is None:
             options = {"sample_rate": task.sample_rate, "mesh": mesh}
-            record["batch_seconds"] = most_batch_seconds(train_step, abstract, data.train.shapes, **options)
+            record["batch_seconds"] = most_batch_seconds(
+                train_step, abstract, lambda seconds: sizes(data.train.shapes(seconds)), **options
+            )
         # What this run found when it began, or was begun with.
         data = data.resized(record.get("batch_seconds") or record["config"]["data"]["batch_seconds"])
     if dry_run:
-        return tell_needs(train_step, abstract, data.train.batch_shapes, sample_rate=task.sample_rate, mesh=mesh)
+        shapes = sizes(data.train.batch_shapes)
+        return tell_needs(train_step, abstract, shapes, sample_rate=task.sample_rate, mesh=mesh)
     if state is None:
         state = jax.jit(init, out_shardings=shardings)(key, start.arrays)
     record["config"] = settings
@@ -178,7 +187,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     step = int(state.step)
     millions = sum(x.size for x in jax.tree.leaves(state.variables["params"])) / 1e6
     print(
-        f"{workdir}: {millions:.1f}M parameters, {data.tokenizer.vocab_size} tokens, {devices_of(mesh)}, "
+        f"{workdir}: {millions:.1f}M parameters, {tokenizer.vocab_size} tokens, {devices_of(mesh)}, "
         f"{config.steps} steps ({data.train.steps_per_epoch} an epoch)"
         + (f", going on after step {step}" if step else ""),
         flush=True,
@@ -189,12 +198,12 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         variables = gather(jax.jit(lora.merge)(variables) if lora else variables)
         metadata = {"step": step, "wer": record["wer"]}
         if record["evaluated"] == step:
-            metadata["evaluation"] = data.statement(record["wer"])
+            metadata["evaluation"] = statement(data, record["wer"])
         if leading:
             save_archive(
                 workdir / name,
                 model=settings["model"],
-                tokenizer=data.tokenizer,
+                tokenizer=tokenizer,
                 variables=variables,
                 metadata=metadata,
             )
@@ -204,13 +213,13 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         evaluate,
         predict,
         sets=data.eval,
-        decode=data.tokenizer.decode,
+        decode=tokenizer.decode,
         error_rate=lambda said, heard: word_errors(said, heard).rate,
         put=put,
     )
     if taken is not None and data.eval:
         record["wer"], _ = word_error_rates(averaged_variables(state))
-        stated = data.statement(record["wer"])
+        stated = statement(data, record["wer"])
         print(taken.check(stated, tolerance=config.init.wer_tolerance), flush=True)
         record |= {"best": next(iter(record["wer"].values())), "evaluated": 0}
         save_model("model.jaxspeech")
@@ -224,7 +233,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     board = MetricsLog(workdir, step=step)
     if step == 0 and record["evaluated"] == 0:
         board.scalars("wer", record["wer"], 0)  # where the curve of a trained model begins
-    listen = Replay(task, predict, tokenizer=data.tokenizer, put=put)
+    listen = Replay(task, predict, tokenizer=tokenizer, put=put)
     watch = EvaluationLog(board, data.eval, listen, histograms=config.histograms)
     agreed, stopping = SharedFlag(mesh), 0
     heard: dict[str, dict[int, str]] | None = None
@@ -290,34 +299,56 @@ def in_full(settings: dict[str, Any]) -> dict[str, Any]:
 
 def load(
     config: ConfigDict, workdir: Path, mesh: Mesh, *, source: Archive | None, resuming: bool
-) -> tuple[RunData, Task]:
+) -> tuple[RunData, Task, Tokenizer]:
     """Manifests -> tokenizer -> task -> batches. Fills in config.model.decoder.vocab_size."""
     settings = config.data.to_dict()
     if settings["prepare"]:
         with leader_first("corpus"):
             settings = with_corpus(settings, workdir / "data")
-    manifest = training_manifest(settings, report=tqdm.write)
+    manifest = training_manifest(settings, need=("text",), report=tqdm.write)
     folder = workdir / "tokenizer"
     with leader_first("tokenizer"):
         if resuming or not is_leader():
             tokenizer = read_tokenizer(folder)
         else:
-            tokenizer = choose_tokenizer(config.tokenizer.to_dict(), manifest, given=source and source.tokenizer)
+            chosen = config.tokenizer.to_dict()
+            texts = manifest.texts(at_most=texts_needed(chosen))
+            tokenizer = choose_tokenizer(chosen, texts, given=source and source.tokenizer)
             write_tokenizer(folder, tokenizer)
     config.model.decoder.vocab_size = tokenizer.vocab_size
     task = build(config.model.to_dict())
+    augment = parse_augment(config.augment.to_dict())
+
+    def columns_of(manifest: Manifest, *, train: bool) -> dict[str, Column]:
+        options = {"sample_rate": task.sample_rate, "channel": settings["channel"], "seed": settings["seed"]}
+        samples = audio(manifest, augment=augment if train else None, **options)
+        return {"samples": samples, "labels": transcripts(manifest, tokenizer)}
+
     data = make_run_data(
         settings,
         manifest,
-        tokenizer,
-        sample_rate=task.sample_rate,
-        augment=parse_augment(config.augment.to_dict()),
+        columns_of,
+        Batch,
+        identity_fields=("text",),
+        need=("text",),
+        augment=augment,
         data_shards=mesh.shape["data"],
         accumulate=config.accumulate,
         share=process_share(mesh),
         report=tqdm.write,
     )
-    return data, task
+    return data, task, tokenizer
+
+
+def sizes(shapes: tuple[BatchShape, ...]) -> tuple[tuple[int, int, int], ...]:
+    """(rows, samples, labels) of each shape."""
+    return tuple((*shape.arrays.samples.shape, shape.arrays.labels.shape[1]) for shape in shapes)
+
+
+def statement(data: RunData, rates: dict[str, float]) -> dict[str, Any]:
+    """What an archive states: a word error rate on each evaluation set, and which set that is."""
+    stated = data.statement({name: {"wer": rate} for name, rate in rates.items()})
+    return {name: {"set": part["set"], **part["scores"]} for name, part in stated.items()}
 
 
 def main(argv: list[str]) -> int:

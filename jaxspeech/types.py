@@ -38,3 +38,26 @@ class Batch(NamedTuple):
     labels: Int[Any, "B U"]
     num_labels: Int[Any, " B"]
     index: Int[Any, " B"]
+
+
+class BatchShape(NamedTuple):
+    """The shape of a padded batch.
+
+    Attributes:
+      arrays: the batch's own type, of jax.ShapeDtypeStruct; the rows of all processes together.
+      rows: rows of the batch.
+      size: padded length of a row, in `unit`.
+      unit: "s" of audio, or "tokens".
+    """
+
+    arrays: Any
+    rows: int
+    size: float
+    unit: str = "s"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows} x {self.size:.2f} {self.unit}"
+            if self.unit == "s"
+            else f"{self.rows} x {self.size:.0f} {self.unit}"
+        )

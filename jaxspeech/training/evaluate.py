@@ -11,11 +11,11 @@ from jaxspeech.types import Batch, Variables
 
 @runtime_checkable
 class EvaluationSet(Protocol):
-    """Batches of utterances whose texts are known by their `Batch.index`."""
+    """Batches of utterances whose fields, "text" among them, are known by their `Batch.index`."""
 
     def batches(self) -> Iterable[Batch]: ...
 
-    def text(self, index: int, /) -> str: ...
+    def fields(self, index: int, /) -> dict[str, Any]: ...
 
 
 def evaluate(
@@ -39,7 +39,7 @@ def evaluate(
     for name, part in sets.items():
         found = predict_all(predict, variables, part.batches(), put=put)
         heard[name] = {index: decode(found[index]) for index in sorted(found)}
-        rates[name] = error_rate([part.text(index) for index in heard[name]], list(heard[name].values()))
+        rates[name] = error_rate([part.fields(index)["text"] for index in heard[name]], list(heard[name].values()))
     return rates, heard
 
 
