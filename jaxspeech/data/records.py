@@ -51,13 +51,12 @@ def write_records(
         writers = [ArrayRecordWriter(str(part), "group_size:1,uncompressed") for part in parts]
         for writer in writers:
             stack.callback(writer.close)
-        containers = Containers()
 
         def entries() -> Iterator[dict[str, Any]]:
             for index in tqdm(range(len(manifest)), desc=name, unit=" utterances", disable=not progress):
                 entry = manifest[index]
                 try:
-                    data = _content(entry, containers)
+                    data = _content(entry, manifest.containers)
                 except AudioError as error:
                     manifest.problems.add(name_audio(entry), str(error))
                     manifest.problems.check(len(manifest))

@@ -42,7 +42,7 @@ class EvaluationLog:
         lines = []
         for name, data in self._sets.items():
             for index in sorted(heard[name])[:SHOWN]:
-                lines.append(f"\n  said:  {data.text(index)}\n  heard: {heard[name][index]}")
+                lines.append(f"\n  said:  {data.fields(index)['text']}\n  heard: {heard[name][index]}")
         return "".join(lines)
 
     def evaluated(self, variables: Variables, heard: Heard, step: int) -> None:
@@ -52,7 +52,7 @@ class EvaluationLog:
             for index, recording in self._pictured(variables, data, chosen).items():
                 self._board.picture(f"{name}/{index}", alignment_png(recording), step)
             for index in chosen:
-                said, got = (_as_code(text) for text in (data.text(index), heard[name][index]))
+                said, got = (_as_code(text) for text in (data.fields(index)["text"], heard[name][index]))
                 self._board.text(f"{name}/{index}", f"said:\n\n{said}\n\nheard:\n\n{got}", step)
         if self._histograms:
             self._board.histograms("parameters", variables["params"], step)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from jaxspeech.data.loader import EvaluationData
-from jaxspeech.data.utterances import name_entry
 from jaxspeech.report.page import WORST_SHOWN, EvaluatedSet, write_report
 from jaxspeech.report.picture import png, spectrogram, with_alignment
 from jaxspeech.report.utterance import Recording, Utterance, scored, worst
@@ -51,10 +50,10 @@ def report_run(
 def _utterance(data: EvaluationData, index: int, heard: str) -> Utterance:
     entry = data.entry(index)
     return scored(
-        name=name_entry(entry),
+        name=data.name(index),
         speaker=str(entry.fields.get("speaker") or ""),
         seconds=entry.duration,
-        said=entry.text,
+        said=entry.fields.get("text", ""),
         heard=heard,
     )
 

@@ -15,7 +15,6 @@ from jaxspeech.data import shard_windows as windows
 from jaxspeech.data.braces import expand, numbers_of
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.decode import Decoder
-from jaxspeech.data.loader import EvaluationData, TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.records import main as records_command
@@ -23,6 +22,7 @@ from jaxspeech.data.records import write_records
 from jaxspeech.data.tars import Tar
 from jaxspeech.errors import AudioError, ManifestError, SpeechError
 from jaxspeech.text.char import CharTokenizer
+from tests.data.recognition import evaluation_data, training_data
 
 RATE, SHARDS, PER_SHARD = 8000, 6, 5
 TOKENIZER = CharTokenizer("abc ")
@@ -100,7 +100,9 @@ def quiet():
 def test_every_way_to_keep_speech_gives_the_same_speech(corpus, kind):
     manifest = Manifest(sources(corpus)[kind], problems=quiet())
     decode, expected = Decoder(manifest, sample_rate=RATE), list(speech())
-    assert [entry.text for entry in manifest] == [text for _, text, _ in expected] and not len(manifest.problems)
+    assert [entry.fields["text"] for entry in manifest] == [text for _, text, _ in expected] and not len(
+        manifest.problems
+    )
     for index, (_, _, samples) in enumerate(expected):
         np.testing.assert_array_equal(decode(index), samples / np.float32(32768))
         assert manifest.durations[index] == len(samples) / RATE
@@ -108,7 +110,7 @@ def test_every_way_to_keep_speech_gives_the_same_speech(corpus, kind):
 
 def training(source, **options):
     options = {"sample_rate": RATE, "buckets": [0.6, 1.0], "batch_seconds": 4, "batch_size": 4, "seed": 5} | options
-    return TrainingData(Manifest(source, problems=quiet()), TOKENIZER, **options)
+    return training_data(Manifest(source, problems=quiet()), TOKENIZER, **options)
 
 
 def test_tars_are_gone_through_window_by_window(corpus, monkeypatch):
@@ -147,7 +149,7 @@ def test_a_tar_is_fetched_once_while_its_window_lasts(corpus, monkeypatch):
 
 def test_files_and_tars_are_mixed_by_weight(corpus):
     manifest = Manifest([sources(corpus)["tars"], {"path": corpus / "plain.jsonl", "weight": 2}], problems=quiet())
-    data = TrainingData(manifest, TOKENIZER, sample_rate=RATE, buckets=[1.0], batch_seconds=8, batch_size=8)
+    data = training_data(manifest, TOKENIZER, sample_rate=RATE, buckets=[1.0], batch_seconds=8, batch_size=8)
     seen = np.concatenate([b.index for b in itertools.islice(data.batches(), data.steps_per_epoch)])
     times = np.bincount(seen[seen >= 0], minlength=len(manifest))
     assert (times[: SHARDS * PER_SHARD] == 1).all() and (times[SHARDS * PER_SHARD :] == 2).all()
@@ -225,7 +227,7 @@ def test_array_records_hold_the_same_speech(corpus, tmp_path, capsys):
     decode = Decoder(manifest, sample_rate=RATE)
     for index, (_, text, samples) in enumerate(speech()):
         np.testing.assert_array_equal(decode(index), samples / np.float32(32768))
-        assert manifest[index].text == text
+        assert manifest[index].fields["text"] == text
     # As Grain itself reads them.
     source = grain.sources.ArrayRecordDataSource(sorted(str(p) for p in tmp_path.glob("*.array_record")))
     assert len(source) == len(manifest) and source[7] == (corpus / "u7.flac").read_bytes()
@@ -265,7 +267,7 @@ def test_array_records_keep_only_the_part_that_is_meant(corpus, tmp_path):
 
 def test_evaluation_reads_tars_in_order_of_length(corpus):
     manifest = Manifest(sources(corpus)["packed tars"], problems=quiet())
-    data = EvaluationData(manifest, sample_rate=RATE, buckets=[1.0], batch_seconds=8, batch_size=8)
+    data = evaluation_data(manifest, TOKENIZER, sample_rate=RATE, buckets=[1.0], batch_seconds=8, batch_size=8)
     index = np.concatenate([batch.index for batch in data.batches()])
     assert sorted(index[index >= 0]) == list(range(SHARDS * PER_SHARD)) and not len(data.problems)
 
