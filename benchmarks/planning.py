@@ -15,7 +15,7 @@ from jaxspeech.data.columns.transcripts import transcripts
 from jaxspeech.data.loader import TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.text.train import train_tokenizer
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
 
 BLOCK = 100_000
 WORDS = """\
@@ -40,7 +40,7 @@ def plan_lines(repeat: int, *, lines: int) -> dict[str, Any]:
         manifest = Manifest(path, need=("text",))
         scanned = time.perf_counter()
         columns = {"samples": audio(manifest, sample_rate=16000), "labels": transcripts(manifest, tokenizer)}
-        data = TrainingData(manifest, columns, Batch, buckets=8, batch_seconds=320, batch_size=64, seed=0)
+        data = TrainingData(manifest, columns, Utterances, buckets=8, batch_seconds=320, batch_size=64, seed=0)
         counted = time.perf_counter()
         data._epochs[0]  # planned, without loading audio that is not there
         planned, cpu = time.perf_counter(), time.process_time() - cpu

@@ -23,7 +23,7 @@ from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.records import write_records
 from jaxspeech.text.char import CharTokenizer
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
 
 UTTERANCES, TARS = 400, 4
 AUGMENT = {
@@ -46,7 +46,7 @@ def read_input(repeat: int, *, kind: str, augment: AugmentConfig | None = None, 
         data = TrainingData(
             manifest,
             columns,
-            Batch,
+            Utterances,
             buckets=4,
             batch_seconds=80,
             batch_size=16,

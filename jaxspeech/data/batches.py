@@ -76,7 +76,7 @@ class EvaluationBatches(Batches[B], Protocol[B]):
         ...
 
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the type checker fails here where a class does not keep to its protocol
     from jaxspeech.data.evaluation_text import EvaluationTextBlocks
     from jaxspeech.data.loader import EvaluationData, TrainingData
     from jaxspeech.data.text_blocks import TextBlocks

@@ -13,7 +13,8 @@ import numpy as np
 
 from jaxspeech.data.assemble import Assembler
 from jaxspeech.data.augment import AugmentConfig
-from jaxspeech.data.columns.column import Column, Examples
+from jaxspeech.data.columns.column import Column
+from jaxspeech.data.columns.usable import usable_examples
 from jaxspeech.data.decode import name_entry
 from jaxspeech.data.epochs import Epochs, PlannedBatch
 from jaxspeech.data.manifest import Entry, Manifest
@@ -22,8 +23,7 @@ from jaxspeech.data.problems import Problems
 from jaxspeech.data.read_ahead import read_ahead
 from jaxspeech.data.share import Share
 from jaxspeech.data.stretch import Stretch, draw, shortest
-from jaxspeech.data.variant import STILL
-from jaxspeech.errors import ConfigError, ManifestError, SpeechError
+from jaxspeech.errors import ConfigError
 from jaxspeech.types import BatchShape
 
 B = TypeVar("B")
@@ -131,7 +131,7 @@ class TrainingData(_Loader[B]):
           ManifestError: too many examples cannot be used.
           TypeError: the columns are not the batch's fields.
         """
-        examples = _usable(manifest, columns)
+        examples = usable_examples(manifest, columns)
         if not isinstance(examples, slice):
             manifest = manifest.take(examples)
         augment = AugmentConfig() if augment is None else augment
@@ -249,30 +249,6 @@ def _still(plan: Plan, position: int) -> PlannedBatch:
     index, bucket = plan.batch(position)
     still = Stretch(np.ones(len(index)), np.zeros(len(index)), np.zeros(len(index)))
     return PlannedBatch(epoch=0, bucket=bucket, index=index, copy=np.zeros_like(index), stretch=still)
-
-
-def _usable(manifest: Manifest, columns: Mapping[str, Column]) -> Examples:
-    """The examples that are usable in every column; the others are reported, by what their rows raise."""
-    usable = np.ones(len(manifest), bool)
-    for column in columns.values():
-        usable &= column.usable
-    if usable.all():
-        return slice(None)
-    for name, column in columns.items():
-        for example in np.flatnonzero(~column.usable).tolist():
-            manifest.problems.add(name_entry(manifest[example]), _why(name, column, example))
-    manifest.problems.check(len(manifest))
-    if not usable.any():
-        raise ManifestError(f"no example can be used; the last: {manifest.problems.lines[-1]}")
-    return np.flatnonzero(usable).astype(np.int32)
-
-
-def _why(name: str, column: Column, example: int) -> str:
-    try:
-        column.row(example, STILL)
-    except SpeechError as error:
-        return str(error)
-    return f"has no {name}"
 
 
 def _useful(buckets: Sequence[int | float], longest: float, longest_clean: float) -> list[float]:

@@ -281,3 +281,12 @@ def test_records_never_replace_what_they_are_made_of(tmp_path, capsys):
     assert "would be overwritten" in capsys.readouterr().err and sources[0].read_text() == "as it was"
     assert records_command([*map(str, sources), f"--output={tmp_path / 'out'}"]) == 2
     assert "would become train.jsonl too" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_broken_json_in_a_tar_is_a_bad_line(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, content in (("good", b'{"speaker": "x"}'), ("broken", b"{"), ("list", b"[]")):
+            add(tar, f"{name}.flac", flac(np.zeros(800, np.int16)))
+            add(tar, f"{name}.json", content)
+    manifest = Manifest({"tars": f"{tmp_path}/a.tar"}, problems=quiet())
+    assert [entry.fields["speaker"] for entry in manifest] == ["x"] and len(manifest.problems) == 2
