@@ -92,7 +92,7 @@ def save_archive(
     if path.suffix == ".nemo":
         raise ArchiveError(
             f"{path}: this writes our archives (.jaxspeech); NeMo's are written by Recognizer.export_nemo and "
-            "python -m jaxspeech.interop.nemo"
+            "jaxspeech convert"
         )
     small = {"config.json": _to_json({"model": model, "tokenizer": tokenizer.config()})}
     small |= {f"tokenizer/{name}": content for name, content in tokenizer.files().items()}

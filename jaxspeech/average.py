@@ -1,16 +1,10 @@
 """The mean of several models, often better than the best of them (Izmailov et al., 2018).
 
-    python -m jaxspeech.average --output=mean.jaxspeech runs/x                  # the checkpoints that the run keeps
-    python -m jaxspeech.average --output=mean.jaxspeech a.jaxspeech b.nemo      # models of the same shapes
-
-A run keeps its last checkpoints and its best; --config.keep.last=5 keeps more. The mean is that of parameters and
-running statistics, in float64.
+The mean is that of parameters and running statistics, in float64.
 """
 
-import argparse
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +14,6 @@ import numpy as np
 
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.builder import with_defaults
-from jaxspeech.command import run
 from jaxspeech.errors import ArchiveError
 from jaxspeech.loading import read_model
 from jaxspeech.text.tokenizer import read_tokenizer
@@ -99,17 +92,6 @@ def _name(path: Any) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m jaxspeech.average", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("inputs", nargs="+", help="models, or the workdirs of runs")
-    parser.add_argument("--output", required=True, help="the archive to write")
-    flags = parser.parse_args(arguments)
-
-    return run(lambda: write_mean(flags.inputs, Path(flags.output)))
-
-
 def write_mean(inputs: Iterable[str], output: Path) -> None:
     """Averages models, or those of runs, into the archive `output`, and says so."""
 
@@ -123,7 +105,3 @@ def write_mean(inputs: Iterable[str], output: Path) -> None:
     mean = average(models())
     save_archive(output, **mean._asdict())
     print(f"{output}: the mean of {', '.join(mean.metadata['average_of'])}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,7 @@ import pytest
 from flax import traverse_util
 
 from jaxspeech.archive import load_archive, save_archive
-from jaxspeech.average import main
+from jaxspeech.cli.main import main
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.tokenizer import write_tokenizer
 from jaxspeech.training.checkpoint import Checkpoints
@@ -40,7 +40,7 @@ def without_first_array(archive):
 def test_archives(tmp_path):
     archives = [tiny(seed, dropout=seed / 10) for seed in range(3)]
     paths = [save(archive, tmp_path / f"{i}.jaxspeech") for i, archive in enumerate(archives)]
-    assert main([*paths, f"--output={tmp_path / 'mean.jaxspeech'}"]) == 0
+    assert main(["average", *paths, f"--output={tmp_path / 'mean.jaxspeech'}"]) == 0
     mean = load_archive(tmp_path / "mean.jaxspeech")
     exact = jax.tree.map(lambda *xs: np.mean(np.float64(xs), 0), *(archive.variables for archive in archives))
     jax.tree.map(lambda x, y: np.testing.assert_array_equal(x, y.astype(np.float32)), mean.variables, exact)
@@ -59,7 +59,7 @@ def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path, capsys):
         state = {"step": jnp.int32(step), "variables": start, "average": average, "opt_state": {"mu": jnp.ones(3)}}
         checkpoints.save(step, state, record={"step": step})
     checkpoints.close()
-    assert main([str(tmp_path), f"--output={tmp_path / 'mean.jaxspeech'}"]) == 0
+    assert main(["average", str(tmp_path), f"--output={tmp_path / 'mean.jaxspeech'}"]) == 0
     mean = load_archive(tmp_path / "mean.jaxspeech")
     jax.tree.map(lambda x, *ys: np.testing.assert_allclose(x, np.mean(ys, 0), rtol=1e-6), mean.variables, *expected)
 
@@ -67,7 +67,7 @@ def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path, capsys):
         content = bytearray(file.read_bytes())
         content[::50] = bytes(255 - byte for byte in content[::50])  # everywhere: parts of the files are never read
         file.write_bytes(content)
-    assert main([str(tmp_path), f"--output={tmp_path / 'mean.jaxspeech'}"]) == 2
+    assert main(["average", str(tmp_path), f"--output={tmp_path / 'mean.jaxspeech'}"]) == 2
     assert "cannot read step 1" in capsys.readouterr().err
 
 
@@ -82,6 +82,6 @@ def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path, capsys):
 )
 def test_what_has_no_mean_is_one_line(tmp_path, capsys, other, message):
     paths = [save(archive, tmp_path / f"{i}.jaxspeech") for i, archive in enumerate((tiny(), other()))]
-    assert main([*paths, f"--output={tmp_path / 'mean.jaxspeech'}"]) == 2
+    assert main(["average", *paths, f"--output={tmp_path / 'mean.jaxspeech'}"]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1 and not (tmp_path / "mean.jaxspeech").exists()

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 import jaxspeech
-import train
+from jaxspeech import train
 from jaxspeech.archive import load_archive
 from jaxspeech.errors import SpeechError
 from jaxspeech.training.resume_checks import check_same_model
 from tests.tiny_recipe import get_config
-from tests.tone_runs import start, train_here, wait_for_checkpoint
+from tests.tone_runs import ROOT, start, train_here, wait_for_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(to
     assert "Stopping after this step" in err and "Traceback" not in err
     stopped = out.splitlines()[-1]
     assert stopped.startswith("Stopped after step ") and f"--workdir={tmp_path}" in stopped
-    assert "To go on: python train.py" in stopped
+    assert "To resume: python train.py" in stopped
 
     last = int(stopped.split()[3])
     for file in (tmp_path / "checkpoints" / str(last)).rglob("ocdbt.process_0/d/*"):
@@ -237,7 +237,7 @@ def test_a_field_that_a_recipe_names_since_then_makes_no_other_model(tones):
         ("--config.sharding=(('kernel$',),)", "a table holds pairs"),
         ("--config.sharding=(('kernel$', ('modle',)),)", 'no axis "modle"'),
         ("--config.mesh.model=0", "mesh: model is 0"),
-        ("--confg=x.py", "Did you mean: config"),
+        ("--confg=x.py", "unknown option --confg; did you mean --config?"),
         ("--config=nowhere.py", "nowhere.py"),
         ("--config.data.train=missing.jsonl", "missing.jsonl: no such manifest"),
         ("steps=3", "unexpected argument steps=3"),
@@ -252,6 +252,6 @@ def test_a_wrong_setting_is_one_line(tones, tmp_path, override, message):
 
 def test_a_wrong_setting_of_the_default_recipe_is_one_line():
     command = [sys.executable, "train.py", "--config.stepz=3"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(train.__file__).parent)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
     assert done.stderr == "train.py: the config has no field 'stepz'; did you mean \"steps\"?\n"
