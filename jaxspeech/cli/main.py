@@ -5,6 +5,7 @@ A verb is a module with
     __doc__                 what `jaxspeech VERB --help` prints first
     options(parser)         adds its options
     run(flags)              does the work; returns the exit status, None for 0
+    EXTRA                   the extra of pyproject.toml that has the packages it needs beyond the base install, if any
 
 or, where it has verbs of its own, with a table `VERBS` like the one below. It is imported when it is asked for, so
 that `jaxspeech --help` takes no time. A new verb is one file and one line here.
@@ -30,7 +31,7 @@ from typing import Any, NoReturn
 import jaxspeech
 from jaxspeech import command
 from jaxspeech.cli.parser import Parser
-from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.errors import ConfigError, SpeechError, did_you_mean
 from jaxspeech.runtime.huge_pages import restart_with_huge_pages
 
 NAME = "jaxspeech"
@@ -111,7 +112,17 @@ def _run(module_name: str, verb: str, argv: Sequence[str], *, prog: str) -> int:
         return int(end.code or 0)
     flags.prog, flags.verb = prog, verb
     _quiet()
-    return command.run(lambda: module.run(flags), name=prog)
+
+    def work() -> int | None:
+        try:
+            return module.run(flags)
+        except ModuleNotFoundError as error:
+            if not (extra := getattr(module, "EXTRA", "")):
+                raise
+            install = f'python -m pip install "jaxspeech[{extra}]"'
+            raise SpeechError(f"the package {error.name} is not installed: {install}") from error
+
+    return command.run(work, name=prog)
 
 
 def _quiet() -> None:

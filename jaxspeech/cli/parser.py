@@ -68,7 +68,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises the mistake, where argparse would print its usage and end the process."""
         if found := re.match(r"the following arguments are required: (.*)", message):
-            message = f"{found[1]} is missing; {self.prog} --help lists the options"
+            message = f"missing: {found[1]}; {self.prog} --help lists the options"
         raise ConfigError(message.removeprefix("argument "))
 
     def _spell(self, argument: str) -> str:

@@ -9,6 +9,7 @@ import argparse
 
 from jaxspeech.cli.parser import Parser, at_least, names
 from jaxspeech.cli.recordings import add_manifest
+from jaxspeech.errors import ConfigError
 
 
 def options(parser: Parser) -> None:
@@ -27,6 +28,8 @@ def run(flags: argparse.Namespace) -> None:
     from jaxspeech.text.tokenizer import write_tokenizer
     from jaxspeech.text.train import read_texts, train_tokenizer
 
+    if not flags.manifest and not flags.text:
+        raise ConfigError("on what is the tokenizer to be trained? give --manifest=IN.jsonl or --text=FILE")
     texts = read_texts(flags.manifest, flags.text)
     tokenizer = train_tokenizer(texts, type=flags.type, vocab_size=flags.vocab_size)
     write_tokenizer(flags.output, tokenizer)

@@ -19,6 +19,8 @@ from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recipes import DEFAULT, find_recipe, recipes
 from jaxspeech.errors import SpeechError
 
+EXTRA = "train"
+
 
 def options(parser: Parser) -> None:
     """Adds the options; those of the config's fields are collected as `flags.overrides`."""

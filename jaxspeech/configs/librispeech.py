@@ -1,6 +1,6 @@
 """FastConformer-CTC on the 960 hours of LibriSpeech, for GPUs.
 
-    python -m pip install -e ".[tfds]"
+    python -m pip install "jaxspeech[tfds]"
     jaxspeech prepare tfds librispeech --output=data/librispeech/train.jsonl \\
         --split=train_clean100 --split=train_clean360 --split=train_other500
     jaxspeech prepare tfds librispeech --output=data/librispeech/dev.jsonl --split=dev_clean

@@ -27,7 +27,7 @@ def open_splits(name: str, splits: Sequence[str], *, data_dir: str | None = None
     try:
         tfds = importlib.import_module("tensorflow_datasets")
     except ImportError:
-        raise SpeechError('TFDS is not installed: python -m pip install -e ".[tfds]"') from None
+        raise SpeechError('TFDS is not installed: python -m pip install "jaxspeech[tfds]"') from None
     try:
         builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except (tfds.core.DatasetNotFoundError, ValueError) as error:

@@ -55,7 +55,7 @@ def test_version(capsys):
         (["transcribbe"], "jaxspeech: there is no verb 'transcribbe'; did you mean \"transcribe\"?"),
         (["prepare", "fssd"], "jaxspeech prepare: there is no verb 'fssd'; did you mean \"fsdd\"?"),
         (["--model=x"], "jaxspeech: there is no verb '--model=x'; known are "),
-        (["convert", "x.nemo"], "jaxspeech convert: OUTPUT is missing; jaxspeech convert --help lists the options"),
+        (["convert", "x.nemo"], "jaxspeech convert: missing: OUTPUT; jaxspeech convert --help lists the options"),
         (["convert", "a.nemo", "b.nemo", "c"], "jaxspeech convert: unexpected argument c: options are written --name"),
         (["convert", "none.nemo", "x.jaxspeech"], "jaxspeech convert: none.nemo: "),
         (["average", "--output", "x.jaxspeech", "none.jaxspeech"], "jaxspeech average: none.jaxspeech: "),
@@ -76,6 +76,16 @@ def test_every_verb_has_help_and_refuses_unknown_options(capsys, verb):
     assert out.startswith(f"usage: jaxspeech {verb} ") and (module_of(verb).__doc__ or "").strip() in out
     assert main([verb, "--nonsens=1"]) == 2
     assert capsys.readouterr().err.startswith(f"jaxspeech {verb}: unknown option --nonsens; ")
+
+
+def test_a_package_of_an_extra_that_is_missing_is_one_line(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ml_collections", None)
+    for name in ("jaxspeech.cli.overrides", "jaxspeech.train"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert main(["train", "--config=fsdd"]) == 2
+    err = capsys.readouterr().err
+    install = 'python -m pip install "jaxspeech[train]"'
+    assert err == f"jaxspeech train: the package ml_collections is not installed: {install}\n"
 
 
 def test_verbs_of_a_verb(capsys):

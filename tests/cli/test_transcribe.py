@@ -207,7 +207,7 @@ def script(*arguments: object, cache: str = "off") -> subprocess.CompletedProces
 def test_without_arguments_it_says_what_is_missing() -> None:
     done = script()
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == "transcribe.py: --model is missing; transcribe.py --help lists the options\n"
+    assert done.stderr == "transcribe.py: missing: --model; transcribe.py --help lists the options\n"
 
 
 def test_help() -> None:

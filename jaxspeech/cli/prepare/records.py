@@ -12,6 +12,8 @@ from pathlib import Path
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.errors import ConfigError
 
+EXTRA = "train"
+
 
 def options(parser: Parser) -> None:
     """Adds the options."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from jaxspeech.cli.parser import Parser, names
 
+EXTRA = "tfds"
+
 
 def options(parser: Parser) -> None:
     """Adds the options."""
