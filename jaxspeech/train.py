@@ -14,9 +14,7 @@ assets and scores) and the recipe; copy this file where you want another loop. T
 
 import contextlib
 import json
-import shlex
 import signal
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -29,6 +27,7 @@ from tqdm import tqdm
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.assets import Assets, read_assets, same_assets, write_assets
 from jaxspeech.builder import build, with_defaults
+from jaxspeech.command import command_line
 from jaxspeech.data.prefetch import prefetch
 from jaxspeech.data.run_data import RunData, with_corpus
 from jaxspeech.evaluation.evaluation import is_better
@@ -242,7 +241,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
 
     if stopping:
         interrupted.signal = signal.Signals(stopping)  # perhaps another process's
-        print(f"Stopped after step {step} of {settings['steps']}. To resume: python {shlex.join(sys.argv)}")
+        print(f"Stopped after step {step} of {settings['steps']}. To resume: {command_line()}")
         return interrupted.exit_code
     if results is None and data.eval and not as_leader((workdir / REPORT).exists()):  # killed before it was written
         scores, results = evaluated(averaged_variables(state))

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-import train
+from jaxspeech import train
 from jaxspeech.archive import load_archive, save_archive
 from jaxspeech.builder import build
 from jaxspeech.configs import finetune
