@@ -27,7 +27,6 @@ from tqdm import tqdm
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.assets import Assets, read_assets, same_assets, write_assets
 from jaxspeech.builder import build, with_defaults
-from jaxspeech.command import command_line
 from jaxspeech.data.prefetch import prefetch
 from jaxspeech.data.run_data import RunData, with_corpus
 from jaxspeech.evaluation.evaluation import is_better
@@ -39,6 +38,7 @@ from jaxspeech.loading import read_model
 from jaxspeech.report.evaluation_log import REPORT, EvaluationLog
 from jaxspeech.report.summary import devices_of, facts, last_line
 from jaxspeech.report.view import PlainView
+from jaxspeech.runtime.command_line import command_line
 from jaxspeech.tasks.task import Task
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.evaluate import evaluate
