@@ -1,6 +1,7 @@
 """The commands that the documentation shows: every one of them parses, and names recipes that exist."""
 
 import importlib
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -32,7 +33,8 @@ def commands(page: Path) -> Iterator[list[str]]:
     if page.suffix == ".md":
         text = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
     for found in filter(None, map(COMMAND.fullmatch, text.splitlines())):
-        arguments = shlex.split(found[2].partition(" (see")[0], comments=True)
+        words = shlex.split(found[2].partition(" (see")[0], comments=True)
+        arguments = list(itertools.takewhile(lambda word: word not in ("|", "||", "&&"), words))
         arguments = [found[1], *arguments] if found[1] else arguments
         if arguments and arguments[0] in VERBS and "--help" not in arguments:
             yield [argument for argument in arguments if argument != "..."]
