@@ -36,8 +36,8 @@ def commands(page: Path) -> Iterator[list[str]]:
         words = shlex.split(found[2].partition(" (see")[0], comments=True)
         arguments = list(itertools.takewhile(lambda word: word not in ("|", "||", "&&"), words))
         arguments = [found[1], *arguments] if found[1] else arguments
-        if arguments and arguments[0] in VERBS and "--help" not in arguments:
-            yield [argument for argument in arguments if argument != "..."]
+        if arguments and arguments[0] in VERBS and not {"--help", "..."} & set(arguments):
+            yield arguments
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
