@@ -8,7 +8,7 @@ import pytest
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.weights.read import to_variables
 from jaxspeech.interop.nemo.weights.rows import (
-    Row,
+    TensorRow,
     conv2d,
     dense,
     depthwise,
@@ -21,8 +21,8 @@ from jaxspeech.interop.nemo.weights.rows import (
 )
 
 ROWS = [
-    Row("enc.layers.{i}.w", "params/encoder/layers_{i}/up/kernel", pointwise),
-    Row("enc.layers.{i}.u", "params/encoder/tied", same),
+    TensorRow("enc.layers.{i}.w", "params/encoder/layers_{i}/up/kernel", pointwise),
+    TensorRow("enc.layers.{i}.u", "params/encoder/tied", same),
     *norm("head", "params/head"),
 ]
 

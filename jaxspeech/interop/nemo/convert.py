@@ -1,0 +1,34 @@
+"""Conversion of a model file: .nemo to .jaxspeech, or back.
+
+From .nemo to .nemo it renews a file: an old layout becomes today's.
+"""
+
+from pathlib import Path
+
+import jax
+
+from jaxspeech.archive import load_archive, save_archive
+from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.load import load_nemo
+from jaxspeech.interop.nemo.save import save_nemo
+
+FORMATS = {".nemo": (load_nemo, save_nemo), ".jaxspeech": (load_archive, save_archive)}
+
+
+def convert(source: Path, target: Path) -> None:
+    """Reads one file and writes the other, in the formats that their names end in, and prints what the model is.
+
+    Raises:
+      ArchiveError: a name with another ending, or a file that cannot be read or written.
+    """
+    for path in (source, target):
+        if path.suffix not in FORMATS:
+            raise ArchiveError(f"{path}: expected a name that ends in {' or '.join(FORMATS)}")
+    load, _ = FORMATS[source.suffix]
+    _, save = FORMATS[target.suffix]
+    archive = load(source)
+    for remark in save(target, **archive._asdict()) or ():
+        print(f"note: {remark}")
+    count = sum(leaf.size for leaf in jax.tree.leaves(archive.variables["params"]))
+    size = target.stat().st_size
+    print(f"{target}: {archive.model['task']}, {count:,} parameters, {size:,} bytes, from {source}")
