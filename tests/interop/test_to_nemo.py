@@ -51,19 +51,19 @@ def test_every_recipe(name):
             unused = {"num_layers"} if fields.get("prediction") == "stateless" else set()
             unused |= {"durations"} if not fields.get("durations") else set()
             fields = {key: value for key, value in fields.items() if key not in unused}
-        assert says(plain(returned[part]), plain(fields)), part
+        assert holds(plain(returned[part]), plain(fields)), part
     assert returned["task"] == model["task"] and returned.get("ctc_weight") == model.get("ctc_weight")
     assert returned.get("search", {}).get("max_symbols") == model.get("search", {}).get("max_symbols")
     theirs, ours = build(returned).model, build(model).model
     assert (theirs.encoder.output_dim, theirs.decoder.vocab_size) == (ours.encoder.output_dim, ours.decoder.vocab_size)
 
 
-def says(whole, part):
+def holds(whole, part):
     """Whether `whole` holds all that `part` holds, in all its sections."""
     if isinstance(part, dict):
-        return all(key in whole and says(whole[key], value) for key, value in part.items())
+        return all(key in whole and holds(whole[key], value) for key, value in part.items())
     if isinstance(part, tuple):
-        return len(part) == len(whole) and all(says(*pair) for pair in zip(whole, part, strict=True))
+        return len(part) == len(whole) and all(holds(*pair) for pair in zip(whole, part, strict=True))
     return whole == part
 
 
@@ -81,7 +81,7 @@ def test_every_reference(name):
 
 
 def lost(before, after, place=""):
-    """Where `after` does not say what `before` said."""
+    """The places where `after` lacks what `before` has."""
     if isinstance(before, dict) and isinstance(after, dict):
         return {part for key, value in before.items() for part in lost(value, after.get(key), f"{place}.{key}")}
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):

@@ -23,7 +23,7 @@ CTC_HEAD = Section(
 
 
 def positive(value: Any) -> int | None:
-    """Accepts None and -1 for what is not asked for."""
+    """Accepts a size; None and -1 both mean none."""
     return None if value in (None, -1) else size(value)
 
 
@@ -118,7 +118,7 @@ _LOSS = (
     Argument("fastemit_lambda", "fastemit", 0.0, number(0, 1000)),
     Argument("clamp", "clamp", -1.0, number(-1e9, 1e9)),
 )
-# By `loss_name`; the section of its arguments is called so, with _kwargs behind it.
+# `loss_name` -> the section with its arguments, and their table.
 LOSSES = {
     "default": ("warprnnt_numba_kwargs", Section("", _LOSS)),
     "warprnnt_numba": ("warprnnt_numba_kwargs", Section("", _LOSS)),

@@ -1,4 +1,4 @@
-"""Where the weights of the FastConformer are."""
+"""NeMo's tensors of the Conformer, and our variables for them."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the weights of the heads, the prediction networks and the joint are."""
+"""NeMo's tensors of heads, prediction networks and joint, and our variables for them."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What of a frontend is among the weights: the window and the filters of log-mel features."""
+"""NeMo's tensors of a frontend: the window and the filters of log-mel features."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where the weights of the convolutional encoders are."""
+"""NeMo's tensors of the convolutional encoders, and our variables for them."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the weights of the LSTMs are, of the encoder's and of any other."""
+"""NeMo's tensors of the LSTM encoder and of any other LSTM, and our variables for them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from jaxspeech.interop.nemo.weights.rows import TensorRow, dense, norm, same
 
 
 def lstm_weights(nemo: str, ours: str, *, layer: str = "{i}", suffix: str = "") -> list[TensorRow]:
-    """One direction of an LSTM; of torch's the second has a suffix."""
+    """The rows of one direction of an LSTM; the second direction of torch's has a suffix."""
     return [
         *[
             TensorRow(f"{nemo}.{kind}_{place}_l{layer}{suffix}", f"{ours}/{name}_{layer}/{parameter}", transform)

@@ -1,4 +1,4 @@
-"""Where the weights of the Squeezeformer are: most are where the Conformer's are."""
+"""NeMo's tensors of the Squeezeformer, and our variables for them: mostly the Conformer's."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the weights of the Transformer encoder are."""
+"""NeMo's tensors of the Transformer encoder, and our variables for them."""
 
 from collections.abc import Mapping
 from typing import Any
