@@ -6,11 +6,10 @@ import jax
 
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, SpeechError
-from jaxspeech.tasks.task import Task
 
 
-def build_with_shapes(model: dict[str, Any]) -> tuple[Task, dict[str, Any]]:
-    """The task, and the shape of each of its variables by path ("params/encoder/...").
+def build_with_shapes(model: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The Flax module, and the shape of each of its variables by path ("params/encoder/...").
 
     Raises:
       ArchiveError: no model can be built from the configuration.
@@ -23,4 +22,6 @@ def build_with_shapes(model: dict[str, Any]) -> tuple[Task, dict[str, Any]]:
             raise
         reason = " ".join(str(error).split())[:200]
         raise ArchiveError(f"its configuration contradicts itself, no model can be built from it ({reason})") from error
-    return task, {"/".join(key.key for key in keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    return task.model, {
+        "/".join(key.key for key in keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }

@@ -50,9 +50,9 @@ def load_nemo(
             if not stacked:
                 model = unstacked(model)
             assets = family.assets(file, config, model)
-            task, expected = build_with_shapes(model)
+            module, expected = build_with_shapes(model)
             tensors = read_checkpoint(file.open(WEIGHTS))
-            derived = family.derived(task.model)
+            derived = family.derived(module)
             check(tensors, derived)
             rows = family.rows(model)
             variables = to_variables(tensors, rows, expected, unused=derived, dtype=dtype, place=place)

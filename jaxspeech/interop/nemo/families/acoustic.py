@@ -1,4 +1,4 @@
-"""What all recognition models have in common: features, SpecAugment and an encoder, in both directions."""
+"""What the families with features and one encoder have in common, in both directions: sections, tensors, remarks."""
 
 from collections.abc import Mapping
 from typing import Any
