@@ -10,6 +10,7 @@ import pytest
 from jaxspeech.archive import load_archive, save_archive
 from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.interop.nemo.container import CONFIG, WEIGHTS, NemoFile
+from jaxspeech.interop.nemo.model_config import from_nemo
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from tests.parity.both_ways import PEER_PYTHON, restore_with_peer, written
 from tests.parity.nemo_files import NEMO_FILES
