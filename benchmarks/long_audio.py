@@ -15,7 +15,7 @@ from jaxspeech.masks import attention_mask, context_mask, length_mask
 from jaxspeech.nn.attention import SelfAttention
 from jaxspeech.nn.local_self_attention import LocalSelfAttention
 from jaxspeech.nn.positions import relative_positions
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
 
 WIDTH, HEADS, WINDOW = 512, 8, 128
 
@@ -45,7 +45,7 @@ def one_pass(repeat: int, *, minutes: int) -> dict[str, Any]:
     config, variables = for_inference(config, variables)
     samples = 0.1 * np.random.default_rng(0).standard_normal((1, minutes * 60 * SAMPLE_RATE)).astype(np.float32)
     none = np.zeros(1, np.int32)
-    batch = Batch(samples, np.array([samples.shape[1]], np.int32), none[:, None], none, none)
+    batch = Utterances(samples, np.array([samples.shape[1]], np.int32), none[:, None], none, none)
     program = jax.jit(build(config).predict).lower(variables, batch).compile()
     times = measure(lambda: program(variables, batch), repeat or 1, warmup=1)
     temporaries = program.memory_analysis().temp_size_in_bytes / 2**20

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
 
 SAMPLE_RATE = 16000
 VOCAB_SIZE = 1024
@@ -37,11 +37,11 @@ def transducer_config(size: str, *, joint_width: int, spec_augment: bool = False
     return ctc_config(size, spec_augment=spec_augment, **encoder) | {"task": "transducer", "decoder": decoder}
 
 
-def noise_batch(batch_size: int, seconds: float, *, num_labels: int = 40) -> Batch:
+def noise_batch(batch_size: int, seconds: float, *, num_labels: int = 40) -> Utterances:
     """White noise of equal lengths with random transcripts, on the device."""
     rng = np.random.default_rng(0)
     num_samples = int(seconds * SAMPLE_RATE)
-    batch = Batch(
+    batch = Utterances(
         samples=(0.1 * rng.standard_normal((batch_size, num_samples))).astype(np.float32),
         num_samples=np.full(batch_size, num_samples, np.int32),
         labels=rng.integers(0, VOCAB_SIZE, (batch_size, num_labels)).astype(np.int32),

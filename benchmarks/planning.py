@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import peak_memory
+from jaxspeech.data.columns.audio import audio
+from jaxspeech.data.columns.transcripts import transcripts
 from jaxspeech.data.loader import TrainingData
 from jaxspeech.data.manifest import Manifest
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.text.train import train_tokenizer
 
 BLOCK = 100_000
@@ -34,9 +37,10 @@ def plan_lines(repeat: int, *, lines: int) -> dict[str, Any]:
         del texts
         before = peak_memory()["peak_rss_mib"]
         started, cpu = time.perf_counter(), time.process_time()
-        manifest = Manifest(path)
+        manifest = Manifest(path, need=("text",))
         scanned = time.perf_counter()
-        data = TrainingData(manifest, tokenizer, sample_rate=16000, buckets=8, batch_seconds=320, batch_size=64, seed=0)
+        columns = {"samples": audio(manifest, sample_rate=16000), "labels": transcripts(manifest, tokenizer)}
+        data = TrainingData(manifest, columns, Utterances, buckets=8, batch_seconds=320, batch_size=64, seed=0)
         counted = time.perf_counter()
         data._epochs[0]  # planned, without loading audio that is not there
         planned, cpu = time.perf_counter(), time.process_time() - cpu

@@ -16,10 +16,13 @@ import soundfile
 from benchmarks.models import SAMPLE_RATE
 from benchmarks.timing import peak_memory
 from jaxspeech.data.augment import AugmentConfig, parse_augment
+from jaxspeech.data.columns.audio import audio
+from jaxspeech.data.columns.transcripts import transcripts
 from jaxspeech.data.loader import TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.records import write_records
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.text.char import CharTokenizer
 
 UTTERANCES, TARS = 400, 4
@@ -35,16 +38,20 @@ def read_input(repeat: int, *, kind: str, augment: AugmentConfig | None = None, 
     """`repeat` epochs of FLAC recordings of 5 to 15 s, decoded anew each time, in batches of about 80 s."""
     with tempfile.TemporaryDirectory() as folder:
         source = _write(Path(folder), kind)
+        manifest = Manifest(source, problems=Problems(report=lambda line: None))
+        columns = {
+            "samples": audio(manifest, sample_rate=SAMPLE_RATE, augment=augment, cache_bytes=0),
+            "labels": transcripts(manifest, CharTokenizer("ab ")),
+        }
         data = TrainingData(
-            Manifest(source, problems=Problems(report=lambda line: None)),
-            CharTokenizer("ab "),
-            sample_rate=SAMPLE_RATE,
+            manifest,
+            columns,
+            Utterances,
             buckets=4,
             batch_seconds=80,
             batch_size=16,
             augment=augment,
             num_threads=num_threads,
-            cache_bytes=0,
         )
         batches: Any = data.batches()
         next(batches)

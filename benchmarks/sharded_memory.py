@@ -33,22 +33,23 @@ def sharded_memory(sharding: str, data: int, model: int) -> dict[str, Any]:
     from benchmarks.models import num_parameters
     from jaxspeech.builder import build
     from jaxspeech.configs.fastconformer_ctc import get_config
+    from jaxspeech.tasks.recognition import Utterances
     from jaxspeech.training.sharding import bytes_per_device, make_mesh, make_rules, state_shardings
     from jaxspeech.training.state import init_state
     from jaxspeech.training.step import make_train_step
     from jaxspeech.training.update_rules import adamw
-    from jaxspeech.types import Batch
+    from jaxspeech.training.updates import Update
 
     config = get_config("xlarge")
     config.model.decoder.vocab_size = 1024
     task, optimizer = build(config.model.to_dict()), adamw(1e-3, clip_norm=1.0)
     mesh = make_mesh(data=data, model=model)
-    shapes = jax.eval_shape(lambda key: init_state(task.init(key), optimizer), jax.random.key(0))
+    shapes = jax.eval_shape(lambda key: init_state(task.init(key), (optimizer,)), jax.random.key(0))
     shardings = state_shardings(shapes, mesh, make_rules(sharding))
     state = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
     rows, samples, labels = 4 * data, 16 * 16000, 80
     split = jax.NamedSharding(mesh, jax.P("data"))
-    batch = Batch(
+    batch = Utterances(
         *(
             jax.ShapeDtypeStruct(shape, dtype, sharding=split)
             for shape, dtype in [
@@ -60,7 +61,7 @@ def sharded_memory(sharding: str, data: int, model: int) -> dict[str, Any]:
             ]
         )
     )
-    step = make_train_step(task, optimizer, schedule=lambda count: 1e-3, shardings=shardings)
+    step = make_train_step(task, (Update(optimizer),), schedule=lambda count: 1e-3, shardings=shardings)
     begin = time.perf_counter()
     memory = step.lower(state, batch, 0).compile().memory_analysis()
     return {

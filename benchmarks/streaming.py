@@ -26,7 +26,7 @@ def stream(repeat: int, *, size: int, look_ahead: int, model: str = "115m", dtyp
     config = ctc_config(model, attention_context=(LEFT, look_ahead), **LIVE)
     config["features"]["normalize"] = "none"
     config, variables = for_inference(config, jax.jit(build(config).init)(jax.random.key(0)), dtype=dtype)
-    form = streaming(build(config).model)
+    form = streaming(build(config))
     programs = compile_streams(form, variables, size=size)
     variables = programs.prepare(variables)
     state = programs.start(variables)

@@ -11,15 +11,16 @@ from jaxspeech.builder import build
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.update_rules import adamw
+from jaxspeech.training.updates import Update
 
 
 def train(repeat: int, *, config: dict[str, Any], batch_size: int = 8, seconds: float = 10.0) -> dict[str, Any]:
     """One step of a model."""
     task = build(config)
     optimizer = adamw(1e-3)
-    state = init_state(jax.jit(task.init)(jax.random.key(0)), optimizer)
+    state = init_state(jax.jit(task.init)(jax.random.key(0)), (optimizer,))
     parameters = num_parameters(state.variables)
-    step = make_train_step(task, optimizer, schedule=lambda count: 1e-3, loss_reduction="mean_volume")
+    step = make_train_step(task, (Update(optimizer),), schedule=lambda count: 1e-3, loss_reduction="mean_volume")
     batch = noise_batch(batch_size, seconds)
 
     def run() -> Any:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jaxspeech.loading import load as load
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
 
+    __version__: str
+
 # Each public name and the module that defines it; a module's own name stands for itself.
 PUBLIC = {
     "Hypothesis": "jaxspeech.inference.hypothesis",
@@ -38,6 +40,13 @@ __all__ = ["Hypothesis", "Recognizer", "SpeechError", "build", "from_pretrained"
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version  # which take their time to import
+
+        try:
+            return version("jaxspeech")
+        except PackageNotFoundError:
+            return "0+unknown"  # a checkout on the path, not installed
     if name not in PUBLIC:
         raise AttributeError(f"module 'jaxspeech' has no attribute {name!r}")
     module = importlib.import_module(PUBLIC[name])

@@ -1,12 +1,14 @@
-"""The one-file archive: an uncompressed zip of configuration, tokenizer and weights.
+"""The one-file archive: an uncompressed zip of configuration, assets and weights.
 
-    config.json        {"model": ..., "tokenizer": ...}
-    tokenizer/*        the tokenizer's files
+    config.json        {"model": ..., "assets": {name: its config}}
+    assets/NAME/*      the asset's files
     checkpoint/*       the Orbax tree of the variables, which TensorStore reads where it lies
     metadata.json      {"format", "jaxspeech", "files": {name: {"size", "sha256"}}, "metadata": ...}
 
 Reading runs no code and writes nothing: members are those that metadata.json lists, stored as they are, each with
 its size and hash, and no array is larger than what is stored of it.
+
+Format 1 had one tokenizer and no other assets: {"model": ..., "tokenizer": ...} and tokenizer/*. It is still read.
 """
 
 import hashlib
@@ -14,7 +16,6 @@ import importlib.metadata
 import json
 import os
 import re
-import tempfile
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -26,14 +27,19 @@ import jax.numpy as jnp
 import numpy as np
 import tensorstore as ts
 
+from jaxspeech.assets import Assets, build_asset
 from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.files import replace_atomically
 from jaxspeech.runtime.logs import silence_orbax
-from jaxspeech.text.tokenizer import Tokenizer, build_tokenizer
 from jaxspeech.types import Variables
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
 TREE = "checkpoint/state/"
-MEMBER = re.compile(r"(config|metadata)\.json|tokenizer/\w[\w.-]*|checkpoint/(\w[\w.-]*/)*\w[\w.-]*", re.ASCII)
+_NAME = r"\w[\w.-]*"
+MEMBER = re.compile(
+    rf"(config|metadata)\.json|tokenizer/{_NAME}|assets/{_NAME}/{_NAME}|checkpoint/({_NAME}/)*{_NAME}", re.ASCII
+)
 # What zipfile, json and TensorStore raise over damaged input.
 DAMAGE = (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError, NotImplementedError)
 # TensorStore keeps values of up to this many bytes compressed in its index, larger ones as they are.
@@ -48,13 +54,13 @@ class Archive(NamedTuple):
 
     Attributes:
       model: the configuration that `build` takes.
-      tokenizer: text to token ids and back.
+      assets: what the model owns beside its weights, by name; a recogniser has a "tokenizer".
       variables: nested dicts of NumPy arrays.
       metadata: whatever its writer wanted to say, JSON-able.
     """
 
     model: dict[str, Any]
-    tokenizer: Tokenizer
+    assets: Assets
     variables: Variables
     metadata: dict[str, Any]
 
@@ -73,7 +79,7 @@ def save_archive(
     path: str | os.PathLike[str],
     *,
     model: dict[str, Any],
-    tokenizer: Tokenizer,
+    assets: Assets,
     variables: Variables,
     metadata: dict[str, Any] | None = None,
 ) -> None:
@@ -82,7 +88,7 @@ def save_archive(
     Args:
       path: conventionally ends in .jaxspeech; its folder is made.
       model: the configuration that `build` takes, JSON-able.
-      tokenizer: saved with its files.
+      assets: what the model owns, each saved with its files.
       variables: nested dicts of arrays.
       metadata: anything JSON-able that `load_archive` shall return.
     Raises:
@@ -92,22 +98,23 @@ def save_archive(
     if path.suffix == ".nemo":
         raise ArchiveError(
             f"{path}: this writes our archives (.jaxspeech); NeMo's are written by Recognizer.export_nemo and "
-            "python -m jaxspeech.interop.nemo"
+            "jaxspeech convert"
         )
-    small = {"config.json": _to_json({"model": model, "tokenizer": tokenizer.config()})}
-    small |= {f"tokenizer/{name}": content for name, content in tokenizer.files().items()}
+    configs = {name: asset.config() for name, asset in assets.items()}
+    small = {"config.json": _to_json({"model": model, "assets": configs})}
+    for name, asset in assets.items():
+        small |= {f"assets/{name}/{file}": content for file, content in asset.files().items()}
+    for name in small:
+        if not MEMBER.fullmatch(name):
+            raise ArchiveError(f"{path}: an asset's file cannot be called {name!r}: letters, digits, _ . - only")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            tree = Path(folder, "checkpoint")
+        with replace_atomically(path) as written:
+            tree = written.parent / "checkpoint"
             save_tree = _save_tree if jax.process_count() == 1 else _save_tree_alone
             save_tree(tree, jax.tree.map(np.asarray, variables))
-            written = Path(folder, "archive")
             with open(written, "wb") as stream:
                 _write_zip(stream, small, tree, metadata or {})
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(written, path)
     except (OSError, ValueError) as error:
         if not isinstance(error, OSError) and "os_error_code" not in str(error):
             raise
@@ -130,17 +137,29 @@ def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
         with zipfile.ZipFile(path) as archive:
             metadata = _verified_metadata(archive)
             config = json.loads(archive.read("config.json"))
-            names = [name for name in archive.namelist() if name.startswith("tokenizer/")]
-            files = {name.removeprefix("tokenizer/"): archive.read(name) for name in names}
+            assets = _read_assets(archive, config)
             tree = json.loads(archive.read(TREE + "_METADATA"))["tree_metadata"]
             num_bytes = sum(i.file_size for i in archive.infolist() if i.filename.startswith("checkpoint/"))
         variables = _load_tree(path, tree, num_bytes)
-        tokenizer = build_tokenizer(config["tokenizer"], files)
-        return Archive(dict(config["model"]), tokenizer, variables, metadata).cast(dtype)
+        return Archive(dict(config["model"]), assets, variables, metadata).cast(dtype)
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
     except (*DAMAGE, RecursionError) as error:
         raise ArchiveError(f"{path}: not a jaxspeech archive, or damaged ({_system_reason(error)})") from error
+
+
+def _read_assets(archive: zipfile.ZipFile, config: dict[str, Any]) -> dict[str, Any]:
+    """The assets that config.json lists, of their files; format 1 has a tokenizer."""
+    folders = {"tokenizer/": ("tokenizer", config["tokenizer"])} if "tokenizer" in config else {}
+    folders |= {f"assets/{name}/": (name, settings) for name, settings in dict(config.get("assets", {})).items()}
+    files: dict[str, dict[str, bytes]] = {folder: {} for folder in folders}
+    for member in archive.namelist():
+        if member.startswith(("tokenizer/", "assets/")):
+            folder, _, file = member.rpartition("/")
+            if f"{folder}/" not in files:
+                raise ArchiveError(f"{member} belongs to no asset of its config.json")
+            files[f"{folder}/"][file] = archive.read(member)
+    return {name: build_asset(name, settings, files[folder]) for folder, (name, settings) in folders.items()}
 
 
 def _to_json(value: Any) -> bytes:
@@ -206,7 +225,7 @@ def _verified_metadata(archive: zipfile.ZipFile) -> dict[str, Any]:
     if "metadata.json" not in members:
         raise ArchiveError("not a jaxspeech archive (no metadata.json)")
     content = json.loads(archive.read("metadata.json"))
-    if content["format"] != FORMAT:
+    if content["format"] not in READABLE:
         raise ArchiveError(f"format {content['format']!r} is newer than this jaxspeech reads ({FORMAT}): update it")
     files = content["files"]
     if missing := sorted(set(files) ^ (set(members) - {"metadata.json"})):

@@ -1,10 +1,11 @@
-"""A model's configuration to its Task. The tables below are all there is to it; a misspelt name is told with its place.
+"""From a model's configuration to its Task, through the literal table TASKS.
 
     {"task": "ctc", "features": {"name": "mel", ...}, "spec_augment": {...}, "encoder": {"name": "fastconformer", ...},
      "decoder": {"name": "ctc", "vocab_size": 1024}}
 
-Apart from `name`, which picks the module, every key is a field of that module. A transducer has, besides, the sections
-`loss` and `search`; a hybrid also the number `ctc_weight`. `product_dtype` is `AcousticModel`'s.
+A *part* is a module of the model: `name` picks it from the part's own table, and every other key is a field of that
+module. A *section* holds options without a choice of module, and may be left out; a *value* is a field of the model.
+A misspelled key is an error that names its place and the nearest right one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,43 +31,74 @@ from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.transducer import TransducerLoss, TransducerModel, TransducerSearch, transducer_task
 
 
-class Kind(NamedTuple):
-    """A task: its model, its functions, the decoder that it takes, and what it has besides.
+class Part(NamedTuple):
+    """A module of a model.
 
     Attributes:
+      field: of the model that holds it.
+      table: the modules that its `name` can be.
+    """
+
+    field: str
+    table: Mapping[str, Any]
+
+
+class Kind(NamedTuple):
+    """What a task's configuration holds, and what is made of it.
+
+    Attributes:
+      model: class of the module.
+      task: module -> Task.
+      parts: key -> what is under it; all must be there.
       sections: key -> class of the options under it; each may be left out.
-      values: keys of plain values that the model takes.
+      values: key -> what the model takes for it: a table of names, or None for a plain value.
     """
 
     model: Any
     task: Callable[[Any], Task]
-    decoder: str
+    parts: Mapping[str, Part]
     sections: Mapping[str, Any] = MappingProxyType({})
-    values: tuple[str, ...] = ()
+    values: Mapping[str, Mapping[str, Any] | None] = MappingProxyType({})
 
 
-FEATURES = {"mel": MelSpectrogram, "mfcc": MFCC}
-ENCODERS = {
-    "fastconformer": FastConformer,
-    "jasper": Jasper,
-    "lstm": LSTMEncoder,
-    "squeezeformer": Squeezeformer,
-    "transformer": Transformer,
-}
-DECODERS = {"ctc": CTCHead, "transducer": TransducerDecoder}
-TASKS = {
-    "ctc": Kind(CTCModel, ctc_task, "ctc"),
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
+FEATURES = Part("frontend", {"mel": MelSpectrogram, "mfcc": MFCC})
+ENCODER = Part(
+    "encoder",
+    {
+        "fastconformer": FastConformer,
+        "jasper": Jasper,
+        "lstm": LSTMEncoder,
+        "squeezeformer": Squeezeformer,
+        "transformer": Transformer,
+    },
+)
+# What every model over an encoder of speech has (tasks/acoustic.py).
+TRUNK = {"features": FEATURES, "encoder": ENCODER}
+MASKS = {"spec_augment": SpecAugment}
+PRODUCTS = {"product_dtype": DTYPES}
+CTC = Part("decoder", {"ctc": CTCHead})
+TRANSDUCER = Part("decoder", {"transducer": TransducerDecoder})
+
+TASKS: dict[str, Kind] = {
+    "ctc": Kind(CTCModel, ctc_task, {**TRUNK, "decoder": CTC}, MASKS, PRODUCTS),
     "transducer": Kind(
-        TransducerModel, transducer_task, "transducer", {"loss": TransducerLoss, "search": TransducerSearch}
+        TransducerModel,
+        transducer_task,
+        {**TRUNK, "decoder": TRANSDUCER},
+        {**MASKS, "loss": TransducerLoss, "search": TransducerSearch},
+        PRODUCTS,
     ),
     "hybrid": Kind(
-        HybridModel, hybrid_task, "transducer", {"loss": TransducerLoss, "search": HybridSearch}, ("ctc_weight",)
+        HybridModel,
+        hybrid_task,
+        {**TRUNK, "decoder": TRANSDUCER},
+        {**MASKS, "loss": TransducerLoss, "search": HybridSearch},
+        {**PRODUCTS, "ctc_weight": None},
     ),
 }
-PARTS = {"frontend": ("features", FEATURES), "encoder": ("encoder", ENCODERS), "decoder": ("decoder", DECODERS)}
 # Fields that are lists of sections.
 LISTS: dict[Any, dict[str, Any]] = {Jasper: {"blocks": Block}}
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
 MODULE_FIELDS = ("parent", "name")
 PLAIN = (bool, int, float, str, tuple)
 
@@ -79,20 +111,15 @@ def build(config: Any) -> Task:
     """
     config = plain(config)
     kind = _pick(TASKS, config.get("task"), place="model.task")
-    sections = {"spec_augment": SpecAugment, **kind.sections}
-    _check_names(
-        config, {"task", "product_dtype", *sections, *kind.values, *(key for key, _ in PARTS.values())}, place="model"
-    )
-    parts = {field: _module(table, config.get(key), f"model.{key}") for field, (key, table) in PARTS.items()}
-    if not isinstance(parts["decoder"], DECODERS[kind.decoder]):
-        raise ConfigError(f"model.decoder.name must be {kind.decoder!r} where model.task is {config['task']!r}")
-    for key, section in sections.items():
+    _check_names(config, {"task", *kind.parts, *kind.sections, *kind.values}, place="model")
+    fields = {part.field: _module(part.table, config.get(key), f"model.{key}") for key, part in kind.parts.items()}
+    for key, section in kind.sections.items():
         if config.get(key):
-            parts[key] = _construct(section, config[key], f"model.{key}")
-    values = {key: config[key] for key in kind.values if key in config}
-    if config.get("product_dtype"):
-        values["product_dtype"] = _pick(DTYPES, config["product_dtype"], place="model.product_dtype")
-    return kind.task(kind.model(**parts, **values))
+            fields[key] = _construct(section, config[key], f"model.{key}")
+    for key, table in kind.values.items():
+        if config.get(key) is not None:
+            fields[key] = config[key] if table is None else _pick(table, config[key], place=f"model.{key}")
+    return kind.task(kind.model(**fields))
 
 
 def plain(config: Any) -> Any:
@@ -105,12 +132,13 @@ def plain(config: Any) -> Any:
 
 
 def with_defaults(config: Any) -> dict[str, Any]:
-    """The same model with every plain field of features, encoder and decoder, so that each can be changed by name."""
+    """The same model with every plain field of its parts, so that each can be changed by name."""
     config = plain(config)
-    for key, table in PARTS.values():
+    kind = TASKS.get(config.get("task"))
+    for key, part in kind.parts.items() if kind else ():
         fields = config.get(key)
-        if isinstance(fields, Mapping) and fields.get("name") in table:
-            known = table[fields["name"]].__dataclass_fields__.values()
+        if isinstance(fields, Mapping) and fields.get("name") in part.table:
+            known = part.table[fields["name"]].__dataclass_fields__.values()
             defaults = {
                 f.name: f.default for f in known if isinstance(f.default, PLAIN) and f.name not in MODULE_FIELDS
             }

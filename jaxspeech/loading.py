@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jaxspeech.archive import Archive, load_archive
 from jaxspeech.builder import DTYPES
 from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
-from jaxspeech.forms.inference import for_training, with_search
+from jaxspeech.forms.inference import for_training
+from jaxspeech.forms.search import with_search
 from jaxspeech.hub import download, is_hub_name
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.interop.transformers import load_transformers

@@ -1,4 +1,4 @@
-"""The shape letters used in every signature, and the batch that flows through the package.
+"""The shape letters used in every signature, and what every task shares with the code that trains it.
 
 | letter | meaning                        | letter | meaning                                  |
 |--------|--------------------------------|--------|------------------------------------------|
@@ -7,34 +7,89 @@
 | F      | features (mel bins)            | D      | model width                              |
 | T      | frames                         | H, K   | attention heads, width of a head         |
 | N      | emitted tokens                 | L      | encoder layers                           |
+| C      | classes, or channels           | E      | width of an embedding                    |
 
 Arrays are batch first and padded; a length array (`num_samples`, `num_frames`, `num_labels`, [B]) says how
 much of each row is real. Nothing ever depends on what the padding holds.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 # The length of an axis: an int, or a symbol of `jax.export`, which traces one program for every length.
 Size = Any
 # Nested dicts of arrays: {"params": ..., "batch_stats": ...}.
 Variables = dict[str, Any]
+# A `jax.random.key`.
+Key = Any
 
 
-class Batch(NamedTuple):
-    """A padded batch of utterances, as NumPy arrays on the host or JAX arrays on a device.
+@runtime_checkable
+class Rows(Protocol):
+    """A padded batch: a NamedTuple of the task's own, of NumPy arrays (on the host) or JAX arrays, B leading in each.
 
-    Attributes:
-      samples: waveforms at the model's sample rate, in [-1, 1].
-      num_samples: real samples of each row.
-      labels: token ids of each transcript, below V.
-      num_labels: real labels of each row.
-      index: each row's place in the dataset; -1 marks a filler row, which counts nowhere.
+    `index` is each row's place in the dataset; -1 marks a filler row, which counts nowhere.
     """
 
-    samples: Float[Any, "B S"]
-    num_samples: Int[Any, " B"]
-    labels: Int[Any, "B U"]
-    num_labels: Int[Any, " B"]
-    index: Int[Any, " B"]
+    @property
+    def index(self) -> Int[Any, " B"]: ...
+
+
+# The type of a task's batches, which are `Rows`. It has no bound: runtime checkers test no class against a protocol.
+B = TypeVar("B")
+
+
+class RowLosses(NamedTuple):
+    """What a loss function gives for each row of a batch.
+
+    Attributes:
+      losses: inf where nothing can be learned from the row; it is counted, and has no gradient.
+      weights: how much the row holds (labels, frames, tokens): what the reduction "mean_volume" divides by.
+      logged: parts of the loss and other figures of each row, by name; the same names at every step.
+    """
+
+    losses: Float[Array, " B"]
+    weights: Float[Array, " B"]
+    logged: Mapping[str, Float[Array, " B"]]
+
+
+@dataclass(frozen=True)
+class Phase(Generic[B]):
+    """One update within a training step. Adversarial tasks have two (discriminator, then generator), all others one.
+
+    Attributes:
+      loss: (variables, batch, key) -> (RowLosses, updates). `updates` holds the new value of every collection but
+        "params" (running statistics).
+      trains: regular expression on the names of the parameters that this phase updates; "" is all.
+      name: what metrics are called after where there are several phases.
+    """
+
+    loss: Callable[[Variables, B, Key], tuple[RowLosses, Variables]]
+    trains: str = ""
+    name: str = ""
+
+
+class BatchShape(NamedTuple):
+    """The shape of a padded batch.
+
+    Attributes:
+      arrays: the batch's own type, of jax.ShapeDtypeStruct; the rows of all processes together.
+      rows: rows of the batch.
+      size: padded length of a row, in `unit`.
+      unit: "s" of audio, or "tokens".
+    """
+
+    arrays: Any
+    rows: int
+    size: float
+    unit: str = "s"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows} x {self.size:.2f} {self.unit}"
+            if self.unit == "s"
+            else f"{self.rows} x {self.size:.0f} {self.unit}"
+        )

@@ -1,5 +1,6 @@
 """The archive: what goes in comes out, whatever happens while writing, and nothing hostile gets through."""
 
+import hashlib
 import json
 import os
 import random
@@ -20,6 +21,7 @@ from jaxspeech.text.tokenizer import build_tokenizer
 
 MODEL = {"task": "ctc", "encoder": {"name": "fastconformer", "attention_context": [-1, -1], "output_width": None}}
 TOKENIZER = build_tokenizer({"type": "char", "characters": ["a", "b", "ß"]}, {})
+ASSETS = {"tokenizer": TOKENIZER}
 METADATA = {"steps": 7, "wer": 0.25, "nested": {"text": "Größe"}}
 
 
@@ -41,7 +43,7 @@ def variables():
 @pytest.fixture
 def saved(tmp_path, variables) -> Path:
     path = tmp_path / "model.jaxspeech"
-    save_archive(path, model=MODEL, tokenizer=TOKENIZER, variables=variables, metadata=METADATA)
+    save_archive(path, model=MODEL, assets=ASSETS, variables=variables, metadata=METADATA)
     return path
 
 
@@ -72,7 +74,7 @@ def test_what_goes_in_comes_out(saved, variables):
     loaded = load_archive(saved)
     assert loaded.model == MODEL
     assert loaded.metadata == METADATA
-    assert loaded.tokenizer.config() == TOKENIZER.config()
+    assert loaded.assets["tokenizer"].config() == TOKENIZER.config()
     assert_same_tree(loaded.variables, variables)
 
 
@@ -92,7 +94,7 @@ def test_dtype_casts_the_parameters_only(saved):
 
 
 def test_saving_replaces_the_old_file_and_leaves_nothing_else(saved, variables):
-    save_archive(saved, model={"task": "new"}, tokenizer=TOKENIZER, variables=variables)
+    save_archive(saved, model={"task": "new"}, assets=ASSETS, variables=variables)
     assert load_archive(saved).model == {"task": "new"}
     assert load_archive(saved).metadata == {}
     assert os.listdir(saved.parent) == [saved.name]
@@ -112,7 +114,7 @@ def test_no_space_keeps_the_old_file(saved, limit):
         variables = {{"params": {{"w": np.random.default_rng(0).standard_normal((1000, 1000)).astype(np.float32)}}}}
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
         try:
-            save_archive({str(saved)!r}, model={{}}, tokenizer=tokenizer, variables=variables)
+            save_archive({str(saved)!r}, model={{}}, assets={{"tokenizer": tokenizer}}, variables=variables)
         except ArchiveError as error:
             print(error)
     """
@@ -128,9 +130,9 @@ def test_a_failing_rename_keeps_the_old_file(saved, variables, monkeypatch):
         raise OSError(28, "No space left on device")
 
     before = saved.read_bytes()
-    monkeypatch.setattr(archive_module.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(ArchiveError, match=r"model.jaxspeech: cannot be written \(No space left on device\)"):
-        save_archive(saved, model={}, tokenizer=TOKENIZER, variables=variables)
+        save_archive(saved, model={}, assets=ASSETS, variables=variables)
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]
 
@@ -138,7 +140,7 @@ def test_a_failing_rename_keeps_the_old_file(saved, variables, monkeypatch):
 def test_a_place_that_cannot_be_written(tmp_path, variables):
     (tmp_path / "file").write_text("")
     with pytest.raises(ArchiveError, match="cannot be written"):
-        save_archive(tmp_path / "file" / "model", model={}, tokenizer=TOKENIZER, variables=variables)
+        save_archive(tmp_path / "file" / "model", model={}, assets=ASSETS, variables=variables)
 
 
 def test_a_name_of_nemos_says_what_writes_those(tmp_path, variables):
@@ -146,7 +148,7 @@ def test_a_name_of_nemos_says_what_writes_those(tmp_path, variables):
         save_archive(
             tmp_path / "x.nemo",
             model={},
-            tokenizer=build_tokenizer({"type": "char", "characters": ["a"]}, {}),
+            assets=ASSETS,
             variables=variables,
         )
     assert not list(tmp_path.iterdir())
@@ -164,11 +166,80 @@ def test_missing_and_foreign_files(tmp_path):
         load_archive(tmp_path / "other.zip")
 
 
-@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "tokenizer/../../evil", "checkpoint/..", "x.py", "a\\b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil",
+        "/etc/evil",
+        "tokenizer/../../evil",
+        "assets/a/../evil",
+        "assets/..",
+        "assets/a",
+        "assets/a/b/c",
+        "assets//x",
+        "assets/a/.x",
+        "checkpoint/..",
+        "x.py",
+        "a\\b",
+    ],
+)
 def test_unexpected_members_are_refused(saved, name):
     path = rewritten(saved, lambda members: members | {name: b"x"})
     with pytest.raises(ArchiveError, match="unexpected member"):
         load_archive(path)
+
+
+def with_config(saved: Path, change, more: dict[str, bytes] | None = None) -> Path:
+    """The archive with another config.json and further members, all with their right sizes and hashes."""
+
+    def rewrite(members):
+        members["config.json"] = json.dumps(change(json.loads(members["config.json"]))).encode()
+        members |= more or {}
+        content = json.loads(members["metadata.json"])
+        content["files"] = {
+            name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in members.items()
+            if name != "metadata.json"
+        }
+        members["metadata.json"] = json.dumps(content).encode()
+
+    return rewritten(saved, rewrite)
+
+
+def test_assets_and_files_that_do_not_belong_together_are_one_line(saved):
+    unknown = with_config(saved, lambda c: c | {"assets": c["assets"] | {"tokeniser": {}}})
+    with pytest.raises(ArchiveError, match=r"asset 'tokeniser' is unknown to this jaxspeech; did you mean"):
+        load_archive(unknown)
+    with pytest.raises(ArchiveError, match="assets/voice/x belongs to no asset of its config"):
+        load_archive(with_config(saved, lambda c: c, {"assets/voice/x": b"?"}))
+    without_files = {"type": "sentencepiece"}
+    with pytest.raises(ArchiveError, match="changed: "):
+        load_archive(with_config(saved, lambda c: c | {"assets": {"tokenizer": without_files}}))
+    with pytest.raises(ArchiveError, match="not a jaxspeech archive, or damaged"):
+        load_archive(with_config(saved, lambda c: c | {"assets": ["tokenizer"]}))
+
+
+def test_a_model_may_own_nothing(tmp_path, variables):
+    path = tmp_path / "pretrained.jaxspeech"
+    save_archive(path, model=MODEL, assets={}, variables=variables)
+    assert load_archive(path).assets == {}
+
+
+def test_format_1_is_read(saved, variables):
+    """Its tokenizer was no asset among others."""
+
+    def older(members):
+        config = json.loads(members["config.json"])
+        config = {"model": config["model"], "tokenizer": config["assets"]["tokenizer"]}
+        members["config.json"] = json.dumps(config).encode()
+        content = json.loads(members["metadata.json"]) | {"format": 1}
+        digest = hashlib.sha256(members["config.json"]).hexdigest()
+        content["files"]["config.json"] = {"size": len(members["config.json"]), "sha256": digest}
+        members["metadata.json"] = json.dumps(content).encode()
+
+    loaded = load_archive(rewritten(saved, older))
+    assert loaded.assets["tokenizer"].config() == TOKENIZER.config() and loaded.metadata == METADATA
+    assert_same_tree(loaded.variables, variables)
 
 
 def test_compressed_members_are_refused(saved):
@@ -198,9 +269,9 @@ def test_wrong_sizes_and_lists_are_told(saved):
         del members["config.json"]
 
     def newer(members):
-        members["metadata.json"] = json.dumps(json.loads(members["metadata.json"]) | {"format": 2}).encode()
+        members["metadata.json"] = json.dumps(json.loads(members["metadata.json"]) | {"format": 3}).encode()
 
-    expected = {shorter: "bytes, expected", gone: "differ in 'config.json'", newer: "format 2 is newer"}
+    expected = {shorter: "bytes, expected", gone: "differ in 'config.json'", newer: "format 3 is newer"}
     for change, message in expected.items():
         with pytest.raises(ArchiveError, match=message):
             load_archive(rewritten(saved, change))

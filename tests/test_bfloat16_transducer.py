@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 from jaxspeech.builder import build
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.update_rules import adamw
-from jaxspeech.types import Batch
 
 STEPS = 2000
 RATE, VOCAB_SIZE, MOST_LABELS = 16000, 32, 60
 
 
-def tone_batch(rng: np.random.Generator) -> Batch:
+def tone_batch(rng: np.random.Generator) -> Utterances:
     """Utterances of 0.3 to 20 s: a tone for each label. One of them is empty, one holds more than fits."""
     num_samples = (RATE * rng.uniform(0.3, 20.0, 6)).astype(np.int32)
     num_labels = np.minimum(1 + num_samples // 6000, MOST_LABELS).astype(np.int32)
@@ -25,7 +25,7 @@ def tone_batch(rng: np.random.Generator) -> Batch:
         pitch = 200 + 100 * labels[row, np.minimum(np.arange(n) * u // n, u - 1)]
         samples[row, :n] = 0.3 * np.sin(2 * np.pi * pitch * time[:n]) + 0.01 * rng.standard_normal(n)
     num_labels[4], num_labels[5], num_samples[5] = 0, MOST_LABELS, int(0.3 * RATE)
-    return Batch(samples, num_samples, labels, num_labels, np.arange(6, dtype=np.int32))
+    return Utterances(samples, num_samples, labels, num_labels, np.arange(6, dtype=np.int32))
 
 
 @pytest.mark.slow

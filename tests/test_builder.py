@@ -23,8 +23,8 @@ def test_fields_are_the_config() -> None:
     task = build(config)
     assert task.model.encoder.attention_context == (4, 2)
     assert task.model.encoder.dtype == jnp.bfloat16
-    assert (task.sample_rate, task.vocab_size) == (16000, 10)
-    assert task.frame_seconds == pytest.approx(0.08)
+    assert (task.inference.sample_rate, task.inference.vocab_size) == (16000, 10)
+    assert task.inference.frame_seconds == pytest.approx(0.08)
     assert build(copy.deepcopy(config)).model == task.model
     assert build(ConfigDict(config)).model == task.model
     assert config["encoder"]["name"] == "fastconformer"  # left as it was

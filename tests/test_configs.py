@@ -74,7 +74,7 @@ def count_parameters(config: ConfigDict, *, vocab_size: int) -> int:
 def test_recipe_is_usable(name):
     config = RECIPES[name]()
     config.model.decoder.vocab_size = 64
-    assert build(config.model).vocab_size == 64
+    assert build(config.model).inference.vocab_size == 64
     build_optimizer(config.optimizer.to_dict(), steps=config.steps)
     parse_augment(config.augment.to_dict())
     # Nothing that train.py does not read, but for what it needs: the manifests.

@@ -27,7 +27,7 @@ SAMPLE_RATE = 8000
 def write_strings(source: Path, folder: Path, *, passes: int) -> int:
     """Writes folder.jsonl and the audio below `folder`; returns how many strings there are."""
     recordings = defaultdict(list)
-    for entry in Manifest(source):
+    for entry in Manifest(source, need=("text",)):
         recordings[entry.fields["speaker"]].append(entry)
     folder.mkdir(parents=True, exist_ok=True)
     rng, lines = np.random.default_rng(0), []
@@ -41,7 +41,7 @@ def write_strings(source: Path, folder: Path, *, passes: int) -> int:
                 samples = np.concatenate([np.pad(s, (0, pause)) for s, pause in zip(sound, pauses, strict=True)])
                 path = folder / f"{len(lines):05d}.flac"
                 soundfile.write(path, samples, SAMPLE_RATE)
-                text = " ".join(entry.text for entry in chosen)
+                text = " ".join(entry.fields["text"] for entry in chosen)
                 name = f"{folder.name}/{path.name}"
                 seconds = round(len(samples) / SAMPLE_RATE, 4)
                 lines.append({"audio_filepath": name, "duration": seconds, "text": text, "speaker": speaker})

@@ -1,92 +1,133 @@
-"""A planned batch made real: its examples loaded, augmented and padded into one Batch."""
+"""A planned batch made real: the columns of its examples, varied as planned, padded into one batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxspeech.data.augment import Augment
+from jaxspeech.data.columns.column import Column, Examples, check_fields, fields_of
+from jaxspeech.data.decode import name_entry
 from jaxspeech.data.epochs import PlannedBatch
+from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.plan import Bucket
-from jaxspeech.data.rng import generator
-from jaxspeech.data.stretch import Stretch
-from jaxspeech.data.utterances import Utterances, name_entry
-from jaxspeech.errors import AudioError, ConfigError
-from jaxspeech.types import Batch
+from jaxspeech.data.share import Share
+from jaxspeech.data.variant import Variant
+from jaxspeech.errors import AudioError, SpeechError
+from jaxspeech.types import BatchShape
 
-# Seconds are rounded to samples when a file is read, resampled, sped up and padded: a bucket has room for that.
-ROUNDING_SAMPLES = 16
+B = TypeVar("B")
 
 
-class Assembler:
-    """`assemble(planned)`: an example that cannot be loaded becomes a filler row, counted and named.
-
-    Attributes:
-      shapes: (rows, samples, labels) of each bucket's batches, of all processes together.
-    """
+class Assembler(Generic[B]):
+    """`assemble(planned)`: an example that cannot be loaded becomes a filler row, reported and counted."""
 
     def __init__(
         self,
-        utterances: Utterances,
-        buckets: Sequence[Bucket],
+        manifest: Manifest,
+        columns: Mapping[str, Column],
+        batch: type[B],
         *,
-        shortest: Float[np.ndarray, " N"],
-        sample_rate: int,
-        share: tuple[int, int],
-        seed: int = 0,
-        augment: Augment | None = None,
+        examples: Examples,
+        shortest: Float[np.ndarray, " K"],
+        bucket_seconds: Sequence[float],
+        share: Share,
     ):
-        self._utterances = utterances
-        self._seed = seed
-        self._augment = augment
+        """Choose the padded lengths.
+
+        Args:
+          manifest: the examples that are used; planned batches count within them.
+          columns: of the manifest that they are taken from.
+          batch: the NamedTuple class to fill.
+          examples: where they are in that manifest.
+          shortest: seconds of each at its shortest.
+          bucket_seconds: of each bucket, ascending.
+          share: of each batch's rows, that this process assembles.
+
+        Raises:
+          TypeError: the columns are not the batch's fields.
+        """
+        check_fields(batch, fields_of(columns))
+        self._manifest = manifest
+        self._columns = columns
+        self._batch: Any = batch
+        self._examples = examples
         self._share = share
-        _, count = share
-        if any(bucket.batch_size % count for bucket in buckets):
-            raise ConfigError(f"batches of {[b.batch_size for b in buckets]} cannot be split between {count} processes")
-        seconds = np.array([bucket.seconds for bucket in buckets])
-        samples = np.ceil(seconds * sample_rate).astype(int) + ROUNDING_SAMPLES
-        widths = utterances.label_widths(shortest, seconds)
-        self.shapes = tuple(
-            (bucket.batch_size, int(s), u) for bucket, s, u in zip(buckets, samples, widths, strict=True)
-        )
+        seconds = np.array(bucket_seconds)
+        self._widths = {
+            name: column.widths(examples, shortest, seconds)
+            for name, column in columns.items()
+            if column.widths is not None
+        }
 
-    def __call__(self, planned: PlannedBatch) -> Batch:
-        self._utterances.fetch(planned.next_shards)
-        rows, num_samples, num_labels = self.shapes[planned.bucket]
-        part, parts = self._share
-        mine = slice(rows // parts * part, rows // parts * (part + 1))
-        batch = Batch(
-            samples=np.zeros((rows // parts, num_samples), np.float32),
-            num_samples=np.zeros(rows // parts, np.int32),
-            labels=np.zeros((rows // parts, num_labels), np.int32),
-            num_labels=np.zeros(rows // parts, np.int32),
-            index=planned.index[mine].astype(np.int32),
-        )
-        copies, stretch = planned.copy[mine], Stretch(*(values[mine] for values in planned.stretch))
-        for row in np.flatnonzero(batch.index >= 0):
-            index = int(batch.index[row])
+    def shapes(self, buckets: Sequence[Bucket]) -> tuple[BatchShape, ...]:
+        """The shape of each bucket's batches, of all processes together.
+
+        Raises:
+          ConfigError: a batch cannot be split between the processes.
+        """
+        self._share.check(bucket.batch_size for bucket in buckets)
+        return tuple(self._shape(number, bucket) for number, bucket in enumerate(buckets))
+
+    def __call__(self, planned: PlannedBatch) -> B:
+        """The rows of this process.
+
+        Raises:
+          ManifestError: too many examples turn out to be unusable.
+        """
+        self._manifest.fetch(planned.next_shards)
+        mine = self._share.of(len(planned.index))
+        index = planned.index[mine].astype(np.int32)
+        fields = {
+            name: np.zeros(shape, dtype) for name, (shape, dtype) in self._fields(len(index), planned.bucket).items()
+        }
+        copies, (speed, before, after) = planned.copy[mine], (values[mine] for values in planned.stretch)
+        for row in np.flatnonzero(index >= 0):
+            changes = float(speed[row]), float(before[row]), float(after[row])
+            variant = Variant(*changes, epoch=planned.epoch, index=int(index[row]), copy=int(copies[row]))
             try:
-                samples = self._samples(index, planned.epoch, int(copies[row]), *(float(v[row]) for v in stretch))
-                if len(samples) > num_samples:
-                    raise AudioError(f"is longer than its manifest says ({len(samples)} samples for {num_samples})")
-            except AudioError as error:
-                batch.index[row] = -1
-                self._skip(index, error)
+                values = self._values(variant, planned.bucket)
+            except SpeechError as error:
+                index[row] = -1
+                self._skip(variant.index, error)
                 continue
-            labels = self._utterances.labels(index)
-            batch.samples[row, : len(samples)] = samples
-            batch.labels[row, : len(labels)] = labels
-            batch.num_samples[row], batch.num_labels[row] = len(samples), len(labels)
-        return batch
+            for name, value in values.items():
+                if name in self._widths:
+                    fields[name][row, : len(value)] = value
+                    fields[f"num_{name}"][row] = len(value)
+                else:
+                    fields[name][row] = value
+        return self._batch(**fields, index=index)
 
-    def _samples(self, index: int, epoch: int, copy: int, speed: float, before: float, after: float) -> np.ndarray:
-        samples = self._utterances.samples(index)
-        if self._augment is None:
-            return samples
-        rng = generator(self._seed, epoch, index, copy=copy)
-        return self._augment(samples, speed=speed, before=before, after=after, rng=rng)
+    def _values(self, variant: Variant, bucket: int) -> dict[str, Any]:
+        """What the columns make of an example that has them."""
+        example = variant.index if isinstance(self._examples, slice) else int(self._examples[variant.index])
+        values = {}
+        for name, column in self._columns.items():
+            if not column.usable[example]:
+                continue
+            values[name] = value = column.row(example, variant)
+            if name in self._widths and len(value) > (width := self._widths[name][bucket]):
+                raise AudioError(f"is longer than its manifest says ({len(value)} {name} for {width})")
+        return values
 
-    def _skip(self, index: int, error: AudioError) -> None:
-        problems = self._utterances.manifest.problems
-        problems.add(name_entry(self._utterances.manifest[index]), str(error))
-        problems.check(len(self._utterances))
+    def _skip(self, index: int, error: SpeechError) -> None:
+        problems = self._manifest.problems
+        problems.add(name_entry(self._manifest[index]), str(error))
+        problems.check(len(self._manifest))
+
+    def _shape(self, number: int, bucket: Bucket) -> BatchShape:
+        fields = self._fields(bucket.batch_size, number) | {"index": ((bucket.batch_size,), np.int32)}
+        arrays = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in fields.items()}
+        return BatchShape(self._batch(**arrays), rows=bucket.batch_size, size=bucket.seconds)
+
+    def _fields(self, rows: int, bucket: int) -> dict[str, tuple[tuple[int, ...], Any]]:
+        """Shape and dtype of each field that the columns fill, for so many rows."""
+        fields: dict[str, tuple[tuple[int, ...], Any]] = {}
+        for name, column in self._columns.items():
+            length = (self._widths[name][bucket],) if name in self._widths else ()
+            fields[name] = (rows, *length, *column.shape), column.dtype
+            if length:
+                fields[f"num_{name}"] = (rows,), np.int32
+        return fields

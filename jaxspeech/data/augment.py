@@ -20,6 +20,7 @@ from jaxspeech.data.equalize import equalize
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.noise import SILENCE, add_noise, add_white_noise, decibels, rms
 from jaxspeech.data.reverb import reverberate
+from jaxspeech.data.variant import Variant
 from jaxspeech.errors import ConfigError, did_you_mean
 
 Number = int | float
@@ -148,9 +149,7 @@ class Augment:
         config = self.config
         samples = resample(samples, speed, 1.0)
         speech_rms = rms(samples)
-        # Rounded down both: no longer than planned.
-        before, after = (math.floor(seconds * self._sample_rate) for seconds in (before, after))
-        samples = _with_silence(samples, before, after)
+        samples = _with_silence(samples, before, after, self._sample_rate)
         if config.rir and self._rooms and rng.random() < config.rir.probability:
             samples = reverberate(samples, self._rooms(int(rng.integers(len(self._rooms.manifest)))))
         if config.equalize and rng.random() < config.equalize.probability:
@@ -173,15 +172,26 @@ class Augment:
         return samples
 
 
-def _with_silence(samples: Float[np.ndarray, " S"], before: int, after: int) -> Float[np.ndarray, " R"]:
+def stretch_samples(samples: Float[np.ndarray, " S"], variant: Variant, *, sample_rate: int) -> Float[np.ndarray, " R"]:
+    """Speed, silence and cuts alone: what a recording that is the target of another one follows."""
+    return _with_silence(resample(samples, variant.speed, 1.0), variant.before, variant.after, sample_rate)
+
+
+def _with_silence(
+    samples: Float[np.ndarray, " S"], before_seconds: Number, after_seconds: Number, sample_rate: int
+) -> Float[np.ndarray, " R"]:
     """Zeros around them; as many samples less where there are to be less than none."""
+    # Rounded down both: no longer than planned.
+    before, after = (math.floor(seconds * sample_rate) for seconds in (before_seconds, after_seconds))
+    if not before and not after:
+        return samples
     kept = samples[max(-before, 0) : len(samples) - max(-after, 0)]
     return np.pad(kept, (max(before, 0), max(after, 0)))
 
 
 def _recordings(path: str, kind: str, sample_rate: int, cache_bytes: int) -> Decoder:
     """The recordings of a manifest; where its lines have a "kind", those of this kind."""
-    manifest = Manifest(path, need_text=False)
+    manifest = Manifest(path)
     of_kind = [i for i, entry in enumerate(manifest) if entry.fields.get("kind", kind) == kind]
     if not of_kind:
         raise ConfigError(f"{path}: holds no recording with kind {kind!r}")

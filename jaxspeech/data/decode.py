@@ -27,7 +27,6 @@ class Decoder:
     def __init__(self, manifest: Manifest, *, sample_rate: int, channel: Channel = "mean", cache_bytes: int = 2**30):
         self.manifest = manifest
         self.sample_rate = sample_rate
-        self.containers = Containers()
         self._channel: Channel = channel
         self._room = cache_bytes
         self._cache: dict[int, np.ndarray] = {}
@@ -52,7 +51,7 @@ class Decoder:
         entry = self.manifest[index]
         plain = entry.member is None and not is_url(entry.path)  # then a long file is sought, not read to the end
         samples, rate = read(
-            entry.path if plain else io.BytesIO(read_bytes(entry, self.containers)),
+            entry.path if plain else io.BytesIO(read_bytes(entry, self.manifest.containers)),
             name=name_audio(entry),
             sample_rate=self.sample_rate,
             offset=entry.offset,
@@ -83,3 +82,8 @@ def read_bytes(entry: Entry, containers: Containers) -> bytes:
 def name_audio(entry: Entry) -> str:
     """What errors call a recording."""
     return str(entry.path) if entry.member is None else f"{entry.path}:{entry.member}"
+
+
+def name_entry(entry: Entry) -> str:
+    """What a person finds an example by: its audio, and where in it. Problems with it are filed under this."""
+    return f"{name_audio(entry)} at {entry.offset:g} s" if entry.offset else name_audio(entry)

@@ -7,9 +7,13 @@ from collections.abc import Iterable
 from jaxspeech.data.manifest import Entry
 
 
-def identity(entries: Iterable[Entry]) -> str:
-    """A hash of what is said and for how long (to the millisecond), in order; a word error rate belongs to it."""
+def identity(entries: Iterable[Entry], fields: tuple[str, ...] = ("text",)) -> str:
+    """A hash of what these fields of the manifest hold and of the durations (to the millisecond), in order.
+
+    A score belongs to it: with the transcripts, a word error rate.
+    """
     digest = hashlib.sha256()
     for entry in entries:
-        digest.update(json.dumps([entry.text, round(entry.duration, 3)], ensure_ascii=False).encode())
+        values = [entry.fields.get(field, "") for field in fields]
+        digest.update(json.dumps([*values, round(entry.duration, 3)], ensure_ascii=False).encode())
     return digest.hexdigest()[:16]

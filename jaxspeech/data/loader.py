@@ -4,32 +4,93 @@ Which examples make up a batch, and every random number in it, follow from the s
 batches are the same for any number of threads, and a run that starts at step n sees what an uninterrupted one sees.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import copy
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, SupportsIndex
+from typing import Any, Generic, SupportsIndex, TypeVar
 
-import grain
 import numpy as np
 
-from jaxspeech.audio.convert import Channel
 from jaxspeech.data.assemble import Assembler
-from jaxspeech.data.augment import Augment, AugmentConfig
+from jaxspeech.data.augment import AugmentConfig
+from jaxspeech.data.columns.column import Column
+from jaxspeech.data.columns.usable import usable_examples
+from jaxspeech.data.decode import name_entry
 from jaxspeech.data.epochs import Epochs, PlannedBatch
 from jaxspeech.data.manifest import Entry, Manifest
-from jaxspeech.data.plan import chunks, estimate_buckets, make_buckets, plan
+from jaxspeech.data.plan import Bucket, Plan, chunks, estimate_buckets, make_buckets, plan
 from jaxspeech.data.problems import Problems
+from jaxspeech.data.read_ahead import read_ahead
+from jaxspeech.data.share import Share
 from jaxspeech.data.stretch import Stretch, draw, shortest
-from jaxspeech.data.utterances import Utterances, name_entry
-from jaxspeech.errors import ConfigError, SpeechError
-from jaxspeech.text.tokenizer import Tokenizer
-from jaxspeech.types import Batch
+from jaxspeech.errors import ConfigError
+from jaxspeech.types import BatchShape
+
+B = TypeVar("B")
+Loader = TypeVar("Loader", bound="_Loader")
 
 
-class TrainingData:
+class _Loader(Generic[B]):
+    """What training and evaluation share: examples, shapes that can be changed, and loading."""
+
+    batch_shapes: tuple[BatchShape, ...]
+    _planned: Callable[[int], PlannedBatch]
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        assembler: Assembler[B],
+        *,
+        make_buckets: Callable[..., tuple[Bucket, ...]],
+        num_threads: int,
+    ):
+        self._manifest = manifest
+        self._assemble = assembler
+        self._make_buckets = make_buckets
+        self._num_threads = num_threads
+
+    def resized(self: Loader, batch_seconds: int | float) -> Loader:
+        """The same examples in batches of another size."""
+        other = copy.copy(self)
+        other._arrange(batch_seconds)
+        return other
+
+    def shapes(self, batch_seconds: int | float) -> tuple[BatchShape, ...]:
+        """`resized(batch_seconds).batch_shapes`, at once."""
+        return self._assemble.shapes(self._make_buckets(batch_seconds=batch_seconds))
+
+    def entry(self, index: SupportsIndex) -> Entry:
+        """Everything that the manifest says of an example, by the batch's `index`."""
+        return self._manifest[index]
+
+    def fields(self, index: SupportsIndex) -> dict[str, Any]:
+        """The fields of its line."""
+        return self.entry(index).fields
+
+    def name(self, index: SupportsIndex) -> str:
+        """What a person finds it by: its audio, and where in it."""
+        return name_entry(self.entry(index))
+
+    @property
+    def problems(self) -> Problems:
+        return self._manifest.problems
+
+    def _arrange(self, batch_seconds: int | float) -> None:
+        self._buckets = self._make_buckets(batch_seconds=batch_seconds)
+        self.batch_shapes = self._assemble.shapes(self._buckets)
+
+    def _load(self, step: int) -> B:
+        return self._assemble(self._planned(step))
+
+    def _read(self, steps: range) -> Iterator[B]:
+        return read_ahead(self._load, steps, num_threads=self._num_threads)
+
+
+class TrainingData(_Loader[B]):
     """Shuffled, augmented batches without end.
 
     Attributes:
-      batch_shapes: (rows, samples, labels) of each kind of batch, shortest first: what will be compiled.
+      batch_shapes: each kind of batch, shortest first: what will be compiled.
       steps_per_epoch: of the first epoch; later ones may differ by a batch or two where lengths change.
       problems: what was skipped so far.
     """
@@ -37,47 +98,44 @@ class TrainingData:
     def __init__(
         self,
         manifest: Manifest,
-        tokenizer: Tokenizer,
+        columns: Mapping[str, Column],
+        batch: type[B],
         *,
-        sample_rate: int,
         buckets: int | Sequence[int | float],
         batch_seconds: int | float,
         batch_size: int,
         seed: int = 0,
         augment: AugmentConfig | None = None,
-        channel: Channel = "mean",
         num_threads: int = 2,
-        cache_bytes: int = 2**30,
         data_shards: int = 1,
         process_index: int = 0,
         process_count: int = 1,
     ):
-        """Encode all transcripts and choose the shapes.
+        """Choose the examples and the shapes.
 
         Args:
-          manifest: the examples, with weights.
-          tokenizer: for the labels.
-          sample_rate: of the batches, in Hz.
+          manifest: the examples, with weights. Those that are not usable in every column are left out and reported.
+          columns: of the manifest, by the fields of the batch that they fill.
+          batch: the NamedTuple class to fill.
           buckets: how many shapes (their lengths are then estimated), or the lengths in seconds, ascending.
           batch_seconds: padded audio in a batch, at most; 0 makes the smallest batches.
           batch_size: examples in a batch, at most.
-          seed: of the order and of all augmentation.
-          augment: what to change; nothing by default.
-          channel: of recordings with several: "mean", or a number.
+          seed: of the order, and of speeds, silences and cuts.
+          augment: how speeds, silences and cuts are drawn; none by default. All columns follow them.
           num_threads: that decode and augment.
-          cache_bytes: memory for decoded audio; what does not fit is decoded again in each epoch.
           data_shards: devices that split a batch between them.
           process_index, process_count: this process yields its share of each batch's rows.
 
         Raises:
           ConfigError: an example is longer than the last bucket, or the batches cannot be split.
-          ManifestError: too many transcripts cannot be encoded.
+          ManifestError: too many examples cannot be used.
+          TypeError: the columns are not the batch's fields.
         """
-        self._utterances = Utterances(
-            manifest, tokenizer, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes
-        )
+        examples = usable_examples(manifest, columns)
+        if not isinstance(examples, slice):
+            manifest = manifest.take(examples)
         augment = AugmentConfig() if augment is None else augment
-        durations = self._utterances.manifest.durations
+        durations = manifest.durations
         longest = float(durations.max() / min(augment.speed) + 2 * augment.pad_seconds)
         options: dict[str, Any] = {"speeds": augment.speed, "seed": seed}
         options |= {"pad_seconds": augment.pad_seconds, "crop_seconds": augment.crop_seconds}
@@ -89,74 +147,44 @@ class TrainingData:
             buckets = estimate_buckets(lengths, buckets)
             del draws, lengths
         buckets = _useful(buckets, longest, float(durations.max()))
-        self._make_buckets = partial(make_buckets, buckets, max_batch_size=batch_size, multiple_of=data_shards)
-        self._make_epochs = partial(
-            Epochs,
-            durations,
-            weights=self._utterances.manifest.weights,
-            shards=self._utterances.manifest.shards,
-            **options,
-        )
-        self._make_assembler = partial(
-            Assembler,
-            self._utterances,
+        self._make_epochs = partial(Epochs, durations, weights=manifest.weights, shards=manifest.shards, **options)
+        assembler = Assembler(
+            manifest,
+            columns,
+            batch,
+            examples=examples,
             shortest=shortest(durations, speeds=augment.speed, crop_seconds=augment.crop_seconds, longest=buckets[-1]),
-            sample_rate=sample_rate,
-            seed=seed,
-            augment=Augment(augment, sample_rate=sample_rate),
-            share=(process_index, process_count),
+            bucket_seconds=buckets,
+            share=Share(process_index, process_count),
         )
-        self._num_threads = num_threads
+        make = partial(make_buckets, buckets, max_batch_size=batch_size, multiple_of=data_shards)
+        super().__init__(manifest, assembler, make_buckets=make, num_threads=num_threads)
         self._arrange(batch_seconds)
 
-    def resized(self, batch_seconds: int | float) -> "TrainingData":
-        """The same examples in batches of another size."""
-        other = object.__new__(TrainingData)
-        other.__dict__.update(self.__dict__)
-        other._arrange(batch_seconds)
-        return other
-
-    def shapes(self, batch_seconds: int | float) -> tuple[tuple[int, int, int], ...]:
-        """`resized(batch_seconds).batch_shapes`, at once."""
-        return self._make_assembler(self._make_buckets(batch_seconds=batch_seconds)).shapes
-
-    def _arrange(self, batch_seconds: int | float) -> None:
-        buckets = self._make_buckets(batch_seconds=batch_seconds)
-        self._epochs = self._make_epochs(buckets=buckets)
-        self._load = self._make_assembler(buckets)
-        self.batch_shapes = self._load.shapes
-        self.steps_per_epoch = self._epochs.first_step(1)
-
-    def batches(self, start_step: int = 0) -> Iterator[Batch]:
+    def batches(self, start_step: int = 0) -> Iterator[B]:
         """Batches from a step on, for ever.
 
         Raises:
           ManifestError: (while iterating) too many files turn out to be unusable.
         """
-        return _read_ahead(lambda step: self._epochs[step], range(start_step, 2**62), self._load, self._num_threads)
+        return self._read(range(start_step, 2**62))
 
     def locate(self, step: int) -> tuple[int, int]:
         """(epoch, position in it) of a step."""
         return self._epochs.locate(step)
 
-    def text(self, index: SupportsIndex) -> str:
-        """The transcript of an example, by `Batch.index`."""
-        return self._utterances.manifest[index].text
-
-    def name(self, index: SupportsIndex) -> str:
-        """What a person finds an example by: its audio, and where in it."""
-        return name_entry(self._utterances.manifest[index])
-
-    @property
-    def problems(self) -> Problems:
-        return self._utterances.manifest.problems
+    def _arrange(self, batch_seconds: int | float) -> None:
+        super()._arrange(batch_seconds)
+        self._epochs = self._make_epochs(buckets=self._buckets)
+        self._planned = self._epochs.__getitem__
+        self.steps_per_epoch = self._epochs.first_step(1)
 
 
-class EvaluationData:
-    """Every example once, sorted by length, as it is and without labels: a text that no tokenizer can spell counts too.
+class EvaluationData(_Loader[B]):
+    """Every example once, sorted by length, as it is; a column that it is not usable in is empty.
 
     Attributes:
-      batch_shapes: (rows, samples, labels) of each kind of batch, shortest first.
+      batch_shapes: each kind of batch, shortest first.
       num_batches: of one pass.
       problems: what was skipped so far.
     """
@@ -164,82 +192,63 @@ class EvaluationData:
     def __init__(
         self,
         manifest: Manifest,
+        columns: Mapping[str, Column],
+        batch: type[B],
         *,
-        sample_rate: int,
         buckets: int | Sequence[int | float],
         batch_seconds: int | float,
         batch_size: int,
-        channel: Channel = "mean",
         num_threads: int = 2,
-        cache_bytes: int = 2**30,
         data_shards: int = 1,
         process_index: int = 0,
         process_count: int = 1,
     ):
         """As for `TrainingData`; a bucket is added where the longest example needs one."""
-        self._utterances = Utterances(manifest, None, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes)
-        durations = self._utterances.manifest.durations
+        durations = manifest.durations
         longest = float(durations.max())
         if isinstance(buckets, int):
             buckets = estimate_buckets(durations, buckets)
         elif buckets and longest > buckets[-1]:
             buckets = (*buckets, longest)
-        self._make_buckets = partial(
-            make_buckets, _useful(buckets, longest, longest), max_batch_size=batch_size, multiple_of=data_shards
-        )
-        self._make_assembler = partial(
-            Assembler,
-            self._utterances,
+        buckets = _useful(buckets, longest, longest)
+        assembler = Assembler(
+            manifest,
+            columns,
+            batch,
+            examples=slice(None),
             shortest=durations,
-            sample_rate=sample_rate,
-            share=(process_index, process_count),
+            bucket_seconds=buckets,
+            share=Share(process_index, process_count),
         )
-        self._num_threads = num_threads
+        make = partial(make_buckets, buckets, max_batch_size=batch_size, multiple_of=data_shards)
+        super().__init__(manifest, assembler, make_buckets=make, num_threads=num_threads)
         self._arrange(batch_seconds)
 
-    def resized(self, batch_seconds: int | float) -> "EvaluationData":
-        """The same examples in batches of another size."""
-        other = object.__new__(EvaluationData)
-        other.__dict__.update(self.__dict__)
-        other._arrange(batch_seconds)
-        return other
-
-    def _arrange(self, batch_seconds: int | float) -> None:
-        buckets = self._make_buckets(batch_seconds=batch_seconds)
-        self._plan = plan(self._utterances.manifest.durations, buckets=buckets, shuffle=False)
-        self._load = self._make_assembler(buckets)
-        self.batch_shapes = self._load.shapes
-        self.num_batches = self._plan.num_batches
-
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[B]:
         """One pass.
 
         Raises:
           ManifestError: (while iterating) too many files turn out to be unusable.
         """
-        return _read_ahead(self._planned, range(self.num_batches), self._load, self._num_threads)
+        return self._read(range(self.num_batches))
 
-    def batches_with(self, indices: Collection[int]) -> Iterator[Batch]:
+    def batches_with(self, indices: Collection[int]) -> Iterator[B]:
         """Those batches that hold any of these examples."""
         positions = [p for p in range(self.num_batches) if np.isin(self._plan.batch(p)[0], list(indices)).any()]
-        return (self._load(self._planned(position)) for position in positions)
+        return map(self._load, positions)
 
-    def text(self, index: SupportsIndex) -> str:
-        """The transcript of an example, by `Batch.index`."""
-        return self.entry(index).text
+    def _arrange(self, batch_seconds: int | float) -> None:
+        super()._arrange(batch_seconds)
+        self._plan = plan(self._manifest.durations, buckets=self._buckets, shuffle=False)
+        self._planned = partial(_still, self._plan)
+        self.num_batches = self._plan.num_batches
 
-    def entry(self, index: SupportsIndex) -> Entry:
-        """Everything that the manifest says of an example."""
-        return self._utterances.manifest[index]
 
-    @property
-    def problems(self) -> Problems:
-        return self._utterances.manifest.problems
-
-    def _planned(self, position: int) -> PlannedBatch:
-        index, bucket = self._plan.batch(position)
-        still = Stretch(np.ones(len(index)), np.zeros(len(index)), np.zeros(len(index)))
-        return PlannedBatch(epoch=0, bucket=bucket, index=index, copy=np.zeros_like(index), stretch=still)
+def _still(plan: Plan, position: int) -> PlannedBatch:
+    """A batch of examples as they are."""
+    index, bucket = plan.batch(position)
+    still = Stretch(np.ones(len(index)), np.zeros(len(index)), np.zeros(len(index)))
+    return PlannedBatch(epoch=0, bucket=bucket, index=index, copy=np.zeros_like(index), stretch=still)
 
 
 def _useful(buckets: Sequence[int | float], longest: float, longest_clean: float) -> list[float]:
@@ -250,33 +259,3 @@ def _useful(buckets: Sequence[int | float], longest: float, longest_clean: float
             "add a bucket or lower max_seconds"
         )
     return [float(b) for i, b in enumerate(buckets) if i == 0 or buckets[i - 1] < longest]
-
-
-class _Source:
-    """`make(steps[i])` as the random-access source that Grain wants."""
-
-    def __init__(self, make: Callable[[int], PlannedBatch], steps: range):
-        self._make = make
-        self._steps = steps
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def __getitem__(self, index: int) -> PlannedBatch:
-        return self._make(self._steps[index])
-
-
-def _read_ahead(
-    make: Callable[[int], PlannedBatch], steps: range, load: Callable[[PlannedBatch], Batch], num_threads: int
-) -> Iterator[Batch]:
-    def attempt(planned: PlannedBatch) -> Batch | SpeechError:
-        try:
-            return load(planned)
-        except SpeechError as error:
-            return error  # raised below: Grain would add lines of its own to the message
-
-    options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=2 * num_threads)
-    for batch in grain.MapDataset.source(_Source(make, steps)).map(attempt).to_iter_dataset(options):
-        if isinstance(batch, SpeechError):
-            raise batch
-        yield batch

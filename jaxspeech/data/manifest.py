@@ -4,6 +4,7 @@ Columns, not objects: an example costs 22 bytes of memory (where its line begins
 manifest; 4 more for its tar), and the line is parsed again when it is needed, so that sixteen million lines fit.
 """
 
+import copy
 import io
 import json
 import math
@@ -18,6 +19,7 @@ from jaxtyping import Float, Int
 
 from jaxspeech.audio.read import read_seconds
 from jaxspeech.data.braces import numbers_of
+from jaxspeech.data.containers import Containers
 from jaxspeech.data.files import Location, beside, is_url, open_binary, open_local
 from jaxspeech.data.manifest_index import Lines, parse_line, scan
 from jaxspeech.data.problems import Problems
@@ -34,15 +36,13 @@ class Entry(NamedTuple):
 
     Attributes:
       path: the file that holds the audio: made absolute from the manifest's folder, or a URL.
-      text: its transcript; "" where the line has none.
       offset: seconds before the part that is meant.
       duration: seconds of that part.
-      fields: everything that the line says.
+      fields: everything that the line says, its "text" among it.
       member: what a tar calls the recording, or its place in an ArrayRecord file; None where the file is the recording.
     """
 
     path: Location
-    text: str
     offset: float
     duration: float
     fields: dict[str, Any]
@@ -57,6 +57,7 @@ class Manifest:
       weights: how often an epoch shows each example.
       shards: number of each example's tar among `tars`, -1 where it has a file of its own; None if all have.
       tars: that hold audio.
+      containers: reads them, and ArrayRecord files.
       too_short, too_long: examples left out by the duration limits.
       problems: lines that could not be used.
     """
@@ -67,7 +68,7 @@ class Manifest:
         *,
         min_seconds: int | float = 0.0,
         max_seconds: int | float = math.inf,
-        need_text: bool = True,
+        need: tuple[str, ...] = (),
         temperature: int | float = 1.0,
         problems: Problems | None = None,
     ):
@@ -76,7 +77,7 @@ class Manifest:
         Args:
           sources: manifests, each a path or {"path": ..., "weight": ..., "tars": ...}; see sources.py.
           min_seconds, max_seconds: shorter and longer examples are counted and left out.
-          need_text: whether a line without "text" is a bad line.
+          need: fields without which, as strings, a line is a bad line; recognition needs ("text",).
           temperature: above 1, small sources are shown more often and large ones less: with shares p of all the
             seconds, shares in proportion to p^(1 / temperature); an epoch is as long as before.
           problems: where bad lines go; a new collection by default.
@@ -88,12 +89,13 @@ class Manifest:
         self.problems = Problems() if problems is None else problems
         self.too_short = self.too_long = 0
         self.tars: list[Location] = []
+        self.containers = Containers()
         self._files: list[io.IOBase] = []
         parsed = parse_sources(sources)
         self._paths = [_name(source) for source in parsed]
         found, lines = [], 0
         for number, source in enumerate(parsed):
-            part, read = self._scan(number, source, need_text, min_seconds, max_seconds)
+            part, read = self._scan(number, source, need, min_seconds, max_seconds)
             found.append(part)
             lines += read
         self.problems.check(lines)
@@ -120,7 +122,6 @@ class Manifest:
         name = fields["audio_filepath"]
         return Entry(
             path=self.tars[shard] if shard >= 0 else beside(self._paths[source], name),
-            text=fields.get("text", ""),
             offset=float(fields.get("offset") or 0.0),
             duration=float(self.durations[index]),
             fields=fields,
@@ -143,17 +144,20 @@ class Manifest:
             places = np.arange(first, min(first + BLOCK_LINES, chosen)) * len(self) // chosen
             yield from self._read(places)
 
-    def texts(self, *, at_most: int | None = None) -> Iterator[str]:
-        """The transcript of each example, or of `at_most` of them."""
-        return (parse_line(line).get("text", "") for line in self.lines(at_most=at_most))
+    def texts(self, field: str = "text", *, at_most: int | None = None) -> Iterator[str]:
+        """What this field holds in each example, or in `at_most` of them; "" where a line has none."""
+        return (parse_line(line).get(field, "") for line in self.lines(at_most=at_most))
+
+    def fetch(self, shards: Iterable[int]) -> None:
+        """Start to copy those of these tars that have to be copied: they will be needed soon."""
+        self.containers.fetch(self.tars[shard] for shard in shards)
 
     def take(self, indices: np.ndarray) -> "Manifest":
         """The same manifests with only these examples, in this order."""
-        taken = object.__new__(Manifest)
-        taken.__dict__.update(self.__dict__)
+        taken = copy.copy(self)
         for column in ("_sources", "_starts", "_sizes", "durations", "shards"):
-            values = self.__dict__[column]
-            taken.__dict__[column] = None if values is None else values[indices]
+            values = getattr(self, column)
+            setattr(taken, column, None if values is None else values[indices])
         return taken
 
     def _read(self, places: Int[np.ndarray, " N"]) -> Iterator[bytes]:
@@ -168,7 +172,12 @@ class Manifest:
             yield from (data[e - s : e] for s, e in zip(sizes[first:last].tolist(), ends.tolist(), strict=True))
 
     def _scan(
-        self, number: int, source: ParsedSource, need_text: bool, min_seconds: int | float, max_seconds: int | float
+        self,
+        number: int,
+        source: ParsedSource,
+        need: tuple[str, ...],
+        min_seconds: int | float,
+        max_seconds: int | float,
     ) -> tuple[Lines, int]:
         path = self._paths[number]
         self._files.append(_open(source))
@@ -178,7 +187,7 @@ class Manifest:
         parts, lines = [], 0
         for part, count in scan(
             self._files[-1],
-            need_text=need_text,
+            need=need,
             shards=lookup,
             measure=lambda name: _seconds(beside(path, name)),
             report=lambda line, error: self.problems.add(f"{path}:{line}", f"{path}:{line}: {error}"),

@@ -8,6 +8,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -46,34 +47,38 @@ class Fields(msgspec.Struct, gc=False):
     """What planning needs of a line; types that do not fit make it an odd one."""
 
     audio_filepath: str
-    text: str | msgspec.UnsetType = msgspec.UNSET
     duration: float | None = None
     offset: float | None = None
     shard_id: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] | None = None
 
 
 def scan(
-    file: io.IOBase, *, need_text: bool, shards: Mapping[int, int], measure: Callable[[str], float], report: Report
+    file: io.IOBase,
+    *,
+    need: tuple[str, ...] = (),
+    shards: Mapping[int, int],
+    measure: Callable[[str], float],
+    report: Report,
 ) -> Iterator[tuple[Lines, int]]:
     """The usable lines of each block of a manifest, and how many lines the block has that are not blank.
 
     Args:
       file: the manifest.
-      need_text: whether a line without "text" is a bad line.
+      need: fields without which, as strings, a line is a bad line.
       shards: `Lines.shards` by "shard_id"; where there is but one, lines need not say it. Empty for files.
-      measure: seconds of an audio file, for lines that do not tell; raises AudioError.
-      report: is told of bad lines.
+      measure: seconds of an audio file, for lines without a duration; raises AudioError.
+      report: is called for each bad line.
     """
-    table = _table(shards)
+    table, decoder = _table(shards), _decoder(need)
     before, number = 0, 1
     for block in _blocks(file):
         bytes_ = np.frombuffer(block, np.uint8)
         ends = np.flatnonzero(bytes_ == _NEWLINE) + 1
         starts = np.append(0, ends[:-1])
-        lines = _parse_block(block, bytes_, starts, ends, need_text=need_text, table=table)
+        lines = _parse_block(block, bytes_, starts, ends, decoder=decoder, table=table)
         if lines is None:
             lines, count = _parse_lines(
-                block, starts, ends, number, need_text=need_text, shards=shards, measure=measure, report=report
+                block, starts, ends, number, need=need, shards=shards, measure=measure, report=report
             )
         else:
             count = len(starts)
@@ -105,7 +110,13 @@ def _blocks(file: io.IOBase) -> Iterator[bytes]:
 
 
 def _parse_block(
-    block: bytes, bytes_: np.ndarray, starts: np.ndarray, ends: np.ndarray, *, need_text: bool, table: np.ndarray
+    block: bytes,
+    bytes_: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    *,
+    decoder: msgspec.json.Decoder[Any],
+    table: np.ndarray,
 ) -> Lines | None:
     """All lines of a block at once, or None where any of them needs a closer look."""
     # As many objects as lines, and a brace at both ends of each line: then each line is one object.
@@ -116,10 +127,10 @@ def _parse_block(
     try:
         if not block.isascii():
             block.decode()  # the parser does not look into the strings that it skips
-        parsed = _DECODER.decode_lines(block)
+        parsed = decoder.decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if len(parsed) != len(starts) or (need_text and any(x.text is msgspec.UNSET for x in parsed)):
+    if len(parsed) != len(starts):
         return None
     durations = np.fromiter((math.nan if x.duration is None else x.duration for x in parsed), np.float64, len(parsed))
     offsets = np.fromiter((x.offset or 0.0 for x in parsed), np.float64, len(parsed))
@@ -134,7 +145,17 @@ def _parse_block(
     return Lines(starts, (ends - starts).astype(np.int32), durations, shards)
 
 
-_DECODER = msgspec.json.Decoder(Fields)
+@lru_cache
+def _decoder(need: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Reads lines that have these fields, as strings, and whose "text" is a string where they have one."""
+    needed = [name for name in dict.fromkeys(need) if name not in Fields.__struct_fields__]
+    fields: list[Any] = [(f"need_{i}", str) for i in range(len(needed))]  # a field may be no Python name
+    if "text" not in needed:
+        fields.append(("text", str | msgspec.UnsetType, msgspec.UNSET))
+    rename = {f"need_{i}": name for i, name in enumerate(needed)}
+    return msgspec.json.Decoder(
+        msgspec.defstruct("Fields", fields, bases=(Fields,), kw_only=True, gc=False, rename=rename)
+    )
 
 
 def _parse_lines(
@@ -143,7 +164,7 @@ def _parse_lines(
     ends: np.ndarray,
     number: int,
     *,
-    need_text: bool,
+    need: tuple[str, ...],
     shards: Mapping[int, int],
     measure: Callable[[str], float],
     report: Report,
@@ -156,7 +177,7 @@ def _parse_lines(
             continue
         count += 1
         try:
-            rows.append((start, end - start, *_check(line, need_text, shards, measure)))
+            rows.append((start, end - start, *_check(line, need, shards, measure)))
         except (ManifestError, AudioError) as error:
             report(number + i, error)
     columns = zip(*rows, strict=True) if rows else ((),) * 4
@@ -180,7 +201,7 @@ def parse_line(line: bytes) -> dict[str, Any]:
 
 
 def _check(
-    line: bytes, need_text: bool, shards: Mapping[int, int], measure: Callable[[str], float]
+    line: bytes, need: tuple[str, ...], shards: Mapping[int, int], measure: Callable[[str], float]
 ) -> tuple[float, int]:
     """The duration of the example in this line, and the number of its tar.
 
@@ -190,8 +211,9 @@ def _check(
     fields = parse_line(line)
     if not isinstance(fields.get("audio_filepath"), str):
         raise ManifestError("no audio_filepath")
-    if not isinstance(fields.get("text"), str) and (need_text or "text" in fields):
-        raise ManifestError("no text")
+    for name in (*need, "text"):
+        if not isinstance(fields.get(name), str) and (name in need or name in fields):
+            raise ManifestError(f"no {name}")
     offset = fields.get("offset") or 0.0
     if not _is_number(offset) or offset < 0.0:
         raise ManifestError(f"the offset is {offset!r}; it must be a number of seconds")

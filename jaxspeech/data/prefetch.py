@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from jaxspeech.types import Batch
+from jaxspeech.types import B
 
 
-def prefetch(batches: Iterable[Batch], put: Callable[[Batch], Batch], *, ahead: int = 2) -> Iterator[Batch]:
+def prefetch(batches: Iterable[B], put: Callable[[B], B], *, ahead: int = 2) -> Iterator[B]:
     """`map(put, batches)`, but `ahead` batches early: copies to a device run while it computes.
 
     Args:
@@ -14,7 +14,7 @@ def prefetch(batches: Iterable[Batch], put: Callable[[Batch], Batch], *, ahead: 
       put: starts the copy and returns at once, as `jax.device_put` does.
       ahead: batches waiting on the devices.
     """
-    waiting: deque[Batch] = deque()
+    waiting: deque[B] = deque()
     for batch in batches:
         waiting.append(put(batch))
         if len(waiting) > ahead:

@@ -1,10 +1,12 @@
-"""The data of a run, as a recipe's `data` and `tokenizer` describe it: batches to train on, and evaluation sets."""
+"""The data of a run, as a recipe's `data` describes it: batches to train on, and evaluation sets."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxspeech.data.augment import AugmentConfig
+from jaxspeech.data.batches import EvaluationBatches, TrainingBatches
+from jaxspeech.data.columns.column import Column
 from jaxspeech.data.identity import identity
 from jaxspeech.data.loader import EvaluationData, TrainingData
 from jaxspeech.data.manifest import Manifest
@@ -13,42 +15,43 @@ from jaxspeech.data.quickstart import QUICKSTART
 from jaxspeech.data.sources import listed
 from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
 from jaxspeech.errors import ConfigError, did_you_mean
-from jaxspeech.text.char import CharTokenizer
-from jaxspeech.text.tokenizer import Tokenizer, read_tokenizer
-from jaxspeech.text.train import train_tokenizer
 
 # Corpora that data.prepare can name, made where missing.
 PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS)}
-MOST_TEXTS = 1_000_000  # that a tokenizer is trained on, evenly spaced
+
+
+@runtime_checkable
+class ColumnsOf(Protocol):
+    """Makes the columns of a manifest: to train on, as augmented as the recipe says, or to evaluate on, as they are."""
+
+    def __call__(self, manifest: Manifest, *, train: bool) -> Mapping[str, Column]: ...
 
 
 class RunData(NamedTuple):
     """What a run reads.
 
     Attributes:
-      tokenizer: of the labels.
       train: batches to train on.
       eval: the evaluation sets, by name.
       identities: what each of these is, wherever its files lie.
     """
 
-    tokenizer: Tokenizer
-    train: TrainingData
-    eval: dict[str, EvaluationData]
+    train: TrainingBatches[Any]
+    eval: dict[str, EvaluationBatches[Any]]
     identities: dict[str, str]
 
-    def resized(self, batch_seconds: float) -> "RunData":
+    def resized(self, batch_seconds: int | float) -> "RunData":
         """The same in batches of so many seconds."""
         evals = {name: part.resized(batch_seconds) for name, part in self.eval.items()}
         return self._replace(train=self.train.resized(batch_seconds), eval=evals)
 
-    def statement(self, rates: Mapping[str, float]) -> dict[str, Any]:
-        """What an archive states of its model: a word error rate on each evaluation set, and which set that is."""
-        return {name: {"set": self.identities[name], "wer": rate} for name, rate in rates.items()}
+    def statement(self, scores: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+        """What an archive states of its model: the scores on each evaluation set, and which set that is."""
+        return {name: {"set": self.identities[name], "scores": dict(found)} for name, found in scores.items()}
 
     @property
     def num_problems(self) -> int:
-        """Utterances that could not be used so far."""
+        """Examples that could not be used so far."""
         return len(self.train.problems) + sum(len(part.problems) for part in self.eval.values())
 
 
@@ -71,12 +74,15 @@ def with_corpus(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {**settings, "train": training, "eval": {**made, **settings["eval"]}}
 
 
-def training_manifest(settings: Mapping[str, Any], *, report: Callable[[str], None]) -> Manifest:
+def training_manifest(
+    settings: Mapping[str, Any], *, report: Callable[[str], None], need: tuple[str, ...] = ()
+) -> Manifest:
     """The examples that a recipe's `data` trains on.
 
     Args:
       settings: the fields of `data`.
-      report: told of what cannot be used.
+      report: is called with a line about each example that cannot be used.
+      need: fields without which, as strings, a line is a bad line.
 
     Raises:
       ManifestError: there is none, or too much of it cannot be used.
@@ -85,6 +91,7 @@ def training_manifest(settings: Mapping[str, Any], *, report: Callable[[str], No
         settings["train"],
         min_seconds=settings["min_seconds"],
         max_seconds=settings["max_seconds"],
+        need=need,
         temperature=settings["temperature"],
         problems=Problems(report=report),
     )
@@ -96,54 +103,34 @@ def training_manifest(settings: Mapping[str, Any], *, report: Callable[[str], No
     return manifest
 
 
-def choose_tokenizer(settings: Mapping[str, Any], manifest: Manifest, *, given: Tokenizer | None) -> Tokenizer:
-    """The tokenizer that a recipe's `tokenizer` describes, often a new one.
-
-    Args:
-      settings: the fields of `tokenizer`.
-      manifest: whose transcripts a new one is trained on.
-      given: that of the model to start from, if there is one.
-
-    Raises:
-      ConfigError: the type is "model", and there is none to start from.
-      TokenizerError: it cannot be read or trained.
-    """
-    if settings["type"] == "model":
-        if given is None:
-            raise ConfigError('tokenizer.type is "model": init_from must name the model that has it')
-        return given
-    if settings["path"]:
-        return read_tokenizer(settings["path"])
-    if settings["characters"]:
-        return CharTokenizer(settings["characters"])
-    texts = manifest.texts(at_most=None if settings["type"] == "char" else MOST_TEXTS)
-    return train_tokenizer(texts, type=settings["type"], vocab_size=settings["vocab_size"])
-
-
 def make_run_data(
     settings: Mapping[str, Any],
     manifest: Manifest,
-    tokenizer: Tokenizer,
+    columns_of: ColumnsOf,
+    batch: type,
     *,
-    sample_rate: int,
+    identity_fields: tuple[str, ...],
     augment: AugmentConfig,
     data_shards: int,
     accumulate: int,
     share: tuple[int, int],
     report: Callable[[str], None],
+    need: tuple[str, ...] = (),
 ) -> RunData:
-    """Plans the batches.
+    """Plan the batches.
 
     Args:
       settings: the fields of `data`.
       manifest: the examples to train on.
-      tokenizer: of the labels.
-      sample_rate: of the batches, in Hz.
-      augment: what changes the examples.
+      columns_of: makes the columns of a manifest.
+      batch: the NamedTuple class that they fill.
+      identity_fields: of the manifest, that say, with the durations, which evaluation set a score belongs to.
+      augment: how speeds, silences and cuts of the examples to train on are drawn.
       data_shards: devices that split a batch between them.
       accumulate: parts in which a batch to train on goes through a step.
       share: (i, n): this process gets part i of the n equal parts of each batch's rows.
-      report: told of what cannot be used.
+      report: is called with a line about each example that cannot be used.
+      need: fields without which, as strings, a line of an evaluation manifest is a bad line.
 
     Raises:
       ConfigError: an example is longer than the last bucket, or the batches cannot be split.
@@ -156,24 +143,23 @@ def make_run_data(
         isinstance(buckets, list | tuple) and all(isinstance(seconds, int | float) for seconds in buckets)
     ):
         raise ConfigError(f"data.buckets is {buckets!r}; it is how many lengths a batch can have, or a list of seconds")
-    channel = settings["channel"]
-    if channel != "mean" and not (isinstance(channel, int) and channel >= 0):
-        raise ConfigError(f'data.channel is {channel!r}; it is "mean", or which one, from 0 on')
-    shared = {name: settings[name] for name in ("buckets", "batch_seconds", "channel", "num_threads")}
-    shared |= {"sample_rate": sample_rate, "process_index": share[0], "process_count": share[1]}
+    shared = {name: settings[name] for name in ("buckets", "batch_seconds", "num_threads")}
+    shared |= {"process_index": share[0], "process_count": share[1]}
     train = TrainingData(
         manifest,
-        tokenizer,
+        columns_of(manifest, train=True),
+        batch,
         batch_size=settings["batch_size"],
         seed=settings["seed"],
         augment=augment,
         data_shards=data_shards * accumulate,
         **shared,
     )
-    evals, identities = {}, {}
-    eval_batch_size = max(settings["eval_batch_size"], data_shards)
+    evals: dict[str, EvaluationBatches[Any]] = {}
+    identities = {}
+    shared |= {"batch_size": max(settings["eval_batch_size"], data_shards), "data_shards": data_shards}
     for name, path in settings["eval"].items():
-        spoken = Manifest(path, problems=Problems(report=report))
-        identities[name] = identity(spoken)
-        evals[name] = EvaluationData(spoken, batch_size=eval_batch_size, data_shards=data_shards, **shared)
-    return RunData(tokenizer, train, evals, identities)
+        part = Manifest(path, need=need, problems=Problems(report=report))
+        identities[name] = identity(part, identity_fields)
+        evals[name] = EvaluationData(part, columns_of(part, train=False), batch, **shared)
+    return RunData(train, evals, identities)

@@ -27,6 +27,7 @@ from jaxspeech.command import run
 from jaxspeech.data.espeak import MISSING, Espeak
 from jaxspeech.data.voices import invent_voice
 from jaxspeech.errors import SpeechError
+from jaxspeech.files import replace_atomically
 
 ACCENTS = ("en", "en-us", "en-us-nyc", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
 
@@ -144,8 +145,10 @@ class SpokenCorpus(NamedTuple):
                 self.write(folder, arguments)
             except soundfile.SoundFileError as error:
                 raise SpeechError(f"{folder}: {error}") from error
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt("interrupted: the corpus is incomplete; the next call makes it again") from None
 
-        return run(make, interrupted="interrupted: the corpus is not complete; the next call makes it anew")
+        return run(make)
 
 
 def draw_voice(
@@ -200,6 +203,5 @@ def _audio_path(folder: Path, utterance: Utterance) -> Path:
 
 
 def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with replace_atomically(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

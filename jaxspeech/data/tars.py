@@ -128,10 +128,10 @@ def _entry(group: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
     fields: dict[str, Any] = {}
     if ".json" in group:
         try:
-            told = json.loads(group[".json"][1])
+            stated = json.loads(group[".json"][1])
         except ValueError:
-            told = None  # the line then has no text, and is counted as a bad one
-        fields = told if isinstance(told, dict) else {}
+            stated = None
+        fields = stated if isinstance(stated, dict) else {"text": None}  # which is counted as a bad line
     if ".txt" in group:
         fields["text"] = group[".txt"][1].decode(errors="replace").strip()
     try:

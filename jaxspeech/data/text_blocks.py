@@ -6,81 +6,115 @@
 An epoch shows every token once, in random order of the blocks; which block comes when follows from the step alone.
 """
 
+import copy
+import operator
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Generic, SupportsIndex, TypeVar
 
 import numpy as np
-from jaxtyping import Int
 
-from jaxspeech.data.files import locate, open_binary
-from jaxspeech.data.manifest_index import parse_line
+from jaxspeech.data.problems import Problems
 from jaxspeech.data.rng import PHASE, SHUFFLE, generator
+from jaxspeech.data.share import Share
+from jaxspeech.data.text_stream import TextStream
+from jaxspeech.data.token_rows import TokenRows
 from jaxspeech.errors import ManifestError
 from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import BatchShape
+
+B = TypeVar("B")
 
 
-class TextBlocks:
-    """`blocks[step]`, or `blocks.batches(start_step)`: [B T+1] token ids.
+class TextBlocks(Generic[B]):
+    """Batches of blocks to train on: `blocks[step]`, or `blocks.batches(start_step)`.
 
     Attributes:
-      num_tokens: of all texts, end tokens included. They are kept as numbers of two or four bytes.
+      batch_shapes: the one kind of batch.
+      num_tokens: of all texts, end tokens included.
       steps_per_epoch: batches until every token has been seen.
     """
 
     def __init__(
-        self, paths: Sequence[str | Path], tokenizer: Tokenizer, *, length: int, batch_size: int, seed: int = 0
+        self,
+        paths: Sequence[str | Path],
+        tokenizer: Tokenizer,
+        batch: type[B],
+        *,
+        length: int,
+        batch_size: int,
+        batch_tokens: int | float | None = None,
+        seed: int = 0,
+        data_shards: int = 1,
+        process_index: int = 0,
+        process_count: int = 1,
+        problems: Problems | None = None,
     ):
         """Spell all texts once.
 
         Args:
           paths: JSON lines (.jsonl or .json) with a "text", or files with a text on each line.
           tokenizer: of the ids; the end token follows as its `vocab_size`, the blank's place.
+          batch: the NamedTuple class to fill: tokens [B T+1], num_tokens [B] and index [B].
           length: T, tokens of a block.
-          batch_size: blocks of a batch.
+          batch_size: blocks in a batch, at most.
+          batch_tokens: tokens in a batch, at most; 0 makes the smallest batches. By default batch_size decides.
           seed: of the order.
+          data_shards: devices that split a batch between them.
+          process_index, process_count: this process yields its share of each batch's rows.
+          problems: where lines go that are broken or cannot be spelled; a new collection by default.
 
         Raises:
-          ManifestError: a file cannot be read, or the texts do not fill a batch.
-          TokenizerError: a text cannot be spelt.
+          ConfigError: the batches cannot be split.
+          ManifestError: a file cannot be read, too many lines cannot be used, or the texts do not fill a batch.
         """
-        self._length, self._batch_size, self._seed = length, batch_size, seed
-        kind = np.uint16 if tokenizer.vocab_size < 2**16 else np.uint32
-        parts = [
-            np.array([*tokenizer.encode(text), tokenizer.vocab_size], kind) for path in paths for text in _texts(path)
-        ]
-        self._tokens = np.concatenate(parts) if parts else np.zeros(0, kind)
-        self.num_tokens = len(self._tokens)
-        self.steps_per_epoch = self.num_tokens // (length * batch_size)
-        if not self.steps_per_epoch:
-            raise ManifestError(
-                f"{', '.join(map(str, paths))}: {self.num_tokens} tokens do not fill a batch of {batch_size} x {length}"
-            )
+        self._paths, self._seed = paths, seed
+        self._stream = TextStream(paths, tokenizer, problems=problems)
+        self.num_tokens = len(self._stream.tokens)
+        share = Share(process_index, process_count)
+        self._rows = TokenRows(batch, length=length, batch_size=batch_size, data_shards=data_shards, share=share)
+        self._arrange(batch_tokens)
 
-    def __getitem__(self, step: int) -> Int[np.ndarray, "B T1"]:
+    def resized(self, batch_tokens: int | float) -> "TextBlocks[B]":
+        """The same texts in batches of another size."""
+        other = copy.copy(self)
+        other._arrange(batch_tokens)
+        return other
+
+    def shapes(self, batch_tokens: int | float) -> tuple[BatchShape, ...]:
+        """`resized(batch_tokens).batch_shapes`, at once."""
+        return (self._rows.shape(batch_tokens),)
+
+    def __getitem__(self, step: int) -> B:
+        length, rows = self._rows.length, self.batch_shapes[0].rows
         epoch, position = divmod(step, self.steps_per_epoch)
         rotation = int(generator(self._seed, epoch, PHASE).integers(self.num_tokens))
-        order = generator(self._seed, epoch, SHUFFLE).permutation(self.steps_per_epoch * self._batch_size)
-        chosen = order[position * self._batch_size : (position + 1) * self._batch_size]
-        places = rotation + chosen[:, None] * self._length + np.arange(self._length + 1)
-        return self._tokens[places % self.num_tokens].astype(np.int32)
+        order = generator(self._seed, epoch, SHUFFLE).permutation(self.steps_per_epoch * rows)
+        chosen = order[position * rows : (position + 1) * rows][self._rows.share.of(rows)]
+        places = (rotation + chosen[:, None] * length + np.arange(length + 1)) % self.num_tokens
+        # The number that the block's place has without the rotation, so that it says where the text is.
+        return self._rows.fill(self._stream.tokens[places], np.full(len(chosen), length + 1), places[:, 0] // length)
 
-    def batches(self, start_step: int = 0) -> Iterator[Int[np.ndarray, "B T1"]]:
+    def batches(self, start_step: int = 0) -> Iterator[B]:
         """Batches from a step on, for ever."""
-        step = start_step
-        while True:
-            yield self[step]
-            step += 1
+        return map(self.__getitem__, count(start_step))
 
+    def name(self, index: SupportsIndex) -> str:
+        """The file and line of the text in which, or soon after which, a block begins."""
+        return self._stream.name(operator.index(index) * self._rows.length)
 
-def _texts(path: str | Path) -> Iterator[str]:
-    """The texts of a file; empty ones are passed over."""
-    of_manifest = str(path).endswith((".json", ".jsonl"))
-    with open_binary(locate(path), error=ManifestError) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                text = str(parse_line(line).get("text") or "") if of_manifest and line.strip() else line.decode()
-            except (ManifestError, UnicodeDecodeError) as error:
-                reason = error if isinstance(error, ManifestError) else "not UTF-8"
-                raise ManifestError(f"{path}, line {number}: {reason}") from error
-            if text.strip():
-                yield text.strip()
+    @property
+    def problems(self) -> Problems:
+        """Lines that cannot be used."""
+        return self._stream.problems
+
+    def _arrange(self, batch_tokens: int | float | None) -> None:
+        shape = self._rows.shape(batch_tokens)
+        self.batch_shapes = (shape,)
+        self.steps_per_epoch = self.num_tokens // (self._rows.length * shape.rows)
+        if not self.steps_per_epoch:
+            raise ManifestError(
+                f"{', '.join(map(str, self._paths))}: {self.num_tokens} tokens do not fill a batch of "
+                f"{shape.rows} x {self._rows.length}"
+            )

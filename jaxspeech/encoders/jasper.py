@@ -171,12 +171,7 @@ class Jasper(nn.Module):
         train: bool = False,
         return_layers: bool = False,
     ) -> Any:
-        """Encodes `features`.
-
-        Returns:
-          (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the blocks' outputs. What lies
-          beyond num_frames is finite and means nothing.
-        """
+        """Encodes features; see `encoders.encoder.Encoder`. Its layers are the blocks."""
         shared = {name: getattr(self, name) for name in ("activation", "weight_init", "norm_over_padding", "dtype")}
         module = nn.remat(JasperBlock, static_argnums=(3,)) if self.remat else JasperBlock
         x, layers, row = features, [], []

@@ -62,12 +62,7 @@ class LSTMEncoder(nn.Module):
         train: bool = False,
         return_layers: bool = False,
     ) -> Any:
-        """Encodes `features`.
-
-        Returns:
-          (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
-          frames and of each layer's output. What lies beyond num_frames is finite and means nothing.
-        """
+        """Encodes features; see `encoders.encoder.Encoder`."""
         x, num_frames = subsample(
             features,
             num_frames,

@@ -33,7 +33,7 @@ class KeptPositions:
     def __init__(self, task: Task, *, seconds: float):
         model: Any = task.model
         self._encoder, self._product_dtype = model.encoder, model.product_dtype
-        self._frames = math.ceil(seconds / task.frame_seconds) + 1
+        self._frames = math.ceil(seconds / task.inference.frame_seconds) + 1
         self._kernels: dict[tuple[str, ...], Any] = {}
         self._kept: Any = {}
 

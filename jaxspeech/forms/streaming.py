@@ -20,11 +20,8 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.history import HISTORY
 from jaxspeech.nn.attention import POSITIONS
-from jaxspeech.search.ctc import ctc_greedy_part, ctc_start
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.ctc import CTCModel
-from jaxspeech.tasks.hybrid import HybridModel
-from jaxspeech.tasks.transducer import TransducerModel, search_part, search_start
+from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.types import Variables
 
 
@@ -85,31 +82,30 @@ class Streaming(NamedTuple):
         return self.step_samples / self.sample_rate
 
 
-def streaming(model: Any, *, look_ahead: int | None = None, chunks: int = 1) -> Streaming:
-    """The streaming form of a model, with its greedy search.
+def streaming(task: RecognitionTask, *, look_ahead: int | None = None, chunks: int = 1) -> Streaming:
+    """The streaming form of a recogniser, with its greedy search.
 
     Args:
-      model: of a task, its encoder's layers not stacked.
+      task: of the model, its encoder's layers not stacked.
       look_ahead: R, one of those that the model is made for, the first of them by default.
       chunks: of R + 1 frames in one step: more of them cost less and come later.
 
     Raises:
       ConfigError: the model cannot stream, with all that is in the way; or has another look-ahead.
     """
-    obstacles = what_prevents(model)
-    if obstacles:
+    obstacles, search = what_prevents(task), task.inference.incremental
+    if obstacles or search is None:
         advice = "configs/fastconformer_streaming.py trains one that can"
         raise ConfigError(f"this model cannot stream: {'; '.join(obstacles)}. {advice}")
     if chunks < 1:
         raise ConfigError(f"chunks is {chunks}; a step takes at least 1")
-    model = _with_look_ahead(model, look_ahead)
+    model = _with_look_ahead(task.model, look_ahead)
     encoder, frontend = model.encoder, model.frontend
     ahead = encoder.contexts[0][1]
     hop, fft = frontend.hop_and_fft
     chunk_samples = encoder.subsampling_factor * hop
     step_samples = chunks * (ahead + 1) * chunk_samples
     apply: Any = partial(model.apply, method="encode")
-    begin, search = _ctc_search(model) if _decides_by_ctc(model) else _transducer_search(model)
 
     def silence(batch_size: int) -> tuple[Any, Any]:
         return jnp.zeros((batch_size, step_samples)), jnp.full(batch_size, step_samples)
@@ -121,17 +117,17 @@ def streaming(model: Any, *, look_ahead: int | None = None, chunks: int = 1) -> 
     def start(variables: Variables, batch_size: int) -> StreamState:
         _, made = jax.eval_shape(partial(apply, mutable=[HISTORY]), variables, *silence(batch_size))
         history = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), made[HISTORY])
-        return StreamState(history, begin(variables, batch_size))
+        return StreamState(history, search.start(variables, batch_size))
 
     def step(
         variables: Variables, state: StreamState, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
     ) -> tuple[NewTokens, StreamState]:
         inputs = {**variables, HISTORY: state.history}, samples, num_samples
         (encoded, num_frames), made = apply(*inputs, mutable=[HISTORY])
-        goes_on = jnp.asarray(num_samples) > 0
-        num_frames = jnp.where(goes_on, num_frames, 0)
-        tokens, again, found = search(variables, encoded, num_frames, state.search)
-        history = jax.tree.map(partial(rows_where, goes_on), made[HISTORY], state.history)
+        continues = jnp.asarray(num_samples) > 0
+        num_frames = jnp.where(continues, num_frames, 0)
+        tokens, again, found = search.step(variables, encoded, num_frames, state.search)
+        history = jax.tree.map(partial(rows_where, continues), made[HISTORY], state.history)
         return NewTokens(tokens, again, num_frames), StreamState(history, found)
 
     return Streaming(
@@ -146,8 +142,9 @@ def streaming(model: Any, *, look_ahead: int | None = None, chunks: int = 1) -> 
     )
 
 
-def what_prevents(model: Any) -> list[str]:
+def what_prevents(task: RecognitionTask) -> list[str]:
     """Why a model cannot stream, each reason as a phrase; nothing where it can."""
+    model: Any = task.model
     encoder, frontend = model.encoder, model.frontend
     if not isinstance(encoder, FastConformer):
         return [f"only a Conformer or FastConformer streams, and its encoder is a {type(encoder).__name__}"]
@@ -172,7 +169,7 @@ def what_prevents(model: Any) -> list[str]:
         "a group norm needs the whole recording": encoder.conv_norm == "group",
         "its encoder reduces the frames further": encoder.reduction is not None,
         "its layers are stacked (scan_layers)": encoder.scan_layers,
-        "it searches with a beam (beam_size)": not _decides_by_ctc(model) and model.search.beam_size > 1,
+        "it searches with a beam (beam_size)": task.inference.incremental is None,
     }
     return [reason for reason, holds in found.items() if holds]
 
@@ -187,32 +184,6 @@ def _with_look_ahead(model: Any, look_ahead: int | None) -> Any:
         raise ConfigError(f"look_ahead {look_ahead}: this model has {seconds}")
     encoder = model.encoder.clone(attention_context=ways[look_ahead], attention_context_weights=None)
     return model.clone(encoder=encoder)
-
-
-def _decides_by_ctc(model: Any) -> bool:
-    return isinstance(model, CTCModel) or (isinstance(model, HybridModel) and model.search.head == "ctc")
-
-
-def _ctc_search(model: Any) -> tuple[Any, Any]:
-    blank_id = model.decoder.vocab_size
-
-    def begin(variables: Variables, batch_size: int) -> Any:
-        del variables
-        return ctc_start(batch_size, blank_id=blank_id)
-
-    def search(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, Any, Any]:
-        log_probs = model.apply(variables, encoded, method="frame_log_probs")
-        return ctc_greedy_part(log_probs, num_frames, state, blank_id=blank_id)
-
-    return begin, search
-
-
-def _transducer_search(model: TransducerModel) -> tuple[Any, Any]:
-    def search(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, Any, Any]:
-        tokens, state = search_part(model, variables, encoded, num_frames, state)
-        return tokens, jnp.zeros_like(num_frames), state  # a token that has come is never told again
-
-    return partial(search_start, model), search
 
 
 def rows_where(rows: Bool[Array, " B"], new: Array, old: Array) -> Array:

@@ -25,7 +25,7 @@ def time_parallel_encoder(model: AcousticModel, *, devices: Sequence[Any] | None
     them do the whole subsampling, a chunk at a time.
 
     Args:
-      model: whose encoder is a FastConformer with local attention (see `changes.change_attention`).
+      model: whose encoder is a FastConformer with local attention (see `surgery.attention`).
       devices: between which time is split.
 
     Returns:

@@ -5,7 +5,6 @@ With a connection the Hub says which files there are, and their hashes; without 
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from platformdirs import user_cache_path
 
 from jaxspeech.errors import ArchiveError
+from jaxspeech.files import replace_atomically
 from jaxspeech.hub.published import full_name
 
 # In order of preference, should a repository have several kinds. Behind them comes the layout of Transformers.
@@ -177,8 +177,7 @@ def check(path: Path, sha256: str | None) -> None:
         )
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
-        temporary = note.with_name(f".{sha256}.{os.getpid()}")
-        temporary.write_text(signature)
-        os.replace(temporary, note)
+        with replace_atomically(note) as temporary:
+            temporary.write_text(signature)
     except OSError:  # a cache that cannot be written: the file is checked again next time
         pass

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -16,10 +17,10 @@ from jaxspeech.inference.transcription import Transcriber, Wanted
 from jaxspeech.search.forced_alignment import ForcedAlignment, forced_alignment
 from jaxspeech.search.timestamps import merge, segment_times, token_times, word_times
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.text.spelling import Spelling, spell
 from jaxspeech.text.tokenizer import Tokenizer
-from jaxspeech.types import Batch, Variables
+from jaxspeech.types import Variables
 
 # Most frames of a padded batch: an hour of audio, or many short recordings.
 BATCH_FRAMES = 1 << 16
@@ -46,8 +47,8 @@ class Aligner:
       local: the same model with local attention, or None; see `Transcriber`.
     """
 
-    def __init__(self, task: Task, tokenizer: Tokenizer, *, local: Task | None = None):
-        self._task, self._tokenizer = task, tokenizer
+    def __init__(self, task: RecognitionTask, tokenizer: Tokenizer, *, local: RecognitionTask | None = None):
+        self._recognition, self._tokenizer = task.inference, tokenizer
         self._transcriber = Transcriber(
             _without_search(task), tokenizer, local=None if local is None else _without_search(local)
         )
@@ -90,7 +91,7 @@ class Aligner:
         yield from self._finish(batch, wanted, on_error)
 
     def _spell(self, recording: Recording, heard: Hypothesis, language: str | None) -> _Waiting:
-        nothing = _Waiting(recording, heard, np.zeros((0, self._task.vocab_size + 1), np.float32), NOTHING)
+        nothing = _Waiting(recording, heard, np.zeros((0, self._recognition.vocab_size + 1), np.float32), NOTHING)
         if heard.log_probs is None:
             return nothing
         try:
@@ -105,7 +106,7 @@ class Aligner:
         self, batch: list[_Waiting], wanted: Wanted, on_error: Literal["raise", "skip"]
     ) -> Iterator[Hypothesis]:
         """The results of a batch."""
-        for item, found in zip(batch, _align(batch, blank_id=self._task.vocab_size), strict=True):
+        for item, found in zip(batch, _align(batch, blank_id=self._recognition.vocab_size), strict=True):
             result = item.heard if item.heard.error is not None else item.problem or self._hypothesis(item, found)
             if isinstance(result, SpeechError):
                 if on_error == "raise":
@@ -121,8 +122,12 @@ class Aligner:
                 f"{recording.source}: the text's {len(spelling.ids)} tokens do not fit into {heard.duration:.1f} s of "
                 f"audio ({len(log_probs)} frames); is it the right text?"
             )
-        times = (found.starts, np.minimum(found.ends, heard.duration / self._task.frame_seconds), found.confidence)
-        seconds: dict[str, Any] = {"frame_seconds": self._task.frame_seconds, "offset": recording.offset}
+        times = (
+            found.starts,
+            np.minimum(found.ends, heard.duration / self._recognition.frame_seconds),
+            found.confidence,
+        )
+        seconds: dict[str, Any] = {"frame_seconds": self._recognition.frame_seconds, "offset": recording.offset}
         words = word_times(spelling.words, *times, **seconds)
         if len(spelling.lines) > 1:
             segments = [merge(words[first:behind]) for first, behind in spelling.lines]
@@ -131,7 +136,7 @@ class Aligner:
         return heard._replace(
             text=(recording.text or "").strip(),
             score=float(found.score),
-            tokens=tuple(i for i in spelling.ids if i < self._task.vocab_size),
+            tokens=tuple(i for i in spelling.ids if i < self._recognition.vocab_size),
             confidence=float(found.confidence[: len(spelling.ids)].mean()),
             words=tuple(words),
             segments=tuple(segments),
@@ -177,14 +182,11 @@ def _padded_frames(batch: list[_Waiting]) -> int:
     return len(batch) * max(len(item.log_probs) for item in batch)
 
 
-def _without_search(task: Task) -> Task:
+def _without_search(task: RecognitionTask) -> RecognitionTask:
     """The task with a search that finds nothing: an alignment needs the log-probabilities alone."""
 
     def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
         none, zero = jnp.zeros((len(num_frames), 0), jnp.int32), jnp.zeros(len(num_frames), jnp.int32)
         return Tokens(none, zero, none, none, none.astype(jnp.float32), zero.astype(jnp.float32))
 
-    def predict(variables: Variables, batch: Batch) -> Tokens:
-        return decode(variables, jnp.zeros((len(batch.samples), 0, 1)), jnp.asarray(batch.num_samples))
-
-    return task._replace(decode=decode, predict=predict)
+    return replace(task, inference=task.inference._replace(decode=decode))

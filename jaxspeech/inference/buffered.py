@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from jaxspeech.inference.batching import Shape, padded_length
 from jaxspeech.inference.programs import Prediction, pad
-from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.types import Variables
 
 # Of each window: what is kept, and what it sees before and behind that.
@@ -47,16 +47,16 @@ def cut(num_samples: int, *, frame: int, kept: int, context: int) -> Iterator[Pa
 class Buffered:
     """The windows' programs of one task."""
 
-    def __init__(self, task: Task):
+    def __init__(self, task: RecognitionTask):
         self._task = task
-        self._encode, self._decode = jax.jit(task.encode), jax.jit(task.decode)
-        self._log_probs = None if task.frame_log_probs is None else jax.jit(task.frame_log_probs)
+        self._encode, self._decode = jax.jit(task.inference.encode), jax.jit(task.inference.decode)
+        self._log_probs = None if task.inference.log_probs is None else jax.jit(task.inference.log_probs)
 
     def predict(
         self, variables: Variables, samples: Float[np.ndarray, " S"], *, batch_size: int, log_probs: bool
     ) -> Prediction:
         """The tokens of a recording, and its `log_probs` if asked for, `batch_size` windows at a time."""
-        rate, seconds = self._task.sample_rate, self._task.frame_seconds
+        rate, seconds = self._task.inference.sample_rate, self._task.inference.frame_seconds
         kept, context = round(KEPT_SECONDS / seconds), round(CONTEXT_SECONDS / seconds)
         frame = round(seconds * rate)
         parts = list(cut(len(samples), frame=frame, kept=kept, context=context))
@@ -66,7 +66,7 @@ class Buffered:
             some = parts[at : at + batch_size]
             audio = {i: samples[part.start : part.end] for i, part in enumerate(some)}
             shape = Shape(tuple(audio), batch_size, (kept + 2 * context) * frame)
-            encoded, num_frames = self._encode(variables, pad(shape, audio))
+            encoded, num_frames = self._encode(variables, *pad(shape, audio))
             said = np.asarray(self._log_probs(variables, encoded)) if log_probs and self._log_probs else None
             encoded, num_frames = jax.device_get((encoded, num_frames))
             for row, (part, n) in enumerate(zip(some, num_frames, strict=False)):

@@ -12,10 +12,17 @@ from jaxspeech.errors import AudioError
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.task import Task
-from jaxspeech.types import Batch, Variables
+from jaxspeech.tasks.recognition import RecognitionTask
+from jaxspeech.types import Variables
 
 GIB = 1 << 30
+
+
+class PaddedAudio(NamedTuple):
+    """Waveforms of one shape."""
+
+    samples: Float[np.ndarray, "B S"]
+    num_samples: Int[np.ndarray, " B"]
 
 
 class Prediction(NamedTuple):
@@ -34,8 +41,8 @@ class Prediction(NamedTuple):
 class Programs:
     """The compiled programs of one task."""
 
-    def __init__(self, task: Task):
-        self._task = task
+    def __init__(self, task: RecognitionTask):
+        self._recognition = task.inference
         self._positions = KeptPositions(task, seconds=FULL_BATCH_SECONDS)
         self._compiled: dict[tuple[int, int, bool], Any] = {}
 
@@ -56,7 +63,7 @@ class Programs:
         program = self.compiled(variables, shape, log_probs=log_probs)
         needed, free = needed_bytes(program), available_bytes(jax.devices()[0])
         if free is not None and needed > free:
-            seconds = len(audio[shape.indices[0]]) / self._task.sample_rate
+            seconds = len(audio[shape.indices[0]]) / self._recognition.sample_rate
             raise AudioError(
                 f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, {free / GIB:.1f} GiB "
                 "are free; cut it into shorter recordings"
@@ -72,25 +79,26 @@ class Programs:
             self._compiled[key] = predict.lower(self._positions.beside(variables), batch).compile()
         return self._compiled[key]
 
-    def _predict(self, variables: Variables, batch: Batch) -> Prediction:
-        return Prediction(self._task.predict(variables, batch))
+    def _predict(self, variables: Variables, audio: PaddedAudio) -> Prediction:
+        return Prediction(self._recognition.decode(variables, *self._recognition.encode(variables, *audio)))
 
-    def _predict_with_log_probs(self, variables: Variables, batch: Batch) -> Prediction:
-        # Under one jit XLA sees that both run the same encoder, and runs it once.
-        assert self._task.log_probs is not None
-        return Prediction(self._task.predict(variables, batch), *self._task.log_probs(variables, batch))
+    def _predict_with_log_probs(self, variables: Variables, audio: PaddedAudio) -> Prediction:
+        recognition = self._recognition
+        assert recognition.log_probs is not None
+        encoded, num_frames = recognition.encode(variables, *audio)
+        tokens = recognition.decode(variables, encoded, num_frames)
+        return Prediction(tokens, recognition.log_probs(variables, encoded), num_frames)
 
 
-def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> Batch:
-    """The batch of the recordings that `shape` names."""
+def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:
+    """The recordings that `shape` names."""
     samples = np.zeros((shape.rows, shape.length), np.float32)
     # Filler rows are silence as long as the first recording: nothing in them is empty, and so nothing is 0 / 0.
     num_samples = np.full(shape.rows, len(audio[shape.indices[0]]), np.int32)
-    index = np.full(shape.rows, -1, np.int32)
     for row, i in enumerate(shape.indices):
         samples[row, : len(audio[i])] = audio[i]
-        num_samples[row], index[row] = len(audio[i]), i
-    return Batch(samples, num_samples, np.zeros((shape.rows, 0), np.int32), np.zeros(shape.rows, np.int32), index)
+        num_samples[row] = len(audio[i])
+    return PaddedAudio(samples, num_samples)
 
 
 def needed_bytes(program: Any) -> int:

@@ -12,7 +12,7 @@ from jaxspeech.audio.voice_activity import VoiceActivity
 from jaxspeech.inference.batching import plan_batches
 from jaxspeech.inference.programs import Prediction, Programs
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.text.char import SPACE
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -27,7 +27,7 @@ class Segmented:
       programs: of the task.
     """
 
-    def __init__(self, task: Task, tokenizer: Tokenizer, programs: Programs):
+    def __init__(self, task: RecognitionTask, tokenizer: Tokenizer, programs: Programs):
         self._task, self._programs = task, programs
         self._space = tokenizer.pieces.index(SPACE) if SPACE in tokenizer.pieces else None
 
@@ -44,8 +44,8 @@ class Segmented:
         Raises:
           AudioError: a batch of segments does not fit into the memory.
         """
-        rate = self._task.sample_rate
-        frame = round(self._task.frame_seconds * rate)
+        rate = self._task.inference.sample_rate
+        frame = round(self._task.inference.frame_seconds * rate)
         spans = cut_at_silences(samples, rate, voice_activity(samples, rate))
         # Segments begin with a frame of the recording, so that their frames are its own, and none is in two of them.
         first_frames = [int(start * rate) // frame for start, _ in spans]

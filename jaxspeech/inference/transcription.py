@@ -20,7 +20,7 @@ from jaxspeech.inference.programs import Prediction, Programs
 from jaxspeech.inference.read_ahead import Window, read_windows
 from jaxspeech.inference.segmented import Segmented
 from jaxspeech.inference.timed_tokens import TimedTokens
-from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -47,8 +47,8 @@ class Transcriber:
       local: the same model with local attention, for recordings too long for `task`; None where it has no such form.
     """
 
-    def __init__(self, task: Task, tokenizer: Tokenizer, *, local: Task | None = None):
-        self._task = task
+    def __init__(self, task: RecognitionTask, tokenizer: Tokenizer, *, local: RecognitionTask | None = None):
+        self._recognition = task.inference
         self._tokenizer = tokenizer
         self._programs = Programs(task)
         self._local = None if local is None else Programs(local)
@@ -78,7 +78,7 @@ class Transcriber:
           wanted: what to find out.
           on_error: "raise", or "skip" with the reason in the hypothesis.
         """
-        for window in read_windows(find_recordings(inputs), read, sample_rate=self._task.sample_rate):
+        for window in read_windows(find_recordings(inputs), read, sample_rate=self._recognition.sample_rate):
             found = in_order(self._window(variables, window, wanted))
             for (recording, _), result in zip(window, found, strict=True):
                 if isinstance(result, Hypothesis):
@@ -92,7 +92,7 @@ class Transcriber:
         self, variables: Variables, window: Window, wanted: Wanted
     ) -> Iterator[tuple[int, Hypothesis | SpeechError]]:
         """Each recording's place in the window and its result, in whatever order they come."""
-        shortest = self._task.frame_seconds * self._task.sample_rate
+        shortest = self._recognition.frame_seconds * self._recognition.sample_rate
         audio: dict[int, np.ndarray] = {}
         for i, (_, samples) in enumerate(window):
             if isinstance(samples, SpeechError):
@@ -114,7 +114,7 @@ class Transcriber:
     ) -> Iterator[tuple[Shape, Prediction | AudioError, str | None]]:
         """Batches, what the model says of them, and how; the next one is on the device while this one is worked on."""
         lengths = {i: len(samples) for i, samples in audio.items()}
-        waiting = deque(plan_batches(lengths, batch_size=wanted.batch_size, sample_rate=self._task.sample_rate))
+        waiting = deque(plan_batches(lengths, batch_size=wanted.batch_size, sample_rate=self._recognition.sample_rate))
         running: deque[tuple[Shape, Prediction, str | None]] = deque()
         while waiting or running:
             if waiting and len(running) < 2:
@@ -138,7 +138,7 @@ class Transcriber:
         Raises:
           AudioError: it does not fit into the memory; or it must be tried one recording at a time.
         """
-        how = wanted.long if shape.length > FULL_BATCH_SECONDS * self._task.sample_rate else "full"
+        how = wanted.long if shape.length > FULL_BATCH_SECONDS * self._recognition.sample_rate else "full"
         reason = "as asked for"
         if how in ("auto", "full"):
             try:
@@ -169,10 +169,10 @@ class Transcriber:
         self, recording: Recording, samples: Any, wanted: Wanted, prediction: Prediction | None = None, row: int = 0
     ) -> Hypothesis:
         """The transcript in one row of a prediction; an empty one without a prediction."""
-        hypothesis = Hypothesis("", 0.0, (), 0.0, len(samples) / self._task.sample_rate, recording.source)
+        hypothesis = Hypothesis("", 0.0, (), 0.0, len(samples) / self._recognition.sample_rate, recording.source)
         if prediction is None:
             spans = () if wanted.timestamps else None
-            log_probs = np.zeros((0, self._task.vocab_size + 1), np.float32) if wanted.log_probs else None
+            log_probs = np.zeros((0, self._recognition.vocab_size + 1), np.float32) if wanted.log_probs else None
             return hypothesis._replace(words=spans, segments=spans, chars=spans, log_probs=log_probs)
 
         tokens = prediction.tokens
@@ -180,7 +180,7 @@ class Transcriber:
         ids, confidence = tokens.ids[row, real].tolist(), tokens.confidence[row, real]
         hypothesis = hypothesis._replace(score=float(tokens.score[row])).with_tokens(self._tokenizer, ids, confidence)
         if wanted.timestamps:
-            timed = TimedTokens(self._tokenizer, frame_seconds=self._task.frame_seconds, offset=recording.offset)
+            timed = TimedTokens(self._tokenizer, frame_seconds=self._recognition.frame_seconds, offset=recording.offset)
             times = tokens.starts[row, real], tokens.ends[row, real], confidence
             timed.update(ids, *times, duration=hypothesis.duration)
             hypothesis = hypothesis.with_times(timed)

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import sys
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.files import replace_atomically
 from jaxspeech.inference.formats import to_ctm, to_jsonl, to_srt, to_text, to_vtt
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
@@ -157,8 +157,7 @@ def open_output(path: str | Path | None) -> Iterator[Put]:
             yield _onto(stream)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        part = Path(folder, path.name)
+    with replace_atomically(path) as part:
         try:
             with part.open("w", encoding="utf-8", errors="surrogateescape") as stream:
                 yield _onto(stream)
@@ -168,7 +167,6 @@ def open_output(path: str | Path | None) -> Iterator[Put]:
                 os.replace(part, kept)
                 print(f"stopped: what was done so far is in {kept}", file=sys.stderr)
             raise
-        os.replace(part, path)
 
 
 def _onto(stream: TextIO | None) -> Put:

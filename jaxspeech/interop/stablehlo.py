@@ -16,8 +16,9 @@ from jax import export
 from jax.errors import InconclusiveDimensionOperation
 
 from jaxspeech.errors import ArchiveError, ConfigError
-from jaxspeech.tasks.task import Task
-from jaxspeech.types import Batch, Variables
+from jaxspeech.files import replace_atomically
+from jaxspeech.tasks.recognition import RecognitionTask
+from jaxspeech.types import Variables
 
 MISSING = 'StableHLO files need the package flatbuffers: python -m pip install "jaxspeech[stablehlo]"'
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -26,7 +27,7 @@ LARGEST_BYTES = 2**31 - 2**24
 
 
 def export_stablehlo(
-    task: Task, variables: Variables, path: str | os.PathLike[str], *, platforms: Sequence[str] = PLATFORMS
+    task: RecognitionTask, variables: Variables, path: str | os.PathLike[str], *, platforms: Sequence[str] = PLATFORMS
 ) -> None:
     """Writes the task's prediction, for any batch size and length.
 
@@ -48,11 +49,11 @@ def export_stablehlo(
     variables = jax.tree.map(np.asarray, variables)
 
     def predict(samples: Any, num_samples: Any) -> dict[str, Any]:
-        nothing = jnp.zeros((samples.shape[0], 0), jnp.int32)
-        batch = Batch(samples, num_samples, nothing, jnp.zeros_like(num_samples), num_samples)
-        outputs = dict(task.predict(variables, batch)._asdict())
-        if task.log_probs is not None:
-            outputs["log_probs"], outputs["num_frames"] = task.log_probs(variables, batch)
+        recognition = task.inference
+        encoded, num_frames = recognition.encode(variables, samples, num_samples)
+        outputs = dict(recognition.decode(variables, encoded, num_frames)._asdict())
+        if recognition.log_probs is not None:
+            outputs |= {"log_probs": recognition.log_probs(variables, encoded), "num_frames": num_frames}
         return outputs
 
     batch, length = export.symbolic_shape("batch, samples")
@@ -62,11 +63,9 @@ def export_stablehlo(
     except InconclusiveDimensionOperation as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"{path}: this model cannot be exported: it needs to know its lengths ({reason})") from error
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        with replace_atomically(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ArchiveError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -19,13 +19,6 @@ from jaxspeech.archive import Archive, save_archive
 from jaxspeech.audio.convert import Channel
 from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, VoiceActivity
 from jaxspeech.builder import build
-from jaxspeech.changes import (
-    change_attention,
-    change_decoding,
-    change_vocabulary,
-    local_form,
-    without_padding_statistics,
-)
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.forms.encoder import EncoderOnly, encoder_only
 from jaxspeech.forms.inference import for_inference
@@ -39,6 +32,9 @@ from jaxspeech.interop.nemo import save_nemo
 from jaxspeech.interop.onnx import export_onnx
 from jaxspeech.interop.stablehlo import export_stablehlo
 from jaxspeech.runtime.compilation_cache import enable_compilation_cache
+from jaxspeech.surgery.attention import change_attention, local_form, without_padding_statistics
+from jaxspeech.surgery.decoding import change_decoding
+from jaxspeech.surgery.vocabulary import change_vocabulary
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -50,7 +46,8 @@ class Recognizer:
       model: the Flax module.
       variables: nested dicts of arrays on the device; may be replaced by others of the same shapes.
       config: what `build` takes to make the task.
-      tokenizer: text to ids and back.
+      assets: what the model owns beside its weights.
+      tokenizer: text to ids and back; one of the assets.
       metadata: what the model file says beside the model.
     """
 
@@ -66,7 +63,8 @@ class Recognizer:
         self.task = build(self.config)
         self.model = self.task.model
         self.variables = jax.device_put(variables)
-        self.tokenizer = archive.tokenizer
+        self.tokenizer = archive.assets["tokenizer"]
+        self.assets = archive.assets
         self.metadata = archive.metadata
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
         transcribing = without_padding_statistics(self.archive)
@@ -76,22 +74,22 @@ class Recognizer:
     @property
     def archive(self) -> Archive:
         """The model as `save` writes it."""
-        return Archive(self.config, self.tokenizer, self.variables, self.metadata)
+        return Archive(self.config, self.assets, self.variables, self.metadata)
 
     def change_attention(
         self, attention: Literal["full", "local"], *, context: tuple[int, int] | None = None, **global_frames: Any
     ) -> "Recognizer":
-        """The same model with its frames attending to all, or to a window; see `changes.change_attention`."""
+        """The same model with its frames attending to all, or to a window; see `surgery.attention`."""
         return Recognizer(change_attention(self.archive, attention, context=context, **global_frames))
 
     def change_vocabulary(self, tokenizer: Tokenizer, *, seed: int = 0) -> "Recognizer":
-        """The same model with another tokenizer, to be trained further; see `changes.change_vocabulary`."""
+        """The same model with another tokenizer, to be trained further; see `surgery.vocabulary`."""
         return Recognizer(change_vocabulary(self.archive, tokenizer, seed=seed))
 
     def change_decoding(
         self, *, head: str | None = None, beam_size: int | None = None, max_symbols: int | None = None
     ) -> "Recognizer":
-        """The same model with another search; see `changes.change_decoding`."""
+        """The same model with another search; see `surgery.decoding`."""
         return Recognizer(change_decoding(self.archive, head=head, beam_size=beam_size, max_symbols=max_symbols))
 
     def encoder_only(self) -> EncoderOnly:
@@ -105,7 +103,7 @@ class Recognizer:
           ArchiveError: it cannot be written.
         """
         variables = jax.device_get(self.variables)
-        save_archive(path, model=self.config, tokenizer=self.tokenizer, variables=variables, metadata=self.metadata)
+        save_archive(path, **self.archive._replace(variables=variables)._asdict())
 
     def export_nemo(self, path: str | os.PathLike[str]) -> None:
         """Writes a .nemo file, which NVIDIA NeMo restores and which gives the same transcripts there.
@@ -208,7 +206,7 @@ class Recognizer:
         Memory is bounded however many inputs there are; they may come from a generator without an end.
         """
         self._check(batch_size, long, on_error)
-        if return_log_probs and self.task.log_probs is None:
+        if return_log_probs and self.task.inference.log_probs is None:
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if return_log_probs and long == "segments":
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use another form')
@@ -281,7 +279,7 @@ class Recognizer:
     ) -> Iterator[Hypothesis]:
         """As `align`, giving each hypothesis as soon as it and those before it are there."""
         self._check(batch_size, long, on_error)
-        if self.task.log_probs is None:
+        if self.task.inference.log_probs is None:
             raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
         if long == "segments":
             raise ConfigError('align: long="segments" would need a text for each segment; use another form')
@@ -326,7 +324,7 @@ class Recognizer:
         """
         key = (size, look_ahead, chunks)
         if key not in self._stream_programs:
-            form = streaming(self.model, look_ahead=look_ahead, chunks=chunks)
+            form = streaming(self.task, look_ahead=look_ahead, chunks=chunks)
             self._stream_programs[key] = compile_streams(form, self.variables, size=size)
         return Streams(self._stream_programs[key], self.variables, self.tokenizer, timestamps=timestamps)
 
@@ -336,7 +334,7 @@ class Recognizer:
 
     def _reader(self, sample_rate: int | None, channel: Channel) -> Any:
         return functools.partial(
-            read_recording, sample_rate=self.task.sample_rate, array_rate=sample_rate, channel=channel
+            read_recording, sample_rate=self.task.inference.sample_rate, array_rate=sample_rate, channel=channel
         )
 
     def _check(self, batch_size: int, long: str, on_error: str) -> None:

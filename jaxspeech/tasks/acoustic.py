@@ -1,27 +1,17 @@
-"""What every task of speech recognition shares: waveform -> features -> SpecAugment -> encoder."""
+"""The trunk of every task that encodes speech: waveform -> features -> SpecAugment -> encoder."""
 
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxspeech.encoders.fastconformer import FastConformer
-from jaxspeech.encoders.jasper import Jasper
-from jaxspeech.encoders.lstm import LSTMEncoder
-from jaxspeech.encoders.squeezeformer import Squeezeformer
-from jaxspeech.encoders.transformer import Transformer
+from jaxspeech.encoders.encoder import Encoder
 from jaxspeech.features.framing import hop_samples
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
 from jaxspeech.nn.products import products_in
-from jaxspeech.types import Batch, Variables
-
-Encoder = FastConformer | Jasper | LSTMEncoder | Squeezeformer | Transformer
-# The random streams that training draws from.
-STREAMS = ("dither", "specaugment", "dropout", "stochastic_depth")
 
 
 class AcousticModel(nn.Module):
@@ -71,23 +61,3 @@ def shortest_audio(model: AcousticModel) -> tuple[Float[Array, "1 S"], Int[Array
     """Silence, long enough to reach every layer: parameters do not depend on the length."""
     samples = jnp.zeros((1, model.frontend.sample_rate // 2))
     return samples, jnp.array([samples.shape[1]])
-
-
-def encoder_frames(model: AcousticModel) -> Any:
-    """`Task.encode` of a model."""
-
-    def encode(variables: Variables, batch: Batch) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
-        apply: Any = model.apply
-        return apply(variables, batch.samples, batch.num_samples, method="encode")
-
-    return encode
-
-
-def training_streams(key: Any) -> dict[str, Any]:
-    """A key for each random stream of one step."""
-    return dict(zip(STREAMS, jax.random.split(key, len(STREAMS)), strict=True))
-
-
-def mutable_collections(variables: Variables) -> list[str]:
-    """What training changes beside the parameters: running statistics."""
-    return [name for name in variables if name != "params"]

@@ -7,18 +7,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
-from jaxspeech.losses.ctc import ctc_loss
-from jaxspeech.search.ctc import ctc_greedy
-from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.acoustic import (
-    AcousticModel,
-    encoder_frames,
-    mutable_collections,
-    shortest_audio,
-    training_streams,
+from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.recognition import (
+    RecognitionTask,
+    Utterances,
+    ctc_losses,
+    ctc_search,
+    label_losses,
+    recognition_task,
 )
-from jaxspeech.tasks.task import Task
-from jaxspeech.types import Batch, Variables
+from jaxspeech.tasks.train_apply import train_apply
+from jaxspeech.types import Key, RowLosses, Variables
 
 
 class CTCModel(AcousticModel, kw_only=True):
@@ -47,50 +46,16 @@ class CTCModel(AcousticModel, kw_only=True):
     __call__ = logits
 
 
-def ctc_task(model: CTCModel) -> Task:
+def ctc_task(model: CTCModel) -> RecognitionTask:
     """The pure functions over `model`."""
     vocab_size = model.decoder.vocab_size
 
-    def init(key: Any) -> Variables:
+    def init(key: Key) -> Variables:
         return dict(model.init(key, *shortest_audio(model)))
 
-    def loss(variables: Variables, batch: Batch, key: Any) -> tuple[Float[Array, " B"], Variables]:
-        (logits, num_frames), updates = model.apply(
-            variables,
-            batch.samples,
-            batch.num_samples,
-            train=True,
-            rngs=training_streams(key),
-            mutable=mutable_collections(variables),
-        )
-        return ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=vocab_size), dict(updates)
+    def loss(variables: Variables, batch: Utterances, key: Key) -> tuple[RowLosses, Variables]:
+        (logits, num_frames), updates = train_apply(model, variables, key, batch.samples, batch.num_samples)
+        return label_losses(ctc_losses(logits, num_frames, batch, vocab_size=vocab_size), batch), updates
 
-    def log_probs(variables: Variables, batch: Batch) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
-        apply: Any = model.apply
-        return apply(variables, batch.samples, batch.num_samples, method="log_probs")
-
-    def frame_log_probs(variables: Variables, encoded: Float[Array, "B T D"]) -> Float[Array, "B T W"]:
-        apply: Any = model.apply
-        return apply(variables, encoded, method="frame_log_probs")
-
-    encode = encoder_frames(model)
-
-    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        return ctc_greedy(frame_log_probs(variables, encoded), num_frames, blank_id=vocab_size)
-
-    def predict(variables: Variables, batch: Batch) -> Tokens:
-        return decode(variables, *encode(variables, batch))
-
-    return Task(
-        model=model,
-        init=init,
-        loss=loss,
-        encode=encode,
-        decode=decode,
-        predict=predict,
-        log_probs=log_probs,
-        frame_log_probs=frame_log_probs,
-        sample_rate=model.frontend.sample_rate,
-        frame_seconds=model.frame_seconds,
-        vocab_size=vocab_size,
-    )
+    search = ctc_search(model, vocab_size=vocab_size)
+    return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)

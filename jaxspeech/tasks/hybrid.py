@@ -11,13 +11,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
-from jaxspeech.losses.ctc import ctc_loss
-from jaxspeech.search.ctc import ctc_greedy
-from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.acoustic import mutable_collections, training_streams
-from jaxspeech.tasks.task import Task
-from jaxspeech.tasks.transducer import TransducerModel, TransducerSearch, transducer_losses, transducer_task
-from jaxspeech.types import Batch, Variables
+from jaxspeech.decoders.transducer import TransducerDecoder
+from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.recognition import (
+    RecognitionTask,
+    Utterances,
+    ctc_losses,
+    ctc_search,
+    label_losses,
+    recognition_task,
+)
+from jaxspeech.tasks.train_apply import train_apply
+from jaxspeech.tasks.transducer import TransducerLoss, TransducerSearch, transducer_losses, transducer_search
+from jaxspeech.types import Key, RowLosses, Variables
 
 HEADS = ("transducer", "ctc")
 
@@ -38,14 +44,16 @@ class HybridSearch(TransducerSearch):
             raise TypeError(f"head is {self.head!r}; it can be {' or '.join(HEADS)}")
 
 
-class HybridModel(TransducerModel, kw_only=True):
-    """A transducer whose encoder also has a CTC head; both have the same tokens.
+class HybridModel(AcousticModel, kw_only=True):
+    """An encoder with both a transducer and a CTC head, which have the same tokens.
 
     Attributes:
       ctc_weight: w, the share of the CTC loss.
     """
 
+    decoder: TransducerDecoder
     ctc_weight: float = 0.3
+    loss: TransducerLoss = TransducerLoss()
     search: HybridSearch = HybridSearch()
 
     def setup(self) -> None:
@@ -73,45 +81,26 @@ class HybridModel(TransducerModel, kw_only=True):
     __call__ = outputs
 
 
-def hybrid_task(model: HybridModel) -> Task:
+def hybrid_task(model: HybridModel) -> RecognitionTask:
     """The pure functions over `model`."""
     vocab_size, weight = model.decoder.vocab_size, model.ctc_weight
-    by_transducer = transducer_task(model)
 
-    def loss(variables: Variables, batch: Batch, key: Any) -> tuple[Float[Array, " B"], Variables]:
+    def init(key: Key) -> Variables:
+        return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32)))
+
+    def loss(variables: Variables, batch: Utterances, key: Key) -> tuple[RowLosses, Variables]:
         key, loss_key = jax.random.split(key)
-        (inputs, logits, num_frames), updates = model.apply(
-            variables,
-            batch.samples,
-            batch.num_samples,
-            batch.labels,
-            train=True,
-            rngs=training_streams(key),
-            mutable=mutable_collections(variables),
-        )
+        inputs = batch.samples, batch.num_samples, batch.labels
+        (inputs, logits, num_frames), updates = train_apply(model, variables, key, *inputs)
         transducer = transducer_losses(model, inputs, num_frames, batch, loss_key)
-        ctc = ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=vocab_size)
+        ctc = ctc_losses(logits, num_frames, batch, vocab_size=vocab_size)
         # A transcript with more labels than frames has no CTC path, and the transducer alone learns it.
         infeasible = transducer == jnp.inf  # with a weight of 1, 0 inf is no number
-        losses = (1 - weight) * jnp.where(infeasible, 0, transducer) + weight * jnp.where(ctc == jnp.inf, 0, ctc)
-        return jnp.where(infeasible, jnp.inf, losses), dict(updates)
+        transducer, ctc = jnp.where(infeasible, 0, transducer), jnp.where(ctc == jnp.inf, 0, ctc)
+        losses = jnp.where(infeasible, jnp.inf, (1 - weight) * transducer + weight * ctc)
+        return label_losses(losses, batch, transducer_loss=transducer, ctc_loss=ctc), updates
 
-    def log_probs(variables: Variables, batch: Batch) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
-        apply: Any = model.apply
-        return apply(variables, batch.samples, batch.num_samples, method="log_probs")
-
-    def frame_log_probs(variables: Variables, encoded: Float[Array, "B T D"]) -> Float[Array, "B T W"]:
-        apply: Any = model.apply
-        return apply(variables, encoded, method="frame_log_probs")
-
-    def by_ctc(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        return ctc_greedy(frame_log_probs(variables, encoded), num_frames, blank_id=vocab_size)
-
-    encode, decode = by_transducer.encode, by_ctc if model.search.head == "ctc" else by_transducer.decode
-
-    def predict(variables: Variables, batch: Batch) -> Tokens:
-        return decode(variables, *encode(variables, batch))
-
-    return by_transducer._replace(
-        loss=loss, decode=decode, predict=predict, log_probs=log_probs, frame_log_probs=frame_log_probs
-    )
+    by_ctc, by_transducer = ctc_search(model, vocab_size=vocab_size), transducer_search(model)
+    # Whichever head decides, the CTC head has the log-probabilities.
+    search = by_ctc if model.search.head == "ctc" else by_transducer._replace(log_probs=by_ctc.log_probs)
+    return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)

@@ -1,40 +1,54 @@
 """The contract between a task and everything that trains, saves or runs it."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
-from jaxspeech.search.tokens import Tokens
-from jaxspeech.types import Batch, Variables
+from jaxspeech.types import B, Key, Phase, Variables
+
+P = TypeVar("P")
+F = TypeVar("F")
 
 
-class Task(NamedTuple):
-    """Pure functions over one frozen module. The train loop, the archive and the recognizer know only this.
+@dataclass(frozen=True)
+class Task(Generic[B, P, F]):
+    """Pure functions over one frozen module: all that training, archives and exports know of a model.
 
     Attributes:
-      model: the Flax module; its public methods are `features`, `encode`, `encode_features`, ...
+      model: the Flax module; its methods are public too.
+      batch: the type of its batches, a NamedTuple with a field `index` (see `types.Rows`).
       init: key -> variables.
-      loss: (variables, batch, key) -> (losses [B] float32, updates). `updates` holds the new value of every
-        collection but "params" (running statistics), and an infeasible row's loss is inf with zero gradient.
-      encode: (variables, batch) -> (encoder frames [B T D], num_frames [B]); labels are not looked at.
-      decode: (variables, encoder frames, num_frames) -> Tokens, by the search that the configuration names.
-      predict: (variables, batch) -> Tokens: `encode`, then `decode`.
-      log_probs: (variables, batch) -> ([B T V+1] float32, num_frames [B]), or None where a task has none.
-      frame_log_probs: (variables, encoder frames) -> the same [B T V+1], or None.
-      sample_rate: of the waveforms that the model takes, in Hz.
-      frame_seconds: seconds of audio for one encoder frame.
-      vocab_size: tokens, without the blank.
+      phases: the updates of one training step, in order; one but for adversarial tasks.
+      predict: (variables, batch) -> what evaluations look at, a pytree with B leading in every leaf; targets in the
+        batch are not looked at.
+      seconds: batch -> seconds of audio in each row [B]; zeros for text.
+      inference: the record of `tasks.kinds` that says what kind of model it is: what a pipeline calls.
     """
 
     model: nn.Module
-    init: Callable[[Any], Variables]
-    loss: Callable[[Variables, Batch, Any], tuple[Any, Variables]]
-    encode: Callable[[Variables, Batch], tuple[Any, Any]]
-    decode: Callable[[Variables, Any, Any], Tokens]
-    predict: Callable[[Variables, Batch], Tokens]
-    log_probs: Callable[[Variables, Batch], tuple[Any, Any]] | None
-    frame_log_probs: Callable[[Variables, Any], Any] | None
-    sample_rate: int
-    frame_seconds: float
-    vocab_size: int
+    batch: type[B]
+    init: Callable[[Key], Variables]
+    phases: tuple[Phase[B], ...]
+    predict: Callable[[Variables, B], P]
+    seconds: Callable[[B], Float[Any, " B"]]
+    inference: F
+
+    @property
+    def loss(self) -> Callable[[Variables, B, Key], tuple[Float[Array, " B"], Variables]]:
+        """(variables, batch, key) -> (losses [B], updates), of a task with one phase.
+
+        Raises:
+          ValueError: the task has several phases, each with a loss of its own.
+        """
+        if len(self.phases) != 1:
+            raise ValueError(f"this task has {len(self.phases)} phases: use task.phases[i].loss")
+        phase = self.phases[0]
+
+        def loss(variables: Variables, batch: B, key: Key) -> tuple[Float[Array, " B"], Variables]:
+            rows, updates = phase.loss(variables, batch, key)
+            return rows.losses, updates
+
+        return loss

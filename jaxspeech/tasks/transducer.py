@@ -16,15 +16,11 @@ from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss, rnnt_joint_l
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.search.transducer import GreedyState, Joint, Predict, greedy_start, transducer_greedy
 from jaxspeech.search.transducer_beam import transducer_beam
-from jaxspeech.tasks.acoustic import (
-    AcousticModel,
-    encoder_frames,
-    mutable_collections,
-    shortest_audio,
-    training_streams,
-)
-from jaxspeech.tasks.task import Task
-from jaxspeech.types import Batch, Size, Variables
+from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.kinds import IncrementalSearch
+from jaxspeech.tasks.recognition import RecognitionTask, Search, Utterances, label_losses, recognition_task
+from jaxspeech.tasks.train_apply import train_apply
+from jaxspeech.types import Key, RowLosses, Size, Variables
 
 
 @dataclass(frozen=True)
@@ -90,53 +86,29 @@ class TransducerModel(AcousticModel, kw_only=True):
     __call__ = logits
 
 
-def transducer_task(model: TransducerModel) -> Task:
+def transducer_task(model: TransducerModel) -> RecognitionTask:
     """The pure functions over `model`."""
 
-    def init(key: Any) -> Variables:
+    def init(key: Key) -> Variables:
         return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32)))
 
-    def loss(variables: Variables, batch: Batch, key: Any) -> tuple[Float[Array, " B"], Variables]:
+    def loss(variables: Variables, batch: Utterances, key: Key) -> tuple[RowLosses, Variables]:
         key, loss_key = jax.random.split(key)
-        (inputs, num_frames), updates = model.apply(
-            variables,
-            batch.samples,
-            batch.num_samples,
-            batch.labels,
-            train=True,
-            rngs=training_streams(key),
-            mutable=mutable_collections(variables),
-            method="joint_inputs",
-        )
-        return transducer_losses(model, inputs, num_frames, batch, loss_key), dict(updates)
+        inputs = batch.samples, batch.num_samples, batch.labels
+        (inputs, num_frames), updates = train_apply(model, variables, key, *inputs, method="joint_inputs")
+        return label_losses(transducer_losses(model, inputs, num_frames, batch, loss_key), batch), updates
 
-    encode, decode = encoder_frames(model), partial(search, model)
-
-    def predict(variables: Variables, batch: Batch) -> Tokens:
-        return decode(variables, *encode(variables, batch))
-
-    return Task(
-        model=model,
-        init=init,
-        loss=loss,
-        encode=encode,
-        decode=decode,
-        predict=predict,
-        log_probs=None,
-        frame_log_probs=None,
-        sample_rate=model.frontend.sample_rate,
-        frame_seconds=model.frame_seconds,
-        vocab_size=model.decoder.vocab_size,
-    )
+    search = transducer_search(model)
+    return recognition_task(model, init=init, loss=loss, search=search, vocab_size=model.decoder.vocab_size)
 
 
 def transducer_losses(
-    model: TransducerModel, inputs: JointInputs, num_frames: Int[Array, " B"], batch: Batch, key: Any
+    model: Any, inputs: JointInputs, num_frames: Int[Array, " B"], batch: Utterances, key: Key
 ) -> Float[Array, " B"]:
     """The loss of each row, of the kind that the decoder calls for.
 
     Args:
-      model: whose decoder made the inputs.
+      model: whose decoder made the inputs, with the options `loss`.
       inputs, num_frames: of `joint_inputs`.
       batch: whose labels it is.
       key: for the joint's dropout, and for TDT's omega.
@@ -172,44 +144,43 @@ def transducer_losses(
 
     if options.omega == 0:
         return tdt(inputs)
-    # One draw for the whole batch, as in the peer.
+    # One draw for the whole batch, as in NeMo.
     return jax.lax.cond(jax.random.uniform(draw_key) < options.omega, tokens_alone, tdt, inputs)
 
 
-def search(
-    model: TransducerModel, variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]
-) -> Tokens:
-    """The best tokens for encoder frames: label looping, or a beam."""
-    start = search_start(model, variables, encoded.shape[0])
-    if model.search.beam_size > 1:
+def transducer_search(model: Any) -> Search:
+    """The search that the options of a model with a transducer name: label looping, or a beam."""
+    decoder, options = model.decoder, model.search
+
+    def start(variables: Variables, batch_size: Size) -> GreedyState:
+        predict = partial(_decoder_apply(model, variables), method="predict")
+        return greedy_start(predict, decoder.initial_state(batch_size), start_id=decoder.vocab_size)
+
+    def greedy_part(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, GreedyState]:
         inputs, shared = _search_inputs(model, variables, encoded)
-        (tokens,) = transducer_beam(*inputs, num_frames, start, **shared, beam_size=model.search.beam_size)
-    else:
-        tokens, _ = search_part(model, variables, encoded, num_frames, start)
-    return tokens
+        return transducer_greedy(*inputs, num_frames, state, **shared)
 
+    def greedy(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+        tokens, _ = greedy_part(variables, encoded, num_frames, start(variables, encoded.shape[0]))
+        return tokens
 
-def search_start(model: TransducerModel, variables: Variables, batch_size: Size) -> GreedyState:
-    """The search's state before the first frame."""
-    decoder = model.decoder
-    predict = partial(_decoder_apply(model, variables), method="predict")
-    return greedy_start(predict, decoder.initial_state(batch_size), start_id=decoder.vocab_size)
+    def beam(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+        inputs, shared = _search_inputs(model, variables, encoded)
+        begin = start(variables, encoded.shape[0])
+        (tokens,) = transducer_beam(*inputs, num_frames, begin, **shared, beam_size=options.beam_size)
+        return tokens
 
+    def step(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, Any, Any]:
+        tokens, state = greedy_part(variables, encoded, num_frames, state)
+        return tokens, jnp.zeros_like(num_frames), state  # a token that was emitted is final
 
-def search_part(
-    model: TransducerModel,
-    variables: Variables,
-    encoded: Float[Array, "B T D"],
-    num_frames: Int[Array, " B"],
-    state: GreedyState,
-) -> tuple[Tokens, GreedyState]:
-    """Greedy tokens for the next encoder frames, and the state after them."""
-    inputs, shared = _search_inputs(model, variables, encoded)
-    return transducer_greedy(*inputs, num_frames, state, **shared)
+    if options.beam_size > 1:
+        return Search(beam, None, None)
+    return Search(greedy, None, IncrementalSearch(start, step))
 
 
 def _search_inputs(
-    model: TransducerModel, variables: Variables, encoded: Array
+    model: Any, variables: Variables, encoded: Array
 ) -> tuple[tuple[Predict, Joint, Array], dict[str, Any]]:
     """What both searches take: predict, joint, projected frames; and their options."""
     apply, decoder = _decoder_apply(model, variables), model.decoder
@@ -222,5 +193,5 @@ def _search_inputs(
     }
 
 
-def _decoder_apply(model: TransducerModel, variables: Variables) -> Any:
+def _decoder_apply(model: Any, variables: Variables) -> Any:
     return partial(model.decoder.apply, {"params": variables["params"]["decoder"]})

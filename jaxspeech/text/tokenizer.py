@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.files import replace_atomically
 from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
@@ -97,8 +98,7 @@ def write_tokenizer(folder: str | os.PathLike[str], tokenizer: Tokenizer) -> Non
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in contents.items():
-            temporary = folder / f".{name}.{os.getpid()}"
-            temporary.write_bytes(data)
-            os.replace(temporary, folder / name)
+            with replace_atomically(folder / name) as temporary:
+                temporary.write_bytes(data)
     except OSError as error:
         raise TokenizerError(f"the tokenizer cannot be written to {folder}: {error}") from error

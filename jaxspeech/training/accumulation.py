@@ -14,25 +14,25 @@ import jax
 import jax.numpy as jnp
 
 from jaxspeech.training.reduction import Sums
-from jaxspeech.types import Batch, Variables
+from jaxspeech.types import Rows, Variables
 
 # (running statistics, batch, key) -> (summed gradient, sums, new statistics)
-Gradient = Callable[[Variables, Batch, Any], tuple[Any, Sums, Variables]]
+Gradient = Callable[[Variables, Any, Any], tuple[Any, Sums, Variables]]
 
 
-def micro_batches(batch: Batch, count: int) -> Batch:
+def micro_batches(batch: Any, count: int) -> Any:
     """[B ...] as [count, B / count ...], row r in micro-batch r % count: on every device as many rows of each."""
-    return Batch(*(x.reshape(-1, count, *x.shape[1:]).swapaxes(0, 1) for x in batch))
+    return jax.tree.map(lambda x: x.reshape(-1, count, *x.shape[1:]).swapaxes(0, 1), batch)
 
 
-def add_up(gradient: Gradient, stats: Variables, batches: Batch, key: Any) -> tuple[Any, Sums, Variables]:
-    """The sums of `gradient` over micro-batches [n, B / n ...]; each goes on from the statistics of the one before."""
+def add_up(gradient: Gradient, stats: Variables, batches: Rows, key: Any) -> tuple[Any, Sums, Variables]:
+    """The sums of `gradient` over micro-batches [n, B / n ...]; each takes the statistics that the one before left."""
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(batches.index)))
     first = jax.tree.map(lambda x: x[0], batches)
     grads, sums, _ = jax.eval_shape(gradient, stats, first, keys[0])
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), (grads, sums))
 
-    def step(carry: Any, micro: tuple[Batch, Any]) -> tuple[Any, None]:
+    def step(carry: Any, micro: tuple[Any, Any]) -> tuple[Any, None]:
         stats, so_far = carry
         grads, sums, stats = gradient(stats, *micro)
         return (stats, jax.tree.map(jnp.add, so_far, (grads, sums))), None

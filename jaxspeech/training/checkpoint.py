@@ -20,6 +20,7 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxspeech.errors import CheckpointError
+from jaxspeech.files import replace_atomically
 from jaxspeech.runtime.logs import silence_orbax
 from jaxspeech.training.fingerprint import fingerprint
 from jaxspeech.training.processes import is_leader, leader_first
@@ -167,7 +168,7 @@ class Checkpoints:
         check_same_arrays(saved, shapes_by_path(abstract_state), folder=self.folder)
         try:
             state = self._checkpointer.load_checkpointables(step, {"state": abstract_state})["state"]
-        except DAMAGE as error:  # whose text is about its handlers
+        except DAMAGE as error:  # whose message is about its handlers
             raise DamagedError("its arrays cannot be read") from error
         if checks and int(fingerprint(state)) != checks["state"]:
             raise DamagedError("its arrays are not those that were saved")  # older ones have no checksums
@@ -198,9 +199,8 @@ class Checkpoints:
             return {}
 
     def _write_scores(self) -> None:
-        temporary = self.folder / f".{SCORES}.{os.getpid()}"
-        temporary.write_text(json.dumps(self._keep.scores))
-        os.replace(temporary, self.folder / SCORES)
+        with replace_atomically(self.folder / SCORES) as temporary:
+            temporary.write_text(json.dumps(self._keep.scores))
 
     @contextlib.contextmanager
     def _one_line(self, action: str) -> Iterator[None]:

@@ -1,78 +1,83 @@
-"""Greedy predictions over sets, by any task, and their error rates."""
+"""Runs a task over evaluation sets and scores the result."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+import numpy as np
 
 from jaxspeech.training.processes import gather
-from jaxspeech.types import Batch, Variables
+from jaxspeech.types import Variables
 
 
 @runtime_checkable
 class EvaluationSet(Protocol):
-    """Batches of utterances whose texts are known by their `Batch.index`."""
+    """Batches of examples, each of which is known by its `index` in them."""
 
-    def batches(self) -> Iterable[Batch]: ...
+    def batches(self) -> Iterable[Any]: ...
 
-    def text(self, index: int, /) -> str: ...
+    def fields(self, index: int, /) -> Mapping[str, Any]: ...
+
+
+# (prediction, batch) -> a result for each row; ({example: result}, {example: its fields}) -> scores by name.
+Collect = Callable[[Any, Any], list[Any]]
+Score = Callable[[Mapping[int, Any], Mapping[int, Mapping[str, Any]]], dict[str, float]]
 
 
 def evaluate(
-    predict: Callable[[Variables, Batch], Any],
+    predict: Callable[[Variables, Any], Any],
     variables: Variables,
     sets: Mapping[str, EvaluationSet],
     *,
-    decode: Callable[[Sequence[int]], str],
-    error_rate: Callable[[list[str], list[str]], float],
-    put: Callable[[Batch], Batch] = jax.device_put,
-) -> tuple[dict[str, float], dict[str, dict[int, str]]]:
-    """The error rate on each set, and what was heard in each of its utterances.
+    collect: Collect,
+    score: Score,
+    put: Callable[[Any], Any] = jax.device_put,
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[int, Any]]]:
+    """The scores of each set, and the result of each of its examples.
 
     Args:
-      predict, variables, put: as `predict_all` takes them.
-      sets: by name.
-      decode: token ids to text.
-      error_rate: (what was said, what was heard) -> rate over a whole set.
-    """
-    rates, heard = {}, {}
-    for name, part in sets.items():
-        found = predict_all(predict, variables, part.batches(), put=put)
-        heard[name] = {index: decode(found[index]) for index in sorted(found)}
-        rates[name] = error_rate([part.text(index) for index in heard[name]], list(heard[name].values()))
-    return rates, heard
-
-
-def predict_all(
-    predict: Callable[[Variables, Batch], Any],
-    variables: Variables,
-    batches: Iterable[Batch],
-    *,
-    put: Callable[[Batch], Batch] = jax.device_put,
-) -> dict[int, list[int]]:
-    """The token ids of every utterance, by its index in the set; filler rows are left out.
-
-    Args:
-      predict: (variables, batch) -> Tokens; give it jitted.
+      predict: (variables, batch) -> prediction; give it jitted.
       variables: the model's.
-      batches: of NumPy arrays.
-      put: moves a batch to the devices; of several processes, each its own rows. All of them get all predictions.
-    """
-    tokens: dict[int, list[int]] = {}
+      sets: by name.
+      collect: makes a small result of each row, from host arrays; see `evaluation.Evaluation`.
+      score: of the results of a whole set.
+      put: moves a batch to the devices; of several processes, each its own rows. All of them get all results.
 
-    def collect(batch: Batch, found: Any) -> None:
-        ids, counts, indices = gather((found.ids, found.num_tokens, batch.index))
-        for row, index in enumerate(indices):
+    Returns:
+      {set: {score: value}}, {set: {example: result}} in the order of the examples.
+    """
+    scores, results = {}, {}
+    for name, part in sets.items():
+        found = dict(_collected(predict, variables, part.batches(), collect, put))
+        results[name] = {index: found[index] for index in sorted(found)}
+        scores[name] = score(results[name], {index: part.fields(index) for index in results[name]})
+    return scores, results
+
+
+def _collected(
+    predict: Callable[[Variables, Any], Any],
+    variables: Variables,
+    batches: Iterable[Any],
+    collect: Collect,
+    put: Callable[[Any], Any],
+) -> Iterator[tuple[int, Any]]:
+    """Each example and its result; the next batch is computed while the one before is collected."""
+
+    def rows(batch: Any, placed: Any, prediction: Any) -> Iterator[tuple[int, Any]]:
+        if jax.process_count() > 1:  # each process has only its own rows
+            batch, prediction = gather((placed, prediction))
+        else:
+            prediction = jax.device_get(prediction)
+        for index, result in zip(np.asarray(batch.index).tolist(), collect(prediction, batch), strict=True):
             if index >= 0:
-                tokens[int(index)] = ids[row, : counts[row]].tolist()
+                yield index, result
 
     running = None
     for batch in batches:
         placed = put(batch)
-        started = (placed, predict(variables, placed))
+        started = (batch, placed, predict(variables, placed))
         if running is not None:
-            collect(*running)  # while the devices work on the batch just started
+            yield from rows(*running)
         running = started
     if running is not None:
-        collect(*running)
-    return tokens
+        yield from rows(*running)

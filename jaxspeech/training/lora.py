@@ -6,6 +6,7 @@ runs: no module knows of it, any matrix of any task can have it, and what is sav
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -88,10 +89,19 @@ def with_lora(task: Any, lora: Lora) -> Any:
     def merging(function: Any) -> Any:
         return lambda variables, *rest: function(lora.merge(variables), *rest)
 
-    functions = {
-        name: part for name, part in task._asdict().items() if callable(part) and name not in ("init", "model")
-    }
-    return task._replace(init=init, **{name: merging(function) for name, function in functions.items()})
+    def adapted(part: Any) -> Any:
+        """A function of variables, or a record of these and of plain values."""
+        if isinstance(part, tuple) and hasattr(part, "_fields"):
+            return type(part)(*map(adapted, part))
+        return merging(part) if callable(part) else part
+
+    return replace(
+        task,
+        init=init,
+        phases=tuple(replace(phase, loss=merging(phase.loss)) for phase in task.phases),
+        predict=merging(task.predict),
+        inference=adapted(task.inference),
+    )
 
 
 def _at(tree: Any, path: Any) -> Any:

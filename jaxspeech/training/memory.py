@@ -4,6 +4,7 @@ The step is compiled for each shape of a batch, and the compiler says what it wi
 results, and what is held in between. What is compiled here is not compiled again later: it is in the cache.
 """
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,10 +16,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.types import Batch
+from jaxspeech.types import BatchShape
 
-# Rows, samples and labels of a batch.
-Shape = tuple[int, int, int]
 # Batches that wait on the device while one is computed with (data/prefetch.py).
 WAITING = 3
 # Share of the memory that may be filled: allocators leave gaps.
@@ -34,7 +33,7 @@ class Need(NamedTuple):
       bytes: all of it; the state alone where there is nothing else.
     """
 
-    shape: Shape
+    shape: BatchShape
     bytes: int
 
 
@@ -50,58 +49,47 @@ def device_memory() -> int:
     return limit
 
 
-def step_need(train_step: Any, state: Any, shape: Shape, *, mesh: Mesh) -> Need:
+def step_need(train_step: Any, state: Any, shape: BatchShape, *, mesh: Mesh) -> Need:
     """What `train_step(state, batch, seed)` takes for batches of this shape; `state` is its arrays or their shapes."""
-    compiled = train_step.lower(state, _abstract_batch(shape, mesh), 0).compile()
-    told = compiled.memory_analysis()
-    step = told.argument_size_in_bytes + told.output_size_in_bytes - told.alias_size_in_bytes
-    step += told.temp_size_in_bytes + told.generated_code_size_in_bytes
-    rows, samples, labels = shape
-    waiting = WAITING * (rows * (4 * (samples + labels) + 12)) // mesh.shape["data"]
-    return Need(shape, int(step + waiting))
-
-
-def _abstract_batch(shape: Shape, mesh: Mesh) -> Batch:
-    rows, samples, labels = shape
     sharding = NamedSharding(mesh, P("data"))
-
-    def array(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
-
-    count = array((rows,), np.int32)
-    return Batch(array((rows, samples), np.float32), count, array((rows, labels), np.int32), count, count)
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shape.arrays)
+    compiled = train_step.lower(state, batch, 0).compile()
+    analysis = compiled.memory_analysis()
+    step = analysis.argument_size_in_bytes + analysis.output_size_in_bytes - analysis.alias_size_in_bytes
+    step += analysis.temp_size_in_bytes + analysis.generated_code_size_in_bytes
+    batch_bytes = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(shape.arrays))
+    return Need(shape, int(step + WAITING * batch_bytes // mesh.shape["data"]))
 
 
 def find_batch_seconds(
-    need: Callable[[Shape], int], shapes: Callable[[float], Sequence[Shape]], *, sample_rate: int, limit: float
+    need: Callable[[BatchShape], int], shapes: Callable[[float], Sequence[BatchShape]], *, limit: float
 ) -> float:
     """The most audio in a batch with which every shape stays within `limit` bytes.
 
-    What a step needs grows in proportion to the rows, so two trials tell where the limit is reached; then every shape
-    is tried, and the batches made smaller until all fit.
+    What a step needs grows in proportion to the rows, so two trials show where the limit is reached; then every
+    shape is tried, and the batches made smaller until all fit.
 
     Args:
       need: bytes of a step for a shape.
-      shapes: of the batches for so many seconds, shortest utterances first.
-      sample_rate: of the samples in a shape.
+      shapes: of the batches for so many seconds, shortest rows first.
       limit: bytes.
 
     Raises:
       ConfigError: the smallest batch is too large already.
     """
     smallest = shapes(0.0)[-1]
-    rows, samples, _ = smallest
-    seconds = rows * samples / sample_rate
+    rows = smallest.rows
+    seconds = rows * smallest.size
     least = need(smallest)
     if least > limit:
         raise ConfigError(
-            f"a batch of {rows} x {samples / sample_rate:.1f} s needs {least / 1e9:.2f} GB of the {limit / 1e9:.2f} GB "
+            f"a batch of {smallest} needs {least / 1e9:.2f} GB of the {limit / 1e9:.2f} GB "
             "that may be filled: lower data.max_seconds, or take a smaller model, remat, or more devices"
         )
     doubled = shapes(2.01 * seconds)[-1]
     fixed = 0.0
-    if doubled[0] > rows:
-        a_row = max(1.0, (need(doubled) - least) / (doubled[0] - rows))
+    if doubled.rows > rows:
+        a_row = max(1.0, (need(doubled) - least) / (doubled.rows - rows))
         fixed = min(least - a_row * rows, 0.9 * limit)  # parameters, moments, ...
         seconds *= (limit - fixed) / a_row / rows
     for _ in range(MOST_TRIALS):
@@ -109,48 +97,41 @@ def find_batch_seconds(
         if largest <= limit:
             return round(seconds, 1)
         seconds *= 0.98 * (limit - fixed) / (largest - fixed)
-    return round(rows * samples / sample_rate, 1)
+    return round(rows * smallest.size, 1)
 
 
-def tell(needs: Sequence[Need], *, limit: int, sample_rate: int) -> str:
+def describe_needs(needs: Sequence[Need], *, limit: int) -> str:
     """A line for each shape, and whether all fit."""
-    lines = [
-        f"{rows:6d} x {samples / sample_rate:6.2f} s  {need / 1e9:9.3f} GB  {need / limit:6.1%}"
-        for (rows, samples, _), need in needs
-    ]
+    lines = [f"{need.shape!s:>18}  {need.bytes / 1e9:9.3f} GB  {need.bytes / limit:6.1%}" for need in needs]
     worst = max(need.bytes for need in needs)
     verdict = "fits" if worst <= FILLED * limit else "does not fit: lower data.batch_seconds, or 0 finds the most"
     return "\n".join([*lines, f"The largest step takes {worst / 1e9:.3f} of {limit / 1e9:.2f} GB a device: {verdict}"])
 
 
 def most_batch_seconds(
-    train_step: Any, state: Any, shapes: Callable[[float], Sequence[Shape]], *, sample_rate: int, mesh: Mesh
+    train_step: Any, state: Any, shapes: Callable[[float], Sequence[BatchShape]], *, mesh: Mesh
 ) -> float:
-    """The most audio in a batch with which a step fits into the devices' memory; says so.
+    """The most audio in a batch with which a step fits into the devices' memory; prints it.
 
     Args:
       train_step: jitted.
       state: its arrays, or their shapes.
-      shapes: of the batches for so many seconds, shortest utterances first.
-      sample_rate: of the samples in a shape.
+      shapes: of the batches for so many seconds, shortest rows first.
       mesh: the devices.
 
     Raises:
       ConfigError: the smallest batch is too large already.
     """
     found = find_batch_seconds(
-        lambda shape: step_need(train_step, state, shape, mesh=mesh).bytes,
-        shapes,
-        sample_rate=sample_rate,
-        limit=FILLED * device_memory(),
+        lambda shape: step_need(train_step, state, shape, mesh=mesh).bytes, shapes, limit=FILLED * device_memory()
     )
     print(f"data.batch_seconds = {found:g}: the most that fits, with the batch_size of the recipe", flush=True)
     return found
 
 
-def tell_needs(train_step: Any, state: Any, shapes: Sequence[Shape], *, sample_rate: int, mesh: Mesh) -> int:
-    """Says what memory a step takes for batches of these shapes; the exit code of a dry run, 0 if all fit."""
+def report_memory(train_step: Any, state: Any, shapes: Sequence[BatchShape], *, mesh: Mesh) -> int:
+    """Prints what memory a step takes for batches of these shapes; the exit status: 0 if all fit, else 1."""
     needs = [step_need(train_step, state, shape, mesh=mesh) for shape in shapes]
     limit = device_memory()
-    print(tell(needs, limit=limit, sample_rate=sample_rate))
+    print(describe_needs(needs, limit=limit))
     return 0 if max(need.bytes for need in needs) <= FILLED * limit else 1

@@ -11,6 +11,7 @@ import numpy as np
 import tensorboardX
 from tensorboardX.proto import summary_pb2
 
+from jaxspeech.files import replace_atomically
 from jaxspeech.training.parameters import path_name
 from jaxspeech.training.processes import gather, is_leader
 
@@ -30,9 +31,8 @@ class MetricsLog:
             return
         # A run that begins anew says all of it anew.
         kept = [entry for entry in self.history if entry["step"] <= step] if step else []
-        temporary = self._path.with_name(self._path.name + ".part")
-        temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
-        temporary.replace(self._path)
+        with replace_atomically(self._path) as temporary:
+            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
 
     @property
     def history(self) -> list[dict[str, float | int]]:
@@ -63,9 +63,9 @@ class MetricsLog:
             if np.isfinite(values).all():
                 self._writer.add_histogram(f"{group}/{path_name(path)}", values, step)
 
-    def text(self, name: str, text: str, step: int) -> None:
-        """Markdown; give text from elsewhere as code."""
-        self._writer.add_text(name, text, step)
+    def words(self, name: str, markdown: str, step: int) -> None:
+        """Markdown; give words from elsewhere as code."""
+        self._writer.add_text(name, markdown, step)
 
     def picture(self, name: str, png: bytes, step: int) -> None:
         """A PNG file as it is. (The writer's own `add_image` would need Pillow.)"""

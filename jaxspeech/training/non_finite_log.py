@@ -32,7 +32,7 @@ class NonFiniteLog:
 
         Args:
           step: its number, from 1.
-          index: `Batch.index` of its batch.
+          index: the `index` of its batch.
           metrics: of the step.
 
         Raises:

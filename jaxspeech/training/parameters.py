@@ -3,6 +3,7 @@
 Layers that are stacked in one array (params/encoder/layers/...) are named, and chosen, one by one.
 """
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -72,23 +73,33 @@ def compile_pattern(pattern: str, *, option: str) -> re.Pattern[str]:
         raise ConfigError(f"{option}: {pattern!r} is no regular expression ({error})") from error
 
 
-def choose_trainable(*, freeze: Sequence[str] = (), train_only: Sequence[str] = ()) -> Choice | None:
-    """Which parameters are trained: those that a pattern of `train_only` matches (without any: all), but for those
-    that one of `freeze` matches. None where all are."""
-    if not freeze and not train_only:
+def choose_trainable(*, freeze: Sequence[str] = (), train_only: Sequence[str] = (), trains: str = "") -> Choice | None:
+    """Which parameters are trained: those that every option admits; None where all are.
+
+    Args:
+      freeze: patterns of parameters that are not trained.
+      train_only: patterns of parameters that alone are trained; without any, all are.
+      trains: pattern of what a phase of the task trains (see `types.Phase`); "" is all.
+    """
+    admitted = [("train_only", [(pattern, True) for pattern in train_only], not train_only)]
+    admitted += [("freeze", [(pattern, False) for pattern in freeze], True)]
+    admitted += [("Phase.trains", [(trains, True)] if trains else [], not trains)]
+    if not any(rules for _, rules, _ in admitted):
         return None
 
     def trainable(params: Any) -> Any:
-        chosen = assign(
-            params, [(pattern, True) for pattern in train_only], default=not train_only, option="train_only"
-        )
-        free = assign(params, [(pattern, False) for pattern in freeze], default=True, option="freeze")
-        masks = jax.tree.map(lambda a, b: np.logical_and(a, b) if np.ndim(a) or np.ndim(b) else a and b, chosen, free)
+        choices = [assign(params, rules, default=default, option=option) for option, rules, default in admitted]
+        masks = jax.tree.map(lambda *masks: functools.reduce(_both, masks), *choices)
         if not any(np.any(mask) for mask in jax.tree.leaves(masks)):
             raise ConfigError("freeze and train_only leave no parameter to train")
         return masks
 
     return trainable
+
+
+def _both(a: Any, b: Any) -> Any:
+    """Of a parameter, or of each layer where an array has one value for each."""
+    return np.logical_and(a, b) if np.ndim(a) or np.ndim(b) else a and b
 
 
 def stop_gradients(params: Any, trainable: Choice | None) -> Any:

@@ -1,8 +1,8 @@
-"""What a person sees of a run: a bar with loss, WER, utterances/s and time left, and lines that a log file keeps."""
+"""What a person sees of a run: a bar with loss, score, examples/s and time left, and lines that a log file keeps."""
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxspeech.training.flops import in_flops
-from jaxspeech.types import Batch
+from jaxspeech.types import B, BatchShape
 
 NO_TOTALS: Mapping[str, int | float] = MappingProxyType({})
 
@@ -26,21 +26,33 @@ class Progress:
     SUMMED = ("examples", "infeasible", "skipped", "audio_seconds")
 
     def __init__(
-        self, *, step: int, steps: int, totals: Mapping[str, int | float] = NO_TOTALS, peak_flops: float | None = None
+        self,
+        *,
+        step: int,
+        steps: int,
+        batch_shapes: Sequence[BatchShape] = (),
+        totals: Mapping[str, int | float] = NO_TOTALS,
+        peak_flops: float | None = None,
     ):
-        """`totals` of the steps before; `peak_flops` of all devices together, where it is known (flops.py)."""
+        """Args:
+        step, steps: how many are done, and how many there will be.
+        batch_shapes: of the batches to come, for the names that people see.
+        totals: of the steps before.
+        peak_flops: of all devices together, where it is known (flops.py).
+        """
+        self._shape_names = {_dimensions(shape.arrays): str(shape) for shape in batch_shapes}
         on_terminal = sys.stderr.isatty()
         self._bar = tqdm(total=steps, initial=step, unit="step", dynamic_ncols=True, disable=not on_terminal)
         self._shown: dict[str, str] = {}
         self._waiting: list[dict[str, Any]] = []
-        self._flops: dict[tuple[int, ...], float] = {}  # of a step, by the batch's shape
+        self._flops: dict[Any, float] = {}  # of a step, by the batch's shape
         self._done_flops = self._waited = 0.0
         self._peak_flops = peak_flops
         self._since = time.perf_counter()
         self.speed = ""
         self._totals = dict.fromkeys(self.SUMMED, 0.0) | dict(totals)
 
-    def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def timed(self, batches: Iterator[B]) -> Iterator[B]:
         """The same batches; the time in which they are waited for is counted."""
         while True:
             asked = time.perf_counter()
@@ -50,13 +62,13 @@ class Progress:
                 return
             yield batch
 
-    def starting(self, batch: Batch, *, sample_rate: int, flops: Callable[[], float]) -> None:
+    def starting(self, batch: Any, *, flops: Callable[[], float]) -> None:
         """Before a step: a new shape is compiled first, which takes a while; `flops()` are then asked for."""
-        shape = batch.samples.shape
+        shape = _dimensions(batch)
         if shape not in self._flops:
             if not self._flops and self._bar.disable:
                 self.line("Compiling the training step (again for each new batch shape) ...")
-            self._bar.set_postfix_str(f"compiling for {shape[0]} x {shape[1] / sample_rate:.1f} s ...")
+            self._bar.set_postfix_str(f"compiling for {self._shape_names.get(shape, 'a new shape')} ...")
             self._flops[shape] = flops()
         self._done_flops += self._flops[shape]
 
@@ -81,7 +93,7 @@ class Progress:
         for name in self.SUMMED:
             self._totals[name] += summary[name]
         elapsed = time.perf_counter() - self._since
-        summary["utterances_per_second"] = summary["examples"] / elapsed
+        summary["examples_per_second"] = summary["examples"] / elapsed
         summary["audio_seconds_per_second"] = summary["audio_seconds"] / elapsed
         summary["flops_per_second"] = self._done_flops / elapsed
         summary["input_share"] = self._waited / elapsed
@@ -90,10 +102,10 @@ class Progress:
             summary["mfu"] = summary["flops_per_second"] / self._peak_flops
             computed += f" ({summary['mfu']:.1%} MFU)"
         waited = f"{summary['input_share']:.0%} of the time waiting for input"
-        self.speed = f"{summary['utterances_per_second']:.0f} utterances/s, {computed}, {waited}"
+        self.speed = f"{summary['examples_per_second']:.0f} examples/s, {computed}, {waited}"
         self.show(
             loss=f"{summary['loss']:.3f}",
-            utt=f"{summary['utterances_per_second']:.0f}/s",
+            rate=f"{summary['examples_per_second']:.0f}/s",
             **({"MFU": f"{summary['mfu']:.0%}"} if self._peak_flops else {}),
             input=f"{summary['input_share']:.0%}",
         )
@@ -111,18 +123,23 @@ class Progress:
         self._shown |= values
         self._bar.set_postfix(self._shown)
 
-    def line(self, text: str) -> None:
+    def line(self, words: str) -> None:
         """A line of its own, above the bar."""
-        self._bar.write(text, file=sys.stdout)
+        self._bar.write(words, file=sys.stdout)
         sys.stdout.flush()
 
     def restart_clock(self) -> None:
-        """After work between steps (an evaluation) that is not to count in utterances/s."""
+        """After work between steps (an evaluation) that must not count in examples/s."""
         self._since = time.perf_counter()
         self._done_flops = self._waited = 0.0
 
     def close(self) -> None:
         self._bar.close()
+
+
+def _dimensions(batch: Any) -> tuple[tuple[int, ...], ...]:
+    """The shapes of a batch's arrays."""
+    return tuple(leaf.shape for leaf in jax.tree.leaves(batch))
 
 
 def in_minutes(seconds: int | float) -> str:

@@ -3,12 +3,13 @@
 loss = sums.losses / sums.weight(reduction)
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxspeech.types import Batch
+from jaxspeech.types import RowLosses
 
 REDUCTIONS = ("mean_batch", "mean_volume", "mean", "sum")
 
@@ -17,38 +18,46 @@ class Sums(NamedTuple):
     """What adds up over the rows of a batch: the losses, and what was counted.
 
     Attributes:
-      losses: of the usable rows, each divided by its number of labels for the reduction "mean".
-      rows, labels: usable rows, and labels in them.
+      losses: of the usable rows, each divided by its weight for the reduction "mean".
+      rows: usable rows.
+      weights: of the usable rows.
       examples: real rows.
-      infeasible: real rows without an alignment (more labels than frames).
+      infeasible: real rows from which nothing can be learned.
+      logged: of the usable rows, by name.
     """
 
     losses: Float[Array, ""]
     rows: Int[Array, ""]
-    labels: Int[Array, ""]
+    weights: Float[Array, ""]
     examples: Int[Array, ""]
     infeasible: Int[Array, ""]
+    logged: Mapping[str, Float[Array, ""]]
 
     def weight(self, reduction: str) -> Float[Array, ""]:
         """What the sum of the losses is divided by; at least 1."""
-        weight = {"mean_batch": self.rows, "mean_volume": self.labels, "mean": self.rows, "sum": 1}[reduction]
+        weight = {"mean_batch": self.rows, "mean_volume": self.weights, "mean": self.rows, "sum": 1}[reduction]
         return jnp.maximum(weight, 1).astype(jnp.float32)
 
 
-def sum_losses(losses: Float[Array, " B"], batch: Batch, *, reduction: str) -> Sums:
+def sum_losses(rows: RowLosses, index: Int[Any, " B"], *, reduction: str) -> Sums:
     """The sums over a batch's usable rows.
 
-    Filler rows (index < 0) count nowhere. A row with an infinite loss has no alignment (more labels than frames): it
-    is left out, with a zero gradient, and counted as infeasible. A batch without a usable row has the loss 0.
+    Filler rows (index < 0) count nowhere. A row with an infinite loss is left out, with a zero gradient, and counted as
+    infeasible. A batch without a usable row has the loss 0.
     """
-    real = batch.index >= 0
-    infeasible = real & jnp.isposinf(losses)
+    real = index >= 0
+    infeasible = real & jnp.isposinf(rows.losses)
     usable = real & ~infeasible
-    share = jnp.maximum(batch.num_labels, 1) if reduction == "mean" else 1
+
+    def total(values: Float[Array, " B"]) -> Float[Array, ""]:
+        return jnp.sum(jnp.where(usable, values, 0.0))
+
+    share = jnp.maximum(rows.weights, 1) if reduction == "mean" else 1
     return Sums(
-        losses=jnp.sum(jnp.where(usable, losses / share, 0.0)),
+        losses=total(rows.losses / share),
         rows=jnp.sum(usable),
-        labels=jnp.sum(jnp.where(usable, batch.num_labels, 0)),
+        weights=total(rows.weights),
         examples=jnp.sum(real),
         infeasible=jnp.sum(infeasible),
+        logged={name: total(values) for name, values in rows.logged.items()},
     )

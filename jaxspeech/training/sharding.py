@@ -24,7 +24,6 @@ from jax.sharding import PartitionSpec as P
 
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.training.parameters import path_name
-from jaxspeech.types import Batch
 
 Rules = Sequence[tuple[str, P]]
 # Everything that can be split, over both axes; the first match decides.
@@ -122,7 +121,7 @@ def fit(spec: P, shape: tuple[int, ...], mesh: Mesh | AbstractMesh) -> P:
     return P(*(a if a and size % mesh.shape[a] == 0 else None for a, size in zip(axes, shape, strict=True)))
 
 
-def put_batch(batch: Batch, mesh: Mesh) -> Batch:
+def put_batch(batch: Any, mesh: Mesh) -> Any:
     """This process's rows of a NumPy batch, on its devices, split over `data`. Returns before the copy is done."""
     sharding = NamedSharding(mesh, P("data"))
     _, count = process_share(mesh)
@@ -130,7 +129,7 @@ def put_batch(batch: Batch, mesh: Mesh) -> Batch:
     def put(rows: Any) -> jax.Array:
         return jax.make_array_from_process_local_data(sharding, rows, (len(rows) * count, *rows.shape[1:]))
 
-    return Batch(*(put(array) for array in batch))
+    return jax.tree.map(put, batch)
 
 
 def process_share(mesh: Mesh) -> tuple[int, int]:

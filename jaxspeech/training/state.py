@@ -1,5 +1,6 @@
 """Everything that changes while a model trains, as one pytree."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ class TrainState(NamedTuple):
       step: batches seen.
       skipped: batches whose gradient was not finite, so that nothing changed; the schedule is at step - skipped.
       variables: {"params": float32 parameters, "batch_stats": running statistics, ...}.
-      opt_state: the optimizer's state.
+      opt_state: the optimizer's state; of a task with several phases a tuple, one for each.
       average: exponential moving average of the parameters, or None where none is kept.
     """
 
@@ -28,16 +29,28 @@ class TrainState(NamedTuple):
     average: Any
 
 
-def init_state(variables: Variables, optimizer: optax.GradientTransformation, *, average: bool = False) -> TrainState:
-    """The state before the first step."""
+def init_state(
+    variables: Variables, optimizers: Sequence[optax.GradientTransformation], *, average: bool = False
+) -> TrainState:
+    """The state before the first step, with an optimizer for each phase."""
     params = variables["params"]
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         skipped=jnp.zeros((), jnp.int32),
         variables=variables,
-        opt_state=optimizer.init(params),
+        opt_state=join_states([optimizer.init(params) for optimizer in optimizers]),
         average=jax.tree.map(jnp.copy, params) if average else None,
     )
+
+
+def join_states(states: Sequence[Any]) -> Any:
+    """`TrainState.opt_state` of the phases' states: that of a single phase stands for itself."""
+    return states[0] if len(states) == 1 else tuple(states)
+
+
+def split_states(opt_state: Any, num_phases: int) -> list[Any]:
+    """The inverse of `join_states`."""
+    return [opt_state] if num_phases == 1 else list(opt_state)
 
 
 def averaged_variables(state: TrainState) -> Variables:

@@ -1,15 +1,19 @@
 """One training step: a pure, jitted function (state, batch, seed) -> (state, metrics) for any task.
 
 key        = fold_in(key(seed), step)                              every step's randomness follows from two integers
-losses [B] = task.loss(variables, batch, key)
+losses [B] = phase.loss(variables, batch, key)
 loss       = sum(losses) / rows              ("mean_batch")        over rows that are real and feasible
-           | sum(losses) / labels            ("mean_volume")
-           | sum(losses / labels) / rows     ("mean")
+           | sum(losses) / weights           ("mean_volume")       weights: what each row holds, such as its tokens
+           | sum(losses / weights) / rows    ("mean")
            | sum(losses)                     ("sum")
-params     = params + optimizer(d loss / d params)                 unless the gradient is not finite
+params     = params + optimizer(d loss / d params)                 unless a gradient is not finite
+
+A task with several phases (a discriminator, then a generator) makes one update after the other within the step: each
+sees the parameters that the one before has left, has the key fold_in(key, its number), moves only the parameters that
+it trains, and has an optimizer state of its own. If any gradient is not finite, the whole step changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -18,11 +22,12 @@ import optax
 
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.training.accumulation import add_up, micro_batches
-from jaxspeech.training.parameters import Choice, stop_gradients
+from jaxspeech.training.parameters import stop_gradients
 from jaxspeech.training.reduction import REDUCTIONS, Sums, sum_losses
 from jaxspeech.training.schedules import Schedule
-from jaxspeech.training.state import TrainState
-from jaxspeech.types import Batch, Variables
+from jaxspeech.training.state import TrainState, join_states, split_states
+from jaxspeech.training.updates import Update
+from jaxspeech.types import Phase, Rows, Variables
 
 Metrics = dict[str, Any]
 
@@ -32,97 +37,107 @@ class Trainable(Protocol):
     """The part of a Task that training needs."""
 
     @property
-    def loss(self) -> Callable[[Variables, Batch, Any], tuple[Any, Variables]]: ...
+    def phases(self) -> tuple[Phase, ...]: ...
     @property
-    def sample_rate(self) -> int: ...
+    def seconds(self) -> Callable[[Any], Any]: ...
 
 
 def make_train_step(
     task: Trainable,
-    optimizer: optax.GradientTransformation,
+    updates: Sequence[Update],
     *,
     schedule: Schedule,
     loss_reduction: str = "mean_batch",
     average_decay: float = 0.0,
-    trainable: Choice | None = None,
     accumulate: int = 1,
     shardings: TrainState | None = None,
-) -> Callable[[TrainState, Batch, Any], tuple[TrainState, Metrics]]:
+) -> Callable[[TrainState, Any, Any], tuple[TrainState, Metrics]]:
     """The jitted step. It gives the old state's buffers away: do not use them afterwards.
 
     Args:
       task: what to train.
-      optimizer: gradients -> updates, the learning rate included.
-      schedule: the optimizer's rate, for the metrics.
+      updates: one for each of its phases.
+      schedule: the optimizers' rate, for the metrics.
       loss_reduction: one of REDUCTIONS.
       average_decay: the moving average of the parameters keeps this share of itself, at first min(this, (1 + n) /
         (10 + n)) after n updates (0: the state has no average).
-      trainable: which parameters are trained, as the optimizer was told; None is all.
       accumulate: micro-batches, one after the other, of a batch; it has a multiple of so many rows.
       shardings: of the state, which the new one keeps, and its gradients too.
 
     Returns:
       (state, batch, seed) -> (state, metrics). Metrics are scalars: loss, grad_norm (before clipping), learning_rate,
-      examples, infeasible, audio_seconds, skipped (1: the gradient was not finite and only the step moved on).
+      examples, infeasible, audio_seconds, skipped (1: a gradient was not finite and only the step number changed), and
+      the means over usable rows of what the task logs. With several phases, loss and grad_norm are the last one's, and
+      each has its own under "name/".
     """
     if loss_reduction not in REDUCTIONS:
         raise ConfigError(f'loss_reduction "{loss_reduction}" is unknown{did_you_mean(loss_reduction, REDUCTIONS)}')
+    phases = list(zip(task.phases, updates, strict=True))
 
-    def train_step(state: TrainState, batch: Batch, seed: Any) -> tuple[TrainState, Metrics]:
+    def train_step(state: TrainState, batch: Rows, seed: Any) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        params = state.variables["params"]
+        stats, params = dict(state.variables), state.variables["params"]
+        del stats["params"]
+        opt_states = split_states(state.opt_state, len(phases))
+        finite: Any = True
+        metrics: Metrics = {}
+        for i, (phase, update) in enumerate(phases):
+            of_phase = phase, update, key if len(phases) == 1 else jax.random.fold_in(key, i)
+            grads, sums, stats = _gradient(*of_phase, params=params, stats=stats, batch=batch)
+            weight = sums.weight(loss_reduction)
+            loss, grads = sums.losses / weight, jax.tree.map(lambda g, weight=weight: g / weight, grads)
+            grad_norm = optax.tree.norm(grads)
+            finite = jnp.isfinite(grad_norm) if i == 0 else finite & jnp.isfinite(grad_norm)
+            changes, opt_states[i] = update.optimizer.update(grads, opt_states[i], params)
+            params = optax.apply_updates(params, changes)
 
-        def summed(params: Any, stats: Variables, batch: Batch, key: Any) -> tuple[Any, Any]:
-            losses, updates = task.loss({**stats, "params": stop_gradients(params, trainable)}, batch, key)
-            sums = sum_losses(losses, batch, reduction=loss_reduction)
-            return sums.losses, (sums, updates)
+            means = {name: total / jnp.maximum(sums.rows, 1) for name, total in sums.logged.items()}
+            own = {"loss": loss, "grad_norm": grad_norm, **means}
+            metrics |= own if len(phases) == 1 else {f"{phase.name}/{name}": value for name, value in own.items()}
+            metrics |= {"loss": loss, "grad_norm": grad_norm, "examples": sums.examples, "infeasible": sums.infeasible}
 
-        def gradient(stats: Variables, batch: Batch, key: Any) -> tuple[Any, Sums, Variables]:
-            grads, (sums, updates) = jax.grad(summed, has_aux=True)(params, stats, batch, key)
-            if shardings is not None:
-                grads = jax.lax.with_sharding_constraint(grads, shardings.variables["params"])
-            return grads, sums, {**stats, **updates}
-
-        stats = {name: value for name, value in state.variables.items() if name != "params"}
-        if accumulate == 1:
-            grads, sums, stats = gradient(stats, batch, key)
-        else:
-            grads, sums, stats = add_up(gradient, stats, micro_batches(batch, accumulate), key)
-        weight = sums.weight(loss_reduction)
-        loss, grads = sums.losses / weight, jax.tree.map(lambda g: g / weight, grads)
-        grad_norm = optax.tree.norm(grads)
-        finite = jnp.isfinite(grad_norm)
-
-        changes, opt_state = optimizer.update(grads, state.opt_state, params)
-        changed = optax.apply_updates(params, changes)
         average = state.average
         if average_decay:
             # Young, it forgets faster, so that the random start does not linger for thousands of steps.
             updates_made = state.step - state.skipped
             decay = jnp.minimum(average_decay, (1 + updates_made) / (10 + updates_made))
             # In this form what does not change keeps its bits.
-            average = jax.tree.map(lambda a, p: a + (1 - decay) * (p - a), average, changed)
-
+            average = jax.tree.map(lambda a, p: a + (1 - decay) * (p - a), average, params)
         new = TrainState(
             step=state.step + 1,
             skipped=state.skipped,
-            variables={**stats, "params": changed},
-            opt_state=opt_state,
+            variables={**stats, "params": params},
+            opt_state=join_states(opt_states),
             average=average,
         )
         unchanged = state._replace(step=state.step + 1, skipped=state.skipped + 1)
         new = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, unchanged)
-
-        real = batch.index >= 0
-        metrics = {
-            "loss": loss,
-            "grad_norm": grad_norm,
+        metrics |= {
             "learning_rate": schedule(state.step - state.skipped),
             "skipped": 1 - finite.astype(jnp.int32),
-            "audio_seconds": jnp.sum(jnp.where(real, batch.num_samples, 0) / task.sample_rate),
-            "examples": sums.examples,
-            "infeasible": sums.infeasible,
+            "audio_seconds": jnp.sum(jnp.where(batch.index >= 0, task.seconds(batch), 0)),
         }
         return new, metrics
+
+    def _gradient(
+        phase: Phase, update: Update, key: Any, *, params: Any, stats: Variables, batch: Rows
+    ) -> tuple[Any, Sums, Variables]:
+        """The summed gradient of a phase's losses, the sums, and the new running statistics."""
+
+        def summed(params: Any, stats: Variables, batch: Rows, key: Any) -> tuple[Any, Any]:
+            held = stop_gradients(params, update.trainable)
+            rows, changed = phase.loss({**stats, "params": held}, batch, key)
+            sums = sum_losses(rows, batch.index, reduction=loss_reduction)
+            return sums.losses, (sums, changed)
+
+        def gradient(stats: Variables, batch: Rows, key: Any) -> tuple[Any, Sums, Variables]:
+            grads, (sums, changed) = jax.grad(summed, has_aux=True)(params, stats, batch, key)
+            if shardings is not None:
+                grads = jax.lax.with_sharding_constraint(grads, shardings.variables["params"])
+            return grads, sums, {**stats, **changed}
+
+        if accumulate == 1:
+            return gradient(stats, batch, key)
+        return add_up(gradient, stats, micro_batches(batch, accumulate), key)
 
     return jax.jit(train_step, donate_argnums=0, out_shardings=None if shardings is None else (shardings, None))

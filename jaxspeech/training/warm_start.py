@@ -1,10 +1,11 @@
-"""Starting from a trained model: which of its arrays a new model takes over, and the proof that it is still that model.
+"""A warm start: which arrays of a trained model a new one starts from, and the check that it is still that model.
 
-The names in the patterns are those of parameters.py. Nothing is taken or left in silence: a shape that does not fit, an
-array that is missing and a pattern that matches nothing are errors, and what the new model has no place for is told.
+The names in the patterns are those of parameters.py. Nothing is taken or left silently: a shape that does not fit, a
+missing array and a pattern that matches nothing are errors; arrays without a counterpart in the new model are reported.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -71,7 +72,7 @@ def choose_start(
     if problems:
         more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
         raise ConfigError(
-            f"{model} does not fit: {'; '.join(problems[:LISTED])}{more}. What init.exclude matches starts anew"
+            f"{model} does not fit: {'; '.join(problems[:LISTED])}{more}. What init.exclude matches starts from scratch"
         )
     unused = [path.split("/", 1)[1] for path in given if masks.get(path) is not True]
     return Start(arrays, masks, unused)
@@ -99,40 +100,54 @@ def describe_start(start: Start, *, model: str) -> str:
     return line
 
 
-def check_word_error_rate(
-    stated: Mapping[str, Any], found: Mapping[str, Any], *, model: str, tolerance: int | float, exact: bool
-) -> list[str]:
-    """Compares what an archive states of its model with what was measured before the first step.
+class WarmStart(NamedTuple):
+    """What a model starts from, and what is known of the model that it was.
 
-    Args:
-      stated, found: name of an evaluation set -> {"set": its identity, "wer": rate}.
-      model: the archive's name.
-      tolerance: largest difference of the rates, absolute.
-      exact: whether the model is the whole archive's, with its tokenizer; if not, nothing can be expected of it.
-
-    Returns:
-      A line to print for each set.
-
-    Raises:
-      ArchiveError: it is not the model that the archive describes, or is not run as it was.
+    Attributes:
+      start: the arrays.
+      model: the trained model's name.
+      stated: its scores, {set: {"set": identity, "scores": {score: value}}}.
+      exact: whether the new model is the whole of it, with its assets: then it has to reach these scores.
     """
-    statements = {statement["set"]: statement["wer"] for statement in stated.values()}
-    lines = []
-    for name, here in found.items():
-        line = f"step 0: WER {here['wer']:.2%} on {name}"
-        there = statements.get(here["set"])
-        if not exact:
-            lines.append(f"{line}, of a model with new parts")
-        elif there is None:
-            lines.append(f"{line}; the model states none of this set")
-        elif abs(there - here["wer"]) > tolerance:
-            raise ArchiveError(
-                f"{model} states a WER of {there:.2%} on {name} and reaches {here['wer']:.2%}: it was not loaded as it "
-                "was saved. To go on all the same: --config.init.wer_tolerance=1"
-            )
-        else:
-            lines.append(f"{line}, as the model states")
-    return lines
+
+    start: Start = FROM_SCRATCH
+    model: str = ""
+    stated: Mapping[str, Any] = MappingProxyType({})
+    exact: bool = False
+
+    def check(
+        self, found: Mapping[str, Any], *, tolerance: int | float, show: Callable[[Mapping[str, float]], str]
+    ) -> list[str]:
+        """Compares the scores that the trained model states with those that were measured before the first step.
+
+        Args:
+          found: {set: {"set": identity, "scores": {score: value}}}, as measured.
+          tolerance: largest difference of a score, in its unit.
+          show: scores in words.
+
+        Returns:
+          A line to print for each set.
+
+        Raises:
+          ArchiveError: the scores differ: it was not loaded as it was saved, or it is run differently.
+        """
+        statements = {statement["set"]: statement["scores"] for statement in self.stated.values()}
+        lines = []
+        for name, here in found.items():
+            reached, there = here["scores"], statements.get(here["set"])
+            line = f"step 0: {show(reached)} on {name}"
+            if not self.exact:
+                lines.append(f"{line}, of a model with new parts")
+            elif there is None:
+                lines.append(f"{line}; the model states no score for this set")
+            elif any(abs(value - reached[score]) > tolerance for score, value in there.items() if score in reached):
+                raise ArchiveError(
+                    f"{self.model} states {show(there)} on {name} and reaches {show(reached)}: it was not loaded as it "
+                    "was saved. To train it all the same: --config.init.tolerance=1"
+                )
+            else:
+                lines.append(f"{line}, as the model states")
+        return lines
 
 
 def _by_path(tree: Any) -> dict[str, Any]:

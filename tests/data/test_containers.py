@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 import soundfile
 
+from jaxspeech.cli.main import main
 from jaxspeech.data import shard_windows as windows
 from jaxspeech.data.braces import expand, numbers_of
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.decode import Decoder
-from jaxspeech.data.loader import EvaluationData, TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
-from jaxspeech.data.records import main as records_command
 from jaxspeech.data.records import write_records
 from jaxspeech.data.tars import Tar
 from jaxspeech.errors import AudioError, ManifestError, SpeechError
 from jaxspeech.text.char import CharTokenizer
+from tests.data.recognition import evaluation_data, training_data
 
 RATE, SHARDS, PER_SHARD = 8000, 6, 5
 TOKENIZER = CharTokenizer("abc ")
@@ -100,7 +100,9 @@ def quiet():
 def test_every_way_to_keep_speech_gives_the_same_speech(corpus, kind):
     manifest = Manifest(sources(corpus)[kind], problems=quiet())
     decode, expected = Decoder(manifest, sample_rate=RATE), list(speech())
-    assert [entry.text for entry in manifest] == [text for _, text, _ in expected] and not len(manifest.problems)
+    assert [entry.fields["text"] for entry in manifest] == [text for _, text, _ in expected] and not len(
+        manifest.problems
+    )
     for index, (_, _, samples) in enumerate(expected):
         np.testing.assert_array_equal(decode(index), samples / np.float32(32768))
         assert manifest.durations[index] == len(samples) / RATE
@@ -108,7 +110,7 @@ def test_every_way_to_keep_speech_gives_the_same_speech(corpus, kind):
 
 def training(source, **options):
     options = {"sample_rate": RATE, "buckets": [0.6, 1.0], "batch_seconds": 4, "batch_size": 4, "seed": 5} | options
-    return TrainingData(Manifest(source, problems=quiet()), TOKENIZER, **options)
+    return training_data(Manifest(source, problems=quiet()), TOKENIZER, **options)
 
 
 def test_tars_are_gone_through_window_by_window(corpus, monkeypatch):
@@ -147,7 +149,7 @@ def test_a_tar_is_fetched_once_while_its_window_lasts(corpus, monkeypatch):
 
 def test_files_and_tars_are_mixed_by_weight(corpus):
     manifest = Manifest([sources(corpus)["tars"], {"path": corpus / "plain.jsonl", "weight": 2}], problems=quiet())
-    data = TrainingData(manifest, TOKENIZER, sample_rate=RATE, buckets=[1.0], batch_seconds=8, batch_size=8)
+    data = training_data(manifest, TOKENIZER, sample_rate=RATE, buckets=[1.0], batch_seconds=8, batch_size=8)
     seen = np.concatenate([b.index for b in itertools.islice(data.batches(), data.steps_per_epoch)])
     times = np.bincount(seen[seen >= 0], minlength=len(manifest))
     assert (times[: SHARDS * PER_SHARD] == 1).all() and (times[SHARDS * PER_SHARD :] == 2).all()
@@ -219,13 +221,13 @@ def test_braces():
 
 
 def test_array_records_hold_the_same_speech(corpus, tmp_path, capsys):
-    records_command([str(corpus / "plain.jsonl"), f"--output={tmp_path}", "--shards=3"])
+    main(["prepare", "records", str(corpus / "plain.jsonl"), f"--output={tmp_path}", "--shards=3"])
     assert f"{tmp_path}/plain.jsonl: {SHARDS * PER_SHARD} utterances" in capsys.readouterr().out
     manifest = Manifest(tmp_path / "plain.jsonl")
     decode = Decoder(manifest, sample_rate=RATE)
     for index, (_, text, samples) in enumerate(speech()):
         np.testing.assert_array_equal(decode(index), samples / np.float32(32768))
-        assert manifest[index].text == text
+        assert manifest[index].fields["text"] == text
     # As Grain itself reads them.
     source = grain.sources.ArrayRecordDataSource(sorted(str(p) for p in tmp_path.glob("*.array_record")))
     assert len(source) == len(manifest) and source[7] == (corpus / "u7.flac").read_bytes()
@@ -246,8 +248,8 @@ def test_a_problem_names_its_tar_once():
 
 
 def test_array_records_are_at_least_one_file(corpus, tmp_path, capsys):
-    assert records_command([str(corpus / "plain.jsonl"), f"--output={tmp_path}", "--shards=0"]) == 2
-    assert capsys.readouterr().err.startswith("error: --shards=0: ")
+    assert main(["prepare", "records", str(corpus / "plain.jsonl"), f"--output={tmp_path}", "--shards=0"]) == 2
+    assert capsys.readouterr().err.startswith("jaxspeech prepare records: --shards: ")
 
 
 def test_array_records_keep_only_the_part_that_is_meant(corpus, tmp_path):
@@ -265,7 +267,7 @@ def test_array_records_keep_only_the_part_that_is_meant(corpus, tmp_path):
 
 def test_evaluation_reads_tars_in_order_of_length(corpus):
     manifest = Manifest(sources(corpus)["packed tars"], problems=quiet())
-    data = EvaluationData(manifest, sample_rate=RATE, buckets=[1.0], batch_seconds=8, batch_size=8)
+    data = evaluation_data(manifest, TOKENIZER, sample_rate=RATE, buckets=[1.0], batch_seconds=8, batch_size=8)
     index = np.concatenate([batch.index for batch in data.batches()])
     assert sorted(index[index >= 0]) == list(range(SHARDS * PER_SHARD)) and not len(data.problems)
 
@@ -275,7 +277,16 @@ def test_records_never_replace_what_they_are_made_of(tmp_path, capsys):
     sources[1].parent.mkdir()
     for source in sources:
         source.write_text("as it was")
-    assert records_command([str(sources[0]), f"--output={tmp_path}"]) == 2
+    assert main(["prepare", "records", str(sources[0]), f"--output={tmp_path}"]) == 2
     assert "would be overwritten" in capsys.readouterr().err and sources[0].read_text() == "as it was"
-    assert records_command([*map(str, sources), f"--output={tmp_path / 'out'}"]) == 2
+    assert main(["prepare", "records", *map(str, sources), f"--output={tmp_path / 'out'}"]) == 2
     assert "would become train.jsonl too" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_broken_json_in_a_tar_is_a_bad_line(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, content in (("good", b'{"speaker": "x"}'), ("broken", b"{"), ("list", b"[]")):
+            add(tar, f"{name}.flac", flac(np.zeros(800, np.int16)))
+            add(tar, f"{name}.json", content)
+    manifest = Manifest({"tars": f"{tmp_path}/a.tar"}, problems=quiet())
+    assert [entry.fields["speaker"] for entry in manifest] == ["x"] and len(manifest.problems) == 2

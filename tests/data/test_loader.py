@@ -9,12 +9,12 @@ import pytest
 import soundfile
 
 from jaxspeech.data.augment import parse_augment
-from jaxspeech.data.loader import EvaluationData, TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.prefetch import prefetch
 from jaxspeech.data.problems import Problems
 from jaxspeech.errors import ConfigError, ManifestError
 from jaxspeech.text.char import CharTokenizer
+from tests.data.recognition import evaluation_data, training_data
 
 RATE = 8000
 TOKENIZER = CharTokenizer("abc ")
@@ -48,7 +48,7 @@ def quiet(**options):
 def training(corpus, *, augment=AUGMENT, problems=None, **options):
     options = {"sample_rate": RATE, "buckets": 3, "batch_seconds": 6, "batch_size": 6, "seed": 5} | options
     manifest = Manifest(corpus / "train.jsonl", problems=quiet() if problems is None else problems)
-    return TrainingData(manifest, TOKENIZER, augment=augment and parse_augment(augment), **options)
+    return training_data(manifest, TOKENIZER, augment=augment and parse_augment(augment), **options)
 
 
 def take(data, steps, start=0):
@@ -66,7 +66,7 @@ def test_an_epoch_shows_every_example_once_with_its_audio_and_labels(corpus):
     data = training(corpus, augment=None)
     seen = []
     for batch in take(data, data.steps_per_epoch):
-        assert (*batch.samples.shape, batch.labels.shape[1]) in data.batch_shapes
+        assert jax.tree.map(np.shape, batch) in [jax.tree.map(np.shape, shape.arrays) for shape in data.batch_shapes]
         assert {str(a.dtype) for a in batch} == {"float32", "int32"}
         for row, index in enumerate(batch.index):
             n, u = batch.num_samples[row], batch.num_labels[row]
@@ -77,7 +77,7 @@ def test_an_epoch_shows_every_example_once_with_its_audio_and_labels(corpus):
             seen.append(index)
             values, _ = soundfile.read(corpus / f"{index}.flac", dtype="float32")
             np.testing.assert_array_equal(batch.samples[row, :n], values)
-            assert TOKENIZER.decode(batch.labels[row, :u]) == " ".join(data.text(index).split())
+            assert TOKENIZER.decode(batch.labels[row, :u]) == " ".join(data.fields(index)["text"].split())
     assert sorted(seen) == list(range(len(DURATIONS))) and not len(data.problems)
 
 
@@ -123,7 +123,7 @@ def test_stretched_audio_is_never_cut(corpus):
 def test_examples_with_a_weight_above_one_differ_between_copies(corpus):
     manifest = Manifest({"path": corpus / "train.jsonl", "weight": 2}, problems=quiet())
     augment = parse_augment({"white_noise": {"probability": 1}})
-    data = TrainingData(
+    data = training_data(
         manifest, TOKENIZER, sample_rate=RATE, buckets=[2], batch_seconds=200, batch_size=46, augment=augment
     )
     (batch,) = take(data, 1)
@@ -175,8 +175,13 @@ def test_a_last_bucket_below_the_longest_example_is_refused(corpus):
 
 
 def test_evaluation_shows_everything_once_in_order_of_length(corpus):
-    data = EvaluationData(
-        Manifest(corpus / "train.jsonl"), sample_rate=2 * RATE, buckets=[0.5, 1], batch_seconds=6, batch_size=4
+    data = evaluation_data(
+        Manifest(corpus / "train.jsonl"),
+        TOKENIZER,
+        sample_rate=2 * RATE,
+        buckets=[0.5, 1],
+        batch_seconds=6,
+        batch_size=4,
     )
     batches = list(data.batches())
     order = np.concatenate([b.index for b in batches])
@@ -207,7 +212,7 @@ def test_real_speech(speech):
     tokenizer = CharTokenizer("abcdefghijklmnopqrstuvwxyz' ")
     rooms = {"manifest": str(speech / "noise_rir" / "manifest.jsonl"), "probability": 1.0}
     augment = parse_augment({"speed": [0.9, 1.0, 1.1], "rir": rooms, "noise": rooms | {"snr_db": [5, 20]}})
-    data = TrainingData(
+    data = training_data(
         manifest, tokenizer, sample_rate=16000, buckets=2, batch_seconds=60, batch_size=8, augment=augment
     )
     batches = take(data, data.steps_per_epoch)

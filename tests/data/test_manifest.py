@@ -35,7 +35,7 @@ def test_entries_keep_everything_that_the_line_says(tmp_path):
     assert len(manifest) == 2
     assert first.path == tmp_path / "audio/0.wav" and (first.offset, first.duration) == (0.5, 1.0)
     assert first.fields["lang"] == "de" and first.fields["speaker"] == "x"
-    assert str(second.path) == "/a/b.wav" and second.text == "grüße" and second.offset == 0.0
+    assert str(second.path) == "/a/b.wav" and second.fields["text"] == "grüße" and second.offset == 0.0
 
 
 def test_several_manifests_with_weights(tmp_path):
@@ -71,8 +71,8 @@ def test_duration_limits_are_counted(tmp_path):
 def test_a_bad_line_is_named_once_and_skipped(tmp_path, bad, why):
     said = []
     path = write(tmp_path / "m.jsonl", line(0), bad, line(1))
-    manifest = Manifest(path, problems=Problems(report=said.append))
-    assert [entry.text for entry in manifest] == ["text 0", "text 1"]
+    manifest = Manifest(path, need=("text",), problems=Problems(report=said.append))
+    assert [entry.fields["text"] for entry in manifest] == ["text 0", "text 1"]
     assert len(manifest.problems) == len(said) == 1
     assert f"{path}:2: " in said[0] and why in said[0] and "\n" not in said[0]
 
@@ -125,7 +125,7 @@ def test_a_list_may_stand_in_a_string_as_on_a_command_line(tmp_path, monkeypatch
     for name in "ab":
         write(tmp_path / f"{name}.jsonl", line(0, text=name))
     written, wanted = Manifest(sources), Manifest(expected)
-    assert [entry.text for entry in written] == [entry.text for entry in wanted]
+    assert [entry.fields["text"] for entry in written] == [entry.fields["text"] for entry in wanted]
     np.testing.assert_array_equal(written.weights, wanted.weights)
 
 
@@ -144,4 +144,28 @@ def test_a_failed_write_leaves_the_old_manifest(tmp_path):
 
 def test_take_selects_in_order(tmp_path):
     manifest = Manifest(write(tmp_path / "m.jsonl", *(line(i) for i in range(5)))).take(np.array([3, 1]))
-    assert [entry.text for entry in manifest] == ["text 3", "text 1"]
+    assert [entry.fields["text"] for entry in manifest] == ["text 3", "text 1"]
+
+
+def test_only_the_needed_fields_are_needed(tmp_path):
+    """A field of any name; a text may be missing where none is needed, but is never anything but a string."""
+    bare = json.dumps({"audio_filepath": "a.wav", "duration": 1.0})
+    path = write(
+        tmp_path / "m.jsonl", bare, line(0, **{"speaker-id": "x"}), line(1, text=5), line(2, **{"speaker-id": 7})
+    )
+
+    def durations(*need):
+        said = []
+        manifest = Manifest(path, need=need, problems=Problems(report=said.append))
+        return manifest.durations.tolist(), [reason.rpartition(": ")[2] for reason in said]
+
+    assert durations() == ([1.0, 1.0, 3.0], ["no text"])
+    assert durations("text") == ([1.0, 3.0], ["no text", "no text"])
+    assert durations("speaker-id") == ([1.0], ["no speaker-id"] * 3)
+    assert durations("text", "speaker-id") == ([1.0], ["no text", "no text", "no speaker-id"])
+
+
+def test_texts_are_evenly_spaced_fields(tmp_path):
+    manifest = Manifest(write(tmp_path / "m.jsonl", *(line(i, speaker=f"s{i}") for i in range(10)), line(10)))
+    assert list(manifest.texts(at_most=2)) == ["text 0", "text 5"]
+    assert list(manifest.texts("speaker")) == [*(f"s{i}" for i in range(10)), ""]

@@ -66,7 +66,7 @@ def test_blocks_agree_with_the_standard_library(chosen, end, ended, block_bytes)
         patch.setattr(lines, "BLOCK_BYTES", block_bytes)
         for part, _ in scan(
             io.BytesIO(content),
-            need_text=True,
+            need=("text",),
             shards={},
             measure=lambda name: 9.0,
             report=lambda number, error: bad.append(number),
@@ -77,11 +77,12 @@ def test_blocks_agree_with_the_standard_library(chosen, end, ended, block_bytes)
     assert (good, bad) == meaning(content)
 
 
-def test_a_good_block_is_never_read_line_by_line(monkeypatch):
+@pytest.mark.parametrize("need", [(), ("text",), ("audio_filepath", "text")])
+def test_a_good_block_is_never_read_line_by_line(monkeypatch, need):
     monkeypatch.setattr(lines, "_parse_lines", None)
     content = b"\n".join([*GOOD[:2] * 10, b""])
     ((part, count),) = scan(
-        io.BytesIO(content), need_text=True, shards={}, measure=lambda name: 9.0, report=lambda number, error: None
+        io.BytesIO(content), need=need, shards={}, measure=lambda name: 9.0, report=lambda number, error: None
     )
     assert count == 20 and part.durations.tolist() == [1.5, 2.0] * 10
 

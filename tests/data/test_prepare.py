@@ -130,7 +130,7 @@ def test_fsdd(server, tmp_path, monkeypatch, capsys):
     found = {split: list(Manifest(tmp_path / f"{split}.jsonl")) for split in ("train", "dev", "unheard")}
     assert [e.fields["id"] for e in found["train"]] == ["0_theo_5", "7_theo_5"]
     assert [e.fields["id"] for e in found["dev"]] == ["0_theo_4", "7_theo_4"]
-    assert [e.text for e in found["unheard"]] == ["zero", "zero", "seven", "seven"]
+    assert [e.fields["text"] for e in found["unheard"]] == ["zero", "zero", "seven", "seven"]
     assert all(e.path.exists() and e.duration == 0.5 for split in found.values() for e in split)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["audio", "dev.jsonl", "train.jsonl", "unheard.jsonl"]
     assert "train.jsonl: 2 utterances" in capsys.readouterr().out
@@ -156,7 +156,9 @@ def test_librispeech_mini_takes_its_chapters_only(server, tmp_path, monkeypatch)
     prepare.prepare_librispeech_mini(tmp_path)
     train, dev = (list(Manifest(tmp_path / f"{split}.jsonl")) for split in ("train", "dev"))
     assert [e.fields["id"] for e in train] == [f"19-198-000{i}" for i in range(4)] and len(dev) == 3
-    assert train[3].text == "hello it's 3" and train[3].fields["audio_filepath"] == "audio/19/19-198-0003.flac"
+    assert (
+        train[3].fields["text"] == "hello it's 3" and train[3].fields["audio_filepath"] == "audio/19/19-198-0003.flac"
+    )
     assert not list(tmp_path.rglob("19-199*")) and not list(tmp_path.rglob("19-198-0004*"))
 
 

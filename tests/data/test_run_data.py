@@ -1,5 +1,6 @@
 """The data of a run: a corpus made at the start joins what the recipe names."""
 
+import hashlib
 import json
 from types import SimpleNamespace
 
@@ -10,10 +11,13 @@ import soundfile
 from jaxspeech.configs.base import base_config
 from jaxspeech.data import run_data as run
 from jaxspeech.data.augment import parse_augment
+from jaxspeech.data.identity import identity
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.run_data import make_run_data, training_manifest, with_corpus
 from jaxspeech.errors import ConfigError
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.text.char import CharTokenizer
+from tests.data.recognition import columns
 
 
 @pytest.fixture
@@ -53,6 +57,14 @@ def test_an_unknown_corpus_is_named(corpora):
         with_corpus({"prepare": "voces", "train": (), "eval": {}}, corpora)
 
 
+def run_data(settings, manifest, **options):
+    def columns_of(manifest, *, train):
+        return columns(manifest, CharTokenizer("a"), sample_rate=8000)
+
+    options = {"augment": parse_augment({}), "accumulate": 1, "share": (0, 1), "report": print} | options
+    return make_run_data(settings, manifest, columns_of, Utterances, identity_fields=("text",), **options)
+
+
 @pytest.mark.parametrize("eval_batch_size", [1, 2, 8, 12])
 def test_devices_get_equal_parts_of_evaluation_batches(tmp_path, eval_batch_size):
     for i in range(11):
@@ -61,8 +73,7 @@ def test_devices_get_equal_parts_of_evaluation_batches(tmp_path, eval_batch_size
     manifest = tmp_path / "all.jsonl"
     manifest.write_text("\n".join(lines) + "\n")
     settings = base_config().data.to_dict() | {"eval": {"dev": str(manifest)}, "eval_batch_size": eval_batch_size}
-    options = {"sample_rate": 8000, "augment": parse_augment({}), "accumulate": 1, "share": (0, 1), "report": print}
-    data = make_run_data(settings, Manifest(manifest), CharTokenizer("a"), data_shards=8, **options)
+    data = run_data(settings, Manifest(manifest), data_shards=8)
     batches = list(data.eval["dev"].batches())
     assert all(len(batch.samples) % 8 == 0 for batch in batches)
     shown = np.concatenate([batch.index for batch in batches])
@@ -82,3 +93,29 @@ def test_what_the_limits_leave_out_is_told(tmp_path):
     told.clear()
     training_manifest(settings | {"min_seconds": 0.1, "max_seconds": 9}, report=told.append)
     assert told == []
+
+
+def test_scores_are_stated_with_the_set_that_they_belong_to(tmp_path):
+    soundfile.write(tmp_path / "a.flac", np.zeros(800), 8000)
+    one, two = ({"audio_filepath": "a.flac", "duration": 0.1, "text": text} for text in "ab")
+    for name, line in (("train", one), ("dev", one), ("other", two), ("copy", one | {"speaker": "x"})):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
+    evals = {name: str(tmp_path / f"{name}.jsonl") for name in ("dev", "other", "copy")}
+    data = run_data(base_config().data.to_dict() | {"eval": evals}, Manifest(tmp_path / "train.jsonl"), data_shards=1)
+    stated = data.statement({"dev": {"wer": 0.5, "cer": 0.1}, "other": {"wer": 1.0}})
+    assert stated["dev"]["scores"] == {"wer": 0.5, "cer": 0.1} and stated["other"]["scores"] == {"wer": 1.0}
+    assert stated["dev"]["set"] == data.identities["dev"] == data.identities["copy"] != stated["other"]["set"]
+    smaller = data.resized(0)
+    assert smaller.train.batch_shapes[0].rows == 1 and smaller.identities == data.identities
+
+
+def test_an_identity_is_of_the_named_fields_and_the_durations(tmp_path):
+    line = {"audio_filepath": "a.wav", "duration": 1.0, "text": "a", "speaker": "x"}
+
+    def of(fields=("text",), **changes):
+        (tmp_path / "m.jsonl").write_text(json.dumps(line | changes) + "\n")
+        return identity(Manifest(tmp_path / "m.jsonl"), fields)
+
+    assert of() == hashlib.sha256(b'["a", 1.0]').hexdigest()[:16]  # as archives state it
+    assert of() == of(speaker="y") != of(text="b") and of() != of(duration=2.0)
+    assert of(("speaker",)) == of(("speaker",), text="b") != of(("speaker",), speaker="y")

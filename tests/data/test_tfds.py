@@ -21,7 +21,7 @@ def test_export_is_a_manifest_with_audio(tmp_path):
     }
     export(splits, tmp_path / "set" / "train.jsonl", sample_rate=8000)
     manifest = Manifest(tmp_path / "set" / "train.jsonl")
-    assert [entry.text for entry in manifest] == ["one two", "three", "it's"]
+    assert [entry.fields["text"] for entry in manifest] == ["one two", "three", "it's"]
     assert manifest.durations.tolist() == [0.1, 0.5, 0.2]
     for entry, expected in zip(manifest, speech, strict=True):
         samples, rate = soundfile.read(entry.path, dtype="int16")
@@ -35,7 +35,7 @@ def test_classes_become_what_is_said(tmp_path):
     keys = {"sample_rate": 8000, "audio_key": "audio", "text_key": "label"}
     digits = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     export(split, tmp_path / "a.jsonl", names=digits, **keys)
-    assert Manifest(tmp_path / "a.jsonl")[0].text == "seven"
+    assert Manifest(tmp_path / "a.jsonl")[0].fields["text"] == "seven"
     with pytest.raises(SpeechError, match="the text is the class 7: --names"):
         export(split, tmp_path / "b.jsonl", **keys)
 
@@ -48,7 +48,7 @@ def test_missing_feature_is_named_and_no_manifest_left(tmp_path):
 
 def test_missing_tfds_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(SpeechError, match=r'pip install -e "\.\[tfds\]"'):
+    with pytest.raises(SpeechError, match=r'pip install "jaxspeech\[tfds\]"'):
         open_splits("librispeech", ["dev_clean"])
 
 

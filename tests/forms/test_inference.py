@@ -6,7 +6,8 @@ import pytest
 from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.inference import for_inference, for_training
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
+from tests.log_probs import log_probs_of
 
 CONFIG = {
     "task": "ctc",
@@ -15,7 +16,7 @@ CONFIG = {
     "decoder": {"name": "ctc", "vocab_size": 10},
 }
 SAMPLES = np.random.default_rng(0).normal(size=(2, 16000)).astype(np.float32)
-BATCH = Batch(SAMPLES, np.array([16000, 9000]), np.zeros((2, 0)), np.zeros(2), np.arange(2))
+BATCH = Utterances(SAMPLES, np.array([16000, 9000]), np.zeros((2, 0)), np.zeros(2), np.arange(2))
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +25,14 @@ def variables():
 
 
 def probabilities(config: dict, variables: dict) -> np.ndarray:
-    log_probs = build(config).log_probs
-    assert log_probs is not None
-    return np.exp(jax.jit(log_probs)(variables, BATCH)[0])
+    return np.exp(jax.jit(log_probs_of(build(config)))(variables, BATCH)[0])
 
 
 def test_bfloat16_on_a_cpu_is_that_of_the_products_alone(variables) -> None:
     config, half = for_inference(CONFIG, variables, dtype="bfloat16")
     assert half["params"]["encoder"]["layers_0"]["ff_in"]["up"]["kernel"].dtype == jnp.bfloat16
     assert half["params"]["encoder"]["layers_0"]["norm_out"]["scale"].dtype == jnp.float32
-    hlo = jax.jit(build(config).encode).lower(half, BATCH).as_text()
+    hlo = jax.jit(build(config).inference.encode).lower(half, BATCH.samples, BATCH.num_samples).as_text()
     products = [line for line in hlo.splitlines() if "dot_general" in line]
     in_encoder = [line for line in products if "bf16" in line]
     assert in_encoder and all(line.endswith("xf32>") or "f32> loc" in line for line in in_encoder)

@@ -11,8 +11,9 @@ from jaxspeech.forms.inference import for_inference
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.nn.attention import POSITIONS
 from jaxspeech.pipelines.recognizer import Recognizer
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
 from tests.interop.random_model import CHARACTERS, random_archive
+from tests.log_probs import log_probs_of
 
 RATE, LONGEST = 16000, 20.0
 SMALL = {"num_layers": 2, "width": 16, "num_heads": 2, "subsampling_channels": 4}
@@ -42,8 +43,8 @@ class Model:
     def log_probs(self, variables, seconds):
         samples = np.random.default_rng(0).normal(0, 0.1, (2, round(seconds * RATE))).astype(np.float32)
         lengths = np.array([samples.shape[1], samples.shape[1] * 2 // 3])
-        batch = Batch(samples, lengths, np.zeros((2, 0), np.int32), np.zeros(2, np.int32), np.arange(2))
-        return np.asarray(jax.jit(self.task.log_probs)(variables, batch)[0])
+        batch = Utterances(samples, lengths, np.zeros((2, 0), np.int32), np.zeros(2, np.int32), np.arange(2))
+        return np.asarray(jax.jit(log_probs_of(self.task))(variables, batch)[0])
 
 
 @pytest.mark.parametrize("name", ENCODERS)

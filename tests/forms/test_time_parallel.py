@@ -17,7 +17,7 @@ from tests.quick_compile import QUICK_COMPILE
 SCRIPT = """
 import jax, numpy as np
 from jaxspeech.forms.time_parallel import time_parallel_encoder
-from tests.tasks.test_time_parallel import make_task
+from tests.forms.test_time_parallel import make_task
 
 task = make_task(attention="rel_pos_local", attention_context=(40, 10))
 variables = jax.jit(task.init)(jax.random.key(0))

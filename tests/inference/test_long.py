@@ -101,6 +101,6 @@ def test_models_without_a_local_form():
     archive = random_archive(CTC, CHARACTERS)
     absolute = CTC["encoder"] | {"attention": "abs_pos"}
     variables = random_archive(CTC | {"encoder": absolute}, CHARACTERS).variables
-    asr = Recognizer(Archive(archive.model | {"encoder": absolute}, CHARACTERS, variables, {}))
+    asr = Recognizer(Archive(archive.model | {"encoder": absolute}, {"tokenizer": CHARACTERS}, variables, {}))
     with pytest.raises(ConfigError, match="no local form"):
         asr.transcribe(np.zeros(RATE), long="local")

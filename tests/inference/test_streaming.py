@@ -12,7 +12,7 @@ from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.forms.streaming import what_prevents
 from jaxspeech.inference.inputs import Recording, read_recording
 from jaxspeech.pipelines.recognizer import Recognizer
-from jaxspeech.types import Batch, Variables
+from jaxspeech.types import Variables
 from tests.interop.random_model import CHARACTERS, random_archive
 
 RATE = 16000
@@ -52,10 +52,7 @@ def encoder_of(kind: str) -> tuple[Variables, np.ndarray]:
     """Weights of an encoder, and the mean of its frames [D]."""
     ctc = random_archive(CTC | {"encoder": MODELS[kind]["encoder"]}, CHARACTERS)
     task = build(ctc.model)
-    batch = Batch(speech(9, 2.0)[None], np.array([2 * RATE]), *np.zeros((3, 1, 1), int))
-    encoded, _ = jax.jit(task.encode)(
-        ctc.variables, batch._replace(num_labels=batch.num_labels[0], index=np.zeros(1, int))
-    )
+    encoded, _ = jax.jit(task.inference.encode)(ctc.variables, speech(9, 2.0)[None], np.array([2 * RATE]))
     return ctc.variables, np.asarray(encoded[0].mean(0))
 
 
@@ -233,7 +230,7 @@ OBSTACLES = {
 def test_what_prevents_a_model_from_streaming(reason):
     encoder = CHUNKED | {"scan_layers": False} | OBSTACLES[reason]
     model = CTC | {"encoder": encoder, "decoder": {"name": "ctc", "vocab_size": 4}}
-    [told] = what_prevents(build(model).model)
+    [told] = what_prevents(build(model))
     assert reason in told
 
 
@@ -243,9 +240,7 @@ def test_a_model_for_whole_recordings_says_all_that_is_in_the_way():
     with pytest.raises(ConfigError, match=r"cannot stream: .*per_feature.*no limit.*subsampling.*convolutions"):
         Recognizer(random_archive(model, CHARACTERS)).stream()
     lstm = {"name": "lstm", "num_layers": 1, "width": 16, "cell_width": 16}
-    assert (
-        "LSTM" in what_prevents(build(model | {"encoder": lstm, "decoder": {"name": "ctc", "vocab_size": 4}}).model)[0]
-    )
+    assert "LSTM" in what_prevents(build(model | {"encoder": lstm, "decoder": {"name": "ctc", "vocab_size": 4}}))[0]
 
 
 def test_what_is_fed_is_heard_even_where_nobody_asks_for_the_hypotheses():

@@ -24,7 +24,7 @@ def pieces_tokenizer(kind: str = "bpe") -> Tokenizer:
 def random_archive(model: Any, tokenizer: Tokenizer, *, seed: int = 0) -> Archive:
     """A model of this configuration, its vocabulary that of the tokenizer."""
     model = model | {"decoder": model["decoder"] | {"vocab_size": tokenizer.vocab_size}}
-    return Archive(model, tokenizer, random_variables(model, seed=seed), {})
+    return Archive(model, {"tokenizer": tokenizer}, random_variables(model, seed=seed), {})
 
 
 def random_variables(model: Any, *, seed: int = 0) -> Variables:

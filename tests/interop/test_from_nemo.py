@@ -37,7 +37,7 @@ def test_nemos_defaults_are_not_ours(config):
     encoder |= {"xscaling": True, "dropout_emb": 0.1, "dropout_att": 0.0, "norm_over_padding": True}
     assert model["encoder"] | encoder == model["encoder"]
     assert model["decoder"] == {"name": "ctc", "vocab_size": 9}
-    assert build(model).vocab_size == 9
+    assert build(model).inference.vocab_size == 9
 
 
 def test_values_that_depend_on_others(config):

@@ -12,7 +12,7 @@ from jaxspeech.errors import ArchiveError
 from jaxspeech.interop import expected_shapes
 from jaxspeech.interop.nemo import families, load_nemo, model_config, save, save_nemo
 from jaxspeech.interop.nemo.container import CONFIG, WEIGHTS, NemoFile
-from jaxspeech.interop.nemo.families.family import Family, Part, Written
+from jaxspeech.interop.nemo.families.family import Family, NemoPart, Written
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from jaxspeech.interop.nemo.sections.arguments import Argument, Required, Section, size
 from jaxspeech.interop.nemo.sections.read import read_section
@@ -58,7 +58,7 @@ def build(model):
 def to_nemo(source, base, problems):
     fields = fields_of(source.module.generator)
     section = write_section(GENERATORS, base, "generator", "tone", fields, problems)
-    voices = source.assets["tokenizer"].pieces
+    voices = source.assets["voices"].pieces
     return Written("ToneModel", {"generator": section, "voices": "nemo:v.txt"}, {"v.txt": "\n".join(voices).encode()})
 
 
@@ -72,12 +72,12 @@ TONE = Family(
     },
     to_nemo=to_nemo,
     assets=lambda file, config, model: {
-        "tokenizer": CharTokenizer(file.read(config["voices"].removeprefix("nemo:")).decode().split())
+        "voices": CharTokenizer(file.read(config["voices"].removeprefix("nemo:")).decode().split())
     },
     rows=lambda model: linear("generator.out", "params/generator/out"),
-    parts={"generator": Part("generator", GENERATORS)},
+    parts={"generator": NemoPart("generator", GENERATORS)},
     derived=lambda module: {"ramp": np.arange(module.generator.width, dtype=np.float32), "old.{any}": None},
-    remarks=lambda source: [f"NeMo knows no {source.assets['tokenizer'].pieces[0]}"],
+    remarks=lambda source: [f"NeMo knows no {source.assets['voices'].pieces[0]}"],
 )
 MODEL = {"task": "tone", "generator": {"name": "tone", "width": 4}}
 
@@ -96,7 +96,7 @@ def variables(monkeypatch):
 def test_it_returns(tmp_path, variables):
     voices = CharTokenizer(["a", "b"])
     path = tmp_path / "x.nemo"
-    assert save_nemo(path, model=MODEL, tokenizer=voices, variables=variables) == ["NeMo knows no a"]
+    assert save_nemo(path, model=MODEL, assets={"voices": voices}, variables=variables) == ["NeMo knows no a"]
     with NemoFile(path) as file:
         assert yaml.safe_load(file.read(CONFIG)) == {
             "target": "nemo.collections.tts.models.tone.ToneModel",
@@ -109,7 +109,7 @@ def test_it_returns(tmp_path, variables):
     np.testing.assert_array_equal(tensors["ramp"], [0, 1, 2, 3])
     for stacked in (True, False):
         archive = load_nemo(path, stacked=stacked)
-        assert archive.model == MODEL and archive.tokenizer.pieces == voices.pieces
+        assert archive.model == MODEL and archive.assets["voices"].pieces == voices.pieces
         np.testing.assert_array_equal(
             archive.variables["params"]["generator"]["out"]["kernel"], tensors["generator.out.weight"].T
         )
@@ -118,12 +118,12 @@ def test_it_returns(tmp_path, variables):
 def test_its_problems_are_reported(tmp_path, variables):
     louder = {"task": "tone", "generator": {"name": "tone", "width": 4, "gain": 2.0}}
     with pytest.raises(ArchiveError, match=r"no counterpart of generator\.gain 2\.0 \(it would return as 1\.0\)"):
-        save_nemo(tmp_path / "x.nemo", model=louder, tokenizer=CharTokenizer(["a"]), variables=variables)
+        save_nemo(tmp_path / "x.nemo", model=louder, assets={"voices": CharTokenizer(["a"])}, variables=variables)
 
 
 def test_a_model_of_another_family_leaves_nothing_of_its_sections(variables):
     """A configuration that it came with belonged to recognition; its settings of training stay."""
     base = {"target": "nemo.EncDecCTCModel", "encoder": {}, "labels": ["a"], "optim": {"name": "adamw"}}
-    source = model_config.Source(MODEL, build(MODEL).model, {"tokenizer": CharTokenizer(["a"])})
+    source = model_config.Source(MODEL, build(MODEL).model, {"voices": CharTokenizer(["a"])})
     config, _, _ = model_config.to_nemo(source, base)
     assert config["optim"] == {"name": "adamw"} and not {"encoder", "labels"} & set(config)

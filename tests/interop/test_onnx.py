@@ -19,7 +19,7 @@ from jaxspeech.interop.onnx import export_onnx, folder
 from jaxspeech.nn.lstm import LSTMState
 from jaxspeech.search.ctc import ctc_greedy
 from jaxspeech.tasks.ctc import CTCModel
-from jaxspeech.tasks.transducer import search
+from jaxspeech.tasks.transducer import transducer_search
 from jaxspeech.text.char import CharTokenizer
 
 TOKENIZER = CharTokenizer("abcdefghijk ")
@@ -57,7 +57,7 @@ def random_archive(task: str, decoder: dict[str, Any], encoder: dict[str, Any] =
         value = 0.4 * rng.standard_normal(leaf.shape)
         return (1 + value**2 if path[-1].key in ("var", "scale") else value).astype(np.float32)
 
-    return Archive(config, TOKENIZER, jax.tree_util.tree_map_with_path(random, shapes), {})
+    return Archive(config, {"tokenizer": TOKENIZER}, jax.tree_util.tree_map_with_path(random, shapes), {})
 
 
 def export(path: Path, task: str, decoder: dict[str, Any], encoder: dict[str, Any] = ENCODER) -> Exported:
@@ -214,7 +214,7 @@ def test_encoder_and_greedy_search_of_a_transducer(transducer):
     encoded, num_frames = transducer.ours("encode_features", frames, inputs["length"].astype(np.int32))
     np.testing.assert_array_equal(num_found, num_frames)
     compare(encoded, found.swapaxes(1, 2), num_frames)
-    tokens = jax.jit(partial(search, transducer.model))(transducer.archive.variables, encoded, num_frames)
+    tokens = jax.jit(transducer_search(transducer.model).decode)(transducer.archive.variables, encoded, num_frames)
     assert tokens.num_tokens.min() > 3
     for row, ids in enumerate(np.asarray(tokens.ids)):
         wanted = ids[: tokens.num_tokens[row]].tolist()
@@ -283,7 +283,7 @@ def test_weights_too_large_for_one_file_lie_beside_it(ctc, tmp_path, monkeypatch
 def test_one_line_for_what_cannot_be_exported_and_nothing_written(tmp_path, changes, message):
     model = {"task": "transducer", "features": MEL, "encoder": ENCODER, "decoder": RNNT} | changes
     with pytest.raises(ConfigError, match=message):
-        export_onnx(Archive(model, TOKENIZER, {"params": {"encoder": {}}}, {}), tmp_path / "model")
+        export_onnx(Archive(model, {"tokenizer": TOKENIZER}, {"params": {"encoder": {}}}, {}), tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 

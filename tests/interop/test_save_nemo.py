@@ -14,9 +14,9 @@ import yaml
 from jaxspeech import builder
 from jaxspeech.archive import load_archive, save_archive
 from jaxspeech.builder import build
+from jaxspeech.cli.main import main
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo import load_nemo, save, save_nemo
-from jaxspeech.interop.nemo.__main__ import main
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from jaxspeech.interop.nemo.weights.derived import check
@@ -79,8 +79,11 @@ def test_a_model_returns(tmp_path, name):
     saved(tmp_path / "x.nemo", archive)
     returned = load_nemo(tmp_path / "x.nemo")
     same(returned.variables, archive.variables)
-    assert returned.tokenizer.pieces == tokenizer.pieces
-    assert returned.tokenizer.config() == tokenizer.config() and returned.tokenizer.files() == tokenizer.files()
+    assert returned.assets["tokenizer"].pieces == tokenizer.pieces
+    assert (
+        returned.assets["tokenizer"].config() == tokenizer.config()
+        and returned.assets["tokenizer"].files() == tokenizer.files()
+    )
     for part, fields in archive.model.items():
         if isinstance(fields, dict):
             assert returned.model[part] | json.loads(json.dumps(fields)) == returned.model[part]
@@ -106,7 +109,7 @@ def test_the_members_are_those_of_nemo(tmp_path):
     }
     assert config["target"] == "nemo.collections.asr.models.ctc_bpe_models.EncDecCTCModelBPE"
     vocabulary = config["decoder"]["vocabulary"]
-    assert vocabulary == list(archive.tokenizer.pieces) and vocabulary[0] == "<unk>"
+    assert vocabulary == list(archive.assets["tokenizer"].pieces) and vocabulary[0] == "<unk>"
     rows = [line.split("\t") for line in texts["tokenizer.vocab"].splitlines()]
     assert [piece for piece, _ in rows] == vocabulary and float(rows[1][1]) <= 0
     for word, piece in zip(texts["vocab.txt"].splitlines(), vocabulary[1:], strict=True):
@@ -228,16 +231,16 @@ def test_the_command(tmp_path, capsys):
     archive = random_archive(CTC, pieces_tokenizer())
     start, nemo, end = (str(tmp_path / name) for name in ("a.jaxspeech", "b.nemo", "c.jaxspeech"))
     save_archive(start, **archive._asdict())
-    assert main([start, nemo]) == 0
+    assert main(["convert", start, nemo]) == 0
     note, last = capsys.readouterr().out.splitlines()
     assert note.startswith("note:") and "count the padding" in note
     assert last.startswith(f"{nemo}: ctc, ") and "parameters" in last
-    assert main([nemo, end]) == 0
+    assert main(["convert", nemo, end]) == 0
     same(load_archive(end).variables, archive.variables)
     for arguments, reason in (
         ([str(tmp_path / "none.nemo"), end], "no such file"),
         ([start, "x.onnx"], "expected a name that ends in"),
     ):
-        assert main(arguments) == 2
+        assert main(["convert", *arguments]) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: ") and reason in error and error.count("\n") == 1
+        assert error.startswith("jaxspeech convert: ") and reason in error and error.count("\n") == 1

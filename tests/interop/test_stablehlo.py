@@ -12,7 +12,8 @@ from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.interop import stablehlo
 from jaxspeech.interop.stablehlo import export_stablehlo
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
+from tests.log_probs import log_probs_of
 
 V = 9
 MODELS: dict[str, dict[str, Any]] = {
@@ -41,17 +42,17 @@ def exported(request, tmp_path_factory) -> Any:
 
 def test_tokens(exported):
     task, variables, function = exported
-    lengths = [8000] if task.log_probs is None else [16000, 9000]
+    lengths = [8000] if task.inference.log_probs is None else [16000, 9000]
     samples = np.random.default_rng(0).standard_normal((len(lengths), max(lengths))).astype(np.float32)
     num_samples = np.array(lengths, np.int32)
     found = function.call(samples, num_samples)
     nothing = jnp.zeros((len(lengths), 0), jnp.int32)
-    batch = Batch(samples, num_samples, nothing, num_samples, num_samples)
+    batch = Utterances(samples, num_samples, nothing, num_samples, num_samples)
 
-    def predict(variables: Any, batch: Batch) -> dict[str, Any]:
+    def predict(variables: Any, batch: Utterances) -> dict[str, Any]:
         wanted = task.predict(variables, batch)._asdict()
-        if task.log_probs is not None:
-            wanted["log_probs"], wanted["num_frames"] = task.log_probs(variables, batch)
+        if task.inference.log_probs is not None:
+            wanted["log_probs"], wanted["num_frames"] = log_probs_of(task)(variables, batch)
         return wanted
 
     wanted = jax.jit(predict)(variables, batch)

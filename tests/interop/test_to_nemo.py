@@ -189,3 +189,8 @@ def test_each_class_and_task_is_of_one_family():
 def test_a_task_that_no_family_has(hybrid):
     with pytest.raises(ArchiveError, match=r"a \.nemo file of the task 'painting' \(can be ctc, transducer, hybrid\)"):
         family_of_model(hybrid | {"task": "painting"})
+
+
+def test_recognition_without_a_tokenizer(hybrid):
+    with pytest.raises(ArchiveError, match="it has no tokenizer"):
+        to_nemo(Source(hybrid, build(hybrid).model, {}), {})

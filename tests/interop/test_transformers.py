@@ -18,9 +18,10 @@ from jaxspeech.interop.transformers.config import translate_model
 from jaxspeech.interop.transformers.names import transformers_rows
 from jaxspeech.interop.transformers.safetensors import read_safetensors
 from jaxspeech.interop.transformers.tokenizer import read_tokenizer
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.text.train import train_tokenizer
-from jaxspeech.types import Batch
 from tests.interop.random_model import SENTENCES, pieces_tokenizer, random_variables
+from tests.log_probs import log_probs_of
 
 CODES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64", "int64": "I64"}
 ENCODER = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
@@ -100,7 +101,7 @@ def save(folder, kind, *, shards=1, dtype=np.float32, drop=(), **changes):
 def test_there_and_back(tmp_path, kind):
     model, variables = save(tmp_path / kind, kind, shards=3 if kind == "tdt" else 1)
     archive = load_transformers(tmp_path / kind)
-    assert archive.model == model and archive.tokenizer.pieces == pieces_tokenizer().pieces
+    assert archive.model == model and archive.assets["tokenizer"].pieces == pieces_tokenizer().pieces
     assert jax.tree.structure(archive.variables) == jax.tree.structure(variables)
     jax.tree.map(np.testing.assert_array_equal, archive.variables, variables)
 
@@ -111,10 +112,10 @@ def test_a_folder_is_loaded_and_transcribes(tmp_path):
     samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
     found = asr.transcribe([samples], return_log_probs=True)[0]
     rounded = jax.tree.map(lambda x: x.astype(ml_dtypes.bfloat16).astype(np.float32), variables)
-    batch = Batch(
+    batch = Utterances(
         samples[None], np.array([8000]), np.zeros((1, 1), np.int32), np.ones(1, np.int32), np.zeros(1, np.int32)
     )
-    log_probs, num_frames = jax.jit(build(model).log_probs)(rounded, batch)
+    log_probs, num_frames = jax.jit(log_probs_of(build(model)))(rounded, batch)
     expected = log_probs[0, : num_frames[0]]
     np.testing.assert_allclose(found.log_probs, expected, atol=1e-4)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
 from tests.parity.reference import inputs_of, layers_of, targets_of, worst
 
 # The peer's interpreter.
@@ -52,11 +52,11 @@ class Differences(NamedTuple):
     ids: bool
 
 
-def computed(archive: Archive, batch: Batch, features: np.ndarray, num_features: np.ndarray) -> Ours:
+def computed(archive: Archive, batch: Utterances, features: np.ndarray, num_features: np.ndarray) -> Ours:
     """Runs our model on the audio in `batch`, and from its encoder on, on the peer's features."""
     task = build(archive.model)
 
-    def run(model: Any, batch: Batch, features: Any, num_features: Any) -> Any:
+    def run(model: Any, batch: Utterances, features: Any, num_features: Any) -> Any:
         ours, _ = model.features(batch.samples, batch.num_samples)
         encoded, num_frames, layers = model.encoder(features, num_features, return_layers=True)
         outputs = {}
@@ -104,7 +104,7 @@ def written(archive: Archive, path: Path) -> Differences:
     with np.load(path.with_suffix(".outputs.npz")) as file:
         peer = dict(file)
     told = json.loads(path.with_suffix(".json").read_text())
-    batch = Batch(**inputs, index=np.arange(len(inputs["samples"]), dtype=np.int32))
+    batch = Utterances(**inputs, index=np.arange(len(inputs["samples"]), dtype=np.int32))
     features = peer["features"][:, : peer["num_features"].max()] if reads_padding(archive) else peer["features"]
     ours = computed(archive, batch, features, peer["num_features"])
     layers = worst(ours.encoded, peer["encoded"], peer["num_frames"])[0]
@@ -126,7 +126,7 @@ def plain_ids(archive: Archive, row: list[int]) -> list[int]:
     """The tokens in what the peer's search gives: for CTC, the best symbol of each frame."""
     if archive.model["task"] != "ctc":
         return row
-    blank = archive.tokenizer.vocab_size
+    blank = archive.assets["tokenizer"].vocab_size
     return [token for token, before in zip(row, [blank, *row], strict=False) if token not in (before, blank)]
 
 
@@ -136,7 +136,7 @@ def said_by_peer(archive: Archive, ids: list[int]) -> str:
     It takes out a space before any punctuation mark that the vocabulary has. Of characters, a TDT's text lacks the last
     ones of the vocabulary, as many as there are durations.
     """
-    tokenizer, decoder = archive.tokenizer, archive.model["decoder"]
+    tokenizer, decoder = archive.assets["tokenizer"], archive.model["decoder"]
     if tokenizer.config()["type"] == "char":
         ids = [token for token in ids if token < tokenizer.vocab_size - len(decoder.get("durations", ()))]
     ordinary = "".join(piece for piece in tokenizer.pieces if not SPECIAL_PIECE.match(piece))
@@ -145,10 +145,10 @@ def said_by_peer(archive: Archive, ids: list[int]) -> str:
     return re.sub(rf"\s({marks})", r"\1", text) if marks else text
 
 
-def batch_of(peer: dict[str, np.ndarray]) -> Batch:
+def batch_of(peer: dict[str, np.ndarray]) -> Utterances:
     """The audio and the labels of a reference."""
     samples, num_samples = peer["audio"], peer["audio_len"].astype(np.int32)
-    return Batch(samples, num_samples, *targets_of(peer), np.arange(len(samples), dtype=np.int32))
+    return Utterances(samples, num_samples, *targets_of(peer), np.arange(len(samples), dtype=np.int32))
 
 
 def largest(ours: Ours, theirs: dict[str, Any]) -> float:
@@ -157,7 +157,7 @@ def largest(ours: Ours, theirs: dict[str, Any]) -> float:
     return max(worst(array, np.reshape(theirs[name], array.shape), ours.num_frames)[0] for name, array in flat.items())
 
 
-def restore_with_peer(folder: Path, batches: dict[str, Batch]) -> dict[str, dict[str, Any]]:
+def restore_with_peer(folder: Path, batches: dict[str, Utterances]) -> dict[str, dict[str, Any]]:
     """Has the peer restore the .nemo files in `folder` and run them on these batches; what it says, by name."""
     for name, batch in batches.items():
         np.savez(folder / f"{name}.inputs.npz", **{key: getattr(batch, key) for key in batch._fields if key != "index"})

@@ -8,9 +8,9 @@ import numpy as np
 
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.tokenizer import Tokenizer
-from jaxspeech.types import Batch
 from tests.interop.random_model import CHARACTERS, pieces_tokenizer, random_archive
 from tests.test_configs import RECIPES
 
@@ -70,7 +70,7 @@ def _tokenizer(kind: str) -> Tokenizer:
     return pieces_tokenizer(kind)
 
 
-def random_batch(archive: Archive) -> Batch:
+def random_batch(archive: Archive) -> Utterances:
     """Three utterances of tones and noise, the last one shorter than a second, with any labels.
 
     Their frames are a multiple of every subsampling factor.
@@ -81,6 +81,6 @@ def random_batch(archive: Archive) -> Batch:
     pitch = np.repeat(rng.uniform(0.005, 0.4, (3, 24)), rate // 10, axis=1)[:, : num_samples[0]]
     samples = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch, axis=1)) + 0.05 * rng.standard_normal(pitch.shape)
     samples *= np.arange(samples.shape[1]) < num_samples[:, None]
-    labels = rng.integers(0, archive.tokenizer.vocab_size, (3, 6)).astype(np.int32)
+    labels = rng.integers(0, archive.assets["tokenizer"].vocab_size, (3, 6)).astype(np.int32)
     count, index = np.array([6, 4, 2], np.int32), np.arange(3, dtype=np.int32)
-    return Batch(samples.astype(np.float32), num_samples.astype(np.int32), labels, count, index)
+    return Utterances(samples.astype(np.float32), num_samples.astype(np.int32), labels, count, index)

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from jaxspeech.archive import Archive
 from jaxspeech.interop.nemo import load_nemo, save_nemo
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
 from tests.parity.both_ways import PEER_PYTHON, Differences, read, restore_with_peer, written
 from tests.parity.nemo_files import NEMO_FILES
 from tests.parity.own_models import OWN_MODELS, own_archive, random_batch
@@ -34,7 +34,7 @@ def table(title: str, rows: dict[str, Differences | str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def written_by_us(archives: dict[str, Archive], batches: dict[str, Batch]) -> dict[str, Differences | str]:
+def written_by_us(archives: dict[str, Archive], batches: dict[str, Utterances]) -> dict[str, Differences | str]:
     """What the peer makes of the files that we write."""
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder, f"{name}.nemo") for name in archives}

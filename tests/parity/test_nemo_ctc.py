@@ -53,7 +53,7 @@ def family(request) -> Family:
     def run(model, features, num_features, samples, num_samples, labels, num_labels):
         encoded, num_frames, layers = model.encoder(features, num_features, return_layers=True)
         logits = model.decoder(encoded)
-        losses = ctc_loss(logits, num_frames, labels, num_labels, blank_id=task.vocab_size)
+        losses = ctc_loss(logits, num_frames, labels, num_labels, blank_id=task.inference.vocab_size)
         ours, ours_frames = model.features(samples, num_samples)
         from_audio = jax.nn.log_softmax(model.decoder(model.encode_features(ours, ours_frames)[0]))
         return ours, layers, encoded, num_frames, losses, jax.nn.log_softmax(logits), from_audio
@@ -93,7 +93,7 @@ def test_log_probs(family):
 
 def test_greedy_tokens_and_text_from_audio(family):
     num_frames = jnp.asarray(family.num_frames, jnp.int32)
-    blank = family.task.vocab_size
+    blank = family.task.inference.vocab_size
     assert blank == family.said["blank_id"]
     tokens = ctc_greedy(jnp.asarray(family.log_probs_from_audio), num_frames, blank_id=blank)
     # The streaming families' files have texts of one kind or none.
@@ -104,7 +104,7 @@ def test_greedy_tokens_and_text_from_audio(family):
         ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
         collapsed = [k for k, previous in zip(best, [-1, *best], strict=False) if k not in (previous, blank)]
         assert ids == collapsed
-        assert hypothesis is None or family.archive.tokenizer.decode(ids) == hypothesis["text"]
+        assert hypothesis is None or family.archive.assets["tokenizer"].decode(ids) == hypothesis["text"]
 
 
 def reduced(family, losses):
@@ -131,7 +131,9 @@ def test_gradients(family):
             return model.decoder(encoded), num_frames
 
         logits, num_frames = family.task.model.apply(family.variables | {"params": params}, method=logits)
-        return reduced(family, ctc_loss(logits, num_frames, labels, num_labels, blank_id=family.task.vocab_size))
+        return reduced(
+            family, ctc_loss(logits, num_frames, labels, num_labels, blank_id=family.task.inference.vocab_size)
+        )
 
     inputs = *inputs_of(family.peer), *targets_of(family.peer)
     quick = {"xla_backend_optimization_level": 0}  # compiles in half the time

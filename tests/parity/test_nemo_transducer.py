@@ -11,9 +11,10 @@ from jaxspeech.archive import Archive
 from jaxspeech.builder import build
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.transducer import transducer_losses
-from jaxspeech.types import Batch
+from tests.log_probs import log_probs_of
 from tests.parity.naming import by_nemo_name
 from tests.parity.reference import inputs_of, reference, targets_of, worst
 
@@ -44,9 +45,9 @@ def without_chance(model: dict[str, Any]) -> dict[str, Any]:
     return model | {"decoder": model["decoder"] | quiet, "loss": model["loss"] | {"omega": 0.0}}
 
 
-def batch_of(peer) -> Batch:
+def batch_of(peer) -> Utterances:
     samples, num_samples = peer["audio"], peer["audio_len"].astype(np.int32)
-    return Batch(samples, num_samples, *targets_of(peer), np.arange(len(samples), dtype=np.int32))
+    return Utterances(samples, num_samples, *targets_of(peer), np.arange(len(samples), dtype=np.int32))
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -96,17 +97,17 @@ def test_greedy_text_from_audio(family):
     tokens = jax.jit(family.task.predict)(family.variables, batch_of(family.peer))
     for row, hypothesis in enumerate(family.said["rnnt_greedy_batch"]):
         ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
-        assert family.archive.tokenizer.decode(ids) == hypothesis["text"]
+        assert family.archive.assets["tokenizer"].decode(ids) == hypothesis["text"]
         np.testing.assert_allclose(tokens.score[row], hypothesis["score"], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("family", ["fc_hybrid_rnnt_ctc", "fc_hybrid_tdt_ctc"], indirect=True)
 def test_the_hybrids_ctc_head(family):
     peer, batch = family.peer, batch_of(family.peer)
-    assert family.task.log_probs is not None
-    log_probs, num_frames = jax.jit(family.task.log_probs)(family.variables, batch)
+    assert family.task.inference.log_probs is not None
+    log_probs, num_frames = jax.jit(log_probs_of(family.task))(family.variables, batch)
     assert worst(np.asarray(log_probs), peer["ctc.log_probs"], num_frames)[0] < 1e-3
-    losses = ctc_loss(log_probs, num_frames, batch.labels, batch.num_labels, blank_id=family.task.vocab_size)
+    losses = ctc_loss(log_probs, num_frames, batch.labels, batch.num_labels, blank_id=family.task.inference.vocab_size)
     np.testing.assert_allclose(losses, peer["ctc.ctc_loss_per_utt"], rtol=1e-3)
     assert family.archive.model["ctc_weight"] == family.said["ctc_loss_weight"]
 
@@ -115,7 +116,7 @@ def test_the_hybrids_ctc_head(family):
     tokens = jax.jit(by_ctc.predict)(family.variables, batch)
     for row, hypothesis in enumerate(family.said["ctc.ctc_greedy_batch"]):
         ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
-        assert family.archive.tokenizer.decode(ids) == hypothesis["text"]
+        assert family.archive.assets["tokenizer"].decode(ids) == hypothesis["text"]
 
 
 # These files hold the peer's gradients.

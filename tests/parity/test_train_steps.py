@@ -13,11 +13,13 @@ from jaxspeech.builder import build
 from jaxspeech.features.filterbank import mel_filterbank
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.tasks.recognition import Utterances, label_losses
 from jaxspeech.tasks.transducer import TransducerModel, transducer_losses
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
-from jaxspeech.types import Batch
+from jaxspeech.training.updates import Update
+from jaxspeech.types import Phase
 from tests.parity.naming import by_nemo_name
 
 STEPS = 20
@@ -47,6 +49,13 @@ class FeatureTask(NamedTuple):
     model: Any
     sample_rate: int = 16000
 
+    @property
+    def phases(self):
+        return (Phase(self.loss),)
+
+    def seconds(self, batch):
+        return batch.num_samples / self.sample_rate
+
     def loss(self, variables, batch, key):
         features = batch.samples.reshape(len(batch.samples), -1, self.model.frontend.num_mels)
         transducer = isinstance(self.model, TransducerModel)
@@ -58,9 +67,11 @@ class FeatureTask(NamedTuple):
 
         (outputs, num_frames), updates = self.model.apply(variables, method=outputs, mutable=["batch_stats"])
         if transducer:
-            return transducer_losses(self.model, outputs, num_frames, batch, key), dict(updates)
+            losses = transducer_losses(self.model, outputs, num_frames, batch, key)
+            return label_losses(losses, batch), dict(updates)
         blank_id = self.model.decoder.vocab_size
-        return ctc_loss(outputs, num_frames, batch.labels, batch.num_labels, blank_id=blank_id), dict(updates)
+        losses = ctc_loss(outputs, num_frames, batch.labels, batch.num_labels, blank_id=blank_id)
+        return label_losses(losses, batch), dict(updates)
 
 
 class Run(NamedTuple):
@@ -132,19 +143,19 @@ def run(refs, peer, kind):
 
     optimizers, schedules = zip(*map(configured, WEIGHT_DECAYS), strict=True)
     optimizer = one_of(optimizers)
-    step = make_train_step(FeatureTask(model), optimizer, schedule=schedules[0])
+    step = make_train_step(FeatureTask(model), (Update(optimizer),), schedule=schedules[0])
 
     def batch(frontend, i):
         samples = peer[f"audio{i}_i16"].astype(np.float32) / 32768
         features, num_frames = frontend(model, samples, peer[f"audio_len{i}"].astype(np.int32))
         labels, num_labels = (peer[f"{name}{i}"].astype(np.int32) for name in ("targets", "target_len"))
         flat = np.asarray(features, np.float32).reshape(len(features), -1)
-        return Batch(flat, np.asarray(num_frames, np.int32), labels, num_labels, np.arange(len(flat)))
+        return Utterances(flat, np.asarray(num_frames, np.int32), labels, num_labels, np.arange(len(flat)))
 
     def train(frontend, weight_decay):
         batches = [batch(frontend, i) for i in range(4)]
         # A step gives its state's buffers away.
-        state = init_state(jax.tree.map(jnp.array, archive.variables), optimizer)
+        state = init_state(jax.tree.map(jnp.array, archive.variables), (optimizer,))
         state = state._replace(opt_state=(WEIGHT_DECAYS.index(weight_decay), state.opt_state[1]))
         metrics = []
         for i in range(STEPS):

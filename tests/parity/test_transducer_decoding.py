@@ -37,7 +37,7 @@ class Case:
         archive = load_nemo(refs / f"{family}.nemo")
         self.decoder = build(archive.model).model.decoder
         self.params = archive.variables["params"]["decoder"]
-        self.tokenizer = archive.tokenizer
+        self.tokenizer = archive.assets["tokenizer"]
         self.arrays = np.load(refs / f"{family}.npz")
         self.told = json.loads((refs / f"{family}.json").read_text())
 

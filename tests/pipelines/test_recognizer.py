@@ -25,8 +25,9 @@ from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.transcription import in_order
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.runtime import compilation_cache as cache
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.text.char import CharTokenizer
-from jaxspeech.types import Batch
+from tests.log_probs import log_probs_of
 
 RATE = 16000
 CONFIG = {
@@ -47,11 +48,11 @@ def chirps(seed: int, seconds: float) -> np.ndarray:
 @functools.cache
 def reference() -> Callable[[Any, np.ndarray], np.ndarray]:
     """(variables, samples) -> log-probabilities of the model as configured: scanned layers, no batch, no padding."""
-    log_probs = jax.jit(build(CONFIG).log_probs)
+    log_probs = jax.jit(log_probs_of(build(CONFIG)))
 
     def apply(variables: Any, samples: np.ndarray) -> np.ndarray:
         length, no_labels = np.array([len(samples)]), np.zeros((1, 0), np.int32)
-        found, num_frames = log_probs(variables, Batch(samples[None], length, no_labels, length, length))
+        found, num_frames = log_probs(variables, Utterances(samples[None], length, no_labels, length, length))
         return np.asarray(found)[0, : int(num_frames[0])]
 
     return apply
@@ -64,7 +65,7 @@ def tiny_archive() -> Archive:
     head = variables["params"]["decoder"]["out"]
     head["kernel"] = 30 * head["kernel"]
     head["bias"] = -reference()(variables, chirps(99, 1.6)).mean(0)
-    return Archive(CONFIG, CharTokenizer("abcdefghijklmnopqrstuvwxyz "), variables, {"by": "test"})
+    return Archive(CONFIG, {"tokenizer": CharTokenizer("abcdefghijklmnopqrstuvwxyz ")}, variables, {"by": "test"})
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +132,7 @@ def test_times_count_from_the_beginning_of_the_file(asr: Recognizer, audio: list
     assert " ".join(word.text for word in whole.words) == " ".join(whole.text.split())
     assert "".join(char.text for char in whole.chars) == whole.text
     for spans in (whole.words, whole.chars, whole.segments):
-        assert all(0 <= s.start < s.end <= whole.duration + asr.task.frame_seconds for s in spans)
+        assert all(0 <= s.start < s.end <= whole.duration + asr.task.inference.frame_seconds for s in spans)
         assert all(a.end <= b.start for a, b in itertools.pairwise(spans))
         assert all(0 <= s.confidence <= 1 for s in spans)
 
@@ -356,9 +357,9 @@ def test_frames_are_whole_samples_apart() -> None:
     features = {"name": "mel", "num_mels": 16, "sample_rate": 22050, "fft_size": None}
     task = build(tiny_archive().model | {"features": features})
     rate, factor = 22050, task.model.encoder.total_factor
-    assert task.frame_seconds == pytest.approx(220 * factor / rate, rel=1e-12)
+    assert task.inference.frame_seconds == pytest.approx(220 * factor / rate, rel=1e-12)
     samples = np.zeros((1, 60 * rate), np.float32)
     _, num_frames = task.model.apply(
         jax.jit(task.init)(jax.random.key(0)), samples, np.array([samples.shape[1]]), method="features"
     )
-    assert abs(int(num_frames[0]) * task.frame_seconds / factor - 60) < 2 * task.frame_seconds
+    assert abs(int(num_frames[0]) * task.inference.frame_seconds / factor - 60) < 2 * task.inference.frame_seconds

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from jaxspeech.builder import build
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
+from tests.log_probs import log_probs_of
 
 CONFIG = {
     "task": "ctc",
@@ -21,7 +22,7 @@ def trained():
     task = build(CONFIG)
     variables = jax.jit(task.init)(jax.random.key(0))
     rng = np.random.default_rng(0)
-    batch = Batch(
+    batch = Utterances(
         samples=rng.normal(size=(3, 16000)).astype(np.float32),
         num_samples=np.array([16000, 4000, 0], np.int32),
         labels=rng.integers(0, 10, (3, 8)).astype(np.int32),
@@ -53,7 +54,7 @@ def test_an_infeasible_row_and_a_filler_change_no_gradient(trained) -> None:
     task, variables, batch = trained
 
     @jax.jit
-    def gradient(batch: Batch):
+    def gradient(batch: Utterances):
         def first_row(params):
             losses, _ = task.loss(variables | {"params": params}, batch, jax.random.key(1))
             return jnp.where(jnp.isfinite(losses), losses, 0.0).sum() - losses[2]
@@ -79,5 +80,5 @@ def test_prediction_reads_no_label_and_no_padding(trained) -> None:
     assert tokens.num_tokens[2] == 0
     for b, n in enumerate(tokens.num_tokens):
         np.testing.assert_array_equal(tokens.ids[b, :n], again.ids[b, :n])
-    log_probs, num_frames = jax.jit(task.log_probs)(variables, batch)
+    log_probs, num_frames = jax.jit(log_probs_of(task))(variables, batch)
     np.testing.assert_allclose(np.exp(log_probs[0, : num_frames[0]]).sum(-1), 1.0, rtol=1e-5)

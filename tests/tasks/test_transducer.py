@@ -13,11 +13,12 @@ import pytest
 
 from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
-from jaxspeech.forms.inference import with_search
+from jaxspeech.forms.search import with_search
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_loss
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.tasks.transducer import transducer_losses
-from jaxspeech.types import Batch
+from tests.log_probs import log_probs_of
 
 V = 10
 BASE = {
@@ -46,10 +47,10 @@ def config(kind: str, **more):
     return {"task": "transducer", **BASE, "decoder": DECODER | decoder, "loss": loss} | more
 
 
-def make_batch() -> Batch:
+def make_batch() -> Utterances:
     """A usual row, one with a single label, one without labels, and a filler."""
     rng = np.random.default_rng(0)
-    return Batch(
+    return Utterances(
         samples=rng.normal(size=(4, 16000)).astype(np.float32),
         num_samples=np.array([16000, 9000, 8000, 0], np.int32),
         labels=rng.integers(0, V, (4, 5)).astype(np.int32),
@@ -86,7 +87,7 @@ def test_padding_and_fillers_change_no_gradient(kind):
     batch = make_batch()
 
     @jax.jit
-    def gradient(batch: Batch):
+    def gradient(batch: Utterances):
         def real_rows(params):
             losses, _ = task.loss(variables | {"params": params}, batch, jax.random.key(1))
             return jnp.where(batch.index >= 0, losses, 0).sum()
@@ -181,7 +182,7 @@ def test_either_head_decides(hybrid):
     by_ctc = build(with_search(settings, head="ctc"))
     batch = make_batch()
     tokens = jax.jit(by_ctc.predict)(variables, batch)
-    log_probs, num_frames = jax.jit(by_ctc.log_probs)(variables, batch)
+    log_probs, num_frames = jax.jit(log_probs_of(by_ctc))(variables, batch)
     best = np.argmax(log_probs[0, : num_frames[0]], -1)
     merged = [k for k, previous in zip(best, [-1, *best], strict=False) if k not in (previous, V)]
     assert np.asarray(tokens.ids[0, : tokens.num_tokens[0]]).tolist() == merged

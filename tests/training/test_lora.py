@@ -1,14 +1,17 @@
 """LoRA: the model's own numbers at first, W + scale A B afterwards, by the layer and by the module."""
 
-from typing import Any, NamedTuple
-
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.tasks.kinds import IncrementalSearch, Recognition
+from jaxspeech.tasks.recognition import Utterances
+from jaxspeech.tasks.task import Task
 from jaxspeech.training.lora import Lora, with_lora
+from jaxspeech.types import Phase
 
 TARGETS = ("query/kernel$", "layers_[02]/value/kernel$")
 
@@ -48,23 +51,24 @@ def test_it_starts_as_the_model_and_merges_to_the_equation():
 
 
 def test_every_function_of_a_task_sees_it():
-    class Doubler(NamedTuple):
-        """Every function gives the one matrix, times two."""
+    def double(variables, *inputs):
+        return 2 * variables["params"]["up"]["kernel"]
 
-        init: Any = lambda key: {"params": {"up": {"kernel": jnp.ones((2, 2))}}}
-        loss: Any = lambda variables, batch, key: 2 * variables["params"]["up"]["kernel"]
-        encode: Any = lambda variables, batch: 2 * variables["params"]["up"]["kernel"]
-        decode: Any = lambda variables, encoded, num_frames: 2 * variables["params"]["up"]["kernel"]
-        predict: Any = lambda variables, batch: 2 * variables["params"]["up"]["kernel"]
-        log_probs: Any = None
+    def init(key):
+        return {"params": {"up": {"kernel": jnp.ones((2, 2))}}}
 
-    task = with_lora(Doubler(), Lora(rank=1, alpha=1, targets=("up",)))
+    search = IncrementalSearch(start=double, step=double)
+    recognition = Recognition(16000, 0.08, 3, encode=double, decode=double, log_probs=None, incremental=search)
+    doubler = Task(nn.Dense(1), Utterances, init, (Phase(double),), double, lambda batch: 0.0, recognition)
+    task = with_lora(doubler, Lora(rank=1, alpha=1, targets=("up",)))
     variables = task.init(jax.random.key(0))
     variables["params"]["lora"]["up"]["kernel"] = {"a": jnp.ones((2, 1)), "b": jnp.full((1, 2), 4.0)}
-    for found in (task.loss(variables, None, None), task.encode(variables, None), task.decode(variables, None, None)):
-        np.testing.assert_array_equal(found, 10.0)
-    np.testing.assert_array_equal(task.predict(variables, None), 10.0)
-    assert task.log_probs is None
+    used = task.inference
+    for function in (task.phases[0].loss, task.predict, used.encode, used.decode, used.incremental.start):
+        np.testing.assert_array_equal(function(variables), 10.0)
+    assert used._replace(encode=None, decode=None, incremental=None) == recognition._replace(
+        encode=None, decode=None, incremental=None
+    )
 
 
 def test_a_is_as_wide_as_its_input_asks_for():

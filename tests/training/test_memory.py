@@ -5,15 +5,28 @@ import jax.numpy as jnp
 import pytest
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.training.memory import Need, device_memory, find_batch_seconds, step_need, tell
+from jaxspeech.tasks.recognition import Utterances
+from jaxspeech.training.memory import Need, describe_needs, device_memory, find_batch_seconds, step_need
 from jaxspeech.training.sharding import make_mesh
+from jaxspeech.types import BatchShape
 
 RATE = 100
 LENGTHS = (2.0, 5.0, 10.0)
 
 
+def size(shape):
+    return shape.rows, int(shape.size * RATE)
+
+
 def shapes(batch_seconds):
-    return [(max(1, int(batch_seconds / s)), int(s * RATE), 8) for s in LENGTHS]
+    return [shape(max(1, int(batch_seconds / s)), s) for s in LENGTHS]
+
+
+def shape(rows, seconds):
+    struct = jax.ShapeDtypeStruct
+    count, labels = struct((rows,), jnp.int32), struct((rows, 8), jnp.int32)
+    arrays = Utterances(struct((rows, int(seconds * RATE)), jnp.float32), count, labels, count, count)
+    return BatchShape(arrays, rows, seconds)
 
 
 @pytest.mark.parametrize(
@@ -29,18 +42,18 @@ def test_the_most_that_fits_is_found_in_a_few_trials(need):
 
     def noted(shape):
         tried.append(shape)
-        return int(need(*shape[:2]))
+        return int(need(*size(shape)))
 
     limit = 3e6
-    found = find_batch_seconds(noted, shapes, sample_rate=RATE, limit=limit)
-    assert max(need(rows, samples) for rows, samples, _ in shapes(found)) <= limit
-    assert max(need(rows, samples) for rows, samples, _ in shapes(1.15 * found)) > limit
+    found = find_batch_seconds(noted, shapes, limit=limit)
+    assert max(need(*size(shape)) for shape in shapes(found)) <= limit
+    assert max(need(*size(shape)) for shape in shapes(1.15 * found)) > limit
     assert len(tried) <= 3 * 4 + 2
 
 
-def test_a_model_too_large_for_any_batch_is_told_in_one_line():
-    with pytest.raises(ConfigError, match=r"^a batch of 1 x 10\.0 s needs 5\.00 GB of the 3\.00 GB .*max_seconds"):
-        find_batch_seconds(lambda shape: 5_000_000_000, shapes, sample_rate=RATE, limit=3e9)
+def test_a_model_too_large_for_any_batch_is_reported_in_one_line():
+    with pytest.raises(ConfigError, match=r"^a batch of 1 x 10\.00 s needs 5\.00 GB of the 3\.00 GB .*max_seconds"):
+        find_batch_seconds(lambda shape: 5_000_000_000, shapes, limit=3e9)
 
 
 def test_what_a_step_takes_is_at_least_its_state_and_grows_with_the_batch():
@@ -49,9 +62,9 @@ def test_what_a_step_takes_is_at_least_its_state_and_grows_with_the_batch():
         return jnp.sin(batch.samples @ jnp.ones((RATE, 50))).sum() + state.sum() + seed, batch.labels.sum()
 
     state, mesh = jax.ShapeDtypeStruct((1000, 1000), jnp.float32), make_mesh(data=1, devices=jax.devices()[:1])
-    small, large = (step_need(step, state, (rows, RATE, 8), mesh=mesh).bytes for rows in (8, 800))
+    small, large = (step_need(step, state, shape(rows, 1.0), mesh=mesh).bytes for rows in (8, 800))
     assert 4e6 < small < 4.1e6 and large - small > 800 * RATE * 4
     limit = device_memory()
     assert limit > 1e8
-    told = tell([Need((8, RATE, 8), small), Need((2, RATE, 8), 2 * limit)], limit=limit, sample_rate=RATE)
-    assert told.splitlines()[0].split()[:4] == ["8", "x", "1.00", "s"] and "does not fit" in told.splitlines()[-1]
+    printed = describe_needs([Need(shape(8, 1.0), small), Need(shape(2, 1.0), 2 * limit)], limit=limit)
+    assert printed.splitlines()[0].split()[:4] == ["8", "x", "1.00", "s"] and "does not fit" in printed.splitlines()[-1]

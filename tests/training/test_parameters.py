@@ -11,6 +11,7 @@ from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.parameters import assign, choose_trainable
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
+from jaxspeech.training.updates import Update
 from tests.training.toy import ToyTask, toy_batch
 
 
@@ -87,9 +88,9 @@ def test_what_is_frozen_counts_in_no_gradient_norm():
     optimizer, schedule = build_optimizer({"learning_rate": 0.1, "clip_norm": 0.5}, steps=3, trainable=trainable)
     variables = task.init(jax.random.key(0))
     kernel, bias = (np.array(variables["params"]["dense"][name], np.float64) for name in ("kernel", "bias"))
-    step = make_train_step(task, optimizer, schedule=schedule, trainable=trainable)
+    step = make_train_step(task, (Update(optimizer, trainable),), schedule=schedule)
     batch = toy_batch(1)
-    state, metrics = step(init_state(variables, optimizer), batch, 0)
+    state, metrics = step(init_state(variables, (optimizer,)), batch, 0)
     gradient = 2 * np.mean(batch.samples @ kernel + bias - batch.labels[:, 0])
     np.testing.assert_allclose(metrics["grad_norm"], abs(gradient), rtol=1e-5)
     np.testing.assert_array_equal(state.variables["params"]["dense"]["kernel"], kernel.astype(np.float32))

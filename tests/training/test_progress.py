@@ -18,7 +18,7 @@ def test_losses_are_averaged_and_counts_summed(capsys):
     progress = Progress(step=0, steps=10)
     assert progress.summary() == {}
     for i, loss in enumerate([3.0, float("nan"), 3.0]):
-        progress.starting(toy_batch(i), sample_rate=2, flops=lambda: 1e9)
+        progress.starting(toy_batch(i), flops=lambda: 1e9)
         progress.finished(metrics(loss, skipped=int(i == 1)))
         if i == 1:
             first = progress.summary()
@@ -47,7 +47,7 @@ def test_speed_counts_the_work_done_and_the_wait_for_input():
 
     counted = []
     for batch in progress.timed(slowly()):
-        progress.starting(batch, sample_rate=2, flops=lambda: counted.append(1) or 1e9)
+        progress.starting(batch, flops=lambda: counted.append(1) or 1e9)
         time.sleep(0.05)
         progress.finished(metrics(1.0))
     summary = progress.summary()

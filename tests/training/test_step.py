@@ -7,20 +7,21 @@ import optax
 import pytest
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.state import averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
-from jaxspeech.types import Batch
+from jaxspeech.training.updates import Update
 from tests.training.toy import SAMPLES, ToyTask, toy_batch
 
 RATE = 0.1
 
 
 def start(task, *, average=False):
-    return init_state(task.init(jax.random.key(0)), optax.sgd(RATE), average=average)
+    return init_state(task.init(jax.random.key(0)), (optax.sgd(RATE),), average=average)
 
 
 def stepper(task, **options):
-    return make_train_step(task, optax.sgd(RATE), schedule=lambda step: jnp.float32(step), **options)
+    return make_train_step(task, (Update(optax.sgd(RATE)),), schedule=lambda step: jnp.float32(step), **options)
 
 
 def by_hand(kernel, batch, rows, weight):
@@ -48,6 +49,7 @@ def test_filler_and_infeasible_rows_count_nowhere(reduction):
     np.testing.assert_allclose(metrics["grad_norm"], np.hypot(np.linalg.norm(kernel_grad), bias_grad), rtol=1e-5)
     np.testing.assert_allclose(state.variables["params"]["dense"]["kernel"], kernel - RATE * kernel_grad, rtol=1e-5)
     assert (metrics["examples"], metrics["infeasible"], metrics["skipped"]) == (6, 1, 0)
+    assert metrics["squared"] == pytest.approx(by_hand(kernel, batch, rows, 5)[0], rel=1e-5)  # logged: a mean over rows
     assert metrics["audio_seconds"] == 6 * SAMPLES / task.sample_rate
     assert state.variables["batch_stats"]["seen"] == 1
 
@@ -134,7 +136,7 @@ def test_micro_batches_add_up_to_the_batch(reduction):
 def test_micro_batches_draw_noise_of_their_own():
     task = ToyTask(noise=1.0)
     batch = toy_batch(1)
-    twice = Batch(*(np.repeat(x[:4], 2, axis=0) for x in batch))  # the two halves are equal
-    _, one = stepper(task)(start(task), Batch(*(x[:4] for x in batch)), 0)
+    twice = Utterances(*(np.repeat(x[:4], 2, axis=0) for x in batch))  # the two halves are equal
+    _, one = stepper(task)(start(task), Utterances(*(x[:4] for x in batch)), 0)
     _, both = stepper(task, accumulate=2)(start(task), twice, 0)
     assert both["loss"] != one["loss"]

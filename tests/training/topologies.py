@@ -15,14 +15,15 @@ from absl import app, flags
 
 from jaxspeech.builder import build
 from jaxspeech.configs.base import fastconformer_ctc, fastconformer_transducer
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.parameters import path_name
 from jaxspeech.training.processes import find_place, gather, is_leader, join
 from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.update_rules import adamw
+from jaxspeech.training.updates import Update
 from jaxspeech.training.watchdog import watched
-from jaxspeech.types import Batch
 from tests.training.toy import ToyTask, toy_batch
 
 FLAGS = flags.FLAGS
@@ -52,7 +53,7 @@ def make_task(model: dict | None):
     return build(made.to_dict())
 
 
-def make_batch(step: int, *, rows: int = ROWS) -> Batch:
+def make_batch(step: int, *, rows: int = ROWS) -> Utterances:
     """Noise of 0.3 to 0.6 s with a few labels; row 1 has more labels than frames, the last row is a filler."""
     rng = np.random.default_rng(step % 4)
     num_samples = rng.integers(4800, 9600, rows).astype(np.int32)
@@ -60,7 +61,7 @@ def make_batch(step: int, *, rows: int = ROWS) -> Batch:
     num_samples[1], num_labels[1] = 1600, 4
     index = np.arange(rows, dtype=np.int32)
     index[-1] = -1
-    return Batch(
+    return Utterances(
         samples=(0.1 * rng.standard_normal((rows, 9600))).astype(np.float32),
         num_samples=num_samples,
         labels=rng.integers(0, VOCAB, (rows, 4)).astype(np.int32),
@@ -76,14 +77,14 @@ def train(steps: int, *, mesh=(), sharding="replicated", accumulate=1, devices=N
     key = jax.random.key(0)
 
     def init(key):
-        return init_state(task.init(key), optimizer)
+        return init_state(task.init(key), (optimizer,))
 
     shapes = jax.eval_shape(init, key)
     shardings = state_shardings(shapes, mesh, make_rules(sharding))
     state = jax.jit(init, out_shardings=shardings)(key)
     step = make_train_step(
         task,
-        optimizer,
+        (Update(optimizer),),
         schedule=lambda step: RATE,
         accumulate=accumulate,
         shardings=shardings,
@@ -93,7 +94,7 @@ def train(steps: int, *, mesh=(), sharding="replicated", accumulate=1, devices=N
     mine = slice(ROWS // parts * part, ROWS // parts * (part + 1))
     losses = []
     for i in range(steps):
-        batch = put_batch(Batch(*(x[mine] for x in make(i))), mesh)
+        batch = put_batch(Utterances(*(x[mine] for x in make(i))), mesh)
         state, metrics = step(state, batch, 0)
         losses.append(float(metrics["loss"]))
     assert jax.tree.map(lambda x: x.sharding, state) == shardings

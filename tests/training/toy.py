@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxspeech.types import Batch
+from jaxspeech.tasks.recognition import Utterances
+from jaxspeech.types import Phase, RowLosses
 
 SAMPLES = 4
 
@@ -23,19 +24,31 @@ class ToyTask(NamedTuple):
             "batch_stats": {"seen": jnp.zeros(())},
         }
 
+    @property
+    def phases(self):
+        return (Phase(self.rows),)
+
+    def seconds(self, batch):
+        return batch.num_samples / self.sample_rate
+
     def loss(self, variables, batch, key):
+        rows, updates = self.rows(variables, batch, key)
+        return rows.losses, updates
+
+    def rows(self, variables, batch, key):
         dense = variables["params"]["dense"]
         y = batch.samples @ dense["kernel"] + dense["bias"] + self.noise * jax.random.normal(key, batch.index.shape)
         losses = (y - batch.labels[:, 0]) ** 2
         # As a real loss does: infinite where there is no alignment, and no gradient there.
         feasible = batch.num_labels <= batch.num_samples
         losses = jnp.where(feasible, jnp.where(feasible, losses, 0.0), jnp.inf)
-        return losses, {"batch_stats": {"seen": variables["batch_stats"]["seen"] + 1}}
+        rows = RowLosses(losses, batch.num_labels.astype(jnp.float32), {"squared": losses})
+        return rows, {"batch_stats": {"seen": variables["batch_stats"]["seen"] + 1}}
 
 
-def toy_batch(seed: int, rows: int = 8) -> Batch:
+def toy_batch(seed: int, rows: int = 8) -> Utterances:
     rng = np.random.default_rng(seed)
-    return Batch(
+    return Utterances(
         samples=rng.standard_normal((rows, SAMPLES)).astype(np.float32),
         num_samples=np.full(rows, SAMPLES, np.int32),
         labels=rng.integers(0, 5, (rows, 3)).astype(np.int32),

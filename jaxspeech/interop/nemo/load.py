@@ -62,4 +62,4 @@ def load_nemo(
     # As JSON would give it back: dates and the like become text.
     nemo_config = json.loads(json.dumps(config, default=str))
     metadata = {"source": "nemo", "nemo_config": nemo_config, "nemo_derived": kept}
-    return Archive(model, assets["tokenizer"], variables, metadata)
+    return Archive(model, assets, variables, metadata)

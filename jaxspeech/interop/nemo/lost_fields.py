@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jaxspeech.interop.nemo.families.family import Part
+from jaxspeech.interop.nemo.families.family import NemoPart
 from jaxspeech.interop.nemo.sections.arguments import Section
 from jaxspeech.interop.nemo.sections.write import fields_of, fitting
 
@@ -11,7 +11,7 @@ from jaxspeech.interop.nemo.sections.write import fields_of, fitting
 WITHOUT_EFFECT = ("scan_layers", "remat", "dtype", "parent", "name")
 
 
-def lost_fields(parts: Mapping[str, Part], model: Mapping[str, Any], module: Any, returned: Any) -> list[str]:
+def lost_fields(parts: Mapping[str, NemoPart], model: Mapping[str, Any], module: Any, returned: Any) -> list[str]:
     """Each field of the parts that would return with another value, with both.
 
     Args:

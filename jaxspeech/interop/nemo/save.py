@@ -3,12 +3,13 @@
 import io
 import itertools
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from jaxspeech.assets import Assets
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.files import replace_atomically
 from jaxspeech.interop.nemo.container import CONFIG, WEIGHTS
 from jaxspeech.interop.nemo.families import family_of_model
 from jaxspeech.interop.nemo.families.family import Source
@@ -17,7 +18,6 @@ from jaxspeech.interop.nemo.tar import add_member, end_tar
 from jaxspeech.interop.nemo.weights.derived import derived_tensors, with_counts
 from jaxspeech.interop.nemo.weights.write import to_tensors
 from jaxspeech.interop.nemo.writer import write_checkpoint
-from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
 
@@ -25,7 +25,7 @@ def save_nemo(
     path: str | os.PathLike[str],
     *,
     model: dict[str, Any],
-    tokenizer: Tokenizer,
+    assets: Assets,
     variables: Variables,
     metadata: dict[str, Any] | None = None,
 ) -> list[str]:
@@ -37,7 +37,7 @@ def save_nemo(
       path: conventionally ends in .nemo; its folder is made. It holds the old file or the whole new one whatever
         happens.
       model: the configuration that `build` takes.
-      tokenizer: saved with its files.
+      assets: what the model owns beside its variables, such as a tokenizer.
       variables: nested dicts of arrays, on the host or a device.
       metadata: of the archive; what `load_nemo` put there is kept in the file.
     Returns:
@@ -49,7 +49,7 @@ def save_nemo(
     base, kept = (metadata.get(name) or {} for name in ("nemo_config", "nemo_derived"))
     try:
         family = family_of_model(model)
-        source = Source(model, build(model).model, {"tokenizer": tokenizer})
+        source = Source(model, build(model).model, assets)
         config, files, returned = to_nemo(source, base)
         tensors = to_tensors(variables, family.rows(returned))
     except SpeechError as error:
@@ -61,16 +61,11 @@ def save_nemo(
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            written = Path(folder, "nemo")
-            with open(written, "wb") as stream:
-                for name, content in {**files, CONFIG: to_yaml(config)}.items():
-                    add_member(stream, name, lambda stream, content=content: stream.write(content))
-                add_member(stream, WEIGHTS, write_weights)
-                end_tar(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(written, path)
+        with replace_atomically(path) as written, open(written, "wb") as stream:
+            for name, content in {**files, CONFIG: to_yaml(config)}.items():
+                add_member(stream, name, lambda stream, content=content: stream.write(content))
+            add_member(stream, WEIGHTS, write_weights)
+            end_tar(stream)
     except OSError as error:
         reason = error.strerror or error
         raise ArchiveError(f"{path}: cannot be written ({reason}); the old file is as it was") from error

@@ -54,7 +54,7 @@ def write_folder(archive: Archive, folder: str | os.PathLike[str], *, own_featur
 
     metadata = _metadata(model, by_ctc=by_ctc)
     models = (ctc_models if by_ctc else transducer_models)(model, variables, metadata)
-    vocabulary = _vocabulary(archive.tokenizer)
+    vocabulary = _vocabulary(archive.assets["tokenizer"])
     texts = {"vocab.txt": vocabulary, "tokens.txt": vocabulary, "config.json": _config(model, by_ctc=by_ctc)}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -84,9 +84,9 @@ def _unsupported_by_runtimes(decoder: Any) -> list[str]:
 
 def _other_features(ours: Any) -> list[str]:
     """How the features differ from those that the runtimes compute."""
-    if not isinstance(ours, FEATURES["mel"]):
+    if not isinstance(ours, FEATURES.table["mel"]):
         return [f"the runtimes compute mel features, not {type(ours).__name__}; own_features=True if you compute them"]
-    theirs = FEATURES["mel"]()  # the defaults are NeMo's, and the runtimes'
+    theirs = FEATURES.table["mel"]()  # the defaults are NeMo's, and the runtimes'
     # None stands for the value that follows from the others.
     derived = {"fft_size": theirs.fft_size, "high_hz": theirs.sample_rate / 2}
 

@@ -61,7 +61,9 @@ def load_transformers(
         variables = to_variables(tensors, transformers_rows(model), expected, dtype=dtype, place=place)
     except SpeechError as error:
         raise ArchiveError(f"{folder}: {error}") from error
-    return Archive(model, tokenizer, variables, {"source": "transformers", "transformers_config": config})
+    return Archive(
+        model, {"tokenizer": tokenizer}, variables, {"source": "transformers", "transformers_config": config}
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

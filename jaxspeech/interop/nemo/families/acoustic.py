@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jaxspeech.interop.nemo.families.family import Part, Source
+from jaxspeech.interop.nemo.families.family import NemoPart, Source
 from jaxspeech.interop.nemo.sections import AUGMENTATIONS, ENCODERS, PREPROCESSORS
 from jaxspeech.interop.nemo.sections.read import read_section
 from jaxspeech.interop.nemo.sections.write import fields_of, write_section
@@ -12,9 +12,9 @@ from jaxspeech.interop.nemo.weights.derived import Derived
 from jaxspeech.interop.nemo.weights.features import mel_tensors
 
 ACOUSTIC_PARTS = {
-    "features": Part("frontend", PREPROCESSORS),
-    "spec_augment": Part("spec_augment", AUGMENTATIONS),
-    "encoder": Part("encoder", ENCODERS),
+    "features": NemoPart("frontend", PREPROCESSORS),
+    "spec_augment": NemoPart("spec_augment", AUGMENTATIONS),
+    "encoder": NemoPart("encoder", ENCODERS),
 }
 
 

@@ -10,7 +10,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
     acoustic_remarks,
     acoustic_sections,
 )
-from jaxspeech.interop.nemo.families.family import Family, Part, Source, Written
+from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
 from jaxspeech.interop.nemo.families.tokens import (
     NO_TRAINING,
     RECOGNITION_SECTIONS,
@@ -70,7 +70,7 @@ CTC = Family(
     to_nemo=_to_nemo,
     assets=recognition_assets,
     rows=_rows,
-    parts=ACOUSTIC_PARTS | {"decoder": Part("decoder", HEADS)},
+    parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", HEADS)},
     derived=acoustic_derived,
     defaults=NO_TRAINING,
     remarks=acoustic_remarks,

@@ -4,21 +4,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from jaxspeech.assets import Assets
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.sections.arguments import Section
 from jaxspeech.interop.nemo.weights.derived import Derived
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 
-# What a model owns beside its variables, by name: {"tokenizer": ...}.
-Assets = Mapping[str, Any]
 
-
-class Part(NamedTuple):
-    """A section of our `model` configuration.
+class NemoPart(NamedTuple):
+    """A section of our `model` configuration, and the classes of NeMo that it can be.
 
     Attributes:
       field: the field of the task's module that is built from it.
-      classes: the classes of NeMo that it can be, by name.
+      classes: these classes by name, with their tables.
     """
 
     field: str
@@ -78,7 +76,7 @@ class Family(NamedTuple):
     to_nemo: Callable[[Source, Mapping[str, Any], list[str]], Written]
     assets: Callable[[NemoFile, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
     rows: Callable[[Mapping[str, Any]], list[TensorRow]]
-    parts: Mapping[str, Part]
+    parts: Mapping[str, NemoPart]
     derived: Callable[[Any], Derived] = lambda module: {}
     defaults: Mapping[str, Any] = MappingProxyType({})
     remarks: Callable[[Source], list[str]] = lambda source: []

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.families.family import Source
 from jaxspeech.interop.nemo.tokenizer import read_tokenizer
@@ -42,6 +43,8 @@ def recognition_assets(file: NemoFile, config: Mapping[str, Any], model: Mapping
 
 def nemo_tokens(source: Source) -> NemoTokens:
     """The tokens of a model that is to be written."""
+    if "tokenizer" not in source.assets:
+        raise ArchiveError("it has no tokenizer, without which NeMo cannot restore a recognition model")
     tokenizer: Tokenizer = source.assets["tokenizer"]
     section, files = tokenizer_files(tokenizer.config(), tokenizer.files())
     return NemoTokens(list(tokenizer.pieces), {} if section is None else {"tokenizer": section}, files)

@@ -10,7 +10,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
     acoustic_remarks,
     acoustic_sections,
 )
-from jaxspeech.interop.nemo.families.family import Family, Part, Source, Written
+from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
 from jaxspeech.interop.nemo.families.tokens import (
     NO_TRAINING,
     RECOGNITION_SECTIONS,
@@ -165,7 +165,7 @@ def transducer_remarks(source: Source) -> list[str]:
     return remarks
 
 
-TRANSDUCER_PARTS = ACOUSTIC_PARTS | {"decoder": Part("decoder", PREDICTIONS)}
+TRANSDUCER_PARTS = ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", PREDICTIONS)}
 TRANSDUCER = Family(
     task="transducer",
     classes=CLASSES,

@@ -1,0 +1,95 @@
+"""What a model owns beside its weights: a tokenizer, the names of classes or speakers, a vocoder's settings.
+
+An asset is anything that is its `config()` and its `files()`; the table BUILDERS makes it again of these. Archives keep
+assets under assets/<name>/, and a run's folder does too.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from jaxspeech.errors import ArchiveError, did_you_mean
+from jaxspeech.files import replace_atomically
+from jaxspeech.text.tokenizer import build_tokenizer
+
+CONFIG_FILE = "config.json"
+
+
+@runtime_checkable
+class Asset(Protocol):
+    """What a model owns beside its weights."""
+
+    def config(self) -> dict[str, Any]:
+        """Its settings, JSON-able."""
+        ...
+
+    def files(self) -> dict[str, bytes]:
+        """Its files, by names without folders."""
+        ...
+
+
+Assets = Mapping[str, Any]  # each an Asset
+# The name of an asset -> (its config, its files) -> the asset.
+BUILDERS: dict[str, Callable[[dict[str, Any], dict[str, bytes]], Any]] = {
+    "tokenizer": build_tokenizer,
+}
+
+
+def build_asset(name: str, config: dict[str, Any], files: dict[str, bytes]) -> Any:
+    """The asset that gave this `config()` and these `files()`.
+
+    Raises:
+      ArchiveError: there is no asset of this name.
+      SpeechError: its config or its files are not what it needs.
+    """
+    if name not in BUILDERS:
+        raise ArchiveError(f"asset {name!r} is unknown to this jaxspeech{did_you_mean(name, BUILDERS)}")
+    return BUILDERS[name](config, files)
+
+
+def same_assets(ours: Assets, theirs: Assets) -> str:
+    """The name of the first asset in which two models differ; "" where they own the same."""
+    for name in sorted({*ours, *theirs}):
+        both = [(assets[name].config(), assets[name].files()) if name in assets else None for assets in (ours, theirs)]
+        if both[0] != both[1]:
+            return name
+    return ""
+
+
+def write_assets(workdir: Path, assets: Assets) -> None:
+    """Writes each asset to `workdir`/assets/<name>/: config.json and its files.
+
+    Raises:
+      ArchiveError: they cannot be written.
+    """
+    for name, asset in assets.items():
+        folder = workdir / "assets" / name
+        contents = {**asset.files(), CONFIG_FILE: json.dumps(asset.config(), ensure_ascii=False, indent=1).encode()}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for file, content in contents.items():
+                with replace_atomically(folder / file) as temporary:
+                    temporary.write_bytes(content)
+        except OSError as error:
+            raise ArchiveError(f"{folder}: cannot be written ({error.strerror or error})") from error
+
+
+def read_assets(workdir: Path) -> dict[str, Any]:
+    """The assets that `write_assets` wrote. A run begun before there were others has `workdir`/tokenizer/ alone.
+
+    Raises:
+      ArchiveError: they cannot be read.
+    """
+    folders = sorted(folder for folder in (workdir / "assets").glob("*") if folder.is_dir())
+    if not folders and (workdir / "tokenizer").is_dir():
+        folders = [workdir / "tokenizer"]
+    assets = {}
+    for folder in folders:
+        try:
+            contents = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+            config = contents.pop(CONFIG_FILE, None) or contents.pop("tokenizer.json")
+            assets[folder.name] = build_asset(folder.name, json.loads(config), contents)
+        except (OSError, ValueError, KeyError) as error:
+            raise ArchiveError(f"{folder}: cannot be read ({error}); the run cannot resume without it") from error
+    return assets

@@ -1,0 +1,67 @@
+"""The transcripts of a manifest as a column: the token ids of each."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxspeech.data.columns.column import Column, Examples, widest
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.variant import Variant
+from jaxspeech.errors import ManifestError, TokenizerError
+from jaxspeech.text.counting import TokenCounter
+from jaxspeech.text.tokenizer import Tokenizer
+
+
+def transcripts(manifest: Manifest, tokenizer: Tokenizer, *, field: str = "text") -> Column:
+    """Token ids; an example is usable if it has a text that the tokenizer can spell.
+
+    Each text is spelled once to count its tokens, and again when its row is made.
+
+    Args:
+      manifest: the examples; "lang" chooses among the tokenizers of several languages.
+      tokenizer: of the ids.
+      field: of the manifest, that holds the text.
+    """
+    num_labels = _count_labels(manifest, tokenizer, field)
+
+    def row(example: int, variant: Variant) -> Int[np.ndarray, " U"]:
+        return np.array(_encode(tokenizer, manifest[example].fields, field), np.int32)
+
+    def widths(
+        examples: Examples, shortest: Float[np.ndarray, " K"], bucket_seconds: Float[np.ndarray, " b"]
+    ) -> tuple[int, ...]:
+        return widest(num_labels[examples], shortest, bucket_seconds)
+
+    return Column(np.int32, (), widths, num_labels >= 0, row)
+
+
+def _count_labels(manifest: Manifest, tokenizer: Tokenizer, field: str) -> Int[np.ndarray, " N"]:
+    """Tokens of each text; -1 where there is none, or the tokenizer cannot spell it."""
+    num_labels = np.full(len(manifest), -1, np.int32)
+    count = TokenCounter(tokenizer)
+    spoken = msgspec.defstruct("Spoken", [("text", str), ("lang", str | None, None)], rename={"text": field}, gc=False)
+    decoder = msgspec.json.Decoder(spoken)
+    for index, line in enumerate(manifest.lines()):
+        try:
+            try:
+                said: Any = decoder.decode(line)
+                num_labels[index] = count(_spaced(said.text), said.lang)
+            except msgspec.MsgspecError:
+                num_labels[index] = len(_encode(tokenizer, manifest[index].fields, field))
+        except (TokenizerError, ManifestError):
+            continue  # the row says why
+    return num_labels
+
+
+def _encode(tokenizer: Tokenizer, fields: dict[str, Any], field: str) -> list[int]:
+    text = fields.get(field)
+    if not isinstance(text, str):
+        raise ManifestError(f"no {field}")
+    return tokenizer.encode(_spaced(text), fields.get("lang"))
+
+
+def _spaced(text: str) -> str:
+    """One space between words, whatever white space the transcript has: as tokenizers are trained."""
+    return " ".join(text.split())

@@ -1,0 +1,39 @@
+"""Which examples of a manifest can be trained on: those that have every column."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from jaxspeech.data.columns.column import Column, Examples
+from jaxspeech.data.decode import name_entry
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.variant import STILL
+from jaxspeech.errors import ManifestError, SpeechError
+
+
+def usable_examples(manifest: Manifest, columns: Mapping[str, Column]) -> Examples:
+    """Find the examples that are usable in every column, and report the others by what their rows raise.
+
+    Raises:
+      ManifestError: too many are not usable.
+    """
+    usable = np.ones(len(manifest), bool)
+    for column in columns.values():
+        usable &= column.usable
+    if usable.all():
+        return slice(None)
+    for name, column in columns.items():
+        for example in np.flatnonzero(~column.usable).tolist():
+            manifest.problems.add(name_entry(manifest[example]), _why(name, column, example))
+    manifest.problems.check(len(manifest))
+    if not usable.any():
+        raise ManifestError(f"no example can be used; the last: {manifest.problems.lines[-1]}")
+    return np.flatnonzero(usable).astype(np.int32)
+
+
+def _why(name: str, column: Column, example: int) -> str:
+    try:
+        column.row(example, STILL)
+    except SpeechError as error:
+        return str(error)
+    return f"has no {name}"

@@ -1,0 +1,99 @@
+"""Texts of files and manifests as one sequence of tokens, each text followed by an end token."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from jaxspeech.data.files import locate, open_binary
+from jaxspeech.data.manifest_index import parse_line
+from jaxspeech.data.problems import Problems
+from jaxspeech.errors import ManifestError, TokenizerError
+from jaxspeech.text.tokenizer import Tokenizer
+
+
+class TextStream:
+    """All texts, spelled once. They are kept as numbers of two or four bytes.
+
+    Attributes:
+      tokens: of all texts in the order of the files, end tokens included.
+      problems: lines that cannot be used.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], tokenizer: Tokenizer, *, problems: Problems | None = None):
+        """Read and spell all texts.
+
+        Args:
+          paths: JSON lines (.jsonl or .json) with a "text", or files with a text on each line.
+          tokenizer: of the ids; the end token follows as its `vocab_size`, the blank's place.
+          problems: where lines go that are broken or cannot be spelled; a new collection by default.
+
+        Raises:
+          ManifestError: a file cannot be read, or too many lines cannot be used.
+        """
+        self.problems = Problems() if problems is None else problems
+        self._paths = list(paths)
+        self._tokenizer = tokenizer
+        kind = np.uint16 if tokenizer.vocab_size < 2**16 else np.uint32
+        parts, numbers, counts, lines = [np.zeros(0, kind)], [], [], 0
+        for path in self._paths:
+            for number, line in _lines(path):
+                lines += 1
+                try:
+                    if text := _text(line, of_manifest=_is_manifest(path)):
+                        parts.append(np.array([*tokenizer.encode(text), self.end], kind))
+                        numbers.append(number)
+                except (ManifestError, TokenizerError) as error:
+                    self.problems.add(f"{path}:{number}", f"{path}:{number}: {error}")
+            counts.append(len(numbers))
+        self.problems.check(lines)
+        self.tokens = np.concatenate(parts)
+        # Of each text: where it ends, and its line; of each file, how many texts there are up to its end.
+        self._ends = np.cumsum([len(part) for part in parts[1:]])
+        self._lines = np.array(numbers, np.int32)
+        self._texts_until = counts
+
+    @property
+    def end(self) -> int:
+        """The end token."""
+        return self._tokenizer.vocab_size
+
+    def name(self, place: int) -> str:
+        """The file and the line of the text that holds this token."""
+        text = int(np.searchsorted(self._ends, place, side="right"))
+        return f"{self._paths[bisect_right(self._texts_until, text)]}:{self._lines[text]}"
+
+    def spelled_out(self, tokens: np.ndarray) -> str:
+        """The text of these tokens: of each text in them a line."""
+        ends = [0, *(np.flatnonzero(tokens == self.end) + 1).tolist(), len(tokens)]
+        parts = (tokens[first:last].tolist() for first, last in pairwise(ends))
+        return "\n".join(self._tokenizer.decode([i for i in part if i != self.end]) for part in parts if part)
+
+
+def _is_manifest(path: str | Path) -> bool:
+    return str(path).endswith((".json", ".jsonl"))
+
+
+def _lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not blank, and their numbers."""
+    with open_binary(locate(path), error=ManifestError) as file:
+        yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
+
+
+def _text(line: bytes, *, of_manifest: bool) -> str:
+    """The text of a line.
+
+    Raises:
+      ManifestError: it has none, or is broken.
+    """
+    if of_manifest:
+        text = parse_line(line).get("text")
+        if not isinstance(text, str):
+            raise ManifestError("no text")
+        return text.strip()
+    try:
+        return line.decode().strip()
+    except UnicodeDecodeError as error:
+        raise ManifestError("not UTF-8") from error

@@ -1,0 +1,1 @@
+"""How predictions are scored, a file for each score."""

@@ -1,0 +1,24 @@
+"""Records and archives from when the only score was a word error rate, read as those of today."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def with_scores(record: Mapping[str, Any]) -> Json:
+    """A checkpoint's record: {"wer": {set: rate}, "best": rate} becomes {"scores": {set: {"wer": rate}}, ...}."""
+    if "wer" not in record:
+        return dict(record)
+    rest = {name: value for name, value in record.items() if name not in ("wer", "best")}
+    best = record.get("best")
+    scores = {name: {"wer": rate} for name, rate in record["wer"].items()}
+    return rest | {"scores": scores, "best": None if best is None else {"wer": best}}
+
+
+def stated_scores(metadata: Mapping[str, Any]) -> dict[str, Json]:
+    """What an archive states of its model: {name of a set: {"set": its identity, "scores": {score: value}}}."""
+    return {
+        name: {"set": stated["set"], "scores": stated.get("scores") or {"wer": stated["wer"]}}
+        for name, stated in metadata.get("evaluation", {}).items()
+    }

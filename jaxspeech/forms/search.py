@@ -1,0 +1,35 @@
+"""The same model with another search: only its configuration differs."""
+
+from typing import Any
+
+from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.tasks.hybrid import HEADS
+
+
+def with_search(config: dict[str, Any], *, head: str | None = None, beam_size: int | None = None) -> dict[str, Any]:
+    """The configuration of the same model with another search.
+
+    Args:
+      config: as `build` takes it; it is not changed.
+      head: of a hybrid model, "transducer" or "ctc".
+      beam_size: of a transducer; 1 is the greedy search.
+
+    Raises:
+      ConfigError: the model has no such choice.
+    """
+    options = dict(config.get("search", {}))
+    if head is not None:
+        if head not in HEADS:
+            raise ConfigError(f"head {head!r}{did_you_mean(head, HEADS)}")
+        if config["task"] != "hybrid":
+            raise ConfigError(
+                f"head {head!r}: only a hybrid model has a choice; the task of this one is {config['task']}"
+            )
+        options["head"] = head
+    if beam_size is not None:
+        if beam_size < 1:
+            raise ConfigError(f"beam_size is {beam_size}; it must be at least 1")
+        if "ctc" in (config["task"], options.get("head")) and beam_size > 1:
+            raise ConfigError(f"beam_size {beam_size}: only a transducer has a beam search, not CTC")
+        options["beam_size"] = beam_size
+    return config | {"search": options} if options else config

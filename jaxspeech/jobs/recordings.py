@@ -1,0 +1,60 @@
+"""The data of jobs whose examples are the recordings of a manifest, with a value of each for every column."""
+
+from collections.abc import Callable, Mapping
+
+from jaxspeech.assets import Assets
+from jaxspeech.data.augment import parse_augment
+from jaxspeech.data.columns.audio import audio
+from jaxspeech.data.columns.column import Column
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.run_data import RunData, make_run_data, training_manifest
+from jaxspeech.jobs.job import Placement, Report, Settings
+from jaxspeech.tasks.task import Task
+
+# (manifest, assets, task) -> the columns beside the audio.
+Columns = Callable[[Manifest, Assets, Task], Mapping[str, Column]]
+
+
+def manifest_with(*fields: str) -> Callable[[Settings, Report], Manifest]:
+    """`Job.source`: the manifest that the recipe trains on; a line without one of these fields is a bad line."""
+
+    def source(settings: Settings, report: Report) -> Manifest:
+        return training_manifest(settings["data"], need=fields, report=report)
+
+    return source
+
+
+def recordings(
+    columns: Columns, *, need: tuple[str, ...] = (), identity: tuple[str, ...] = ()
+) -> Callable[[Settings, Manifest, Assets, Task, Placement, Report], RunData]:
+    """`Job.data`: batches of the field `samples`, varied and augmented as the recipe says, and of further columns.
+
+    Args:
+      columns: those beside the audio.
+      need: fields without which a line of an evaluation manifest is a bad line.
+      identity: fields that say, with the durations, which evaluation set a score belongs to.
+    """
+
+    def data(
+        settings: Settings, manifest: Manifest, assets: Assets, task: Task, placement: Placement, report: Report
+    ) -> RunData:
+        of_data, augment = settings["data"], parse_augment(settings["augment"])
+        options = {"sample_rate": task.inference.sample_rate, "channel": of_data["channel"], "seed": of_data["seed"]}
+
+        def columns_of(manifest: Manifest, *, train: bool) -> dict[str, Column]:
+            samples = audio(manifest, augment=augment if train else None, **options)
+            return {"samples": samples, **columns(manifest, assets, task)}
+
+        return make_run_data(
+            of_data,
+            manifest,
+            columns_of,
+            task.batch,
+            identity_fields=identity,
+            need=need,
+            augment=augment,
+            report=report,
+            **placement._asdict(),
+        )
+
+    return data

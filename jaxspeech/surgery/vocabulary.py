@@ -1,0 +1,59 @@
+"""A recogniser with another tokenizer: pieces that both have keep their weights."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxspeech.archive import Archive
+from jaxspeech.builder import build
+from jaxspeech.surgery.stated import changed
+from jaxspeech.text.tokenizer import Tokenizer
+
+
+def change_vocabulary(archive: Archive, tokenizer: Tokenizer, *, seed: int = 0) -> Archive:
+    """The model with another tokenizer, to be trained further: pieces that both have keep their weights.
+
+    Args:
+      archive: any recogniser.
+      tokenizer: of the new vocabulary.
+      seed: of the weights of the pieces that are new.
+    """
+    model = archive.model | {"decoder": archive.model["decoder"] | {"vocab_size": tokenizer.vocab_size}}
+
+    @jax.jit
+    def draw(key: Any) -> dict[Any, Any]:
+        leaves = jax.tree_util.tree_leaves_with_path(build(model).init(key))
+        return {_path(keys): leaf for keys, leaf in leaves if _axis_of_tokens(keys) is not None}
+
+    drawn = draw(jax.random.key(seed))
+    old_ids = {piece: i for i, piece in enumerate(archive.assets["tokenizer"].pieces)}
+    kept = [(new, old_ids[piece]) for new, piece in enumerate(tokenizer.pieces) if piece in old_ids]
+
+    def change(keys: Any, old: Any) -> Any:
+        axis = _axis_of_tokens(keys)
+        if axis is None:
+            return old
+        old, new = (jnp.moveaxis(jnp.asarray(x), axis, 0) for x in (old, drawn[_path(keys)]))
+        # Behind the tokens: the blank, big blanks, durations, of which there are as many as before.
+        rest = old[archive.assets["tokenizer"].vocab_size :]
+        tokens = new[: tokenizer.vocab_size].astype(old.dtype)
+        if kept:
+            to, source = (jnp.asarray(ids) for ids in zip(*kept, strict=True))
+            tokens = tokens.at[to].set(old[source])
+        return jnp.moveaxis(jnp.concatenate([tokens, rest]), 0, axis)
+
+    variables = jax.tree_util.tree_map_with_path(change, archive.variables)
+    return changed(archive, model=model, assets={**archive.assets, "tokenizer": tokenizer}, variables=variables)
+
+
+def _path(keys: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple(key.key for key in keys)
+
+
+def _axis_of_tokens(keys: tuple[Any, ...]) -> int | None:
+    """The axis of a variable that runs over the tokens: an embedding's first, an output layer's last."""
+    _, *module, leaf = _path(keys)
+    if leaf == "table" and module[-1].startswith("embedding"):
+        return 0
+    return -1 if module in (["decoder", "out"], ["ctc_head", "out"], ["decoder", "joint", "out"]) else None

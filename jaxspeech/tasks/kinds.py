@@ -1,0 +1,133 @@
+"""The kinds of models there are, by what their users call: `Task.inference` is one of these records.
+
+Every function is pure and takes the variables first; waveforms are padded, [B S] with num_samples [B].
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.search.tokens import Tokens
+from jaxspeech.types import Key, Size, Variables
+
+Samples = Float[Any, "B S"]
+Lengths = Int[Any, " B"]
+Frames = Float[Array, "B T D"]
+
+
+class IncrementalSearch(NamedTuple):
+    """A search that takes the encoder's frames part by part.
+
+    Attributes:
+      start: (variables, batch size) -> state before the first frame.
+      step: (variables, encoder frames, num_frames, state) -> (Tokens with frames counted from the beginning, how many
+        of the first ones replace the last ones of the step before [B], state).
+    """
+
+    start: Callable[[Variables, Size], Any]
+    step: Callable[[Variables, Frames, Lengths, Any], tuple[Tokens, Int[Array, " B"], Any]]
+
+
+class Recognition(NamedTuple):
+    """Speech to text.
+
+    Attributes:
+      sample_rate: of the waveforms, in Hz.
+      frame_seconds: seconds of audio for one encoder frame.
+      vocab_size: V, tokens without the blank.
+      encode: waveforms -> (encoder frames [B T D], num_frames [B]).
+      decode: (variables, encoder frames, num_frames) -> Tokens, by the search that the configuration names.
+      log_probs: (variables, encoder frames) -> [B T V+1] float32, the blank last; None without a CTC head.
+      incremental: the greedy search part by part; None where the configuration names a beam.
+    """
+
+    sample_rate: int
+    frame_seconds: float
+    vocab_size: int
+    encode: Callable[[Variables, Samples, Lengths], tuple[Frames, Lengths]]
+    decode: Callable[[Variables, Frames, Lengths], Tokens]
+    log_probs: Callable[[Variables, Frames], Float[Array, "B T W"]] | None
+    incremental: IncrementalSearch | None
+
+
+class Classification(NamedTuple):
+    """Speech to classes: of a whole recording, or of each of its frames.
+
+    Attributes:
+      sample_rate: of the waveforms, in Hz.
+      frame_seconds: seconds of audio for one row of probabilities; None where a recording has one row.
+      probs: waveforms -> probabilities [B C], or ([B T C], num_frames [B]) for frames.
+    """
+
+    sample_rate: int
+    frame_seconds: float | None
+    probs: Callable[[Variables, Samples, Lengths], Any]
+
+
+class Embedding(NamedTuple):
+    """Speech to a vector that says who speaks.
+
+    Attributes:
+      sample_rate: of the waveforms, in Hz.
+      width: E.
+      embed: waveforms -> [B E], not normalised.
+    """
+
+    sample_rate: int
+    width: int
+    embed: Callable[[Variables, Samples, Lengths], Float[Array, "B E"]]
+
+
+class Diarization(NamedTuple):
+    """Speech to who speaks when.
+
+    Attributes:
+      sample_rate: of the waveforms, in Hz.
+      frame_seconds: seconds of audio for one frame.
+      most_speakers: columns of the activity.
+      activity: waveforms -> (probabilities that each speaker is active [B T speakers], num_frames [B]).
+    """
+
+    sample_rate: int
+    frame_seconds: float
+    most_speakers: int
+    activity: Callable[[Variables, Samples, Lengths], tuple[Float[Array, "B T _"], Lengths]]
+
+
+class Enhancement(NamedTuple):
+    """Noisy or mixed speech to clean speech.
+
+    Attributes:
+      sample_rate: of the waveforms, in Hz.
+      channels: that a recording must have.
+      enhance: (variables, samples [B C S], num_samples [B]) -> samples [B C S] of the output's channels.
+    """
+
+    sample_rate: int
+    channels: int
+    enhance: Callable[[Variables, Float[Any, "B C S"], Lengths], Float[Array, "B _ S"]]
+
+
+class Synthesis(NamedTuple):
+    """Text to speech.
+
+    Attributes:
+      sample_rate: of the waveforms, in Hz.
+      synthesize: (variables, token ids [B N], num_tokens [B], key) -> (samples [B S], num_samples [B]).
+    """
+
+    sample_rate: int
+    synthesize: Callable[[Variables, Int[Any, "B N"], Lengths, Key], tuple[Samples, Lengths]]
+
+
+class Generation(NamedTuple):
+    """One token after another: language models, attention decoders, speech language models.
+
+    Attributes:
+      start: (variables, what the tokens are conditioned on) -> state before the first token.
+      step: (variables, token ids [B], state) -> (logits of the next token [B V], state).
+    """
+
+    start: Callable[[Variables, Any], Any]
+    step: Callable[[Variables, Int[Any, " B"], Any], tuple[Float[Array, "B V"], Any]]

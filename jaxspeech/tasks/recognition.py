@@ -1,0 +1,106 @@
+"""What the recognition tasks share: their batches, and the way from a model, its loss and its search to a Task."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jaxtyping import Array, Float, Int
+
+from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.search.ctc import ctc_greedy, ctc_greedy_part, ctc_start
+from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.acoustic import AcousticModel
+from jaxspeech.tasks.kinds import IncrementalSearch, Recognition
+from jaxspeech.tasks.task import Task
+from jaxspeech.types import Key, Phase, RowLosses, Size, Variables
+
+
+class Utterances(NamedTuple):
+    """A padded batch of utterances with their transcripts.
+
+    Attributes:
+      samples: waveforms at the model's sample rate, in [-1, 1].
+      num_samples: real samples of each row.
+      labels: token ids of each transcript, below V.
+      num_labels: real labels of each row.
+      index: each row's place in the dataset; -1 marks a filler row, which counts nowhere.
+    """
+
+    samples: Float[Any, "B S"]
+    num_samples: Int[Any, " B"]
+    labels: Int[Any, "B U"]
+    num_labels: Int[Any, " B"]
+    index: Int[Any, " B"]
+
+
+class Search(NamedTuple):
+    """How a recogniser gets from encoder frames to tokens; the fields are those of `Recognition`."""
+
+    decode: Callable[[Variables, Any, Any], Tokens]
+    log_probs: Callable[[Variables, Any], Float[Array, "B T W"]] | None
+    incremental: IncrementalSearch | None
+
+
+RecognitionTask = Task[Utterances, Tokens, Recognition]
+
+
+def recognition_task(
+    model: AcousticModel,
+    *,
+    init: Callable[[Key], Variables],
+    loss: Callable[[Variables, Utterances, Key], tuple[RowLosses, Variables]],
+    search: Search,
+    vocab_size: int,
+) -> RecognitionTask:
+    """The Task of a recogniser: its prediction is the search over the frames of its encoder."""
+    sample_rate = model.frontend.sample_rate
+
+    def encode(
+        variables: Variables, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
+    ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
+        apply: Any = model.apply
+        return apply(variables, samples, num_samples, method="encode")
+
+    def predict(variables: Variables, batch: Utterances) -> Tokens:
+        return search.decode(variables, *encode(variables, batch.samples, batch.num_samples))
+
+    return Task(
+        model=model,
+        batch=Utterances,
+        init=init,
+        phases=(Phase(loss),),
+        predict=predict,
+        seconds=lambda batch: batch.num_samples / sample_rate,
+        inference=Recognition(sample_rate, model.frame_seconds, vocab_size, encode, *search),
+    )
+
+
+def label_losses(losses: Float[Array, " B"], batch: Utterances, **logged: Float[Array, " B"]) -> RowLosses:
+    """The losses of transcripts; a row weighs as much as it has labels."""
+    return RowLosses(losses, batch.num_labels.astype(losses.dtype), logged)
+
+
+def ctc_losses(
+    logits: Float[Array, "B T W"], num_frames: Int[Array, " B"], batch: Utterances, *, vocab_size: int
+) -> Float[Array, " B"]:
+    """The CTC loss of each row."""
+    return ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=vocab_size)
+
+
+def ctc_search(model: AcousticModel, *, vocab_size: int) -> Search:
+    """The greedy search of a model with a CTC head, whose method `frame_log_probs` takes encoder frames."""
+
+    def log_probs(variables: Variables, encoded: Float[Array, "B T D"]) -> Float[Array, "B T W"]:
+        apply: Any = model.apply
+        return apply(variables, encoded, method="frame_log_probs")
+
+    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+        return ctc_greedy(log_probs(variables, encoded), num_frames, blank_id=vocab_size)
+
+    def start(variables: Variables, batch_size: Size) -> Any:
+        del variables
+        return ctc_start(batch_size, blank_id=vocab_size)
+
+    def step(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, Any, Any]:
+        return ctc_greedy_part(log_probs(variables, encoded), num_frames, state, blank_id=vocab_size)
+
+    return Search(decode, log_probs, IncrementalSearch(start, step))
