@@ -26,14 +26,13 @@ def for_inference(
     Returns:
       The configuration and variables of the same model.
     """
-    encoder, decoder = dict(config["encoder"]), dict(config["decoder"])
-    if encoder.get("name") == "fastconformer" and encoder.get("scan_layers", True):
-        encoder["scan_layers"] = False
+    stacked, config = config, unstacked(config)
+    if config is not stacked:
         variables = {
             name: value | {"encoder": unstack_layers(value["encoder"])} if "encoder" in value else value
             for name, value in variables.items()
         }
-    config = _of_any_device(config | {"encoder": encoder, "decoder": decoder})
+    config = _of_any_device(config)
     if dtype is not None:
         config = _in_dtype(config, dtype)
     if dtype in HALF:
@@ -43,6 +42,14 @@ def for_inference(
     if config["encoder"].get("dtype") == "bfloat16" and jax.default_backend() == "cpu":
         config = _in_dtype(config, "float32") | {"product_dtype": "bfloat16"}
     return config, variables
+
+
+def unstacked(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of the same model with encoder layers on their own; `config` itself where they are already."""
+    encoder = config.get("encoder", {})
+    if encoder.get("name") == "fastconformer" and encoder.get("scan_layers", True):
+        return config | {"encoder": encoder | {"scan_layers": False}}
+    return config
 
 
 def _in_dtype(config: dict[str, Any], dtype: str) -> dict[str, Any]:

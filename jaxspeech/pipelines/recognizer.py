@@ -28,7 +28,7 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import find_recordings_with_text, read_recording
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.inference.transcription import Long, Transcriber, Wanted
-from jaxspeech.interop.nemo import remarks, save_nemo
+from jaxspeech.interop.nemo import save_nemo
 from jaxspeech.interop.onnx import export_onnx
 from jaxspeech.interop.stablehlo import export_stablehlo
 from jaxspeech.runtime.compilation_cache import enable_compilation_cache
@@ -113,8 +113,7 @@ class Recognizer:
         Raises:
           ArchiveError: it cannot be written, or NeMo has no such model: with all that is in the way.
         """
-        save_nemo(path, **self.archive._asdict())
-        for remark in remarks(self.config, self.tokenizer.config()):
+        for remark in save_nemo(path, **self.archive._asdict()):
             warnings.warn(remark, stacklevel=2)
 
     def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
