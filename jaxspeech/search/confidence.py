@@ -1,6 +1,6 @@
-"""How sure a model is of a frame, and of the token or word that its frames make up.
+"""Confidence of a model in a frame, and in a token or word of several frames.
 
-With p the distribution over W symbols and H_max the entropy of the uniform one, a frame's confidence is 1 for
+With p the distribution over W symbols and H_max the entropy of the uniform distribution, a frame's confidence is 1 for
 certainty and 0 for the uniform distribution:
 
     max_prob   (max p^a - W^-a) / (1 - W^-a)
@@ -10,7 +10,7 @@ certainty and 0 for the uniform distribution:
     tsallis    H = (1 - sum p^a) / (a - 1)
     renyi      H = ln(sum p^a) / (1 - a)
 
-and at a = 1 all three are Shannon's entropy. Source: Laptev and Ginsburg, "Fast Entropy-Based Methods of Word-Level
+At a = 1 all three entropies are Shannon's. Source: Laptev and Ginsburg, "Fast Entropy-Based Methods of Word-Level
 Confidence Estimation" (SLT 2022).
 """
 
@@ -35,13 +35,13 @@ def frame_confidence(
     alpha: float = 0.33,
     normalize: Literal["lin", "exp"] = "exp",
 ) -> Float[Array, "*batch"]:
-    """Confidence of each frame, 0 to 1, in float32. The defaults are the peer's.
+    """Computes the confidence of each frame, 0 to 1, in float32. The defaults are NeMo's.
 
     Args:
       log_probs: log-probabilities, blank included; -inf is allowed.
       measure: the largest probability, or one of three entropies.
-      alpha: the power a above; below 1 it raises small probabilities, and with them the entropy.
-      normalize: how an entropy becomes a confidence; without effect on max_prob.
+      alpha: the exponent a above; below 1 it increases small probabilities, and with them the entropy.
+      normalize: how an entropy is converted to a confidence; max_prob does not use it.
     """
     log_probs = jnp.asarray(log_probs).astype(jnp.float32)
     log_size = math.log(log_probs.shape[-1])
@@ -65,7 +65,7 @@ def frame_confidence(
         sure = 1 - entropy / highest
     else:
         sure = (jnp.exp(-entropy) - math.exp(-highest)) / (1 - math.exp(-highest))
-    return jnp.clip(sure, 0.0, 1.0)  # by rounding, and above a = 1 Gibbs' entropy is not highest where all are alike
+    return jnp.clip(sure, 0.0, 1.0)  # rounding; and for a > 1 the uniform distribution does not maximise Gibbs' entropy
 
 
 def aggregate(
@@ -74,10 +74,10 @@ def aggregate(
     *,
     how: Aggregation = "min",
 ) -> list[float]:
-    """One confidence for each span (first, behind the last) of `values`.
+    """Aggregates `values` to one confidence for each span (first, stop), stop exclusive.
 
-    Frames become tokens with the spans `zip(tokens.starts[b], tokens.ends[b])`, tokens become words with a
-    tokenizer's word spans.
+    The spans `zip(tokens.starts[b], tokens.ends[b])` aggregate frames to tokens; a tokenizer's word spans aggregate
+    tokens to words.
     """
     values = np.asarray(values, np.float64)
-    return [float(_REDUCE[how](values[first:behind])) for first, behind in spans]
+    return [float(_REDUCE[how](values[first:stop])) for first, stop in spans]

@@ -1,4 +1,4 @@
-"""Greedy CTC search: the best symbol of every frame, repeats merged, blanks dropped.
+"""Greedy CTC search: takes the best symbol of every frame, merges repeats and drops blanks.
 
 Source: Graves et al., "Connectionist Temporal Classification" (ICML 2006), section 3.2, best path decoding.
 """
@@ -15,12 +15,12 @@ from jaxspeech.types import Size
 
 
 class CTCState(NamedTuple):
-    """Where a search stands after some frames of its utterances; the next part goes on from here.
+    """The state of a search after some frames of its utterances, from which the next part continues.
 
     Attributes:
-      symbol: of the last frame.
-      duration, total: of the run of equal frames that ends there: how many they are, and their probabilities' sum.
-      frames: searched so far.
+      symbol: best symbol of the last frame.
+      duration, total: length of the run of frames with this symbol that ends there, and the sum of their probabilities.
+      frames: frames searched so far.
     """
 
     symbol: Int[Any, "*B"]
@@ -30,25 +30,25 @@ class CTCState(NamedTuple):
 
 
 def ctc_start(batch_size: Size, *, blank_id: int) -> CTCState:
-    """The state before the first frame: as if a blank had come."""
+    """Returns the state before the first frame: as after a blank."""
     zeros = jnp.zeros(batch_size, jnp.int32)
     return CTCState(jnp.full_like(zeros, blank_id), zeros, jnp.zeros(batch_size), zeros)
 
 
 @partial(jax.jit, static_argnames="blank_id")
 def ctc_greedy(log_probs: Float[Any, "B T W"], num_frames: Int[Any, " B"], *, blank_id: int) -> Tokens:
-    """The tokens on each utterance's most probable path. There can be as many as frames: N = T.
+    """Finds the tokens on each utterance's most probable path. There can be as many as frames: N = T.
 
     Args:
-      log_probs: log-probabilities of the W = V + 1 symbols; frames behind `num_frames` may hold anything.
+      log_probs: log-probabilities of the W = V + 1 symbols; padding may hold anything.
       num_frames: real frames of each row.
-      blank_id: the blank's place among the W symbols.
+      blank_id: index of the blank among the W symbols.
 
     Returns:
-      Tokens that begin with the first frame of their run of equal frames and end after its last. `confidence` is the
-      token's mean probability over its run: it needs no setting, and reads as a probability. (The peer's default, an
-      exponential Tsallis entropy, is near 0 unless the model is almost certain; `search.confidence` has it.) `score`
-      is the log-probability of the path's frames that are not blank, as the peer counts it.
+      The tokens. Each starts with the first frame of its run of equal symbols, and ends after the last. `confidence` is
+      the token's mean probability over the run: it has no parameters, and can be read as a probability. (NeMo's
+      default, an exponential Tsallis entropy, is near 0 unless the model is almost certain; `search.confidence` has
+      it.) `score` is the log-probability of the path's non-blank frames, as in NeMo.
     """
     start = ctc_start(log_probs.shape[0], blank_id=blank_id)
     tokens, _, _ = ctc_greedy_part(log_probs, num_frames, start, blank_id=blank_id)
@@ -59,15 +59,15 @@ def ctc_greedy(log_probs: Float[Any, "B T W"], num_frames: Int[Any, " B"], *, bl
 def ctc_greedy_part(
     log_probs: Float[Any, "B T W"], num_frames: Int[Any, " B"], state: CTCState, *, blank_id: int
 ) -> tuple[Tokens, Int[Any, " B"], CTCState]:
-    """The same for the next frames of each utterance.
+    """Continues `ctc_greedy` with the next frames of each utterance.
 
     Args:
       log_probs, num_frames, blank_id: as in `ctc_greedy`.
-      state: after the frames before.
+      state: the state after the previous part.
 
     Returns:
-      The tokens; how many of them, 0 or 1, are the last one of the part before, which has gone on and is told again as
-      a whole; and the state after these frames. `score` is that of these frames alone.
+      The tokens; how many of them (0 or 1) repeat the last token of the previous part, extended by this one; and the
+      state after these frames. `score` is that of these frames only.
     """
     search = partial(_search, blank_id=blank_id)
     return jax.vmap(search)(jnp.asarray(log_probs).astype(jnp.float32), jnp.asarray(num_frames), state)
@@ -84,7 +84,7 @@ def _search(
     begins = emits & (symbol != before)
     again = (emits & ~begins)[0].astype(jnp.int32)
 
-    # Each emitting frame adds to its token's place; all other frames fall off the end.
+    # Each emitting frame is added to its token; all other frames have an index out of range and are dropped.
     place = jnp.where(emits, again + jnp.cumsum(begins) - 1, num_padded)
     empty = jnp.zeros(num_padded, jnp.int32)
     ids = empty.at[place].set(symbol, mode="drop")

@@ -1,17 +1,17 @@
-"""When each label of a given text was said: the best CTC path that spells the labels, by Viterbi's algorithm.
+"""Aligns a given text with audio: finds the best CTC path that spells its labels, with the Viterbi algorithm.
 
-With u labels said so far, a path is in a blank behind the u-th label or in the u-th label itself:
+With u labels emitted so far, a path is in the blank after the u-th label or in the u-th label itself:
 
     blank[t, u] = e[t, blank]   + max(blank[t-1, u], label[t-1, u])
     label[t, u] = e[t, label u] + max(label[t-1, u], blank[t-1, u-1], label[t-1, u-1] where label u differs from u-1)
 
-e is the log-probability of a symbol less that of the frame's best one: the same for all paths, it changes nothing but
-keeps the sums of a long recording small, and so precise.
+e is the log-probability of a symbol minus that of the frame's best symbol. This offset is the same for all paths, so it
+does not change the best one, but keeps the sums over a long recording small and therefore precise.
 
-**Memory.** Only the scores at the border of each block of frames are kept, O(T U / block). The way back visits
-the blocks from the last to the first and computes each again, and only the `block` labels before the one in which the
-path leaves it: in as many frames it cannot have said more. This is exact, and costs O(T x block) beside the O(T U)
-of the way forward.
+**Memory.** Only the scores at the start of each block of frames are stored, O(T U / block). The backward pass visits
+the blocks from the last to the first and recomputes each of them, restricted to the `block` labels before the one in
+which the path leaves the block: `block` frames cannot emit more. This is exact, and adds O(T x block) time to the
+O(T U) of the forward pass.
 
 Source: Graves et al., "Connectionist Temporal Classification" (ICML 2006); the wildcard is the star of Pratap et
 al., "Scaling Speech Technology to 1,000+ Languages" (2023).
@@ -24,19 +24,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-# What a frame of a wildcard costs, in nats: more than the right symbol's, less than nearly every wrong one's.
+# Cost of a wildcard frame in nats: above that of the right symbol, below that of nearly every wrong one.
 WILDCARD_COST = 1.0
 
 
 class ForcedAlignment(NamedTuple):
-    """Where the best path says each label; only the first `num_labels[b]` of row b are real.
+    """The frames of each label on the best path; only the first `num_labels[b]` entries of row b are real.
 
     Attributes:
       starts: first frame of each label.
-      ends: the frame behind its last.
-      confidence: its mean probability over its frames, 0 to 1.
-      score: log-probability of the path; -inf where no path spells the labels, because they are more than the frames
-        (equal neighbours need one between them), or impossible. All else in such a row is 0.
+      ends: frame after each label's last one (exclusive).
+      confidence: mean probability of each label over its frames, 0 to 1.
+      score: log-probability of the path; -inf if no path spells the labels, because there are more of them than frames
+        (equal neighbours need one frame between them), or because one has probability 0. The rest of that row is 0.
     """
 
     starts: Int[Any, "B U"]
@@ -55,16 +55,16 @@ def forced_alignment(
     blank_id: int,
     block_frames: int = 256,
 ) -> ForcedAlignment:
-    """The best path through each utterance that spells its labels.
+    """Finds the best path through each utterance that spells its labels.
 
     Args:
-      log_probs: log-probabilities of the symbols; what lies behind `num_frames` may hold anything.
+      log_probs: log-probabilities of the W symbols; padding may hold anything.
       num_frames: real frames of each row.
-      labels: what was said: symbols but the blank, or W for a wildcard, which stands for speech that no symbol spells
-        and is as probable as the frame's best symbol, less `WILDCARD_COST`.
+      labels: the text: symbols other than the blank, or W for a wildcard. A wildcard stands for speech that no symbol
+        spells; its log-probability is that of the frame's best symbol minus `WILDCARD_COST`.
       num_labels: real labels of each row.
-      blank_id: the blank's place among the W symbols.
-      block_frames: of a block; has no influence on the result. A recording that is a multiple of it is not copied.
+      blank_id: index of the blank among the W symbols.
+      block_frames: frames per block; does not affect the result. If it divides T, `log_probs` is not copied.
     """
     log_probs, labels = jnp.asarray(log_probs), jnp.asarray(labels)
     size = max(log_probs.shape[1], 1)
@@ -76,16 +76,16 @@ def forced_alignment(
 
 
 class _Scores(NamedTuple):
-    """Of the best path to each state, after the same number of frames."""
+    """Scores of the best path to each state, after the same number of frames."""
 
     blank: Float[Array, " N"]
     label: Float[Array, " N"]
 
 
 class _Text(NamedTuple):
-    """The symbol of each label state, and whether it may follow the one before it without a blank; N = U + 1.
+    """The symbol of each label state, and whether it may follow the previous one without a blank; N = U + 1.
 
-    No path reaches the label state 0: nothing has been said there.
+    No path reaches label state 0, which is before the first label.
     """
 
     symbols: Int[Array, " N"]
@@ -93,9 +93,9 @@ class _Text(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A state: labels said so far, and whether the path is in the last of them or in a blank behind it."""
+    """A state: the labels emitted so far, and whether the path is in the last of them or in the blank after it."""
 
-    said: Int[Array, ""]
+    emitted: Int[Array, ""]
     in_label: Bool[Array, ""]
 
 
@@ -114,7 +114,7 @@ def _align(
     text = _Text(symbols, symbols != jnp.roll(symbols, 1))
 
     def frames_of(number: Int[Array, ""]) -> tuple[Float[Array, "K X"], Float[Array, "K X"], Bool[Array, " K"]]:
-        """A block's K log-probabilities of X = W + 1 symbols, the same less each frame's best, and which are real."""
+        """Returns a block's K log-probabilities of X = W + 1 symbols, these minus the best per frame, and a mask."""
         real = number * block + jnp.arange(block) < num_frames
         frames = jax.lax.dynamic_slice_in_dim(log_probs, number * block, block).astype(jnp.float32)
         frames = jnp.where(real[:, None], frames, 0)
@@ -124,7 +124,7 @@ def _align(
         return frames, frames - best, real
 
     def forward(scores: _Scores, number: Int[Array, ""]) -> tuple[_Scores, _Scores]:
-        """The scores behind a block, and those before it, which the way back needs."""
+        """Returns the scores after a block and those before it, which the backward pass needs."""
         top = jnp.maximum(scores.blank.max(), scores.label.max())
         before = _Scores(*(part - jnp.where(jnp.isfinite(top), top, 0) for part in scores))
         _, emissions, real = frames_of(number)
@@ -135,11 +135,11 @@ def _align(
         return jax.lax.scan(step, before, (emissions, real))[0], before
 
     def backward(place: _Place, block_and_scores: Any) -> tuple[_Place, Any]:
-        """Where the path enters the block that it leaves at `place`, and what it does in each of its frames."""
+        """Traces the path, which leaves the block at `place`, to the block's start; returns its state in each frame."""
         number, before = block_and_scores
         frames, emissions, real = frames_of(number)
         width = min(block, size) + 1
-        low = jnp.maximum(place.said - (width - 1), 0)
+        low = jnp.maximum(place.emitted - (width - 1), 0)
         before, near = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, low, width), (before, text))
 
         def step(scores: _Scores, frame: Any) -> tuple[_Scores, Any]:
@@ -147,14 +147,14 @@ def _align(
 
         def back(place: _Place, came_from: Any) -> tuple[_Place, _Place]:
             blank_from, label_from = came_from
-            step = label_from[place.said - low]
-            said = place.said - (place.in_label & (step > 0))
-            in_label = jnp.where(place.in_label, step != 1, blank_from[place.said - low])
-            return _Place(said, in_label), place
+            step = label_from[place.emitted - low]
+            emitted = place.emitted - (place.in_label & (step > 0))
+            in_label = jnp.where(place.in_label, step != 1, blank_from[place.emitted - low])
+            return _Place(emitted, in_label), place
 
         _, choices = jax.lax.scan(step, before, (emissions, real))
         place, path = jax.lax.scan(back, place, choices, reverse=True)
-        symbol = jnp.where(path.in_label, text.symbols[path.said], blank_id)
+        symbol = jnp.where(path.in_label, text.symbols[path.emitted], blank_id)
         log_prob = jnp.take_along_axis(frames, symbol[:, None], 1)[:, 0]
         return place, (path, jnp.where(real, log_prob, 0), real)
 
@@ -166,15 +166,15 @@ def _align(
     path, log_prob, real = jax.tree.map(lambda x: x.reshape(-1), per_block)
 
     possible = jnp.maximum(*ends) > -jnp.inf
-    # Each frame in a label adds to that label; all others fall off the end.
-    label = jnp.where(path.in_label & real & possible, path.said - 1, size)
+    # Each frame in a label is added to it; all other frames have an index out of range and are dropped.
+    label = jnp.where(path.in_label & real & possible, path.emitted - 1, size)
     time = jnp.arange(len(label), dtype=jnp.int32)
-    behind = jnp.zeros(size, jnp.int32).at[label].max(time + 1, mode="drop")
+    stops = jnp.zeros(size, jnp.int32).at[label].max(time + 1, mode="drop")
     duration = jnp.zeros(size, jnp.int32).at[label].add(1, mode="drop")
     prob = jnp.zeros(size).at[label].add(jnp.minimum(jnp.exp(log_prob), 1), mode="drop")
     return ForcedAlignment(
-        starts=behind - duration,
-        ends=behind,
+        starts=stops - duration,
+        ends=stops,
         confidence=prob / jnp.maximum(duration, 1),
         score=jnp.where(possible, log_prob.sum(), -jnp.inf),
     )
@@ -183,10 +183,10 @@ def _align(
 def _step(
     scores: _Scores, text: _Text, emissions: Float[Array, " W"], real: Bool[Array, ""], *, blank_id: int
 ) -> tuple[_Scores, tuple[Bool[Array, " N"], UInt8[Array, " N"]]]:
-    """One frame: the new scores, and where each came from.
+    """Advances by one frame; returns the new scores, and the predecessor of each state.
 
-    A blank comes from its label (True) or from itself; a label from itself (0), the blank (1) or the label (2) before
-    it. A frame that is not real changes nothing.
+    A blank is reached from its label (True) or from itself; a label from itself (0), from the blank before it (1) or
+    from the label before it (2). A padding frame changes nothing.
     """
     blank_before = jnp.concatenate([jnp.full(1, -jnp.inf), scores.blank[:-1]])
     label_before = jnp.concatenate([jnp.full(1, -jnp.inf), scores.label[:-1]])

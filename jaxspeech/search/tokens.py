@@ -1,4 +1,4 @@
-"""What every search returns: emitted tokens with their frames, confidences and the path's score."""
+"""The result of every search: emitted tokens with their frames and confidences, and the path's score."""
 
 from typing import Any, NamedTuple
 
@@ -6,14 +6,14 @@ from jaxtyping import Float, Int
 
 
 class Tokens(NamedTuple):
-    """The best hypothesis of each utterance; only the first `num_tokens[b]` of row b are real.
+    """One hypothesis per utterance; only the first `num_tokens[b]` entries of row b are real.
 
     Attributes:
       ids: token ids, never a blank.
       num_tokens: tokens emitted for each utterance.
-      starts: encoder frame in which each token begins.
-      ends: encoder frame after the token's last one (exclusive).
-      confidence: how sure the model was of each token, 0 to 1.
+      starts: first encoder frame of each token.
+      ends: encoder frame after each token's last one (exclusive).
+      confidence: the model's confidence in each token, 0 to 1.
       score: log-probability of the chosen path.
     """
 

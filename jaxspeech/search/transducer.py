@@ -1,18 +1,20 @@
 """Greedy transducer search for RNN-T, TDT and multi-blank models, by label looping.
 
-At frame t the most probable symbol is emitted. A token moves the prediction network on, a blank moves t on, and how
-far t goes depends on the model:
+At frame t the most probable symbol is emitted. A token advances the prediction network, and t advances by a number of
+frames that depends on the model:
 
     RNN-T         token 0    blank 1
     multi-blank   token 0    blank 1, big blank its duration
     TDT           token d    blank max(d, 1)         d = the most probable duration
 
-After `max_symbols` tokens in one frame t moves on by one, as if a blank had come.
+After `max_symbols` tokens in one frame, t advances by one, as after a blank.
 
-One iteration of the loop finds the next token of every row, wherever the row is: the joint sees the current
-prediction against a window of frames in one product, the blanks in the window are followed to the first token, and
-the prediction network steps once for all rows. So there are about as many iterations as the longest row has tokens,
-not frames. Source: Bataev et al., "Label-Looping: Highly Efficient Decoding for Transducers" (SLT 2024).
+One iteration of the loop finds the next token of every row, each at its own frame: the joint is computed for the
+current prediction and a window of frames in one product, the blanks in the window are followed to the first token, and
+the prediction network advances once for all rows. So the number of iterations is about the number of tokens of the
+longest row, not its frames.
+
+Source: Bataev et al., "Label-Looping: Highly Efficient Decoding for Transducers" (SLT 2024).
 """
 
 from collections.abc import Callable
@@ -30,17 +32,17 @@ from jaxspeech.types import Size
 # predict(labels [B], state) -> (predicted [B J], state): one step of the prediction network, projected to width J.
 Predict = Callable[[Any, Any], tuple[Any, Any]]
 # joint(encoded [... J], predicted [... J]) -> logits [... W]; leading axes broadcast.
-Joint = Callable[[Any, Any], Any]
+JointFunction = Callable[[Any, Any], Any]
 
 
 class GreedyState(NamedTuple):
-    """Where a search stands after some frames of its utterances; the next chunk goes on from here.
+    """The state of a search after some frames of its utterances, from which the next chunk continues.
 
     Attributes:
       predicted: the prediction network's output after the last token, projected to the joint's width.
       prediction: the prediction network's state after the last token, B leading in every leaf.
-      skip: frames of the next chunk that the last jump has already covered.
-      frames: frames decoded so far; the next chunk's `starts` and `ends` count on from there.
+      skip: frames at the start of the next chunk that the last duration has already covered.
+      frames: frames decoded so far, from which the `starts` and `ends` of the next chunk count.
     """
 
     predicted: Float[Any, "B J"]
@@ -50,12 +52,12 @@ class GreedyState(NamedTuple):
 
 
 def greedy_start(predict: Predict, prediction: Any, *, start_id: int) -> GreedyState:
-    """The state before the first frame: the prediction network has seen the start symbol.
+    """Returns the state before the first frame: that after the start symbol.
 
     Args:
       predict: as in `transducer_greedy`.
       prediction: the prediction network's initial state, B leading in every leaf.
-      start_id: the label that stands for the start; V in this package's prediction networks.
+      start_id: the start symbol; V in this package's prediction networks.
     """
     batch_size = jax.tree.leaves(prediction)[0].shape[0]
     zeros = jnp.zeros(batch_size, jnp.int32)
@@ -64,7 +66,7 @@ def greedy_start(predict: Predict, prediction: Any, *, start_id: int) -> GreedyS
 
 
 def probability(log_probs: Float[Any, "B W"]) -> Float[Array, " B"]:
-    """The most probable symbol's probability."""
+    """Returns the most probable symbol's probability."""
     return jnp.exp(log_probs.max(-1))
 
 
@@ -75,14 +77,14 @@ def frame_jumps(
     durations: tuple[int, ...] = (),
     big_blank_durations: tuple[int, ...] = (),
 ) -> tuple[Bool[Array, "*batch"], Int[Array, "*batch"], Int[Array, "*batch"]]:
-    """Whether a blank is the most probable symbol, how far it would go on, and how far a token would.
+    """Returns whether a blank is the most probable symbol, by how many frames it would advance, and a token.
 
     Raises:
-      ConfigError: the logits are of another width than these options.
+      ConfigError: the width of the logits does not match these options.
     """
     width = blank_id + 1 + len(durations)
     if logits.shape[-1] != width:
-        raise ConfigError(f"the joint gives {logits.shape[-1]} logits, where blank_id and durations tell of {width}")
+        raise ConfigError(f"the joint gives {logits.shape[-1]} logits, but blank_id and durations require {width}")
     vocab_size = blank_id - len(big_blank_durations)
     blanks = logits[..., vocab_size : blank_id + 1]
     is_blank = logits[..., :vocab_size].max(-1) < blanks.max(-1)
@@ -94,23 +96,23 @@ def frame_jumps(
 
 
 def tokens_per_frame(max_symbols: int | None, durations: tuple[int, ...]) -> int:
-    """The most tokens of one frame: 1 where every token moves on.
+    """Returns the maximum number of tokens per frame: 1 if every token advances to another frame.
 
     Raises:
-      ConfigError: there is none.
+      ConfigError: it is not positive, or there is no limit.
     """
     if durations and 0 not in durations:
         return 1
     if max_symbols is None:
-        raise ConfigError("max_symbols=None: tokens may stay in a frame for ever; give the most tokens of one frame")
+        raise ConfigError("max_symbols=None: the search may never leave a frame; set the maximum of tokens per frame")
     if max_symbols < 1:
-        raise ConfigError(f"max_symbols={max_symbols}: at least one token of a frame must be allowed")
+        raise ConfigError(f"max_symbols={max_symbols}: at least one token per frame must be allowed")
     return max_symbols
 
 
 def transducer_greedy(
     predict: Predict,
-    joint: Joint,
+    joint: JointFunction,
     encoded: Float[Any, "B T J"],
     num_frames: Int[Any, " B"],
     state: GreedyState,
@@ -122,36 +124,36 @@ def transducer_greedy(
     confidence: Callable[[Any], Any] = probability,
     window: int = 4,
 ) -> tuple[Tokens, GreedyState]:
-    """The greedy tokens of each utterance, or of its next chunk, and the state to go on with.
+    """Finds the greedy tokens of each utterance, or of its next chunk, and returns them with the state after it.
 
         state = greedy_start(predict, prediction_network.initial_state(batch_size), start_id=vocab_size)
         tokens, state = transducer_greedy(predict, joint, encoded, num_frames, state, blank_id=vocab_size)
 
-    Call it under `jax.jit`: the closures hold the parameters. Chunks decoded one after the other, each with the state
-    that the one before returned, give the tokens of the whole.
+    Call it under `jax.jit`: `predict` and `joint` are closures over the parameters. Decoding chunks in sequence, each
+    with the state that the previous one returned, gives the tokens of the whole utterance.
 
     Args:
       predict: predict(labels [B], prediction) -> (predicted [B J], prediction).
       joint: joint(encoded [B F J], predicted [B 1 J]) -> logits [B F W], W = blank_id + 1 + the number of durations.
-      encoded: encoder output projected to the joint's width; frames behind `num_frames` may hold anything.
-      num_frames: real frames of each row; 0 leaves the row as it is.
-      state: from `greedy_start`, or from the chunk before.
-      blank_id: the standard blank's place; the tokens are in front of it, durations behind it.
-      durations: what TDT's duration logits stand for; empty for RNN-T.
-      big_blank_durations: multi-blank; big blank i sits at blank_id - 1 - i.
-      max_symbols: most tokens in one frame. None, no limit, is possible only where every token moves on (TDT without
-        duration 0), for a model may prefer tokens to blanks for ever.
+      encoded: encoder frames projected to the joint's width; padding may hold anything.
+      num_frames: real frames of each row; 0 leaves the row unchanged.
+      state: from `greedy_start`, or from the previous chunk.
+      blank_id: index of the standard blank; tokens come before it, durations after it.
+      durations: frames of each of TDT's duration logits; empty for RNN-T.
+      big_blank_durations: for multi-blank; big blank i is at blank_id - 1 - i.
+      max_symbols: maximum number of tokens per frame. None (no limit) is allowed only if every token advances (TDT
+        without duration 0), because a model may always prefer a token to the blank.
       confidence: log-probabilities of the W - D symbols, [B W-D] -> [B], for each token's confidence; for the measures
         of `search.confidence`, a `functools.partial` of `frame_confidence`.
-      window: frames that are looked at in one iteration.
+      window: frames per iteration.
 
     Returns:
-      Tokens: N = T x max_symbols, so there is always room. A token ends one frame after it starts (RNN-T) or after its
-      duration (TDT, where that may be 0). `score` sums the tokens' log-softmax over all W logits, durations included,
-      as the peer's does on a CPU; blanks do not count.
+      Tokens: N = T x max_symbols, the largest possible number. A token ends one frame after it starts (RNN-T) or after
+      its duration (TDT, where that may be 0). `score` sums the tokens' log-softmax over all W logits, durations
+      included, as NeMo's does on a CPU; blanks do not count.
 
     Raises:
-      ConfigError: max_symbols is not positive, or None where that may not end; logits of another width.
+      ConfigError: max_symbols is not positive, or None where the search might not end; logits of the wrong width.
     """
     per_frame = tokens_per_frame(max_symbols, durations)
     jumps = partial(frame_jumps, blank_id=blank_id, durations=durations, big_blank_durations=big_blank_durations)
@@ -159,11 +161,11 @@ def transducer_greedy(
     batch_size, num_padded, _ = encoded.shape
     row = jnp.arange(batch_size)
     num_frames = jnp.asarray(num_frames).astype(jnp.int32)
-    # The last window may reach beyond the frames.
+    # The last window may extend beyond the frames.
     padded = jnp.pad(jnp.asarray(encoded), ((0, 0), (0, window), (0, 0)))
     look = jax.vmap(partial(jax.lax.dynamic_slice_in_dim, slice_size=window))
 
-    def going_on(loop: _Loop) -> Bool[Array, ""]:
+    def unfinished(loop: _Loop) -> Bool[Array, ""]:
         return (loop.time < num_frames).any()
 
     def next_token(loop: _Loop) -> _Loop:
@@ -173,14 +175,14 @@ def transducer_greedy(
         found = (ahead < window) & (loop.time + ahead < num_frames)
         time = loop.time + ahead
 
-        # The logits of the token's frame; of any frame in rows that have found none.
+        # The logits at the token's frame; rows without a token read some frame and discard it.
         place = jnp.minimum(ahead, window - 1)
         chosen, jump = logits[row, place].astype(jnp.float32), token_jump[row, place]
         label = _argmax(chosen[:, : blank_id - len(big_blank_durations)])
         log_prob = chosen[row, label] - jax.nn.logsumexp(chosen, axis=-1)
         sure = confidence(jax.nn.log_softmax(chosen[:, : blank_id + 1], axis=-1))
 
-        column = jnp.where(found, loop.tokens.num_tokens, loop.tokens.ids.shape[1])  # behind the last one: dropped
+        column = jnp.where(found, loop.tokens.num_tokens, loop.tokens.ids.shape[1])  # out of range: dropped
         start = loop.first_frame + time
         put = partial(_put, row=row, column=column)
         tokens = Tokens(
@@ -212,13 +214,13 @@ def transducer_greedy(
         first_frame=state.frames,
         tokens=_no_tokens(batch_size, per_frame * num_padded),
     )
-    loop = jax.lax.while_loop(going_on, next_token, loop)
+    loop = jax.lax.while_loop(unfinished, next_token, loop)
     skip, frames = loop.time - num_frames, state.frames + num_frames
     return loop.tokens, GreedyState(loop.predicted, loop.prediction, skip, frames)
 
 
 class _Loop(NamedTuple):
-    """What one iteration hands to the next; `time` is each row's frame, `in_frame` its tokens in that frame so far."""
+    """The loop's state; `time` is each row's current frame, `in_frame` the number of tokens in it so far."""
 
     predicted: Float[Any, "B J"]
     prediction: Any
@@ -229,9 +231,9 @@ class _Loop(NamedTuple):
 
 
 def _follow(is_blank: Bool[Any, "B F"], jump: Int[Any, "B F"], num_left: Int[Any, " B"]) -> Int[Array, " B"]:
-    """How many frames the blanks lead on from the window's first one.
+    """Returns by how many frames the blanks advance from the first frame of the window.
 
-    To the first token on the way, or out of the window, or out of the `num_left` frames that are left.
+    They end at the first token, beyond the window, or beyond the `num_left` remaining frames.
     """
     ahead = jnp.zeros(is_blank.shape[0], jnp.int32)
     for frame in range(is_blank.shape[1]):
@@ -241,7 +243,7 @@ def _follow(is_blank: Bool[Any, "B F"], jump: Int[Any, "B F"], num_left: Int[Any
 
 
 def _argmax(x: Float[Array, "B V"]) -> Int[Array, " B"]:
-    """The first largest of each row: three vectorised passes, where XLA's own argmax is a slow scalar one on CPUs."""
+    """Computes argmax of each row in three vectorised passes; XLA's own argmax is a slow scalar loop on a CPU."""
     place = jnp.arange(x.shape[-1], dtype=jnp.int32)
     return jnp.where(x == x.max(-1, keepdims=True), place, x.shape[-1] - 1).min(-1)
 
@@ -253,12 +255,12 @@ def _put(
     row: Int[Array, " B"],
     column: Int[Array, " B"],
 ) -> Array:
-    """`buffer` [B N] with one value of each row put into its column, or dropped if there is no such column."""
+    """Sets one value per row of `buffer` [B N] in the given column; a column out of range drops it."""
     return buffer.at[row, column].set(values.astype(buffer.dtype), mode="drop", unique_indices=True)
 
 
 def _where(condition: Bool[Array, " B"], new: Any, old: Any) -> Any:
-    """The rows of `new` where the condition holds, else those of `old`, in every leaf of a tree."""
+    """Selects rows of `new` where the condition holds and rows of `old` elsewhere, in every leaf of a tree."""
     return jax.tree.map(lambda n, o: jnp.where(condition.reshape(-1, *[1] * (n.ndim - 1)), n, o), new, old)
 
 

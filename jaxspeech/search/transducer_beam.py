@@ -1,18 +1,18 @@
-"""Beam search for transducers: RNN-T, TDT and multi-blank, all utterances and hypotheses in one loop.
+"""Beam search for transducers (RNN-T, TDT and multi-blank), over all utterances and hypotheses in one loop.
 
-Every iteration adds one symbol to each of the K hypotheses of each utterance (label-synchronous along the alignment),
-so hypotheses of one iteration have equally many symbols, blanks counted, and may stand in different frames:
+Every iteration extends each of the K hypotheses of each utterance by one symbol (alignment-length synchronous). So all
+hypotheses of an iteration have the same number of symbols, blanks included, and may be at different frames:
 
     candidates   (hypothesis, symbol[, duration]),  score + log p(symbol) [+ log p(duration)]
-    prune        the K best of an utterance; one that is through with its frames stays as it is
-    merge        equal tokens in the same frame (or through) are one hypothesis, log(e^a + e^b)
+    prune        keep the K best of an utterance; a finished hypothesis (no frames left) stays as it is
+    merge        hypotheses with equal tokens at the same frame (or finished) become one, log(e^a + e^b)
 
-What a blank does to the frame is as in `search.transducer`. A hypothesis with `max_symbols` tokens in one frame can
-only add a blank. The score of a hypothesis is the total log-probability of its alignments that stayed in the beam;
-with a beam that loses none it is the model's log p(tokens).
+A blank advances by frames as in `search.transducer`. A hypothesis with `max_symbols` tokens in one frame can only be
+extended by a blank. The score of a hypothesis is the total log-probability of its alignments that stayed in the beam;
+if none was pruned, it is the model's log p(tokens).
 
-Source: Saon et al., "Alignment-Length Synchronous Decoding for RNN Transducer" (ICASSP 2020), with pruning for each
-hypothesis first; the peer's `malsd_batch`.
+Source: Saon et al., "Alignment-Length Synchronous Decoding for RNN Transducer" (ICASSP 2020), with candidates pruned
+per hypothesis first; NeMo's `malsd_batch`.
 """
 
 from functools import partial
@@ -24,15 +24,15 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.search.transducer import GreedyState, Joint, Predict, tokens_per_frame
+from jaxspeech.search.transducer import GreedyState, JointFunction, Predict, tokens_per_frame
 
-# Two polynomial hashes modulo 2^32 tell token sequences apart; both agree by chance once in 2^64.
+# Two polynomial hashes modulo 2^32 identify token sequences; the probability of a collision is 2^-64.
 _HASH_FACTORS = (1000003, 2654435761)
 
 
 def transducer_beam(
     predict: Predict,
-    joint: Joint,
+    joint: JointFunction,
     encoded: Float[Any, "B T J"],
     num_frames: Int[Any, " B"],
     state: GreedyState,
@@ -45,7 +45,7 @@ def transducer_beam(
     num_best: int = 1,
     normalize: bool = True,
 ) -> list[Tokens]:
-    """The best hypotheses of each utterance, the best first.
+    """Finds the best hypotheses of each utterance, the best first.
 
         state = greedy_start(predict, prediction_network.initial_state(batch_size), start_id=vocab_size)
         (tokens,) = transducer_beam(predict, joint, encoded, num_frames, state, blank_id=vocab_size)
@@ -53,25 +53,25 @@ def transducer_beam(
     Call it under `jax.jit`, as `transducer_greedy`, whose arguments it shares.
 
     Args:
-      predict, joint, encoded, num_frames, blank_id, durations, big_blank_durations, max_symbols: as there; the rows
-        that `predict` and `joint` get are B x beam_size.
+      predict, joint, encoded, num_frames, blank_id, durations, big_blank_durations, max_symbols: as there, except that
+        `predict` and `joint` are called with B x beam_size rows.
       state: from `greedy_start`.
-      beam_size: hypotheses of each utterance, K.
+      beam_size: K, hypotheses per utterance.
       num_best: hypotheses to return, at most K.
-      normalize: rank by score / (number of tokens + 1) instead of the score (Graves, 2012): total probability prefers
-        short hypotheses.
+      normalize: rank by score / (number of tokens + 1) instead of the score (Graves, 2012), because the total
+        probability favours short hypotheses.
 
     Returns:
-      One `Tokens` for each rank, N = T x max_symbols. `score` is the log-probability, blanks included; -inf where the
-      beam held fewer hypotheses. `confidence` is each token's probability when it was added; frames are those of the
-      best alignment.
+      One `Tokens` for each rank, N = T x max_symbols. `score` is the log-probability, blanks included; -inf for ranks
+      beyond the hypotheses in the beam. `confidence` is each token's probability when it was added; frames are those of
+      the best alignment.
 
     Raises:
-      ConfigError: as `transducer_greedy`; a beam smaller than what it shall return.
+      ConfigError: as `transducer_greedy`; or num_best is not between 1 and beam_size.
     """
     if not 1 <= num_best <= beam_size:
         raise ConfigError(
-            f"num_best={num_best} of beam_size={beam_size}: at least one, and no more than the beam holds"
+            f"num_best={num_best} with beam_size={beam_size}: num_best must be at least 1 and at most beam_size"
         )
     per_frame = tokens_per_frame(max_symbols, durations)
     expand = partial(
@@ -90,15 +90,15 @@ def transducer_beam(
         logits = joint(_flat(frames), _flat(beam.predicted)).astype(jnp.float32)
         candidates = expand(_unflat(logits, beam_size), beam.in_frame >= per_frame)
 
-        # One that is through stands for itself, in the first candidate's place, whatever the padding holds.
+        # A finished hypothesis is its own only candidate, in the first place, whatever the padding holds.
         stay = jnp.where(jnp.arange(candidates.score.shape[-1]) == 0, 0, -jnp.inf)
         gain = jnp.where(active[..., None], candidates.score, stay)
         score, best = jax.lax.top_k(_last_two(beam.score[..., None] + gain), beam_size)
         parent = (best // gain.shape[-1]).astype(jnp.int32)
         symbol, jump, log_prob = (_last_two(x)[row, best] for x in candidates[1:])
-        went_on = active[row, parent]
-        emits = went_on & (symbol < vocab_size)
-        jump = jnp.where(went_on, jump, 0)
+        extended = active[row, parent]
+        emits = extended & (symbol < vocab_size)
+        jump = jnp.where(extended, jump, 0)
 
         start = beam.time[row, parent]
         time = jnp.minimum(start + jump, num_frames)
@@ -146,7 +146,7 @@ def transducer_beam(
 
 
 class _Beam(NamedTuple):
-    """The hypotheses; a slot without one has score -inf. `in_frame` counts tokens in the frame `time`."""
+    """The hypotheses; an empty slot has score -inf. `in_frame` is the number of tokens at the frame `time`."""
 
     score: Float[Any, "B K"]
     time: Int[Any, "B K"]
@@ -158,7 +158,7 @@ class _Beam(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What one iteration did to each hypothesis: whose child it is, and its new token, or -1."""
+    """The effect of one iteration on each hypothesis: its parent's slot, and its new token (-1 for none)."""
 
     parent: Int[Any, "*steps B K"]
     label: Int[Any, "*steps B K"]
@@ -168,7 +168,7 @@ class _Step(NamedTuple):
 
 
 class _Candidates(NamedTuple):
-    """Extensions of each hypothesis: log p, symbol, jump, log p of the symbol alone."""
+    """Candidate extensions of each hypothesis: log p, symbol, frames to advance, log p of the symbol alone."""
 
     score: Float[Any, "B K C"]
     symbol: Int[Any, "B K C"]
@@ -183,7 +183,7 @@ class _Loop(NamedTuple):
 
 
 def _first(state: GreedyState, beam_size: int, num_frames: Int[Any, "B 1"]) -> _Beam:
-    """One empty hypothesis in the first slot."""
+    """Returns the initial beam: one empty hypothesis, in the first slot."""
     zeros = jnp.zeros((len(num_frames), beam_size), jnp.int32)
     predicted, prediction = jax.tree.map(
         lambda x: jnp.repeat(x[:, None], beam_size, axis=1), (state.predicted, state.prediction)
@@ -205,7 +205,7 @@ def _no_steps(size: int, batch_size: int, beam_size: int) -> _Step:
 
 
 def _active(beam: _Beam, num_frames: Int[Any, "B 1"]) -> Bool[Array, "B K"]:
-    """The slots that hold a hypothesis with frames left."""
+    """Returns which slots hold an unfinished hypothesis."""
     return (beam.time < num_frames) & (beam.score > -jnp.inf)
 
 
@@ -218,7 +218,7 @@ def _expand(
     big_blank_durations: tuple[int, ...],
     beam_size: int,
 ) -> _Candidates:
-    """The extensions of each hypothesis that may be among the best; only blanks where its frame is full of tokens."""
+    """Returns the best extensions of each hypothesis; only blanks if its frame has the maximum of tokens (`full`)."""
     vocab_size = blank_id - len(big_blank_durations)
     log_probs = jax.nn.log_softmax(logits[..., : blank_id + 1], axis=-1)
     log_probs = jnp.where(full[..., None] & (jnp.arange(blank_id + 1) < vocab_size), -jnp.inf, log_probs)
@@ -236,7 +236,7 @@ def _expand(
 
 
 def _merge(beam: _Beam) -> Float[Array, "B K"]:
-    """Scores after hypotheses with equal tokens in one frame became one, in the first of their slots, the best."""
+    """Merges hypotheses with equal tokens and frame into the first of their slots (the best); returns the scores."""
 
     def equal(x: Array) -> Bool[Array, "B K K"]:
         return x[:, :, None] == x[:, None, :]
@@ -248,7 +248,7 @@ def _merge(beam: _Beam) -> Float[Array, "B K"]:
 
 
 def _trace(loop: _Loop, best: Int[Any, "B M"], size: int) -> Tokens:
-    """The tokens of the hypotheses in the slots `best`, from the last iteration back to the first: [B M N] each."""
+    """Traces the hypotheses in the slots `best` back to the first iteration; returns their tokens, [B M N] each."""
     row, rank = jnp.arange(best.shape[0])[:, None], jnp.arange(best.shape[1])
     num_tokens = loop.beam.num_tokens[row, best]
 
@@ -257,7 +257,7 @@ def _trace(loop: _Loop, best: Int[Any, "B M"], size: int) -> Tokens:
         step = jax.tree.map(lambda x: x[loop.num_steps - 1 - i][row, slot], loop.steps)
         emits = step.label >= 0
         place = place - emits
-        column = jnp.where(emits, place, size)  # behind the last one: dropped
+        column = jnp.where(emits, place, size)  # out of range: dropped
 
         def put(buffer: Array, values: Array) -> Array:
             return buffer.at[row, rank, column].set(values, mode="drop", unique_indices=True)
@@ -276,17 +276,17 @@ def _trace(loop: _Loop, best: Int[Any, "B M"], size: int) -> Tokens:
 
 
 def _flat(x: Array) -> Array:
-    """[B K ...] -> [B*K ...]."""
+    """Reshapes [B K ...] -> [B*K ...]."""
     return x.reshape(-1, *x.shape[2:])
 
 
 def _unflat(x: Array, beam_size: int) -> Array:
-    """[B*K ...] -> [B K ...]."""
+    """Reshapes [B*K ...] -> [B K ...]."""
     return x.reshape(-1, beam_size, *x.shape[1:])
 
 
 def _last_two(x: Array) -> Array:
-    """[... M N] -> [... M*N]."""
+    """Reshapes [... M N] -> [... M*N]."""
     return x.reshape(*x.shape[:-2], -1)
 
 

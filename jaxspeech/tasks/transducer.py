@@ -1,6 +1,6 @@
 """Speech recognition with a transducer: encoder and prediction network -> joint -> RNN-T, TDT or multi-blank loss.
 
-Which of the three it is follows from the decoder's fields: `durations` make it a TDT, `big_blanks` a multi-blank RNN-T.
+The decoder's fields select one of the three: `durations` make it a TDT, `big_blanks` a multi-blank RNN-T.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss, rnnt_joint_loss, tdt_joint_loss
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.search.transducer import GreedyState, Joint, Predict, greedy_start, transducer_greedy
+from jaxspeech.search.transducer import GreedyState, JointFunction, Predict, greedy_start, transducer_greedy
 from jaxspeech.search.transducer_beam import transducer_beam
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.kinds import IncrementalSearch
@@ -29,9 +29,10 @@ class TransducerLoss:
 
     Attributes:
       fastemit: weight of FastEmit (Yu et al., 2021).
-      clamp: largest gradient of a logit; without limit where it is not positive.
-      sigma: taken from every token's log-probability, TDT and multi-blank (Xu et al., 2023, under-normalisation).
-      omega: share of the steps that train a TDT as an RNN-T, on its tokens alone.
+      clamp: largest absolute gradient of a logit; no limit if not positive.
+      sigma: for TDT and multi-blank, subtracted from every token's log-probability (logit under-normalisation, Xu et
+        al., 2023).
+      omega: fraction of the steps that train a TDT as an RNN-T, on its tokens only.
     """
 
     fastemit: float = 0.0
@@ -45,8 +46,8 @@ class TransducerSearch:
     """Options of the search.
 
     Attributes:
-      max_symbols: most tokens in one frame.
-      beam_size: hypotheses of the beam search; 1 is the greedy search.
+      max_symbols: maximum number of tokens per frame.
+      beam_size: hypotheses of the beam search; 1 for the greedy search.
     """
 
     max_symbols: int = 10
@@ -58,7 +59,7 @@ class TransducerSearch:
 
 
 class TransducerModel(AcousticModel, kw_only=True):
-    """An encoder with a prediction network and a joint."""
+    """An encoder with a prediction network and a joint network."""
 
     decoder: TransducerDecoder
     loss: TransducerLoss = TransducerLoss()
@@ -72,14 +73,14 @@ class TransducerModel(AcousticModel, kw_only=True):
         *,
         train: bool = False,
     ) -> tuple[JointInputs, Int[Array, " B"]]:
-        """What the losses take: both sides of the joint, projected, and its output layer; with the encoder's frames."""
+        """Computes the inputs of the losses (see `decoders.transducer.JointInputs`), and num_frames of the encoder."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)
         return self.decoder.joint_inputs(encoded, labels, train=train), num_frames
 
     def logits(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> tuple[Float[Array, "B T N W"], Int[Array, " B"]]:
-        """Unnormalised scores of every output at each place of the lattice, N = U + 1: much memory."""
+        """Computes the logits of every lattice node, N = U + 1, which takes much memory."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)
         return self.decoder(encoded, labels, train=train), num_frames
 
@@ -87,7 +88,7 @@ class TransducerModel(AcousticModel, kw_only=True):
 
 
 def transducer_task(model: TransducerModel) -> RecognitionTask:
-    """The pure functions over `model`."""
+    """Returns the task of `model`: pure functions that initialise, train and run it."""
 
     def init(key: Key) -> Variables:
         return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32)))
@@ -105,12 +106,12 @@ def transducer_task(model: TransducerModel) -> RecognitionTask:
 def transducer_losses(
     model: Any, inputs: JointInputs, num_frames: Int[Array, " B"], batch: Utterances, key: Key
 ) -> Float[Array, " B"]:
-    """The loss of each row, of the kind that the decoder calls for.
+    """Computes the loss of each row: RNN-T, TDT or multi-blank, as the decoder's fields say.
 
     Args:
-      model: whose decoder made the inputs, with the options `loss`.
-      inputs, num_frames: of `joint_inputs`.
-      batch: whose labels it is.
+      model: the model that computed the inputs, with the options `loss`.
+      inputs, num_frames: from `joint_inputs`.
+      batch: the batch with the labels.
       key: for the joint's dropout, and for TDT's omega.
     """
     decoder, options = model.decoder, model.loss
@@ -149,7 +150,7 @@ def transducer_losses(
 
 
 def transducer_search(model: Any) -> Search:
-    """The search that the options of a model with a transducer name: label looping, or a beam."""
+    """Returns the search that a transducer model's options select: greedy (label looping) or a beam search."""
     decoder, options = model.decoder, model.search
 
     def start(variables: Variables, batch_size: Size) -> GreedyState:
@@ -172,7 +173,7 @@ def transducer_search(model: Any) -> Search:
 
     def step(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, Any, Any]:
         tokens, state = greedy_part(variables, encoded, num_frames, state)
-        return tokens, jnp.zeros_like(num_frames), state  # a token that was emitted is final
+        return tokens, jnp.zeros_like(num_frames), state  # emitted tokens are final
 
     if options.beam_size > 1:
         return Search(beam, None, None)
@@ -181,8 +182,8 @@ def transducer_search(model: Any) -> Search:
 
 def _search_inputs(
     model: Any, variables: Variables, encoded: Array
-) -> tuple[tuple[Predict, Joint, Array], dict[str, Any]]:
-    """What both searches take: predict, joint, projected frames; and their options."""
+) -> tuple[tuple[Predict, JointFunction, Array], dict[str, Any]]:
+    """Returns the arguments of both searches (predict, joint, projected frames), and their options."""
     apply, decoder = _decoder_apply(model, variables), model.decoder
     inputs = partial(apply, method="predict"), partial(apply, method="logits"), apply(encoded, method="project")
     return inputs, {

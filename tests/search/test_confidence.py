@@ -1,4 +1,4 @@
-"""Confidence measures: their ends, and what they aggregate to. Equality with the peer is in tests/parity."""
+"""Tests the range and aggregation of confidence measures. tests/parity compares them with NeMo's."""
 
 import itertools
 
@@ -19,7 +19,7 @@ def test_certainty_is_one_and_the_uniform_distribution_zero(measure, alpha, norm
     between[3] = np.log(0.9)
     found = frame_confidence(np.stack([certain, between, uniform]), measure=measure, alpha=alpha, normalize=normalize)
     np.testing.assert_allclose(found[::2], [1, 0], atol=1e-4)
-    assert 1e-4 < found[1] < 1 or (alpha < 1 and normalize == "exp")  # exponential forms vanish below certainty
+    assert 1e-4 < found[1] < 1 or (alpha < 1 and normalize == "exp")  # exponential forms are near 0 except at certainty
 
 
 def test_aggregation():

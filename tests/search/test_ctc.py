@@ -1,4 +1,4 @@
-"""Greedy CTC search against a loop over itertools.groupby."""
+"""Tests greedy CTC search against a loop over itertools.groupby."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from jaxspeech.search.ctc import ctc_greedy
 
 
 def loop(log_probs, blank_id):
-    """[(id, start, end, mean probability)] and the score of one utterance."""
+    """Returns [(id, start, end, mean probability)] and the score of one utterance."""
     tokens, score, time = [], 0.0, 0
     for symbol, run in itertools.groupby(log_probs.argmax(-1)):
         count = len(list(run))
@@ -23,7 +23,7 @@ def loop(log_probs, blank_id):
 
 
 def random_log_probs(seed, shape):
-    """Few symbols and sticky frames, so that runs, repeats and blanks all occur."""
+    """Draws few symbols with every frame repeated, so that runs, repeats and blanks all occur."""
     rng = np.random.default_rng(seed)
     logits = np.repeat(rng.normal(size=shape) * 3, 2, axis=1)[:, : shape[1]]
     return (logits - np.logaddexp.reduce(logits, -1, keepdims=True)).astype(np.float32)

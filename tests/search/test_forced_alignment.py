@@ -1,4 +1,4 @@
-"""Forced alignment against all paths, a plain float64 Viterbi, the CTC loss's lattice, and what padding must not do."""
+"""Tests forced alignment against path enumeration, a float64 Viterbi and the CTC loss, and with padding."""
 
 import itertools
 from functools import partial
@@ -11,7 +11,7 @@ from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.search.ctc import ctc_greedy
 from jaxspeech.search.forced_alignment import WILDCARD_COST, ForcedAlignment, forced_alignment
 
-BLANK = 3  # in the middle: nothing may take it for the last
+BLANK = 3  # in the middle, to detect code that expects it to be last
 WIDTH = 6
 
 
@@ -29,7 +29,7 @@ def random_labels(rng: np.random.Generator, count: int, *, wildcards: bool = Fal
 
 
 def align(log_probs: np.ndarray, labels: np.ndarray, **options: int) -> ForcedAlignment:
-    """One utterance, results without the batch axis."""
+    """Aligns one utterance; returns results without the batch axis."""
     found = forced_alignment(
         log_probs[None], np.array([len(log_probs)]), labels[None], np.array([len(labels)]), blank_id=BLANK, **options
     )
@@ -41,7 +41,7 @@ def spells(path: tuple[int, ...]) -> list[int]:
 
 
 def best_of_all(log_probs: np.ndarray, labels: np.ndarray) -> tuple[float, list[tuple[int, int]]]:
-    """Score of the best path in float64, and each label's frames in it."""
+    """Enumerates paths in float64; returns the best one's score and the frames of each label in it."""
     table = with_wildcard(log_probs.astype(np.float64))
     symbols = sorted({BLANK, *labels.tolist()})
     paths = [p for p in itertools.product(symbols, repeat=len(table)) if spells(p) == labels.tolist()]
@@ -56,7 +56,7 @@ def best_of_all(log_probs: np.ndarray, labels: np.ndarray) -> tuple[float, list[
 
 
 def viterbi(log_probs: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """The textbook's trellis over 2 U + 1 states in float64: score, and the state of each frame."""
+    """Runs the textbook Viterbi algorithm over 2 U + 1 states in float64; returns score and state per frame."""
     table = with_wildcard(log_probs.astype(np.float64))
     states = np.full(2 * len(labels) + 1, BLANK)
     states[1::2] = labels
@@ -100,7 +100,7 @@ def test_blocks_change_nothing(block_frames: int, num_labels: int) -> None:
 
 
 def test_long_recordings_stay_precise() -> None:
-    """Sums of 1e5 would leave float32 two digits behind the point, and choose other paths than float64 does."""
+    """For sums of 1e5, float32 has two decimal places, and would choose other paths than float64."""
     rng = np.random.default_rng(0)
     log_probs, labels = random_log_probs(rng, 20_000), random_labels(rng, 300)
     score, path = viterbi(log_probs, labels)
@@ -111,7 +111,7 @@ def test_long_recordings_stay_precise() -> None:
     np.testing.assert_array_equal(found.starts, starts)
 
 
-def test_a_batch_gives_what_each_row_gives_whatever_the_padding_holds() -> None:
+def test_rows_of_a_batch_equal_single_rows_whatever_the_padding_holds() -> None:
     rng = np.random.default_rng(1)
     num_frames, num_labels = np.array([50, 1, 33, 9]), np.array([12, 1, 7, 0])
     log_probs, labels = random_log_probs(rng, 4, 50), np.stack([random_labels(rng, 12) for _ in range(4)])
@@ -134,8 +134,8 @@ def test_a_batch_gives_what_each_row_gives_whatever_the_padding_holds() -> None:
         np.testing.assert_allclose(batched[2], single[0], rtol=1e-6)
 
 
-def test_texts_that_do_not_fit() -> None:
-    """Equal neighbours need a frame between them; an impossible symbol is as bad as too many of them."""
+def test_infeasible_texts() -> None:
+    """Texts are infeasible with too many labels, equal neighbours without a frame between, or a forbidden symbol."""
     rng = np.random.default_rng(2)
     log_probs = random_log_probs(rng, 4)
     fits, twice, long = np.array([0, 1, 0, 1], "i"), np.array([0, 1, 1, 0], "i"), np.array([0, 1, 0, 1, 2], "i")
@@ -147,10 +147,10 @@ def test_texts_that_do_not_fit() -> None:
         assert not found.starts.any() and not found.ends.any() and not found.confidence.any()
     assert align(log_probs[:0], fits).score == -np.inf
     losses = ctc_loss(log_probs[None], np.array([4]), twice[None], np.array([4]), blank_id=BLANK)
-    assert losses[0] == np.inf  # the loss has no path either
+    assert losses[0] == np.inf  # the CTC loss has no path either
 
 
-def test_what_the_greedy_search_heard_is_where_it_heard_it() -> None:
+def test_the_greedy_path_is_the_alignment_of_its_own_tokens() -> None:
     rng = np.random.default_rng(3)
     log_probs = random_log_probs(rng, 1, 60)
     heard = jax.tree.map(lambda x: np.asarray(x)[0], ctc_greedy(log_probs, np.array([60]), blank_id=BLANK))
@@ -172,7 +172,7 @@ def test_the_score_is_at_most_the_sum_over_all_paths() -> None:
 
 
 def test_memory_does_not_grow_with_the_lattice() -> None:
-    """An hour's 45,000 frames and 15,000 labels are 1.35e9 states; a byte for each would be 1.3 GiB."""
+    """45,000 frames (an hour) and 15,000 labels are 1.35e9 states; one byte per state would be 1.3 GiB."""
     shapes = ((1, 45_056, 129), np.float32), ((1,), np.int32), ((1, 15_000), np.int32), ((1,), np.int32)
     arguments = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
     analysis = forced_alignment.lower(*arguments, blank_id=128).compile().memory_analysis()

@@ -1,4 +1,4 @@
-"""Frames to seconds for tokens, words and segments."""
+"""Tests the conversion of frames to seconds, for tokens, words and segments."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Greedy transducer search against one frame after the other."""
+"""Tests greedy transducer search against a plain loop, frame by frame."""
 
 from functools import partial
 
@@ -33,7 +33,7 @@ def tiny(kind, seed=1):
 
 
 def utterances(seed, num_frames=NUM_FRAMES, size=30):
-    """Random frames [B T J]; behind each row's end there is nothing usable."""
+    """Draws random frames [B T J]; the padding after each row's end is NaN."""
     encoded = np.random.default_rng(seed).normal(size=(len(num_frames), size, J)).astype(np.float32)
     encoded[np.arange(size) >= num_frames[:, None]] = np.nan
     return encoded
@@ -55,7 +55,7 @@ def search(model, encoded, num_frames, **options):
 
 
 def rows(tokens):
-    """[(id, start, end)] of each row."""
+    """Returns [(id, start, end)] of each row."""
     return [
         list(
             zip(
@@ -86,7 +86,7 @@ def test_chunks_equal_the_whole(kind):
     whole, _ = run(model, encoded, NUM_FRAMES, start(model, len(encoded)), options)
     state = start(model, len(encoded))
     parts, score = [[] for _ in NUM_FRAMES], 0
-    for first in range(0, 30, 5):  # jumps of 12 lead over two chunks
+    for first in range(0, 30, 5):  # a duration of 12 covers two whole chunks
         left = np.clip(NUM_FRAMES - first, 0, 5)
         tokens, state = run(model, encoded[:, first : first + 5], left, state, options)
         score += tokens.score
@@ -132,7 +132,7 @@ def test_a_model_that_never_leaves_a_frame_fills_the_buffer_and_ends():
     assert np.array_equal(found.starts[0], np.repeat(np.arange(30), 7))
 
 
-def test_a_confidence_of_ones_choice():
+def test_a_given_confidence_measure():
     model, encoded = tiny("tdt"), utterances(6)
     measure = partial(frame_confidence, measure="tsallis")
     found = search(model, encoded, NUM_FRAMES, **KINDS["tdt"], confidence=measure)
@@ -150,7 +150,7 @@ def test_a_confidence_of_ones_choice():
         (dict(durations=(1, 2)), "logits"),
     ],
 )
-def test_what_cannot_work_is_refused(options, message):
+def test_invalid_options_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         search(tiny("rnnt"), utterances(7), NUM_FRAMES, blank_id=V, **options)
 

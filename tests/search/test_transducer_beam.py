@@ -1,4 +1,4 @@
-"""Transducer beam search against every path there is, and against the greedy search."""
+"""Tests transducer beam search against path enumeration and against the greedy search."""
 
 from functools import partial
 
@@ -64,7 +64,7 @@ def test_a_wide_beam_finds_the_most_probable_tokens(kind):
         np.testing.assert_allclose([tokens.score[row] for tokens in found], [totals[t] for t in best], atol=1e-5)
 
 
-def test_length_is_made_up_for():
+def test_normalisation_by_length():
     model, encoded = tiny("rnnt"), frames([3], size=3)
     totals = enumerate_tokens(model, encoded[0], **KINDS["rnnt"], max_symbols=3)
     best = max(totals, key=lambda tokens: totals[tokens] / (len(tokens) + 1))
@@ -76,7 +76,7 @@ def test_length_is_made_up_for():
 def test_a_beam_of_one_is_the_greedy_search(kind):
     model, num_frames = tiny(kind, blank_bias=0.5), [40, 23, 0]
     encoded = frames(num_frames, size=40)
-    # From a full frame greedy goes on by one; the beam by a blank, which in a TDT may be longer.
+    # After the maximum of tokens, greedy search advances by one frame, the beam by a blank: longer in a TDT.
     options = KINDS[kind] | dict(max_symbols=100 if kind == "tdt" else 3)
     greedy, _ = search(transducer_greedy, model, encoded, num_frames, **options)
     (found,) = beam(model, encoded, num_frames, **options, beam_size=1)
@@ -102,7 +102,7 @@ def test_batch_of_one_equals_batch_of_many(kind):
             np.testing.assert_allclose(one.score[0], many.score[row], rtol=1e-5)
     hypotheses = [ids(tokens, 0) for tokens in together]
     assert len(set(hypotheses)) == 3
-    assert [tokens.score[2] for tokens in together] == [0, -np.inf, -np.inf]  # no frames, one hypothesis
+    assert [tokens.score[2] for tokens in together] == [0, -np.inf, -np.inf]  # without frames there is one hypothesis
 
 
 def test_frames_full_of_tokens_fill_the_buffer_and_end():
@@ -112,6 +112,6 @@ def test_frames_full_of_tokens_fill_the_buffer_and_end():
 
 
 @pytest.mark.parametrize("options", [dict(num_best=5), dict(num_best=0), dict(max_symbols=None)])
-def test_what_cannot_work_is_refused(options):
+def test_invalid_options_are_refused(options):
     with pytest.raises(ConfigError):
         beam(tiny("rnnt"), frames([2], size=2), [2], **KINDS["rnnt"], **options)

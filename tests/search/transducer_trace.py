@@ -1,7 +1,7 @@
-"""Every step that a greedy transducer search takes through one utterance, with the joint's logits.
+"""Records every step of a greedy transducer search through one utterance, with the joint's logits.
 
-For a look inside: which symbol the joint preferred in which frame, and by how much. The search itself is
-`search.transducer`, and takes the same steps without keeping them.
+The steps show which symbol the joint preferred at which frame, and by how much. The search itself,
+`search.transducer`, takes the same steps without recording them.
 """
 
 from typing import Any, NamedTuple
@@ -10,17 +10,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from jaxspeech.search.transducer import GreedyState, Joint, Predict, frame_jumps, tokens_per_frame
+from jaxspeech.search.transducer import GreedyState, JointFunction, Predict, frame_jumps, tokens_per_frame
 
 
 class Alignment(NamedTuple):
-    """The joint's decisions in their order; only the first `num_steps` are real.
+    """The joint's decisions in order; only the first `num_steps` are real.
 
     Attributes:
-      frames: the frame that the joint looked at.
-      labels: the symbol that it chose, blanks included.
-      logits: all that it said.
-      num_steps: decisions taken.
+      frames: the frame of each decision.
+      labels: the chosen symbol, blanks included.
+      logits: all logits.
+      num_steps: number of decisions.
     """
 
     frames: Int[Any, " N"]
@@ -31,7 +31,7 @@ class Alignment(NamedTuple):
 
 def transducer_alignment(
     predict: Predict,
-    joint: Joint,
+    joint: JointFunction,
     encoded: Float[Any, "1 T J"],
     num_frames: Int[Any, " 1"],
     state: GreedyState,
@@ -41,7 +41,7 @@ def transducer_alignment(
     big_blank_durations: tuple[int, ...] = (),
     max_symbols: int | None = 10,
 ) -> Alignment:
-    """The steps of the greedy search through one utterance; N = T x (max_symbols + 1).
+    """Returns the steps of the greedy search through one utterance; N = T x (max_symbols + 1).
 
     Args:
       predict, joint, encoded, num_frames, state, blank_id, durations, big_blank_durations, max_symbols: as in

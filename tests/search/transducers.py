@@ -1,4 +1,4 @@
-"""A tiny transducer for the searches' tests, and the search that needs no explanation: one frame after the other."""
+"""A tiny transducer for the tests of the searches, and a plain greedy search, frame by frame."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ J = 6  # joint width
 
 
 class TinyTransducer:
-    """A recurrent prediction network and a joint with random weights, in NumPy and in JAX alike."""
+    """A recurrent prediction network and a joint with random weights, which run in NumPy and in JAX."""
 
     def __init__(self, seed, *, vocab_size, extra=0, blank_bias=0.0, scale=3.0):
         rng = np.random.default_rng(seed)
@@ -33,7 +33,7 @@ def log_softmax(x):
 
 
 def frame_by_frame(model, encoded, *, blank_id, durations=(), big_blank_durations=(), max_symbols=10):
-    """[(id, start, end, confidence)], the score and [(frame, label, logits)] of one utterance, encoded [T J]."""
+    """Returns [(id, start, end, confidence)], score and [(frame, label, logits)] of one utterance, encoded [T J]."""
     predicted, state = model.predict(np.array([model.vocab_size]), model.initial(1))
     tokens, score, steps, time, in_frame = [], 0.0, [], 0, 0
     while time < len(encoded):
@@ -59,7 +59,7 @@ def frame_by_frame(model, encoded, *, blank_id, durations=(), big_blank_duration
 
 
 def enumerate_tokens(model, encoded, *, blank_id, durations=(), big_blank_durations=(), max_symbols=10):
-    """{token sequence: log of the total probability of its alignments} of one utterance, every path walked."""
+    """Enumerates all paths of one utterance; returns {tokens: log of the total probability of their alignments}."""
     vocab_size = blank_id - len(big_blank_durations)
     totals = {}
 
