@@ -1,11 +1,11 @@
-"""From a model's configuration to its Task, through the literal table TASKS.
+"""Builds a Task from a model's configuration, with the literal table TASKS.
 
     {"task": "ctc", "features": {"name": "mel", ...}, "spec_augment": {...}, "encoder": {"name": "fastconformer", ...},
      "decoder": {"name": "ctc", "vocab_size": 1024}}
 
-A *part* is a module of the model: `name` picks it from the part's own table, and every other key is a field of that
-module. A *section* holds options without a choice of module, and may be left out; a *value* is a field of the model.
-A misspelled key is an error that names its place and the nearest right one.
+A *part* is a module of the model: `name` selects it from the part's table, and every other key is a field of that
+module. A *section* holds options of a fixed class, and may be omitted; a *value* is a plain field of the model. A
+misspelled key raises an error with its path and the nearest valid key.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -35,8 +35,8 @@ class Part(NamedTuple):
     """A module of a model.
 
     Attributes:
-      field: of the model that holds it.
-      table: the modules that its `name` can be.
+      field: the field of the model that holds it.
+      table: the modules that its `name` selects from.
     """
 
     field: str
@@ -44,14 +44,14 @@ class Part(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What a task's configuration holds, and what is made of it.
+    """The keys of a task's configuration, and how the model and the Task are built from them.
 
     Attributes:
       model: class of the module.
       task: module -> Task.
-      parts: key -> what is under it; all must be there.
-      sections: key -> class of the options under it; each may be left out.
-      values: key -> what the model takes for it: a table of names, or None for a plain value.
+      parts: key -> the part under it; all are required.
+      sections: key -> class of the options under it; each may be omitted.
+      values: key -> table from names to the model's values, or None for a plain value.
     """
 
     model: Any
@@ -73,7 +73,7 @@ ENCODER = Part(
         "transformer": Transformer,
     },
 )
-# What every model over an encoder of speech has (tasks/acoustic.py).
+# The parts of every model with an acoustic encoder (tasks/acoustic.py).
 TRUNK = {"features": FEATURES, "encoder": ENCODER}
 MASKS = {"spec_augment": SpecAugment}
 PRODUCTS = {"product_dtype": DTYPES}
@@ -104,10 +104,10 @@ PLAIN = (bool, int, float, str, tuple)
 
 
 def build(config: Any) -> Task:
-    """The Task that a configuration describes: a plain dict, or an ml_collections ConfigDict.
+    """Builds the Task of a configuration, which is a plain dict or an ml_collections ConfigDict.
 
     Raises:
-      ConfigError: a missing, misspelt or unusable entry; says which, where, and the nearest right one.
+      ConfigError: a missing, misspelled or invalid entry; the message has its path and the nearest valid one.
     """
     config = plain(config)
     kind = _pick(TASKS, config.get("task"), place="model.task")
@@ -123,8 +123,8 @@ def build(config: Any) -> Task:
 
 
 def plain(config: Any) -> Any:
-    """Nested mappings and sequences as plain dicts and tuples, so that modules can be hashed."""
-    if hasattr(config, "to_dict"):  # a ConfigDict, which is no Mapping
+    """Converts nested mappings and sequences to plain dicts and tuples, so that modules can be hashed."""
+    if hasattr(config, "to_dict"):  # a ConfigDict, which is not a Mapping
         config = config.to_dict()
     if isinstance(config, Mapping):
         return {key: plain(value) for key, value in config.items()}
@@ -132,7 +132,7 @@ def plain(config: Any) -> Any:
 
 
 def with_defaults(config: Any) -> dict[str, Any]:
-    """The same model with every plain field of its parts, so that each can be changed by name."""
+    """Returns the configuration with the default of every plain field of its parts, to be overridden by name."""
     config = plain(config)
     kind = TASKS.get(config.get("task"))
     for key, part in kind.parts.items() if kind else ():

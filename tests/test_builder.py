@@ -27,15 +27,15 @@ def test_fields_are_the_config() -> None:
     assert task.inference.frame_seconds == pytest.approx(0.08)
     assert build(copy.deepcopy(config)).model == task.model
     assert build(ConfigDict(config)).model == task.model
-    assert config["encoder"]["name"] == "fastconformer"  # left as it was
+    assert config["encoder"]["name"] == "fastconformer"  # not modified
 
 
-def test_with_all_its_fields_it_is_the_same_model() -> None:
+def test_defaults_do_not_change_the_model() -> None:
     full = with_defaults(CONFIG)
     assert full["encoder"]["adapter_width"] == 0 and full["encoder"]["width"] == 16
     assert build(full).model == build(CONFIG).model
     assert with_defaults(full) == full
-    assert "adapter_width" not in CONFIG["encoder"]  # left as it was
+    assert "adapter_width" not in CONFIG["encoder"]  # not modified
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_with_all_its_fields_it_is_the_same_model() -> None:
         ({"decoder": None}, "model.decoder is missing"),
     ],
 )
-def test_mistakes_are_told_with_their_place(change: dict, message: str) -> None:
+def test_errors_contain_the_path_of_the_entry(change: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(CONFIG | change)
 

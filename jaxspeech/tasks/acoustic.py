@@ -1,4 +1,4 @@
-"""The trunk of every task that encodes speech: waveform -> features -> SpecAugment -> encoder."""
+"""The base model of every task that encodes speech: waveform -> features -> SpecAugment -> encoder."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from jaxspeech.nn.products import products_in
 
 
 class AcousticModel(nn.Module):
-    """The parts in the order in which data flows; each method starts the flow at another place or ends it earlier.
+    """The feature extractor, SpecAugment and the encoder; each method runs one part or several in sequence.
 
-    All take padded rows with their lengths, and return such.
+    All methods take and return padded rows with their lengths.
 
     Attributes:
-      product_dtype: to which the factors of the encoder's float32 products are rounded; see `nn.products`.
+      product_dtype: dtype to which the operands of the encoder's float32 products are rounded; see `nn.products`.
     """
 
     frontend: MelSpectrogram | MFCC
@@ -31,7 +31,7 @@ class AcousticModel(nn.Module):
     def features(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
-        """Log-mel or MFCC frames of the waveforms, augmented when training."""
+        """Computes log-mel or MFCC frames of waveforms, with SpecAugment in training."""
         features, num_frames = self.frontend(samples, num_samples, train=train)
         if train and self.spec_augment is not None:
             features = self.spec_augment(features, num_frames)
@@ -40,24 +40,24 @@ class AcousticModel(nn.Module):
     def encode_features(
         self, features: Float[Any, "B T F"], num_frames: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
-        """Encoder frames of features."""
+        """Encodes feature frames."""
         with products_in(self.product_dtype):
             return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), train=train)
 
     def encode(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
-        """Encoder frames of waveforms."""
+        """Encodes waveforms."""
         return self.encode_features(*self.features(samples, num_samples, train=train), train=train)
 
     @property
     def frame_seconds(self) -> float:
-        """Seconds of audio for one encoder frame: a whole number of samples."""
+        """Seconds of audio per encoder frame, which is a whole number of samples."""
         rate = self.frontend.sample_rate
         return hop_samples(sample_rate=rate, hop_seconds=self.frontend.hop_seconds) / rate * self.encoder.total_factor
 
 
 def shortest_audio(model: AcousticModel) -> tuple[Float[Array, "1 S"], Int[Array, " 1"]]:
-    """Silence, long enough to reach every layer: parameters do not depend on the length."""
+    """Returns silence to initialise a model with: long enough for every layer; its length affects no parameter."""
     samples = jnp.zeros((1, model.frontend.sample_rate // 2))
     return samples, jnp.array([samples.shape[1]])

@@ -28,26 +28,26 @@ class CTCModel(AcousticModel, kw_only=True):
     def logits(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
-        """Unnormalised scores of the tokens and the blank, in the compute dtype."""
+        """Computes unnormalised scores of the tokens and the blank, in the compute dtype."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)
         return self.decoder(encoded), num_frames
 
     def log_probs(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
     ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
-        """Log-probabilities of the tokens and the blank, in float32."""
+        """Computes log-probabilities of the tokens and the blank, in float32."""
         encoded, num_frames = self.encode(samples, num_samples)
         return self.frame_log_probs(encoded), num_frames
 
     def frame_log_probs(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
-        """The same, of encoder frames."""
+        """Computes the same from encoder frames."""
         return jax.nn.log_softmax(self.decoder(encoded).astype(jnp.float32))
 
     __call__ = logits
 
 
 def ctc_task(model: CTCModel) -> RecognitionTask:
-    """The pure functions over `model`."""
+    """Returns the task of `model`: pure functions that initialise, train and run it."""
     vocab_size = model.decoder.vocab_size
 
     def init(key: Key) -> Variables:

@@ -1,4 +1,4 @@
-"""Speech recognition with a transducer and a CTC head on one encoder (Noroozi et al., 2024).
+"""Speech recognition with a transducer and a CTC head on a shared encoder (Noroozi et al., 2024).
 
 loss = (1 - w) transducer + w CTC
 """
@@ -33,7 +33,7 @@ class HybridSearch(TransducerSearch):
     """Options of the search.
 
     Attributes:
-      head: which of the two decides, "transducer" or "ctc".
+      head: the head whose search is used, "transducer" or "ctc".
     """
 
     head: Literal["transducer", "ctc"] = "transducer"
@@ -41,14 +41,14 @@ class HybridSearch(TransducerSearch):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.head not in HEADS:
-            raise TypeError(f"head is {self.head!r}; it can be {' or '.join(HEADS)}")
+            raise TypeError(f"head is {self.head!r}; it must be {' or '.join(HEADS)}")
 
 
 class HybridModel(AcousticModel, kw_only=True):
-    """An encoder with both a transducer and a CTC head, which have the same tokens.
+    """An encoder with both a transducer and a CTC head, over the same tokens.
 
     Attributes:
-      ctc_weight: w, the share of the CTC loss.
+      ctc_weight: w, the weight of the CTC loss.
     """
 
     decoder: TransducerDecoder
@@ -62,7 +62,7 @@ class HybridModel(AcousticModel, kw_only=True):
     def outputs(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> tuple[Any, Float[Array, "B T W"], Int[Array, " B"]]:
-        """The transducer's joint inputs, the CTC head's logits, and the encoder's frames."""
+        """Computes the transducer's joint inputs, the CTC head's logits, and num_frames of the encoder."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)
         inputs = self.decoder.joint_inputs(encoded, labels, train=train)
         return inputs, self.ctc_head(encoded), num_frames
@@ -70,19 +70,19 @@ class HybridModel(AcousticModel, kw_only=True):
     def log_probs(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
     ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
-        """Log-probabilities of the tokens and the blank by the CTC head, in float32."""
+        """Computes the CTC head's log-probabilities of the tokens and the blank, in float32."""
         encoded, num_frames = self.encode(samples, num_samples)
         return self.frame_log_probs(encoded), num_frames
 
     def frame_log_probs(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
-        """The same, of encoder frames."""
+        """Computes the same from encoder frames."""
         return jax.nn.log_softmax(self.ctc_head(encoded).astype(jnp.float32))
 
     __call__ = outputs
 
 
 def hybrid_task(model: HybridModel) -> RecognitionTask:
-    """The pure functions over `model`."""
+    """Returns the task of `model`: pure functions that initialise, train and run it."""
     vocab_size, weight = model.decoder.vocab_size, model.ctc_weight
 
     def init(key: Key) -> Variables:
@@ -94,13 +94,13 @@ def hybrid_task(model: HybridModel) -> RecognitionTask:
         (inputs, logits, num_frames), updates = train_apply(model, variables, key, *inputs)
         transducer = transducer_losses(model, inputs, num_frames, batch, loss_key)
         ctc = ctc_losses(logits, num_frames, batch, vocab_size=vocab_size)
-        # A transcript with more labels than frames has no CTC path, and the transducer alone learns it.
-        infeasible = transducer == jnp.inf  # with a weight of 1, 0 inf is no number
+        # A transcript with more labels than frames has no CTC path: only the transducer learns from it.
+        infeasible = transducer == jnp.inf  # 0 * inf would be NaN with a weight of 1
         transducer, ctc = jnp.where(infeasible, 0, transducer), jnp.where(ctc == jnp.inf, 0, ctc)
         losses = jnp.where(infeasible, jnp.inf, (1 - weight) * transducer + weight * ctc)
         return label_losses(losses, batch, transducer_loss=transducer, ctc_loss=ctc), updates
 
     by_ctc, by_transducer = ctc_search(model, vocab_size=vocab_size), transducer_search(model)
-    # Whichever head decides, the CTC head has the log-probabilities.
+    # The log-probabilities are those of the CTC head, whichever head's search is used.
     search = by_ctc if model.search.head == "ctc" else by_transducer._replace(log_probs=by_ctc.log_probs)
     return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)

@@ -1,6 +1,6 @@
-"""The kinds of models there are, by what their users call: `Task.inference` is one of these records.
+"""The kinds of models, defined by their inference functions: `Task.inference` is one of these records.
 
-Every function is pure and takes the variables first; waveforms are padded, [B S] with num_samples [B].
+Every function is pure and takes the variables first. "Waveforms" stands for padded samples [B S] with num_samples [B].
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ Frames = Float[Array, "B T D"]
 
 
 class IncrementalSearch(NamedTuple):
-    """A search that takes the encoder's frames part by part.
+    """A search that processes the encoder's frames part by part.
 
     Attributes:
       start: (variables, batch size) -> state before the first frame.
-      step: (variables, encoder frames, num_frames, state) -> (Tokens with frames counted from the beginning, how many
-        of the first ones replace the last ones of the step before [B], state).
+      step: (variables, encoder frames, num_frames, state) -> (Tokens, whose frames count from the start of the
+        recording; how many of the first tokens replace the last ones of the previous step [B]; state).
     """
 
     start: Callable[[Variables, Size], Any]
@@ -34,12 +34,12 @@ class Recognition(NamedTuple):
 
     Attributes:
       sample_rate: of the waveforms, in Hz.
-      frame_seconds: seconds of audio for one encoder frame.
+      frame_seconds: seconds of audio per encoder frame.
       vocab_size: V, tokens without the blank.
       encode: waveforms -> (encoder frames [B T D], num_frames [B]).
-      decode: (variables, encoder frames, num_frames) -> Tokens, by the search that the configuration names.
+      decode: (variables, encoder frames, num_frames) -> Tokens, by the search that is configured.
       log_probs: (variables, encoder frames) -> [B T V+1] float32, the blank last; None without a CTC head.
-      incremental: the greedy search part by part; None where the configuration names a beam.
+      incremental: the greedy search, part by part; None if a beam search is configured.
     """
 
     sample_rate: int
@@ -56,8 +56,8 @@ class Classification(NamedTuple):
 
     Attributes:
       sample_rate: of the waveforms, in Hz.
-      frame_seconds: seconds of audio for one row of probabilities; None where a recording has one row.
-      probs: waveforms -> probabilities [B C], or ([B T C], num_frames [B]) for frames.
+      frame_seconds: seconds of audio per vector of probabilities; None if a recording has one vector.
+      probs: waveforms -> probabilities [B C], or ([B T C], num_frames [B]) if each frame is classified.
     """
 
     sample_rate: int
@@ -66,12 +66,12 @@ class Classification(NamedTuple):
 
 
 class Embedding(NamedTuple):
-    """Speech to a vector that says who speaks.
+    """Speech to a vector that identifies the speaker.
 
     Attributes:
       sample_rate: of the waveforms, in Hz.
-      width: E.
-      embed: waveforms -> [B E], not normalised.
+      width: E, the width of the vector.
+      embed: waveforms -> vectors [B E], not normalised.
     """
 
     sample_rate: int
@@ -80,12 +80,12 @@ class Embedding(NamedTuple):
 
 
 class Diarization(NamedTuple):
-    """Speech to who speaks when.
+    """Speech to the activity of each speaker over time.
 
     Attributes:
       sample_rate: of the waveforms, in Hz.
-      frame_seconds: seconds of audio for one frame.
-      most_speakers: columns of the activity.
+      frame_seconds: seconds of audio per frame.
+      most_speakers: maximum number of speakers, the columns of the activity.
       activity: waveforms -> (probabilities that each speaker is active [B T speakers], num_frames [B]).
     """
 
@@ -100,8 +100,8 @@ class Enhancement(NamedTuple):
 
     Attributes:
       sample_rate: of the waveforms, in Hz.
-      channels: that a recording must have.
-      enhance: (variables, samples [B C S], num_samples [B]) -> samples [B C S] of the output's channels.
+      channels: number of channels that a recording must have.
+      enhance: (variables, samples [B C S], num_samples [B]) -> samples [B C S], C being the output's channels.
     """
 
     sample_rate: int
@@ -125,7 +125,7 @@ class Generation(NamedTuple):
     """One token after another: language models, attention decoders, speech language models.
 
     Attributes:
-      start: (variables, what the tokens are conditioned on) -> state before the first token.
+      start: (variables, input that the tokens are conditioned on) -> state before the first token.
       step: (variables, token ids [B], state) -> (logits of the next token [B V], state).
     """
 

@@ -1,4 +1,4 @@
-"""What the recognition tasks share: their batches, and the way from a model, its loss and its search to a Task."""
+"""Shared parts of the recognition tasks: their batches, and the Task built from a model, its loss and its search."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class Utterances(NamedTuple):
 
 
 class Search(NamedTuple):
-    """How a recogniser gets from encoder frames to tokens; the fields are those of `Recognition`."""
+    """The functions from encoder frames to tokens; the fields are those of `Recognition`."""
 
     decode: Callable[[Variables, Any, Any], Tokens]
     log_probs: Callable[[Variables, Any], Float[Array, "B T W"]] | None
@@ -51,7 +51,7 @@ def recognition_task(
     search: Search,
     vocab_size: int,
 ) -> RecognitionTask:
-    """The Task of a recogniser: its prediction is the search over the frames of its encoder."""
+    """Builds the Task of a recogniser, whose predictions are those of `search` over the encoder's frames."""
     sample_rate = model.frontend.sample_rate
 
     def encode(
@@ -75,19 +75,19 @@ def recognition_task(
 
 
 def label_losses(losses: Float[Array, " B"], batch: Utterances, **logged: Float[Array, " B"]) -> RowLosses:
-    """The losses of transcripts; a row weighs as much as it has labels."""
+    """Returns losses of transcripts as RowLosses; the weight of a row is its number of labels."""
     return RowLosses(losses, batch.num_labels.astype(losses.dtype), logged)
 
 
 def ctc_losses(
     logits: Float[Array, "B T W"], num_frames: Int[Array, " B"], batch: Utterances, *, vocab_size: int
 ) -> Float[Array, " B"]:
-    """The CTC loss of each row."""
+    """Computes the CTC loss of each row."""
     return ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=vocab_size)
 
 
 def ctc_search(model: AcousticModel, *, vocab_size: int) -> Search:
-    """The greedy search of a model with a CTC head, whose method `frame_log_probs` takes encoder frames."""
+    """Returns the greedy search of a model with a CTC head, whose method `frame_log_probs` takes encoder frames."""
 
     def log_probs(variables: Variables, encoded: Float[Array, "B T D"]) -> Float[Array, "B T W"]:
         apply: Any = model.apply

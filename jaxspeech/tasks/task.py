@@ -1,4 +1,4 @@
-"""The contract between a task and everything that trains, saves or runs it."""
+"""The interface between a task and the code that trains, saves and runs it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ F = TypeVar("F")
 
 @dataclass(frozen=True)
 class Task(Generic[B, P, F]):
-    """Pure functions over one frozen module: all that training, archives and exports know of a model.
+    """Pure functions of one frozen module; training, archives and exports use a model only through them.
 
     Attributes:
       model: the Flax module; its methods are public too.
       batch: the type of its batches, a NamedTuple with a field `index` (see `types.Rows`).
       init: key -> variables.
-      phases: the updates of one training step, in order; one but for adversarial tasks.
-      predict: (variables, batch) -> what evaluations look at, a pytree with B leading in every leaf; targets in the
-        batch are not looked at.
+      phases: the updates of one training step, in order; a single one except in adversarial tasks.
+      predict: (variables, batch) -> predictions for evaluation, a pytree with B leading in every leaf; it does not use
+        the targets in the batch.
       seconds: batch -> seconds of audio in each row [B]; zeros for text.
-      inference: the record of `tasks.kinds` that says what kind of model it is: what a pipeline calls.
+      inference: the functions that a pipeline calls; its type, one of `tasks.kinds`, is the kind of model.
     """
 
     model: nn.Module
@@ -38,10 +38,10 @@ class Task(Generic[B, P, F]):
 
     @property
     def loss(self) -> Callable[[Variables, B, Key], tuple[Float[Array, " B"], Variables]]:
-        """(variables, batch, key) -> (losses [B], updates), of a task with one phase.
+        """The loss of a task with one phase, as a function (variables, batch, key) -> (losses [B], updates).
 
         Raises:
-          ValueError: the task has several phases, each with a loss of its own.
+          ValueError: the task has several phases, each with its own loss.
         """
         if len(self.phases) != 1:
             raise ValueError(f"this task has {len(self.phases)} phases: use task.phases[i].loss")

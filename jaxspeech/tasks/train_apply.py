@@ -1,4 +1,4 @@
-"""A model applied as training does: with random streams, and with running statistics that it updates."""
+"""Applies a model in training mode, with random streams and with updates of its running statistics."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import jax
 
 from jaxspeech.types import Key, Variables
 
-# The random streams that models draw from; their order is that in which keys are split.
+# The random streams that models draw from, in the order in which the key is split.
 STREAMS = ("dither", "specaugment", "dropout", "stochastic_depth")
 
 
@@ -17,7 +17,7 @@ def train_apply(
     """Applies a method of the model (default: `__call__`) with `train=True`.
 
     Returns:
-      What the method gives, and the new value of every collection but "params".
+      The method's result, and the new value of every collection except "params".
     """
     rngs: Any = dict(zip(STREAMS, jax.random.split(key, len(STREAMS)), strict=True))
     mutable = [name for name in variables if name != "params"]

@@ -18,7 +18,7 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def trained():
-    """A task, its variables, and a batch whose second row cannot be aligned and whose last is a filler."""
+    """Returns a task, its variables, and a batch whose second row is infeasible and whose last is a filler."""
     task = build(CONFIG)
     variables = jax.jit(task.init)(jax.random.key(0))
     rng = np.random.default_rng(0)
@@ -32,14 +32,14 @@ def trained():
     return task, variables, batch
 
 
-def test_loss_follows_from_the_key_and_updates_the_statistics(trained) -> None:
+def test_loss_is_determined_by_the_key_and_updates_the_statistics(trained) -> None:
     task, variables, batch = trained
     loss = jax.jit(task.loss)
     losses, updates = loss(variables, batch, jax.random.key(1))
     assert losses.shape == (3,) and losses.dtype == jnp.float32
     assert np.isfinite(losses[0]) and np.isposinf(losses[1])  # 8 labels do not fit into 3 frames
     np.testing.assert_array_equal(loss(variables, batch, jax.random.key(1))[0], losses)
-    assert loss(variables, batch, jax.random.key(2))[0][0] != losses[0]  # dropout, SpecAugment and dither draw anew
+    assert loss(variables, batch, jax.random.key(2))[0][0] != losses[0]  # dropout, SpecAugment, dither differ
     assert set(updates) == {"batch_stats"}
     jax.tree.map(
         lambda a, b: np.testing.assert_equal(a.shape, b.shape), updates["batch_stats"], variables["batch_stats"]
@@ -67,7 +67,7 @@ def test_an_infeasible_row_and_a_filler_change_no_gradient(trained) -> None:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), usual, gradient(spoilt))
 
 
-def test_prediction_reads_no_label_and_no_padding(trained) -> None:
+def test_prediction_ignores_labels_and_padding(trained) -> None:
     task, variables, batch = trained
     predict = jax.jit(task.predict)
     tokens = predict(variables, batch)

@@ -1,4 +1,4 @@
-"""Transducer and hybrid tasks: the loss of each kind, what the padding may hold, and which head decides."""
+"""Tests transducer and hybrid tasks: the loss of each kind, independence of padding, and the choice of head."""
 
 import json
 import subprocess
@@ -48,7 +48,7 @@ def config(kind: str, **more):
 
 
 def make_batch() -> Utterances:
-    """A usual row, one with a single label, one without labels, and a filler."""
+    """Returns a batch of an ordinary row, one with a single label, one without labels, and a filler."""
     rng = np.random.default_rng(0)
     return Utterances(
         samples=rng.normal(size=(4, 16000)).astype(np.float32),
@@ -65,7 +65,7 @@ def kind(request):
     return request.param, task, jax.jit(task.init)(jax.random.key(0))
 
 
-def test_loss_is_that_of_the_models_logits(kind):
+def test_loss_equals_that_of_all_logits(kind):
     name, task, variables = kind
     batch = make_batch()
     losses, updates = jax.jit(task.loss)(variables, batch, jax.random.key(1))
@@ -104,7 +104,7 @@ def test_padding_and_fillers_change_no_gradient(kind):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), usual, other)
 
 
-def test_prediction_reads_no_label_and_no_padding(kind):
+def test_prediction_ignores_labels_and_padding(kind):
     _, task, variables = kind
     batch = make_batch()
     real = np.arange(16000) < batch.num_samples[:, None]
@@ -117,7 +117,7 @@ def test_prediction_reads_no_label_and_no_padding(kind):
         np.testing.assert_array_equal(tokens.ids[b, :n], again.ids[b, :n])
 
 
-def test_dropout_draws_anew_for_each_key():
+def test_dropout_differs_between_keys():
     task = build(config("rnnt", decoder=DECODER | {"joint_dropout": 0.5}))
     variables, batch = jax.jit(task.init)(jax.random.key(0)), make_batch()
     loss = jax.jit(task.loss)
@@ -125,7 +125,7 @@ def test_dropout_draws_anew_for_each_key():
     assert first == same != other
 
 
-def test_omega_trains_tokens_alone():
+def test_omega_trains_on_tokens_only():
     batch, losses = make_batch(), {}
     tasks = {omega: build(config("tdt", loss={"omega": omega})) for omega in (0.5, 1.0)}
     variables = jax.jit(tasks[1.0].init)(jax.random.key(0))
@@ -160,10 +160,10 @@ def test_hybrid_loss_is_the_weighted_sum(hybrid):
     np.testing.assert_allclose(losses[:3], (0.75 * transducer + 0.25 * ctc)[:3], rtol=1e-5)
 
 
-def test_hybrid_learns_from_what_ctc_cannot_align(hybrid):
+def test_hybrid_learns_from_rows_infeasible_for_ctc(hybrid):
     _, task, variables = hybrid
     batch = make_batch()
-    # Two frames, five labels: a transducer emits several in one frame.
+    # Two frames and five labels: a transducer can emit several labels in one frame.
     batch = batch._replace(num_samples=np.array([2400, 9000, 8000, 0], np.int32))
     losses, _ = jax.jit(task.loss)(variables, batch, jax.random.key(1))
     assert np.isfinite(losses[:3]).all()
@@ -177,7 +177,7 @@ def test_a_row_without_frames_is_infeasible_at_any_weight(hybrid):
         assert np.isfinite(losses[:3]).all() and losses[3] == np.inf
 
 
-def test_either_head_decides(hybrid):
+def test_either_head_can_decode(hybrid):
     settings, task, variables = hybrid
     by_ctc = build(with_search(settings, head="ctc"))
     batch = make_batch()
@@ -190,7 +190,7 @@ def test_either_head_decides(hybrid):
     assert not np.array_equal(other.num_tokens, tokens.num_tokens) or not np.array_equal(other.ids, tokens.ids)
 
 
-def test_a_search_that_is_not_there_is_one_line(hybrid):
+def test_an_unavailable_search_is_refused_in_one_line(hybrid):
     settings, _, _ = hybrid
     for model, options, message in [
         (settings, {"head": "rnnt"}, "transducer"),
@@ -204,7 +204,7 @@ def test_a_search_that_is_not_there_is_one_line(hybrid):
     assert with_search(settings) == settings
 
 
-def test_a_beam_finds_what_greedy_finds_or_better(kind):
+def test_a_beam_of_one_equals_greedy_and_a_wider_beam_runs(kind):
     name, task, variables = kind
     batch = make_batch()
     greedy, (beam, one) = (
@@ -231,7 +231,7 @@ def test_a_wrong_configuration_is_one_line(change, message):
 
 
 def test_a_wrong_choice_is_one_line():
-    """As users run it: in a process without the tests' checks of annotations, which would find it first."""
+    """Runs in a process without the tests' type checker, which would raise first."""
     script = (
         "import json, sys, jax; from jaxspeech.builder import build; from jaxspeech.errors import ConfigError\n"
         "for model in json.loads(sys.argv[1]):\n"
