@@ -1,1 +1,1 @@
-"""A trained model changed without training it: archive in, archive out. Weights that stay are shared, not copied."""
+"""Changes trained models without training: from archive to archive. Unchanged weights are shared, not copied."""

@@ -1,4 +1,4 @@
-"""Full attention to local attention, and back; and the local form of a model, for recordings that are too long."""
+"""Switches between full and local attention, and derives the local form of a model for long recordings."""
 
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
@@ -7,7 +7,7 @@ from jaxspeech.surgery.stated import changed
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
 
-# What `change_attention` takes -> the encoder's field.
+# The argument of `change_attention` -> the encoder's field.
 ATTENTION = {"full": "rel_pos", "local": "rel_pos_local"}
 PROJECTIONS = ("query", "key", "value")
 
@@ -21,17 +21,17 @@ def change_attention(
     global_spacing: int = 1,
     global_projections: bool = False,
 ) -> Archive:
-    """The model with its frames attending to all ("full") or to a window ("local"); see `nn.local_attention`.
+    """Returns the model with attention to all frames ("full") or to a window ("local"); see `nn.local_attention`.
 
     Args:
       archive: a FastConformer or Conformer with relative positions.
       attention: "full" or "local".
-      context: frames on the left and on the right; (128, 128) by default for "local", no limit for "full".
-      global_frames, global_spacing, global_projections: of local attention. Own projections start as copies of those
-        that the frames have.
+      context: frames on the left and on the right; the default is (128, 128) for "local", no limit for "full".
+      global_frames, global_spacing, global_projections: see `nn.local_self_attention`. Separate projections are
+        initialised with copies of the usual ones.
 
     Raises:
-      ConfigError: the model's attention cannot be changed so.
+      ConfigError: the model's attention cannot be changed in this way.
     """
     encoder = dict(archive.model["encoder"])
     if attention not in ATTENTION:
@@ -39,7 +39,7 @@ def change_attention(
     if encoder["name"] != "fastconformer" or encoder.get("attention", "rel_pos") == "abs_pos":
         raise ConfigError(f"attention {attention!r}: only a Conformer with relative positions can change its attention")
     if context is not None and not (len(context) == 2 and all(isinstance(side, int) for side in context)):
-        raise ConfigError(f"context {context!r}: it is how many frames on the left and on the right, (left, right)")
+        raise ConfigError(f"context {context!r}: give the frames on the left and on the right, (left, right)")
     encoder |= {"attention": ATTENTION[attention], "attention_style": "regular", "attention_context_weights": None}
     encoder["attention_context"] = tuple(context or ((128, 128) if attention == "local" else (-1, -1)))
     encoder |= dict(global_frames=global_frames, global_spacing=global_spacing, global_projections=global_projections)
@@ -50,9 +50,10 @@ def change_attention(
 
 
 def without_padding_statistics(archive: Archive) -> Archive:
-    """The model as it transcribes: no row of a batch depends on the padding, and so on the others.
+    """Returns the model for inference, in which padding does not affect the statistics of group norms.
 
-    NeMo's group norms count it in their statistics, in training and of a batch; of one file there is none.
+    NeMo's group norms count padded frames in their statistics, so in a batch a row depends on the length of the others.
+    A single file has no padding.
     """
     encoder = archive.model["encoder"]
     if encoder.get("conv_norm", "batch") != "group" or not encoder.get("norm_over_padding", False):
@@ -61,9 +62,9 @@ def without_padding_statistics(archive: Archive) -> Archive:
 
 
 def local_form(archive: Archive) -> Task | None:
-    """The model with local attention, for recordings too long for full attention; None where it has no such form.
+    """Builds the model with local attention, for recordings too long for full attention; None if it has no local form.
 
-    A model that was made for a window keeps it, and so its numbers; any other gets the default one.
+    A model trained with a limited context keeps this context, and so its outputs; any other gets the default context.
     """
     encoder = archive.model["encoder"]
     context = tuple(encoder.get("attention_context", (-1, -1)))
@@ -76,7 +77,7 @@ def local_form(archive: Archive) -> Task | None:
 
 
 def _with_projections(tree: Variables, *, keep: bool) -> Variables:
-    """Every attention with projections of its own for the global frames, or without."""
+    """Adds separate projections for the global frames to every attention, or removes them."""
     tree = {
         name: _with_projections(value, keep=keep) if isinstance(value, dict) else value for name, value in tree.items()
     }

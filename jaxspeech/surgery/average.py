@@ -1,6 +1,6 @@
-"""The mean of several models, often better than the best of them (Izmailov et al., 2018).
+"""Averages several models, which is often better than the best of them (Izmailov et al., 2018).
 
-The mean is that of parameters and running statistics, in float64.
+Parameters and running statistics are averaged, in float64.
 """
 
 import json
@@ -20,15 +20,15 @@ from jaxspeech.loading import read_model
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.lora import LORA, Lora
 
-# Fields of a model that only its training, or how it is computed, depends on.
+# Fields that affect only the training or the computation of a model, not the meaning of its weights.
 TRAINING_ONLY = re.compile("dropout|stochastic_depth|context_weights|weight_init|dither|dtype|scan_layers|remat")
 
 
 def average(models: Iterable[tuple[str, Archive]]) -> Archive:
-    """The mean of named models, one of which is in memory at a time; configuration and assets are the first's.
+    """Averages named models, with one in memory at a time; configuration and assets are those of the first.
 
     Raises:
-      ArchiveError: there is none, or they differ in more than their weights.
+      ArchiveError: there are no models, or they differ in more than their weights.
     """
     names: list[str] = []
     first = mean = None
@@ -39,15 +39,15 @@ def average(models: Iterable[tuple[str, Archive]]) -> Archive:
             first, mean = archive, {path: np.array(leaf, np.float64) for path, leaf in leaves.items()}
             continue
         if different := same_assets(first.assets, archive.assets):
-            raise ArchiveError(
-                f"the {different} of {name} differs from that of {names[0]}: no mean of the two makes sense"
-            )
+            raise ArchiveError(f"the {different} of {name} differs from that of {names[0]}: they cannot be averaged")
         for field, (ours, theirs) in sorted(differences(first.model, archive.model).items()):
-            raise ArchiveError(f"{field} is {ours} in {names[0]} and {theirs} in {name}: no mean of these")
+            raise ArchiveError(f"{field} is {ours} in {names[0]} and {theirs} in {name}: they cannot be averaged")
         for path in sorted({*mean, *leaves}):
             shapes = [tree[path].shape if path in tree else "missing" for tree in (mean, leaves)]
             if shapes[0] != shapes[1]:
-                raise ArchiveError(f"{path} is {shapes[0]} in {names[0]} and {shapes[1]} in {name}: no mean of these")
+                raise ArchiveError(
+                    f"{path} is {shapes[0]} in {names[0]} and {shapes[1]} in {name}: they cannot be averaged"
+                )
             mean[path] += (leaves[path] - mean[path]) / len(names)
     if first is None or mean is None:
         raise ArchiveError("nothing to average")
@@ -58,7 +58,7 @@ def average(models: Iterable[tuple[str, Archive]]) -> Archive:
 
 
 def differences(model: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The fields that give the same weights another meaning, of the two models."""
+    """Returns the fields in which two models differ and that change the meaning of the weights."""
     ours, theirs = (_plain_fields(with_defaults(config)) for config in (model, other))
     named = {field for field in ours.keys() | theirs.keys() if not TRAINING_ONLY.search(field)}
     pairs = {field: (ours.get(field), theirs.get(field)) for field in named}
@@ -66,7 +66,7 @@ def differences(model: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
 
 
 def _plain_fields(config: Mapping[str, Any]) -> dict[str, Any]:
-    """{"part.field": value} of the parts of a model, and its task."""
+    """Flattens the parts of a model to {"part.field": value}, and adds its task."""
     parts = {key: value for key, value in config.items() if key in TASKS[config["task"]].parts}
     return {"task": config["task"]} | {
         f"{part}.{name}": x for part, fields in parts.items() for name, x in fields.items()
@@ -74,10 +74,10 @@ def _plain_fields(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checkpoints_of(workdir: Path) -> Iterator[tuple[str, Archive]]:
-    """The models in a run's checkpoints, as the run saves them: its moving averages where it has such, LoRA merged.
+    """Yields the models in a run's checkpoints, as the run exports them: moving averages if any, LoRA merged.
 
     Raises:
-      CheckpointError: one cannot be read.
+      CheckpointError: a checkpoint cannot be read.
     """
     folder = workdir / "checkpoints"
     settings = json.loads((workdir / "config.json").read_text())
@@ -102,7 +102,7 @@ def _name(path: Any) -> str:
 
 
 def write_mean(inputs: Iterable[str], output: Path) -> None:
-    """Averages models, or those of runs, into the archive `output`, and says so."""
+    """Averages models, or the checkpoints of runs, writes the archive `output` and prints a line about it."""
 
     def models() -> Iterator[tuple[str, Archive]]:
         for path in inputs:
@@ -113,4 +113,4 @@ def write_mean(inputs: Iterable[str], output: Path) -> None:
 
     mean = average(models())
     save_archive(output, **mean._asdict())
-    print(f"{output}: the mean of {', '.join(mean.metadata['average_of'])}")
+    print(f"{output}: the average of {', '.join(mean.metadata['average_of'])}")

@@ -1,4 +1,4 @@
-"""A recogniser with another search."""
+"""Changes the search of a recogniser."""
 
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
@@ -10,21 +10,21 @@ from jaxspeech.surgery.stated import changed
 def change_decoding(
     archive: Archive, *, head: str | None = None, beam_size: int | None = None, max_symbols: int | None = None
 ) -> Archive:
-    """The same model with another search; None leaves an option as it is.
+    """Returns the model with other search options; None keeps an option.
 
     Args:
       archive: any recogniser.
       head: of a hybrid model, "transducer" or "ctc".
-      beam_size: of a transducer; 1 is the greedy search.
-      max_symbols: most tokens that a transducer emits at one frame.
+      beam_size: of a transducer; 1 for the greedy search.
+      max_symbols: maximum number of tokens that a transducer emits per frame.
 
     Raises:
-      ConfigError: the model has no such choice.
+      ConfigError: the model does not have this option.
     """
     model = with_search(archive.model, head=head, beam_size=beam_size)
     if max_symbols is not None:
         if not hasattr(build(model).model, "search"):
-            raise ConfigError("max_symbols: only a transducer has it, not CTC")
+            raise ConfigError("max_symbols: only a transducer has this option, not CTC")
         model = model | {"search": {**model.get("search", {}), "max_symbols": max_symbols}}
     build(model)  # checks the options
     return changed(archive, model=model)

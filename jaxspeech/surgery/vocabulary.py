@@ -1,4 +1,4 @@
-"""A recogniser with another tokenizer: pieces that both have keep their weights."""
+"""Changes the tokenizer of a recogniser: pieces in both vocabularies keep their weights."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from jaxspeech.text.tokenizer import Tokenizer
 
 
 def change_vocabulary(archive: Archive, tokenizer: Tokenizer, *, seed: int = 0) -> Archive:
-    """The model with another tokenizer, to be trained further: pieces that both have keep their weights.
+    """Returns the model with another tokenizer, for further training: pieces in both vocabularies keep their weights.
 
     Args:
       archive: any recogniser.
-      tokenizer: of the new vocabulary.
-      seed: of the weights of the pieces that are new.
+      tokenizer: the new tokenizer.
+      seed: for the weights of new pieces.
     """
     model = archive.model | {"decoder": archive.model["decoder"] | {"vocab_size": tokenizer.vocab_size}}
 
@@ -35,7 +35,7 @@ def change_vocabulary(archive: Archive, tokenizer: Tokenizer, *, seed: int = 0) 
         if axis is None:
             return old
         old, new = (jnp.moveaxis(jnp.asarray(x), axis, 0) for x in (old, drawn[_path(keys)]))
-        # Behind the tokens: the blank, big blanks, durations, of which there are as many as before.
+        # After the tokens: the blank, big blanks and durations, whose number does not change.
         rest = old[archive.assets["tokenizer"].vocab_size :]
         tokens = new[: tokenizer.vocab_size].astype(old.dtype)
         if kept:
@@ -52,7 +52,7 @@ def _path(keys: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def _axis_of_tokens(keys: tuple[Any, ...]) -> int | None:
-    """The axis of a variable that runs over the tokens: an embedding's first, an output layer's last."""
+    """Returns the token axis of a variable: an embedding's first, an output layer's last, None for others."""
     _, *module, leaf = _path(keys)
     if leaf == "table" and module[-1].startswith("embedding"):
         return 0

@@ -1,4 +1,4 @@
-"""The mean of models and of a run's checkpoints: in float64, of one kind, and one line where it is not."""
+"""Tests the average of models and of a run's checkpoints, in float64, and the errors for models that differ."""
 
 import json
 
@@ -66,7 +66,9 @@ def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path):
 
     for file in (tmp_path / "checkpoints" / "1").rglob("ocdbt.process_0/d/*"):
         content = bytearray(file.read_bytes())
-        content[::50] = bytes(255 - byte for byte in content[::50])  # everywhere: parts of the files are never read
+        content[::50] = bytes(
+            255 - byte for byte in content[::50]
+        )  # spread over the file, because some parts are never read
         file.write_bytes(content)
     with pytest.raises(CheckpointError, match="cannot read step 1"):
         write_mean([str(tmp_path)], tmp_path / "mean.jaxspeech")
@@ -81,7 +83,7 @@ def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path):
         (lambda: without_first_array(tiny()), "norm/mean is (1, 16) in"),
     ],
 )
-def test_what_has_no_mean_is_one_line(tmp_path, other, message):
+def test_models_that_cannot_be_averaged_raise_one_line(tmp_path, other, message):
     paths = [save(archive, tmp_path / f"{i}.jaxspeech") for i, archive in enumerate((tiny(), other()))]
     with pytest.raises(ArchiveError) as error:
         write_mean(paths, tmp_path / "mean.jaxspeech")

@@ -1,4 +1,4 @@
-"""A model with another attention, vocabulary or search: what stays is the same, what is new is as asked for."""
+"""Tests changes of attention, vocabulary and search: the rest of the model must stay the same."""
 
 import functools
 
@@ -60,7 +60,7 @@ def test_a_window_as_wide_as_the_audio_is_full_attention(samples):
     assert np.abs(narrow[0] - wanted[0])[: num_frames[0]].max() > 1e-2
 
 
-def test_projections_of_global_frames_come_and_go(samples):
+def test_projections_of_global_frames_are_added_and_removed(samples):
     full = archive_of("ctc")
     shared = change_attention(full, "local", context=(2, 2), global_frames=1)
     own = change_attention(full, "local", context=(2, 2), global_frames=1, global_projections=True)
@@ -69,7 +69,7 @@ def test_projections_of_global_frames_come_and_go(samples):
     assert jax.tree.structure(back.variables) == jax.tree.structure(full.variables)
 
 
-def test_what_attention_cannot_become():
+def test_invalid_changes_of_attention():
     with pytest.raises(ConfigError, match="attention 'locale'; did you mean \"local\""):
         change_attention(archive_of("ctc"), "locale")
     with pytest.raises(ConfigError, match="without -1"):
@@ -95,9 +95,9 @@ def test_shared_pieces_keep_their_weights(kind, samples):
             continue
         was, now = (a.variables["params"][head] for a in (old, new))
         was, now = (tree.get("joint", tree)["out"] for tree in (was, now))
-        behind = slice(CHARACTERS.vocab_size, None), slice(len(pieces), None)  # the blank, durations
+        others = slice(CHARACTERS.vocab_size, None), slice(len(pieces), None)  # the blank, durations
         for name in ("kernel", "bias"):
-            np.testing.assert_array_equal(now[name][..., behind[1]], was[name][..., behind[0]])
+            np.testing.assert_array_equal(now[name][..., others[1]], was[name][..., others[0]])
             for to, source in shared:
                 np.testing.assert_array_equal(now[name][..., to], was[name][..., source])
     if kind != "ctc":
