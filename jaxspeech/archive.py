@@ -1,14 +1,14 @@
-"""The one-file archive: an uncompressed zip of configuration, assets and weights.
+"""Reads and writes archives: one file per model, an uncompressed zip of configuration, assets and weights.
 
     config.json        {"model": ..., "assets": {name: its config}}
     assets/NAME/*      the asset's files
-    checkpoint/*       the Orbax tree of the variables, which TensorStore reads where it lies
+    checkpoint/*       the Orbax tree of the variables, which TensorStore reads without extracting it
     metadata.json      {"format", "jaxspeech", "files": {name: {"size", "sha256"}}, "metadata": ...}
 
-Reading runs no code and writes nothing: members are those that metadata.json lists, stored as they are, each with
-its size and hash, and no array is larger than what is stored of it.
+Reading executes no code and writes no file. The members must be exactly those that metadata.json lists, uncompressed,
+with their sizes and hashes, and the arrays must not be larger than the stored bytes.
 
-Format 1 had one tokenizer and no other assets: {"model": ..., "tokenizer": ...} and tokenizer/*. It is still read.
+Format 1, which can still be read, had a tokenizer and no other assets: {"model": ..., "tokenizer": ...}, tokenizer/*.
 """
 
 import hashlib
@@ -40,23 +40,23 @@ _NAME = r"\w[\w.-]*"
 MEMBER = re.compile(
     rf"(config|metadata)\.json|tokenizer/{_NAME}|assets/{_NAME}/{_NAME}|checkpoint/({_NAME}/)*{_NAME}", re.ASCII
 )
-# What zipfile, json and TensorStore raise over damaged input.
+# Exceptions that zipfile, json and TensorStore raise for damaged input.
 DAMAGE = (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError, NotImplementedError)
-# TensorStore keeps values of up to this many bytes compressed in its index, larger ones as they are.
+# TensorStore stores values up to this many bytes compressed in its index, and larger ones uncompressed.
 INLINE_BYTES = 1024
 BLOCK_BYTES = 1 << 22
-# TensorStore reads no member of a zip that has 2 GiB or more.
+# TensorStore cannot read members of a zip of 2 GiB or more, so arrays are stored in chunks of this many bytes.
 CHUNK_BYTES = 1 << 28
 
 
 class Archive(NamedTuple):
-    """What a model file holds, whichever format it came from.
+    """The content of a model file, whatever its format.
 
     Attributes:
-      model: the configuration that `build` takes.
-      assets: what the model owns beside its weights, by name; a recogniser has a "tokenizer".
+      model: the configuration, as `build` expects it.
+      assets: what the model needs besides its weights, by name; a recogniser has a "tokenizer".
       variables: nested dicts of NumPy arrays.
-      metadata: whatever its writer wanted to say, JSON-able.
+      metadata: any information from the writer, JSON-serialisable.
     """
 
     model: dict[str, Any]
@@ -65,7 +65,7 @@ class Archive(NamedTuple):
     metadata: dict[str, Any]
 
     def cast(self, dtype: Any) -> "Archive":
-        """The same with floating-point parameters in `dtype` (None: as they are); running statistics stay."""
+        """Casts floating-point parameters to `dtype` (None keeps them); running statistics keep their dtype."""
         if dtype is None:
             return self
 
@@ -83,21 +83,22 @@ def save_archive(
     variables: Variables,
     metadata: dict[str, Any] | None = None,
 ) -> None:
-    """Writes one file at `path`, which holds the old file or the whole new one whatever happens.
+    """Writes an archive atomically: after an interruption, `path` is either the old file or the complete new one.
 
     Args:
-      path: conventionally ends in .jaxspeech; its folder is made.
-      model: the configuration that `build` takes, JSON-able.
-      assets: what the model owns, each saved with its files.
+      path: conventionally ends in .jaxspeech; its folder is created.
+      model: the configuration, as `build` expects it, JSON-serialisable.
+      assets: the assets of the model, saved with their files.
       variables: nested dicts of arrays.
-      metadata: anything JSON-able that `load_archive` shall return.
+      metadata: anything JSON-serialisable, which `load_archive` returns.
+
     Raises:
       ArchiveError: the file cannot be written.
     """
-    path = Path(os.path.realpath(path))  # a link stays one
+    path = Path(os.path.realpath(path))  # a symbolic link is kept, and its target replaced
     if path.suffix == ".nemo":
         raise ArchiveError(
-            f"{path}: this writes our archives (.jaxspeech); NeMo's are written by Recognizer.export_nemo and "
+            f"{path}: this writes jaxspeech archives (.jaxspeech); write .nemo files with Recognizer.export_nemo or "
             "jaxspeech convert"
         )
     configs = {name: asset.config() for name, asset in assets.items()}
@@ -106,7 +107,7 @@ def save_archive(
         small |= {f"assets/{name}/{file}": content for file, content in asset.files().items()}
     for name in small:
         if not MEMBER.fullmatch(name):
-            raise ArchiveError(f"{path}: an asset's file cannot be called {name!r}: letters, digits, _ . - only")
+            raise ArchiveError(f"{path}: an asset's file cannot be named {name!r}: use only letters, digits, _ . -")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(path) as written:
@@ -118,17 +119,18 @@ def save_archive(
     except (OSError, ValueError) as error:
         if not isinstance(error, OSError) and "os_error_code" not in str(error):
             raise
-        raise ArchiveError(f"{path}: cannot be written ({_system_reason(error)}); the old file is as it was") from error
+        raise ArchiveError(f"{path}: cannot be written ({_system_reason(error)}); the old file is unchanged") from error
 
 
 def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
     """Reads an archive.
 
     Args:
-      path: written by `save_archive`.
-      dtype: casts the floating-point parameters; running statistics keep their own type.
+      path: a file written by `save_archive`.
+      dtype: casts floating-point parameters to it; running statistics keep their dtype.
+
     Raises:
-      ArchiveError: the file is missing, damaged, or not such an archive.
+      ArchiveError: the file is missing, damaged, or not an archive.
     """
     path = Path(path)
     if not path.is_file():
@@ -149,7 +151,7 @@ def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
 
 
 def _read_assets(archive: zipfile.ZipFile, config: dict[str, Any]) -> dict[str, Any]:
-    """The assets that config.json lists, of their files; format 1 has a tokenizer."""
+    """Rebuilds the assets that config.json lists from their files; format 1 has only a tokenizer."""
     folders = {"tokenizer/": ("tokenizer", config["tokenizer"])} if "tokenizer" in config else {}
     folders |= {f"assets/{name}/": (name, settings) for name, settings in dict(config.get("assets", {})).items()}
     files: dict[str, dict[str, bytes]] = {folder: {} for folder in folders}
@@ -157,7 +159,7 @@ def _read_assets(archive: zipfile.ZipFile, config: dict[str, Any]) -> dict[str, 
         if member.startswith(("tokenizer/", "assets/")):
             folder, _, file = member.rpartition("/")
             if f"{folder}/" not in files:
-                raise ArchiveError(f"{member} belongs to no asset of its config.json")
+                raise ArchiveError(f"{member} belongs to no asset in its config.json")
             files[f"{folder}/"][file] = archive.read(member)
     return {name: build_asset(name, settings, files[folder]) for folder, (name, settings) in folders.items()}
 
@@ -167,8 +169,8 @@ def _to_json(value: Any) -> bytes:
 
 
 def _save_tree(folder: Path, variables: Variables) -> None:
-    """Saves the variables with Orbax, uncompressed so that they can be read where they lie."""
-    from orbax.checkpoint import v1 as ocp  # most of a second, and only for saving
+    """Saves the variables with Orbax, uncompressed, so that they can be read without extracting them."""
+    from orbax.checkpoint import v1 as ocp  # imported here: it takes most of a second, and only saving needs it
 
     context = ocp.Context()
     context.array.saving.use_compression = False
@@ -180,9 +182,10 @@ def _save_tree(folder: Path, variables: Variables) -> None:
 
 
 def _save_tree_alone(folder: Path, variables: Variables) -> None:
-    """The same for one process among several that train together.
+    """Saves the variables from one process of a distributed run.
 
-    Orbax would wait for the others. So it is done by a process that has none, and no use for the devices.
+    There Orbax would wait for the other processes, so a separate process, which is not part of the run and uses no
+    accelerator, saves them.
     """
     with ProcessPoolExecutor(1, get_context("spawn"), _leave_devices_alone) as process:
         process.submit(_save_tree, folder, variables).result()
@@ -193,7 +196,7 @@ def _leave_devices_alone() -> None:
 
 
 def _write_zip(stream: BinaryIO, small: dict[str, bytes], tree: Path, metadata: dict[str, Any]) -> None:
-    """Stores every file, and their sizes and hashes last."""
+    """Writes every file uncompressed, followed by metadata.json with their sizes and hashes."""
     files = {}
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, content in small.items():
@@ -213,10 +216,10 @@ def _write_zip(stream: BinaryIO, small: dict[str, bytes], tree: Path, metadata: 
 
 
 def _verified_metadata(archive: zipfile.ZipFile) -> dict[str, Any]:
-    """The writer's metadata, once every member is what metadata.json says."""
+    """Verifies that every member matches metadata.json, and returns the writer's metadata."""
     members = {member.filename: member for member in archive.infolist()}
     if len(members) != len(archive.infolist()):
-        raise ArchiveError("two members of one name")
+        raise ArchiveError("two members have the same name")
     for name, member in members.items():
         if not MEMBER.fullmatch(name):
             raise ArchiveError(f"unexpected member {name!r}")
@@ -226,10 +229,12 @@ def _verified_metadata(archive: zipfile.ZipFile) -> dict[str, Any]:
         raise ArchiveError("not a jaxspeech archive (no metadata.json)")
     content = json.loads(archive.read("metadata.json"))
     if content["format"] not in READABLE:
-        raise ArchiveError(f"format {content['format']!r} is newer than this jaxspeech reads ({FORMAT}): update it")
+        raise ArchiveError(
+            f"format {content['format']!r} is newer than this jaxspeech reads ({FORMAT}): update jaxspeech"
+        )
     files = content["files"]
     if missing := sorted(set(files) ^ (set(members) - {"metadata.json"})):
-        raise ArchiveError(f"its list of files and its members differ in {missing[0]!r}")
+        raise ArchiveError(f"its list of files and its members differ: {missing[0]!r}")
     for name, expected in files.items():
         if members[name].file_size != expected["size"]:
             raise ArchiveError(f"{name}: {members[name].file_size} bytes, expected {expected['size']}")
@@ -243,7 +248,7 @@ def _verified_metadata(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 
 def _load_tree(path: Path, tree: dict[str, Any], num_bytes: int) -> Variables:
-    """The nested dict of arrays that `tree`, Orbax's description, says lies in the archive."""
+    """Reads the arrays in the archive as a nested dict; `tree` is their description by Orbax."""
     base = {"driver": "zip", "base": {"driver": "file", "path": str(path.absolute())}, "path": TREE}
     context = ts.Context()
 
@@ -252,12 +257,12 @@ def _load_tree(path: Path, tree: dict[str, Any], num_bytes: int) -> Variables:
         return ts.open({"driver": "zarr3", "kvstore": kvstore}, context=context, open=True, read=True)
 
     nodes = {tuple(part["key"] for part in entry["key_metadata"]): entry["value_metadata"] for entry in tree.values()}
-    # Empty dicts are nodes too, of another type and with nothing stored.
+    # Empty dicts are nodes too, with a type of their own and no data.
     opening = {keys: open_array(keys) for keys, value in nodes.items() if not value["skip_deserialize"]}
     arrays = {keys: future.result() for keys, future in opening.items()}
     stated = sum(array.size * array.dtype.numpy_dtype.itemsize for array in arrays.values())
     if stated > num_bytes + INLINE_BYTES * len(arrays):
-        raise ArchiveError(f"its arrays would take {stated} bytes, of which {num_bytes} are stored")
+        raise ArchiveError(f"its arrays would take {stated} bytes, but only {num_bytes} are stored")
     reading = {keys: array.read() for keys, array in arrays.items()}
     variables: Variables = {}
     for keys in nodes:
@@ -270,7 +275,7 @@ def _load_tree(path: Path, tree: dict[str, Any], num_bytes: int) -> Variables:
 
 
 def _system_reason(error: BaseException) -> str:
-    """The short reason inside an error of the system, of TensorStore ("...: reason [os_error_code=...]"), or any."""
+    """Returns the short reason of an error, also of TensorStore's, "...: reason [os_error_code=...]"."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).split(" [")[0].splitlines()[0].rsplit(": ", 1)[-1] if str(error) else type(error).__name__

@@ -1,7 +1,7 @@
-"""What a model owns beside its weights: a tokenizer, the names of classes or speakers, a vocoder's settings.
+"""Assets: what a model needs besides its weights, for example a tokenizer or the names of classes or speakers.
 
-An asset is anything that is its `config()` and its `files()`; the table BUILDERS makes it again of these. Archives keep
-assets under assets/<name>/, and a run's folder does too.
+An asset is fully described by its `config()` and its `files()`, from which the table BUILDERS rebuilds it. Archives and
+the folders of runs store assets under assets/<name>/.
 """
 
 import json
@@ -18,30 +18,30 @@ CONFIG_FILE = "config.json"
 
 @runtime_checkable
 class Asset(Protocol):
-    """What a model owns beside its weights."""
+    """The methods that every asset has."""
 
     def config(self) -> dict[str, Any]:
-        """Its settings, JSON-able."""
+        """Returns its settings, JSON-serialisable."""
         ...
 
     def files(self) -> dict[str, bytes]:
-        """Its files, by names without folders."""
+        """Returns its files by name, without folders."""
         ...
 
 
-Assets = Mapping[str, Any]  # each an Asset
-# The name of an asset -> (its config, its files) -> the asset.
+Assets = Mapping[str, Any]  # the values are Assets
+# Name of an asset -> function (config, files) -> asset.
 BUILDERS: dict[str, Callable[[dict[str, Any], dict[str, bytes]], Any]] = {
     "tokenizer": build_tokenizer,
 }
 
 
 def build_asset(name: str, config: dict[str, Any], files: dict[str, bytes]) -> Any:
-    """The asset that gave this `config()` and these `files()`.
+    """Rebuilds an asset from its `config()` and its `files()`.
 
     Raises:
       ArchiveError: there is no asset of this name.
-      SpeechError: its config or its files are not what it needs.
+      SpeechError: its config or files are invalid.
     """
     if name not in BUILDERS:
         raise ArchiveError(f"asset {name!r} is unknown to this jaxspeech{did_you_mean(name, BUILDERS)}")
@@ -49,7 +49,7 @@ def build_asset(name: str, config: dict[str, Any], files: dict[str, bytes]) -> A
 
 
 def same_assets(ours: Assets, theirs: Assets) -> str:
-    """The name of the first asset in which two models differ; "" where they own the same."""
+    """Returns the name of the first asset in which two models differ; "" if all are equal."""
     for name in sorted({*ours, *theirs}):
         both = [(assets[name].config(), assets[name].files()) if name in assets else None for assets in (ours, theirs)]
         if both[0] != both[1]:
@@ -76,7 +76,7 @@ def write_assets(workdir: Path, assets: Assets) -> None:
 
 
 def read_assets(workdir: Path) -> dict[str, Any]:
-    """The assets that `write_assets` wrote. A run begun before there were others has `workdir`/tokenizer/ alone.
+    """Reads the assets that `write_assets` wrote. Old runs have only a tokenizer, in `workdir`/tokenizer/.
 
     Raises:
       ArchiveError: they cannot be read.

@@ -1,4 +1,4 @@
-"""The archive: what goes in comes out, whatever happens while writing, and nothing hostile gets through."""
+"""Tests archives: lossless round trips, atomic writes, and rejection of damaged or malicious files."""
 
 import hashlib
 import json
@@ -59,7 +59,7 @@ def assert_same_tree(ours, theirs):
 
 
 def rewritten(path: Path, change) -> Path:
-    """A copy of the archive whose members {name: content} went through `change`, with sizes and hashes set right."""
+    """Copies the archive with its members {name: content} passed through `change`; returns the copy's path."""
     with zipfile.ZipFile(path) as source:
         members = {name: source.read(name) for name in source.namelist()}
     members = change(members) or members
@@ -70,7 +70,7 @@ def rewritten(path: Path, change) -> Path:
     return target
 
 
-def test_what_goes_in_comes_out(saved, variables):
+def test_round_trip(saved, variables):
     loaded = load_archive(saved)
     assert loaded.model == MODEL
     assert loaded.metadata == METADATA
@@ -102,7 +102,7 @@ def test_saving_replaces_the_old_file_and_leaves_nothing_else(saved, variables):
 
 @pytest.mark.parametrize("limit", [1 << 20, 1 << 10], ids=["while the tree is written", "from the start"])
 def test_no_space_keeps_the_old_file(saved, limit):
-    """A limit on the size of a file stands for a full disk: the same path through Orbax, TensorStore and zipfile."""
+    """Simulates a full disk by a limit on file sizes, which fails at the same places in Orbax, TensorStore, zipfile."""
     before = saved.read_bytes()
     script = f"""
         import resource, sys
@@ -137,14 +137,14 @@ def test_a_failing_rename_keeps_the_old_file(saved, variables, monkeypatch):
     assert os.listdir(saved.parent) == [saved.name]
 
 
-def test_a_place_that_cannot_be_written(tmp_path, variables):
+def test_a_path_that_cannot_be_written(tmp_path, variables):
     (tmp_path / "file").write_text("")
     with pytest.raises(ArchiveError, match="cannot be written"):
         save_archive(tmp_path / "file" / "model", model={}, assets=ASSETS, variables=variables)
 
 
-def test_a_name_of_nemos_says_what_writes_those(tmp_path, variables):
-    with pytest.raises(ArchiveError, match=r"x\.nemo: this writes our archives .*export_nemo"):
+def test_the_error_for_a_nemo_file_says_how_to_write_one(tmp_path, variables):
+    with pytest.raises(ArchiveError, match=r"x\.nemo: this writes jaxspeech archives .*export_nemo"):
         save_archive(
             tmp_path / "x.nemo",
             model={},
@@ -190,7 +190,7 @@ def test_unexpected_members_are_refused(saved, name):
 
 
 def with_config(saved: Path, change, more: dict[str, bytes] | None = None) -> Path:
-    """The archive with another config.json and further members, all with their right sizes and hashes."""
+    """Copies the archive with a changed config.json and further members, with correct sizes and hashes."""
 
     def rewrite(members):
         members["config.json"] = json.dumps(change(json.loads(members["config.json"]))).encode()
@@ -206,11 +206,11 @@ def with_config(saved: Path, change, more: dict[str, bytes] | None = None) -> Pa
     return rewritten(saved, rewrite)
 
 
-def test_assets_and_files_that_do_not_belong_together_are_one_line(saved):
+def test_mismatched_assets_and_files_raise_one_line(saved):
     unknown = with_config(saved, lambda c: c | {"assets": c["assets"] | {"tokeniser": {}}})
     with pytest.raises(ArchiveError, match=r"asset 'tokeniser' is unknown to this jaxspeech; did you mean"):
         load_archive(unknown)
-    with pytest.raises(ArchiveError, match="assets/voice/x belongs to no asset of its config"):
+    with pytest.raises(ArchiveError, match="assets/voice/x belongs to no asset in its config"):
         load_archive(with_config(saved, lambda c: c, {"assets/voice/x": b"?"}))
     without_files = {"type": "sentencepiece"}
     with pytest.raises(ArchiveError, match="changed: "):
@@ -219,14 +219,14 @@ def test_assets_and_files_that_do_not_belong_together_are_one_line(saved):
         load_archive(with_config(saved, lambda c: c | {"assets": ["tokenizer"]}))
 
 
-def test_a_model_may_own_nothing(tmp_path, variables):
+def test_a_model_without_assets(tmp_path, variables):
     path = tmp_path / "pretrained.jaxspeech"
     save_archive(path, model=MODEL, assets={}, variables=variables)
     assert load_archive(path).assets == {}
 
 
 def test_format_1_is_read(saved, variables):
-    """Its tokenizer was no asset among others."""
+    """In format 1 the tokenizer is not in the assets."""
 
     def older(members):
         config = json.loads(members["config.json"])
@@ -250,7 +250,7 @@ def test_compressed_members_are_refused(saved):
         load_archive(path)
 
 
-def test_a_changed_byte_is_told_by_the_hash(saved):
+def test_a_changed_byte_is_detected_by_the_hash(saved):
     def change(members):
         name = max(members, key=lambda name: len(members[name]))
         content = bytearray(members[name])
@@ -261,7 +261,7 @@ def test_a_changed_byte_is_told_by_the_hash(saved):
         load_archive(rewritten(saved, change))
 
 
-def test_wrong_sizes_and_lists_are_told(saved):
+def test_wrong_sizes_and_lists_raise(saved):
     def shorter(members):
         members["config.json"] = members["config.json"][:-1]
 
@@ -271,20 +271,20 @@ def test_wrong_sizes_and_lists_are_told(saved):
     def newer(members):
         members["metadata.json"] = json.dumps(json.loads(members["metadata.json"]) | {"format": 3}).encode()
 
-    expected = {shorter: "bytes, expected", gone: "differ in 'config.json'", newer: "format 3 is newer"}
+    expected = {shorter: "bytes, expected", gone: "differ: 'config.json'", newer: "format 3 is newer"}
     for change, message in expected.items():
         with pytest.raises(ArchiveError, match=message):
             load_archive(rewritten(saved, change))
 
 
 def test_an_array_larger_than_what_is_stored_is_refused(saved, monkeypatch):
-    """A few bytes may claim an array of any size: nothing is allocated for it."""
+    """A small file may claim an array of any size: it is rejected before any allocation."""
     monkeypatch.setattr(archive_module, "INLINE_BYTES", -(1 << 20))
     with pytest.raises(ArchiveError, match="its arrays would take"):
         load_archive(saved)
 
 
-def test_truncated_and_mutated_files_raise_one_line_or_load_unharmed(saved, variables):
+def test_truncated_and_mutated_files_raise_one_line_or_load_correctly(saved, variables):
     content = saved.read_bytes()
     rng = random.Random(0)
     path = saved.parent / "mutated"
@@ -294,7 +294,7 @@ def test_truncated_and_mutated_files_raise_one_line_or_load_unharmed(saved, vari
             del mutated[rng.randrange(len(content)) :]
         else:
             for _ in range(rng.randint(1, 8)):
-                # Half of the changes near the end, where the zip's directory and the metadata are.
+                # Half of the changes are near the end, where the zip's directory and the metadata are.
                 start = rng.choice([0, max(len(content) - 6000, 0)])
                 mutated[rng.randrange(start, len(content))] = rng.randrange(256)
         path.write_bytes(mutated)

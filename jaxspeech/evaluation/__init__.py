@@ -1,1 +1,1 @@
-"""How predictions are scored, a file for each score."""
+"""Scoring of predictions, with one file per score."""

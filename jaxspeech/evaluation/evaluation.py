@@ -1,26 +1,26 @@
-"""The contract of an evaluation: from the predictions of a set to named scores."""
+"""The interface of an evaluation, which computes named scores from the predictions for a set."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-# The fields of a manifest's line, or what else is known of an example.
+# The fields of a manifest's line, or other information about an example.
 Fields = Mapping[str, Any]
-# By the name of the score.
+# Name of a score -> its value.
 Scores = Mapping[str, float]
 
 
 class Evaluation(NamedTuple):
-    """How the predictions of a task are scored, and what people see of that.
+    """The functions that score the predictions of a task and format the scores.
 
     Attributes:
-      lower_is_better: the direction of the first score, which chooses the best model.
-      collect: (prediction, batch), as NumPy arrays -> a small result for each row, such as a text or a class. Filler
-        rows have one too; it is dropped.
+      lower_is_better: the direction of the first score, which selects the best model.
+      collect: (prediction, batch), as NumPy arrays -> a small result per row, for example a text or a class. Results of
+        filler rows are dropped by the caller.
       score: ({example: result}, {example: fields}) -> scores of a whole set by name, the same names for every set.
-      show: scores -> a few words, such as "WER 4.34%".
+      show: scores -> a short text, for example "WER 4.34%".
       sample: (result, fields) -> lines about one example, for the console and the logs.
-      identity: fields that say, with the durations, which set of examples a score belongs to.
-      shares: scores that are shares of 1, which charts show in per cent.
+      identity: fields that, together with the durations, identify the set of examples that a score belongs to.
+      shares: names of scores that are fractions, which charts show in per cent.
     """
 
     lower_is_better: bool
@@ -32,7 +32,7 @@ class Evaluation(NamedTuple):
     shares: tuple[str, ...] = ()
 
     def comparable(self, scores: Scores) -> float | None:
-        """A number that is lower for better models, of the first score; None where there is none, or it is NaN."""
+        """Converts the first score to a number that is lower for better models; None if it is missing or NaN."""
         first = next(iter(scores.values()), None)
         if first is None or first != first:
             return None
@@ -40,5 +40,5 @@ class Evaluation(NamedTuple):
 
 
 def is_better(score: float | None, than: float | None) -> bool:
-    """Whether a model replaces the best one so far, by their comparable scores; one without a score never stays."""
+    """Returns whether a model replaces the best one so far, by comparable scores; one without a score is replaced."""
     return than is None or (score is not None and score < than)

@@ -1,4 +1,4 @@
-"""Records and archives from when the only score was a word error rate, read as those of today."""
+"""Converts old records and archives, whose only score was a word error rate, to the current format."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ Json = dict[str, Any]
 
 
 def with_scores(record: Mapping[str, Any]) -> Json:
-    """A checkpoint's record: {"wer": {set: rate}, "best": rate} becomes {"scores": {set: {"wer": rate}}, ...}."""
+    """Converts a checkpoint's record {"wer": {set: rate}, "best": rate} to {"scores": {set: {"wer": rate}}, ...}."""
     if "wer" not in record:
         return dict(record)
     rest = {name: value for name, value in record.items() if name not in ("wer", "best")}
@@ -17,7 +17,7 @@ def with_scores(record: Mapping[str, Any]) -> Json:
 
 
 def stated_scores(metadata: Mapping[str, Any]) -> dict[str, Json]:
-    """What an archive states of its model: {name of a set: {"set": its identity, "scores": {score: value}}}."""
+    """Returns the scores in an archive's metadata: {name of a set: {"set": its identity, "scores": {score: value}}}."""
     return {
         name: {"set": stated["set"], "scores": stated.get("scores") or {"wer": stated["wer"]}}
         for name, stated in metadata.get("evaluation", {}).items()

@@ -1,4 +1,4 @@
-"""The word error rate of transcripts: word errors / words of the references, over a whole set."""
+"""The word error rate of transcripts: word errors divided by words of the references, over a whole set."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,10 @@ from jaxspeech.text.tokenizer import Tokenizer
 
 
 def word_error_rate(tokenizer: Tokenizer) -> Evaluation:
-    """The evaluation of Tokens; references are the field "text" of the examples.
+    """Returns the evaluation of Tokens against references, the field "text" of the examples.
 
     Args:
-      tokenizer: spells the tokens.
+      tokenizer: decodes the tokens to text.
     """
 
     def collect(tokens: Tokens, batch: Any) -> list[str]:
@@ -35,5 +35,5 @@ def word_error_rate(tokenizer: Tokenizer) -> Evaluation:
 
 
 def reference(fields: Fields) -> str:
-    """What was said in an example; "" where its line has no text."""
+    """Returns the reference transcript of an example; "" if it has no text."""
     return str(fields.get("text") or "")

@@ -1,4 +1,4 @@
-"""The evaluation of transcripts, and the contract's own arithmetic."""
+"""Tests the word error rate, the comparison of scores, and old records."""
 
 import numpy as np
 import pytest
@@ -23,11 +23,11 @@ def test_words_are_counted_over_the_whole_set():
     scores = EVALUATION.score({4: heard[0], 7: heard[1]}, fields)
     assert scores == {"wer": 0.5}  # one substitution and one deletion in four words
     assert EVALUATION.show(scores) == "WER 50.00%" and EVALUATION.sample("b", fields[7]) == "  said:  b b\n  heard: b"
-    assert EVALUATION.score({1: "a"}, {1: {}})["wer"] == float("inf")  # nothing was said there
+    assert EVALUATION.score({1: "a"}, {1: {}})["wer"] == float("inf")  # the reference is empty
 
 
 @pytest.mark.parametrize(("lower", "best"), [(True, 0.2), (False, 0.4)])
-def test_the_first_score_chooses_in_its_own_direction(lower, best):
+def test_the_first_score_selects_the_best_model_in_its_direction(lower, best):
     evaluation = EVALUATION._replace(lower_is_better=lower)
     chosen = None
     for value in (float("nan"), 0.3, 0.2, float("nan"), 0.4):
