@@ -66,9 +66,7 @@ def test_checkpoints_of_a_run_with_lora_and_a_moving_average(tmp_path):
 
     for file in (tmp_path / "checkpoints" / "1").rglob("ocdbt.process_0/d/*"):
         content = bytearray(file.read_bytes())
-        content[::50] = bytes(
-            255 - byte for byte in content[::50]
-        )  # spread over the file, because some parts are never read
+        content[::50] = bytes(255 - byte for byte in content[::50])  # everywhere, as some parts are never read
         file.write_bytes(content)
     with pytest.raises(CheckpointError, match="cannot read step 1"):
         write_mean([str(tmp_path)], tmp_path / "mean.jaxspeech")
