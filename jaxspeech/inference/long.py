@@ -1,0 +1,79 @@
+"""How a recogniser does a batch: at once, or, where recordings are long, by strategies that are tried in order."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from jaxspeech.errors import ConfigError
+from jaxspeech.forms.transcribing import Forms
+from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
+from jaxspeech.inference.buffered import Buffered
+from jaxspeech.inference.options import Wanted
+from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.rows import Audio, Strategy
+from jaxspeech.inference.segmented import Segmented
+from jaxspeech.inference.transcription import Outputs, Prediction, predict
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Variables
+
+# The option `long` -> the strategies for recordings of more than FULL_BATCH_SECONDS; a model without a local form
+# leaves that one out.
+ORDER = {
+    "auto": ("full", "local", "buffered"),
+    "full": ("full",),
+    "local": ("local",),
+    "buffered": ("buffered",),
+    "segments": ("segments",),
+}
+
+
+class LongAudio:
+    """The strategies of one model, each with its compiled programs.
+
+    Args:
+      forms: of the model.
+      tokenizer: of its tokens.
+    """
+
+    def __init__(self, forms: Forms, tokenizer: Tokenizer):
+        self._sample_rate = forms.transcribing.inference.sample_rate
+        self._full = Programs(forms.transcribing, partial(predict, forms.transcribing.inference))
+        self._local = None if forms.local is None else Programs(forms.local, partial(predict, forms.local.inference))
+        self._buffered = Buffered(forms.transcribing.inference)
+        self._segmented = Segmented(forms.transcribing.inference, tokenizer, self._full)
+
+    def strategies(
+        self, variables: Variables, wanted: Wanted, outputs: Outputs
+    ) -> Callable[[Shape], Sequence[Strategy[Prediction]]]:
+        """What `predicted_rows` takes: shape of a batch -> the ways to do it, in order.
+
+        Args:
+          variables: of the model.
+          wanted: long, batch_size and voice_activity.
+          outputs: what to predict.
+
+        Raises:
+          ConfigError: the model has no local form, and that is asked for.
+        """
+
+        def at_once(programs: Programs, how: str, shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+            return programs.start(variables, shape, audio, **outputs._asdict()), how
+
+        def buffered(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+            [samples] = (audio[i] for i in shape.indices)
+            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
+
+        def segments(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+            [samples] = (audio[i] for i in shape.indices)
+            return self._segmented.predict(variables, samples, wanted.voice_activity, batch_size=wanted.batch_size)
+
+        known = {
+            "full": Strategy(partial(at_once, self._full, "")),
+            "buffered": Strategy(buffered, alone=True),
+            "segments": Strategy(segments, alone=True),
+        }
+        if self._local is not None:
+            known["local"] = Strategy(partial(at_once, self._local, "by local attention"))
+        elif wanted.long == "local":
+            raise ConfigError('long="local": this model has no local form; "buffered" does without one')
+        for_short, for_long = [known["full"]], [known[name] for name in ORDER[wanted.long] if name in known]
+        return lambda shape: for_long if shape.length > FULL_BATCH_SECONDS * self._sample_rate else for_short
