@@ -14,8 +14,8 @@ from jaxspeech.data.columns.audio import audio
 from jaxspeech.data.columns.transcripts import transcripts
 from jaxspeech.data.loader import TrainingData
 from jaxspeech.data.manifest import Manifest
-from jaxspeech.text.train import train_tokenizer
 from jaxspeech.tasks.recognition import Utterances
+from jaxspeech.text.train import train_tokenizer
 
 BLOCK = 100_000
 WORDS = """\

@@ -22,8 +22,8 @@ from jaxspeech.data.loader import TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.records import write_records
-from jaxspeech.text.char import CharTokenizer
 from jaxspeech.tasks.recognition import Utterances
+from jaxspeech.text.char import CharTokenizer
 
 UTTERANCES, TARS = 400, 4
 AUGMENT = {

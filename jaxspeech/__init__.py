@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.classifier import Classifier as Classifier
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
 
+    __version__: str
+
 # Each public name and the module that defines it; a module's own name stands for itself.
 PUBLIC = {
     "Classified": "jaxspeech.pipelines.classifier",
@@ -53,6 +55,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version  # which take their time to import
+
+        try:
+            return version("jaxspeech")
+        except PackageNotFoundError:
+            return "0+unknown"  # a checkout on the path, not installed
     if name not in PUBLIC:
         raise AttributeError(f"module 'jaxspeech' has no attribute {name!r}")
     module = importlib.import_module(PUBLIC[name])

@@ -98,7 +98,7 @@ def save_archive(
     if path.suffix == ".nemo":
         raise ArchiveError(
             f"{path}: this writes our archives (.jaxspeech); NeMo's are written by Recognizer.export_nemo and "
-            "python -m jaxspeech.interop.nemo"
+            "jaxspeech convert"
         )
     configs = {name: asset.config() for name, asset in assets.items()}
     small = {"config.json": _to_json({"model": model, "assets": configs})}

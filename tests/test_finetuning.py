@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-import train
+from jaxspeech import train
 from jaxspeech.archive import load_archive, save_archive
 from jaxspeech.builder import build
 from jaxspeech.configs import finetune
@@ -57,7 +57,7 @@ def changed(before, after):
 
 def test_what_is_frozen_keeps_its_bits(model, trained):
     tuned, out = trained
-    assert f"Starting from {model}: " in out and "the model states none of this set" in out
+    assert f"Starting from {model}: " in out and "the model states no score for this set" in out
     assert changed(read_model(model).variables, load_archive(tuned).variables) == {
         "decoder/out/bias",
         "decoder/out/kernel",
@@ -69,13 +69,13 @@ def test_lora_starts_as_the_model_and_ends_as_an_ordinary_one(tones, trained, tm
     config.lora.rank, config.lora.targets = 2, ("query/kernel$", "^decoder/out/kernel$")
     assert "as the model states" in train_here(config, tmp_path)
     history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
-    assert history[0] == {"step": 0, "wer/dev": load_archive(trained[0]).metadata["wer"]["dev"]}
+    assert history[0] == {"step": 0, "wer/dev": load_archive(trained[0]).metadata["scores"]["dev"]["wer"]}
     tuned = load_archive(tmp_path / "last.jaxspeech")
     assert changed(load_archive(trained[0]).variables, tuned.variables) == {
         "encoder/layers/attention/query/kernel",
         "decoder/out/kernel",
     }
-    assert load(tmp_path / "last.jaxspeech").tokenizer.pieces == tuned.tokenizer.pieces
+    assert load(tmp_path / "last.jaxspeech").tokenizer.pieces == tuned.assets["tokenizer"].pieces
 
 
 @pytest.mark.parametrize("name", ["squeezeformer_ctc", "lstm_rnnt"])
@@ -98,11 +98,11 @@ def test_a_field_that_the_archive_does_not_name_can_be_changed(trained):
 
 def test_a_model_that_is_not_what_it_states_is_refused(tones, trained, tmp_path):
     archive = load_archive(trained[0])
-    stated = {name: statement | {"wer": 0.01} for name, statement in archive.metadata["evaluation"].items()}
+    stated = {name: statement | {"scores": {"wer": 0.01}} for name, statement in archive.metadata["evaluation"].items()}
     liar = archive._replace(metadata=archive.metadata | {"evaluation": stated})
     save_archive(tmp_path / "liar.jaxspeech", **liar._asdict())
     config = tuning(tones, tmp_path / "liar.jaxspeech")
-    with pytest.raises(SpeechError, match=r"states a WER of 1.00% on dev and reaches .*init.wer_tolerance=1"):
+    with pytest.raises(SpeechError, match=r"states WER 1.00% on dev and reaches .*init.tolerance=1"):
         train.train(config, tmp_path / "run")
 
 

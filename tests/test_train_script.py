@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 
 import jaxspeech
-import train
+from jaxspeech import train
 from jaxspeech.archive import load_archive
 from jaxspeech.errors import SpeechError
-from jaxspeech.training.resume_checks import check_same_model
 from tests.tiny_recipe import get_config
-from tests.tone_runs import start, train_here, wait_for_checkpoint
+from tests.tone_runs import ROOT, start, train_here, wait_for_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(to
     assert "Stopping after this step" in err and "Traceback" not in err
     stopped = out.splitlines()[-1]
     assert stopped.startswith("Stopped after step ") and f"--workdir={tmp_path}" in stopped
-    assert "To go on: python train.py" in stopped
+    assert "To resume: python train.py" in stopped
 
     last = int(stopped.split()[3])
     for file in (tmp_path / "checkpoints" / str(last)).rglob("ocdbt.process_0/d/*"):
@@ -84,7 +83,7 @@ def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(to
     (told,) = [line for line in (out + err).splitlines() if "cannot be read" in line]
     before = int(told.split()[-1])
     assert f"set aside as {last}.damaged; going back to step {before}" in told and before < last
-    assert f"going on after step {before}\n" in out
+    assert f"resuming after step {before}\n" in out
     assert_same_bits(tmp_path, uninterrupted)
 
 
@@ -187,7 +186,11 @@ def test_a_dry_run_finds_the_largest_batches_and_runs_none(tones, tmp_path, caps
 @pytest.mark.parametrize(("choose", "step"), [("best", 2), ("last", 4)])
 def test_the_chosen_model_is_the_best_or_the_last(tones, tmp_path, monkeypatch, choose, step):
     rates, evaluate = iter([0.25, 0.75]), train.evaluate
-    monkeypatch.setattr(train, "evaluate", lambda *args, **sets: ({"dev": next(rates)}, evaluate(*args, **sets)[1]))
+
+    def with_rate(*args, **sets):
+        return {"dev": {"wer": next(rates)}}, evaluate(*args, **sets)[1]
+
+    monkeypatch.setattr(train, "evaluate", with_rate)
     config = get_config(str(tones))
     config.steps, config.eval_every, config.choose = 4, 2, choose
     assert train.train(config, tmp_path) == 0
@@ -209,15 +212,16 @@ def test_an_unknown_corpus_is_named(tones, tmp_path):
         train.train(config, tmp_path)
 
 
-def test_a_field_that_a_recipe_names_since_then_makes_no_other_model(tones):
+def test_a_field_that_a_recipe_names_since_then_makes_no_other_model(tones, tmp_path):
     now = get_config(str(tones)).to_dict()
     before = now | {
         "model": now["model"] | {"encoder": {k: v for k, v in now["model"]["encoder"].items() if k != "remat"}}
     }
-    check_same_model(train.in_full(before), train.in_full(now), folder="runs/x")
+    check = {"settings": now, "fixed": ("model",), "workdir": tmp_path}
+    train.check_resumed({"config": before}, **check)
     before["model"]["encoder"]["remat"] = "none"
     with pytest.raises(SpeechError, match=r"model\.encoder\.remat was none, is now dots"):
-        check_same_model(train.in_full(before), train.in_full(now), folder="runs/x")
+        train.check_resumed({"config": before}, **check)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +241,7 @@ def test_a_field_that_a_recipe_names_since_then_makes_no_other_model(tones):
         ("--config.sharding=(('kernel$',),)", "a table holds pairs"),
         ("--config.sharding=(('kernel$', ('modle',)),)", 'no axis "modle"'),
         ("--config.mesh.model=0", "mesh: model is 0"),
-        ("--confg=x.py", "Did you mean: config"),
+        ("--confg=x.py", "unknown option --confg; did you mean --config?"),
         ("--config=nowhere.py", "nowhere.py"),
         ("--config.data.train=missing.jsonl", "missing.jsonl: no such manifest"),
         ("steps=3", "unexpected argument steps=3"),
@@ -252,6 +256,6 @@ def test_a_wrong_setting_is_one_line(tones, tmp_path, override, message):
 
 def test_a_wrong_setting_of_the_default_recipe_is_one_line():
     command = [sys.executable, "train.py", "--config.stepz=3"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(train.__file__).parent)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
     assert done.stderr == "train.py: the config has no field 'stepz'; did you mean \"steps\"?\n"

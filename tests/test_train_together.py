@@ -86,6 +86,6 @@ def test_both_stop_when_one_is_asked_to_and_one_process_goes_on(tones, uninterru
     alone = start(tones, tmp_path, *SETTINGS)
     out, err = alone.communicate()
     assert alone.returncode == 0, err
-    assert f"going on after step {stopped.split()[3]}" in out.splitlines()[0]
+    assert f"resuming after step {stopped.split()[3]}" in out.splitlines()[0]
     ours, theirs = (load_archive(folder / "last.jaxspeech").variables for folder in (tmp_path, uninterrupted))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-2), ours, theirs)

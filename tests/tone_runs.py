@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-import train
+from jaxspeech import train
 
 ROOT = Path(__file__).resolve().parents[1]
 

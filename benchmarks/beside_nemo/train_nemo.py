@@ -3,7 +3,7 @@
     python benchmarks/beside_nemo/train_nemo.py --data=DATA --kind=fsdd-ctc --tokenizer=FOLDER/tokenizer
 
 FOLDER is the workdir of the run beside it. `digit_strings-rnnt` starts from `--init_from=MODEL.nemo`, which
-`python -m jaxspeech.interop.nemo MODEL.jaxspeech MODEL.nemo` writes. Prints one JSON line: seconds of the steps,
+`jaxspeech convert MODEL.jaxspeech MODEL.nemo` writes. Prints one JSON line: seconds of the steps,
 seconds with evaluation, WER.
 """
 

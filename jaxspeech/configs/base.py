@@ -26,7 +26,7 @@ def base_config() -> ConfigDict:
             "accumulate": 1,
             # A trained model to start from: a .jaxspeech or .nemo file, or a name on the Hub; see docs/fine-tuning.md.
             "init_from": "",
-            "init": {"include": (), "exclude": (), "wer_tolerance": 0.002},
+            "init": {"include": (), "exclude": (), "tolerance": 0.002},
             "freeze": (),
             "train_only": (),
             "lora": {"rank": 0, "alpha": 16.0, "targets": (r"attention/(query|key|value|out)/kernel$",)},

@@ -1,6 +1,6 @@
 """Spoken digits, also by speakers never heard: the Free Spoken Digit Dataset, 8 kHz, 2500 utterances.
 
-    python -m jaxspeech.data.prepare fsdd                                # data/fsdd
+    jaxspeech prepare fsdd                                # data/fsdd
     python train.py --config=configs/fsdd.py
 
 Manifests are data/fsdd/{train,dev}.jsonl, another folder with --config.data_dir=FOLDER. Beside them it trains on 2000

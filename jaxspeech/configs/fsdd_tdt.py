@@ -1,6 +1,6 @@
 """Spoken digits with a token-and-duration transducer: configs/fsdd.py with another decoder, and CTC beside it.
 
-python -m jaxspeech.data.prepare fsdd                                # data/fsdd
+jaxspeech prepare fsdd                                # data/fsdd
 python train.py --config=configs/fsdd_tdt.py
 """
 

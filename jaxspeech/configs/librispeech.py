@@ -1,10 +1,10 @@
 """FastConformer-CTC on the 960 hours of LibriSpeech, for GPUs.
 
-    python -m pip install -e ".[tfds]"
-    python -m jaxspeech.data.tfds librispeech --output=data/librispeech/train.jsonl \\
+    python -m pip install "jaxspeech[tfds]"
+    jaxspeech prepare tfds librispeech --output=data/librispeech/train.jsonl \\
         --split=train_clean100 --split=train_clean360 --split=train_other500
-    python -m jaxspeech.data.tfds librispeech --output=data/librispeech/dev.jsonl --split=dev_clean
-    python -m jaxspeech.data.tfds librispeech --output=data/librispeech/dev_other.jsonl --split=dev_other
+    jaxspeech prepare tfds librispeech --output=data/librispeech/dev.jsonl --split=dev_clean
+    jaxspeech prepare tfds librispeech --output=data/librispeech/dev_other.jsonl --split=dev_other
     python train.py --config=configs/librispeech.py
 
 TFDS downloads 60 GB; the FLAC files take another 60. Manifests are looked for in data/librispeech, another folder with

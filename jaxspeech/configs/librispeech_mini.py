@@ -1,6 +1,6 @@
 """FastConformer-CTC on 5.4 hours of LibriSpeech: a first look at real speech, on one GPU or patiently on a CPU.
 
-    python -m jaxspeech.data.prepare librispeech_mini                    # data/librispeech_mini
+    jaxspeech prepare librispeech_mini                    # data/librispeech_mini
     python train.py --config=configs/librispeech_mini.py
     python train.py --config=configs/librispeech_mini.py:cpu --config.init_from=runs/quickstart/model.jaxspeech
 

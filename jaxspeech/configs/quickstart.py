@@ -1,6 +1,6 @@
 """From nothing to a speech recogniser: a small FastConformer-CTC on everyday sentences spoken by eSpeak NG.
 
-    python -m pip install -e ".[quickstart]"
+    python -m pip install "jaxspeech[quickstart]"
     python train.py
     python train.py --config=configs/quickstart.py:tdt      # the same with a token-and-duration transducer
 

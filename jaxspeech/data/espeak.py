@@ -15,7 +15,7 @@ from jaxtyping import Int16
 
 from jaxspeech.errors import SpeechError
 
-MISSING = 'the recipe needs speech by eSpeak NG, which is not installed: python -m pip install -e ".[quickstart]"'
+MISSING = 'the recipe needs speech by eSpeak NG, which is not installed: python -m pip install "jaxspeech[quickstart]"'
 
 # From espeak-ng/speak_lib.h.
 _SYNCHRONOUS = 2

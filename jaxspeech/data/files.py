@@ -70,7 +70,7 @@ def _fsspec(url: str) -> Any:
         fsspec = importlib.import_module("fsspec")
         return fsspec.filesystem(url.partition("://")[0])
     except ImportError as error:
-        raise SpeechError(f'{url}: {_one_line(error)}: python -m pip install -e ".[remote]"') from error
+        raise SpeechError(f'{url}: {_one_line(error)}: python -m pip install "jaxspeech[remote]"') from error
     except ValueError as error:
         raise SpeechError(f"{url}: {_one_line(error)}") from error
 

@@ -1,21 +1,13 @@
-"""Speech corpora from where they are published to manifests:
+"""Speech corpora from where they are published to manifests; `jaxspeech prepare` is the command.
 
-    python -m jaxspeech.data.prepare fsdd                  16 MB   data/fsdd/{train,dev,unheard}.jsonl
-    python -m jaxspeech.data.prepare librispeech_mini     6.4 GB   data/librispeech_mini/{train,dev}.jsonl
-    python -m jaxspeech.data.prepare librispeech           61 GB   data/librispeech/{train-clean-100,...}.jsonl
-    python -m jaxspeech.data.prepare librispeech --parts=train-clean-100,dev-clean
-
-Interrupted, it goes on where it was. A corpus whose manifests are there is left as it is.
+What was fetched before an interruption is not fetched again.
 """
 
-import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from jaxspeech.audio.read import read_seconds
-from jaxspeech.command import run
 from jaxspeech.data.download import download, extract
 from jaxspeech.data.manifest import write_manifest
 from jaxspeech.errors import SpeechError, did_you_mean
@@ -148,29 +140,3 @@ def _write(folder: Path, manifests: dict[str, list[dict[str, Any]]]) -> None:
 
 def _parse_chapters(text: str) -> dict[str, int]:
     return {chapter: int(count) for chapter, _, count in (word.partition(":") for word in text.split())}
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    corpora: dict[str, Callable[[Path], None]] = {
-        "fsdd": prepare_fsdd,
-        "librispeech_mini": prepare_librispeech_mini,
-        "librispeech": lambda folder: prepare_librispeech(
-            folder, args.parts.split(",") if args.parts else list(LIBRISPEECH)
-        ),
-    }
-    parser = argparse.ArgumentParser(
-        prog="python -m jaxspeech.data.prepare", description="Speech corpora to manifests."
-    )
-    parser.add_argument("corpus", choices=corpora)
-    parser.add_argument("--output", default="data", metavar="FOLDER", help="the corpus gets a folder in here")
-    parser.add_argument("--parts", default="", help="of librispeech: some of its parts, with commas; all by default")
-    args = parser.parse_args(argv)
-    folder = Path(args.output) / args.corpus
-    if args.corpus != "librispeech" and (folder / "train.jsonl").exists() and (folder / "dev.jsonl").exists():
-        print(f"{folder}: is there already")
-        return 0
-    return run(lambda: corpora[args.corpus](folder), interrupted="interrupted; run the command again to go on")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """The quickstart corpus: everyday sentences spoken by eSpeak NG, made on the spot in well under a minute.
 
-    python -m jaxspeech.data.quickstart --output=data/quickstart
+    jaxspeech prepare quickstart              # data/quickstart
 
 writes 16 kHz FLAC files and the manifests `train.jsonl` and `dev.jsonl`: about 5.5 hours of training speech and nine
 minutes for evaluation. The evaluation part is spoken by variants that training never hears, one accent of it is

@@ -1,16 +1,13 @@
 """ArrayRecord files of recordings: a few large files, any example of which is read at once. No TensorFlow in them.
 
-    python -m jaxspeech.data.records train.jsonl dev.jsonl --output=records/ --shards=8
-
-writes records/train-00000-of-00008.array_record, ... and records/train.jsonl: the same lines, but for `audio_filepath`,
+Of train.jsonl, `write_records` (and `jaxspeech prepare records`) makes
+records/train-00000-of-00008.array_record, ... and records/train.jsonl: the same lines, but for `audio_filepath`,
 which names an ArrayRecord file, and `record`, the place in it. A record is the audio file's bytes as they are (or, for
 a line with an offset, the part that is meant, as FLAC of 16 bits).
 """
 
-import argparse
 import contextlib
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,12 +18,10 @@ from tqdm import tqdm
 
 from jaxspeech.audio.convert import to_int16
 from jaxspeech.audio.read import read, read_seconds
-from jaxspeech.command import run
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.decode import TOLERANCE_SECONDS, name_audio, read_bytes
 from jaxspeech.data.manifest import Entry, Manifest, write_manifest
-from jaxspeech.data.problems import Problems
-from jaxspeech.errors import AudioError, ConfigError
+from jaxspeech.errors import AudioError
 
 
 def write_records(
@@ -85,35 +80,3 @@ def _content(entry: Entry, containers: Containers) -> bytes:
     part = io.BytesIO()
     soundfile.write(part, to_int16(samples), rate, format="FLAC", subtype="PCM_16")
     return part.getvalue()
-
-
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m jaxspeech.data.records", description="Manifests to ArrayRecord files."
-    )
-    parser.add_argument("manifests", nargs="+", metavar="MANIFEST", help="each becomes files of its own name")
-    parser.add_argument("--tars", default="", help="of the manifest, as audio_{0..127}.tar, where it has tars")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--shards", type=int, default=1, help="files of each manifest")
-    args = parser.parse_args(argv)
-
-    def convert() -> None:
-        if args.shards < 1:
-            raise ConfigError(f"--shards={args.shards}: how many files each manifest becomes, 1 or more")
-        names = [Path(source.rpartition("/")[2]).stem for source in args.manifests]
-        for source, name in zip(args.manifests, names, strict=True):
-            if names.count(name) > 1:
-                raise ConfigError(f"{source}: another manifest would become {name}.jsonl too; convert them by turns")
-            if (args.output / f"{name}.jsonl").resolve() == Path(source).resolve():
-                raise ConfigError(f"{source}: would be overwritten; choose another --output")
-        for source, name in zip(args.manifests, names, strict=True):
-            problems = Problems(report=tqdm.write)
-            manifest = Manifest({"path": source, "tars": args.tars}, problems=problems)
-            path, count = write_records(manifest, args.output, name=name, shards=args.shards, progress=True)
-            print(f"{path}: {count} utterances" + (f", {len(problems)} left out" if len(problems) else ""))
-
-    return run(convert)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

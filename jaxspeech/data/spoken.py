@@ -145,8 +145,10 @@ class SpokenCorpus(NamedTuple):
                 self.write(folder, arguments)
             except soundfile.SoundFileError as error:
                 raise SpeechError(f"{folder}: {error}") from error
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt("interrupted: the corpus is incomplete; the next call makes it again") from None
 
-        return run(make, interrupted="interrupted: the corpus is not complete; the next call makes it anew")
+        return run(make)
 
 
 def draw_voice(

@@ -1,6 +1,6 @@
 """Digits spoken by eSpeak NG: hundreds of voices for a recipe whose recordings have few.
 
-    python -m jaxspeech.data.spoken_digits --output=data/spoken_digits
+    jaxspeech prepare spoken_digits           # data/spoken_digits
 
 writes 8 kHz FLAC files and the manifest `train.jsonl`: one digit each, as in the Free Spoken Digit Dataset.
 """

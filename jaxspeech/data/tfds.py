@@ -1,17 +1,10 @@
 """Speech of TensorFlow Datasets as FLAC files and a manifest, which everything else here reads.
 
-    python -m pip install -e ".[tfds]"
-    python -m jaxspeech.data.tfds librispeech --output=data/librispeech/dev.jsonl --split=dev_clean
-    python -m jaxspeech.data.tfds spoken_digit --output=data/digits.jsonl --split=train --audio_key=audio \
-        --text_key=label --names=zero,one,two,three,four,five,six,seven,eight,nine
-
 TFDS downloads and prepares the dataset; its random-access sources give one example after another. They are written out
 once, because batches are planned from durations, which TFDS does not know before it has decoded everything.
 """
 
-import argparse
 import importlib
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +14,6 @@ import soundfile
 from tqdm import tqdm
 
 from jaxspeech.audio.convert import to_int16
-from jaxspeech.command import run
 from jaxspeech.data.manifest import write_manifest
 from jaxspeech.errors import SpeechError
 
@@ -35,7 +27,7 @@ def open_splits(name: str, splits: Sequence[str], *, data_dir: str | None = None
     try:
         tfds = importlib.import_module("tensorflow_datasets")
     except ImportError:
-        raise SpeechError('TFDS is not installed: python -m pip install -e ".[tfds]"') from None
+        raise SpeechError('TFDS is not installed: python -m pip install "jaxspeech[tfds]"') from None
     try:
         builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
@@ -127,26 +119,3 @@ def _spell(text: Any, names: Sequence[str]) -> str:
     if not 0 <= text < len(names):
         raise SpeechError(f"the text is the class {text}: --names must say what is said for each of them, with commas")
     return names[int(text)]
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Write a speech dataset of TFDS as FLAC files and a manifest.")
-    parser.add_argument("name", help="of the dataset, such as librispeech")
-    parser.add_argument("--output", type=Path, required=True, help="manifest to write; the audio goes beside it")
-    parser.add_argument("--split", action="append", required=True, help="to write; may be given several times")
-    parser.add_argument("--data_dir", help="where TFDS keeps its data")
-    parser.add_argument("--audio_key", default="speech", help="the dataset's name for the audio")
-    parser.add_argument("--text_key", default="text", help="the dataset's name for the transcript")
-    parser.add_argument("--names", default="", help="what is said for each class, with commas, where the text is one")
-    flags = parser.parse_args()
-
-    def convert() -> None:
-        splits, sample_rate = open_splits(flags.name, flags.split, data_dir=flags.data_dir)
-        keys = {"audio_key": flags.audio_key, "text_key": flags.text_key}
-        export(splits, flags.output, sample_rate=sample_rate, names=[n for n in flags.names.split(",") if n], **keys)
-
-    return run(convert)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,12 +14,13 @@ class Evaluation(NamedTuple):
 
     Attributes:
       lower_is_better: the direction of the first score, which chooses the best model.
-      collect: (prediction, batch), as NumPy arrays -> a small result for each row, such as a text or a class. Filler rows
-        have one too; it is dropped.
+      collect: (prediction, batch), as NumPy arrays -> a small result for each row, such as a text or a class. Filler
+        rows have one too; it is dropped.
       score: ({example: result}, {example: fields}) -> scores of a whole set by name, the same names for every set.
       show: scores -> a few words, such as "WER 4.34%".
       sample: (result, fields) -> lines about one example, for the console and the logs.
       identity: fields that say, with the durations, which set of examples a score belongs to.
+      shares: scores that are shares of 1, which charts show in per cent.
     """
 
     lower_is_better: bool
@@ -28,6 +29,7 @@ class Evaluation(NamedTuple):
     show: Callable[[Scores], str]
     sample: Callable[[Any, Fields], str]
     identity: tuple[str, ...] = ()
+    shares: tuple[str, ...] = ()
 
     def comparable(self, scores: Scores) -> float | None:
         """A number that is lower for better models, of the first score; None where there is none, or it is NaN."""
@@ -38,5 +40,5 @@ class Evaluation(NamedTuple):
 
 
 def is_better(score: float | None, than: float | None) -> bool:
-    """Whether a model is to replace the best one so far, by their comparable scores; without a score the later one is."""
+    """Whether a model replaces the best one so far, by their comparable scores; one without a score never stays."""
     return than is None or (score is not None and score < than)

@@ -31,7 +31,7 @@ def word_error_rate(tokenizer: Tokenizer) -> Evaluation:
     def sample(heard: str, fields: Fields) -> str:
         return f"  said:  {reference(fields)}\n  heard: {heard}"
 
-    return Evaluation(True, collect, score, show, sample, identity=("text",))
+    return Evaluation(True, collect, score, show, sample, identity=("text",), shares=("wer",))
 
 
 def reference(fields: Fields) -> str:

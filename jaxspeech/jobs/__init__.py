@@ -1,11 +1,27 @@
 """What a run needs of each task besides the Task itself: data, assets, scores."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.jobs.job import Job as Job
 from jaxspeech.jobs.recognition import RECOGNITION
 
-# By `model.task` of a recipe.
+# By the task of a model's configuration.
 JOBS: dict[str, Job] = {
     "ctc": RECOGNITION,
     "transducer": RECOGNITION,
     "hybrid": RECOGNITION,
 }
+
+
+def find_job(model: Mapping[str, Any]) -> Job:
+    """The job of a model's task.
+
+    Raises:
+      ConfigError: there is none.
+    """
+    task = model.get("task")
+    if task not in JOBS:
+        raise ConfigError(f"model.task cannot be {task!r}{did_you_mean(str(task), JOBS)}")
+    return JOBS[task]

@@ -7,6 +7,7 @@ from jaxspeech.archive import Archive
 from jaxspeech.assets import Assets
 from jaxspeech.data.run_data import RunData
 from jaxspeech.evaluation.evaluation import Evaluation
+from jaxspeech.report.view import View
 from jaxspeech.tasks.task import Task
 
 # A whole recipe, or a part of one, as JSON holds it.
@@ -41,6 +42,10 @@ class Job(NamedTuple):
       evaluation: (recipe, assets, task) -> how predictions are scored.
       adapted: (trained model, assets, seed) -> the trained model as far as it fits these assets: a warm start.
       describe: assets -> a few words for the first line of a run, such as "128 tokens".
+      view: (task, its jitted prediction, assets, what puts a batch on the devices) -> how the examples of an evaluation
+        are shown in the logs and the report; None shows their lines alone.
+      fixed: parts of the recipe that the assets come from; a run cannot resume with others.
+      infeasible: what it means where a row's loss is infinite, for the last line of a run.
     """
 
     source: Callable[[Settings, Report], Any]
@@ -50,6 +55,9 @@ class Job(NamedTuple):
     evaluation: Callable[[Settings, Assets, Task], Evaluation]
     adapted: Callable[[Archive, Assets, int], Archive]
     describe: Callable[[Assets], str]
+    view: Callable[[Task, Callable[..., Any], Assets, Callable[[Any], Any]], View] | None = None
+    fixed: tuple[str, ...] = ()
+    infeasible: str = "rows from which nothing could be learned"
 
 
 def as_it_is(archive: Archive, assets: Assets, seed: int) -> Archive:

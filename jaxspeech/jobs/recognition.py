@@ -1,5 +1,8 @@
 """Recognition: utterances with their transcripts, a tokenizer, the word error rate."""
 
+from collections.abc import Callable
+from typing import Any
+
 from jaxspeech.archive import Archive
 from jaxspeech.assets import Assets
 from jaxspeech.data.columns.column import Column
@@ -9,7 +12,11 @@ from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.evaluation.word_error_rate import word_error_rate
 from jaxspeech.jobs.job import Job, ModelConfig, Settings
 from jaxspeech.jobs.recordings import manifest_with, recordings
+from jaxspeech.report.replay import Replay
+from jaxspeech.report.transcripts import TranscriptView
+from jaxspeech.search.tokens import Tokens
 from jaxspeech.surgery.vocabulary import change_vocabulary
+from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.choose import choose_tokenizer, texts_needed
 
@@ -47,6 +54,12 @@ def _describe(assets: Assets) -> str:
     return f"{assets['tokenizer'].vocab_size} tokens"
 
 
+def _view(
+    task: RecognitionTask, predict: Callable[..., Tokens], assets: Assets, put: Callable[[Any], Any]
+) -> TranscriptView:
+    return TranscriptView(Replay(task, predict, tokenizer=assets["tokenizer"], put=put))
+
+
 RECOGNITION = Job(
     source=manifest_with("text"),
     assets=_assets,
@@ -55,4 +68,7 @@ RECOGNITION = Job(
     evaluation=_evaluation,
     adapted=_adapted,
     describe=_describe,
+    view=_view,
+    fixed=("tokenizer",),
+    infeasible="times a transcript too long for its audio",
 )

@@ -41,9 +41,9 @@ def recordings(
         of_data, augment = settings["data"], parse_augment(settings["augment"])
         options = {"sample_rate": task.inference.sample_rate, "channel": of_data["channel"], "seed": of_data["seed"]}
 
-        def columns_of(part: Manifest, *, train: bool) -> dict[str, Column]:
-            samples = audio(part, augment=augment if train else None, **options)
-            return {"samples": samples, **columns(part, assets, task)}
+        def columns_of(manifest: Manifest, *, train: bool) -> dict[str, Column]:
+            samples = audio(manifest, augment=augment if train else None, **options)
+            return {"samples": samples, **columns(manifest, assets, task)}
 
         return make_run_data(
             of_data,

@@ -1,82 +1,108 @@
-"""A run as it goes: after each evaluation what was heard, pictures of it and histograms; at the end the page."""
+"""Logs every evaluation of a run (examples, pictures, histograms) and writes the final report."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from jaxspeech.data.loader import EvaluationData
-from jaxspeech.report.replay import Replay
-from jaxspeech.report.run import alignment_png, report_run
+from jaxspeech.data.batches import EvaluationBatches
+from jaxspeech.evaluation.evaluation import Evaluation
+from jaxspeech.report.page import EvaluatedSet, write_report
+from jaxspeech.report.view import View
 from jaxspeech.training.metrics_log import MetricsLog
 from jaxspeech.types import Variables
 
-# Of each set, the utterances whose transcripts and pictures are kept.
+REPORT = "report.html"
+# Examples of each set whose results and pictures are logged.
 SHOWN = 2
 
-# Of each set, what was heard in each utterance.
-Heard = Mapping[str, Mapping[int, str]]
+# Of each set, the result of each example.
+Results = Mapping[str, Mapping[int, Any]]
 
 
 class EvaluationLog:
     """What is seen of the evaluations of a run.
 
     Args:
-      board: where it is kept.
+      metrics: where it is logged.
       sets: the evaluation sets.
-      listen: reads and aligns utterances again.
-      histograms: whether those of all parameters are kept, too.
+      evaluation: what their results mean.
+      view: how their examples are shown.
+      histograms: whether those of all parameters are logged too.
     """
 
     def __init__(
-        self, board: MetricsLog, sets: Mapping[str, EvaluationData], listen: Replay, *, histograms: bool = False
+        self,
+        metrics: MetricsLog,
+        sets: Mapping[str, EvaluationBatches[Any]],
+        evaluation: Evaluation,
+        view: View,
+        *,
+        histograms: bool = False,
     ):
-        self._board = board
+        self._metrics = metrics
         self._sets = sets
-        self._listen = listen
+        self._evaluation = evaluation
+        self._view = view
         self._histograms = histograms
 
-    def samples(self, heard: Heard) -> str:
-        """A few lines of what was said and what was heard."""
-        lines = []
-        for name, data in self._sets.items():
-            for index in sorted(heard[name])[:SHOWN]:
-                lines.append(f"\n  said:  {data.fields(index)['text']}\n  heard: {heard[name][index]}")
-        return "".join(lines)
+    def scores(self, scores: Mapping[str, Mapping[str, float]], step: int) -> None:
+        """Logs each score as a group, a scalar for each set."""
+        for name in dict.fromkeys(name for found in scores.values() for name in found):
+            self._metrics.scalars(name, {part: found[name] for part, found in scores.items() if name in found}, step)
 
-    def evaluated(self, variables: Variables, heard: Heard, step: int) -> None:
-        """Adds to TensorBoard: transcripts, spectrograms with the tokens below them, histograms."""
-        for name, data in self._sets.items():
-            chosen = sorted(heard[name])[:SHOWN]
-            for index, recording in self._pictured(variables, data, chosen).items():
-                self._board.picture(f"{name}/{index}", alignment_png(recording), step)
-            for index in chosen:
-                said, got = (_as_code(text) for text in (data.fields(index)["text"], heard[name][index]))
-                self._board.text(f"{name}/{index}", f"said:\n\n{said}\n\nheard:\n\n{got}", step)
-        if self._histograms:
-            self._board.histograms("parameters", variables["params"], step)
+    def words(self, scores: Mapping[str, Mapping[str, float]]) -> str:
+        """The scores of all sets in words."""
+        return ", ".join(f"{self._evaluation.show(found)} on {name}" for name, found in scores.items())
 
-    def report(
-        self, workdir: Path, variables: Variables, heard: Heard, *, facts: Mapping[str, str], settings: Any
-    ) -> Path:
-        """Writes the page about the last evaluation; returns where."""
-        return report_run(
-            workdir,
-            variables=variables,
-            sets=self._sets,
-            heard=heard,
-            listen=self._pictured,
-            facts=facts,
-            history=self._board.history,
-            settings=settings,
+    def samples(self, results: Results) -> str:
+        """Lines about a few examples."""
+        return "".join(
+            f"\n{self._evaluation.sample(results[name][index], data.fields(index))}"
+            for name, data in self._sets.items()
+            for index in sorted(results[name])[:SHOWN]
         )
 
-    def _pictured(self, variables: Variables, data: EvaluationData, indices: list[int]) -> dict:
-        # One process does not hold the rows of the others.
-        return self._listen(variables, data, indices) if jax.process_count() == 1 else {}
+    def evaluated(
+        self, variables: Variables, scores: Mapping[str, Mapping[str, float]], results: Results, step: int
+    ) -> None:
+        """Logs an evaluation: its scores, a few examples in words and pictures, histograms."""
+        self.scores(scores, step)
+        for name, data in self._sets.items():
+            chosen = sorted(results[name])[:SHOWN]
+            for index, png in self._view.pictures(variables, data, chosen).items():
+                self._metrics.picture(f"{name}/{index}", png, step)
+            for index in chosen:
+                lines = self._evaluation.sample(results[name][index], data.fields(index))
+                self._metrics.words(f"{name}/{index}", _as_code(lines), step)
+        if self._histograms:
+            self._metrics.histograms("parameters", variables["params"], step)
+
+    def report(
+        self,
+        workdir: Path,
+        variables: Variables,
+        scores: Mapping[str, Mapping[str, float]],
+        results: Results,
+        *,
+        facts: Mapping[str, str],
+        settings: Any,
+    ) -> None:
+        """Writes `workdir`/report.html about the last evaluation."""
+        sets = [
+            EvaluatedSet(name, self._evaluation.show(scores[name]), self._view.section(variables, data, results[name]))
+            for name, data in self._sets.items()
+        ]
+        write_report(
+            workdir / REPORT,
+            title=str(workdir),
+            facts=facts,
+            history=self._metrics.history,
+            sets=sets,
+            settings=settings,
+            shares=self._evaluation.shares,
+        )
 
 
 def _as_code(text: str) -> str:
     """Text from elsewhere, so that Markdown does not interpret it."""
-    return "    " + " ".join(text.split())
+    return "\n".join("    " + " ".join(line.split()) for line in text.split("\n"))

@@ -1,4 +1,4 @@
-"""The page: numbers, curves, tables, and the worst utterances. It loads nothing and runs no script.
+"""The page of a run: numbers, curves, and a section for each evaluated set. It loads nothing and runs no script.
 
 Transcripts and names come from files that anybody may have written: all text is escaped, and the page's own policy
 forbids scripts and requests.
@@ -12,16 +12,10 @@ from typing import Any, NamedTuple
 
 from jaxspeech.files import replace_atomically
 from jaxspeech.report.curves import curve
-from jaxspeech.report.players import card
 from jaxspeech.report.style import CSS
-from jaxspeech.report.tables import by_length, by_speaker
-from jaxspeech.report.utterance import Recording, Utterance, worst
-from jaxspeech.text.error_rate import ErrorCounts
 
 # (title, scalars that share a chart, unit, logarithmic); a scalar's name is the history's.
 CHARTS = (
-    ("Loss", ("train/loss",), "", True),
-    ("Word error rate", ("wer/",), "%", False),
     ("Learning rate", ("train/learning_rate",), "", False),
     ("Norm of the gradient", ("train/grad_norm",), "", True),
     ("Seconds of audio a second", ("train/audio_seconds_per_second",), "", False),
@@ -29,21 +23,23 @@ CHARTS = (
     ("FLOP/s", ("train/flops_per_second",), "", False),
     ("Share of the peak FLOP/s (MFU)", ("train/mfu",), "%", False),
 )
-WORST_SHOWN = 12
+LOSS = ("Loss", ("train/loss",), "", True)
+# Scalars of the steps; those of every other group are scores, one group for each.
+OF_STEPS = "train"
 
 
 class EvaluatedSet(NamedTuple):
-    """What the last evaluation heard in one set.
+    """What the last evaluation found in one set.
 
     Attributes:
       name: of the set.
-      utterances: all of them.
-      recordings: of the worst, by name.
+      scores: in words.
+      section: HTML about its examples; see `report.view`.
     """
 
     name: str
-    utterances: list[Utterance]
-    recordings: Mapping[str, Recording]
+    scores: str
+    section: str
 
 
 def write_report(
@@ -54,6 +50,7 @@ def write_report(
     history: Sequence[Mapping[str, float | int]],
     sets: Sequence[EvaluatedSet],
     settings: Any,
+    shares: Sequence[str] = (),
 ) -> None:
     """Writes the page, in place of the one that was there.
 
@@ -64,11 +61,12 @@ def write_report(
       history: {"step": ..., name: value, ...} of each time that something was logged.
       sets: the last evaluation.
       settings: the config, as JSON can hold it.
+      shares: scores that are shown in per cent.
     """
     body = [
         f"<h1>{html.escape(title)}</h1>",
         _facts(facts),
-        '<section class="curves">' + "".join(_charts(history)) + "</section>",
+        '<section class="curves">' + "".join(_charts(history, shares)) + "</section>",
         *(_evaluated(evaluated) for evaluated in sets),
         "<details><summary>Settings</summary><pre>"
         + html.escape(json.dumps(settings, indent=2, ensure_ascii=False))
@@ -105,10 +103,12 @@ def _facts(facts: Mapping[str, str]) -> str:
     return f'<dl class="facts">{"".join(cells)}</dl>'
 
 
-def _charts(history: Sequence[Mapping[str, float | int]]) -> list[str]:
+def _charts(history: Sequence[Mapping[str, float | int]], shares: Sequence[str]) -> list[str]:
     names = list(dict.fromkeys(name for entry in history for name in entry if name != "step"))
+    groups = dict.fromkeys(name.partition("/")[0] for name in names)
+    scores = [(_title(group), (f"{group}/",), "%" * (group in shares), False) for group in groups if group != OF_STEPS]
     charts = []
-    for title, wanted, unit, log in CHARTS:
+    for title, wanted, unit, log in (LOSS, *scores, *CHARTS):
         shown = [name for name in names if name.startswith(wanted)]
         lines = {
             name.partition("/")[2]: [(float(e["step"]), float(e[name])) for e in history if name in e] for name in shown
@@ -117,23 +117,11 @@ def _charts(history: Sequence[Mapping[str, float | int]]) -> list[str]:
     return charts
 
 
+def _title(score: str) -> str:
+    """Abbreviations in capitals: "WER", "Accuracy"."""
+    return score.upper() if len(score) <= 4 else score.capitalize()
+
+
 def _evaluated(evaluated: EvaluatedSet) -> str:
-    utterances = evaluated.utterances
-    if not utterances:
-        return ""
-    total = ErrorCounts(*(sum(column) for column in zip(*(u.errors for u in utterances), strict=True)))
-    perfect = sum(u.errors.errors == 0 for u in utterances) / len(utterances)
-    summary = (
-        f"{len(utterances)} utterances, {total.length} words: WER {total.rate:.2%} "
-        f"({total.substitutions} wrong, {total.deletions} left out, {total.insertions} put in); "
-        f"{perfect:.0%} of the utterances without an error."
-    )
-    cards = [card(u, evaluated.recordings.get(u.name)) for u in worst(utterances, WORST_SHOWN)]
-    speakers = by_speaker(utterances)
-    return (
-        f"<section><h2>{html.escape(evaluated.name)}</h2><p>{summary}</p>"
-        f"<h3>By length</h3>{by_length(utterances)}"
-        + (f"<h3>By speaker</h3>{speakers}" if speakers else "")
-        + (f'<h3>Most errors</h3><div class="cards">{"".join(cards)}</div>' if cards else "")
-        + "</section>"
-    )
+    name, scores = html.escape(evaluated.name), html.escape(evaluated.scores)
+    return f"<section><h2>{name}</h2><p>{scores}</p>{evaluated.section}</section>"

@@ -7,7 +7,7 @@ import io
 import soundfile
 
 from jaxspeech.report.picture import png, spectrogram
-from jaxspeech.report.utterance import Recording, Utterance
+from jaxspeech.report.utterance import ReplayedAudio, Utterance
 from jaxspeech.text.differences import differences
 
 PIXELS_A_SECOND = 110
@@ -16,12 +16,12 @@ BAND, LABEL_ROWS, LETTER = 39, 2, 6.5
 HEIGHT = 110
 
 
-def card(utterance: Utterance, recording: Recording | None) -> str:
-    """One utterance; without a recording, its words only."""
+def card(utterance: Utterance, audio: ReplayedAudio | None) -> str:
+    """One utterance; without a audio, its words only."""
     errors = utterance.errors
     facts = [utterance.speaker, f"{utterance.seconds:.1f} s", f"{errors.errors} of {errors.length} words"]
     title = f"<b>{html.escape(utterance.name)}</b><span>{html.escape(' · '.join(filter(None, facts)))}</span>"
-    seen = "" if recording is None else _player(recording) + _picture(recording)
+    seen = "" if audio is None else _player(audio) + _picture(audio)
     return f"<article><header>{title}</header>{seen}{_words(utterance)}</article>"
 
 
@@ -37,20 +37,20 @@ def _words(utterance: Utterance) -> str:
     return f"<dl>{''.join(cells)}</dl>"
 
 
-def _player(recording: Recording) -> str:
+def _player(audio: ReplayedAudio) -> str:
     file = io.BytesIO()
     # FLAC: a small file that loses nothing, so that one hears what the model heard.
-    soundfile.write(file, recording.samples, recording.sample_rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(file, audio.samples, audio.sample_rate, format="FLAC", subtype="PCM_16")
     return f'<audio controls preload="none" src="{_data_uri("audio/flac", file.getvalue())}"></audio>'
 
 
-def _picture(recording: Recording) -> str:
-    seconds = len(recording.samples) / recording.sample_rate
+def _picture(audio: ReplayedAudio) -> str:
+    seconds = len(audio.samples) / audio.sample_rate
     width = max(160, round(seconds * PIXELS_A_SECOND))
-    image = _data_uri("image/png", png(spectrogram(recording.features)))
+    image = _data_uri("image/png", png(spectrogram(audio.features)))
     parts = [f'<image href="{image}" width="{width}" height="{HEIGHT}" preserveAspectRatio="none"/>']
     free = [0.0] * LABEL_ROWS
-    for i, piece in enumerate(recording.pieces):
+    for i, piece in enumerate(audio.pieces):
         x = piece.start / seconds * width
         span = max(2.0, (piece.end - piece.start) / seconds * width)
         tip = f"{piece.text} {piece.start:.2f} to {piece.end:.2f} s"

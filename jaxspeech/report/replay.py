@@ -1,4 +1,4 @@
-"""Utterances of an evaluation set as the model sees them: waveform, features, and where each token was heard."""
+"""Reads utterances of an evaluation set again, as the model sees them: waveform, features, and where each token is."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,9 +7,8 @@ import jax
 import numpy as np
 
 from jaxspeech.data.loader import EvaluationData
-from jaxspeech.report.utterance import Piece, Recording
-from jaxspeech.tasks.recognition import Utterances
-from jaxspeech.tasks.task import Task
+from jaxspeech.report.utterance import Piece, ReplayedAudio
+from jaxspeech.tasks.recognition import RecognitionTask, Utterances
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -26,14 +25,15 @@ class Replay:
 
     def __init__(
         self,
-        task: Task,
+        task: RecognitionTask,
         predict: Callable[[Variables, Utterances], Any],
         *,
         tokenizer: Tokenizer,
         put: Callable[[Utterances], Utterances],
     ):
         def features(variables: Variables, batch: Utterances) -> Any:
-            return task.model.apply(variables, batch.samples, batch.num_samples, method="features")
+            apply: Any = task.model.apply
+            return apply(variables, batch.samples, batch.num_samples, method="features")
 
         self._features = jax.jit(features)
         self._predict = predict
@@ -42,9 +42,9 @@ class Replay:
         self._sample_rate = task.inference.sample_rate
         self._frame_seconds = task.inference.frame_seconds
 
-    def __call__(self, variables: Variables, data: EvaluationData, indices: Iterable[int]) -> dict[int, Recording]:
+    def __call__(self, variables: Variables, data: EvaluationData, indices: Iterable[int]) -> dict[int, ReplayedAudio]:
         """What there is to hear and to see of these utterances; those that cannot be read are left out."""
-        wanted, recordings = set(indices), {}
+        wanted, replayed = set(indices), {}
         for batch in data.batches_with(wanted):
             placed = self._put(batch)
             tokens = jax.device_get(self._predict(variables, placed))
@@ -53,8 +53,8 @@ class Replay:
                 if index in wanted:
                     samples = batch.samples[row, : batch.num_samples[row]]
                     mel = np.asarray(features[row, : num_frames[row]], np.float32)
-                    recordings[index] = Recording(samples, self._sample_rate, mel, self._pieces(tokens, row))
-        return recordings
+                    replayed[index] = ReplayedAudio(samples, self._sample_rate, mel, self._pieces(tokens, row))
+        return replayed
 
     def _pieces(self, tokens: Any, row: int) -> tuple[Piece, ...]:
         count = tokens.num_tokens[row]

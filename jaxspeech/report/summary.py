@@ -1,48 +1,54 @@
-"""The last words of a run: its results in a line and on its page."""
+"""The results of a run in one line, and the facts that its page begins with."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from jax.sharding import Mesh
 
 from jaxspeech.data.run_data import RunData
+from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.training.progress import in_minutes
+from jaxspeech.training.record import Record
 
 
-def conclusion(model: Path, data: RunData, record: Mapping[str, Any], totals: Mapping[str, float]) -> str:
-    """The last line: the result, where it is, the time, and what went wrong on the way.
+def last_line(
+    model: Path, data: RunData, evaluation: Evaluation, record: Record, totals: Mapping[str, float], *, infeasible: str
+) -> str:
+    """The last line of a run: the result, where it is, the time, and what went wrong on the way.
 
     Args:
       model: the file of the best model.
       data: what it was trained and evaluated on.
-      record: what the last checkpoint says beside the state.
+      evaluation: what its scores mean.
+      record: of the last checkpoint.
       totals: sums over all steps, as `Progress` has them.
+      infeasible: what it means where nothing could be learned from an example.
     """
     counts = {
-        "unusable utterances": data.num_problems,
-        "times a transcript too long for its audio": totals["infeasible"],
+        "unusable examples": data.num_problems,
+        infeasible: totals["infeasible"],
         "updates skipped (gradient not finite)": totals["skipped"],
     }
-    best = "" if record["best"] is None else f"WER {record['best']:.2%} on {next(iter(data.eval))}, "
+    best = "" if record.best is None else f"{evaluation.show(record.best)} on {next(iter(data.eval))}, "
     troubles = "".join(f", {count:.0f} {what}" for what, count in counts.items() if count)
-    return f"Done: {best}{model} (step {record['best_step']}), {in_minutes(record['seconds'])}{troubles}"
+    return f"Done: {best}{model} (step {record.best_step}), {in_minutes(record.seconds)}{troubles}"
 
 
-def facts(record: Mapping[str, Any], *, step: int, millions: float, mesh: Mesh) -> dict[str, str]:
+def facts(record: Record, evaluation: Evaluation, *, step: int, millions: float, mesh: Mesh) -> dict[str, str]:
     """What the page of a run begins with.
 
     Args:
-      record: what the last checkpoint says beside the state.
+      record: of the last checkpoint.
+      evaluation: what its scores mean.
       step: the last one.
       millions: of parameters.
       mesh: the devices.
     """
-    best = "" if record["best"] is None else f" ({record['best']:.2%})"
+    best = "" if record.best is None else f" ({evaluation.show(record.best)})"
     return {
-        **{f"WER on {name}": f"{rate:.2%}" for name, rate in record["wer"].items()},
-        "model.jaxspeech": f"step {record['best_step']} of {step}" + best,
-        "time": in_minutes(record["seconds"]),
+        **{name: evaluation.show(scores) for name, scores in record.scores.items()},
+        "model.jaxspeech": f"step {record.best_step} of {step}" + best,
+        "time": in_minutes(record.seconds),
         "parameters": f"{millions:.1f} M",
         "devices": devices_of(mesh),
     }

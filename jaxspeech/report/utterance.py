@@ -35,7 +35,7 @@ class Utterance(NamedTuple):
     errors: ErrorCounts
 
 
-class Recording(NamedTuple):
+class ReplayedAudio(NamedTuple):
     """What there is to hear and to see of an utterance.
 
     Attributes:

@@ -1,25 +1,20 @@
-"""Trains a tokenizer on transcripts.
-
-    python -m jaxspeech.text.train --manifest=train.jsonl,more.jsonl --type=bpe --vocab_size=128 --output=tokenizer/
+"""Trains a tokenizer on transcripts; `jaxspeech tokenizer` is the command.
 
 The same texts give the same tokenizer, byte for byte.
 """
 
-import argparse
 import io
 import json
 import re
-import sys
 from collections.abc import Iterable
 from typing import Literal
 
 import sentencepiece
 
-from jaxspeech.command import run
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.char import SPACE, CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
-from jaxspeech.text.tokenizer import Tokenizer, write_tokenizer
+from jaxspeech.text.tokenizer import Tokenizer
 
 
 def train_tokenizer(
@@ -87,7 +82,7 @@ def read_texts(manifests: Iterable[str], text_files: Iterable[str]) -> list[str]
                 except (ValueError, RecursionError):
                     fields = None
                 if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
-                    raise TokenizerError(f"{path}, line {number}: not a JSON object with a `text`; mend it")
+                    raise TokenizerError(f"{path}, line {number}: not a JSON object with a `text`; fix it")
                 texts.append(fields["text"])
     return texts
 
@@ -98,25 +93,3 @@ def _read(path: str) -> str:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise TokenizerError(f"{path} cannot be read: {error}") from error
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m jaxspeech.text.train", description="Train a tokenizer.")
-    parser.add_argument("--manifest", default="", help="JSON-lines manifests with a `text` field, parted by commas")
-    parser.add_argument("--text", default="", help="plain text files, parted by commas")
-    parser.add_argument("--type", default="bpe", choices=["bpe", "unigram", "char"])
-    parser.add_argument("--vocab_size", type=int, default=1024)
-    parser.add_argument("--output", required=True, help="folder for the tokenizer")
-    flags = parser.parse_args(arguments)
-
-    def train() -> None:
-        texts = read_texts(filter(None, flags.manifest.split(",")), filter(None, flags.text.split(",")))
-        tokenizer = train_tokenizer(texts, type=flags.type, vocab_size=flags.vocab_size)
-        write_tokenizer(flags.output, tokenizer)
-        print(f"{flags.type} tokenizer with {tokenizer.vocab_size} tokens from {len(texts)} texts: {flags.output}")
-
-    return run(train)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -168,7 +168,7 @@ class Checkpoints:
         check_same_arrays(saved, shapes_by_path(abstract_state), folder=self.folder)
         try:
             state = self._checkpointer.load_checkpointables(step, {"state": abstract_state})["state"]
-        except DAMAGE as error:  # whose text is about its handlers
+        except DAMAGE as error:  # whose message is about its handlers
             raise DamagedError("its arrays cannot be read") from error
         if checks and int(fingerprint(state)) != checks["state"]:
             raise DamagedError("its arrays are not those that were saved")  # older ones have no checksums

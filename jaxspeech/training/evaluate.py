@@ -19,14 +19,9 @@ class EvaluationSet(Protocol):
     def fields(self, index: int, /) -> Mapping[str, Any]: ...
 
 
-@runtime_checkable
-class Scoring(Protocol):
-    """The part of an Evaluation that is needed here; see `evaluation.evaluation`."""
-
-    @property
-    def collect(self) -> Callable[[Any, Any], list[Any]]: ...
-    @property
-    def score(self) -> Callable[[Mapping[int, Any], Mapping[int, Mapping[str, Any]]], dict[str, float]]: ...
+# (prediction, batch) -> a result for each row; ({example: result}, {example: its fields}) -> scores by name.
+Collect = Callable[[Any, Any], list[Any]]
+Score = Callable[[Mapping[int, Any], Mapping[int, Mapping[str, Any]]], dict[str, float]]
 
 
 def evaluate(
@@ -34,7 +29,8 @@ def evaluate(
     variables: Variables,
     sets: Mapping[str, EvaluationSet],
     *,
-    evaluation: Scoring,
+    collect: Collect,
+    score: Score,
     put: Callable[[Any], Any] = jax.device_put,
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[int, Any]]]:
     """The scores of each set, and the result of each of its examples.
@@ -43,7 +39,8 @@ def evaluate(
       predict: (variables, batch) -> prediction; give it jitted.
       variables: the model's.
       sets: by name.
-      evaluation: collects and scores the predictions.
+      collect: makes a small result of each row, from host arrays; see `evaluation.Evaluation`.
+      score: of the results of a whole set.
       put: moves a batch to the devices; of several processes, each its own rows. All of them get all results.
 
     Returns:
@@ -51,9 +48,9 @@ def evaluate(
     """
     scores, results = {}, {}
     for name, part in sets.items():
-        found = dict(_collected(predict, variables, part.batches(), evaluation.collect, put))
+        found = dict(_collected(predict, variables, part.batches(), collect, put))
         results[name] = {index: found[index] for index in sorted(found)}
-        scores[name] = evaluation.score(results[name], {index: part.fields(index) for index in results[name]})
+        scores[name] = score(results[name], {index: part.fields(index) for index in results[name]})
     return scores, results
 
 
@@ -61,7 +58,7 @@ def _collected(
     predict: Callable[[Variables, Any], Any],
     variables: Variables,
     batches: Iterable[Any],
-    collect: Callable[[Any, Any], list[Any]],
+    collect: Collect,
     put: Callable[[Any], Any],
 ) -> Iterator[tuple[int, Any]]:
     """Each example and its result; the next batch is computed while the one before is collected."""

@@ -129,7 +129,7 @@ def most_batch_seconds(
     return found
 
 
-def dry_run(train_step: Any, state: Any, shapes: Sequence[BatchShape], *, mesh: Mesh) -> int:
+def report_memory(train_step: Any, state: Any, shapes: Sequence[BatchShape], *, mesh: Mesh) -> int:
     """Prints what memory a step takes for batches of these shapes; the exit status: 0 if all fit, else 1."""
     needs = [step_need(train_step, state, shape, mesh=mesh) for shape in shapes]
     limit = device_memory()

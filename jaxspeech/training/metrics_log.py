@@ -63,9 +63,9 @@ class MetricsLog:
             if np.isfinite(values).all():
                 self._writer.add_histogram(f"{group}/{path_name(path)}", values, step)
 
-    def text(self, name: str, text: str, step: int) -> None:
-        """Markdown; give text from elsewhere as code."""
-        self._writer.add_text(name, text, step)
+    def words(self, name: str, markdown: str, step: int) -> None:
+        """Markdown; give words from elsewhere as code."""
+        self._writer.add_text(name, markdown, step)
 
     def picture(self, name: str, png: bytes, step: int) -> None:
         """A PNG file as it is. (The writer's own `add_image` would need Pillow.)"""

@@ -42,10 +42,10 @@ def in_groups(
     """The optimizer with a rate of its own for each group of parameters, and no state for those that are frozen."""
     if trainable is not None:
 
-        def labels(params: Any) -> Any:
+        def groups(params: Any) -> Any:
             return jax.tree.map(lambda mask: "trained" if np.any(mask) else "frozen", trainable(params))
 
-        optimizer = optax.partition({"trained": optimizer, "frozen": optax.set_to_zero()}, labels)
+        optimizer = optax.partition({"trained": optimizer, "frozen": optax.set_to_zero()}, groups)
     return optax.chain(optimizer, scale_by_group(rates, trainable)) if rates or trainable else optimizer
 
 

@@ -123,9 +123,9 @@ class Progress:
         self._shown |= values
         self._bar.set_postfix(self._shown)
 
-    def line(self, text: str) -> None:
+    def line(self, words: str) -> None:
         """A line of its own, above the bar."""
-        self._bar.write(text, file=sys.stdout)
+        self._bar.write(words, file=sys.stdout)
         sys.stdout.flush()
 
     def restart_clock(self) -> None:

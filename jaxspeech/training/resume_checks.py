@@ -1,7 +1,7 @@
-"""Whether a checkpoint is one of the run that is to go on; if not, what differs, in one line."""
+"""Checks that a checkpoint belongs to the run being resumed, and says what differs."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,19 @@ from jaxspeech.training.parameters import path_name
 Json = dict[str, Any]
 
 
-def check_same_model(saved: Json, now: Json, *, folder: str | Path) -> None:
-    """Raises CheckpointError, saying what differs, unless two configs have the same model and tokenizer."""
-    changes = [
-        change for part in ("model", "tokenizer") for change in _differences(saved.get(part), now.get(part), place=part)
-    ]
+def check_same_model(saved: Json, now: Json, *, fixed: Iterable[str], folder: str | Path) -> None:
+    """Raises CheckpointError, saying what differs, unless two recipes have the same model.
+
+    Args:
+      saved, now: the recipes.
+      fixed: their parts that make the model what it is.
+      folder: of the run.
+    """
+    changes = [change for part in fixed for change in _differences(saved.get(part), now.get(part), place=part)]
     if changes:
         listed = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
         raise CheckpointError(
-            f"{folder} holds a run of another model: {listed}. Use its settings to go on, or another --workdir"
+            f"{folder} holds a run of a different model: {listed}. Use its settings to resume it, or another --workdir"
         )
 
 
@@ -30,14 +34,14 @@ def check_same_start(saved: Json, now: Json, *, folder: str | Path) -> None:
     before, after = saved.get("init_from", ""), now.get("init_from", "")
     if before and after and os.path.realpath(before) != os.path.realpath(after):
         raise CheckpointError(
-            f"{folder} holds a run that began with {before}, not with {after}. Name that one to go on, or another "
+            f"{folder} holds a run that began with {before}, not with {after}. Name that one to resume it, or another "
             "--workdir"
         )
 
 
-def changed_settings(saved: Json, now: Json) -> str:
-    """What a run that goes on has otherwise than before, but for its length; "" where that is nothing."""
-    parts = (saved.keys() & now.keys()) - {"model", "tokenizer", "steps", "init_from"}
+def changed_settings(saved: Json, now: Json, *, fixed: Iterable[str]) -> str:
+    """What differs in the settings of a resumed run, apart from its length and the `fixed` parts; "" for nothing."""
+    parts = (saved.keys() & now.keys()) - {*fixed, "steps", "init_from"}
     changes = [change for part in sorted(parts) for change in _differences(saved[part], now[part], place=part)]
     return "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
 
@@ -49,7 +53,7 @@ def check_same_arrays(saved: Mapping[str, Any], now: Mapping[str, Any], *, folde
         raise CheckpointError(
             f"{folder} holds a run with another optimizer or other trained parameters: {changes[0]}"
             + (f" (and {len(changes) - 1} more)" if len(changes) > 1 else "")
-            + ". Use its settings to go on, or another --workdir"
+            + ". Use its settings to resume it, or another --workdir"
         )
 
 

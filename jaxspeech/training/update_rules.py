@@ -149,7 +149,7 @@ def muon(
     """
     excluded = re.compile(exclude) if exclude else None
 
-    def label(path: Any, leaf: Any) -> str:
+    def group(path: Any, leaf: Any) -> str:
         name = path_name(path)
         stacked = "/layers/" in f"/{name}"
         matrix = leaf.ndim == 2 + stacked and name.endswith("/kernel")
@@ -165,7 +165,7 @@ def muon(
     orthogonal = optax.chain(scale_by_muon(beta=beta, weight_dimension_numbers=matrices), optax.stateless(same_size))
     adam = optax.scale_by_adam(b1=beta1, b2=beta2, eps=eps)
     rule = optax.partition(
-        {"muon": orthogonal, "adam": adam}, lambda params: jax.tree_util.tree_map_with_path(label, params)
+        {"muon": orthogonal, "adam": adam}, lambda params: jax.tree_util.tree_map_with_path(group, params)
     )
     return _update(rule, learning_rate, weight_decay, decay_exclude, clip_norm)
 

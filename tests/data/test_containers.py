@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from jaxspeech.cli.main import main
 from jaxspeech.data import shard_windows as windows
 from jaxspeech.data.braces import expand, numbers_of
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.decode import Decoder
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
-from jaxspeech.data.records import main as records_command
 from jaxspeech.data.records import write_records
 from jaxspeech.data.tars import Tar
 from jaxspeech.errors import AudioError, ManifestError, SpeechError
@@ -221,7 +221,7 @@ def test_braces():
 
 
 def test_array_records_hold_the_same_speech(corpus, tmp_path, capsys):
-    records_command([str(corpus / "plain.jsonl"), f"--output={tmp_path}", "--shards=3"])
+    main(["prepare", "records", str(corpus / "plain.jsonl"), f"--output={tmp_path}", "--shards=3"])
     assert f"{tmp_path}/plain.jsonl: {SHARDS * PER_SHARD} utterances" in capsys.readouterr().out
     manifest = Manifest(tmp_path / "plain.jsonl")
     decode = Decoder(manifest, sample_rate=RATE)
@@ -248,8 +248,8 @@ def test_a_problem_names_its_tar_once():
 
 
 def test_array_records_are_at_least_one_file(corpus, tmp_path, capsys):
-    assert records_command([str(corpus / "plain.jsonl"), f"--output={tmp_path}", "--shards=0"]) == 2
-    assert capsys.readouterr().err.startswith("error: --shards=0: ")
+    assert main(["prepare", "records", str(corpus / "plain.jsonl"), f"--output={tmp_path}", "--shards=0"]) == 2
+    assert capsys.readouterr().err.startswith("jaxspeech prepare records: --shards: ")
 
 
 def test_array_records_keep_only_the_part_that_is_meant(corpus, tmp_path):
@@ -277,9 +277,9 @@ def test_records_never_replace_what_they_are_made_of(tmp_path, capsys):
     sources[1].parent.mkdir()
     for source in sources:
         source.write_text("as it was")
-    assert records_command([str(sources[0]), f"--output={tmp_path}"]) == 2
+    assert main(["prepare", "records", str(sources[0]), f"--output={tmp_path}"]) == 2
     assert "would be overwritten" in capsys.readouterr().err and sources[0].read_text() == "as it was"
-    assert records_command([*map(str, sources), f"--output={tmp_path / 'out'}"]) == 2
+    assert main(["prepare", "records", *map(str, sources), f"--output={tmp_path / 'out'}"]) == 2
     assert "would become train.jsonl too" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 

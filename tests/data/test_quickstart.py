@@ -148,7 +148,7 @@ def test_unknown_voice_is_an_error():
 
 def test_missing_espeak_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(spoken.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SpeechError, match=r'pip install -e "\.\[quickstart\]"') as error:
+    with pytest.raises(SpeechError, match=r'pip install "jaxspeech\[quickstart\]"') as error:
         QUICKSTART.make(tmp_path / "corpus")
     assert "\n" not in str(error.value)
 

@@ -15,8 +15,8 @@ from jaxspeech.data.identity import identity
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.run_data import make_run_data, training_manifest, with_corpus
 from jaxspeech.errors import ConfigError
-from jaxspeech.text.char import CharTokenizer
 from jaxspeech.tasks.recognition import Utterances
+from jaxspeech.text.char import CharTokenizer
 from tests.data.recognition import columns
 
 

@@ -48,7 +48,7 @@ def test_missing_feature_is_named_and_no_manifest_left(tmp_path):
 
 def test_missing_tfds_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(SpeechError, match=r'pip install -e "\.\[tfds\]"'):
+    with pytest.raises(SpeechError, match=r'pip install "jaxspeech\[tfds\]"'):
         open_splits("librispeech", ["dev_clean"])
 
 

@@ -13,9 +13,9 @@ import yaml
 
 from jaxspeech.archive import load_archive, save_archive
 from jaxspeech.builder import build
+from jaxspeech.cli.main import main
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo import load_nemo, save_nemo, write
-from jaxspeech.interop.nemo.__main__ import main
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from jaxspeech.interop.nemo.weights.derived import check_frontend, frontend_tensors
@@ -209,16 +209,16 @@ def test_the_command(tmp_path, capsys):
     archive = random_archive(CTC, pieces_tokenizer())
     start, nemo, end = (str(tmp_path / name) for name in ("a.jaxspeech", "b.nemo", "c.jaxspeech"))
     save_archive(start, **archive._asdict())
-    assert main([start, nemo]) == 0
+    assert main(["convert", start, nemo]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("note:") and "count the padding" in told[0]
     assert told[1].startswith(f"{nemo}: ctc, ") and "parameters" in told[1]
-    assert main([nemo, end]) == 0
+    assert main(["convert", nemo, end]) == 0
     same(load_archive(end).variables, archive.variables)
     for arguments, reason in (
         ([str(tmp_path / "none.nemo"), end], "no such file"),
         ([start, "x.onnx"], "expected a name that ends in"),
     ):
-        assert main(arguments) == 2
+        assert main(["convert", *arguments]) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: ") and reason in error and error.count("\n") == 1
+        assert error.startswith("jaxspeech convert: ") and reason in error and error.count("\n") == 1

@@ -15,7 +15,8 @@ from jaxspeech.report.curves import curve
 from jaxspeech.report.page import EvaluatedSet, write_report
 from jaxspeech.report.picture import png, spectrogram, with_alignment
 from jaxspeech.report.tables import by_length, by_speaker
-from jaxspeech.report.utterance import Piece, Recording, scored, worst
+from jaxspeech.report.transcripts import errors_section
+from jaxspeech.report.utterance import Piece, ReplayedAudio, scored, worst
 from jaxspeech.text.differences import differences
 
 EVIL = "<script>alert(1)</script><img src=x onerror='alert(2)'> \" & </title>"
@@ -47,7 +48,7 @@ class Checker(HTMLParser):
 
 def recording(pieces=()):
     samples = (0.1 * RNG.standard_normal(8000)).astype(np.float32)
-    return Recording(samples, 8000, RNG.standard_normal((100, 20)).astype(np.float32), tuple(pieces))
+    return ReplayedAudio(samples, 8000, RNG.standard_normal((100, 20)).astype(np.float32), tuple(pieces))
 
 
 def utterances():
@@ -63,8 +64,11 @@ def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     history = [{"step": i, "train/loss": 10.0 / i, "train/grad_norm": 1.0} for i in range(1, 900)]
     history += [{"step": 100, "wer/" + EVIL: 0.5}, {"step": 200, "wer/" + EVIL: float("nan")}]
-    sets = [EvaluatedSet("dev " + EVIL, utterances(), {EVIL: recording([Piece(EVIL, 0.1, 0.3)])})]
-    write_report(path, title=EVIL, facts={EVIL: EVIL}, history=history, sets=sets, settings={"key": EVIL})
+    section = errors_section(utterances(), {EVIL: recording([Piece(EVIL, 0.1, 0.3)])})
+    sets = [EvaluatedSet("dev " + EVIL, "WER " + EVIL, section)]
+    write_report(
+        path, title=EVIL, facts={EVIL: EVIL}, history=history, sets=sets, settings={"key": EVIL}, shares=("wer",)
+    )
     return path.read_text(encoding="utf-8")
 
 

@@ -1,27 +1,68 @@
-"""Predictions come back by index, whatever the batches look like."""
+"""Results come back by index, whatever the batches look like, and scores are those of whole sets."""
 
+import jax
 import numpy as np
 
-from jaxspeech.tasks.recognition import Utterances
-from jaxspeech.training.evaluate import predict_all
+from jaxspeech.training import evaluate as module
+from jaxspeech.training.evaluate import evaluate
 from tests.training.toy import toy_batch
 
 
-class Found:
-    def __init__(self, batch: Utterances):
-        self.ids = np.asarray(batch.labels)
-        self.num_tokens = np.asarray(batch.num_labels)
+class ToySet:
+    def __init__(self, *batches):
+        self._batches = batches
+
+    def batches(self):
+        return iter(self._batches)
+
+    def fields(self, index):
+        return {"truth": index}
 
 
-def test_every_utterance_once_and_no_filler():
+def collect(found, batch):
+    assert isinstance(found, np.ndarray) and isinstance(batch.samples, np.ndarray)
+    return [float(value) + float(batch.samples[row, 0]) for row, value in enumerate(found)]
+
+
+def score(results, fields):
+    return {"distance": sum(abs(results[i] - fields[i]["truth"]) for i in results), "count": len(results)}
+
+
+def predict(variables, batch):
+    return variables["scale"] * batch.samples[:, 1]
+
+
+def batches():
     first, second = toy_batch(0, rows=3), toy_batch(1, rows=3)
     first.index[:] = [4, 0, 2]
     second.index[:] = [3, -1, 1]
-    found = predict_all(lambda variables, batch: Found(batch), {}, [first, second])
-    expected = {}
-    for batch in (first, second):
-        for index, labels, count in zip(batch.index, batch.labels, batch.num_labels, strict=True):
-            if index >= 0:
-                expected[int(index)] = labels[:count].tolist()
-    assert found == expected and len(found) == 5
-    assert predict_all(lambda variables, batch: Found(batch), {}, []) == {}
+    return first, second
+
+
+def expected(batches):
+    rows = [(b.index[r], 2 * b.samples[r, 1] + b.samples[r, 0]) for b in batches for r in range(3) if b.index[r] >= 0]
+    return {int(index): float(value) for index, value in sorted(rows)}
+
+
+def test_every_example_once_in_order_and_no_filler():
+    scores, results = evaluate(
+        jax.jit(predict), {"scale": 2.0}, {"dev": ToySet(*batches()), "none": ToySet()}, collect=collect, score=score
+    )
+    wanted = expected(batches())
+    assert list(results["dev"]) == [0, 1, 2, 3, 4] and results["none"] == {}
+    np.testing.assert_allclose(list(results["dev"].values()), list(wanted.values()), rtol=1e-6)
+    np.testing.assert_allclose(scores["dev"]["distance"], sum(abs(v - i) for i, v in wanted.items()), rtol=1e-6)
+    assert (scores["dev"]["count"], scores["none"]["count"]) == (5, 0)
+
+
+def test_several_processes_gather_their_rows(monkeypatch):
+    """Each puts its half of the rows; what is collected is the whole batch, from wherever it is."""
+    first, _ = batches()
+    whole = jax.tree.map(lambda x: np.concatenate([x, x]), first)
+    whole.index[3:] = [5, 6, 7]
+    monkeypatch.setattr(module.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(module, "gather", jax.device_get)
+    _, results = evaluate(
+        predict, {"scale": 2.0}, {"dev": ToySet(first)}, collect=collect, score=score, put=lambda batch: whole
+    )
+    assert list(results["dev"]) == [0, 2, 4, 5, 6, 7]

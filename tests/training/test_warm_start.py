@@ -1,11 +1,11 @@
-"""What a model takes over from a trained one, and what is told of what it does not."""
+"""What a model takes from a trained one, and what is reported of the rest."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxspeech.errors import ArchiveError, ConfigError
-from jaxspeech.training.warm_start import check_word_error_rate, choose_start, describe_start, fill_from
+from jaxspeech.training.warm_start import FROM_SCRATCH, WarmStart, choose_start, describe_start, fill_from
 
 
 def variables(fill, *, width=4, **more):
@@ -41,7 +41,7 @@ def test_include_and_exclude_go_by_the_layer():
         ({"include": ("encodr",)}, "init.include: no parameter's name matches 'encodr'"),
         ({"exclude": ("head",)}, "init.exclude: no parameter's name matches 'head'"),
         ({"width": 6}, r"x.nemo does not fit: encoder/layers/up/kernel is \(3, 2, 4\) in it, \(3, 2, 6\) here"),
-        ({"ctc_head": jnp.ones(3)}, r"ctc_head \(3,\) is not in it. What init.exclude matches starts anew"),
+        ({"ctc_head": jnp.ones(3)}, r"ctc_head \(3,\) is not in it. What init.exclude matches starts from scratch"),
     ],
 )
 def test_what_does_not_fit_is_one_line(options, message):
@@ -57,17 +57,25 @@ def test_new_parts_are_excluded_and_old_ones_told():
     assert start.unused == ["head"]
 
 
-def test_the_word_error_rate_is_the_one_that_is_stated():
-    stated = {"dev": {"set": "aa", "wer": 0.25}, "test": {"set": "bb", "wer": 0.5}}
-    compare = dict(model="x.jaxspeech", tolerance=0.002, exact=True)
-    found = {"mine": {"set": "aa", "wer": 0.251}, "other": {"set": "cc", "wer": 0.4}}
-    assert check_word_error_rate(stated, found, **compare) == [
+def test_the_scores_are_those_that_are_stated():
+    def show(scores):
+        return ", ".join(f"{name.upper()} {value:.2%}" for name, value in scores.items())
+
+    def stated(name, **scores):
+        return {name: {"set": scores.pop("of"), "scores": scores}}
+
+    warm = WarmStart(
+        FROM_SCRATCH, "x.jaxspeech", stated("dev", of="aa", wer=0.25) | stated("test", of="bb", wer=0.5), True
+    )
+    compare = dict(tolerance=0.002, show=show)
+    found = stated("mine", of="aa", wer=0.251) | stated("other", of="cc", wer=0.4, cer=0.1)
+    assert warm.check(found, **compare) == [
         "step 0: WER 25.10% on mine, as the model states",
-        "step 0: WER 40.00% on other; the model states none of this set",
+        "step 0: WER 40.00%, CER 10.00% on other; the model states no score for this set",
     ]
-    with pytest.raises(ArchiveError, match=r"x.jaxspeech states a WER of 50.00% on dev and reaches 40.00%"):
-        check_word_error_rate(stated, {"dev": {"set": "bb", "wer": 0.4}}, **compare)
-    new = check_word_error_rate(stated, {"dev": {"set": "bb", "wer": 1.0}}, **compare | {"exact": False})
+    with pytest.raises(ArchiveError, match=r"x.jaxspeech states WER 50.00% on dev and reaches WER 40.00%"):
+        warm.check(stated("dev", of="bb", wer=0.4), **compare)
+    new = warm._replace(exact=False).check(stated("dev", of="bb", wer=1.0), **compare)
     assert new == ["step 0: WER 100.00% on dev, of a model with new parts"]
 
 

@@ -1,4 +1,4 @@
-"""python -m jaxspeech.align as a user runs it."""
+"""jaxspeech align as a user runs it."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-import jaxspeech.align as command
+import jaxspeech
+from jaxspeech.cli.main import main
 from jaxspeech.inference.writers import FORMATS
 from jaxspeech.pipelines.recognizer import Recognizer
 from tests.inference.test_formats import parse_srt
@@ -20,7 +21,7 @@ TEXT = "The quick — brown fox\njumps."
 @pytest.fixture
 def asr(monkeypatch: pytest.MonkeyPatch) -> Recognizer:
     asr = recognizer("ctc")
-    monkeypatch.setattr(command, "load", lambda path, **options: asr)
+    monkeypatch.setattr(jaxspeech, "load", lambda path, **options: asr)
     return asr
 
 
@@ -36,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> int:
-    return command.main(["--model=tiny.jaxspeech", *map(str, arguments)])
+    return main(["align", "--model=tiny.jaxspeech", *map(str, arguments)])
 
 
 def test_a_recording_and_a_text_file(asr: Recognizer, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,7 +85,7 @@ def test_strict_and_mistakes(asr: Recognizer, folder: Path, capsys: pytest.Captu
         ([folder / "a.wav"], "what is to be aligned"),
         ([folder / "a.wav", folder / "none.txt"], "none.txt"),
         ([folder / "a.wav", folder / "bad.txt"], "not text in UTF-8"),
-        ([folder / "a.wav", folder / "a.txt", "--channel=left"], "--channel=left"),
+        ([folder / "a.wav", folder / "a.txt", "--channel=left"], "--channel: 'left' is neither"),
     ]:
         assert run(*arguments) == 2
         out, err = capsys.readouterr()

@@ -1,33 +1,19 @@
-"""Turns a model file into another: .nemo to .jaxspeech, or back.
-
-python -m jaxspeech.interop.nemo model.nemo model.jaxspeech
-python -m jaxspeech.interop.nemo model.jaxspeech model.nemo
+"""Turns a model file into another: .nemo to .jaxspeech, or back; `jaxspeech convert` is the command.
 
 From .nemo to .nemo it renews a file: an old layout becomes today's.
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import jax
 
 from jaxspeech.archive import load_archive, save_archive
-from jaxspeech.command import run
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.load import load_nemo
 from jaxspeech.interop.nemo.nemo_config import remarks
 from jaxspeech.interop.nemo.write import save_nemo
 
 FORMATS = {".nemo": (load_nemo, save_nemo), ".jaxspeech": (load_archive, save_archive)}
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m jaxspeech.interop.nemo", description="Convert a model file.")
-    parser.add_argument("input", type=Path, help="a .nemo or .jaxspeech file")
-    parser.add_argument("output", type=Path, help="the file to write, .jaxspeech or .nemo")
-    flags = parser.parse_args(arguments)
-    return run(lambda: convert(flags.input, flags.output))
 
 
 def convert(source: Path, target: Path) -> None:
@@ -49,7 +35,3 @@ def convert(source: Path, target: Path) -> None:
     count = sum(leaf.size for leaf in jax.tree.leaves(archive.variables["params"]))
     size = target.stat().st_size
     print(f"{target}: {archive.model['task']}, {count:,} parameters, {size:,} bytes, from {source}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

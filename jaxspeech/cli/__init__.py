@@ -1,0 +1,1 @@
+"""The command `jaxspeech VERB`: one file a verb, each entered by one line of `main.VERBS`."""

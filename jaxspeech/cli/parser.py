@@ -1,0 +1,124 @@
+"""The parser of every verb's options.
+
+`--name=value` and `--name value` are the same, and so is one dash. A switch is `--name` or `--noname`. Options and
+other arguments come in any order. A mistake is a ConfigError in one line, an unknown option with the nearest known one.
+"""
+
+import argparse
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from jaxspeech.errors import ConfigError
+
+
+class Switch(argparse.Action):
+    """`--name` is True, `--noname` False."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        setattr(namespace, self.dest, option_string == self.option_strings[0])
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser with these rules.
+
+    Args:
+      prog: what the help calls the program.
+      description: the text before the list of options, printed as it is.
+    """
+
+    def __init__(self, *, prog: str, description: str | None = None):
+        super().__init__(
+            prog=prog,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self._collected: dict[str, str] = {}
+
+    def add_switch(self, name: str, *, help: str) -> None:
+        """Adds `--name` and `--noname`, False by default."""
+        self.add_argument(f"--{name}", f"--no{name}", dest=name, action=Switch, nargs=0, default=False, help=help)
+
+    def collect(self, prefix: str, *, dest: str) -> None:
+        """Passes options that begin with `--prefix.` (or `--noprefix.`) on, with their values, as the list `dest`."""
+        self._collected[prefix] = dest
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """The options of a command line.
+
+        Raises:
+          ConfigError: something in it is wrong.
+          SystemExit: after --help was printed.
+        """
+        ours, collected = self._split([self._spell(argument) for argument in argv])
+        # Before argparse looks, which would call a misspelled option's right name missing.
+        for argument in itertools.takewhile(lambda argument: argument != "--", ours):
+            if argument.startswith("--") and argument.partition("=")[0] not in self._option_string_actions:
+                self.error(self._unknown(argument))
+        flags, unknown = self.parse_known_intermixed_args(ours)
+        for argument in unknown:
+            self.error(self._unknown(argument))
+        for dest, arguments in collected.items():
+            setattr(flags, dest, arguments)
+        return flags
+
+    def error(self, message: str) -> NoReturn:
+        """Raises the mistake, where argparse would print its usage and end the process."""
+        if found := re.match(r"the following arguments are required: (.*)", message):
+            message = f"missing: {found[1]}; {self.prog} --help lists the options"
+        raise ConfigError(message.removeprefix("argument "))
+
+    def _spell(self, argument: str) -> str:
+        """An option with two dashes; `--switch=false` as `--noswitch`."""
+        found = re.fullmatch(r"--?([a-zA-Z]\w+)(=.*)?", argument, re.DOTALL)
+        action = self._option_string_actions.get(f"--{found[1]}") if found else None
+        if not found or action is None:
+            return argument
+        if isinstance(action, Switch) and found[2]:
+            if (value := found[2][1:].lower()) not in ("true", "false", "1", "0"):
+                self.error(f"--{found[1]}: it is a switch: --{action.dest} or --no{action.dest}, without a value")
+            return action.option_strings[value in ("false", "0")]
+        return f"--{found[1]}{found[2] or ''}"
+
+    def _split(self, argv: list[str]) -> tuple[list[str], dict[str, list[str]]]:
+        """What is ours, and what is collected; the value of an option without "=" is the next argument."""
+        ours: list[str] = []
+        collected: dict[str, list[str]] = {dest: [] for dest in self._collected.values()}
+        rest = iter(argv)
+        for argument in rest:
+            found = re.match(r"--?(?:no)?(\w+)\.", argument)
+            dest = self._collected.get(found[1]) if found else None
+            if dest is None:
+                ours.append(argument)
+                continue
+            collected[dest].append(argument)
+            if "=" not in argument:
+                collected[dest] += [value for value in [next(rest, None)] if value is not None]
+        return ours, collected
+
+    def _unknown(self, argument: str) -> str:
+        if not argument.startswith("-"):
+            return f"unexpected argument {argument}: options are written --name=value"
+        name = argument.partition("=")[0]
+        nearest = get_close_matches("--" + name.lstrip("-"), self._option_string_actions, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"{self.prog} --help lists the options"
+        return f"unknown option {name}; {hint}"
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number of `least` or more."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[+-]?\d+", value.strip()) or int(value) < least:
+            raise argparse.ArgumentTypeError(f"{value!r} is not a whole number of {least} or more")
+        return int(value)
+
+    return parse
+
+
+def names(value: str) -> list[str]:
+    """The type of an option that holds names, separated by commas; to be added with action="extend"."""
+    return [name for name in value.split(",") if name]

@@ -1,0 +1,13 @@
+"""Fetches or converts a speech corpus: audio files, and a manifest for each part."""
+
+CORPORA = "jaxspeech.cli.prepare.corpora"
+
+VERBS = {
+    "fsdd": (CORPORA, "spoken digits of six people (16 MB): data/fsdd/{train,dev,unheard}.jsonl"),
+    "librispeech_mini": (CORPORA, "5.4 hours of LibriSpeech (fetches 6.4 GB): data/librispeech_mini/{train,dev}.jsonl"),
+    "librispeech": (CORPORA, "LibriSpeech (61 GB): data/librispeech/{train-clean-100,...}.jsonl"),
+    "quickstart": (CORPORA, "everyday sentences, spoken by eSpeak NG: data/quickstart/{train,dev}.jsonl"),
+    "spoken_digits": (CORPORA, "digits, spoken by eSpeak NG: data/spoken_digits/train.jsonl"),
+    "records": ("jaxspeech.cli.prepare.records", "manifests to ArrayRecord files"),
+    "tfds": ("jaxspeech.cli.prepare.tfds", "a dataset of TensorFlow Datasets to FLAC files and a manifest"),
+}

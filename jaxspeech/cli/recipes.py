@@ -1,0 +1,40 @@
+"""The recipes that come with the package: found by name, listed with what they do."""
+
+import ast
+from pathlib import Path
+
+import jaxspeech
+from jaxspeech.errors import ConfigError, did_you_mean
+
+FOLDER = Path(jaxspeech.__file__).parent / "configs"
+DEFAULT = "quickstart"
+
+
+def find_recipe(given: str) -> str:
+    """The path of a recipe, with its size where one is given, as ml_collections takes them.
+
+    Args:
+      given: FILE.py, a file of the user's; or configs/NAME.py, NAME.py or NAME, a recipe of this package; then, after
+        a colon, what the recipe's get_config takes: most often a size.
+
+    Raises:
+      ConfigError: there is no such file and no such recipe.
+    """
+    path, colon, size = given.partition(":")
+    if Path(path).is_file():
+        return given
+    name = Path(path.removeprefix("configs/")).with_suffix("") if path.endswith(".py") else Path(path)
+    known = recipes()
+    if str(name) not in known:
+        raise ConfigError(f"--config={given}: no such file, nor a recipe of that name{did_you_mean(name.name, known)}")
+    return f"{FOLDER / name}.py{colon}{size}"
+
+
+def recipes() -> dict[str, str]:
+    """The first line of each recipe's docstring, by its name."""
+    trees = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.py"))}
+    return {name: (ast.get_docstring(tree) or "").split("\n")[0] for name, tree in trees.items() if _is_recipe(tree)}
+
+
+def _is_recipe(tree: ast.Module) -> bool:
+    return any(isinstance(node, ast.FunctionDef) and node.name == "get_config" for node in tree.body)

@@ -1,0 +1,36 @@
+"""Trains a tokenizer on transcripts.
+
+  jaxspeech tokenizer --manifest=train.jsonl,more.jsonl --type=bpe --vocab_size=128 --output=tokenizer/
+
+The same texts give the same tokenizer, byte for byte.
+"""
+
+import argparse
+
+from jaxspeech.cli.parser import Parser, at_least, names
+from jaxspeech.cli.recordings import add_manifest
+from jaxspeech.errors import ConfigError
+
+
+def options(parser: Parser) -> None:
+    """Adds the options."""
+    add_manifest(parser, help='JSON lines with a "text"; separate several manifests with commas')
+    parser.add_argument(
+        "--text", type=names, action="extend", default=[], metavar="FILE", help="text files, a transcript in each line"
+    )
+    parser.add_argument("--type", default="bpe", choices=("bpe", "unigram", "char"), help="bpe by default")
+    parser.add_argument("--vocab_size", type=at_least(1), default=1024, help="tokens; 1024 by default")
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="folder for the tokenizer")
+
+
+def run(flags: argparse.Namespace) -> None:
+    """Trains, writes and reports it."""
+    from jaxspeech.text.tokenizer import write_tokenizer
+    from jaxspeech.text.train import read_texts, train_tokenizer
+
+    if not flags.manifest and not flags.text:
+        raise ConfigError("on what is the tokenizer to be trained? give --manifest=IN.jsonl or --text=FILE")
+    texts = read_texts(flags.manifest, flags.text)
+    tokenizer = train_tokenizer(texts, type=flags.type, vocab_size=flags.vocab_size)
+    write_tokenizer(flags.output, tokenizer)
+    print(f"{flags.type} tokenizer with {tokenizer.vocab_size} tokens from {len(texts)} texts: {flags.output}")

@@ -1,0 +1,81 @@
+"""Trains a model by a recipe, or fine-tunes one.
+
+  jaxspeech train                                                     # the quickstart: from nothing, in minutes
+  jaxspeech train --list                                              # the recipes
+  jaxspeech train --config=fastconformer_ctc:large --workdir=runs/x --config.optimizer.learning_rate=1e-3
+  jaxspeech train --config=finetune:model.jaxspeech --config.data.train=mine.jsonl
+
+A recipe is one of the package's, by its name, or a file of your own; --config.FIELD=VALUE changes any of its fields.
+Started again with the same workdir, a run resumes after its last checkpoint. It saves its state and exits with 75 when
+it is preempted (SIGTERM, SIGUSR1) and with 130 after Ctrl-C.
+"""
+
+import argparse
+import contextlib
+from pathlib import Path
+
+from jaxspeech import command
+from jaxspeech.cli.parser import Parser, at_least
+from jaxspeech.cli.recipes import DEFAULT, find_recipe, recipes
+from jaxspeech.errors import SpeechError
+
+EXTRA = "train"
+
+
+def options(parser: Parser) -> None:
+    """Adds the options; those of the config's fields are collected as `flags.overrides`."""
+    parser.add_argument(
+        "--config",
+        default=DEFAULT,
+        metavar="RECIPE[:SIZE]",
+        help="a recipe of the package (configs/x.py or x) or a file, and its size; the quickstart by default",
+    )
+    parser.collect("config", dest="overrides")
+    parser.add_argument("--workdir", type=Path, help="where everything goes; runs/ and the recipe's name by default")
+    parser.add_switch("list", help="list the recipes")
+    parser.add_switch(
+        "dry_run", help="compile the step for each batch shape and print the memory it needs; no training"
+    )
+    parser.add_argument(
+        "--profile", type=at_least(0), default=0, metavar="STEPS", help="trace so many steps to the workdir's profile/"
+    )
+    parser.add_argument(
+        "--coordinator", default="", metavar="HOST:PORT", help="of process 0, where several train (docs/scaling.md)"
+    )
+    parser.add_argument(
+        "--num_processes", type=int, help="how many processes train together; SLURM and Open MPI say it"
+    )
+    parser.add_argument("--process_id", type=int, help="which of them this is, from 0")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Lists the recipes, or trains."""
+    if flags.list:
+        known = recipes()
+        width = max(map(len, known))
+        print("\n".join(f"{name:{width}}  {line}" for name, line in known.items()))
+        return 0
+    recipe = find_recipe(flags.config)
+
+    from jaxspeech.cli.overrides import load_config
+    from jaxspeech.runtime.compilation_cache import enable_compilation_cache
+    from jaxspeech.train import train
+    from jaxspeech.training.interrupt import PREEMPTED, Preempted, preemptible
+    from jaxspeech.training.processes import leave
+    from jaxspeech.training.watchdog import together
+    from jaxspeech.training.workdir_lock import exclusive_workdir
+
+    config = load_config(recipe, flags.overrides)
+    workdir = flags.workdir or Path("runs", Path(recipe.partition(":")[0]).stem)
+    place = {name: getattr(flags, name) for name in ("coordinator", "num_processes", "process_id")}
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        enable_compilation_cache()
+        alone = contextlib.nullcontext() if flags.dry_run else exclusive_workdir(workdir)
+        with together(**place), preemptible(), alone:
+            return train(config, workdir, profile_steps=flags.profile, dry_run=flags.dry_run)
+    except (SpeechError, OSError) as error:
+        return leave(command.fail(command.one_line(error), name=flags.prog))
+    except (KeyboardInterrupt, Preempted) as stop:
+        command.fail("stopped outside a step; run again, it resumes after the last checkpoint", name=flags.prog)
+        return leave(PREEMPTED if isinstance(stop, Preempted) else command.INTERRUPTED)

@@ -1,0 +1,166 @@
+"""Transcribes recordings with a trained model.
+
+  jaxspeech transcribe --model=model.jaxspeech a.wav b.flac folder
+  jaxspeech transcribe --model=model.nemo --manifest=in.jsonl --output=out.jsonl
+  jaxspeech transcribe --model=model.jaxspeech --format=srt --output=subtitles folder
+  srun jaxspeech transcribe --model=model.nemo --manifest=in.jsonl --output=out.jsonl   (see docs/scaling.md)
+  arecord -f S16_LE -r 16000 -t raw | jaxspeech transcribe --model=live.jaxspeech --stream -
+
+Results go to stdout or to --output. Everything else goes to stderr: a progress bar, one line for each recording that
+cannot be transcribed (it is skipped), error rates where a manifest has references, and the number of files, the
+seconds of audio and the speed (RTFx: seconds of audio transcribed in a second).
+
+Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing could be done.
+"""
+
+import argparse
+import functools
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import jaxspeech
+from jaxspeech.cli.parser import Parser, at_least
+from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
+from jaxspeech.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jaxspeech.inference.hypothesis import Hypothesis
+    from jaxspeech.inference.inputs import Recording
+
+# inference/writers.py has them too, and takes longer to import than --help should take.
+FORMATS = ("text", "jsonl", "srt", "vtt", "ass", "ctm", "textgrid")
+
+
+def options(parser: Parser) -> None:
+    """Adds the options."""
+    add_inputs(parser)
+    add_options(parser)
+    add_recognition(parser, long=("auto", "full", "local", "buffered", "segments"))
+    parser.add_argument(
+        "--output", help="a file instead of stdout; a folder for subtitles or TextGrids of several files"
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="text: the transcript, after the path and a tab unless one audio file is given; jsonl: the manifest "
+        "line's fields and pred_text; srt, vtt: subtitles; ass: subtitles with karaoke tags; ctm: NIST's word times; "
+        "textgrid: Praat's. By default what --output ends in, else jsonl for a manifest and text for files",
+    )
+    parser.add_switch(
+        "timestamps", help="text: a line for each segment: start, end, text; jsonl: also pred_words and pred_segments"
+    )
+    parser.add_switch(
+        "stream",
+        help="show the text while it is spoken: the audio is fed to the model bit by bit. The path - is standard "
+        "input, 16-bit samples without a header. For models made for it, like those of fastconformer_streaming",
+    )
+    parser.add_argument(
+        "--look_ahead", type=at_least(0), help="--stream: frames of look-ahead; the model's first choice by default"
+    )
+    parser.add_switch("realtime", help="--stream: read files at the speed at which they were spoken")
+    parser.add_argument(
+        "--sample_rate", type=at_least(1), help="--stream: of standard input, in Hz; the model's by default"
+    )
+    parser.add_argument(
+        "--num_processes", type=int, help="so many processes share the work and --output; SLURM and Open MPI say it"
+    )
+    parser.add_argument("--process_id", type=int, help="which of them this is, from 0")
+
+
+def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
+    """Adds the options of a recognizer's search, and of long recordings."""
+    parser.add_argument("--head", choices=("transducer", "ctc"), help="which of a hybrid model's two heads decides")
+    parser.add_argument(
+        "--beam_size", type=at_least(1), help="hypotheses of a transducer's search; 1 is the greedy search"
+    )
+    parser.add_argument(
+        "--long",
+        choices=long,
+        default="auto",
+        help="recordings of more than 40 s: all frames attend to all (full), to a window (local), or overlapping parts "
+        "are encoded separately (buffered); auto is the first of these that the memory holds, and one line says which"
+        + ("; segments: cut at silences into at most 30 s, each transcribed separately" if "segments" in long else ""),
+    )
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Loads the model, transcribes, writes and sums up."""
+    from jaxspeech.cli.error_rates import error_rates
+    from jaxspeech.inference.inputs import read_recording
+    from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
+    from jaxspeech.inference.multi_process import SharedOutput, find_share
+    from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
+
+    check_model(flags)
+    live = {name: getattr(flags, name) for name in ("look_ahead", "realtime", "sample_rate")}
+    given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
+    if given and not flags.stream:
+        raise ConfigError(f"{given[0]} is for live audio: give --stream too")
+    recordings, named = find_inputs(flags, question="what is to be transcribed?")
+    output_format = flags.format or guess_format(flags.output, otherwise="jsonl" if flags.manifest else "text")
+    share = find_share(flags.num_processes, flags.process_id)
+    shared = share and SharedOutput(flags.output, recordings, share, output_format=output_format)
+    if shared:
+        if flags.stream:
+            raise ConfigError("--stream is for one process")
+        if shared.complete:
+            report(f"{flags.output} is there already; delete it to start from scratch")
+            return 0
+        recordings = shared.remaining
+
+    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, head=flags.head, beam_size=flags.beam_size)
+    timestamps = flags.timestamps or output_format in WORD_FORMATS
+    times = StepTimes()
+    # The growing text is the result itself, where that goes to stdout as nothing but text.
+    grows = flags.stream and flags.output is None and output_format == "text" and not flags.timestamps
+    growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
+    if flags.stream:
+        hypotheses = transcribe_live(
+            recognizer.streams(1, look_ahead=flags.look_ahead, timestamps=timestamps),
+            recordings,
+            functools.partial(read_recording, sample_rate=recognizer.task.inference.sample_rate, channel=flags.channel),
+            show=growing.show,
+            times=times,
+            realtime=flags.realtime,
+            pipe_rate=flags.sample_rate,
+        )
+    else:
+        hypotheses = recognizer.transcribe_iter(
+            recordings,
+            batch_size=flags.batch_size,
+            timestamps=timestamps,
+            channel=flags.channel,
+            long=flags.long,
+            on_error="skip",
+        )
+    references: list[str] = []
+    found: list[str] = []
+    writer = (
+        shared.open()
+        if shared
+        else open_writer(flags.output, output_format=output_format, recordings=recordings, named=named)
+    )
+    with writer as write:
+
+        def take(recording: "Recording", hypothesis: "Hypothesis") -> None:
+            growing.end_line()
+            if not grows:
+                write(recording, hypothesis)
+            if hypothesis.error is None and recording.text is not None:
+                references.append(recording.text)
+                found.append(hypothesis.text)
+
+        # Where the results themselves appear on the terminal, they are the progress.
+        bar = not (flags.stream or (flags.output is None and sys.stdout.isatty()))
+        totals = process(recordings, hypotheses, take, done="transcribed", bar=bar)
+    if any(references):
+        report(error_rates(references, found))
+    report(f"{totals}; {times}" if flags.stream else totals)
+    if shared and (entries := shared.merge()):
+        done = [entry for entry in entries if not entry["skipped"]]
+        report(f"{flags.output}: {len(done)} of {counted(len(entries), 'file')}, by all processes")
+        spoken = [entry for entry in done if entry["said"] is not None]
+        if any(entry["said"] for entry in spoken):
+            report(error_rates([x["said"] for x in spoken], [x["heard"] for x in spoken]))
+    return totals.status(strict=flags.strict)

@@ -1,0 +1,87 @@
+"""The view of transcripts: where the errors are, and the worst utterances to hear and to see."""
+
+from collections.abc import Mapping
+
+import jax
+
+from jaxspeech.data.loader import EvaluationData
+from jaxspeech.evaluation.word_error_rate import reference
+from jaxspeech.report.picture import png, spectrogram, with_alignment
+from jaxspeech.report.players import card
+from jaxspeech.report.replay import Replay
+from jaxspeech.report.tables import by_length, by_speaker
+from jaxspeech.report.utterance import ReplayedAudio, Utterance, scored, worst
+from jaxspeech.text.error_rate import ErrorCounts
+from jaxspeech.types import Variables
+
+WORST_SHOWN = 12
+
+
+class TranscriptView:
+    """Transcripts beside their references.
+
+    Args:
+      replay: reads and aligns utterances again.
+    """
+
+    def __init__(self, replay: Replay):
+        self._replay = replay
+
+    def pictures(self, variables: Variables, data: EvaluationData, indices: list[int]) -> dict[int, bytes]:
+        """Spectrograms with the tokens below them."""
+        return {index: alignment_png(audio) for index, audio in self._replayed(variables, data, indices).items()}
+
+    def section(self, variables: Variables, data: EvaluationData, results: Mapping[int, str]) -> str:
+        utterances = {index: _utterance(data, index, text) for index, text in sorted(results.items())}
+        shown = {id(utterance) for utterance in worst(list(utterances.values()), WORST_SHOWN)}
+        chosen = [index for index, utterance in utterances.items() if id(utterance) in shown]
+        replayed = self._replayed(variables, data, chosen)
+        audio = {utterances[index].name: found for index, found in replayed.items()}
+        return errors_section(list(utterances.values()), audio)
+
+    def _replayed(self, variables: Variables, data: EvaluationData, indices: list[int]) -> dict[int, ReplayedAudio]:
+        # One process does not hold the rows of the others.
+        return self._replay(variables, data, indices) if jax.process_count() == 1 else {}
+
+
+def errors_section(utterances: list[Utterance], audio: Mapping[str, ReplayedAudio]) -> str:
+    """HTML about a set's errors: in all, by length, by speaker, and the utterances with the most.
+
+    Args:
+      utterances: all of the set.
+      audio: of the worst, by name.
+    """
+    if not utterances:
+        return ""
+    total = ErrorCounts(*(sum(column) for column in zip(*(u.errors for u in utterances), strict=True)))
+    perfect = sum(u.errors.errors == 0 for u in utterances) / len(utterances)
+    summary = (
+        f"{len(utterances)} utterances, {total.length} words: WER {total.rate:.2%} "
+        f"({total.substitutions} wrong, {total.deletions} left out, {total.insertions} put in); "
+        f"{perfect:.0%} of the utterances without an error."
+    )
+    cards = [card(u, audio.get(u.name)) for u in worst(utterances, WORST_SHOWN)]
+    speakers = by_speaker(utterances)
+    return (
+        f"<p>{summary}</p><h3>By length</h3>{by_length(utterances)}"
+        + (f"<h3>By speaker</h3>{speakers}" if speakers else "")
+        + (f'<h3>Most errors</h3><div class="cards">{"".join(cards)}</div>' if cards else "")
+    )
+
+
+def _utterance(data: EvaluationData, index: int, heard: str) -> Utterance:
+    entry = data.entry(index)
+    return scored(
+        name=data.name(index),
+        speaker=str(entry.fields.get("speaker") or ""),
+        seconds=entry.duration,
+        said=reference(entry.fields),
+        heard=heard,
+    )
+
+
+def alignment_png(audio: ReplayedAudio) -> bytes:
+    """The spectrogram with a band that shows where each token was heard."""
+    seconds = len(audio.samples) / audio.sample_rate
+    spans = [(piece.start, piece.end) for piece in audio.pieces]
+    return png(with_alignment(spectrogram(audio.features), spans, seconds=seconds))

@@ -1,0 +1,47 @@
+"""How the examples of an evaluated set are shown: the protocol, and a plain view for tasks without one of their own."""
+
+import html
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from jaxspeech.data.batches import EvaluationBatches
+from jaxspeech.evaluation.evaluation import Evaluation
+from jaxspeech.types import Variables
+
+# Examples that a plain view shows of each set.
+SHOWN = 20
+
+
+@runtime_checkable
+class View(Protocol):
+    """Shows the examples of an evaluated set; `results` are what `Evaluation.collect` made of them."""
+
+    def pictures(self, variables: Variables, data: Any, indices: list[int], /) -> dict[int, bytes]:
+        """PNG files of some examples, for TensorBoard; those that cannot be read are left out."""
+        ...
+
+    def section(self, variables: Variables, data: Any, results: Mapping[int, Any], /) -> str:
+        """HTML about the whole set, escaped, for the report."""
+        ...
+
+
+class PlainView:
+    """The lines of a few examples.
+
+    Args:
+      evaluation: makes the lines.
+    """
+
+    def __init__(self, evaluation: Evaluation):
+        self._evaluation = evaluation
+
+    def pictures(self, variables: Variables, data: EvaluationBatches[Any], indices: list[int]) -> dict[int, bytes]:
+        return {}
+
+    def section(self, variables: Variables, data: EvaluationBatches[Any], results: Mapping[int, Any]) -> str:
+        shown = [
+            f"<article><header><b>{html.escape(data.name(index))}</b></header>"
+            f"<pre>{html.escape(self._evaluation.sample(results[index], data.fields(index)))}</pre></article>"
+            for index in sorted(results)[:SHOWN]
+        ]
+        return f'<p>{len(results)} examples.</p><div class="cards">{"".join(shown)}</div>'

@@ -1,0 +1,295 @@
+"""The training loop: mesh -> job -> data -> state -> resume -> steps -> evaluate -> archive.
+
+One loop for every task. What differs between tasks is in their Task (pure functions over a model), their Job (data,
+assets and scores) and the recipe; copy this file where you want another loop. The workdir holds
+
+    model.jaxspeech      the best model, by the first score on the first evaluation set
+    last.jaxspeech       the last one
+    checkpoints/         to resume from; those that cannot be read are set aside as N.damaged
+    skipped.jsonl        batches whose gradient was not finite, if there were any
+    report.html          curves, scores, examples: for a browser
+    tensorboard/         tensorboard --logdir=runs/x; history.jsonl has the same numbers
+    assets/              and config.json: what was trained
+"""
+
+import contextlib
+import json
+import signal
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from jaxspeech.archive import Archive, save_archive
+from jaxspeech.assets import Assets, read_assets, same_assets, write_assets
+from jaxspeech.builder import build, with_defaults
+from jaxspeech.data.prefetch import prefetch
+from jaxspeech.data.run_data import RunData, with_corpus
+from jaxspeech.evaluation.evaluation import is_better
+from jaxspeech.evaluation.old_records import stated_scores, with_scores
+from jaxspeech.files import replace_atomically
+from jaxspeech.jobs import find_job
+from jaxspeech.jobs.job import Job, Placement
+from jaxspeech.loading import read_model
+from jaxspeech.report.evaluation_log import REPORT, EvaluationLog
+from jaxspeech.report.summary import devices_of, facts, last_line
+from jaxspeech.report.view import PlainView
+from jaxspeech.runtime.command_line import command_line
+from jaxspeech.tasks.task import Task
+from jaxspeech.training.checkpoint import Checkpoints
+from jaxspeech.training.evaluate import evaluate
+from jaxspeech.training.flops import peak_flops, step_flops
+from jaxspeech.training.interrupt import Interrupt
+from jaxspeech.training.lora import LORA, Lora, with_lora
+from jaxspeech.training.memory import most_batch_seconds, report_memory
+from jaxspeech.training.metrics_log import MetricsLog
+from jaxspeech.training.non_finite_log import NonFiniteLog
+from jaxspeech.training.processes import SharedFlag, as_leader, gather, is_leader, leader_first
+from jaxspeech.training.profile import Profile
+from jaxspeech.training.progress import Progress, in_minutes
+from jaxspeech.training.record import Record
+from jaxspeech.training.resume_checks import changed_settings, check_same_model, check_same_start
+from jaxspeech.training.settings import check_settings
+from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
+from jaxspeech.training.state import TrainState, averaged_variables, init_state
+from jaxspeech.training.step import make_train_step
+from jaxspeech.training.updates import build_updates
+from jaxspeech.training.warm_start import WarmStart, choose_start, describe_start, fill_from
+
+Settings = dict[str, Any]
+
+
+def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run: bool = False) -> int:
+    """Trains what a recipe describes, from its start or from the workdir's last checkpoint.
+
+    Args:
+      config: the recipe; it is not changed.
+      workdir: where everything goes.
+      profile_steps: so many steps are traced, to the workdir's profile/.
+      dry_run: compile the step for each batch shape and print what memory it takes; no step runs.
+
+    Returns:
+      The exit status of the process.
+    """
+    started = time.perf_counter()
+    settings: Settings = json.loads(config.to_json())  # as a checkpoint gives them back: tuples are lists
+    check_settings(settings)
+    mesh, leading = make_mesh(**settings["mesh"]), is_leader()
+    put = partial(put_batch, mesh=mesh)
+
+    # Job, assets, task, data; and a trained model to start from, if the recipe names one.
+    keep = settings["keep"]
+    checkpoints = Checkpoints(
+        workdir / "checkpoints", keep_last=keep["last"], keep_best=keep["best"], report=tqdm.write
+    )
+    resuming = checkpoints.latest is not None
+    source = read_model(settings["init_from"]) if settings["init_from"] and not resuming else None
+    place = Placement(mesh.shape["data"], settings["accumulate"], process_share(mesh))
+    job = find_job(settings["model"])
+    model, assets, task, data = load(job, settings, workdir, place, source=source, resuming=resuming)
+    settings = settings | {"model": model}
+    warm = WarmStart() if source is None else warm_start(job, source, assets, task, settings)
+    source = None  # its memory
+    lora = Lora(**settings["lora"]) if settings["lora"]["rank"] else None
+    task = with_lora(task, lora) if lora else task
+    evaluation = job.evaluation(settings, assets, task)
+
+    # The step.
+    train_only = settings["train_only"] or ([f"^{LORA}/"] if lora else [])
+    updates, schedule = build_updates(
+        settings["optimizer"],
+        task.phases,
+        steps=settings["steps"],
+        freeze=settings["freeze"],
+        train_only=train_only,
+    )
+    average_decay = settings.get("average_decay", 0.0)
+
+    def init(key: Any, arrays: dict[str, Any]) -> TrainState:
+        variables = fill_from(task.init(key), arrays, warm.start.masks)
+        return init_state(variables, [update.optimizer for update in updates], average=average_decay > 0)
+
+    key = jax.random.key(settings["seed"])
+    shapes = jax.eval_shape(init, key, warm.start.arrays)
+    shardings = state_shardings(shapes, mesh, make_rules(settings["sharding"]))
+    abstract = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
+    train_step = make_train_step(
+        task,
+        updates,
+        schedule=schedule,
+        loss_reduction=settings["loss_reduction"],
+        average_decay=average_decay,
+        accumulate=settings["accumulate"],
+        shardings=shardings,
+    )
+
+    # State: new, or a trained model's, or the last checkpoint's. `record` is what a checkpoint says besides.
+    state, record = None, Record()
+    if resuming and not dry_run:
+        fixed = ("model", *job.fixed)
+        check = partial(check_resumed, settings=settings, fixed=fixed, workdir=workdir)
+        state, saved = checkpoints.restore(abstract, check=check)
+        record = Record.from_json(with_scores(saved))
+        if (changes := changed_settings(saved["config"], settings, fixed=fixed)) and leading:
+            print(f"{workdir}: the run resumes with changed settings: {changes}")
+    if not settings["data"]["batch_seconds"]:
+        if state is None:
+            found = most_batch_seconds(train_step, abstract, data.train.shapes, mesh=mesh)
+            record = record._replace(batch_seconds=found)
+        # What this run found when it began, or was begun with.
+        data = data.resized(record.batch_seconds or record.config["data"]["batch_seconds"])
+    if dry_run:
+        return report_memory(train_step, abstract, data.train.batch_shapes, mesh=mesh)
+    if state is None:
+        state = jax.jit(init, out_shardings=shardings)(key, warm.start.arrays)
+    warm = warm._replace(start=warm.start._replace(arrays={}))  # their memory
+    record = record._replace(config=settings)
+    if leading:
+        with replace_atomically(workdir / "config.json") as temporary:
+            temporary.write_text(json.dumps(settings, indent=2) + "\n")
+    started -= record.seconds
+    step = int(state.step)
+    millions = sum(x.size for x in jax.tree.leaves(state.variables["params"])) / 1e6
+    print(
+        f"{workdir}: {millions:.1f}M parameters, {job.describe(assets)}, {devices_of(mesh)}, {settings['steps']} steps "
+        f"({data.train.steps_per_epoch} an epoch)" + (f", resuming after step {step}" if step else ""),
+        flush=True,
+    )
+
+    def save_model(name: str, state: TrainState, record: Record) -> None:
+        variables = averaged_variables(state)
+        variables = gather(jax.jit(lora.merge)(variables) if lora else variables)
+        metadata: dict[str, Any] = {"step": int(state.step), "scores": dict(record.scores)}
+        if record.evaluated == metadata["step"]:
+            metadata["evaluation"] = data.statement(record.scores)
+        if leading:
+            save_archive(workdir / name, model=model, assets=assets, variables=variables, metadata=metadata)
+
+    predict = jax.jit(task.predict)
+    scoring = {"collect": evaluation.collect, "score": evaluation.score}
+    evaluated = partial(evaluate, predict, sets=data.eval, put=put, **scoring)
+    metrics_log = MetricsLog(workdir, step=step)
+    view = PlainView(evaluation) if job.view is None else job.view(task, predict, assets, put)
+    log = EvaluationLog(metrics_log, data.eval, evaluation, view, histograms=settings["histograms"])
+    if warm.model and data.eval:
+        scores, _ = evaluated(averaged_variables(state))
+        lines = warm.check(data.statement(scores), tolerance=settings["init"]["tolerance"], show=evaluation.show)
+        print("\n".join(lines), flush=True)
+        record = record._replace(scores=scores, best=next(iter(scores.values())), evaluated=0)
+        save_model("model.jaxspeech", state, record)
+        log.scores(scores, 0)  # where the curve of a trained model begins
+
+    # Steps, with an evaluation and a checkpoint now and then.
+    progress = Progress(
+        step=step,
+        steps=settings["steps"],
+        batch_shapes=data.train.batch_shapes,
+        totals=record.totals,
+        peak_flops=peak_flops(jax.devices()),
+    )
+    batches = progress.timed(prefetch(data.train.batches(step), put))
+    non_finite = NonFiniteLog(workdir / "skipped.jsonl", limit=settings["max_skipped"], name=data.train.name)
+    profile = Profile(workdir / "profile", steps=profile_steps, report=tqdm.write)
+    agreed, stopping = SharedFlag(mesh), 0
+    results: dict[str, dict[int, Any]] | None = None
+    with Interrupt() as interrupted, contextlib.ExitStack() as opened:
+        for resource in (checkpoints, progress, profile, metrics_log):
+            opened.callback(resource.close)
+        while step < settings["steps"] and not stopping:
+            batch = next(batches)
+            progress.starting(batch, flops=partial(step_flops, train_step, state, batch, settings["seed"]))
+            profile.next_step()
+            state, metrics = train_step(state, batch, settings["seed"])
+            progress.finished(metrics)
+            step += 1
+            non_finite.watch(step, batch.index, metrics)
+            stopping = agreed(interrupted.signal or 0)
+
+            score = None
+            evaluates = step % settings["eval_every"] == 0 or step == settings["steps"]
+            if evaluates or step % settings["log_every"] == 0:
+                summary = progress.summary()
+                metrics_log.scalars("train", summary, step)
+            if evaluates:
+                progress.show(score="...")
+                variables = averaged_variables(state)
+                scores, results = evaluated(variables)
+                record = record._replace(scores=scores, evaluated=step)
+                log.evaluated(variables, scores, results, step)
+                first = next(iter(scores.values()), {})
+                score = evaluation.comparable(first)
+                best = None if record.best is None else evaluation.comparable(record.best)
+                if settings.get("choose", "best") == "last" or not first or is_better(score, best):
+                    record = record._replace(best=first or None, best_step=step)
+                    save_model("model.jaxspeech", state, record)
+                words, elapsed = log.words(scores), in_minutes(time.perf_counter() - started)
+                line = ", ".join(filter(None, [f"loss {summary['loss']:.3f}", words, progress.speed, elapsed]))
+                progress.line(f"step {step}: {line}{log.samples(results)}")
+                progress.show(score=evaluation.show(first) if first else "-")
+            if evaluates or stopping or step % settings["checkpoint_every"] == 0:
+                non_finite.look()
+                record = record._replace(seconds=time.perf_counter() - started, totals=progress.totals)
+                checkpoints.save(step, state, record=record.to_json(), score=score)
+            if evaluates:
+                progress.restart_clock()
+        progress.summary()
+        save_model("last.jaxspeech", state, record)
+
+    if stopping:
+        interrupted.signal = signal.Signals(stopping)  # perhaps another process's
+        print(f"Stopped after step {step} of {settings['steps']}. To resume: {command_line()}")
+        return interrupted.exit_code
+    if results is None and data.eval and not as_leader((workdir / REPORT).exists()):  # killed before it was written
+        scores, results = evaluated(averaged_variables(state))
+        record = record._replace(scores=scores)
+    if results is not None and leading:
+        told = facts(record, evaluation, step=step, millions=millions, mesh=mesh)
+        log.report(workdir, averaged_variables(state), record.scores, results, facts=told, settings=settings)
+    best_model = workdir / "model.jaxspeech"
+    print(last_line(best_model, data, evaluation, record, progress.totals, infeasible=job.infeasible))
+    return 0
+
+
+def load(
+    job: Job, settings: Settings, workdir: Path, place: Placement, *, source: Archive | None, resuming: bool
+) -> tuple[dict[str, Any], Assets, Task, RunData]:
+    """What the run reads -> assets -> the model's configuration with their sizes -> its task -> batches."""
+    if settings["data"]["prepare"]:
+        with leader_first("corpus"):
+            settings = settings | {"data": with_corpus(settings["data"], workdir / "data")}
+    read = job.source(settings, tqdm.write)
+    with leader_first("assets"):
+        if resuming or not is_leader():
+            assets: Assets = read_assets(workdir)
+        else:
+            assets = job.assets(settings, read, source.assets if source else {})
+            write_assets(workdir, assets)
+    model = job.sized(settings["model"], assets)
+    task = build(model)
+    return model, assets, task, job.data(settings, read, assets, task, place, tqdm.write)
+
+
+def warm_start(job: Job, source: Archive, assets: Assets, task: Task, settings: Settings) -> WarmStart:
+    """What the new model takes from a trained one; prints it."""
+    name, options = settings["init_from"], settings["init"]
+    fitting = job.adapted(source, assets, settings["seed"])
+    shapes = jax.eval_shape(task.init, jax.random.key(settings["seed"]))
+    start = choose_start(shapes, fitting.variables, include=options["include"], exclude=options["exclude"], model=name)
+    print(describe_start(start, model=name), flush=True)
+    exact = not start.unused and not same_assets(source.assets, assets)
+    return WarmStart(start, name, stated_scores(source.metadata), exact)
+
+
+def check_resumed(saved: dict[str, Any], *, settings: Settings, fixed: tuple[str, ...], workdir: Path) -> None:
+    """Raises CheckpointError where a checkpoint's run began elsewhere, or trains another model."""
+
+    def in_full(settings: Settings) -> Settings:
+        # A field that a recipe has learned to name since, with its default, makes no other model.
+        return settings | {"model": with_defaults(settings["model"])}
+
+    check_same_start(saved["config"], settings, folder=workdir)
+    check_same_model(in_full(saved["config"]), in_full(settings), fixed=fixed, folder=workdir)

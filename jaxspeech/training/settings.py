@@ -1,0 +1,26 @@
+"""Checks the single settings of a recipe; parts with a reader of their own (optimizer, data, ...) are checked there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.errors import ConfigError
+
+# Which of the evaluated models becomes model.jaxspeech.
+CHOICES = ("best", "last")
+NUMBERS_OF_STEPS = ("eval_every", "checkpoint_every", "log_every")
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Checks what a run reads of its recipe by itself.
+
+    Raises:
+      ConfigError: a setting that means nothing; names it, and what it can be.
+    """
+    if (choose := settings.get("choose", "best")) not in CHOICES:
+        raise ConfigError(f"choose is {choose!r}; it is {' or '.join(CHOICES)}")
+    for name in NUMBERS_OF_STEPS:
+        if settings[name] < 1:
+            raise ConfigError(f"{name} is {settings[name]}; it is a number of steps, 1 or more")
+    for name, seed in {"seed": settings["seed"], "data.seed": settings["data"]["seed"]}.items():
+        if seed < 0:
+            raise ConfigError(f"{name} is {seed}; it is 0 or more")

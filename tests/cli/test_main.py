@@ -1,0 +1,152 @@
+"""The command as a whole: its list of verbs, what it says of a misspelled one, and how long it takes to say it."""
+
+import importlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import jaxspeech
+from jaxspeech import command
+from jaxspeech.cli.main import VERBS, main
+from jaxspeech.runtime import huge_pages
+
+ROOT = Path(__file__).resolve().parents[2]
+CLI = ROOT / "jaxspeech" / "cli"
+
+
+def module_of(verb: str):
+    return importlib.import_module(VERBS[verb][0])
+
+
+def test_help_lists_every_verb_and_nothing_is_imported_for_it(capsys):
+    assert main([]) == main(["--help"]) == main(["help"]) == 0
+    out = capsys.readouterr().out
+    for verb, (_, what) in VERBS.items():
+        assert re.search(rf"^  {verb} +{re.escape(what)}$", out, re.MULTILINE)
+    program = "import sys; from jaxspeech.cli.main import main; main(['--help']); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert not {"'jax'", "'numpy'", "'absl'"} & set(done.stdout.splitlines()[-1].strip("[]").split(", "))
+
+
+def test_help_takes_no_time():
+    def seconds() -> float:
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "jaxspeech", "--help"], capture_output=True, cwd=ROOT, check=True)
+        return time.perf_counter() - begin
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"jaxspeech {jaxspeech.__version__}\n"
+    assert re.match(r"\d+\.", jaxspeech.__version__)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["transcribbe"], "jaxspeech: there is no verb 'transcribbe'; did you mean \"transcribe\"?"),
+        (["prepare", "fssd"], "jaxspeech prepare: there is no verb 'fssd'; did you mean \"fsdd\"?"),
+        (["--model=x"], "jaxspeech: there is no verb '--model=x'; known are "),
+        (["convert", "x.nemo"], "jaxspeech convert: missing: OUTPUT; jaxspeech convert --help lists the options"),
+        (["convert", "a.nemo", "b.nemo", "c"], "jaxspeech convert: unexpected argument c: options are written --name"),
+        (["convert", "none.nemo", "x.jaxspeech"], "jaxspeech convert: none.nemo: "),
+        (["average", "--output", "x.jaxspeech", "none.jaxspeech"], "jaxspeech average: none.jaxspeech: "),
+        (["prepare", "fsdd", "--parts=x"], "jaxspeech prepare fsdd: --parts is for librispeech"),
+        (["prepare", "librispeech", "--parts=dev-clen"], "has no 'dev-clen'; did you mean \"dev-clean\"?"),
+    ],
+)
+def test_a_mistake_is_one_line(capsys, arguments, message):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "prepare"])
+def test_every_verb_has_help_and_refuses_unknown_options(capsys, verb):
+    assert main([verb, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: jaxspeech {verb} ") and (module_of(verb).__doc__ or "").strip() in out
+    assert main([verb, "--nonsens=1"]) == 2
+    assert capsys.readouterr().err.startswith(f"jaxspeech {verb}: unknown option --nonsens; ")
+
+
+def test_a_package_of_an_extra_that_is_missing_is_one_line(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ml_collections", None)
+    for name in ("jaxspeech.cli.overrides", "jaxspeech.train"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert main(["train", "--config=fsdd"]) == 2
+    err = capsys.readouterr().err
+    install = 'python -m pip install "jaxspeech[train]"'
+    assert err == f"jaxspeech train: the package ml_collections is not installed: {install}\n"
+
+
+def test_verbs_of_a_verb(capsys):
+    assert main(["prepare"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Fetches or converts") and "usage: jaxspeech prepare VERB" in out
+    for verb in module_of("prepare").VERBS:
+        assert f"  {verb} " in out
+        assert main(["prepare", verb, "--help"]) == 0
+
+
+def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():
+    parts = {"__init__", "error_rates", "main", "overrides", "parser", "recipes", "recordings"}
+    assert {path.stem for path in CLI.iterdir() if path.name != "__pycache__"} - parts == set(VERBS)
+
+
+def test_a_closed_pipe_is_no_error():
+    begin = "from jaxspeech.cli.main import main; import sys; sys.exit(main(['train', '--list']))"
+    process = subprocess.Popen([sys.executable, "-u", "-c", begin], cwd=ROOT, stdout=-1, stderr=-1, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait() == 0
+
+
+def test_what_ends_a_command_is_its_status(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert command.run(interrupted, name="x") == 130
+    assert capsys.readouterr().err == "x: interrupted\n"
+
+
+@pytest.mark.skipif(huge_pages._glibc() < huge_pages.FIRST_GLIBC, reason="needs glibc 2.35 or later")
+@pytest.mark.parametrize("start", [["train.py"], ["transcribe.py"], ["-m", "jaxspeech", "align"]])
+def test_every_door_asks_for_large_pages_before_the_heavy_imports(tmp_path, start):
+    policy = tmp_path / "enabled"
+    policy.write_text("always [madvise] never\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from jaxspeech.runtime import huge_pages\n"
+        f"huge_pages.POLICY = Path({str(policy)!r})\n"
+        "execv = os.execv\n"
+        "def note(*arguments):\n"
+        "    print('restarts', 'jax' in sys.modules, file=sys.stderr, flush=True)\n"
+        "    execv(*arguments)\n"
+        "os.execv = note\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != huge_pages.VARIABLE}
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, *start, "--help"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "restarts False\n" and "usage: " in done.stdout
+
+
+def test_terminated_it_says_so_with_its_status(tmp_path):
+    os.mkfifo(tmp_path / "manifest.jsonl")  # reading it waits for a writer
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jaxspeech", "tokenizer", f"--manifest={tmp_path / 'manifest.jsonl'}", "--output=x"],
+        cwd=ROOT,
+    )
+    with open(tmp_path / "manifest.jsonl", "w"):  # opened once it reads
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143

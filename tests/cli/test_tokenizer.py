@@ -1,0 +1,38 @@
+"""jaxspeech tokenizer as a user runs it."""
+
+import json
+
+import pytest
+
+from jaxspeech.cli.main import main
+from jaxspeech.text.tokenizer import read_tokenizer
+from tests.text.test_train import TEXTS
+
+
+def test_command(tmp_path, capsys):
+    manifests = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    manifests[0].write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    manifests[1].write_text('{"text": "a\u2028zebra"}\n\n', encoding="utf-8")
+    flags = [f"--manifest={manifests[0]},{manifests[1]}", "--type=bpe", "--vocab_size=30", f"--output={tmp_path / 't'}"]
+    assert main(["tokenizer", *flags]) == 0
+    assert "30 tokens from 16 texts" in capsys.readouterr().out
+    assert read_tokenizer(tmp_path / "t").decode(read_tokenizer(tmp_path / "t").encode("a zebra")) == "a zebra"
+    assert read_tokenizer(tmp_path / "t" / "tokenizer.model").vocab_size == 30
+
+    (tmp_path / "plain.txt").write_text("\n".join(TEXTS))
+    assert main(["tokenizer", f"--text={tmp_path / 'plain.txt'}", "--type=char", f"--output={tmp_path / 'c'}"]) == 0
+    assert read_tokenizer(tmp_path / "c").pieces == (" ", *"acdeghlmnorstw")
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [('{"text": "a"}\n{"txet": 1}\n', "line 2"), ("not json\n", "line 1"), (None, "cannot be read"), ("", "no text")],
+)
+def test_a_mistake_is_one_line(tmp_path, capsys, content, message):
+    manifest = tmp_path / "a.jsonl"
+    if content is not None:
+        manifest.write_text(content)
+    assert main(["tokenizer", f"--manifest={manifest}", f"--output={tmp_path / 'out'}"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("jaxspeech tokenizer: ") and message in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
