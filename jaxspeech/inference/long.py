@@ -1,15 +1,16 @@
-"""How a recogniser does a batch: at once, or, where recordings are long, by strategies that are tried in order."""
+"""A recogniser's rows: short recordings at once, long ones by strategies that are tried in order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.transcribing import Forms
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
 from jaxspeech.inference.buffered import Buffered
+from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
-from jaxspeech.inference.rows import Audio, Strategy
+from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
 from jaxspeech.inference.segmented import Segmented
 from jaxspeech.inference.transcription import Outputs, Prediction, predict
 from jaxspeech.text.tokenizer import Tokenizer
@@ -35,25 +36,28 @@ class LongAudio:
     """
 
     def __init__(self, forms: Forms, tokenizer: Tokenizer):
-        self._sample_rate = forms.transcribing.inference.sample_rate
-        self._full = Programs(forms.transcribing, partial(predict, forms.transcribing.inference))
+        self._recognition = forms.transcribing.inference
+        self._full = Programs(forms.transcribing, partial(predict, self._recognition))
         self._local = None if forms.local is None else Programs(forms.local, partial(predict, forms.local.inference))
-        self._buffered = Buffered(forms.transcribing.inference)
-        self._segmented = Segmented(forms.transcribing.inference, tokenizer, self._full)
+        self._buffered = Buffered(self._recognition)
+        self._segmented = Segmented(self._recognition, tokenizer, self._full)
 
-    def strategies(
+    def rows(
+        self, variables: Variables, recordings: Iterable[Recording], wanted: Wanted, outputs: Outputs
+    ) -> Iterator[Row[Prediction]]:
+        """Predictions in the order of the recordings, see `predicted_rows`; none for less than a frame."""
+        return predicted_rows(
+            recordings,
+            self._strategies(variables, wanted, outputs),
+            wanted,
+            sample_rate=self._recognition.sample_rate,
+            shortest=self._recognition.frame_seconds * self._recognition.sample_rate,
+        )
+
+    def _strategies(
         self, variables: Variables, wanted: Wanted, outputs: Outputs
     ) -> Callable[[Shape], Sequence[Strategy[Prediction]]]:
-        """What `predicted_rows` takes: shape of a batch -> the ways to do it, in order.
-
-        Args:
-          variables: of the model.
-          wanted: long, batch_size and voice_activity.
-          outputs: what to predict.
-
-        Raises:
-          ConfigError: the model has no local form, and that is asked for.
-        """
+        """Shape of a batch -> the ways to do it, in order."""
 
         def at_once(programs: Programs, how: str, shape: Shape, audio: Audio) -> tuple[Prediction, str]:
             return programs.start(variables, shape, audio, **outputs._asdict()), how
@@ -76,4 +80,6 @@ class LongAudio:
         elif wanted.long == "local":
             raise ConfigError('long="local": this model has no local form; "buffered" does without one')
         for_short, for_long = [known["full"]], [known[name] for name in ORDER[wanted.long] if name in known]
-        return lambda shape: for_long if shape.length > FULL_BATCH_SECONDS * self._sample_rate else for_short
+        return lambda shape: (
+            for_long if shape.length > FULL_BATCH_SECONDS * self._recognition.sample_rate else for_short
+        )

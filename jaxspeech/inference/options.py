@@ -56,6 +56,14 @@ class TranscribeOptions(AlignOptions, total=False):
     voice_activity: VoiceActivity
 
 
+class StreamOptions(TypedDict, total=False):
+    """Options of `Recognizer.stream`: those of `Recognizer.streams`, which says what they are."""
+
+    look_ahead: int | None
+    chunks: int
+    timestamps: bool
+
+
 class Wanted(NamedTuple):
     """What a call asked for: the options above, each with its default."""
 

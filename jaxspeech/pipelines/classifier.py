@@ -12,7 +12,6 @@ from typing import Any, ClassVar, NamedTuple, Unpack
 
 import numpy as np
 from jaxtyping import Float
-from tqdm import tqdm
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
@@ -21,7 +20,7 @@ from jaxspeech.inference.inputs import find_recordings
 from jaxspeech.inference.options import RowOptions, Wanted, wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
-from jaxspeech.pipelines.doors import open_model
+from jaxspeech.pipelines.doors import collect, open_model
 from jaxspeech.tasks.kinds import Classification
 
 
@@ -96,9 +95,7 @@ class Classifier:
         Raises:
           SpeechError: one line about an input or an option.
         """
-        found = self.classify_iter(inputs, **options)
-        total = len(inputs) if isinstance(inputs, list | tuple) else None
-        return list(tqdm(found, total=total, unit="file", disable=not progress, dynamic_ncols=True))
+        return collect(self.classify_iter(inputs, **options), inputs, progress=progress)
 
     def classify_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Classified]:
         """As `classify`, giving each result as soon as it and those before it are there, in bounded memory."""

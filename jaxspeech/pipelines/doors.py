@@ -1,8 +1,10 @@
-"""Which door opens which kind of model, and what every door does first."""
+"""Which door opens which kind of model, and what every door does first and last."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeVar
 
 import jax
+from tqdm import tqdm
 
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
@@ -12,6 +14,8 @@ from jaxspeech.runtime.compilation_cache import enable_compilation_cache
 from jaxspeech.tasks import kinds
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
+
+T = TypeVar("T")
 
 
 class Door(NamedTuple):
@@ -70,3 +74,9 @@ def open_model(archive: Archive, takes: type, *, dtype: str | None) -> Opened:
     if not isinstance(task.inference, takes):
         raise WrongDoor(DOORS[type(task.inference)])
     return Opened(config, task, jax.device_put(variables))
+
+
+def collect(results: Iterable[T], inputs: Any, *, progress: bool) -> list[T]:
+    """The results of all inputs, with a bar if asked for."""
+    total = len(inputs) if isinstance(inputs, list | tuple) else None
+    return list(tqdm(results, total=total, unit="file", disable=not progress, dynamic_ncols=True))

@@ -7,10 +7,8 @@ recordings -> rows of tokens (inference/rows.py), long ones in a form that fits 
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, Unpack
-
-from tqdm import tqdm
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
@@ -21,13 +19,12 @@ from jaxspeech.forms.streaming import streaming
 from jaxspeech.forms.transcribing import transcribing_forms
 from jaxspeech.inference.aligner import Aligner
 from jaxspeech.inference.hypothesis import Hypothesis
-from jaxspeech.inference.inputs import Recording, find_recordings, find_recordings_with_text
+from jaxspeech.inference.inputs import find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
-from jaxspeech.inference.options import AlignOptions, TranscribeOptions, Wanted, wanted
-from jaxspeech.inference.rows import Row, predicted_rows
+from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, wanted
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
-from jaxspeech.inference.transcription import Outputs, Prediction, hypotheses
-from jaxspeech.pipelines.doors import open_model
+from jaxspeech.inference.transcription import Outputs, hypotheses
+from jaxspeech.pipelines.doors import collect, open_model
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.text.tokenizer import Tokenizer
 
@@ -90,8 +87,7 @@ class Recognizer:
         Raises:
           SpeechError: one line about an input or an option.
         """
-        total = len(inputs) if isinstance(inputs, list | tuple) else None
-        return _all(self.transcribe_iter(inputs, **options), total=total, progress=progress)
+        return collect(self.transcribe_iter(inputs, **options), inputs, progress=progress)
 
     def transcribe_iter(self, inputs: Any, **options: Unpack[TranscribeOptions]) -> Iterator[Hypothesis]:
         """As `transcribe`, giving each transcript as soon as it and those before it are there.
@@ -103,7 +99,9 @@ class Recognizer:
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if asked.return_log_probs and asked.long == "segments":
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use another form')
-        rows = self._rows(find_recordings(inputs), asked, Outputs(log_probs=asked.return_log_probs))
+        rows = self._long.rows(
+            self.variables, find_recordings(inputs), asked, Outputs(log_probs=asked.return_log_probs)
+        )
         return hypotheses(rows, self.task.inference, self.tokenizer, asked)
 
     def align(
@@ -139,8 +137,7 @@ class Recognizer:
         Raises:
           SpeechError: one line about an input or an option; also where a text is too long for its audio.
         """
-        total = len(inputs) if isinstance(inputs, list) else None
-        return _all(self.align_iter(inputs, text, language=language, **options), total=total, progress=progress)
+        return collect(self.align_iter(inputs, text, language=language, **options), inputs, progress=progress)
 
     def align_iter(
         self, inputs: Any, text: str | None = None, *, language: str | None = None, **options: Unpack[AlignOptions]
@@ -152,42 +149,38 @@ class Recognizer:
         if asked.long == "segments":
             raise ConfigError('align: long="segments" would need a text for each segment; use another form')
         recordings = find_recordings_with_text(inputs, text)
-        rows = self._rows(recordings, asked, Outputs(tokens=False, log_probs=True))
+        rows = self._long.rows(self.variables, recordings, asked, Outputs(tokens=False, log_probs=True))
         return self._aligner.align(rows, asked, language=language)
 
     def stream(
-        self,
-        *,
-        look_ahead: int | None = None,
-        chunks: int = 1,
-        sample_rate: int | None = None,
-        timestamps: bool = False,
-        name: str = "stream",
+        self, *, name: str = "stream", sample_rate: int | None = None, **options: Unpack[StreamOptions]
     ) -> Stream:
         """Live audio: `stream.feed(samples)` gives the hypothesis so far as often as it grows, `finish()` the last one.
 
-        What comes out is what `transcribe` gives for the whole recording, attention limited as here.
-
         Args:
-          look_ahead: frames of the encoder that are awaited, one of those the model was made for; by default the
-            one that it transcribes with. A step takes chunks x (look_ahead + 1) frames.
-          chunks: more in one step cost less, and come later.
-          sample_rate: of the samples, in Hz; the model's by default.
-          timestamps: fill words, segments and chars.
           name: what hypotheses and errors call it.
-
-        Raises:
-          ConfigError: the model cannot stream, with all that is in the way; or has another look-ahead.
+          sample_rate: of the samples, in Hz; the model's by default.
+          options: of `streams`: look_ahead, chunks, timestamps.
         """
-        streams = self.streams(1, look_ahead=look_ahead, chunks=chunks, timestamps=timestamps)
-        return streams.open(name, sample_rate=sample_rate)
+        return self.streams(1, **options).open(name, sample_rate=sample_rate)
 
     def streams(
         self, size: int, *, look_ahead: int | None = None, chunks: int = 1, timestamps: bool = False
     ) -> Streams:
-        """Up to `size` live recordings, which come and go, one batched call for all of them; arguments as of `stream`.
+        """Up to `size` live recordings, which come and go, one batched call for all of them.
 
-        `opened = streams.open()`, `opened.push(samples)`, and `streams.step()` gives those with a new hypothesis.
+        `opened = streams.open()`, `opened.push(samples)`, and `streams.step()` gives those with a new hypothesis: what
+        `transcribe` gives for the whole recording, attention limited as here.
+
+        Args:
+          size: most recordings at a time.
+          look_ahead: frames of the encoder to wait for, one of those the model was made for; by default the one that
+            it transcribes with. A step takes chunks x (look_ahead + 1) frames.
+          chunks: more in one step cost less, and come later.
+          timestamps: fill words, segments and chars.
+
+        Raises:
+          ConfigError: the model cannot stream, with everything that prevents it; or has another look-ahead.
         """
         key = (size, look_ahead, chunks)
         if key not in self._stream_programs:
@@ -238,12 +231,3 @@ class Recognizer:
     def export_stablehlo(self, path: str | os.PathLike[str]) -> None:
         """Writes the prediction as one file that JAX alone runs; see `exports.export_stablehlo`."""
         exports.export_stablehlo(self.archive, path)
-
-    def _rows(self, recordings: Iterable[Recording], asked: Wanted, outputs: Outputs) -> Iterator[Row[Prediction]]:
-        recognition, strategies = self.task.inference, self._long.strategies(self.variables, asked, outputs)
-        shortest = recognition.frame_seconds * recognition.sample_rate
-        return predicted_rows(recordings, strategies, asked, sample_rate=recognition.sample_rate, shortest=shortest)
-
-
-def _all(found: Iterator[Hypothesis], *, total: int | None, progress: bool) -> list[Hypothesis]:
-    return list(tqdm(found, total=total, unit="file", disable=not progress, dynamic_ncols=True))
