@@ -1,11 +1,11 @@
 """A recogniser's rows: short recordings at once, long ones by strategies that are tried in order."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.transcribing import Forms
-from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
+from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.buffered import Buffered
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
@@ -16,8 +16,7 @@ from jaxspeech.inference.transcription import Outputs, Prediction, predict
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
-# The option `long` -> the strategies for recordings of more than FULL_BATCH_SECONDS; a model without a local form
-# leaves that one out.
+# The option `long` -> the strategies for long recordings; a model without a local form leaves that one out.
 ORDER = {
     "auto": ("full", "local", "buffered"),
     "full": ("full",),
@@ -45,19 +44,11 @@ class LongAudio:
     def rows(
         self, variables: Variables, recordings: Iterable[Recording], wanted: Wanted, outputs: Outputs
     ) -> Iterator[Row[Prediction]]:
-        """Predictions in the order of the recordings, see `predicted_rows`; none for less than a frame."""
-        return predicted_rows(
-            recordings,
-            self._strategies(variables, wanted, outputs),
-            wanted,
-            sample_rate=self._recognition.sample_rate,
-            shortest=self._recognition.frame_seconds * self._recognition.sample_rate,
-        )
+        """Predictions in the order of the recordings, see `predicted_rows`; none for less than a frame.
 
-    def _strategies(
-        self, variables: Variables, wanted: Wanted, outputs: Outputs
-    ) -> Callable[[Shape], Sequence[Strategy[Prediction]]]:
-        """Shape of a batch -> the ways to do it, in order."""
+        Raises:
+          ConfigError: the model has no local form, and that is asked for.
+        """
 
         def at_once(programs: Programs, how: str, shape: Shape, audio: Audio) -> tuple[Prediction, str]:
             return programs.start(variables, shape, audio, **outputs._asdict()), how
@@ -79,7 +70,11 @@ class LongAudio:
             known["local"] = Strategy(partial(at_once, self._local, "by local attention"))
         elif wanted.long == "local":
             raise ConfigError('long="local": this model has no local form; "buffered" does without one')
-        for_short, for_long = [known["full"]], [known[name] for name in ORDER[wanted.long] if name in known]
-        return lambda shape: (
-            for_long if shape.length > FULL_BATCH_SECONDS * self._recognition.sample_rate else for_short
+        return predicted_rows(
+            recordings,
+            [known["full"]],
+            wanted,
+            sample_rate=self._recognition.sample_rate,
+            shortest=self._recognition.frame_seconds * self._recognition.sample_rate,
+            long=[known[name] for name in ORDER[wanted.long] if name in known],
         )

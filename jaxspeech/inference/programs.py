@@ -54,7 +54,8 @@ class Programs:
         Raises:
           AudioError: the batch would take more memory than there is.
         """
-        program = self.compiled(variables, shape, **options)
+        variables = self._positions.beside(variables)
+        program = self._program(variables, shape, **options)
         needed, free = needed_bytes(program), available_bytes(jax.devices()[0])
         if free is not None and needed > free:
             seconds = len(audio[shape.indices[0]]) / self._sample_rate
@@ -62,15 +63,18 @@ class Programs:
                 f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, {free / GIB:.1f} GiB "
                 "are free; cut it into shorter recordings"
             )
-        return program(self._positions.beside(variables), *pad(shape, audio))
+        return program(variables, *pad(shape, audio))
 
     def compiled(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
         """The program for batches of this shape."""
+        return self._program(self._positions.beside(variables), shape, **options)
+
+    def _program(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
         key = (shape.rows, shape.length, *sorted(options.items()))
         if key not in self._compiled:
             predict = jax.jit(partial(self._predict, **options))
             batch = pad(shape, dict.fromkeys(shape.indices, np.zeros(0, np.float32)))
-            self._compiled[key] = predict.lower(self._positions.beside(variables), *batch).compile()
+            self._compiled[key] = predict.lower(variables, *batch).compile()
         return self._compiled[key]
 
 

@@ -2,8 +2,8 @@
 
 read ahead (threads) -> batches of similar length -> one compiled program for each shape -> rows in input order
 
-A batch that does not fit in memory is tried one recording at a time, and each by the strategies that its door has for
-it. The next batch is on the device while the rows of this one are in use.
+A batch that does not fit in memory is tried one recording at a time, each by the strategies that its door has. The next
+batch is on the device while the rows of this one are in use.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from jaxspeech.errors import AudioError, SpeechError
-from jaxspeech.inference.batching import Shape, plan_batches
+from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape, plan_batches
 from jaxspeech.inference.inputs import Recording, read_recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.read_ahead import Window, read_windows
@@ -62,11 +62,12 @@ class Row(Generic[P]):
 
 def predicted_rows(
     recordings: Iterable[Recording],
-    strategies: Callable[[Shape], Sequence[Strategy[P]]],
+    strategies: Sequence[Strategy[P]],
     wanted: Wanted,
     *,
     sample_rate: int,
     shortest: float = 1,
+    long: Sequence[Strategy[P]] = (),
 ) -> Iterator[Row[P]]:
     """Predictions in the order of the recordings, each as soon as it and those before it are there.
 
@@ -74,10 +75,11 @@ def predicted_rows(
 
     Args:
       recordings: not yet read.
-      strategies: shape of a batch -> the ways to do it, tried in this order.
+      strategies: the ways to do a batch, tried in this order.
       wanted: batch_size, sample_rate (of arrays), channel and on_error.
       sample_rate: of the model, in Hz.
       shortest: samples that a prediction needs; shorter recordings have none.
+      long: the ways to do recordings of more than `FULL_BATCH_SECONDS`, where they differ.
 
     Raises:
       SpeechError: with on_error="raise", what is wrong with the first recording that has no prediction.
@@ -96,7 +98,9 @@ def predicted_rows(
         batches = plan_batches(
             {i: len(samples) for i, samples in audio.items()}, batch_size=wanted.batch_size, sample_rate=sample_rate
         )
-        for row in in_order(_rows(window, audio, batches, strategies, done)):
+        border = FULL_BATCH_SECONDS * sample_rate
+        ways = [(shape, long if long and shape.length > border else strategies) for shape in batches]
+        for row in in_order(_rows(window, audio, ways, done)):
             if row.error is not None and wanted.on_error == "raise":
                 raise row.error
             yield row
@@ -105,8 +109,7 @@ def predicted_rows(
 def _rows(
     window: Window,
     audio: Audio,
-    batches: Sequence[Shape],
-    strategies: Callable[[Shape], Sequence[Strategy[P]]],
+    batches: Sequence[tuple[Shape, Sequence[Strategy[P]]]],
     done: Iterable[tuple[int, Row[P]]],
 ) -> Iterator[tuple[int, Row[P]]]:
     """Each recording's place in the window and its row, in whatever order they come."""
@@ -115,13 +118,13 @@ def _rows(
     running: deque[tuple[Shape, P, str | None]] = deque()
     while waiting or running:
         if waiting and len(running) < 2:
-            shape = waiting.popleft()
+            shape, strategies = waiting.popleft()
             try:
-                running.append((shape, *first_that_fits(strategies(shape), shape, audio)))
+                running.append((shape, *first_that_fits(strategies, shape, audio)))
             except AudioError as error:
                 if shape.rows > 1:
                     # What does not fit together may fit one by one.
-                    waiting.extendleft(Shape((i,), 1, shape.length) for i in shape.indices)
+                    waiting.extendleft((Shape((i,), 1, shape.length), strategies) for i in shape.indices)
                 else:
                     [i] = shape.indices
                     recording, _ = window[i]

@@ -102,7 +102,7 @@ class Classifier:
         asked = wanted(options, RowOptions, call="classify")
         at_once = [Strategy(lambda shape, audio: (self._programs.start(self.variables, shape, audio), ""))]
         rate = self.task.inference.sample_rate
-        rows = predicted_rows(find_recordings(inputs), lambda _: at_once, asked, sample_rate=rate)
+        rows = predicted_rows(find_recordings(inputs), at_once, asked, sample_rate=rate)
         return (self._classified(row, asked) for row in rows)
 
     def _classified(self, row: Row[Any], asked: Wanted) -> Classified:

@@ -38,7 +38,7 @@ def at_most(seconds: float, *, rows: int = 100, how: str = "") -> Strategy:
 
 def rows_of(recordings: Any, *strategies: Strategy, **options: Any) -> list:
     wanted = Wanted(**options)
-    return list(predicted_rows(recordings, lambda _: strategies, wanted, sample_rate=RATE))
+    return list(predicted_rows(recordings, strategies, wanted, sample_rate=RATE))
 
 
 def test_each_row_is_that_of_its_recording_in_the_order_of_the_inputs() -> None:
@@ -65,6 +65,11 @@ def test_strategies_are_tried_in_order_and_the_note_says_why_the_first_was_not_i
         "in one way (1 of 8 s do not fit)",
         "in another (1 of 12 s do not fit)",
     ]
+    wanted = Wanted(batch_size=2)
+    short, long = predicted_rows(
+        [recording(39), recording(41)], [at_most(60)], wanted, sample_rate=RATE, long=[at_most(60, how="as a long one")]
+    )
+    assert (short.note, long.note) == (None, "as a long one (as asked for)")
     [asked] = rows_of([recording(8)], at_most(10, how="in one way"))
     assert asked.note == "in one way (as asked for)"
 
@@ -74,7 +79,7 @@ def test_the_last_error_is_the_recordings_own() -> None:
     short, bad, other = rows_of(recordings, at_most(5), at_most(10), on_error="skip")
     assert short.error is other.error is None
     assert str(bad.error) == "30.0 s: 1 of 32 s do not fit; make them shorter" and bad.prediction is None
-    rows = predicted_rows(recordings, lambda _: [at_most(5)], Wanted(), sample_rate=RATE)
+    rows = predicted_rows(recordings, [at_most(5)], Wanted(), sample_rate=RATE)
     assert next(rows).error is None
     with pytest.raises(AudioError, match=r"^30\.0 s: 1 of 32 s"):
         next(rows)
@@ -96,9 +101,7 @@ def test_a_strategy_for_one_recording_gets_one_at_a_time() -> None:
 
 def test_what_is_too_short_or_cannot_be_read_has_no_prediction() -> None:
     recordings = [recording(0.05), Recording("gone", problem="gone: is not there"), recording(1.0)]
-    rows = predicted_rows(
-        recordings, lambda _: [Strategy(means)], Wanted(on_error="skip"), sample_rate=RATE, shortest=8.0
-    )
+    rows = predicted_rows(recordings, [Strategy(means)], Wanted(on_error="skip"), sample_rate=RATE, shortest=8.0)
     short, gone, good = rows
     assert short.prediction is short.error is None and len(short.samples) == 5
     assert isinstance(gone.error, ManifestError) and len(gone.samples) == 0
