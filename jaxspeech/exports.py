@@ -25,10 +25,9 @@ def export_nemo(archive: Archive, path: str | os.PathLike[str]) -> None:
     Raises:
       ArchiveError: it cannot be written, or NeMo has no such model: with everything that prevents it.
     """
-    from jaxspeech.interop.nemo import remarks, save_nemo
+    from jaxspeech.interop.nemo import save_nemo
 
-    save_nemo(path, **archive._asdict())
-    for remark in remarks(archive.model, archive.assets["tokenizer"].config()):
+    for remark in save_nemo(path, **archive._asdict()):
         warnings.warn(remark, stacklevel=3)
 
 

@@ -103,8 +103,9 @@ class Parser(argparse.ArgumentParser):
         if not argument.startswith("-"):
             return f"unexpected argument {argument}: options are written --name=value"
         name = argument.partition("=")[0]
-        nearest = get_close_matches("--" + name.lstrip("-"), self._option_string_actions, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"{self.prog} --help lists the options"
+        known = [option.lstrip("-") for option in self._option_string_actions]
+        nearest = get_close_matches(name.lstrip("-"), known, n=1)
+        hint = f"did you mean --{nearest[0]}?" if nearest else f"{self.prog} --help lists the options"
         return f"unknown option {name}; {hint}"
 
 

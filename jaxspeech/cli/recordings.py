@@ -52,7 +52,9 @@ class Totals(NamedTuple):
 
     def __str__(self) -> str:
         """The last line."""
-        speed = f"{self.seconds:.1f} s of audio in {self.elapsed:.1f} s, RTFx {self.seconds / self.elapsed:.1f}"
+        speed = (
+            f"{self.seconds:.1f} s of audio in {self.elapsed:.1f} s, RTFx {self.seconds / max(self.elapsed, 1e-9):.1f}"
+        )
         return f"{counted(self.files, 'file')}, {self.skipped} skipped, {speed}"
 
     def status(self, *, strict: bool) -> int:

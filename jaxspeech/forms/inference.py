@@ -31,11 +31,11 @@ def for_inference(
     Returns:
       The configuration and variables of the same model.
     """
-    for key, field, module in _parts(config):
-        if module is STACKABLE and config[key].get("scan_layers", True):
-            config = config | {key: config[key] | {"scan_layers": False}}
+    single = unstacked(config)
+    for key, field, _ in _parts(config):
+        if single[key] is not config[key]:
             variables = _part_changed(variables, field, unstack_layers)
-    config = _of_any_device(config)
+    config = _of_any_device(single)
     if dtype is not None:
         config = _in_dtype(config, dtype)
     if dtype in HALF:
@@ -45,6 +45,14 @@ def for_inference(
     if _rounds_products(config) and jax.default_backend() == "cpu":
         config = _in_dtype(config, "float32") | {"product_dtype": "bfloat16"}
     return config, variables
+
+
+def unstacked(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of the same model with encoder layers on their own; `config` itself where they are already."""
+    for key, _, module in _parts(config):
+        if module is STACKABLE and config[key].get("scan_layers", True):
+            config = config | {key: config[key] | {"scan_layers": False}}
+    return config
 
 
 def _in_dtype(config: dict[str, Any], dtype: str) -> dict[str, Any]:

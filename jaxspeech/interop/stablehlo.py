@@ -22,7 +22,7 @@ from jaxspeech.types import Variables
 
 MISSING = 'StableHLO files need the package flatbuffers: python -m pip install "jaxspeech[stablehlo]"'
 PLATFORMS = ("cpu", "cuda", "tpu")
-# A flat buffer, which the file is, ends there.
+# The file is a flat buffer, which cannot be larger.
 LARGEST_BYTES = 2**31 - 2**24
 
 
@@ -36,7 +36,7 @@ def export_stablehlo(
 
     Raises:
       ArchiveError: the weights do not fit into a file, or it cannot be written.
-      ConfigError: the extra is not installed, or the model asks how long its input is.
+      ConfigError: the extra is not installed, or the model needs the length of its input.
     """
     if importlib.util.find_spec("flatbuffers") is None:
         raise ConfigError(MISSING)

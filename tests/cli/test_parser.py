@@ -59,7 +59,7 @@ def test_fields_of_a_config_are_collected_with_their_values():
         ("--fast=maybe", "--fast: it is a switch: --fast or --nofast, without a value"),
         ("--size", "--size: expected one argument"),
         ("--si=3", "unknown option --si"),
-        ("-z", "unknown option -z"),
+        ("-z", "unknown option -z; x --help lists the options"),
     ],
 )
 def test_a_mistake_is_one_line(argument, message):

@@ -1,9 +1,9 @@
-"""The peer's other encoders in our configuration; what has no counterpart is told with its place."""
+"""NeMo's other encoders in our configuration; what has no counterpart is reported with its place."""
 
 import pytest
 
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.config import translate_model
+from jaxspeech.interop.nemo.model_config import from_nemo
 
 ENCODERS = {
     "RNNEncoder": {"n_layers": 2, "d_model": 32, "proj_size": 16},
@@ -21,10 +21,10 @@ def translate(encoder: str, **changes):
         "encoder": arguments,
         "decoder": {"_target_": "nemo.ConvASRDecoder", "num_classes": 3},
     }
-    return translate_model(config)["encoder"]
+    return from_nemo(config)[1]["encoder"]
 
 
-def test_the_peers_defaults_are_not_ours():
+def test_nemos_defaults_are_not_ours():
     lstm = {"bidirectional": True, "subsampling": "striding", "subsampling_channels": 16, "width": 16, "cell_width": 32}
     assert translate("RNNEncoder") | lstm == translate("RNNEncoder")
     squeezeformer = {"num_heads": 4, "reduce_at": None, "dropout_emb": 0.1, "dropout_att": 0.0, "output_width": None}

@@ -54,12 +54,12 @@ def test_missing_and_foreign_files(tmp_path):
 
 
 def test_mutated_files_load_or_raise_one_line(tmp_path, nemo, monkeypatch):
-    shapes, known = load.expected_shapes, {}
+    built, known = load.build_with_shapes, {}
 
     def remembered(model):  # tracing the model takes most of the time
-        return known.get(str(model)) or known.setdefault(str(model), shapes(model))
+        return known.get(str(model)) or known.setdefault(str(model), built(model))
 
-    monkeypatch.setattr(load, "expected_shapes", remembered)
+    monkeypatch.setattr(load, "build_with_shapes", remembered)
     rng = random.Random(0)
     members = untar(nemo)
     path = tmp_path / "x.nemo"

@@ -1,10 +1,10 @@
-"""The peer's lists of convolutional blocks in ours, and back."""
+"""NeMo's lists of convolutional blocks in ours, and back."""
 
 import pytest
 
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.config import translate_model
+from jaxspeech.interop.nemo.model_config import from_nemo
 from jaxspeech.interop.nemo.sections.jasper import JASPER
 
 
@@ -34,32 +34,32 @@ def config():
 
 
 def test_blocks(config):
-    model = translate_model(config)
+    model = from_nemo(config)[1]
     first, second, third = build(model).model.encoder.blocks
     assert first.squeeze_excite and first.separable and (first.se_context, first.se_reduction) == (256, 8)
     assert second.kernel == 5  # a quarter of 21, rounded down
     assert second.strides == [1, 1, 2]
     assert third.residual and build(model).model.encoder.total_factor == 8
     config["encoder"]["jasper"][1]["kernel_size_factor"] = 0.2
-    assert translate_model(config)["encoder"]["blocks"][1]["kernel"] == 5  # 4 is even
+    assert from_nemo(config)[1]["encoder"]["blocks"][1]["kernel"] == 5  # 4 is even
     assert model["encoder"]["norm_over_padding"]
 
 
 def test_blocks_written_back_mean_the_same(config):
-    model = translate_model(config)
-    (row,) = [row for row in JASPER.rows if row.ours == "blocks"]
-    config["encoder"]["jasper"] = row.back(build(model).model.encoder.blocks)
+    model = from_nemo(config)[1]
+    (argument,) = [argument for argument in JASPER.arguments if argument.ours == "blocks"]
+    config["encoder"]["jasper"] = argument.back(build(model).model.encoder.blocks)
     assert config["encoder"]["jasper"][1] | {"kernel": [5], "kernel_size_factor": 1.0} == config["encoder"]["jasper"][1]
-    assert translate_model(config) == model
+    assert from_nemo(config)[1] == model
 
 
-def test_all_that_is_not_supported_is_told_at_once(config):
+def test_one_error_reports_all_that_is_not_supported(config):
     config["encoder"]["jasper"][0] |= {"groups": 4, "brand_new": 1}
     config["encoder"]["jasper"][2] |= {"kernel": [5, 5], "residual_mode": "max"}
     del config["encoder"]["jasper"][1]["filters"]
     config["encoder"] |= {"normalization_mode": "group"}
     with pytest.raises(ArchiveError) as caught:
-        translate_model(config)
+        from_nemo(config)[1]
     for place in ("0.groups 4", "0.brand_new", "1.filters (is missing)", "2.kernel [5, 5]", "2.residual_mode 'max'"):
         assert place in str(caught.value)
     assert "encoder.normalization_mode 'group'" in str(caught.value)
@@ -70,4 +70,4 @@ def test_all_that_is_not_supported_is_told_at_once(config):
 def test_what_is_no_list_of_blocks(config, blocks):
     config["encoder"]["jasper"] = blocks
     with pytest.raises(ArchiveError, match=r"encoder\.jasper"):
-        translate_model(config)
+        from_nemo(config)[1]

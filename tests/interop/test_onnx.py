@@ -18,6 +18,7 @@ from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.interop.onnx import export_onnx, folder
 from jaxspeech.nn.lstm import LSTMState
 from jaxspeech.search.ctc import ctc_greedy
+from jaxspeech.tasks.ctc import CTCModel
 from jaxspeech.tasks.transducer import transducer_search
 from jaxspeech.text.char import CharTokenizer
 
@@ -275,15 +276,22 @@ def test_weights_too_large_for_one_file_lie_beside_it(ctc, tmp_path, monkeypatch
         ({"decoder": RNNT | {"big_blanks": (2, 4)}}, "no multi-blank search"),
         ({"decoder": RNNT | {"durations": (0, 2)}}, r"durations to be 0, 1, 2, .*, its are \(0, 2\)"),
         ({"features": MEL | {"window_seconds": 0.02, "normalize": "none"}}, "window_seconds 0.02, normalize none"),
-        ({"features": {"name": "mfcc"}}, "mel features, not mfcc"),
+        ({"features": {"name": "mfcc"}}, "mel features, not MFCC"),
     ],
     ids=["stateless", "multi-blank", "durations", "features", "mfcc"],
 )
-def test_what_has_no_place_is_told_and_nothing_written(tmp_path, changes, message):
+def test_one_line_for_what_cannot_be_exported_and_nothing_written(tmp_path, changes, message):
     model = {"task": "transducer", "features": MEL, "encoder": ENCODER, "decoder": RNNT} | changes
     with pytest.raises(ConfigError, match=message):
         export_onnx(Archive(model, {"tokenizer": TOKENIZER}, {"params": {"encoder": {}}}, {}), tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def test_models_without_transcripts(tmp_path, monkeypatch):
+    """Whatever its parts are called: its class decides."""
+    monkeypatch.delitem(folder.HEADS, CTCModel)
+    with pytest.raises(ConfigError, match="a model of the task 'ctc' cannot be exported to ONNX"):
+        export_onnx(random_archive("ctc", CTC, FASTCONFORMER), tmp_path / "model")
 
 
 def test_own_features(tmp_path):
@@ -295,7 +303,7 @@ def test_own_features(tmp_path):
 
 def test_a_folder_that_holds_something_is_left_alone(ctc, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ArchiveError, match="is there already"):
+    with pytest.raises(ArchiveError, match="exists already"):
         export_onnx(ctc.archive, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -310,7 +318,7 @@ def test_a_write_that_fails_leaves_nothing(ctc, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_extra_is_told(ctc, tmp_path, monkeypatch):
+def test_a_missing_extra_is_reported(ctc, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install .jaxspeech\[onnx\]"):
         export_onnx(ctc.archive, tmp_path / "model")

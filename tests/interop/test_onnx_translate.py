@@ -116,12 +116,12 @@ def test_what_follows_from_the_weights_is_computed_now():
     assert not {"Sqrt", "Transpose", "Mul"} & {node.op_type for node in model.graph.node}
 
 
-def test_what_has_no_translation_is_told():
+def test_what_has_no_translation_is_reported():
     with pytest.raises(ConfigError, match="its 'sort' has no translation"):
         run(lambda weights, x, n: (jnp.sort(jnp.asarray(x), axis=1),))
 
 
-def test_a_question_for_the_length_is_told():
+def test_a_question_for_the_length_is_reported():
     def function(weights: Any, x: Any, n: Any) -> tuple[Any]:
         return (x if x.shape[1] > 5 else x + 1,)
 

@@ -41,7 +41,7 @@ def test_strides_offsets_and_shared_storage():
     np.testing.assert_array_equal(tensors["parameter"], FLOATS)
 
 
-def test_damaged_elements_are_told_when_they_are_read():
+def test_damaged_elements_are_reported_when_they_are_read():
     content = checkpoint(state_dict(x=tensor(storage("0", 12), (12,), (1,))), {"0": FLOATS.tobytes()})
     tensors = read_checkpoint(io.BytesIO(content.replace(FLOATS.tobytes(), FLOATS[::-1].tobytes())))
     with pytest.raises(ArchiveError, match="damaged"):

@@ -66,7 +66,7 @@ def test_it_runs_on_every_platform(exported):
     assert exported[2].platforms == ("cpu", "cuda", "tpu")
 
 
-def test_weights_that_do_not_fit_are_told(exported, tmp_path, monkeypatch):
+def test_weights_that_do_not_fit_are_reported(exported, tmp_path, monkeypatch):
     task, variables, _ = exported
     monkeypatch.setattr(stablehlo, "LARGEST_BYTES", 1000)
     with pytest.raises(ArchiveError, match="load it with a smaller dtype"):
@@ -74,13 +74,13 @@ def test_weights_that_do_not_fit_are_told(exported, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_extra_is_told(exported, tmp_path, monkeypatch):
+def test_a_missing_extra_is_reported(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install .jaxspeech\[stablehlo\]"):
         export_stablehlo(exported[0], exported[1], tmp_path / "model.stablehlo")
 
 
-def test_a_place_that_cannot_be_written_is_told(exported, tmp_path):
+def test_a_place_that_cannot_be_written_is_reported(exported, tmp_path):
     task, variables, _ = exported
     with pytest.raises(ArchiveError, match="cannot be written"):
         export_stablehlo(task, variables, tmp_path)

@@ -152,7 +152,7 @@ def test_former_names(tmp_path):
         load_transformers(tmp_path)
 
 
-def test_what_is_missing_or_does_not_fit_is_told_under_its_name_there(tmp_path):
+def test_what_is_missing_or_does_not_fit_is_reported_under_its_name_there(tmp_path):
     save(tmp_path, "ctc", drop=("ctc_head.bias", "encoder.layers.1.self_attn.q_proj.weight"))
     with pytest.raises(ArchiveError, match=r"layers\.1\.self_attn\.q_proj\.weight is missing.*ctc_head\.bias is mis"):
         load_transformers(tmp_path)
@@ -184,12 +184,12 @@ def test_shards_stay_in_their_folder_and_hold_what_they_should(tmp_path, file, m
         load_transformers(tmp_path)
 
 
-def test_every_unsupported_field_is_told_at_once():
+def test_every_unsupported_field_is_reported_at_once():
     encoder = ENCODER | {"hidden_act": "gelu", "head_dim": 7, "subsampling_conv_stride": 3}
     with pytest.raises(ArchiveError) as caught:
         translate_model(config_of("ctc", encoder_config=encoder, vocab_size=30), EXTRACTOR | {"n_fft": "x"})
-    for told in ("hidden_act 'gelu'", "head_dim (unknown)", "subsampling_conv_stride 3", "n_fft 'x'", "last id"):
-        assert told in str(caught.value)
+    for problem in ("hidden_act 'gelu'", "head_dim (unknown)", "subsampling_conv_stride 3", "n_fft 'x'", "last id"):
+        assert problem in str(caught.value)
 
 
 @pytest.mark.parametrize(

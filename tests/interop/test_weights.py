@@ -8,7 +8,7 @@ import pytest
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.weights.read import to_variables
 from jaxspeech.interop.nemo.weights.rows import (
-    Row,
+    TensorRow,
     conv2d,
     dense,
     depthwise,
@@ -21,8 +21,8 @@ from jaxspeech.interop.nemo.weights.rows import (
 )
 
 ROWS = [
-    Row("enc.layers.{i}.w", "params/encoder/layers_{i}/up/kernel", pointwise),
-    Row("enc.layers.{i}.u", "params/encoder/tied", same),
+    TensorRow("enc.layers.{i}.w", "params/encoder/layers_{i}/up/kernel", pointwise),
+    TensorRow("enc.layers.{i}.u", "params/encoder/tied", same),
     *norm("head", "params/head"),
 ]
 
@@ -100,12 +100,12 @@ def test_every_problem_is_in_one_error(tensors):
     assert len(message.splitlines()) == 1
 
 
-def test_a_variable_without_a_row_is_told(tensors):
+def test_a_variable_without_a_row_is_reported(tensors):
     with pytest.raises(ArchiveError, match="nothing for params/other"):
         to_variables(tensors, ROWS, stacked() | {"params/other": Shaped((1,))})
 
 
-def test_what_a_transform_cannot_take_is_told(tensors):
+def test_what_a_transform_cannot_take_is_reported(tensors):
     tensors["enc.layers.0.w"] = np.ones(3)
     with pytest.raises(ArchiveError, match=r"enc\.layers\.0\.w has the shape \[3\]"):
         to_variables(tensors, ROWS, stacked())
@@ -113,7 +113,7 @@ def test_what_a_transform_cannot_take_is_told(tensors):
 
 def test_flattened_reorders_channels_and_frequencies():
     frames = np.random.default_rng(0).standard_normal((3, 5))  # [channel, frequency]
-    weight = np.random.default_rng(1).standard_normal((7, 15))  # the peer's: over channel, then frequency
+    weight = np.random.default_rng(1).standard_normal((7, 15))  # NeMo's: over channel, then frequency
     np.testing.assert_allclose(frames.T.reshape(-1) @ flattened(3).read(weight), weight @ frames.reshape(-1))
 
 

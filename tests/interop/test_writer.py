@@ -88,6 +88,6 @@ def test_tensors_are_taken_one_at_a_time():
     assert most <= 2
 
 
-def test_a_type_that_torch_does_not_have_is_told():
+def test_a_type_that_torch_does_not_have_is_reported():
     with pytest.raises(ArchiveError, match="phase has the type complex64"):
         written({"phase": np.ones(2, np.complex64)})

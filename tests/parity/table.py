@@ -15,7 +15,7 @@ from jaxspeech.archive import Archive
 from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.tasks.recognition import Utterances
 from tests.parity.both_ways import PEER_PYTHON, Differences, read, restore_with_peer, written
-from tests.parity.families import FAMILIES
+from tests.parity.nemo_files import NEMO_FILES
 from tests.parity.own_models import OWN_MODELS, own_archive, random_batch
 
 HEADER = ["| {} | features | each layer | log-probs or joint | same text |", "|---|---:|---:|---:|---|"]
@@ -48,8 +48,8 @@ def written_by_us(archives: dict[str, Archive], batches: dict[str, Utterances]) 
 
 
 def main() -> None:
-    archives = {name: load_nemo(folder / f"{name}.nemo") for name, folder in FAMILIES.items()}
-    loaded = {name: read(archive, FAMILIES[name], name) for name, archive in tqdm(archives.items(), file=sys.stderr)}
+    archives = {name: load_nemo(folder / f"{name}.nemo") for name, folder in NEMO_FILES.items()}
+    loaded = {name: read(archive, NEMO_FILES[name], name) for name, archive in tqdm(archives.items(), file=sys.stderr)}
     print(table("NeMo's file, loaded here", loaded))
     if PEER_PYTHON:
         archives |= {name: own_archive(name) for name in OWN_MODELS}

@@ -14,7 +14,7 @@ from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.search.ctc import ctc_greedy
 from jaxspeech.tasks.task import Task
-from tests.parity.naming import by_peer_name
+from tests.parity.naming import by_nemo_name
 from tests.parity.reference import inputs_of, layers_of, reference, targets_of, worst
 
 FAMILIES = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "fc_ctc_abs_tied", "fc_ctc_untie_false", "fc_ctc_limited"]
@@ -138,7 +138,7 @@ def test_gradients(family):
     inputs = *inputs_of(family.peer), *targets_of(family.peer)
     quick = {"xla_backend_optimization_level": 0}  # compiles in half the time
     grads = jax.jit(jax.grad(loss), compiler_options=quick)(family.variables["params"], *inputs)
-    ours = by_peer_name(family.archive.model, grads)
+    ours = by_nemo_name(family.archive.model, grads)
     assert ours.keys() == set(family.peer["grad_names"].tolist())
     # One ReLU whose input is near zero changes side by rounding; what feeds it feels that.
     rtol = 1e-3 if family.archive.model["encoder"].get("activation") == "relu" else 1e-4

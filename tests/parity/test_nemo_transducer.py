@@ -15,7 +15,7 @@ from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.transducer import transducer_losses
 from tests.log_probs import log_probs_of
-from tests.parity.naming import by_peer_name
+from tests.parity.naming import by_nemo_name
 from tests.parity.reference import inputs_of, reference, targets_of, worst
 
 RNNT = ["fc_rnnt_bpe", "fc_rnnt_bpe_2l", "fc_rnnt_stateless", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "fc_stream_rnnt"]
@@ -135,7 +135,7 @@ def test_gradients(family):
 
     quick = {"xla_backend_optimization_level": 0}  # compiles in half the time
     grads = jax.jit(jax.grad(loss), compiler_options=quick)(family.variables["params"], *inputs_of(family.peer))
-    ours = by_peer_name(family.archive.model, grads)
+    ours = by_nemo_name(family.archive.model, grads)
     largest = family.peer["grad_norms"].max()
     for name, norm in zip(family.peer["grad_names"].tolist(), family.peer["grad_norms"], strict=True):
         row, grad = ours[name]

@@ -20,7 +20,7 @@ from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.updates import Update
 from jaxspeech.types import Phase
-from tests.parity.naming import by_peer_name
+from tests.parity.naming import by_nemo_name
 
 STEPS = 20
 WEIGHT_DECAYS = [1e-3, 0.5]
@@ -164,8 +164,8 @@ def run(refs, peer, kind):
         variables = jax.device_get(state.variables)
         return Run(
             metrics={name: np.array([told[name] for told in metrics]) for name in metrics[0]},
-            before=by_peer_name(archive.model, archive.variables["params"]),
-            after=by_peer_name(archive.model, variables["params"]),
+            before=by_nemo_name(archive.model, archive.variables["params"]),
+            after=by_nemo_name(archive.model, variables["params"]),
             batch_stats=variables["batch_stats"],
         )
 

@@ -1,5 +1,4 @@
 """NVIDIA NeMo's .nemo files, read and written without torch."""
 
 from jaxspeech.interop.nemo.load import load_nemo as load_nemo
-from jaxspeech.interop.nemo.nemo_config import remarks as remarks
-from jaxspeech.interop.nemo.write import save_nemo as save_nemo
+from jaxspeech.interop.nemo.save import save_nemo as save_nemo

@@ -1,4 +1,4 @@
-"""A .nemo file to a model of ours, without torch: container, configuration, tokenizer, weights."""
+"""A .nemo file to a model of ours, without torch: container, configuration, assets, weights."""
 
 import json
 import os
@@ -6,19 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxspeech.archive import Archive
-from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, SpeechError
-from jaxspeech.forms.inference import for_inference
-from jaxspeech.interop.nemo.config import translate_model
+from jaxspeech.forms.inference import unstacked
+from jaxspeech.interop.expected_shapes import build_with_shapes
 from jaxspeech.interop.nemo.container import WEIGHTS, NemoFile
+from jaxspeech.interop.nemo.model_config import from_nemo
 from jaxspeech.interop.nemo.reader import read_checkpoint
-from jaxspeech.interop.nemo.tokenizer import read_tokenizer
-from jaxspeech.interop.nemo.weights import rows_of
-from jaxspeech.interop.nemo.weights.derived import check_frontend, keep
+from jaxspeech.interop.nemo.weights.derived import check, keep
 from jaxspeech.interop.nemo.weights.read import to_variables
 
 
@@ -34,14 +31,14 @@ def load_nemo(
     Args:
       path: a .nemo file.
       dtype: of the floating-point parameters; None for float32.
-      stacked: equal layers on a leading axis, the form for training; or each for itself, that for inference (see
-        `encoders.layer_stack`).
+      stacked: True keeps equal layers on a leading axis, the form for training; False each on its own, the form for
+        inference (see `encoders.layer_stack`).
       place: what becomes of each array as soon as it is whole; with `jax.device_put`, no second copy of the model is
         ever in memory.
     Returns:
       The model; its metadata holds what `save_nemo` needs to write the file as it was.
     Raises:
-      ArchiveError: missing, damaged or hostile; or a model that is not supported, with all that is in the way.
+      ArchiveError: missing, damaged or hostile; or a model that is not supported, with everything that is in the way.
     """
     path = Path(path)
     if not path.is_file():
@@ -49,31 +46,20 @@ def load_nemo(
     try:
         with NemoFile(path) as file:
             config = file.config()
-            model = translate_model(config)
+            family, model = from_nemo(config)
             if not stacked:
-                model, _ = for_inference(model, {})
-            tokenizer = read_tokenizer(file, config, model["decoder"]["vocab_size"])
-            expected = expected_shapes(model)
+                model = unstacked(model)
+            assets = family.assets(file, config, model)
+            module, expected = build_with_shapes(model)
             tensors = read_checkpoint(file.open(WEIGHTS))
-            if model["features"]["name"] == "mel":
-                check_frontend(build(model).model.frontend, tensors)
-            variables = to_variables(tensors, rows_of(model), expected, dtype=dtype, place=place)
-            derived = keep(tensors)
+            derived = family.derived(module)
+            check(tensors, derived)
+            rows = family.rows(model)
+            variables = to_variables(tensors, rows, expected, unused=derived, dtype=dtype, place=place)
+            kept = keep(tensors, derived)
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
     # As JSON would give it back: dates and the like become text.
     nemo_config = json.loads(json.dumps(config, default=str))
-    metadata = {"source": "nemo", "nemo_config": nemo_config, "nemo_derived": derived}
-    return Archive(model, {"tokenizer": tokenizer}, variables, metadata)
-
-
-def expected_shapes(model: dict[str, Any]) -> dict[str, Any]:
-    """The shape of each variable of the model, by path ("params/encoder/...")."""
-    try:
-        tree = jax.eval_shape(build(model).init, jax.random.key(0))
-    except (TypeError, ValueError, ArithmeticError) as error:
-        if isinstance(error, SpeechError):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise ArchiveError(f"its configuration contradicts itself, no model can be built from it ({reason})") from error
-    return {"/".join(key.key for key in keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    metadata = {"source": "nemo", "nemo_config": nemo_config, "nemo_derived": kept}
+    return Archive(model, assets, variables, metadata)

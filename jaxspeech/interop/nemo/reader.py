@@ -1,4 +1,4 @@
-"""A torch checkpoint without torch: a zip of one pickle, which says how tensors lie in the storages beside it.
+"""A torch checkpoint without torch: a zip of one pickle, which describes how tensors lie in the storages beside it.
 
 The pickle is never trusted. Its opcodes are those that a dict of tensors needs; the only names it may use are the few
 below, none of which is torch's own code; nothing is allocated before it was checked against the zip's members.
@@ -49,17 +49,17 @@ def read_checkpoint(stream: io.BufferedIOBase) -> "dict[str, StoredTensor]":
     """The tensors of a checkpoint by name, to be read while `stream` is open.
 
     Raises:
-      ArchiveError: not such a checkpoint, damaged, or one that holds anything but tensors.
+      ArchiveError: no torch checkpoint, damaged, or one that holds anything but tensors.
     """
     try:
         if stream.read(len(LEGACY_MAGIC)) == LEGACY_MAGIC:
             raise ArchiveError("the weights are in torch's format from before 1.6: load and torch.save them once more")
         return _read_index(zipfile.ZipFile(stream))
     except DAMAGE as error:
-        raise _told(error) from error
+        raise _as_archive_error(error) from error
 
 
-def _told(error: Exception) -> ArchiveError:
+def _as_archive_error(error: Exception) -> ArchiveError:
     if isinstance(error, ArchiveError):
         return error
     return ArchiveError(f"the weights are not a torch checkpoint, or damaged ({error})")
@@ -113,7 +113,7 @@ class _Storage(NamedTuple):
 
 
 class StoredTensor(NamedTuple):
-    """A tensor in the file; `np.asarray` reads its elements, anew each time. Offset and strides are in elements."""
+    """A tensor in the file; `np.asarray` reads its elements, each time again. Offset and strides are in elements."""
 
     storage: _Storage
     offset: int
@@ -124,7 +124,7 @@ class StoredTensor(NamedTuple):
         try:
             data = self.storage.read()
         except DAMAGE as error:
-            raise _told(error) from error
+            raise _as_archive_error(error) from error
         strides = [stride * data.itemsize for stride in self.strides]
         view = np.lib.stride_tricks.as_strided(data[self.offset :], self.shape, strides, writeable=False)
         return view.astype(dtype or data.dtype, copy=bool(copy))

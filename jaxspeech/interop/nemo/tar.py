@@ -1,9 +1,9 @@
-"""The .nemo file, written: a plain tar whose members may be as large as they turn out to be.
+"""A plain tar, as a .nemo file is one, written member by member; no size has to be known before.
 
     header (512 bytes), content, zeros up to a multiple of 512        for each member
     zeros up to a multiple of 10240                                   at the end
 
-The header of a member, which says its size, is written once its content is.
+The header of a member, which holds its size, is written after its content.
 """
 
 import io

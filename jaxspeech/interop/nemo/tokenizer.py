@@ -1,4 +1,4 @@
-"""The peer's tokenizers: characters, SentencePiece ("bpe"), word pieces ("wpe"), and several languages ("agg")."""
+"""NeMo's tokenizers, read: characters, SentencePiece ("bpe"), word pieces ("wpe"), and several languages ("agg")."""
 
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath

@@ -1,4 +1,4 @@
-"""A tokenizer in the peer's form: the section `tokenizer` of its configuration, and the files that go with it."""
+"""A tokenizer as NeMo has it: the section `tokenizer` of its configuration, and the files that go with it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import sentencepiece
 from jaxspeech.text.sentencepiece import MODEL_FILE, WORD_MARK
 from jaxspeech.text.wordpiece import INSIDE, VOCAB_FILE
 
-# Pieces that the peer's list for people, vocab.txt, leaves out.
+# Pieces that NeMo leaves out of vocab.txt, its list for people.
 SPECIAL = ("<s>", "</s>", "<pad>", "<unk>")
 
 
@@ -21,7 +21,7 @@ def tokenizer_files(
     Args:
       config, files: what our tokenizer's `config()` and `files()` give.
     Returns:
-      None and no files for characters, which the peer keeps as labels.
+      None and no files for characters, which NeMo keeps as labels.
     """
     match config["type"]:
         case "sentencepiece":
@@ -48,7 +48,7 @@ def tokenizer_files(
 def _stored(kind: str, artifacts: Mapping[str, tuple[str, bytes]]) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The section for files, given as argument -> name and content.
 
-    The peer puts a random number before each name; ours is a hash, so that the same model gives the same file.
+    NeMo puts a random number before each name; ours is a hash, so that the same model gives the same file.
     """
     section, stored = {"dir": ".", "type": kind}, {}
     for argument, (name, content) in artifacts.items():

@@ -1,4 +1,4 @@
-"""A torch checkpoint without torch: what `reader` reads, written as torch.save writes a state dict.
+"""A torch checkpoint, written without torch: what torch.save writes of a state dict, and `reader` reads.
 
     model_weights/data/0, 1, ...    each tensor's values, at multiples of 64 bytes
     model_weights/data.pkl          OrderedDict: name -> _rebuild_tensor_v2(storage, offset, shape, strides, ...)
@@ -34,7 +34,7 @@ def write_checkpoint(stream: io.BufferedIOBase, tensors: Iterable[tuple[str, np.
     """
     target = _Counted(stream)
     index = []
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[type-var] (it writes and tells)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[type-var] (`write` and `tell` are enough)
         for key, (name, tensor) in enumerate(tensors):
             if tensor.dtype not in STORAGES:
                 raise ArchiveError(f"{name} has the type {tensor.dtype}, which torch does not have")
@@ -47,7 +47,7 @@ def write_checkpoint(stream: io.BufferedIOBase, tensors: Iterable[tuple[str, np.
 
 
 class _Counted:
-    """A stream that counts from where it was given to us; as it cannot seek, zipfile writes what it has at once."""
+    """A stream that counts from where it was handed over; as it cannot seek, zipfile writes each part at once."""
 
     def __init__(self, stream: io.BufferedIOBase):
         self._stream, self._count = stream, 0
@@ -66,7 +66,7 @@ class _Counted:
 def _aligned(name: str, *, offset: int, num_bytes: int) -> zipfile.ZipInfo:
     """The member `name`, whose header starts at `offset`."""
     member = zipfile.ZipInfo(name)
-    member.file_size = num_bytes  # from 2 GiB on, zipfile has to know beforehand
+    member.file_size = num_bytes  # from 2 GiB, zipfile needs it before the content
     padding = -(offset + LOCAL_HEADER_BYTES + len(name) + 4) % ALIGNMENT
     member.extra = struct.pack("<HH", PADDING_FIELD, padding) + bytes(padding)
     return member

@@ -1,9 +1,10 @@
-"""The folder that both onnx-asr and sherpa-onnx load: models, vocabulary, and what each wants to know beside them."""
+"""The folder that both onnx-asr and sherpa-onnx load: models, vocabulary, and the settings that each of them reads."""
 
 import dataclasses
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,26 @@ import numpy as np
 import onnx
 
 from jaxspeech.archive import Archive
-from jaxspeech.builder import build
+from jaxspeech.builder import FEATURES, build
 from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.forms.inference import for_inference
 from jaxspeech.interop.onnx.models import ctc_models, transducer_models
+from jaxspeech.tasks.ctc import CTCModel
+from jaxspeech.tasks.hybrid import HybridModel
+from jaxspeech.tasks.transducer import TransducerModel
 from jaxspeech.text.tokenizer import Tokenizer
 
-# Fields of the features that may be as they are: what is added in training, what is masked, what both runtimes offer.
+# The models that the runtimes have a place for, and which head decides: "ctc" or "transducer".
+HEADS: dict[type, Callable[[Any], str]] = {
+    CTCModel: lambda model: "ctc",
+    TransducerModel: lambda model: "transducer",
+    HybridModel: lambda model: model.search.head,
+}
+
+# Fields of the features whose values do not matter: what training adds, what is masked, what both runtimes offer.
 FREE = ("num_mels", "dither", "pad_to", "pad_value", "name", "parent")
 WORD_MARK = "\u2581"
-# A protocol buffer ends at 2 GiB; what is larger has its weights in a file beside it.
+# A protocol buffer ends at 2 GiB; a larger model has its weights in a second file.
 LARGEST_BYTES = 2**31 - 2**24
 
 
@@ -31,13 +42,15 @@ def write_folder(archive: Archive, folder: str | os.PathLike[str], *, own_featur
     config, variables = for_inference(archive.model, archive.variables, dtype="float32")
     variables = jax.tree.map(lambda x: np.asarray(x, np.float32), variables)
     model: Any = build(config).model
-    by_ctc = "ctc" in (config["task"], config.get("search", {}).get("head"))
-    problems = [] if by_ctc else _without_a_place(model.decoder)
-    problems += [] if own_features else _other_features(config, model)
+    if type(model) not in HEADS:
+        raise ConfigError(f"a model of the task {config['task']!r} cannot be exported to ONNX: only of recognition")
+    by_ctc = HEADS[type(model)](model) == "ctc"
+    problems = [] if by_ctc else _unsupported_by_runtimes(model.decoder)
+    problems += [] if own_features else _other_features(model.frontend)
     if problems:
         raise ConfigError(f"this model cannot be exported to ONNX: {'; '.join(problems)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ArchiveError(f"{folder}: is there already; name a new folder, or remove it first")
+        raise ArchiveError(f"{folder}: exists already; name a new folder, or remove it first")
 
     metadata = _metadata(model, by_ctc=by_ctc)
     models = (ctc_models if by_ctc else transducer_models)(model, variables, metadata)
@@ -57,8 +70,8 @@ def write_folder(archive: Archive, folder: str | os.PathLike[str], *, own_featur
         raise ArchiveError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
-def _without_a_place(decoder: Any) -> list[str]:
-    """What of a transducer's decoder the runtimes cannot run."""
+def _unsupported_by_runtimes(decoder: Any) -> list[str]:
+    """What a transducer's decoder has that the runtimes cannot run."""
     problems = []
     if decoder.prediction != "lstm":
         problems.append(f"the runtimes keep the state of an LSTM, its prediction network is {decoder.prediction}")
@@ -69,12 +82,11 @@ def _without_a_place(decoder: Any) -> list[str]:
     return problems
 
 
-def _other_features(config: dict[str, Any], model: Any) -> list[str]:
-    """What of the features the runtimes would compute otherwise."""
-    ours = model.frontend
-    if config["features"]["name"] != "mel":
-        return [f"the runtimes compute mel features, not {config['features']['name']}; own_features=True if you do"]
-    theirs = type(ours)()  # the defaults are the peer's, and the runtimes'
+def _other_features(ours: Any) -> list[str]:
+    """How the features differ from those that the runtimes compute."""
+    if not isinstance(ours, FEATURES.table["mel"]):
+        return [f"the runtimes compute mel features, not {type(ours).__name__}; own_features=True if you compute them"]
+    theirs = FEATURES.table["mel"]()  # the defaults are NeMo's, and the runtimes'
     # None stands for the value that follows from the others.
     derived = {"fft_size": theirs.fft_size, "high_hz": theirs.sample_rate / 2}
 
@@ -86,16 +98,16 @@ def _other_features(config: dict[str, Any], model: Any) -> list[str]:
     other = [f"{name} {value(ours, name)}" for name in names if value(ours, name) != value(theirs, name)]
     if not other:
         return []
-    return [f"the runtimes compute other features than its ({', '.join(other)}); own_features=True if you compute them"]
+    return [f"the runtimes cannot compute its features ({', '.join(other)}); own_features=True if you compute them"]
 
 
 def _kind(model: Any, *, by_ctc: bool) -> str:
-    """As onnx-asr calls it."""
+    """The kind of the model by its name in onnx-asr."""
     return f"nemo-conformer-{'ctc' if by_ctc else 'tdt' if model.decoder.durations else 'rnnt'}"
 
 
 def _metadata(model: Any, *, by_ctc: bool) -> dict[str, Any]:
-    """What sherpa-onnx reads from the first model."""
+    """The metadata that sherpa-onnx reads from the first model."""
     metadata = {
         "vocab_size": model.decoder.vocab_size,
         "subsampling_factor": model.encoder.total_factor,
@@ -104,7 +116,7 @@ def _metadata(model: Any, *, by_ctc: bool) -> dict[str, Any]:
         "model_type": "EncDecCTCModelBPE" if by_ctc else "EncDecRNNTBPEModel",
         "model_author": "NeMo",
         "version": 1,
-        "url": _kind(model, by_ctc=by_ctc),  # a "tdt" in there is how it knows a TDT
+        "url": _kind(model, by_ctc=by_ctc),  # it takes a model for a TDT where this has "tdt" in it
     }
     if not by_ctc:
         metadata |= {"pred_rnn_layers": model.decoder.num_layers, "pred_hidden": model.decoder.width}
@@ -112,7 +124,7 @@ def _metadata(model: Any, *, by_ctc: bool) -> dict[str, Any]:
 
 
 def _config(model: Any, *, by_ctc: bool) -> str:
-    """What onnx-asr reads from config.json."""
+    """The content of config.json, which onnx-asr reads."""
     config = {
         "model_type": _kind(model, by_ctc=by_ctc),
         "features_size": model.frontend.num_features,
@@ -124,7 +136,7 @@ def _config(model: Any, *, by_ctc: bool) -> str:
 
 
 def _vocabulary(tokenizer: Tokenizer) -> str:
-    """A line for each token, and the blank; both runtimes part the columns at the space."""
+    """A line for each token, and the blank; both runtimes split the columns at the space."""
     pieces = [piece.replace(" ", WORD_MARK) for piece in tokenizer.pieces]
     unusable = [piece for piece in pieces if not piece or piece.split() != [piece] or piece == "<blk>"]
     if unusable:

@@ -10,7 +10,7 @@ from onnx import helper, numpy_helper
 
 # The oldest that has LayerNormalization, so that old runtimes load it too.
 OPSET, IR_VERSION = 17, 8
-# Elements of a small array: equal ones are one, and whatever they follow from, they are computed now.
+# Elements of a small array: equal ones share one constant, and what follows from constants is computed now.
 SMALL = 64
 
 
@@ -19,7 +19,7 @@ class Tensor(NamedTuple):
 
     Attributes:
       name: of the node's output, the input or the weight.
-      shape: numbers and symbolic sizes; 1 where the JAX array is broadcast and the graph need not say so yet.
+      shape: numbers and symbolic sizes; 1 where the JAX array is broadcast and the graph does not need to yet.
       value: what it holds, where that is known now.
     """
 
@@ -83,7 +83,7 @@ class Graph:
         return Tensor(name, value.shape, value)
 
     def constant(self, value: Any) -> Tensor:
-        """An array that is known now; small ones that are equal are one."""
+        """An array that is known now; equal small arrays share one constant."""
         value = np.asarray(value)
         if value.size > SMALL:
             return self.weight(self.new_name("constant"), value)
@@ -140,7 +140,7 @@ class Graph:
         raise AssertionError(f"{ast.dump(node)} is no size of jax.export")
 
     def body(self, name: str) -> Any:
-        """As the graph that a loop's node takes."""
+        """The graph in the form that a loop's node takes."""
         return helper.make_graph(self.nodes, name, self.inputs, self.outputs)
 
     def model(self, name: str, metadata: Mapping[str, Any]) -> onnx.ModelProto:

@@ -1,4 +1,4 @@
-"""The ONNX models of a recogniser, with the names, shapes and dtypes that the peer's own exports have.
+"""The ONNX models of a recogniser, with the names, shapes and dtypes of NeMo's own exports.
 
 F features, D encoder width, H and L of the prediction network, W outputs; B and T are known when it runs.
 
@@ -19,6 +19,7 @@ import onnx
 from jax.export import symbolic_shape
 
 from jaxspeech.interop.onnx.translate import Port, to_onnx
+from jaxspeech.tasks.hybrid import HybridModel
 from jaxspeech.types import Variables
 
 DECODED = {
@@ -30,9 +31,9 @@ DECODED = {
 
 
 def ctc_models(model: Any, variables: Variables, metadata: dict[str, Any]) -> dict[str, onnx.ModelProto]:
-    """File name -> model, by the CTC head of a CTC or hybrid model."""
+    """File name -> model, of the encoder with the CTC head of a CTC or hybrid model."""
     inputs, _, _ = _inputs(model)
-    head = "ctc_head" if hasattr(model, "ctc_weight") else "decoder"
+    head = "ctc_head" if isinstance(model, HybridModel) else "decoder"
 
     def logprobs(variables: Variables, features: Any, lengths: Any) -> tuple[Any, Any]:
         def forward(model: Any) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from jaxspeech.interop.onnx.graph import Graph, Tensor, same_shape
 
 
 def dot_general(graph: Graph, equation: Any, left: Tensor, right: Tensor) -> str:
-    """MatMul over [batch, rows, inner] and [batch, inner, columns]; where the left side is that already, as it is."""
+    """MatMul over [batch, rows, inner] and [batch, inner, columns]; a left side of that shape stays as it is."""
     (left_inner, right_inner), (left_batch, right_batch) = equation.params["dimension_numbers"]
     rank = len(left.shape)
     if len(right.shape) == 2 and not left_batch and tuple(left_inner) == (rank - 1,):

@@ -110,7 +110,7 @@ def _dynamic_slice(graph: Graph, equation: Any, x: Tensor, *starts: Tensor) -> s
 
 
 def _window(graph: Graph, x: Tensor, axis: int, begin: str, size: Any) -> Tensor:
-    """`size` elements along an axis, from `begin` on or from as far as there are so many left."""
+    """`size` elements along an axis, from `begin`, or from earlier where fewer are left after it."""
     if same_shape([size], [x.shape[axis]]):
         return x
     last = graph.size(x.shape[axis] - size)
@@ -136,7 +136,7 @@ def _pad(graph: Graph, equation: Any, x: Tensor, value: Tensor) -> str:
 
 
 def _gather(graph: Graph, equation: Any, x: Tensor, indices: Tensor) -> str:
-    """The kinds that indexing leads to: one window, or rows of a table, which may be another for each batch row."""
+    """The kinds that indexing leads to: one window, or rows of a table, or of one table for each row of the batch."""
     params, numbers = equation.params, equation.params["dimension_numbers"]
     axes, collapsed, sizes = numbers.start_index_map, numbers.collapsed_slice_dims, params["slice_sizes"]
     filled = params["mode"] not in (GatherScatterMode.PROMISE_IN_BOUNDS, GatherScatterMode.CLIP)

@@ -52,10 +52,10 @@ def to_onnx(
       inputs: name -> dtype and shape; sizes may be of `jax.export.symbolic_shape`.
       outputs: name -> dtype.
       name: of the graph.
-      metadata: what the model shall say of itself.
+      metadata: of the model, which runtimes read.
 
     Raises:
-      ConfigError: the function uses a primitive that has no translation, or asks how long a symbolic axis is.
+      ConfigError: the function uses a primitive that has no translation, or needs the length of a symbolic axis.
     """
     narrow = {"int64": jnp.int32}
     specs = [jax.ShapeDtypeStruct(port.shape, narrow.get(port.dtype, port.dtype)) for port in inputs.values()]

@@ -1,15 +1,15 @@
 """A Parakeet's config.json and its feature extractor's to our `model` dict.
 
-The rows are those of `interop.nemo.arguments`. What a row cannot translate, and every field of the encoder that no row
-knows, is collected, and all of it is told at once.
+The tables are made as those of `interop.nemo.sections`. What they cannot translate, and every field of the encoder that
+they do not know, is reported in one error.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.arguments import (
-    Row,
+from jaxspeech.interop.nemo.sections.arguments import (
+    Argument,
     Section,
     among,
     flag,
@@ -19,8 +19,8 @@ from jaxspeech.interop.nemo.arguments import (
     optional,
     share,
     size,
-    translated,
 )
+from jaxspeech.interop.nemo.sections.read import read_arguments
 
 
 def _finish_encoder(encoder: dict[str, Any]) -> None:
@@ -41,20 +41,20 @@ def _finish_encoder(encoder: dict[str, Any]) -> None:
 ENCODER = Section(
     "fastconformer",
     (
-        Row("num_hidden_layers", "num_layers", 24, integer(1, 512)),
-        Row("hidden_size", "width", 1024, size),
-        Row("num_attention_heads", "num_heads", 8, size),
-        Row("num_key_value_heads", "kv_heads", None, optional(size)),
-        Row("intermediate_size", "inner_width", 4096, size),
-        Row("attention_bias", "use_bias", True, flag),
-        Row("convolution_bias", "convolution_bias", True, flag),
-        Row("conv_kernel_size", "conv_kernel", 9, integer(1, 1024)),
-        Row("subsampling_factor", "subsampling_factor", 8, among(2, 4, 8, 16, 32, 64)),
-        Row("subsampling_conv_channels", "subsampling_channels", 256, size),
-        Row("scale_input", "xscaling", True, flag),
-        Row("dropout", "dropout", 0.1, share),
-        Row("dropout_positions", "dropout_emb", 0.0, share),
-        Row("attention_dropout", "dropout_att", 0.1, share),
+        Argument("num_hidden_layers", "num_layers", 24, integer(1, 512)),
+        Argument("hidden_size", "width", 1024, size),
+        Argument("num_attention_heads", "num_heads", 8, size),
+        Argument("num_key_value_heads", "kv_heads", None, optional(size)),
+        Argument("intermediate_size", "inner_width", 4096, size),
+        Argument("attention_bias", "use_bias", True, flag),
+        Argument("convolution_bias", "convolution_bias", True, flag),
+        Argument("conv_kernel_size", "conv_kernel", 9, integer(1, 1024)),
+        Argument("subsampling_factor", "subsampling_factor", 8, among(2, 4, 8, 16, 32, 64)),
+        Argument("subsampling_conv_channels", "subsampling_channels", 256, size),
+        Argument("scale_input", "xscaling", True, flag),
+        Argument("dropout", "dropout", 0.1, share),
+        Argument("dropout_positions", "dropout_emb", 0.0, share),
+        Argument("attention_dropout", "dropout_att", 0.1, share),
         only("hidden_act", "silu", "swish"),
         only("subsampling_conv_kernel_size", 3),
         only("subsampling_conv_stride", 2),
@@ -101,24 +101,24 @@ def _durations(value: Any) -> list[int]:
 CTC = Section(
     "ctc",
     (
-        Row("vocab_size", "vocab_size", 1025, integer(2, 1 << 20)),
-        Row("pad_token_id", "blank", 1024, integer(0, 1 << 20)),
+        Argument("vocab_size", "vocab_size", 1025, integer(2, 1 << 20)),
+        Argument("pad_token_id", "blank", 1024, integer(0, 1 << 20)),
     ),
     finish=_finish_head,
 )
 _TRANSDUCER = (
-    Row("vocab_size", "vocab_size", 8193, integer(2, 1 << 20)),
-    Row("blank_token_id", "blank", 8192, integer(0, 1 << 20)),
-    Row("decoder_hidden_size", "width", 640, size),
-    Row("decoder_hidden_size", "joint_width", 640, size),
-    Row("num_decoder_layers", "num_layers", 2, integer(1, 64)),
-    Row("hidden_act", "activation", "relu", among("relu", "tanh", "sigmoid")),
+    Argument("vocab_size", "vocab_size", 8193, integer(2, 1 << 20)),
+    Argument("blank_token_id", "blank", 8192, integer(0, 1 << 20)),
+    Argument("decoder_hidden_size", "width", 640, size),
+    Argument("decoder_hidden_size", "joint_width", 640, size),
+    Argument("num_decoder_layers", "num_layers", 2, integer(1, 64)),
+    Argument("hidden_act", "activation", "relu", among("relu", "tanh", "sigmoid")),
 )
 _SETTLED = (("prediction", "lstm"), ("dropout", 0.0), ("joint_dropout", 0.0))
 RNNT = Section("transducer", _TRANSDUCER, settles=_SETTLED, finish=_finish_head)
-TDT = RNNT._replace(rows=(*_TRANSDUCER, Row("durations", "durations", [0, 1, 2, 3, 4], _durations)))
+TDT = RNNT._replace(arguments=(*_TRANSDUCER, Argument("durations", "durations", [0, 1, 2, 3, 4], _durations)))
 HEADS = {"parakeet_ctc": CTC, "parakeet_rnnt": RNNT, "parakeet_tdt": TDT}
-SEARCH = Section("", (Row("max_symbols_per_step", "max_symbols", 10, integer(1, 10_000)),))
+SEARCH = Section("", (Argument("max_symbols_per_step", "max_symbols", 10, integer(1, 10_000)),))
 
 
 def _finish_features(features: dict[str, Any]) -> None:
@@ -132,12 +132,12 @@ def _finish_features(features: dict[str, Any]) -> None:
 FEATURES = Section(
     "mel",
     (
-        Row("sampling_rate", "sample_rate", 16000, integer(1000, 400_000)),
-        Row("feature_size", "num_mels", 80, integer(1, 1024)),
-        Row("n_fft", "fft_size", 512, size),
-        Row("win_length", "window_seconds", 400, size),
-        Row("hop_length", "hop_seconds", 160, size),
-        Row("preemphasis", "preemphasis", 0.97, optional(number(0, 1))),
+        Argument("sampling_rate", "sample_rate", 16000, integer(1000, 400_000)),
+        Argument("feature_size", "num_mels", 80, integer(1, 1024)),
+        Argument("n_fft", "fft_size", 512, size),
+        Argument("win_length", "window_seconds", 400, size),
+        Argument("hop_length", "hop_seconds", 160, size),
+        Argument("preemphasis", "preemphasis", 0.97, optional(number(0, 1))),
         only("feature_extractor_type", "ParakeetFeatureExtractor"),
     ),
     settles=(("normalize", "per_feature"), ("pad_to", 0), ("dither", 0.0)),
@@ -164,7 +164,7 @@ def translate_model(config: Mapping[str, Any], extractor: Mapping[str, Any]) -> 
     model = {
         "task": HEADS[kind].name,
         "features": {"name": FEATURES.name, **_known(FEATURES, extractor, "feature extractor", problems)},
-        "encoder": {"name": ENCODER.name, **translated(ENCODER, encoder, "encoder_config", problems)},
+        "encoder": {"name": ENCODER.name, **read_arguments(ENCODER, encoder, "encoder_config", problems)},
         "decoder": {"name": HEADS[kind].name, **_known(HEADS[kind], config, "config", problems)},
     }
     if kind != "parakeet_ctc":
@@ -179,6 +179,6 @@ def translate_model(config: Mapping[str, Any], extractor: Mapping[str, Any]) -> 
 
 
 def _known(section: Section, arguments: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
-    """As `translated`, of the fields that the section knows: beside them are those of training and generation."""
-    names = {row.peer for row in section.rows}
-    return translated(section, {n: v for n, v in arguments.items() if n in names}, place, problems)
+    """As `read_arguments`, of the fields that the section knows: beside them are those of training and generation."""
+    names = {argument.nemo for argument in section.arguments}
+    return read_arguments(section, {n: v for n, v in arguments.items() if n in names}, place, problems)

@@ -10,8 +10,8 @@ import numpy as np
 
 from jaxspeech.archive import Archive
 from jaxspeech.errors import ArchiveError, SpeechError
-from jaxspeech.forms.inference import for_inference
-from jaxspeech.interop.nemo.load import expected_shapes
+from jaxspeech.forms.inference import unstacked
+from jaxspeech.interop.expected_shapes import build_with_shapes
 from jaxspeech.interop.nemo.weights.read import to_variables
 from jaxspeech.interop.transformers.config import translate_model
 from jaxspeech.interop.transformers.names import transformers_rows, with_present_names
@@ -52,9 +52,9 @@ def load_transformers(
         config = _read_json(folder / CONFIG)
         model = translate_model(config, _extractor(folder))
         if not stacked:
-            model, _ = for_inference(model, {})
+            model = unstacked(model)
         tokenizer = read_tokenizer(_read_json(folder / TOKENIZER), model["decoder"]["vocab_size"])
-        expected = expected_shapes(model)
+        _, expected = build_with_shapes(model)
         tensors = with_present_names(_tensors(folder))
         if EMBEDDING in tensors and np.asarray(tensors[EMBEDDING])[-1:].any():
             raise ArchiveError("not supported: an embedding of the blank that is not zero")

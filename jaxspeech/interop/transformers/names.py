@@ -1,12 +1,12 @@
-"""Where the weights of a Parakeet model are: the rows of the peer's (NeMo's) names, under those of Transformers."""
+"""Where the weights of a Parakeet model are: the rows of NeMo's names, under those of Transformers."""
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.weights import rows_of
-from jaxspeech.interop.nemo.weights.rows import Row
+from jaxspeech.interop.nemo.families import family_of_model
+from jaxspeech.interop.nemo.weights.rows import TensorRow
 
 # NeMo's part of a name -> Transformers'.
 NAMES = (
@@ -31,9 +31,9 @@ FORMER_NAMES = (
 )
 
 
-def transformers_rows(model: Mapping[str, Any]) -> list[Row]:
+def transformers_rows(model: Mapping[str, Any]) -> list[TensorRow]:
     """The rows that a `model` dict calls for."""
-    return [row._replace(peer=_renamed(row.peer, NAMES)) for row in rows_of(model)]
+    return [row._replace(nemo=_renamed(row.nemo, NAMES)) for row in family_of_model(model).rows(model)]
 
 
 def with_present_names(tensors: Mapping[str, Any]) -> dict[str, Any]:

@@ -120,4 +120,4 @@ JOB = Job(
 NAME = "toy_clips"
 KIND = Kind(ClipModel, clip_task, {"features": FEATURES}, values={"num_tones": None})
 ASSETS = {"tones": Tones.build}
-MODEL = {"task": NAME, "features": {"name": "mel", "num_mels": 16, "dither": 0.0}}
+MODEL = {"task": NAME, "features": {"name": "mel", "num_mels": 16, "dither": 0.0, "normalize": "none"}}

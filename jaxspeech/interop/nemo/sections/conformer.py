@@ -1,10 +1,10 @@
-"""The Conformer encoder: arguments of the peer's class, their defaults, and the fields they become here."""
+"""The Conformer encoder: arguments of NeMo's class, their defaults, and the fields they become here."""
 
 from typing import Any
 
-from jaxspeech.interop.nemo.arguments import (
+from jaxspeech.interop.nemo.sections.arguments import (
+    Argument,
     Required,
-    Row,
     Section,
     among,
     finish_widths,
@@ -47,7 +47,7 @@ def _contexts(value: Any) -> list[Any]:
     return [pair(part) for part in value] if several else pair(value or (-1, -1))
 
 
-# The peer's name of each kind of attention -> ours.
+# NeMo's name of each kind of attention -> ours.
 ATTENTION = {"rel_pos": "rel_pos", "abs_pos": "abs_pos", "rel_pos_local_attn": "rel_pos_local"}
 
 
@@ -56,7 +56,7 @@ def _attention(value: Any) -> str:
 
 
 def _self_attention_model(attention: str) -> str:
-    return next(peer for peer, ours in ATTENTION.items() if ours == attention)
+    return next(nemo for nemo, ours in ATTENTION.items() if ours == attention)
 
 
 def _weights(value: Any) -> list[float] | None:
@@ -80,53 +80,55 @@ def finish(encoder: dict[str, Any]) -> None:
     if encoder["reduction_factor"] == 1:
         encoder["reduction"] = None
     if encoder["attention"] == "rel_pos_local":
-        encoder["untied_biases"] = True  # the peer ties them for rel_pos alone
+        encoder["untied_biases"] = True  # NeMo ties them for rel_pos alone
         context = encoder["attention_context"]
         if context[0] != context[-1]:
-            # The peer adds the positions' part in other columns then, some of it in masked ones.
+            # NeMo adds the positions' part in other columns then, some of it in masked ones.
             raise ValueError(f"att_context_size {context} (local attention must see as much on both sides)")
-    # The peer's batch and group norms count the padding.
+    # NeMo's batch and group norms count the padding.
     encoder["norm_over_padding"] = True
 
 
 CONFORMER = Section(
     "fastconformer",
     (
-        Row("n_layers", "num_layers", Required, integer(1, 512)),
-        Row("d_model", "width", Required, size),
-        Row("n_heads", "num_heads", 4, size),
-        Row("feat_out", "output_width", -1, optional(integer(-1, 1 << 14)), lambda width: width or -1),
-        Row("subsampling", "subsampling", "striding", among("dw_striding", "striding", "stacking", "stacking_norm")),
-        Row("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
-        Row("subsampling_conv_channels", "subsampling_channels", -1, integer(-1, 1 << 14)),
-        Row("causal_downsampling", "causal_subsampling", False, flag),
-        Row("reduction", "reduction", None, among(None, "striding", "pooling")),
-        Row("reduction_position", "reduction_position", -1, _position),
-        Row("reduction_factor", "reduction_factor", 1, integer(1, 64)),
-        Row("ff_expansion_factor", "ff_expansion", 4, integer(1, 64)),
-        Row("self_attention_model", "attention", "rel_pos", _attention, _self_attention_model),
-        Row("att_context_size", "attention_context", (-1, -1), _contexts),
-        Row("att_context_probs", "attention_context_weights", None, _weights),
-        Row("att_context_style", "attention_style", "regular", among("regular", "chunked_limited")),
-        Row("xscaling", "xscaling", True, flag),
-        Row("untie_biases", "untied_biases", True, flag),
-        Row("use_bias", "use_bias", True, flag),
-        Row("conv_kernel_size", "conv_kernel", 31, integer(1, 1024)),
-        Row("conv_context_size", "conv_context", None, _conv_context),
-        Row("conv_norm_type", "conv_norm", "batch_norm", _conv_norm, _conv_norm_type),
-        Row("dropout", "dropout", 0.1, share),
-        Row("dropout_pre_encoder", "dropout_pre_encoder", 0.1, share),
-        Row("dropout_emb", "dropout_emb", 0.1, share),
-        Row("dropout_att", "dropout_att", 0.0, share),
-        Row("stochastic_depth_drop_prob", "stochastic_depth", 0.0, share),
-        Row("stochastic_depth_mode", "stochastic_depth_mode", "linear", among("linear", "uniform")),
-        Row("stochastic_depth_start_layer", "stochastic_depth_start", 1, integer(1, 512)),
+        Argument("n_layers", "num_layers", Required, integer(1, 512)),
+        Argument("d_model", "width", Required, size),
+        Argument("n_heads", "num_heads", 4, size),
+        Argument("feat_out", "output_width", -1, optional(integer(-1, 1 << 14)), lambda width: width or -1),
+        Argument(
+            "subsampling", "subsampling", "striding", among("dw_striding", "striding", "stacking", "stacking_norm")
+        ),
+        Argument("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
+        Argument("subsampling_conv_channels", "subsampling_channels", -1, integer(-1, 1 << 14)),
+        Argument("causal_downsampling", "causal_subsampling", False, flag),
+        Argument("reduction", "reduction", None, among(None, "striding", "pooling")),
+        Argument("reduction_position", "reduction_position", -1, _position),
+        Argument("reduction_factor", "reduction_factor", 1, integer(1, 64)),
+        Argument("ff_expansion_factor", "ff_expansion", 4, integer(1, 64)),
+        Argument("self_attention_model", "attention", "rel_pos", _attention, _self_attention_model),
+        Argument("att_context_size", "attention_context", (-1, -1), _contexts),
+        Argument("att_context_probs", "attention_context_weights", None, _weights),
+        Argument("att_context_style", "attention_style", "regular", among("regular", "chunked_limited")),
+        Argument("xscaling", "xscaling", True, flag),
+        Argument("untie_biases", "untied_biases", True, flag),
+        Argument("use_bias", "use_bias", True, flag),
+        Argument("conv_kernel_size", "conv_kernel", 31, integer(1, 1024)),
+        Argument("conv_context_size", "conv_context", None, _conv_context),
+        Argument("conv_norm_type", "conv_norm", "batch_norm", _conv_norm, _conv_norm_type),
+        Argument("dropout", "dropout", 0.1, share),
+        Argument("dropout_pre_encoder", "dropout_pre_encoder", 0.1, share),
+        Argument("dropout_emb", "dropout_emb", 0.1, share),
+        Argument("dropout_att", "dropout_att", 0.0, share),
+        Argument("stochastic_depth_drop_prob", "stochastic_depth", 0.0, share),
+        Argument("stochastic_depth_mode", "stochastic_depth_mode", "linear", among("linear", "uniform")),
+        Argument("stochastic_depth_start_layer", "stochastic_depth_start", 1, integer(1, 512)),
         only("att_chunk_context_size", None),
         only("conv_context_style", "regular"),
         only("conv_dual_mode", False),
-        Row("global_tokens", "global_frames", 0, integer(0, 1 << 14)),
-        Row("global_tokens_spacing", "global_spacing", 1, integer(1, 1 << 14)),
-        Row("global_attn_separate", "global_projections", False, flag),
+        Argument("global_tokens", "global_frames", 0, integer(0, 1 << 14)),
+        Argument("global_tokens_spacing", "global_spacing", 1, integer(1, 1 << 14)),
+        Argument("global_attn_separate", "global_projections", False, flag),
     ),
     # Memory and speed; feat_in shows in the weights.
     frozenset(

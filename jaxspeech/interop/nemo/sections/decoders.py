@@ -1,10 +1,10 @@
-"""Heads, prediction networks, joint and losses: arguments of the peer's classes, and the fields they become here."""
+"""Heads, prediction networks, joint and losses: arguments of NeMo's classes, and the fields they become here."""
 
 from typing import Any
 
-from jaxspeech.interop.nemo.arguments import (
+from jaxspeech.interop.nemo.sections.arguments import (
+    Argument,
     Required,
-    Row,
     Section,
     among,
     integer,
@@ -17,36 +17,36 @@ from jaxspeech.interop.nemo.arguments import (
 
 CTC_HEAD = Section(
     "ctc",
-    (Row("num_classes", "vocab_size", Required, integer(-1, 1 << 20)), only("add_blank", True)),
+    (Argument("num_classes", "vocab_size", Required, integer(-1, 1 << 20)), only("add_blank", True)),
     frozenset({"feat_in", "vocabulary", "init_mode"}),
 )
 
 
 def positive(value: Any) -> int | None:
-    """Accepts None and -1 for what is not asked for."""
+    """Accepts a size; None and -1 both mean none."""
     return None if value in (None, -1) else size(value)
 
 
 def _finish_lstm(decoder: dict[str, Any]) -> None:
-    """The peer projects its cells where they are wider than what they give."""
+    """NeMo projects its cells where they are wider than what they give."""
     width, cells = decoder["width"], decoder["cell_width"]
     if cells is not None and cells < width:
         raise ValueError(f"prednet.rnn_hidden_size {cells} is less than prednet.pred_hidden {width}")
     decoder["cell_width"] = None if cells == width else cells
 
 
-# The peer keeps the sizes of the two parts in sections of their own.
+# NeMo keeps the sizes of the two parts in sections of their own.
 LSTM_PREDICTION = Section(
     "transducer",
     (
-        Row("vocab_size", "vocab_size", Required, integer(1, 1 << 20)),
-        Row("prednet.pred_hidden", "width", Required, size),
-        Row("prednet.pred_rnn_layers", "num_layers", Required, integer(1, 64)),
-        Row("prednet.dropout", "dropout", 0.0, lambda value: share(value or 0)),
+        Argument("vocab_size", "vocab_size", Required, integer(1, 1 << 20)),
+        Argument("prednet.pred_hidden", "width", Required, size),
+        Argument("prednet.pred_rnn_layers", "num_layers", Required, integer(1, 64)),
+        Argument("prednet.dropout", "dropout", 0.0, lambda value: share(value or 0)),
         only("normalization_mode", None),
         only("random_state_sampling", False),
         only("blank_as_pad", True),
-        Row("prednet.rnn_hidden_size", "cell_width", -1, positive, lambda width: width or -1),
+        Argument("prednet.rnn_hidden_size", "cell_width", -1, positive, lambda width: width or -1),
     ),
     # How the weights start.
     frozenset(
@@ -63,11 +63,11 @@ LSTM_PREDICTION = Section(
 STATELESS_PREDICTION = Section(
     "transducer",
     (
-        Row("vocab_size", "vocab_size", Required, integer(1, 1 << 20)),
-        Row("context_size", "context", 1, integer(1, 64)),
-        Row("prednet.pred_hidden", "width", Required, size),
-        Row("prednet.dropout", "dropout", 0.0, lambda value: share(value or 0)),
-        Row(
+        Argument("vocab_size", "vocab_size", Required, integer(1, 1 << 20)),
+        Argument("context_size", "context", 1, integer(1, 64)),
+        Argument("prednet.pred_hidden", "width", Required, size),
+        Argument("prednet.dropout", "dropout", 0.0, lambda value: share(value or 0)),
+        Argument(
             "normalization_mode",
             "context_norm",
             None,
@@ -81,10 +81,10 @@ STATELESS_PREDICTION = Section(
 JOINT = Section(
     "",
     (
-        Row("jointnet.joint_hidden", "joint_width", Required, size),
-        Row("jointnet.activation", "activation", Required, among("relu", "tanh", "sigmoid")),
-        Row("jointnet.dropout", "joint_dropout", 0.0, lambda value: share(value or 0)),
-        Row("num_extra_outputs", "extra_outputs", 0, integer(0, 1024)),
+        Argument("jointnet.joint_hidden", "joint_width", Required, size),
+        Argument("jointnet.activation", "activation", Required, among("relu", "tanh", "sigmoid")),
+        Argument("jointnet.dropout", "joint_dropout", 0.0, lambda value: share(value or 0)),
+        Argument("num_extra_outputs", "extra_outputs", 0, integer(0, 1024)),
         only("masking_prob", -1, -1.0),
     ),
     # Whether logits are normalised does not matter to us; the rest is memory and speed, or shows in the weights.
@@ -115,10 +115,10 @@ def _frames(value: Any) -> list[int]:
 
 
 _LOSS = (
-    Row("fastemit_lambda", "fastemit", 0.0, number(0, 1000)),
-    Row("clamp", "clamp", -1.0, number(-1e9, 1e9)),
+    Argument("fastemit_lambda", "fastemit", 0.0, number(0, 1000)),
+    Argument("clamp", "clamp", -1.0, number(-1e9, 1e9)),
 )
-# By `loss_name`; the section of its arguments is called so, with _kwargs behind it.
+# `loss_name` -> the section with its arguments, and their table.
 LOSSES = {
     "default": ("warprnnt_numba_kwargs", Section("", _LOSS)),
     "warprnnt_numba": ("warprnnt_numba_kwargs", Section("", _LOSS)),
@@ -128,9 +128,9 @@ LOSSES = {
             "",
             (
                 *_LOSS,
-                Row("durations", "durations", Required, _frames),
-                Row("sigma", "sigma", 0.0, number(0, 100)),
-                Row("omega", "omega", 0.0, share),
+                Argument("durations", "durations", Required, _frames),
+                Argument("sigma", "sigma", 0.0, number(0, 100)),
+                Argument("omega", "omega", 0.0, share),
             ),
         ),
     ),
@@ -140,8 +140,8 @@ LOSSES = {
             "",
             (
                 *_LOSS,
-                Row("big_blank_durations", "big_blanks", Required, _frames),
-                Row("sigma", "sigma", 0.0, number(0, 100)),
+                Argument("big_blank_durations", "big_blanks", Required, _frames),
+                Argument("sigma", "sigma", 0.0, number(0, 100)),
             ),
         ),
     ),

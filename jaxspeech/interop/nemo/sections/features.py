@@ -1,12 +1,12 @@
-"""The frontend and SpecAugment: arguments of the peer's classes, their defaults, and the fields they become here."""
+"""The frontend and SpecAugment: arguments of NeMo's classes, their defaults, and the fields they become here."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from jaxspeech.interop.nemo.arguments import (
-    Row,
+from jaxspeech.interop.nemo.sections.arguments import (
+    Argument,
     Section,
     among,
     flag,
@@ -45,26 +45,26 @@ def _normalization(value: Any) -> str:
 MEL = Section(
     "mel",
     (
-        Row("sample_rate", "sample_rate", 16000, integer(1000, 400_000)),
-        Row("window_size", "window_seconds", 0.02, number(0.001, 1)),
-        Row("window_stride", "hop_seconds", 0.01, number(0.001, 1)),
-        Row("window", "window", "hann", _window, none_as_null),
-        Row("normalize", "normalize", "per_feature", _normalization, none_as_null),
-        Row("n_fft", "fft_size", None, optional(size)),
-        Row("preemph", "preemphasis", 0.97, optional(share)),
-        Row("features", "num_mels", 64, integer(1, 1024)),
-        Row("lowfreq", "low_hz", 0, number(0, 200_000)),
-        Row("highfreq", "high_hz", None, optional(number(0, 200_000))),
-        Row("log", "log", True, flag),
-        Row("log_zero_guard_type", "log_guard", "add", among("add", "clamp")),
-        Row("log_zero_guard_value", "log_guard_value", 2**-24, _guard),
-        Row("dither", "dither", 1e-5, number(0, 1)),
-        Row("pad_to", "pad_to", 16, lambda value: max(integer(-1, 1 << 14)(value), 0)),
-        Row("pad_value", "pad_value", 0, number(-1e9, 1e9)),
-        Row("frame_splicing", "frame_splicing", 1, integer(1, 64)),
-        Row("exact_pad", "exact_pad", False, flag),
-        Row("mag_power", "mag_power", 2.0, number(0, 10)),
-        Row("mel_norm", "mel_norm", "slaney", _mel_norm, none_as_null),
+        Argument("sample_rate", "sample_rate", 16000, integer(1000, 400_000)),
+        Argument("window_size", "window_seconds", 0.02, number(0.001, 1)),
+        Argument("window_stride", "hop_seconds", 0.01, number(0.001, 1)),
+        Argument("window", "window", "hann", _window, none_as_null),
+        Argument("normalize", "normalize", "per_feature", _normalization, none_as_null),
+        Argument("n_fft", "fft_size", None, optional(size)),
+        Argument("preemph", "preemphasis", 0.97, optional(share)),
+        Argument("features", "num_mels", 64, integer(1, 1024)),
+        Argument("lowfreq", "low_hz", 0, number(0, 200_000)),
+        Argument("highfreq", "high_hz", None, optional(number(0, 200_000))),
+        Argument("log", "log", True, flag),
+        Argument("log_zero_guard_type", "log_guard", "add", among("add", "clamp")),
+        Argument("log_zero_guard_value", "log_guard_value", 2**-24, _guard),
+        Argument("dither", "dither", 1e-5, number(0, 1)),
+        Argument("pad_to", "pad_to", 16, lambda value: max(integer(-1, 1 << 14)(value), 0)),
+        Argument("pad_value", "pad_value", 0, number(-1e9, 1e9)),
+        Argument("frame_splicing", "frame_splicing", 1, integer(1, 64)),
+        Argument("exact_pad", "exact_pad", False, flag),
+        Argument("mag_power", "mag_power", 2.0, number(0, 10)),
+        Argument("mel_norm", "mel_norm", "slaney", _mel_norm, none_as_null),
         only("n_window_size", None),
         only("n_window_stride", None),
         only("nb_augmentation_prob", 0.0),
@@ -75,14 +75,14 @@ MEL = Section(
 SPEC_AUGMENT = Section(
     "",
     (
-        Row("freq_masks", "freq_masks", 0, integer(0, 1000)),
-        Row("freq_width", "freq_width", 10, integer(0, 1000)),
-        Row("time_masks", "time_masks", 0, integer(0, 1000)),
-        Row("time_width", "time_width", 10, _mask_width),
-        Row("rect_masks", "cutout_masks", 0, integer(0, 1000)),
-        Row("rect_freq", "cutout_freq_width", 20, integer(0, 1000)),
-        Row("rect_time", "cutout_time_width", 5, integer(0, 1 << 14)),
-        Row("mask_value", "mask_value", 0.0, number(-1e9, 1e9)),
+        Argument("freq_masks", "freq_masks", 0, integer(0, 1000)),
+        Argument("freq_width", "freq_width", 10, integer(0, 1000)),
+        Argument("time_masks", "time_masks", 0, integer(0, 1000)),
+        Argument("time_width", "time_width", 10, _mask_width),
+        Argument("rect_masks", "cutout_masks", 0, integer(0, 1000)),
+        Argument("rect_freq", "cutout_freq_width", 20, integer(0, 1000)),
+        Argument("rect_time", "cutout_time_width", 5, integer(0, 1 << 14)),
+        Argument("mask_value", "mask_value", 0.0, number(-1e9, 1e9)),
     ),
     frozenset({"rng", "use_vectorized_spec_augment", "use_numba_spec_augment"}),
 )

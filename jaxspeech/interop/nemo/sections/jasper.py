@@ -1,12 +1,12 @@
-"""The convolutional encoders: arguments of the peer's class and of its blocks, and the fields they become here."""
+"""The convolutional encoders: arguments of NeMo's class and of its blocks, and the fields they become here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from jaxspeech.interop.nemo.arguments import (
+from jaxspeech.interop.nemo.sections.arguments import (
+    Argument,
     Required,
-    Row,
     Section,
     among,
     flag,
@@ -15,17 +15,17 @@ from jaxspeech.interop.nemo.arguments import (
     only,
     share,
     size,
-    translated,
 )
+from jaxspeech.interop.nemo.sections.read import read_arguments
 
 
 def _single(convert: Callable[[Any], int]) -> Callable[[Any], int]:
-    """The peer writes sizes along time as lists of one."""
+    """Accepts a number, or a list of one, as NeMo writes sizes along time."""
     return lambda value: convert(value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value)
 
 
 def _scaled_kernel(kernel: int, factor: int | float) -> int:
-    """The kernel that is meant: scaled, rounded down, and one more where that is even."""
+    """The kernel, scaled, rounded down, and made odd."""
     return max(int(kernel * factor), 1) | 1
 
 
@@ -40,22 +40,22 @@ def _list_of_one(value: int) -> list[int]:
 BLOCK = Section(
     "",
     (
-        Row("filters", "filters", Required, size),
-        Row("kernel", "kernel", Required, _single(integer(1, 4096)), _list_of_one),
-        Row("repeat", "repeat", Required, integer(1, 64)),
-        Row("stride", "stride", Required, _single(integer(1, 64)), _list_of_one),
-        Row("stride_last", "stride_last", False, flag),
-        Row("dilation", "dilation", Required, _single(integer(1, 64)), _list_of_one),
-        Row("separable", "separable", False, flag),
-        Row("residual", "residual", Required, flag),
-        Row("residual_dense", "residual_dense", False, flag),
-        Row("se", "squeeze_excite", False, flag),
-        Row("se_reduction_ratio", "se_reduction", 8, integer(1, 1 << 14)),
-        Row("se_context_size", "se_context", -1, integer(-1, 1 << 20)),
-        Row("dropout", "dropout", Required, share),
-        Row("kernel_size_factor", "kernel_size_factor", 1.0, number(0, 64)),
+        Argument("filters", "filters", Required, size),
+        Argument("kernel", "kernel", Required, _single(integer(1, 4096)), _list_of_one),
+        Argument("repeat", "repeat", Required, integer(1, 64)),
+        Argument("stride", "stride", Required, _single(integer(1, 64)), _list_of_one),
+        Argument("stride_last", "stride_last", False, flag),
+        Argument("dilation", "dilation", Required, _single(integer(1, 64)), _list_of_one),
+        Argument("separable", "separable", False, flag),
+        Argument("residual", "residual", Required, flag),
+        Argument("residual_dense", "residual_dense", False, flag),
+        Argument("se", "squeeze_excite", False, flag),
+        Argument("se_reduction_ratio", "se_reduction", 8, integer(1, 1 << 14)),
+        Argument("se_context_size", "se_context", -1, integer(-1, 1 << 20)),
+        Argument("dropout", "dropout", Required, share),
+        Argument("kernel_size_factor", "kernel_size_factor", 1.0, number(0, 64)),
         # A residual strides as its block does: any other would not fit.
-        Row("residual_mode", None, "add", among("add", "stride_add"), lambda _: "stride_add"),
+        Argument("residual_mode", None, "add", among("add", "stride_add"), lambda _: "stride_add"),
         only("groups", 1),
         only("heads", -1),
         only("future_context", -1),
@@ -69,30 +69,30 @@ def _blocks(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not 0 < len(value) <= 512 or not all(isinstance(b, Mapping) for b in value):
         raise ValueError("must be a list of sections")
     problems: list[str] = []
-    blocks = [translated(BLOCK, block, str(i), problems) for i, block in enumerate(value)]
+    blocks = [read_arguments(BLOCK, block, str(i), problems) for i, block in enumerate(value)]
     if problems:
         raise ValueError("; ".join(problems))
     return blocks
 
 
-def _peers_blocks(blocks: Any) -> list[dict[str, Any]]:
-    """The peer's list for our blocks, whose kernels are scaled already."""
+def _nemo_blocks(blocks: Any) -> list[dict[str, Any]]:
+    """NeMo's list for our blocks, whose kernels are scaled already."""
     fields = [asdict(block) | {"kernel_size_factor": 1.0} for block in blocks]
-    return [{row.peer: row.back(f[row.ours] if row.ours else row.default) for row in BLOCK.rows} for f in fields]
+    return [{a.nemo: a.back(f[a.ours] if a.ours else a.default) for a in BLOCK.arguments} for f in fields]
 
 
 def _finish(encoder: dict[str, Any]) -> None:
-    # The peer's batch norms count the padding.
+    # NeMo's batch norms count the padding.
     encoder["norm_over_padding"] = True
 
 
 JASPER = Section(
     "jasper",
     (
-        Row("jasper", "blocks", Required, _blocks, _peers_blocks),
-        Row("activation", "activation", Required, among("relu", "swish")),
-        # How the weights start: other ways of the peer's become its usual one.
-        Row(
+        Argument("jasper", "blocks", Required, _blocks, _nemo_blocks),
+        Argument("activation", "activation", Required, among("relu", "swish")),
+        # How the weights start: NeMo's other ways become its usual one.
+        Argument(
             "init_mode",
             "weight_init",
             "xavier_uniform",
@@ -103,7 +103,7 @@ JASPER = Section(
         only("quantize", False),
         only("frame_splicing", 1),
     ),
-    # feat_in shows in the weights; the norms have no groups; each block says its residual's mode.
+    # feat_in shows in the weights; the norms have no groups; each block has its residual's mode.
     frozenset({"feat_in", "norm_groups", "residual_mode"}),
     finish=_finish,
 )

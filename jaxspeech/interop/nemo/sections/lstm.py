@@ -1,8 +1,18 @@
-"""The LSTM encoder: arguments of the peer's class, their defaults, and the fields they become here."""
+"""The LSTM encoder: arguments of NeMo's class, their defaults, and the fields they become here."""
 
 from typing import Any
 
-from jaxspeech.interop.nemo.arguments import Required, Row, Section, among, flag, integer, only, share, size
+from jaxspeech.interop.nemo.sections.arguments import (
+    Argument,
+    Required,
+    Section,
+    among,
+    flag,
+    integer,
+    only,
+    share,
+    size,
+)
 
 
 def _finish(encoder: dict[str, Any]) -> None:
@@ -17,14 +27,16 @@ def _finish(encoder: dict[str, Any]) -> None:
 LSTM = Section(
     "lstm",
     (
-        Row("n_layers", "num_layers", Required, integer(1, 512)),
-        Row("d_model", "cell_width", Required, size),
-        Row("proj_size", "width", Required, size),
-        Row("bidirectional", "bidirectional", True, flag),
-        Row("subsampling", "subsampling", "striding", among("striding", "dw_striding", "stacking", "stacking_norm")),
-        Row("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
-        Row("subsampling_conv_channels", "subsampling_channels", -1, integer(-1, 1 << 14)),
-        Row("dropout", "dropout", 0.2, share),
+        Argument("n_layers", "num_layers", Required, integer(1, 512)),
+        Argument("d_model", "cell_width", Required, size),
+        Argument("proj_size", "width", Required, size),
+        Argument("bidirectional", "bidirectional", True, flag),
+        Argument(
+            "subsampling", "subsampling", "striding", among("striding", "dw_striding", "stacking", "stacking_norm")
+        ),
+        Argument("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
+        Argument("subsampling_conv_channels", "subsampling_channels", -1, integer(-1, 1 << 14)),
+        Argument("dropout", "dropout", 0.2, share),
         only("rnn_type", "lstm"),
     ),
     frozenset({"feat_in"}),

@@ -1,10 +1,10 @@
-"""The Squeezeformer encoder: arguments of the peer's class, their defaults, and the fields they become here."""
+"""The Squeezeformer encoder: arguments of NeMo's class, their defaults, and the fields they become here."""
 
 from typing import Any
 
-from jaxspeech.interop.nemo.arguments import (
+from jaxspeech.interop.nemo.sections.arguments import (
+    Argument,
     Required,
-    Row,
     Section,
     among,
     finish_widths,
@@ -20,38 +20,38 @@ from jaxspeech.interop.nemo.sections.conformer import pair
 
 def _finish(encoder: dict[str, Any]) -> None:
     finish_widths(encoder)
-    # The peer's batch norms count the padding.
+    # NeMo's batch norms count the padding.
     encoder["norm_over_padding"] = True
 
 
 SQUEEZEFORMER = Section(
     "squeezeformer",
     (
-        Row("n_layers", "num_layers", Required, integer(1, 512)),
-        Row("d_model", "width", Required, size),
-        Row("n_heads", "num_heads", 4, size),
-        Row("feat_out", "output_width", -1, optional(integer(-1, 1 << 14)), lambda width: width or -1),
-        Row("time_reduce_idx", "reduce_at", None, optional(integer(0, 511))),
-        Row("time_recovery_idx", "recover_at", None, optional(integer(0, 511))),
-        Row("subsampling", "subsampling", "dw_striding", among("dw_striding", "striding", "stacking")),
-        Row("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
-        Row("subsampling_conv_channels", "subsampling_channels", -1, integer(-1, 1 << 14)),
-        Row("ff_expansion_factor", "ff_expansion", 4, integer(1, 64)),
-        Row("self_attention_model", "attention", "rel_pos", among("rel_pos", "abs_pos")),
-        Row("att_context_size", "attention_context", (-1, -1), lambda value: pair(value or (-1, -1))),
-        Row("xscaling", "xscaling", True, flag),
-        Row("untie_biases", "untied_biases", True, flag),
-        Row("conv_kernel_size", "conv_kernel", 31, integer(1, 1024)),
-        Row(
+        Argument("n_layers", "num_layers", Required, integer(1, 512)),
+        Argument("d_model", "width", Required, size),
+        Argument("n_heads", "num_heads", 4, size),
+        Argument("feat_out", "output_width", -1, optional(integer(-1, 1 << 14)), lambda width: width or -1),
+        Argument("time_reduce_idx", "reduce_at", None, optional(integer(0, 511))),
+        Argument("time_recovery_idx", "recover_at", None, optional(integer(0, 511))),
+        Argument("subsampling", "subsampling", "dw_striding", among("dw_striding", "striding", "stacking")),
+        Argument("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
+        Argument("subsampling_conv_channels", "subsampling_channels", -1, integer(-1, 1 << 14)),
+        Argument("ff_expansion_factor", "ff_expansion", 4, integer(1, 64)),
+        Argument("self_attention_model", "attention", "rel_pos", among("rel_pos", "abs_pos")),
+        Argument("att_context_size", "attention_context", (-1, -1), lambda value: pair(value or (-1, -1))),
+        Argument("xscaling", "xscaling", True, flag),
+        Argument("untie_biases", "untied_biases", True, flag),
+        Argument("conv_kernel_size", "conv_kernel", 31, integer(1, 1024)),
+        Argument(
             "conv_norm_type",
             "conv_norm",
             "batch_norm",
             lambda norm: among("batch_norm", "layer_norm")(norm).removesuffix("_norm"),
             lambda norm: f"{norm}_norm",
         ),
-        Row("dropout", "dropout", 0.1, share),
-        Row("dropout_emb", "dropout_emb", 0.1, share),
-        Row("dropout_att", "dropout_att", 0.0, share),
+        Argument("dropout", "dropout", 0.1, share),
+        Argument("dropout_emb", "dropout_emb", 0.1, share),
+        Argument("dropout_att", "dropout_att", 0.0, share),
         only("adaptive_scale", True),
     ),
     # Memory and speed; feat_in shows in the weights.

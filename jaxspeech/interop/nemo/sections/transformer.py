@@ -1,9 +1,9 @@
-"""The Transformer encoder: arguments of the peer's class, their defaults, and the fields they become here."""
+"""The Transformer encoder: arguments of NeMo's class, their defaults, and the fields they become here."""
 
 from typing import Any
 
-from jaxspeech.interop.nemo.arguments import (
-    Row,
+from jaxspeech.interop.nemo.sections.arguments import (
+    Argument,
     Section,
     among,
     finish_widths,
@@ -15,7 +15,7 @@ from jaxspeech.interop.nemo.arguments import (
     size,
 )
 
-# The peer's names -> ours.
+# NeMo's names -> ours.
 ATTENTION = {"rel_pos": "rel_pos", "abs_pos": "abs_pos", "no_pos": "none"}
 CONTEXTS = {"full": [-1, -1], "causal": [-1, 0]}
 
@@ -44,28 +44,30 @@ def _finish(encoder: dict[str, Any]) -> None:
 TRANSFORMER = Section(
     "transformer",
     (
-        Row("n_layers", "num_layers", 17, integer(1, 512)),
-        Row("d_model", "width", 512, size),
-        Row("n_heads", "num_heads", 8, size),
-        Row("feat_out", "output_width", -1, integer(-1, 1 << 14), lambda width: width or -1),
-        Row("subsampling", "subsampling", "feature_stacking", among("feature_stacking", "stacking", "stacking_norm")),
-        Row("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
-        Row("ff_expansion", "ff_expansion", 4.0, number(0, 64)),
-        Row(
+        Argument("n_layers", "num_layers", 17, integer(1, 512)),
+        Argument("d_model", "width", 512, size),
+        Argument("n_heads", "num_heads", 8, size),
+        Argument("feat_out", "output_width", -1, integer(-1, 1 << 14), lambda width: width or -1),
+        Argument(
+            "subsampling", "subsampling", "feature_stacking", among("feature_stacking", "stacking", "stacking_norm")
+        ),
+        Argument("subsampling_factor", "subsampling_factor", 4, integer(1, 64)),
+        Argument("ff_expansion", "ff_expansion", 4.0, number(0, 64)),
+        Argument(
             "self_attention_model",
             "attention",
             "rel_pos",
             _attention,
-            lambda attention: next(peer for peer, ours in ATTENTION.items() if ours == attention),
+            lambda attention: next(nemo for nemo, ours in ATTENTION.items() if ours == attention),
         ),
-        Row("attn_mode", "attention_context", "full", _context, _attention_mode),
-        Row("qkv_bias", "qkv_bias", False, flag),
-        Row("qk_norm", "qk_norm", False, flag),
-        Row("pre_block_norm", "norm_in", True, flag),
-        Row("xscaling", "xscaling", False, flag),
-        Row("drop_rate", "dropout", 0.1, share),
-        Row("dropout_pre_encoder", "dropout_pre_encoder", None, optional(share)),
-        Row("dropout_emb", "dropout_emb", 0.0, share),
+        Argument("attn_mode", "attention_context", "full", _context, _attention_mode),
+        Argument("qkv_bias", "qkv_bias", False, flag),
+        Argument("qk_norm", "qk_norm", False, flag),
+        Argument("pre_block_norm", "norm_in", True, flag),
+        Argument("xscaling", "xscaling", False, flag),
+        Argument("drop_rate", "dropout", 0.1, share),
+        Argument("dropout_pre_encoder", "dropout_pre_encoder", None, optional(share)),
+        Argument("dropout_emb", "dropout_emb", 0.0, share),
     ),
     frozenset({"feat_in", "pos_emb_max_len", "sync_max_audio_length"}),
     finish=_finish,

@@ -1,10 +1,10 @@
-"""Where the weights of the FastConformer are."""
+"""NeMo's tensors of the Conformer, and our variables for them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.interop.nemo.weights.rows import (
-    Row,
+    TensorRow,
     conv2d,
     dense,
     depthwise,
@@ -16,37 +16,39 @@ from jaxspeech.interop.nemo.weights.rows import (
     same,
 )
 
-_PEER, _OURS = "encoder.layers.{i}", "params/encoder/layers_{i}"
+# Computed here; not every file holds them.
+POSITIONS = "encoder.pos_enc.pe"
+_NEMO, _OURS = "encoder.layers.{i}", "params/encoder/layers_{i}"
 CONFORMER_LAYER = [
-    *norm(f"{_PEER}.norm_feed_forward1", f"{_OURS}/norm_ff_in"),
-    *linear(f"{_PEER}.feed_forward1.linear1", f"{_OURS}/ff_in/up"),
-    *linear(f"{_PEER}.feed_forward1.linear2", f"{_OURS}/ff_in/down"),
-    *norm(f"{_PEER}.norm_self_att", f"{_OURS}/norm_attention"),
-    *linear(f"{_PEER}.self_attn.linear_q", f"{_OURS}/attention/query"),
-    *linear(f"{_PEER}.self_attn.linear_k", f"{_OURS}/attention/key"),
-    *linear(f"{_PEER}.self_attn.linear_v", f"{_OURS}/attention/value"),
-    *linear(f"{_PEER}.self_attn.linear_out", f"{_OURS}/attention/out"),
-    *norm(f"{_PEER}.norm_conv", f"{_OURS}/norm_convolution"),
-    *linear(f"{_PEER}.conv.pointwise_conv1", f"{_OURS}/convolution/pointwise_in", pointwise),
-    *linear(f"{_PEER}.conv.depthwise_conv", f"{_OURS}/convolution/depthwise", depthwise),
-    *norm(f"{_PEER}.conv.batch_norm", f"{_OURS}/convolution/norm"),  # its name, whatever the norm
-    *linear(f"{_PEER}.conv.pointwise_conv2", f"{_OURS}/convolution/pointwise_out", pointwise),
-    *norm(f"{_PEER}.norm_feed_forward2", f"{_OURS}/norm_ff_out"),
-    *linear(f"{_PEER}.feed_forward2.linear1", f"{_OURS}/ff_out/up"),
-    *linear(f"{_PEER}.feed_forward2.linear2", f"{_OURS}/ff_out/down"),
-    *norm(f"{_PEER}.norm_out", f"{_OURS}/norm_out"),
+    *norm(f"{_NEMO}.norm_feed_forward1", f"{_OURS}/norm_ff_in"),
+    *linear(f"{_NEMO}.feed_forward1.linear1", f"{_OURS}/ff_in/up"),
+    *linear(f"{_NEMO}.feed_forward1.linear2", f"{_OURS}/ff_in/down"),
+    *norm(f"{_NEMO}.norm_self_att", f"{_OURS}/norm_attention"),
+    *linear(f"{_NEMO}.self_attn.linear_q", f"{_OURS}/attention/query"),
+    *linear(f"{_NEMO}.self_attn.linear_k", f"{_OURS}/attention/key"),
+    *linear(f"{_NEMO}.self_attn.linear_v", f"{_OURS}/attention/value"),
+    *linear(f"{_NEMO}.self_attn.linear_out", f"{_OURS}/attention/out"),
+    *norm(f"{_NEMO}.norm_conv", f"{_OURS}/norm_convolution"),
+    *linear(f"{_NEMO}.conv.pointwise_conv1", f"{_OURS}/convolution/pointwise_in", pointwise),
+    *linear(f"{_NEMO}.conv.depthwise_conv", f"{_OURS}/convolution/depthwise", depthwise),
+    *norm(f"{_NEMO}.conv.batch_norm", f"{_OURS}/convolution/norm"),  # its name, whatever the norm
+    *linear(f"{_NEMO}.conv.pointwise_conv2", f"{_OURS}/convolution/pointwise_out", pointwise),
+    *norm(f"{_NEMO}.norm_feed_forward2", f"{_OURS}/norm_ff_out"),
+    *linear(f"{_NEMO}.feed_forward2.linear1", f"{_OURS}/ff_out/up"),
+    *linear(f"{_NEMO}.feed_forward2.linear2", f"{_OURS}/ff_out/down"),
+    *norm(f"{_NEMO}.norm_out", f"{_OURS}/norm_out"),
 ]
-RELATIVE_POSITIONS = [Row(f"{_PEER}.self_attn.linear_pos.weight", f"{_OURS}/attention/position/kernel", dense)]
-UNTIED_BIASES = [Row(f"{_PEER}.self_attn.pos_bias_{n}", f"{_OURS}/attention/bias_{n}", same) for n in "uv"]
-# One pair for all layers, of which the peer saves a copy under each.
-TIED_BIASES = [Row(f"{_PEER}.self_attn.pos_bias_{n}", f"params/encoder/bias_{n}", same) for n in "uv"]
+RELATIVE_POSITIONS = [TensorRow(f"{_NEMO}.self_attn.linear_pos.weight", f"{_OURS}/attention/position/kernel", dense)]
+UNTIED_BIASES = [TensorRow(f"{_NEMO}.self_attn.pos_bias_{n}", f"{_OURS}/attention/bias_{n}", same) for n in "uv"]
+# One pair for all layers, of which NeMo saves a copy under each.
+TIED_BIASES = [TensorRow(f"{_NEMO}.self_attn.pos_bias_{n}", f"params/encoder/bias_{n}", same) for n in "uv"]
 GLOBAL_PROJECTIONS = [
     row
-    for peer, ours in (("q", "query"), ("k", "key"), ("v", "value"))
-    for row in linear(f"{_PEER}.self_attn.global_{peer}", f"{_OURS}/attention/global_{ours}")
+    for nemo, ours in (("q", "query"), ("k", "key"), ("v", "value"))
+    for row in linear(f"{_NEMO}.self_attn.global_{nemo}", f"{_OURS}/attention/global_{ours}")
 ]
 RUNNING_STATISTICS = [
-    Row(f"{_PEER}.conv.batch_norm.running_{n}", f"batch_stats/encoder/layers_{{i}}/convolution/norm/{n}", same)
+    TensorRow(f"{_NEMO}.conv.batch_norm.running_{n}", f"batch_stats/encoder/layers_{{i}}/convolution/norm/{n}", same)
     for n in ("mean", "var")
 ]
 STACKING = linear("encoder.pre_encode.proj_out", "params/encoder/subsampling/out")
@@ -54,22 +56,22 @@ STACKING_NORM = norm("encoder.pre_encode.pre_norm", "params/encoder/subsampling/
 OUTPUT_PROJECTION = linear("encoder.out_proj", "params/encoder/out")
 
 
-def strided_convolutions(peer: str, ours: str, *, factor: int, channels: int, depthwise: bool) -> list[Row]:
-    """Convolutions of stride 2 and a projection. The peer numbers its modules with the activations between them."""
-    rows = linear(f"{peer}.out", f"{ours}/out", flattened(channels))
+def strided_convolutions(nemo: str, ours: str, *, factor: int, channels: int, depthwise: bool) -> list[TensorRow]:
+    """Convolutions of stride 2 and a projection. NeMo numbers its modules with the activations between them."""
+    rows = linear(f"{nemo}.out", f"{ours}/out", flattened(channels))
     for i in range(factor.bit_length() - 1):
         if depthwise and i > 0:
-            rows += linear(f"{peer}.conv.{3 * i - 1}", f"{ours}/conv_{i}", conv2d)
-            rows += linear(f"{peer}.conv.{3 * i}", f"{ours}/pointwise_{i}", pointwise2d)
+            rows += linear(f"{nemo}.conv.{3 * i - 1}", f"{ours}/conv_{i}", conv2d)
+            rows += linear(f"{nemo}.conv.{3 * i}", f"{ours}/pointwise_{i}", pointwise2d)
         else:
-            rows += linear(f"{peer}.conv.{2 * i}", f"{ours}/conv_{i}", conv2d)
+            rows += linear(f"{nemo}.conv.{2 * i}", f"{ours}/conv_{i}", conv2d)
     return rows
 
 
-def subsampling_rows(encoder: Mapping[str, Any]) -> list[Row]:
-    """Those of the module that comes first."""
+def subsampling_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
+    """The rows of the subsampling, the module that comes first."""
     if encoder["subsampling"] == "feature_stacking":
-        return [Row("encoder.pre_encode.proj.weight", "params/encoder/subsampling/out/kernel", dense)]
+        return [TensorRow("encoder.pre_encode.proj.weight", "params/encoder/subsampling/out/kernel", dense)]
     if encoder["subsampling_factor"] == 1:
         return linear("encoder.pre_encode", "params/encoder/subsampling")
     match encoder["subsampling"]:
@@ -86,7 +88,7 @@ def subsampling_rows(encoder: Mapping[str, Any]) -> list[Row]:
     return STACKING
 
 
-def conformer_rows(encoder: Mapping[str, Any]) -> list[Row]:
+def conformer_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
     """The rows that a FastConformer's configuration calls for."""
     rows = list(CONFORMER_LAYER)
     if encoder["attention"] != "abs_pos":

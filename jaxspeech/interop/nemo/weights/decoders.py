@@ -1,25 +1,25 @@
-"""Where the weights of the heads, the prediction networks and the joint are."""
+"""NeMo's tensors of heads, prediction networks and joint, and our variables for them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.interop.nemo.weights.lstm import lstm_weights
-from jaxspeech.interop.nemo.weights.rows import Row, linear, pointwise, without_padding
+from jaxspeech.interop.nemo.weights.rows import TensorRow, linear, pointwise, without_padding
 
 CTC_HEAD = linear("decoder.decoder_layers.0", "params/decoder/out", pointwise)
 HYBRID_CTC_HEAD = linear("ctc_decoder.decoder_layers.0", "params/ctc_head/out", pointwise)
 
 LSTM_PREDICTION = [
-    Row("decoder.prediction.embed.weight", "params/decoder/prediction/embedding/table", without_padding),
+    TensorRow("decoder.prediction.embed.weight", "params/decoder/prediction/embedding/table", without_padding),
     *lstm_weights("decoder.prediction.dec_rnn.lstm", "params/decoder/prediction/lstm"),
 ]
 STATELESS_PREDICTION = [
-    Row("decoder.prediction.embeds.{i}.weight", "params/decoder/prediction/embedding_{i}/table", without_padding)
+    TensorRow("decoder.prediction.embeds.{i}.weight", "params/decoder/prediction/embedding_{i}/table", without_padding)
 ]
 
 
-def transducer_rows(decoder: Mapping[str, Any]) -> list[Row]:
-    """Prediction network and joint. The peer numbers the joint's dropout only where there is one."""
+def prediction_and_joint_rows(decoder: Mapping[str, Any]) -> list[TensorRow]:
+    """Prediction network and joint. NeMo numbers the joint's dropout only where there is one."""
     return [
         *(LSTM_PREDICTION if decoder["prediction"] == "lstm" else STATELESS_PREDICTION),
         *linear("joint.enc", "params/decoder/joint/encoded"),

@@ -1,9 +1,9 @@
-"""What the peer saves beside the parameters: the frontend's window and filters, and the count of the batches that each
-BatchNorm has seen.
+"""What NeMo saves beside the parameters: tensors that follow from the configuration (windows, filters, positions), and
+the count of the batches that each BatchNorm has seen.
 
-The first two follow from the configuration, but only to the last bit but one: the peer's cosine depends on its machine.
-The third has no use here. So that a model read from a .nemo file can be written as it was, its metadata keeps them, as
-text; what no longer fits the configuration is computed anew.
+They follow only to the last bit but one: NeMo's cosine depends on its machine. So that a model read from a .nemo file
+can be written as it was, its metadata keeps them as text; what no longer fits the configuration is computed again. The
+count is of no use here.
 """
 
 import base64
@@ -16,42 +16,44 @@ import numpy as np
 
 from jaxspeech.errors import ArchiveError
 
-WINDOW, FILTERS = "preprocessor.featurizer.window", "preprocessor.featurizer.fb"
+# Name of a tensor -> the value that follows from the configuration, as NeMo writes it; None where a file may hold one
+# that is neither checked nor written. The name of such a tensor may be a pattern: {any} stands for any text.
+Derived = Mapping[str, np.ndarray | None]
 COUNT = ".num_batches_tracked"
-# Which running statistic of a BatchNorm has the count beside it.
+# Which running statistic of a BatchNorm has the count after it.
 STATISTIC = ".running_var"
 
 
-def keep(tensors: Mapping[str, Any]) -> dict[str, str]:
-    """The derived tensors among the peer's, by name, as text."""
-    names = [name for name in tensors if name in (WINDOW, FILTERS) or name.endswith(COUNT)]
+def keep(tensors: Mapping[str, Any], derived: Derived) -> dict[str, str]:
+    """The derived tensors and counts among NeMo's tensors, by name, as text."""
+    names = [name for name in tensors if derived.get(name) is not None or name.endswith(COUNT)]
     return {name: base64.b64encode(zlib.compress(np.asarray(tensors[name]).tobytes())).decode() for name in names}
 
 
-def frontend_tensors(frontend: Any, kept: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
-    """Window [N] and filters [1, F, bins] of our `MelSpectrogram`."""
-    if frontend.window != "none":
-        yield WINDOW, _as_kept(WINDOW, frontend.analysis_window.astype(np.float32), kept)
-    yield FILTERS, _as_kept(FILTERS, frontend.filters.T[None].astype(np.float32), kept)
-
-
-def check_frontend(frontend: Any, tensors: Mapping[str, Any]) -> None:
-    """The peer computes features with the window and filters that its file holds, we with those of the configuration.
+def check(tensors: Mapping[str, Any], derived: Derived) -> None:
+    """Checks what the file holds: NeMo computes with that, we with what follows from the configuration.
 
     Raises:
-      ArchiveError: they are not the same, but for the rounding of a half-precision file.
+      ArchiveError: they differ, by more than the rounding of a half-precision file.
     """
-    for name, computed in frontend_tensors(frontend, {}):
-        if name in tensors:
+    for name, computed in derived.items():
+        if computed is not None and name in tensors:
             stored = np.asarray(tensors[name], np.float32)
             if stored.shape != computed.shape or not np.allclose(
                 stored, computed, rtol=1e-2, atol=1e-2 * computed.max()
             ):
-                raise ArchiveError(f"{name}: not the one that its configuration's preprocessor makes")
+                raise ArchiveError(f"{name}: not the one that its configuration gives")
+
+
+def derived_tensors(derived: Derived, kept: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    """Those that are written, as they were in the file that the model came from."""
+    for name, computed in derived.items():
+        if computed is not None:
+            yield name, _as_kept(name, computed, kept)
 
 
 def with_counts(tensors: Iterable[tuple[str, np.ndarray]], kept: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
-    """`tensors` with the count behind each BatchNorm's statistics; 0 where it is not known."""
+    """`tensors` with the count after the statistics of each BatchNorm; 0 where it is not known."""
     for name, tensor in tensors:
         yield name, tensor
         if name.endswith(STATISTIC):

@@ -1,14 +1,14 @@
-"""Where the weights of the convolutional encoders are."""
+"""NeMo's tensors of the convolutional encoders, and our variables for them."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from jaxspeech.interop.nemo.weights.rows import Row, batch_norm, conv1d, dense, depthwise, pointwise
+from jaxspeech.interop.nemo.weights.rows import TensorRow, batch_norm, conv1d, dense, depthwise, pointwise
 
 
-def jasper_rows(encoder: Mapping[str, Any]) -> list[Row]:
+def jasper_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
     """The rows that the blocks of a configuration call for."""
-    rows: list[Row] = []
+    rows: list[TensorRow] = []
     dense_inputs = 0
     for i, block in enumerate(encoder["blocks"]):
         block = OPTIONS | block
@@ -21,9 +21,9 @@ def jasper_rows(encoder: Mapping[str, Any]) -> list[Row]:
 OPTIONS = {"repeat": 1, "separable": False, "squeeze_excite": False, "residual": False, "residual_dense": False}
 
 
-def block_rows(peer: str, ours: str, block: Mapping[str, Any], *, num_inputs: int) -> list[Row]:
-    """The rows of one block; the peer numbers its modules in one list, with activations and dropouts between them."""
-    rows: list[Row] = []
+def block_rows(nemo: str, ours: str, block: Mapping[str, Any], *, num_inputs: int) -> list[TensorRow]:
+    """The rows of one block; NeMo numbers its modules in one list, with activations and dropouts between them."""
+    rows: list[TensorRow] = []
     place = 0
     for i in range(block["repeat"]):
         if block["separable"]:
@@ -31,17 +31,17 @@ def block_rows(peer: str, ours: str, block: Mapping[str, Any], *, num_inputs: in
         else:
             kinds = [("pointwise", pointwise) if block["kernel"] == 1 else ("kernel", conv1d)]
         for name, transform in kinds:
-            rows.append(Row(f"{peer}.mconv.{place}.conv.weight", f"params/{ours}/conv_{i}/{name}", transform))
+            rows.append(TensorRow(f"{nemo}.mconv.{place}.conv.weight", f"params/{ours}/conv_{i}/{name}", transform))
             place += 1
-        rows += batch_norm(f"{peer}.mconv.{place}", f"{ours}/norm_{i}")
+        rows += batch_norm(f"{nemo}.mconv.{place}", f"{ours}/norm_{i}")
         place += 3
     if block["squeeze_excite"]:
         place -= 2  # the last repetition has neither activation nor dropout of its own
         rows += [
-            Row(f"{peer}.mconv.{place}.fc.{j}.weight", f"params/{ours}/squeeze_excite/{name}/kernel", dense)
+            TensorRow(f"{nemo}.mconv.{place}.fc.{j}.weight", f"params/{ours}/squeeze_excite/{name}/kernel", dense)
             for j, name in ((0, "down"), (2, "up"))
         ]
     for i in range(num_inputs if block["residual"] else 0):
-        rows.append(Row(f"{peer}.res.{i}.0.conv.weight", f"params/{ours}/conv_residual_{i}/pointwise", pointwise))
-        rows += batch_norm(f"{peer}.res.{i}.1", f"{ours}/norm_residual_{i}")
+        rows.append(TensorRow(f"{nemo}.res.{i}.0.conv.weight", f"params/{ours}/conv_residual_{i}/pointwise", pointwise))
+        rows += batch_norm(f"{nemo}.res.{i}.1", f"{ours}/norm_residual_{i}")
     return rows

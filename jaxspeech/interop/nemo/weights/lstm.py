@@ -1,31 +1,31 @@
-"""Where the weights of the LSTMs are, of the encoder's and of any other."""
+"""NeMo's tensors of the LSTM encoder and of any other LSTM, and our variables for them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.interop.nemo.weights.conformer import subsampling_rows
-from jaxspeech.interop.nemo.weights.rows import Row, dense, norm, same
+from jaxspeech.interop.nemo.weights.rows import TensorRow, dense, norm, same
 
 
-def lstm_weights(peer: str, ours: str, *, layer: str = "{i}", suffix: str = "") -> list[Row]:
-    """One direction of an LSTM; of torch's the second has a suffix."""
+def lstm_weights(nemo: str, ours: str, *, layer: str = "{i}", suffix: str = "") -> list[TensorRow]:
+    """The rows of one direction of an LSTM; the second direction of torch's has a suffix."""
     return [
         *[
-            Row(f"{peer}.{kind}_{place}_l{layer}{suffix}", f"{ours}/{name}_{layer}/{parameter}", transform)
+            TensorRow(f"{nemo}.{kind}_{place}_l{layer}{suffix}", f"{ours}/{name}_{layer}/{parameter}", transform)
             for kind, parameter, transform in (("weight", "kernel", dense), ("bias", "bias", same))
             for place, name in (("ih", "input"), ("hh", "hidden"))
         ],
-        Row(f"{peer}.weight_hr_l{layer}{suffix}", f"{ours}/project_{layer}", dense),
+        TensorRow(f"{nemo}.weight_hr_l{layer}{suffix}", f"{ours}/project_{layer}", dense),
     ]
 
 
-def lstm_rows(encoder: Mapping[str, Any]) -> list[Row]:
-    """The rows that an LSTM encoder's configuration calls for. The peer counts each layer, its norm and its dropout."""
+def lstm_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
+    """The rows that an LSTM encoder's configuration calls for. NeMo counts each layer, its norm and its dropout."""
     rows = list(subsampling_rows(encoder))
     for i in range(encoder["num_layers"]):
-        peer, ours = f"encoder.layers.{3 * i}", f"params/encoder/layers_{i}"
-        rows += lstm_weights(peer, f"{ours}/forward", layer="0")
+        nemo, ours = f"encoder.layers.{3 * i}", f"params/encoder/layers_{i}"
+        rows += lstm_weights(nemo, f"{ours}/forward", layer="0")
         if encoder["bidirectional"]:
-            rows += lstm_weights(peer, f"{ours}/backward", layer="0", suffix="_reverse")
+            rows += lstm_weights(nemo, f"{ours}/backward", layer="0", suffix="_reverse")
         rows += norm(f"encoder.layers.{3 * i + 1}", f"{ours}/norm")
     return rows

@@ -1,4 +1,4 @@
-"""The peer's tensors to our variables: the one walk over the tables.
+"""NeMo's tensors to our variables: the one walk over the tables.
 
 Layers are stacked on a leading axis where our tree has them stacked.
 """
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.weights import DERIVED
-from jaxspeech.interop.nemo.weights.rows import Row
+from jaxspeech.interop.nemo.weights.derived import COUNT
+from jaxspeech.interop.nemo.weights.rows import TensorRow
 from jaxspeech.types import Variables
 
 # As many problems as one error names.
@@ -23,24 +23,26 @@ STACKED = "/layers/"
 
 def to_variables(
     tensors: Mapping[str, Any],
-    rows: Sequence[Row],
+    rows: Sequence[TensorRow],
     expected: Mapping[str, Any],
     *,
+    unused: Iterable[str] = (),
     dtype: Any = None,
     place: Callable[[np.ndarray], Any] = lambda array: array,
 ) -> Variables:
-    """The peer's tensors as our variables. One tensor at a time is read, beside the variables themselves.
+    """NeMo's tensors as our variables. One tensor at a time is read, beside the variables themselves.
 
     Args:
-      tensors: by the peer's names, whatever `np.asarray` reads and has a shape.
+      tensors: by NeMo's names, whatever `np.asarray` reads and has a shape.
       rows: the map.
       expected: path of each of our variables ("params/encoder/...") -> something with its shape.
+      unused: patterns of the names of tensors that are no variables.
       dtype: of the parameters; None is float32, as running statistics are in any case.
       place: what becomes of each variable once it is whole, before the next one is read.
     Raises:
       ArchiveError: every tensor that is missing, left over or of another shape than its variable, in one line.
     """
-    found, problems = _matched(tensors, rows)
+    found, problems = _matched(tensors, rows, unused)
     filled: dict[str, Any] = {}
     for row, names in zip(rows, found, strict=True):
         for path, layers in places(row, expected).items():
@@ -51,10 +53,10 @@ def to_variables(
                 taken = {i: name for i, name in copies.items() if i in layers}
                 others = [name for i, name in copies.items() if i not in layers]
                 if any(not np.array_equal(tensors[taken[layers[0]]], tensors[name]) for name in others):
-                    problems.append(f"{row.peer} differs between layers")
+                    problems.append(f"{row.nemo} differs between layers")
             else:
                 taken = {i: names.pop(i) for i in layers if i in names}
-            problems += [f"{row.peer.replace('{i}', str(i))} is missing" for i in layers if i not in taken]
+            problems += [f"{row.nemo.replace('{i}', str(i))} is missing" for i in layers if i not in taken]
             of_params = path.startswith("params/")
             array = np.empty(shape, dtype if dtype is not None and of_params else np.float32)
             parts = array if STACKED in f"/{path}" else array[None]
@@ -72,7 +74,7 @@ def to_variables(
     return _nested(filled)
 
 
-def _read(row: Row, tensor: Any, part: np.ndarray) -> bool:
+def _read(row: TensorRow, tensor: Any, part: np.ndarray) -> bool:
     """Puts a tensor where it belongs; False where it does not fit."""
     try:
         read = row.transform.read(np.asarray(tensor))
@@ -84,14 +86,16 @@ def _read(row: Row, tensor: Any, part: np.ndarray) -> bool:
     return True
 
 
-def _matched(tensors: Iterable[str], rows: Sequence[Row]) -> tuple[list[dict[int, str]], list[str]]:
+def _matched(
+    tensors: Iterable[str], rows: Sequence[TensorRow], unused: Iterable[str]
+) -> tuple[list[dict[int, str]], list[str]]:
     """For each row the names of its tensors by layer (0 where it has none); and what fits no row."""
-    patterns = [_pattern(row.peer) for row in rows]
-    derived = [_pattern(name) for name in DERIVED]
+    patterns = [_pattern(row.nemo) for row in rows]
+    skipped = [_pattern(name) for name in (*unused, f"{{any}}{COUNT}")]
     found: list[dict[int, str]] = [{} for _ in rows]
     problems = []
     for name in tensors:
-        if any(pattern.fullmatch(name) for pattern in derived):
+        if any(pattern.fullmatch(name) for pattern in skipped):
             continue
         for pattern, names in zip(patterns, found, strict=True):
             if match := pattern.fullmatch(name):
@@ -106,7 +110,7 @@ def _pattern(name: str) -> re.Pattern[str]:
     return re.compile(re.escape(name).replace(r"\{i\}", "(?P<i>[0-9]{1,4})").replace(r"\{any\}", ".+"))
 
 
-def places(row: Row, expected: Mapping[str, Any]) -> dict[str, list[int] | None]:
+def places(row: TensorRow, expected: Mapping[str, Any]) -> dict[str, list[int] | None]:
     """Which of our variables a row fills: path -> the layers that go into it, None for a copy of any."""
     if "{i}" not in row.ours:
         return {row.ours: None} if row.ours in expected else {}

@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Transform(NamedTuple):
-    """The peer's tensor to our variable, and back; one undoes the other bit for bit.
+    """From NeMo's tensor to our variable, and back; one undoes the other bit for bit.
 
     `read` raises ValueError or IndexError for a tensor of another rank.
     """
@@ -16,12 +16,16 @@ class Transform(NamedTuple):
     write: Callable[[np.ndarray], np.ndarray]
 
 
-class Row(NamedTuple):
-    """The tensor of the peer's name, {i} being any layer, transformed so, is the variable of our path, whose first part
-    is the collection.
+class TensorRow(NamedTuple):
+    """A tensor of NeMo's and the variable that it is here.
+
+    Attributes:
+      nemo: the tensor's name; {i} stands for the number of any layer.
+      ours: the variable's path; its first part is the collection.
+      transform: of the values.
     """
 
-    peer: str
+    nemo: str
     ours: str
     transform: Transform
 
@@ -32,7 +36,7 @@ def _permuted(*axes: int) -> Transform:
 
 
 def _without_ones(count: int) -> Transform:
-    """A linear map [out, in] that the peer keeps as a convolution of width 1, with `count` ones behind its shape."""
+    """A linear map [out, in] that NeMo keeps as a convolution of width 1, with `count` ones after its shape."""
 
     def read(x: np.ndarray) -> np.ndarray:
         if x.shape[2:] != (1,) * count:
@@ -59,7 +63,7 @@ conv2d = _permuted(2, 3, 1, 0)
 
 
 def flattened(channels: int) -> Transform:
-    """Linear over the peer's [channels, frequency] to ours over [frequency, channels]."""
+    """Linear over NeMo's [channels, frequency] to ours over [frequency, channels]."""
 
     def read(x: np.ndarray) -> np.ndarray:
         return x.reshape(len(x), channels, -1).transpose(2, 1, 0).reshape(-1, len(x))
@@ -80,17 +84,17 @@ def _drop_padding(x: np.ndarray) -> np.ndarray:
 without_padding = Transform(_drop_padding, lambda x: np.concatenate([x, np.zeros_like(x[:1])]))
 
 
-def linear(peer: str, ours: str, transform: Transform = dense) -> list[Row]:
+def linear(nemo: str, ours: str, transform: Transform = dense) -> list[TensorRow]:
     """A kernel and its bias."""
-    return [Row(f"{peer}.weight", f"{ours}/kernel", transform), Row(f"{peer}.bias", f"{ours}/bias", same)]
+    return [TensorRow(f"{nemo}.weight", f"{ours}/kernel", transform), TensorRow(f"{nemo}.bias", f"{ours}/bias", same)]
 
 
-def norm(peer: str, ours: str) -> list[Row]:
+def norm(nemo: str, ours: str) -> list[TensorRow]:
     """A scale and its bias."""
-    return [Row(f"{peer}.weight", f"{ours}/scale", same), Row(f"{peer}.bias", f"{ours}/bias", same)]
+    return [TensorRow(f"{nemo}.weight", f"{ours}/scale", same), TensorRow(f"{nemo}.bias", f"{ours}/bias", same)]
 
 
-def batch_norm(peer: str, ours: str) -> list[Row]:
+def batch_norm(nemo: str, ours: str) -> list[TensorRow]:
     """A scale, its bias and the running statistics; `ours` without the collection."""
-    statistics = [Row(f"{peer}.running_{name}", f"batch_stats/{ours}/{name}", same) for name in ("mean", "var")]
-    return norm(peer, f"params/{ours}") + statistics
+    statistics = [TensorRow(f"{nemo}.running_{name}", f"batch_stats/{ours}/{name}", same) for name in ("mean", "var")]
+    return norm(nemo, f"params/{ours}") + statistics

@@ -1,4 +1,4 @@
-"""Where the weights of the Squeezeformer are: most are where the Conformer's are."""
+"""NeMo's tensors of the Squeezeformer, and our variables for them: mostly the Conformer's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ from jaxspeech.interop.nemo.weights.conformer import (
     UNTIED_BIASES,
     subsampling_rows,
 )
-from jaxspeech.interop.nemo.weights.rows import Row, depthwise, linear, norm, pointwise, same
+from jaxspeech.interop.nemo.weights.rows import TensorRow, depthwise, linear, norm, pointwise, same
 
-_PEER, _OURS = "encoder.layers.{i}", "params/encoder/layers_{i}"
-LAYER = [row for row in CONFORMER_LAYER if not row.peer.startswith(f"{_PEER}.norm_out.")] + [
-    Row(f"{_PEER}.{peer}_scale.{name}", f"{_OURS}/scale_{ours}/{name}", same)
-    for peer, ours in (
+_NEMO, _OURS = "encoder.layers.{i}", "params/encoder/layers_{i}"
+LAYER = [row for row in CONFORMER_LAYER if not row.nemo.startswith(f"{_NEMO}.norm_out.")] + [
+    TensorRow(f"{_NEMO}.{nemo}_scale.{name}", f"{_OURS}/scale_{ours}/{name}", same)
+    for nemo, ours in (
         ("self_attn", "attention"),
         ("feed_forward1", "ff_in"),
         ("conv", "convolution"),
@@ -32,7 +32,7 @@ REDUCTION = [
 ]
 
 
-def squeezeformer_rows(encoder: Mapping[str, Any]) -> list[Row]:
+def squeezeformer_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
     """The rows that a Squeezeformer's configuration calls for."""
     rows = [*LAYER, *norm("encoder.pre_ln", "params/encoder/norm_in"), *subsampling_rows(encoder)]
     if encoder["attention"] == "rel_pos":

@@ -1,4 +1,4 @@
-"""Our variables to the peer's tensors: the walk of `read`, the other way."""
+"""Our variables to NeMo's tensors: the walk of `read` in the other direction."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,12 +8,12 @@ import numpy as np
 
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.weights.read import STACKED, places
-from jaxspeech.interop.nemo.weights.rows import Row
+from jaxspeech.interop.nemo.weights.rows import TensorRow
 from jaxspeech.types import Variables
 
 
-def to_tensors(variables: Variables, rows: Sequence[Row]) -> Iterator[tuple[str, np.ndarray]]:
-    """The peer's names and tensors, one by one: no more than one is in memory beside the variables.
+def to_tensors(variables: Variables, rows: Sequence[TensorRow]) -> Iterator[tuple[str, np.ndarray]]:
+    """NeMo's names and tensors, one by one: no more than one is in memory beside the variables.
 
     Args:
       variables: with the layers of the encoder stacked or not.
@@ -24,12 +24,12 @@ def to_tensors(variables: Variables, rows: Sequence[Row]) -> Iterator[tuple[str,
     flat = {"/".join(key.key for key in keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(variables)}
     found = [places(row, flat) for row in rows]
     if unknown := sorted(flat.keys() - {path for paths in found for path in paths}):
-        raise ArchiveError(f"the peer's format has no place for {', '.join(unknown)}")
+        raise ArchiveError(f"NeMo's format has no place for {', '.join(unknown)}")
     return _walk(flat, rows, found)
 
 
 def _walk(
-    flat: Mapping[str, Any], rows: Sequence[Row], found: Sequence[Mapping[str, list[int] | None]]
+    flat: Mapping[str, Any], rows: Sequence[TensorRow], found: Sequence[Mapping[str, list[int] | None]]
 ) -> Iterator[tuple[str, np.ndarray]]:
     # Which layers each list of modules has: one variable may stand for a copy under each of them.
     numbered: dict[str, set[int]] = {}
@@ -38,13 +38,13 @@ def _walk(
             numbered.setdefault(_list_of(row), set()).update(layers or ())
     for row, paths in zip(rows, found, strict=True):
         for path, layers in paths.items():
-            shared = sorted(numbered[_list_of(row)]) if "{i}" in row.peer else [0]
+            shared = sorted(numbered[_list_of(row)]) if "{i}" in row.nemo else [0]
             for i in shared if layers is None else layers:
                 stacked = layers is not None and STACKED in f"/{path}"
                 array = np.asarray(flat[path])
-                yield row.peer.replace("{i}", str(i)), row.transform.write(array[i] if stacked else array)
+                yield row.nemo.replace("{i}", str(i)), row.transform.write(array[i] if stacked else array)
 
 
-def _list_of(row: Row) -> str:
+def _list_of(row: TensorRow) -> str:
     """The list of modules that a row runs through: what is before its {i}."""
-    return row.peer.partition("{i}")[0]
+    return row.nemo.partition("{i}")[0]

@@ -1,17 +1,23 @@
-"""The peer's configuration in ours; everything that has no counterpart is told at once."""
+"""NeMo's configuration in ours; one error reports everything that has no counterpart."""
 
 import pytest
 
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.config import translate_model
+from jaxspeech.interop.nemo.model_config import from_nemo
 
 MODULES = "nemo.collections.asr.modules"
 
 
+def translated(config):
+    """Our configuration."""
+    _, model = from_nemo(config)
+    return model
+
+
 @pytest.fixture
 def config():
-    """The least that the peer can restore: its defaults everywhere else."""
+    """The least that NeMo can restore: its defaults everywhere else."""
     return {
         "target": "nemo.collections.asr.models.ctc_bpe_models.EncDecCTCModelBPE",
         "tokenizer": {"type": "bpe", "model_path": "nemo:123_tokenizer.model"},
@@ -21,8 +27,8 @@ def config():
     }
 
 
-def test_the_peers_defaults_are_not_ours(config):
-    model = translate_model(config)
+def test_nemos_defaults_are_not_ours(config):
+    model = translated(config)
     assert (
         model["features"] | {"num_mels": 64, "window_seconds": 0.02, "fft_size": None, "pad_to": 16}
         == model["features"]
@@ -38,23 +44,21 @@ def test_values_that_depend_on_others(config):
     config["encoder"] |= {"conv_norm_type": "group_norm4", "conv_context_size": "causal", "feat_out": 32}
     config["encoder"] |= {"reduction": "pooling", "reduction_factor": 1, "conv_kernel_size": 9}
     config["decoder"] |= {"num_classes": -1, "vocabulary": ["a", "b"]}
-    model = translate_model(config)
+    model = translated(config)
     assert (model["encoder"]["conv_norm"], model["encoder"]["conv_groups"]) == ("group", 4)
     assert model["encoder"]["conv_context"] == [8, 0]
     assert model["encoder"]["output_width"] is None and model["encoder"]["reduction"] is None
     assert model["decoder"]["vocab_size"] == 2
 
 
-def test_all_that_is_not_supported_is_told_at_once(config):
-    config["target"] = "nemo.EncDecSpeakerLabelModel"
+def test_one_error_reports_all_that_is_not_supported(config):
     config["encoder"] |= {"self_attention_model": "rotary", "brand_new": 3, "conv_norm_type": "group_norm"}
     config["preprocessor"] |= {"nb_augmentation_prob": 0.5}
     del config["encoder"]["d_model"]
     with pytest.raises(ArchiveError) as caught:
-        translate_model(config)
+        translated(config)
     message = str(caught.value)
     for place in [
-        "EncDecSpeakerLabelModel",
         "self_attention_model",
         "brand_new",
         "conv_norm_type",
@@ -65,12 +69,26 @@ def test_all_that_is_not_supported_is_told_at_once(config):
     assert len(message.splitlines()) == 1
 
 
+@pytest.mark.parametrize("target", ["nemo.EncDecVideoModel", None, 3, ["EncDecCTCModel"]])
+def test_classes_that_no_family_has(config, target):
+    config["target"] = target
+    supported = r"EncDecCTCModelBPE, .*EncDecRNNTModel, .*EncDecHybridRNNTCTCModel"
+    with pytest.raises(ArchiveError, match=rf"not supported: NeMo's class .* \(can be {supported}"):
+        translated(config)
+
+
+def test_a_decoder_of_another_family(config):
+    config["decoder"] = {"_target_": f"{MODULES}.RNNTDecoder", "vocab_size": 9, "prednet": {}}
+    with pytest.raises(ArchiveError, match=r"decoder\._target_ RNNTDecoder \(can be ConvASRDecoder\)"):
+        translated(config)
+
+
 @pytest.mark.parametrize("part", ["preprocessor", "encoder", "decoder"])
 @pytest.mark.parametrize("value", [None, 3, [], {"_target_": 7}])
 def test_parts_that_are_no_parts(config, part, value):
     config[part] = value
     with pytest.raises(ArchiveError, match=part):
-        translate_model(config)
+        translated(config)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +101,7 @@ def test_parts_that_are_no_parts(config, part, value):
 def test_values_of_the_wrong_kind_or_out_of_all_proportion(config, argument, value):
     config["encoder"][argument] = value
     with pytest.raises(ArchiveError, match=argument if argument != "n_heads" else "has no 5 heads"):
-        translate_model(config)
+        translated(config)
 
 
 @pytest.fixture
@@ -106,7 +124,7 @@ def transducer(config):
 
 
 def test_transducers(transducer):
-    model = translate_model(transducer)
+    model = translated(transducer)
     assert model["task"] == "hybrid" and model["ctc_weight"] == 0.4
     expected = {
         "name": "transducer",
@@ -137,9 +155,15 @@ def test_transducers(transducer):
         ("decoder", {"normalization_mode": "batch"}, "normalization_mode"),
         ("decoding", {"greedy": {"max_symbols": "many"}}, "max_symbols 'many'"),
         ("aux_ctc", {"ctc_loss_weight": 2}, "ctc_loss_weight 2"),
+        (
+            "aux_ctc",
+            {"decoder": {"_target_": "ConvASRDecoder", "num_classes": 8}},
+            r"num_classes 8 \(its transducer has 9",
+        ),
+        ("aux_ctc", {"decoder": {"_target_": "ConvASRDecoder"}}, r"decoder\.num_classes \(is missing"),
     ],
 )
 def test_transducers_that_are_not_supported(transducer, part, change, place):
     transducer[part] = transducer[part] | change
     with pytest.raises(ArchiveError, match=place):
-        translate_model(transducer)
+        translated(transducer)

@@ -1,26 +1,39 @@
-"""Our configurations as the peer's: what is written, read again, is the same model, for every recipe and family."""
+"""Our configurations as NeMo's: what is written, read again, is the same model, for every recipe and reference."""
 
 import pytest
 
 from jaxspeech.builder import build, plain
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.config import translate_model
 from jaxspeech.interop.nemo.container import NemoFile, parse_yaml
-from jaxspeech.interop.nemo.nemo_config import WITHOUT_EFFECT, nemo_config, remarks
-from jaxspeech.interop.nemo.write import to_yaml
-from tests.parity.families import FAMILIES
+from jaxspeech.interop.nemo.families import FAMILIES, family_of_model
+from jaxspeech.interop.nemo.families.family import Source
+from jaxspeech.interop.nemo.lost_fields import WITHOUT_EFFECT
+from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo, to_yaml
+from jaxspeech.text.char import CharTokenizer
+from jaxspeech.text.wordpiece import WordPieceTokenizer
+from tests.parity.nemo_files import NEMO_FILES
 from tests.test_configs import RECIPES
 
-PIECES = tuple(f"p{i}" for i in range(40))
+PIECES = ("[UNK]", *(f"p{i}" for i in range(39)))
+TOKENIZER = WordPieceTokenizer("".join(f"{piece}\n" for piece in PIECES).encode())
+CHARACTERS = CharTokenizer([chr(ord("α") + i) for i in range(len(PIECES))])
 # "NA" and null, "causal" and its frames, -1 and the number that it stands for.
 SPELLED_OTHERWISE = {".preprocessor.normalize", ".encoder.conv_context_size", ".encoder.subsampling_conv_channels"}
-TOKENIZER = {"type": "bpe", "dir": ".", "model_path": "nemo:1_tokenizer.model"}
+# Where it was trained, and names of members of the file, to which NeMo gives random numbers.
+SPELLED_OTHERWISE |= {f".tokenizer.{name}" for name in ("dir", "model_path", "vocab_path", "spe_tokenizer_vocab")}
 
 
-def through_yaml(model, base=None, tokenizer=TOKENIZER, pieces=PIECES):
-    """The peer's configuration of `model`, as the file has it."""
-    config = nemo_config(model, pieces=pieces, tokenizer=tokenizer, base=base or {})
-    assert parse_yaml(to_yaml(config)) == config
+def translated(config):
+    """Our configuration."""
+    _, model = from_nemo(config)
+    return model
+
+
+def through_yaml(model, base=None, tokenizer=TOKENIZER):
+    """NeMo's configuration of `model`, as the file has it."""
+    source = Source(model, build(model).model, {"tokenizer": tokenizer})
+    config, _, returned = to_nemo(source, base or {})
+    assert parse_yaml(to_yaml(config)) == config and translated(config) == returned
     return config
 
 
@@ -31,44 +44,44 @@ def with_vocabulary(model):
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe(name):
     model = with_vocabulary(RECIPES[name]().model.to_dict())
-    returned = translate_model(through_yaml(model))
+    returned = translated(through_yaml(model))
     for part in ("features", "encoder", "decoder", "spec_augment"):
         fields = {key: value for key, value in model.get(part, {}).items() if key not in WITHOUT_EFFECT}
         if part == "decoder":  # what has no use for its kind is not in a translation
             unused = {"num_layers"} if fields.get("prediction") == "stateless" else set()
             unused |= {"durations"} if not fields.get("durations") else set()
             fields = {key: value for key, value in fields.items() if key not in unused}
-        assert says(plain(returned[part]), plain(fields)), part
+        assert holds(plain(returned[part]), plain(fields)), part
     assert returned["task"] == model["task"] and returned.get("ctc_weight") == model.get("ctc_weight")
     assert returned.get("search", {}).get("max_symbols") == model.get("search", {}).get("max_symbols")
     theirs, ours = build(returned).model, build(model).model
     assert (theirs.encoder.output_dim, theirs.decoder.vocab_size) == (ours.encoder.output_dim, ours.decoder.vocab_size)
 
 
-def says(whole, part):
+def holds(whole, part):
     """Whether `whole` holds all that `part` holds, in all its sections."""
     if isinstance(part, dict):
-        return all(key in whole and says(whole[key], value) for key, value in part.items())
+        return all(key in whole and holds(whole[key], value) for key, value in part.items())
     if isinstance(part, tuple):
-        return len(part) == len(whole) and all(says(*pair) for pair in zip(whole, part, strict=True))
+        return len(part) == len(whole) and all(holds(*pair) for pair in zip(whole, part, strict=True))
     return whole == part
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_of_the_peer(name):
-    """Nothing of the peer's configuration is lost: what differs is only spelled otherwise."""
-    with NemoFile(FAMILIES[name] / f"{name}.nemo") as file:
+@pytest.mark.parametrize("name", NEMO_FILES)
+def test_every_reference(name):
+    """Nothing of NeMo's configuration is lost: what differs is only spelled otherwise."""
+    with NemoFile(NEMO_FILES[name] / f"{name}.nemo") as file:
         base = file.config()
-    model = translate_model(base)
-    labels = base["decoder"].get("vocabulary") or base["labels"]
-    config = through_yaml(model, base, base.get("tokenizer"), labels)
-    assert translate_model(config) == model
-    assert translate_model(through_yaml(model, {}, base.get("tokenizer"), labels)) == model
+        family, model = from_nemo(base)
+        tokenizer = family.assets(file, base, model)["tokenizer"]
+    config = through_yaml(model, base, tokenizer)
+    assert translated(config) == model
+    assert translated(through_yaml(model, {}, tokenizer)) == model
     assert lost(base, config) <= SPELLED_OTHERWISE
 
 
 def lost(before, after, place=""):
-    """Where `after` does not say what `before` said."""
+    """The places where `after` lacks what `before` has."""
     if isinstance(before, dict) and isinstance(after, dict):
         return {part for key, value in before.items() for part in lost(value, after.get(key), f"{place}.{key}")}
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
@@ -82,8 +95,8 @@ def hybrid():
     return with_vocabulary(model)
 
 
-def test_what_the_peer_reads_besides(hybrid):
-    """Sizes and lists that its classes ask for, of a model that never was the peer's."""
+def test_what_nemo_reads_besides(hybrid):
+    """Sizes and lists that its classes ask for, of a model that did not come from NeMo."""
     config = through_yaml(hybrid)
     model = build(hybrid).model
     assert config["encoder"]["feat_in"] == config["preprocessor"]["features"] == 128
@@ -93,7 +106,7 @@ def test_what_the_peer_reads_besides(hybrid):
     assert config["labels"] == config["joint"]["vocabulary"] == list(PIECES)
     assert config["model_defaults"]["enc_hidden"] == model.encoder.width
     assert config["decoding"]["durations"] == config["loss"]["tdt_kwargs"]["durations"] == [0, 1, 2, 3, 4]
-    assert config["decoding"]["model_type"] == "tdt"  # without it the peer takes durations for tokens
+    assert config["decoding"]["model_type"] == "tdt"  # without it NeMo takes durations for tokens
     assert config["aux_ctc"]["decoder"] == {
         "_target_": "nemo.collections.asr.modules.ConvASRDecoder",
         "feat_in": model.encoder.width,
@@ -121,21 +134,21 @@ def test_a_changed_model_is_written_as_it_is_now(hybrid):
     assert config["decoding"]["greedy"]["loop_labels"] and config["decoding"]["greedy"]["max_symbols"] == 4
     assert config["decoding"]["strategy"] == "malsd_batch" and config["decoding"]["beam"]["beam_size"] == 2
     assert config["decoding"]["model_type"] == "rnnt" and "spec_augment" not in config
-    assert translate_model(config)["search"] == {"max_symbols": 4, "beam_size": 2}
+    assert translated(config)["search"] == {"max_symbols": 4, "beam_size": 2}
     greedy = through_yaml(changed | {"search": {"max_symbols": 4}}, config)
     assert greedy["decoding"]["strategy"] == "greedy_batch"
-    assert translate_model(greedy)["search"] == {"max_symbols": 4}
+    assert translated(greedy)["search"] == {"max_symbols": 4}
 
     ctc = {key: changed[key] for key in ("features", "encoder")} | {
         "task": "ctc",
         "decoder": {"name": "ctc", "vocab_size": 40},
     }
-    config = through_yaml(ctc, base, None)
-    assert config["target"].endswith(".ctc_models.EncDecCTCModel") and config["labels"] == list(PIECES)
+    config = through_yaml(ctc, base, CHARACTERS)
+    assert config["target"].endswith(".ctc_models.EncDecCTCModel") and config["labels"] == list(CHARACTERS.pieces)
     assert not {"joint", "loss", "aux_ctc", "tokenizer"} & set(config)
 
 
-def test_what_is_lost_is_told_at_once(hybrid):
+def test_one_error_reports_all_that_is_lost(hybrid):
     encoder = hybrid["encoder"] | {"conv_norm": "group", "conv_groups": 4, "reduction": "pooling"}
     with pytest.raises(ArchiveError) as caught:
         through_yaml(hybrid | {"encoder": encoder})
@@ -143,25 +156,41 @@ def test_what_is_lost_is_told_at_once(hybrid):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_cells_that_the_peer_would_not_project_are_told(hybrid):
+def test_cells_that_nemo_would_not_project(hybrid):
     narrow = hybrid | {"decoder": hybrid["decoder"] | {"cell_width": 96}}
     with pytest.raises(ArchiveError, match="rnn_hidden_size 96 is less than prednet"):
         through_yaml(narrow)
     wide = hybrid | {"decoder": hybrid["decoder"] | {"cell_width": 2048}}
-    assert translate_model(through_yaml(wide))["decoder"]["cell_width"] == 2048
+    assert translated(through_yaml(wide))["decoder"]["cell_width"] == 2048
 
 
 def test_remarks(hybrid):
-    def told(kind="sentencepiece", **changes):
-        return remarks(hybrid | changes, {"type": kind})
+    def remarks(tokenizer=TOKENIZER, **changes):
+        model = hybrid | changes
+        return family_of_model(model).remarks(Source(model, build(model).model, {"tokenizer": tokenizer}))
 
-    assert len(told()) == 1 and "padding" in told()[0]
+    assert len(remarks()) == 1 and "padding" in remarks()[0]
     equal = {"encoder": hybrid["encoder"] | {"norm_over_padding": True}}
-    assert told(**equal) == []
-    by_ctc, *more = told(**equal, search=hybrid["search"] | {"head": "ctc"})
+    assert remarks(**equal) == []
+    by_ctc, *more = remarks(**equal, search=hybrid["search"] | {"head": "ctc"})
     assert "change_decoding_strategy" in by_ctc and not more
-    of_characters, *more = told("char", **equal)
+    of_characters, *more = remarks(CHARACTERS, **equal)
     assert "the last 5 characters" in of_characters and not more
     several = equal["encoder"] | {"attention": "rel_pos_local", "attention_context": (4, 4), "global_frames": 2}
-    mixed, *more = told(encoder=several)
+    mixed, *more = remarks(encoder=several)
     assert "queries" in mixed and not more
+
+
+def test_each_class_and_task_is_of_one_family():
+    classes = [name for family in FAMILIES for name in family.classes]
+    assert len(classes) == len(set(classes)) and len(FAMILIES) == len({family.task for family in FAMILIES})
+
+
+def test_a_task_that_no_family_has(hybrid):
+    with pytest.raises(ArchiveError, match=r"a \.nemo file of the task 'painting' \(can be ctc, transducer, hybrid\)"):
+        family_of_model(hybrid | {"task": "painting"})
+
+
+def test_recognition_without_a_tokenizer(hybrid):
+    with pytest.raises(ArchiveError, match="it has no tokenizer"):
+        to_nemo(Source(hybrid, build(hybrid).model, {}), {})

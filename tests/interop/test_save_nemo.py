@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 import yaml
 
+from jaxspeech import builder
 from jaxspeech.archive import load_archive, save_archive
 from jaxspeech.builder import build
 from jaxspeech.cli.main import main
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo import load_nemo, save_nemo, write
+from jaxspeech.interop.nemo import load_nemo, save, save_nemo
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.reader import read_checkpoint
-from jaxspeech.interop.nemo.weights.derived import check_frontend, frontend_tensors
+from jaxspeech.interop.nemo.weights.derived import check
+from jaxspeech.interop.nemo.weights.features import mel_tensors
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.wordpiece import WordPieceTokenizer
@@ -51,8 +53,8 @@ MODELS = {
 }
 
 
-def saved(path, archive) -> None:
-    save_nemo(path, **archive._asdict())
+def saved(path, archive) -> list[str]:
+    return save_nemo(path, **archive._asdict())
 
 
 def same(ours, theirs) -> None:
@@ -93,7 +95,7 @@ def test_a_model_returns(tmp_path, name):
     assert (tmp_path / "y.nemo").read_bytes() == (tmp_path / "z.nemo").read_bytes()
 
 
-def test_the_members_are_the_peers(tmp_path):
+def test_the_members_are_those_of_nemo(tmp_path):
     archive = random_archive(CTC, pieces_tokenizer("unigram"))
     saved(tmp_path / "x.nemo", archive)
     with tarfile.open(tmp_path / "x.nemo", "r:") as file:
@@ -137,7 +139,7 @@ def test_unstacked_layers_and_other_types(tmp_path):
         np.testing.assert_array_equal(tensor, expected, strict=True)
 
 
-def test_what_the_peer_derives(tmp_path):
+def test_tensors_that_follow_from_the_configuration(tmp_path):
     """The frontend's tensors are computed for the model as it is; those of another configuration are not kept."""
     saved(tmp_path / "x.nemo", random_archive(CTC, CHARACTERS))
     archive = load_nemo(tmp_path / "x.nemo")
@@ -157,23 +159,24 @@ def test_what_the_peer_derives(tmp_path):
     assert tensors_of(tmp_path / "z.nemo").keys() == tensors.keys()
 
 
-def test_other_filters_than_the_configuration_makes_are_told(tmp_path, monkeypatch):
-    """The peer would compute with them."""
+def test_other_filters_than_the_configuration_gives(tmp_path, monkeypatch):
+    """NeMo would compute with them."""
     archive = random_archive(CTC, CHARACTERS)
-    frontend = build(archive.model).model.frontend
-    [_, (name, filters)] = frontend_tensors(frontend, {})
-    check_frontend(frontend, {name: filters.astype(ml_dtypes.bfloat16)})  # a half-precision file's
+    derived = mel_tensors(build(archive.model).model.frontend, "preprocessor.featurizer")
+    name = "preprocessor.featurizer.fb"
+    filters = derived[name]
+    check({name: filters.astype(ml_dtypes.bfloat16)}, derived)  # a half-precision file's
     for other in (filters * 1.1, filters[:, ::-1], filters[:, :8], filters * np.nan):
         with pytest.raises(ArchiveError, match=r"featurizer\.fb: not the one that its configuration"):
-            check_frontend(frontend, {name: other})
+            check({name: other}, derived)
 
-    monkeypatch.setattr(write, "frontend_tensors", lambda *_: [(name, filters[:, ::-1])])
+    monkeypatch.setattr(save, "derived_tensors", lambda *_: [(name, filters[:, ::-1])])
     saved(tmp_path / "x.nemo", archive)
     with pytest.raises(ArchiveError, match=r"x\.nemo: preprocessor\.featurizer\.fb: not the one"):
         load_nemo(tmp_path / "x.nemo")
 
 
-def test_what_the_peer_cannot_have_is_told_at_once(tmp_path):
+def test_one_error_reports_all_that_nemo_cannot_have(tmp_path):
     encoder = {"conv_norm": "group", "conv_groups": 2, "dropout": 1.5, "ff_expansion": 100}
     model = CTC | {"encoder": CTC["encoder"] | encoder}
     with pytest.raises(ArchiveError) as caught:
@@ -192,6 +195,25 @@ def test_what_the_peer_cannot_have_is_told_at_once(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["ctc", "hybrid"])
+def test_a_model_is_built_once(tmp_path, monkeypatch, name):
+    """And once more when it is written, to compare what would return."""
+    archive = random_archive(MODELS[name], TOKENIZERS.get(name, CHARACTERS))
+    kind, built = builder.TASKS[name], []
+
+    def task(model):
+        built.append(model)
+        return kind.task(model)
+
+    monkeypatch.setitem(builder.TASKS, name, kind._replace(task=task))
+    saved(tmp_path / "x.nemo", archive)
+    assert len(built) == 2
+    for stacked in (True, False):
+        built.clear()
+        load_nemo(tmp_path / "x.nemo", stacked=stacked)
+        assert len(built) == 1
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     archive = random_archive(CTC, CHARACTERS)
     (tmp_path / "x.nemo").write_bytes(b"old")
@@ -199,7 +221,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(write, "write_checkpoint", full)
+    monkeypatch.setattr(save, "write_checkpoint", full)
     with pytest.raises(ArchiveError, match=r"x\.nemo: cannot be written \(No space left on device\)"):
         saved(tmp_path / "x.nemo", archive)
     assert os.listdir(tmp_path) == ["x.nemo"] and (tmp_path / "x.nemo").read_bytes() == b"old"
@@ -210,9 +232,9 @@ def test_the_command(tmp_path, capsys):
     start, nemo, end = (str(tmp_path / name) for name in ("a.jaxspeech", "b.nemo", "c.jaxspeech"))
     save_archive(start, **archive._asdict())
     assert main(["convert", start, nemo]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("note:") and "count the padding" in told[0]
-    assert told[1].startswith(f"{nemo}: ctc, ") and "parameters" in told[1]
+    note, last = capsys.readouterr().out.splitlines()
+    assert note.startswith("note:") and "count the padding" in note
+    assert last.startswith(f"{nemo}: ctc, ") and "parameters" in last
     assert main(["convert", nemo, end]) == 0
     same(load_archive(end).variables, archive.variables)
     for arguments, reason in (

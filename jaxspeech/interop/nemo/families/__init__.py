@@ -1,0 +1,39 @@
+"""The families of NeMo's models that can be read and written: a new one is a file here and its name in `FAMILIES`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.families.ctc import CTC
+from jaxspeech.interop.nemo.families.family import Family
+from jaxspeech.interop.nemo.families.hybrid import HYBRID
+from jaxspeech.interop.nemo.families.transducer import TRANSDUCER
+from jaxspeech.interop.nemo.sections.read import class_name
+
+FAMILIES = (CTC, TRANSDUCER, HYBRID)
+BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
+BY_TASK = {family.task: family for family in FAMILIES}
+
+
+def family_of_nemo(config: Mapping[str, Any]) -> Family:
+    """The family of the class that NeMo's configuration names.
+
+    Raises:
+      ArchiveError: it is none of those that can be read.
+    """
+    name = class_name(config.get("target"))
+    if name not in BY_CLASS:
+        raise ArchiveError(f"not supported: NeMo's class {name} (can be {', '.join(BY_CLASS)})")
+    return BY_CLASS[name]
+
+
+def family_of_model(model: Mapping[str, Any]) -> Family:
+    """The family of a `model` configuration of ours.
+
+    Raises:
+      ArchiveError: its task is none of those that can be written.
+    """
+    task = model.get("task")
+    if task not in BY_TASK:
+        raise ArchiveError(f"not supported: a .nemo file of the task {task!r} (can be {', '.join(BY_TASK)})")
+    return BY_TASK[task]

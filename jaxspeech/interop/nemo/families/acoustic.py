@@ -1,0 +1,66 @@
+"""What the families with features and one encoder have in common, in both directions: sections, tensors, remarks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.interop.nemo.families.family import NemoPart, Source
+from jaxspeech.interop.nemo.sections import AUGMENTATIONS, ENCODERS, PREPROCESSORS
+from jaxspeech.interop.nemo.sections.read import read_section
+from jaxspeech.interop.nemo.sections.write import fields_of, write_section
+from jaxspeech.interop.nemo.weights.conformer import POSITIONS
+from jaxspeech.interop.nemo.weights.derived import Derived
+from jaxspeech.interop.nemo.weights.features import mel_tensors
+
+ACOUSTIC_PARTS = {
+    "features": NemoPart("frontend", PREPROCESSORS),
+    "spec_augment": NemoPart("spec_augment", AUGMENTATIONS),
+    "encoder": NemoPart("encoder", ENCODERS),
+}
+
+
+def acoustic_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """The sections of our configuration."""
+    model = {
+        "features": read_section(PREPROCESSORS, config, "preprocessor", problems),
+        "encoder": read_section(ENCODERS, config, "encoder", problems),
+    }
+    if config.get("spec_augment"):
+        model["spec_augment"] = read_section(AUGMENTATIONS, config, "spec_augment", problems)
+    return model
+
+
+def acoustic_sections(source: Source, base: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """The sections of NeMo's configuration."""
+    ours, module = source.config, source.module
+    features, encoder = fields_of(module.frontend), fields_of(module.encoder)
+    sections = {
+        "sample_rate": module.frontend.sample_rate,
+        "preprocessor": write_section(
+            PREPROCESSORS, base, "preprocessor", ours["features"]["name"], features, problems
+        ),
+    }
+    if module.spec_augment is not None:
+        masks = fields_of(module.spec_augment)
+        sections["spec_augment"] = write_section(AUGMENTATIONS, base, "spec_augment", "", masks, problems)
+    encoder = write_section(ENCODERS, base, "encoder", ours["encoder"]["name"], encoder, problems)
+    return sections | {"encoder": encoder | {"feat_in": module.frontend.num_features}}
+
+
+def acoustic_derived(module: Any) -> Derived:
+    """The frontend's window and filters; the encoder's positions."""
+    return {**mel_tensors(module.frontend, "preprocessor.featurizer"), POSITIONS: None}
+
+
+def acoustic_remarks(source: Source) -> list[str]:
+    """What NeMo does differently with such an encoder."""
+    kind, encoder = source.config["encoder"]["name"], source.module.encoder
+    remarks = []
+    if kind == "squeezeformer":
+        remarks.append("NeMo has no Squeezeformer after 2.2: later versions will not restore the file")
+    if getattr(encoder, "norm_over_padding", True) is False:
+        remarks.append("if NeMo trains it further, the statistics of its batch norms will count the padding")
+    if kind == "lstm" and encoder.bidirectional:
+        remarks.append("NeMo's LSTM begins its way back in the padding: its transcripts depend on the whole batch")
+    if getattr(encoder, "global_frames", 0) > 1:
+        remarks.append("NeMo mixes up the queries of several global frames: its transcripts depend on the whole batch")
+    return remarks

@@ -1,0 +1,77 @@
+"""Recognition with a CTC head."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.interop.nemo.families.acoustic import (
+    ACOUSTIC_PARTS,
+    acoustic_derived,
+    acoustic_model,
+    acoustic_remarks,
+    acoustic_sections,
+)
+from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
+from jaxspeech.interop.nemo.families.tokens import (
+    NO_TRAINING,
+    RECOGNITION_SECTIONS,
+    chosen_class,
+    nemo_tokens,
+    recognition_assets,
+)
+from jaxspeech.interop.nemo.sections.decoders import CTC_HEAD
+from jaxspeech.interop.nemo.sections.read import read_section
+from jaxspeech.interop.nemo.sections.write import fields_of, inner, write_section
+from jaxspeech.interop.nemo.weights import encoder_rows
+from jaxspeech.interop.nemo.weights.decoders import CTC_HEAD as CTC_HEAD_ROWS
+from jaxspeech.interop.nemo.weights.rows import TensorRow
+
+CLASSES = {"EncDecCTCModelBPE": "asr.models.ctc_bpe_models", "EncDecCTCModel": "asr.models.ctc_models"}
+HEADS = {"ConvASRDecoder": CTC_HEAD}
+# Where neither the model nor what it came with names a strategy.
+GREEDY = {"strategy": "greedy_batch"}
+
+
+def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    acoustic = acoustic_model(config, problems)
+    decoder = read_section(HEADS, config, "decoder", problems)
+    if decoder.get("vocab_size", 1) <= 0:
+        vocabulary = config["decoder"].get("vocabulary")
+        decoder["vocab_size"] = len(vocabulary) if isinstance(vocabulary, list) else 0
+    return {"task": "ctc"} | acoustic | {"decoder": decoder}
+
+
+def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
+    tokens = nemo_tokens(source)
+    sections = acoustic_sections(source, base, problems)
+    sections["decoder"] = head_section(source, fields_of(source.module.decoder), tokens.labels, base, problems)
+    sections |= tokens.section | {"decoding": GREEDY | inner(base, "decoding")}
+    if not tokens.section:
+        sections["labels"] = tokens.labels
+    return Written(chosen_class(CLASSES, tokens), sections, tokens.files)
+
+
+def head_section(
+    source: Source, fields: Mapping[str, Any], labels: list[str], base: Mapping[str, Any], problems: list[str]
+) -> dict[str, Any]:
+    """The section `decoder` of a CTC head with these fields."""
+    head = write_section(HEADS, base, "decoder", "ctc", fields, problems)
+    return head | {"feat_in": source.module.encoder.output_dim, "vocabulary": labels}
+
+
+def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
+    return [*encoder_rows(model["encoder"]), *CTC_HEAD_ROWS]
+
+
+CTC = Family(
+    task="ctc",
+    classes=CLASSES,
+    sections=RECOGNITION_SECTIONS,
+    to_model=_to_model,
+    to_nemo=_to_nemo,
+    assets=recognition_assets,
+    rows=_rows,
+    parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", HEADS)},
+    derived=acoustic_derived,
+    defaults=NO_TRAINING,
+    remarks=acoustic_remarks,
+)

@@ -1,0 +1,74 @@
+"""Recognition with a transducer and a CTC head on one encoder: the transducer's sections and `aux_ctc`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.interop.nemo.families.ctc import GREEDY, HEADS, head_section
+from jaxspeech.interop.nemo.families.family import Source, Written
+from jaxspeech.interop.nemo.families.tokens import chosen_class, nemo_tokens
+from jaxspeech.interop.nemo.families.transducer import (
+    TRANSDUCER,
+    transducer_model,
+    transducer_remarks,
+    transducer_rows,
+    transducer_sections,
+)
+from jaxspeech.interop.nemo.sections.arguments import share
+from jaxspeech.interop.nemo.sections.read import read_section
+from jaxspeech.interop.nemo.sections.write import inner
+from jaxspeech.interop.nemo.weights.decoders import HYBRID_CTC_HEAD
+from jaxspeech.interop.nemo.weights.rows import TensorRow
+
+CLASSES = {
+    "EncDecHybridRNNTCTCBPEModel": "asr.models.hybrid_rnnt_ctc_bpe_models",
+    "EncDecHybridRNNTCTCModel": "asr.models.hybrid_rnnt_ctc_models",
+}
+
+
+def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    model = transducer_model(config, problems)
+    weight = _ctc_weight(config, model["decoder"].get("vocab_size"), problems)
+    return {"task": "hybrid", **model, "ctc_weight": weight}
+
+
+def _ctc_weight(config: Mapping[str, Any], vocab_size: int | None, problems: list[str]) -> float:
+    """The weight of the CTC head, which must have the tokens of the transducer."""
+    section = config.get("aux_ctc")
+    if not isinstance(section, Mapping):
+        problems.append("aux_ctc is missing")
+        return 0.0
+    head = read_section(HEADS, section, "decoder", problems)
+    num_classes = head.get("vocab_size", -1)
+    if num_classes != -1 and vocab_size is not None and num_classes != vocab_size:
+        problems.append(f"aux_ctc.decoder.num_classes {num_classes} (its transducer has {vocab_size})")
+    weight = section.get("ctc_loss_weight", 0.5)
+    try:
+        return share(weight)
+    except ValueError as error:
+        problems.append(f"aux_ctc.ctc_loss_weight {weight!r} ({error})")
+        return 0.0
+
+
+def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
+    tokens, aux = nemo_tokens(source), inner(base, "aux_ctc")
+    sections = transducer_sections(source, tokens, base, problems)
+    head = head_section(source, {"vocab_size": len(tokens.labels)}, tokens.labels, aux, problems)
+    aux |= {"ctc_loss_weight": source.module.ctc_weight, "decoder": head, "decoding": GREEDY | inner(aux, "decoding")}
+    sections |= {"aux_ctc": aux, "labels": tokens.labels}
+    return Written(chosen_class(CLASSES, tokens), sections, tokens.files)
+
+
+def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
+    return transducer_rows(model) + HYBRID_CTC_HEAD
+
+
+def _remarks(source: Source) -> list[str]:
+    remarks = transducer_remarks(source)
+    if source.module.search.head == "ctc":
+        remarks.append("NeMo decodes with its transducer, until change_decoding_strategy(decoder_type='ctc')")
+    return remarks
+
+
+HYBRID = TRANSDUCER._replace(
+    task="hybrid", classes=CLASSES, to_model=_to_model, to_nemo=_to_nemo, rows=_rows, remarks=_remarks
+)

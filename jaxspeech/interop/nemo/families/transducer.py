@@ -1,0 +1,181 @@
+"""Recognition with a transducer: RNN-T, TDT, multi-blank."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.interop.nemo.families.acoustic import (
+    ACOUSTIC_PARTS,
+    acoustic_derived,
+    acoustic_model,
+    acoustic_remarks,
+    acoustic_sections,
+)
+from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
+from jaxspeech.interop.nemo.families.tokens import (
+    NO_TRAINING,
+    RECOGNITION_SECTIONS,
+    NemoTokens,
+    chosen_class,
+    nemo_tokens,
+    recognition_assets,
+)
+from jaxspeech.interop.nemo.sections.arguments import integer
+from jaxspeech.interop.nemo.sections.decoders import JOINT, LOSSES, LSTM_PREDICTION, STATELESS_PREDICTION
+from jaxspeech.interop.nemo.sections.read import optional_section, read_arguments, read_section
+from jaxspeech.interop.nemo.sections.write import arguments_of, fields_of, inner, merged, write_section
+from jaxspeech.interop.nemo.weights import encoder_rows
+from jaxspeech.interop.nemo.weights.decoders import prediction_and_joint_rows
+from jaxspeech.interop.nemo.weights.rows import TensorRow
+
+CLASSES = {"EncDecRNNTBPEModel": "asr.models.rnnt_bpe_models", "EncDecRNNTModel": "asr.models.rnnt_models"}
+PREDICTIONS = {"RNNTDecoder": LSTM_PREDICTION, "StatelessTransducerDecoder": STATELESS_PREDICTION}
+JOINTS = {"RNNTJoint": JOINT}
+# NeMo's greedy search, and its beam search that is ours.
+GREEDY_STRATEGY, BEAM_STRATEGY = "greedy_batch", "malsd_batch"
+
+
+def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    return {"task": "transducer"} | transducer_model(config, problems)
+
+
+def transducer_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Our configuration without the task's name."""
+    acoustic = acoustic_model(config, problems)
+    decoder = read_section(PREDICTIONS, config, "decoder", problems) | read_section(JOINTS, config, "joint", problems)
+    loss = _loss(config, decoder, problems)
+    return acoustic | {"decoder": decoder, "loss": loss, "search": _search(config, problems)}
+
+
+def _loss(config: Mapping[str, Any], decoder: dict[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Our section `loss`; the decoder gets the durations or big blanks, which NeMo has with the loss."""
+    loss = optional_section(config, "loss", problems)
+    name = loss.get("loss_name", "default")
+    if name not in LOSSES:
+        problems.append(f"loss.loss_name {name!r} (can be {', '.join(LOSSES)})")
+        return {}
+    key, section = LOSSES[name]
+    fields = read_arguments(section, optional_section(loss, key, problems), f"loss.{key}", problems)
+    for special in ("durations", "big_blanks"):
+        if special in fields:
+            decoder[special] = fields.pop(special)
+    outputs = len(decoder.get("durations", ())) + len(decoder.get("big_blanks", ()))
+    if decoder.pop("extra_outputs", 0) != outputs:
+        problems.append(f"joint.num_extra_outputs (its loss {name!r} calls for {outputs})")
+    return fields
+
+
+def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Our section `search`: the beam of the strategy that is ours; with any other the search is greedy."""
+    decoding = optional_section(config, "decoding", problems)
+    greedy = optional_section(decoding, "greedy", problems)
+    most = greedy.get("max_symbols", greedy.get("max_symbols_per_step")) or 10
+    search = {}
+    try:
+        search["max_symbols"] = integer(1, 10_000)(most)
+    except ValueError as error:
+        problems.append(f"decoding.greedy.max_symbols {most!r} ({error})")
+    if decoding.get("strategy") == BEAM_STRATEGY:
+        width = optional_section(decoding, "beam", problems).get("beam_size", 4)
+        try:
+            search["beam_size"] = integer(1, 1024)(width)
+        except ValueError as error:
+            problems.append(f"decoding.beam.beam_size {width!r} ({error})")
+    return search
+
+
+def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
+    tokens = nemo_tokens(source)
+    sections = transducer_sections(source, tokens, base, problems) | {"labels": tokens.labels}
+    return Written(chosen_class(CLASSES, tokens), sections, tokens.files)
+
+
+def transducer_sections(
+    source: Source, tokens: NemoTokens, base: Mapping[str, Any], problems: list[str]
+) -> dict[str, Any]:
+    """NeMo's sections, without `labels`."""
+    module, labels = source.module, tokens.labels
+    decoder = module.decoder
+    fields = fields_of(decoder)
+    durations, big_blanks = list(decoder.durations), list(decoder.big_blanks)
+    sections = acoustic_sections(source, base, problems)
+    sections["decoder"] = write_section(PREDICTIONS, base, "decoder", "transducer", fields, problems)
+    fields["extra_outputs"] = len(durations) + len(big_blanks)
+    joint = write_section(JOINTS, base, "joint", "", fields, problems)
+    joint |= {"num_classes": len(labels), "vocabulary": labels}
+    joint["jointnet"] |= {"encoder_hidden": module.encoder.output_dim, "pred_hidden": decoder.width}
+    sizes = {
+        "enc_hidden": module.encoder.output_dim,
+        "pred_hidden": decoder.width,
+        "joint_hidden": decoder.joint_width,
+    }
+    if durations:
+        sizes |= {"tdt_durations": durations, "num_tdt_durations": len(durations)}
+    return sections | {
+        **tokens.section,
+        "joint": joint,
+        "loss": _loss_section(module, base),
+        "decoding": _decoding_section(module, base),
+        "model_defaults": inner(base, "model_defaults") | sizes,
+    }
+
+
+def _loss_section(module: Any, base: Mapping[str, Any]) -> dict[str, Any]:
+    loss, decoder = inner(base, "loss"), module.decoder
+    name = loss.get("loss_name", "default")
+    if decoder.durations or decoder.big_blanks:
+        name = "tdt" if decoder.durations else "multiblank_rnnt"
+    elif name in ("tdt", "multiblank_rnnt"):
+        name = "default"
+    key, section = LOSSES[name]
+    fields = fields_of(module.loss) | {"durations": decoder.durations, "big_blanks": decoder.big_blanks}
+    arguments = inner(loss, key) | arguments_of(section, fields)
+    return (loss if loss.get("loss_name") == name else {}) | {"loss_name": name, key: arguments}
+
+
+def _decoding_section(module: Any, base: Mapping[str, Any]) -> dict[str, Any]:
+    decoder, search, before = module.decoder, module.search, inner(base, "decoding")
+    decoding = {
+        "model_type": "tdt" if decoder.durations else "multiblank" if decoder.big_blanks else "rnnt",
+        "greedy": {"max_symbols": search.max_symbols},
+        "durations": list(decoder.durations),
+        "big_blank_durations": list(decoder.big_blanks),
+    }
+    if search.beam_size > 1:
+        decoding |= {"strategy": BEAM_STRATEGY, "beam": {"beam_size": search.beam_size}}
+    elif before.get("strategy") == BEAM_STRATEGY:
+        decoding["strategy"] = GREEDY_STRATEGY
+    return merged({"strategy": GREEDY_STRATEGY} | before, decoding)
+
+
+def transducer_rows(model: Mapping[str, Any]) -> list[TensorRow]:
+    """Encoder, prediction network and joint."""
+    return [*encoder_rows(model["encoder"]), *prediction_and_joint_rows(model["decoder"])]
+
+
+def transducer_remarks(source: Source) -> list[str]:
+    """What NeMo does differently with such an encoder or prediction network."""
+    remarks, decoder = acoustic_remarks(source), source.module.decoder
+    if source.assets["tokenizer"].config()["type"] == "char" and decoder.durations:
+        last = len(decoder.durations)
+        remarks.append(f"NeMo leaves the last {last} characters of the vocabulary out of a TDT's text")
+    if decoder.cell_width:
+        remarks.append(
+            "NeMo's searches cannot run a prediction network that is projected: its states have another width"
+        )
+    return remarks
+
+
+TRANSDUCER_PARTS = ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", PREDICTIONS)}
+TRANSDUCER = Family(
+    task="transducer",
+    classes=CLASSES,
+    sections=RECOGNITION_SECTIONS,
+    to_model=_to_model,
+    to_nemo=_to_nemo,
+    assets=recognition_assets,
+    rows=transducer_rows,
+    parts=TRANSDUCER_PARTS,
+    derived=acoustic_derived,
+    defaults=NO_TRAINING,
+    remarks=transducer_remarks,
+)

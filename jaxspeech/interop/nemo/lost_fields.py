@@ -1,0 +1,49 @@
+"""The fields of a model that NeMo's configuration does not give back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.interop.nemo.families.family import NemoPart
+from jaxspeech.interop.nemo.sections.arguments import Section
+from jaxspeech.interop.nemo.sections.write import fields_of, fitting
+
+# Fields that change time and memory, and numbers by no more than rounding.
+WITHOUT_EFFECT = ("scan_layers", "remat", "dtype", "parent", "name")
+
+
+def lost_fields(parts: Mapping[str, NemoPart], model: Mapping[str, Any], module: Any, returned: Any) -> list[str]:
+    """Each field of the parts that would return with another value, with both.
+
+    Args:
+      parts: sections of our configuration and what they are built into.
+      model: our configuration.
+      module: what it builds.
+      returned: what it builds after it was written and read.
+    """
+    lost = []
+    for place, part in parts.items():
+        ours, theirs = (getattr(whole, part.field) for whole in (module, returned))
+        if ours is None:
+            continue
+        before, after = fields_of(ours), fields_of(theirs)
+        unused = _of_other_classes(part.classes, model[place].get("name", ""), before)
+        for name, value in before.items():
+            skipped = name in WITHOUT_EFFECT or name in unused or _trains_only(name, ours)
+            if value != after[name] and not skipped:
+                lost.append(f"{place}.{name} {value!r} (it would return as {after[name]!r})")
+    return lost
+
+
+def _of_other_classes(table: Mapping[str, Section], name: str, fields: Mapping[str, Any]) -> set[str]:
+    """Our fields without a use: those that only other classes of NeMo have, where one module of ours is several."""
+    used, others, candidates = set(), set(), fitting(table, name, fields)
+    for class_name, section in table.items():
+        if section.name == name:
+            known = used if class_name in candidates else others
+            known |= {argument.ours for argument in section.arguments if argument.ours}
+    return others - used
+
+
+def _trains_only(field: str, module: Any) -> bool:
+    """Whether a field is without effect once a model is trained: a group norm counts the padding at any time."""
+    return field == "norm_over_padding" and getattr(module, "conv_norm", "batch") != "group"

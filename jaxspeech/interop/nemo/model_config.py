@@ -1,0 +1,83 @@
+"""NeMo's model_config.yaml to our `model` configuration, and back, whichever family it is.
+
+What the tables of a family do not know (data sets, optimizer, options of the decoding, ...) is kept if the model came
+from NeMo. What is to be written is read again first, and one error reports all fields that would not return.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import yaml
+
+from jaxspeech.builder import build
+from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.families import BY_CLASS, family_of_model, family_of_nemo
+from jaxspeech.interop.nemo.families.family import Family, Source
+from jaxspeech.interop.nemo.lost_fields import lost_fields
+from jaxspeech.interop.nemo.sections.read import class_name
+
+VERSION = "3.0.0"  # of the NeMo that reads what we write
+
+
+class NemoConfig(NamedTuple):
+    """What `to_nemo` gives.
+
+    Attributes:
+      config: the content of model_config.yaml.
+      files: members of the .nemo file that it names.
+      model: our configuration as it is when the file is read again.
+    """
+
+    config: dict[str, Any]
+    files: Mapping[str, bytes]
+    model: dict[str, Any]
+
+
+def from_nemo(config: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
+    """The family of NeMo's configuration, and the `model` configuration that `build` takes.
+
+    Raises:
+      ArchiveError: every value and argument that has no counterpart here, in one line.
+    """
+    family, problems = family_of_nemo(config), []
+    model = family.to_model(config, problems)
+    if problems:
+        raise ArchiveError(f"not supported: {'; '.join(problems)}")
+    return family, model
+
+
+def to_nemo(source: Source, base: Mapping[str, Any]) -> NemoConfig:
+    """NeMo's configuration of a model.
+
+    Args:
+      source: the model.
+      base: the configuration that it came with; {} if it did not come from NeMo.
+    Raises:
+      ArchiveError: everything of which NeMo has no counterpart, in one line.
+    """
+    family, problems = family_of_model(source.config), []
+    written = family.to_nemo(source, base, problems)
+    before = BY_CLASS.get(class_name(base.get("target")), family)
+    own = {*family.sections, *before.sections}
+    config = {**family.defaults, **{key: value for key, value in base.items() if key not in own}}
+    config["target"] = f"nemo.collections.{family.classes[written.nemo_class]}.{written.nemo_class}"
+    config |= {"nemo_version": VERSION, **written.sections}
+    model: dict[str, Any] = {}
+    if not problems:
+        _, model = from_nemo(config)
+        problems = lost_fields(family.parts, source.config, source.module, build(model).model)
+    if problems:
+        raise ArchiveError(f"NeMo has no counterpart of {'; '.join(problems)}")
+    return NemoConfig(config, written.files, model)
+
+
+class _WithoutAliases(yaml.SafeDumper):
+    """Writes a list again wherever it stands, as NeMo does."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def to_yaml(config: Mapping[str, Any]) -> bytes:
+    """The content of model_config.yaml."""
+    return yaml.dump(dict(config), Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True).encode()

@@ -1,0 +1,115 @@
+"""Every task there is, and three toys, each on the corpus of tones: what the contract tests go through."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxspeech import assets, builder, jobs
+from jaxspeech.configs.base import ctc, transducer
+from jaxspeech.jobs.job import Placement
+from jaxspeech.train import load
+from tests.contract.toys import adversarial, clip_classifier, text_only
+from tests.tiny_recipe import get_config
+
+TOYS = (clip_classifier, adversarial, text_only)
+# No dropout, no dither and no masks: a loss is the same whatever is drawn. Layer norms, so that rows are independent.
+ENCODER = {
+    **{"name": "fastconformer", "num_layers": 1, "width": 16, "num_heads": 2, "subsampling": "stacking"},
+    **{"conv_norm": "layer", "conv_kernel": 5, "dropout": 0.0, "dropout_pre_encoder": 0.0, "dropout_att": 0.0},
+}
+DECODER = {"width": 12, "joint_width": 10, "dropout": 0.0, "joint_dropout": 0.0}
+
+
+def _quiet(model: ConfigDict, **more: Any) -> dict[str, Any]:
+    plain = model.to_dict() | {"spec_augment": {}} | more
+    return plain | {"features": plain["features"] | {"num_mels": 16, "dither": 0.0, "normalize": "none"}}
+
+
+RECOGNITION = {
+    "ctc": _quiet(ctc(ENCODER)),
+    "transducer": _quiet(transducer(ENCODER, decoder=DECODER)),
+    "hybrid": _quiet(transducer(ENCODER, decoder=DECODER), task="hybrid", ctc_weight=0.4),
+}
+MODELS = RECOGNITION | {toy.NAME: toy.MODEL for toy in TOYS}
+NAMES = sorted(MODELS)
+
+
+@contextmanager
+def toys_in_the_tables() -> Iterator[None]:
+    """The toys entered by the lines that a task of the package has, and by nothing else."""
+    tables: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        (builder.TASKS, {toy.NAME: toy.KIND for toy in TOYS}),
+        (jobs.JOBS, {toy.NAME: toy.JOB for toy in TOYS}),
+        (assets.BUILDERS, {name: build for toy in TOYS for name, build in toy.ASSETS.items()}),
+    ]
+    for table, entries in tables:
+        table.update(entries)
+    try:
+        yield
+    finally:
+        for table, entries in tables:
+            for name in entries:
+                del table[name]
+
+
+def recipe(name: str, tones: Path) -> ConfigDict:
+    """A recipe of the task, for a few steps."""
+    config = get_config(str(tones))
+    config.model = ConfigDict(MODELS[name])
+    config.data.batch_size = config.data.eval_batch_size = 8
+    config.augment.speed, config.augment.gain_db = (1.0,), (0.0, 0.0)
+    config.optimizer.learning_rate = 1e-2
+    config.optimizer.schedule = {"name": "constant"}
+    config.average_decay = 0.0
+    config.steps = config.eval_every = 3
+    config.checkpoint_every = config.log_every = 1
+    return config
+
+
+class Prepared(NamedTuple):
+    """A task with its variables, a batch, and what its job makes of them."""
+
+    task: Any
+    assets: Any
+    variables: Any
+    batch: Any
+    evaluation: Any
+    model: dict[str, Any]
+
+    def results(self, batch: Any, variables: Any = None) -> list[Any]:
+        """What the evaluation collects of a batch's prediction."""
+        predicted = jax.device_get(jax.jit(self.task.predict)(variables or self.variables, batch))
+        return self.evaluation.collect(predicted, jax.device_get(batch))
+
+
+def prepare(name: str, tones: Path, workdir: Path) -> Prepared:
+    """The task as a run makes it, and its first batch."""
+    settings = recipe(name, tones).to_dict()
+    job = jobs.find_job(settings["model"])
+    model, owned, task, data = load(job, settings, workdir, Placement(), source=None, resuming=False)
+    variables = jax.jit(task.init)(jax.random.key(3))
+    batch = jax.device_put(next(data.train.batches()))
+    return Prepared(task, owned, variables, batch, job.evaluation(settings, owned, task), model)
+
+
+def spoiled(batch: Any) -> Any:
+    """The same batch with its padding full of what no model can compute with."""
+    fields = jax.device_get(batch)._asdict()
+    for name, count in fields.items():
+        if name.startswith("num_"):
+            values = np.array(fields[name.removeprefix("num_")])
+            beyond = np.arange(values.shape[1]) >= np.asarray(count)[:, None]
+            values[beyond] = np.nan if values.dtype.kind == "f" else 10**6
+            fields[name.removeprefix("num_")] = values
+    return jax.device_put(type(batch)(**fields))
+
+
+def losses_of(task: Any, variables: Any, batch: Any) -> list[Any]:
+    """The losses [B] of each phase."""
+    key = jax.random.key(7)
+    return [jax.jit(phase.loss)(variables, batch, key)[0].losses for phase in task.phases]

@@ -1,0 +1,131 @@
+"""What holds for every task: the package's own and three toys that are entered in the tables as a new task is."""
+
+import json
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+import pytest
+
+from jaxspeech import train
+from jaxspeech.archive import load_archive, save_archive
+from jaxspeech.assets import same_assets
+from jaxspeech.builder import TASKS, build
+from jaxspeech.jobs import JOBS
+from jaxspeech.tasks import kinds
+from tests.contract.cases import NAMES, RECOGNITION, Prepared, losses_of, prepare, recipe, spoiled, toys_in_the_tables
+from tests.tone_runs import train_here
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _toys() -> Iterator[None]:
+    with toys_in_the_tables():
+        yield
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def prepared(request, tones, tmp_path_factory) -> Prepared:
+    return prepare(request.param, tones, tmp_path_factory.mktemp(request.param))
+
+
+def close(ours, theirs, *, rtol=1e-4):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-5), ours, theirs)
+
+
+def same_results(ours, theirs):
+    """Texts and classes are equal, numbers are close."""
+    for a, b in zip(ours, theirs, strict=True):
+        if isinstance(a, str):
+            assert a == b
+        else:
+            close(a, b)
+
+
+def test_every_task_of_the_package_is_tried():
+    assert set(RECOGNITION) == {name for name in TASKS if not name.startswith("toy_")}
+    assert set(TASKS) == set(JOBS)
+
+
+def test_the_task_keeps_the_contract(prepared):
+    task = prepared.task
+    assert task.batch is type(prepared.batch) and "index" in task.batch._fields
+    assert isinstance(task.inference, tuple(kind for kind in vars(kinds).values() if hasattr(kind, "_fields")))
+    assert task.seconds(prepared.batch).shape == prepared.batch.index.shape
+    for phase in task.phases:
+        rows, updates = phase.loss(prepared.variables, prepared.batch, jax.random.key(0))
+        for values in (rows.losses, rows.weights, *rows.logged.values()):
+            assert values.shape == prepared.batch.index.shape and values.dtype == np.float32
+        assert "params" not in updates
+    if len(task.phases) == 1:
+        np.testing.assert_array_equal(task.loss(prepared.variables, prepared.batch, jax.random.key(0))[0], rows.losses)
+    else:
+        assert len({phase.name for phase in task.phases}) == len(task.phases)
+
+
+def test_padding_holds_anything(prepared):
+    bad = spoiled(prepared.batch)
+    close(
+        losses_of(prepared.task, prepared.variables, bad), losses_of(prepared.task, prepared.variables, prepared.batch)
+    )
+    same_results(prepared.results(bad), prepared.results(prepared.batch))
+
+
+def test_a_batch_of_one_equals_a_batch_of_many(prepared):
+    whole, losses = prepared.results(prepared.batch), losses_of(prepared.task, prepared.variables, prepared.batch)
+    for row in (0, 5):
+        one = jax.tree.map(lambda x, row=row: x[row : row + 1], prepared.batch)
+        same_results(prepared.results(one), whole[row : row + 1])
+        close(losses_of(prepared.task, prepared.variables, one), [x[row : row + 1] for x in losses])
+
+
+def test_jit_equals_eager(prepared):
+    key, few = jax.random.key(7), jax.tree.map(lambda x: x[:2], prepared.batch)
+    eager = [phase.loss(prepared.variables, few, key)[0].losses for phase in prepared.task.phases]
+    close(losses_of(prepared.task, prepared.variables, few), eager)
+    predicted = jax.device_get(prepared.task.predict(prepared.variables, few))
+    same_results(prepared.results(few), prepared.evaluation.collect(predicted, few))
+
+
+def test_an_archive_gives_the_same_bits(prepared, tmp_path):
+    path = tmp_path / "model.jaxspeech"
+    variables = jax.device_get(prepared.variables)
+    save_archive(path, model=prepared.model, assets=prepared.assets, variables=variables)
+    loaded = load_archive(path)
+    assert same_assets(loaded.assets, prepared.assets) == ""
+    again = prepared._replace(task=build(loaded.model))
+    assert again.results(prepared.batch, loaded.variables) == prepared.results(prepared.batch)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_three_steps_and_a_resumed_run_end_with_the_same_bits(tones, tmp_path, name):
+    out = train_here(recipe(name, tones), tmp_path / "whole")
+    config = recipe(name, tones)
+    config.steps = 2
+    train_here(config, tmp_path / "parts")
+    resumed = train_here(recipe(name, tones), tmp_path / "parts")
+    assert "resuming after step 2" in resumed.splitlines()[0]
+    whole, parts = (load_archive(tmp_path / part / "last.jaxspeech") for part in ("whole", "parts"))
+    jax.tree.map(np.testing.assert_array_equal, whole.variables, parts.variables)
+
+    # What people see: named scores, in words, in the report and in the logs.
+    [score] = whole.metadata["scores"]["dev"]
+    assert whole.metadata["evaluation"]["dev"]["scores"] == whole.metadata["scores"]["dev"]
+    assert out.splitlines()[-1].startswith("Done: ") and " on dev, " in out.splitlines()[-1]
+    assert "<h2>dev</h2>" in (tmp_path / "whole" / "report.html").read_text()
+    history = [json.loads(line) for line in (tmp_path / "whole" / "history.jsonl").read_text().splitlines()]
+    assert any(f"{score}/dev" in entry for entry in history)
+    assert (tmp_path / "whole" / "model.jaxspeech").exists()
+
+
+def test_the_first_score_chooses_in_its_own_direction(tones, tmp_path, monkeypatch):
+    """Of an accuracy, the higher one."""
+    values, evaluate = iter([0.75, 0.25]), train.evaluate
+
+    def with_accuracy(*args, **options):
+        return {"dev": {"accuracy": next(values)}}, evaluate(*args, **options)[1]
+
+    monkeypatch.setattr(train, "evaluate", with_accuracy)
+    config = recipe("toy_clips", tones)
+    config.steps, config.eval_every = 2, 1
+    assert "Done: accuracy 75.0% on dev" in train_here(config, tmp_path)
+    assert load_archive(tmp_path / "model.jaxspeech").metadata["step"] == 1
