@@ -39,7 +39,6 @@ EXAMPLE_NAME = "nvidia/parakeet-tdt-0.6b-v2"
 @overload
 def load(
     path: str | os.PathLike[str],
-    /,
     *,
     dtype: str | None = None,
     head: str | None = None,
@@ -48,10 +47,10 @@ def load(
 
 
 @overload
-def load(path: str | os.PathLike[str], kind: type[M], /, *, dtype: str | None = None, **options: Any) -> M: ...
+def load(path: str | os.PathLike[str], kind: type[M], *, dtype: str | None = None, **options: Any) -> M: ...
 
 
-def load(path: str | os.PathLike[str], kind: Any = None, /, *, dtype: str | None = None, **options: Any) -> Any:
+def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = None, **options: Any) -> Any:
     """A model file, ready to use.
 
         asr = load("model.jaxspeech")
@@ -112,7 +111,6 @@ def read_model(path: str | os.PathLike[str]) -> Archive:
 @overload
 def from_pretrained(
     name: str,
-    /,
     *,
     filename: str | None = None,
     revision: str | None = None,
@@ -124,12 +122,12 @@ def from_pretrained(
 
 @overload
 def from_pretrained(
-    name: str, kind: type[M], /, *, filename: str | None = None, revision: str | None = None, **options: Any
+    name: str, kind: type[M], *, filename: str | None = None, revision: str | None = None, **options: Any
 ) -> M: ...
 
 
 def from_pretrained(
-    name: str, kind: Any = None, /, *, filename: str | None = None, revision: str | None = None, **options: Any
+    name: str, kind: Any = None, *, filename: str | None = None, revision: str | None = None, **options: Any
 ) -> Any:
     """A model of the Hugging Face Hub; `load(name)` with a choice of its file and revision.
 

@@ -24,7 +24,7 @@ class KeptPositions:
     """`kept.beside(variables)`: the variables of a model with its projected positions.
 
     Args:
-      model: of the variables; one without such attention keeps nothing.
+      model: of the variables; one without relative positions keeps nothing.
       seconds: of the longest recordings that they are for: longer ones project their own. For 40 s and 115M parameters
         they take 37 MB.
     """
@@ -41,7 +41,7 @@ class KeptPositions:
         return isinstance(self._encoder, FastConformer | Squeezeformer) and self._encoder.attention == "rel_pos"
 
     def beside(self, variables: Variables) -> Variables:
-        """Projects anew where the weights are others than last time."""
+        """The variables with their projections, which are computed again where the weights differ from last time."""
         kernels = self._find(variables["params"].get("encoder", {}))
         if kernels.keys() != self._kernels.keys() or any(self._kernels[path] is not kernels[path] for path in kernels):
             self._kernels, self._kept = kernels, self._project(kernels)

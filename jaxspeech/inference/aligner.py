@@ -107,7 +107,7 @@ class Aligner:
         seconds: dict[str, Any] = {"frame_seconds": self._recognition.frame_seconds, "offset": recording.offset}
         words = word_times(spelling.words, *times, **seconds)
         if len(spelling.lines) > 1:
-            segments = [merge(words[first:behind]) for first, behind in spelling.lines]
+            segments = [merge(words[first:end]) for first, end in spelling.lines]
         else:
             segments = segment_times(words)
         return heard._replace(
@@ -127,8 +127,8 @@ def _note(heard: str | None, unspelled: tuple[str, ...]) -> str | None:
         return heard
     different = list(dict.fromkeys(unspelled))
     some = ", ".join(different[:5]) + (", ..." if len(different) > 5 else "")
-    told = f"words that the tokenizer cannot spell lie between their neighbours: {some}"
-    return told if heard is None else f"{heard}; {told}"
+    unspelled_note = f"words that the tokenizer cannot spell lie between their neighbours: {some}"
+    return unspelled_note if heard is None else f"{heard}; {unspelled_note}"
 
 
 def _align(batch: list[_Waiting], *, blank_id: int) -> list[ForcedAlignment]:

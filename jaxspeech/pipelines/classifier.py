@@ -83,6 +83,10 @@ class Classifier:
         """Writes an archive that `load` reads; see `exports.save`."""
         exports.save(self.archive, path)
 
+    def export_nemo(self, path: str | os.PathLike[str]) -> None:
+        """Writes a .nemo file, where NeMo has a model like it; see `exports.export_nemo`."""
+        exports.export_nemo(self.archive, path)
+
     def classify(self, inputs: Any, *, progress: bool = False, **options: Unpack[RowOptions]) -> list[Classified]:
         """The classes of all inputs, in their order. A result does not depend on what is classified with it.
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 import jaxspeech
-from jaxspeech.errors import AudioError, ConfigError
+from jaxspeech.errors import ArchiveError, AudioError, ConfigError
 from jaxspeech.inference import programs
 from jaxspeech.pipelines.classifier import Classifier
 from tests.pipelines.test_recognizer import chirps
@@ -94,6 +94,9 @@ def test_saved_loaded_and_opened_by_the_right_door_only(audio: list[np.ndarray],
     with pytest.raises(ConfigError) as caught:
         jaxspeech.load(path)
     assert str(caught.value) == line
+    with pytest.raises(ArchiveError, match=r"toy\.nemo: .*toy_clips") as no_family:
+        classifier.export_nemo(tmp_path / "toy.nemo")
+    assert "\n" not in str(no_family.value)
 
 
 def test_half_precision_is_asked_for_where_the_model_has_such_parts(audio: list[np.ndarray], tmp_path: Path) -> None:
