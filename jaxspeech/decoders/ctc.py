@@ -1,4 +1,4 @@
-"""The CTC head: one projection from encoder frames to the vocabulary and the blank, which comes last."""
+"""The CTC head: a projection from encoder frames to the tokens and the blank, which is last."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 
 class CTCHead(nn.Module):
-    """Logits of V tokens and the blank (id V) for each encoder frame (Graves et al., 2006)."""
+    """Computes logits of the V tokens and the blank (id V) for each encoder frame (Graves et al., 2006)."""
 
     vocab_size: int
     dtype: Any = jnp.float32

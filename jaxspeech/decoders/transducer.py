@@ -1,4 +1,4 @@
-"""The decoder of a transducer: a prediction network over the labels so far, and the joint of it and the encoder.
+"""The transducer decoder: a prediction network over the labels so far, and a joint network with the encoder.
 
 predicted_u = Prediction(y_1 .. y_u)                                  u = 0 .. U
 logits_t,u  = act(encoded_t W_enc + b_enc + predicted_u W_pred + b_pred) W_out + b_out
@@ -26,33 +26,33 @@ CHOICES = {"prediction": ("lstm", "stateless"), "context_norm": ("layer", "none"
 
 
 class JointInputs(NamedTuple):
-    """All that a transducer loss needs: logits = act(encoded + predicted) @ kernel + bias."""
+    """The inputs of a transducer loss: logits = act(encoded + predicted) @ kernel + bias."""
 
     encoded: Float[Array, "B T J"]
-    predicted: Float[Array, "B N J"]  # N = U + 1: before the first label, and behind each
+    predicted: Float[Array, "B N J"]  # N = U + 1: before the first label, and after each label
     kernel: Float[Array, "J W"]
     bias: Float[Array, " W"]
 
 
 class TransducerDecoder(nn.Module):
-    """Prediction network and joint, for RNN-T, TDT and multi-blank RNN-T.
+    """Prediction network and joint network for RNN-T, TDT and multi-blank RNN-T.
 
-    The W outputs are V tokens, big blanks (the longest last), the blank, and for TDT one for each duration.
+    The W outputs are the V tokens, the big blanks (the longest last), the blank, and for TDT one for each duration.
 
     Attributes:
-      vocab_size: V; the blank's id is V where there are no big blanks.
-      prediction: "lstm", or "stateless": the last labels' embeddings side by side.
+      vocab_size: V; the blank's id is V if there are no big blanks.
+      prediction: "lstm", or "stateless": the concatenated embeddings of the last labels.
       width: of the prediction network.
       num_layers: of the LSTM.
-      cell_width: of its cells, which are then projected to the width; None: they have the width and are not.
-      context: labels that the stateless network sees.
-      context_norm: whether its output is normalised, "layer" or "none".
+      cell_width: of its cells, whose outputs are projected to the width; None: cells of that width, not projected.
+      context: number of labels that the stateless network depends on.
+      context_norm: norm of its output, "layer" or "none".
       joint_width: J.
-      activation: of the joint: "relu", "tanh" or "sigmoid".
+      activation: of the joint network: "relu", "tanh" or "sigmoid".
       dropout: of the prediction network.
-      joint_dropout: behind the joint's activation.
-      durations: TDT: how many frames an output may cover.
-      big_blanks: multi-blank RNN-T: how many frames each big blank covers.
+      joint_dropout: after the joint network's activation.
+      durations: for TDT, the numbers of frames that an output may cover.
+      big_blanks: for multi-blank RNN-T, the number of frames that each big blank covers.
       dtype: of the matrix products.
     """
 
@@ -73,7 +73,7 @@ class TransducerDecoder(nn.Module):
 
     @property
     def blank_id(self) -> int:
-        """The blank comes behind the tokens and the big blanks."""
+        """Id of the blank, which follows the tokens and the big blanks."""
         return self.vocab_size + len(self.big_blanks)
 
     def setup(self) -> None:
@@ -102,7 +102,7 @@ class TransducerDecoder(nn.Module):
                 self.dtype,
                 name="prediction",
             )
-        self.joint = Joint(
+        self.joint = JointNetwork(
             joint_width=self.joint_width,
             num_outputs=self.blank_id + 1 + len(self.durations),
             activation=self.activation,
@@ -113,42 +113,42 @@ class TransducerDecoder(nn.Module):
     def __call__(
         self, encoded: Float[Array, "B T D"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> Float[Array, "B T N W"]:
-        """All logits at once, N = U + 1: for research and tests, the memory is what it looks like."""
+        """Computes all logits at once, N = U + 1: for research and tests, as it takes B T N W floats of memory."""
         inputs = self.joint_inputs(encoded, labels, train=train)
         return self.joint.logits(inputs.encoded[:, :, None], inputs.predicted[:, None], train=train)
 
     def joint_inputs(
         self, encoded: Float[Array, "B T D"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> JointInputs:
-        """Both sides of the joint, projected, and its output layer."""
+        """Computes the projected encoder and prediction frames, and returns them with the joint's output layer."""
         started = jnp.pad(jnp.asarray(labels), ((0, 0), (1, 0)), constant_values=self.vocab_size)
         predicted, _ = self.network(started, self.initial_state(len(labels)), train=train)
         joint = self.joint
         return JointInputs(joint.encoded(encoded), joint.predicted(predicted), joint.out.kernel, joint.out.bias)
 
     def initial_state(self, batch: Size) -> Any:
-        """The prediction network before the first label: arrays with a leading batch axis."""
+        """Returns the prediction network's state before the first label: arrays with a leading batch axis."""
         if self.prediction == "lstm":
             shape = (batch, self.num_layers)
             return LSTMState(jnp.zeros((*shape, self.width)), jnp.zeros((*shape, self.cell_width or self.width)))
         return jnp.full((batch, self.context - 1), self.vocab_size, jnp.int32)
 
     def project(self, encoded: Float[Array, "B T D"]) -> Float[Array, "B T J"]:
-        """Encoder frames as `logits` takes them."""
+        """Projects encoder frames to the joint's width, as `logits` expects them."""
         return self.joint.encoded(encoded)
 
     def predict(self, labels: Int[Array, " B"], state: Any) -> tuple[Float[Array, "B J"], Any]:
-        """One more label for each row; whatever is no token, such as the blank, is the start of the utterance."""
+        """Runs the prediction network on one more label; an id that is not a token (the blank) is the start symbol."""
         predicted, state = self.network(labels[:, None], state, train=False)
         return self.joint.predicted(predicted)[:, 0], state
 
     def logits(self, encoded: Float[Array, "... J"], predicted: Float[Array, "... J"]) -> Float[Array, "... W"]:
-        """The joint of two projected sides, whose leading axes broadcast."""
+        """Computes the joint's logits from projected frames, whose leading axes broadcast."""
         return self.joint.logits(encoded, predicted, train=False)
 
 
 class Embedding(nn.Module):
-    """One row for each token; every other id, such as a blank, is the zero vector."""
+    """A table of embeddings, one per token; any other id, for example a blank, gives the zero vector."""
 
     vocab_size: int
     width: int
@@ -160,7 +160,7 @@ class Embedding(nn.Module):
 
 
 class LSTMPrediction(nn.Module):
-    """Embedding, LSTM, dropout."""
+    """A prediction network of embedding, LSTM and dropout."""
 
     vocab_size: int
     width: int
@@ -182,9 +182,9 @@ class LSTMPrediction(nn.Module):
 
 
 class StatelessPrediction(nn.Module):
-    """The embeddings of the last `context` labels side by side, the newest first and widest.
+    """A prediction network that concatenates the embeddings of the last `context` labels, the newest first and widest.
 
-    The state is the labels before the next one: [B context-1], the oldest first.
+    The state holds the labels before the next one: [B context-1], the oldest first.
     """
 
     vocab_size: int
@@ -215,8 +215,8 @@ class StatelessPrediction(nn.Module):
         return outputs.astype(self.dtype), history[:, num:]
 
 
-class Joint(nn.Module):
-    """W_enc, W_pred and W_out of the equation above."""
+class JointNetwork(nn.Module):
+    """The joint network: W_enc, W_pred and W_out of the equation above."""
 
     joint_width: int
     num_outputs: int
@@ -225,7 +225,7 @@ class Joint(nn.Module):
     dtype: Any
 
     def setup(self) -> None:
-        # Uniform in +-1/sqrt(fan_in), whatever the encoder's width turns out to be.
+        # Uniform in +-1/sqrt(fan_in), without knowing the encoder's width here.
         kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
         bias_init = uniform_within(1 / math.sqrt(self.joint_width))
         self.encoded = nn.Dense(self.joint_width, dtype=self.dtype, kernel_init=kernel_init, bias_init=bias_init)
@@ -236,13 +236,13 @@ class Joint(nn.Module):
     def logits(
         self, encoded: Float[Array, "... J"], predicted: Float[Array, "... J"], *, train: bool
     ) -> Float[Array, "... W"]:
-        """Of sides that are projected already."""
+        """Computes logits from projected frames."""
         hidden = self.drop(ACTIVATIONS[self.activation](encoded + predicted), train=train)
         return hidden @ self.out.kernel.astype(self.dtype) + self.out.bias.astype(self.dtype)
 
 
 class Output(nn.Module):
-    """W_out and its bias, at hand for the losses, which apply them block by block."""
+    """W_out and its bias, as separate arrays for the losses, which apply them block by block."""
 
     width: int
     num_outputs: int

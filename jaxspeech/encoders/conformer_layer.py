@@ -1,7 +1,7 @@
-"""One Conformer block (Gulati et al., 2020):
+"""The Conformer layer (Gulati et al., 2020).
 
 x += FF(norm x) / 2;  x += MHSA(norm x);  x += Conv(norm x);  x += FF(norm x) / 2;  y = norm x
-y += Adapter(y), where it has one
+y += Adapter(y)    if the layer has an adapter
 """
 
 from typing import Any, Literal, NamedTuple
@@ -21,9 +21,9 @@ from jaxspeech.nn.normalization import LayerNorm
 
 
 class LayerContext(NamedTuple):
-    """What all layers share: masks (True is real, or may be looked at), relative positions, tied biases.
+    """The inputs that all layers share: masks (True: a real frame, a visible key), relative positions, tied biases.
 
-    Local attention takes the frames' mask alone: a mask of pairs would grow with the square of the length.
+    For local attention `attention_mask` is the mask of frames: one of pairs would grow with the square of the length.
     """
 
     frame_mask: Bool[Array, "B T"]
@@ -33,7 +33,7 @@ class LayerContext(NamedTuple):
 
 
 class ConformerLayer(nn.Module):
-    """The block; its fields are those of the same name in `FastConformer`."""
+    """One Conformer layer; its fields are those of the same name in `FastConformer`."""
 
     num_heads: int
     attention: Literal["rel_pos", "abs_pos", "rel_pos_local"]
@@ -63,7 +63,7 @@ class ConformerLayer(nn.Module):
         context: LayerContext,
         train: bool,
     ) -> Float[Array, "B T D"]:
-        """Applies the block; in training, skips it with `drop_probability` (stochastic depth, Huang et al., 2016)."""
+        """Applies the layer; in training, skips it with `drop_probability` (stochastic depth, Huang et al., 2016)."""
 
         def norm(name: str) -> LayerNorm:
             return LayerNorm(dtype=self.dtype, name=name)

@@ -1,4 +1,4 @@
-"""What all encoders have in common."""
+"""The protocol that all encoders implement."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -7,11 +7,11 @@ from jaxtyping import Array, Float, Int
 
 @runtime_checkable
 class Encoder(Protocol):
-    """A Flax module from features to frames; whatever lies beyond `num_frames` never matters, in or out.
+    """A Flax module that encodes feature frames; padding beyond `num_frames` never affects the real frames.
 
     Attributes:
-      total_factor: features for one frame.
-      output_dim: D of the frames.
+      total_factor: feature frames per encoder frame.
+      output_dim: D, the width of the encoder frames.
     """
 
     @property
@@ -30,7 +30,7 @@ class Encoder(Protocol):
         """Encodes features.
 
         Returns:
-          (encoded [B T_out D], num_frames [B]); with `return_layers` a third value, the list of what enters the first
-          layer and of each layer's output. What lies beyond num_frames is finite and means nothing.
+          (encoded [B T_out D], num_frames [B]); with `return_layers` a third value, the list of the first layer's input
+          and each layer's output. Values beyond num_frames are finite but meaningless.
         """
         ...

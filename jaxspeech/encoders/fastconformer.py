@@ -1,4 +1,4 @@
-"""FastConformer (Rekesh et al., 2023) and, with other fields, Conformer (Gulati et al., 2020).
+"""The encoder of FastConformer (Rekesh et al., 2023) and, with other fields, of Conformer (Gulati et al., 2020).
 
 x, n = subsample(features, n);  x = layer(x, mask) for each of L layers;  y = W_out x
 """
@@ -22,43 +22,43 @@ from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.positions import absolute_positions, relative_positions
 from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, frames_before, subsample
 
-# What Linen adds to every module's fields.
+# The fields that Flax Linen adds to every module.
 MODULE_FIELDS = ("parent", "name")
 
 
 class FastConformer(nn.Module):
-    """Feature frames to encoder frames.
+    """Encodes feature frames with a stack of Conformer layers.
 
     Attributes:
       num_layers, width, num_heads: L, D, H.
       subsampling, subsampling_factor, subsampling_channels: see `nn.subsampling`; a factor of 1 is one projection.
-      causal_subsampling: convolutions that do not look ahead, on time and on frequency.
-      ff_expansion: hidden width of the feed-forwards, as a multiple of D.
-      attention: Transformer-XL's relative positions; absolute ones added to the input; or "rel_pos_local", relative
-        ones within a window (see `nn.local_attention`): the same numbers as "rel_pos" with that context and without
-        global frames, in time and memory that grow with the length instead of its square.
-      attention_context: frames that a query sees on the left and on the right, -1 without limit. Or several such pairs,
-        for one model with several look-aheads: each training step draws one, inference takes the first.
-      attention_context_weights: how often training draws each; none is all alike.
-      global_frames, global_spacing, global_projections: of local attention, see there.
+      causal_subsampling: subsampling convolutions without look-ahead, in time and in frequency.
+      ff_expansion: hidden width of the feed-forward modules as a multiple of D.
+      attention: "rel_pos", Transformer-XL's relative positions; "abs_pos", absolute positions added to the input; or
+        "rel_pos_local", relative positions within a window (see `nn.local_attention`): without global frames equal to
+        "rel_pos" with the same context, but in time and memory linear in the length instead of quadratic.
+      attention_context: frames that a query attends to on the left and on the right, -1 without limit. Several pairs
+        make one model with several look-aheads: each training step draws one, inference uses the first.
+      attention_context_weights: probability of each pair in training; None draws them uniformly.
+      global_frames, global_spacing, global_projections: see `nn.local_self_attention`.
       attention_style: "regular" windows, or "chunked_limited" (see `masks.chunked_context_mask`).
       xscaling: multiply the subsampled frames by sqrt(D).
-      untied_biases: the relative attention's biases are each layer's own, or one pair for all.
+      untied_biases: each layer has its own biases of the relative attention; False shares one pair.
       use_bias: biases in the layers' projections and convolutions.
       conv_kernel, conv_context, conv_norm, conv_groups, norm_over_padding: see `nn.convolution`.
-      output_width: projects the output, None keeps D.
-      reduction, reduction_position, reduction_factor: a further subsampling, by striding convolutions or
-        max pooling, after the layer of that index; -1 is after the output projection.
-      dropout, dropout_pre_encoder, dropout_emb, dropout_att: of the residual branches, the subsampled frames,
+      output_width: width of an output projection; None for no projection.
+      reduction, reduction_position, reduction_factor: further subsampling, by "striding" convolutions or max "pooling",
+        after the layer with that index; -1 is after the output projection.
+      dropout, dropout_pre_encoder, dropout_emb, dropout_att: dropout of the residual branches, the subsampled frames,
         the relative positions, the attention weights.
       stochastic_depth, stochastic_depth_mode, stochastic_depth_start: largest probability of skipping a layer;
-        growing "linear"ly over the layers or "uniform"; first layer that may be skipped.
-      adapter_width: hidden width of an adapter behind each layer (see `nn.adapter`); 0 for none.
-      scan_layers: one traced layer, its parameters stacked on a leading axis of L ("layers"): compiles in a
-        fraction of the time. Otherwise L copies ("layers_0", ...), whose weights need no slicing: the faster form for
-        inference on a CPU. See `encoders.layer_stack`.
-      remat: what the backward pass recomputes in each layer: "none", all but the projections' outputs ("dots": less
-        memory than "none" and, where memory is what takes the time, faster), or "full".
+        "linear" growth over the layers or "uniform"; first layer that may be skipped.
+      adapter_width: hidden width of an adapter after each layer (see `nn.adapter`); 0 for none.
+      scan_layers: True traces one layer and stacks the parameters on a leading axis of L ("layers"), which compiles in
+        a fraction of the time. False makes L separate layers ("layers_0", ...), whose weights need no slicing: this is
+        faster for inference on a CPU. See `encoders.layer_stack`.
+      remat: what the backward pass recomputes in each layer: "none", everything except the projections' outputs
+        ("dots": less memory than "none" and, where memory bandwidth is the bottleneck, faster), or everything ("full").
       dtype: of the matrix products; parameters, statistics and softmax stay float32.
     """
 
@@ -111,11 +111,11 @@ class FastConformer(nn.Module):
                 given = f"{self.attention_style} {self.attention_context}"
                 raise ConfigError(f"local attention needs one regular attention_context, without -1, not {given}")
         elif self.global_frames:
-            raise ConfigError(f"global_frames {self.global_frames}: only attention 'rel_pos_local' has such")
+            raise ConfigError(f"global_frames {self.global_frames}: only attention 'rel_pos_local' has global frames")
 
     @property
     def contexts(self) -> Sequence[tuple[int, int]]:
-        """The attention contexts that the model is made for, that of inference first."""
+        """The attention contexts that the model is trained for; the first is that of inference."""
         context: Any = self.attention_context
         return (context,) if isinstance(context[0], int) else context
 
@@ -131,7 +131,7 @@ class FastConformer(nn.Module):
 
     @property
     def drop_probabilities(self) -> Float[Array, " L"]:
-        """Stochastic depth of each layer (Lee and Watanabe, 2021)."""
+        """Probability of skipping each layer in training (stochastic depth, Lee and Watanabe, 2021)."""
         layer = jnp.arange(self.num_layers) - self.stochastic_depth_start + 1
         share = jnp.ones(self.num_layers)
         if self.stochastic_depth_mode == "linear":
@@ -149,12 +149,12 @@ class FastConformer(nn.Module):
     ) -> Any:
         """Encodes `features`: whole rows, or the next part of each (see `jaxspeech.history`).
 
-        For the next k frames of its own a part brings f k features, where f is the subsampling factor. The last of
-        them is the last one that those frames see, so a recording begins with f - 1 features that mean nothing.
+        A part that yields k encoder frames consists of f k feature frames, where f is the subsampling factor. Its last
+        feature is the last one that these k frames depend on, so a recording starts with f - 1 meaningless features.
 
         Returns:
           (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
-          frames and of each layer's output. What lies beyond num_frames is finite and means nothing.
+          frames and each layer's output. Values beyond num_frames are finite but meaningless.
         """
         done = first = None
         if in_parts(self):
@@ -220,7 +220,7 @@ class FastConformer(nn.Module):
         return ConvSubsampling(factor, width, width, depthwise=False, dtype=self.dtype, name="reduction")(x, num_frames)
 
     def _context(self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, *, train: bool) -> LayerContext:
-        """What every layer at this frame rate shares."""
+        """Computes the inputs that all layers at this frame rate share."""
         size = x.shape[1]
         frames = mask = length_mask(num_frames, size)
         if self.attention != "rel_pos_local":
@@ -235,7 +235,7 @@ class FastConformer(nn.Module):
     def _part_context(
         self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, *, done: Int[Array, " B"]
     ) -> LayerContext:
-        """The same for parts whose rows have come as far as `done`, behind the frames that the layers remember."""
+        """Computes the same for parts of rows that start at frame `done`, after the frames that the layers remember."""
         size, remembered = x.shape[1], self.frames_remembered
         query = done[:, None] + jnp.arange(size)
         key = done[:, None] + jnp.arange(-remembered, size)
@@ -246,7 +246,7 @@ class FastConformer(nn.Module):
 
     @property
     def frames_remembered(self) -> int:
-        """Frames before a part that its first frame looks back at."""
+        """Frames of left context that the layers keep from before a part."""
         left, right = self.contexts[0]
         return left // (right + 1) * (right + 1) if self.attention_style == "chunked_limited" else left
 
@@ -255,7 +255,7 @@ class FastConformer(nn.Module):
         return chunked_context_mask if self.attention_style == "chunked_limited" else context_mask
 
     def _visible(self, frames: Int[Array, " T"], *, train: bool) -> Bool[Array, "T T"]:
-        """Which keys each query may look at, padding aside."""
+        """Returns which keys each query may attend to, regardless of padding."""
         if not train or len(self.contexts) == 1:
             return self._window(frames, frames, *self.contexts[0])
         weights = jnp.asarray(self.attention_context_weights) if self.attention_context_weights else None
@@ -263,14 +263,14 @@ class FastConformer(nn.Module):
         return jnp.stack([self._window(frames, frames, *context) for context in self.contexts])[drawn]
 
     def _layer_fields(self) -> dict[str, Any]:
-        """The fields that a layer shares with the encoder, by name; one context, which local attention alone reads."""
+        """Returns the fields that a layer shares with the encoder; of the contexts, the first (for local attention)."""
         fields = {
             name: getattr(self, name) for name in ConformerLayer.__dataclass_fields__ if name not in MODULE_FIELDS
         }
         return fields | {"attention_context": self.contexts[0]}
 
     def _rematerialised(self, layer: Any, **options: Any) -> Any:
-        """`layer`, as a module class or a function, recomputed in the backward pass as `remat` says."""
+        """Wraps `layer`, a module class or a function, so that the backward pass recomputes what `remat` says."""
         if self.remat == "none":
             return layer
         policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable if self.remat == "dots" else None
@@ -279,7 +279,7 @@ class FastConformer(nn.Module):
     def _scan(
         self, x: Array, context: LayerContext, *, train: bool, return_layers: bool
     ) -> tuple[Array, Float[Array, "L B T D"] | None]:
-        """All layers as one scanned layer."""
+        """Runs all layers as a scan over one traced layer."""
 
         def body(layer: ConformerLayer, x: Array, drop_probability: Array) -> tuple[Array, Array | None]:
             x = layer(x, drop_probability, context, train)

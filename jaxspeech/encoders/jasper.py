@@ -1,8 +1,10 @@
-"""The convolutional encoders, which differ in their blocks alone: Jasper (Li et al., 2019), QuartzNet (Kriman et al.,
-2019), Citrinet (Majumdar et al., 2021), ContextNet (Han et al., 2020).
+"""Convolutional encoders, which differ only in their blocks.
 
-One block:  y = x;  [y = norm(conv(y)), then act and dropout but for the last] x repeat;  y = squeeze_excite(y)
-            y += norm(pointwise(r)) for each r of the residual's inputs;  y = dropout(act(y))
+They are Jasper (Li et al., 2019), QuartzNet (Kriman et al., 2019), Citrinet (Majumdar et al., 2021) and ContextNet (Han
+et al., 2020).
+
+One block:  y = x;  [y = norm(conv(y)), then act and dropout except after the last] x repeat;  y = squeeze_excite(y)
+            y += norm(pointwise(r)) for each input r of the residual;  y = dropout(act(y))
 """
 
 import math
@@ -32,14 +34,14 @@ class Block:
     """Options of one block.
 
     Attributes:
-      filters: channels of its output.
-      kernel: of its convolutions, in frames; odd.
-      repeat: how many convolutions.
-      stride: of each of them, or with `stride_last` of the last.
-      dilation: of each; more than 1 only without a stride.
-      separable: convolutions split into depthwise and pointwise.
-      residual: add a projection of the block's input; with `residual_dense` also one of each input of the dense blocks
-        in an unbroken row before it.
+      filters: channels of the output.
+      kernel: size of each convolution, in frames; odd.
+      repeat: number of convolutions.
+      stride: of each convolution, or with `stride_last` of the last one only.
+      dilation: of each convolution; above 1 only if the stride is 1.
+      separable: split convolutions into depthwise and pointwise.
+      residual: add a projection of the block's input; with `residual_dense` also one of the input of each block in the
+        unbroken sequence of dense blocks before this one.
       squeeze_excite, se_reduction, se_context: see `nn.squeeze_excite`.
       dropout: after each activation.
     """
@@ -67,11 +69,11 @@ class Block:
         if self.stride > 1 and self.dilation > 1:
             raise TypeError(f"stride {self.stride} and dilation {self.dilation}; one of them must be 1")
         if self.squeeze_excite and self.filters < self.se_reduction:
-            raise TypeError(f"se_reduction {self.se_reduction} leaves nothing of {self.filters} filters")
+            raise TypeError(f"se_reduction {self.se_reduction} is larger than the number of filters, {self.filters}")
 
     @property
     def strides(self) -> list[int]:
-        """Of each convolution."""
+        """The stride of each convolution."""
         return [1 if self.stride_last and i < self.repeat - 1 else self.stride for i in range(self.repeat)]
 
     @property
@@ -81,7 +83,7 @@ class Block:
 
 
 class JasperBlock(nn.Module):
-    """One block; the fields beside `block` are those of the same name in `Jasper`."""
+    """One block; the fields other than `block` are those of the same name in `Jasper`."""
 
     block: Block
     activation: str
@@ -93,7 +95,7 @@ class JasperBlock(nn.Module):
     def __call__(
         self, inputs: Sequence[Float[Array, "B T _"]], num_frames: Int[Array, " B"], train: bool
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
-        """Applies the block to the last of the inputs; the residual takes them all."""
+        """Applies the block to the last input; the residual adds a projection of every input."""
         block, act = self.block, ACTIVATIONS[self.activation]
 
         def conv_norm(x: Array, n: Array, name: str, **fields: Any) -> tuple[Array, Array]:
@@ -123,14 +125,14 @@ class JasperBlock(nn.Module):
 
 
 class Jasper(nn.Module):
-    """Feature frames to encoder frames.
+    """Encodes feature frames with a sequence of convolutional blocks.
 
     Attributes:
-      blocks: one after the other.
+      blocks: in their order.
       activation: "relu" or "swish", of every block.
-      weight_init: of the weights, see `nn.initializers`.
+      weight_init: see `nn.initializers`.
       norm_over_padding: whether padded frames count in the statistics of a batch norm.
-      remat: recompute each block in the backward pass instead of keeping what it computed.
+      remat: recompute each block's activations in the backward pass instead of storing them.
       dtype: of the convolutions; parameters and statistics stay float32.
     """
 
@@ -144,7 +146,7 @@ class Jasper(nn.Module):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.blocks:
-            raise TypeError("it needs at least one block")
+            raise TypeError("at least one block is needed")
         for field, value, known in (
             ("activation", self.activation, tuple(ACTIVATIONS)),
             ("weight_init", self.weight_init, CONVOLUTIONAL_INITS),

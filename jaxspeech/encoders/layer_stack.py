@@ -1,4 +1,4 @@
-"""A stack of equal layers as one tree with a leading axis of layers ("layers", for a scan), or as a tree for each."""
+"""Converts between stacked layers ("layers", with a leading layer axis, for a scan) and one tree per layer."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 
 def unstack_layers(encoder: dict[str, Any]) -> dict[str, Any]:
-    """One collection of a scanned encoder's variables, with `layers` split into `layers_0`, `layers_1`, ..."""
+    """Splits `layers` of one collection of a scanned encoder into `layers_0`, `layers_1`, ..."""
     if "layers" not in encoder:
         return encoder
     rest = {name: value for name, value in encoder.items() if name != "layers"}
@@ -16,7 +16,7 @@ def unstack_layers(encoder: dict[str, Any]) -> dict[str, Any]:
 
 
 def stack_layers(encoder: dict[str, Any]) -> dict[str, Any]:
-    """The inverse of `unstack_layers`."""
+    """Stacks `layers_0`, `layers_1`, ... into `layers`: the inverse of `unstack_layers`."""
     names = sorted((n for n in encoder if n.startswith("layers_")), key=lambda n: int(n.removeprefix("layers_")))
     if not names:
         return encoder

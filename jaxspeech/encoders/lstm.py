@@ -1,6 +1,6 @@
-"""LSTM encoder (He et al., 2019): projected LSTMs, in one direction or both, with a norm behind each.
+"""LSTM encoder (He et al., 2019): projected LSTMs, in one or both directions, with a norm after each layer.
 
-x, n = subsample(features, n);  x = dropout(norm([lstm(x), lstm backwards over x])) for each of L layers
+x, n = subsample(features, n);  x = dropout(norm([lstm(x), reverse(lstm(reverse(x)))]))   for each of L layers
 """
 
 from typing import Any
@@ -17,14 +17,14 @@ from jaxspeech.nn.subsampling import Subsampling, subsample
 
 
 class LSTMEncoder(nn.Module):
-    """Feature frames to encoder frames.
+    """Encodes feature frames with a stack of LSTM layers.
 
     Attributes:
-      num_layers, width: L, D; with both directions each gives half of D.
-      cell_width: of the cells, which are projected.
-      bidirectional: both directions, the second from each row's last real frame; otherwise only forward.
+      num_layers, width: L, D; with two directions each contributes half of D.
+      cell_width: of the cells, before their projection to the width.
+      bidirectional: add a backward direction, which starts at each row's last real frame.
       subsampling, subsampling_factor, subsampling_channels: see `nn.subsampling`.
-      dropout: behind each layer.
+      dropout: after each layer.
       dtype: of the matrix products; parameters, gates and cells stay float32.
     """
 
@@ -83,7 +83,7 @@ class LSTMEncoder(nn.Module):
 
 
 class LSTMLayer(nn.Module):
-    """One layer; its fields are those of the same name in `LSTMEncoder`."""
+    """One LSTM layer with its norm; its fields are those of the same name in `LSTMEncoder`."""
 
     width: int
     cell_width: int
@@ -105,7 +105,7 @@ class LSTMLayer(nn.Module):
 
 
 def reverse(x: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Float[Array, "B T D"]:
-    """The real frames of each row from the last to the first, its padding where it was."""
+    """Reverses the real frames of each row; its padding stays in place."""
     place = jnp.arange(x.shape[1])[None]
     mirrored = jnp.where(length_mask(num_frames, x.shape[1]), num_frames[:, None] - 1 - place, place)
     return jnp.take_along_axis(x, mirrored[:, :, None], axis=1)

@@ -1,8 +1,9 @@
-"""Squeezeformer (Kim et al., 2022): half the frames for the middle layers, and norms behind the residuals.
+"""The Squeezeformer encoder (Kim et al., 2022): half the frame rate in the middle layers, and norms after residuals.
 
 x, n = subsample(features, n);  x = norm x
-x = layer(x, mask) for each of L layers; from one of them on every second frame alone, up to another, where
-x = kept + W x, each frame of x twice, kept being what went into the first of the two
+x = layer(x, mask)                             for each of L layers
+kept = x;  x = W conv(x), every second frame   before layer reduce_at
+x = kept + W x, with each frame of x twice     before layer recover_at
 y = W_out x
 """
 
@@ -26,18 +27,18 @@ from jaxspeech.nn.subsampling import Subsampling, subsample
 from jaxspeech.types import Size
 
 MODULE_FIELDS = ("parent", "name")
-# The convolution that halves the frames: frame t sees 2t - 3 to 2t + 1.
+# The convolution that halves the frame rate: output frame t sees input frames 2t - 3 to 2t + 1.
 REDUCTION_KERNEL, REDUCTION_PADDING = 5, (3, 1)
 
 
 class Squeezeformer(nn.Module):
-    """Feature frames to encoder frames.
+    """Encodes feature frames with a stack of Squeezeformer layers.
 
     Attributes:
-      reduce_at, recover_at: the layers before which the frames are halved and doubled again, from 0; None: never, and
-        at the last layer.
+      reduce_at, recover_at: indices of the layers before which the frame rate is halved and restored; reduce_at None
+        never halves it, recover_at None restores it before the last layer.
       dropout: of the subsampled frames and the residual branches.
-      remat: recompute each layer in the backward pass instead of keeping what it computed.
+      remat: recompute each layer's activations in the backward pass instead of storing them.
       The others are those of the same name in `FastConformer`.
     """
 
@@ -68,7 +69,7 @@ class Squeezeformer(nn.Module):
         super().__post_init__()
         if self.reduce_at is not None and not 0 <= self.reduce_at < self._recover_at < self.num_layers:
             places = f"reduce_at {self.reduce_at} and recover_at {self._recover_at}"
-            raise TypeError(f"{places} must be two of the layers 0 to {self.num_layers - 1}, one after the other")
+            raise TypeError(f"{places} must be layers between 0 and {self.num_layers - 1}, the first below the second")
 
     @property
     def _recover_at(self) -> int:
@@ -144,7 +145,7 @@ class Squeezeformer(nn.Module):
         return relative_positions(size - 1, size - 1, self.width).astype(self.dtype)
 
     def _reduce(self, x: Array, num_frames: Array, whole: LayerContext) -> tuple[Array, LayerContext]:
-        """Every second frame, of what is around it."""
+        """Halves the frame rate by a convolution of stride 2, and the shared masks and positions with it."""
         depthwise = DepthwiseConv1D(REDUCTION_KERNEL, REDUCTION_PADDING, dtype=self.dtype, name="reduction")
         x = depthwise(zero_padding(x, num_frames))[:, ::2]
         x = dense(self.width, self.width, name="reduction_out", dtype=self.dtype)(x)
@@ -155,7 +156,7 @@ class Squeezeformer(nn.Module):
         )
 
     def _layer_fields(self) -> dict[str, Any]:
-        """The fields that a layer shares with the encoder, by name."""
+        """Returns the fields that a layer shares with the encoder, by name."""
         return {
             name: getattr(self, name) for name in SqueezeformerLayer.__dataclass_fields__ if name not in MODULE_FIELDS
         }

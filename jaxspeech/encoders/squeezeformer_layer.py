@@ -1,4 +1,4 @@
-"""One Squeezeformer block (Kim et al., 2022), each branch with a scale and a bias of its own in place of a norm:
+"""The Squeezeformer layer (Kim et al., 2022): branches have a learned scale and bias instead of a norm before them.
 
 x = norm(x + MHSA(scale x));  x = norm(x + FF(scale x));  x = norm(x + Conv(scale x));  x = norm(x + FF(scale x))
 """
@@ -17,7 +17,7 @@ from jaxspeech.nn.normalization import LayerNorm
 
 
 class ScaleBias(nn.Module):
-    """y = scale x + bias, for each channel."""
+    """Computes y = scale x + bias, with a scale and a bias per channel."""
 
     dtype: Any
 
@@ -29,7 +29,7 @@ class ScaleBias(nn.Module):
 
 
 class SqueezeformerLayer(nn.Module):
-    """The block; its fields are those of the same name in `Squeezeformer`."""
+    """One Squeezeformer layer; its fields are those of the same name in `Squeezeformer`."""
 
     num_heads: int
     ff_expansion: int

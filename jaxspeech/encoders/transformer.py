@@ -1,4 +1,4 @@
-"""Transformer encoder (Vaswani et al., 2017), with the norms before the branches (Xiong et al., 2020).
+"""The Transformer encoder (Vaswani et al., 2017), with norms before the branches (Xiong et al., 2020).
 
 x, n = subsample(features, n);  x = norm x
 x += MHSA(norm x);  x += FF(norm x)   for each of L layers
@@ -27,7 +27,7 @@ MODULE_FIELDS = ("parent", "name")
 
 
 class TransformerLayer(nn.Module):
-    """The two branches; the fields are those of the same name in `Transformer`."""
+    """One Transformer layer; its fields are those of the same name in `Transformer`."""
 
     num_heads: int
     ff_expansion: int | float
@@ -62,21 +62,22 @@ class TransformerLayer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Feature frames to encoder frames.
+    """Encodes feature frames with a stack of Transformer layers.
 
     Attributes:
       num_layers, width, num_heads: L, D, H.
       subsampling, subsampling_factor, subsampling_channels: see `nn.subsampling`; a factor of 1 is one projection.
-      ff_expansion: hidden width of the feed-forwards, as a multiple of D.
-      attention: Transformer-XL's relative positions, absolute ones added to the input, or none.
-      attention_context: frames that a query sees on the left and on the right, -1 without limit.
+      ff_expansion: hidden width of the feed-forward modules as a multiple of D.
+      attention: "rel_pos", Transformer-XL's relative positions; "abs_pos", absolute positions added to the input; or
+        "none", no positions.
+      attention_context: frames that a query attends to on the left and on the right, -1 without limit.
       qkv_bias: a bias on the projection to query, key and value.
       qk_norm: normalise each head's query and key.
       norm_in: normalise the subsampled frames.
       xscaling: multiply the subsampled frames by sqrt(D).
-      output_width: projects the output, None keeps D.
+      output_width: width of an output projection; None for no projection.
       dropout, dropout_pre_encoder, dropout_emb: of the branches, the subsampled frames, the relative positions.
-      remat: recompute each layer in the backward pass instead of keeping what it computed.
+      remat: recompute each layer's activations in the backward pass instead of storing them.
       dtype: of the matrix products; parameters, statistics and softmax stay float32.
     """
 
@@ -103,7 +104,7 @@ class Transformer(nn.Module):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.width % self.num_heads:
-            raise TypeError(f"width {self.width} has no {self.num_heads} heads")
+            raise TypeError(f"width {self.width} is not divisible by num_heads, {self.num_heads}")
 
     @property
     def total_factor(self) -> int:
@@ -157,7 +158,7 @@ class Transformer(nn.Module):
         return (x, num_frames, layers) if return_layers else (x, num_frames)
 
     def _layer_fields(self) -> dict[str, Any]:
-        """The fields that a layer shares with the encoder, by name."""
+        """Returns the fields that a layer shares with the encoder, by name."""
         return {
             name: getattr(self, name) for name in TransformerLayer.__dataclass_fields__ if name not in MODULE_FIELDS
         }

@@ -1,4 +1,4 @@
-"""Losses: padded arrays with lengths in, one loss for each row out."""
+"""Sequence losses: they take padded arrays with lengths, and return one loss per row."""
 
 from jaxspeech.losses.ctc import ctc_loss as ctc_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss as multiblank_rnnt_joint_loss

@@ -1,15 +1,15 @@
-"""From a transducer's logits to the few log-probabilities that its lattice needs, and from their occupancies back.
+"""Extracts from a transducer's logits the emission log-probabilities of its lattice, and computes their gradient.
 
-The W logits of a node are those of the tokens (labels and blanks), and behind them, for TDT, those of D durations; each
-part has a softmax of its own:
+The W logits of a node are those of the tokens (labels and blanks) and, for TDT, those of D durations after them. Each
+of these two parts has its own softmax:
 
-    log p(k) = logit_k - log sum_j exp(logit_j) - sigma [k is a token],   j over the part that k is in
+    log p(k) = logit_k - log sum_j exp(logit_j) - sigma [k is a token],   j over the part that contains k
     d loss / d logit_k = passing softmax(k) - occupancy(k)
 
-where occupancy(k) is the share of all paths that take symbol k at this node, zero for all but the node's own label, the
-blanks and the durations, and passing, its sum over the tokens, the share that comes by.
+where occupancy(k) is the posterior probability of emitting symbol k at this node, which is zero except for the node's
+next label, the blanks and the durations; and passing, its sum over the tokens, is the posterior of visiting the node.
 
-Memory: the kept log-probabilities and the normalisers, float32; the gradient is one fused pass over the logits.
+Memory: the emission log-probabilities and the normalisers, in float32; the gradient is one fused pass over the logits.
 """
 
 from typing import NamedTuple
@@ -23,20 +23,20 @@ from jaxspeech.masks import length_mask
 
 
 class Emissions(NamedTuple):
-    """What is kept of the logits of each node."""
+    """The log-probabilities and normalisers that are kept of each node's logits."""
 
-    log_probs: Float[Array, "B T N C"]  # label, blanks, durations; -inf for a label that is no token
-    normalizer: Float[Array, "B T N P"]  # log sum exp of the tokens' logits, and of the durations'
+    log_probs: Float[Array, "B T N C"]  # next label, blanks, durations; -inf for a label that is not a token
+    normalizer: Float[Array, "B T N P"]  # log sum exp of the tokens' logits, and for TDT of the durations'
 
 
 def next_labels(labels: Int[Array, "B U"], num_labels: Int[Array, " B"]) -> Int[Array, "B N"]:
-    """The label that each place emits next; -1 where there is none, or none that could be."""
+    """Returns the next label after each number of labels; -1 if there is none, or an invalid one."""
     real = jnp.where(length_mask(num_labels, labels.shape[1]), labels, -1)
     return jnp.pad(jnp.maximum(real, -1), ((0, 0), (0, 1)), constant_values=-1)
 
 
 def emit(logits: Float[Array, "B T N W"], labels: Int[Array, "B N"], topology: Topology) -> Emissions:
-    """Kept log-probabilities of every node; `labels` as from `next_labels`."""
+    """Computes the emissions of every node; `labels` are those of `next_labels`."""
     num_tokens = logits.shape[-1] - topology.num_durations
     durations = logits[..., num_tokens:].astype(jnp.float32)
     normalizer = _normalizer(logits, durations)
@@ -54,7 +54,7 @@ def _normalizer(logits: Float[Array, "B T N W"], durations: Float[Array, "B T N 
     logits = logits.astype(jnp.float32)
     if not durations.shape[-1]:
         return jax.nn.logsumexp(logits, axis=-1, keepdims=True)
-    # Barred by a sum, because a slice would be a copy of all logits.
+    # Durations are excluded by adding -inf, because slicing would copy all logits.
     width = logits.shape[-1]
     barred = jnp.where(jnp.arange(width) < width - durations.shape[-1], 0.0, -jnp.inf)
     parts = logits + barred, durations
@@ -69,13 +69,13 @@ def logits_gradient(
     topology: Topology,
     clamp: float,
 ) -> Float[Array, "B T N W"]:
-    """Gradient of each row's loss, float32; where `clamp` is positive, within -clamp and clamp."""
+    """Computes the gradient of each row's loss in float32, clipped to [-clamp, clamp] if `clamp` is positive."""
     column = jnp.arange(logits.shape[-1])
     num_tokens = logits.shape[-1] - topology.num_durations
     level = normalizer[..., :1]
     if topology.num_durations:
         level = jnp.where(column < num_tokens, level, normalizer[..., 1:])
-    # Comparing with every column, not adding to some, and no reduction: this way all of it is one fused pass.
+    # Comparing with every column instead of a scatter, and no reductions: XLA fuses all of this into one pass.
     passing = sum((occupancy[..., i : i + 1] for i in range(1, topology.num_tokens_kept)), start=occupancy[..., :1])
     gradient = passing * jnp.exp(logits.astype(jnp.float32) - level)
     places = [labels[:, None, :, None], *topology.blanks, *range(num_tokens, logits.shape[-1])]

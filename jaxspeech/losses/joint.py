@@ -1,14 +1,14 @@
-"""A transducer's joint network a few frames at a time, forward and backward.
+"""Runs a transducer's joint network a few frames at a time, forward and backward.
 
     hidden(t, u) = dropout(activation(encoded_t + predicted_u))
     logits(t, u) = hidden(t, u) kernel + bias
 
-Over all t and u the logits are the largest array of a model by far. `joint_emissions` keeps of them what the lattice
-needs; `joint_gradients` computes each block a second time and multiplies its gradient into those of the four inputs.
-Four matrix products in all, one more than with everything kept.
+Over all t and u, the logits are by far the largest array of a model. `joint_emissions` keeps only what the lattice
+needs of them; `joint_gradients` recomputes each block and backpropagates its gradient to the four inputs. That takes
+four matrix products, one more than keeping all logits would.
 
-Memory: one block of hidden values and one of logits, each with its gradient. The products run in the dtype of
-`encoded`, all else in float32.
+Memory: one block of hidden values and one of logits, each with its gradient. The products are computed in the dtype of
+`encoded`, everything else in float32.
 """
 
 from collections.abc import Callable
@@ -25,13 +25,13 @@ from jaxspeech.randomness import random_bytes
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
 
-# Logits of one block, in bytes: on a CPU what its caches hold, elsewhere enough to keep the device busy.
+# Size of one block's logits in bytes: on a CPU it fits the caches, elsewhere it keeps the device busy.
 _CPU_BLOCK = 4 * 2**20
 _BLOCK = 128 * 2**20
 
 
-class Joint(NamedTuple):
-    """The arrays that have a gradient."""
+class JointArrays(NamedTuple):
+    """The inputs of the joint network that have a gradient."""
 
     encoded: Float[Array, "B T J"]
     predicted: Float[Array, "B N J"]
@@ -40,7 +40,7 @@ class Joint(NamedTuple):
 
 
 class JointOptions(NamedTuple):
-    """How hidden values and blocks are made."""
+    """Options of the joint network and of its blocks."""
 
     activation: str
     dropout: float
@@ -48,7 +48,7 @@ class JointOptions(NamedTuple):
 
 
 def block_size(num_frames: int, logits_per_frame: int) -> int:
-    """Frames of a block whose float32 logits take a few MiB, such that equal blocks cover all frames."""
+    """Returns the frames per block: float32 logits within the limit above, and all blocks of nearly equal size."""
     budget = _CPU_BLOCK if jax.default_backend() == "cpu" else _BLOCK
     most = max(1, budget // (4 * max(logits_per_frame, 1)))
     blocks = max(1, -(-num_frames // most))
@@ -56,9 +56,9 @@ def block_size(num_frames: int, logits_per_frame: int) -> int:
 
 
 def joint_emissions(
-    joint: Joint, labels: Int[Array, "B N"], key: Any, topology: Topology, options: JointOptions
+    joint: JointArrays, labels: Int[Array, "B N"], key: Any, topology: Topology, options: JointOptions
 ) -> Emissions:
-    """What `emit` keeps of all logits."""
+    """Computes `emit` of all logits, block by block."""
 
     def step(_, block: tuple[Int[Array, ""], Float[Array, "B F J"]]):
         index, encoded = block
@@ -71,7 +71,7 @@ def joint_emissions(
 
 
 def joint_gradients(
-    joint: Joint,
+    joint: JointArrays,
     labels: Int[Array, "B N"],
     key: Any,
     normalizer: Float[Array, "B T N P"],
@@ -80,8 +80,8 @@ def joint_gradients(
     topology: Topology,
     options: JointOptions,
     clamp: float,
-) -> Joint:
-    """Gradients of the losses, each times its cotangent, from their occupancies."""
+) -> JointArrays:
+    """Computes the gradients of the losses, weighted by their cotangents, from the occupancies."""
     dtype = joint.encoded.dtype
     kernel = joint.kernel.astype(dtype)
 
@@ -92,7 +92,7 @@ def joint_gradients(
         logits = _logits(hidden, joint)
         gradient = logits_gradient(logits, normalizer, occupancy, labels, topology, clamp)
         gradient = (cotangent[:, None, None, None] * gradient).astype(dtype).reshape(-1, gradient.shape[-1])
-        # Read by matrix products alone, the bias's too: for a reader of another kind XLA would compute it again.
+        # Only matrix products consume `gradient`, for the bias too: XLA would recompute it for any other consumer.
         product = partial(jnp.dot, preferred_element_type=jnp.float32)
         ones = jnp.ones(len(gradient), dtype)
         parts = product(hidden.reshape(len(gradient), -1).T, gradient), product(ones, gradient)
@@ -102,7 +102,7 @@ def joint_gradients(
     blocks = tuple(_split(x, options.block_frames) for x in (joint.encoded, normalizer, occupancy))
     sums = tuple(jnp.zeros(x.shape, jnp.float32) for x in joint[1:])
     (predicted, kernel_gradient, bias), encoded = jax.lax.scan(step, sums, (jnp.arange(len(blocks[0])), *blocks))
-    gradients = Joint(_join(encoded, joint.encoded.shape[1]), predicted, kernel_gradient, bias)
+    gradients = JointArrays(_join(encoded, joint.encoded.shape[1]), predicted, kernel_gradient, bias)
     return jax.tree.map(lambda x, like: x.astype(like.dtype), gradients, joint)
 
 
@@ -116,7 +116,7 @@ def _hidden(encoded: Float[Array, "B F J"], predicted: Float[Array, "B N J"], ke
     return hidden.astype(encoded.dtype)
 
 
-def _logits(hidden: Float[Array, "B F N J"], joint: Joint) -> Float[Array, "B F N W"]:
+def _logits(hidden: Float[Array, "B F N J"], joint: JointArrays) -> Float[Array, "B F N W"]:
     kernel = joint.kernel.astype(hidden.dtype)
     product = jnp.einsum("bfnj,jw->bfnw", hidden, kernel, preferred_element_type=jnp.float32)
     return product + joint.bias.astype(jnp.float32)
@@ -127,13 +127,13 @@ def _fold(key: Any, index: Int[Array, ""]) -> Any:
 
 
 def _split(x: Float[Array, "B T *rest"], block_frames: int) -> Float[Array, "blocks B F *rest"]:
-    """Blocks of frames, the last one filled up with zeros."""
+    """Splits frames into blocks; the last one is padded with zeros."""
     blocks = -(-x.shape[1] // block_frames)
     x = jnp.pad(x, ((0, 0), (0, blocks * block_frames - x.shape[1])) + ((0, 0),) * (x.ndim - 2))
     return jnp.moveaxis(x.reshape(x.shape[0], blocks, block_frames, *x.shape[2:]), 1, 0)
 
 
 def _join(x: Float[Array, "blocks B F *rest"], num_frames: int) -> Float[Array, "B T *rest"]:
-    """The way back from `_split`."""
+    """Inverts `_split`."""
     x = jnp.moveaxis(x, 0, 1)
     return x.reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])[:, :num_frames]

@@ -1,19 +1,20 @@
 """The lattice of a transducer: every path from (frame 0, no label) to (all frames, all labels), summed.
 
-A node (t, u) has read t frames and emitted u labels. Arcs lead on from it: an arc reads `frames` frames and emits the
-next label or none, with a probability that is the product of one or more kept ones. With p_a(t, u) the probability of
-arc a,
+At node (t, u), t frames are consumed and u labels emitted. An arc to another node consumes `frames` frames and emits
+the next label or none; its probability is the product of one or more emission probabilities. With p_a(t, u) the
+probability of arc a,
 
     alpha(t, u) = sum_a alpha(t - frames_a, u - emits_a) p_a(t - frames_a, u - emits_a),   alpha(0, 0) = 1
     beta(t, u)  = sum_a p_a(t, u) beta(t + frames_a, u + emits_a),                         beta(T, U) = 1
     total       = beta(0, 0)
     occupancy_a(t, u) = alpha(t, u) p_a(t, u) beta(t + frames_a, u + emits_a) / total
 
-An arc that emits leads to a node before frame T; one that does not may also lead to the end (T, U). All nodes
-with the same n = t + u depend on earlier n alone, so one scan over these anti-diagonals does both directions, alpha
-upwards and beta downwards: T + U + 1 steps on vectors [U+1, B]. An arc reaches frames + emits diagonals ahead.
+An arc that emits a label must end before frame T; one that does not may also end at (T, U). The nodes of an
+anti-diagonal n = t + u depend only on nodes with smaller n, so one scan over n computes both directions, alpha upwards
+and beta downwards: T + U + 1 steps on vectors [U+1, B]. An arc reaches frames + emits diagonals ahead.
 
-Memory: the kept log-probabilities once more, laid out along the diagonals, and alpha and beta, 8 bytes each for a node.
+Memory: a second copy of the emission log-probabilities, laid out along the diagonals; and alpha and beta, each 8 bytes
+per node.
 
 Source: Graves, "Sequence Transduction with Recurrent Neural Networks" (2012), equations 16 to 20, with the arcs of
 `losses.topology`.
@@ -45,7 +46,7 @@ def log_total(
     num_labels: Int[Array, " B"],
     arcs: tuple[Arc, ...],
 ) -> Float[Array, " B"]:
-    """Log-probability of all paths of each row; -inf where there is none."""
+    """Computes the log of the total probability of each row's paths; -inf for a row without a path."""
     diagonals = _skew(_real(log_probs, num_frames, num_labels))
 
     def step(later: tuple[Extended, ...], n: Int[Array, ""]):
@@ -63,9 +64,9 @@ def occupancies(
     *,
     emission_weight: float = 1.0,
 ) -> tuple[Float[Array, " B"], Float[Array, "B T N C"]]:
-    """`log_total`, and for each kept log-probability the share of the total that passes through it at each node.
+    """Computes `log_total`, and the posterior probability of each emission at each node (its occupancy).
 
-    The shares of arcs that emit a label are multiplied with `emission_weight`. They are all zero where no path exists.
+    Occupancies of arcs that emit a label are multiplied by `emission_weight`. They are zero in rows without a path.
     """
     diagonals = _skew(_real(log_probs, num_frames, num_labels))
     last = len(diagonals) - 1
@@ -97,7 +98,7 @@ def occupancies(
 def _alpha(
     pending: tuple[Extended, ...], log_probs: Float[Array, "C N B"], n: Int[Array, ""], num_frames, arcs
 ) -> tuple[Extended, tuple[Extended, ...]]:
-    """alpha of diagonal n, and what it and those before it give to each of the next ones."""
+    """Returns alpha of diagonal n, and the sums that it and earlier diagonals contribute to each of the next ones."""
     alpha, waiting = pending[0], pending[1:]
     arriving: list[list[Extended]] = [[x] for x in waiting] + [[]]
     for arc, prob in zip(arcs, _arc_probs(log_probs, n, num_frames, arcs), strict=True):
@@ -114,7 +115,7 @@ def _beta(
     num_labels,
     arcs: tuple[Arc, ...],
 ) -> tuple[Extended, ...]:
-    """beta of diagonal n and of those behind it, nearest first, as many as an arc can reach."""
+    """Returns beta of diagonal n and of the following ones, nearest first, as many as an arc can reach."""
     place = jnp.arange(log_probs.shape[1])[:, None]
     end = (place == num_labels) & (n == num_frames + num_labels) & (num_frames > 0)
     terms = [indicator(end)]
@@ -125,31 +126,31 @@ def _beta(
 
 
 def _arc_probs(log_probs: Float[Array, "*n C N B"], n: Int[Array, "..."], num_frames, arcs) -> list[Extended]:
-    """Probability of each arc from each node of diagonal n; zero where it would leave the lattice."""
+    """Computes the probability of each arc from each node of diagonal n; zero if it would leave the lattice."""
     place = jnp.arange(log_probs.shape[-2])[:, None]
     probs = []
     for arc in arcs:
         lands = n - place + arc.frames
-        stays = lands < num_frames if arc.emits else lands <= num_frames  # from (T, u < U) nothing leads on
+        stays = lands < num_frames if arc.emits else lands <= num_frames  # no arc leaves (T, u < U)
         log_prob = sum((log_probs[..., factor, :, :] for factor in arc.factors), start=jnp.zeros(()))
         probs.append(where(stays, from_log(log_prob)))
     return probs
 
 
 def _ahead(beta: Extended, arc: Arc) -> Extended:
-    """beta of the node that the arc leads to, for every node."""
+    """Returns for every node the beta of the node at the end of the arc."""
     nothing = zeros((arc.reach, *beta.mantissa.shape[1:]))
     ahead = jax.tree.map(lambda x, y: jnp.concatenate([x[arc.reach :], y]), beta, nothing)
     return _shift_down(ahead, 1) if arc.emits else ahead
 
 
 def _shift_up(x: Extended) -> Extended:
-    """From each label to the next."""
+    """Moves each value to the next label; zero at the first."""
     return jax.tree.map(lambda x, y: jnp.concatenate([y, x[:-1]]), x, zeros((1, *x.mantissa.shape[1:])))
 
 
 def _shift_down(x: Extended, axis: int) -> Extended:
-    """To each label from the next."""
+    """Moves to each label the value of the next one; zero at the last."""
     shape = list(x.mantissa.shape)
     shape[axis] = 1
     rest = [slice(None)] * axis
@@ -157,31 +158,31 @@ def _shift_down(x: Extended, axis: int) -> Extended:
 
 
 def _nothing(diagonals: Float[Array, "n C N B"], arcs: tuple[Arc, ...]) -> tuple[Extended, ...]:
-    """Zeros for as many diagonals as an arc can reach."""
+    """Returns zeros for as many diagonals as an arc can reach."""
     return (zeros(diagonals.shape[2:]),) * max(arc.reach for arc in arcs)
 
 
 def _real(log_probs, num_frames, num_labels) -> Float[Array, "B T N C"]:
-    """-inf in the padding, whatever it held."""
+    """Sets the padding to -inf, whatever it held."""
     return jnp.where(node_mask(num_frames, num_labels, log_probs)[..., None], log_probs, -jnp.inf)
 
 
 def node_mask(num_frames, num_labels, x: Float[Array, "B T N *_"]) -> Bool[Array, "B T N"]:
-    """True at the nodes of each row that arcs leave: t < num_frames and u <= num_labels."""
+    """Returns True for the nodes of each row that have outgoing arcs: t < num_frames and u <= num_labels."""
     return length_mask(num_frames, x.shape[1])[:, :, None] & length_mask(num_labels + 1, x.shape[2])[:, None, :]
 
 
 def _skew(x: Float[Array, "B T N C"]) -> Float[Array, "n C N B"]:
-    """Row n holds the nodes t + u = n, of which there are T + N; -inf where t would be outside."""
+    """Arranges nodes by the T + N anti-diagonals n = t + u; -inf where t is out of range."""
     rows, frames, places, columns = x.shape
-    # Read in rows one shorter than it was written in, row u lies u places further along.
+    # Padded to rows of T + N + 1 and read in rows of T + N, label row u is shifted right by u.
     padded = jnp.pad(x.transpose(2, 1, 3, 0), ((0, 0), (0, places + 1), (0, 0), (0, 0)), constant_values=-jnp.inf)
     flat = padded.reshape(places * (frames + places + 1), columns, rows)[: places * (frames + places)]
     return flat.reshape(places, frames + places, columns, rows).transpose(1, 2, 0, 3)
 
 
 def _unskew(x: Float[Array, "n C N B"], frames: int) -> Float[Array, "B T N C"]:
-    """The way back from `_skew`."""
+    """Inverts `_skew`."""
     diagonals, columns, places, rows = x.shape
     flat = x.transpose(2, 0, 1, 3).reshape(places * diagonals, columns, rows)
     padded = jnp.pad(flat, ((0, places), (0, 0), (0, 0))).reshape(places, diagonals + 1, columns, rows)

@@ -1,4 +1,4 @@
-"""The loss of all paths through a lattice, with its gradient from occupancies: from logits, or from a joint network."""
+"""The loss over all paths of a lattice, with its gradient from occupancies: from logits or from a joint network."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -8,13 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.losses.emissions import Emissions, emit, logits_gradient
-from jaxspeech.losses.joint import Joint, JointOptions, joint_emissions, joint_gradients
+from jaxspeech.losses.joint import JointArrays, JointOptions, joint_emissions, joint_gradients
 from jaxspeech.losses.lattice import log_total, node_mask, occupancies
 from jaxspeech.losses.topology import Topology
 
 
 class Settings(NamedTuple):
-    """What both forms share."""
+    """The options of both losses."""
 
     topology: Topology
     fastemit: float
@@ -22,7 +22,7 @@ class Settings(NamedTuple):
 
 
 class Transcripts(NamedTuple):
-    """Lengths, and the label that each place emits next."""
+    """The lengths, and the label that each lattice position emits next."""
 
     num_frames: Int[Array, " B"]
     next_labels: Int[Array, "B N"]
@@ -33,12 +33,12 @@ class _LogitsResiduals(NamedTuple):
     logits: Float[Array, "B T N W"]
     normalizer: Float[Array, "B T N P"]
     occupancy: Float[Array, "B T N C"]
-    live: Bool[Array, "B T N"]  # nodes with a gradient: real ones, of rows that have a path
+    live: Bool[Array, "B T N"]  # nodes with a gradient: not padding, in rows that have a path
     next_labels: Int[Array, "B N"]
 
 
 class _JointResiduals(NamedTuple):
-    joint: Joint
+    joint: JointArrays
     key: Any
     normalizer: Float[Array, "B T N P"]
     occupancy: Float[Array, "B T N C"]
@@ -47,7 +47,7 @@ class _JointResiduals(NamedTuple):
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def logits_loss(settings: Settings, logits: Float[Array, "B T N W"], transcripts: Transcripts) -> Float[Array, " B"]:
-    """Losses of each row."""
+    """Computes the loss of each row from all logits."""
     return _loss(settings, emit(logits, transcripts.next_labels, settings.topology), transcripts)
 
 
@@ -71,14 +71,14 @@ logits_loss.defvjp(_logits_forward, _logits_backward)
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def joint_loss(
-    settings: Settings, options: JointOptions, joint: Joint, key: Any, transcripts: Transcripts
+    settings: Settings, options: JointOptions, joint: JointArrays, key: Any, transcripts: Transcripts
 ) -> Float[Array, " B"]:
-    """Losses of each row; the padding of `joint` must be finite."""
+    """Computes the loss of each row from a joint network, in blocks; the padding of `joint` must be finite."""
     emissions = joint_emissions(joint, transcripts.next_labels, key, settings.topology, options)
     return _loss(settings, emissions, transcripts)
 
 
-def _joint_forward(settings: Settings, options: JointOptions, joint: Joint, key: Any, transcripts: Transcripts):
+def _joint_forward(settings: Settings, options: JointOptions, joint: JointArrays, key: Any, transcripts: Transcripts):
     emissions = joint_emissions(joint, transcripts.next_labels, key, settings.topology, options)
     loss, occupancy = _loss_and_occupancy(settings, emissions, transcripts)
     return loss, _JointResiduals(joint, key, emissions.normalizer, occupancy, transcripts.next_labels)
@@ -119,5 +119,5 @@ def _from_total(
 ) -> Float[Array, " B"]:
     padding = ~node_mask(transcripts.num_frames, transcripts.num_labels, normalizer)
     sound = (jnp.isfinite(normalizer).all(-1) | padding).all((1, 2))
-    # Rounding can take the sum of all paths a little above one.
+    # By rounding, the sum of all paths can be slightly above one.
     return jnp.where(sound, (1 + settings.fastemit) * jnp.maximum(-total, 0), jnp.nan)

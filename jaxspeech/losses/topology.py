@@ -1,8 +1,8 @@
-"""The ways that paths of each transducer may go: its arcs, and which logits give their probabilities.
+"""The lattice topology of each transducer: its arcs, and the logits that give their probabilities.
 
     RNN-T        label (0 frames), blank (1 frame)
     multi-blank  label (0 frames), blank (1 frame), big blank i (its duration)
-    TDT          label with duration i, blank with duration i unless that is 0
+    TDT          label with duration i, blank with duration i except 0
 
 Source: see `losses.transducer`.
 """
@@ -11,44 +11,44 @@ from typing import NamedTuple
 
 from jaxspeech.errors import ConfigError
 
-LABEL = 0  # The factor of the next label; those of the blanks follow, and behind them those of the durations.
+LABEL = 0  # Index of the next label in the emissions; the blanks follow, then the durations.
 
 
 class Arc(NamedTuple):
-    """One way on from a node of the lattice."""
+    """One kind of arc from a node of the lattice to a later one."""
 
-    frames: int  # frames it reads
+    frames: int  # frames it consumes
     emits: int  # labels it emits, 0 or 1
-    factors: tuple[int, ...]  # the kept log-probabilities that add up to its own
+    factors: tuple[int, ...]  # indices of the emission log-probabilities whose sum is the arc's
 
     @property
     def reach(self) -> int:
-        """Frames and labels between its two ends; at least 1."""
+        """Anti-diagonals between its two ends: frames plus labels, at least 1."""
         return self.frames + self.emits
 
 
 class Topology(NamedTuple):
-    """What sets one transducer apart from another."""
+    """The blanks, durations and arcs of one kind of transducer."""
 
-    blanks: tuple[int, ...]  # the blanks' places among the tokens
-    num_durations: int  # logits behind those of the tokens
+    blanks: tuple[int, ...]  # indices of the blanks among the tokens
+    num_durations: int  # number of logits after those of the tokens
     arcs: tuple[Arc, ...]
-    sigma: float  # taken off every token's log-probability
+    sigma: float  # subtracted from every token's log-probability
 
     @property
     def num_tokens_kept(self) -> int:
-        """The label and the blanks."""
+        """Number of tokens in the emissions: the next label and the blanks."""
         return 1 + len(self.blanks)
 
 
 def rnnt(width: int, blank_id: int) -> Topology:
-    """RNN-T over `width` logits."""
+    """Returns the topology of RNN-T over `width` logits."""
     topology = Topology((blank_id,), 0, (Arc(0, 1, (LABEL,)), Arc(1, 0, (1,))), 0.0)
     return _checked(topology, width)
 
 
 def multiblank(width: int, blank_id: int, big_blank_durations: tuple[int, ...], sigma: float) -> Topology:
-    """Multi-blank: big blank i is i + 1 places before the standard one."""
+    """Returns the topology of multi-blank RNN-T: big blank i is i + 1 places before the standard blank."""
     if any(frames < 1 for frames in big_blank_durations):
         raise ConfigError(f"big_blank_durations {big_blank_durations}: each must be at least 1 frame")
     frames = (1, *big_blank_durations)
@@ -58,9 +58,9 @@ def multiblank(width: int, blank_id: int, big_blank_durations: tuple[int, ...], 
 
 
 def tdt(width: int, blank_id: int, durations: tuple[int, ...], sigma: float) -> Topology:
-    """TDT: the last logits are those of the durations."""
+    """Returns the topology of TDT: the last logits are those of the durations."""
     if min(durations, default=0) < 0 or max(durations, default=0) < 1:
-        raise ConfigError(f"durations {durations}: none may be negative, and one at least must be positive")
+        raise ConfigError(f"durations {durations}: none may be negative, and at least one must be positive")
     labels = tuple(Arc(d, 1, (LABEL, 2 + i)) for i, d in enumerate(durations))
     blanks = tuple(Arc(d, 0, (1, 2 + i)) for i, d in enumerate(durations) if d > 0)
     return _checked(Topology((blank_id,), len(durations), (*labels, *blanks), sigma), width)

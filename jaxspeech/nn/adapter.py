@@ -1,6 +1,6 @@
-"""A bottleneck beside a trained layer (Houlsby et al., 2019), as in NeMo's LinearAdapter: W_down swish(W_up norm x).
+"""A bottleneck adapter (Houlsby et al., 2019), as NeMo's LinearAdapter: W_down swish(W_up norm x).
 
-It is added to x, and W_down starts at zero: the layer is as it was until the adapter is trained.
+Its output is added to x. W_down is initialised to zero, so the layer is unchanged until the adapter is trained.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from jaxspeech.nn.normalization import LayerNorm
 
 
 class LinearAdapter(nn.Module):
-    """The equation, without biases.
+    """The adapter of the equation above, without biases.
 
     Attributes:
       hidden: width of the bottleneck.

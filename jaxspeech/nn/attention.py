@@ -1,4 +1,4 @@
-"""Multi-head self-attention, plain and with Transformer-XL's relative positions (Dai et al., 2019).
+"""Multi-head self-attention, with absolute or Transformer-XL's relative positions (Dai et al., 2019).
 
 scores[t, s] = ((q_t + u) . k_s + (q_t + v) . p_{t-s}) / sqrt(K)        relative
 scores[t, s] = q_t . k_s / sqrt(K)                                      absolute
@@ -19,48 +19,48 @@ from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.materialize import materialize
 from jaxspeech.nn.products import einsum
 
-# Positions projected once, for all recordings and all their parts.
+# The collection that caches projected positions, computed once for all recordings and all their parts.
 POSITIONS = "positions"
-# Low enough that exp() gives zero beside any real score, high enough for half precision.
+# Low enough that exp() of it vanishes next to any real score, and within the range of half precision.
 MASKED_SCORE = -10000.0
 
 
 def position_scores(query: Float[Array, "B T H K"], positions: Float[Array, "H K W"]) -> Float[Array, "B H T S"]:
-    """q_t . p_{t-s} for the S = R - T + 1 keys s, the last T of which are the queries.
+    """Computes q_t . p_{t-s} for the S = R - T + 1 keys s, the last T of which are the frames of the queries.
 
     Args:
       query: q.
-      positions: the R = W - 1 distances p, as the product takes them, behind one column that may hold anything finite.
+      positions: the projected positions p of R = W - 1 distances, in columns 1 to R; column 0 holds any finite value.
 
-    Column r + 1 of a query at t belongs to the key s = r - (T-1) + t. In the rows [T, W] that is place T + R t + s when
-    they are flattened: what lies behind the first T, as rows of R, has the keys in order. Heads lead because the
-    product gives them so; b and t are one axis, so that its gradients share one array.
+    Column r + 1 in row t is the score of key s = r - (T - 1) + t. In the flattened rows [T, W] its index is
+    t W + r + 1 = T + R t + s. So after the first T elements, rows of length R hold the keys in order. Heads come first
+    because the product returns them so; b and t share one axis, so that the gradients share one array.
     """
     b, t, h, _ = query.shape
     r = positions.shape[2] - 1
     rows = query.transpose(2, 0, 1, 3).reshape(h, b * t, positions.shape[1])
     scores = einsum("hnk,hkr->hnr", rows, positions)
     if isinstance(t, int):
-        # One flat axis is sliced: of a slice of rows XLA would work out every element's place by itself.
+        # Slicing one flat axis is fast; for a slice of rows, XLA would compute the index of every element.
         scores = jax.lax.slice_in_dim(scores.reshape(h, b, t * (r + 1)), t, None, axis=2)
-    else:  # a symbol, whose square cannot be sliced
+    else:  # a symbolic size, of which the flattened axis cannot be sliced
         scores = jax.lax.slice_in_dim(scores.reshape(h, b, r + 1, t), 1, None, axis=2)
     return jax.lax.slice_in_dim(scores.reshape(h, b, t, r), 0, r - t + 1, axis=3).swapaxes(0, 1)
 
 
 def split_positions(projected: Float[Array, "R D"], num_heads: int) -> Float[Array, "H K W"]:
-    """Projected positions as `position_scores` takes them."""
+    """Splits projected positions into heads, in the layout that `position_scores` expects."""
     heads = projected.reshape(projected.shape[0], num_heads, -1)
     return jnp.pad(heads.transpose(1, 2, 0), ((0, 0), (0, 0), (1, 0)))
 
 
 class SelfAttention(nn.Module):
-    """Self-attention over frames; relative where positions are passed.
+    """Self-attention over frames; with relative positions where `positions` are passed.
 
     Attributes:
       num_heads: H; the width D is split into heads of K = D / H.
-      untied_biases: own position biases u and v in this layer; otherwise they are passed in.
-      use_bias: biases on the query, key, value and output projections (the position's never has one).
+      untied_biases: this layer has its own position biases u and v; if False, they are passed in.
+      use_bias: biases on the query, key, value and output projections (the position projection never has one).
       dropout: of the attention weights.
       dtype: of the matrix products; the softmax is float32.
     """
@@ -81,16 +81,16 @@ class SelfAttention(nn.Module):
         *,
         train: bool = False,
     ) -> Float[Array, "B T D"]:
-        """Attends where `mask` (query, key) is True; a query with no key gives the output bias alone.
+        """Attends where `mask` (query, key) is True; the output of a query without any key is the output bias alone.
 
-        Of a recording that comes in parts (see `jaxspeech.history`) the first S - T keys are frames that came before.
+        For a recording that arrives in parts (see `jaxspeech.history`), the first S - T keys are earlier frames.
         """
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)
 
         query, key, value = self._project(x, heads)
         if in_parts(self):
-            # Kept as the products take them, head by head: what is remembered is many times what is new.
+            # Stored in the layout of the products, head first: there are many times more earlier frames than new ones.
             key, value = (
                 with_history(self, name, x.swapaxes(1, 2), mask.shape[-1] - t, axis=2).swapaxes(1, 2)
                 for name, x in (("keys", key), ("values", value))
@@ -101,14 +101,14 @@ class SelfAttention(nn.Module):
             if self.untied_biases:
                 zeros = nn.initializers.zeros_init()
                 biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
-            assert biases is not None, "relative attention needs its biases u and v"
+            assert biases is not None, "relative attention needs the biases u and v"
             bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
             by_content = einsum("bthk,bshk->bhts", query + bias_u, key)
             scores = by_content + position_scores(query + bias_v, self._position_keys(positions))
         if train:
             scores = materialize(scores)
 
-        # The softmax divides after the product with the values: T x K divisions instead of T x T.
+        # The softmax's division follows the product with the values: T x K divisions instead of T x T.
         scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)
         weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
         totals = weights.sum(-1, keepdims=True)
@@ -119,7 +119,7 @@ class SelfAttention(nn.Module):
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
 
     def _position_keys(self, positions: Float[Array, "R D"]) -> Float[Array, "H K W"]:
-        """The projected positions: those of the collection "positions", where it holds enough, or is to be filled."""
+        """Returns the projected positions, from the collection "positions" where it covers or can store them."""
         size, width = positions.shape
 
         def project() -> Float[Array, "H K W"]:
@@ -131,11 +131,11 @@ class SelfAttention(nn.Module):
         kept = self.get_variable(POSITIONS, "keys")
         if kept is None or (unused := kept.shape[2] - 1 - size) < 0:
             return project()
-        # They reach further, as far on both sides.
+        # The stored positions reach further, by as much on either side.
         return jax.lax.slice_in_dim(kept, unused // 2, unused // 2 + size + 1, axis=2)
 
     def _project(self, x: Float[Array, "B T D"], heads: tuple[int, int]) -> tuple[Float[Array, "B T H K"], ...]:
-        """Query, key and value."""
+        """Projects frames to query, key and value."""
         b, t, width = x.shape
         projections = (
             dense(width, width, name=name, dtype=self.dtype, use_bias=self.use_bias)

@@ -1,6 +1,6 @@
 """The Conformer's convolution module.
 
-y = W_out swish(norm(depthwise(mask(glu(W_in x)))))          with a swish in place of the GLU twice as wide
+y = W_out swish(norm(depthwise(mask(glu(W_in x)))))          ungated: swish in place of the GLU, and twice the width
 """
 
 from typing import Any, Literal
@@ -20,14 +20,14 @@ Norm = Literal["batch", "layer", "group"]
 
 
 class ConvolutionModule(nn.Module):
-    """Pointwise, GLU, depthwise, norm, swish, pointwise (Gulati et al., 2020, section 2.2), without its first norm.
+    """Pointwise, GLU, depthwise, norm, swish, pointwise (Gulati et al., 2020, section 2.2), without the first norm.
 
     Attributes:
       kernel_size: of the depthwise convolution, in frames.
-      context: frames that it sees on the left and on the right; None is half the kernel on each side.
-      norm, norm_groups: what follows the depthwise convolution; the groups of a group norm.
+      context: frames that its kernel covers on the left and on the right; None is half the kernel on each side.
+      norm, norm_groups: kind of the norm after the depthwise convolution, and the groups of a group norm.
       norm_over_padding: whether padded frames count in the statistics of a batch or group norm.
-      gated: a GLU, or the swish (Kim et al., 2022).
+      gated: True for a GLU, False for a swish (Kim et al., 2022).
     """
 
     kernel_size: int = 9

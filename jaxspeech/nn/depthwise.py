@@ -13,16 +13,16 @@ from jaxtyping import Array, Float
 
 from jaxspeech.nn.initializers import uniform_within
 
-# Frames of the blocks in which a kernel's gradient is summed.
+# Frames per block in the computation of a kernel's gradient.
 BLOCK = 64
-# With fewer taps, the gradient of the shifted multiply-adds is as fast.
+# Up to this many taps, the plain gradient of the shifted multiply-adds is as fast.
 SHORT = 16
 
 
 def depthwise_conv1d(
     x: Float[Array, "B T D"], kernel: Float[Array, "W D"], *, padding: tuple[int, int]
 ) -> Float[Array, "B T_out D"]:
-    """Each channel convolved along time with its own kernel, after zero padding of (left, right) frames."""
+    """Convolves each channel along time with its own kernel, after zero padding of (left, right) frames."""
     convolve = shifted_multiply_adds if len(kernel) <= SHORT else _with_blocked_gradient
     return convolve(jnp.pad(x, ((0, 0), padding, (0, 0))), kernel)
 
@@ -30,10 +30,10 @@ def depthwise_conv1d(
 def same_depthwise_conv1d(
     x: Float[Array, "B T D"], kernel: Float[Array, "W D"], *, stride: int = 1, dilation: int = 1
 ) -> Float[Array, "B T_out D"]:
-    """Each channel convolved with its own kernel of odd length, centred; ceil(T / stride) frames come out.
+    """Convolves each channel with its own centred kernel of odd length; returns ceil(T / stride) frames.
 
-    A dilated kernel runs over each of its `dilation` interleaved rows of frames, side by side as channels. Of a strided
-    convolution XLA computes only the frames that are kept.
+    For a dilated kernel, the `dilation` interleaved sequences of frames become channels side by side. With a stride,
+    XLA computes only the frames that are kept.
     """
     b, t, width = x.shape
     groups = (t - 1) // dilation + 1
@@ -47,11 +47,11 @@ def same_depthwise_conv1d(
 @jax.jit
 @jax.checkpoint
 def shifted_multiply_adds(x: Float[Array, "B T D"], kernel: Float[Array, "W D"]) -> Float[Array, "B T_out D"]:
-    """The depthwise convolution as W shifted multiply-adds.
+    """Computes the depthwise convolution as W shifted multiply-adds.
 
-    XLA fuses them into one pass over memory, where its grouped convolution is tens of times slower on a CPU, its
-    gradient most of all. The checkpoint keeps the input for the backward pass instead of its W views. The jit gives it
-    a name in the jaxpr, by which an exporter knows the convolution.
+    XLA fuses them into one pass over memory. Its grouped convolution is tens of times slower on a CPU, especially the
+    gradient. `checkpoint` saves the input for the backward pass instead of its W views. `jit` gives the function a name
+    in the jaxpr, by which an exporter recognises the convolution.
     """
     num_frames = x.shape[1] - len(kernel) + 1
     return sum((x[:, i : i + num_frames] * tap for i, tap in enumerate(kernel)), jnp.zeros((), x.dtype))
@@ -59,8 +59,10 @@ def shifted_multiply_adds(x: Float[Array, "B T D"], kernel: Float[Array, "W D"])
 
 @jax.custom_vjp
 def _with_blocked_gradient(x: Float[Array, "B T D"], kernel: Float[Array, "W D"]) -> Float[Array, "B T_out D"]:
-    """`shifted_multiply_adds`, whose own gradient would pass over the whole input once for every tap: on a CPU it takes
-    4 to 5 times as long from 31 taps on.
+    """Computes `shifted_multiply_adds`, with a faster gradient by the kernel.
+
+    The automatic one passes over the whole input once for every tap: on a CPU it takes 4 to 5 times as long from 31
+    taps on.
     """
     return shifted_multiply_adds(x, kernel)
 
@@ -80,10 +82,10 @@ _with_blocked_gradient.defvjp(_forward, _backward)
 
 
 def kernel_gradient(x: Float[Array, "B T D"], gradient: Float[Array, "B T_out D"]) -> Float[Array, "W D"]:
-    """sum over b and t of x[b, t + i] gradient[b, t], for i from 0 to T - T_out.
+    """Computes out[i] = sum over b and t of x[b, t + i] gradient[b, t], for i from 0 to T - T_out.
 
-    For each block of S frames all products between its S gradients and the S + W - 1 inputs that they meet are a matrix
-    product; those at one distance i lie on a diagonal of its result.
+    For each block of S frames, a matrix product multiplies its S gradients with all S + W - 1 inputs in their reach;
+    the products at one distance i lie on a diagonal of the result.
     """
     b, t, width = gradient.shape
     taps = x.shape[1] - t + 1
@@ -93,13 +95,13 @@ def kernel_gradient(x: Float[Array, "B T D"], gradient: Float[Array, "B T_out D"
     rows = jnp.pad(gradient, rest).reshape(b, blocks, BLOCK, width)
     windows = jnp.stack([x[:, BLOCK * i : BLOCK * i + reach] for i in range(blocks)], 1)
     products = jnp.einsum("bmsd,bmrd->dsr", rows, windows, preferred_element_type=jnp.float32)
-    # Row s of [S, R] begins at its diagonal when the rows are read as if they were one longer.
+    # Reading the flat [S, R] matrix with rows of R + 1 elements makes row s start at its diagonal element.
     flat = jnp.pad(products.reshape(width, BLOCK * reach), ((0, 0), (0, BLOCK)))
     return flat.reshape(width, BLOCK, reach + 1)[:, :, :taps].sum(1).T
 
 
 class DepthwiseConv1D(nn.Module):
-    """`depthwise_conv1d` with its parameters."""
+    """A layer around `depthwise_conv1d`, with kernel and bias."""
 
     kernel_size: int
     padding: tuple[int, int]

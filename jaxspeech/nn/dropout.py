@@ -1,4 +1,4 @@
-"""Dropout from one random byte an element (Srivastava et al., 2014).
+"""Dropout (Srivastava et al., 2014) from one random byte per element.
 
 y = x keep / (1 - p),    keep ~ Bernoulli(1 - p)
 """
@@ -13,7 +13,7 @@ from jaxspeech.randomness import random_bytes
 
 
 def dropout(key: Any, x: Float[Array, "..."], *, rate: float) -> Float[Array, "..."]:
-    """Zeroes elements with probability `rate`, rounded to 1/256, and scales the rest so that the mean stays."""
+    """Zeroes elements with probability `rate`, rounded to 1/256, and scales the others to preserve the mean."""
     dropped = round(rate * 256)
     if dropped == 0:
         return x
@@ -23,7 +23,7 @@ def dropout(key: Any, x: Float[Array, "..."], *, rate: float) -> Float[Array, ".
 
 
 class Dropout(nn.Module):
-    """`dropout` when training, with the key of the stream "dropout"."""
+    """Applies `dropout` in training, with a key from the random stream "dropout"."""
 
     rate: float
 

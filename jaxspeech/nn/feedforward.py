@@ -13,10 +13,10 @@ from jaxspeech.nn.initializers import dense
 
 
 class FeedForward(nn.Module):
-    """Two projections around a swish (Gulati et al., 2020, section 2.3), without its norm and half-step.
+    """Two projections around an activation (Gulati et al., 2020, section 2.3), without the norm and the half-step.
 
     Attributes:
-      expansion: hidden width, as a multiple of D.
+      expansion: hidden width as a multiple of D.
     """
 
     expansion: int | float = 4

@@ -1,4 +1,4 @@
-"""Self-attention with one projection for query, key and value, and norms of the first two (Henry et al., 2020)."""
+"""Self-attention with one fused projection, and optional norms of query and key (Henry et al., 2020)."""
 
 from jaxtyping import Array, Float
 
@@ -8,9 +8,10 @@ from jaxspeech.nn.normalization import LayerNorm
 
 
 class FusedSelfAttention(SelfAttention):
-    """`SelfAttention`, whose `use_bias` is now the output projection's and the fused one's is `qkv_bias`.
+    """`SelfAttention` with a fused projection to query, key and value; `use_bias` is for the output projection alone.
 
     Attributes:
+      qkv_bias: a bias on the fused projection.
       qk_norm: normalise each head's query and key.
     """
 

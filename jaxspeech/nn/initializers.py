@@ -1,4 +1,4 @@
-"""Weight initialisers, all uniform: the bounds that the published recipes start from."""
+"""Weight initialisers, all uniform, with the bounds of the published recipes."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from jaxspeech.nn.products import dot_general
 
 
 def uniform_within(bound: float) -> Any:
-    """Initialiser drawing from U(-bound, bound)."""
+    """Returns an initialiser that draws from U(-bound, bound)."""
 
     def init(key: Any, shape: Any, dtype: Any = jnp.float32) -> Any:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
@@ -24,12 +24,12 @@ CONVOLUTIONAL_INITS = ("xavier_uniform", "tds_uniform")
 
 
 def convolutional(kind: str, fan_in: int, fan_out: int) -> Any:
-    """Initialiser of the convolutional encoders, of one of those kinds."""
+    """Returns an initialiser for the convolutional encoders; `kind` is one of CONVOLUTIONAL_INITS."""
     return uniform_within(math.sqrt(6.0 / (fan_in + fan_out)) if kind == "xavier_uniform" else 2.0 / math.sqrt(fan_in))
 
 
 def dense(features: int, fan_in: int, *, name: str, dtype: Any, use_bias: bool = True) -> nn.Dense:
-    """`nn.Dense` with kernel and bias from U(+-1/sqrt(fan_in)); parameters stay float32, products are in `dtype`."""
+    """Returns an `nn.Dense` initialised from U(+-1/sqrt(fan_in)); parameters are float32, products in `dtype`."""
     init = uniform_within(1.0 / math.sqrt(fan_in))
     return nn.Dense(
         features, use_bias=use_bias, dtype=dtype, kernel_init=init, bias_init=init, dot_general=dot_general, name=name

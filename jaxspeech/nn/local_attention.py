@@ -3,14 +3,14 @@
 scores[t, s] = ((q_t + u) . k_s + (q_t + v) . p_{t-s}) / sqrt(K)        t - left <= s <= t + right
 y_t = sum_s softmax_s(scores[t, s]) v_s
 
-With global frames (Beltagy et al., 2020) every frame also attends to those, and they to every frame, without positions:
+With global frames (Beltagy et al., 2020) every frame also attends to these and these to every frame, without positions:
 
 scores[t, g] = q_t . k_g / sqrt(K)     in one softmax with the window's
 scores[g, s] = q_g . k_s / sqrt(K)     instead of the window's
 
-Queries go in blocks, each with all the keys that one of its frames sees. The blocks of a group are computed together,
-the groups one after the other, so that no more scores exist at a time than those of one group. Where time is split over
-devices (`nn.sequence_parallel`), each does its own queries, and gets the keys around them from its neighbours.
+Queries are split into blocks, each computed against all keys that its frames attend to. The blocks of a group are
+computed together and the groups in sequence, so that only one group's scores exist at a time. Where time is split over
+devices (`nn.sequence_parallel`), each device computes its own queries and receives the keys around them from others.
 """
 
 import math
@@ -26,17 +26,17 @@ from jaxspeech.nn.dropout import dropout
 from jaxspeech.nn.products import einsum
 from jaxspeech.nn.sequence_parallel import over_time, pad_time, time_shards, with_neighbours
 
-# In frames. A smaller block has fewer scores outside the window, a larger one better matrix products.
+# In frames. A smaller block wastes fewer scores outside the window; a larger one has more efficient matrix products.
 BLOCK, GROUP = 128, 2048
 
 
 class GlobalFrames(NamedTuple):
-    """What every frame attends to beside its window.
+    """The global frames, to which every frame attends in addition to its window.
 
     Attributes:
-      query: of each frame, to meet these keys.
+      query: each frame's query against the global keys.
       key, value: of the global frames.
-      mask: False where an utterance is too short to have one.
+      mask: False for a global frame beyond the end of its utterance.
     """
 
     query: Float[Array, "B T H K"]
@@ -59,21 +59,23 @@ def local_attention(
     dropout_rate: float = 0.0,
     dropout_key: Any = None,
 ) -> Float[Array, "B T H K"]:
-    """The mean of the values that each frame attends to; zeros for frames beyond the utterance.
+    """Computes local attention: the weighted mean of values for each frame, zeros for padded frames.
 
     Args:
-      position: of left, ..., 0, ..., -right frames behind the query; R = left + right + 1.
+      query, key, value: projections of the frames.
+      position: projected positions of keys left, ..., 0, ..., -right frames before the query; R = left + right + 1.
       biases: u and v.
-      mask: real frames.
-      global_frames: if there are any.
-      dropout_rate, dropout_key: of the weights; no key is no dropout.
+      mask: True for real frames.
+      left, right: frames of context on each side.
+      global_frames: None for none.
+      dropout_rate, dropout_key: dropout of the attention weights; without a key there is none.
     """
     around: dict[str, int] = {"before": left, "after": right}
     if time_shards() == 1:
         key, value, key_mask = (pad_time(x, **around) for x in (key, value, mask))
         return _attend(query, key, value, key_mask, mask, position, biases, global_frames, dropout_rate, dropout_key)
     if global_frames is not None or dropout_key is not None:
-        raise ConfigError("time is split over devices for inference only, and without global frames")
+        raise ConfigError("splitting time over devices needs inference mode and a model without global frames")
 
     def attend(query: Array, key: Array, value: Array, mask: Array, position: Array, biases: Any) -> Array:
         key, value, key_mask = (with_neighbours(x, **around) for x in (key, value, mask))
@@ -94,7 +96,7 @@ def _attend(
     dropout_rate: float,
     dropout_key: Any,
 ) -> Float[Array, "B T H K"]:
-    """`local_attention` of T queries to the S = T + R - 1 keys around them, a group at a time."""
+    """Computes `local_attention` of T queries to the S = T + R - 1 keys around them, one group at a time."""
     num_frames, window = query.shape[1], position.shape[0]
     group = min(GROUP, -(-num_frames // BLOCK) * BLOCK)
     num_groups = -(-num_frames // group)
@@ -103,7 +105,7 @@ def _attend(
     if global_frames is not None:
         global_frames = global_frames._replace(query=pad_time(global_frames.query, **padding))
 
-    @jax.checkpoint  # the scores of one group at a time in the backward pass too
+    @jax.checkpoint  # so that only one group's scores exist in the backward pass too
     def attend(i: Any) -> Float[Array, "B C H K"]:
         def part(x: Array, size: int) -> Array:
             return jax.lax.dynamic_slice_in_dim(x, i * group, size, axis=1)
@@ -137,7 +139,7 @@ def _attend_group(
     dropout_rate: float,
     dropout_key: Any,
 ) -> Float[Array, "B C H K"]:
-    """`local_attention` of C queries to the S = C + R - 1 keys around them."""
+    """Computes `local_attention` of C queries to the S = C + R - 1 keys around them, all blocks at once."""
     window = position.shape[0]
     span = BLOCK + window - 1
     blocks = in_blocks(query, BLOCK)
@@ -171,7 +173,7 @@ def global_attention(
     dropout_rate: float = 0.0,
     dropout_key: Any = None,
 ) -> Float[Array, "B G H K"]:
-    """The mean of the values of all frames that each global frame attends to, without positions."""
+    """Attends from the global frames to all frames, without positions."""
     scores = einsum("bghk,bshk->bhgs", query, key) / math.sqrt(query.shape[-1])
     weights, totals = masked_exponentials(scores, mask[:, None, None])
     if dropout_key is not None:
@@ -182,19 +184,19 @@ def global_attention(
 def masked_exponentials(
     scores: Float[Array, "*N S"], mask: Bool[Array, "*#N S"]
 ) -> tuple[Float[Array, "*N S"], Float[Array, "*N 1"]]:
-    """A softmax over the last axis in two parts, what it divides and what by, in float32."""
+    """Returns numerator and denominator of a masked softmax over the last axis, in float32."""
     scores = jnp.where(mask, scores.astype(jnp.float32), MASKED_SCORE)
     weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
     return weights, weights.sum(-1, keepdims=True)
 
 
 def in_blocks(x: Float[Array, "B T H K"], block: int) -> Float[Array, "B N W H K"]:
-    """Frames in blocks of `block`, which divides T."""
+    """Reshapes frames into blocks of `block` frames, which must divide T."""
     return x.reshape(x.shape[0], -1, block, *x.shape[2:])
 
 
 def overlapping(x: Any, block: int, span: int) -> Any:
-    """[B T ...] as windows [B N S ...] of `span` frames, one from every `block` frames on, as many as are full."""
+    """Cuts [B T ...] into full windows [B N S ...] of `span` frames, one starting every `block` frames."""
     count = (x.shape[1] - span) // block + 1
     padded = jnp.pad(x, [(0, 0), (0, block)] + [(0, 0)] * (x.ndim - 2))
     shifted = [padded[:, start : start + count * block] for start in range(0, span, block)]
@@ -203,9 +205,10 @@ def overlapping(x: Any, block: int, span: int) -> Any:
 
 
 def skew(scores: Float[Array, "*N W R"]) -> Float[Array, "*N W S"]:
-    """out[w, w + r] = scores[w, r], and zeros around; S = W + R - 1.
+    """Shifts row w right by w places: out[w, w + r] = scores[w, r], zeros elsewhere; S = W + R - 1.
 
-    In rows of S + 1 that element lies at w (S + 1) + r = w S + (w + r): padding, a slice and two reshapes do it.
+    With rows padded to S + 1, scores[w, r] is at flat index w (S + 1) + r = w S + (w + r), which in rows of S is
+    [w, w + r]: padding, a slice and two reshapes suffice.
     """
     *batch, w, r = scores.shape
     span = w + r - 1

@@ -1,4 +1,4 @@
-"""Multi-head self-attention of each frame to a window around it, and to a few global frames.
+"""Multi-head self-attention from each frame to a window around it and to a few global frames.
 
 y = W_out local_attention(W_q x, W_k x, W_v x),    at the global frames  y = W_out global_attention(...)
 """
@@ -14,13 +14,13 @@ from jaxspeech.nn.local_attention import GlobalFrames, global_attention, local_a
 
 
 class LocalSelfAttention(nn.Module):
-    """Relative self-attention in blocks; without global frames, what `SelfAttention` gives under a context mask.
+    """Local self-attention with relative positions; without global frames it equals a masked `SelfAttention`.
 
     Attributes:
       num_heads, untied_biases, use_bias, dropout, dtype: as in `nn.attention.SelfAttention`.
-      context: frames that a query sees on the left and on the right.
-      global_frames, global_spacing: how many frames are global, from the first one on, and how far apart.
-      global_projections: own query, key and value projections where a global frame takes part.
+      context: frames that a query attends to on the left and on the right.
+      global_frames, global_spacing: number of global frames, starting with the first frame, and their distance.
+      global_projections: separate query, key and value projections for attention from and to global frames.
     """
 
     num_heads: int
@@ -43,7 +43,7 @@ class LocalSelfAttention(nn.Module):
         *,
         train: bool = False,
     ) -> Float[Array, "B T D"]:
-        """Attends among the frames where `mask` is True; the others give the output bias alone."""
+        """Attends among the frames where `mask` is True; the output for other frames is the output bias alone."""
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)
 
@@ -57,7 +57,7 @@ class LocalSelfAttention(nn.Module):
         if self.untied_biases:
             zeros = nn.initializers.zeros_init()
             biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
-        assert positions is not None and biases is not None, "local attention is relative"
+        assert positions is not None and biases is not None, "local attention needs relative positions and biases"
         position = dense(width, width, name="position", dtype=self.dtype, use_bias=False)(positions)
         left, right = self.context
         inputs = query, key, value, position.reshape(-1, *heads), biases, mask

@@ -1,10 +1,10 @@
-"""Long short-term memory, one direction (Hochreiter and Schmidhuber, 1997; forget gate: Gers et al., 2000).
+"""Unidirectional long short-term memory (Hochreiter and Schmidhuber, 1997; forget gate: Gers et al., 2000).
 
 i, f, g, o = x W_in + b_in + h W_hidden + b_hidden
 c = sigmoid(f) c + sigmoid(i) tanh(g)
-h = sigmoid(o) tanh(c)                        or, of a projected one, (sigmoid(o) tanh(c)) W_project (Sak et al., 2014)
+h = sigmoid(o) tanh(c)                        or, with projection, (sigmoid(o) tanh(c)) W_project (Sak et al., 2014)
 
-Two biases, of which one would do, because the published checkpoints have two and train each of them.
+There are two biases, although one would suffice, because published checkpoints have and train both.
 """
 
 import math
@@ -21,7 +21,7 @@ from jaxspeech.types import Size
 
 
 class LSTMState(NamedTuple):
-    """What a stack of L layers remembers, in float32; zeros at the start."""
+    """Hidden and cell states of a stack of L layers, in float32; zeros at the start."""
 
     hidden: Float[Any, "B L D"]
     cell: Float[Any, "B L C"]
@@ -34,8 +34,8 @@ class LSTM(nn.Module):
       width: of every layer's output.
       num_layers: L.
       dropout: between layers.
-      cell_width: of the cells, which are then projected to the width; None: they have the width and are not.
-      forget_bias: the forget gate's input bias at the start (Jozefowicz et al., 2015).
+      cell_width: C; the cell outputs are projected from it to the width. None: the cells have the width, unprojected.
+      forget_bias: initial input bias of the forget gate (Jozefowicz et al., 2015).
       dtype: of the matrix products; gates and cells stay float32.
     """
 
@@ -47,7 +47,7 @@ class LSTM(nn.Module):
     cell_width: int | None = None
 
     def initial_state(self, batch: Size) -> LSTMState:
-        """Zeros."""
+        """Returns the state before the first input: zeros."""
         shape = (batch, self.num_layers)
         return LSTMState(jnp.zeros((*shape, self.width)), jnp.zeros((*shape, self.cell_width or self.width)))
 
@@ -55,7 +55,7 @@ class LSTM(nn.Module):
     def __call__(
         self, x: Float[Array, "B N D_in"], state: LSTMState, *, train: bool = False
     ) -> tuple[Float[Array, "B N D"], LSTMState]:
-        """Outputs for N inputs one after the other, and the state behind the last."""
+        """Runs N inputs in sequence; returns their outputs and the state after the last."""
         hidden, cell = [], []
         for i in range(self.num_layers):
             if i > 0:
@@ -71,7 +71,7 @@ class LSTM(nn.Module):
         return x, LSTMState(jnp.stack(hidden, 1), jnp.stack(cell, 1))
 
     def _affine(self, fan_in: int, name: str, *, forget_bias: float) -> "_Affine":
-        """Four gates at once."""
+        """The affine map of all four gates."""
         return _Affine(fan_in, self.cell_width or self.width, forget_bias, self.dtype, name=name)
 
     def _project(self, name: str) -> Float[Array, "C D"]:
@@ -81,9 +81,9 @@ class LSTM(nn.Module):
 
 
 class _Affine(nn.Module):
-    """x W + b for all four gates, with W and b at hand for a loop.
+    """Computes x W + b for all four gates; kernel and bias are accessible for use inside a loop.
 
-    The bound of the initial values is torch's, 1/sqrt(width).
+    Initial values are uniform within 1/sqrt(width), as in torch.
     """
 
     fan_in: int
@@ -122,7 +122,7 @@ def _run(
             h = (h.astype(dtype) @ project).astype(jnp.float32)
         return (h, c), h
 
-    if inputs.shape[0] == 1:  # a search's step: no loop around it
+    if inputs.shape[0] == 1:  # one step of a decoding search: no loop needed
         carry, h = step(start, inputs[0])
         return carry, h[None]
     return jax.lax.scan(step, start, inputs)

@@ -1,4 +1,4 @@
-"""Arrays that XLA is to write to memory where its CPU backend would compute them again for each that needs them."""
+"""Materialises an array once on CPU, where XLA would otherwise recompute it inside every consumer."""
 
 import jax
 from jaxtyping import Array, Float
@@ -6,12 +6,12 @@ from jaxtyping import Array, Float
 
 @jax.custom_vjp
 def materialize(x: Float[Array, "*S"]) -> Float[Array, "*S"]:
-    """`x` itself; on a CPU neither it nor its gradient becomes a part of what it is used for.
+    """Returns `x`; on a CPU neither `x` nor its gradient is fused into its consumers.
 
-    What looks cheap, XLA computes again in everything that uses it: in a training step a depthwise convolution nine
-    times, and what stands in a padding one number at a time. An `optimization_barrier` does not keep it from that; a
-    division does, for it counts as expensive. This one is by 1 + 0 x, which XLA must not take for 1, as x could be
-    infinite (what comes of that is no number). Finite values and gradients are those of `x` to the last bit.
+    XLA recomputes cheap-looking operations in every consumer: in a training step a depthwise convolution nine times,
+    and the operand of a padding element by element. An `optimization_barrier` does not prevent that; a division does,
+    because it counts as expensive. The divisor is 1 + 0 x, which XLA cannot fold to 1, as x could be infinite (the
+    result is then NaN). Finite values and gradients are bit for bit those of `x`.
     """
     return _divided_by_one(x)
 

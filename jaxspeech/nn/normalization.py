@@ -1,4 +1,4 @@
-"""Normalisation over frames for the convolution module; statistics in float32 whatever the compute dtype.
+"""Layer, group and batch norm over frames; statistics are float32 whatever the compute dtype.
 
 y = scale (x - mean) / sqrt(var + eps) + bias
 """
@@ -17,14 +17,14 @@ EPSILON = 1e-5
 def layer_norm(
     x: Float[Array, "*shape D"], scale: Float[Array, " D"], bias: Float[Array, " D"], epsilon: Any
 ) -> Float[Array, "*shape D"]:
-    """The equation over the last axis; the jit gives it a name in the jaxpr, by which an exporter knows it."""
+    """Normalises over the last axis; `jit` gives it a name in the jaxpr, by which an exporter recognises it."""
     centred = x - x.mean(-1, keepdims=True)
     inverse_deviation = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + epsilon)
     return centred * inverse_deviation * scale + bias
 
 
 class LayerNorm(nn.Module):
-    """Statistics over the channels of each frame (Ba et al., 2016)."""
+    """Normalises each frame over its channels (Ba et al., 2016)."""
 
     dtype: Any = jnp.float32
 
@@ -36,9 +36,9 @@ class LayerNorm(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Statistics of each utterance over its frames and a group of channels (Wu and He, 2018).
+    """Normalises each utterance over its frames and groups of channels (Wu and He, 2018).
 
-    `mask` says which frames count.
+    `mask` is True for the frames that count.
     """
 
     num_groups: int
@@ -51,7 +51,7 @@ class GroupNorm(nn.Module):
         bias = self.param("bias", nn.initializers.zeros_init(), (width,))
         grouped = x.astype(jnp.float32).reshape(b, t, self.num_groups, -1)
         counts = mask[:, :, None, None]
-        # A row of nothing but padding has no statistics: a number of 1 keeps it and its gradient finite.
+        # A row of padding alone has no statistics: a count of 1 keeps it and its gradient finite.
         number = jnp.maximum(counts.sum(1, keepdims=True), 1) * grouped.shape[-1]
         mean = jnp.where(counts, grouped, 0.0).sum((1, 3), keepdims=True) / number
         centred = grouped - mean
@@ -61,10 +61,10 @@ class GroupNorm(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Statistics of each channel over the batch's frames (Ioffe and Szegedy, 2015), running ones when not training.
+    """Normalises channels over the frames of the batch (Ioffe and Szegedy, 2015); inference uses running statistics.
 
-    `mask` says which frames count. The running variance is the unbiased one, as in torch. Under a sharded batch the
-    statistics are those of the whole batch.
+    `mask` is True for the frames that count. The running variance is unbiased, as in torch. When the batch is sharded,
+    the statistics are those of the whole batch.
     """
 
     momentum: float = 0.1
@@ -88,7 +88,7 @@ class BatchNorm(nn.Module):
             variance = jnp.where(counts, jnp.square(x - mean), 0.0).sum((0, 1)) / number
             if not self.is_initializing():
                 unbiased = variance * number / jnp.maximum(number - 1.0, 1.0)
-                momentum = jnp.where(mask.any(), self.momentum, 0.0)  # nothing is learnt from a batch of padding
+                momentum = jnp.where(mask.any(), self.momentum, 0.0)  # a batch of padding changes nothing
                 running_mean.value += momentum * (mean - running_mean.value)
                 running_var.value += momentum * (unbiased - running_var.value)
         else:

@@ -1,8 +1,8 @@
-"""Matrix products whose factors are rounded to half precision, while sums and all else stay float32.
+"""Matrix products with operands rounded to half precision; accumulation and everything else stay float32.
 
-A CPU that knows bfloat16 (AVX-512 BF16, AMX) multiplies it twice as fast as float32, but does everything between the
-products faster in float32, so bfloat16 activations cost there more than they save. XLA's CPU backend also ignores
-`jax.default_matmul_precision`, and adds in a slower way where the result is to be bfloat16: hence the rounding here.
+A CPU with bfloat16 instructions (AVX-512 BF16, AMX) multiplies twice as fast in bfloat16 as in float32, but computes
+everything between the products faster in float32, so bfloat16 activations cost more than they save. XLA's CPU backend
+ignores `jax.default_matmul_precision` and is slower where the result is bfloat16: hence the explicit rounding here.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _product_dtype: ContextVar[Any] = ContextVar("product_dtype", default=None)
 
 @contextlib.contextmanager
 def products_in(dtype: Any) -> Iterator[None]:
-    """While it lasts, `einsum` and `dot_general` round float32 factors to `dtype`; None leaves them as they are."""
+    """Makes `einsum` and `dot_general` round float32 operands to `dtype` inside the context; None does not round."""
     token = _product_dtype.set(dtype)
     try:
         yield
@@ -28,19 +28,19 @@ def products_in(dtype: Any) -> Iterator[None]:
 
 
 def einsum(subscripts: str, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
-    """`jnp.einsum` of two arrays."""
+    """Computes `jnp.einsum` of two arrays, rounded as `products_in` says."""
     x, y, options = _rounded(x, y)
     return jnp.einsum(subscripts, x, y, **options)
 
 
 def dot_general(x: Float[Array, "..."], y: Float[Array, "..."], *args: Any, **options: Any) -> Float[Array, "..."]:
-    """`jax.lax.dot_general`."""
+    """Computes `jax.lax.dot_general`, rounded as `products_in` says."""
     x, y, result = _rounded(x, y)
     return jax.lax.dot_general(x, y, *args, **(options | result))
 
 
 def _rounded(x: Array, y: Array) -> tuple[Array, Array, dict[str, Any]]:
-    """The factors, and the options of a product whose result has their own dtype."""
+    """Returns the operands, rounded if asked for, and the options that keep the result in their original dtype."""
     dtype = _product_dtype.get()
     if dtype is None or x.dtype != jnp.float32 or y.dtype != jnp.float32:
         return x, y, {}

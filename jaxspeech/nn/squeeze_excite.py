@@ -1,4 +1,4 @@
-"""Squeeze and excitation (Hu et al., 2018): each channel scaled by what the utterance says as a whole.
+"""Squeeze and excitation (Hu et al., 2018): channels are scaled by a gate computed from the whole utterance.
 
 y[t] = x[t] sigmoid(W_up act(W_down mean_t x[t]))
 """
@@ -16,12 +16,12 @@ from jaxspeech.nn.initializers import convolutional
 
 
 class SqueezeExcite(nn.Module):
-    """In float32 whatever the compute dtype; padded frames come out as zeros.
+    """Gates the channels; computed in float32 whatever the dtype of the input, and padded frames become zeros.
 
     Attributes:
-      reduction: by how much the inner width is smaller.
-      context: frames of the window that training averages over, drawn once for the batch, so that the model gets used
-        to hearing a part of the utterance only; -1 is the whole utterance, which inference always takes.
+      reduction: D divided by the inner width.
+      context: frames of the window that training averages over, at a random position that the whole batch shares, so
+        that the model learns to work from a part of the utterance; -1 is the whole utterance, as in inference.
       activation: of the inner layer.
       weight_init: see `nn.initializers`.
     """

@@ -1,6 +1,6 @@
 """3 x 3 convolutions of stride 2, over time and frequency.
 
-y[t, f, c] = sum_{i, j} kernel[i, j, c] x[2 t + i, 2 f + j, c]          depthwise; or x without c, one channel for all
+y[t, f, c] = sum_{i, j} kernel[i, j, c] x[2 t + i, 2 f + j, c]          depthwise, or x without c for one input channel
 """
 
 import math
@@ -21,25 +21,26 @@ KERNEL, STRIDE = 3, 2
 def strided_multiply_adds(
     x: Float[Array, "B T F #C"], kernel: Float[Array, "3 3 C"]
 ) -> Float[Array, "B T_out F_out C"]:
-    """Each channel convolved with its own 3 x 3 kernel at stride 2; a single input channel serves all of them.
+    """Convolves each channel with its own 3 x 3 kernel at stride 2; a single input channel is used for all kernels.
 
-    See `nn.depthwise.shifted_multiply_adds` for why it is not XLA's convolution, and for the jit.
+    `nn.depthwise.shifted_multiply_adds` says why this does not use XLA's convolution, and why it is under `jit`.
     """
     taps = kernel.reshape(KERNEL * KERNEL, -1)
     return sum((view * tap for view, tap in zip(_views(x), taps, strict=True)), jnp.zeros((), x.dtype))
 
 
 def _views(x: Float[Array, "B T F *C"]) -> list[Float[Array, "B T_out F_out *C"]]:
-    """What each tap of the kernel meets, row by row."""
+    """Returns the elements of `x` that each tap of the kernel multiplies, taps row by row."""
     rows, columns = (STRIDE * ((size - KERNEL) // STRIDE + 1) - 1 for size in x.shape[1:3])
     return [x[:, i : i + rows : STRIDE, j : j + columns : STRIDE] for i in range(KERNEL) for j in range(KERNEL)]
 
 
 @jax.custom_vjp
 def from_one_channel(x: Float[Array, "B T F 1"], kernel: Float[Array, "3 3 C"]) -> Float[Array, "B T_out F_out C"]:
-    """`strided_multiply_adds`, whose own gradient by the kernel reads that of the output once for every tap.
+    """Computes `strided_multiply_adds` of one input channel, with a faster gradient by the kernel.
 
-    With one input channel it is a matrix product, 3 to 4 times as fast on a CPU.
+    The automatic one reads the output's gradient once for every tap. With one input channel it is a matrix product,
+    which is 3 to 4 times as fast on a CPU.
     """
     return strided_multiply_adds(x, kernel)
 
@@ -60,11 +61,11 @@ from_one_channel.defvjp(_forward, _backward)
 
 
 class StridedConv2D(nn.Module):
-    """3 x 3 convolution of stride 2 over time and frequency.
+    """A 3 x 3 convolution of stride 2 over time and frequency, full or depthwise.
 
     Attributes:
       channels: C of the output.
-      padding: zeros before and after, by axis: those of time, then those of frequency.
+      padding: zeros (before, after) in time, then in frequency.
     """
 
     channels: int

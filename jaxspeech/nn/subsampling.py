@@ -1,14 +1,14 @@
-"""From feature frames to fewer, wider ones: convolutions of stride 2, or stacking.
+"""Subsampling turns feature frames into fewer, wider ones, by convolutions of stride 2 or by stacking.
 
     striding     [conv 3x3 / 2, ReLU] x log2(factor), then W [C F'] -> D      (Dong et al., 2018)
-    dw_striding  the same, all but the first split into depthwise and pointwise (Rekesh et al., 2023)
-    stacking     W [factor F] -> D on frames side by side, after a layer norm for stacking_norm
-    feature_stacking  the same without bias, and with the last group where it is not full
+    dw_striding  the same; each convolution but the first is depthwise, then pointwise (Rekesh et al., 2023)
+    stacking     W [factor F] -> D on concatenated frames; stacking_norm applies a layer norm first
+    feature_stacking  the same without bias; a last, incomplete group is kept
 
-Padding is zeroed before every layer and after the last, so it never reaches a real frame.
+Padding is zeroed before every layer and after the last one, so it never affects a real frame.
 
-The convolutions of a long recording are done chunk by chunk, each with the frames around it that it sees: the widest
-activations, [B T/2 F/2 C], exist for one chunk at a time.
+A long recording is convolved chunk by chunk, each chunk with the neighbouring frames in its receptive field: the
+widest activations, [B T/2 F/2 C], exist for one chunk at a time.
 """
 
 import math
@@ -27,40 +27,40 @@ from jaxspeech.nn.sequence_parallel import TIME, over_time, pad_time, time_shard
 from jaxspeech.nn.strided_conv import KERNEL, STRIDE, StridedConv2D
 
 Subsampling = Literal["dw_striding", "striding", "stacking", "stacking_norm", "feature_stacking"]
-# Frames of output at a time.
+# Output frames computed at a time.
 CHUNK = 1024
 
 
 def strided_length(length: Any, padding: tuple[int, int]) -> Any:
-    """Frames after one convolution of kernel 3 and stride 2: floor((n + padding - 3) / 2) + 1, never below 0."""
+    """Returns the frames after one convolution of kernel 3 and stride 2: max(floor((n + padding - 3) / 2) + 1, 0)."""
     frames = (length + sum(padding) - KERNEL) // STRIDE + 1
     return max(frames, 0) if isinstance(frames, int) else jnp.maximum(frames, 0)
 
 
 def frames_before(factor: int) -> int:
-    """Frames before its own that an output frame of a causal subsampling sees, by convolutions of stride 2."""
+    """Returns how many frames of left context an output frame of causal convolutional subsampling has."""
     return (KERNEL - 1) * (factor - 1)
 
 
 def mask_part(
     x: Float[Array, "B T ..."], first: Int[Array, "*B"], lengths: Int[Array, " B"]
 ) -> Float[Array, "B T ..."]:
-    """`x`, which begins at the place `first` of the rows, with zeros wherever it lies before or behind them."""
+    """Zeroes the frames of `x` that lie before or after the rows; x[:, 0] is frame `first` of the rows."""
     place = first[..., None] + jnp.arange(x.shape[1])
     real = (place >= 0) & (place < lengths[:, None])
     return jnp.where(real.reshape(x.shape[:2] + (1,) * (x.ndim - 2)), x, jnp.zeros((), x.dtype))
 
 
 class ConvSubsampling(nn.Module):
-    """Convolutional subsampling by 2, 4 or 8.
+    """Subsamples by a power of two, with convolutions.
 
     Attributes:
-      factor: a power of two.
+      factor: input frames per output frame, a power of two.
       channels: C of every convolution.
       width: D of the output.
-      depthwise: dw_striding; otherwise striding.
-      causal: pad 2 before and 1 after, on time and on frequency; otherwise 1 and 1.
-      chunk: output frames at a time; no number of theirs depends on it.
+      depthwise: True for dw_striding, False for striding.
+      causal: pad 2 before and 1 after, in time and in frequency; 1 and 1 if not causal.
+      chunk: output frames computed at a time; it does not affect the result.
     """
 
     factor: int
@@ -80,12 +80,12 @@ class ConvSubsampling(nn.Module):
     def __call__(
         self, x: Float[Array, "B T F"], num_frames: Int[Array, " B"], *, first: Int[Array, "*B"] | None = None
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
-        """Subsamples whole rows; or, with `first`, a part of them.
+        """Subsamples whole rows or, with `first`, a part of them.
 
         Args:
-          x: frames from `first` on, as many as the output sees, with whatever lies before and behind the rows.
-          num_frames: of the rows.
-          first: its place among the rows' frames, or that of each row; it may be negative.
+          x: the frames from `first` on that the output depends on; those before or after the rows may hold anything.
+          num_frames: real frames of each whole row.
+          first: index of x[:, 0] among the rows' frames, one for all rows or one for each; it may be negative.
         """
         padding = self._padding
         if first is None and time_shards() > 1:
@@ -93,7 +93,7 @@ class ConvSubsampling(nn.Module):
         if first is None and self._num_chunks(x.shape[1]) > 1:
             y = self._in_chunks(pad_time(x, before=self._before, after=0), num_frames, outputs=self._length(x.shape[1]))
             return y, self._length(num_frames)
-        # A part has the frames around it instead of padding; where there are none, they are masked as padding is.
+        # A part comes with its neighbouring frames instead of padding; those outside the rows are masked to zero.
         around = (0, 0) if first is not None else padding
         first = jnp.zeros((), jnp.int32) if first is None else first
         x = mask_part(x, first, num_frames)[..., None]
@@ -130,7 +130,7 @@ class ConvSubsampling(nn.Module):
         return (self.factor - 1) * self._padding[0]
 
     def _in_chunks(self, x: Array, num_frames: Array, *, outputs: int, start: Any = 0) -> Array:
-        """So many frames of output, of which the first one sees x[:, 0], which is frame start - before of the rows."""
+        """Computes `outputs` frames in chunks; x[:, 0], frame start - before of the rows, is the first one needed."""
         chunk = min(self.chunk, outputs)
         chunks, hop = -(-outputs // chunk), chunk * self.factor
         span = hop + self.factor - 1
@@ -147,7 +147,7 @@ class ConvSubsampling(nn.Module):
         return y.reshape(x.shape[0], chunks * chunk, self.width)[:, :outputs]
 
     def _part_of_time(self, x: Array, num_frames: Array) -> Array:
-        """What a device does that has a part of the rows' time, a multiple of the factor."""
+        """Subsamples one device's part of the time axis, whose length is a multiple of the factor."""
         after = max(self.factor - 1 - self._before, 0)
         around = with_neighbours(x, before=self._before, after=after)
         start = jax.lax.axis_index(TIME) * x.shape[1]
@@ -155,9 +155,9 @@ class ConvSubsampling(nn.Module):
 
 
 class StackingSubsampling(nn.Module):
-    """`factor` frames side by side.
+    """Concatenates every `factor` frames and projects them to the width.
 
-    A last group that is not full is dropped, so that no real frame sees padding; with `keep_rest` it stays, filled up
+    A last, incomplete group is dropped, so that no output frame sees padding; with `keep_rest` it is kept and padded
     with zeros.
     """
 
@@ -195,9 +195,9 @@ def subsample(
     dtype: Any = jnp.float32,
     first: Int[Array, "*B"] | None = None,
 ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
-    """Frames of `width` by a module of the caller's, "subsampling"; one projection where the factor is 1.
+    """Subsamples with a submodule "subsampling" of the calling module; a factor of 1 is a single projection.
 
-    With `first` the features are a part of the rows, as for `ConvSubsampling`.
+    With `first`, the features are a part of the rows: see `ConvSubsampling`.
     """
     if factor == 1 and kind != "feature_stacking":
         project = dense(width, features.shape[-1], name="subsampling", dtype=dtype)
@@ -210,5 +210,5 @@ def subsample(
         depthwise = kind == "dw_striding"
         module = ConvSubsampling(factor, channels, width, depthwise, causal, dtype, name="subsampling")
         return module(features, num_frames, first=first)
-    assert first is None, "only convolutions take a part of the rows"
+    assert first is None, "only convolutional subsampling takes a part of the rows"
     return module(features, num_frames)

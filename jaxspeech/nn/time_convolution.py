@@ -39,7 +39,7 @@ class TimeConv1D(nn.Module):
     def __call__(
         self, x: Float[Array, "B T D_in"], num_frames: Int[Array, " B"]
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
-        """The convolved frames, and their number; what lies beyond num_frames is not looked at."""
+        """Returns the convolved frames and their number; frames beyond num_frames are ignored."""
         x = zero_padding(x, num_frames).astype(self.dtype)
         num_frames = -(-num_frames // self.stride)
         width, taps = x.shape[-1], self.kernel_size

@@ -1,4 +1,4 @@
-"""The transducer's decoder: the start symbol, one label at a time against all at once, the joint's equation."""
+"""Tests the transducer decoder: start symbol, single steps against whole sequences, and the joint's equation."""
 
 import jax
 import jax.numpy as jnp
@@ -53,9 +53,9 @@ def test_joint_inputs_are_those_of_the_logits(decoder, variables, encoded, label
     np.testing.assert_allclose(decoder.apply(variables, encoded, labels), expected, atol=1e-5)
 
 
-def test_label_by_label_is_all_at_once(decoder, variables, encoded, labels):
+def test_label_by_label_equals_all_at_once(decoder, variables, encoded, labels):
     whole = decoder.apply(variables, encoded, labels, method="joint_inputs")
-    state, last = decoder.initial_state(B), jnp.full(B, decoder.blank_id)  # the blank stands for the start
+    state, last = decoder.initial_state(B), jnp.full(B, decoder.blank_id)  # the blank is the start symbol
     for n in range(U + 1):
         predicted, state = decoder.apply(variables, last, state, method="predict")
         np.testing.assert_allclose(predicted, whole.predicted[:, n], atol=1e-5)
@@ -66,7 +66,7 @@ def test_label_by_label_is_all_at_once(decoder, variables, encoded, labels):
     np.testing.assert_allclose(logits, decoder.apply(variables, encoded, labels)[:, :, U], atol=1e-5)
 
 
-def test_a_prediction_sees_the_labels_before_it_only(decoder, variables, encoded, labels):
+def test_a_prediction_depends_on_earlier_labels_only(decoder, variables, encoded, labels):
     changed = labels.at[:, 2].set((labels[:, 2] + 1) % V)
     before, after = (decoder.apply(variables, encoded, y, method="joint_inputs").predicted for y in (labels, changed))
     np.testing.assert_array_equal(before[:, :3], after[:, :3])
@@ -80,11 +80,11 @@ def test_padding_labels_may_be_anything(decoder, variables, encoded, labels):
     assert jnp.isfinite(other).all()
 
 
-def test_stateless_forgets():
+def test_stateless_prediction_depends_on_its_context_only():
     decoder = TransducerDecoder(V, width=12, joint_width=7, prediction="stateless", context=2)
     labels = jnp.array([[1, 2, 3, 4], [5, 2, 3, 4]])
     encoded = jnp.zeros((2, 1, D))
     variables = decoder.init(jax.random.key(0), encoded, labels)
     predicted = decoder.apply(variables, encoded, labels, method="joint_inputs").predicted
-    assert (predicted[0, 2] != predicted[1, 2]).any()  # behind 1, 2 and behind 5, 2
+    assert (predicted[0, 2] != predicted[1, 2]).any()  # after 1, 2 and after 5, 2
     np.testing.assert_array_equal(predicted[0, 3:], predicted[1, 3:])

@@ -1,4 +1,4 @@
-"""What holds for every encoder: an utterance's frames depend neither on what its padding holds nor on its batch."""
+"""Checks for every encoder: the frames of an utterance depend neither on the content of padding nor on the batch."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def filled(module: Any) -> Any:
-    """The module, variables none of which is at its initial value, features [3 100 20] and their frames."""
+    """Returns the module, random variables (none at its initial value), features [3 100 20] and num_frames."""
     rng = np.random.default_rng(0)
     features = jnp.asarray(rng.normal(size=(3, 100, 20)), jnp.float32)
     num_frames = jnp.array([99, 61, 30])
@@ -26,7 +26,7 @@ def filled(module: Any) -> Any:
 
 
 def check_padding_and_batch(module: Any, variables: Any, features: Any, num_frames: Any) -> Any:
-    """Spoils the padding, and runs the second utterance alone; returns the encoder's numbers of frames."""
+    """Fills the padding with NaN, runs the second utterance alone, and returns the encoder's num_frames."""
     apply = jax.jit(module.apply)
     encoded, lengths = apply(variables, features, num_frames)
     assert encoded.shape[-1] == module.output_dim

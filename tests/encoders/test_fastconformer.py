@@ -32,7 +32,7 @@ def make(seed: int = 0, **fields):
     features = jnp.asarray(rng.normal(size=(3, 100, 20)), jnp.float32)
     num_frames = jnp.array([99, 61, 30])
     shapes = jax.eval_shape(module.init, jax.random.key(0), features, num_frames)
-    # Nothing at its initial value: zero biases and unit variances would hide mistakes.
+    # No variable keeps its initial value: zero biases and unit variances would hide mistakes.
     variables = jax.tree_util.tree_map_with_path(
         lambda path, x: jnp.asarray(
             rng.uniform(0.5, 1.5, x.shape) if path[-1].key in ("var", "scale") else 0.2 * rng.normal(size=x.shape),
@@ -86,7 +86,7 @@ def test_scanned_layers_equal_unrolled_ones(name: str) -> None:
 
 
 def test_remat_changes_no_gradient() -> None:
-    # Dropout is drawn again; one of its kinds shows it. Subsampling is not in the layers.
+    # The recomputation must draw the same dropout; one of the dropouts is enough to test that.
     quick = dict(subsampling="stacking", dropout_att=0.0, dropout_pre_encoder=0.0)
     module, variables, features, num_frames = make(**quick)
 
@@ -148,7 +148,7 @@ def test_training_draws_a_look_ahead() -> None:
         (dict(global_frames=1), "only attention 'rel_pos_local'"),
     ],
 )
-def test_contexts_that_do_not_fit_are_told(fields: dict, message: str) -> None:
+def test_unusable_contexts_raise(fields: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         FastConformer(**(SMALL | fields))
 

@@ -15,7 +15,7 @@ def test_padding_and_batch_change_nothing(fields: dict) -> None:
     check_padding_and_batch(*filled(LSTMEncoder(**SMALL, **fields)))
 
 
-def test_reversing_leaves_the_padding() -> None:
+def test_reversing_keeps_the_padding_in_place() -> None:
     x = jnp.arange(10.0).reshape(2, 5, 1)
     np.testing.assert_array_equal(reverse(x, jnp.array([5, 3]))[..., 0], [[4, 3, 2, 1, 0], [7, 6, 5, 8, 9]])
 
@@ -28,7 +28,7 @@ def test_one_direction_does_not_look_ahead_and_two_do() -> None:
         assert np.allclose(encoded[:, :10], changed[:, :10], atol=1e-5) != bidirectional
 
 
-def test_an_odd_width_for_two_directions_is_told() -> None:
+def test_an_odd_width_for_two_directions_raises() -> None:
     config = {"task": "ctc", "features": {"name": "mel"}, "decoder": {"name": "ctc", "vocab_size": 3}}
     with pytest.raises(ConfigError, match=r"model\.encoder: width is 7; with two directions it must be even"):
         build(config | {"encoder": {"name": "lstm", **SMALL, "width": 7}})

@@ -20,7 +20,7 @@ def test_padding_and_batch_change_nothing(fields: dict) -> None:
     check_padding_and_batch(*filled(Transformer(**SMALL, **fields)))
 
 
-def test_the_context_bounds_what_is_seen_and_positions_tell_frames_apart() -> None:
+def test_the_context_is_limited_and_only_positions_distinguish_equal_frames() -> None:
     module, variables, features, num_frames = filled(Transformer(**SMALL, attention_context=(-1, 0)))
     apply = jax.jit(module.apply)
     encoded, _ = apply(variables, features, num_frames)
@@ -33,7 +33,7 @@ def test_the_context_bounds_what_is_seen_and_positions_tell_frames_apart() -> No
     np.testing.assert_allclose(encoded[0, 1:20], np.broadcast_to(encoded[0, 1], (19, 16)), atol=1e-4)
 
 
-def test_a_width_without_these_heads_is_told() -> None:
+def test_a_width_not_divisible_by_the_heads_raises() -> None:
     config = {"task": "ctc", "features": {"name": "mel"}, "decoder": {"name": "ctc", "vocab_size": 3}}
-    with pytest.raises(ConfigError, match=r"model\.encoder: width 16 has no 3 heads"):
+    with pytest.raises(ConfigError, match=r"model\.encoder: width 16 is not divisible by num_heads, 3"):
         build(config | {"encoder": {"name": "transformer", **SMALL, "num_heads": 3}})

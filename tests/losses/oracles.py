@@ -11,7 +11,7 @@ def log_softmax(logits):
 
 
 def enumerate_ctc(logits, labels, blank_id):
-    """Loss and gradient of one utterance [T, W], by the definition: all W^T paths."""
+    """Computes loss and gradient of one utterance [T, W] by the definition: from all W^T paths."""
     log_probs = log_softmax(logits)
     frames, symbols = log_probs.shape
     total, passing = 0.0, np.zeros_like(log_probs)
@@ -28,7 +28,7 @@ def enumerate_ctc(logits, labels, blank_id):
 
 
 def recursive_ctc(logits, labels, blank_id):
-    """Loss and gradient of one utterance [T, W] in float64, over blanks and labels in turn."""
+    """Computes loss and gradient of one utterance [T, W] by a float64 recursion over alternating blanks and labels."""
     log_probs = log_softmax(logits)
     frames = len(log_probs)
     states = [blank_id]

@@ -6,12 +6,12 @@ import numpy as np
 
 from tests.losses.oracles import log_softmax
 
-# The programs of these tests are tiny: compiling them is all the time they take.
+# The compiled functions of these tests are tiny: nearly all of their time is compilation.
 QUICK_COMPILE = {"xla_backend_optimization_level": 0}
 
 
 class Symbol(NamedTuple):
-    """What a path may emit: frames and labels it moves on by, and its columns; None stands for the next label's."""
+    """One step of a path: the frames and labels it advances by, and its logits' columns (None: the next label's)."""
 
     frames: int
     labels: int
@@ -34,7 +34,7 @@ def tdt_symbols(blank_id, durations, num_tokens):
 
 
 def walk(frames, labels, symbols, t=0, u=0):
-    """Every path from (t, u) to the end: lists of (t, u, symbol)."""
+    """Yields every path from (t, u) to the end, as a list of (t, u, symbol)."""
     if (t, u) == (frames, labels):
         yield []
     elif t < frames:
@@ -47,9 +47,9 @@ def walk(frames, labels, symbols, t=0, u=0):
 
 
 def enumerate_paths(logits, labels, symbols, *, num_durations=0, sigma=0.0, fastemit=0.0):
-    """Loss and gradient of one utterance [T, U+1, W], by the definition.
+    """Computes loss and gradient of one utterance [T, U+1, W] by the definition.
 
-    The gradient is that of -log of the sum of all paths, the share of label steps times 1 + fastemit.
+    The gradient is that of -log of the sum of all paths, with the terms of label steps multiplied by 1 + fastemit.
     """
     frames, _, width = logits.shape
     parts = [slice(0, width - num_durations), slice(width - num_durations, width)][: 1 + bool(num_durations)]
@@ -73,7 +73,7 @@ def enumerate_paths(logits, labels, symbols, *, num_durations=0, sigma=0.0, fast
 
 
 def recursive_rnnt(logits, labels, blank_id):
-    """RNN-T loss and gradient of one utterance [T, U+1, W] in float64 logarithms, node by node."""
+    """Computes RNN-T loss and gradient of one utterance [T, U+1, W] in float64 logarithms, node by node."""
     log_probs = log_softmax(logits)
     frames, places, _ = log_probs.shape
     blank = log_probs[..., blank_id]

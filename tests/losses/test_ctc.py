@@ -1,4 +1,4 @@
-"""The CTC loss against enumeration, a float64 recursion, and everything a batch may hold besides real speech."""
+"""Tests the CTC loss against enumeration and a float64 recursion, and with padding, infeasible rows and NaN."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ import pytest
 from jaxspeech.losses.ctc import ctc_loss
 from tests.losses.oracles import enumerate_ctc, recursive_ctc
 
-ROWS, FRAMES, LABELS, SYMBOLS = 6, 14, 6, 4  # most tests pad to this, and so share one compiled program
+ROWS, FRAMES, LABELS, SYMBOLS = 6, 14, 6, 4  # most tests pad to this shape, so that they share one compilation
 
 
 @partial(jax.jit, static_argnames="blank_id")
@@ -23,7 +23,7 @@ def _compiled(logits, num_frames, labels, num_labels, weights, blank_id):
 
 
 def value_and_grad(logits, num_frames, labels, num_labels, *, blank_id, weights=None, padding=np.nan):
-    """Losses and gradients of one batch, which is padded with `padding` and with filler rows to the common shape."""
+    """Computes losses and gradients of a batch, padded with `padding` and filler rows to the common shape."""
     labels = np.asarray(labels, np.int32)
     rows, frames, _ = logits.shape
     fill = [(0, ROWS - rows), (0, max(FRAMES - frames, 0)), (0, 0)]
@@ -55,7 +55,7 @@ def test_equals_enumeration(blank_id):
 
 @pytest.mark.parametrize("scale", [1.0, 30.0])
 def test_long_utterances_stay_accurate(scale):
-    """Float32 logarithms would lose the occupancies here: the loss is in the tens of thousands."""
+    """The loss is in the tens of thousands, where float32 logarithms are too coarse for the occupancies."""
     rng = np.random.default_rng(0)
     logits = (rng.normal(size=(2, 2000, 30)) * scale).astype(np.float32)
     labels = rng.integers(0, 29, size=(2, 300))
@@ -68,7 +68,7 @@ def test_long_utterances_stay_accurate(scale):
 
 
 def test_a_confident_wrong_model_keeps_its_gradient():
-    """The only paths have probability e^-6000, and the greedy one is 1: plain scaling would underflow."""
+    """All feasible paths have probability e^-6000 and the greedy path 1: plain scaling would underflow."""
     labels = np.arange(6)[None] % 2
     logits = np.zeros((1, 6, 4), np.float32)
     logits[..., 3] = 1000.0
@@ -78,7 +78,7 @@ def test_a_confident_wrong_model_keeps_its_gradient():
     np.testing.assert_allclose(grads[0, np.arange(6), labels[0]], -1.0, atol=1e-6)
 
 
-def test_infeasible_rows_are_inf_with_zero_gradient_and_do_not_touch_their_neighbours():
+def test_infeasible_rows_are_inf_with_zero_gradient_and_do_not_affect_other_rows():
     rng = np.random.default_rng(1)
     logits = rng.normal(size=(6, 4, 4)).astype(np.float32)
     labels = np.array([[0, 0, 1], [0, 1, 2], [0, 0, 0], [1, 0, 0], [1, 0, 0], [12, 0, 0]])
@@ -86,7 +86,7 @@ def test_infeasible_rows_are_inf_with_zero_gradient_and_do_not_touch_their_neigh
     num_frames = np.array([4, 2, 4, 0, 0, 4])
     losses, grads = value_and_grad(logits, num_frames, labels, num_labels, blank_id=3)
     np.testing.assert_array_equal(np.isinf(losses), [False, True, True, True, False, True])
-    assert losses[4] == 0.0  # no labels in no frames is certain
+    assert losses[4] == 0.0  # an empty transcript of no frames has probability 1
     assert not grads[1:].any()
     np.testing.assert_allclose(losses[0], enumerate_ctc(logits[0], labels[0], 3)[0], rtol=1e-6)
     np.testing.assert_allclose(grads[0], enumerate_ctc(logits[0], labels[0], 3)[1], atol=1e-6)
@@ -107,7 +107,7 @@ def test_padding_may_hold_anything(garbage):
 
 
 def test_never_negative_when_the_transcript_is_nearly_certain():
-    """The paths sum to almost one, and in float32 sometimes to more."""
+    """The probabilities of the paths sum to almost one, and with float32 rounding sometimes to more."""
     rows = 2000
     logits = np.random.default_rng(9).uniform(5, 20, size=(rows, 2, 2)).astype(np.float32) * [1, -1]
     lengths = np.full(rows, 2), np.zeros((rows, 1), np.int32), np.ones(rows, np.int32)
@@ -117,7 +117,7 @@ def test_never_negative_when_the_transcript_is_nearly_certain():
 
 
 def test_forbidden_symbols_and_broken_logits():
-    """-inf bars a symbol; NaN among the real logits must show as NaN."""
+    """A logit of -inf excludes a symbol; NaN among the real logits must give a loss of NaN."""
     rng = np.random.default_rng(3)
     logits = rng.normal(size=(3, 5, 4)).astype(np.float32)
     logits[0, 2, 1] = -np.inf
@@ -177,7 +177,7 @@ def test_eager_equals_jit():
 
 
 def test_finite_differences():
-    """Along random directions, in x64; the loss itself is float32, hence the wide step."""
+    """Compares along random directions, in x64; the loss itself is float32, hence the large step."""
     rng = np.random.default_rng(7)
     with jax.enable_x64(True):
         logits = jnp.asarray(rng.normal(size=(2, 6, 4)))

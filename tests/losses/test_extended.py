@@ -1,4 +1,4 @@
-"""Extended floats against Python's exact fractions."""
+"""Tests extended floats against Python's exact fractions."""
 
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ def exact(x):
 def test_sums_and_products_are_right_to_one_rounding():
     rng = np.random.default_rng(0)
     x, y, z = (extended.from_log(jnp.asarray(rng.uniform(-3000, 0, 500), jnp.float32)) for _ in range(3))
-    y = y._replace(exponent=x.exponent + rng.integers(-30, 30, 500))  # near enough to matter
+    y = y._replace(exponent=x.exponent + rng.integers(-30, 30, 500))  # close enough for both terms to contribute
     for found, a, b, c in zip(exact(extended.add(x, y, z)), exact(x), exact(y), exact(z), strict=True):
         assert abs(found / (a + b + c) - 1) < 2e-7
     for found, a, b in zip(exact(extended.multiply(x, y)), exact(x), exact(y), strict=True):

@@ -1,4 +1,4 @@
-"""Transducer losses from logits, against every path in float64, and everything a batch may hold besides real speech."""
+"""Tests transducer losses from logits against path enumeration in float64, and with padding, empty rows and NaN."""
 
 from functools import partial
 
@@ -18,9 +18,9 @@ from tests.losses.oracles_transducer import (
     tdt_symbols,
 )
 
-ROWS, FRAMES, LABELS = 4, 5, 3  # most tests pad to this, and so share their compiled programs
+ROWS, FRAMES, LABELS = 4, 5, 3  # most tests pad to this shape, so that they share compilations
 
-# Loss, its options, what the oracle needs to know, number of logits. Labels are below 3.
+# Loss, its options, the oracle's options, number of logits. Labels are below 3.
 RNNT = rnnt_loss, dict(blank_id=3), dict(symbols=rnnt_symbols(3)), 4
 MULTIBLANK = (
     multiblank_rnnt_loss,
@@ -48,7 +48,7 @@ def _compiled(loss, options, weights, logits, num_frames, labels, num_labels):
 
 
 def value_and_grad(loss, options, logits, num_frames, labels, num_labels, *, weights=None, padding=np.nan):
-    """Losses and gradients of a batch, filled up to the common shape with `padding` and rows of nothing."""
+    """Computes losses and gradients of a batch, padded with `padding` and empty rows to the common shape."""
     rows, frames, places, _ = logits.shape
     fill = [(0, max(size - x, 0)) for size, x in ((ROWS, rows), (FRAMES, frames), (LABELS + 1, places))]
     padded = np.pad(np.asarray(logits), [*fill, (0, 0)], constant_values=padding)
@@ -89,7 +89,7 @@ def test_equals_enumeration(case, num_frames, num_labels):
 
 @pytest.mark.parametrize("durations", [(1,), (2, 1), (0, 1, 3), (0, 4, 1, 2)])
 def test_tdt_with_any_durations(durations):
-    """Also in any order, and without 0 or 1, where some transcripts have no path and others one."""
+    """The durations may be in any order; without 0 or 1, only some transcripts have a path."""
     rng = np.random.default_rng(0)
     logits, labels = random_batch(rng, 4 + len(durations))
     num_frames, num_labels = [5, 4, 3, 1], [3, 2, 0, 1]
@@ -98,8 +98,8 @@ def test_tdt_with_any_durations(durations):
     check(found, oracle, logits, num_frames, labels, num_labels)
 
 
-def test_the_oracle_is_its_own_derivative():
-    """The counted gradient of enumeration equals finite differences of its loss, in float64."""
+def test_the_oracles_gradient_is_that_of_its_loss():
+    """The enumeration's gradient equals finite differences of its loss, in float64."""
     rng = np.random.default_rng(1)
     for _, _, oracle, width in CASES.values():
         logits = rng.normal(size=(4, 3, width))
@@ -125,7 +125,7 @@ def test_fastemit_weighs_labels_and_clamp_bounds_each_row_before_its_cotangent(c
 
 
 @every_loss
-def test_rows_without_a_path_are_inf_with_zero_gradient_and_do_not_touch_their_neighbours(case):
+def test_rows_without_a_path_are_inf_with_zero_gradient_and_do_not_affect_other_rows(case):
     loss, options, oracle, width = case
     logits, labels = random_batch(np.random.default_rng(3), width)
     labels[2, 0], labels[3, 0] = 77, -5
@@ -172,7 +172,7 @@ def test_a_row_alone_equals_the_row_in_its_batch(case):
 
 
 def test_long_utterances_stay_accurate():
-    """The model is sure of something else: every path has a probability around e^-9000."""
+    """The model is confidently wrong: every path has a probability around e^-9000."""
     rng = np.random.default_rng(7)
     frames, count = 300, 60
     logits = (rng.normal(size=(1, frames, count + 1, 8)) * 20).astype(np.float32)
@@ -195,7 +195,7 @@ def test_never_negative_when_the_transcript_is_nearly_certain():
 
 @every_loss
 def test_forbidden_symbols_and_broken_logits(case):
-    """-inf bars a symbol; NaN among the real logits must show as NaN, in its own row alone."""
+    """A logit of -inf excludes a symbol; NaN among the real logits must give NaN in its own row only."""
     loss, options, oracle, width = case
     logits, labels = random_batch(np.random.default_rng(10), width)
     logits[0, 2, 1, 1] = -np.inf
@@ -221,7 +221,7 @@ def test_bfloat16_logits_are_computed_in_float32():
 
 @every_loss
 def test_finite_differences(case):
-    """Along random directions; the loss is float32, hence the wide step (float64 is the oracle's)."""
+    """Compares along random directions; the loss is float32, hence the large step (only the oracle is float64)."""
     loss, options, _, width = case
     rng = np.random.default_rng(13)
     logits, labels = random_batch(rng, width, scale=0.5)
@@ -240,7 +240,7 @@ def test_mistakes_are_one_line():
         rnnt_loss(*args, blank_id=4)
     with pytest.raises(ConfigError, match="none may be negative"):
         tdt_loss(*args, blank_id=1, durations=(0, -1))
-    with pytest.raises(ConfigError, match="one at least must be positive"):
+    with pytest.raises(ConfigError, match="at least one must be positive"):
         tdt_loss(*args, blank_id=1, durations=(0,))
     with pytest.raises(ConfigError, match="at least 1 frame"):
         multiblank_rnnt_loss(*args, blank_id=3, big_blank_durations=(0,))

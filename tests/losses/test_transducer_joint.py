@@ -1,4 +1,4 @@
-"""Transducer losses from a joint network in blocks: the same as from all its logits, in a fraction of the memory."""
+"""Compares block-wise transducer losses from a joint network with those from all its logits, and their memory."""
 
 from functools import partial
 
@@ -58,7 +58,7 @@ def value_and_grads(loss, options, joint, labels, *, num_frames=NUM_FRAMES, num_
 
 
 def all_at_once(loss, activation, encoded, predicted, kernel, bias, *lengths, key=None, **options):
-    """The joint as one would write it down."""
+    """Computes the loss from all logits of the joint at once."""
     encoded, predicted = jnp.nan_to_num(encoded), jnp.nan_to_num(predicted)
     logits = ACTIVATIONS[activation](encoded[:, :, None] + predicted[:, None]) @ kernel + bias
     return loss(logits, *lengths, **options)
@@ -76,7 +76,7 @@ def assert_same(found, expected, **tolerance):
     [("rnnt", "relu"), ("rnnt", "tanh"), ("rnnt", "sigmoid"), ("multiblank", "tanh"), ("tdt", "sigmoid")],
 )
 def test_equals_all_at_once(name, activation):
-    """Values and all four gradients, where blocks do not divide the frames and one row has none."""
+    """Compares the losses and all four gradients; blocks do not divide the frames, and one row is empty."""
     loss, joint_loss, options = CASES[name]
     joint, labels = random_joint()
     blocks = options | dict(activation=activation, block_frames=3)
@@ -87,7 +87,7 @@ def test_equals_all_at_once(name, activation):
     assert_same(found, expected)
 
 
-def test_any_block_size_does():
+def test_every_block_size_gives_the_same_result():
     joint, labels = random_joint()
     one, all_frames = (
         value_and_grads(rnnt_joint_loss, dict(blank_id=8, block_frames=frames), joint, labels) for frames in (1, 100)
@@ -127,7 +127,7 @@ def test_a_row_alone_equals_the_row_in_its_batch():
 
 
 def test_dropout_has_the_same_mask_both_ways():
-    """Finite differences of the loss know the mask of the forward pass; the gradient has the recomputed one."""
+    """Finite differences use the mask of the forward pass; the gradient uses the recomputed one."""
     joint, labels = random_joint(3)
     options = dict(blank_id=8, dropout=0.5, activation="tanh", block_frames=3)
     key = jax.random.key(0)
@@ -150,11 +150,11 @@ def test_dropout_has_the_same_mask_both_ways():
 
 
 def test_dropout_keeps_the_mean():
-    """An empty transcript over one frame: its loss is a function of the hidden values alone."""
+    """The loss of an empty transcript over one frame is a function of the hidden values only."""
     rows = 4000
     encoded = np.ones((rows, 1, 8), np.float32)
     predicted, kernel, bias = np.zeros((rows, 1, 8), np.float32), np.zeros((8, 2), np.float32), np.zeros(2, np.float32)
-    kernel[:, 0] = 1e-3  # in the loss's linear range: log(1 + exp(x)) - log 2 = x / 2
+    kernel[:, 0] = 1e-3  # within the loss's linear range: log(1 + exp(x)) - log 2 = x / 2
     lengths = np.ones(rows, np.int32), np.zeros((rows, 0), np.int32), np.zeros(rows, np.int32)
     losses = rnnt_joint_loss(encoded, predicted, kernel, bias, *lengths, blank_id=1, dropout=0.3, key=jax.random.key(0))
     hidden = (np.asarray(losses, np.float64) - np.log(2)) * 2e3
@@ -184,7 +184,7 @@ def test_eager_equals_jit():
 
 
 def temporary_bytes(loss, *, rows=8, frames=150, labels=40, width=640, tokens=1024, block_frames=None):
-    """Memory that XLA sets aside for the loss and its gradients, beyond inputs and outputs; nothing is run."""
+    """Returns the temporary memory that XLA allocates for the loss and its gradients; nothing is executed."""
     shapes = (rows, frames, width), (rows, labels + 1, width), (width, tokens + 1), (tokens + 1,)
     joint = tuple(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
     lengths = np.full(rows, frames), np.zeros((rows, labels), np.int32), np.full(rows, labels)
@@ -202,7 +202,7 @@ def test_memory_is_a_tenth_of_all_at_once():
 
 
 def test_memory_does_not_grow_with_the_vocabulary_beyond_one_block():
-    """Logits and their gradient of a block of one frame; and the kernel's gradient, for the block's and the sum's."""
+    """What grows: logits and their gradient for one frame, and the kernel's gradient of a block and the sum."""
     small, large = (
         temporary_bytes(rnnt_joint_loss, tokens=tokens, width=64, block_frames=1) for tokens in (1024, 8192)
     )
@@ -213,7 +213,7 @@ def test_memory_does_not_grow_with_the_vocabulary_beyond_one_block():
 def test_mistakes_are_one_line():
     joint, labels = random_joint()
     args = *joint, NUM_FRAMES, labels, NUM_LABELS
-    with pytest.raises(ConfigError, match='unknown activation "rleu" of a joint; did you mean "relu"'):
+    with pytest.raises(ConfigError, match='unknown activation "rleu" of the joint; did you mean "relu"'):
         rnnt_joint_loss(*args, blank_id=8, activation="rleu")
     with pytest.raises(ConfigError, match="needs a random key"):
         rnnt_joint_loss(*args, blank_id=8, dropout=0.1)

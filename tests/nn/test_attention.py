@@ -17,9 +17,9 @@ def test_position_scores_are_those_of_the_distances(t: int, s: int) -> None:
     assert scores.shape == (2, 3, t, s)
     for i in range(t):
         for j in range(s):
-            # The first position is the furthest behind: that of the last query to the first key.
-            behind = s - t + i - j
-            expected = np.einsum("bhk,hk->bh", query[:, i], positions[s - 1 - behind])
+            # The first position is the largest distance, from the last query back to the first key.
+            distance = s - t + i - j
+            expected = np.einsum("bhk,hk->bh", query[:, i], positions[s - 1 - distance])
             np.testing.assert_allclose(scores[:, :, i, j], expected, rtol=1e-4, atol=1e-5)
 
 
@@ -27,8 +27,8 @@ def test_positions() -> None:
     relative = relative_positions(3, 3, 8)
     absolute = absolute_positions(4, 8)
     assert relative.shape == (7, 8)
-    np.testing.assert_allclose(relative[3], absolute[0], atol=1e-7)  # no distance is position 0
-    np.testing.assert_allclose(relative[:4][::-1], absolute, atol=1e-6)  # keys behind the query count upward
+    np.testing.assert_allclose(relative[3], absolute[0], atol=1e-7)  # distance 0 is position 0
+    np.testing.assert_allclose(relative[:4][::-1], absolute, atol=1e-6)  # keys before the query have positive positions
     angle = 3 / 10000 ** (2 * 2 / 8)
     np.testing.assert_allclose(absolute[3, 4:6], [np.sin(angle), np.cos(angle)], rtol=1e-6)
 
@@ -42,14 +42,14 @@ def test_context_masks() -> None:
                 assert mask[query, key] == seen
     chunked = np.asarray(
         chunked_context_mask(jnp.arange(8), jnp.arange(8), 4, 1)
-    )  # chunks of two frames, two chunks behind
+    )  # chunks of two frames, attending to two earlier chunks
     for query in range(8):
         for key in range(8):
             assert chunked[query, key] == (0 <= query // 2 - key // 2 <= 2)
 
 
 def test_attention_against_loops() -> None:
-    """Transformer-XL's equation, one query and one key at a time, in float64."""
+    """Compares with Transformer-XL's equation, computed in float64 one query and one key at a time."""
     b, t, d, h = 2, 5, 8, 2
     k = d // h
     key = jax.random.key(0)

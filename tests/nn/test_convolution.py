@@ -12,7 +12,7 @@ from jaxspeech.nn.subsampling import ConvSubsampling, StackingSubsampling, strid
 
 @pytest.mark.parametrize(("depthwise", "channels_in"), [(True, 4), (False, 1), (False, 4)])
 @pytest.mark.parametrize("size", [(17, 10), (16, 9)])
-def test_strided_conv_is_xlas(depthwise: bool, channels_in: int, size: tuple[int, int]) -> None:
+def test_strided_conv_equals_xla(depthwise: bool, channels_in: int, size: tuple[int, int]) -> None:
     x = jax.random.normal(jax.random.key(0), (2, *size, channels_in))
     module = StridedConv2D(4, ((1, 1), (1, 1)), depthwise)
     params = module.init(jax.random.key(1), x)["params"]
@@ -76,12 +76,12 @@ def test_gradient_of_subsampling_in_chunks() -> None:
         np.testing.assert_allclose(chunked, whole, rtol=1e-4, atol=1e-4)
 
 
-def test_batch_norm_counts_what_the_mask_says() -> None:
+def test_batch_norm_counts_the_frames_of_the_mask() -> None:
     x = jax.random.normal(jax.random.key(0), (2, 6, 3)) * 3 + 1
     mask = jnp.array([[True] * 6, [True] * 4 + [False] * 2])
     module = BatchNorm()
     variables = module.init(jax.random.key(0), x, mask, train=True)
-    np.testing.assert_array_equal(variables["batch_stats"]["mean"], 0)  # initialising does not move the statistics
+    np.testing.assert_array_equal(variables["batch_stats"]["mean"], 0)  # initialisation does not update the statistics
     y, updates = module.apply(variables, x.at[1, 4:].set(jnp.nan), mask, train=True, mutable=["batch_stats"])
     real = np.asarray(x)[np.asarray(mask)].astype(np.float64)
     np.testing.assert_allclose(updates["batch_stats"]["mean"], 0.1 * real.mean(0), rtol=1e-5)
@@ -102,7 +102,7 @@ def test_group_norm_of_an_utterance_does_not_see_its_padding() -> None:
 
 
 @pytest.mark.parametrize("module", [GroupNorm(num_groups=2), BatchNorm()])
-def test_rows_of_padding_move_neither_gradients_nor_statistics(module) -> None:
+def test_rows_of_padding_change_neither_gradients_nor_statistics(module) -> None:
     x = jax.random.normal(jax.random.key(0), (2, 6, 4))
     mask = jnp.array([[True] * 4 + [False] * 2, [False] * 6])
     train = {"train": True, "mutable": ["batch_stats"]} if isinstance(module, BatchNorm) else {"mutable": []}
@@ -130,7 +130,7 @@ def test_layer_norm_in_bfloat16_keeps_float32_statistics() -> None:
 
 
 @pytest.mark.parametrize("norm", ["batch", "layer", "group"])
-def test_convolution_module_ignores_what_padding_holds(norm: str) -> None:
+def test_convolution_module_ignores_the_content_of_padding(norm: str) -> None:
     x = jax.random.normal(jax.random.key(0), (2, 12, 8))
     mask = jnp.array([[True] * 12, [True] * 7 + [False] * 5])
     module = ConvolutionModule(kernel_size=5, norm=norm, norm_groups=2)
@@ -141,6 +141,6 @@ def test_convolution_module_ignores_what_padding_holds(norm: str) -> None:
 
 
 @pytest.mark.parametrize("factor", [0, 3, 6, 12])
-def test_convolutions_halve(factor) -> None:
+def test_factors_other_than_powers_of_two_are_refused(factor) -> None:
     with pytest.raises(ConfigError, match=f"subsampling by {factor}"):
         ConvSubsampling(factor, 4, 8, depthwise=True)

@@ -7,7 +7,7 @@ from jaxspeech.nn.depthwise import depthwise_conv1d, kernel_gradient, same_depth
 
 
 @pytest.mark.parametrize("padding", [(4, 4), (8, 0), (2, 1)])
-def test_depthwise_conv_is_xlas_grouped_convolution(padding: tuple[int, int]) -> None:
+def test_depthwise_conv_equals_xlas_grouped_convolution(padding: tuple[int, int]) -> None:
     x = jax.random.normal(jax.random.key(0), (2, 30, 6))
     kernel = jax.random.normal(jax.random.key(1), (9, 6))
     want = jax.lax.conv_general_dilated(
@@ -31,7 +31,7 @@ def xlas(x, kernel, *, stride, dilation):
 
 @pytest.mark.parametrize(("taps", "stride", "dilation"), [(5, 1, 1), (5, 2, 1), (33, 1, 1), (33, 2, 1), (19, 1, 2)])
 @pytest.mark.parametrize("num_frames", [70, 75])
-def test_depthwise_conv_and_its_gradients_are_xlas(taps: int, stride: int, dilation: int, num_frames: int) -> None:
+def test_depthwise_conv_and_its_gradients_equal_xla(taps: int, stride: int, dilation: int, num_frames: int) -> None:
     x = jax.random.normal(jax.random.key(0), (2, num_frames, 3))
     kernel = jax.random.normal(jax.random.key(1), (taps, 3))
 

@@ -1,4 +1,4 @@
-"""Attention in blocks is the masked full attention, and global frames are what a loop over queries says."""
+"""Compares block-wise local attention with masked full attention, and global frames with a loop over queries."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ LENGTHS = jnp.array([37, 20, 1])
 
 @pytest.fixture(params=[(4, 16), (8, 8), (16, 64)], ids=["3 groups", "5 groups of a block", "one group"])
 def blocks(request, monkeypatch):
-    """Small blocks and groups, so that a short input crosses many of their borders."""
+    """Sets small blocks and groups, so that a short input spans many of them."""
     monkeypatch.setattr(local_attention, "BLOCK", request.param[0])
     monkeypatch.setattr(local_attention, "GROUP", request.param[1])
 
@@ -99,7 +99,7 @@ def test_global_frames_against_loops(own):
 @pytest.mark.usefixtures("blocks")
 def test_dropout_differs_between_groups_and_keeps_the_mean():
     module, params, x, mask, positions = make((3, 2), dropout=0.5)
-    same = jnp.broadcast_to(x[:1, :1], x.shape)  # every frame alike: only dropout tells them apart
+    same = jnp.broadcast_to(x[:1, :1], x.shape)  # all frames are equal, so that only dropout makes outputs differ
     draws = jax.vmap(lambda key: module.apply(params, same, mask, positions, train=True, rngs={"dropout": key}))
     out = draws(jax.random.split(jax.random.key(0), 2000))
     assert len(np.unique(np.asarray(out[0, 0, :, 0]).round(4))) > 20

@@ -1,4 +1,4 @@
-"""The LSTM against its equations, gate by gate in float64, and step by step against all at once."""
+"""Compares the LSTM with its equations in float64, gate by gate, and single steps with a whole sequence."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ def stack(request):
 
 
 def by_hand(params, x):
-    """Row by row, with the four gates written out."""
+    """Computes the outputs row by row, with the four gates written out."""
 
     def sigmoid(z):
         return 1 / (1 + np.exp(-z))
@@ -44,7 +44,7 @@ def test_equations(stack):
     np.testing.assert_allclose(outputs, by_hand(variables["params"], np.float64(x)), atol=1e-6)
 
 
-def test_step_by_step_is_all_at_once(stack):
+def test_step_by_step_equals_all_at_once(stack):
     lstm, variables, x = stack
     whole, last = lstm.apply(variables, x, lstm.initial_state(3))
     state, steps = lstm.initial_state(3), []
@@ -65,7 +65,7 @@ def test_forget_gate_starts_open(stack):
     assert (jnp.abs(others) <= cells**-0.5).all() and others.std() > 0.1
 
 
-def test_dropout_lies_between_layers_only(stack):
+def test_dropout_is_between_layers_only(stack):
     lstm, variables, x = stack
     still, _ = lstm.apply(variables, x, lstm.initial_state(3))
     dropped, _ = lstm.apply(variables, x, lstm.initial_state(3), train=True, rngs={"dropout": jax.random.key(2)})

@@ -1,4 +1,4 @@
-"""A division by 1 that XLA cannot foresee changes no bit, and keeps what it divides in one place."""
+"""Tests that `materialize` changes no bit, and that XLA computes its operand once."""
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ def test_values_and_gradients_are_those_of_the_array(dtype) -> None:
     np.testing.assert_array_equal(np.asarray(by_x).view(np.uint8), np.asarray(gradient).view(np.uint8))
 
 
-@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other backends need no help")
-def test_what_has_three_uses_is_divided_once() -> None:
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="only the CPU backend needs it")
+def test_an_array_with_three_consumers_is_computed_once() -> None:
     def used(x):
         y = materialize(x * x + jnp.roll(x, 1, axis=1))
         return y.sum(), jnp.square(y).sum(0), jnp.pad(y, ((1, 1), (1, 1)))

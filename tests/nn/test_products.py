@@ -15,7 +15,7 @@ def factors() -> tuple[jax.Array, jax.Array]:
     return jnp.asarray(rng.normal(size=(3, 40, 64)), jnp.float32), jnp.asarray(rng.normal(size=(64, 48)), jnp.float32)
 
 
-def test_factors_are_rounded_and_sums_are_not() -> None:
+def test_operands_are_rounded_and_sums_are_not() -> None:
     x, kernel = factors()
     expected = rounded(x) @ rounded(kernel)
     with products_in(jnp.bfloat16):
@@ -28,10 +28,10 @@ def test_factors_are_rounded_and_sums_are_not() -> None:
     np.testing.assert_allclose(projected, expected, atol=2e-5)
     assert (
         np.abs(expected - np.asarray(x, np.float64) @ np.asarray(kernel)).max() > 1e-3
-    )  # or the rounding could not be seen
+    )  # otherwise the test could not detect the rounding
 
 
-def test_outside_the_products_are_as_they_were() -> None:
+def test_nothing_is_rounded_outside_the_context() -> None:
     x, kernel = factors()
     with products_in(jnp.bfloat16), products_in(None):
         inside = einsum("btk,kn->btn", x, kernel)

@@ -38,7 +38,7 @@ def test_training_averages_over_a_window_and_inference_over_everything() -> None
         fits = [i for i in range(8) if np.allclose(y[0], by_hand(variables, x[0], i, i + 5), atol=1e-5)]
         assert len(fits) == 1
         starts |= set(fits)
-        # The same window for all rows: what of it is real in this one.
+        # All rows share the window; this row averages over its real frames there.
         if fits[0] < 7:
             part = by_hand(variables, x[1, :7], fits[0], min(fits[0] + 5, 7))
             np.testing.assert_allclose(y[1, :7], part, atol=1e-5)

@@ -7,7 +7,7 @@ from jaxspeech.nn.time_convolution import TimeConv1D
 
 
 @pytest.mark.parametrize("separable", [True, False])
-def test_padding_is_not_looked_at(separable: bool) -> None:
+def test_padding_is_ignored(separable: bool) -> None:
     x = jax.random.normal(jax.random.key(0), (2, 20, 3))
     num_frames = jnp.array([20, 13])
     module = TimeConv1D(4, 5, stride=2, separable=separable)
