@@ -1,4 +1,4 @@
-"""Speech recognition in pure JAX.
+"""Speech models in pure JAX.
 
     asr = jaxspeech.load("model.jaxspeech")             # or "model.nemo", or a name on the Hugging Face Hub
     asr.transcribe(["a.wav", "b.flac"])[0].text
