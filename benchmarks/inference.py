@@ -19,7 +19,7 @@ def infer(repeat: int, *, size: str, batch_size: int, seconds: float, dtype: str
     parameters = num_parameters(variables)
     config, variables = for_inference(config, variables, dtype=dtype)
     task = build(config)
-    variables = KeptPositions(task, seconds=seconds).beside(variables)  # as the recognizer does
+    variables = KeptPositions(task.model, seconds=seconds).beside(variables)  # as the recognizer does
     batch = noise_batch(batch_size, seconds)
     predict = jax.jit(task.predict)
     times = measure(lambda: jax.device_get(predict(variables, batch)), repeat or 7)

@@ -1,4 +1,4 @@
-"""Speech recognition in pure JAX.
+"""Speech models in pure JAX.
 
     asr = jaxspeech.load("model.jaxspeech")             # or "model.nemo", or a name on the Hugging Face Hub
     asr.transcribe(["a.wav", "b.flac"])[0].text
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
     from jaxspeech.loading import from_pretrained as from_pretrained
     from jaxspeech.loading import load as load
+    from jaxspeech.pipelines.classifier import Classified as Classified
+    from jaxspeech.pipelines.classifier import Classifier as Classifier
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
 
     __version__: str
 
 # Each public name and the module that defines it; a module's own name stands for itself.
 PUBLIC = {
+    "Classified": "jaxspeech.pipelines.classifier",
+    "Classifier": "jaxspeech.pipelines.classifier",
     "Hypothesis": "jaxspeech.inference.hypothesis",
     "Recognizer": "jaxspeech.pipelines.recognizer",
     "SpeechError": "jaxspeech.errors",
@@ -36,7 +40,18 @@ PUBLIC = {
     "losses": "jaxspeech.losses",
 }
 
-__all__ = ["Hypothesis", "Recognizer", "SpeechError", "build", "from_pretrained", "list_models", "load", "losses"]
+__all__ = [
+    "Classified",
+    "Classifier",
+    "Hypothesis",
+    "Recognizer",
+    "SpeechError",
+    "build",
+    "from_pretrained",
+    "list_models",
+    "load",
+    "losses",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,26 +1,32 @@
-"""A model from a file or from the Hub, ready to transcribe.
+"""A model from a file or from the Hub, behind the door of its kind.
 
 asr = load("model.jaxspeech")
+speakers = load("titanet.nemo", Embedder)
 """
 
 import functools
+import inspect
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
 
+import jaxspeech
 from jaxspeech.archive import Archive, load_archive
 from jaxspeech.builder import DTYPES
 from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
 from jaxspeech.forms.inference import for_training
-from jaxspeech.forms.search import with_search
 from jaxspeech.hub import download, is_hub_name
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.interop.transformers import load_transformers
-from jaxspeech.pipelines.recognizer import Recognizer
+from jaxspeech.pipelines.doors import DOORS, Door, WrongDoor
 
+if TYPE_CHECKING:
+    from jaxspeech.pipelines.recognizer import Recognizer
+
+M = TypeVar("M")
 # Others' formats come in the form for inference, array by array to the device: never two copies of the model.
 _load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)
 _load_folder = functools.partial(load_transformers, stacked=False, place=jax.device_put)
@@ -30,28 +36,68 @@ TRAINING_LOADERS = {".jaxspeech": load_archive, ".nemo": load_nemo}
 EXAMPLE_NAME = "nvidia/parakeet-tdt-0.6b-v2"
 
 
+@overload
 def load(
-    path: str | os.PathLike[str], *, dtype: str | None = None, head: str | None = None, beam_size: int | None = None
-) -> Recognizer:
-    """A model file, ready to transcribe.
+    path: str | os.PathLike[str],
+    *,
+    dtype: str | None = None,
+    head: str | None = None,
+    beam_size: int | None = None,
+) -> "Recognizer": ...
+
+
+@overload
+def load(path: str | os.PathLike[str], kind: type[M], *, dtype: str | None = None, **options: Any) -> M: ...
+
+
+def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = None, **options: Any) -> Any:
+    """A model file, ready to use.
+
+        asr = load("model.jaxspeech")
+        commands = load("commands.jaxspeech", jaxspeech.Classifier)
 
     Args:
       path: a .jaxspeech archive, a .nemo file, the folder of a Parakeet that Hugging Face Transformers saved, or
         the name of a model on the Hugging Face Hub ("organisation/model").
+      kind: the class to load it as; `Recognizer` by default.
       dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None is as in the file.
-      head: "transducer" or "ctc": which of a hybrid model's heads decides; None is as in the file.
-      beam_size: hypotheses of a transducer's search; 1 is the greedy search, None is as in the file.
+      options: further ones of the class. A `Recognizer` has `head`, "transducer" or "ctc": which of a hybrid model's
+        heads decides; and `beam_size`, hypotheses of a transducer's search, 1 being the greedy search. None is as in
+        the file.
 
     Raises:
       ArchiveError: no such file, another kind of file, or a damaged one.
-      ConfigError: a model that this version cannot build, an unknown dtype, or a search that the model does not have.
+      ConfigError: a model that this version cannot build, or of another kind than the class takes; an unknown dtype or
+        option, or a search that the model does not have.
     """
+    kind = jaxspeech.Recognizer if kind is None else kind
+    _check_kind(kind)
     if dtype is not None and dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
+    known = [name for name, p in inspect.signature(kind).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, known)}")
     path = _on_disk(path)
     read = _load_folder if path.is_dir() else LOADERS[path.suffix]
     archive = read(path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
-    return Recognizer(archive._replace(model=with_search(archive.model, head=head, beam_size=beam_size)), dtype=dtype)
+    try:
+        return kind(archive, dtype=dtype, **options)
+    except WrongDoor as error:
+        raise ConfigError(f"{path} is {error.door.noun}: {_how_to_load(error.door)}") from None
+
+
+def _check_kind(kind: Any) -> None:
+    """Refuses what is no class for models."""
+    if getattr(kind, "takes", None) not in DOORS:
+        classes = ", ".join(f"jaxspeech.{door.name}" for door in DOORS.values() if door.name in jaxspeech.PUBLIC)
+        raise ConfigError(f"load(path, kind): the kind is {kind!r}; it is one of {classes}")
+
+
+def _how_to_load(door: Door) -> str:
+    if door.name in jaxspeech.PUBLIC:
+        return f"jaxspeech.load(path, jaxspeech.{door.name})"
+    return "this version of jaxspeech has no class for these"
 
 
 def read_model(path: str | os.PathLike[str]) -> Archive:
@@ -62,13 +108,32 @@ def read_model(path: str | os.PathLike[str]) -> Archive:
     return archive._replace(model=model, variables=variables)
 
 
+@overload
 def from_pretrained(
-    name: str, *, filename: str | None = None, revision: str | None = None, **options: Any
-) -> Recognizer:
+    name: str,
+    *,
+    filename: str | None = None,
+    revision: str | None = None,
+    dtype: str | None = None,
+    head: str | None = None,
+    beam_size: int | None = None,
+) -> "Recognizer": ...
+
+
+@overload
+def from_pretrained(
+    name: str, kind: type[M], *, filename: str | None = None, revision: str | None = None, **options: Any
+) -> M: ...
+
+
+def from_pretrained(
+    name: str, kind: Any = None, *, filename: str | None = None, revision: str | None = None, **options: Any
+) -> Any:
     """A model of the Hugging Face Hub; `load(name)` with a choice of its file and revision.
 
     Args:
       name: "organisation/model", or one of the names of `list_models`, with or without "nvidia/".
+      kind: as of `load`.
       filename: which of the repository's files; needed where it has several models.
       revision: branch, tag or commit; the main branch by default.
       options: of `load`.
@@ -76,7 +141,7 @@ def from_pretrained(
     Raises:
       ArchiveError: it cannot be had; or as `load`.
     """
-    return load(download(name, filename=filename, revision=revision), **options)
+    return load(download(name, filename=filename, revision=revision), kind, **options)
 
 
 def _on_disk(path: str | os.PathLike[str]) -> Path:

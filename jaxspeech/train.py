@@ -134,7 +134,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         check = partial(check_resumed, settings=settings, fixed=fixed, workdir=workdir)
         state, saved = checkpoints.restore(abstract, check=check)
         record = Record.from_json(with_scores(saved))
-        if (changes := changed_settings(saved["config"], settings, fixed=fixed)) and leading:
+        if (changes := changed_settings(dict(record.config), settings, fixed=fixed)) and leading:
             print(f"{workdir}: the run resumes with changed settings: {changes}")
     if not settings["data"]["batch_seconds"]:
         if state is None:

@@ -13,7 +13,12 @@ def with_scores(record: Mapping[str, Any]) -> Json:
     rest = {name: value for name, value in record.items() if name not in ("wer", "best")}
     best = record.get("best")
     scores = {name: {"wer": rate} for name, rate in record["wer"].items()}
-    return rest | {"scores": scores, "best": None if best is None else {"wer": best}}
+    upgraded = rest | {"scores": scores, "best": None if best is None else {"wer": best}}
+    if "config" in upgraded:
+        init = upgraded["config"].get("init", {})
+        renamed = {"tolerance" if name == "wer_tolerance" else name: value for name, value in init.items()}
+        upgraded["config"] = upgraded["config"] | {"init": renamed}
+    return upgraded
 
 
 def stated_scores(metadata: Mapping[str, Any]) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""An encoder by itself: waveforms to frames, for whatever comes behind it."""
+"""An encoder by itself: waveforms to frames, for whatever comes after it."""
 
 from dataclasses import dataclass
 from typing import Any

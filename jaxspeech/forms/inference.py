@@ -1,13 +1,18 @@
 """A model in the form in which it runs fastest, or trains: same weights, same results."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 
+from jaxspeech.builder import TASKS
+from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
 from jaxspeech.types import Variables
 
 HALF = ("bfloat16", "float16")
+# The module whose layers may be a scan over stacked weights.
+STACKABLE = FastConformer
 
 
 def for_inference(
@@ -26,34 +31,57 @@ def for_inference(
     Returns:
       The configuration and variables of the same model.
     """
-    stacked, config = config, unstacked(config)
-    if config is not stacked:
-        variables = {
-            name: value | {"encoder": unstack_layers(value["encoder"])} if "encoder" in value else value
-            for name, value in variables.items()
-        }
-    config = _of_any_device(config)
+    single = unstacked(config)
+    for key, field, _ in _parts(config):
+        if single[key] is not config[key]:
+            variables = _part_changed(variables, field, unstack_layers)
+    config = _of_any_device(single)
     if dtype is not None:
         config = _in_dtype(config, dtype)
     if dtype in HALF:
         variables = jax.tree_util.tree_map_with_path(
             lambda path, x: x.astype(dtype) if path[-1].key == "kernel" else x, variables
         )
-    if config["encoder"].get("dtype") == "bfloat16" and jax.default_backend() == "cpu":
+    if _rounds_products(config) and jax.default_backend() == "cpu":
         config = _in_dtype(config, "float32") | {"product_dtype": "bfloat16"}
     return config, variables
 
 
 def unstacked(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration of the same model with encoder layers on their own; `config` itself where they are already."""
-    encoder = config.get("encoder", {})
-    if encoder.get("name") == "fastconformer" and encoder.get("scan_layers", True):
-        return config | {"encoder": encoder | {"scan_layers": False}}
+    for key, _, module in _parts(config):
+        if module is STACKABLE and config[key].get("scan_layers", True):
+            config = config | {key: config[key] | {"scan_layers": False}}
     return config
 
 
 def _in_dtype(config: dict[str, Any], dtype: str) -> dict[str, Any]:
-    return config | {part: config[part] | {"dtype": dtype} for part in ("encoder", "decoder")}
+    """Every part that has a dtype, in this one."""
+    return config | {
+        key: config[key] | {"dtype": dtype}
+        for key, _, module in _parts(config)
+        if "dtype" in module.__dataclass_fields__
+    }
+
+
+def _parts(config: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    """(key of the configuration, field of the model, class) of every part; `build` refuses what is left out here."""
+    known = TASKS[config["task"]].parts if config.get("task") in TASKS else {}
+    names = {key: config[key].get("name") for key in known if isinstance(config.get(key), dict)}
+    return [(key, known[key].field, known[key].table[name]) for key, name in names.items() if name in known[key].table]
+
+
+def _part_changed(variables: Variables, field: str, change: Callable[[Any], Any]) -> Variables:
+    """The variables with one part's in another form."""
+    return {
+        name: value | {field: change(value[field])} if field in value else value for name, value in variables.items()
+    }
+
+
+def _rounds_products(config: dict[str, Any]) -> bool:
+    """Whether it is a bfloat16 model that can run as float32 with its products' factors rounded."""
+    values = TASKS[config["task"]].values if config.get("task") in TASKS else {}
+    return "product_dtype" in values and config.get("encoder", {}).get("dtype") == "bfloat16"
 
 
 def _of_any_device(config: dict[str, Any]) -> dict[str, Any]:
@@ -67,11 +95,9 @@ def _of_any_device(config: dict[str, Any]) -> dict[str, Any]:
 def for_training(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:
     """The inverse of `for_inference`: equal layers stacked, which compile as one; the dtype that the model states."""
     config = _of_any_device(config)
-    encoder = dict(config["encoder"])
-    if encoder.get("name") == "fastconformer" and not encoder.get("scan_layers", True) and not encoder.get("reduction"):
-        encoder["scan_layers"] = True
-        variables = {
-            name: value | {"encoder": stack_layers(value["encoder"])} if "encoder" in value else value
-            for name, value in variables.items()
-        }
-    return config | {"encoder": encoder}, variables
+    for key, field, module in _parts(config):
+        single = not config[key].get("scan_layers", True) and not config[key].get("reduction")
+        if module is STACKABLE and single:
+            config = config | {key: config[key] | {"scan_layers": True}}
+            variables = _part_changed(variables, field, stack_layers)
+    return config, variables

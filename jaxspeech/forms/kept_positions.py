@@ -14,7 +14,6 @@ from jaxspeech.nn.attention import POSITIONS, split_positions
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.positions import relative_positions
 from jaxspeech.nn.products import products_in
-from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
 
 # Where attention has the projection's weights.
@@ -22,23 +21,27 @@ KERNEL = ("position", "kernel")
 
 
 class KeptPositions:
-    """`kept.beside(variables)`: the variables of a task with its projected positions.
+    """`kept.beside(variables)`: the variables of a model with its projected positions.
 
     Args:
-      task: of the variables.
+      model: of the variables; one without relative positions keeps nothing.
       seconds: of the longest recordings that they are for: longer ones project their own. For 40 s and 115M parameters
         they take 37 MB.
     """
 
-    def __init__(self, task: Task, *, seconds: float):
-        model: Any = task.model
-        self._encoder, self._product_dtype = model.encoder, model.product_dtype
-        self._frames = math.ceil(seconds / task.inference.frame_seconds) + 1
+    def __init__(self, model: Any, *, seconds: float):
+        self._encoder: Any = getattr(model, "encoder", None)
+        self._product_dtype = getattr(model, "product_dtype", None)
+        self._frames = math.ceil(seconds / model.frame_seconds) + 1 if self._has_projections else 0
         self._kernels: dict[tuple[str, ...], Any] = {}
         self._kept: Any = {}
 
+    @property
+    def _has_projections(self) -> bool:
+        return isinstance(self._encoder, FastConformer | Squeezeformer) and self._encoder.attention == "rel_pos"
+
     def beside(self, variables: Variables) -> Variables:
-        """Projects anew where the weights are others than last time."""
+        """The variables with their projections, which are computed again where the weights differ from last time."""
         kernels = self._find(variables["params"].get("encoder", {}))
         if kernels.keys() != self._kernels.keys() or any(self._kernels[path] is not kernels[path] for path in kernels):
             self._kernels, self._kept = kernels, self._project(kernels)
@@ -46,7 +49,7 @@ class KeptPositions:
 
     def _find(self, encoder: dict[str, Any]) -> dict[tuple[str, ...], Any]:
         """The weights of the projections, by their path; none where layers are stacked."""
-        if not isinstance(self._encoder, FastConformer | Squeezeformer) or self._encoder.attention != "rel_pos":
+        if not self._has_projections:
             return {}
         leaves = {tuple(key.key for key in path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(encoder)}
         return {path: leaf for path, leaf in leaves.items() if path[-len(KERNEL) :] == KERNEL and leaf.ndim == 2}

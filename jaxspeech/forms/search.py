@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jaxspeech.builder import TASKS
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.tasks.hybrid import HEADS
 
@@ -17,11 +18,11 @@ def with_search(config: dict[str, Any], *, head: str | None = None, beam_size: i
     Raises:
       ConfigError: the model has no such choice.
     """
-    options = dict(config.get("search", {}))
+    options, known = dict(config.get("search", {})), TASKS[config["task"]].sections.get("search")
     if head is not None:
         if head not in HEADS:
             raise ConfigError(f"head {head!r}{did_you_mean(head, HEADS)}")
-        if config["task"] != "hybrid":
+        if not hasattr(known, "head"):
             raise ConfigError(
                 f"head {head!r}: only a hybrid model has a choice; the task of this one is {config['task']}"
             )
@@ -29,7 +30,7 @@ def with_search(config: dict[str, Any], *, head: str | None = None, beam_size: i
     if beam_size is not None:
         if beam_size < 1:
             raise ConfigError(f"beam_size is {beam_size}; it must be at least 1")
-        if "ctc" in (config["task"], options.get("head")) and beam_size > 1:
+        if beam_size > 1 and (known is None or options.get("head") == "ctc"):
             raise ConfigError(f"beam_size {beam_size}: only a transducer has a beam search, not CTC")
         options["beam_size"] = beam_size
     return config | {"search": options} if options else config

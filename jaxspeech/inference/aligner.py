@@ -1,26 +1,23 @@
 """Given texts to times: log-probabilities of the recordings, the best path that spells each text, words in seconds."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float
 
 from jaxspeech.errors import AudioError, SpeechError, TokenizerError
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
-from jaxspeech.inference.transcription import Transcriber, Wanted
+from jaxspeech.inference.options import Wanted
+from jaxspeech.inference.rows import Row
+from jaxspeech.inference.transcription import Prediction, frames_of
 from jaxspeech.search.forced_alignment import ForcedAlignment, forced_alignment
 from jaxspeech.search.timestamps import merge, segment_times, token_times, word_times
-from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.recognition import RecognitionTask
+from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.text.spelling import Spelling, spell
 from jaxspeech.text.tokenizer import Tokenizer
-from jaxspeech.types import Variables
 
 # Most frames of a padded batch: an hour of audio, or many short recordings.
 BATCH_FRAMES = 1 << 16
@@ -42,77 +39,57 @@ class Aligner:
     """The times of given texts.
 
     Args:
-      task: with log-probabilities.
+      recognition: of a model with log-probabilities.
       tokenizer: of its tokens.
-      local: the same model with local attention, or None; see `Transcriber`.
     """
 
-    def __init__(self, task: RecognitionTask, tokenizer: Tokenizer, *, local: RecognitionTask | None = None):
-        self._recognition, self._tokenizer = task.inference, tokenizer
-        self._transcriber = Transcriber(
-            _without_search(task), tokenizer, local=None if local is None else _without_search(local)
-        )
+    def __init__(self, recognition: Recognition, tokenizer: Tokenizer):
+        self._recognition, self._tokenizer = recognition, tokenizer
 
-    def align(
-        self,
-        variables: Variables,
-        recordings: Iterable[Recording],
-        read: Callable[[Recording], np.ndarray | SpeechError],
-        wanted: Wanted,
-        *,
-        language: str | None,
-        on_error: Literal["raise", "skip"],
-    ) -> Iterator[Hypothesis]:
-        """Hypotheses with all their times, in the order of the recordings.
+    def align(self, rows: Iterable[Row[Prediction]], wanted: Wanted, *, language: str | None) -> Iterator[Hypothesis]:
+        """Hypotheses with all their times, in the order of the rows.
 
         Args:
-          variables: of the task.
-          recordings: each with its text.
-          read: a recording's samples at the task's rate, or why there are none.
-          wanted: how; log_probs are always computed, and kept where they are asked for.
+          rows: predictions with log-probabilities, of recordings with texts.
+          wanted: batch_size, on_error, and return_log_probs: whether hypotheses keep them.
           language: of the texts, for a tokenizer of several; a manifest's "lang" comes before it.
-          on_error: "raise", or "skip" with the reason in the hypothesis.
         """
-        seen: deque[Recording] = deque()
-
-        def noted() -> Iterator[Recording]:
-            for recording in recordings:
-                seen.append(recording)
-                yield recording
-
         batch: list[_Waiting] = []
-        options = wanted._replace(timestamps=False, log_probs=True)
-        for heard in self._transcriber.transcribe(variables, noted(), read, options, on_error=on_error):
-            item = self._spell(seen.popleft(), heard, language)
+        for row in rows:
+            item = self._spell(row, language)
             if batch and (len(batch) == wanted.batch_size or _padded_frames([*batch, item]) > BATCH_FRAMES):
-                yield from self._finish(batch, wanted, on_error)
+                yield from self._finish(batch, wanted)
                 batch = []
             batch.append(item)
-        yield from self._finish(batch, wanted, on_error)
+        yield from self._finish(batch, wanted)
 
-    def _spell(self, recording: Recording, heard: Hypothesis, language: str | None) -> _Waiting:
-        nothing = _Waiting(recording, heard, np.zeros((0, self._recognition.vocab_size + 1), np.float32), NOTHING)
-        if heard.log_probs is None:
-            return nothing
+    def _spell(self, row: Row[Prediction], language: str | None) -> _Waiting:
+        recording, no_frames = row.recording, np.zeros((0, self._recognition.vocab_size + 1), np.float32)
+        if row.error is not None:
+            heard = Hypothesis.empty(recording.source, error=str(row.error))
+            return _Waiting(recording, heard, no_frames, NOTHING)
+        log_probs = None if row.prediction is None else frames_of(row.prediction)
+        log_probs = no_frames if log_probs is None else log_probs
+        heard = Hypothesis.empty(recording.source, duration=len(row.samples) / self._recognition.sample_rate)
+        heard = heard._replace(note=row.note, log_probs=log_probs)
+        nothing = _Waiting(recording, heard, no_frames, NOTHING)
         try:
             spelling = spell(recording.text or "", self._tokenizer, language=recording.fields.get("lang", language))
         except TokenizerError as error:
             return nothing._replace(problem=TokenizerError(f"{recording.source}: {error}"))
         if not spelling.ids:
             return nothing._replace(problem=AudioError(f"{recording.source}: there is nothing to say in its text"))
-        return nothing._replace(log_probs=heard.log_probs, spelling=spelling)
+        return nothing._replace(log_probs=log_probs, spelling=spelling)
 
-    def _finish(
-        self, batch: list[_Waiting], wanted: Wanted, on_error: Literal["raise", "skip"]
-    ) -> Iterator[Hypothesis]:
+    def _finish(self, batch: list[_Waiting], wanted: Wanted) -> Iterator[Hypothesis]:
         """The results of a batch."""
         for item, found in zip(batch, _align(batch, blank_id=self._recognition.vocab_size), strict=True):
             result = item.heard if item.heard.error is not None else item.problem or self._hypothesis(item, found)
             if isinstance(result, SpeechError):
-                if on_error == "raise":
+                if wanted.on_error == "raise":
                     raise result
                 result = item.heard._replace(error=str(result), log_probs=None)
-            yield result if wanted.log_probs else result._replace(log_probs=None)
+            yield result if wanted.return_log_probs else result._replace(log_probs=None)
 
     def _hypothesis(self, item: _Waiting, found: ForcedAlignment) -> Hypothesis | SpeechError:
         """The given text with its times; `found` is one row."""
@@ -130,7 +107,7 @@ class Aligner:
         seconds: dict[str, Any] = {"frame_seconds": self._recognition.frame_seconds, "offset": recording.offset}
         words = word_times(spelling.words, *times, **seconds)
         if len(spelling.lines) > 1:
-            segments = [merge(words[first:behind]) for first, behind in spelling.lines]
+            segments = [merge(words[first:end]) for first, end in spelling.lines]
         else:
             segments = segment_times(words)
         return heard._replace(
@@ -150,8 +127,8 @@ def _note(heard: str | None, unspelled: tuple[str, ...]) -> str | None:
         return heard
     different = list(dict.fromkeys(unspelled))
     some = ", ".join(different[:5]) + (", ..." if len(different) > 5 else "")
-    told = f"words that the tokenizer cannot spell lie between their neighbours: {some}"
-    return told if heard is None else f"{heard}; {told}"
+    unspelled_note = f"words that the tokenizer cannot spell lie between their neighbours: {some}"
+    return unspelled_note if heard is None else f"{heard}; {unspelled_note}"
 
 
 def _align(batch: list[_Waiting], *, blank_id: int) -> list[ForcedAlignment]:
@@ -180,13 +157,3 @@ def _padded(size: int, unit: int) -> int:
 
 def _padded_frames(batch: list[_Waiting]) -> int:
     return len(batch) * max(len(item.log_probs) for item in batch)
-
-
-def _without_search(task: RecognitionTask) -> RecognitionTask:
-    """The task with a search that finds nothing: an alignment needs the log-probabilities alone."""
-
-    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        none, zero = jnp.zeros((len(num_frames), 0), jnp.int32), jnp.zeros(len(num_frames), jnp.int32)
-        return Tokens(none, zero, none, none, none.astype(jnp.float32), zero.astype(jnp.float32))
-
-    return replace(task, inference=task.inference._replace(decode=decode))

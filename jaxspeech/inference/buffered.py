@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.inference.batching import Shape, padded_length
-from jaxspeech.inference.programs import Prediction, pad
-from jaxspeech.tasks.recognition import RecognitionTask
+from jaxspeech.inference.programs import pad
+from jaxspeech.inference.transcription import Outputs, Prediction
+from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.types import Variables
 
-# Of each window: what is kept, and what it sees before and behind that.
+# Of each window: what is kept, and what it sees before and after that.
 KEPT_SECONDS, CONTEXT_SECONDS = 20.0, 5.0
 
 
@@ -45,18 +46,18 @@ def cut(num_samples: int, *, frame: int, kept: int, context: int) -> Iterator[Pa
 
 
 class Buffered:
-    """The windows' programs of one task."""
+    """The windows' programs of one model."""
 
-    def __init__(self, task: RecognitionTask):
-        self._task = task
-        self._encode, self._decode = jax.jit(task.inference.encode), jax.jit(task.inference.decode)
-        self._log_probs = None if task.inference.log_probs is None else jax.jit(task.inference.log_probs)
+    def __init__(self, recognition: Recognition):
+        self._recognition = recognition
+        self._encode, self._decode = jax.jit(recognition.encode), jax.jit(recognition.decode)
+        self._log_probs = None if recognition.log_probs is None else jax.jit(recognition.log_probs)
 
     def predict(
-        self, variables: Variables, samples: Float[np.ndarray, " S"], *, batch_size: int, log_probs: bool
-    ) -> Prediction:
-        """The tokens of a recording, and its `log_probs` if asked for, `batch_size` windows at a time."""
-        rate, seconds = self._task.inference.sample_rate, self._task.inference.frame_seconds
+        self, variables: Variables, samples: Float[np.ndarray, " S"], *, batch_size: int, outputs: Outputs
+    ) -> tuple[Prediction, str]:
+        """The prediction of one recording, a batch of one, and how it was made: `batch_size` windows at a time."""
+        rate, seconds = self._recognition.sample_rate, self._recognition.frame_seconds
         kept, context = round(KEPT_SECONDS / seconds), round(CONTEXT_SECONDS / seconds)
         frame = round(seconds * rate)
         parts = list(cut(len(samples), frame=frame, kept=kept, context=context))
@@ -67,7 +68,7 @@ class Buffered:
             audio = {i: samples[part.start : part.end] for i, part in enumerate(some)}
             shape = Shape(tuple(audio), batch_size, (kept + 2 * context) * frame)
             encoded, num_frames = self._encode(variables, *pad(shape, audio))
-            said = np.asarray(self._log_probs(variables, encoded)) if log_probs and self._log_probs else None
+            said = np.asarray(self._log_probs(variables, encoded)) if outputs.log_probs and self._log_probs else None
             encoded, num_frames = jax.device_get((encoded, num_frames))
             for row, (part, n) in enumerate(zip(some, num_frames, strict=False)):
                 end = n if part.num_frames is None else part.first_frame + part.num_frames
@@ -75,10 +76,15 @@ class Buffered:
                 if said is not None:
                     of_frames.append(said[row, part.first_frame : end])
         whole = np.concatenate(frames)
-        # As many frames as a padded recording has, so that few searches are compiled.
-        length = -(-padded_length(len(samples), sample_rate=rate) // frame) + 1
-        padded = np.zeros((1, max(length, len(whole)), whole.shape[1]), whole.dtype)
-        padded[0, : len(whole)] = whole
         num_frames = np.array([len(whole)], np.int32)
-        tokens = self._decode(variables, padded, num_frames)
-        return Prediction(tokens, np.concatenate(of_frames)[None], num_frames) if log_probs else Prediction(tokens)
+        tokens = None
+        if outputs.tokens:
+            # As many frames as a padded recording has, so that few searches are compiled.
+            length = -(-padded_length(len(samples), sample_rate=rate) // frame) + 1
+            padded = np.zeros((1, max(length, len(whole)), whole.shape[1]), whole.dtype)
+            padded[0, : len(whole)] = whole
+            tokens = self._decode(variables, padded, num_frames)
+        how = f"in windows of {KEPT_SECONDS + 2 * CONTEXT_SECONDS:.0f} s"
+        if not outputs.log_probs:
+            return Prediction(tokens), how
+        return Prediction(tokens, np.concatenate(of_frames)[None], num_frames), how

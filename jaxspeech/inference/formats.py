@@ -15,7 +15,7 @@ from jaxspeech.search.timestamps import TimedText
 def to_text(hypothesis: Hypothesis, *, named: bool) -> str:
     """The transcript as a line; with timestamps a line for each segment, after its start and end in seconds.
 
-    Columns are parted by tabs; with `named` the first one is the recording's path.
+    Columns are separated by tabs; with `named` the first one is the recording's path.
     """
     source = [hypothesis.source] if named else []
     if hypothesis.segments is None:
@@ -69,7 +69,7 @@ def _clock(milliseconds: int, decimal: str) -> str:
 def to_ctm(words: Sequence[TimedText], *, name: str, channel: str = "1") -> str:
     """CTM lines: name, channel, begin and duration in seconds, word, confidence.
 
-    Columns are parted by white space: within one it becomes "_".
+    Columns are separated by white space: within one it becomes "_".
 
     Args:
       words: in the order of time.

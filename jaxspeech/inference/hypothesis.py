@@ -41,6 +41,11 @@ class Hypothesis(NamedTuple):
     note: str | None = None
     error: str | None = None
 
+    @classmethod
+    def empty(cls, source: str, *, duration: float = 0.0, error: str | None = None) -> "Hypothesis":
+        """The hypothesis of a recording in which nothing was recognised."""
+        return cls(text="", score=0.0, tokens=(), confidence=0.0, duration=duration, source=source, error=error)
+
     def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
         """The same, saying what these tokens spell; `confidence` is that of each."""
         sure = float(np.mean(confidence)) if len(ids) else 0.0

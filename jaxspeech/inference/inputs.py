@@ -187,6 +187,6 @@ def read_recording(
             )
             return samples
         samples = to_samples(recording.audio, channel=channel, name=recording.source)
-        return resample(samples, sample_rate if array_rate is None else check_rate(array_rate), sample_rate)
+        return samples if array_rate is None else resample(samples, check_rate(array_rate), sample_rate)
     except SpeechError as error:
         return error

@@ -47,10 +47,10 @@ def _dialogue(cue: Cue) -> str:
         text += r"\N" if number else ""
         for place, word in enumerate(line):
             begin = min(max(_centiseconds(word.start), at), end)
-            behind = min(max(_centiseconds(word.end), begin), end)
+            stop = min(max(_centiseconds(word.end), begin), end)
             pause = rf"{{\k{begin - at}}}" if begin > at else ""
-            text += f"{' ' if place else ''}{pause}{{\\k{behind - begin}}}{word.text.translate(REPLACED)}"
-            at = behind
+            text += f"{' ' if place else ''}{pause}{{\\k{stop - begin}}}{word.text.translate(REPLACED)}"
+            at = stop
     return f"Dialogue: 0,{_clock(start)},{_clock(end)},Default,,0,0,0,,{text}\n"
 
 

@@ -3,7 +3,7 @@
     OUTPUT.parts/0000-of-0004.jsonl     one line for each recording that process 0 is through with, as it comes
     OUTPUT                              all of them in the order of the list, once all are there
 
-Recording i is done by process i mod n. A process that was killed and is started again goes on behind its last whole
+Recording i is done by process i mod n. A process that was killed and is started again continues after its last whole
 line; so every recording is done once. Whoever finds all of them done merges, with the same result if several do.
 """
 
@@ -148,7 +148,7 @@ class SharedOutput:
                 entry = json.loads(line)
                 place = entry["place"]
                 if place >= len(self._recordings) or self._recordings[place].source != entry["source"]:
-                    raise ConfigError(f"{path}: of another list of recordings; delete {self._folder} to begin anew")
+                    raise ConfigError(f"{path}: of another list of recordings; delete {self._folder} to begin again")
                 entries[place] = entry
         return entries
 

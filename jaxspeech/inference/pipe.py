@@ -53,4 +53,4 @@ class UntilInterrupt:
         self._over = True
         signal.signal(signal.SIGINT, self._before)
         if self._reading:
-            raise KeyboardInterrupt  # a read would begin anew
+            raise KeyboardInterrupt  # a read would begin again

@@ -1,7 +1,8 @@
-"""A task's prediction, compiled once for each padded shape, and never started without the memory that it needs."""
+"""A function of a task, compiled once for each padded shape, and never started without the memory that it needs."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,8 +12,7 @@ from jaxtyping import Float, Int
 from jaxspeech.errors import AudioError
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
-from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.recognition import RecognitionTask
+from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
 
 GIB = 1 << 30
@@ -25,69 +25,57 @@ class PaddedAudio(NamedTuple):
     num_samples: Int[np.ndarray, " B"]
 
 
-class Prediction(NamedTuple):
-    """What a program returns, filler rows included.
+class Programs:
+    """The compiled programs of one function.
 
-    Attributes:
-      tokens: the best hypothesis of each row.
-      log_probs, num_frames: of each row, where asked for.
+    Args:
+      task: whose model it calls.
+      predict: (variables, samples [B S], num_samples [B], **options) -> a pytree with B leading in every leaf.
     """
 
-    tokens: Tokens
-    log_probs: Float[Any, "B T V+1"] | None = None
-    num_frames: Int[Any, " B"] | None = None
+    def __init__(self, task: Task[Any, Any, Any], predict: Callable[..., Any]):
+        self._sample_rate = task.inference.sample_rate
+        self._predict = predict
+        self._positions = KeptPositions(task.model, seconds=FULL_BATCH_SECONDS)
+        self._compiled: dict[Hashable, Any] = {}
 
-
-class Programs:
-    """The compiled programs of one task."""
-
-    def __init__(self, task: RecognitionTask):
-        self._recognition = task.inference
-        self._positions = KeptPositions(task, seconds=FULL_BATCH_SECONDS)
-        self._compiled: dict[tuple[int, int, bool], Any] = {}
-
-    def start(
-        self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], *, log_probs: bool
-    ) -> Prediction:
-        """Sends a batch to the device; what is returned may still be on its way.
+    def start(self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], **options: Hashable) -> Any:
+        """Sends a batch to the device.
 
         Args:
           variables: of the task.
           shape: which recordings, and how they are padded.
           audio: samples of each recording by its index.
-          log_probs: whether to return them.
+          options: of the function; each choice is a program of its own.
+
+        Returns:
+          What the function returns, filler rows included; it may still be being computed.
 
         Raises:
           AudioError: the batch would take more memory than there is.
         """
-        program = self.compiled(variables, shape, log_probs=log_probs)
+        variables = self._positions.beside(variables)
+        program = self._program(variables, shape, **options)
         needed, free = needed_bytes(program), available_bytes(jax.devices()[0])
         if free is not None and needed > free:
-            seconds = len(audio[shape.indices[0]]) / self._recognition.sample_rate
+            seconds = len(audio[shape.indices[0]]) / self._sample_rate
             raise AudioError(
                 f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, {free / GIB:.1f} GiB "
                 "are free; cut it into shorter recordings"
             )
-        return program(self._positions.beside(variables), pad(shape, audio))
+        return program(variables, *pad(shape, audio))
 
-    def compiled(self, variables: Variables, shape: Shape, *, log_probs: bool = False) -> Any:
+    def compiled(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
         """The program for batches of this shape."""
-        key = (shape.rows, shape.length, log_probs)
+        return self._program(self._positions.beside(variables), shape, **options)
+
+    def _program(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
+        key = (shape.rows, shape.length, *sorted(options.items()))
         if key not in self._compiled:
-            predict = jax.jit(self._predict_with_log_probs if log_probs else self._predict)
+            predict = jax.jit(partial(self._predict, **options))
             batch = pad(shape, dict.fromkeys(shape.indices, np.zeros(0, np.float32)))
-            self._compiled[key] = predict.lower(self._positions.beside(variables), batch).compile()
+            self._compiled[key] = predict.lower(variables, *batch).compile()
         return self._compiled[key]
-
-    def _predict(self, variables: Variables, audio: PaddedAudio) -> Prediction:
-        return Prediction(self._recognition.decode(variables, *self._recognition.encode(variables, *audio)))
-
-    def _predict_with_log_probs(self, variables: Variables, audio: PaddedAudio) -> Prediction:
-        recognition = self._recognition
-        assert recognition.log_probs is not None
-        encoded, num_frames = recognition.encode(variables, *audio)
-        tokens = recognition.decode(variables, encoded, num_frames)
-        return Prediction(tokens, recognition.log_probs(variables, encoded), num_frames)
 
 
 def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:

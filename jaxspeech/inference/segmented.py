@@ -1,4 +1,4 @@
-"""A long recording in segments that are cut at its silences, each transcribed for itself, and joined again.
+"""A long recording in segments that are cut at its silences, each transcribed by itself, and joined again.
 
 No model hears more than a segment, as in most of its training. What nobody says is not transcribed at all.
 """
@@ -10,25 +10,26 @@ from jaxtyping import Float
 from jaxspeech.audio.segments import cut_at_silences
 from jaxspeech.audio.voice_activity import VoiceActivity
 from jaxspeech.inference.batching import plan_batches
-from jaxspeech.inference.programs import Prediction, Programs
+from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.transcription import Outputs, Prediction
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.recognition import RecognitionTask
+from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.text.char import SPACE
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
 
 class Segmented:
-    """The segments' programs of one task.
+    """The segments' predictions by one model.
 
     Args:
-      task: what predicts.
-      tokenizer: of its tokens; where it has a space, that parts the segments' texts.
-      programs: of the task.
+      recognition: what predicts.
+      tokenizer: of its tokens; where it has a space, that separates the segments' texts.
+      programs: of `transcription.predict`.
     """
 
-    def __init__(self, task: RecognitionTask, tokenizer: Tokenizer, programs: Programs):
-        self._task, self._programs = task, programs
+    def __init__(self, recognition: Recognition, tokenizer: Tokenizer, programs: Programs):
+        self._recognition, self._programs = recognition, programs
         self._space = tokenizer.pieces.index(SPACE) if SPACE in tokenizer.pieces else None
 
     def predict(
@@ -38,14 +39,14 @@ class Segmented:
         voice_activity: VoiceActivity,
         *,
         batch_size: int,
-    ) -> tuple[Prediction, int]:
-        """The tokens of a recording with their frames in it, and the number of its segments.
+    ) -> tuple[Prediction, str]:
+        """The tokens of one recording, a batch of one, with their frames in it; and how they were found.
 
         Raises:
           AudioError: a batch of segments does not fit into the memory.
         """
-        rate = self._task.inference.sample_rate
-        frame = round(self._task.inference.frame_seconds * rate)
+        rate = self._recognition.sample_rate
+        frame = round(self._recognition.frame_seconds * rate)
         spans = cut_at_silences(samples, rate, voice_activity(samples, rate))
         # Segments begin with a frame of the recording, so that their frames are its own, and none is in two of them.
         first_frames = [int(start * rate) // frame for start, _ in spans]
@@ -55,10 +56,11 @@ class Segmented:
         lengths = {i: len(part) for i, part in audio.items() if len(part) >= frame}
         found: dict[int, Tokens] = {}
         for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=rate):
-            tokens = jax.device_get(self._programs.start(variables, shape, audio, log_probs=False).tokens)
+            tokens = jax.device_get(self._programs.start(variables, shape, audio, **Outputs()._asdict()).tokens)
             for row, i in enumerate(shape.indices):
                 found[i] = _row(tokens, row, first_frames[i])
-        return Prediction(_join([found[i] for i in sorted(found)], self._space)), len(spans)
+        joined = _join([found[i] for i in sorted(found)], self._space)
+        return Prediction(joined), f"in {len(spans)} segments between silences"
 
 
 def _row(tokens: Tokens, row: int, first_frame: int) -> Tokens:

@@ -1,7 +1,7 @@
 """Timed words to subtitles as editors of broadcasters set them.
 
 A subtitle has at most two lines of 42 characters and stands for 5/6 s to 7 s, two frames of video before the next one;
-it begins with its first word, and stays in the silence behind its last one until it has been read. It ends with a
+it begins with its first word, and stays in the silence after its last one until it has been read. It ends with a
 sentence, a clause or a pause where it can; two lines are of similar length, the lower one rather longer.
 
 Sources: Netflix, "Timed Text Style Guide: General Requirements" and "English (USA)"; BBC Subtitle Guidelines 1.2.
@@ -41,7 +41,7 @@ class Cue(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Its lines, parted by a line feed."""
+        """Its lines, separated by a line feed."""
         return "\n".join(" ".join(word.text for word in line) for line in self.lines)
 
 
@@ -74,7 +74,7 @@ def _end(group: Sequence[TimedText], start: float, next_start: float) -> float:
 
 
 def _break_cost(words: Sequence[TimedText], i: int, segment_ends: set[float]) -> float:
-    """What it costs to begin a new subtitle behind word i: 0 behind a sentence or a pause."""
+    """What it costs to begin a new subtitle after word i: 0 after a sentence or a pause."""
     text = words[i].text.rstrip(CLOSING)
     pause = words[i + 1].start - words[i].end if i + 1 < len(words) else PAUSE_SECONDS
     if text.endswith(SENTENCE_END) or words[i].end in segment_ends or pause >= PAUSE_SECONDS:
@@ -84,10 +84,8 @@ def _break_cost(words: Sequence[TimedText], i: int, segment_ends: set[float]) ->
 
 def _divide(words: Sequence[TimedText], break_costs: Sequence[float]) -> list[Sequence[TimedText]]:
     """The cheapest division into groups that fit, each as long as it may be; a single word always fits."""
-    sums = [0, *accumulate(len(word.text) + 1 for word in words)]  # characters, a space behind each word
-    line_ends = [
-        bisect_right(sums, start + LINE_CHARACTERS + 1) - 1 for start in sums
-    ]  # behind a full line's last word
+    sums = [0, *accumulate(len(word.text) + 1 for word in words)]  # characters, a space after each word
+    line_ends = [bisect_right(sums, start + LINE_CHARACTERS + 1) - 1 for start in sums]  # after a full line's last word
 
     def fits(begin: int, end: int) -> bool:
         lower = min(max(line_ends[begin], begin), end)
@@ -142,7 +140,7 @@ def _size(words: Sequence[TimedText]) -> int:
 
 
 def _lines(group: Sequence[TimedText]) -> tuple[tuple[TimedText, ...], ...]:
-    """One line, or the two that fit best: of similar length, parted behind punctuation, the lower one rather longer."""
+    """One line, or the two that fit best: of similar length, cut after punctuation, the lower rather longer."""
     if _size(group) <= LINE_CHARACTERS or len(group) == 1:
         return (tuple(group),)
 

@@ -43,7 +43,7 @@ class TimedTokens:
 
         Args:
           ids: of the tokens.
-          starts, ends: first frame of each, and the frame behind its last.
+          starts, ends: first frame of each, and the frame after its last.
           confidence: of each.
           duration: of the audio so far, in seconds: nothing ends later.
           kept: as many of the first tokens are those of the last update.

@@ -1,6 +1,10 @@
 """What holds for every task: the package's own and three toys that are entered in the tables as a new task is."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import jax
@@ -14,7 +18,8 @@ from jaxspeech.builder import TASKS, build
 from jaxspeech.jobs import JOBS
 from jaxspeech.tasks import kinds
 from tests.contract.cases import NAMES, RECOGNITION, Prepared, losses_of, prepare, recipe, spoiled, toys_in_the_tables
-from tests.tone_runs import train_here
+from tests.quick_compile import QUICK_COMPILE
+from tests.tone_runs import ROOT, train_here
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -98,11 +103,12 @@ def test_an_archive_gives_the_same_bits(prepared, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_three_steps_and_a_resumed_run_end_with_the_same_bits(tones, tmp_path, name):
-    out = train_here(recipe(name, tones), tmp_path / "whole")
     config = recipe(name, tones)
-    config.steps = 2
-    train_here(config, tmp_path / "parts")
-    resumed = train_here(recipe(name, tones), tmp_path / "parts")
+    config.keep.last = 3
+    out = train_here(config, tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    shutil.rmtree(tmp_path / "parts" / "checkpoints" / "3")  # as if it had been killed after step 2
+    resumed = train_here(config, tmp_path / "parts")
     assert "resuming after step 2" in resumed.splitlines()[0]
     whole, parts = (load_archive(tmp_path / part / "last.jaxspeech") for part in ("whole", "parts"))
     jax.tree.map(np.testing.assert_array_equal, whole.variables, parts.variables)
@@ -115,6 +121,21 @@ def test_three_steps_and_a_resumed_run_end_with_the_same_bits(tones, tmp_path, n
     history = [json.loads(line) for line in (tmp_path / "whole" / "history.jsonl").read_text().splitlines()]
     assert any(f"{score}/dev" in entry for entry in history)
     assert (tmp_path / "whole" / "model.jaxspeech").exists()
+
+
+def test_eight_devices_and_micro_batches_give_the_same_loss(tones, tmp_path):
+    flags = f"--xla_force_host_platform_device_count=8 {QUICK_COMPILE}"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.contract.losses_on_devices", str(tones), str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    for name, found in json.loads(done.stdout.splitlines()[-1]).items():
+        np.testing.assert_allclose([found["all"], found["accumulated"]], found["one"], rtol=1e-4, err_msg=name)
 
 
 def test_the_first_score_chooses_in_its_own_direction(tones, tmp_path, monkeypatch):

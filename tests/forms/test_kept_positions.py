@@ -38,7 +38,7 @@ class Model:
         archive = random_archive(config, CHARACTERS)
         config, self.variables = for_inference(archive.model, archive.variables, dtype=self.dtype)
         self.task = build(config)
-        self.kept = KeptPositions(self.task, seconds=LONGEST)
+        self.kept = KeptPositions(self.task.model, seconds=LONGEST)
 
     def log_probs(self, variables, seconds):
         samples = np.random.default_rng(0).normal(0, 0.1, (2, round(seconds * RATE))).astype(np.float32)

@@ -8,7 +8,9 @@ import pytest
 from jaxspeech.archive import Archive
 from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.inference import programs
+from jaxspeech.inference.batching import Shape, padded_length
 from jaxspeech.inference.buffered import cut
+from jaxspeech.inference.transcription import Outputs
 from jaxspeech.pipelines.recognizer import Recognizer
 from tests.interop.random_model import CHARACTERS, random_archive
 
@@ -80,10 +82,11 @@ def test_short_recordings_are_done_as_ever(minute):
 def test_the_memory_decides(minute, monkeypatch):
     asr = recognizer("ctc")
     [full] = asr.transcribe(minute, long="full")
-    shape = next(iter(s for s in asr._transcriber._programs._compiled if s[1] > 40 * RATE and not s[2]))
-    needed = programs.needed_bytes(asr._transcriber._programs._compiled[shape])
-    asr.transcribe(minute, long="local")
-    local = programs.needed_bytes(asr._transcriber._local._compiled[shape])
+    shape = Shape((0,), 1, padded_length(len(minute), sample_rate=RATE))
+    needed, local = (
+        programs.needed_bytes(form.compiled(asr.variables, shape, **Outputs()._asdict()))
+        for form in (asr._long._full, asr._long._local)
+    )
     assert local < needed
     monkeypatch.setattr(programs, "available_bytes", lambda device: needed - 1)
     [found] = asr.transcribe(minute)

@@ -22,7 +22,8 @@ from jaxspeech.errors import ArchiveError, AudioError, ConfigError, SpeechError
 from jaxspeech.inference import programs, read_ahead
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.inputs import Recording
-from jaxspeech.inference.transcription import in_order
+from jaxspeech.inference.rows import in_order
+from jaxspeech.inference.transcription import Outputs
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.runtime import compilation_cache as cache
 from jaxspeech.tasks.recognition import Utterances
@@ -207,10 +208,11 @@ def test_too_long_for_the_memory_is_one_line(
 ) -> None:
     expected = [h.text for h in asr.transcribe(audio, batch_size=4)]
     singles = [Shape((0,), 1, RATE), Shape((0,), 1, 2 * RATE)]
-    alone = max(programs.needed_bytes(asr._transcriber._programs.compiled(asr.variables, shape)) for shape in singles)
-    together = programs.needed_bytes(
-        asr._transcriber._programs.compiled(asr.variables, Shape((0, 1, 2, 3), 4, 2 * RATE))
-    )
+
+    def needed(shape: Shape) -> int:
+        return programs.needed_bytes(asr._long._full.compiled(asr.variables, shape, **Outputs()._asdict()))
+
+    alone, together = max(map(needed, singles)), needed(Shape((0, 1, 2, 3), 4, 2 * RATE))
     assert alone < together
     # What does not fit together is done one by one.
     monkeypatch.setattr(programs, "available_bytes", lambda device: alone)

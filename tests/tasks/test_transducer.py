@@ -218,7 +218,7 @@ def test_a_beam_of_one_equals_greedy_and_a_wider_beam_runs(kind):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"decoder": {"name": "ctc", "vocab_size": V}}, "model.decoder.name must be 'transducer'"),
+        ({"decoder": {"name": "ctc", "vocab_size": V}}, "model.decoder.name cannot be 'ctc'; known are transducer"),
         ({"loss": {"fastemitt": 0.1}}, "model.loss.fastemitt is not a field.*fastemit"),
         ({"search": {"head": "ctc"}}, "model.search.head is not a field"),
         ({"ctc_weight": 0.3}, "model.ctc_weight is not a field"),

@@ -58,19 +58,19 @@ def pair_task(model: Pair) -> Task:
     def call(variables, method, *inputs):
         return model.apply(variables, *inputs, method=method)
 
-    def fake_of(variables, batch, key):
-        # Each row draws its own noise, whatever its place in the batch.
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, batch.index.astype(jnp.uint32))
+    def fake_of(variables, batch):
+        # Each row has its own noise, whatever its place in the batch and in the run: so losses can be compared.
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), batch.index.astype(jnp.uint32))
         return call(variables, "make", jax.vmap(lambda key: jax.random.normal(key, (1,)))(keys))
 
     def discriminator(variables, batch, key):
         real = call(variables, "judge", call(variables, "loudness", batch.samples, batch.num_samples))
-        fake = call(variables, "judge", fake_of(variables, batch, key))
+        fake = call(variables, "judge", fake_of(variables, batch))
         losses = (real - 1) ** 2 + fake**2
         return RowLosses(losses, jnp.ones_like(losses), {"real": real, "fake": fake}), {}
 
     def generator(variables, batch, key):
-        losses = (call(variables, "judge", fake_of(variables, batch, key)) - 1) ** 2
+        losses = (call(variables, "judge", fake_of(variables, batch)) - 1) ** 2
         return RowLosses(losses, jnp.ones_like(losses), {}), {}
 
     def predict(variables, batch):

@@ -1,0 +1,77 @@
+"""The forms in which a recogniser transcribes: other configurations over the same variables."""
+
+from typing import Any, NamedTuple
+
+from jaxspeech.builder import build
+from jaxspeech.tasks.recognition import RecognitionTask
+
+# Names of `with_attention` -> the encoder's field.
+ATTENTION = {"full": "rel_pos", "local": "rel_pos_local"}
+DEFAULT_CONTEXT = {"full": (-1, -1), "local": (128, 128)}
+
+
+class Forms(NamedTuple):
+    """A recogniser's tasks, over the same variables.
+
+    Attributes:
+      transcribing: whose rows do not depend on one another.
+      local: the same with local attention, for recordings too long for full attention; None where it has no such form.
+    """
+
+    transcribing: RecognitionTask
+    local: RecognitionTask | None
+
+
+def transcribing_forms(config: dict[str, Any], task: RecognitionTask) -> Forms:
+    """A recogniser's forms, each distinct configuration built once.
+
+    Args:
+      config: as `build` takes it.
+      task: what `build` made of it.
+    """
+    transcribing = without_padding_statistics(config)
+    local = with_local_attention(transcribing)
+    return Forms(
+        transcribing=task if transcribing is config else build(transcribing),
+        local=None if local is None else build(local),
+    )
+
+
+def without_padding_statistics(config: dict[str, Any]) -> dict[str, Any]:
+    """The model as it transcribes: no row of a batch depends on the padding, and so on the others.
+
+    NeMo's group norms count it in their statistics, in training and of a batch; of one file there is none.
+    """
+    encoder = config["encoder"]
+    if encoder.get("conv_norm", "batch") != "group" or not encoder.get("norm_over_padding", False):
+        return config
+    return config | {"encoder": encoder | {"norm_over_padding": False}}
+
+
+def with_local_attention(config: dict[str, Any]) -> dict[str, Any] | None:
+    """The model with local attention in place of full attention; None where it has no such form.
+
+    A model that was made for a window keeps it, and so its numbers; any other gets the default one.
+    """
+    encoder = config["encoder"]
+    context = tuple(encoder.get("attention_context", (-1, -1)))
+    chunked = encoder.get("attention_style", "regular") != "regular"
+    if encoder["name"] != "fastconformer" or encoder.get("attention", "rel_pos") != "rel_pos" or chunked:
+        return None
+    if not all(isinstance(side, int) for side in context) or encoder.get("global_frames"):
+        return None
+    return with_attention(config, "local", context=context if min(context) >= 0 else None)
+
+
+def with_attention(
+    config: dict[str, Any], attention: str, *, context: tuple[int, ...] | None = None, **global_frames: Any
+) -> dict[str, Any]:
+    """The configuration with "full" or "local" attention; see `surgery.attention`, which checks the arguments."""
+    attends = {
+        "attention": ATTENTION[attention],
+        "attention_style": "regular",
+        "attention_context_weights": None,
+        "attention_context": tuple(context or DEFAULT_CONTEXT[attention]),
+        **{"global_frames": 0, "global_spacing": 1, "global_projections": False, **global_frames},
+    }
+    return config | {"encoder": config["encoder"] | attends}

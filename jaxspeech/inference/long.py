@@ -1,0 +1,80 @@
+"""A recogniser's rows: short recordings at once, long ones by strategies that are tried in order."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from jaxspeech.errors import ConfigError
+from jaxspeech.forms.transcribing import Forms
+from jaxspeech.inference.batching import Shape
+from jaxspeech.inference.buffered import Buffered
+from jaxspeech.inference.inputs import Recording
+from jaxspeech.inference.options import Wanted
+from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
+from jaxspeech.inference.segmented import Segmented
+from jaxspeech.inference.transcription import Outputs, Prediction, predict
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Variables
+
+# The option `long` -> the strategies for long recordings; a model without a local form leaves that one out.
+ORDER = {
+    "auto": ("full", "local", "buffered"),
+    "full": ("full",),
+    "local": ("local",),
+    "buffered": ("buffered",),
+    "segments": ("segments",),
+}
+
+
+class LongAudio:
+    """The strategies of one model, each with its compiled programs.
+
+    Args:
+      forms: of the model.
+      tokenizer: of its tokens.
+    """
+
+    def __init__(self, forms: Forms, tokenizer: Tokenizer):
+        self._recognition = forms.transcribing.inference
+        self._full = Programs(forms.transcribing, partial(predict, self._recognition))
+        self._local = None if forms.local is None else Programs(forms.local, partial(predict, forms.local.inference))
+        self._buffered = Buffered(self._recognition)
+        self._segmented = Segmented(self._recognition, tokenizer, self._full)
+
+    def rows(
+        self, variables: Variables, recordings: Iterable[Recording], wanted: Wanted, outputs: Outputs
+    ) -> Iterator[Row[Prediction]]:
+        """Predictions in the order of the recordings, see `predicted_rows`; none for less than a frame.
+
+        Raises:
+          ConfigError: the model has no local form, and that is asked for.
+        """
+
+        def at_once(programs: Programs, how: str, shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+            return programs.start(variables, shape, audio, **outputs._asdict()), how
+
+        def buffered(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+            [samples] = (audio[i] for i in shape.indices)
+            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
+
+        def segments(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+            [samples] = (audio[i] for i in shape.indices)
+            return self._segmented.predict(variables, samples, wanted.voice_activity, batch_size=wanted.batch_size)
+
+        known = {
+            "full": Strategy(partial(at_once, self._full, "")),
+            "buffered": Strategy(buffered, alone=True),
+            "segments": Strategy(segments, alone=True),
+        }
+        if self._local is not None:
+            known["local"] = Strategy(partial(at_once, self._local, "by local attention"))
+        elif wanted.long == "local":
+            raise ConfigError('long="local": this model has no local form; "buffered" does without one')
+        return predicted_rows(
+            recordings,
+            [known["full"]],
+            wanted,
+            sample_rate=self._recognition.sample_rate,
+            shortest=self._recognition.frame_seconds * self._recognition.sample_rate,
+            long=[known[name] for name in ORDER[wanted.long] if name in known],
+        )

@@ -1,0 +1,104 @@
+"""Options that the doors share, as types for the reader and the type checker, and as values with their defaults."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypedDict, get_args
+
+from jaxspeech.audio.convert import Channel
+from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, VoiceActivity
+from jaxspeech.errors import ConfigError, did_you_mean
+
+Long = Literal["auto", "full", "local", "buffered", "segments"]
+OnError = Literal["raise", "skip"]
+
+
+class RowOptions(TypedDict, total=False):
+    """Options of every door.
+
+    Attributes:
+      batch_size: most recordings on the device at once, 16 by default; those longer than 40 s go in smaller batches.
+      sample_rate: of arrays, in Hz; the model's by default. Files state theirs.
+      channel: "mean" of several channels (the default), or the number of one.
+      on_error: "raise" at the first recording that cannot be used (the default), or "skip": its result is empty and
+        says why in `error`.
+    """
+
+    batch_size: int
+    sample_rate: int | None
+    channel: Channel
+    on_error: OnError
+
+
+class AlignOptions(RowOptions, total=False):
+    """Options of `Recognizer.align` and `align_iter`: those of `RowOptions`, and two more.
+
+    Attributes:
+      return_log_probs: fill log_probs.
+      long: how recordings of more than 40 s are done: all frames attend to all ("full"), to a window ("local"), or
+        overlapping parts are encoded separately ("buffered"); "auto" is the first of these that fits in memory, and
+        the default. "segments" (transcribing only) cuts them at silences into segments of at most 30 s, each
+        transcribed by itself. The hypothesis's `note` names the form that was used.
+    """
+
+    return_log_probs: bool
+    long: Long
+
+
+class TranscribeOptions(AlignOptions, total=False):
+    """Options of `Recognizer.transcribe` and `transcribe_iter`: those of `AlignOptions`, and two more.
+
+    Attributes:
+      timestamps: fill words, segments and chars.
+      voice_activity: what finds the speech between the silences for long="segments",
+        (samples, rate) -> [(start, end), ...].
+    """
+
+    timestamps: bool
+    voice_activity: VoiceActivity
+
+
+class StreamOptions(TypedDict, total=False):
+    """Options of `Recognizer.stream`: those of `Recognizer.streams`, which says what they are."""
+
+    look_ahead: int | None
+    chunks: int
+    timestamps: bool
+
+
+class Wanted(NamedTuple):
+    """What a call asked for: the options above, each with its default."""
+
+    batch_size: int = 16
+    sample_rate: int | None = None
+    channel: Channel = "mean"
+    on_error: OnError = "raise"
+    return_log_probs: bool = False
+    long: Long = "auto"
+    timestamps: bool = False
+    voice_activity: VoiceActivity = ENERGY_DETECTOR
+
+
+def wanted(options: Mapping[str, Any], known: Any, *, call: str) -> Wanted:
+    """The values of a call's options.
+
+    Args:
+      options: as they were given.
+      known: which of the types above they are.
+      call: the method's name, for errors.
+
+    Raises:
+      TypeError: an option that the call does not have, as Python raises it.
+      ConfigError: a value that no option has.
+    """
+    for name in options:
+        if name not in known.__annotations__:
+            raise TypeError(
+                f"{call}() got an unexpected keyword argument {name!r}{did_you_mean(name, known.__annotations__)}"
+            )
+    found = Wanted(**options)
+    if found.batch_size < 1:
+        raise ConfigError(f"batch_size is {found.batch_size}; it must be at least 1")
+    if found.on_error not in get_args(OnError):
+        raise ConfigError(f"on_error is {found.on_error!r}; it can be raise or skip")
+    if found.long not in get_args(Long):
+        raise ConfigError(f"long {found.long!r}{did_you_mean(str(found.long), get_args(Long))}")
+    return found

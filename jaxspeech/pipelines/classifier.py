@@ -1,0 +1,135 @@
+"""Audio to classes: load a model, classify anything.
+
+    commands = load("commands.jaxspeech", Classifier)
+    for found in commands.classify_iter(["a.wav", "folder", samples]): print(found.top[0])
+
+recordings -> rows of probabilities (inference/rows.py) -> names
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple, Unpack
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxspeech import exports
+from jaxspeech.archive import Archive
+from jaxspeech.errors import AudioError, ConfigError
+from jaxspeech.inference.inputs import find_recordings
+from jaxspeech.inference.options import RowOptions, Wanted, wanted
+from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.rows import Row, Strategy, predicted_rows
+from jaxspeech.pipelines.doors import collect, open_model
+from jaxspeech.tasks.kinds import Classification
+
+
+class Classified(NamedTuple):
+    """What a recording is.
+
+    Attributes:
+      source: the file's path, or "array 0", "array 1", ...
+      duration: of the audio, in seconds.
+      top: (name, probability) of every class, the most probable first; of a model of frames, means over the frames.
+      probabilities: [C], or of a model of frames [T C], a row for each `frame_seconds` of the model.
+      error: with `on_error="skip"`, why the recording could not be classified, as one line.
+    """
+
+    source: str
+    duration: float
+    top: list[tuple[str, float]]
+    probabilities: Float[np.ndarray, "*T C"]
+    error: str | None = None
+
+
+class Classifier:
+    """A model of classes.
+
+    Attributes:
+      task: the pure functions of the model (see `tasks.Task`).
+      model: the Flax module.
+      variables: nested dicts of arrays on the device; may be replaced by others of the same shapes.
+      config: what `build` takes to make the task.
+      assets: what the model owns beside its weights.
+      metadata: what the model file says beside the model.
+      names: of the classes, from the asset "classes"; None where the model has none, which are then "0", "1", ...
+    """
+
+    takes: ClassVar[type] = Classification
+
+    def __init__(self, archive: Archive, *, dtype: str | None = None):
+        """Puts the model on the device.
+
+        Args:
+          archive: a model file's content.
+          dtype: of the matrix products; None is the configuration's.
+
+        Raises:
+          ConfigError: the model is of another kind.
+        """
+        self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
+        self.model = self.task.model
+        self.assets, self.metadata = archive.assets, archive.metadata
+        classes = self.assets.get("classes")
+        self.names: tuple[str, ...] | None = None if classes is None else tuple(classes.names)
+        self._programs = Programs(self.task, self.task.inference.probs)
+
+    @property
+    def archive(self) -> Archive:
+        """The model as `save` writes it."""
+        return Archive(self.config, self.assets, self.variables, self.metadata)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes an archive that `load` reads; see `exports.save`."""
+        exports.save(self.archive, path)
+
+    def export_nemo(self, path: str | os.PathLike[str]) -> None:
+        """Writes a .nemo file, where NeMo has a model like it; see `exports.export_nemo`."""
+        exports.export_nemo(self.archive, path)
+
+    def classify(self, inputs: Any, *, progress: bool = False, **options: Unpack[RowOptions]) -> list[Classified]:
+        """The classes of all inputs, in their order. A result does not depend on what is classified with it.
+
+        Args:
+          inputs: a path (of an audio file, a folder, a .jsonl or .json manifest), an array of samples ([S], [S C]
+            or [C S]; float in [-1, 1], or integers), or an iterable of all these.
+          progress: show a bar.
+          options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
+
+        Raises:
+          SpeechError: one line about an input or an option.
+        """
+        return collect(self.classify_iter(inputs, **options), inputs, progress=progress)
+
+    def classify_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Classified]:
+        """As `classify`, giving each result as soon as it and those before it are there, in bounded memory."""
+        asked = wanted(options, RowOptions, call="classify")
+        at_once = [Strategy(lambda shape, audio: (self._programs.start(self.variables, shape, audio), ""))]
+        rate = self.task.inference.sample_rate
+        rows = predicted_rows(find_recordings(inputs), at_once, asked, sample_rate=rate)
+        return (self._classified(row, asked) for row in rows)
+
+    def _classified(self, row: Row[Any], asked: Wanted) -> Classified:
+        source, duration = row.recording.source, len(row.samples) / self.task.inference.sample_rate
+        error = row.error
+        if error is None and row.prediction is None:
+            error = AudioError(f"{source}: holds no samples")
+            if asked.on_error == "raise":
+                raise error
+        if error is not None:
+            return Classified(source, 0.0, [], np.zeros(0, np.float32), str(error))
+        if self.task.inference.frame_seconds is None:
+            probabilities = mean = np.asarray(row.prediction)
+        else:
+            assert row.prediction is not None
+            frames, num_frames = row.prediction
+            probabilities = frames[:num_frames].copy()  # without the rest of its batch
+            mean = probabilities.mean(0) if len(probabilities) else np.zeros(frames.shape[1:], frames.dtype)
+        return Classified(source, duration, self._top(mean), probabilities)
+
+    def _top(self, probabilities: Float[np.ndarray, " C"]) -> list[tuple[str, float]]:
+        names = self.names or tuple(map(str, range(len(probabilities))))
+        if len(names) != len(probabilities):
+            raise ConfigError(f"the model has {len(probabilities)} classes, and names for {len(names)} of them")
+        order = np.argsort(-probabilities, kind="stable")
+        return [(names[i], float(probabilities[i])) for i in order]
