@@ -1,4 +1,4 @@
-"""What a model computes here and at the peer's: from the peer's own file, and from a file that we wrote."""
+"""Compares the outputs of jaxspeech and NeMo for a model: from NeMo's file, and from a file that we wrote."""
 
 import json
 import os
@@ -17,22 +17,22 @@ from jaxspeech.builder import build
 from jaxspeech.tasks.recognition import Utterances
 from tests.parity.reference import inputs_of, layers_of, targets_of, worst
 
-# The peer's interpreter.
-PEER_PYTHON = os.environ.get("JAXSPEECH_PEER_PYTHON", "")
-# Pieces whose punctuation marks are none to it.
+# A Python interpreter with NeMo.
+NEMO_PYTHON = os.environ.get("JAXSPEECH_NEMO_PYTHON", "")
+# Pieces in which NeMo does not count punctuation marks.
 SPECIAL_PIECE = re.compile(r"\[.*\]$|<.*>$|##|\u2581|\s*$")
-SCRIPT = Path(__file__).with_name("with_peer.py")
+SCRIPT = Path(__file__).with_name("with_nemo.py")
 
 
 class Ours(NamedTuple):
-    """What our model computes.
+    """The outputs of our model.
 
     Attributes:
       features: [B T F], from the audio.
-      layers: list of [B T' D], from the peer's features; so are the following.
+      layers: list of [B T' D]; from NeMo's features, as the next two.
       encoded, num_frames: [B T' D], [B].
-      outputs: log_probs [B T' V+1] and joint logits [B T' U+1 W], of those that the model has.
-      ids: of each row, from the audio.
+      outputs: "log_probs" [B T' V+1] and "joint" logits [B T' U+1 W], whichever the model has.
+      ids: tokens of each row, from the audio.
     """
 
     features: np.ndarray
@@ -44,7 +44,7 @@ class Ours(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """Largest absolute differences of ours and the peer's, and whether all rows have the same ids."""
+    """Largest absolute differences between our outputs and NeMo's, and whether all rows have equal ids."""
 
     features: float
     layers: float
@@ -53,7 +53,7 @@ class Differences(NamedTuple):
 
 
 def computed(archive: Archive, batch: Utterances, features: np.ndarray, num_features: np.ndarray) -> Ours:
-    """Runs our model on the audio in `batch`, and from its encoder on, on the peer's features."""
+    """Runs our frontend and search on the audio in `batch`, and the encoder and heads on NeMo's features."""
     task = build(archive.model)
 
     def run(model: Any, batch: Utterances, features: Any, num_features: Any) -> Any:
@@ -75,66 +75,66 @@ def computed(archive: Archive, batch: Utterances, features: np.ndarray, num_feat
 
 
 def read(archive: Archive, refs: Path, name: str) -> Differences:
-    """The peer's file `name`, loaded, beside what the peer computed from it."""
+    """Compares our outputs for NeMo's file `name` with those of NeMo."""
     with np.load(refs / f"{name}.npz") as file:
-        peer = dict(file)
-    told = json.loads((refs / f"{name}.json").read_text())
-    ours = computed(archive, batch_of(peer), *inputs_of(peer))
+        nemo = dict(file)
+    notes = json.loads((refs / f"{name}.json").read_text())
+    ours = computed(archive, batch_of(nemo), *inputs_of(nemo))
     layers = [
         worst(layer, theirs, num_frames)[0]
-        for layer, (theirs, num_frames) in zip(ours.layers, layers_of(peer), strict=True)
+        for layer, (theirs, num_frames) in zip(ours.layers, layers_of(nemo), strict=True)
     ]
-    layers.append(worst(ours.encoded, peer["enc_out"].transpose(0, 2, 1), peer["enc_out_len"])[0])
-    theirs = {"joint": peer.get("joint_raw"), "log_probs": peer.get("ctc.log_probs", peer.get("log_probs"))}
-    features = worst(ours.features, inputs_of(peer)[0], peer["feats_len"])[0]
+    layers.append(worst(ours.encoded, nemo["enc_out"].transpose(0, 2, 1), nemo["enc_out_len"])[0])
+    theirs = {"joint": nemo.get("joint_raw"), "log_probs": nemo.get("ctc.log_probs", nemo.get("log_probs"))}
+    features = worst(ours.features, inputs_of(nemo)[0], nemo["feats_len"])[0]
     if "joint" in ours.outputs:
-        # It pads the third utterance of a multi-blank model before it transcribes it.
-        said = told.get("rnnt_greedy_batch") or told["transcribe"][:2]
-        same = [said_by_peer(archive, ids) == row["text"] for ids, row in zip(ours.ids, said, strict=False)]
+        # For a multi-blank model NeMo pads the third utterance before it transcribes it.
+        hypotheses = notes.get("rnnt_greedy_batch") or notes["transcribe"][:2]
+        same = [text_by_nemo(archive, ids) == row["text"] for ids, row in zip(ours.ids, hypotheses, strict=False)]
     else:
-        best = [row[:n].tolist() for row, n in zip(peer["greedy_argmax"], peer["enc_out_len"], strict=True)]
+        best = [row[:n].tolist() for row, n in zip(nemo["greedy_argmax"], nemo["enc_out_len"], strict=True)]
         same = [ids == plain_ids(archive, row) for ids, row in zip(ours.ids, best, strict=True)]
     return Differences(features, max(layers), largest(ours, theirs), all(same))
 
 
 def written(archive: Archive, path: Path) -> Differences:
-    """The file of ours at `path`, restored by the peer, beside what we compute."""
+    """Compares our outputs with those of NeMo for the file at `path`, which we wrote and NeMo restored."""
     with np.load(path.with_suffix(".inputs.npz")) as file:
         inputs = dict(file)
     with np.load(path.with_suffix(".outputs.npz")) as file:
-        peer = dict(file)
-    told = json.loads(path.with_suffix(".json").read_text())
+        nemo = dict(file)
+    notes = json.loads(path.with_suffix(".json").read_text())
     batch = Utterances(**inputs, index=np.arange(len(inputs["samples"]), dtype=np.int32))
-    features = peer["features"][:, : peer["num_features"].max()] if reads_padding(archive) else peer["features"]
-    ours = computed(archive, batch, features, peer["num_features"])
-    layers = worst(ours.encoded, peer["encoded"], peer["num_frames"])[0]
-    features = worst(ours.features, peer["features"], peer["num_features"])[0]
-    texts = [said_by_peer(archive, ids) for ids in ours.ids]
-    same = texts == told["texts"] == told["transcripts"] and ours.ids == [
-        plain_ids(archive, row) for row in told["ids"]
+    features = nemo["features"][:, : nemo["num_features"].max()] if reads_padding(archive) else nemo["features"]
+    ours = computed(archive, batch, features, nemo["num_features"])
+    layers = worst(ours.encoded, nemo["encoded"], nemo["num_frames"])[0]
+    features = worst(ours.features, nemo["features"], nemo["num_features"])[0]
+    texts = [text_by_nemo(archive, ids) for ids in ours.ids]
+    same = texts == notes["texts"] == notes["transcripts"] and ours.ids == [
+        plain_ids(archive, row) for row in notes["ids"]
     ]
-    return Differences(features, layers, largest(ours, peer), same)
+    return Differences(features, layers, largest(ours, nemo), same)
 
 
 def reads_padding(archive: Archive) -> bool:
-    """Whether the peer's encoder must not see padding: its LSTM begins its way back there."""
+    """Returns whether padding affects NeMo's encoder: the backward direction of its LSTM starts in it."""
     encoder = archive.model["encoder"]
     return encoder["name"] == "lstm" and encoder["bidirectional"]
 
 
 def plain_ids(archive: Archive, row: list[int]) -> list[int]:
-    """The tokens in what the peer's search gives: for CTC, the best symbol of each frame."""
+    """Returns the tokens in the result of NeMo's search, which for CTC is the best symbol of each frame."""
     if archive.model["task"] != "ctc":
         return row
     blank = archive.assets["tokenizer"].vocab_size
     return [token for token, before in zip(row, [blank, *row], strict=False) if token not in (before, blank)]
 
 
-def said_by_peer(archive: Archive, ids: list[int]) -> str:
-    """The text that the peer makes of tokens.
+def text_by_nemo(archive: Archive, ids: list[int]) -> str:
+    """Decodes tokens to text as NeMo does.
 
-    It takes out a space before any punctuation mark that the vocabulary has. Of characters, a TDT's text lacks the last
-    ones of the vocabulary, as many as there are durations.
+    NeMo removes a space before any punctuation mark in the vocabulary. For a TDT over characters it also drops the last
+    characters of the vocabulary, as many as there are durations.
     """
     tokenizer, decoder = archive.assets["tokenizer"], archive.model["decoder"]
     if tokenizer.config()["type"] == "char":
@@ -145,22 +145,22 @@ def said_by_peer(archive: Archive, ids: list[int]) -> str:
     return re.sub(rf"\s({marks})", r"\1", text) if marks else text
 
 
-def batch_of(peer: dict[str, np.ndarray]) -> Utterances:
-    """The audio and the labels of a reference."""
-    samples, num_samples = peer["audio"], peer["audio_len"].astype(np.int32)
-    return Utterances(samples, num_samples, *targets_of(peer), np.arange(len(samples), dtype=np.int32))
+def batch_of(nemo: dict[str, np.ndarray]) -> Utterances:
+    """Returns the audio and the labels of a reference."""
+    samples, num_samples = nemo["audio"], nemo["audio_len"].astype(np.int32)
+    return Utterances(samples, num_samples, *targets_of(nemo), np.arange(len(samples), dtype=np.int32))
 
 
 def largest(ours: Ours, theirs: dict[str, Any]) -> float:
-    """The largest difference of the outputs in real frames."""
+    """Returns the largest difference between the outputs in real frames."""
     flat = {name: np.reshape(array, (*array.shape[:2], -1)) for name, array in ours.outputs.items()}
     return max(worst(array, np.reshape(theirs[name], array.shape), ours.num_frames)[0] for name, array in flat.items())
 
 
-def restore_with_peer(folder: Path, batches: dict[str, Utterances]) -> dict[str, dict[str, Any]]:
-    """Has the peer restore the .nemo files in `folder` and run them on these batches; what it says, by name."""
+def restore_with_nemo(folder: Path, batches: dict[str, Utterances]) -> dict[str, dict[str, Any]]:
+    """Makes NeMo restore the .nemo files in `folder` and run them on these batches; returns its texts by name."""
     for name, batch in batches.items():
         np.savez(folder / f"{name}.inputs.npz", **{key: getattr(batch, key) for key in batch._fields if key != "index"})
-    done = subprocess.run([PEER_PYTHON, SCRIPT, folder], capture_output=True, text=True, cwd=folder, check=False)
+    done = subprocess.run([NEMO_PYTHON, SCRIPT, folder], capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in batches}

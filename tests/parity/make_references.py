@@ -1,12 +1,11 @@
-"""Makes tests/parity/references: small models of the peer's with random weights, and what it computes with them.
+"""Makes tests/parity/references: small NeMo models with random weights, and NeMo's outputs for them.
 
-    PEERS_PYTHON tests/parity/make_references.py [FAMILY ...]
+    NEMO_PYTHON tests/parity/make_references.py [FAMILY ...]
 
-It needs NeMo 3. That has no Squeezeformer any more: NEMO_2 in the environment is the folder of an unpacked wheel of
-nemo_toolkit 2.2, of which three files are taken. Each utterance goes through the encoder alone, without padding, so
-that nothing depends on how the peer treats padding; where an array has no frame of an utterance it holds NaN. The keys
-are those of the other reference files: features, layers, encoder output, log-probabilities or joint, losses, norms of
-gradients, text.
+It needs NeMo 3, which no longer has the Squeezeformer: the environment variable NEMO_2 is the folder of an unpacked
+wheel of nemo_toolkit 2.2, of which three files are used. Each utterance is encoded alone, without padding, so that
+nothing depends on NeMo's treatment of padding; arrays hold NaN after the end of an utterance. The keys are those of the
+other reference files: features, layers, encoder output, log-probabilities or joint, losses, gradient norms, text.
 """
 
 import gzip
@@ -16,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from peer_models import ENCODERS, LABELS, add_squeezeformer, balance, build
+from nemo_models import ENCODERS, LABELS, add_squeezeformer, balance, build
 
 FOLDER = Path(__file__).parent / "references"
 TEXTS = ("a small test", "of it")
-NUM_SAMPLES = (64 * 160, 44 * 160)  # frames that are a multiple of every subsampling factor
+NUM_SAMPLES = (64 * 160, 44 * 160)  # their numbers of frames are multiples of every subsampling factor
 
 
 def audio() -> np.ndarray:
-    """Two waveforms of tones in noise, on a coarse grid that packs well."""
+    """Generates two waveforms of tones in noise, coarsely quantised so that they compress well."""
     rng = np.random.default_rng(3)
     time = np.arange(max(NUM_SAMPLES)) / 16000
     waves = np.zeros((len(NUM_SAMPLES), max(NUM_SAMPLES)), np.float32)
@@ -36,7 +35,7 @@ def audio() -> np.ndarray:
 
 
 def recorded(model) -> dict[str, list]:
-    """What the subsampling, the positions and the layers return from now on, call by call."""
+    """Records the outputs of the subsampling, the positions and the layers in each future call."""
     outputs: dict[str, list] = {}
 
     def record(key: str, module) -> None:
@@ -52,14 +51,14 @@ def recorded(model) -> dict[str, list]:
         record("pos_enc", encoder.pos_enc)
     layers = encoder.layers
     if type(encoder).__name__ == "RNNEncoder":
-        layers = layers[2::3]  # LSTM, norm and dropout are one of ours
+        layers = layers[2::3]  # its LSTM, norm and dropout are one layer of ours
     for i, layer in enumerate(layers):
         record(f"layer{i}", layer)
     return outputs
 
 
 def stacked(rows: list[torch.Tensor]) -> np.ndarray:
-    """Rows of several lengths side by side, NaN where one has ended; one frame more, as the features have."""
+    """Stacks rows of different lengths, padded with NaN and with one extra frame, as the features have."""
     longest = 1 + max(len(row) for row in rows)
     whole = np.full((len(rows), longest, *rows[0].shape[1:]), np.nan, np.float32)
     for row, values in enumerate(rows):
@@ -93,7 +92,7 @@ def make(name: str) -> None:
             predicted, _, _ = model.decoder(targets=labels, target_length=num_labels)
             model.joint.log_softmax = False
             logits = model.joint.joint(x.transpose(1, 2), predicted.transpose(1, 2))
-            model.joint.log_softmax = None  # what it does on a CPU while it decodes
+            model.joint.log_softmax = None  # the default, with which it decodes on a CPU
             log_probs = logits.log_softmax(-1)
             heads.append(logits[0])
             losses.append(rnnt_loss(log_probs[0], ids))
@@ -119,11 +118,11 @@ def make(name: str) -> None:
     arrays |= {"grad_names": np.array(list(gradients)), "grad_loss": loss.detach().numpy()}
     arrays["grad_norms"] = np.array([g.norm() for g in gradients.values()], np.float32)
     per_utterance = np.array([x.item() for x in losses], np.float32)
-    said = {"blank_id": len(LABELS)}
+    notes = {"blank_id": len(LABELS)}
     with torch.no_grad():
         if name.endswith("rnnt"):
             arrays |= {"joint_raw": joint(heads), "loss_pytorch": per_utterance}
-            said["rnnt_greedy_batch"] = [
+            notes["rnnt_greedy_batch"] = [
                 decoded(
                     model.decoding.rnnt_decoder_predictions_tensor(
                         x.T[None], torch.tensor([len(x)]), return_hypotheses=True
@@ -135,8 +134,8 @@ def make(name: str) -> None:
             arrays |= {"log_probs": stacked(heads), "ctc_loss_per_utt": per_utterance, "ctc_loss": per_utterance.mean()}
             best = [np.argmax(x.detach().numpy(), -1) for x in heads]
             arrays["greedy_argmax"] = np.stack([np.pad(b, (0, max(num_frames) - len(b))) for b in best])
-            said["ctc_reduction"] = "mean_batch"
-            said["ctc_greedy_batch"] = [
+            notes["ctc_reduction"] = "mean_batch"
+            notes["ctc_greedy_batch"] = [
                 decoded(
                     model.decoding.ctc_decoder_predictions_tensor(
                         x[None], torch.tensor([len(x)]), return_hypotheses=True
@@ -147,9 +146,9 @@ def make(name: str) -> None:
     FOLDER.mkdir(exist_ok=True)
     file = FOLDER / f"{name}.nemo"
     model.save_to(str(file))
-    file.write_bytes(gzip.compress(file.read_bytes(), mtime=0))  # as older versions of the peer wrote them
+    file.write_bytes(gzip.compress(file.read_bytes(), mtime=0))  # compressed, as older versions of NeMo wrote them
     np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
-    (FOLDER / f"{name}.json").write_text(json.dumps(said, indent=1) + "\n")
+    (FOLDER / f"{name}.json").write_text(json.dumps(notes, indent=1) + "\n")
 
 
 def decoded(hypotheses) -> dict:
@@ -158,7 +157,7 @@ def decoded(hypotheses) -> dict:
 
 
 def joint(rows: list[torch.Tensor]) -> np.ndarray:
-    """[T, U + 1, W] of several sizes side by side, NaN where one has ended."""
+    """Stacks arrays [T, U + 1, W] of different sizes, padded with NaN."""
     frames, labels, outputs = (max(row.shape[i] for row in rows) for i in range(3))
     whole = np.full((len(rows), frames + 1, labels, outputs), np.nan, np.float32)
     for row, values in enumerate(rows):
@@ -167,7 +166,7 @@ def joint(rows: list[torch.Tensor]) -> np.ndarray:
 
 
 def rnnt_loss(log_probs: torch.Tensor, labels: list[int]) -> torch.Tensor:
-    """Minus the log-probability of the labels, over [T, U + 1, V + 1], the blank last; place by place."""
+    """Computes the negative log-likelihood of the labels over [T, U + 1, V + 1], the blank last, node by node."""
     frames = log_probs.shape[0]
     alpha: dict[tuple[int, int], torch.Tensor] = {(0, 0): torch.zeros(())}
     for t in range(frames):

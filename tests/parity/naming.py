@@ -1,4 +1,4 @@
-"""Our parameters under NeMo's names."""
+"""Maps parameters to NeMo's names."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import jax
 from jaxspeech.interop.nemo.families import family_of_model
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 
-# Of a prediction network among the references, where the encoder has no layers to be counted.
+# Largest number of layers of a prediction network in the references; used if the encoder has no num_layers.
 MOST_LAYERS = 4
 
 
 def by_nemo_name(model, params) -> dict[str, tuple[TensorRow, Any]]:
-    """NeMo's name -> the row of the map, whose transform takes NeMo's tensor to ours, and our array."""
+    """Returns NeMo's name -> (row of the weight map, with the transform from NeMo's tensor to ours; our array)."""
     named = {}
     for row in family_of_model(model).rows(model):
         for i in range(model["encoder"].get("num_layers", MOST_LAYERS) if "{i}" in row.nemo else 1):

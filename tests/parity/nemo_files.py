@@ -1,4 +1,4 @@
-"""NeMo's .nemo files among the references of the classes that can be read, each with what NeMo computed from it."""
+"""Lists the .nemo files in the references whose classes can be read; NeMo's outputs are next to each."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def _can_be_read(path: Path) -> bool:
         return class_name(file.config().get("target")) in BY_CLASS
 
 
-# Name -> the folder of its .nemo file, its arrays and texts; empty where there are no references.
+# Name -> folder of the .nemo file and of NeMo's arrays and texts; empty if there are no references.
 NEMO_FILES = {
     path.stem: path.parent
     for folder in (SHARED / "peer" / "refs", Path(__file__).parent / "references")

@@ -1,4 +1,4 @@
-"""Models of the recipes, small and with random weights, whose configuration never came from the peer."""
+"""Small models of the recipes with random weights, whose configurations are not from NeMo."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,8 +16,9 @@ from tests.test_configs import RECIPES
 
 
 class OwnModel(NamedTuple):
-    """A recipe, its tokenizer ("characters", "wordpiece", "aggregate", or the kind of a SentencePiece model), and what
-    is changed in it, section by section.
+    """A recipe, its tokenizer, and changes of its configuration by section.
+
+    The tokenizer is "characters", "wordpiece", "aggregate" or the type of a SentencePiece model.
     """
 
     recipe: str
@@ -44,12 +45,12 @@ OWN_MODELS = {
     "lstm_transducer": OwnModel("lstm_transducer", "characters", {"decoder": {"width": 64, "cell_width": None}}),
     "several_languages": OwnModel("fastconformer_transducer", "aggregate"),
 }
-# Of the fields that an encoder has.
+# Applied to those of these fields that the encoder has.
 SMALL = {"num_layers": 2, "width": 64, "num_heads": 4, "cell_width": 48, "dtype": "float32"}
 
 
 def own_archive(name: str) -> Archive:
-    """The recipe with few layers, in float32."""
+    """Builds a model of the recipe with few layers, in float32."""
     own = OWN_MODELS[name]
     model = RECIPES[own.recipe]().model.to_dict()
     encoder = model["encoder"]
@@ -71,12 +72,12 @@ def _tokenizer(kind: str) -> Tokenizer:
 
 
 def random_batch(archive: Archive) -> Utterances:
-    """Three utterances of tones and noise, the last one shorter than a second, with any labels.
+    """Generates three utterances of tones and noise with random labels; the last is shorter than a second.
 
-    Their frames are a multiple of every subsampling factor.
+    Their numbers of frames are multiples of every subsampling factor.
     """
     rng = np.random.default_rng(1)
-    rate = build(archive.model).sample_rate
+    rate = build(archive.model).inference.sample_rate
     num_samples = np.array([224, 160, 88]) * rate // 100
     pitch = np.repeat(rng.uniform(0.005, 0.4, (3, 24)), rate // 10, axis=1)[:, : num_samples[0]]
     samples = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch, axis=1)) + 0.05 * rng.standard_normal(pitch.shape)

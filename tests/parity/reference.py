@@ -1,47 +1,47 @@
-"""What the peer's reference files hold, in our layout."""
+"""Reads NeMo's reference files, in our layout."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 
-# Those made by make_references.py.
+# The references that make_references.py makes.
 OWN = Path(__file__).parent / "references"
 
 
 def reference(name, request):
-    """The .nemo file of a family, what the peer computed with it, and what it said; skips where they are missing."""
+    """Returns the .nemo file of a family, NeMo's arrays, and its texts and settings; skips if they are missing."""
     folder = OWN if (OWN / f"{name}.nemo").exists() else request.getfixturevalue("refs")
     with np.load(folder / f"{name}.npz") as file:
-        peer = {key: file[key] for key in file.files}
-    return folder / f"{name}.nemo", peer, json.loads((folder / f"{name}.json").read_text())
+        nemo = {key: file[key] for key in file.files}
+    return folder / f"{name}.nemo", nemo, json.loads((folder / f"{name}.json").read_text())
 
 
-def inputs_of(peer):
-    """The peer's features [B T F] and their frames [B]."""
-    return peer["feats"].transpose(0, 2, 1), peer["feats_len"].astype(np.int32)
+def inputs_of(nemo):
+    """Returns NeMo's features [B T F] and num_frames [B]."""
+    return nemo["feats"].transpose(0, 2, 1), nemo["feats_len"].astype(np.int32)
 
 
-def targets_of(peer):
-    """The labels [B U] and their number [B]."""
-    return peer["targets"].astype(np.int32), peer["target_len"].astype(np.int32)
+def targets_of(nemo):
+    """Returns the labels [B U] and num_labels [B]."""
+    return nemo["targets"].astype(np.int32), nemo["target_len"].astype(np.int32)
 
 
-def layers_of(peer):
-    """What comes out of each layer and how much of it is real: the subsampled frames first, or a list of blocks."""
-    if "enc.block0.0" in peer:
-        number = sum(name.startswith("enc.block") and name.endswith(".0") for name in peer)
-        return [(peer[f"enc.block{i}.0"].transpose(0, 2, 1), peer[f"enc.block{i}.1"]) for i in range(number)]
-    subsampled = peer["enc.pos_enc.0"], peer["enc.pre_encode.1"]
+def layers_of(nemo):
+    """Returns each layer's output and its num_frames; the subsampled frames come first, except for block encoders."""
+    if "enc.block0.0" in nemo:
+        number = sum(name.startswith("enc.block") and name.endswith(".0") for name in nemo)
+        return [(nemo[f"enc.block{i}.0"].transpose(0, 2, 1), nemo[f"enc.block{i}.1"]) for i in range(number)]
+    subsampled = nemo["enc.pos_enc.0"], nemo["enc.pre_encode.1"]
     layers = []
-    while (name := f"enc.layer{len(layers)}") in peer:
-        same_rate = peer[name].shape == peer["enc.pre_encode.0"].shape
-        layers.append((peer[name], peer["enc.pre_encode.1" if same_rate else "enc_out_len"]))
+    while (name := f"enc.layer{len(layers)}") in nemo:
+        same_rate = nemo[name].shape == nemo["enc.pre_encode.0"].shape
+        layers.append((nemo[name], nemo["enc.pre_encode.1" if same_rate else "enc_out_len"]))
     return [subsampled, *layers]
 
 
 def worst(ours, theirs, num_frames):
-    """Largest difference in a real frame, and in any frame that the peer has: it has none where it holds NaN."""
+    """Returns the largest difference in real frames, and in all frames of NeMo's (NaN marks missing ones)."""
     difference = np.where(np.isnan(theirs), 0.0, np.abs(ours - theirs)).max(-1)
     assert np.isfinite(difference).all()
     return max(row[:n].max() for row, n in zip(difference, num_frames, strict=True)), difference.max()

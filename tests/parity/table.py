@@ -1,8 +1,8 @@
-"""The tables of docs/nemo.md: how far our numbers are from NeMo's, both ways.
+"""Prints the tables of docs/nemo.md: the differences between our outputs and NeMo's, in both directions.
 
-    JAXSPEECH_PEER_PYTHON=/path/to/the/peers/python python -m tests.parity.table > table.md
+    JAXSPEECH_NEMO_PYTHON=/path/to/nemos/python python -m tests.parity.table > table.md
 
-Without an interpreter of the peer, the second way is left out.
+Without JAXSPEECH_NEMO_PYTHON, the second direction is omitted.
 """
 
 import sys
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from jaxspeech.archive import Archive
 from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.tasks.recognition import Utterances
-from tests.parity.both_ways import PEER_PYTHON, Differences, read, restore_with_peer, written
+from tests.parity.both_ways import NEMO_PYTHON, Differences, read, restore_with_nemo, written
 from tests.parity.nemo_files import NEMO_FILES
 from tests.parity.own_models import OWN_MODELS, own_archive, random_batch
 
@@ -22,7 +22,7 @@ HEADER = ["| {} | features | each layer | log-probs or joint | same text |", "|-
 
 
 def row(name: str, found: Differences | str) -> str:
-    """A line of the table, with numbers or a word in their place."""
+    """Formats a line of the table, with the numbers or a text in their place."""
     if isinstance(found, str):
         return f"| {name} | | | | {found} |"
     numbers = " | ".join(f"{value:.1e}" for value in found[:3])
@@ -35,14 +35,14 @@ def table(title: str, rows: dict[str, Differences | str]) -> str:
 
 
 def written_by_us(archives: dict[str, Archive], batches: dict[str, Utterances]) -> dict[str, Differences | str]:
-    """What the peer makes of the files that we write."""
+    """Compares our outputs with those of NeMo for the files that we write."""
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder, f"{name}.nemo") for name in archives}
         for name, archive in archives.items():
             save_nemo(paths[name], **archive._asdict())
-        told = restore_with_peer(Path(folder), batches)
+        notes = restore_with_nemo(Path(folder), batches)
         return {
-            name: written(archives[name], path) if "failed" not in told[name] else "not restored"
+            name: written(archives[name], path) if "failed" not in notes[name] else "not restored"
             for name, path in tqdm(paths.items(), file=sys.stderr)
         }
 
@@ -51,7 +51,7 @@ def main() -> None:
     archives = {name: load_nemo(folder / f"{name}.nemo") for name, folder in NEMO_FILES.items()}
     loaded = {name: read(archive, NEMO_FILES[name], name) for name, archive in tqdm(archives.items(), file=sys.stderr)}
     print(table("NeMo's file, loaded here", loaded))
-    if PEER_PYTHON:
+    if NEMO_PYTHON:
         archives |= {name: own_archive(name) for name in OWN_MODELS}
         batches = {name: random_batch(archive) for name, archive in archives.items()}
         print(table("our file, restored by NeMo", written_by_us(archives, batches)))

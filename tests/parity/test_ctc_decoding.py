@@ -1,4 +1,4 @@
-"""Greedy CTC on the peer's log-probabilities: ids, text, frames, scores and confidences."""
+"""Compares greedy CTC on NeMo's log-probabilities: ids, text, frames, scores and confidences."""
 
 import json
 import tarfile
@@ -23,7 +23,7 @@ OTHERS = ["conformer_ctc_char", "quartznet", "jasper", "citrinet", "citrinet_se_
 
 
 def load(refs, family):
-    arrays, told = np.load(refs / f"{family}.npz"), json.loads((refs / f"{family}.json").read_text())
+    arrays, notes = np.load(refs / f"{family}.npz"), json.loads((refs / f"{family}.json").read_text())
     with tarfile.open(refs / f"{family}.nemo") as archive:
         names = [name for name in archive.getnames() if name.endswith("tokenizer.model")]
         if names:
@@ -31,21 +31,21 @@ def load(refs, family):
         else:
             config = yaml.safe_load(archive.extractfile("./model_config.yaml").read())
             tokenizer = CharTokenizer(config["decoder"]["vocabulary"])
-    return arrays["log_probs"], told, tokenizer
+    return arrays["log_probs"], notes, tokenizer
 
 
 @pytest.mark.parametrize("family", [*CONFORMERS, *OTHERS])
 def test_greedy_search(refs, family):
-    log_probs, told, tokenizer = load(refs, family)
+    log_probs, notes, tokenizer = load(refs, family)
     blank_id = log_probs.shape[-1] - 1
     assert tokenizer.vocab_size == blank_id
-    expected = told["ctc_greedy_batch"]
+    expected = notes["ctc_greedy_batch"]
     num_frames = np.array([hypothesis["length"] for hypothesis in expected])
     tokens = ctc_greedy(log_probs, num_frames, blank_id=blank_id)
     for row, hypothesis in enumerate(expected):
         count = int(tokens.num_tokens[row])
         ids = np.asarray(tokens.ids[row, :count]).tolist()
-        path = hypothesis["y_sequence"]  # the peer's best symbol of every frame
+        path = hypothesis["y_sequence"]  # NeMo's best symbol of every frame
         merged = [k for t, k in enumerate(path) if k != blank_id and (t == 0 or path[t - 1] != k)]
         assert ids == merged
         assert tokenizer.decode(ids) == hypothesis["text"]
@@ -57,10 +57,10 @@ def test_greedy_search(refs, family):
         assert frames == hypothesis["timestamp"]["timestep"]
 
 
-@pytest.mark.parametrize("family", CONFORMERS)  # the peer cannot do it for characters
-def test_the_peers_confidence(refs, family):
-    log_probs, told, tokenizer = load(refs, family)
-    expected = told["ctc_confidence"]
+@pytest.mark.parametrize("family", CONFORMERS)  # NeMo has no confidence for characters
+def test_nemos_confidence(refs, family):
+    log_probs, notes, tokenizer = load(refs, family)
+    expected = notes["ctc_confidence"]
     num_frames = np.array([hypothesis["length"] for hypothesis in expected])
     tokens = ctc_greedy(log_probs, num_frames, blank_id=log_probs.shape[-1] - 1)
     for row, hypothesis in enumerate(expected):
@@ -70,5 +70,5 @@ def test_the_peers_confidence(refs, family):
         spans = zip(np.asarray(tokens.starts[row, :count]), np.asarray(tokens.ends[row, :count]), strict=True)
         of_tokens = aggregate(frames, spans)
         np.testing.assert_allclose(of_tokens, hypothesis["token_confidence"], rtol=2e-4, atol=1e-12)
-        words = [(first, behind) for _, first, behind in tokenizer.word_spans(tokens.ids[row, :count])]
+        words = [(first, stop) for _, first, stop in tokenizer.word_spans(tokens.ids[row, :count])]
         np.testing.assert_allclose(aggregate(of_tokens, words), hypothesis["word_confidence"], rtol=2e-4, atol=1e-12)

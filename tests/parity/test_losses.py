@@ -1,4 +1,4 @@
-"""Losses and gradients of the peer."""
+"""Compares CTC losses, gradients and reductions with NeMo's."""
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ def test_ctc_losses_and_gradients(refs):
 
     grads, losses = jax.jit(jax.grad(total, has_aux=True))(log_probs)
     np.testing.assert_allclose(losses, arrays["ctc_none"], rtol=1e-5)
-    # The peer's gradient is for log-probabilities; ours, for logits, has it pulled through the softmax.
+    # NeMo's gradient is that of log-probabilities; ours is that of logits, through the softmax.
     wrt_log_probs = arrays["ctc_grad_sum_wrt_logprobs"]
     expected = wrt_log_probs - np.exp(log_probs) * wrt_log_probs.sum(-1, keepdims=True)
     np.testing.assert_allclose(grads, expected, atol=1e-5)

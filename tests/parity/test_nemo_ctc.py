@@ -1,4 +1,4 @@
-"""The CTC models of the peer's files give the peer's numbers, from features to text and gradients."""
+"""Compares CTC models loaded from NeMo's files with NeMo, from features to text and gradients."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -24,15 +24,15 @@ FAMILIES += ["squeezeformer_ctc", "squeezeformer_abs", "lstm_ctc", "transformer_
 
 
 class Family(NamedTuple):
-    """One .nemo file of the peer, what it computed, and what we do from the same input."""
+    """One .nemo file, NeMo's outputs for it, and ours for the same input."""
 
     archive: Archive
     variables: Any
     task: Task
-    peer: dict[str, np.ndarray]
-    said: dict[str, Any]  # the peer's texts and settings
+    nemo: dict[str, np.ndarray]
+    notes: dict[str, Any]  # NeMo's texts and settings
     features: np.ndarray  # ours, [B T F]
-    layers: list[np.ndarray]  # from the peer's features: subsampled frames, then each layer
+    layers: list[np.ndarray]  # from NeMo's features: subsampled frames, then each layer
     encoded: np.ndarray
     encoded_frames: np.ndarray
     losses: np.ndarray
@@ -41,12 +41,12 @@ class Family(NamedTuple):
 
     @property
     def num_frames(self):
-        return self.peer["enc_out_len"]
+        return self.nemo["enc_out_len"]
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def family(request) -> Family:
-    file, peer, said = reference(request.param, request)
+    file, nemo, notes = reference(request.param, request)
     archive = load_nemo(file)
     task = build(archive.model)
 
@@ -59,48 +59,48 @@ def family(request) -> Family:
         return ours, layers, encoded, num_frames, losses, jax.nn.log_softmax(logits), from_audio
 
     variables = jax.device_put(archive.variables)
-    inputs = *inputs_of(peer), peer["audio"], peer["audio_len"].astype(np.int32), *targets_of(peer)
+    inputs = *inputs_of(nemo), nemo["audio"], nemo["audio_len"].astype(np.int32), *targets_of(nemo)
     outputs = jax.jit(partial(task.model.apply, method=run))(variables, *inputs)
-    return Family(archive, variables, task, peer, said, *jax.tree.map(np.asarray, outputs))
+    return Family(archive, variables, task, nemo, notes, *jax.tree.map(np.asarray, outputs))
 
 
 def test_features(family):
-    theirs, num_frames = inputs_of(family.peer)
+    theirs, num_frames = inputs_of(family.nemo)
     real, anywhere = worst(family.features, theirs, num_frames)
     assert real < 1e-3 and anywhere < 1e-3
     assert np.sqrt(np.mean((family.features - theirs) ** 2)) < 1e-4
 
 
-def test_every_layer_from_the_peers_features(family):
-    theirs = layers_of(family.peer)
+def test_every_layer_from_nemos_features(family):
+    theirs = layers_of(family.nemo)
     assert len(theirs) > 1
     for i, (ours, (layer, num_frames)) in enumerate(zip(family.layers, theirs, strict=True)):
-        # In the padding too: ours sees there what the peer sees.
+        # Padding included: our encoder has the same padding as NeMo's.
         real, anywhere = worst(ours, layer, num_frames)
         assert real < 1e-4 and anywhere < 1e-4, f"layer {i}"
 
 
 def test_encoder_output(family):
-    real, anywhere = worst(family.encoded, family.peer["enc_out"].transpose(0, 2, 1), family.num_frames)
+    real, anywhere = worst(family.encoded, family.nemo["enc_out"].transpose(0, 2, 1), family.num_frames)
     assert real < 1e-4 and anywhere < 1e-4
     np.testing.assert_array_equal(family.encoded_frames, family.num_frames)
 
 
 def test_log_probs(family):
-    assert max(worst(family.log_probs, family.peer["log_probs"], family.num_frames)) < 1e-4
-    assert max(worst(family.log_probs_from_audio, family.peer["log_probs"], family.num_frames)) < 1e-3
+    assert max(worst(family.log_probs, family.nemo["log_probs"], family.num_frames)) < 1e-4
+    assert max(worst(family.log_probs_from_audio, family.nemo["log_probs"], family.num_frames)) < 1e-3
 
 
 def test_greedy_tokens_and_text_from_audio(family):
     num_frames = jnp.asarray(family.num_frames, jnp.int32)
     blank = family.task.inference.vocab_size
-    assert blank == family.said["blank_id"]
+    assert blank == family.notes["blank_id"]
     tokens = ctc_greedy(jnp.asarray(family.log_probs_from_audio), num_frames, blank_id=blank)
-    # The streaming families' files have texts of one kind or none.
-    said = family.said.get("ctc_greedy_batch") or family.said.get("offline_text") or [None] * len(num_frames)
-    for row, hypothesis in enumerate(said):
+    # The files of the streaming families have texts under one of these keys, or none.
+    hypotheses = family.notes.get("ctc_greedy_batch") or family.notes.get("offline_text") or [None] * len(num_frames)
+    for row, hypothesis in enumerate(hypotheses):
         best = np.argmax(family.log_probs_from_audio[row, : num_frames[row]], -1)
-        np.testing.assert_array_equal(best, family.peer["greedy_argmax"][row, : num_frames[row]])
+        np.testing.assert_array_equal(best, family.nemo["greedy_argmax"][row, : num_frames[row]])
         ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
         collapsed = [k for k, previous in zip(best, [-1, *best], strict=False) if k not in (previous, blank)]
         assert ids == collapsed
@@ -108,17 +108,17 @@ def test_greedy_tokens_and_text_from_audio(family):
 
 
 def reduced(family, losses):
-    if family.said["ctc_reduction"] == "mean_volume":
-        return losses.sum() / family.peer["target_len"].sum()
+    if family.notes["ctc_reduction"] == "mean_volume":
+        return losses.sum() / family.nemo["target_len"].sum()
     return losses.mean()
 
 
 def test_losses(family):
-    np.testing.assert_allclose(family.losses, family.peer["ctc_loss_per_utt"], rtol=1e-4)
-    np.testing.assert_allclose(reduced(family, family.losses), family.peer["ctc_loss"], rtol=1e-4)
+    np.testing.assert_allclose(family.losses, family.nemo["ctc_loss_per_utt"], rtol=1e-4)
+    np.testing.assert_allclose(reduced(family, family.losses), family.nemo["ctc_loss"], rtol=1e-4)
 
 
-# These families' files hold the peer's gradients, and the first one's its training mode.
+# The families whose files have NeMo's gradients; the first also has its outputs in training mode.
 WITH_GRADIENTS = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "conformer_ctc_char", "quartznet", "jasper", "citrinet"]
 WITH_GRADIENTS += ["squeezeformer_ctc", "lstm_ctc"]
 
@@ -135,20 +135,20 @@ def test_gradients(family):
             family, ctc_loss(logits, num_frames, labels, num_labels, blank_id=family.task.inference.vocab_size)
         )
 
-    inputs = *inputs_of(family.peer), *targets_of(family.peer)
+    inputs = *inputs_of(family.nemo), *targets_of(family.nemo)
     quick = {"xla_backend_optimization_level": 0}  # compiles in half the time
     grads = jax.jit(jax.grad(loss), compiler_options=quick)(family.variables["params"], *inputs)
     ours = by_nemo_name(family.archive.model, grads)
-    assert ours.keys() == set(family.peer["grad_names"].tolist())
-    # One ReLU whose input is near zero changes side by rounding; what feeds it feels that.
+    assert ours.keys() == set(family.nemo["grad_names"].tolist())
+    # By rounding, the input of one ReLU changes its sign near zero, which affects the gradients before it.
     rtol = 1e-3 if family.archive.model["encoder"].get("activation") == "relu" else 1e-4
-    largest = family.peer["grad_norms"].max()
-    for name, norm in zip(family.peer["grad_names"].tolist(), family.peer["grad_norms"], strict=True):
+    largest = family.nemo["grad_norms"].max()
+    for name, norm in zip(family.nemo["grad_names"].tolist(), family.nemo["grad_norms"], strict=True):
         row, grad = ours[name]
-        # A softmax does not see a bias of its keys: that gradient is zero but for rounding.
+        # A bias of the keys does not affect the softmax: its gradient is zero except for rounding.
         np.testing.assert_allclose(np.linalg.norm(grad), norm, rtol=rtol, atol=1e-6 * largest, err_msg=name)
-        if f"grad.{name}" in family.peer:
-            theirs = row.transform.read(family.peer[f"grad.{name}"])
+        if f"grad.{name}" in family.nemo:
+            theirs = row.transform.read(family.nemo[f"grad.{name}"])
             assert np.linalg.norm(grad - theirs) <= 1e-4 * norm + 1e-6 * largest, name
 
 
@@ -158,11 +158,11 @@ def test_training_mode_and_batch_statistics(family):
     without_dropout = {name: 0.0 for name in config["encoder"] if name.startswith("dropout")}
     model = build(config | {"encoder": config["encoder"] | without_dropout}).model
     run = partial(model.apply, method="encode_features", train=True, mutable=["batch_stats"])
-    (encoded, _), updates = jax.jit(run)(family.variables, *inputs_of(family.peer))
-    theirs = family.peer["train_enc_out"].transpose(0, 2, 1)
+    (encoded, _), updates = jax.jit(run)(family.variables, *inputs_of(family.nemo))
+    theirs = family.nemo["train_enc_out"].transpose(0, 2, 1)
     assert max(worst(np.asarray(encoded), theirs, family.num_frames)) < 1e-4
     statistics = updates["batch_stats"]["encoder"]["layers"]["convolution"]["norm"]
     for i in range(config["encoder"]["num_layers"]):
         for kind in ("mean", "var"):
-            theirs = family.peer[f"train_bn_{kind}.layers.{i}.conv.batch_norm"]
+            theirs = family.nemo[f"train_bn_{kind}.layers.{i}.conv.batch_norm"]
             np.testing.assert_allclose(statistics[kind][i], theirs, rtol=1e-5, atol=1e-6)

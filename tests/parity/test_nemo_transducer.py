@@ -1,4 +1,4 @@
-"""The transducers of the peer's files give the peer's numbers, from features to text and gradients."""
+"""Compares transducers loaded from NeMo's files with NeMo, from features to text and gradients."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -25,37 +25,37 @@ FAMILIES = [*RNNT, *TDT, "fc_multiblank_rnnt"]
 
 
 class Family(NamedTuple):
-    """One .nemo file of the peer, what it computed, and what we do from the same input."""
+    """One .nemo file, NeMo's outputs for it, and ours for the same input."""
 
     archive: Archive
     variables: Any
     task: Task
-    peer: dict[str, np.ndarray]
-    said: dict[str, Any]  # the peer's texts and settings
+    nemo: dict[str, np.ndarray]
+    notes: dict[str, Any]  # NeMo's texts and settings
     encoded: np.ndarray
     num_frames: np.ndarray
-    logits: np.ndarray  # from the peer's features
+    logits: np.ndarray  # from NeMo's features
     logits_from_audio: np.ndarray
     losses: np.ndarray
 
 
 def without_chance(model: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without the loss's draws."""
+    """Removes randomness (dropout and omega) from the configuration."""
     quiet = {"dropout": 0.0, "joint_dropout": 0.0}
     return model | {"decoder": model["decoder"] | quiet, "loss": model["loss"] | {"omega": 0.0}}
 
 
-def batch_of(peer) -> Utterances:
-    samples, num_samples = peer["audio"], peer["audio_len"].astype(np.int32)
-    return Utterances(samples, num_samples, *targets_of(peer), np.arange(len(samples), dtype=np.int32))
+def batch_of(nemo) -> Utterances:
+    samples, num_samples = nemo["audio"], nemo["audio_len"].astype(np.int32)
+    return Utterances(samples, num_samples, *targets_of(nemo), np.arange(len(samples), dtype=np.int32))
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def family(request) -> Family:
-    file, peer, said = reference(request.param, request)
+    file, nemo, notes = reference(request.param, request)
     archive = load_nemo(file)
     task = build(without_chance(archive.model))
-    batch = batch_of(peer)
+    batch = batch_of(nemo)
 
     def run(model, features, num_features):
         encoded, num_frames = model.encode_features(features, num_features)
@@ -65,64 +65,64 @@ def family(request) -> Family:
         return encoded, num_frames, model.decoder(encoded, batch.labels), from_audio, losses
 
     variables = jax.device_put(archive.variables)
-    outputs = jax.jit(partial(task.model.apply, method=run))(variables, *inputs_of(peer))
-    return Family(archive, variables, task, peer, said, *jax.tree.map(np.asarray, outputs))
+    outputs = jax.jit(partial(task.model.apply, method=run))(variables, *inputs_of(nemo))
+    return Family(archive, variables, task, nemo, notes, *jax.tree.map(np.asarray, outputs))
 
 
 def test_encoder(family):
-    real, anywhere = worst(family.encoded, family.peer["enc_out"].transpose(0, 2, 1), family.num_frames)
+    real, anywhere = worst(family.encoded, family.nemo["enc_out"].transpose(0, 2, 1), family.num_frames)
     assert real < 1e-4 and anywhere < 1e-4
-    np.testing.assert_array_equal(family.num_frames, family.peer["enc_out_len"])
+    np.testing.assert_array_equal(family.num_frames, family.nemo["enc_out_len"])
 
 
 def test_joint(family):
-    theirs = family.peer["joint_raw"]
+    theirs = family.nemo["joint_raw"]
     assert family.logits.shape == theirs.shape
     for row, n in enumerate(family.num_frames):
-        # NaN is where its utterance has no more labels.
+        # NeMo's array is NaN after the end of an utterance's labels.
         assert np.nanmax(np.abs(family.logits[row, :n] - theirs[row, :n])) < 1e-4
         assert np.nanmax(np.abs(family.logits_from_audio[row, :n] - theirs[row, :n])) < 1e-3
     assert np.isfinite(family.logits).all()
 
 
 def test_losses(family):
-    name = next(n for n in ("loss_pytorch_sigma", "loss_numba", "loss_pytorch") if n in family.peer)
-    np.testing.assert_allclose(family.losses, family.peer[name], rtol=1e-4)
+    name = next(n for n in ("loss_pytorch_sigma", "loss_numba", "loss_pytorch") if n in family.nemo)
+    np.testing.assert_allclose(family.losses, family.nemo[name], rtol=1e-4)
 
 
-# The multi-blank file has no such result: test_transducer_decoding.py compares what it has.
+# The multi-blank file lacks this result; test_transducer_decoding.py compares the results that it has.
 @pytest.mark.parametrize("family", [*RNNT, *TDT], indirect=True)
 def test_greedy_text_from_audio(family):
-    """Ids, times and scores are checked in test_transducer_decoding.py; this is the task's own way to the text."""
-    tokens = jax.jit(family.task.predict)(family.variables, batch_of(family.peer))
-    for row, hypothesis in enumerate(family.said["rnnt_greedy_batch"]):
+    """Tests the task's own search; test_transducer_decoding.py compares ids, times and scores."""
+    tokens = jax.jit(family.task.predict)(family.variables, batch_of(family.nemo))
+    for row, hypothesis in enumerate(family.notes["rnnt_greedy_batch"]):
         ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
         assert family.archive.assets["tokenizer"].decode(ids) == hypothesis["text"]
         np.testing.assert_allclose(tokens.score[row], hypothesis["score"], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("family", ["fc_hybrid_rnnt_ctc", "fc_hybrid_tdt_ctc"], indirect=True)
-def test_the_hybrids_ctc_head(family):
-    peer, batch = family.peer, batch_of(family.peer)
+def test_ctc_head_of_hybrids(family):
+    nemo, batch = family.nemo, batch_of(family.nemo)
     assert family.task.inference.log_probs is not None
     log_probs, num_frames = jax.jit(log_probs_of(family.task))(family.variables, batch)
-    assert worst(np.asarray(log_probs), peer["ctc.log_probs"], num_frames)[0] < 1e-3
+    assert worst(np.asarray(log_probs), nemo["ctc.log_probs"], num_frames)[0] < 1e-3
     losses = ctc_loss(log_probs, num_frames, batch.labels, batch.num_labels, blank_id=family.task.inference.vocab_size)
-    np.testing.assert_allclose(losses, peer["ctc.ctc_loss_per_utt"], rtol=1e-3)
-    assert family.archive.model["ctc_weight"] == family.said["ctc_loss_weight"]
+    np.testing.assert_allclose(losses, nemo["ctc.ctc_loss_per_utt"], rtol=1e-3)
+    assert family.archive.model["ctc_weight"] == family.notes["ctc_loss_weight"]
 
     model = family.archive.model
     by_ctc = build(model | {"search": model["search"] | {"head": "ctc"}})
     tokens = jax.jit(by_ctc.predict)(family.variables, batch)
-    for row, hypothesis in enumerate(family.said["ctc.ctc_greedy_batch"]):
+    for row, hypothesis in enumerate(family.notes["ctc.ctc_greedy_batch"]):
         ids = np.asarray(tokens.ids[row, : tokens.num_tokens[row]]).tolist()
         assert family.archive.assets["tokenizer"].decode(ids) == hypothesis["text"]
 
 
-# These files hold the peer's gradients.
+# The files with NeMo's gradients.
 @pytest.mark.parametrize("family", ["fc_rnnt_bpe", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "lstm_rnnt"], indirect=True)
 def test_gradients(family):
-    batch = batch_of(family.peer)
+    batch = batch_of(family.nemo)
 
     def loss(params, features, num_features):
         def joint_inputs(model):
@@ -134,13 +134,13 @@ def test_gradients(family):
         return transducer_losses(family.task.model, inputs, num_frames, batch, jax.random.key(0)).mean()
 
     quick = {"xla_backend_optimization_level": 0}  # compiles in half the time
-    grads = jax.jit(jax.grad(loss), compiler_options=quick)(family.variables["params"], *inputs_of(family.peer))
+    grads = jax.jit(jax.grad(loss), compiler_options=quick)(family.variables["params"], *inputs_of(family.nemo))
     ours = by_nemo_name(family.archive.model, grads)
-    largest = family.peer["grad_norms"].max()
-    for name, norm in zip(family.peer["grad_names"].tolist(), family.peer["grad_norms"], strict=True):
+    largest = family.nemo["grad_norms"].max()
+    for name, norm in zip(family.nemo["grad_names"].tolist(), family.nemo["grad_norms"], strict=True):
         row, grad = ours[name]
-        # A softmax does not see a bias of its keys: that gradient is zero but for rounding.
+        # A bias of the keys does not affect the softmax: its gradient is zero except for rounding.
         np.testing.assert_allclose(np.linalg.norm(grad), norm, rtol=1e-4, atol=1e-6 * largest, err_msg=name)
-        if f"grad.{name}" in family.peer:
-            theirs = row.transform.read(family.peer[f"grad.{name}"])
+        if f"grad.{name}" in family.nemo:
+            theirs = row.transform.read(family.nemo[f"grad.{name}"])
             assert np.linalg.norm(grad - theirs) <= 1e-4 * norm + 1e-6 * largest, name

@@ -1,4 +1,4 @@
-"""Log-mel and MFCC features against the peer's, in every setting of its reference file."""
+"""Compares log-mel and MFCC features with NeMo's, in every setting of the reference file."""
 
 import json
 import math
@@ -9,7 +9,7 @@ import pytest
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 
-# The peer's name -> ours; the values are the same but for None and "NA".
+# NeMo's name -> ours; the values are equal except for None and "NA".
 FIELDS = {
     "sample_rate": "sample_rate",
     "window": "window",
@@ -83,7 +83,7 @@ def test_mfcc(reference):
     _, arrays = reference
     features, num_frames = MFCC(window_seconds=0.025).apply({}, arrays["audio"], arrays["audio_len"])
     np.testing.assert_array_equal(num_frames, arrays["mfcc64_len"])
-    # The peer leaves something in the frames beyond; ours are zero.
+    # NeMo's padded frames are not zero; ours are.
     for row, expected, count in zip(features, arrays["mfcc64"].transpose(0, 2, 1), num_frames, strict=True):
         assert_close(row[:count], expected[:count])
         assert not np.any(row[count:])

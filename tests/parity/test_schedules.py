@@ -1,4 +1,4 @@
-"""Every learning-rate schedule at every step of the peer's reference run of 320 steps (300 planned)."""
+"""Compares every learning-rate schedule with NeMo's at each of 320 steps (300 are planned)."""
 
 import json
 
@@ -21,7 +21,7 @@ OURS = {
 
 
 @pytest.mark.parametrize("theirs", OURS)
-def test_rates_equal_the_peers(refs, theirs):
+def test_rates_equal_nemos(refs, theirs):
     settings = json.loads((refs / "schedules.json").read_text())[theirs]
     names = {"d_model": "width", "min_lr": "min_learning_rate"}
     config = {names.get(key, key): value for key, value in settings.items() if key not in ("lr", "max_steps")}
@@ -34,7 +34,7 @@ def test_rates_equal_the_peers(refs, theirs):
     np.testing.assert_allclose(rates, expected, rtol=2e-6, atol=1e-12)
 
 
-def test_rates_equal_the_peers_training_run(refs):
+def test_rates_equal_those_of_nemos_training_run(refs):
     run = json.loads((refs / "train_ctc.json").read_text())
     sched = run["sched"]
     schedule = build_schedule(

@@ -1,4 +1,4 @@
-"""Twenty AdamW steps from the peer's weights give the peer's losses, gradient norms, rates and final weights."""
+"""Compares twenty AdamW steps with NeMo's: losses, gradient norms, learning rates and final weights."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,14 +28,14 @@ FIRST = np.arange(STEPS) < 4
 
 
 class Tolerance(NamedTuple):
-    """Relative, for each step: rounding grows with every one."""
+    """Relative tolerances for each step: rounding errors grow from step to step."""
 
     loss: Any
     grad_norm: Any
 
 
-# With features as exact as the peer's network saw them, and with float32 features, whose rounding (2e-6 RMS from
-# float64 here, as there) puts a ReLU input near zero on its other side, which Adam amplifies.
+# EXACT is for the precise features that NeMo's network had as input, ROUNDED for float32 features. Their rounding (2e-6
+# RMS from float64, in both toolkits) changes the sign of a ReLU input near zero, and Adam amplifies that.
 EXACT = {
     "ctc": Tolerance(loss=np.where(FIRST, 5e-6, 1e-4), grad_norm=np.where(FIRST, 5e-5, 5e-4)),
     "rnnt": Tolerance(loss=np.where(FIRST, 5e-6, 5e-5), grad_norm=np.where(FIRST, 5e-5, 5e-4)),
@@ -75,7 +75,7 @@ class FeatureTask(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What twenty steps gave: metrics of each, and our parameters before and after under the peer's names."""
+    """The metrics of each of twenty steps, and our parameters before and after them under NeMo's names."""
 
     metrics: dict[str, np.ndarray]
     before: dict[str, Any]
@@ -92,7 +92,7 @@ def total_norm(arrays):
 
 
 def one_of(optimizers):
-    """The optimizer whose number is in the state, so that both runs share one compiled step for each batch shape."""
+    """Returns an optimizer that runs the one whose number is in its state, so that all share one compiled step."""
 
     def init(params):
         return 0, tuple(optimizer.init(params) for optimizer in optimizers)
@@ -106,8 +106,8 @@ def one_of(optimizers):
     return optax.GradientTransformation(init, update)
 
 
-# A transducer's twenty steps are among the slow tests: its gradients are compared in test_nemo_transducer.py, and what
-# follows from gradients here.
+# The twenty steps of a transducer are a slow test: test_nemo_transducer.py compares its gradients, and the updates that
+# follow from gradients are tested here with CTC.
 @pytest.fixture(scope="module", params=["ctc", pytest.param("rnnt", marks=pytest.mark.slow)])
 def kind(request):
     return request.param
@@ -119,14 +119,14 @@ def exact(kind):
 
 
 @pytest.fixture(scope="module")
-def peer(refs, kind):
+def nemo(refs, kind):
     with np.load(refs / f"train_{kind}.npz") as file:
         return {name: file[name] for name in file.files}
 
 
 @pytest.fixture(scope="module")
-def run(refs, peer, kind):
-    """(frontend, weight decay) -> Run; the frontend takes samples and their numbers to features."""
+def run(refs, nemo, kind):
+    """Returns a function (frontend, weight decay) -> Run; the frontend converts samples to features."""
     archive = load_nemo(refs / f"fc_{kind}_bpe.nemo")
     encoder, decoder = archive.model["encoder"], archive.model["decoder"]
     config = archive.model | {
@@ -146,24 +146,24 @@ def run(refs, peer, kind):
     step = make_train_step(FeatureTask(model), (Update(optimizer),), schedule=schedules[0])
 
     def batch(frontend, i):
-        samples = peer[f"audio{i}_i16"].astype(np.float32) / 32768
-        features, num_frames = frontend(model, samples, peer[f"audio_len{i}"].astype(np.int32))
-        labels, num_labels = (peer[f"{name}{i}"].astype(np.int32) for name in ("targets", "target_len"))
+        samples = nemo[f"audio{i}_i16"].astype(np.float32) / 32768
+        features, num_frames = frontend(model, samples, nemo[f"audio_len{i}"].astype(np.int32))
+        labels, num_labels = (nemo[f"{name}{i}"].astype(np.int32) for name in ("targets", "target_len"))
         flat = np.asarray(features, np.float32).reshape(len(features), -1)
         return Utterances(flat, np.asarray(num_frames, np.int32), labels, num_labels, np.arange(len(flat)))
 
     def train(frontend, weight_decay):
         batches = [batch(frontend, i) for i in range(4)]
-        # A step gives its state's buffers away.
+        # A step donates the buffers of its state.
         state = init_state(jax.tree.map(jnp.array, archive.variables), (optimizer,))
         state = state._replace(opt_state=(WEIGHT_DECAYS.index(weight_decay), state.opt_state[1]))
         metrics = []
         for i in range(STEPS):
-            state, told = step(state, batches[i % 4], 0)
-            metrics.append(jax.device_get(told))
+            state, values = step(state, batches[i % 4], 0)
+            metrics.append(jax.device_get(values))
         variables = jax.device_get(state.variables)
         return Run(
-            metrics={name: np.array([told[name] for told in metrics]) for name in metrics[0]},
+            metrics={name: np.array([values[name] for values in metrics]) for name in metrics[0]},
             before=by_nemo_name(archive.model, archive.variables["params"]),
             after=by_nemo_name(archive.model, variables["params"]),
             batch_stats=variables["batch_stats"],
@@ -180,7 +180,7 @@ def our_features(model, samples, num_samples):
 
 
 def float64_features(model, samples, num_samples):
-    """This model's log-mel frontend once more, in NumPy and float64."""
+    """Computes the model's log-mel features in NumPy and float64."""
     hop, size, length, num_mels = 160, 512, 400, 80
     filters = mel_filterbank(num_mels, fft_size=size, sample_rate=16000, low_hz=0.0, high_hz=8000.0)
     window = np.pad(np.hanning(length), (size - length) // 2)
@@ -195,22 +195,22 @@ def float64_features(model, samples, num_samples):
 
 
 @pytest.mark.parametrize("frontend", [float64_features, our_features], ids=["float64 mel", "our mel"])
-def test_losses_norms_and_rates(run, peer, exact, frontend):
+def test_losses_norms_and_rates(run, nemo, exact, frontend):
     tolerance = exact if frontend is float64_features else ROUNDED
     metrics = run(frontend, 1e-3).metrics
-    np.testing.assert_allclose(metrics["learning_rate"], peer["lr"], rtol=1e-5)
-    assert (relative(metrics["loss"], peer["loss"]) <= tolerance.loss).all()
-    assert (relative(metrics["grad_norm"], peer["grad_norm"]) <= tolerance.grad_norm).all()
+    np.testing.assert_allclose(metrics["learning_rate"], nemo["lr"], rtol=1e-5)
+    assert (relative(metrics["loss"], nemo["loss"]) <= tolerance.loss).all()
+    assert (relative(metrics["grad_norm"], nemo["grad_norm"]) <= tolerance.grad_norm).all()
 
 
-def test_final_weights_and_statistics(run, peer):
-    """As shares of how far the weights went."""
+def test_final_weights_and_statistics(run, nemo):
+    """Tolerances are relative to the change of the weights."""
     done = run(float64_features, 1e-3)
-    # Four tensors have a true gradient of zero and wander with rounding.
-    flat = set(peer["flat_names"].tolist())
-    assert done.after.keys() == set(peer["names"].tolist())
+    # The true gradient of four tensors is zero, so that they change only by rounding.
+    flat = set(nemo["flat_names"].tolist())
+    assert done.after.keys() == set(nemo["names"].tolist())
     theirs = {
-        name: row.transform.read(peer[f"param.{name}"]) for name, (row, _) in done.after.items() if name not in flat
+        name: row.transform.read(nemo[f"param.{name}"]) for name, (row, _) in done.after.items() if name not in flat
     }
     off = {name: done.after[name][1] - theirs[name] for name in theirs}
     gone = {name: theirs[name] - done.before[name][1] for name in theirs}
@@ -219,23 +219,23 @@ def test_final_weights_and_statistics(run, peer):
         assert total_norm([off[name]]) <= 2e-2 * total_norm([gone[name]]), name
 
     for i, variance in enumerate(done.batch_stats["encoder"]["layers"]["convolution"]["norm"]["var"]):
-        theirs = peer[f"buf.encoder.layers.{i}.conv.batch_norm.running_var"]
+        theirs = nemo[f"buf.encoder.layers.{i}.conv.batch_norm.running_var"]
         np.testing.assert_allclose(variance, theirs, rtol=5e-4)
 
 
-def test_strong_decay(run, peer, exact):
-    """Decay of 0.5 on every parameter, biases and norms too: leaving some out would show in the weights' norms.
+def test_strong_decay(run, nemo, exact):
+    """Weight decay of 0.5 applies to every parameter, including biases and norms; final norms would show exceptions.
 
-    The peer's own float32 run leaves its float64 one where a ReLU changes its side: from there on only the loose bound
-    holds.
+    NeMo's float32 run deviates from its float64 run where a ReLU input changes its sign: from there on only the loose
+    tolerance holds.
     """
     done = run(float64_features, 0.5)
-    together = np.cumsum(relative(peer["wd0.5_loss"], peer["wd0.5_loss_f64"]) > 5e-5) == 0
-    assert together[:9].all()
+    equal_so_far = np.cumsum(relative(nemo["wd0.5_loss"], nemo["wd0.5_loss_f64"]) > 5e-5) == 0
+    assert equal_so_far[:9].all()
     for name, strict, loose in (("loss", exact.loss, ROUNDED.loss), ("grad_norm", exact.grad_norm, ROUNDED.grad_norm)):
-        off = relative(done.metrics[name], peer[f"wd0.5_{name}"])
-        assert (off <= np.where(together, strict, loose)).all(), name
-    flat = set(peer["flat_names"].tolist())
-    for name, norm in zip(peer["names"].tolist(), peer["wd0.5_final_l2"], strict=True):
+        off = relative(done.metrics[name], nemo[f"wd0.5_{name}"])
+        assert (off <= np.where(equal_so_far, strict, loose)).all(), name
+    flat = set(nemo["flat_names"].tolist())
+    for name, norm in zip(nemo["names"].tolist(), nemo["wd0.5_final_l2"], strict=True):
         if name not in flat:
             assert relative(total_norm([done.after[name][1]]), norm) <= 1e-3, name

@@ -1,4 +1,4 @@
-"""Transducer searches on the peer's encoder output, through its .nemo files: ids, frames, scores and confidences."""
+"""Compares transducer searches on NeMo's encoder output: ids, frames, scores and confidences."""
 
 import json
 from functools import partial
@@ -21,7 +21,7 @@ TDT = ["fc_tdt_bpe", "fc_hybrid_tdt_ctc"]
 
 @partial(jax.jit, static_argnames=("function", "decoder", "options"))
 def run(function, decoder, params, enc_out, num_frames, options):
-    """`function` over encoder output [B D T]; compiled once for all families of one shape."""
+    """Runs the search `function` on encoder output [B D T]; compiled once for all families of one shape."""
     apply = partial(decoder.apply, {"params": params})
     predict, joint = partial(apply, method="predict"), partial(apply, method="logits")
     encoded = apply(jnp.swapaxes(enc_out, 1, 2), method="project")
@@ -31,7 +31,7 @@ def run(function, decoder, params, enc_out, num_frames, options):
 
 
 class Case:
-    """One family: its decoder, its encoder's output, and what the peer told."""
+    """One family: our decoder, and NeMo's encoder output, texts and settings."""
 
     def __init__(self, refs, family):
         archive = load_nemo(refs / f"{family}.nemo")
@@ -39,7 +39,7 @@ class Case:
         self.params = archive.variables["params"]["decoder"]
         self.tokenizer = archive.assets["tokenizer"]
         self.arrays = np.load(refs / f"{family}.npz")
-        self.told = json.loads((refs / f"{family}.json").read_text())
+        self.notes = json.loads((refs / f"{family}.json").read_text())
 
     def search(self, function, rows=slice(None), **options):
         enc_out, num_frames = self.arrays["enc_out"][rows], self.arrays["enc_out_len"][rows].astype(np.int32)
@@ -57,20 +57,20 @@ class Case:
 def test_greedy_search(refs, family):
     case = Case(refs, family)
     found = case.greedy(confidence=frame_confidence)
-    for row, hypothesis in enumerate(case.told["rnnt_greedy_batch"]):
+    for row, hypothesis in enumerate(case.notes["rnnt_greedy_batch"]):
         tokens = same_tokens(case, found, row, hypothesis)
 
-        # The peer's batched search overwrites the duration of a row's token while it searches on in other rows.
-        alone = case.told["rnnt_greedy"][row]
+        # NeMo's batched search overwrites the duration of a row's token while it continues in other rows.
+        alone = case.notes["rnnt_greedy"][row]
         assert alone["y_sequence"] == hypothesis["y_sequence"]
         durations = alone["token_duration"] if family in TDT else [1] * len(alone["y_sequence"])
         assert (found.ends - found.starts)[row, tokens].tolist() == durations
 
-        told = case.told["rnnt_greedy_conf"][row]
+        expected = case.notes["rnnt_greedy_conf"][row]
         sure = found.confidence[row, tokens]
-        np.testing.assert_allclose(sure, told["token_confidence"], rtol=1e-3, atol=1e-12)
-        spans = [(first, behind) for _, first, behind in case.tokenizer.word_spans(found.ids[row, tokens])]
-        np.testing.assert_allclose(aggregate(sure, spans), told["word_confidence"], rtol=1e-3, atol=1e-12)
+        np.testing.assert_allclose(sure, expected["token_confidence"], rtol=1e-3, atol=1e-12)
+        spans = [(first, stop) for _, first, stop in case.tokenizer.word_spans(found.ids[row, tokens])]
+        np.testing.assert_allclose(aggregate(sure, spans), expected["word_confidence"], rtol=1e-3, atol=1e-12)
 
 
 @pytest.mark.parametrize("max_symbols", [1, 3])
@@ -78,22 +78,22 @@ def test_greedy_search(refs, family):
 def test_few_tokens_in_a_frame(refs, family, max_symbols):
     case = Case(refs, family)
     found = case.greedy(max_symbols=max_symbols)
-    for row, hypothesis in enumerate(case.told[f"rnnt_greedy_batch_max{max_symbols}"]):
+    for row, hypothesis in enumerate(case.notes[f"rnnt_greedy_batch_max{max_symbols}"]):
         same_tokens(case, found, row, hypothesis)
 
 
 def test_multiblank(refs):
     case = Case(refs, "fc_multiblank_rnnt")
     found = case.greedy()
-    # The third utterance is under a second: the peer pads it with silence before it transcribes it.
-    for row, hypothesis in enumerate(case.told["transcribe"][:2]):
+    # The third utterance is shorter than a second: NeMo pads it with silence before it transcribes it.
+    for row, hypothesis in enumerate(case.notes["transcribe"][:2]):
         same_tokens(case, found, row, hypothesis)
 
 
 def test_beam_search_rnnt(refs):
     case = Case(refs, "fc_rnnt_bpe")
     found = case.search(transducer_beam, num_best=4)
-    for row, hypotheses in enumerate(case.told["rnnt_malsd_batch"]):
+    for row, hypotheses in enumerate(case.notes["rnnt_malsd_batch"]):
         for tokens, hypothesis in zip(found, hypotheses, strict=True):
             same_tokens(case, tokens, row, hypothesis)
 
@@ -101,9 +101,9 @@ def test_beam_search_rnnt(refs):
 def test_beam_search_tdt(refs):
     case = Case(refs, "fc_tdt_bpe")
     found = case.search(transducer_beam, num_best=4)
-    for row, hypotheses in enumerate(case.told["rnnt_malsd_batch"]):
-        # The peer keeps equal tokens apart if their last jumps reach different places behind the end; here they are
-        # one hypothesis, with the sum of their probabilities and of those that found no room beside them.
+    for row, hypotheses in enumerate(case.notes["rnnt_malsd_batch"]):
+        # NeMo does not merge equal tokens whose last durations reach different frames after the end; here they are
+        # one hypothesis, with the sum of their probabilities and of those that NeMo's beam had no room for.
         ranked = list(dict.fromkeys(tuple(hypothesis["y_sequence"]) for hypothesis in hypotheses))
         for tokens, ids in zip(found, ranked, strict=False):
             count = tokens.num_tokens[row]
@@ -116,7 +116,7 @@ def test_beam_search_tdt(refs):
 
 
 def same_tokens(case, found, row, hypothesis):
-    """Checks ids, text, frames and score; returns where in its row the tokens are."""
+    """Checks ids, text, frames and score; returns the slice of the row's tokens."""
     tokens = slice(0, int(found.num_tokens[row]))
     assert found.ids[row, tokens].tolist() == hypothesis["y_sequence"]
     assert case.text(found.ids[row, tokens]) == hypothesis["text"]

@@ -1,14 +1,14 @@
-"""Run by the peer's interpreter, alone of all files here: restores .nemo files and says what they compute.
+"""Restores .nemo files with NeMo and writes their outputs; this script runs in NeMo's interpreter.
 
-    PEER_PYTHON with_peer.py FOLDER
+    NEMO_PYTHON with_nemo.py FOLDER
 
-For each NAME.nemo in the folder with its NAME.inputs.npz (samples [B S], num_samples, labels [B U], num_labels):
-NAME.outputs.npz, with the features, the encoder's output, the CTC head's log-probabilities and the joint's logits, of
-those that it has; and NAME.json, with the ids and texts of the peer's own greedy search, row by row, and of its
-`transcribe` over the audio, written as files. A model that cannot be restored has {"failed": why}.
+For each NAME.nemo in the folder it reads NAME.inputs.npz (samples [B S], num_samples, labels [B U], num_labels). It
+writes NAME.outputs.npz with the features, the encoder's output, the CTC head's log-probabilities and the joint's
+logits, whichever the model has; and NAME.json with the ids and texts of NeMo's greedy search of each row, and the texts
+of its `transcribe` from audio files. For a model that cannot be restored NAME.json is {"failed": reason}.
 
-What depends on a row's neighbours in the peer is done for each row alone: its search with big blanks, and its LSTM in
-both directions, whose way back begins in the padding.
+Where a row's result in NeMo depends on the other rows, each row is computed alone: in the search with big blanks, and
+in the bidirectional LSTM, whose backward direction starts in the padding.
 """
 
 import json
@@ -26,7 +26,7 @@ from nemo.utils import logging as nemo_logging
 
 
 def outputs_of(model, inputs) -> tuple[dict[str, torch.Tensor], list]:
-    """Arrays by name, batch first, and the hypotheses of the greedy search."""
+    """Returns arrays by name, batch first, and the hypotheses of the greedy search."""
     samples, num_samples = torch.tensor(inputs["samples"]), torch.tensor(inputs["num_samples"]).long()
     labels, num_labels = torch.tensor(inputs["labels"]).long(), torch.tensor(inputs["num_labels"]).long()
     features, num_features = model.preprocessor(input_signal=samples, length=num_samples)
@@ -48,17 +48,17 @@ def outputs_of(model, inputs) -> tuple[dict[str, torch.Tensor], list]:
 
 
 def reads_padding(model) -> bool:
-    """Whether what lies behind an utterance changes its encoder frames."""
+    """Returns whether the padding after an utterance affects its encoder frames."""
     return isinstance(model.encoder, RNNEncoder) and model.cfg.encoder.bidirectional
 
 
 def encode(model, features: torch.Tensor, num_features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The encoder's output [B D T] and its lengths."""
+    """Returns the encoder's output [B D T] and its lengths."""
     return model.encoder(audio_signal=features, length=num_features)
 
 
 def encode_alone(model, features: torch.Tensor, num_features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same, row by row, without any padding."""
+    """Returns the same, computed row by row without padding."""
     rows = [encode(model, x[None, :, :n], n[None]) for x, n in zip(features, num_features, strict=True)]
     length = max(encoded.shape[-1] for encoded, _ in rows)
     encoded = [torch.nn.functional.pad(encoded, (0, length - encoded.shape[-1])) for encoded, _ in rows]
@@ -66,7 +66,7 @@ def encode_alone(model, features: torch.Tensor, num_features: torch.Tensor) -> t
 
 
 def transcripts_of(model, inputs) -> list[str]:
-    """What `transcribe` says of each row, from files."""
+    """Returns the texts of `transcribe` for each row, from audio files."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"{folder}/{i}.wav" for i in range(len(inputs["samples"]))]
         for path, row, n in zip(paths, inputs["samples"], inputs["num_samples"], strict=True):
@@ -76,7 +76,7 @@ def transcripts_of(model, inputs) -> list[str]:
 
 
 def restored(path: Path) -> dict:
-    """What the file at `path` says; its arrays are written beside it."""
+    """Runs the model at `path`; returns its ids and texts, and writes its arrays next to it."""
     with np.load(path.with_suffix(".inputs.npz")) as file:
         inputs = dict(file)
     try:
@@ -84,10 +84,10 @@ def restored(path: Path) -> dict:
         found, hypotheses = outputs_of(model, inputs)
         best = [hypothesis[0] if isinstance(hypothesis, list) else hypothesis for hypothesis in hypotheses]
         texts = [hypothesis.text for hypothesis in best]
-        # With several languages `transcribe` wants to be told each recording's.
+        # A model of several languages needs the language of each recording in `transcribe`.
         several = getattr(model, "tokenizer_type", "") == "agg"
         transcripts = texts if several or reads_padding(model) else transcripts_of(model, inputs)
-    except Exception as error:  # told by the test, together with the other models
+    except Exception as error:  # the test reports it, together with those of other models
         return {"failed": f"{type(error).__name__}: {error}"}
     np.savez(path.with_suffix(".outputs.npz"), **{name: array.numpy() for name, array in found.items()})
     ids = [[int(i) for i in hypothesis.y_sequence] for hypothesis in best]

@@ -1,4 +1,4 @@
-"""The peer's small models with random weights that make_references.py records; for the peer's interpreter."""
+"""Builds small NeMo models with random weights for make_references.py; it runs in NeMo's interpreter."""
 
 import importlib.util
 import os
@@ -91,7 +91,7 @@ ENCODERS = {
 
 
 def add_squeezeformer() -> None:
-    """Gives the peer back the encoder that its version 2 had."""
+    """Adds the Squeezeformer encoder of NeMo 2 to NeMo 3."""
     import nemo.collections.asr.modules as modules
     import nemo.collections.asr.parts.submodules.subsampling as subsampling
 
@@ -111,7 +111,7 @@ def add_squeezeformer() -> None:
 
 
 def build(name: str):
-    """The model, in evaluation mode, with nothing at its initial value."""
+    """Builds the model, in evaluation mode, without any parameter at its initial value."""
     from nemo.collections.asr.models import EncDecCTCModel, EncDecRNNTModel
 
     torch.manual_seed(5)
@@ -130,7 +130,7 @@ def build(name: str):
         }
         config["joint"] = {"_target_": f"{MODULES}.RNNTJoint", "num_classes": len(LABELS), "jointnet": jointnet}
         config["joint"]["vocabulary"] = LABELS
-        # The batched search of the peer cannot start an LSTM whose cells are wider than its output.
+        # NeMo's batched search does not support an LSTM whose cells are wider than its output.
         config["decoding"] = {"strategy": "greedy", "greedy": {"max_symbols": 10}}
         config["loss"] = {"loss_name": "default"}
         config["model_defaults"] = {"enc_hidden": width, "pred_hidden": 12}
@@ -155,12 +155,12 @@ def build(name: str):
         if name.endswith("rnnt"):
             for part in (model.joint.enc, model.joint.pred, model.joint.joint_net[-1]):
                 part.weight *= 4
-    # On a CPU the attention of the peer's Transformer has no gradient.
+    # The attention of NeMo's Transformer has no gradient on a CPU.
     return model.requires_grad_(not name.startswith("transformer")).eval()
 
 
 def balance(model, features: torch.Tensor) -> None:
-    """Lets the blank win half of the time: else it would say nothing, or a token in every frame, as often as it may."""
+    """Adjusts the blank's bias so that it wins half of the time; else there would be no tokens, or only tokens."""
     model.joint.log_softmax = False
     with torch.no_grad():
         encoded, _ = model.encoder(audio_signal=features[:1], length=torch.tensor([features.shape[-1]]))
