@@ -150,9 +150,9 @@ def _attend_group(
     offset = jnp.arange(span) - jnp.arange(BLOCK)[:, None]
     seen = mask[:, None, :, None] & ((offset >= 0) & (offset < window))
     if global_frames is not None:
-        beside = einsum("bnwhk,bghk->bhnwg", in_blocks(global_frames.query, BLOCK), global_frames.key)
-        scores = jnp.concatenate([scores, beside], axis=-1)
-        admitted = jnp.broadcast_to(global_frames.mask[:, None, None, None], (*seen.shape[:4], beside.shape[-1]))
+        global_scores = einsum("bnwhk,bghk->bhnwg", in_blocks(global_frames.query, BLOCK), global_frames.key)
+        scores = jnp.concatenate([scores, global_scores], axis=-1)
+        admitted = jnp.broadcast_to(global_frames.mask[:, None, None, None], (*seen.shape[:4], global_scores.shape[-1]))
         seen = jnp.concatenate([seen, admitted], axis=-1)
     weights, totals = masked_exponentials(scores / math.sqrt(query.shape[-1]), seen)
     if dropout_key is not None:

@@ -106,8 +106,8 @@ def test_the_oracles_gradient_is_that_of_its_loss():
         _, grad = enumerate_paths(logits, [2, 0], **oracle)
         for _ in range(3):
             step = rng.normal(size=logits.shape) * 1e-5
-            ahead, behind = (enumerate_paths(logits + x, [2, 0], **oracle)[0] for x in (step, -step))
-            np.testing.assert_allclose((ahead - behind) / 2, (grad * step).sum(), rtol=1e-6)
+            above, below = (enumerate_paths(logits + x, [2, 0], **oracle)[0] for x in (step, -step))
+            np.testing.assert_allclose((above - below) / 2, (grad * step).sum(), rtol=1e-6)
 
 
 @every_loss
@@ -229,8 +229,8 @@ def test_finite_differences(case):
     _, grad = value_and_grad(loss, options, logits, *lengths)
     for _ in range(3):
         step = (5e-2 * rng.normal(size=logits.shape)).astype(np.float32)
-        ahead, behind = (value_and_grad(loss, options, x, *lengths)[0].sum() for x in (logits + step, logits - step))
-        np.testing.assert_allclose((ahead - behind) / 2, (grad * step).sum(), atol=2e-3)
+        above, below = (value_and_grad(loss, options, x, *lengths)[0].sum() for x in (logits + step, logits - step))
+        np.testing.assert_allclose((above - below) / 2, (grad * step).sum(), atol=2e-3)
 
 
 def test_mistakes_are_one_line():

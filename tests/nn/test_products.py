@@ -28,7 +28,7 @@ def test_operands_are_rounded_and_sums_are_not() -> None:
     np.testing.assert_allclose(projected, expected, atol=2e-5)
     assert (
         np.abs(expected - np.asarray(x, np.float64) @ np.asarray(kernel)).max() > 1e-3
-    )  # otherwise the test could not detect the rounding
+    )  # else the test could not detect the rounding
 
 
 def test_nothing_is_rounded_outside_the_context() -> None:

@@ -1,5 +1,7 @@
 """Converts .nemo files to archives and back with bitwise equal weights; NeMo, if installed, restores the result.
 
+To run it with NeMo:
+
     JAXSPEECH_NEMO_PYTHON=/path/to/nemos/python python -m pytest tests/parity/test_round_trip.py
 """
 
