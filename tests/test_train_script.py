@@ -201,7 +201,7 @@ def test_the_chosen_model_is_the_best_or_the_last(tones, tmp_path, monkeypatch, 
 def test_an_unknown_choice_is_refused(tones, tmp_path):
     config = get_config(str(tones))
     config.choose = "newest"
-    with pytest.raises(SpeechError, match="choose is 'newest'; it is best or last"):
+    with pytest.raises(SpeechError, match="choose is 'newest'; it must be best or last"):
         train.train(config, tmp_path)
 
 
