@@ -1,4 +1,4 @@
-"""Where the tests find shared references and speech, and what they skip without them."""
+"""Fixtures: shared references and speech (tests are skipped without them), a corpus of tones, bounded memory."""
 
 import os
 import resource
@@ -11,7 +11,7 @@ import pytest
 from tests.quick_compile import QUICK_COMPILE
 from tests.tones import make_tones
 
-# XLA_FLAGS="" compiles as outside of tests.
+# XLA_FLAGS="" compiles as it does outside of tests.
 os.environ.setdefault("XLA_FLAGS", QUICK_COMPILE)
 # No test reads or fills the user's cache of compiled programs.
 os.environ.setdefault("JAXSPEECH_CACHE", "off")
@@ -22,7 +22,7 @@ SHARED = Path(os.environ.get("JAXSPEECH_SHARED", Path(__file__).resolve().parent
 
 @pytest.fixture(scope="module", autouse=True)
 def _bounded_memory() -> Iterator[None]:
-    """Compiled programs are forgotten once they take gigabytes, as those of all the files together do."""
+    """Drops compiled programs once the process takes gigabytes, which those of all test files together would."""
     yield
     if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KILOBYTES:
         jax.clear_caches()
@@ -30,16 +30,16 @@ def _bounded_memory() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def refs() -> Path:
-    """Folder of the peer's reference files; skips where it is missing."""
+    """Folder of NeMo's reference files; skips the test if it is missing."""
     folder = SHARED / "peer" / "refs"
     if not folder.is_dir():
-        pytest.skip(f"the peer's reference files are not at {folder} (set JAXSPEECH_SHARED)")
+        pytest.skip(f"NeMo's reference files are not at {folder} (set JAXSPEECH_SHARED)")
     return folder
 
 
 @pytest.fixture(scope="session")
 def speech() -> Path:
-    """Folder of real speech; skips where it is missing."""
+    """Folder of real speech; skips the test if it is missing."""
     folder = SHARED / "data"
     if not folder.is_dir():
         pytest.skip(f"the speech corpora are not at {folder} (set JAXSPEECH_SHARED)")

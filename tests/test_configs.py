@@ -1,4 +1,4 @@
-"""Every recipe builds, at its published size, and its paths and sizes follow the command line."""
+"""Every recipe builds a model of the published size, and its paths and sizes follow the command line."""
 
 import ast
 import subprocess
@@ -77,7 +77,7 @@ def test_recipe_is_usable(name):
     assert build(config.model).inference.vocab_size == 64
     build_optimizer(config.optimizer.to_dict(), steps=config.steps)
     parse_augment(config.augment.to_dict())
-    # Nothing that train.py does not read, but for what it needs: the manifests.
+    # Only what train.py reads, and the manifests, which it needs.
     known = {name: set(value) for name, value in base_config().items() if isinstance(value, ConfigDict)}
     assert set(config) == {*base_config(), "model"}
     assert set(config.data) == known["data"] | {"train", "eval"}
@@ -85,8 +85,8 @@ def test_recipe_is_usable(name):
     assert config.data.prepare or (config.data.train and config.data.eval)
 
 
-# What the peer counts for a model of its own configuration, with 1024 tokens or 28 characters.
-PEERS = {
+# The numbers of parameters of NeMo's models of these configurations, with 1024 tokens or 28 characters.
+NEMO_COUNTS = {
     quartznet_15x5: {"": 18_924_381},
     jasper_10x5dr: {"": 332_632_349},
     citrinet: {"256": 10_259_729, "512": 36_994_321, "1024": 141_224_337},
@@ -97,7 +97,7 @@ PEERS = {
     conformer_ctc: {"small": 13_154_033, "medium": 30_768_897, "large": 121_960_961, "xlarge": 636_360_705},
     conformer_transducer: {"small": 14_610_753, "medium": 32_497_153, "large": 120_444_929, "xlarge": 644_253_185},
 }
-# The sizes that its tables of published models give.
+# The sizes in NeMo's tables of published models, in millions.
 PUBLISHED = {
     fastconformer_ctc: {"small": 12.8, "medium": 26.4, "large": 115.6, "xlarge": 608.8, "xxlarge": 1062.4},
     fastconformer_transducer: {"small": 14.2, "medium": 31.3, "large": 114.1, "xlarge": 616.7, "xxlarge": 1070.3},
@@ -110,10 +110,10 @@ def sizes(table):
     ]
 
 
-@pytest.mark.parametrize(("recipe", "size", "parameters"), sizes(PEERS))
-def test_as_many_parameters_as_the_peer(recipe, size, parameters):
+@pytest.mark.parametrize(("recipe", "size", "parameters"), sizes(NEMO_COUNTS))
+def test_as_many_parameters_as_nemo(recipe, size, parameters):
     config = recipe.get_config(size) if size else recipe.get_config()
-    # Its embedding has a row for the blank, which is zero and which ours does without.
+    # NeMo's embedding has a row for the blank, which is zero; ours has none.
     blank = config.model.decoder.width if config.model.task == "transducer" else 0
     assert count_parameters(config, vocab_size=len(config.tokenizer.characters) or 1024) == parameters - blank
 
@@ -123,7 +123,7 @@ def test_published_sizes(recipe, size, millions):
     assert count_parameters(recipe.get_config(size), vocab_size=1024) / 1e6 == pytest.approx(millions, abs=0.1)
 
 
-def test_unknown_size_names_the_right_ones():
+def test_the_error_for_an_unknown_size_names_the_known_ones():
     recipes = (fastconformer_ctc, fastconformer_transducer, fastconformer_tdt, fastconformer_hybrid)
     for recipe in (*recipes, conformer_ctc, conformer_transducer):
         with pytest.raises(ValueError, match=rf"{recipe.__name__.split('.')[1]}.*small, medium, large, xlarge"):
@@ -149,7 +149,7 @@ def test_manifests_follow_data_dir():
     ],
 )
 def test_recipes_load_from_any_folder(tmp_path, given, sources):
-    """As train.py loads them: by path, with only its own folder on the path."""
+    """Loads a recipe as train.py does: by path, with only its own folder in sys.path."""
     script = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from absl import app, flags\n"

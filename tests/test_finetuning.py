@@ -1,4 +1,4 @@
-"""train.py from a trained model: the same model at step 0 or no run at all, then the parts that were chosen."""
+"""train.py from a trained model: it must score the same at step 0, and only the chosen parts are trained."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.tone_runs import train_here
 
 @pytest.fixture(scope="module")
 def model(tones, tmp_path_factory):
-    """A random model that states nothing, with its layers apart, as the Recognizer saves it."""
+    """A random model that states no scores, with unstacked layers, as the Recognizer saves it."""
     config = get_config(str(tones)).model.to_dict()
     config["encoder"]["scan_layers"] = False
     path = tmp_path_factory.mktemp("model") / "random.jaxspeech"
@@ -32,7 +32,7 @@ def model(tones, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(tones, model, tmp_path_factory):
-    """The model after two steps of its head, which states its word error rate; and what was printed."""
+    """The model after training its head for two steps, which states its word error rate; and what was printed."""
     workdir = tmp_path_factory.mktemp("trained")
     config = tuning(tones, model)
     config.freeze = ("encoder/",)
@@ -55,7 +55,7 @@ def changed(before, after):
     return {jax.tree_util.keystr(path, simple=True, separator="/") for path, equal in leaves if not equal}
 
 
-def test_what_is_frozen_keeps_its_bits(model, trained):
+def test_frozen_parameters_keep_their_bits(model, trained):
     tuned, out = trained
     assert f"Starting from {model}: " in out and "the model states no score for this set" in out
     assert changed(read_model(model).variables, load_archive(tuned).variables) == {
@@ -79,7 +79,7 @@ def test_lora_starts_as_the_model_and_ends_as_an_ordinary_one(tones, trained, tm
 
 
 @pytest.mark.parametrize("name", ["squeezeformer_ctc", "lstm_rnnt"])
-def test_a_nemo_file_gives_the_recipe_its_model_and_every_array(name):
+def test_a_nemo_file_gives_the_recipe_its_model_and_all_arrays(name):
     path = Path(__file__).parent / "parity" / "references" / f"{name}.nemo"
     config = finetune.get_config(str(path))
     shapes = jax.eval_shape(build(config.model).init, jax.random.key(0))
@@ -88,20 +88,20 @@ def test_a_nemo_file_gives_the_recipe_its_model_and_every_array(name):
     assert build(config.model).model == build(read_model(path).model).model
 
 
-def test_a_field_that_the_archive_does_not_name_can_be_changed(trained):
+def test_a_field_that_the_archive_does_not_set_can_be_changed(trained):
     config = finetune.get_config(str(trained[0]))
-    config.lock()  # as the command line finds it
+    config.lock()  # as it is when the command line is applied
     config.model.encoder.adapter_width = 4
     shapes = jax.eval_shape(build(config.model).init, jax.random.key(0))
     assert "adapter" in shapes["params"]["encoder"]["layers"]
 
 
-def test_a_model_that_is_not_what_it_states_is_refused(tones, trained, tmp_path):
+def test_a_model_that_does_not_reach_its_stated_score_is_refused(tones, trained, tmp_path):
     archive = load_archive(trained[0])
     stated = {name: statement | {"scores": {"wer": 0.01}} for name, statement in archive.metadata["evaluation"].items()}
-    liar = archive._replace(metadata=archive.metadata | {"evaluation": stated})
-    save_archive(tmp_path / "liar.jaxspeech", **liar._asdict())
-    config = tuning(tones, tmp_path / "liar.jaxspeech")
+    wrong = archive._replace(metadata=archive.metadata | {"evaluation": stated})
+    save_archive(tmp_path / "wrong.jaxspeech", **wrong._asdict())
+    config = tuning(tones, tmp_path / "wrong.jaxspeech")
     with pytest.raises(SpeechError, match=r"states WER 1.00% on dev and reaches .*init.tolerance=1"):
         train.train(config, tmp_path / "run")
 
@@ -121,7 +121,7 @@ def test_a_new_tokenizer_keeps_the_pieces_that_both_have(tones, trained, tmp_pat
         np.testing.assert_array_equal(*columns)
 
 
-def test_what_does_not_go_together_is_one_line(tones, trained, tmp_path):
+def test_settings_that_contradict_each_other_are_reported_in_one_line(tones, trained, tmp_path):
     with pytest.raises(ValueError, match="say which model"):
         finetune.get_config()
     config = get_config(str(tones))

@@ -1,4 +1,4 @@
-"""train.py as people run it: trained, killed, interrupted, gone on with, and given wrong settings."""
+"""train.py as users run it: completed, killed, interrupted, resumed, and with wrong settings."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ from tests.tone_runs import ROOT, start, train_here, wait_for_checkpoint
 
 @pytest.fixture(scope="module")
 def uninterrupted(tones, tmp_path_factory):
-    """A workdir in which everything went well, and what was printed."""
+    """The workdir of a run without interruptions, and what was printed."""
     workdir = tmp_path_factory.mktemp("uninterrupted")
     out, err = start(tones, workdir).communicate()
     return workdir, out + err
@@ -48,14 +48,14 @@ def test_a_run_ends_with_models_and_a_clear_last_line(uninterrupted):
 
 
 def assert_same_bits(workdir, uninterrupted):
-    """Of the last model and of the best, which say their steps and word error rates."""
+    """Compares the last model and the best one, and their metadata with steps and word error rates."""
     for name in ("last.jaxspeech", "model.jaxspeech"):
         ours, theirs = (load_archive(folder / name) for folder in (workdir, uninterrupted[0]))
         jax.tree.map(np.testing.assert_array_equal, ours.variables, theirs.variables)
         assert ours.metadata == theirs.metadata
 
 
-def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(tones, uninterrupted, tmp_path):
+def test_a_killed_preempted_and_damaged_run_resumes_and_ends_with_the_same_bits(tones, uninterrupted, tmp_path):
     process = start(tones, tmp_path)
     wait_for_checkpoint(process, tmp_path, 4)
     time.sleep(0.3 * random.random())
@@ -80,15 +80,15 @@ def test_killed_preempted_damaged_and_gone_on_with_it_ends_with_the_same_bits(to
     out, err = process.communicate()
     assert process.returncode == 0, err
     assert "Traceback" not in err
-    (told,) = [line for line in (out + err).splitlines() if "cannot be read" in line]
-    before = int(told.split()[-1])
-    assert f"set aside as {last}.damaged; going back to step {before}" in told and before < last
+    (report,) = [line for line in (out + err).splitlines() if "cannot be read" in line]
+    before = int(report.split()[-1])
+    assert f"set aside as {last}.damaged; going back to step {before}" in report and before < last
     assert f"resuming after step {before}\n" in out
     assert_same_bits(tmp_path, uninterrupted)
 
 
 @pytest.mark.slow
-def test_a_run_whose_gradients_stay_infinite_stops_and_says_over_what(tones, tmp_path):
+def test_a_run_whose_gradients_stay_infinite_stops_and_names_the_utterances(tones, tmp_path):
     config = get_config(str(tones))
     config.optimizer.learning_rate, config.max_skipped = 1e30, 3
     with pytest.raises(SpeechError, match=r"3 batches in a row .*skipped\.jsonl"):
@@ -99,7 +99,7 @@ def test_a_run_whose_gradients_stay_infinite_stops_and_says_over_what(tones, tmp
 
 @pytest.mark.slow
 def test_killed_ten_times_at_any_moment_it_ends_with_the_same_bits(tones, uninterrupted, tmp_path):
-    """While it starts, trains, saves or ends: JAXSPEECH_KILL_SEED repeats the moments."""
+    """Killed while it starts, trains, saves or ends; JAXSPEECH_KILL_SEED repeats the times."""
     seed = int(os.environ.get("JAXSPEECH_KILL_SEED", random.randrange(1000)))
     print(f"JAXSPEECH_KILL_SEED={seed}")
     rng = random.Random(seed)
@@ -126,8 +126,8 @@ def test_a_finished_run_says_so_again(tones, uninterrupted):
     assert len(again) == 2 and again[-1] == out.splitlines()[-1]
 
 
-def test_a_report_that_is_missing_is_made_up_for(tones, uninterrupted):
-    """A run can be killed behind its last checkpoint and before its report."""
+def test_a_missing_report_is_written_when_the_run_is_started_again(tones, uninterrupted):
+    """A run can be killed after its last checkpoint and before its report."""
     page = uninterrupted[0] / "report.html"
     before = page.read_text()
     page.unlink()
@@ -135,7 +135,7 @@ def test_a_report_that_is_missing_is_made_up_for(tones, uninterrupted):
     assert page.read_text() == before
 
 
-def test_another_model_is_not_continued(tones, uninterrupted):
+def test_a_run_of_a_different_model_is_not_resumed(tones, uninterrupted):
     config = get_config(str(tones))
     config.model.encoder.conv_kernel = 5
     with pytest.raises(SpeechError, match="conv_kernel was 9, is now 5"):
@@ -155,7 +155,7 @@ ENCODERS = {
 }
 
 
-# One of them always; the others take a minute together.
+# One of them is always tested; the others take a minute together.
 @pytest.mark.parametrize(
     "name", [name if name == "jasper" else pytest.param(name, marks=pytest.mark.slow) for name in ENCODERS]
 )
@@ -166,7 +166,7 @@ def test_every_other_encoder_trains_and_transcribes(tones, tmp_path, name):
     train_here(config, tmp_path)
     asr = jaxspeech.load(tmp_path / "model.jaxspeech")
     assert np.isfinite(asr.transcribe(str(tones / "dev0.wav"), return_log_probs=True)[0].log_probs).all()
-    # The same weights, saved and read again, still know their structure.
+    # Saved and read again, the model has the same configuration.
     asr.save(tmp_path / "again.jaxspeech")
     assert jaxspeech.load(tmp_path / "again.jaxspeech").model == asr.model
 
@@ -179,7 +179,7 @@ def test_a_dry_run_finds_the_largest_batches_and_runs_none(tones, tmp_path, caps
     assert train.train(config, tmp_path, dry_run=True) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("data.batch_seconds = ") and lines[-1].endswith("a device: fits")
-    assert lines[1].split()[:2] == ["6", "x"]  # the recipe's batch_size is less than what fits
+    assert lines[1].split()[:2] == ["6", "x"]  # limited by the recipe's batch_size, not by memory
     assert not (tmp_path / "history.jsonl").exists() and not (tmp_path / "model.jaxspeech").exists()
 
 
@@ -201,7 +201,7 @@ def test_the_chosen_model_is_the_best_or_the_last(tones, tmp_path, monkeypatch, 
 def test_an_unknown_choice_is_refused(tones, tmp_path):
     config = get_config(str(tones))
     config.choose = "newest"
-    with pytest.raises(SpeechError, match="choose is 'newest'; it is best or last"):
+    with pytest.raises(SpeechError, match="choose is 'newest'; it must be best or last"):
         train.train(config, tmp_path)
 
 
@@ -212,7 +212,7 @@ def test_an_unknown_corpus_is_named(tones, tmp_path):
         train.train(config, tmp_path)
 
 
-def test_a_field_that_a_recipe_names_since_then_makes_no_other_model(tones, tmp_path):
+def test_a_field_added_to_the_recipe_later_does_not_make_it_a_different_model(tones, tmp_path):
     now = get_config(str(tones)).to_dict()
     before = now | {
         "model": now["model"] | {"encoder": {k: v for k, v in now["model"]["encoder"].items() if k != "remat"}}

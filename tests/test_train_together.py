@@ -1,4 +1,4 @@
-"""train.py in two processes: killed, asked to stop, gone on with on another number of processes. Minutes in all."""
+"""train.py in two processes: killed, asked to stop, resumed on another number of processes. Takes minutes."""
 
 import random
 import signal
@@ -24,7 +24,7 @@ def uninterrupted(tones, tmp_path_factory) -> Path:
     workdir = tmp_path_factory.mktemp("uninterrupted")
     outputs = [process.communicate() for process in start_two(tones, workdir)]
     assert "Done: WER" in outputs[0][0], outputs
-    assert "WER" not in outputs[1][0] and not outputs[1][1]  # process 0 alone prints
+    assert "WER" not in outputs[1][0] and not outputs[1][1]  # only process 0 prints
     return workdir
 
 
@@ -40,7 +40,7 @@ def steps_of(workdir) -> set[int]:
 
 
 def wait_for_progress(processes, workdir) -> None:
-    """Returns when there is a checkpoint more, or a process has ended."""
+    """Returns when there is another checkpoint, or a process has ended."""
     before = max(steps_of(workdir), default=0)
     while max(steps_of(workdir), default=0) <= before and all(process.poll() is None for process in processes):
         time.sleep(0.01)
@@ -65,7 +65,7 @@ def test_ten_kills_of_one_of_two_end_with_the_same_bits(tones, uninterrupted, tm
         processes[victim].communicate()
         print(f"kill {kill} of process {victim}: the other ended after {time.perf_counter() - killed:.1f} s")
         assert processes[1 - victim].returncode == PREEMPTED, err
-        # JAX's client may get a word in before it would end the process itself, where it is process 0 that is lost.
+        # If process 0 is lost, JAX's client may print lines before ours.
         assert err.splitlines()[-1].startswith(f"train.py: process {victim} of 2 is lost"), err
         assert victim == 0 or len(err.split("\n")) <= 3, err
     for process in start_two(tones, tmp_path):
@@ -74,7 +74,7 @@ def test_ten_kills_of_one_of_two_end_with_the_same_bits(tones, uninterrupted, tm
     assert_same_model(tmp_path, uninterrupted)
 
 
-def test_both_stop_when_one_is_asked_to_and_one_process_goes_on(tones, uninterrupted, tmp_path):
+def test_both_stop_when_one_is_asked_to_and_a_single_process_resumes(tones, uninterrupted, tmp_path):
     processes = start_two(tones, tmp_path)
     wait_for_progress(processes, tmp_path)
     processes[1].send_signal(signal.SIGTERM)

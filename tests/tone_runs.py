@@ -21,6 +21,7 @@ def train_here(config, workdir) -> str:
 
 
 def start(tones, workdir, *overrides) -> subprocess.Popen:
+    """Starts train.py in a process of its own."""
     command = [
         sys.executable,
         "train.py",
@@ -35,6 +36,7 @@ def start(tones, workdir, *overrides) -> subprocess.Popen:
 
 
 def wait_for_checkpoint(process, workdir, step) -> None:
+    """Returns when there is a checkpoint of `step` or a later one."""
     while not any(int(p.name) >= step for p in (workdir / "checkpoints").glob("*") if p.name.isdigit()):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)

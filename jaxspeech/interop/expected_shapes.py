@@ -1,4 +1,4 @@
-"""What a translated configuration builds, and the shapes that the weights of its file must have."""
+"""Builds the model of a translated configuration, and the shapes that the weights of its file must have."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from jaxspeech.errors import ArchiveError, SpeechError
 
 
 def build_with_shapes(model: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The Flax module, and the shape of each of its variables by path ("params/encoder/...").
+    """Returns the Flax module, and the shape of each of its variables by path ("params/encoder/...").
 
     Raises:
       ArchiveError: no model can be built from the configuration.

@@ -1,4 +1,4 @@
-"""A recogniser as one StableHLO file (`jax.export`): weights and all, for JAX alone to run.
+"""Exports a recogniser, weights included, as one StableHLO file (`jax.export`) that only JAX can run.
 
 samples [B S], num_samples [B] -> {"ids": [B N], "num_tokens": [B], ...}
 """
@@ -22,7 +22,7 @@ from jaxspeech.types import Variables
 
 MISSING = 'StableHLO files need the package flatbuffers: python -m pip install "jaxspeech[stablehlo]"'
 PLATFORMS = ("cpu", "cuda", "tpu")
-# The file is a flat buffer, which cannot be larger.
+# The file is a flat buffer, which is limited to 2 GiB.
 LARGEST_BYTES = 2**31 - 2**24
 
 
@@ -31,12 +31,12 @@ def export_stablehlo(
 ) -> None:
     """Writes the task's prediction, for any batch size and length.
 
-    The file's function takes samples [B S] float32 at the task's sample rate and num_samples [B] int32, and gives a
-    dict of the fields of `Tokens`; with log_probs [B T V+1] and num_frames [B] where the task has them.
+    The file's function takes samples [B S] float32 at the task's sample rate and num_samples [B] int32, and returns a
+    dict of the fields of `Tokens`, with log_probs [B T V+1] and num_frames [B] if the task has them.
 
     Raises:
       ArchiveError: the weights do not fit into a file, or it cannot be written.
-      ConfigError: the extra is not installed, or the model needs the length of its input.
+      ConfigError: the extra is not installed, or the model depends on the concrete length of its input.
     """
     if importlib.util.find_spec("flatbuffers") is None:
         raise ConfigError(MISSING)
@@ -44,7 +44,7 @@ def export_stablehlo(
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
     if size > LARGEST_BYTES:
         raise ArchiveError(
-            f"{path}: its weights take {size / 2**30:.1f} GiB of at most 2; load it with a smaller dtype"
+            f"{path}: the weights take {size / 2**30:.1f} GiB of at most 2; load the model with a smaller dtype"
         )
     variables = jax.tree.map(np.asarray, variables)
 
@@ -62,7 +62,7 @@ def export_stablehlo(
         content = export.export(jax.jit(predict), platforms=platforms)(*inputs).serialize()
     except InconclusiveDimensionOperation as error:
         reason = str(error).partition("\n")[0]
-        raise ConfigError(f"{path}: this model cannot be exported: it needs to know its lengths ({reason})") from error
+        raise ConfigError(f"{path}: this model cannot be exported: it needs concrete lengths ({reason})") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(path) as temporary:

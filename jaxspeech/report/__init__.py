@@ -1,1 +1,1 @@
-"""What a run came to, as one HTML file that needs nothing else."""
+"""Reports the results of a run as one self-contained HTML file."""

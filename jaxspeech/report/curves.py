@@ -1,4 +1,4 @@
-"""Line charts as inline SVG: one quantity over the steps of a run."""
+"""Draws line charts as inline SVG: one quantity over the steps of a run."""
 
 import html
 import math
@@ -10,12 +10,12 @@ MOST_POINTS = 500
 
 
 def curve(title: str, lines: dict[str, list[tuple[float, float]]], *, unit: str = "", log: bool = False) -> str:
-    """A chart with a line for each name; "" where there is no number to show.
+    """Draws a chart with a line for each name; returns "" if there is nothing to show.
 
     Args:
-      title: what is shown.
+      title: of the chart.
       lines: (step, value) pairs in order of the steps; values that are not finite are left out.
-      unit: "%" shows shares of 1 as percentages.
+      unit: "%" shows fractions as percentages.
       log: a logarithmic axis, if all values are positive.
     """
     kept = {name: [(x, y) for x, y in points if math.isfinite(y)] for name, points in lines.items()}
@@ -27,7 +27,7 @@ def curve(title: str, lines: dict[str, list[tuple[float, float]]], *, unit: str 
     log = log and min(ys) > 0
     to_axis = math.log10 if log else float
     x_ticks = _ticks(min(xs), max(xs), 5)
-    # A decade and more: round powers; otherwise round numbers, evenly apart on their own scale.
+    # Powers of ten on a logarithmic axis of a decade or more; else round numbers at equal distances.
     y_ticks = _decades(min(ys), max(ys)) if log else _ticks(min(ys), max(ys), 4)
     x_low, x_high = min(xs), max(max(xs), min(xs) + 1)
     y_low, y_high = min(to_axis(min(ys)), to_axis(y_ticks[0])), max(to_axis(max(ys)), to_axis(y_ticks[-1]))
@@ -72,7 +72,7 @@ def curve(title: str, lines: dict[str, list[tuple[float, float]]], *, unit: str 
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most MOST_POINTS of them: the mean of each stretch, and the last one as it is."""
+    """Reduces the points to at most MOST_POINTS: the mean of each group, and the last point as it is."""
     if len(points) <= MOST_POINTS:
         return list(points)
     size = math.ceil(len(points) / (MOST_POINTS - 1))
@@ -93,6 +93,7 @@ def _ticks(low: float, high: float, count: int) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
+    """Powers of ten that cover low to high, or round numbers for less than a decade."""
     if high / low < 10:
         return _ticks(low, high, 4)[1:] or [low]
     return [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]

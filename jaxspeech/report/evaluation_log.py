@@ -12,22 +12,22 @@ from jaxspeech.training.metrics_log import MetricsLog
 from jaxspeech.types import Variables
 
 REPORT = "report.html"
-# Examples of each set whose results and pictures are logged.
+# The number of examples of each set whose results and pictures are logged.
 SHOWN = 2
 
-# Of each set, the result of each example.
+# {set: {example: result}}
 Results = Mapping[str, Mapping[int, Any]]
 
 
 class EvaluationLog:
-    """What is seen of the evaluations of a run.
+    """Logs the evaluations of a run, and reports the last one.
 
     Args:
-      metrics: where it is logged.
+      metrics: the log to write to.
       sets: the evaluation sets.
-      evaluation: what their results mean.
-      view: how their examples are shown.
-      histograms: whether those of all parameters are logged too.
+      evaluation: formats their results.
+      view: shows their examples.
+      histograms: whether to log histograms of all parameters too.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class EvaluationLog:
         self._histograms = histograms
 
     def scores(self, scores: Mapping[str, Mapping[str, float]], step: int) -> None:
-        """Logs each score as a group, a scalar for each set."""
+        """Logs each score as a group, with a scalar for each set."""
         for name in dict.fromkeys(name for found in scores.values() for name in found):
             self._metrics.scalars(name, {part: found[name] for part, found in scores.items() if name in found}, step)
 
     def words(self, scores: Mapping[str, Mapping[str, float]]) -> str:
-        """The scores of all sets in words."""
+        """Formats the scores of all sets."""
         return ", ".join(f"{self._evaluation.show(found)} on {name}" for name, found in scores.items())
 
     def samples(self, results: Results) -> str:
-        """Lines about a few examples."""
+        """Formats a few examples, in one or more lines each."""
         return "".join(
             f"\n{self._evaluation.sample(results[name][index], data.fields(index))}"
             for name, data in self._sets.items()
@@ -104,5 +104,5 @@ class EvaluationLog:
 
 
 def _as_code(text: str) -> str:
-    """Text from elsewhere, so that Markdown does not interpret it."""
+    """Indents untrusted text, so that Markdown does not interpret it."""
     return "\n".join("    " + " ".join(line.split()) for line in text.split("\n"))

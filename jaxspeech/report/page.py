@@ -1,7 +1,7 @@
-"""The page of a run: numbers, curves, and a section for each evaluated set. It loads nothing and runs no script.
+"""Writes the page of a run: numbers, curves, and a section for each evaluated set. It loads nothing and runs no script.
 
-Transcripts and names come from files that anybody may have written: all text is escaped, and the page's own policy
-forbids scripts and requests.
+Transcripts and names come from untrusted files: all text is escaped, and the page's content security policy forbids
+scripts and requests.
 """
 
 import html
@@ -14,7 +14,7 @@ from jaxspeech.files import replace_atomically
 from jaxspeech.report.curves import curve
 from jaxspeech.report.style import CSS
 
-# (title, scalars that share a chart, unit, logarithmic); a scalar's name is the history's.
+# (title, scalars that share a chart, unit, logarithmic); scalars have the names of the history.
 CHARTS = (
     ("Learning rate", ("train/learning_rate",), "", False),
     ("Norm of the gradient", ("train/grad_norm",), "", True),
@@ -24,16 +24,16 @@ CHARTS = (
     ("Share of the peak FLOP/s (MFU)", ("train/mfu",), "%", False),
 )
 LOSS = ("Loss", ("train/loss",), "", True)
-# Scalars of the steps; those of every other group are scores, one group for each.
+# The group of the training steps' scalars; every other group holds one score.
 OF_STEPS = "train"
 
 
 class EvaluatedSet(NamedTuple):
-    """What the last evaluation found in one set.
+    """The results of the last evaluation on one set.
 
     Attributes:
       name: of the set.
-      scores: in words.
+      scores: as text.
       section: HTML about its examples; see `report.view`.
     """
 
@@ -52,16 +52,16 @@ def write_report(
     settings: Any,
     shares: Sequence[str] = (),
 ) -> None:
-    """Writes the page, in place of the one that was there.
+    """Writes the page, and replaces an existing one.
 
     Args:
       path: of the HTML file.
       title: of the run.
-      facts: what to say first, such as {"parameters": "2.1 M"}.
-      history: {"step": ..., name: value, ...} of each time that something was logged.
-      sets: the last evaluation.
-      settings: the config, as JSON can hold it.
-      shares: scores that are shown in per cent.
+      facts: shown at the top, for example {"parameters": "2.1 M"}.
+      history: {"step": ..., name: value, ...} for each time that something was logged.
+      sets: the results of the last evaluation.
+      settings: the config, as JSON values.
+      shares: names of the scores that are shown in per cent.
     """
     body = [
         f"<h1>{html.escape(title)}</h1>",
@@ -77,7 +77,7 @@ def write_report(
         temporary.write_text(page, encoding="utf-8")
 
 
-# The policy admits the page's own style, pictures and sounds, and nothing else.
+# The policy allows inline styles and embedded images and audio, and nothing else.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -118,7 +118,7 @@ def _charts(history: Sequence[Mapping[str, float | int]], shares: Sequence[str])
 
 
 def _title(score: str) -> str:
-    """Abbreviations in capitals: "WER", "Accuracy"."""
+    """The title of a score's chart, with abbreviations in capitals: "WER", "Accuracy"."""
     return score.upper() if len(score) <= 4 else score.capitalize()
 
 

@@ -1,4 +1,4 @@
-"""Spectrograms as PNG files, written with the standard library."""
+"""Draws spectrograms and writes them as PNG files, with the standard library alone."""
 
 import struct
 import zlib
@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 from jaxtyping import Float, UInt8
 
-# Black over purple and orange to a pale yellow; even steps of lightness, so that it reads without colour too.
+# From black through purple and orange to pale yellow, in even steps of lightness: readable in greyscale too.
 _STOPS = np.array([[4, 4, 16], [66, 15, 104], [147, 38, 103], [221, 81, 58], [252, 165, 10], [252, 255, 164]])
 COLORS = np.stack([np.interp(np.linspace(0, 5, 256), np.arange(6), stop) for stop in _STOPS.T], axis=1).astype(np.uint8)
 ALIGNMENT_ROWS = 6
@@ -14,9 +14,9 @@ _BANDS = np.array([[90, 170, 255], [255, 190, 70]], np.uint8)
 
 
 def spectrogram(features: Float[np.ndarray, "T F"], *, height: int = 80) -> UInt8[np.ndarray, "H T 3"]:
-    """Low frequencies at the bottom; the darkest and the brightest hundredth are clipped.
+    """Draws a spectrogram, low frequencies at the bottom; the darkest and the brightest per cent are clipped.
 
-    Each mel bin is repeated to come near to `height`.
+    Each mel bin is repeated so that the image comes close to `height`.
     """
     low, high = np.percentile(features, [1, 99]) if features.size else (0.0, 1.0)
     levels = np.clip((features - low) / max(float(high - low), 1e-6), 0, 1)
@@ -27,7 +27,7 @@ def spectrogram(features: Float[np.ndarray, "T F"], *, height: int = 80) -> UInt
 def with_alignment(
     image: UInt8[np.ndarray, "H T 3"], spans: list[tuple[float, float]], *, seconds: float
 ) -> UInt8[np.ndarray, "R T 3"]:
-    """A band below a spectrogram of so many seconds, in which each token is a stretch of the other of two colours."""
+    """Adds a band below a spectrogram of `seconds` seconds that shows the spans of tokens in alternating colours."""
     band = np.zeros((ALIGNMENT_ROWS + 2, image.shape[1], 3), np.uint8)
     scale = image.shape[1] / seconds if seconds else 0.0
     for i, (start, end) in enumerate(spans):
@@ -37,7 +37,7 @@ def with_alignment(
 
 
 def png(image: UInt8[np.ndarray, "H W 3"]) -> bytes:
-    """A PNG file (https://www.w3.org/TR/png/): 8 bits a colour, every row unfiltered."""
+    """Encodes a PNG file (https://www.w3.org/TR/png/): 8 bits per channel, rows unfiltered."""
     height, width, _ = image.shape
     rows = np.zeros((height, 1 + 3 * width), np.uint8)
     rows[:, 1:] = image.reshape(height, -1)

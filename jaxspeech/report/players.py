@@ -1,4 +1,4 @@
-"""An utterance to hear and to see: a player, its spectrogram with the tokens where they were heard, and the words."""
+"""Shows an utterance in HTML: an audio player, the spectrogram with the recognised tokens, and both transcripts."""
 
 import base64
 import html
@@ -11,13 +11,13 @@ from jaxspeech.report.utterance import ReplayedAudio, Utterance
 from jaxspeech.text.differences import differences
 
 PIXELS_A_SECOND = 110
-# Below the spectrogram: the tokens' stretches, and their labels; pixels.
+# Below the spectrogram: height of the band of tokens, rows of labels, and width of a letter; in pixels.
 BAND, LABEL_ROWS, LETTER = 39, 2, 6.5
 HEIGHT = 110
 
 
 def card(utterance: Utterance, audio: ReplayedAudio | None) -> str:
-    """One utterance; without a audio, its words only."""
+    """The HTML of one utterance; without audio, only its words."""
     errors = utterance.errors
     facts = [utterance.speaker, f"{utterance.seconds:.1f} s", f"{errors.errors} of {errors.length} words"]
     title = f"<b>{html.escape(utterance.name)}</b><span>{html.escape(' · '.join(filter(None, facts)))}</span>"
@@ -26,7 +26,7 @@ def card(utterance: Utterance, audio: ReplayedAudio | None) -> str:
 
 
 def _words(utterance: Utterance) -> str:
-    """Both texts; what differs is marked."""
+    """Both transcripts, with the differences marked."""
     said, heard = [], []
     for part in differences(utterance.said, utterance.heard):
         before, after = html.escape(part.said), html.escape(part.heard)
@@ -39,7 +39,7 @@ def _words(utterance: Utterance) -> str:
 
 def _player(audio: ReplayedAudio) -> str:
     file = io.BytesIO()
-    # FLAC: a small file that loses nothing, so that one hears what the model heard.
+    # FLAC is small and lossless, so that one hears what the model got.
     soundfile.write(file, audio.samples, audio.sample_rate, format="FLAC", subtype="PCM_16")
     return f'<audio controls preload="none" src="{_data_uri("audio/flac", file.getvalue())}"></audio>'
 
@@ -55,10 +55,10 @@ def _picture(audio: ReplayedAudio) -> str:
         span = max(2.0, (piece.end - piece.start) / seconds * width)
         tip = f"{piece.text} {piece.start:.2f} to {piece.end:.2f} s"
         room = LETTER * (len(piece.text) + 1)
-        at = max(0.0, min(x, width - room))  # a label does not leave the picture
+        at = max(0.0, min(x, width - room))  # keeps the label inside the picture
         row = next((row for row in range(LABEL_ROWS) if free[row] <= at), None)
         label = ""
-        if row is not None:  # where tokens are dense, some are told by their tooltip only
+        if row is not None:  # where tokens are dense, some have only a tooltip
             free[row] = at + room
             label = f'<text x="{at:.1f}" y="{HEIGHT + 20 + 13 * row}">{html.escape(piece.text)}</text>'
         parts.append(

@@ -1,4 +1,4 @@
-"""Reads utterances of an evaluation set again, as the model sees them: waveform, features, and where each token is."""
+"""Reads utterances of an evaluation set again, as the model sees them: waveform, features, and times of the tokens."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,12 +14,12 @@ from jaxspeech.types import Variables
 
 
 class Replay:
-    """`listener(variables, data, indices)`; on the batches of the evaluation, whose programs are compiled already.
+    """Called as `replay(variables, data, indices)`; uses the evaluation's batches, whose programs are already compiled.
 
     Args:
       task: what is trained.
       predict: its prediction, jitted.
-      tokenizer: for the spelling of the tokens.
+      tokenizer: spells the tokens.
       put: moves a batch to the devices.
     """
 
@@ -43,7 +43,7 @@ class Replay:
         self._frame_seconds = task.inference.frame_seconds
 
     def __call__(self, variables: Variables, data: EvaluationData, indices: Iterable[int]) -> dict[int, ReplayedAudio]:
-        """What there is to hear and to see of these utterances; those that cannot be read are left out."""
+        """Returns the audio, features and tokens of these utterances; those that cannot be read are left out."""
         wanted, replayed = set(indices), {}
         for batch in data.batches_with(wanted):
             placed = self._put(batch)

@@ -1,4 +1,4 @@
-"""How the page looks, on light and on dark screens."""
+"""The style sheet of the page, for light and dark mode."""
 
 CSS = """
 :root {

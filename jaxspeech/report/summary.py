@@ -1,4 +1,4 @@
-"""The results of a run in one line, and the facts that its page begins with."""
+"""Summarises a run: its results in one line, and the facts at the top of its page."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,15 +14,15 @@ from jaxspeech.training.record import Record
 def last_line(
     model: Path, data: RunData, evaluation: Evaluation, record: Record, totals: Mapping[str, float], *, infeasible: str
 ) -> str:
-    """The last line of a run: the result, where it is, the time, and what went wrong on the way.
+    """Formats the last line of a run: the result, the model's file, the time, and what went wrong.
 
     Args:
       model: the file of the best model.
       data: what it was trained and evaluated on.
-      evaluation: what its scores mean.
+      evaluation: formats its scores.
       record: of the last checkpoint.
       totals: sums over all steps, as `Progress` has them.
-      infeasible: what it means where nothing could be learned from an example.
+      infeasible: describes the examples from which nothing could be learned.
     """
     counts = {
         "unusable examples": data.num_problems,
@@ -35,11 +35,11 @@ def last_line(
 
 
 def facts(record: Record, evaluation: Evaluation, *, step: int, millions: float, mesh: Mesh) -> dict[str, str]:
-    """What the page of a run begins with.
+    """The facts at the top of a run's page.
 
     Args:
       record: of the last checkpoint.
-      evaluation: what its scores mean.
+      evaluation: formats its scores.
       step: the last one.
       millions: of parameters.
       mesh: the devices.
@@ -55,5 +55,5 @@ def facts(record: Record, evaluation: Evaluation, *, step: int, millions: float,
 
 
 def devices_of(mesh: Mesh) -> str:
-    """How many, and of which kind."""
+    """Describes the devices: how many, and of which kind."""
     return f"{mesh.size} x {mesh.devices.flat[0].device_kind}"

@@ -1,4 +1,4 @@
-"""Where the errors are: by length, by speaker."""
+"""Tables that show where the errors are: by length, by speaker."""
 
 import html
 import math
@@ -13,7 +13,7 @@ MOST_SPEAKERS = 20
 
 
 def by_length(utterances: Sequence[Utterance]) -> str:
-    """A table of the errors of short and of long utterances."""
+    """A table of the errors by the length of the utterances."""
     groups = {}
     for low, high in pairwise(LENGTHS):
         inside = [utterance for utterance in utterances if low <= utterance.seconds < high]
@@ -23,7 +23,7 @@ def by_length(utterances: Sequence[Utterance]) -> str:
 
 
 def by_speaker(utterances: Sequence[Utterance]) -> str:
-    """A table of the speakers with the most errors; "" where the manifest names none."""
+    """A table of the speakers with the most errors; "" if the manifest names no speakers."""
     groups: dict[str, list[Utterance]] = {}
     for utterance in utterances:
         groups.setdefault(utterance.speaker, []).append(utterance)
@@ -44,7 +44,7 @@ def _table(title: str, groups: dict[str, list[Utterance]]) -> str:
     ]
     head = "".join(
         f"<th>{column}</th>"
-        for column in (title, "utterances", "minutes", "words", "wrong", "left out", "put in", "WER", "")
+        for column in (title, "utterances", "minutes", "words", "substituted", "deleted", "inserted", "WER", "")
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 

@@ -1,4 +1,4 @@
-"""The view of transcripts: where the errors are, and the worst utterances to hear and to see."""
+"""Shows evaluated transcripts: tables of the errors, and the worst utterances with audio and spectrogram."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ WORST_SHOWN = 12
 
 
 class TranscriptView:
-    """Transcripts beside their references.
+    """Shows transcripts next to their references.
 
     Args:
       replay: reads and aligns utterances again.
@@ -40,16 +40,16 @@ class TranscriptView:
         return errors_section(list(utterances.values()), audio)
 
     def _replayed(self, variables: Variables, data: EvaluationData, indices: list[int]) -> dict[int, ReplayedAudio]:
-        # One process does not hold the rows of the others.
+        # With several processes, none holds the rows of the others.
         return self._replay(variables, data, indices) if jax.process_count() == 1 else {}
 
 
 def errors_section(utterances: list[Utterance], audio: Mapping[str, ReplayedAudio]) -> str:
-    """HTML about a set's errors: in all, by length, by speaker, and the utterances with the most.
+    """HTML about a set's errors: in total, by length, by speaker, and the utterances with the most errors.
 
     Args:
       utterances: all of the set.
-      audio: of the worst, by name.
+      audio: of the worst ones, by name.
     """
     if not utterances:
         return ""
@@ -57,8 +57,8 @@ def errors_section(utterances: list[Utterance], audio: Mapping[str, ReplayedAudi
     perfect = sum(u.errors.errors == 0 for u in utterances) / len(utterances)
     summary = (
         f"{len(utterances)} utterances, {total.length} words: WER {total.rate:.2%} "
-        f"({total.substitutions} wrong, {total.deletions} left out, {total.insertions} put in); "
-        f"{perfect:.0%} of the utterances without an error."
+        f"({total.substitutions} substituted, {total.deletions} deleted, {total.insertions} inserted); "
+        f"{perfect:.0%} of the utterances have no errors."
     )
     cards = [card(u, audio.get(u.name)) for u in worst(utterances, WORST_SHOWN)]
     speakers = by_speaker(utterances)
@@ -81,7 +81,7 @@ def _utterance(data: EvaluationData, index: int, heard: str) -> Utterance:
 
 
 def alignment_png(audio: ReplayedAudio) -> bytes:
-    """The spectrogram with a band that shows where each token was heard."""
+    """The spectrogram as a PNG file, with a band that shows where each token was recognised."""
     seconds = len(audio.samples) / audio.sample_rate
     spans = [(piece.start, piece.end) for piece in audio.pieces]
     return png(with_alignment(spectrogram(audio.features), spans, seconds=seconds))

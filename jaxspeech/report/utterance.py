@@ -1,4 +1,4 @@
-"""An evaluated utterance: what was said, what was heard, and what the page shows of it."""
+"""An evaluated utterance: its reference, the model's transcript, and what the page shows of it."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from jaxspeech.text.error_rate import ErrorCounts, word_errors
 
 
 class Piece(NamedTuple):
-    """A token of what was heard, in seconds of the recording."""
+    """A recognised token; start and end in seconds of the recording."""
 
     text: str
     start: float
@@ -21,9 +21,9 @@ class Utterance(NamedTuple):
 
     Attributes:
       name: its file.
-      speaker: "" where the manifest does not say.
+      speaker: "" if the manifest does not name one.
       seconds: length.
-      said, heard: the transcript, and the model's.
+      said, heard: the reference transcript, and the model's.
       errors: words that differ.
     """
 
@@ -36,13 +36,13 @@ class Utterance(NamedTuple):
 
 
 class ReplayedAudio(NamedTuple):
-    """What there is to hear and to see of an utterance.
+    """The audio, features and recognised tokens of an utterance.
 
     Attributes:
       samples: waveform in [-1, 1].
       sample_rate: in Hz.
       features: log-mel energies as the encoder takes them.
-      pieces: the greedy alignment of what was heard.
+      pieces: the tokens of the greedy search, with their times.
     """
 
     samples: Float[np.ndarray, " S"]
@@ -52,11 +52,11 @@ class ReplayedAudio(NamedTuple):
 
 
 def scored(*, name: str, speaker: str, seconds: float, said: str, heard: str) -> Utterance:
-    """An utterance with its errors counted."""
+    """Makes an utterance and counts its errors."""
     return Utterance(name, speaker, seconds, said, heard, word_errors([said], [heard]))
 
 
 def worst(utterances: list[Utterance], count: int) -> list[Utterance]:
-    """Those with the most wrong words; of equally many, the shortest transcripts first. None without an error."""
+    """The `count` utterances with the most word errors, shorter ones first if equal; none without an error."""
     wrong = [utterance for utterance in utterances if utterance.errors.errors]
     return sorted(wrong, key=lambda u: (-u.errors.errors, u.errors.length))[:count]

@@ -1,4 +1,4 @@
-"""How the examples of an evaluated set are shown: the protocol, and a plain view for tasks without one of their own."""
+"""The protocol for showing the examples of an evaluated set, and a plain view for tasks without their own."""
 
 import html
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from jaxspeech.data.batches import EvaluationBatches
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.types import Variables
 
-# Examples that a plain view shows of each set.
+# The number of examples that a plain view shows of each set.
 SHOWN = 20
 
 
@@ -26,10 +26,10 @@ class View(Protocol):
 
 
 class PlainView:
-    """The lines of a few examples.
+    """Shows a few examples as lines of text.
 
     Args:
-      evaluation: makes the lines.
+      evaluation: formats the lines.
     """
 
     def __init__(self, evaluation: Evaluation):

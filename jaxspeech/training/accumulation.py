@@ -1,10 +1,10 @@
-"""A batch in n micro-batches, one after the other, for the gradient of the whole.
+"""Gradient accumulation: runs a batch as n micro-batches, one after another, and sums their gradients.
 
 grads, sums = sum over i of gradient(micro-batch i)        micro-batch i has the rows i, i + n, i + 2n, ...
 
-Losses, gradients and what they are divided by are sums over rows, so every reduction gives what the whole batch gives,
-to rounding. What looks at several rows at a time sees a micro-batch: batch normalisation takes its statistics from each
-(the running ones move n times a step), and each draws its own dropout, masks and noise.
+Losses, gradients and their divisors are sums over rows, so every reduction gives the same result as on the whole batch,
+up to rounding. Whatever uses several rows at once sees only one micro-batch: batch normalisation computes statistics
+per micro-batch (and updates the running ones n times a step), and each draws its own dropout, masks and noise.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ Gradient = Callable[[Variables, Any, Any], tuple[Any, Sums, Variables]]
 
 
 def micro_batches(batch: Any, count: int) -> Any:
-    """[B ...] as [count, B / count ...], row r in micro-batch r % count: on every device as many rows of each."""
+    """Reshapes [B ...] to [count, B / count ...]; row r goes to micro-batch r % count, so each uses all devices."""
     return jax.tree.map(lambda x: x.reshape(-1, count, *x.shape[1:]).swapaxes(0, 1), batch)
 
 
 def add_up(gradient: Gradient, stats: Variables, batches: Rows, key: Any) -> tuple[Any, Sums, Variables]:
-    """The sums of `gradient` over micro-batches [n, B / n ...]; each takes the statistics that the one before left."""
+    """Sums `gradient` over micro-batches [n, B / n ...]; each gets the running statistics that the last one left."""
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(batches.index)))
     first = jax.tree.map(lambda x: x[0], batches)
     grads, sums, _ = jax.eval_shape(gradient, stats, first, keys[0])

@@ -1,9 +1,9 @@
-"""A run's checkpoints: saved in the background, complete or absent, proven when they are read, and continued only by
-the same model.
+"""Saves and restores the checkpoints of a run: in the background, atomically, with checksums, for the same model only.
 
-Each is a folder named by its step: the state as an Orbax tree and, in its metadata, a JSON record (the best score so
-far, the config, ...) with checksums of both. Orbax writes under a temporary name and renames, so a killed process
-leaves the one before. One that cannot be read is set aside under another name, and the one before is used.
+Each checkpoint is a folder named by its step. It holds the state as an Orbax tree and, in the metadata, a JSON record
+(the best score so far, the config, ...) with checksums of both. Orbax writes under a temporary name and renames, so if
+the process is killed, the previous checkpoint stays intact. A checkpoint that cannot be read is renamed, and the
+previous one is used.
 """
 
 import contextlib
@@ -29,28 +29,28 @@ from jaxspeech.training.resume_checks import check_same_arrays, shapes_by_path
 silence_orbax()
 
 Json = dict[str, Any]
-SPARE_BYTES = 2**24  # for Orbax's own files, and for whatever else writes meanwhile
+SPARE_BYTES = 2**24  # for Orbax's own files, and for other programs that write at the same time
 CHECKS = "checks"  # the record's key for the checksums
 SCORES = "scores.json"
-# What Orbax, TensorStore and json raise over damaged files.
+# The exceptions that Orbax, TensorStore and json raise for damaged files.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError)
 
 
 class DamagedError(ValueError):
-    """A checkpoint that is not what was saved."""
+    """Raised when a checkpoint differs from what was saved."""
 
 
 class Checkpoints:
-    """The checkpoints below one folder: the last ones, and those with the lowest scores.
+    """The checkpoints in one folder: the most recent ones, and those with the lowest scores.
 
     Every method raises CheckpointError, one line that says what could not be written or read, and why.
 
     Args:
-      folder: where they are; made if missing.
-      keep_last: how many of the last ones stay.
-      keep_best: how many of those with the lowest scores stay besides.
-      report: told of what is set aside.
-      only_read: leave the folder as it is, where a run may be writing.
+      folder: holds the checkpoints; created if missing.
+      keep_last: the number of most recent checkpoints to keep.
+      keep_best: the number of checkpoints with the lowest scores to keep in addition.
+      report: called with a line for each checkpoint that is set aside.
+      only_read: changes nothing in the folder, because a run may be writing to it.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Checkpoints:
         self.folder = Path(folder).resolve()
         self._report = report
         if keep_last < 1 or keep_best < 0:
-            raise CheckpointError(f"keep.last is {keep_last}, keep.best {keep_best}: at least 1 and 0 must stay")
+            raise CheckpointError(f"keep.last is {keep_last}, keep.best {keep_best}; they must be at least 1 and 0")
         self._keep = _Keep(keep_last, keep_best, self._read_scores())
         with self._one_line("keep checkpoints"):
-            # What a killed process left half written. Orbax could remove it too, but in a thread that outlives us.
+            # Remove what a killed process left half written. Orbax could do so, but in a thread that outlives us.
             for half in self.folder.glob("*.orbax-checkpoint-tmp") if is_leader() and not only_read else ():
                 shutil.rmtree(half)
             policy: Any = self._keep
@@ -76,29 +76,29 @@ class Checkpoints:
 
     @property
     def latest(self) -> int | None:
-        """The step of the last complete checkpoint."""
+        """The step of the last complete checkpoint, or None."""
         latest = self._checkpointer.latest
         return None if latest is None else latest.step
 
     @property
     def steps(self) -> list[int]:
-        """Of all complete checkpoints, ascending."""
+        """The steps of all complete checkpoints, ascending."""
         return sorted(checkpoint.step for checkpoint in self._checkpointer.checkpoints)
 
     def save(self, step: int, state: Any, *, record: Json, score: float | None = None) -> None:
         """Saves `state` and the JSON `record`; a step that is already saved is left as it is.
 
-        Returns when the state is copied, so that it may be donated. An error in the background is raised by the next
-        save, wait or close. `score` (lower is better) is that of an evaluation at this step.
+        Returns as soon as the state is copied, so that it may be donated. An error in the background is raised by the
+        next save, wait or close. `score` is the result of an evaluation at this step; lower is better.
         """
         if step == self.latest:
             return
-        # Told before Orbax's writers run out of room one by one, each with a traceback of its own.
+        # Raised before Orbax's writer threads run out of space one by one, each with its own traceback.
         needed, free = SPARE_BYTES + sum(x.nbytes for x in jax.tree.leaves(state)), shutil.disk_usage(self.folder).free
         if free < needed:
             raise CheckpointError(
                 f"cannot save step {step} in {self.folder}: no space left on the disk ({needed / 1e6:.0f} MB needed, "
-                f"{free / 1e6:.0f} MB free); {self._way_on()}"
+                f"{free / 1e6:.0f} MB free); {self._disk_advice()}"
             )
         shapes = shapes_by_path(state)
         checks = {"record": _digest(record), "shapes": _digest(shapes), "state": int(fingerprint(state))}
@@ -112,24 +112,24 @@ class Checkpoints:
             )
 
     def wait(self) -> None:
-        """Returns when everything is written."""
+        """Waits until everything is written."""
         with self._one_line("save"):
             self._checkpointer.wait()
 
     def close(self) -> None:
-        """Waits, then lets go of the folder."""
+        """Waits until everything is written, then releases the folder."""
         with self._one_line("save"):
             self._checkpointer.close()
 
     def restore(self, abstract_state: Any, *, check: Callable[[Json], None] = lambda record: None) -> tuple[Any, Json]:
-        """The state and the record of the last checkpoint that can be read; those that cannot are set aside.
+        """Returns the state and the record of the last checkpoint that can be read; sets aside those that cannot.
 
         Args:
           abstract_state: each array's shape, dtype and sharding (jax.ShapeDtypeStruct).
-          check: called with the record before the state is read; raises if it is not the one to go on with.
+          check: called with the record before the state is read; raises if the run cannot resume from it.
 
         Raises:
-          CheckpointError: none can be read, or the state has other arrays.
+          CheckpointError: no checkpoint can be read, or the saved state has different arrays.
         """
         aside = []
         while (step := self.latest) is not None:
@@ -139,11 +139,11 @@ class Checkpoints:
                 aside.append(self._set_aside(step, str(error)))
         raise CheckpointError(
             f"no checkpoint in {self.folder} can be read: all are set aside ({', '.join(aside)}); delete that folder, "
-            "or take another --workdir, to start anew"
+            "or choose another --workdir, to start from scratch"
         )
 
     def read(self, step: int) -> Any:
-        """The whole state of a step on one device, as nested dicts and lists of whatever arrays there are."""
+        """Reads the whole state of a step onto one device, as nested dicts and lists of the saved arrays."""
         place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         with self._one_line(f"read step {step}"):
             metadata: Any = self._checkpointer.checkpointables_metadata(step)
@@ -159,7 +159,7 @@ class Checkpoints:
         except DAMAGE as error:
             raise DamagedError(_short(error)) from error
         checks = record.pop(CHECKS, {})
-        # Where its files are damaged, Orbax often gives less instead of an error.
+        # If files are damaged, Orbax often returns less instead of raising.
         if not (record or checks) or (checks and checks["record"] != _digest(record)):
             raise DamagedError("its record is not the one that was saved")
         if not saved or (checks and checks["shapes"] != _digest(saved)):
@@ -168,14 +168,14 @@ class Checkpoints:
         check_same_arrays(saved, shapes_by_path(abstract_state), folder=self.folder)
         try:
             state = self._checkpointer.load_checkpointables(step, {"state": abstract_state})["state"]
-        except DAMAGE as error:  # whose message is about its handlers
+        except DAMAGE as error:  # Orbax's message is about its handlers
             raise DamagedError("its arrays cannot be read") from error
         if checks and int(fingerprint(state)) != checks["state"]:
-            raise DamagedError("its arrays are not those that were saved")  # older ones have no checksums
+            raise DamagedError("its arrays are not those that were saved")  # older checkpoints have no checksums
         return state, record
 
     def _set_aside(self, step: int, reason: str) -> str:
-        """Renames the checkpoint of a step, says so, and returns its new name."""
+        """Renames the checkpoint of a step, reports it, and returns the new name."""
         folder = self.folder / str(step)
         name = f"{step}.damaged"
         with self._one_line(f"set aside step {step}"):
@@ -189,7 +189,7 @@ class Checkpoints:
         return name
 
     def _read_scores(self) -> dict[int, float]:
-        """By step; a file that cannot be read costs no more than the choice of the best."""
+        """The scores by step; if the file cannot be read, only the choice of the best checkpoints is lost."""
         try:
             return {int(step): float(score) for step, score in json.loads((self.folder / SCORES).read_text()).items()}
         except FileNotFoundError:
@@ -209,18 +209,18 @@ class Checkpoints:
             yield
         except (OSError, ValueError, KeyError) as error:
             full = "No space left" in str(error)
-            reason = f"no space left on the disk; {self._way_on()}" if full else _short(error)
+            reason = f"no space left on the disk; {self._disk_advice()}" if full else _short(error)
             raise CheckpointError(f"cannot {action} in {self.folder}: {reason}") from error
 
-    def _way_on(self) -> str:
-        """From a full disk; what is saved so far is whole, whatever could not be written."""
+    def _disk_advice(self) -> str:
+        """What to do when the disk is full; all checkpoints so far are complete, whatever could not be written."""
         steps = [int(folder.name) for folder in self.folder.glob("*") if folder.name.isdecimal()]
-        kept = f"the checkpoint of step {max(steps)} is whole" if steps else "there is no checkpoint yet"
-        return f"make room and start again: {kept}"
+        kept = f"the checkpoint of step {max(steps)} is complete" if steps else "there is no checkpoint yet"
+        return f"free some space and start again: {kept}"
 
 
 class _Keep:
-    """Which checkpoints stay: the last, and the best by their scores."""
+    """Orbax's preservation policy: keeps the last checkpoints, and the best by their scores."""
 
     def __init__(self, last: int, best: int, scores: dict[int, float]):
         self.last, self.best, self.scores = last, best, scores

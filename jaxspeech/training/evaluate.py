@@ -12,7 +12,7 @@ from jaxspeech.types import Variables
 
 @runtime_checkable
 class EvaluationSet(Protocol):
-    """Batches of examples, each of which is known by its `index` in them."""
+    """The batches of an evaluation set, whose examples are identified by their `index`."""
 
     def batches(self) -> Iterable[Any]: ...
 
@@ -33,15 +33,15 @@ def evaluate(
     score: Score,
     put: Callable[[Any], Any] = jax.device_put,
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[int, Any]]]:
-    """The scores of each set, and the result of each of its examples.
+    """Evaluates a model: computes the result of each example, and the scores of each set.
 
     Args:
-      predict: (variables, batch) -> prediction; give it jitted.
-      variables: the model's.
-      sets: by name.
-      collect: makes a small result of each row, from host arrays; see `evaluation.Evaluation`.
-      score: of the results of a whole set.
-      put: moves a batch to the devices; of several processes, each its own rows. All of them get all results.
+      predict: (variables, batch) -> prediction; should be jitted.
+      variables: of the model.
+      sets: the evaluation sets by name.
+      collect: turns the host arrays of a batch into a small result for each row; see `evaluation.Evaluation`.
+      score: computes the scores from the results of a whole set.
+      put: moves a batch to the devices; each of several processes moves its own rows, and all get all results.
 
     Returns:
       {set: {score: value}}, {set: {example: result}} in the order of the examples.
@@ -61,7 +61,7 @@ def _collected(
     collect: Collect,
     put: Callable[[Any], Any],
 ) -> Iterator[tuple[int, Any]]:
-    """Each example and its result; the next batch is computed while the one before is collected."""
+    """Yields each example's index and result; the next batch is computed while the previous one is collected."""
 
     def rows(batch: Any, placed: Any, prediction: Any) -> Iterator[tuple[int, Any]]:
         if jax.process_count() > 1:  # each process has only its own rows

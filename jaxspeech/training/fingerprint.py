@@ -1,9 +1,9 @@
-"""A number that tells whether a state is the one that was saved, wherever its arrays lie.
+"""Computes a checksum of a state that is the same however its arrays are sharded.
 
 fingerprint = sum over elements of mix(bits(x) xor mix(place(x)))   mod 2^32
 
-with `mix` one to one, so that a change of any one element changes it. A checkpoint's own format notices missing bytes,
-not wrong ones.
+`mix` is a bijection, so changing any one element changes the fingerprint. The checkpoint format itself detects missing
+bytes, but not wrong ones.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ BITS = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}
 
 @jax.jit
 def fingerprint(tree: Any) -> UInt32[Array, ""]:
-    """Of all arrays in the tree, in the order of their names: tuples and dicts of the same are the same."""
+    """The fingerprint of all arrays in the tree, ordered by name, so that tuples and dicts of the same arrays agree."""
     total = jnp.uint32(0)
     by_name = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
     for _, leaf in sorted(by_name.items()):
@@ -30,7 +30,7 @@ def fingerprint(tree: Any) -> UInt32[Array, ""]:
 def _of_array(x: Any) -> UInt32[Array, ""]:
     bits = x.astype(jnp.uint8) if x.dtype == jnp.bool_ else jax.lax.bitcast_convert_type(x, BITS[x.dtype.itemsize])
     place = jnp.zeros(x.shape, jnp.uint32)
-    for axis in range(x.ndim):  # not flattened: that would gather what is sharded
+    for axis in range(x.ndim):  # not flattened: that would gather sharded arrays
         place = _mix(place + jax.lax.broadcasted_iota(jnp.uint32, x.shape, axis))
     return jnp.sum(_mix(bits.astype(jnp.uint32) ^ place), dtype=jnp.uint32)
 

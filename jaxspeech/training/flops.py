@@ -1,8 +1,8 @@
-"""How much a program computes: the multiplications and additions of its matrix products and convolutions.
+"""Counts the FLOPs of a program: the multiplications and additions of its matrix products and convolutions.
 
-Counted on the traced program, not by XLA, which counts the body of a loop over layers once. The rest (softmax,
-normalisation, FFT, losses) is a few per cent of a training step, and left out as usual. What rematerialisation computes
-again is counted: it is work that was done.
+They are counted in the traced program, because XLA counts the body of a loop over layers only once. The rest (softmax,
+normalisation, FFT, losses) is a few per cent of a training step and is left out, as usual. What rematerialisation
+computes again is counted, since the device does that work.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 
 from jax.extend import core
 
-# Peak FLOP/s of one device for dense bfloat16 matrix products, as its maker states it. The first that is found counts.
+# Peak FLOP/s of one device for dense bfloat16 matrix products, as stated by its maker. The first pattern found is used.
 PEAKS = (
     (r"B200", 2250e12),
     (r"H200|H100 80GB HBM3|GH200", 989e12),
@@ -29,12 +29,12 @@ PEAKS = (
     (r"TPU v5 lite|TPU v5e", 197e12),
     (r"TPU v5", 459e12),
     (r"TPU v4", 275e12),
-    (r"TPU v3", 61.5e12),  # a core
+    (r"TPU v3", 61.5e12),  # per core
 )
 
 
 def peak_flops(devices: list[Any]) -> float | None:
-    """Peak FLOP/s of all these devices, or None where it is not known."""
+    """Peak FLOP/s of all these devices together, or None if it is unknown."""
     for pattern, peak in PEAKS:
         if re.search(pattern, devices[0].device_kind):
             return peak * len(devices)
@@ -42,12 +42,12 @@ def peak_flops(devices: list[Any]) -> float | None:
 
 
 def step_flops(function: Any, *arguments: Any) -> float:
-    """FLOPs of one call of a jitted function; the call itself does not trace it again."""
+    """FLOPs of one call of a jitted function; the function is not traced again when it is called."""
     return count_flops(function.trace(*arguments).jaxpr.jaxpr)
 
 
 def count_flops(jaxpr: Any) -> float:
-    """FLOPs of a traced program, loops included; of a `while` loop, whose length nobody knows, one round."""
+    """FLOPs of a traced program, loops included; a `while` loop, whose length is unknown, counts as one iteration."""
     total = 0.0
     for equation in jaxpr.eqns:
         parameters = equation.params
@@ -61,7 +61,7 @@ def count_flops(jaxpr: Any) -> float:
                 output_axis = parameters["dimension_numbers"].rhs_spec[0]
                 # Each output is a sum over the window and the inputs of its group.
                 depth = math.prod(kernel) // kernel[output_axis]
-                # A gradient is written as a convolution of a spread-out input: its zeros are no work.
+                # Gradients are convolutions of a dilated input, whose zeros cost nothing.
                 spread = math.prod(parameters["lhs_dilation"])
                 total += 2 * depth * math.prod(equation.outvars[0].aval.shape) / spread
             case "scan":
@@ -86,7 +86,7 @@ def _inner(program: Any) -> Any:
 
 
 def in_flops(flops: float) -> str:
-    """As in "41 GFLOP/s"."""
+    """Formats FLOP/s, as in "41 GFLOP/s"."""
     for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G")):
         if flops >= size:
             return f"{flops / size:.3g} {letter}FLOP/s"

@@ -1,4 +1,4 @@
-"""What happens to the gradients before the optimizer sees them: noise, then clipping, as in the peer."""
+"""Transforms gradients before the optimizer sees them: adds noise, then clips, as NeMo does."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from jaxspeech.training.parameters import assign
 
 
 def clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
-    """Scales all gradients by min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ does; 0: by none."""
+    """Scales all gradients by min(1, max_norm / (norm + 1e-6)), as torch's clip_grad_norm_ does; 0: no clipping."""
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         del params
@@ -24,7 +24,7 @@ def clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
 
 
 class NoiseState(NamedTuple):
-    """How many updates were made, from which the noise follows."""
+    """The number of updates so far, which determines the noise."""
 
     count: Int[Array, ""]
 
@@ -32,14 +32,14 @@ class NoiseState(NamedTuple):
 def add_noise(
     *, std: float, decay: float = 0.0, start_step: int = 0, parameters: str = "", seed: int = 0
 ) -> optax.GradientTransformation:
-    """g + n, with n normal and of standard deviation std / (1 + t)^(decay / 2) at update t.
+    """Adds normal noise with standard deviation std / (1 + t)^(decay / 2) to the gradients at update t.
 
     A decay of 0.55 is that of Neelakantan et al. (2015); 0, from `start_step` on, is NeMo's variational noise.
 
     Args:
-      std, decay: the equation's.
-      start_step: updates before the first noise.
-      parameters: pattern of the names of the parameters that get it ("": all).
+      std, decay: as in the formula.
+      start_step: number of updates before the first noise.
+      parameters: regular expression for the names of the parameters that get noise ("": all).
       seed: of the noise.
     """
 
@@ -47,7 +47,7 @@ def add_noise(
         return assign(tree, [(parameters, True)], default=False, option="optimizer.gradient_noise.parameters")
 
     def init(params: Any) -> NoiseState:
-        masks(params)  # a wrong pattern is told before the first step
+        masks(params)  # raises for a wrong pattern before the first step
         return NoiseState(jnp.zeros((), jnp.int32))
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:

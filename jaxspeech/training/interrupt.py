@@ -1,6 +1,6 @@
-"""Ctrl-C and preemption as a question that the loop asks between two steps.
+"""Turns Ctrl-C and preemption into a flag that the training loop checks between two steps.
 
-A cluster that takes the machine back sends SIGTERM, or SIGUSR1 where it is asked to (sbatch --signal=USR1@120).
+A cluster that preempts a job sends SIGTERM, or SIGUSR1 if it was asked to (sbatch --signal=USR1@120).
 """
 
 import contextlib
@@ -10,21 +10,21 @@ import sys
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 
-# What a run that was preempted exits with, once it is saved: start it again. EX_TEMPFAIL of sysexits.h.
+# The exit code of a preempted run, after it has saved: start it again. EX_TEMPFAIL of sysexits.h.
 PREEMPTED = 75
-PREEMPTIONS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]  # not all systems
+PREEMPTIONS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]  # if it exists
 
 
 class Preempted(BaseException):
-    """What Ctrl-C's KeyboardInterrupt is, for SIGTERM and SIGUSR1."""
+    """Raised on SIGTERM and SIGUSR1, as KeyboardInterrupt is on Ctrl-C."""
 
 
 @contextlib.contextmanager
 def preemptible() -> Iterator[None]:
-    """A preemption raises Preempted from what is inside, unless an `Interrupt` is asked.
+    """Makes a preemption raise Preempted in the block, except inside an `Interrupt`.
 
-    A run that is stopped before its first step is one to start again, too: SIGTERM's own way to end a process would
-    tell a cluster that it failed.
+    A run that is stopped before its first step should be started again too; the default action of SIGTERM would look
+    like a failure to the cluster.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -39,13 +39,13 @@ def preemptible() -> Iterator[None]:
 
 
 class Interrupt:
-    """True once the process was asked to stop; a second request stops it at once.
+    """Becomes true once the process is asked to stop; a second request stops it immediately.
 
         with Interrupt() as interrupted:
             while not interrupted: ...
 
     Attributes:
-      signal: the request, or None.
+      signal: the signal that asked, or None.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Interrupt:
 
     @property
     def exit_code(self) -> int:
-        """PREEMPTED, or what a shell expects of a process that ended by Ctrl-C."""
+        """PREEMPTED; after Ctrl-C, what a shell expects (128 + the signal's number); 0 if nothing asked to stop."""
         if self.signal is None:
             return 0
         return PREEMPTED if self.signal in PREEMPTIONS else 128 + self.signal

@@ -1,7 +1,7 @@
 """LoRA (Hu et al., 2022): W + (alpha / rank) A B in place of W, with A [D_in rank] and B [rank D_out] trained.
 
-A is normal with variance 1 / D_in and B is 0, so that the model starts as it was. The sum is formed before the model
-runs: no module knows of it, any matrix of any task can have it, and what is saved is an ordinary model.
+A is normal with variance 1 / D_in and B is 0, so that the model is unchanged at the start. The sum is formed before the
+model runs: modules need not know of it, any matrix of any task can be adapted, and the saved model is an ordinary one.
 """
 
 import math
@@ -17,28 +17,28 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.training.parameters import assign, path_name
 from jaxspeech.types import Variables
 
-# Where A and B are, beside the model's own parameters: params/lora/encoder/layers/attention/query/{a,b}.
+# The subtree of A and B, next to the model's own parameters: params/lora/encoder/layers/attention/query/{a,b}.
 LORA = "lora"
 
 
 class Lora:
-    """LoRA of the matrices that the patterns match, each layer for itself where layers are stacked."""
+    """LoRA of the matrices that match the patterns; each of several stacked layers has its own A and B."""
 
     def __init__(self, *, rank: int, alpha: int | float, targets: Sequence[str]):
-        """Args: the equation's rank and alpha; patterns of names of matrices.
+        """Args: rank and alpha as in the equation; regular expressions for the names of matrices.
 
         Raises:
-          ConfigError: a rank below 1 or no target.
+          ConfigError: the rank is below 1, or there is no target.
         """
         if rank < 1 or not targets:
             raise ConfigError(f"lora: rank {rank}, targets {tuple(targets)}; it needs a rank of 1 or more and a target")
         self._rank, self._scale, self._targets = rank, alpha / rank, tuple(targets)
 
     def init(self, variables: Variables, key: Any) -> Variables:
-        """`variables` with A and B among the parameters.
+        """Adds A and B to the parameters of `variables`.
 
         Raises:
-          ConfigError: a pattern matches nothing, or what is no matrix.
+          ConfigError: a pattern matches nothing, or an array that is not a matrix.
         """
         params = variables["params"]
         leaves = jax.tree_util.tree_leaves_with_path(self._masks(params))
@@ -48,13 +48,13 @@ class Lora:
             matrix = _at(params, path)
             stacked = int("/layers/" in f"/{name}")
             if matrix.ndim != stacked + 2:
-                raise ConfigError(f"lora.targets: {name} {matrix.shape} is no matrix")
+                raise ConfigError(f"lora.targets: {name} {matrix.shape} is not a matrix")
             stack, (rows, columns) = matrix.shape[:stacked], matrix.shape[stacked:]
             normal = jax.random.normal(jax.random.fold_in(key, i), (*stack, rows, self._rank), matrix.dtype)
             parent = tree
             for part in path[:-1]:
                 parent = parent.setdefault(part.key, {})
-            # By the matrix's own name: some modules have several.
+            # Under the matrix's own name, because some modules have several.
             parent[path[-1].key] = {
                 "a": normal / math.sqrt(rows),
                 "b": jnp.zeros((*stack, self._rank, columns), matrix.dtype),
@@ -62,7 +62,7 @@ class Lora:
         return {**variables, "params": {**params, LORA: tree}}
 
     def merge(self, variables: Variables) -> Variables:
-        """The model's own variables, with A B in its matrices."""
+        """Returns the model's own variables, with (alpha / rank) A B added to its matrices."""
         params = {name: value for name, value in variables["params"].items() if name != LORA}
         tree = variables["params"][LORA]
 
@@ -81,7 +81,7 @@ class Lora:
 
 
 def with_lora(task: Any, lora: Lora) -> Any:
-    """The task with A and B among its parameters; its functions take the variables that its own `init` gives."""
+    """Returns the task with A and B among its parameters; its functions take the variables that its `init` returns."""
 
     def init(key: Any) -> Variables:
         return lora.init(task.init(key), jax.random.fold_in(key, 1))
@@ -90,7 +90,7 @@ def with_lora(task: Any, lora: Lora) -> Any:
         return lambda variables, *rest: function(lora.merge(variables), *rest)
 
     def adapted(part: Any) -> Any:
-        """A function of variables, or a record of these and of plain values."""
+        """Adapts a function of variables, or those in a NamedTuple; plain values stay as they are."""
         if isinstance(part, tuple) and hasattr(part, "_fields"):
             return type(part)(*map(adapted, part))
         return merging(part) if callable(part) else part

@@ -1,7 +1,7 @@
-"""Whether a training step fits into the memory of a device, before the first one runs.
+"""Checks whether a training step fits into the memory of a device, before the first step runs.
 
-The step is compiled for each shape of a batch, and the compiler says what it will take: arguments (state and batch),
-results, and what is held in between. What is compiled here is not compiled again later: it is in the cache.
+The step is compiled for each batch shape, and the compiler reports the memory that it will use: arguments (state and
+batch), results and temporaries. The compiled programs are cached, so training does not compile them again.
 """
 
 import math
@@ -18,19 +18,19 @@ from jax.sharding import PartitionSpec as P
 from jaxspeech.errors import ConfigError
 from jaxspeech.types import BatchShape
 
-# Batches that wait on the device while one is computed with (data/prefetch.py).
+# Batches that wait on the device while another one is being computed (data/prefetch.py).
 WAITING = 3
-# Share of the memory that may be filled: allocators leave gaps.
+# Share of the memory that may be used: allocators leave gaps.
 FILLED = 0.9
 MOST_TRIALS = 8
 
 
 class Need(NamedTuple):
-    """What a step takes on each device.
+    """The memory that a step needs on each device.
 
     Attributes:
       shape: of the batch.
-      bytes: all of it; the state alone where there is nothing else.
+      bytes: in total, including the state.
     """
 
     shape: BatchShape
@@ -38,7 +38,7 @@ class Need(NamedTuple):
 
 
 def device_memory() -> int:
-    """Bytes that one device can give, the least of all processes' devices; of a CPU, its share of the machine's."""
+    """Memory of one device in bytes, the smallest over all processes; a CPU device has its share of the machine's."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         limit = int(stats["bytes_limit"])
@@ -50,7 +50,7 @@ def device_memory() -> int:
 
 
 def step_need(train_step: Any, state: Any, shape: BatchShape, *, mesh: Mesh) -> Need:
-    """What `train_step(state, batch, seed)` takes for batches of this shape; `state` is its arrays or their shapes."""
+    """The memory that `train_step(state, batch, seed)` needs for a batch shape; `state` is its arrays or shapes."""
     sharding = NamedSharding(mesh, P("data"))
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shape.arrays)
     compiled = train_step.lower(state, batch, 0).compile()
@@ -64,18 +64,18 @@ def step_need(train_step: Any, state: Any, shape: BatchShape, *, mesh: Mesh) -> 
 def find_batch_seconds(
     need: Callable[[BatchShape], int], shapes: Callable[[float], Sequence[BatchShape]], *, limit: float
 ) -> float:
-    """The most audio in a batch with which every shape stays within `limit` bytes.
+    """Finds the most seconds of audio per batch for which every batch shape stays within `limit` bytes.
 
-    What a step needs grows in proportion to the rows, so two trials show where the limit is reached; then every
-    shape is tried, and the batches made smaller until all fit.
+    Memory grows linearly with the number of rows, so two trials show where the limit is reached; then every shape is
+    tried, and the batches are made smaller until all fit.
 
     Args:
-      need: bytes of a step for a shape.
-      shapes: of the batches for so many seconds, shortest rows first.
-      limit: bytes.
+      need: batch shape -> bytes of a step.
+      shapes: seconds per batch -> batch shapes, shortest rows first.
+      limit: in bytes.
 
     Raises:
-      ConfigError: the smallest batch is too large already.
+      ConfigError: even the smallest batch is too large.
     """
     smallest = shapes(0.0)[-1]
     rows = smallest.rows
@@ -84,7 +84,7 @@ def find_batch_seconds(
     if least > limit:
         raise ConfigError(
             f"a batch of {smallest} needs {least / 1e9:.2f} GB of the {limit / 1e9:.2f} GB "
-            "that may be filled: lower data.max_seconds, or take a smaller model, remat, or more devices"
+            "that may be used: lower data.max_seconds, or use a smaller model, remat, or more devices"
         )
     doubled = shapes(2.01 * seconds)[-1]
     fixed = 0.0
@@ -101,7 +101,7 @@ def find_batch_seconds(
 
 
 def describe_needs(needs: Sequence[Need], *, limit: int) -> str:
-    """A line for each shape, and whether all fit."""
+    """Formats a line for each shape, and one that says whether all fit."""
     lines = [f"{need.shape!s:>18}  {need.bytes / 1e9:9.3f} GB  {need.bytes / limit:6.1%}" for need in needs]
     worst = max(need.bytes for need in needs)
     verdict = "fits" if worst <= FILLED * limit else "does not fit: lower data.batch_seconds, or 0 finds the most"
@@ -111,16 +111,16 @@ def describe_needs(needs: Sequence[Need], *, limit: int) -> str:
 def most_batch_seconds(
     train_step: Any, state: Any, shapes: Callable[[float], Sequence[BatchShape]], *, mesh: Mesh
 ) -> float:
-    """The most audio in a batch with which a step fits into the devices' memory; prints it.
+    """Finds and prints the most seconds of audio per batch for which a step fits into the memory of the devices.
 
     Args:
       train_step: jitted.
       state: its arrays, or their shapes.
-      shapes: of the batches for so many seconds, shortest rows first.
+      shapes: seconds per batch -> batch shapes, shortest rows first.
       mesh: the devices.
 
     Raises:
-      ConfigError: the smallest batch is too large already.
+      ConfigError: even the smallest batch is too large.
     """
     found = find_batch_seconds(
         lambda shape: step_need(train_step, state, shape, mesh=mesh).bytes, shapes, limit=FILLED * device_memory()
@@ -130,7 +130,7 @@ def most_batch_seconds(
 
 
 def report_memory(train_step: Any, state: Any, shapes: Sequence[BatchShape], *, mesh: Mesh) -> int:
-    """Prints what memory a step takes for batches of these shapes; the exit status: 0 if all fit, else 1."""
+    """Prints the memory that a step needs for these batch shapes; returns the exit status: 0 if all fit, else 1."""
     needs = [step_need(train_step, state, shape, mesh=mesh) for shape in shapes]
     limit = device_memory()
     print(describe_needs(needs, limit=limit))

@@ -1,4 +1,4 @@
-"""What is kept of a run besides its models: TensorBoard's events, and the same scalars as lines of JSON."""
+"""Logs the metrics of a run: TensorBoard events, and the same scalars as lines of JSON."""
 
 import json
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from jaxspeech.training.processes import gather, is_leader
 
 
 class MetricsLog:
-    """Writes to `folder`/tensorboard and `folder`/history.jsonl; what was written after `step` is forgotten.
+    """Writes to `folder`/tensorboard and `folder`/history.jsonl; existing entries after `step` are discarded.
 
-    Of several processes the leader alone writes; all of them call the same methods.
+    With several processes only the leader writes, but all of them call the same methods.
     """
 
     def __init__(self, folder: Path, *, step: int):
@@ -29,14 +29,14 @@ class MetricsLog:
         self._path = folder / "history.jsonl"
         if not is_leader():
             return
-        # A run that begins anew says all of it anew.
+        # A run that starts from scratch keeps nothing.
         kept = [entry for entry in self.history if entry["step"] <= step] if step else []
         with replace_atomically(self._path) as temporary:
             temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
 
     @property
     def history(self) -> list[dict[str, float | int]]:
-        """{"step": ..., "group/name": value, ...} for each call of `scalars`, over all starts of the run."""
+        """One {"step": ..., "group/name": value, ...} for each call of `scalars`, over all starts of the run."""
         if not self._path.exists():
             return []
         entries = []
@@ -44,10 +44,11 @@ class MetricsLog:
             try:
                 entries.append(json.loads(line))
             except ValueError:
-                break  # a killed process was in the middle of it
+                break  # a killed process wrote only a part of this line
         return entries
 
     def scalars(self, group: str, values: Mapping[str, float], step: int) -> None:
+        """Logs scalars under the names group/name."""
         if not is_leader():
             return
         named = {f"{group}/{name}": float(value) for name, value in values.items()}
@@ -57,20 +58,20 @@ class MetricsLog:
             file.write(json.dumps({"step": step, **named}) + "\n")
 
     def histograms(self, group: str, tree: Any, step: int) -> None:
-        """One histogram for each array of a tree of parameters."""
+        """Logs one histogram for each array of a tree of parameters."""
         for path, array in jax.tree_util.tree_leaves_with_path(tree):
             values = np.asarray(gather(array), np.float32)
             if np.isfinite(values).all():
                 self._writer.add_histogram(f"{group}/{path_name(path)}", values, step)
 
     def words(self, name: str, markdown: str, step: int) -> None:
-        """Markdown; give words from elsewhere as code."""
+        """Logs Markdown; pass untrusted content as a code block."""
         self._writer.add_text(name, markdown, step)
 
     def picture(self, name: str, png: bytes, step: int) -> None:
-        """A PNG file as it is. (The writer's own `add_image` would need Pillow.)"""
+        """Logs a PNG file as it is. (The writer's own `add_image` would need Pillow.)"""
         width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
-        proto: Any = summary_pb2  # made when it is imported: no type checker sees what is in it
+        proto: Any = summary_pb2  # its classes are created on import, where type checkers do not see them
         image = proto.Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         summary = proto.Summary(value=[proto.Summary.Value(tag=name, image=image)])
         files: Any = self._writer.file_writer

@@ -1,4 +1,4 @@
-"""Updates that were skipped because their gradient was not finite: written down, and too many in a row end the run."""
+"""Logs updates that were skipped because of a non-finite gradient; too many in a row end the run."""
 
 import json
 from collections.abc import Callable
@@ -11,24 +11,24 @@ from jaxspeech.errors import TrainingError
 
 
 class NonFiniteLog:
-    """Looks at each step's metrics once the next step is on its way, so that the device is never waited for.
+    """Checks each step's metrics after the next step was started, so that it never waits for an idle device.
 
         skips = NonFiniteLog(workdir / "skipped.jsonl", limit=20, name=lambda index: data.name(index))
         while ...:
             state, metrics = train_step(state, batch)
             skips.watch(step, batch.index, metrics)
 
-    Each line of the file is a batch: {"step", "loss", "grad_norm", "utterances"}.
+    Each line of the file describes a batch: {"step", "loss", "grad_norm", "utterances"}.
     """
 
     def __init__(self, path: Path, *, limit: int, name: Callable[[int], str]):
-        """Args: the file; how many in a row end the run; from an index in the data to what a person looks for."""
+        """Args: the file; how many in a row end the run; index in the data -> a name that a user can look up."""
         self._path, self._limit, self._name = path, limit, name
         self._last: tuple[int, Any, dict[str, Any]] | None = None
         self._in_a_row = 0
 
     def watch(self, step: int, index: Any, metrics: dict[str, Any]) -> None:
-        """After a step was started.
+        """Registers a step that was started, and checks the one before it.
 
         Args:
           step: its number, from 1.
@@ -42,7 +42,7 @@ class NonFiniteLog:
         self._last = (step, index, metrics)
 
     def look(self) -> None:
-        """At the step that was watched last; waits for it. Raises as `watch`."""
+        """Checks the step that was registered last, and waits for it. Raises what `watch` raises."""
         if self._last is None:
             return
         (step, index, metrics), self._last = self._last, None
@@ -56,12 +56,12 @@ class NonFiniteLog:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         if self._in_a_row >= self._limit:
             raise TrainingError(
-                f"stopped at step {step}: the gradients of {self._in_a_row} batches in a row were not finite. Their "
-                f"utterances are in {self._path}; lower optimizer.learning_rate or optimizer.clip_norm, or look at them"
+                f"stopped at step {step}: the gradients of {self._in_a_row} batches in a row were not finite. Inspect "
+                f"their utterances, listed in {self._path}, or lower optimizer.learning_rate or optimizer.clip_norm"
             )
 
 
 def _here(index: Any) -> np.ndarray:
-    """The rows on this process's devices, each once."""
+    """The rows on this process's devices, without duplicates."""
     shards = getattr(index, "addressable_shards", None)
     return np.asarray(index) if shards is None else np.unique(np.concatenate([np.asarray(x.data) for x in shards]))

@@ -1,4 +1,4 @@
-"""The optimizer that a configuration names, with a rate for each group of parameters: noise, clipping, rule, rates."""
+"""Builds the optimizer of a configuration: noise, clipping, update rule, and a learning rate per parameter group."""
 
 import inspect
 import math
@@ -19,14 +19,14 @@ OPTIMIZERS = {"adamw": adamw, "novograd": novograd, "lion": lion, "adafactor": a
 
 
 def scale_by_group(rates: Sequence[tuple[str, float]], trainable: Choice | None) -> optax.GradientTransformation:
-    """Multiplies each parameter's update by the number of the first pattern that matches its name; frozen: by 0."""
+    """Multiplies each update by the factor of the first pattern that matches the parameter's name; frozen ones by 0."""
 
     def factors(params: Any) -> Any:
         factors = assign(params, rates, default=1.0, option="optimizer.rates")
         return factors if trainable is None else jax.tree.map(lambda f, t: f * t, factors, trainable(params))
 
     def init(params: Any) -> Any:
-        factors(params)  # a wrong pattern is told before the first step
+        factors(params)  # raises for a wrong pattern before the first step
         return optax.EmptyState()
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
@@ -39,7 +39,7 @@ def scale_by_group(rates: Sequence[tuple[str, float]], trainable: Choice | None)
 def in_groups(
     optimizer: optax.GradientTransformation, *, rates: Sequence[tuple[str, float]] = (), trainable: Choice | None
 ) -> optax.GradientTransformation:
-    """The optimizer with a rate of its own for each group of parameters, and no state for those that are frozen."""
+    """Gives an optimizer a learning rate for each group of parameters, and no state for frozen ones."""
     if trainable is not None:
 
         def groups(params: Any) -> Any:
@@ -52,17 +52,17 @@ def in_groups(
 def build_optimizer(
     config: Mapping[str, Any], *, steps: int, trainable: Choice | None = None
 ) -> tuple[optax.GradientTransformation, Schedule]:
-    """The optimizer that `config.optimizer` names, and its schedule (for the logs).
+    """Builds the optimizer that `config.optimizer` names; also returns its schedule, for the logs.
 
     Args:
       config: {"name", "learning_rate", "schedule": {"name", ...}, "rates", "gradient_noise": {"std", ...}, and the
-        options of the rule}. `rates` holds (pattern, factor): the first pattern that is found in a parameter's name
-        says by what its rate is multiplied.
+        options of the rule}. `rates` holds (pattern, factor): a parameter's learning rate is multiplied by the factor
+        of the first pattern that is found in its name.
       steps: updates in the whole run.
-      trainable: which parameters are trained; None is all.
+      trainable: which parameters are trained; None means all.
 
     Raises:
-      ConfigError: an unknown name or option.
+      ConfigError: a name or option is unknown.
     """
     config = dict(config)
     name = config.pop("name", "adamw")
@@ -75,7 +75,7 @@ def build_optimizer(
     if "learning_rate" not in config:
         raise ConfigError("optimizer needs a learning_rate")
     if not (math.isfinite(config["learning_rate"]) and config["learning_rate"] >= 0):
-        raise ConfigError(f"optimizer.learning_rate is {config['learning_rate']}; it is a number, 0 or more")
+        raise ConfigError(f"optimizer.learning_rate is {config['learning_rate']}; it must be a number, 0 or more")
     schedule = build_schedule(
         config.pop("schedule", {"name": "constant"}), learning_rate=config.pop("learning_rate"), steps=steps
     )

@@ -1,6 +1,6 @@
-"""Parameters chosen by regular expressions on their names, such as "encoder/layers_3/attention/query/kernel".
+"""Selects parameters by regular expressions on names like "encoder/layers_3/attention/query/kernel".
 
-Layers that are stacked in one array (params/encoder/layers/...) are named, and chosen, one by one.
+Layers that are stacked in one array (params/encoder/layers/...) are named and selected individually.
 """
 
 import functools
@@ -19,30 +19,30 @@ Choice = Callable[[Any], Any]
 
 
 def path_name(path: Any) -> str:
-    """A leaf's place in its tree, as in "encoder/layers/conv/bias"."""
+    """Formats a leaf's path in its tree, as in "encoder/layers/conv/bias"."""
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def layer_names(name: str, leaf: Any) -> list[str]:
-    """The names of what a leaf holds: its own, or one for each layer where layers are stacked."""
+    """The names of the parameters in a leaf: its own, or one for each layer if layers are stacked."""
     before, stack, after = f"/{name}".partition("/layers/")
     return [f"{before}/layers_{i}/{after}"[1:] for i in range(leaf.shape[0])] if stack else [name]
 
 
 def assign(tree: Any, rules: Sequence[tuple[str, Any]], *, default: Any, option: str) -> Any:
-    """A value for every leaf: that of the first rule whose pattern is found in its name, or else the default.
+    """Assigns every leaf the value of the first rule whose pattern is found in its name, or else the default.
 
     Args:
       tree: of arrays or their shapes.
       rules: (regular expression, value).
-      default: where no rule fits.
-      option: what a user calls the rules, for messages.
+      default: the value if no rule matches.
+      option: the name of the setting that holds the rules, for messages.
 
     Returns:
-      The tree with a value for each leaf, or an array [L 1 ...] where the layers in it have different ones.
+      The tree with a value for each leaf, or an array [L 1 ...] where its layers have different values.
 
     Raises:
-      ConfigError: a pattern that is no regular expression, or that is found in no name.
+      ConfigError: a pattern is not a regular expression, or is found in no name.
     """
     patterns = [(compile_pattern(pattern, option=option), value) for pattern, value in rules]
     idle = {pattern.pattern for pattern, _ in patterns}
@@ -66,20 +66,20 @@ def assign(tree: Any, rules: Sequence[tuple[str, Any]], *, default: Any, option:
 
 
 def compile_pattern(pattern: str, *, option: str) -> re.Pattern[str]:
-    """Raises ConfigError where it is none."""
+    """Compiles a regular expression; raises ConfigError if it is invalid."""
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"{option}: {pattern!r} is no regular expression ({error})") from error
+        raise ConfigError(f"{option}: {pattern!r} is not a regular expression ({error})") from error
 
 
 def choose_trainable(*, freeze: Sequence[str] = (), train_only: Sequence[str] = (), trains: str = "") -> Choice | None:
-    """Which parameters are trained: those that every option admits; None where all are.
+    """Chooses the parameters to train, those that every option admits; returns None if all are trained.
 
     Args:
       freeze: patterns of parameters that are not trained.
-      train_only: patterns of parameters that alone are trained; without any, all are.
-      trains: pattern of what a phase of the task trains (see `types.Phase`); "" is all.
+      train_only: patterns of the only parameters that are trained; if empty, all are.
+      trains: pattern of the parameters that a phase of the task trains (see `types.Phase`); "" means all.
     """
     admitted = [("train_only", [(pattern, True) for pattern in train_only], not train_only)]
     admitted += [("freeze", [(pattern, False) for pattern in freeze], True)]
@@ -98,12 +98,12 @@ def choose_trainable(*, freeze: Sequence[str] = (), train_only: Sequence[str] = 
 
 
 def _both(a: Any, b: Any) -> Any:
-    """Of a parameter, or of each layer where an array has one value for each."""
+    """Logical and of two masks, each for a whole parameter or (an array) for each of its layers."""
     return np.logical_and(a, b) if np.ndim(a) or np.ndim(b) else a and b
 
 
 def stop_gradients(params: Any, trainable: Choice | None) -> Any:
-    """The same parameters, with no gradient for those that are not trained."""
+    """Returns the same parameters, without a gradient for those that are not trained."""
     if trainable is None:
         return params
 

@@ -1,10 +1,10 @@
-"""Several processes that train one model: how they find each other, and what only one of them does.
+"""Multi-process training: how the processes find each other, and what only one of them does.
 
     python train.py --coordinator=10.0.0.1:9000 --num_processes=2 --process_id=0     (and 1 on the other host)
-    srun python train.py                                                             (SLURM's variables say it)
-    mpirun -n 2 python train.py --coordinator=10.0.0.1:9000                          (Open MPI's, all but where)
+    srun python train.py                                                             (reads SLURM's variables)
+    mpirun -n 2 python train.py --coordinator=10.0.0.1:9000                          (Open MPI's lack the address)
 
-All of them run the whole program on the same data plan. Process 0, the leader, alone prints, logs and writes the
+All processes run the whole program on the same data plan. Only process 0, the leader, prints, logs and writes the
 archive; checkpoints are written by all, each its own part.
 """
 
@@ -25,12 +25,12 @@ from jax.sharding import PartitionSpec as P
 
 from jaxspeech.errors import ConfigError
 
-# What a launcher calls the number of processes and a process's own number.
+# The environment variables in which launchers pass the number of processes and a process's own number.
 LAUNCHERS = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"))
 
 
 class Place(NamedTuple):
-    """One process among several; coordinator "" leaves the address to what JAX finds in the environment."""
+    """The place of one process among several; with coordinator "", JAX finds the address in the environment."""
 
     coordinator: str
     num_processes: int
@@ -44,10 +44,10 @@ def find_place(
     process_id: int | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Place | None:
-    """This process's place as the flags and, where they are silent, the launcher's variables tell; None when alone.
+    """Finds this process's place from the flags or else the launcher's variables; None for a single process.
 
     Raises:
-      ConfigError: only a part of it is known, or it is impossible.
+      ConfigError: the place is incomplete or impossible.
     """
     launched = next(((size, rank) for size, rank in LAUNCHERS if size in environment and rank in environment), None)
     if launched and num_processes is None and process_id is None:
@@ -58,7 +58,7 @@ def find_place(
         raise ConfigError("several processes: --num_processes and --process_id are both needed")
     if not 0 <= process_id < num_processes:
         raise ConfigError(
-            f"--process_id={process_id}: with --num_processes={num_processes} it is below that, from 0 on"
+            f"--process_id={process_id}: with --num_processes={num_processes} it must be from 0 to {num_processes - 1}"
         )
     if num_processes == 1:
         return None
@@ -72,26 +72,26 @@ def find_place(
 
 
 def join(place: Place, *, timeout: int = 300) -> str:
-    """Starts `jax.distributed` and waits for the others; returns the coordinator's address.
+    """Starts `jax.distributed` and waits for the other processes; returns the coordinator's address.
 
-    Where they have not all come after `timeout` seconds, the process ends with one line.
+    If they have not all joined after `timeout` seconds, the process ends with one line.
     """
 
     def give_up() -> None:
         where = place.coordinator or "the coordinator that the launcher names"
         line = (
-            f"{os.path.basename(sys.argv[0])}: not all {place.num_processes} processes came to {where} in {timeout} s\n"
+            f"{os.path.basename(sys.argv[0])}: not all {place.num_processes} processes joined {where} in {timeout} s\n"
         )
         os.write(sys.stderr.fileno(), line.encode())
         os._exit(2)
 
-    alarm = threading.Timer(timeout, give_up)  # JAX itself ends the process, with a page of its own
+    alarm = threading.Timer(timeout, give_up)  # JAX would end the process with a page of output
     alarm.daemon = True
     alarm.start()
     timeout += 60
-    # JAX would catch SIGTERM; the training loop does, and agrees with the others when to stop.
+    # Keeps JAX from catching SIGTERM: the training loop does, and agrees with the other processes when to stop.
     jax.config.update("jax_enable_preemption_service", False)
-    # On CPUs two programs would run at once, and the exchanges of one process meet those of another program elsewhere.
+    # Else two programs could run at once on CPU, and collectives of different programs meet across processes.
     jax.config.update("jax_cpu_enable_async_dispatch", False)
     if place.coordinator:
         jax.distributed.initialize(
@@ -103,7 +103,7 @@ def join(place: Place, *, timeout: int = 300) -> str:
     else:
         jax.distributed.initialize(initialization_timeout=timeout)
     alarm.cancel()
-    from jax._src.distributed import global_state  # where JAX found it; there is no public way to ask
+    from jax._src.distributed import global_state  # the address that JAX found has no public API
 
     return place.coordinator or str(global_state.coordinator_address)
 
@@ -115,7 +115,7 @@ def is_leader() -> bool:
 
 @contextlib.contextmanager
 def only_leader_prints() -> Iterator[None]:
-    """Nothing goes to the standard output of the others; their errors are still told."""
+    """Silences the standard output of all processes except the leader; their errors are still printed."""
     if is_leader():
         yield
         return
@@ -125,7 +125,7 @@ def only_leader_prints() -> Iterator[None]:
 
 @contextlib.contextmanager
 def leader_first(what: str) -> Iterator[None]:
-    """The leader does what is inside, then the others, who find its files."""
+    """Runs the block in the leader first, then in the other processes, which find the leader's files."""
     several = jax.process_count() > 1
     if several and not is_leader():
         multihost_utils.sync_global_devices(what)
@@ -135,14 +135,14 @@ def leader_first(what: str) -> Iterator[None]:
 
 
 def as_leader(holds: bool) -> bool:
-    """What holds for the leader, for all; all processes have to call it."""
+    """Broadcasts the leader's value to all processes; all of them have to call it."""
     return bool(multihost_utils.broadcast_one_to_all(np.bool_(holds)))
 
 
 def gather(tree: Any) -> Any:
-    """Arrays, however they are split over devices and processes, as NumPy arrays; all processes have to call it.
+    """Gathers arrays that are split over devices and processes into NumPy arrays; all processes have to call it.
 
-    One array after the other, so that a device never holds more than one of them whole.
+    Arrays are gathered one by one, so that a device never holds more than one of them in full.
     """
 
     def fetch(x: Any) -> np.ndarray:
@@ -154,10 +154,10 @@ def gather(tree: Any) -> Any:
 
 
 class SharedFlag:
-    """`agreed(signal)`, called by all processes once a step: the same answer for all at the same step.
+    """Lets all processes agree on a signal: each calls `agreed(signal)` once a step, and all get the same answer.
 
-    0, until `DELAY` steps after some process was asked by a signal to stop; then that signal's number. Nobody waits:
-    the question goes to the devices behind the step that they are at, and its answer is looked at later.
+    The answer is 0 until `DELAY` steps after a process was asked by a signal to stop; then it is that signal's number.
+    No process waits: the reduction is queued on the devices after the current step, and its result is read later.
     """
 
     DELAY = 2
@@ -178,7 +178,7 @@ class SharedFlag:
 
 
 def leave(code: int) -> int:
-    """Ends a process that failed, if it has others, at once: JAX would wait for them, and they end too."""
+    """Exits at once with `code` if the run has several processes, since JAX would wait for them; else returns it."""
     if jax.distributed.is_initialized():
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""A JAX trace of some steps: where the time goes, on the device and on the host.
+"""Records a JAX profiler trace of some steps, to see where the time goes on the device and on the host.
 
 tensorboard --logdir=runs/x            with the plugin of xprof: python -m pip install xprof
 https://ui.perfetto.dev                opens the .trace.json.gz in the folder
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import jax
 
-# Steps before the trace begins: they compile, and fill the queues.
+# Steps before the trace begins, which compile and fill the queues.
 WARM_UP = 10
 
 
 class Profile:
-    """`next_step()` before each step; `steps` of them are traced to `folder`, or `report` is told that none was."""
+    """Traces `steps` steps to `folder`: call `next_step()` before each. If none was traced, `report` gets a line."""
 
     def __init__(self, folder: Path, *, steps: int, report: Callable[[str], None] = print):
         self._report = report
@@ -32,7 +32,7 @@ class Profile:
         self._seen += 1
 
     def close(self) -> None:
-        """Ends the trace, if one is being made."""
+        """Ends the trace if one is running."""
         if self._steps and self._first < self._seen:
             jax.profiler.stop_trace()
         elif self._steps:

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar with loss, score, examples/s and time left, and lines that a log file keeps."""
+"""Shows the progress of a run: a bar with loss, score, examples/s and time left, and lines for a log file."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ class Progress:
     """Collects the steps' metrics without waiting for the device, and shows them.
 
     Attributes:
-      speed: how fast the steps up to the last summary were, in words.
+      speed: of the steps up to the last summary, in words.
     """
 
     SUMMED = ("examples", "infeasible", "skipped", "audio_seconds")
@@ -35,10 +35,10 @@ class Progress:
         peak_flops: float | None = None,
     ):
         """Args:
-        step, steps: how many are done, and how many there will be.
-        batch_shapes: of the batches to come, for the names that people see.
-        totals: of the steps before.
-        peak_flops: of all devices together, where it is known (flops.py).
+        step, steps: the number of steps done, and in the whole run.
+        batch_shapes: of the batches to come, to show them by readable names.
+        totals: sums over the steps done.
+        peak_flops: of all devices together, if known (flops.py).
         """
         self._shape_names = {_dimensions(shape.arrays): str(shape) for shape in batch_shapes}
         on_terminal = sys.stderr.isatty()
@@ -53,7 +53,7 @@ class Progress:
         self._totals = dict.fromkeys(self.SUMMED, 0.0) | dict(totals)
 
     def timed(self, batches: Iterator[B]) -> Iterator[B]:
-        """The same batches; the time in which they are waited for is counted."""
+        """Yields the same batches, and measures the time spent waiting for them."""
         while True:
             asked = time.perf_counter()
             batch = next(batches, None)
@@ -63,7 +63,7 @@ class Progress:
             yield batch
 
     def starting(self, batch: Any, *, flops: Callable[[], float]) -> None:
-        """Before a step: a new shape is compiled first, which takes a while; `flops()` are then asked for."""
+        """Call before a step. A new batch shape is announced, since it is compiled first, and `flops()` is called."""
         shape = _dimensions(batch)
         if shape not in self._flops:
             if not self._flops and self._bar.disable:
@@ -73,7 +73,7 @@ class Progress:
         self._done_flops += self._flops[shape]
 
     def finished(self, metrics: dict[str, Any]) -> None:
-        """After a step was started; its metrics are still on their way, those of the step before are waited for."""
+        """Call after a step was started; waits for the metrics of the previous step, not for its own."""
         if self._waiting:
             jax.block_until_ready(self._waiting[-1])  # so that batches do not pile up on the device
         self._waiting.append(metrics)
@@ -81,7 +81,7 @@ class Progress:
         self._bar.update()
 
     def summary(self) -> dict[str, float]:
-        """Sums, and means over the steps that changed something, since the last summary; waits for them, shows them."""
+        """Waits for the steps since the last summary; shows and returns sums, and means over those not skipped."""
         if not self._waiting:
             return {}
         waiting, self._waiting = jax.device_get(self._waiting), []
@@ -119,17 +119,17 @@ class Progress:
         return {n: float(sum(x, self._totals[n])) for n, *x in zip(self.SUMMED, *waiting, strict=True)}
 
     def show(self, **values: str) -> None:
-        """Adds to what the bar shows."""
+        """Adds values to the bar."""
         self._shown |= values
         self._bar.set_postfix(self._shown)
 
     def line(self, words: str) -> None:
-        """A line of its own, above the bar."""
+        """Prints a line above the bar."""
         self._bar.write(words, file=sys.stdout)
         sys.stdout.flush()
 
     def restart_clock(self) -> None:
-        """After work between steps (an evaluation) that must not count in examples/s."""
+        """Call after work between steps (an evaluation) that must not count in examples/s."""
         self._since = time.perf_counter()
         self._done_flops = self._waited = 0.0
 
@@ -143,7 +143,7 @@ def _dimensions(batch: Any) -> tuple[tuple[int, ...], ...]:
 
 
 def in_minutes(seconds: int | float) -> str:
-    """As people say it: "42 s", "7 min 5 s", "3 h 20 min"."""
+    """Formats a duration: "42 s", "7 min 5 s", "3 h 20 min"."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"

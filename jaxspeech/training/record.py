@@ -1,4 +1,4 @@
-"""What a checkpoint says beside its state."""
+"""The JSON record that a checkpoint holds next to its state."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,16 +8,16 @@ NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Record(NamedTuple):
-    """Where a run stands.
+    """The progress of a run.
 
     Attributes:
       scores: the last evaluation, {set: {score: value}}.
       evaluated: step of the last evaluation; None before the first.
       best: the scores of the best model on the first set; None before the first evaluation.
       best_step: its step.
-      seconds: that the run has taken so far.
+      seconds: the time that the run has taken so far.
       totals: sums over all steps, as `Progress` has them.
-      batch_seconds: the size of batches that was found when the run began; None where the recipe says it.
+      batch_seconds: the batch size that was found when the run began; None if the recipe sets it.
       config: the recipe.
     """
 
@@ -31,11 +31,11 @@ class Record(NamedTuple):
     config: Mapping[str, Any] = NONE
 
     def to_json(self) -> dict[str, Any]:
-        """As a checkpoint keeps it."""
+        """Converts the record to JSON, for a checkpoint."""
         fields = {name: value for name, value in self._asdict().items() if value is not None}
         return {name: dict(value) if isinstance(value, Mapping) else value for name, value in fields.items()}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> "Record":
-        """What `to_json` gave; fields that a later version has added are left out."""
+        """Reads what `to_json` returned; fields that a later version has added are ignored."""
         return cls(**{name: value for name, value in saved.items() if name in cls._fields})

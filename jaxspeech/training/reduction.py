@@ -1,4 +1,4 @@
-"""From the losses of a batch's rows to its loss, by sums that add up over the parts of a batch.
+"""Reduces the losses of a batch's rows to one loss, through sums that add up over the parts of a batch.
 
 loss = sums.losses / sums.weight(reduction)
 """
@@ -15,15 +15,15 @@ REDUCTIONS = ("mean_batch", "mean_volume", "mean", "sum")
 
 
 class Sums(NamedTuple):
-    """What adds up over the rows of a batch: the losses, and what was counted.
+    """Sums over the rows of a batch: losses and counts.
 
     Attributes:
-      losses: of the usable rows, each divided by its weight for the reduction "mean".
-      rows: usable rows.
-      weights: of the usable rows.
-      examples: real rows.
-      infeasible: real rows from which nothing can be learned.
-      logged: of the usable rows, by name.
+      losses: sum over the usable rows; for the reduction "mean", each loss is divided by its weight.
+      rows: number of usable rows.
+      weights: sum over the usable rows.
+      examples: number of real rows.
+      infeasible: number of real rows from which nothing can be learned.
+      logged: sums over the usable rows, by name.
     """
 
     losses: Float[Array, ""]
@@ -34,15 +34,15 @@ class Sums(NamedTuple):
     logged: Mapping[str, Float[Array, ""]]
 
     def weight(self, reduction: str) -> Float[Array, ""]:
-        """What the sum of the losses is divided by; at least 1."""
+        """The divisor of the sum of the losses; at least 1."""
         weight = {"mean_batch": self.rows, "mean_volume": self.weights, "mean": self.rows, "sum": 1}[reduction]
         return jnp.maximum(weight, 1).astype(jnp.float32)
 
 
 def sum_losses(rows: RowLosses, index: Int[Any, " B"], *, reduction: str) -> Sums:
-    """The sums over a batch's usable rows.
+    """Sums the losses over a batch's usable rows.
 
-    Filler rows (index < 0) count nowhere. A row with an infinite loss is left out, with a zero gradient, and counted as
+    Filler rows (index < 0) are ignored. A row with an infinite loss is left out, with a zero gradient, and counted as
     infeasible. A batch without a usable row has the loss 0.
     """
     real = index >= 0

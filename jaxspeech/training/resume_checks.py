@@ -18,7 +18,7 @@ def check_same_model(saved: Json, now: Json, *, fixed: Iterable[str], folder: st
 
     Args:
       saved, now: the recipes.
-      fixed: their parts that make the model what it is.
+      fixed: the parts of a recipe that define the model.
       folder: of the run.
     """
     changes = [change for part in fixed for change in _differences(saved.get(part), now.get(part), place=part)]
@@ -30,34 +30,35 @@ def check_same_model(saved: Json, now: Json, *, fixed: Iterable[str], folder: st
 
 
 def check_same_start(saved: Json, now: Json, *, folder: str | Path) -> None:
-    """Raises CheckpointError where the run began with one trained model and is now to begin with another."""
+    """Raises CheckpointError if the run started from a different trained model than `init_from` names now."""
     before, after = saved.get("init_from", ""), now.get("init_from", "")
     if before and after and os.path.realpath(before) != os.path.realpath(after):
         raise CheckpointError(
-            f"{folder} holds a run that began with {before}, not with {after}. Name that one to resume it, or another "
+            f"{folder} holds a run that began with {before}, not with {after}. Use that model to resume it, or another "
             "--workdir"
         )
 
 
 def changed_settings(saved: Json, now: Json, *, fixed: Iterable[str]) -> str:
-    """What differs in the settings of a resumed run, apart from its length and the `fixed` parts; "" for nothing."""
+    """Describes the changed settings of a resumed run, except its length and the `fixed` parts; "" if none changed."""
     parts = (saved.keys() & now.keys()) - {*fixed, "steps", "init_from"}
     changes = [change for part in sorted(parts) for change in _differences(saved[part], now[part], place=part)]
     return "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
 
 
 def check_same_arrays(saved: Mapping[str, Any], now: Mapping[str, Any], *, folder: str | Path) -> None:
-    """Another optimizer, or other frozen parameters, have other arrays: nothing is wrong with the checkpoint then."""
+    """Raises CheckpointError if the states' arrays differ: the checkpoint is intact, but the optimizer has changed."""
     changes = list(_differences(saved, now, place="state"))
     if changes:
         raise CheckpointError(
-            f"{folder} holds a run with another optimizer or other trained parameters: {changes[0]}"
+            f"{folder} holds a run with a different optimizer or different trained parameters: {changes[0]}"
             + (f" (and {len(changes) - 1} more)" if len(changes) > 1 else "")
             + ". Use its settings to resume it, or another --workdir"
         )
 
 
 def shapes_by_path(tree: Any) -> dict[str, Any]:
+    """The shape of each leaf, by its name."""
     return {path_name(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: step -> rate, with the field's shapes and the peer's exact numbers.
+"""Learning-rate schedules: step -> rate, with the usual shapes and exactly NeMo's numbers.
 
 `step` counts the updates made so far, so the first update uses `schedule(0)`. Warm-up is a straight line that
 does not start at zero:
@@ -7,7 +7,7 @@ does not start at zero:
 
 and a schedule that ends at `steps` stays at `min_learning_rate` afterwards. Rates are float32.
 
-The peer's names, in brackets the ones here: NoamAnnealing (noam), NoamHoldAnnealing (noam_hold), CosineAnnealing
+NeMo's names, with those used here in brackets: NoamAnnealing (noam), NoamHoldAnnealing (noam_hold), CosineAnnealing
 (cosine), InverseSquareRootAnnealing (inverse_sqrt), SquareRootAnnealing (sqrt), PolynomialDecayAnnealing and
 PolynomialHoldDecayAnnealing (polynomial), WarmupHoldAnnealLinear and WarmupHoldAnnealOneMinusSquareRoot (wsd),
 WarmupAnnealing (linear), WarmupPolicy (constant).
@@ -27,7 +27,7 @@ Schedule = Callable[[Step], Float[Array, ""]]
 
 
 def _warmed_up(step: Int[Array, ""], rate: Float[Array, ""], *, learning_rate: float, warmup_steps: int) -> Array:
-    """`rate`, with its beginning replaced by the warm-up."""
+    """Replaces the beginning of `rate` by the warm-up."""
     if warmup_steps == 0:
         return jnp.float32(rate)
     warmup = learning_rate * (step + 1) / (warmup_steps + 1)
@@ -61,7 +61,7 @@ def noam(
 ) -> Schedule:
     """rate = learning_rate width^-1/2 min(step^-1/2, step warmup_steps^-3/2), step at least 1.
 
-    `learning_rate` is a factor (often 1 to 5), not the peak; steps 0 and 1 have the same rate; there is no last step.
+    `learning_rate` is a factor (often 1 to 5), not the peak; steps 0 and 1 have the same rate; it never ends.
     Vaswani et al., 2017.
     """
     del steps
@@ -86,7 +86,7 @@ def noam_hold(
 ) -> Schedule:
     """Warm-up, the peak for `hold_steps`, then learning_rate (warmup_steps / (step - hold_steps))^decay_rate.
 
-    Kim et al., Squeezeformer, 2022, who take decay_rate = 1; 0.5 is Noam's.
+    Kim et al., Squeezeformer, 2022, use decay_rate = 1; 0.5 is Noam's.
     """
 
     def schedule(step: Step) -> Float[Array, ""]:
@@ -103,9 +103,9 @@ def noam_hold(
 def cosine(
     *, learning_rate: float, steps: int, warmup_steps: int = 0, constant_steps: int = 0, min_learning_rate: float = 0.0
 ) -> Schedule:
-    """Warm-up, then half a cosine down to `min_learning_rate`, which the last `constant_steps` of `steps` keep.
+    """Warm-up, then half a cosine down to `min_learning_rate`, held for the last `constant_steps` of `steps`.
 
-    With `constant_steps` the warm-up is learning_rate step / warmup_steps, from zero, as in Megatron and the peer.
+    With `constant_steps` the warm-up is learning_rate step / warmup_steps, from zero, as in Megatron and NeMo.
     """
     decay_steps = steps - warmup_steps - constant_steps
 
@@ -136,7 +136,7 @@ def inverse_sqrt(
 
 
 def sqrt(*, learning_rate: float, steps: int, warmup_steps: int = 0, min_learning_rate: float = 0.0) -> Schedule:
-    """Warm-up, then learning_rate (1 - step / steps)^1/2; the two do not meet, nor do the peer's."""
+    """Warm-up, then learning_rate (1 - step / steps)^1/2, with a jump between the two, as in NeMo."""
 
     def schedule(step: Step) -> Float[Array, ""]:
         step = jnp.asarray(step, jnp.int32)
@@ -213,7 +213,7 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
 
 
 def build_schedule(config: Mapping[str, Any], *, learning_rate: float, steps: int) -> Schedule:
-    """The schedule that `config` names, over `steps` updates.
+    """Builds the schedule that `config` names, over `steps` updates.
 
     Args:
       config: {"name": a key of SCHEDULES, and that function's options}. A number of steps may also be given as a
@@ -222,7 +222,7 @@ def build_schedule(config: Mapping[str, Any], *, learning_rate: float, steps: in
       steps: updates in the whole run.
 
     Raises:
-      ConfigError: an unknown name or option, or phases that leave no step to decay in.
+      ConfigError: a name or option is unknown, or the other phases leave no step to decay in.
     """
     options = {key: value for key, value in config.items() if key != "name"}
     name = config.get("name")

@@ -1,4 +1,4 @@
-"""Checks the single settings of a recipe; parts with a reader of their own (optimizer, data, ...) are checked there."""
+"""Checks the plain settings of a recipe; parts with their own reader (optimizer, data, ...) are checked there."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,16 +11,16 @@ NUMBERS_OF_STEPS = ("eval_every", "checkpoint_every", "log_every")
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """Checks what a run reads of its recipe by itself.
+    """Checks the settings that a run reads directly from its recipe.
 
     Raises:
-      ConfigError: a setting that means nothing; names it, and what it can be.
+      ConfigError: a setting is invalid; the message says what it can be.
     """
     if (choose := settings.get("choose", "best")) not in CHOICES:
-        raise ConfigError(f"choose is {choose!r}; it is {' or '.join(CHOICES)}")
+        raise ConfigError(f"choose is {choose!r}; it must be {' or '.join(CHOICES)}")
     for name in NUMBERS_OF_STEPS:
         if settings[name] < 1:
-            raise ConfigError(f"{name} is {settings[name]}; it is a number of steps, 1 or more")
+            raise ConfigError(f"{name} is {settings[name]}; it must be a number of steps, 1 or more")
     for name, seed in {"seed": settings["seed"], "data.seed": settings["data"]["seed"]}.items():
         if seed < 0:
-            raise ConfigError(f"{name} is {seed}; it is 0 or more")
+            raise ConfigError(f"{name} is {seed}; it must be 0 or more")

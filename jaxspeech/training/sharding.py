@@ -1,11 +1,11 @@
-"""Where arrays live: a mesh with the axes `data` and `model`, and one ordered table of rules for the state.
+"""Places arrays on devices: a mesh with the axes `data` and `model`, and one ordered table of rules for the state.
 
 Batches are split over `data`. Each leaf of the state takes the PartitionSpec of the first rule whose regular
 expression is found in its path, such as "variables/params/encoder/layers/conv/kernel" or
 "opt_state/1/mu/encoder/layers/conv/kernel": a rule on the end of a path places a parameter and its moments alike.
 
-A spec speaks of a leaf's last axes, so one rule serves a layer and a stack of layers, [L, ...], and an axis that its
-devices do not divide stays whole.
+A spec describes a leaf's last axes, so one rule serves both a layer and a stack of layers, [L, ...]. An axis whose size
+is not divisible by its number of devices is not split.
 
     replicated    every device holds everything
     fsdp          parameters and moments split over `data`; each layer's weights are gathered as it is computed
@@ -29,23 +29,23 @@ Rules = Sequence[tuple[str, P]]
 # Everything that can be split, over both axes; the first match decides.
 RULES: Rules = [
     (r"batch_stats/", P()),
-    # Megatron's pairs (Shoeybi et al., 2019): what lies between the two products is split, and needs no exchange.
+    # Megatron's pairs (Shoeybi et al., 2019): activations between the two products are split and not communicated.
     (r"(up|query|key|value|position|pointwise_in)/kernel$", P("data", "model")),
     (r"(down|attention/out|pointwise_out)/kernel$", P("model", "data")),
     (r"(up|query|key|value|pointwise_in|depthwise|convolution/norm)/(bias|scale)$", P("model")),
     (r"bias_[uv]$", P("model", None)),
-    # The joint's logits, the largest array of a transducer, by its outputs: V + 1 is what `model` has to divide.
+    # The joint's logits, the largest array of a transducer, are split by outputs: `model` has to divide V + 1.
     (r"joint/out/kernel$", P("data", "model")),
     (r"joint/out/bias$", P("model")),
     (r"(hidden|input)_\d+/kernel$", P("data", "model")),
-    # By channels, not over `data`: the compiler would split the activations by channels too, instead of by rows.
+    # By channels, not over `data`: else the compiler would split the activations by channels too, instead of by rows.
     (r"depthwise/kernel$", P("model")),
     (r"conv_\d+/kernel$", P()),
     (r"kernel$", P("data", None)),
     (r".*", P()),
 ]
 REPLICATED: Rules = [(r".*", P())]
-# The axes over which a state is split.
+# Name -> the mesh axes over which it splits the state.
 SHARDINGS: dict[str, tuple[str, ...]] = {
     "replicated": (),
     "fsdp": ("data",),
@@ -55,10 +55,10 @@ SHARDINGS: dict[str, tuple[str, ...]] = {
 
 
 def make_mesh(*, data: int = -1, model: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
-    """A `data` x `model` mesh of `devices` (default: all); -1 for `data` takes what `model` leaves.
+    """Makes a `data` x `model` mesh of `devices` (default: all); `data` = -1 uses all that `model` leaves.
 
     Raises:
-      ConfigError: the devices do not fit.
+      ConfigError: the sizes do not match the number of devices.
     """
     devices = jax.devices() if devices is None else devices
     if model < 1 or len(devices) % model:
@@ -69,18 +69,18 @@ def make_mesh(*, data: int = -1, model: int = 1, devices: Sequence[Any] | None =
             f"mesh: data {data} x model {model} does not use the {len(devices)} devices that are there; "
             "data = -1 takes all that model leaves"
         )
-    # Auto: the compiler places what happens inside a step. Explicit, JAX's default, wants a sharding on each operation.
+    # With Auto the compiler places each operation; Explicit, JAX's default, requires a sharding for each.
     return jax.make_mesh((data, model), ("data", "model"), axis_types=(AxisType.Auto,) * 2, devices=devices)
 
 
 def make_rules(sharding: str | Sequence[Sequence[Any]]) -> Rules:
-    """The rules that `config.sharding` means.
+    """The rules for a value of `config.sharding`.
 
     Args:
-      sharding: a key of SHARDINGS, or a table of one's own: (regular expression, (axis or None, ...)) pairs.
+      sharding: a key of SHARDINGS, or a custom table: (regular expression, (axis or None, ...)) pairs.
 
     Raises:
-      ConfigError: an unknown name or axis, or no table.
+      ConfigError: the name or an axis is unknown, or the table is malformed.
     """
     if not isinstance(sharding, str):
         try:
@@ -100,7 +100,7 @@ def make_rules(sharding: str | Sequence[Sequence[Any]]) -> Rules:
 
 
 def state_shardings(state: Any, mesh: Mesh | AbstractMesh, rules: Rules = REPLICATED) -> Any:
-    """A NamedSharding for every leaf of `state` (arrays, or their shapes as jax.eval_shape gives them).
+    """Returns a NamedSharding for every leaf of `state` (arrays, or their shapes from jax.eval_shape).
 
     Raises:
       ConfigError: no rule covers a leaf.
@@ -116,13 +116,13 @@ def state_shardings(state: Any, mesh: Mesh | AbstractMesh, rules: Rules = REPLIC
 
 
 def fit(spec: P, shape: tuple[int, ...], mesh: Mesh | AbstractMesh) -> P:
-    """`spec` for the last axes of `shape`, without what cannot be split evenly."""
+    """Fits `spec` to the last axes of `shape`; axes that cannot be divided evenly are not split."""
     axes = [None] * (len(shape) - len(spec)) + list(spec)[max(len(spec) - len(shape), 0) :]
     return P(*(a if a and size % mesh.shape[a] == 0 else None for a, size in zip(axes, shape, strict=True)))
 
 
 def put_batch(batch: Any, mesh: Mesh) -> Any:
-    """This process's rows of a NumPy batch, on its devices, split over `data`. Returns before the copy is done."""
+    """Puts this process's rows of a NumPy batch on its devices, split over `data`. Returns before they are copied."""
     sharding = NamedSharding(mesh, P("data"))
     _, count = process_share(mesh)
 
@@ -133,21 +133,21 @@ def put_batch(batch: Any, mesh: Mesh) -> Any:
 
 
 def process_share(mesh: Mesh) -> tuple[int, int]:
-    """(i, n): this process's devices hold part i of the n equal parts of a batch; n is 1 where each holds all of it.
+    """Returns (i, n): this process's devices hold part i of n equal parts of a batch; n is 1 if each holds all of it.
 
     Raises:
-      ConfigError: its devices do not lie side by side on `data`.
+      ConfigError: its devices are not adjacent on the axis `data`.
     """
     shards = mesh.shape["data"]
     places = NamedSharding(mesh, P("data")).addressable_devices_indices_map((shards,)).values()
     mine = sorted({place[0].indices(shards)[0] for place in places if place is not None})
     first, size = mine[0], len(mine)
     if mine != list(range(first, first + size)) or shards % size or first % size:
-        raise ConfigError(f"mesh: a process has parts {mine} of {shards}; choose `model` so that they are side by side")
+        raise ConfigError(f"mesh: a process has parts {mine} of {shards}; choose `model` so that they are adjacent")
     return first // size, shards // size
 
 
 def bytes_per_device(shapes: Any, shardings: Any) -> int:
-    """What one device holds of arrays of these shapes."""
+    """Bytes that one device holds of arrays with these shapes and shardings."""
     sizes = jax.tree.map(lambda x, s: math.prod(s.shard_shape(x.shape)) * x.dtype.itemsize, shapes, shardings)
     return sum(jax.tree.leaves(sizes))

@@ -1,4 +1,4 @@
-"""Everything that changes while a model trains, as one pytree."""
+"""The training state: everything that changes while a model trains, as one pytree."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,14 +12,14 @@ from jaxspeech.types import Variables
 
 
 class TrainState(NamedTuple):
-    """What a step takes and gives, and a checkpoint holds. Random keys and the place in the data follow from `step`.
+    """The input and output of a step, and the content of a checkpoint. `step` determines random keys and data position.
 
     Attributes:
-      step: batches seen.
-      skipped: batches whose gradient was not finite, so that nothing changed; the schedule is at step - skipped.
+      step: number of batches seen.
+      skipped: number of batches skipped for a non-finite gradient; the schedule is at step - skipped.
       variables: {"params": float32 parameters, "batch_stats": running statistics, ...}.
-      opt_state: the optimizer's state; of a task with several phases a tuple, one for each.
-      average: exponential moving average of the parameters, or None where none is kept.
+      opt_state: the optimizer's state; for a task with several phases, a tuple of one for each.
+      average: exponential moving average of the parameters, or None if none is kept.
     """
 
     step: Int[Any, ""]
@@ -32,7 +32,7 @@ class TrainState(NamedTuple):
 def init_state(
     variables: Variables, optimizers: Sequence[optax.GradientTransformation], *, average: bool = False
 ) -> TrainState:
-    """The state before the first step, with an optimizer for each phase."""
+    """Makes the state before the first step, with an optimizer for each phase."""
     params = variables["params"]
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -44,17 +44,17 @@ def init_state(
 
 
 def join_states(states: Sequence[Any]) -> Any:
-    """`TrainState.opt_state` of the phases' states: that of a single phase stands for itself."""
+    """Joins the phases' optimizer states to `TrainState.opt_state`; the state of a single phase is not wrapped."""
     return states[0] if len(states) == 1 else tuple(states)
 
 
 def split_states(opt_state: Any, num_phases: int) -> list[Any]:
-    """The inverse of `join_states`."""
+    """Inverts `join_states`."""
     return [opt_state] if num_phases == 1 else list(opt_state)
 
 
 def averaged_variables(state: TrainState) -> Variables:
-    """The variables to evaluate and to save: with the averaged parameters, where an average is kept."""
+    """The variables to evaluate and to save: with the averaged parameters if an average is kept."""
     if state.average is None:
         return state.variables
     return {**state.variables, "params": state.average}

@@ -8,9 +8,9 @@ loss       = sum(losses) / rows              ("mean_batch")        over rows tha
            | sum(losses)                     ("sum")
 params     = params + optimizer(d loss / d params)                 unless a gradient is not finite
 
-A task with several phases (a discriminator, then a generator) makes one update after the other within the step: each
-sees the parameters that the one before has left, has the key fold_in(key, its number), moves only the parameters that
-it trains, and has an optimizer state of its own. If any gradient is not finite, the whole step changes nothing.
+A task with several phases (a discriminator, then a generator) makes one update after another within a step. Each phase
+starts from the parameters as the previous phase left them, has the key fold_in(key, its number), updates only the
+parameters that it trains, and has its own optimizer state. If any gradient is not finite, the step changes nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,23 +52,23 @@ def make_train_step(
     accumulate: int = 1,
     shardings: TrainState | None = None,
 ) -> Callable[[TrainState, Any, Any], tuple[TrainState, Metrics]]:
-    """The jitted step. It gives the old state's buffers away: do not use them afterwards.
+    """Makes the jitted step. It donates the old state's buffers: do not use them afterwards.
 
     Args:
       task: what to train.
       updates: one for each of its phases.
-      schedule: the optimizers' rate, for the metrics.
+      schedule: the optimizers' learning rate, for the metrics.
       loss_reduction: one of REDUCTIONS.
-      average_decay: the moving average of the parameters keeps this share of itself, at first min(this, (1 + n) /
-        (10 + n)) after n updates (0: the state has no average).
-      accumulate: micro-batches, one after the other, of a batch; it has a multiple of so many rows.
-      shardings: of the state, which the new one keeps, and its gradients too.
+      average_decay: decay of the moving average of the parameters; after n updates at most (1 + n) / (10 + n)
+        (0: the state has no average).
+      accumulate: number of micro-batches that a batch is split into; must divide its number of rows.
+      shardings: of the state; the new state and the gradients get them too.
 
     Returns:
       (state, batch, seed) -> (state, metrics). Metrics are scalars: loss, grad_norm (before clipping), learning_rate,
       examples, infeasible, audio_seconds, skipped (1: a gradient was not finite and only the step number changed), and
-      the means over usable rows of what the task logs. With several phases, loss and grad_norm are the last one's, and
-      each has its own under "name/".
+      the means over usable rows of what the task logs. With several phases, loss and grad_norm are those of the last
+      one, and each phase has its own under "name/".
     """
     if loss_reduction not in REDUCTIONS:
         raise ConfigError(f'loss_reduction "{loss_reduction}" is unknown{did_you_mean(loss_reduction, REDUCTIONS)}')
@@ -98,10 +98,10 @@ def make_train_step(
 
         average = state.average
         if average_decay:
-            # Young, it forgets faster, so that the random start does not linger for thousands of steps.
+            # A young average forgets faster, so that the random initial values do not linger for thousands of steps.
             updates_made = state.step - state.skipped
             decay = jnp.minimum(average_decay, (1 + updates_made) / (10 + updates_made))
-            # In this form what does not change keeps its bits.
+            # In this form, parameters that do not change keep their bits.
             average = jax.tree.map(lambda a, p: a + (1 - decay) * (p - a), average, params)
         new = TrainState(
             step=state.step + 1,

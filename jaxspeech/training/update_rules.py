@@ -1,10 +1,10 @@
-"""The optimizers' update rules, put together from Optax. g is the gradient after clipping, t counts updates from 1.
+"""The optimizers' update rules, composed of Optax's. g is the gradient after clipping, t counts updates from 1.
 
-AdamW (Loshchilov and Hutter, 2019), step by step as torch's:
+AdamW (Loshchilov and Hutter, 2019), in the same steps as torch:
 m <- beta1 m + (1 - beta1) g;    v <- beta2 v + (1 - beta2) g^2
 p <- p - rate (m / (1 - beta1^t)) / ((v / (1 - beta2^t))^1/2 + eps) - rate weight_decay p
 
-NovoGrad (Ginsburg et al., 2019), |g| over each array, as NeMo's:
+NovoGrad (Ginsburg et al., 2019), |g| over each array, as in NeMo:
 v <- beta2 v + (1 - beta2) |g|^2, at first |g|^2;    m <- beta1 m + g / (v^1/2 + eps) + weight_decay p
 p <- p - rate m
 
@@ -13,15 +13,15 @@ p <- p - rate sign(beta1 m + (1 - beta1) g) - rate weight_decay p;    m <- beta2
 
 Adafactor (Shazeer and Stern, 2018), with the rate given instead of derived, b = 1 - t^-decay_rate:
 R <- b R + (1 - b) mean over columns of g^2 + eps;    C likewise over rows;    V = R C / mean R, for large matrices
-V <- b V + (1 - b) (g^2 + eps), for all else
+V <- b V + (1 - b) (g^2 + eps), for all other parameters
 u = g / V^1/2;    u <- u / max(1, rms(u) / clip_threshold);    p <- p - rate (relative: rms(p)) u - rate weight_decay p
 
-Muon (Jordan et al., 2024; Liu et al., 2025), for the matrices inside the model; all else is AdamW's:
+Muon (Jordan et al., 2024; Liu et al., 2025), for the inner matrices of the model; all other parameters use AdamW:
 m <- beta m + (1 - beta) g
-u = orthogonal(beta m / (1 - beta^(t+1)) + (1 - beta) g / (1 - beta^t)), by five steps of Newton and Schulz
+u = orthogonal(beta m / (1 - beta^(t+1)) + (1 - beta) g / (1 - beta^t)), by five Newton-Schulz steps
 p <- p - rate 0.2 max(rows, columns)^1/2 u - rate weight_decay p
 
-Layers stacked in one array are one array to NovoGrad's |g| and Adafactor's rms, and matrices of their own to Muon.
+Layers stacked in one array count as one array in NovoGrad's |g| and Adafactor's rms, but as separate ones in Muon.
 """
 
 import re
@@ -36,11 +36,11 @@ from jaxspeech.training.gradients import clip_by_global_norm
 from jaxspeech.training.parameters import path_name
 from jaxspeech.training.schedules import Schedule
 
-# What `decay_exclude` usually holds: biases and the scales of normalisation layers, as paths of the parameter tree.
+# The usual value of `decay_exclude`: biases and the scales of normalisation layers, by their paths.
 BIASES_AND_NORMS = r"(^|/)(bias|scale|bias_[uv])$"
-# Matrices that map from or to something that is no hidden vector; Muon is not for these.
+# Matrices whose input or output is not a hidden vector, for which Muon is not meant.
 ENDS = r"^(decoder|ctc_head)/(joint/)?out/|^encoder/subsampling/|/depthwise/"
-# Muon's updates get the size of AdamW's, so that they share a rate (Liu et al., 2025).
+# Scales Muon's updates to the size of AdamW's, so that both can share a learning rate (Liu et al., 2025).
 MUON_RMS = 0.2
 
 
@@ -54,16 +54,16 @@ def adamw(
     decay_exclude: str = "",
     clip_norm: float = 0.0,
 ) -> optax.GradientTransformation:
-    """AdamW.
+    """Makes AdamW.
 
     Args:
       learning_rate: a rate, or updates made so far -> rate.
-      beta1: memory of the mean gradient.
-      beta2: memory of the mean squared gradient.
+      beta1: decay of the mean gradient.
+      beta2: decay of the mean squared gradient.
       eps: added outside the square root.
-      weight_decay: share of each parameter that an update takes off, times the rate.
-      decay_exclude: regular expression; parameters whose path it matches somewhere do not decay ("": all
-        decay, as in the peer; see BIASES_AND_NORMS).
+      weight_decay: share of each parameter that an update subtracts, times the learning rate.
+      decay_exclude: regular expression; parameters do not decay if it is found in their path ("": all decay, as in
+        NeMo; see BIASES_AND_NORMS).
       clip_norm: largest global norm of the gradients (0: no clipping).
     """
     rule = optax.scale_by_adam(b1=beta1, b2=beta2, eps=eps)
@@ -79,7 +79,7 @@ def novograd(
     weight_decay: float = 0.0,
     clip_norm: float = 0.0,
 ) -> optax.GradientTransformation:
-    """NovoGrad, which the convolutional encoders were trained with; arguments as of `adamw`."""
+    """Makes NovoGrad, which the convolutional encoders were trained with; arguments as in `adamw`."""
     return optax.chain(
         clip_by_global_norm(clip_norm),
         optax.scale_by_novograd(b1=beta1, b2=beta2, eps=eps, weight_decay=weight_decay),
@@ -96,7 +96,10 @@ def lion(
     decay_exclude: str = "",
     clip_norm: float = 0.0,
 ) -> optax.GradientTransformation:
-    """Lion; arguments as of `adamw`. Wants a third to a tenth of AdamW's rate, and as many times its decay."""
+    """Makes Lion; arguments as in `adamw`.
+
+    It needs a third to a tenth of AdamW's learning rate, and 3 to 10 times its weight decay.
+    """
     rule = optax.scale_by_lion(b1=beta1, b2=beta2)
     return _update(rule, learning_rate, weight_decay, decay_exclude, clip_norm)
 
@@ -113,12 +116,12 @@ def adafactor(
     decay_exclude: str = "",
     clip_norm: float = 0.0,
 ) -> optax.GradientTransformation:
-    """Adafactor, whose state is a small share of the parameters; arguments otherwise as of `adamw`.
+    """Makes Adafactor, whose state is much smaller than the parameters; the other arguments as in `adamw`.
 
     Args:
-      decay_rate, eps, clip_threshold: the equation's.
-      smallest_factored: arrays with two axes of at least this length keep means of rows and columns alone.
-      relative: updates in proportion to the size of each array, at least 1e-3.
+      decay_rate, eps, clip_threshold: as in the equation.
+      smallest_factored: arrays with two axes of at least this length keep only the means of rows and columns.
+      relative: scales updates by the rms of each array, at least 1e-3.
     """
     rule = optax.chain(
         optax.scale_by_factored_rms(decay_rate=decay_rate, epsilon=eps, min_dim_size_to_factor=smallest_factored),
@@ -140,12 +143,12 @@ def muon(
     decay_exclude: str = "",
     clip_norm: float = 0.0,
 ) -> optax.GradientTransformation:
-    """Muon; arguments otherwise as of `adamw`.
+    """Makes Muon; the other arguments as in `adamw`.
 
     Args:
-      beta: memory of Muon's mean gradient.
-      beta1, beta2, eps: AdamW's, for what is no matrix.
-      exclude: regular expression of matrices that are AdamW's all the same; the first and the last by default.
+      beta: decay of Muon's mean gradient.
+      beta1, beta2, eps: of AdamW, for all parameters that are not matrices.
+      exclude: regular expression for matrices that use AdamW anyway; by default the first and the last.
     """
     excluded = re.compile(exclude) if exclude else None
 
@@ -177,7 +180,7 @@ def _update(
     decay_exclude: str,
     clip_norm: float,
 ) -> optax.GradientTransformation:
-    """Clipped gradients -> the rule -> decay -> rate."""
+    """Chains clipping, the rule, weight decay and the learning rate."""
     exclude = re.compile(decay_exclude) if decay_exclude else None
 
     def decays(params: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How the parameters of each phase of a task are updated: an optimizer, and which parameters it moves."""
+"""The update of each phase of a task: an optimizer, and the parameters that it trains."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ class Update(NamedTuple):
 
     Attributes:
       optimizer: gradients -> updates, the learning rate included.
-      trainable: which parameters the phase trains, as the optimizer was told; None is all.
+      trainable: which parameters the phase trains, the same as in the optimizer; None means all.
     """
 
     optimizer: optax.GradientTransformation
@@ -31,17 +31,17 @@ def build_updates(
     freeze: Sequence[str] = (),
     train_only: Sequence[str] = (),
 ) -> tuple[tuple[Update, ...], Schedule]:
-    """An update for each phase, all with the optimizer that `config.optimizer` names, and its schedule (for the logs).
+    """Builds each phase's update, all with the optimizer of `config.optimizer`; returns its schedule too, for the logs.
 
-    Phases differ in their rate where `config.rates` says so for their parameters.
+    Phases have different learning rates where `config.rates` sets them for their parameters.
 
     Args:
-      config, steps: as `build_optimizer` takes them.
+      config, steps: as in `build_optimizer`.
       phases: of the task.
-      freeze, train_only: patterns of parameters that are not trained, or alone are.
+      freeze, train_only: as in `choose_trainable`.
 
     Raises:
-      ConfigError: an unknown name or option, or a pattern that matches nothing.
+      ConfigError: a name or option is unknown, or a pattern matches nothing.
     """
     updates, schedule = [], None
     for phase in phases:

@@ -1,7 +1,7 @@
-"""A warm start: which arrays of a trained model a new one starts from, and the check that it is still that model.
+"""A warm start: chooses the arrays that a new model takes from a trained one, and checks that it scores the same.
 
-The names in the patterns are those of parameters.py. Nothing is taken or left silently: a shape that does not fit, a
-missing array and a pattern that matches nothing are errors; arrays without a counterpart in the new model are reported.
+Patterns match the names of parameters.py. Nothing is taken or left out silently: a shape that does not fit, a missing
+array and a pattern that matches nothing are errors; arrays without a counterpart in the new model are reported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +20,11 @@ LISTED = 3
 
 
 class Start(NamedTuple):
-    """What a model starts from.
+    """The arrays that a model starts from.
 
     Attributes:
       arrays: the trained ones, by path ("params/encoder/...").
-      masks: by path, True or, where only some of stacked layers are taken, an array [L 1 ...].
+      masks: by path, True or, if only some of the stacked layers are taken, an array [L 1 ...].
       unused: names of the trained model's arrays that are not taken.
     """
 
@@ -44,15 +44,15 @@ def choose_start(
     Args:
       shapes: the new model's variables, or their shapes.
       source: the trained model's variables.
-      include: patterns of what is taken; without any, everything.
-      exclude: patterns of what is not taken.
+      include: patterns of the arrays to take; if empty, all.
+      exclude: patterns of the arrays not to take.
       model: the trained model's name, for messages.
 
     Raises:
-      ConfigError: a pattern that matches nothing, an array that is wanted and not there, or not of the right shape.
+      ConfigError: a pattern matches nothing, or a wanted array is missing or has a different shape.
     """
     names = _by_path(shapes)
-    # Patterns are about names without their collection, which are those of the parameters.
+    # Patterns match names without the collection, as they do for parameters.
     merged = {path.split("/", 1)[1]: leaf for path, leaf in names.items()}
     wanted = assign(merged, [(p, True) for p in include], default=not include, option="init.include")
     kept_out = assign(merged, [(p, True) for p in exclude], default=False, option="init.exclude")
@@ -79,7 +79,7 @@ def choose_start(
 
 
 def fill_from(variables: Variables, arrays: Mapping[str, Any], masks: Mapping[str, Any]) -> Variables:
-    """`variables` with the trained arrays in their places; works under jit."""
+    """Replaces arrays of `variables` by the trained ones; works under jit."""
 
     def choose(path: Any, new: Any) -> Any:
         name = path_name(path)
@@ -92,7 +92,7 @@ def fill_from(variables: Variables, arrays: Mapping[str, Any], masks: Mapping[st
 
 
 def describe_start(start: Start, *, model: str) -> str:
-    """One line about what was taken."""
+    """Describes in one line what was taken."""
     line = f"Starting from {model}: {len(start.arrays)} arrays"
     if start.unused:
         more = f" and {len(start.unused) - LISTED} more" if len(start.unused) > LISTED else ""
@@ -101,13 +101,13 @@ def describe_start(start: Start, *, model: str) -> str:
 
 
 class WarmStart(NamedTuple):
-    """What a model starts from, and what is known of the model that it was.
+    """A model's start, and what the trained model states about itself.
 
     Attributes:
       start: the arrays.
       model: the trained model's name.
       stated: its scores, {set: {"set": identity, "scores": {score: value}}}.
-      exact: whether the new model is the whole of it, with its assets: then it has to reach these scores.
+      exact: whether the new model is the whole trained model with its assets, and so has to reach these scores.
     """
 
     start: Start = FROM_SCRATCH
@@ -122,14 +122,14 @@ class WarmStart(NamedTuple):
 
         Args:
           found: {set: {"set": identity, "scores": {score: value}}}, as measured.
-          tolerance: largest difference of a score, in its unit.
-          show: scores in words.
+          tolerance: largest allowed difference of a score, in its unit.
+          show: formats scores.
 
         Returns:
           A line to print for each set.
 
         Raises:
-          ArchiveError: the scores differ: it was not loaded as it was saved, or it is run differently.
+          ArchiveError: the scores differ: the model was not loaded as it was saved, or it is run differently.
         """
         statements = {statement["set"]: statement["scores"] for statement in self.stated.values()}
         lines = []
@@ -143,7 +143,7 @@ class WarmStart(NamedTuple):
             elif any(abs(value - reached[score]) > tolerance for score, value in there.items() if score in reached):
                 raise ArchiveError(
                     f"{self.model} states {show(there)} on {name} and reaches {show(reached)}: it was not loaded as it "
-                    "was saved. To train it all the same: --config.init.tolerance=1"
+                    "was saved. To train it anyway: --config.init.tolerance=1"
                 )
             else:
                 lines.append(f"{line}, as the model states")

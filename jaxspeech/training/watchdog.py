@@ -1,9 +1,10 @@
 """Ends all processes of a run, each with one clear line, within a minute after one of them is lost.
 
-JAX notices a lost process too, but after a longer while, and then ends the others with pages of its own.
+JAX notices a lost process too, but later, and then ends the others with pages of output.
 
-Process 0 listens; every other process holds a connection to it. Both ends say "alive" every few seconds and "done" when
-they finish. A connection that closes or falls silent before "done" is a lost process; process 0 tells the others.
+Process 0 listens; every other process holds a connection to it. Both ends send "alive" every few seconds and "done"
+when they finish. A connection that closes or falls silent before "done" means a lost process; process 0 notifies the
+others.
 """
 
 import contextlib
@@ -23,19 +24,19 @@ from jax.experimental import multihost_utils
 from jaxspeech.errors import SpeechError
 from jaxspeech.training.processes import find_place, join, leave, only_leader_prints
 
-BEAT, SILENCE = 5.0, 40.0  # seconds between signs of life, and without any
-EXIT_LOST = 75  # sysexits' EX_TEMPFAIL: to be tried again
+BEAT, SILENCE = 5.0, 40.0  # seconds between two messages, and without one until a process counts as lost
+EXIT_LOST = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
 @contextlib.contextmanager
 def together(*, coordinator: str, num_processes: int | None, process_id: int | None) -> Iterator[None]:
-    """What is inside is done with the run's other processes, if it has any, and watched; the leader alone prints.
+    """Joins the run's other processes, if it has any, and watches them during the block; only the leader prints.
 
     Args:
-      coordinator, num_processes, process_id: as `find_place` takes them.
+      coordinator, num_processes, process_id: as in `find_place`.
 
     Raises:
-      ConfigError: only a part of the place is known, or it is impossible.
+      ConfigError: the place of this process is incomplete or impossible.
     """
     place = find_place(coordinator=coordinator, num_processes=num_processes, process_id=process_id)
     with watched(join(place) if place else ""), only_leader_prints():
@@ -44,10 +45,10 @@ def together(*, coordinator: str, num_processes: int | None, process_id: int | N
 
 @contextlib.contextmanager
 def watched(coordinator: str) -> Iterator[None]:
-    """What is inside ends, with the whole process, when another process of the run is lost.
+    """Ends this process if another process of the run is lost during the block.
 
     Args:
-      coordinator: HOST:PORT of `jax.distributed`; the watchdog takes a port of its own on that host.
+      coordinator: HOST:PORT of `jax.distributed`; the watchdog opens another port on that host.
     """
     if jax.process_count() == 1:
         yield
@@ -57,9 +58,9 @@ def watched(coordinator: str) -> Iterator[None]:
         yield
         watchdog.say_done()
     except (SpeechError, OSError, KeyboardInterrupt):
-        raise  # ours: the others learn of it by the end of this process
+        raise  # this process's own error: the others notice when it ends
     except Exception:
-        # A lost process fails the others' collectives: the watchdog then tells who it was, and ends this process.
+        # The loss of another process makes collectives fail: gives the watchdog time to name it and end this process.
         time.sleep(2 * BEAT)
         traceback.print_exc()
         leave(1)
@@ -68,7 +69,7 @@ def watched(coordinator: str) -> Iterator[None]:
 
 
 class Watchdog:
-    """The connections of one process, and a thread for each that listens."""
+    """The connections of one process, each with a thread that listens."""
 
     def __init__(self, host: str, *, end: Callable[[int], None] | None = None):
         self._me, self._count = jax.process_index(), jax.process_count()
@@ -80,13 +81,13 @@ class Watchdog:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def say_done(self) -> None:
-        """Before this process ends as it should."""
+        """Announces that this process ends normally."""
         self._say("done")
 
     def close(self) -> None:
         self._closed = True
         for peer in self._peers.values():
-            # Not close: its thread still reads.
+            # Not close(): its thread is still reading.
             with contextlib.suppress(OSError):
                 peer.shutdown(socket.SHUT_RDWR)
 
@@ -101,7 +102,7 @@ class Watchdog:
                 peer.settimeout(SILENCE)
                 reader = peer.makefile("r")
                 secret, _, number = reader.readline().partition(" ")
-                if secret == str(invitation[1]):  # not a stranger
+                if secret == str(invitation[1]):  # ignores connections of other programs
                     self._listen(int(number), peer, reader)
             server.close()
         else:
@@ -116,7 +117,7 @@ class Watchdog:
 
     def _read(self, number: int, reader) -> None:
         lost = number
-        with contextlib.suppress(OSError):  # silence; or the connection broke
+        with contextlib.suppress(OSError):  # silence, or a broken connection
             for line in reader:
                 word, _, rest = line.strip().partition(" ")
                 if word == "done":
@@ -135,14 +136,14 @@ class Watchdog:
 
     def _say(self, word: str) -> None:
         for peer in list(self._peers.values()):
-            with contextlib.suppress(OSError):  # its listener notices
+            with contextlib.suppress(OSError):  # the thread that listens notices
                 peer.sendall(f"{word}\n".encode())
 
     def _exit(self, lost: int) -> None:
         script = os.path.basename(sys.argv[0])
         line = (
             f"\n{script}: process {lost} of {self._count} is lost, so process {self._me} ends too; "
-            "started again, all go on from the last checkpoint\n"
+            "start the run again to resume from the last checkpoint\n"
         )
         os.write(sys.stderr.fileno(), line.encode())
         os._exit(EXIT_LOST)

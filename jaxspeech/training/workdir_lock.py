@@ -1,4 +1,4 @@
-"""One run in a workdir at a time: two would delete each other's checkpoints."""
+"""Locks a workdir, so that one run uses it at a time: two would delete each other's checkpoints."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ except ImportError:  # Windows has no such locks
 
 @contextmanager
 def exclusive_workdir(workdir: Path) -> Iterator[None]:
-    """Holds the workdir for this run; a process that ends, however it does, lets go.
+    """Locks the workdir for this run; the lock is released when the process ends, however it ends.
 
     Raises:
       SpeechError: another run holds it.

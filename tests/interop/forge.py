@@ -1,4 +1,4 @@
-"""Writes .nemo files and torch checkpoints byte by byte, honest and hostile, without torch."""
+"""Writes .nemo files and torch checkpoints byte by byte, valid and hostile ones, without torch."""
 
 import io
 import struct
@@ -62,6 +62,6 @@ def tar(members: dict[str, bytes], *, mode: str = "w", prefix: str = "./") -> by
 
 
 def untar(content: bytes) -> dict[str, bytes]:
-    """Members of a .nemo file by plain name."""
+    """Reads the members of a .nemo file by plain name."""
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         return {m.name.removeprefix("./"): archive.extractfile(m).read() for m in archive if m.isfile()}

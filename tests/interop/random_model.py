@@ -1,4 +1,4 @@
-"""Models with random weights, nothing at its initial value, as an archive holds them."""
+"""Makes archives of models with random weights, in which nothing is at its initial value."""
 
 from typing import Any
 
@@ -17,18 +17,18 @@ CHARACTERS = CharTokenizer(list(" abcdefghijklmnopqrstuvwxyz'"))
 
 
 def pieces_tokenizer(kind: str = "bpe") -> Tokenizer:
-    """SentencePiece of a few sentences."""
+    """Trains SentencePiece on a few sentences."""
     return train_tokenizer(SENTENCES, type=kind, vocab_size=36)
 
 
 def random_archive(model: Any, tokenizer: Tokenizer, *, seed: int = 0) -> Archive:
-    """A model of this configuration, its vocabulary that of the tokenizer."""
+    """Makes a random model of this configuration, with the tokenizer's vocabulary."""
     model = model | {"decoder": model["decoder"] | {"vocab_size": tokenizer.vocab_size}}
     return Archive(model, {"tokenizer": tokenizer}, random_variables(model, seed=seed), {})
 
 
 def random_variables(model: Any, *, seed: int = 0) -> Variables:
-    """Variables under which signals keep their size from layer to layer."""
+    """Draws variables with which signals keep their size from layer to layer."""
     rng = np.random.default_rng(seed)
 
     def draw(keys: tuple[Any, ...], leaf: Any) -> np.ndarray:

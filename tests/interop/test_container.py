@@ -1,4 +1,4 @@
-"""The .nemo container: members by exact name, whatever the tar; nothing hostile."""
+"""The .nemo container: members by exact name in every kind of tar; hostile files are refused."""
 
 import gzip
 import io
@@ -53,7 +53,7 @@ def test_incomplete_double_and_foreign_files_are_refused(tmp_path):
     for broken in (content[:50_000], gzip.compress(content)[:-20], b"hello" * 300, b"", b"\x1f\x8bnot gzip"):
         with pytest.raises(ArchiveError):
             opened(tmp_path, broken)
-    # End-of-archive blocks are all that is behind the first member.
+    # After the first member there are only end-of-archive blocks.
     with pytest.raises(ArchiveError, match="two members"):
         opened(tmp_path, tar({"a": b""}, prefix="")[:512] + tar({"a": b""}, prefix="./"))
 

@@ -1,4 +1,4 @@
-"""NeMo's other encoders in our configuration; what has no counterpart is reported with its place."""
+"""NeMo's other encoders translated to our configuration; what has no counterpart is reported with its place."""
 
 import pytest
 
@@ -46,17 +46,17 @@ def test_local_attention_has_biases_in_each_layer():
     ("encoder", "change", "message"),
     [
         ("RNNEncoder", {"rnn_type": "gru"}, r"encoder\.rnn_type 'gru' \(can be 'lstm'\)"),
-        ("RNNEncoder", {"proj_size": 64}, r"encoder\.proj_size 64 is no projection of d_model 32"),
+        ("RNNEncoder", {"proj_size": 64}, r"encoder\.proj_size 64 is too large for d_model 32"),
         ("RNNEncoder", {"proj_size": 15}, r"encoder\.proj_size 15 cannot be split into two directions"),
         ("SqueezeformerEncoder", {"adaptive_scale": False}, r"encoder\.adaptive_scale False \(can be True\)"),
-        ("SqueezeformerEncoder", {"n_heads": 3}, r"encoder\.d_model 16 has no 3 heads"),
+        ("SqueezeformerEncoder", {"n_heads": 3}, r"encoder\.d_model 16 cannot be split into 3 heads"),
         ("SqueezeformerEncoder", {"time_reduce_idx": "8"}, r"encoder\.time_reduce_idx '8' \(must be an integer"),
         ("TransformerEncoder", {"attn_mode": "sliding"}, r"encoder\.attn_mode 'sliding' \(can be 'full', 'causal'\)"),
         ("TransformerEncoder", {"moe": 4}, r"encoder\.moe \(unknown\)"),
         (
             "ConformerEncoder",
             {"self_attention_model": "rel_pos_local_attn", "att_context_size": [5, 2]},
-            r"encoder\.att_context_size \[5, 2\] \(local attention must see as much on both sides\)",
+            r"encoder\.att_context_size \[5, 2\] \(local attention needs the same context on both sides\)",
         ),
     ],
 )

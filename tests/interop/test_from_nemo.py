@@ -1,4 +1,4 @@
-"""NeMo's configuration in ours; one error reports everything that has no counterpart."""
+"""NeMo's configuration translated to ours; one error reports everything that has no counterpart."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def translated(config):
 
 @pytest.fixture
 def config():
-    """The least that NeMo can restore: its defaults everywhere else."""
+    """The smallest configuration that NeMo can restore, with its defaults everywhere else."""
     return {
         "target": "nemo.collections.asr.models.ctc_bpe_models.EncDecCTCModelBPE",
         "tokenizer": {"type": "bpe", "model_path": "nemo:123_tokenizer.model"},
@@ -51,7 +51,7 @@ def test_values_that_depend_on_others(config):
     assert model["decoder"]["vocab_size"] == 2
 
 
-def test_one_error_reports_all_that_is_not_supported(config):
+def test_one_error_reports_everything_unsupported(config):
     config["encoder"] |= {"self_attention_model": "rotary", "brand_new": 3, "conv_norm_type": "group_norm"}
     config["preprocessor"] |= {"nb_augmentation_prob": 0.5}
     del config["encoder"]["d_model"]
@@ -70,7 +70,7 @@ def test_one_error_reports_all_that_is_not_supported(config):
 
 
 @pytest.mark.parametrize("target", ["nemo.EncDecVideoModel", None, 3, ["EncDecCTCModel"]])
-def test_classes_that_no_family_has(config, target):
+def test_classes_without_a_family(config, target):
     config["target"] = target
     supported = r"EncDecCTCModelBPE, .*EncDecRNNTModel, .*EncDecHybridRNNTCTCModel"
     with pytest.raises(ArchiveError, match=rf"not supported: NeMo's class .* \(can be {supported}"):
@@ -85,7 +85,7 @@ def test_a_decoder_of_another_family(config):
 
 @pytest.mark.parametrize("part", ["preprocessor", "encoder", "decoder"])
 @pytest.mark.parametrize("value", [None, 3, [], {"_target_": 7}])
-def test_parts_that_are_no_parts(config, part, value):
+def test_malformed_parts(config, part, value):
     config[part] = value
     with pytest.raises(ArchiveError, match=part):
         translated(config)
@@ -98,9 +98,9 @@ def test_parts_that_are_no_parts(config, part, value):
         *[("n_heads", 5), ("att_context_size", [[1, 2], [3]]), ("conv_kernel_size", 2.0), ("feat_out", [])],
     ],
 )
-def test_values_of_the_wrong_kind_or_out_of_all_proportion(config, argument, value):
+def test_values_of_the_wrong_type_or_size(config, argument, value):
     config["encoder"][argument] = value
-    with pytest.raises(ArchiveError, match=argument if argument != "n_heads" else "has no 5 heads"):
+    with pytest.raises(ArchiveError, match=argument if argument != "n_heads" else "cannot be split into 5 heads"):
         translated(config)
 
 

@@ -1,4 +1,4 @@
-"""Whole .nemo files, hostile and broken: one line each, nothing run, nothing written."""
+"""Hostile and broken .nemo files: one line each, nothing is executed, nothing is written."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""NeMo's lists of convolutional blocks in ours, and back."""
+"""NeMo's lists of convolutional blocks, translated to ours and back."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_blocks_written_back_mean_the_same(config):
     assert from_nemo(config)[1] == model
 
 
-def test_one_error_reports_all_that_is_not_supported(config):
+def test_one_error_reports_everything_unsupported(config):
     config["encoder"]["jasper"][0] |= {"groups": 4, "brand_new": 1}
     config["encoder"]["jasper"][2] |= {"kernel": [5, 5], "residual_mode": "max"}
     del config["encoder"]["jasper"][1]["filters"]
@@ -67,7 +67,7 @@ def test_one_error_reports_all_that_is_not_supported(config):
 
 
 @pytest.mark.parametrize("blocks", [None, [], 3, [3], [[]]])
-def test_what_is_no_list_of_blocks(config, blocks):
+def test_values_that_are_not_lists_of_blocks(config, blocks):
     config["encoder"]["jasper"] = blocks
     with pytest.raises(ArchiveError, match=r"encoder\.jasper"):
         from_nemo(config)[1]

@@ -1,4 +1,4 @@
-"""A family with no features, encoder, decoder or tokens: it is read and written by its `Family` alone."""
+"""A family without features, encoder, decoder and tokens: its `Family` is all that reading and writing needs."""
 
 from typing import Any, NamedTuple
 
@@ -122,7 +122,7 @@ def test_its_problems_are_reported(tmp_path, variables):
 
 
 def test_a_model_of_another_family_leaves_nothing_of_its_sections(variables):
-    """A configuration that it came with belonged to recognition; its settings of training stay."""
+    """It came with the configuration of a recognition model, of which only the training settings are kept."""
     base = {"target": "nemo.EncDecCTCModel", "encoder": {}, "labels": ["a"], "optim": {"name": "adamw"}}
     source = model_config.Source(MODEL, build(MODEL).model, {"voices": CharTokenizer(["a"])})
     config, _, _ = model_config.to_nemo(source, base)

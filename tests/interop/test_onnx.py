@@ -1,4 +1,4 @@
-"""Exported folders through onnxruntime: our own numbers and tokens, for sizes that were never traced."""
+"""Exported folders in onnxruntime: the same numbers and tokens as ours, for sizes that were never traced."""
 
 import importlib.util
 import json
@@ -41,14 +41,14 @@ class Exported(NamedTuple):
         return onnxruntime.InferenceSession(self.path / file).run(None, inputs)
 
     def ours(self, method: Any, *inputs: Any) -> Any:
-        """What our own model gives."""
+        """Returns the outputs of our own model."""
         quick = {"xla_backend_optimization_level": 0}  # compiles in half the time
         apply = jax.jit(partial(self.model.apply, method=method), compiler_options=quick)
         return apply(self.archive.variables, *inputs)
 
 
 def random_archive(task: str, decoder: dict[str, Any], encoder: dict[str, Any] = ENCODER) -> Archive:
-    """A random model in which nothing is at its initial value, statistics and biases included."""
+    """Makes a random model in which nothing is at its initial value, statistics and biases included."""
     config = {"task": task, "features": MEL, "encoder": encoder, "decoder": decoder}
     shapes = jax.eval_shape(build(config).init, jax.random.key(0))
     rng = np.random.default_rng(7)
@@ -67,7 +67,7 @@ def export(path: Path, task: str, decoder: dict[str, Any], encoder: dict[str, An
 
 
 def batch(lengths: list[int]) -> dict[str, np.ndarray]:
-    """Inputs of an encoder; the padding is NaN, which must not matter."""
+    """Makes inputs of an encoder; the padding is NaN, which must not matter."""
     features = np.random.default_rng(0).standard_normal((len(lengths), 16, max(lengths))).astype(np.float32)
     for row, length in enumerate(lengths):
         features[row, :, length:] = np.nan
@@ -175,7 +175,7 @@ def test_joint_logits_and_states(transducer):
     np.testing.assert_allclose(hidden, state.hidden.swapaxes(0, 1), atol=1e-5)
     np.testing.assert_allclose(cell, state.cell.swapaxes(0, 1), atol=1e-5)
 
-    # The decoder and the joiner apart are the same.
+    # The separate decoder and joiner give the same.
     predicted, _, *states = transducer.run("decoder.onnx", **inputs)
     (apart,) = transducer.run("joiner.onnx", encoder_outputs=encoded, decoder_outputs=predicted)
     np.testing.assert_allclose(apart, logits, atol=1e-5)
@@ -184,7 +184,7 @@ def test_joint_logits_and_states(transducer):
 
 
 def greedy(transducer: Exported, encoded: np.ndarray) -> list[int]:
-    """The search of the runtimes, one utterance [D T] at a time."""
+    """Runs the search of the runtimes on one utterance [D T]."""
     joint = onnxruntime.InferenceSession(transducer.path / "decoder_joint-model.onnx")
     config = json.loads((transducer.path / "config.json").read_text())
     inputs = decoder_inputs(transducer, 1, [V])
@@ -221,7 +221,7 @@ def test_encoder_and_greedy_search_of_a_transducer(transducer):
         assert greedy(transducer, found[row, :, : num_found[row]]) == wanted
 
 
-def test_what_the_runtimes_read(ctc, transducer):
+def test_the_files_and_metadata_that_the_runtimes_read(ctc, transducer):
     lines = (ctc.path / "vocab.txt").read_text().splitlines()
     assert lines[0] == "a 0" and lines[V - 1 :] == [f"\u2581 {V - 1}", f"<blk> {V}"]
     assert (ctc.path / "tokens.txt").read_text().splitlines() == lines
@@ -245,7 +245,7 @@ def test_the_graph_is_made_of_native_nodes(ctc):
     kinds = [node.op_type for node in graph.node]
     assert kinds.count("LayerNormalization") == 2 * 5 and kinds.count("Conv") == 3 + 2
     assert not {"Loop", "Scan", "If", "GatherND", "Einsum"} & set(kinds)
-    # Every weight once, under its own name.
+    # Every weight is there once, under its own name.
     names = {weight.name for weight in graph.initializer}
     assert "params.encoder.layers_1.ff_in.up.kernel" in names
     assert sum(np.prod(w.dims) for w in graph.initializer) < 1.1 * sum(
@@ -260,7 +260,7 @@ def test_a_hybrids_ctc_head(tmp_path):
     check_ctc(Exported(archive, build(archive.model).model, tmp_path / "model"), [60, 33])
 
 
-def test_weights_too_large_for_one_file_lie_beside_it(ctc, tmp_path, monkeypatch):
+def test_weights_too_large_for_one_file_are_in_a_second_one(ctc, tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "LARGEST_BYTES", 1000)
     export_onnx(ctc.archive, tmp_path / "model")
     assert (tmp_path / "model" / "model.onnx.data").stat().st_size > 20000
@@ -274,13 +274,13 @@ def test_weights_too_large_for_one_file_lie_beside_it(ctc, tmp_path, monkeypatch
     [
         ({"decoder": RNNT | {"prediction": "stateless", "num_layers": 1}}, "its prediction network is stateless"),
         ({"decoder": RNNT | {"big_blanks": (2, 4)}}, "no multi-blank search"),
-        ({"decoder": RNNT | {"durations": (0, 2)}}, r"durations to be 0, 1, 2, .*, its are \(0, 2\)"),
+        ({"decoder": RNNT | {"durations": (0, 2)}}, r"durations 0, 1, 2, .*, but its are \(0, 2\)"),
         ({"features": MEL | {"window_seconds": 0.02, "normalize": "none"}}, "window_seconds 0.02, normalize none"),
         ({"features": {"name": "mfcc"}}, "mel features, not MFCC"),
     ],
     ids=["stateless", "multi-blank", "durations", "features", "mfcc"],
 )
-def test_one_line_for_what_cannot_be_exported_and_nothing_written(tmp_path, changes, message):
+def test_what_cannot_be_exported_is_reported_in_one_line_and_nothing_is_written(tmp_path, changes, message):
     model = {"task": "transducer", "features": MEL, "encoder": ENCODER, "decoder": RNNT} | changes
     with pytest.raises(ConfigError, match=message):
         export_onnx(Archive(model, {"tokenizer": TOKENIZER}, {"params": {"encoder": {}}}, {}), tmp_path / "model")
@@ -288,7 +288,7 @@ def test_one_line_for_what_cannot_be_exported_and_nothing_written(tmp_path, chan
 
 
 def test_models_without_transcripts(tmp_path, monkeypatch):
-    """Whatever its parts are called: its class decides."""
+    """The class of the model decides, not the names of its parts."""
     monkeypatch.delitem(folder.HEADS, CTCModel)
     with pytest.raises(ConfigError, match="a model of the task 'ctc' cannot be exported to ONNX"):
         export_onnx(random_archive("ctc", CTC, FASTCONFORMER), tmp_path / "model")

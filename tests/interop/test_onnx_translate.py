@@ -1,4 +1,4 @@
-"""The translation of JAX functions, primitive by primitive: onnxruntime gives what JAX gives."""
+"""The translation of JAX functions, primitive by primitive: onnxruntime and JAX give the same results."""
 
 import inspect
 from typing import Any
@@ -22,7 +22,7 @@ TABLE = RNG.standard_normal((5, 3)).astype(np.float32)
 
 
 def run(function: Any, weights: Any = None) -> tuple[list[np.ndarray], Any, onnx.ModelProto]:
-    """What the graph gives, what JAX gives, and the graph."""
+    """Returns the outputs of the graph, those of JAX, and the graph."""
     given = weights or {}
     wanted = function(given, X, N.astype(np.int32))
     outputs = {f"y{i}": str(y.dtype) for i, y in enumerate(wanted)}
@@ -33,7 +33,7 @@ def run(function: Any, weights: Any = None) -> tuple[list[np.ndarray], Any, onnx
 
 
 def recur(x: Any) -> Any:
-    """A loop over time in both directions, which sees a value from outside."""
+    """A loop over time in both directions, which uses a value from outside."""
 
     def step(carry: Any, frame: Any) -> tuple[Any, Any]:
         carry = jnp.tanh(0.5 * carry + frame) * scale
@@ -71,12 +71,12 @@ CASES: dict[str, Any] = {
         x.mean(2, keepdims=True),
     ),
     "joining": lambda x, n: (jnp.concatenate([x, x], 1), jnp.stack([x, 2 * x], -1), jnp.tile(x, (1, 2, 1))),
-    "parting": lambda x, n: (*jnp.split(x, 3, axis=-1), *jnp.unstack(x, axis=2)),
+    "splitting": lambda x, n: (*jnp.split(x, 3, axis=-1), *jnp.unstack(x, axis=2)),
     "slices": lambda x, n: (x[:, 1:-1], x[:, ::2], x[:, ::-1], x[..., 2], jnp.roll(x, 1, axis=-1), x[:, -1]),
     "moving slices": lambda x, n: (jax.lax.dynamic_slice_in_dim(x, n[1], 2, axis=1), x[n[1] - 4]),
     "padding": lambda x, n: (jnp.pad(x, ((0, 0), (2, 1), (0, 0)), constant_values=3), jnp.pad(n, (x.shape[1], 0))),
     "rows of a table": lambda x, n: (jnp.take(TABLE, n, axis=0, mode="fill"), jnp.take(TABLE, n, axis=0, mode="clip")),
-    "another for each row": lambda x, n: (
+    "rows of a table per batch row": lambda x, n: (
         jnp.take_along_axis(x, n[:, None, None] - jnp.arange(9)[None, :, None], axis=1),
         jnp.take_along_axis(x, n[:, None, None] * jnp.ones_like(x[:, :1, :1], int), axis=1, mode="clip"),
     ),
@@ -104,7 +104,7 @@ def test_primitives(name):
         np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-5)
 
 
-def test_what_follows_from_the_weights_is_computed_now():
+def test_what_depends_only_on_the_weights_is_computed_at_export():
     weights = {"norm": {"scale": np.float32(2), "table": TABLE}}
 
     def function(weights: Any, x: Any, n: Any) -> tuple[Any]:
@@ -116,14 +116,14 @@ def test_what_follows_from_the_weights_is_computed_now():
     assert not {"Sqrt", "Transpose", "Mul"} & {node.op_type for node in model.graph.node}
 
 
-def test_what_has_no_translation_is_reported():
+def test_a_primitive_without_a_translation_is_reported():
     with pytest.raises(ConfigError, match="its 'sort' has no translation"):
         run(lambda weights, x, n: (jnp.sort(jnp.asarray(x), axis=1),))
 
 
-def test_a_question_for_the_length_is_reported():
+def test_dependence_on_a_concrete_length_is_reported():
     def function(weights: Any, x: Any, n: Any) -> tuple[Any]:
         return (x if x.shape[1] > 5 else x + 1,)
 
-    with pytest.raises(ConfigError, match=r"it needs to know its lengths \(.*inconclusive"):
+    with pytest.raises(ConfigError, match=r"it needs concrete lengths \(.*inconclusive"):
         run(function)

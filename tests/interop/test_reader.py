@@ -1,4 +1,4 @@
-"""The checkpoint reader: tensors as torch lays them out, and nothing else."""
+"""The checkpoint reader: accepts tensors as torch stores them, and nothing else."""
 
 import io
 import os
@@ -63,7 +63,7 @@ def test_element_types(kind, dtype):
 
 
 def test_old_and_foreign_files():
-    with pytest.raises(ArchiveError, match=r"torch\.save them once more"):
+    with pytest.raises(ArchiveError, match=r"torch\.save them again"):
         read_checkpoint(io.BytesIO(LEGACY_MAGIC + b"rest"))
     with pytest.raises(ArchiveError, match="not a torch checkpoint"):
         read_checkpoint(io.BytesIO(b"hello"))
@@ -99,7 +99,7 @@ def test_a_pickle_that_calls_is_refused(command, protocol, tmp_path):
 
 
 def test_the_allowed_names_cannot_be_changed():
-    """BUILD on a function would set its attributes, for this load and every later one."""
+    """BUILD on a function would set its attributes, for this load and all later ones."""
     for victim in [name("torch._utils", "_rebuild_tensor_v2"), name("collections", "OrderedDict")]:
         change = victim + b"}" + text("_function") + name("torch", "FloatStorage") + b"sb"
         with pytest.raises(ArchiveError, match="refused"):
@@ -125,12 +125,12 @@ def test_the_allowed_names_cannot_be_changed():
         call(name("torch._utils", "_rebuild_qtensor")),
     ],
 )
-def test_what_does_not_lie_in_its_storage_is_refused(bad):
+def test_a_tensor_outside_its_storage_is_refused(bad):
     with pytest.raises(ArchiveError) as caught:
         read(state_dict(x=bad))
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_memo_index_out_of_all_proportion_is_refused():
+def test_a_huge_memo_index_is_refused():
     with pytest.raises(ArchiveError, match="damaged"):
         read(b"\x80\x02}r\xff\xff\xff\xf0.")

@@ -1,4 +1,4 @@
-"""Whole .nemo files of models of ours: read back bit for bit, whatever the recipe; and what can go wrong."""
+"""Complete .nemo files of our models: read back bit for bit for every recipe; and what can go wrong."""
 
 import errno
 import json
@@ -64,7 +64,7 @@ def same(ours, theirs) -> None:
 
 
 WORD_PIECES = WordPieceTokenizer(b"[UNK]\nseven\nate\n##s\n.\n")
-# Characters elsewhere.
+# The other models have characters.
 TOKENIZERS = {
     "tied": WORD_PIECES,
     "tdt": pieces_tokenizer(),
@@ -73,7 +73,7 @@ TOKENIZERS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_returns(tmp_path, name):
+def test_a_model_is_read_back(tmp_path, name):
     tokenizer = TOKENIZERS.get(name, CHARACTERS)
     archive = random_archive(MODELS[name], tokenizer)
     saved(tmp_path / "x.nemo", archive)
@@ -124,7 +124,7 @@ def tensors_of(path):
 
 
 def test_unstacked_layers_and_other_types(tmp_path):
-    """As a recogniser holds it, cast to bfloat16: the statistics and what is derived stay as they are."""
+    """A recogniser's form, cast to bfloat16: statistics and derived tensors stay as they are."""
     archive = random_archive(CTC, CHARACTERS)
     saved(tmp_path / "x.nemo", archive)
     saved(tmp_path / "short.nemo", archive.cast(ml_dtypes.bfloat16))
@@ -140,7 +140,7 @@ def test_unstacked_layers_and_other_types(tmp_path):
 
 
 def test_tensors_that_follow_from_the_configuration(tmp_path):
-    """The frontend's tensors are computed for the model as it is; those of another configuration are not kept."""
+    """The frontend's tensors are computed for the present model; those of another configuration are not kept."""
     saved(tmp_path / "x.nemo", random_archive(CTC, CHARACTERS))
     archive = load_nemo(tmp_path / "x.nemo")
     tensors = tensors_of(tmp_path / "x.nemo")
@@ -159,8 +159,8 @@ def test_tensors_that_follow_from_the_configuration(tmp_path):
     assert tensors_of(tmp_path / "z.nemo").keys() == tensors.keys()
 
 
-def test_other_filters_than_the_configuration_gives(tmp_path, monkeypatch):
-    """NeMo would compute with them."""
+def test_filters_that_differ_from_the_configuration_are_refused(tmp_path, monkeypatch):
+    """NeMo would compute with those in the file."""
     archive = random_archive(CTC, CHARACTERS)
     derived = mel_tensors(build(archive.model).model.frontend, "preprocessor.featurizer")
     name = "preprocessor.featurizer.fb"
@@ -176,7 +176,7 @@ def test_other_filters_than_the_configuration_gives(tmp_path, monkeypatch):
         load_nemo(tmp_path / "x.nemo")
 
 
-def test_one_error_reports_all_that_nemo_cannot_have(tmp_path):
+def test_one_error_reports_everything_without_a_counterpart_in_nemo(tmp_path):
     encoder = {"conv_norm": "group", "conv_groups": 2, "dropout": 1.5, "ff_expansion": 100}
     model = CTC | {"encoder": CTC["encoder"] | encoder}
     with pytest.raises(ArchiveError) as caught:

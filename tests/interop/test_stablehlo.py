@@ -1,4 +1,4 @@
-"""A prediction as one file: deserialised, it gives our own tokens for sizes that were never traced."""
+"""A prediction as one file: deserialised, it gives the same tokens as ours, for sizes that were never traced."""
 
 import importlib.util
 from typing import Any
@@ -69,7 +69,7 @@ def test_it_runs_on_every_platform(exported):
 def test_weights_that_do_not_fit_are_reported(exported, tmp_path, monkeypatch):
     task, variables, _ = exported
     monkeypatch.setattr(stablehlo, "LARGEST_BYTES", 1000)
-    with pytest.raises(ArchiveError, match="load it with a smaller dtype"):
+    with pytest.raises(ArchiveError, match="load the model with a smaller dtype"):
         export_stablehlo(task, variables, tmp_path / "model.stablehlo")
     assert not list(tmp_path.iterdir())
 

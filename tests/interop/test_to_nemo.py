@@ -1,4 +1,4 @@
-"""Our configurations as NeMo's: what is written, read again, is the same model, for every recipe and reference."""
+"""Our configurations written as NeMo's and read again give the same model, for every recipe and reference."""
 
 import pytest
 
@@ -18,9 +18,9 @@ PIECES = ("[UNK]", *(f"p{i}" for i in range(39)))
 TOKENIZER = WordPieceTokenizer("".join(f"{piece}\n" for piece in PIECES).encode())
 CHARACTERS = CharTokenizer([chr(ord("α") + i) for i in range(len(PIECES))])
 # "NA" and null, "causal" and its frames, -1 and the number that it stands for.
-SPELLED_OTHERWISE = {".preprocessor.normalize", ".encoder.conv_context_size", ".encoder.subsampling_conv_channels"}
-# Where it was trained, and names of members of the file, to which NeMo gives random numbers.
-SPELLED_OTHERWISE |= {f".tokenizer.{name}" for name in ("dir", "model_path", "vocab_path", "spe_tokenizer_vocab")}
+SPELLED_DIFFERENTLY = {".preprocessor.normalize", ".encoder.conv_context_size", ".encoder.subsampling_conv_channels"}
+# The training folder, and names of members of the file, to which NeMo adds random numbers.
+SPELLED_DIFFERENTLY |= {f".tokenizer.{name}" for name in ("dir", "model_path", "vocab_path", "spe_tokenizer_vocab")}
 
 
 def translated(config):
@@ -30,7 +30,7 @@ def translated(config):
 
 
 def through_yaml(model, base=None, tokenizer=TOKENIZER):
-    """NeMo's configuration of `model`, as the file has it."""
+    """Returns NeMo's configuration of `model`, as it is in the file."""
     source = Source(model, build(model).model, {"tokenizer": tokenizer})
     config, _, returned = to_nemo(source, base or {})
     assert parse_yaml(to_yaml(config)) == config and translated(config) == returned
@@ -47,7 +47,7 @@ def test_every_recipe(name):
     returned = translated(through_yaml(model))
     for part in ("features", "encoder", "decoder", "spec_augment"):
         fields = {key: value for key, value in model.get(part, {}).items() if key not in WITHOUT_EFFECT}
-        if part == "decoder":  # what has no use for its kind is not in a translation
+        if part == "decoder":  # fields that its kind does not use are not translated
             unused = {"num_layers"} if fields.get("prediction") == "stateless" else set()
             unused |= {"durations"} if not fields.get("durations") else set()
             fields = {key: value for key, value in fields.items() if key not in unused}
@@ -69,7 +69,7 @@ def holds(whole, part):
 
 @pytest.mark.parametrize("name", NEMO_FILES)
 def test_every_reference(name):
-    """Nothing of NeMo's configuration is lost: what differs is only spelled otherwise."""
+    """Nothing of NeMo's configuration is lost: what differs is only spelled differently."""
     with NemoFile(NEMO_FILES[name] / f"{name}.nemo") as file:
         base = file.config()
         family, model = from_nemo(base)
@@ -77,7 +77,7 @@ def test_every_reference(name):
     config = through_yaml(model, base, tokenizer)
     assert translated(config) == model
     assert translated(through_yaml(model, {}, tokenizer)) == model
-    assert lost(base, config) <= SPELLED_OTHERWISE
+    assert lost(base, config) <= SPELLED_DIFFERENTLY
 
 
 def lost(before, after, place=""):
@@ -95,8 +95,8 @@ def hybrid():
     return with_vocabulary(model)
 
 
-def test_what_nemo_reads_besides(hybrid):
-    """Sizes and lists that its classes ask for, of a model that did not come from NeMo."""
+def test_other_values_that_nemo_reads(hybrid):
+    """Sizes and lists that NeMo's classes require, for a model that did not come from NeMo."""
     config = through_yaml(hybrid)
     model = build(hybrid).model
     assert config["encoder"]["feat_in"] == config["preprocessor"]["features"] == 128
@@ -118,7 +118,7 @@ def test_what_nemo_reads_besides(hybrid):
 
 
 def test_a_changed_model_is_written_as_it_is_now(hybrid):
-    """The configuration that it came with only adds what ours does not know."""
+    """The configuration that it came with only adds settings that ours does not know."""
     base = through_yaml(hybrid) | {"optim": {"name": "adamw"}, "train_ds": {"manifest_filepath": "x"}, "new": [1]}
     base["encoder"] |= {"pos_emb_max_len": 1234}
     base["decoding"] |= {"strategy": "greedy", "greedy": {"max_symbols_per_step": 3, "loop_labels": True}}
@@ -148,7 +148,7 @@ def test_a_changed_model_is_written_as_it_is_now(hybrid):
     assert not {"joint", "loss", "aux_ctc", "tokenizer"} & set(config)
 
 
-def test_one_error_reports_all_that_is_lost(hybrid):
+def test_one_error_reports_everything_that_is_lost(hybrid):
     encoder = hybrid["encoder"] | {"conv_norm": "group", "conv_groups": 4, "reduction": "pooling"}
     with pytest.raises(ArchiveError) as caught:
         through_yaml(hybrid | {"encoder": encoder})
@@ -181,12 +181,12 @@ def test_remarks(hybrid):
     assert "queries" in mixed and not more
 
 
-def test_each_class_and_task_is_of_one_family():
+def test_each_class_and_task_belongs_to_one_family():
     classes = [name for family in FAMILIES for name in family.classes]
     assert len(classes) == len(set(classes)) and len(FAMILIES) == len({family.task for family in FAMILIES})
 
 
-def test_a_task_that_no_family_has(hybrid):
+def test_a_task_without_a_family(hybrid):
     with pytest.raises(ArchiveError, match=r"a \.nemo file of the task 'painting' \(can be ctc, transducer, hybrid\)"):
         family_of_model(hybrid | {"task": "painting"})
 

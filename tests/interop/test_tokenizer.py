@@ -75,6 +75,6 @@ def test_characters(opened, config):
         ({"tokenizer": {"type": "agg", "langs": {"en": {"type": "char"}}}}, "tokenizer.langs.en.type 'char'"),
     ],
 )
-def test_what_is_missing_is_reported(opened, config, message):
+def test_missing_and_unknown_parts_are_reported(opened, config, message):
     with pytest.raises(ArchiveError, match=message):
         read_tokenizer(opened({}), config, 30)

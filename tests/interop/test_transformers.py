@@ -1,4 +1,4 @@
-"""Parakeet in the layout of Transformers: files written here byte by byte, whole models and broken ones."""
+"""Parakeet in the layout of Transformers: files written here byte by byte, complete models and broken ones."""
 
 import json
 import struct
@@ -54,7 +54,7 @@ def safetensors_of(tensors):
 
 
 def tokenizer_of(tokenizer, kind, **changes):
-    """What the converter of Transformers makes of a SentencePiece model."""
+    """Converts a SentencePiece model as the converter of Transformers does."""
     model = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.files()["tokenizer.model"])
     pieces = list(tokenizer.pieces)
     if kind == "unigram":
@@ -77,7 +77,7 @@ def tokenizer_of(tokenizer, kind, **changes):
 
 
 def save(folder, kind, *, shards=1, dtype=np.float32, drop=(), **changes):
-    """A folder with a random model; returns its configuration and variables."""
+    """Saves a folder with a random model; returns its configuration and variables."""
     config = config_of(kind, **changes)
     model = translate_model(config, EXTRACTOR)
     variables = random_variables(model)
@@ -98,7 +98,7 @@ def save(folder, kind, *, shards=1, dtype=np.float32, drop=(), **changes):
 
 
 @pytest.mark.parametrize("kind", HEADS)
-def test_there_and_back(tmp_path, kind):
+def test_a_saved_model_is_read_back(tmp_path, kind):
     model, variables = save(tmp_path / kind, kind, shards=3 if kind == "tdt" else 1)
     archive = load_transformers(tmp_path / kind)
     assert archive.model == model and archive.assets["tokenizer"].pieces == pieces_tokenizer().pieces
@@ -152,7 +152,7 @@ def test_former_names(tmp_path):
         load_transformers(tmp_path)
 
 
-def test_what_is_missing_or_does_not_fit_is_reported_under_its_name_there(tmp_path):
+def test_missing_and_wrong_parts_are_reported_by_the_names_of_transformers(tmp_path):
     save(tmp_path, "ctc", drop=("ctc_head.bias", "encoder.layers.1.self_attn.q_proj.weight"))
     with pytest.raises(ArchiveError, match=r"layers\.1\.self_attn\.q_proj\.weight is missing.*ctc_head\.bias is mis"):
         load_transformers(tmp_path)
@@ -173,7 +173,7 @@ def test_what_is_missing_or_does_not_fit_is_reported_under_its_name_there(tmp_pa
     ("file", "message"),
     [("../x.safetensors", "refused"), ("config.json", "refused"), ("other", "is not in"), (3, "no weight_map")],
 )
-def test_shards_stay_in_their_folder_and_hold_what_they_should(tmp_path, file, message):
+def test_shards_outside_the_folder_and_wrong_shards_are_refused(tmp_path, file, message):
     save(tmp_path, "ctc", shards=2)
     index = tmp_path / "model.safetensors.index.json"
     names = json.loads(index.read_text())["weight_map"]
@@ -199,7 +199,7 @@ def test_every_unsupported_field_is_reported_at_once():
         ({"encoder_config": None}, "no encoder_config"),
         ({"encoder_config": ENCODER | {"convolution_bias": True}}, "convolution_bias True"),
         ({"encoder_config": ENCODER | {"num_mel_bins": 80}}, "80 mel bins"),
-        ({"encoder_config": ENCODER | {"intermediate_size": 12}}, "no multiple"),
+        ({"encoder_config": ENCODER | {"intermediate_size": 12}}, "not a multiple"),
         ({"encoder_config": ENCODER | {"num_key_value_heads": 1}}, "num_key_value_heads 1"),
         ({"durations": [0, -1]}, "durations"),
     ],
@@ -260,7 +260,7 @@ def test_tokenizers_that_are_refused(changes, message):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16, np.float64, np.int64])
-def test_tensors_as_they_lie(tmp_path, dtype):
+def test_tensors_of_every_type_are_read(tmp_path, dtype):
     path = tmp_path / "x.safetensors"
     tensors = {"x": np.arange(6).reshape(2, 3).astype(dtype), "s": np.ones((), dtype), "e": np.ones((0, 2), dtype)}
     path.write_bytes(safetensors_of(tensors))
@@ -308,7 +308,7 @@ def entry(shape=(2,), offsets=(0, 8), dtype="F32"):
     ],
     ids=range(25),
 )
-def test_a_file_that_lies_is_refused(tmp_path, content):
+def test_a_damaged_or_hostile_file_is_refused(tmp_path, content):
     path = tmp_path / "x.safetensors"
     path.write_bytes(content)
     with pytest.raises(ArchiveError, match=r"x\.safetensors is not a safetensors file, or damaged") as caught:

@@ -47,7 +47,7 @@ def tensors():
     return weights | {"enc.layers.0.u": shared, "enc.layers.1.u": shared, "head.weight": np.ones(2)}
 
 
-def test_layers_are_stacked_or_not_as_the_tree_wants(tensors):
+def test_layers_are_stacked_or_not_as_in_the_tree(tensors):
     params = to_variables(tensors, ROWS, stacked())["params"]
     for i in range(2):
         np.testing.assert_array_equal(
@@ -101,11 +101,11 @@ def test_every_problem_is_in_one_error(tensors):
 
 
 def test_a_variable_without_a_row_is_reported(tensors):
-    with pytest.raises(ArchiveError, match="nothing for params/other"):
+    with pytest.raises(ArchiveError, match="no tensor for params/other"):
         to_variables(tensors, ROWS, stacked() | {"params/other": Shaped((1,))})
 
 
-def test_what_a_transform_cannot_take_is_reported(tensors):
+def test_a_tensor_that_a_transform_cannot_read_is_reported(tensors):
     tensors["enc.layers.0.w"] = np.ones(3)
     with pytest.raises(ArchiveError, match=r"enc\.layers\.0\.w has the shape \[3\]"):
         to_variables(tensors, ROWS, stacked())

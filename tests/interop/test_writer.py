@@ -1,4 +1,4 @@
-"""The checkpoint writer: what torch's own reader admits, read back bit for bit."""
+"""The checkpoint writer: files that torch's own reader accepts, read back bit for bit."""
 
 import io
 import pickletools
@@ -22,7 +22,7 @@ TENSORS = {
     "empty": np.zeros((0, 3), np.float16),
     "ein_Gewicht_für_α": np.ones(3, np.float32),
 }
-# What torch.load(weights_only=True) takes.
+# The globals that torch.load(weights_only=True) accepts.
 GLOBALS = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2"} | {f"torch {name}" for name in DTYPES}
 
 
@@ -40,7 +40,7 @@ def test_tensors_return_bit_for_bit():
         np.testing.assert_array_equal(tensors[name], tensor, strict=True)
 
 
-def test_the_zip_is_as_torch_writes_it():
+def test_the_zip_is_like_that_of_torch():
     content = written(TENSORS)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
@@ -60,7 +60,7 @@ def test_the_place_in_a_larger_file_does_not_matter():
     assert written(TENSORS, before=b"header") == written(TENSORS)
 
 
-def test_the_pickle_names_nothing_but_tensors():
+def test_the_pickle_names_only_tensors():
     with zipfile.ZipFile(io.BytesIO(written(TENSORS))) as archive:
         pickled = archive.read("model_weights/data.pkl")
     opcodes = list(pickletools.genops(pickled))

@@ -1,4 +1,4 @@
-"""The page: what it says, that nothing in it can run, and that it needs nothing else."""
+"""The page: its content, that nothing in it can run, and that it is self-contained."""
 
 import base64
 import io
@@ -80,7 +80,7 @@ def test_nothing_in_it_can_run_or_be_requested(page):
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("src", "href", "xlink:href"):
             assert attributes.get(name, "data:").startswith("data:")
-    assert "".join(checker.text).count(EVIL) >= 8  # there it is, as text
+    assert "".join(checker.text).count(EVIL) >= 8  # it is there, as text
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", page).replace("http-equiv", "")
 
 
@@ -92,7 +92,7 @@ def test_audio_and_picture_are_inside(page):
     assert base64.b64decode(picture).startswith(b"\x89PNG")
 
 
-def test_png_is_what_the_standard_says():
+def test_png_files_follow_the_standard():
     image = RNG.integers(0, 256, (7, 5, 3), np.uint8)
     data, chunks = png(image)[8:], {}
     while data:
@@ -132,7 +132,7 @@ def test_differences_are_those_that_are_counted():
     assert differences("", "a b")[0].heard == "a b" and differences("", "") == []
 
 
-def test_curves_keep_their_ends_and_leave_out_what_is_not_finite():
+def test_curves_keep_their_ends_and_leave_out_values_that_are_not_finite():
     points = [(float(i), float(i % 7)) for i in range(5000)]
     drawing = curve("x", {"a": points})
     pairs = re.search(r'points="([^"]+)"', drawing)[1].split()

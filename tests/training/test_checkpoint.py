@@ -1,4 +1,4 @@
-"""Checkpoints: bit for bit, the last and the best, never a half, and every mishap one line."""
+"""Checkpoints: bit for bit, the last and the best, never incomplete, and one line for each failure."""
 
 import os
 import shutil
@@ -50,14 +50,14 @@ def assert_equal(a, b):
     jax.tree.map(lambda x, y: np.testing.assert_array_equal(np.asarray(x), np.asarray(y)), a, b)
 
 
-def test_a_restored_run_goes_on_bit_for_bit(tmp_path):
+def test_a_restored_run_continues_bit_for_bit(tmp_path):
     step = make_train_step(TASK, (Update(OPTIMIZER),), schedule=lambda step: jnp.float32(0.1), average_decay=0.9)
     state = make_state(jax.random.key(0))
     checkpoints = Checkpoints(tmp_path)
     for i in range(6):
         if i == 3:
             checkpoints.save(i, state, record={"best": 0.25, "config": {"model": {"width": 4}}})
-        state, _ = step(state, toy_batch(i), 7)  # gives away the buffers that are being saved
+        state, _ = step(state, toy_batch(i), 7)  # donates the buffers that are being saved
     checkpoints.close()
 
     again = Checkpoints(tmp_path)
@@ -70,30 +70,30 @@ def test_a_restored_run_goes_on_bit_for_bit(tmp_path):
 
 
 def test_groups_frozen_parameters_and_noise_return_bit_for_bit(tmp_path):
-    """States of several kinds inside each other, with holes where nothing is kept."""
+    """Nested states of several kinds, with gaps for parameters without a state."""
     params = {"encoder": {"layers": {"up": {"kernel": jnp.ones((2, 3, 4))}}, "bias": jnp.ones(3)}, "out": jnp.ones(2)}
     config = {"name": "muon", "learning_rate": 0.1, "rates": (("layers_0/", 0.5),), "gradient_noise": {"std": 0.1}}
     optimizer, _ = build_optimizer(config, steps=9, trainable=choose_trainable(freeze=("^out$", "layers_1/")))
     update = jax.jit(optimizer.update)
 
-    def go_on(params, state):
+    def advance(params, state):
         changes, state = update(jax.tree.map(jnp.sin, params), state, params)
         return optax.apply_updates(params, changes), state
 
     states = [(params, optimizer.init(params))]
     for _ in range(3):
-        states.append(go_on(*states[-1]))
+        states.append(advance(*states[-1]))
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(2, states[2], record={"step": 2})
     checkpoints.close()
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), states[2])
     restored, _ = Checkpoints(tmp_path).restore(shapes)
     assert jax.tree.structure(restored) == jax.tree.structure(states[2])
-    assert_equal(go_on(*restored), states[3])
+    assert_equal(advance(*restored), states[3])
 
 
-def test_a_save_is_a_copy_of_the_moment(tmp_path):
-    """Large enough that writing outlasts the steps which overwrite the donated buffers."""
+def test_a_save_copies_the_state_at_once(tmp_path):
+    """The state is so large that writing outlasts the steps which overwrite the donated buffers."""
     bump = jax.jit(lambda x: x + 1, donate_argnums=0)
     x = bump(jnp.zeros((4000, 1000)))
     checkpoints = Checkpoints(tmp_path)
@@ -127,7 +127,7 @@ def test_a_half_written_checkpoint_is_not_picked_up(tmp_path):
     half = tmp_path / "2.orbax-checkpoint-tmp" / "state.orbax-checkpoint-tmp"
     half.mkdir(parents=True)
     shutil.copy(tmp_path / "1" / "state" / "_METADATA", half)
-    assert Checkpoints(tmp_path, only_read=True).steps == [1] and half.exists()  # perhaps it is still being written
+    assert Checkpoints(tmp_path, only_read=True).steps == [1] and half.exists()  # it may still be being written
     again = Checkpoints(tmp_path)
     assert again.latest == 1 and os.listdir(tmp_path) == ["1"]
 
@@ -144,11 +144,11 @@ for step in range(start + 1, 10**6):
 
 
 def test_killed_while_saving_again_and_again(tmp_path):
-    """kill -9 at moments spread over the write: what is found afterwards is whole."""
+    """After kill -9 at times spread over the write, the last checkpoint is complete."""
     for delay in (0.01, 0.06, 0.11):
         process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path], cwd=ROOT, stdout=subprocess.PIPE)
         process.stdout.readline()
-        second = int(process.stdout.readline())  # so the one before is complete
+        second = int(process.stdout.readline())  # so the previous checkpoint is complete
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -197,7 +197,7 @@ def test_no_space_left_says_what_to_do(tmp_path, monkeypatch):
     checkpoints.save(2, {"x": jnp.zeros(3)}, record={})
     checkpoints.wait()
     monkeypatch.setattr(checkpoints._checkpointer, "save_checkpointables_async", full)
-    with pytest.raises(CheckpointError, match=r"save step 3 .* no space left on the disk; .* of step 2 is whole"):
+    with pytest.raises(CheckpointError, match=r"save step 3 .* no space left on the disk; .* of step 2 is complete"):
         checkpoints.save(3, {"x": jnp.zeros(3)}, record={})
 
 
@@ -214,7 +214,7 @@ FILES = ("_CHECKPOINT_METADATA", "state/_METADATA", "state/manifest.ocdbt", "sta
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
-    """Three checkpoints, and the state that they hold (times its step)."""
+    """A folder of three checkpoints, and the state that they hold (times the step)."""
     folder = tmp_path_factory.mktemp("three")
     state = {"x": jnp.asarray(np.random.default_rng(0).standard_normal(5000), jnp.float32), "n": jnp.int32(1)}
     checkpoints = Checkpoints(folder, keep_last=3)
@@ -228,10 +228,10 @@ def three(tmp_path_factory):
 @pytest.mark.parametrize("file", FILES)
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(three, tmp_path, file, harm, caplog):
     shutil.copytree(three[0], tmp_path, dirs_exist_ok=True)
-    path = max((tmp_path / "3").glob(file), key=lambda path: path.stat().st_size)  # how many there are is chance
+    path = max((tmp_path / "3").glob(file), key=lambda path: path.stat().st_size)  # their number varies
     content = bytearray(path.read_bytes())
     if harm == "altered":
-        place = content.index(b'"record"') + 15 if file == FILES[0] else len(content) // 2  # where it matters
+        place = content.index(b'"record"') + 15 if file == FILES[0] else len(content) // 2  # inside the content
         content[place] ^= 1
     else:
         content = content[: len(content) // 2 if harm == "truncated" else 0]
@@ -239,49 +239,49 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(three, tmp
     if harm == "removed":
         path.unlink()
 
-    told = []
-    checkpoints = Checkpoints(tmp_path, report=told.append)
+    reported = []
+    checkpoints = Checkpoints(tmp_path, report=reported.append)
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), three[1])
     state, record = checkpoints.restore(shapes)
     assert record == {"step": 2}
     assert_equal(state, jax.tree.map(lambda x: 2 * x, three[1]))
-    assert len(told) == 1 and "\n" not in told[0] and not caplog.records
-    assert told[0].startswith(f"{tmp_path}/3 cannot be read (")
-    assert told[0].endswith("set aside as 3.damaged; going back to step 2")
+    assert len(reported) == 1 and "\n" not in reported[0] and not caplog.records
+    assert reported[0].startswith(f"{tmp_path}/3 cannot be read (")
+    assert reported[0].endswith("set aside as 3.damaged; going back to step 2")
     assert (tmp_path / "3.damaged").is_dir() and checkpoints.steps == [1, 2]
-    checkpoints.save(3, state, record=record)  # its place is free
+    checkpoints.save(3, state, record=record)  # step 3 is free again
     checkpoints.close()
 
 
-def test_without_any_that_can_be_read_nothing_is_lost_and_nothing_is_begun(three, tmp_path):
+def test_if_none_can_be_read_all_are_kept_and_nothing_is_started(three, tmp_path):
     shutil.copytree(three[0], tmp_path, dirs_exist_ok=True)
     for file in tmp_path.rglob("state/manifest.ocdbt"):
         file.write_bytes(b"nothing")
-    told = []
+    reported = []
     with pytest.raises(
         CheckpointError, match=r"no checkpoint in .* all are set aside \(3.damaged, 2.damaged, 1.damaged\)"
     ):
-        Checkpoints(tmp_path, report=told.append).restore({"x": jax.ShapeDtypeStruct((), "float32")})
-    assert len(told) == 3 and checkpoints_in(tmp_path) == ["1.damaged", "2.damaged", "3.damaged"]
+        Checkpoints(tmp_path, report=reported.append).restore({"x": jax.ShapeDtypeStruct((), "float32")})
+    assert len(reported) == 3 and checkpoints_in(tmp_path) == ["1.damaged", "2.damaged", "3.damaged"]
 
 
-def test_another_optimizer_is_told_and_nothing_is_set_aside(three):
+def test_a_different_optimizer_is_reported_and_nothing_is_set_aside(three):
     place = jnp.zeros(()).sharding
     shapes = {"x": jax.ShapeDtypeStruct((5000,), "float32", sharding=place), "mu": jax.ShapeDtypeStruct((), "float32")}
-    with pytest.raises(CheckpointError, match=r"another optimizer or other trained parameters: state.mu was absent"):
+    with pytest.raises(CheckpointError, match=r"different optimizer or different trained .*: state.mu was absent"):
         Checkpoints(three[0]).restore(shapes)
     assert checkpoints_in(three[0]) == ["1", "2", "3"]
 
 
-def test_scores_that_cannot_be_read_cost_the_scores_alone(tmp_path):
+def test_if_scores_cannot_be_read_only_they_are_lost(tmp_path):
     (tmp_path / "scores.json").write_text("{")
-    told = []
-    checkpoints = Checkpoints(tmp_path, report=told.append)
-    assert checkpoints.latest is None and len(told) == 1 and "have no score" in told[0]
+    reported = []
+    checkpoints = Checkpoints(tmp_path, report=reported.append)
+    assert checkpoints.latest is None and len(reported) == 1 and "have no score" in reported[0]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int32", "bool"])
-def test_a_fingerprint_sees_every_element_and_its_place(dtype):
+def test_a_fingerprint_depends_on_every_element_and_its_place(dtype):
     x = jnp.asarray(np.random.default_rng(0).integers(0, 2, (3, 4, 5)), dtype)
     seen = {int(fingerprint({"x": x, "y": y})) for y in (jnp.zeros(2), jnp.ones(2))}
     for place in np.ndindex(x.shape):
@@ -292,7 +292,7 @@ def test_a_fingerprint_sees_every_element_and_its_place(dtype):
     assert len(seen) == 2 + x.size + 3
 
 
-def test_another_model_is_refused_by_name():
+def test_a_different_model_is_refused_by_name():
     saved = {"model": {"encoder": {"width": 176, "dropout": 0.1}}, "tokenizer": {"type": "bpe"}, "steps": 10}
     check_same_model(saved, saved | {"steps": 20}, fixed=("model", "tokenizer"), folder="runs/x")
     now = {"model": {"encoder": {"width": 256, "dropout": 0.1, "num_layers": 2}}, "tokenizer": {"type": "char"}}

@@ -1,4 +1,4 @@
-"""Results come back by index, whatever the batches look like, and scores are those of whole sets."""
+"""Results are returned by index, whatever the order of the batches, and scores are computed over whole sets."""
 
 import jax
 import numpy as np
@@ -56,7 +56,7 @@ def test_every_example_once_in_order_and_no_filler():
 
 
 def test_several_processes_gather_their_rows(monkeypatch):
-    """Each puts its half of the rows; what is collected is the whole batch, from wherever it is."""
+    """Each process puts its half of the rows; the whole batch is collected from all of them."""
     first, _ = batches()
     whole = jax.tree.map(lambda x: np.concatenate([x, x]), first)
     whole.index[3:] = [5, 6, 7]

@@ -1,4 +1,4 @@
-"""FLOPs are those of the formulas, and of XLA where no loop hides them."""
+"""FLOPs equal the formulas, and XLA's count where there is no loop."""
 
 from types import SimpleNamespace
 

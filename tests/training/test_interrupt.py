@@ -1,4 +1,4 @@
-"""Requests to stop: asked once between two steps, each kind with an exit code of its own."""
+"""Signals that ask a run to stop: a flag that the loop checks, and an exit code for each kind."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from jaxspeech.training.interrupt import PREEMPTED, PREEMPTIONS, Interrupt, Pree
 @pytest.mark.parametrize(
     ("request_", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, PREEMPTED), (signal.SIGUSR1, PREEMPTED)]
 )
-def test_each_request_is_a_question_and_an_exit_code(request_, code, capfd):
+def test_each_signal_sets_the_flag_and_the_exit_code(request_, code, capfd):
     before = signal.getsignal(request_)
     with Interrupt() as interrupted:
         assert not interrupted and interrupted.exit_code == 0
@@ -25,7 +25,7 @@ def test_each_request_is_a_question_and_an_exit_code(request_, code, capfd):
 def test_outside_the_loop_a_preemption_is_raised(request_):
     before = signal.getsignal(request_)
     with pytest.raises(Preempted), preemptible():
-        with Interrupt() as interrupted:  # the loop asks, and raises nothing
+        with Interrupt() as interrupted:  # the loop checks the flag; nothing is raised
             os.kill(os.getpid(), request_)
             assert interrupted
         os.kill(os.getpid(), request_)

@@ -1,4 +1,4 @@
-"""LoRA: the model's own numbers at first, W + scale A B afterwards, by the layer and by the module."""
+"""LoRA: unchanged at the start, W + scale A B afterwards, for single layers and for whole modules."""
 
 import flax.linen as nn
 import jax
@@ -44,13 +44,13 @@ def test_it_starts_as_the_model_and_merges_to_the_equation():
             old, new, pair = old[name], new[name], pair[name]
         change = 3.0 * np.float64(pair["a"]) @ np.float64(pair["b"])
         if where[-1] == "value":
-            change[1] = 0  # the layer that is not meant
+            change[1] = 0  # the layer that no pattern matches
         np.testing.assert_allclose(new, np.float64(old) + change, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(merged["params"]["conv"]["kernel"], 0)
     assert jax.tree.structure(merged) == jax.tree.structure(before)
 
 
-def test_every_function_of_a_task_sees_it():
+def test_every_function_of_a_task_uses_it():
     def double(variables, *inputs):
         return 2 * variables["params"]["up"]["kernel"]
 
@@ -71,7 +71,7 @@ def test_every_function_of_a_task_sees_it():
     )
 
 
-def test_a_is_as_wide_as_its_input_asks_for():
+def test_the_variance_of_a_follows_from_its_input():
     wide = {"params": {"up": {"kernel": jnp.zeros((400, 300))}}}
     a = Lora(rank=50, alpha=1, targets=("up",)).init(wide, jax.random.key(0))["params"]["lora"]["up"]["kernel"]["a"]
     np.testing.assert_allclose(a.std(), 1 / 20, rtol=0.05)
@@ -83,8 +83,8 @@ def test_a_is_as_wide_as_its_input_asks_for():
         ({"rank": 0}, "it needs a rank"),
         ({"targets": ()}, "and a target"),
         ({"targets": ("keys/",)}, "lora.targets: no parameter's name matches 'keys/'"),
-        ({"targets": ("conv/kernel",)}, r"conv/kernel \(3, 3, 1, 2\) is no matrix"),
-        ({"targets": ("bias",)}, r"query/bias \(5,\) is no matrix"),
+        ({"targets": ("conv/kernel",)}, r"conv/kernel \(3, 3, 1, 2\) is not a matrix"),
+        ({"targets": ("bias",)}, r"query/bias \(5,\) is not a matrix"),
     ],
 )
 def test_a_wrong_option_is_one_line(options, message):

@@ -1,4 +1,4 @@
-"""The largest batches that fit, found without running any; what a step takes, as XLA says it."""
+"""The largest batches that fit, found without running any; the memory of a step, as XLA reports it."""
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +56,7 @@ def test_a_model_too_large_for_any_batch_is_reported_in_one_line():
         find_batch_seconds(lambda shape: 5_000_000_000, shapes, limit=3e9)
 
 
-def test_what_a_step_takes_is_at_least_its_state_and_grows_with_the_batch():
+def test_a_step_needs_at_least_its_state_and_more_for_larger_batches():
     @jax.jit
     def step(state, batch, seed):
         return jnp.sin(batch.samples @ jnp.ones((RATE, 50))).sum() + state.sum() + seed, batch.labels.sum()

@@ -1,4 +1,4 @@
-"""TensorBoard's events and the history: what is written, and what a run that goes on forgets."""
+"""TensorBoard's events and the history: what is written, and what a resumed run discards."""
 
 import numpy as np
 from tensorboardX.proto.event_pb2 import Event
@@ -22,7 +22,7 @@ def test_scalars_pictures_texts_and_histograms_are_written(tmp_path):
     with MetricsLog(tmp_path, step=0) as board:
         board.scalars("train", {"loss": 2.5, "rate": np.float32(0.5)}, 3)
         board.picture("dev/0", picture, 3)
-        board.text("dev/0", "said", 3)
+        board.words("dev/0", "said", 3)
         board.histograms("parameters", {"a": {"kernel": np.arange(6.0)}, "b": np.array([np.nan])}, 3)
         assert board.history == [{"step": 3, "train/loss": 2.5, "train/rate": 0.5}]
     values = {value.tag: value for event in events(tmp_path) for value in event.summary.value}
@@ -33,7 +33,7 @@ def test_scalars_pictures_texts_and_histograms_are_written(tmp_path):
     assert any("said" in str(value) for tag, value in values.items() if "text" in tag)
 
 
-def test_what_came_after_the_last_checkpoint_is_forgotten(tmp_path):
+def test_entries_after_the_last_checkpoint_are_discarded(tmp_path):
     with MetricsLog(tmp_path, step=0) as board:
         for step in range(5):
             board.scalars("train", {"loss": float(step)}, step)

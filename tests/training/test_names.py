@@ -1,4 +1,4 @@
-"""Training names no field of a batch but its index: it serves every task."""
+"""The training package names no field of a batch except its index, because it serves every task."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ OF_LIBRARIES = ("read_text", "write_text", "add_text")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_no_file_of_training_speaks_of_what_some_batches_hold(file):
+def test_no_file_of_training_names_fields_of_some_tasks(file):
     source = file.read_text()
     for name in OF_LIBRARIES:
         source = source.replace(name, "")

@@ -1,4 +1,4 @@
-"""Skipped updates: written down by name, forgiven one by one, and the end of the run when they do not stop."""
+"""Skipped updates: logged with the names of their utterances; too many in a row stop the run."""
 
 import json
 
@@ -16,7 +16,7 @@ def watch(skips, pattern):
         skips.watch(step, jnp.array([step, 10 * step, -1]), metrics)
 
 
-def test_too_many_in_a_row_stop_the_run_and_are_written_down(tmp_path):
+def test_too_many_in_a_row_stop_the_run_and_are_logged(tmp_path):
     path = tmp_path / "skipped.jsonl"
     skips = NonFiniteLog(path, limit=3, name=lambda index: f"{index}.wav")
     watch(skips, [1, 1, 0, 1, 1, 1])

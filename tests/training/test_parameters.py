@@ -1,4 +1,4 @@
-"""Parameters by name: stacked layers one by one, frozen ones without gradient, state or change, rates by group."""
+"""Parameters selected by name: stacked layers individually, frozen ones never change, learning rates by group."""
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ def test_the_first_pattern_wins_and_layers_count_one_by_one():
     ("options", "message"),
     [
         ({"freeze": ("encodr/",)}, "freeze: no parameter's name matches 'encodr/'"),
-        ({"train_only": ("(",)}, "train_only: '\\(' is no regular expression"),
+        ({"train_only": ("(",)}, "train_only: '\\(' is not a regular expression"),
         ({"freeze": ("",)}, "leave no parameter to train"),
         ({"train_only": ("layers_7/",)}, "train_only: no parameter's name matches 'layers_7/'"),
     ],
@@ -59,7 +59,7 @@ def numpy_adamw(p, grads, *, rate, decay):
     return p
 
 
-def test_each_group_is_adamw_at_its_own_rate_and_what_is_frozen_stays():
+def test_each_group_is_adamw_at_its_own_rate_and_frozen_parameters_stay():
     trainable = choose_trainable(freeze=("out/", "layers_2/"))
     config = {"learning_rate": 0.1, "weight_decay": 0.1, "rates": (("layers_0/", 0.25), ("encoder/", 0.5))}
     optimizer, _ = build_optimizer(config, steps=4, trainable=trainable)
@@ -83,7 +83,7 @@ def test_each_group_is_adamw_at_its_own_rate_and_what_is_frozen_stays():
     )
 
 
-def test_what_is_frozen_counts_in_no_gradient_norm():
+def test_frozen_parameters_do_not_count_in_the_gradient_norm():
     task, trainable = ToyTask(), choose_trainable(train_only=("bias",))
     optimizer, schedule = build_optimizer({"learning_rate": 0.1, "clip_norm": 0.5}, steps=3, trainable=trainable)
     variables = task.init(jax.random.key(0))

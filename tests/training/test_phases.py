@@ -1,4 +1,4 @@
-"""A step of two phases, a discriminator's and a generator's, against gradients that are written down by hand."""
+"""A step of two phases, a discriminator's and a generator's, against gradients that are derived by hand."""
 
 from typing import NamedTuple
 
@@ -67,7 +67,7 @@ def stepper(task, optimizer, *, freeze=(), **options):
 
 
 def by_hand(steps):
-    """d and g after so many steps of gradient descent, the discriminator's first, in float64."""
+    """d and g after `steps` steps of gradient descent, the discriminator's first, in float64."""
     x, d, g = BATCH.x[:3].astype(np.float64), 0.7, 0.3
     for _ in range(steps):
         d = d - RATE * np.mean(2 * (d * x - 1) * x + 2 * d * (g * x) ** 2)
@@ -90,7 +90,7 @@ def test_the_generator_sees_the_discriminator_that_was_just_updated(monkeypatch,
     assert (metrics["examples"], metrics["infeasible"], metrics["audio_seconds"]) == (3, 0, 0)
 
 
-def test_each_phase_has_moments_of_its_own_parameters_alone():
+def test_each_phase_has_moments_only_for_its_own_parameters():
     _, state = stepper(Adversarial(), {"name": "adamw", "learning_rate": RATE})
     assert isinstance(state.opt_state, tuple) and len(state.opt_state) == 2
     for own, other, moments in zip(("/d", "/g"), ("/g", "/d"), state.opt_state, strict=True):
@@ -118,7 +118,7 @@ def test_the_noise_of_a_phase_follows_from_seed_and_step():
     _, state = stepper(Adversarial(noise=1.0), {"name": "adamw", "learning_rate": RATE})
     _, other = step(state, BATCH, 1)
     assert first["generator/loss"] != other["generator/loss"]
-    assert first["discriminator/loss"] == other["discriminator/loss"]  # which draws nothing
+    assert first["discriminator/loss"] == other["discriminator/loss"]  # the discriminator draws no noise
 
 
 def test_a_frozen_phase_is_refused():

@@ -1,4 +1,4 @@
-"""Where processes find their place, and what one process among none does."""
+"""How processes find their place, and how a single process behaves."""
 
 import jax
 import numpy as np
@@ -32,7 +32,7 @@ def test_a_process_finds_its_place_in_flags_or_variables():
         ({"coordinator": "host", "num_processes": 2, "process_id": 0}, {}, "expected HOST:PORT"),
     ],
 )
-def test_half_a_place_is_told(flags, environment, message):
+def test_an_incomplete_place_is_reported(flags, environment, message):
     with pytest.raises(ConfigError, match=message):
         find_place(**flags, environment=environment)
 

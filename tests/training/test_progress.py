@@ -1,4 +1,4 @@
-"""Sums, means and what a log file gets to read."""
+"""Sums, means and the lines for a log file."""
 
 import time
 
@@ -27,12 +27,12 @@ def test_losses_are_averaged_and_counts_summed(capsys):
     assert (first["loss"], first["examples"], first["skipped"]) == (3.0, 16, 1)
     assert (second["loss"], second["learning_rate"]) == (3.0, pytest.approx(0.1))
     before = {"examples": 100, "infeasible": 0, "skipped": 2, "audio_seconds": 0.5}
-    going_on = Progress(step=3, steps=10, totals=before)
-    going_on.finished(metrics(1.0))  # counts before it is summed up
-    assert going_on.totals == {"examples": 108, "infeasible": 1, "skipped": 2, "audio_seconds": 16.5}
-    going_on.close()
+    resumed = Progress(step=3, steps=10, totals=before)
+    resumed.finished(metrics(1.0))  # is in the totals before the next summary
+    assert resumed.totals == {"examples": 108, "infeasible": 1, "skipped": 2, "audio_seconds": 16.5}
+    resumed.close()
     assert progress.totals == {"examples": 24, "infeasible": 3, "skipped": 1, "audio_seconds": 48}
-    # Not a terminal: one word about the wait, no bar.
+    # Not a terminal: one line about the wait, no bar.
     out = capsys.readouterr()
     assert out.out.count("\n") == 1 and out.out.startswith("Compiling") and out.err == ""
 
@@ -52,7 +52,7 @@ def test_speed_counts_the_work_done_and_the_wait_for_input():
         progress.finished(metrics(1.0))
     summary = progress.summary()
     progress.close()
-    assert counted == [1]  # asked once for each shape
+    assert counted == [1]  # called once for each shape
     seconds = 3e9 / summary["flops_per_second"]
     assert 0.3 <= seconds < 3 and summary["mfu"] == pytest.approx(summary["flops_per_second"] / 1e12)
     assert 0.15 / seconds <= summary["input_share"] <= (seconds - 0.15) / seconds
@@ -60,5 +60,5 @@ def test_speed_counts_the_work_done_and_the_wait_for_input():
     assert "FLOP/s" in progress.speed and "MFU" in progress.speed and "waiting for input" in progress.speed
 
 
-def test_minutes_read_as_people_say_them():
+def test_durations_are_readable():
     assert [in_minutes(s) for s in (41.6, 425, 12000)] == ["42 s", "7 min 5 s", "3 h 20 min"]

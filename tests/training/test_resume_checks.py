@@ -1,4 +1,4 @@
-"""A run that goes on: with what it began with, and told what has changed."""
+"""A resumed run: the same initial model is required, changed settings are reported."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from jaxspeech.training.resume_checks import changed_settings, check_same_start
 SAVED = {"init_from": "a.jaxspeech", "seed": 0, "steps": 8, "optimizer": {"learning_rate": 0.1, "name": "adamw"}}
 
 
-def test_another_model_to_begin_with_is_another_run(tmp_path, monkeypatch):
+def test_a_different_initial_model_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         CheckpointError, match=r"runs/x holds a run that began with a\.jaxspeech, not with b\.jaxspeech"
@@ -18,9 +18,9 @@ def test_another_model_to_begin_with_is_another_run(tmp_path, monkeypatch):
         check_same_start(SAVED, SAVED | {"init_from": same}, folder="runs/x")
 
 
-def test_other_settings_are_told():
+def test_changed_settings_are_reported():
     assert changed_settings(SAVED, SAVED | {"steps": 16}, fixed=("model",)) == ""
-    told = changed_settings(SAVED, SAVED | {"seed": 5, "optimizer": {"learning_rate": 0.2, "name": "adamw"}}, fixed=())
-    assert told == "optimizer.learning_rate was 0.1, is now 0.2; seed was 0, is now 5"
+    found = changed_settings(SAVED, SAVED | {"seed": 5, "optimizer": {"learning_rate": 0.2, "name": "adamw"}}, fixed=())
+    assert found == "optimizer.learning_rate was 0.1, is now 0.2; seed was 0, is now 5"
     many = changed_settings({"a": dict.fromkeys("abcdefg", 0)}, {"a": dict.fromkeys("abcdefg", 1)}, fixed=())
     assert many.endswith("a.e was 0, is now 1; and 2 more")

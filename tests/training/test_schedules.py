@@ -1,4 +1,4 @@
-"""Schedules the peer's reference file does not hold, and what a wrong config says."""
+"""Schedules that NeMo's reference file does not hold, and the message for a wrong config."""
 
 import numpy as np
 import pytest

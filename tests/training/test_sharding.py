@@ -1,4 +1,4 @@
-"""Eight virtual CPU devices train as one does, with the state replicated or split by a rule."""
+"""Eight virtual CPU devices train like one, with the state replicated or split by a rule."""
 
 import os
 import subprocess
@@ -29,11 +29,11 @@ for other in (
     {"mesh": {"data": 2, "model": 4}, "sharding": [["dense/kernel$", ["model"]], [".*", []]]},
 ):
     losses, variables = train(5, **other)
-    if "accumulate" not in other:  # whose noise is drawn for each part
+    if "accumulate" not in other:  # draws its own noise for each part
         np.testing.assert_allclose(losses, one, rtol=1e-5)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), variables, kernel)
 
-# Batch normalisation over the whole batch, whoever holds its rows.
+# Batch normalisation uses the whole batch, wherever its rows are.
 x = np.random.default_rng(0).standard_normal((8, 3, 4)).astype(np.float32) + np.arange(8)[:, None, None]
 split = jax.device_put(x, NamedSharding(make_mesh(), P("data")))
 norm = BatchNorm(momentum=1.0)
@@ -85,7 +85,7 @@ def abstract_mesh(data, model):
     return jax.sharding.AbstractMesh((data, model), ("data", "model"))
 
 
-def test_specs_speak_of_the_last_axes_and_what_does_not_divide_stays_whole():
+def test_specs_describe_the_last_axes_and_an_axis_that_does_not_divide_is_not_split():
     mesh = abstract_mesh(4, 2)
     assert fit(P("data", "model"), (17, 512, 2048), mesh) == P(None, "data", "model")
     assert fit(P("data", "model"), (512, 1025), mesh) == P("data", None)
@@ -101,7 +101,7 @@ def test_specs_speak_of_the_last_axes_and_what_does_not_divide_stays_whole():
         ("fsdp_tensor", P(None, "data", "model"), P(None, "model", "data"), P(None, None), P(None, None)),
     ],
 )
-def test_each_sharding_splits_what_its_name_says(name, up, down, bias, mean):
+def test_each_sharding_splits_the_arrays_that_it_should(name, up, down, bias, mean):
     shapes = {
         "params/layers/ff_in/up/kernel": ((2, 8, 32), up),
         "opt_state/1/mu/layers/ff_in/down/kernel": ((2, 32, 8), down),
@@ -111,7 +111,7 @@ def test_each_sharding_splits_what_its_name_says(name, up, down, bias, mean):
     tree = {path: jax.ShapeDtypeStruct(shape, "float32") for path, (shape, _) in shapes.items()}
     placed = state_shardings(tree, abstract_mesh(2, 2), make_rules(name))
     assert {path: s.spec for path, s in placed.items()} == {path: spec for path, (_, spec) in shapes.items()}
-    # A quarter of the large ones at most where both axes split, and half where one does.
+    # A device holds a quarter of the large arrays if both axes are split, and half if one is.
     split = {"replicated": 1, "fsdp": 2, "tensor": 2, "fsdp_tensor": 4}[name]
     kernels = [{path: x[path] for path in list(shapes)[:2]} for x in (tree, placed)]
     assert bytes_per_device(*kernels) == 2 * 2 * 8 * 32 * 4 // split

@@ -1,4 +1,4 @@
-"""The training step on a model whose gradient is written down by hand."""
+"""The training step on a model whose gradient is derived by hand."""
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ def by_hand(kernel, batch, rows, weight):
 
 
 @pytest.mark.parametrize("reduction", ["mean_batch", "mean_volume"])
-def test_filler_and_infeasible_rows_count_nowhere(reduction):
+def test_filler_and_infeasible_rows_are_ignored(reduction):
     batch = toy_batch(1)
     batch.index[-2:] = -1
     batch.num_labels[-2] = SAMPLES + 1  # a filler row without an alignment is not counted as infeasible
@@ -97,7 +97,7 @@ def test_randomness_follows_from_seed_and_step():
     assert losses(0) == losses(0)
     assert losses(0)[0] != losses(1)[0]
     quiet = stepper(task)(start(task)._replace(step=jnp.int32(1)), toy_batch(1), 0)[1]["loss"]
-    assert quiet != losses(0)[0]  # the same parameters at another step draw other noise
+    assert quiet != losses(0)[0]  # the same parameters draw different noise at another step
 
 
 @pytest.mark.parametrize(("updates", "decay"), [(0, 0.1), (1000, 0.9)])
@@ -133,7 +133,7 @@ def test_micro_batches_add_up_to_the_batch(reduction):
     assert parts.variables["batch_stats"]["seen"] == 2  # each micro-batch moved the running statistics
 
 
-def test_micro_batches_draw_noise_of_their_own():
+def test_each_micro_batch_draws_its_own_noise():
     task = ToyTask(noise=1.0)
     batch = toy_batch(1)
     twice = Utterances(*(np.repeat(x[:4], 2, axis=0) for x in batch))  # the two halves are equal

@@ -1,4 +1,4 @@
-"""The same training on one device, on eight virtual ones however the state is split, and in two processes."""
+"""Training gives the same result on one device, on eight virtual ones with any sharding, and in two processes."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.quick_compile import QUICK_COMPILE
 
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = {"devices": 1}
-# Without biases, of which some have no gradient but rounding, and Adam makes whole steps of that.
+# Without biases: the gradients of some are pure rounding errors, which Adam turns into full steps.
 MODEL = {"use_bias": False}
 
 
@@ -35,7 +35,7 @@ def finish(process) -> None:
 
 
 def assert_equal_runs(folder, others) -> None:
-    """Losses to 1e-5, every variable to a thousandth of its norm: Adam's steps do not shrink with the gradient."""
+    """Asserts equal losses to 1e-5, and variables to 0.1 % of their norm: Adam's steps do not shrink with gradients."""
     one = np.load(folder / "0.npz")
     for other in map(np.load, others):
         np.testing.assert_allclose(other["losses"], one["losses"], rtol=1e-5)
@@ -87,7 +87,7 @@ def test_fifty_steps_on_every_topology(tmp_path, decoder):
 
 @pytest.mark.slow
 def test_micro_batches_train_as_whole_ones(tmp_path):
-    """Where no layer looks at several rows and nothing is drawn, eight devices too."""
+    """On eight devices too, if no layer uses several rows at once and nothing is random."""
     drawn = dict.fromkeys(("dropout", "dropout_pre_encoder", "dropout_att", "dither"), 0.0)
     model = MODEL | drawn | {"conv_norm": "layer", "masks": 0}
     whole, parts = ALONE | {"model": model}, {"model": model, "accumulate": 2, "sharding": "fsdp"}

@@ -1,4 +1,4 @@
-"""Lion, Adafactor, Muon and the noise against float64 NumPy, written from the papers; AdamW and NovoGrad elsewhere."""
+"""Lion, Adafactor, Muon and the noise against float64 NumPy, written from the papers (the rest: test_optimizer.py)."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ def tree(make):
 
 
 def run(config):
-    """(where it ends in float32, start, gradients) after STEPS updates."""
+    """Makes STEPS updates; returns (final parameters in float32, initial ones, gradients)."""
     rng = np.random.default_rng(0)
 
     def normal(shape):
@@ -44,7 +44,7 @@ def run(config):
 
 
 def check(config, oracle, *, rtol=2e-5):
-    """`oracle(name, p, grads, decay)` gives an array's end in float64."""
+    """Compares with `oracle(name, p, grads, decay)`, which returns an array's final value in float64."""
     now, start, grads = run(config)
     for path, end in jax.tree_util.tree_leaves_with_path(now):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
@@ -77,7 +77,7 @@ def test_adafactor(relative):
             b, square = 1 - t**-0.7, g**2 + 1e-30
             second = b * second + (1 - b) * square
             v = second
-            if name == "encoder/down/kernel":  # the one with two axes of 3 and more, and no third
+            if name == "encoder/down/kernel":  # two axes, both of length 3 or more
                 rows, columns = second.sum(1), second.sum(0)
                 v = np.outer(rows, columns) / rows.sum()
             elif name == "encoder/layers/up/kernel":
@@ -96,7 +96,7 @@ def test_adafactor(relative):
 
 
 def orthogonal(x):
-    """Five steps of Newton and Schulz's iteration with Jordan's coefficients."""
+    """Five steps of the Newton-Schulz iteration with Jordan's coefficients."""
     wide = x if x.shape[0] <= x.shape[1] else x.T
     wide = wide / (np.linalg.norm(wide) + 1e-8)
     for _ in range(5):
@@ -130,7 +130,7 @@ def test_muon():
 
     check({"name": "muon", "beta": 0.9}, oracle, rtol=1e-4)
     values = np.linalg.svd(orthogonal(np.random.default_rng(0).standard_normal((40, 60))), compute_uv=False)
-    assert values.min() > 0.6 and values.max() < 1.3  # the oracle is what it says
+    assert values.min() > 0.6 and values.max() < 1.3  # the oracle's result is nearly orthogonal
 
 
 def test_noise_has_its_size_its_start_and_its_parameters_and_repeats():
@@ -147,7 +147,7 @@ def test_noise_has_its_size_its_start_and_its_parameters_and_repeats():
     for t in (1, 2, 3):
         np.testing.assert_allclose(seen[t].std(), 0.5 / (1 + t) ** 0.275, rtol=0.02)
     assert abs(np.corrcoef(seen[1].ravel(), seen[2].ravel())[0, 1]) < 0.02
-    np.testing.assert_array_equal(noise.update(grads, states[2])[0]["a"], seen[2])  # follows from the count alone
+    np.testing.assert_array_equal(noise.update(grads, states[2])[0]["a"], seen[2])  # depends on the count alone
 
 
 @pytest.mark.parametrize(

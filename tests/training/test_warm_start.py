@@ -24,7 +24,7 @@ def test_everything_is_taken():
     assert describe_start(start, model="x.nemo") == "Starting from x.nemo: 3 arrays"
 
 
-def test_include_and_exclude_go_by_the_layer():
+def test_include_and_exclude_select_single_layers():
     start = choose_start(
         variables(0.0), variables(7.0), include=("encoder/",), exclude=("layers_1/", "mean$"), model="x.nemo"
     )
@@ -50,14 +50,14 @@ def test_what_does_not_fit_is_one_line(options, message):
         choose_start(variables(0.0, **options), variables(7.0), model="x.nemo", **choice)
 
 
-def test_new_parts_are_excluded_and_old_ones_told():
+def test_new_parts_are_excluded_and_unused_ones_reported():
     start = choose_start(
         variables(0.0, adapter=jnp.ones(3)), variables(7.0, head=jnp.ones(2)), exclude=("adapter",), model="x.nemo"
     )
     assert start.unused == ["head"]
 
 
-def test_the_scores_are_those_that_are_stated():
+def test_scores_are_compared_with_those_that_the_model_states():
     def show(scores):
         return ", ".join(f"{name.upper()} {value:.2%}" for name, value in scores.items())
 

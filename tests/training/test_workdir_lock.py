@@ -1,4 +1,4 @@
-"""A workdir belongs to one run."""
+"""A workdir is used by one run at a time."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ with exclusive_workdir(Path(sys.argv[1])):
 """
 
 
-def test_a_second_run_is_refused_until_the_first_is_gone_however_it_went(tmp_path):
+def test_a_second_run_is_refused_until_the_first_has_ended_in_any_way(tmp_path):
     first = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True)
     assert first.stdout.readline() == "held\n"
     with pytest.raises(SpeechError, match="another process trains here"), exclusive_workdir(tmp_path):

@@ -1,4 +1,4 @@
-"""Trains the toy task, or a small FastConformer, on made-up batches over whatever devices and processes there are.
+"""Trains the toy task or a small FastConformer on made-up batches, on any number of devices and processes.
 
     python -m tests.training.topologies STEPS OUTPUT '{"sharding": "fsdp", "mesh": {"model": 2}}' ...
 
@@ -37,9 +37,9 @@ RATE = 1e-3
 
 
 def make_task(model: dict | None):
-    """The toy, a FastConformer with CTC, or a transducer where `model` has a decoder.
+    """Makes the toy task, a FastConformer with CTC, or a transducer if `model` has a decoder.
 
-    "masks" and "dither" are those of the features; the rest are fields of the encoder.
+    "masks" and "dither" are settings of the features; the rest are fields of the encoder.
     """
     if model is None:
         return ToyTask(noise=0.1)
@@ -54,7 +54,7 @@ def make_task(model: dict | None):
 
 
 def make_batch(step: int, *, rows: int = ROWS) -> Utterances:
-    """Noise of 0.3 to 0.6 s with a few labels; row 1 has more labels than frames, the last row is a filler."""
+    """Makes noise of 0.3 to 0.6 s with a few labels; row 1 has more labels than frames, the last row is a filler."""
     rng = np.random.default_rng(step % 4)
     num_samples = rng.integers(4800, 9600, rows).astype(np.int32)
     num_labels = rng.integers(1, 4, rows).astype(np.int32)
@@ -71,7 +71,7 @@ def make_batch(step: int, *, rows: int = ROWS) -> Utterances:
 
 
 def train(steps: int, *, mesh=(), sharding="replicated", accumulate=1, devices=None, model=None):
-    """The losses of `steps` steps and the last state, on the host."""
+    """Trains; returns the losses of `steps` steps and the final variables, on the host."""
     task, optimizer = make_task(model), adamw(RATE, clip_norm=1.0)
     mesh = make_mesh(**dict(mesh), devices=jax.devices()[:devices])
     key = jax.random.key(0)

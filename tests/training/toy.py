@@ -39,7 +39,7 @@ class ToyTask(NamedTuple):
         dense = variables["params"]["dense"]
         y = batch.samples @ dense["kernel"] + dense["bias"] + self.noise * jax.random.normal(key, batch.index.shape)
         losses = (y - batch.labels[:, 0]) ** 2
-        # As a real loss does: infinite where there is no alignment, and no gradient there.
+        # Like a real loss: infinite, without a gradient, where there is no alignment.
         feasible = batch.num_labels <= batch.num_samples
         losses = jnp.where(feasible, jnp.where(feasible, losses, 0.0), jnp.inf)
         rows = RowLosses(losses, batch.num_labels.astype(jnp.float32), {"squared": losses})

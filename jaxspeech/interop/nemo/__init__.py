@@ -1,4 +1,4 @@
-"""NVIDIA NeMo's .nemo files, read and written without torch."""
+"""Reads and writes NVIDIA NeMo's .nemo files without torch."""
 
 from jaxspeech.interop.nemo.load import load_nemo as load_nemo
 from jaxspeech.interop.nemo.save import save_nemo as save_nemo

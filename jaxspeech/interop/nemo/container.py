@@ -1,4 +1,4 @@
-"""The .nemo file: a tar, plain or gzipped, of model_config.yaml, model_weights.ckpt and the tokenizer's files.
+"""Opens .nemo files: tars, plain or gzipped, of model_config.yaml, model_weights.ckpt and the tokenizer's files.
 
 Members are read by exact name, with or without a leading "./"; nothing is ever unpacked to disk.
 """
@@ -18,7 +18,7 @@ from jaxspeech.errors import ArchiveError
 
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 GZIP_MAGIC = b"\x1f\x8b"
-# Weights hardly compress; more than this is a bomb.
+# Weights hardly compress; a higher ratio is a decompression bomb.
 LARGEST_GZIP_RATIO, ALWAYS_ALLOWED_BYTES = 32, 1 << 26
 LARGEST_CONFIG_BYTES, DEEPEST_CONFIG = 1 << 24, 50
 TAR_DAMAGE = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, OverflowError)
@@ -45,11 +45,11 @@ class NemoFile:
 
     @property
     def names(self) -> Collection[str]:
-        """Its members, without a leading "./"."""
+        """The names of its members, without a leading "./"."""
         return self._members.keys()
 
     def open(self, name: str) -> io.BufferedIOBase:
-        """The member as a stream that can seek."""
+        """Opens a member as a seekable stream."""
         if name not in self._members:
             raise ArchiveError(f"it has no member {name!r}")
         stream = self._tar.extractfile(self._members[name])
@@ -57,18 +57,18 @@ class NemoFile:
         return stream  # type: ignore[return-value]
 
     def read(self, name: str) -> bytes:
-        """The member's content."""
+        """Reads the content of a member."""
         try:
             return self.open(name).read()
         except TAR_DAMAGE as error:
             raise error if isinstance(error, ArchiveError) else ArchiveError(f"{name}: {error}") from error
 
     def config(self) -> dict[str, Any]:
-        """model_config.yaml."""
+        """Reads model_config.yaml."""
         return parse_yaml(self.read(CONFIG))
 
     def _decompressed(self, num_bytes: int) -> tuple[io.BufferedIOBase, int]:
-        """The tar itself and its size."""
+        """Returns the uncompressed tar and its size in bytes."""
         magic = self._stream.read(len(GZIP_MAGIC))
         self._stream.seek(0)
         if magic != GZIP_MAGIC:
@@ -81,7 +81,7 @@ class NemoFile:
 
 
 def parse_yaml(content: bytes) -> dict[str, Any]:
-    """Plain YAML data: no tags, no aliases (which could expand without bounds), no abyss of nesting."""
+    """Parses plain YAML data: no tags, no aliases (which could expand without bounds), no deep nesting."""
     if len(content) > LARGEST_CONFIG_BYTES:
         raise ArchiveError(f"{CONFIG} has {len(content)} bytes")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
@@ -89,7 +89,7 @@ def parse_yaml(content: bytes) -> dict[str, Any]:
         depth = 0
         for event in yaml.parse(content, Loader=loader):
             if isinstance(event, yaml.AliasEvent):
-                raise ArchiveError(f"{CONFIG} has an alias, which no model's has")
+                raise ArchiveError(f"{CONFIG} has an alias, which NeMo does not write: refused")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST_CONFIG:
                 raise ArchiveError(f"{CONFIG} is nested more than {DEEPEST_CONFIG} deep")
@@ -104,7 +104,7 @@ def parse_yaml(content: bytes) -> dict[str, Any]:
 
 
 def _checked_members(members: list[tarfile.TarInfo], num_bytes: int) -> dict[str, tarfile.TarInfo]:
-    """Regular files by their plain name; a name that leads outside, twice one name, links and devices are refused."""
+    """Returns regular files by their plain name; refuses names that lead outside, duplicates, links and devices."""
     files: dict[str, tarfile.TarInfo] = {}
     for member in members:
         path = PurePosixPath(member.name)

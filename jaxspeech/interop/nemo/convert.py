@@ -1,6 +1,6 @@
-"""Conversion of a model file: .nemo to .jaxspeech, or back.
+"""Converts a model file from .nemo to .jaxspeech, or back.
 
-From .nemo to .nemo it renews a file: an old layout becomes today's.
+From .nemo to .nemo, it rewrites a file of an old layout in the current one.
 """
 
 from pathlib import Path
@@ -16,10 +16,10 @@ FORMATS = {".nemo": (load_nemo, save_nemo), ".jaxspeech": (load_archive, save_ar
 
 
 def convert(source: Path, target: Path) -> None:
-    """Reads one file and writes the other, in the formats that their names end in, and prints what the model is.
+    """Reads one file and writes the other, in the formats that their suffixes name, and describes the model.
 
     Raises:
-      ArchiveError: a name with another ending, or a file that cannot be read or written.
+      ArchiveError: a name has another suffix, or a file cannot be read or written.
     """
     for path in (source, target):
         if path.suffix not in FORMATS:

@@ -1,4 +1,4 @@
-"""A .nemo file to a model of ours, without torch: container, configuration, assets, weights."""
+"""Loads a .nemo file as a model of ours, without torch: container, configuration, assets, weights."""
 
 import json
 import os
@@ -31,14 +31,14 @@ def load_nemo(
     Args:
       path: a .nemo file.
       dtype: of the floating-point parameters; None for float32.
-      stacked: True keeps equal layers on a leading axis, the form for training; False each on its own, the form for
-        inference (see `encoders.layer_stack`).
-      place: what becomes of each array as soon as it is whole; with `jax.device_put`, no second copy of the model is
-        ever in memory.
+      stacked: True stacks equal layers on a leading axis, as for training; False keeps them separate, as for inference
+        (see `encoders.layer_stack`).
+      place: called with each array as soon as it is complete; what it returns is kept. With `jax.device_put`, there is
+        never a second copy of the model in memory.
     Returns:
       The model; its metadata holds what `save_nemo` needs to write the file as it was.
     Raises:
-      ArchiveError: missing, damaged or hostile; or a model that is not supported, with everything that is in the way.
+      ArchiveError: the file is missing, damaged or hostile, or the model is not supported; lists all reasons.
     """
     path = Path(path)
     if not path.is_file():
@@ -59,7 +59,7 @@ def load_nemo(
             kept = keep(tensors, derived)
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
-    # As JSON would give it back: dates and the like become text.
+    # As JSON will return it: dates and similar values become strings.
     nemo_config = json.loads(json.dumps(config, default=str))
     metadata = {"source": "nemo", "nemo_config": nemo_config, "nemo_derived": kept}
     return Archive(model, assets, variables, metadata)

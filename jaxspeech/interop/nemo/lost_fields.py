@@ -1,4 +1,4 @@
-"""The fields of a model that NeMo's configuration does not give back."""
+"""Finds the fields of a model that would be lost in NeMo's configuration."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,18 +7,18 @@ from jaxspeech.interop.nemo.families.family import NemoPart
 from jaxspeech.interop.nemo.sections.arguments import Section
 from jaxspeech.interop.nemo.sections.write import fields_of, fitting
 
-# Fields that change time and memory, and numbers by no more than rounding.
+# Fields that change only time and memory, and results only by rounding.
 WITHOUT_EFFECT = ("scan_layers", "remat", "dtype", "parent", "name")
 
 
 def lost_fields(parts: Mapping[str, NemoPart], model: Mapping[str, Any], module: Any, returned: Any) -> list[str]:
-    """Each field of the parts that would return with another value, with both.
+    """Lists each field of the parts that would return with a different value, with both values.
 
     Args:
-      parts: sections of our configuration and what they are built into.
+      parts: sections of our configuration, and what they are built into.
       model: our configuration.
-      module: what it builds.
-      returned: what it builds after it was written and read.
+      module: the module built from it.
+      returned: the module built from it after it was written and read.
     """
     lost = []
     for place, part in parts.items():
@@ -35,7 +35,7 @@ def lost_fields(parts: Mapping[str, NemoPart], model: Mapping[str, Any], module:
 
 
 def _of_other_classes(table: Mapping[str, Section], name: str, fields: Mapping[str, Any]) -> set[str]:
-    """Our fields without a use: those that only other classes of NeMo have, where one module of ours is several."""
+    """Our fields that are not used: where one module of ours is several NeMo classes, those of the other classes."""
     used, others, candidates = set(), set(), fitting(table, name, fields)
     for class_name, section in table.items():
         if section.name == name:
@@ -45,5 +45,5 @@ def _of_other_classes(table: Mapping[str, Section], name: str, fields: Mapping[s
 
 
 def _trains_only(field: str, module: Any) -> bool:
-    """Whether a field is without effect once a model is trained: a group norm counts the padding at any time."""
+    """Whether a field has an effect in training only; a group norm counts the padding in inference too."""
     return field == "norm_over_padding" and getattr(module, "conv_norm", "batch") != "group"

@@ -1,7 +1,8 @@
-"""NeMo's model_config.yaml to our `model` configuration, and back, whichever family it is.
+"""Translates NeMo's model_config.yaml to our `model` configuration and back, for all families.
 
-What the tables of a family do not know (data sets, optimizer, options of the decoding, ...) is kept if the model came
-from NeMo. What is to be written is read again first, and one error reports all fields that would not return.
+Settings that the tables of a family do not know (data sets, optimizer, options of the decoding, ...) are kept if the
+model came from NeMo. Before a configuration is written it is read back, and one error reports all fields that would
+change.
 """
 
 from collections.abc import Mapping
@@ -16,16 +17,16 @@ from jaxspeech.interop.nemo.families.family import Family, Source
 from jaxspeech.interop.nemo.lost_fields import lost_fields
 from jaxspeech.interop.nemo.sections.read import class_name
 
-VERSION = "3.0.0"  # of the NeMo that reads what we write
+VERSION = "3.0.0"  # the version of NeMo that our files are written for
 
 
 class NemoConfig(NamedTuple):
-    """What `to_nemo` gives.
+    """The result of `to_nemo`.
 
     Attributes:
       config: the content of model_config.yaml.
-      files: members of the .nemo file that it names.
-      model: our configuration as it is when the file is read again.
+      files: the members of the .nemo file that it names.
+      model: our configuration as it will be when the file is read again.
     """
 
     config: dict[str, Any]
@@ -34,10 +35,10 @@ class NemoConfig(NamedTuple):
 
 
 def from_nemo(config: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
-    """The family of NeMo's configuration, and the `model` configuration that `build` takes.
+    """Returns the family of NeMo's configuration, and the `model` configuration that `build` takes.
 
     Raises:
-      ArchiveError: every value and argument that has no counterpart here, in one line.
+      ArchiveError: some values or arguments have no counterpart here; lists all of them in one line.
     """
     family, problems = family_of_nemo(config), []
     model = family.to_model(config, problems)
@@ -47,13 +48,13 @@ def from_nemo(config: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
 
 
 def to_nemo(source: Source, base: Mapping[str, Any]) -> NemoConfig:
-    """NeMo's configuration of a model.
+    """Translates a model to NeMo's configuration.
 
     Args:
       source: the model.
       base: the configuration that it came with; {} if it did not come from NeMo.
     Raises:
-      ArchiveError: everything of which NeMo has no counterpart, in one line.
+      ArchiveError: some of it has no counterpart in NeMo; lists all of that in one line.
     """
     family, problems = family_of_model(source.config), []
     written = family.to_nemo(source, base, problems)
@@ -72,7 +73,7 @@ def to_nemo(source: Source, base: Mapping[str, Any]) -> NemoConfig:
 
 
 class _WithoutAliases(yaml.SafeDumper):
-    """Writes a list again wherever it stands, as NeMo does."""
+    """Writes a list in full wherever it is used, as NeMo does, instead of an alias."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -1,8 +1,8 @@
-"""A torch checkpoint without torch: a zip of one pickle, which describes how tensors lie in the storages beside it.
+"""Reads torch checkpoints without torch: a zip of a pickle, which describes the tensors, and of their storages.
 
-The pickle is never trusted. Its opcodes are those that a dict of tensors needs; the only names it may use are the few
-below, none of which is torch's own code; nothing is allocated before it was checked against the zip's members.
-Elements are read when they are asked for, so that one tensor at a time is in memory.
+The pickle is never trusted. It may use only the opcodes that a dict of tensors needs, and only the few names below,
+none of which runs torch's code. Sizes are checked against the zip's members before anything is allocated. Elements are
+read on demand, so that one tensor at a time is in memory.
 """
 
 import io
@@ -30,7 +30,7 @@ DTYPES = {
     "ByteStorage": np.dtype(np.uint8),
     "BoolStorage": np.dtype(np.bool_),
 }
-# What torch.save of a state dict writes (protocol 2), and simple values.
+# The opcodes that torch.save writes for a state dict (protocol 2), and those of simple values.
 OPCODES = {
     *("PROTO", "STOP", "MARK", "POP", "POP_MARK", "GLOBAL", "REDUCE", "BUILD", "BINPERSID"),
     *("EMPTY_DICT", "SETITEM", "SETITEMS", "DICT", "EMPTY_LIST", "APPEND", "APPENDS", "LIST"),
@@ -40,20 +40,20 @@ OPCODES = {
 }
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 LARGEST_PICKLE_BYTES = 1 << 26
-# What unpickling and reading a zip raise over damaged input.
+# The exceptions that unpickling and reading a zip raise for damaged input.
 DAMAGE = (zipfile.BadZipFile, pickle.UnpicklingError, ValueError, KeyError, TypeError, IndexError, AttributeError)
 DAMAGE += (EOFError, OSError, OverflowError, MemoryError, RuntimeError, RecursionError)
 
 
 def read_checkpoint(stream: io.BufferedIOBase) -> "dict[str, StoredTensor]":
-    """The tensors of a checkpoint by name, to be read while `stream` is open.
+    """Returns the tensors of a checkpoint by name; they can be read while `stream` is open.
 
     Raises:
-      ArchiveError: no torch checkpoint, damaged, or one that holds anything but tensors.
+      ArchiveError: it is not a torch checkpoint, is damaged, or holds anything but tensors.
     """
     try:
         if stream.read(len(LEGACY_MAGIC)) == LEGACY_MAGIC:
-            raise ArchiveError("the weights are in torch's format from before 1.6: load and torch.save them once more")
+            raise ArchiveError("the weights are in torch's format from before 1.6: load and torch.save them again")
         return _read_index(zipfile.ZipFile(stream))
     except DAMAGE as error:
         raise _as_archive_error(error) from error
@@ -87,21 +87,21 @@ def _read_index(archive: zipfile.ZipFile) -> "dict[str, StoredTensor]":
 
 
 def _checked_pickle(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """The pickle, once each of its opcodes is one that tensors need."""
+    """Reads the pickle, and checks that it has only opcodes that tensors need."""
     if member.file_size > LARGEST_PICKLE_BYTES:
         raise ArchiveError(f"the weights' index has {member.file_size} bytes")
     content = archive.read(member)
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name not in OPCODES:
             raise ArchiveError(f"the weights' pickle has the opcode {opcode.name}, which tensors do not need: refused")
-        # The unpickler makes its memo as large as the largest index.
+        # The unpickler allocates its memo for the largest index.
         if opcode.name == "LONG_BINPUT" and int(argument or 0) > len(content):
             raise ArchiveError("the weights' pickle is damaged")
     return content
 
 
 class _Storage(NamedTuple):
-    """One-dimensional memory in the file that tensors are views of."""
+    """One-dimensional memory in the file, of which tensors are views."""
 
     archive: zipfile.ZipFile
     member: str
@@ -113,7 +113,7 @@ class _Storage(NamedTuple):
 
 
 class StoredTensor(NamedTuple):
-    """A tensor in the file; `np.asarray` reads its elements, each time again. Offset and strides are in elements."""
+    """A tensor in the file; `np.asarray` reads it from the file each time. Offset and strides are in elements."""
 
     storage: _Storage
     offset: int
@@ -131,7 +131,7 @@ class StoredTensor(NamedTuple):
 
 
 class _Name:
-    """A global that the pickle may name; calling it is all that it can do (BUILD would set attributes)."""
+    """A global that the pickle may name; it can only be called (BUILD would set attributes)."""
 
     __slots__ = ("_function",)
 
@@ -146,14 +146,14 @@ class _Name:
 
 
 class _StateDict(dict):
-    """An OrderedDict of torch; the version numbers that it carries as attributes are dropped."""
+    """Stands for torch's OrderedDict; drops the version numbers that it has as attributes."""
 
     def __setstate__(self, state: Any) -> None:
         pass
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Unpickles tensors and dicts, lists, tuples, numbers and texts."""
+    """Unpickles tensors and dicts, lists, tuples, numbers and strings."""
 
     def __init__(self, content: bytes, archive: zipfile.ZipFile, root: str):
         super().__init__(io.BytesIO(content))
@@ -194,12 +194,12 @@ def _rebuild_tensor(
     hooks: Any = None,
     metadata: Any = None,
 ) -> StoredTensor:
-    """The view of `storage` that starts at `offset`. It must lie inside."""
+    """Makes the view of `storage` that starts at `offset`; it must lie inside the storage."""
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or len(shape) != len(strides):
         raise pickle.UnpicklingError("a tensor without its storage")
     if not all(type(number) is int and number >= 0 for number in numbers):
-        raise pickle.UnpicklingError("a tensor with a shape that is not one")
+        raise pickle.UnpicklingError("a tensor with an invalid shape")
     num_elements = math.prod(shape)
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     if num_elements > storage.size or (num_elements and last >= storage.size):

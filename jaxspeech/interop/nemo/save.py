@@ -1,4 +1,4 @@
-"""A model of ours to a .nemo file, without torch: configuration, assets, weights, container."""
+"""Saves a model of ours as a .nemo file, without torch: configuration, assets, weights, container."""
 
 import io
 import itertools
@@ -29,21 +29,21 @@ def save_nemo(
     variables: Variables,
     metadata: dict[str, Any] | None = None,
 ) -> list[str]:
-    """Writes a .nemo file that NeMo restores with strict=True, and with which it gives the same results as we do.
+    """Writes a .nemo file that NeMo restores with strict=True, and that gives the same results there as here.
 
-    The same model gives the same file. In memory there is, beside the model, no more than its largest tensor.
+    The same model always gives the same file. Besides the model, at most one tensor is in memory.
 
     Args:
-      path: conventionally ends in .nemo; its folder is made. It holds the old file or the whole new one whatever
-        happens.
+      path: conventionally ends in .nemo; its folder is created. Whatever happens, it holds the old file or the complete
+        new one.
       model: the configuration that `build` takes.
-      assets: what the model owns beside its variables, such as a tokenizer.
+      assets: what the model owns besides its variables, such as a tokenizer.
       variables: nested dicts of arrays, on the host or a device.
       metadata: of the archive; what `load_nemo` put there is kept in the file.
     Returns:
       What NeMo does differently with this model, a sentence each.
     Raises:
-      ArchiveError: the file cannot be written, or NeMo has no such model: with everything that is in the way.
+      ArchiveError: the file cannot be written, or NeMo has no counterpart of the model; lists all reasons.
     """
     path, metadata = Path(path), metadata or {}
     base, kept = (metadata.get(name) or {} for name in ("nemo_config", "nemo_derived"))
@@ -68,5 +68,5 @@ def save_nemo(
             end_tar(stream)
     except OSError as error:
         reason = error.strerror or error
-        raise ArchiveError(f"{path}: cannot be written ({reason}); the old file is as it was") from error
+        raise ArchiveError(f"{path}: cannot be written ({reason}); the old file is unchanged") from error
     return family.remarks(source)

@@ -1,4 +1,4 @@
-"""A plain tar, as a .nemo file is one, written member by member; no size has to be known before.
+"""Writes a plain tar, the format of .nemo files, member by member; no size has to be known in advance.
 
     header (512 bytes), content, zeros up to a multiple of 512        for each member
     zeros up to a multiple of 10240                                   at the end
@@ -20,12 +20,12 @@ def add_member(stream: io.BufferedIOBase, name: str, write: Callable[[io.Buffere
     member = tarfile.TarInfo(f"./{name}")
     member.size = end - start - tarfile.BLOCKSIZE
     stream.seek(start)
-    stream.write(member.tobuf(tarfile.GNU_FORMAT))  # this one has no limit of 8 GiB
+    stream.write(member.tobuf(tarfile.GNU_FORMAT))  # the format without a limit of 8 GiB
     stream.seek(end)
     stream.write(bytes(-end % tarfile.BLOCKSIZE))
 
 
 def end_tar(stream: io.BufferedIOBase) -> None:
-    """Ends the tar."""
+    """Writes the end of the tar."""
     stream.write(bytes(2 * tarfile.BLOCKSIZE))
     stream.write(bytes(-stream.tell() % tarfile.RECORDSIZE))

@@ -1,4 +1,4 @@
-"""NeMo's tokenizers, read: characters, SentencePiece ("bpe"), word pieces ("wpe"), and several languages ("agg")."""
+"""Reads NeMo's tokenizers: characters, SentencePiece ("bpe"), word pieces ("wpe"), and several languages ("agg")."""
 
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
@@ -14,15 +14,15 @@ from jaxspeech.text.wordpiece import WordPieceTokenizer
 
 
 def read_tokenizer(file: NemoFile, config: Mapping[str, Any], num_tokens: int) -> Tokenizer:
-    """The tokenizer of a .nemo file.
+    """Reads the tokenizer of a .nemo file.
 
     Args:
-      file: where its files are.
-      config: model_config.yaml.
-      num_tokens: of the model's decoder, blank excluded.
+      file: holds the tokenizer's files.
+      config: the content of model_config.yaml.
+      num_tokens: of the model's decoder, without the blank.
 
     Raises:
-      ArchiveError: it is missing, of an unknown kind, or has another number of tokens.
+      ArchiveError: it is missing, of an unknown kind, or has a different number of tokens.
     """
     section = config.get("tokenizer")
     tokenizer = _characters(config) if section is None else _tokenizer(file, section, "tokenizer")
@@ -64,7 +64,7 @@ def _languages(file: NemoFile, section: Mapping[str, Any], place: str) -> Tokeni
 
 
 def _member(file: NemoFile, section: Mapping[str, Any], usual: str, *arguments: str) -> bytes:
-    """The file that an argument names; in old archives, which name the place it was trained at, the usual one."""
+    """Reads the file that an argument names, or the usual one: old archives name a path on the training machine."""
     named = (str(section[argument]) for argument in arguments if section.get(argument))
     names = [PurePosixPath(name.removeprefix("nemo:")).name for name in named]
     name = next((name for name in [*names, usual] if name in file.names), None)

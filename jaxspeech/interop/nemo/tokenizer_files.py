@@ -1,4 +1,4 @@
-"""A tokenizer as NeMo has it: the section `tokenizer` of its configuration, and the files that go with it."""
+"""Writes a tokenizer as NeMo stores it: the section `tokenizer` of its configuration, and the files that it names."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,19 +9,19 @@ import sentencepiece
 from jaxspeech.text.sentencepiece import MODEL_FILE, WORD_MARK
 from jaxspeech.text.wordpiece import INSIDE, VOCAB_FILE
 
-# Pieces that NeMo leaves out of vocab.txt, its list for people.
+# Pieces that NeMo leaves out of vocab.txt, its human-readable list.
 SPECIAL = ("<s>", "</s>", "<pad>", "<unk>")
 
 
 def tokenizer_files(
     config: Mapping[str, Any], files: Mapping[str, bytes]
 ) -> tuple[dict[str, Any] | None, dict[str, bytes]]:
-    """The section, and its files by the names that they have in the .nemo file.
+    """Makes the section, and its files by the names that they have in the .nemo file.
 
     Args:
-      config, files: what our tokenizer's `config()` and `files()` give.
+      config, files: what our tokenizer's `config()` and `files()` return.
     Returns:
-      None and no files for characters, which NeMo keeps as labels.
+      The section and the files; None and no files for characters, which NeMo keeps as labels.
     """
     match config["type"]:
         case "sentencepiece":
@@ -46,7 +46,7 @@ def tokenizer_files(
 
 
 def _stored(kind: str, artifacts: Mapping[str, tuple[str, bytes]]) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The section for files, given as argument -> name and content.
+    """Makes the section for files, given as argument -> name and content.
 
     NeMo puts a random number before each name; ours is a hash, so that the same model gives the same file.
     """
@@ -62,7 +62,7 @@ def _pieces(model: Any) -> list[str]:
 
 
 def _words(model: Any) -> bytes:
-    """The pieces as WordPiece spells them: marked where no word begins."""
+    """The pieces in the spelling of WordPiece, which marks those that do not begin a word."""
     spelled = [
         (piece.removeprefix(WORD_MARK) or piece) if piece.startswith(WORD_MARK) else INSIDE + piece
         for piece in _pieces(model)

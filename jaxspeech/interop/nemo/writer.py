@@ -1,9 +1,9 @@
-"""A torch checkpoint, written without torch: what torch.save writes of a state dict, and `reader` reads.
+"""Writes torch checkpoints without torch: what torch.save writes for a state dict, and what `reader` reads.
 
     model_weights/data/0, 1, ...    each tensor's values, at multiples of 64 bytes
     model_weights/data.pkl          OrderedDict: name -> _rebuild_tensor_v2(storage, offset, shape, strides, ...)
 
-Tensors are written as they come, one at a time: nothing but their names and shapes is kept for the pickle.
+Tensors are written as they come, one at a time: only their names, types and shapes are kept for the pickle.
 """
 
 import io
@@ -20,17 +20,17 @@ from jaxspeech.interop.nemo.reader import DTYPES
 
 ROOT = "model_weights"
 STORAGES = {dtype: name for name, dtype in DTYPES.items()}
-# Torch maps files into memory and wants its storages there; the padding is an extra field of the zip's header.
+# Torch maps files into memory and needs aligned storages; the padding is an extra field of the zip's header.
 ALIGNMENT = 64
 PADDING_FIELD = int.from_bytes(b"FB", "little")
 LOCAL_HEADER_BYTES = 30
 
 
 def write_checkpoint(stream: io.BufferedIOBase, tensors: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Writes a checkpoint of `tensors`, names and arrays, where `stream` is.
+    """Writes a checkpoint of `tensors` (names and arrays) at the current position of `stream`.
 
     Raises:
-      ArchiveError: an array of a type that torch does not have.
+      ArchiveError: an array has a type that torch does not have.
     """
     target = _Counted(stream)
     index = []
@@ -47,7 +47,7 @@ def write_checkpoint(stream: io.BufferedIOBase, tensors: Iterable[tuple[str, np.
 
 
 class _Counted:
-    """A stream that counts from where it was handed over; as it cannot seek, zipfile writes each part at once."""
+    """A stream whose position starts at 0; because it cannot seek, zipfile writes strictly in order."""
 
     def __init__(self, stream: io.BufferedIOBase):
         self._stream, self._count = stream, 0
@@ -64,23 +64,23 @@ class _Counted:
 
 
 def _aligned(name: str, *, offset: int, num_bytes: int) -> zipfile.ZipInfo:
-    """The member `name`, whose header starts at `offset`."""
+    """The zip entry `name` with its header at `offset`, padded so that the content is aligned."""
     member = zipfile.ZipInfo(name)
-    member.file_size = num_bytes  # from 2 GiB, zipfile needs it before the content
+    member.file_size = num_bytes  # for 2 GiB and more, zipfile needs it before the content
     padding = -(offset + LOCAL_HEADER_BYTES + len(name) + 4) % ALIGNMENT
     member.extra = struct.pack("<HH", PADDING_FIELD, padding) + bytes(padding)
     return member
 
 
 def _pickled(index: Sequence[tuple[str, np.dtype, tuple[int, ...]]]) -> bytes:
-    """The state dict, of protocol 2; the storages have the numbers of their places."""
+    """Pickles the state dict (protocol 2); storages are numbered in their order."""
     empty = pickle.EMPTY_TUPLE + pickle.REDUCE
     ordered_dict = _global("collections", "OrderedDict") + empty
     parts = [pickle.PROTO + b"\x02", ordered_dict, pickle.MARK]
     for key, (name, dtype, shape) in enumerate(index):
         kind = _global("torch", STORAGES[dtype])
         storage = _tuple(_text("storage"), kind, _text(str(key)), _text("cpu"), _integer(math.prod(shape)))
-        # Where it starts, its shape, its strides in elements, that it needs no gradient, and no hooks.
+        # Offset, shape, strides in elements, no gradient, no hooks.
         strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
         arguments = [storage + pickle.BINPERSID, _integer(0), _integers(shape), _integers(strides)]
         arguments += [pickle.NEWFALSE, ordered_dict]

@@ -1,4 +1,4 @@
-"""Models for ONNX runtimes; see docs/export.md. Needs the extra `onnx`."""
+"""Exports models for ONNX runtimes; see docs/export.md. Needs the extra `onnx`."""
 
 import importlib.util
 import os
@@ -17,12 +17,12 @@ def export_onnx(archive: Archive, folder: str | os.PathLike[str], *, own_feature
         all         config.json, vocab.txt (onnx-asr), tokens.txt (sherpa-onnx)
 
     Args:
-      archive: a CTC, RNN-T, TDT or hybrid model; of a hybrid, the head that its search uses.
-      folder: is made, and must not hold anything yet. It appears whole or not at all.
-      own_features: write it too if its features are not those that the runtimes compute.
+      archive: a CTC, RNN-T, TDT or hybrid model; a hybrid is exported with the head that its search uses.
+      folder: is created; it must be empty if it exists. It is written completely or not at all.
+      own_features: export even if the runtimes cannot compute the model's features.
 
     Raises:
-      ConfigError: the extra is not installed, or the runtimes have no place for something in this model.
+      ConfigError: the extra is not installed, or the runtimes do not support something in this model.
       ArchiveError: the folder cannot be written.
     """
     if importlib.util.find_spec("onnx") is None:

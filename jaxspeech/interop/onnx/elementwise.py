@@ -1,4 +1,4 @@
-"""Primitives that work element by element. ONNX broadcasts as NumPy does, so no array need be expanded for them."""
+"""Translates element-wise primitives. ONNX broadcasts like NumPy, so their inputs need not be expanded."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ Rule = Callable[..., str]
 
 
 def _op(name: str, **attributes: Any) -> Rule:
-    """The one node of that name."""
+    """A rule that adds a single node of this type."""
     return lambda graph, equation, *inputs: graph.node(name, *inputs, **attributes)
 
 
@@ -120,7 +120,7 @@ ELEMENTWISE: dict[str, Rule] = {
 
 
 def broadcast_shape(shapes: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
-    """The shape of the result; an axis is 1 only if it is 1 in all of them."""
+    """The shape of the result; an axis is 1 only if it is 1 in all shapes."""
     rank = max(map(len, shapes))
     padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
     return tuple(

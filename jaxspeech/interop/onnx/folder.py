@@ -1,4 +1,4 @@
-"""The folder that both onnx-asr and sherpa-onnx load: models, vocabulary, and the settings that each of them reads."""
+"""Writes the folder that both onnx-asr and sherpa-onnx load: models, vocabulary, and the settings that each reads."""
 
 import dataclasses
 import json
@@ -22,28 +22,28 @@ from jaxspeech.tasks.hybrid import HybridModel
 from jaxspeech.tasks.transducer import TransducerModel
 from jaxspeech.text.tokenizer import Tokenizer
 
-# The models that the runtimes have a place for, and which head decides: "ctc" or "transducer".
+# The models that the runtimes support, and the head that is exported: "ctc" or "transducer".
 HEADS: dict[type, Callable[[Any], str]] = {
     CTCModel: lambda model: "ctc",
     TransducerModel: lambda model: "transducer",
     HybridModel: lambda model: model.search.head,
 }
 
-# Fields of the features whose values do not matter: what training adds, what is masked, what both runtimes offer.
+# Fields of the features that may differ: used in training only, for padding only, or configurable in both runtimes.
 FREE = ("num_mels", "dither", "pad_to", "pad_value", "name", "parent")
 WORD_MARK = "\u2581"
-# A protocol buffer ends at 2 GiB; a larger model has its weights in a second file.
+# A protocol buffer is limited to 2 GiB; a larger model has its weights in a second file.
 LARGEST_BYTES = 2**31 - 2**24
 
 
 def write_folder(archive: Archive, folder: str | os.PathLike[str], *, own_features: bool) -> None:
-    """See `export_onnx`."""
+    """Writes the folder; see `export_onnx`."""
     folder = Path(folder)
     config, variables = for_inference(archive.model, archive.variables, dtype="float32")
     variables = jax.tree.map(lambda x: np.asarray(x, np.float32), variables)
     model: Any = build(config).model
     if type(model) not in HEADS:
-        raise ConfigError(f"a model of the task {config['task']!r} cannot be exported to ONNX: only of recognition")
+        raise ConfigError(f"a model of the task {config['task']!r} cannot be exported to ONNX: only recognition can")
     by_ctc = HEADS[type(model)](model) == "ctc"
     problems = [] if by_ctc else _unsupported_by_runtimes(model.decoder)
     problems += [] if own_features else _other_features(model.frontend)
@@ -71,23 +71,23 @@ def write_folder(archive: Archive, folder: str | os.PathLike[str], *, own_featur
 
 
 def _unsupported_by_runtimes(decoder: Any) -> list[str]:
-    """What a transducer's decoder has that the runtimes cannot run."""
+    """Lists what the runtimes cannot run in a transducer's decoder."""
     problems = []
     if decoder.prediction != "lstm":
-        problems.append(f"the runtimes keep the state of an LSTM, its prediction network is {decoder.prediction}")
+        problems.append(f"the runtimes only run an LSTM, but its prediction network is {decoder.prediction}")
     if decoder.big_blanks:
         problems.append("the runtimes have no multi-blank search")
     if decoder.durations and decoder.durations != tuple(range(len(decoder.durations))):
-        problems.append(f"the runtimes take TDT durations to be 0, 1, 2, ..., its are {decoder.durations}")
+        problems.append(f"the runtimes assume TDT durations 0, 1, 2, ..., but its are {decoder.durations}")
     return problems
 
 
 def _other_features(ours: Any) -> list[str]:
-    """How the features differ from those that the runtimes compute."""
+    """Lists how the features differ from those that the runtimes compute."""
     if not isinstance(ours, FEATURES.table["mel"]):
         return [f"the runtimes compute mel features, not {type(ours).__name__}; own_features=True if you compute them"]
     theirs = FEATURES.table["mel"]()  # the defaults are NeMo's, and the runtimes'
-    # None stands for the value that follows from the others.
+    # None stands for a value that is derived from the others.
     derived = {"fft_size": theirs.fft_size, "high_hz": theirs.sample_rate / 2}
 
     def value(features: Any, name: str) -> Any:
@@ -102,7 +102,7 @@ def _other_features(ours: Any) -> list[str]:
 
 
 def _kind(model: Any, *, by_ctc: bool) -> str:
-    """The kind of the model by its name in onnx-asr."""
+    """The name of the kind of model in onnx-asr."""
     return f"nemo-conformer-{'ctc' if by_ctc else 'tdt' if model.decoder.durations else 'rnnt'}"
 
 
@@ -116,7 +116,7 @@ def _metadata(model: Any, *, by_ctc: bool) -> dict[str, Any]:
         "model_type": "EncDecCTCModelBPE" if by_ctc else "EncDecRNNTBPEModel",
         "model_author": "NeMo",
         "version": 1,
-        "url": _kind(model, by_ctc=by_ctc),  # it takes a model for a TDT where this has "tdt" in it
+        "url": _kind(model, by_ctc=by_ctc),  # it treats a model as a TDT if this contains "tdt"
     }
     if not by_ctc:
         metadata |= {"pred_rnn_layers": model.decoder.num_layers, "pred_hidden": model.decoder.width}

@@ -1,4 +1,4 @@
-"""An ONNX graph under construction: nodes, weights, and sizes that are known only when it runs."""
+"""Builds an ONNX graph: nodes, weights, and sizes that are known only at run time."""
 
 import ast
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-# The oldest that has LayerNormalization, so that old runtimes load it too.
+# The oldest opset with LayerNormalization, so that old runtimes can load the models too.
 OPSET, IR_VERSION = 17, 8
-# Elements of a small array: equal ones share one constant, and what follows from constants is computed now.
+# The most elements of a small array: equal ones share a constant, and what depends on constants is computed at export.
 SMALL = 64
 
 
@@ -19,8 +19,8 @@ class Tensor(NamedTuple):
 
     Attributes:
       name: of the node's output, the input or the weight.
-      shape: numbers and symbolic sizes; 1 where the JAX array is broadcast and the graph does not need to yet.
-      value: what it holds, where that is known now.
+      shape: numbers and symbolic sizes; 1 where the JAX array is broadcast but the tensor is not expanded yet.
+      value: its content, if known at export time.
     """
 
     name: str
@@ -29,10 +29,10 @@ class Tensor(NamedTuple):
 
 
 class Graph:
-    """Nodes in the order in which they run.
+    """A graph under construction, with its nodes in the order in which they run.
 
     Args:
-      outer: the graph around this one, which is then the body of a loop and sees the outer one's names.
+      outer: the enclosing graph if this one is the body of a loop, which can use the outer one's names.
     """
 
     def __init__(self, outer: "Graph | None" = None):
@@ -69,12 +69,12 @@ class Graph:
         return outputs
 
     def new_name(self, stem: str) -> str:
-        """A name that nothing else has, in this graph or around it."""
+        """Makes a name that is unique in this graph and in the enclosing ones."""
         self._root._names += 1
         return f"{stem.lower()}_{self._root._names}"
 
     def cast(self, tensor: Tensor, dtype: Any) -> Tensor:
-        """The tensor in another dtype."""
+        """Casts the tensor to another dtype."""
         return Tensor(self.node("Cast", tensor.name, to=onnx_dtype(dtype)), tensor.shape)
 
     def weight(self, name: str, value: np.ndarray) -> Tensor:
@@ -83,7 +83,7 @@ class Graph:
         return Tensor(name, value.shape, value)
 
     def constant(self, value: Any) -> Tensor:
-        """An array that is known now; equal small arrays share one constant."""
+        """Adds an array that is known at export time; equal small arrays share one constant."""
         value = np.asarray(value)
         if value.size > SMALL:
             return self.weight(self.new_name("constant"), value)
@@ -93,7 +93,7 @@ class Graph:
         return self._root._constants[key]
 
     def integers(self, *values: int) -> str:
-        """The name of a vector of int64."""
+        """The name of a constant int64 vector."""
         return self.constant(np.array(values, np.int64)).name
 
     def size(self, size: Any) -> str:
@@ -102,7 +102,7 @@ class Graph:
             return self.integers(int(size))
         text = str(size)
         if text not in self._sizes:
-            expression = text.replace("^", "**")  # how JAX writes powers, to what binds in Python as it does there
+            expression = text.replace("^", "**")  # JAX's notation for powers to Python's
             self._sizes[text] = self._computed_size(ast.parse(expression, mode="eval").body)
         return self._sizes[text]
 
@@ -113,13 +113,13 @@ class Graph:
         return self.node("Concat", *map(self.size, sizes), axis=0) if len(sizes) > 1 else self.size(sizes[0])
 
     def expanded(self, tensor: Tensor, shape: Sequence[Any]) -> str:
-        """The name of the tensor with the whole shape."""
+        """The name of the tensor, expanded to the full shape."""
         if same_shape(tensor.shape, shape):
             return tensor.name
         return self.node("Expand", tensor.name, self.shape(shape))
 
     def _computed_size(self, node: ast.AST) -> str:
-        """A size in the notation of `jax.export.symbolic_shape`, as the nodes that compute it."""
+        """Adds the nodes that compute a size in the notation of `jax.export.symbolic_shape`."""
         match node:
             case ast.Constant(value=int(value)):
                 return self.integers(value)
@@ -137,14 +137,14 @@ class Graph:
                 if function == "floordiv":  # ONNX rounds towards zero
                     return self.node("Div", self.node("Sub", a, self.node("Mod", a, b)), b)
                 return self.node({"mod": "Mod", "max": "Max", "min": "Min"}[function], a, b)
-        raise AssertionError(f"{ast.dump(node)} is no size of jax.export")
+        raise AssertionError(f"{ast.dump(node)} is not a size of jax.export")
 
     def body(self, name: str) -> Any:
-        """The graph in the form that a loop's node takes."""
+        """Returns the graph in the form that the node of a loop takes."""
         return helper.make_graph(self.nodes, name, self.inputs, self.outputs)
 
     def model(self, name: str, metadata: Mapping[str, Any]) -> onnx.ModelProto:
-        """The finished model: what no output needs is left out."""
+        """Returns the finished model, without the nodes and weights that no output needs."""
         needed = {value.name for value in self.outputs}
         kept = []
         for node in reversed(self.nodes):
@@ -160,7 +160,7 @@ class Graph:
 
 
 def names_in(node: Any) -> set[str]:
-    """What a node reads, the bodies of its loops included."""
+    """The names that a node reads, including the bodies of its loops."""
     names = set(node.input)
     for attribute in node.attribute:
         if attribute.HasField("g"):
@@ -169,12 +169,12 @@ def names_in(node: Any) -> set[str]:
 
 
 def same_shape(a: Sequence[Any], b: Sequence[Any]) -> bool:
-    """Whether both have the same sizes, symbolic ones by how they are written."""
+    """Whether both have the same sizes; symbolic ones are compared as text."""
     return len(a) == len(b) and all(str(x) == str(y) for x, y in zip(a, b, strict=True))
 
 
 def onnx_dtype(dtype: Any) -> int:
-    """ONNX's number of a NumPy dtype."""
+    """ONNX's number for a NumPy dtype."""
     return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
 

@@ -1,15 +1,15 @@
 """The ONNX models of a recogniser, with the names, shapes and dtypes of NeMo's own exports.
 
-F features, D encoder width, H and L of the prediction network, W outputs; B and T are known when it runs.
+F features, D encoder width, H width and L layers of the prediction network, W outputs; B and T are known at run time.
 
     CTC            audio_signal [B F T], length [B] -> logprobs [B T W], encoded_lengths [B]
     encoder        audio_signal [B F T], length [B] -> outputs [B D T], encoded_lengths [B]
     decoder        targets [B 1], target_length [B], input_states_1, input_states_2 [L B H]
                    -> outputs [B J 1], prednet_lengths [B], output_states_1, output_states_2
     joiner         encoder_outputs [B D T], decoder_outputs [B J 1] -> outputs [B T 1 W], unnormalised
-    decoder_joint  encoder_outputs and what the decoder takes -> what the decoder gives, with the joiner's outputs
+    decoder_joint  encoder_outputs and the decoder's inputs -> the decoder's outputs, with the joiner's `outputs`
 
-The prediction network's first target is the blank; its second state is wider than the first where it is projected.
+The prediction network's first target is the blank; its second state is wider than the first if it is projected.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ DECODED = {
 
 
 def ctc_models(model: Any, variables: Variables, metadata: dict[str, Any]) -> dict[str, onnx.ModelProto]:
-    """File name -> model, of the encoder with the CTC head of a CTC or hybrid model."""
+    """Translates the encoder with the CTC head of a CTC or hybrid model; returns file name -> model."""
     inputs, _, _ = _inputs(model)
     head = "ctc_head" if isinstance(model, HybridModel) else "decoder"
 
@@ -47,7 +47,7 @@ def ctc_models(model: Any, variables: Variables, metadata: dict[str, Any]) -> di
 
 
 def transducer_models(model: Any, variables: Variables, metadata: dict[str, Any]) -> dict[str, onnx.ModelProto]:
-    """File name -> model, of an RNN-T or TDT whose prediction network is an LSTM."""
+    """Translates an RNN-T or TDT whose prediction network is an LSTM; returns file name -> model."""
     decoder = model.decoder
 
     def apply(variables: Variables, *inputs: Any, method: str) -> Any:
@@ -91,8 +91,8 @@ def transducer_models(model: Any, variables: Variables, metadata: dict[str, Any]
 
 
 def _inputs(model: Any) -> tuple[dict[str, Port], Any, Any]:
-    """What an encoder takes, and the symbols for its batch and time."""
-    # Long enough for a frame to come out, so that JAX need not ask whether one does.
+    """The inputs of an encoder, and the symbols for its batch and time."""
+    # Long enough for one output frame, so that JAX can tell that there is one.
     batch, time = symbolic_shape("batch, time", constraints=[f"time >= {model.encoder.total_factor}"])
     features = Port("float32", (batch, model.frontend.num_features, time))
     return {"audio_signal": features, "length": Port("int64", (batch,))}, batch, time

@@ -1,4 +1,4 @@
-"""Functions of `jaxspeech.nn` that are one node in ONNX; they are known by name, each being a `jax.jit` of its own."""
+"""Translates functions of `jaxspeech.nn` that ONNX has as nodes; each is jitted, and is recognised by its name."""
 
 from collections.abc import Callable
 
@@ -7,20 +7,20 @@ from jaxspeech.interop.onnx.products import transposed
 
 
 def layer_norm(graph: Graph, x: Tensor, scale: Tensor, bias: Tensor, epsilon: Tensor) -> str:
-    """`nn.normalization.layer_norm`."""
+    """Translates `nn.normalization.layer_norm`."""
     assert epsilon.value is not None
     return graph.node("LayerNormalization", x.name, scale.name, bias.name, axis=-1, epsilon=float(epsilon.value))
 
 
 def shifted_multiply_adds(graph: Graph, x: Tensor, kernel: Tensor) -> str:
-    """`nn.depthwise.shifted_multiply_adds`: [B T D] and [W D], a convolution of each channel."""
+    """Translates `nn.depthwise.shifted_multiply_adds`: [B T D] and [W D], a convolution of each channel."""
     rows = graph.node("Unsqueeze", transposed(graph, kernel, (1, 0)).name, graph.integers(1))
     y = graph.node("Conv", transposed(graph, x, (0, 2, 1)).name, rows, group=x.shape[-1])
     return graph.node("Transpose", y, perm=[0, 2, 1])
 
 
 def strided_multiply_adds(graph: Graph, x: Tensor, kernel: Tensor) -> str:
-    """`nn.strided_conv.strided_multiply_adds`: [B T F C] or [B T F 1], and [3 3 C], at stride 2."""
+    """Translates `nn.strided_conv.strided_multiply_adds`: [B T F C] or [B T F 1], and [3 3 C], at stride 2."""
     filters = graph.node("Unsqueeze", transposed(graph, kernel, (2, 0, 1)).name, graph.integers(1))
     y = graph.node("Conv", transposed(graph, x, (0, 3, 1, 2)).name, filters, group=x.shape[-1], strides=[2, 2])
     return graph.node("Transpose", y, perm=[0, 2, 3, 1])

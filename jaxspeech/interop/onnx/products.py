@@ -1,4 +1,4 @@
-"""Matrix products, convolutions and pooling as ONNX's own nodes."""
+"""Translates matrix products, convolutions and pooling to ONNX nodes."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from jaxspeech.interop.onnx.graph import Graph, Tensor, same_shape
 
 
 def dot_general(graph: Graph, equation: Any, left: Tensor, right: Tensor) -> str:
-    """MatMul over [batch, rows, inner] and [batch, inner, columns]; a left side of that shape stays as it is."""
+    """Translates to MatMul of [batch, rows, inner] and [batch, inner, columns]; a left side of that form is kept."""
     (left_inner, right_inner), (left_batch, right_batch) = equation.params["dimension_numbers"]
     rank = len(left.shape)
     if len(right.shape) == 2 and not left_batch and tuple(left_inner) == (rank - 1,):
@@ -29,7 +29,7 @@ def dot_general(graph: Graph, equation: Any, left: Tensor, right: Tensor) -> str
 
 
 def transposed_dot_general(graph: Graph, equation: Any, order: Sequence[int], left: Tensor, right: Tensor) -> str:
-    """`dot_general` with the axes of its result in another order, which MatMul can give by broadcasting.
+    """Translates a `dot_general` whose result is transposed, which MatMul can compute directly by broadcasting.
 
     Each axis of the result belongs to one side or to both; the last two become MatMul's rows and columns.
     """
@@ -40,7 +40,7 @@ def transposed_dot_general(graph: Graph, equation: Any, order: Sequence[int], le
     sources = [*zip(left_batch, right_batch, strict=True)]
     sources += [(axis, None) for axis in left_rows] + [(None, axis) for axis in right_columns]
     *leading, rows, columns = (sources[axis] for axis in order)
-    if rows[0] is None and columns[1] is None:  # the right side's axis comes first: the sides change places
+    if rows[0] is None and columns[1] is None:  # the right side's axis comes first: swaps the sides
         left, right, left_inner, right_inner = right, left, right_inner, left_inner
         leading, rows, columns = [pair[::-1] for pair in leading], rows[::-1], columns[::-1]
     whole = None in rows and None in columns and rows[0] is not None and len(left_inner) == 1
@@ -52,7 +52,7 @@ def transposed_dot_general(graph: Graph, equation: Any, order: Sequence[int], le
 
 
 def _with_missing(graph: Graph, x: Tensor, axes: Sequence[int | None]) -> str:
-    """`x` with its axes in that order, and one of size 1 for each None."""
+    """Puts the axes of `x` into this order, with a new axis of size 1 for each None."""
     x = transposed(graph, x, [axis for axis in axes if axis is not None])
     missing = [place for place, axis in enumerate(axes) if axis is None]
     return graph.node("Unsqueeze", x.name, graph.integers(*missing)) if missing else x.name
@@ -63,7 +63,7 @@ def _free(x: Tensor, inner: Sequence[int], batch: Sequence[int]) -> list[int]:
 
 
 def convolution(graph: Graph, equation: Any, x: Tensor, kernel: Tensor) -> str:
-    """Conv, with batch and channels brought to the front and back."""
+    """Translates to Conv, with batch and channels moved to the front and back again."""
     params, numbers = equation.params, equation.params["dimension_numbers"]
     if any(d != 1 for d in params["lhs_dilation"]) or params["batch_group_count"] != 1:
         raise ConfigError("this model cannot be exported to ONNX: its transposed convolution has no translation")
@@ -81,7 +81,7 @@ def convolution(graph: Graph, equation: Any, x: Tensor, kernel: Tensor) -> str:
 
 
 def max_pooling(graph: Graph, equation: Any, x: Tensor) -> str:
-    """MaxPool over the axes that the window covers; there must be two others."""
+    """Translates to MaxPool over the axes that the window covers; there must be two others."""
     params = equation.params
     window, strides = params["window_dimensions"], params["window_strides"]
     pooled = [axis for axis, size in enumerate(window) if size != 1 or strides[axis] != 1]
@@ -107,7 +107,7 @@ PRODUCTS: dict[str, Callable[..., str]] = {
 
 
 def transposed(graph: Graph, x: Tensor, order: Sequence[int]) -> Tensor:
-    """`x` with its axes in that order; a weight is turned now."""
+    """Puts the axes of `x` into this order; weights are transposed at export time."""
     order = [int(axis) for axis in order]
     if order == list(range(len(order))):
         return x

@@ -1,4 +1,4 @@
-"""Primitives that move elements around, and reductions."""
+"""Translates primitives that move elements around, and reductions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from jaxspeech.interop.onnx.graph import Graph, Tensor, same_shape
 END = np.iinfo(np.int64).max
 
 
-# These keep track of axes that are still 1 where the array is broadcast.
+# These rules keep track of axes that are still 1 where the array is broadcast.
 
 
 def _broadcast(graph: Graph, equation: Any, x: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ LAZY: dict[str, Callable[..., Tensor]] = {
 }
 
 
-# These take and give arrays in their full shapes.
+# These rules take and return arrays in their full shapes.
 
 
 def _reshape(graph: Graph, equation: Any, x: Tensor) -> str:
@@ -110,7 +110,7 @@ def _dynamic_slice(graph: Graph, equation: Any, x: Tensor, *starts: Tensor) -> s
 
 
 def _window(graph: Graph, x: Tensor, axis: int, begin: str, size: Any) -> Tensor:
-    """`size` elements along an axis, from `begin`, or from earlier where fewer are left after it."""
+    """Takes `size` elements along an axis from `begin` on, or from earlier if fewer are left after it."""
     if same_shape([size], [x.shape[axis]]):
         return x
     last = graph.size(x.shape[axis] - size)
@@ -136,7 +136,7 @@ def _pad(graph: Graph, equation: Any, x: Tensor, value: Tensor) -> str:
 
 
 def _gather(graph: Graph, equation: Any, x: Tensor, indices: Tensor) -> str:
-    """The kinds that indexing leads to: one window, or rows of a table, or of one table for each row of the batch."""
+    """Translates the gathers that indexing creates: a window, rows of a table, or rows of one table per batch row."""
     params, numbers = equation.params, equation.params["dimension_numbers"]
     axes, collapsed, sizes = numbers.start_index_map, numbers.collapsed_slice_dims, params["slice_sizes"]
     filled = params["mode"] not in (GatherScatterMode.PROMISE_IN_BOUNDS, GatherScatterMode.CLIP)

@@ -1,7 +1,7 @@
-"""A JAX function to an ONNX graph: its jaxpr, equation by equation, each primitive by its row in a table.
+"""Translates a JAX function to an ONNX graph: its jaxpr, equation by equation, each primitive by its row in a table.
 
-What depends on the weights alone is computed now; what XLA would fuse and a runtime would not (`NATIVE`) becomes the
-one node that means the same.
+What depends only on the weights is computed at export time. Functions that XLA fuses but a runtime would not (`NATIVE`)
+become the equivalent node of ONNX.
 """
 
 from collections import Counter
@@ -22,14 +22,14 @@ from jaxspeech.interop.onnx.native import NATIVE
 from jaxspeech.interop.onnx.products import PRODUCTS, transposed_dot_general
 from jaxspeech.interop.onnx.shapes import LAZY, SHAPES
 
-# Each takes the graph, the equation and its inputs, and gives a tensor for each output.
+# Each rule takes the graph, the equation and its inputs, and returns a tensor for each output.
 WHOLE = PRODUCTS | SHAPES
-# Where a primitive keeps the function that it calls.
+# The parameters in which primitives keep the function that they call.
 CALLED = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 
 class Port(NamedTuple):
-    """An input or output of a graph; int64 is int32 inside, as JAX has it."""
+    """An input or output of a graph; int64 becomes int32 inside, as is usual in JAX."""
 
     dtype: str
     shape: tuple[Any, ...] = ()
@@ -44,18 +44,18 @@ def to_onnx(
     name: str,
     metadata: Mapping[str, Any],
 ) -> onnx.ModelProto:
-    """`function(weights, *inputs)` as a model.
+    """Translates `function(weights, *inputs)` to a model.
 
     Args:
-      function: gives one array for each of `outputs`.
+      function: returns one array for each of `outputs`.
       weights: nested dicts of arrays, which become initializers named by their paths.
-      inputs: name -> dtype and shape; sizes may be of `jax.export.symbolic_shape`.
+      inputs: name -> dtype and shape; sizes may come from `jax.export.symbolic_shape`.
       outputs: name -> dtype.
       name: of the graph.
       metadata: of the model, which runtimes read.
 
     Raises:
-      ConfigError: the function uses a primitive that has no translation, or needs the length of a symbolic axis.
+      ConfigError: the function uses a primitive without a translation, or depends on the length of a symbolic axis.
     """
     narrow = {"int64": jnp.int32}
     specs = [jax.ShapeDtypeStruct(port.shape, narrow.get(port.dtype, port.dtype)) for port in inputs.values()]
@@ -63,7 +63,7 @@ def to_onnx(
         closed = jax.make_jaxpr(function)(weights, *specs)
     except InconclusiveDimensionOperation as error:
         reason = str(error).partition("\n")[0]
-        raise ConfigError(f"this model cannot be exported to ONNX: it needs to know its lengths ({reason})") from error
+        raise ConfigError(f"this model cannot be exported to ONNX: it needs concrete lengths ({reason})") from error
     graph = Graph()
     tensors = [
         graph.weight(".".join(key.key for key in path), np.asarray(leaf))
@@ -79,7 +79,7 @@ def to_onnx(
 
 
 def translate(graph: Graph, closed: ClosedJaxpr, inputs: list[Tensor]) -> list[Tensor]:
-    """Adds a jaxpr's equations to the graph; gives a tensor for each of its outputs."""
+    """Adds a jaxpr's equations to the graph; returns a tensor for each of its outputs."""
     jaxpr = closed.jaxpr
     values = dict(zip(jaxpr.invars, inputs, strict=True))
     values |= {var: graph.constant(const) for var, const in zip(jaxpr.constvars, closed.consts, strict=True)}
@@ -117,7 +117,7 @@ def _needed(jaxpr: Any) -> list[Any]:
 
 
 def _only_transposed(jaxpr: Any, equations: list[Any]) -> dict[Any, Any]:
-    """The matrix products, by their result, that nothing but one transposition looks at: the two are one MatMul."""
+    """The matrix products, by their result, that are used by one transposition only: the two become one MatMul."""
     uses = Counter(atom for e in equations for atom in e.invars if not isinstance(atom, Literal))
     uses.update(atom for atom in jaxpr.outvars if not isinstance(atom, Literal))
     transposed = {e.invars[0] for e in equations if e.primitive.name == "transpose" and uses[e.invars[0]] == 1}
@@ -151,12 +151,12 @@ def _translate_equation(graph: Graph, equation: Any, inputs: list[Tensor]) -> li
 
 
 def _whole(graph: Graph, tensor: Tensor, atom: Any) -> Tensor:
-    """The tensor in the full shape that its array has."""
+    """Expands the tensor to the full shape of its array."""
     return tensor._replace(name=graph.expanded(tensor, atom.aval.shape), shape=tuple(atom.aval.shape))
 
 
 def _known(equation: Any, inputs: list[Tensor]) -> bool:
-    """Whether its outputs can be computed now, and take no more room than its inputs."""
+    """Whether its outputs can be computed at export time and are no larger than its inputs."""
     shapes = [var.aval.shape for var in equation.outvars]
     if not all(isinstance(size, int) for shape in shapes for size in shape):
         return False
@@ -169,7 +169,7 @@ def _known(equation: Any, inputs: list[Tensor]) -> bool:
 
 
 def _scan(graph: Graph, params: Mapping[str, Any], inputs: list[Tensor]) -> list[Tensor]:
-    """`jax.lax.scan` as ONNX's Scan: the same, with what is constant taken from the graph around the loop."""
+    """Translates `jax.lax.scan` to ONNX's Scan; constants are taken from the graph around the loop."""
     closed, num_consts, num_carry = params["jaxpr"], params["num_consts"], params["num_carry"]
     avals, outputs = closed.in_avals, closed.out_avals
     length, num_scanned = params["length"], len(inputs) - num_consts - num_carry

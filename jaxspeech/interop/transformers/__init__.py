@@ -1,3 +1,3 @@
-"""Parakeet checkpoints as Hugging Face Transformers saves them, read without torch or its library."""
+"""Reads Parakeet checkpoints that Hugging Face Transformers saved, without torch and Transformers."""
 
 from jaxspeech.interop.transformers.load import load_transformers as load_transformers

@@ -1,7 +1,7 @@
-"""A Parakeet's config.json and its feature extractor's to our `model` dict.
+"""Translates the config.json of a Parakeet model, and that of its feature extractor, to our `model` dict.
 
-The tables are made as those of `interop.nemo.sections`. What they cannot translate, and every field of the encoder that
-they do not know, is reported in one error.
+The tables work like those of `interop.nemo.sections`. One error reports every value that they cannot translate, and
+every field of the encoder that they do not know.
 """
 
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ from jaxspeech.interop.nemo.sections.read import read_arguments
 
 
 def _finish_encoder(encoder: dict[str, Any]) -> None:
-    """The fields that depend on others."""
+    """Sets the fields that depend on others."""
     inner, heads, convolution_bias = (encoder.pop(name) for name in ("inner_width", "kv_heads", "convolution_bias"))
     encoder["ff_expansion"], rest = divmod(inner, encoder["width"])
     if rest or not inner:
-        raise ValueError(f"intermediate_size {inner} is no multiple of hidden_size {encoder['width']}")
+        raise ValueError(f"intermediate_size {inner} is not a multiple of hidden_size {encoder['width']}")
     if encoder["width"] % encoder["num_heads"]:
-        raise ValueError(f"hidden_size {encoder['width']} has no {encoder['num_heads']} heads")
+        raise ValueError(f"hidden_size {encoder['width']} cannot be split into {encoder['num_heads']} heads")
     if heads not in (None, encoder["num_heads"]):
         raise ValueError(f"num_key_value_heads {heads} (must be num_attention_heads, {encoder['num_heads']})")
     if convolution_bias != encoder["use_bias"]:
@@ -60,8 +60,8 @@ ENCODER = Section(
         only("subsampling_conv_stride", 2),
         only("model_type", "parakeet_encoder"),
     ),
-    # How weights start, memory, training's regularisation that has no like here, and what every configuration has;
-    # num_mel_bins shows in the weights, and is the feature extractor's.
+    # Weight initialisation, memory, regularisation that has no counterpart here, and fields of every configuration;
+    # num_mel_bins is compared with the feature extractor's.
     frozenset(
         {
             *("initializer_range", "max_position_embeddings", "num_mel_bins", "activation_dropout", "layerdrop"),
@@ -85,7 +85,7 @@ ENCODER = Section(
 
 
 def _finish_head(decoder: dict[str, Any]) -> None:
-    """The blank is the last of the outputs, and none of our tokens."""
+    """Checks that the blank is the last output, and takes it out of the tokens."""
     decoder["vocab_size"] -= 1
     blank = decoder.pop("blank")
     if blank != decoder["vocab_size"]:
@@ -122,7 +122,7 @@ SEARCH = Section("", (Argument("max_symbols_per_step", "max_symbols", 10, intege
 
 
 def _finish_features(features: dict[str, Any]) -> None:
-    # Lengths in samples here; ours are in seconds, of which fractions of a sample are dropped.
+    # Their lengths are in samples; ours are in seconds, and are rounded down to whole samples.
     rate = features["sample_rate"]
     for name in ("window_seconds", "hop_seconds"):
         samples = features[name]
@@ -146,13 +146,13 @@ FEATURES = Section(
 
 
 def translate_model(config: Mapping[str, Any], extractor: Mapping[str, Any]) -> dict[str, Any]:
-    """The `model` dict that `build` takes.
+    """Translates to the `model` dict that `build` takes.
 
     Args:
-      config: config.json.
+      config: the content of config.json.
       extractor: the fields of the feature extractor.
     Raises:
-      ArchiveError: every value, and every field of the encoder, that has no counterpart here, in one line.
+      ArchiveError: some values or fields of the encoder have no counterpart here; lists all of them in one line.
     """
     kind = config.get("model_type")
     if kind not in HEADS:
@@ -179,6 +179,6 @@ def translate_model(config: Mapping[str, Any], extractor: Mapping[str, Any]) -> 
 
 
 def _known(section: Section, arguments: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
-    """As `read_arguments`, of the fields that the section knows: beside them are those of training and generation."""
+    """Does what `read_arguments` does for the fields that the section knows; others are for training and generation."""
     names = {argument.nemo for argument in section.arguments}
     return read_arguments(section, {n: v for n, v in arguments.items() if n in names}, place, problems)

@@ -1,4 +1,4 @@
-"""A folder of Hugging Face Transformers to a model of ours: configuration, tokenizer, weights."""
+"""Loads a folder that Hugging Face Transformers saved as a model of ours: configuration, tokenizer, weights."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from jaxspeech.interop.transformers.safetensors import StoredTensor, read_safete
 from jaxspeech.interop.transformers.tokenizer import read_tokenizer
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
-# The feature extractor's fields: a file of their own, or a part of the later one.
+# The feature extractor's fields are in a file of their own, or (later versions) in a part of the second file.
 EXTRACTOR, PROCESSOR = "preprocessor_config.json", "processor_config.json"
 WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
 LARGEST_JSON_BYTES = 1 << 27
@@ -39,13 +39,13 @@ def load_transformers(
       path: a folder with config.json, processor_config.json or preprocessor_config.json, tokenizer.json, and
         model.safetensors or its shards.
       dtype: of the floating-point parameters; None for float32.
-      stacked: equal layers on a leading axis, the form for training; or each for itself, that for inference (see
-        `encoders.layer_stack`).
-      place: what becomes of each array as soon as it is whole.
+      stacked: True stacks equal layers on a leading axis, as for training; False keeps them separate, as for inference
+        (see `encoders.layer_stack`).
+      place: called with each array as soon as it is complete; what it returns is kept.
     Returns:
       The model.
     Raises:
-      ArchiveError: missing, damaged or hostile; or a model that is not supported, with all that is in the way.
+      ArchiveError: the folder is missing, damaged or hostile, or the model is not supported; lists all reasons.
     """
     folder = Path(path)
     try:
@@ -96,7 +96,7 @@ def _extractor(folder: Path) -> dict[str, Any]:
 
 
 def _tensors(folder: Path) -> dict[str, StoredTensor]:
-    """The tensors of the one file, or of those that the index of the shards names."""
+    """The tensors of the single file, or of the shards that the index names."""
     if (folder / WEIGHTS).is_file():
         return read_safetensors(folder / WEIGHTS)
     if not (folder / SHARDS).is_file():
@@ -113,5 +113,5 @@ def _tensors(folder: Path) -> dict[str, StoredTensor]:
 
 def _shard(folder: Path, name: str) -> dict[str, StoredTensor]:
     if name != Path(name).name or not name.endswith(".safetensors"):
-        raise ArchiveError(f"its {SHARDS} names {name!r}, which is no file of its folder: refused")
+        raise ArchiveError(f"its {SHARDS} names {name!r}, which is not a file in its folder: refused")
     return read_safetensors(folder / name)

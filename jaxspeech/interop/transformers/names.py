@@ -1,4 +1,4 @@
-"""Where the weights of a Parakeet model are: the rows of NeMo's names, under those of Transformers."""
+"""Maps the weights of a Parakeet model: the rows for NeMo's tensors, under the names of Transformers."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ NAMES = (
     (r"^joint\.pred\.", "decoder.decoder_projector."),
     (r"^joint\.joint_net\.1\.", "joint.head."),
 )
-# What earlier versions of Transformers called them.
+# The names in earlier versions of Transformers.
 FORMER_NAMES = (
     (r"^joint\.encoder_proj\.", "encoder_projector."),
     (r"^decoder\.output_proj\.", "decoder.decoder_projector."),
@@ -32,15 +32,15 @@ FORMER_NAMES = (
 
 
 def transformers_rows(model: Mapping[str, Any]) -> list[TensorRow]:
-    """The rows that a `model` dict calls for."""
+    """The rows for a `model` dict."""
     return [row._replace(nemo=_renamed(row.nemo, NAMES)) for row in family_of_model(model).rows(model)]
 
 
 def with_present_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """`tensors` under the names that the present version gives them."""
+    """Renames `tensors` to the names of the present version."""
     renamed = {_renamed(name, FORMER_NAMES): tensor for name, tensor in tensors.items()}
     if len(renamed) != len(tensors):
-        raise ArchiveError("it has a weight twice, under its present and its former name")
+        raise ArchiveError("it has a weight twice, under its present and under its former name")
     return renamed
 
 

@@ -1,10 +1,13 @@
-"""A .safetensors file: little-endian tensors behind an index in JSON.
+"""Reads .safetensors files: little-endian tensors after an index in JSON.
 
     length of the index (8 bytes, little-endian), index, elements
     index: {name: {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ..., "__metadata__": {text: text}}
 
-Nothing in it can run. The index is checked against the file's size before any tensor is read: the tensors must follow
-one another without a gap up to the file's end. Elements are read when they are asked for, one tensor at a time.
+Nothing in the file is executed. The index is checked against the file's size before any tensor is read: the tensors
+must follow one another without gaps up to the file's end. Elements are read on demand, one tensor at a time.
+
+The `safetensors` library is not used because it maps the file into memory: if the file becomes shorter meanwhile, the
+process dies of SIGBUS. It also accepts a name that is in the index twice.
 
 Source: the format's description in the README of huggingface/safetensors.
 """
@@ -39,7 +42,7 @@ MOST_AXES = 8
 
 
 class StoredTensor(NamedTuple):
-    """A tensor in the file; `np.asarray` reads its elements, anew each time. It begins at `offset`, in bytes."""
+    """A tensor in the file; `np.asarray` reads its elements from the file each time. `offset` is in bytes."""
 
     path: Path
     dtype: np.dtype
@@ -58,10 +61,10 @@ class StoredTensor(NamedTuple):
 
 
 def read_safetensors(path: Path) -> dict[str, StoredTensor]:
-    """The tensors of a file by name.
+    """Reads the index of a file; returns its tensors by name.
 
     Raises:
-      ArchiveError: not such a file, damaged, or one whose index does not fit it.
+      ArchiveError: it is not a safetensors file, is damaged, or its index does not match it.
     """
     try:
         with open(path, "rb") as stream:
@@ -80,12 +83,12 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ArchiveError("a name comes twice in its index")
+        raise ArchiveError("a name is in its index twice")
     return found
 
 
 def _tensors(path: Path, index: Any, start: int, num_bytes: int) -> dict[str, StoredTensor]:
-    """The tensors of an index whose elements are the `num_bytes` from `start` on."""
+    """The tensors of an index; their elements are the `num_bytes` bytes from `start` on."""
     if not isinstance(index, dict):
         raise ArchiveError("its index is not a dict")
     index.pop(METADATA, None)
@@ -95,14 +98,14 @@ def _tensors(path: Path, index: Any, start: int, num_bytes: int) -> dict[str, St
             dtype = DTYPES[entry["dtype"]]
             shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
         except (KeyError, TypeError, ValueError):
-            raise ArchiveError(f"{name[:200]!r} has no dtype of {', '.join(DTYPES)}, shape and offsets") from None
+            raise ArchiveError(f"{name[:200]!r} needs a dtype ({', '.join(DTYPES)}), a shape and offsets") from None
         if not all(type(n) is int and n >= 0 for n in (*shape, begin, end)) or len(shape) > MOST_AXES:
-            raise ArchiveError(f"{name[:200]!r} has a shape or offsets that are none")
+            raise ArchiveError(f"{name[:200]!r} has an invalid shape or invalid offsets")
         if end - begin != math.prod(shape) * dtype.itemsize:
-            raise ArchiveError(f"{name[:200]!r} has another size than its shape says")
+            raise ArchiveError(f"{name[:200]!r} has a size that does not match its shape")
         tensors[name] = StoredTensor(path, dtype, shape, start + begin)
         spans.append((begin, end))
     bounds = [(0, 0), *sorted(spans), (num_bytes, num_bytes)]
     if any(before[1] != after[0] for before, after in itertools.pairwise(bounds)):
-        raise ArchiveError("its tensors do not follow one another up to its end")
+        raise ArchiveError("its tensors do not fill it without gaps or overlaps")
     return tensors

@@ -1,8 +1,8 @@
-"""A tokenizer.json of the `tokenizers` library to the SentencePiece model that it was made from.
+"""Converts a tokenizer.json of the `tokenizers` library back to the SentencePiece model that it was made from.
 
-Parakeet's tokenizers are SentencePiece models that were converted. The conversion is undone: pieces, scores (of BPE:
-the order of its merges) and the map of characters are put back into SentencePiece's own format, a protocol buffer.
-So encoding and decoding are SentencePiece's, and the model can be written to a .nemo file.
+Parakeet's tokenizers are converted SentencePiece models. The conversion is undone: pieces, scores (for BPE: the order
+of the merges) and the map of characters are put back into SentencePiece's own format, a protocol buffer. So
+SentencePiece does the encoding and decoding, and the model can be written to a .nemo file.
 """
 
 import base64
@@ -16,7 +16,7 @@ from typing import Any
 from jaxspeech.errors import ArchiveError
 from jaxspeech.text.sentencepiece import WORD_MARK, SentencePieceTokenizer
 
-# Of SentencePiece's enumerations.
+# Values of SentencePiece's enumerations.
 UNIGRAM, BPE = 1, 2
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
 BYTES = {f"<0x{byte:02X}>" for byte in range(256)}
@@ -25,24 +25,24 @@ DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowE
 
 
 def read_tokenizer(content: Mapping[str, Any], num_tokens: int) -> SentencePieceTokenizer:
-    """The tokenizer of a tokenizer.json.
+    """Reads the tokenizer of a tokenizer.json.
 
     Args:
       content: of the file.
-      num_tokens: of the model's decoder, blank excluded; ids behind them (the blank, the padding) are left out.
+      num_tokens: of the model's decoder, without the blank; ids after them (blank, padding) are left out.
     Raises:
-      ArchiveError: damaged, without some of the tokens, or one that SentencePiece has no like of.
+      ArchiveError: it is damaged, lacks some of the tokens, or has no equivalent in SentencePiece.
     """
     try:
         return SentencePieceTokenizer(_model(content, num_tokens))
     except DAMAGE as error:
         if isinstance(error, ArchiveError):
             raise
-        raise ArchiveError(f"its tokenizer.json is damaged, or no SentencePiece model's ({error!r:.200})") from error
+        raise ArchiveError(f"its tokenizer.json is damaged, or not SentencePiece's ({error!r:.200})") from error
 
 
 def _model(content: Mapping[str, Any], num_tokens: int) -> bytes:
-    """SentencePiece's ModelProto."""
+    """Makes SentencePiece's ModelProto."""
     model = content["model"]
     match model["type"]:
         case "BPE":
@@ -58,7 +58,7 @@ def _model(content: Mapping[str, Any], num_tokens: int) -> bytes:
     by_id |= {i: (token["content"], by_id.get(i, ("", 0.0))[1]) for i, token in added.items()}
     missing = [i for i in range(num_tokens) if i not in by_id]
     if missing:
-        raise ArchiveError(f"its tokenizer has no token {missing[0]}, its decoder has {num_tokens}")
+        raise ArchiveError(f"its tokenizer has no token {missing[0]}, but its decoder has {num_tokens}")
     with_bytes = bool(model.get("byte_fallback")) and {by_id[i][0] for i in range(num_tokens)} >= BYTES
 
     def kind_of(i: int, piece: str) -> int:
@@ -77,13 +77,13 @@ def _model(content: Mapping[str, Any], num_tokens: int) -> bytes:
 
 
 def _merge_scores(merges: list[Any]) -> dict[str, float]:
-    """SentencePiece merges the pair whose union has the highest score: here, the one of the earliest merge."""
+    """Scores for SentencePiece, which merges the pair whose union has the highest score: that of the earliest merge."""
     unions = ("".join(merge.split(" ") if isinstance(merge, str) else merge) for merge in merges)
     return {union: -float(rank) for rank, union in reversed(list(enumerate(unions)))}
 
 
 def _normalizer(content: Mapping[str, Any]) -> bytes:
-    """SentencePiece's NormalizerSpec: map of characters, the space before the first word, several spaces as one."""
+    """Makes SentencePiece's NormalizerSpec: map of characters, space before the first word, several spaces as one."""
     characters, first_space, one_space = b"", False, False
     parts = itertools.chain(_parts(content, "normalizer"), _parts(content, "pre_tokenizer"))
     for part in parts:
@@ -116,19 +116,19 @@ def _parts(content: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]
 
 
 def _piece(piece: str, score: float, kind: int) -> bytes:
-    # Neither a zero nor a line's end may lie in a piece.
+    # A piece may contain neither a zero byte nor a newline.
     if not piece or re.search(r"[\x00\n]", piece):
         raise ArchiveError(f"not supported: the token {piece!r}")
     return _bytes(1, _bytes(1, piece.encode()) + b"\x15" + struct.pack("<f", score) + _number(3, kind))
 
 
 def _number(field: int, value: int) -> bytes:
-    """A field of a protocol buffer that holds an integer."""
+    """Encodes a field of a protocol buffer that holds an integer."""
     return _varint(field << 3) + _varint(int(value))
 
 
 def _bytes(field: int, value: bytes) -> bytes:
-    """One that holds bytes, a text or another message."""
+    """Encodes a field that holds bytes, a string or another message."""
     return _varint(field << 3 | 2) + _varint(len(value)) + value
 
 

@@ -1,4 +1,4 @@
-"""The families of NeMo's models that can be read and written: a new one is a file here and its name in `FAMILIES`."""
+"""The families of NeMo's models that can be read and written; add one as a file here and a name in `FAMILIES`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +16,10 @@ BY_TASK = {family.task: family for family in FAMILIES}
 
 
 def family_of_nemo(config: Mapping[str, Any]) -> Family:
-    """The family of the class that NeMo's configuration names.
+    """Finds the family of the class that NeMo's configuration names.
 
     Raises:
-      ArchiveError: it is none of those that can be read.
+      ArchiveError: the class is not supported.
     """
     name = class_name(config.get("target"))
     if name not in BY_CLASS:
@@ -28,10 +28,10 @@ def family_of_nemo(config: Mapping[str, Any]) -> Family:
 
 
 def family_of_model(model: Mapping[str, Any]) -> Family:
-    """The family of a `model` configuration of ours.
+    """Finds the family of a `model` configuration of ours.
 
     Raises:
-      ArchiveError: its task is none of those that can be written.
+      ArchiveError: its task is not supported.
     """
     task = model.get("task")
     if task not in BY_TASK:

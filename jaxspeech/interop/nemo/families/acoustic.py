@@ -1,4 +1,4 @@
-"""What the families with features and one encoder have in common, in both directions: sections, tensors, remarks."""
+"""The shared parts of families with features and one encoder, in both directions: sections, tensors, remarks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ ACOUSTIC_PARTS = {
 
 
 def acoustic_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """The sections of our configuration."""
+    """Reads the sections of our configuration."""
     model = {
         "features": read_section(PREPROCESSORS, config, "preprocessor", problems),
         "encoder": read_section(ENCODERS, config, "encoder", problems),
@@ -30,7 +30,7 @@ def acoustic_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, 
 
 
 def acoustic_sections(source: Source, base: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """The sections of NeMo's configuration."""
+    """Writes the sections of NeMo's configuration."""
     ours, module = source.config, source.module
     features, encoder = fields_of(module.frontend), fields_of(module.encoder)
     sections = {
@@ -47,12 +47,12 @@ def acoustic_sections(source: Source, base: Mapping[str, Any], problems: list[st
 
 
 def acoustic_derived(module: Any) -> Derived:
-    """The frontend's window and filters; the encoder's positions."""
+    """The derived tensors: the frontend's window and filters, and the encoder's positions."""
     return {**mel_tensors(module.frontend, "preprocessor.featurizer"), POSITIONS: None}
 
 
 def acoustic_remarks(source: Source) -> list[str]:
-    """What NeMo does differently with such an encoder."""
+    """Lists what NeMo does differently with this encoder."""
     kind, encoder = source.config["encoder"]["name"], source.module.encoder
     remarks = []
     if kind == "squeezeformer":
@@ -60,7 +60,7 @@ def acoustic_remarks(source: Source) -> list[str]:
     if getattr(encoder, "norm_over_padding", True) is False:
         remarks.append("if NeMo trains it further, the statistics of its batch norms will count the padding")
     if kind == "lstm" and encoder.bidirectional:
-        remarks.append("NeMo's LSTM begins its way back in the padding: its transcripts depend on the whole batch")
+        remarks.append("NeMo's backward LSTM starts in the padding: its transcripts depend on the whole batch")
     if getattr(encoder, "global_frames", 0) > 1:
         remarks.append("NeMo mixes up the queries of several global frames: its transcripts depend on the whole batch")
     return remarks

@@ -1,4 +1,4 @@
-"""Recognition with a CTC head."""
+"""The family of recognition models with a CTC head."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ from jaxspeech.interop.nemo.weights.rows import TensorRow
 
 CLASSES = {"EncDecCTCModelBPE": "asr.models.ctc_bpe_models", "EncDecCTCModel": "asr.models.ctc_models"}
 HEADS = {"ConvASRDecoder": CTC_HEAD}
-# Where neither the model nor what it came with names a strategy.
+# The default if the configuration that the model came with names no strategy.
 GREEDY = {"strategy": "greedy_batch"}
 
 
@@ -53,7 +53,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
 def head_section(
     source: Source, fields: Mapping[str, Any], labels: list[str], base: Mapping[str, Any], problems: list[str]
 ) -> dict[str, Any]:
-    """The section `decoder` of a CTC head with these fields."""
+    """Writes the section `decoder` of a CTC head with these fields."""
     head = write_section(HEADS, base, "decoder", "ctc", fields, problems)
     return head | {"feat_in": source.module.encoder.output_dim, "vocabulary": labels}
 

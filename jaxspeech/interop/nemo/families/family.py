@@ -1,4 +1,4 @@
-"""One family of NeMo's models: all that reading and writing its .nemo files takes."""
+"""Describes one family of NeMo's models: everything that is needed to read and write its .nemo files."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -12,11 +12,11 @@ from jaxspeech.interop.nemo.weights.rows import TensorRow
 
 
 class NemoPart(NamedTuple):
-    """A section of our `model` configuration, and the classes of NeMo that it can be.
+    """A section of our `model` configuration, and the NeMo classes that it can correspond to.
 
     Attributes:
       field: the field of the task's module that is built from it.
-      classes: these classes by name, with their tables.
+      classes: the tables of these classes by name.
     """
 
     field: str
@@ -24,12 +24,12 @@ class NemoPart(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A model of ours that is to be written.
+    """A model of ours to write.
 
     Attributes:
       config: as `build` takes it.
       module: the Flax module that was built from it.
-      assets: what it owns beside its variables.
+      assets: what it owns besides its variables.
     """
 
     config: Mapping[str, Any]
@@ -38,12 +38,12 @@ class Source(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A model as NeMo has it, but for its weights.
+    """A model in NeMo's form, without its weights.
 
     Attributes:
       nemo_class: the name of its class.
-      sections: keys of model_config.yaml and what stands there, in order.
-      files: members of the .nemo file that the sections name.
+      sections: keys of model_config.yaml and their values, in order.
+      files: the members of the .nemo file that the sections name.
     """
 
     nemo_class: str
@@ -52,20 +52,20 @@ class Written(NamedTuple):
 
 
 class Family(NamedTuple):
-    """Classes of NeMo that are one task here. What cannot be translated is added to `problems`, place by place.
+    """The NeMo classes of one task of ours. What cannot be translated is added to `problems`, an entry for each place.
 
     Attributes:
       task: ours.
       classes: NeMo's classes and the modules that they are in, below nemo.collections.
-      sections: the keys of NeMo's configuration that describe the model itself; of those that `to_nemo` does not write,
-        nothing is kept from the configuration that a model came with.
+      sections: the keys of NeMo's configuration that describe the model itself; those that `to_nemo` does not write are
+        not kept from the configuration that a model came with.
       to_model: (NeMo's configuration, problems) -> our `model` configuration.
-      to_nemo: (model, NeMo's configuration that it came with or {}, problems) -> the same as NeMo has it.
-      assets: (file, its configuration, our `model` configuration) -> what the model owns beside its variables.
-      rows: our `model` configuration -> the map of its tensors.
-      parts: sections of our configuration whose fields must return when what was written is read again.
-      derived: module -> tensors of the file that are no variables, as they follow from the configuration.
-      defaults: what NeMo's configuration says where the model did not come with one.
+      to_nemo: (model, NeMo's configuration that it came with or {}, problems) -> the model in NeMo's form.
+      assets: (file, its configuration, our `model` configuration) -> what the model owns besides its variables.
+      rows: our `model` configuration -> the rows that map its tensors.
+      parts: sections of our configuration whose fields must be the same after writing and reading.
+      derived: module -> tensors of the file that are not variables, but follow from the configuration.
+      defaults: NeMo's configuration for a model that did not come with one.
       remarks: model -> what NeMo does differently with its file, a sentence each.
     """
 

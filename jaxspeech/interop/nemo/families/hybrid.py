@@ -1,4 +1,4 @@
-"""Recognition with a transducer and a CTC head on one encoder: the transducer's sections and `aux_ctc`."""
+"""The family with a transducer and a CTC head on one encoder: the transducer's sections and `aux_ctc`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 
 
 def _ctc_weight(config: Mapping[str, Any], vocab_size: int | None, problems: list[str]) -> float:
-    """The weight of the CTC head, which must have the tokens of the transducer."""
+    """Reads the weight of the CTC head, which must have as many tokens as the transducer."""
     section = config.get("aux_ctc")
     if not isinstance(section, Mapping):
         problems.append("aux_ctc is missing")
@@ -65,7 +65,7 @@ def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
 def _remarks(source: Source) -> list[str]:
     remarks = transducer_remarks(source)
     if source.module.search.head == "ctc":
-        remarks.append("NeMo decodes with its transducer, until change_decoding_strategy(decoder_type='ctc')")
+        remarks.append("NeMo decodes with its transducer, unless you call change_decoding_strategy(decoder_type='ctc')")
     return remarks
 
 

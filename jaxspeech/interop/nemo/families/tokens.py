@@ -1,4 +1,4 @@
-"""The tokens of a recognition model: its tokenizer as an asset, and as sections and files of NeMo's."""
+"""Translates the tokens of a recognition model between our tokenizer asset and NeMo's sections and files."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,11 +10,11 @@ from jaxspeech.interop.nemo.tokenizer import read_tokenizer
 from jaxspeech.interop.nemo.tokenizer_files import tokenizer_files
 from jaxspeech.text.tokenizer import Tokenizer
 
-# The sections of any recognition model: one may have changed its family since it came from NeMo.
+# The sections of all recognition models, because a model may have changed its family since it came from NeMo.
 RECOGNITION_SECTIONS = (
     *("preprocessor", "spec_augment", "encoder", "decoder", "joint", "loss", "aux_ctc", "tokenizer", "labels"),
 )
-# NeMo looks into validation_ds while it transcribes.
+# NeMo reads validation_ds when it transcribes.
 NO_TRAINING = {
     "train_ds": None,
     "validation_ds": {"manifest_filepath": None, "use_start_end_token": False},
@@ -23,11 +23,11 @@ NO_TRAINING = {
 
 
 class NemoTokens(NamedTuple):
-    """The tokens as NeMo has them.
+    """The tokens in NeMo's form.
 
     Attributes:
       labels: all pieces, without the blank.
-      section: {"tokenizer": ...}; empty where tokens are characters, of which NeMo has the labels alone.
+      section: {"tokenizer": ...}; empty if tokens are characters, for which NeMo has only the labels.
       files: of the tokenizer.
     """
 
@@ -37,12 +37,12 @@ class NemoTokens(NamedTuple):
 
 
 def recognition_assets(file: NemoFile, config: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
-    """The tokenizer, which must have as many tokens as the decoder."""
+    """Reads the tokenizer, which must have as many tokens as the decoder."""
     return {"tokenizer": read_tokenizer(file, config, model["decoder"]["vocab_size"])}
 
 
 def nemo_tokens(source: Source) -> NemoTokens:
-    """The tokens of a model that is to be written."""
+    """Translates the tokens of a model to NeMo's form."""
     if "tokenizer" not in source.assets:
         raise ArchiveError("it has no tokenizer, without which NeMo cannot restore a recognition model")
     tokenizer: Tokenizer = source.assets["tokenizer"]
@@ -51,6 +51,6 @@ def nemo_tokens(source: Source) -> NemoTokens:
 
 
 def chosen_class(classes: Mapping[str, str], tokens: NemoTokens) -> str:
-    """Which of NeMo's two classes of a family it is: the first has a tokenizer, the second has characters."""
+    """Chooses one of NeMo's two classes of a family: the first has a tokenizer, the second has characters."""
     with_tokenizer, of_characters = classes
     return with_tokenizer if tokens.section else of_characters

@@ -1,4 +1,4 @@
-"""Recognition with a transducer: RNN-T, TDT, multi-blank."""
+"""The family of recognition models with a transducer: RNN-T, TDT, multi-blank."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ from jaxspeech.interop.nemo.weights.rows import TensorRow
 CLASSES = {"EncDecRNNTBPEModel": "asr.models.rnnt_bpe_models", "EncDecRNNTModel": "asr.models.rnnt_models"}
 PREDICTIONS = {"RNNTDecoder": LSTM_PREDICTION, "StatelessTransducerDecoder": STATELESS_PREDICTION}
 JOINTS = {"RNNTJoint": JOINT}
-# NeMo's greedy search, and its beam search that is ours.
+# NeMo's greedy search, and that of its beam searches that we have too.
 GREEDY_STRATEGY, BEAM_STRATEGY = "greedy_batch", "malsd_batch"
 
 
@@ -39,7 +39,7 @@ def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 
 
 def transducer_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Our configuration without the task's name."""
+    """Reads our configuration, without the task's name."""
     acoustic = acoustic_model(config, problems)
     decoder = read_section(PREDICTIONS, config, "decoder", problems) | read_section(JOINTS, config, "joint", problems)
     loss = _loss(config, decoder, problems)
@@ -47,7 +47,7 @@ def transducer_model(config: Mapping[str, Any], problems: list[str]) -> dict[str
 
 
 def _loss(config: Mapping[str, Any], decoder: dict[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Our section `loss`; the decoder gets the durations or big blanks, which NeMo has with the loss."""
+    """Reads our section `loss`; moves durations or big blanks, which NeMo keeps with the loss, to the decoder."""
     loss = optional_section(config, "loss", problems)
     name = loss.get("loss_name", "default")
     if name not in LOSSES:
@@ -60,12 +60,12 @@ def _loss(config: Mapping[str, Any], decoder: dict[str, Any], problems: list[str
             decoder[special] = fields.pop(special)
     outputs = len(decoder.get("durations", ())) + len(decoder.get("big_blanks", ()))
     if decoder.pop("extra_outputs", 0) != outputs:
-        problems.append(f"joint.num_extra_outputs (its loss {name!r} calls for {outputs})")
+        problems.append(f"joint.num_extra_outputs (its loss {name!r} requires {outputs})")
     return fields
 
 
 def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Our section `search`: the beam of the strategy that is ours; with any other the search is greedy."""
+    """Reads our section `search`: the beam size for the strategy that we have too; for any other, greedy search."""
     decoding = optional_section(config, "decoding", problems)
     greedy = optional_section(decoding, "greedy", problems)
     most = greedy.get("max_symbols", greedy.get("max_symbols_per_step")) or 10
@@ -92,7 +92,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
 def transducer_sections(
     source: Source, tokens: NemoTokens, base: Mapping[str, Any], problems: list[str]
 ) -> dict[str, Any]:
-    """NeMo's sections, without `labels`."""
+    """Writes NeMo's sections, without `labels`."""
     module, labels = source.module, tokens.labels
     decoder = module.decoder
     fields = fields_of(decoder)
@@ -148,20 +148,18 @@ def _decoding_section(module: Any, base: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def transducer_rows(model: Mapping[str, Any]) -> list[TensorRow]:
-    """Encoder, prediction network and joint."""
+    """The rows of encoder, prediction network and joint."""
     return [*encoder_rows(model["encoder"]), *prediction_and_joint_rows(model["decoder"])]
 
 
 def transducer_remarks(source: Source) -> list[str]:
-    """What NeMo does differently with such an encoder or prediction network."""
+    """Lists what NeMo does differently with this encoder or prediction network."""
     remarks, decoder = acoustic_remarks(source), source.module.decoder
     if source.assets["tokenizer"].config()["type"] == "char" and decoder.durations:
         last = len(decoder.durations)
         remarks.append(f"NeMo leaves the last {last} characters of the vocabulary out of a TDT's text")
     if decoder.cell_width:
-        remarks.append(
-            "NeMo's searches cannot run a prediction network that is projected: its states have another width"
-        )
+        remarks.append("NeMo's searches cannot run a projected prediction network, whose states have different widths")
     return remarks
 
 

@@ -1,6 +1,6 @@
-"""Which class of NeMo has which table; a file for each kind of module.
+"""Maps NeMo's classes to their tables, which are in a file for each kind of module.
 
-These are the parts that several families have; heads and decoders are in the tables of their family.
+These are the parts that several families share; heads and decoders are in the tables of their family.
 """
 
 from jaxspeech.interop.nemo.sections.conformer import CONFORMER

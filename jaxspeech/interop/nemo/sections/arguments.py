@@ -1,4 +1,4 @@
-"""What the tables are made of: arguments of NeMo's classes, our fields for them, and checks of their values."""
+"""The building blocks of the tables: arguments of NeMo's classes, our fields for them, and checks of their values."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,12 +9,12 @@ class Required:
 
 
 class Argument(NamedTuple):
-    """One argument of a class of NeMo.
+    """One argument of a NeMo class.
 
     Attributes:
-      nemo: its name there; "section.argument" where it is in a section of its own.
-      ours: the field here; None where only `convert`'s check counts.
-      default: what NeMo takes when the argument is missing.
+      nemo: its name there; "section.argument" if it is in a nested section.
+      ours: our field for it; None if its value is only checked by `convert`.
+      default: the value that NeMo uses when the argument is missing.
       convert: its value to ours; raises ValueError when we have no counterpart.
       back: our value to NeMo's.
     """
@@ -27,15 +27,15 @@ class Argument(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A class of NeMo, whose arguments are one section of its configuration.
+    """A NeMo class, whose arguments are one section of its configuration.
 
     Attributes:
       name: of our module.
       arguments: those that we know.
-      without_effect: names of arguments that change no number.
+      without_effect: names of arguments that do not change the results.
       settles: our fields whose value follows from the class alone.
-      finish: changes those of our fields that depend on others; raises ValueError where they contradict each other.
-      gather: our fields as `back` of the arguments takes them, where several of ours are one argument of NeMo's.
+      finish: sets our fields that depend on others; raises ValueError if fields contradict each other.
+      gather: combines our fields for `back`, where one argument of NeMo's stands for several of them.
       package: where NeMo keeps the class.
     """
 
@@ -60,12 +60,12 @@ def among(*values: Any) -> Callable[[Any], Any]:
 
 
 def only(nemo: str, value: Any, *others: Any) -> Argument:
-    """An argument whose other values do something that we cannot."""
+    """An argument of which only these values are supported."""
     return Argument(nemo, None, value, among(value, *others))
 
 
 def integer(low: int, high: int) -> Callable[[Any], int]:
-    """Accepts the integers of a range; its end also keeps a hostile file from asking for the whole memory."""
+    """Accepts the integers of a range; its end also keeps a hostile file from requesting all memory."""
 
     def convert(value: Any) -> int:
         if type(value) is not int or not low <= value <= high:
@@ -87,7 +87,7 @@ def number(low: int | float, high: int | float) -> Callable[[Any], float]:
 
 
 def optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Accepts None too."""
+    """Accepts None as well as the values that `convert` accepts."""
     return lambda value: None if value is None else convert(value)
 
 
@@ -102,13 +102,13 @@ size = integer(1, 1 << 14)
 
 
 def finish_widths(encoder: dict[str, Any]) -> None:
-    """Replaces special numbers of an encoder by their meaning: channels as wide as the model, no output projection.
+    """Replaces special values of an encoder by their meaning: channels as wide as the model, no output projection.
 
     Raises:
       ValueError: its width cannot be split into its heads.
     """
     if encoder["width"] % encoder["num_heads"]:
-        raise ValueError(f"d_model {encoder['width']} has no {encoder['num_heads']} heads")
+        raise ValueError(f"d_model {encoder['width']} cannot be split into {encoder['num_heads']} heads")
     if encoder.get("subsampling_channels") == -1:
         encoder["subsampling_channels"] = encoder["width"]
     if encoder["output_width"] in (None, -1, 0, encoder["width"]):

@@ -1,4 +1,4 @@
-"""The Conformer encoder: arguments of NeMo's class, their defaults, and the fields they become here."""
+"""The table of the Conformer encoder: arguments of NeMo's class, their defaults, and our fields for them."""
 
 from typing import Any
 
@@ -36,13 +36,14 @@ def _gathered(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def pair(value: Any) -> list[int]:
+    """Accepts two integers, as a list or tuple."""
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(type(part) is int for part in value):
         return list(value)
     raise ValueError("must be one pair of frames, [left, right]")
 
 
 def _contexts(value: Any) -> list[Any]:
-    """One pair of frames, or a list of pairs."""
+    """Accepts one pair of frames, or a list of pairs."""
     several = isinstance(value, (list, tuple)) and len(value) > 0 and isinstance(value[0], (list, tuple))
     return [pair(part) for part in value] if several else pair(value or (-1, -1))
 
@@ -72,7 +73,7 @@ def _position(value: Any) -> int:
 
 
 def finish(encoder: dict[str, Any]) -> None:
-    """The fields that depend on others."""
+    """Sets the fields that depend on others."""
     finish_widths(encoder)
     encoder["conv_norm"], encoder["conv_groups"] = encoder["conv_norm"]
     if encoder["conv_context"] == "causal":
@@ -80,11 +81,11 @@ def finish(encoder: dict[str, Any]) -> None:
     if encoder["reduction_factor"] == 1:
         encoder["reduction"] = None
     if encoder["attention"] == "rel_pos_local":
-        encoder["untied_biases"] = True  # NeMo ties them for rel_pos alone
+        encoder["untied_biases"] = True  # NeMo ties them for rel_pos only
         context = encoder["attention_context"]
         if context[0] != context[-1]:
-            # NeMo adds the positions' part in other columns then, some of it in masked ones.
-            raise ValueError(f"att_context_size {context} (local attention must see as much on both sides)")
+            # In this case NeMo adds the position scores to different columns, partly to masked ones.
+            raise ValueError(f"att_context_size {context} (local attention needs the same context on both sides)")
     # NeMo's batch and group norms count the padding.
     encoder["norm_over_padding"] = True
 
@@ -130,7 +131,7 @@ CONFORMER = Section(
         Argument("global_tokens_spacing", "global_spacing", 1, integer(1, 1 << 14)),
         Argument("global_attn_separate", "global_projections", False, flag),
     ),
-    # Memory and speed; feat_in shows in the weights.
+    # Memory and speed only; feat_in follows from the features.
     frozenset(
         {
             "feat_in",

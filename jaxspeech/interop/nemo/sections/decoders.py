@@ -1,4 +1,4 @@
-"""Heads, prediction networks, joint and losses: arguments of NeMo's classes, and the fields they become here."""
+"""The tables of heads, prediction networks, joint and losses: arguments of NeMo's classes, and our fields for them."""
 
 from typing import Any
 
@@ -23,19 +23,19 @@ CTC_HEAD = Section(
 
 
 def positive(value: Any) -> int | None:
-    """Accepts a size; None and -1 both mean none."""
+    """Accepts a size; None and -1 both give None."""
     return None if value in (None, -1) else size(value)
 
 
 def _finish_lstm(decoder: dict[str, Any]) -> None:
-    """NeMo projects its cells where they are wider than what they give."""
+    """Sets the width of the cells; NeMo projects cells that are wider than their output."""
     width, cells = decoder["width"], decoder["cell_width"]
     if cells is not None and cells < width:
         raise ValueError(f"prednet.rnn_hidden_size {cells} is less than prednet.pred_hidden {width}")
     decoder["cell_width"] = None if cells == width else cells
 
 
-# NeMo keeps the sizes of the two parts in sections of their own.
+# NeMo keeps the sizes of prediction network and joint in nested sections.
 LSTM_PREDICTION = Section(
     "transducer",
     (
@@ -48,7 +48,7 @@ LSTM_PREDICTION = Section(
         only("blank_as_pad", True),
         Argument("prednet.rnn_hidden_size", "cell_width", -1, positive, lambda width: width or -1),
     ),
-    # How the weights start.
+    # Weight initialisation only.
     frozenset(
         {
             "prednet.t_max",
@@ -87,7 +87,7 @@ JOINT = Section(
         Argument("num_extra_outputs", "extra_outputs", 0, integer(0, 1024)),
         only("masking_prob", -1, -1.0),
     ),
-    # Whether logits are normalised does not matter to us; the rest is memory and speed, or shows in the weights.
+    # We do not need to know whether logits are normalised; the rest is memory and speed, or follows from other values.
     frozenset(
         {
             "jointnet.encoder_hidden",

@@ -1,4 +1,4 @@
-"""The frontend and SpecAugment: arguments of NeMo's classes, their defaults, and the fields they become here."""
+"""The tables of the frontend and SpecAugment: arguments of NeMo's classes, their defaults, and our fields for them."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The convolutional encoders: arguments of NeMo's class and of its blocks, and the fields they become here."""
+"""The table of the convolutional encoders: arguments of NeMo's class and of its blocks, and our fields for them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -25,7 +25,7 @@ def _single(convert: Callable[[Any], int]) -> Callable[[Any], int]:
 
 
 def _scaled_kernel(kernel: int, factor: int | float) -> int:
-    """The kernel, scaled, rounded down, and made odd."""
+    """Scales the kernel size, rounds down and makes it odd."""
     return max(int(kernel * factor), 1) | 1
 
 
@@ -54,7 +54,7 @@ BLOCK = Section(
         Argument("se_context_size", "se_context", -1, integer(-1, 1 << 20)),
         Argument("dropout", "dropout", Required, share),
         Argument("kernel_size_factor", "kernel_size_factor", 1.0, number(0, 64)),
-        # A residual strides as its block does: any other would not fit.
+        # A residual has the stride of its block: no other would fit.
         Argument("residual_mode", None, "add", among("add", "stride_add"), lambda _: "stride_add"),
         only("groups", 1),
         only("heads", -1),
@@ -76,7 +76,7 @@ def _blocks(value: Any) -> list[dict[str, Any]]:
 
 
 def _nemo_blocks(blocks: Any) -> list[dict[str, Any]]:
-    """NeMo's list for our blocks, whose kernels are scaled already."""
+    """NeMo's list for our blocks, whose kernels are already scaled."""
     fields = [asdict(block) | {"kernel_size_factor": 1.0} for block in blocks]
     return [{a.nemo: a.back(f[a.ours] if a.ours else a.default) for a in BLOCK.arguments} for f in fields]
 
@@ -91,7 +91,7 @@ JASPER = Section(
     (
         Argument("jasper", "blocks", Required, _blocks, _nemo_blocks),
         Argument("activation", "activation", Required, among("relu", "swish")),
-        # How the weights start: NeMo's other ways become its usual one.
+        # Weight initialisation: NeMo's other modes become its usual one.
         Argument(
             "init_mode",
             "weight_init",
@@ -103,7 +103,7 @@ JASPER = Section(
         only("quantize", False),
         only("frame_splicing", 1),
     ),
-    # feat_in shows in the weights; the norms have no groups; each block has its residual's mode.
+    # feat_in follows from the features; the norms have no groups; each block has its residual's mode.
     frozenset({"feat_in", "norm_groups", "residual_mode"}),
     finish=_finish,
 )

@@ -1,4 +1,4 @@
-"""The LSTM encoder: arguments of NeMo's class, their defaults, and the fields they become here."""
+"""The table of the LSTM encoder: arguments of NeMo's class, their defaults, and our fields for them."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from jaxspeech.interop.nemo.sections.arguments import (
 
 def _finish(encoder: dict[str, Any]) -> None:
     if encoder["width"] >= encoder["cell_width"] * (2 if encoder["bidirectional"] else 1):
-        raise ValueError(f"proj_size {encoder['width']} is no projection of d_model {encoder['cell_width']}")
+        raise ValueError(f"proj_size {encoder['width']} is too large for d_model {encoder['cell_width']}")
     if encoder["bidirectional"] and encoder["width"] % 2:
         raise ValueError(f"proj_size {encoder['width']} cannot be split into two directions")
     if encoder["subsampling_channels"] == -1:

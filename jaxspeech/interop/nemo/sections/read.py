@@ -1,4 +1,4 @@
-"""A section of NeMo's configuration to the fields of a module of ours.
+"""Translates a section of NeMo's configuration to the fields of a module of ours.
 
 Each value that has no counterpart here, and each argument that no table knows, is added to `problems`, a list of places
 with reasons, so that one error can report all of them.
@@ -14,11 +14,11 @@ from jaxspeech.interop.nemo.sections.arguments import Required, Section
 def read_section(
     table: Mapping[str, Section], config: Mapping[str, Any], place: str, problems: list[str]
 ) -> dict[str, Any]:
-    """Our fields for one part of NeMo's model, with the `name` of our module.
+    """Reads our fields for one part of NeMo's model, with the `name` of our module.
 
     Args:
-      table: the classes that the part can be of, by name.
-      config: what holds the section.
+      table: the classes that the part can have, by name.
+      config: the configuration that holds the section.
       place: its key there.
     """
     given = config.get(place)
@@ -34,7 +34,7 @@ def read_section(
 
 
 def read_arguments(section: Section, given: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
-    """Our fields for the arguments of one class."""
+    """Reads our fields for the arguments of one class."""
     nested = {argument.nemo.partition(".")[0] for argument in section.arguments if "." in argument.nemo}
     given, problems_before = dict(given), len(problems)
     for name in nested:
@@ -67,7 +67,7 @@ def read_arguments(section: Section, given: Mapping[str, Any], place: str, probl
 
 
 def optional_section(config: Mapping[str, Any], name: str, problems: list[str]) -> Mapping[str, Any]:
-    """A section that may be missing or null, which then is empty."""
+    """Reads a section; it is empty if it is missing or null."""
     section = config.get(name) or {}
     if isinstance(section, Mapping):
         return section
@@ -76,5 +76,5 @@ def optional_section(config: Mapping[str, Any], name: str, problems: list[str]) 
 
 
 def class_name(target: Any) -> str:
-    """The class that a `target` or `_target_` names, whichever module NeMo kept it in over the years."""
+    """The class that a `target` or `_target_` names, without its module, which differs between versions of NeMo."""
     return str(target).rpartition(".")[2]

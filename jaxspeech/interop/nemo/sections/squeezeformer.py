@@ -1,4 +1,4 @@
-"""The Squeezeformer encoder: arguments of NeMo's class, their defaults, and the fields they become here."""
+"""The table of the Squeezeformer encoder: arguments of NeMo's class, their defaults, and our fields for them."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ SQUEEZEFORMER = Section(
         Argument("dropout_att", "dropout_att", 0.0, share),
         only("adaptive_scale", True),
     ),
-    # Memory and speed; feat_in shows in the weights.
+    # Memory and speed only; feat_in follows from the features.
     frozenset({"feat_in", "pos_emb_max_len"}),
     finish=_finish,
 )

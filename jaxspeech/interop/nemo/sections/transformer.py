@@ -1,4 +1,4 @@
-"""The Transformer encoder: arguments of NeMo's class, their defaults, and the fields they become here."""
+"""The table of the Transformer encoder: arguments of NeMo's class, their defaults, and our fields for them."""
 
 from typing import Any
 

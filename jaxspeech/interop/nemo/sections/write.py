@@ -1,4 +1,4 @@
-"""The fields of a module of ours to a section of NeMo's configuration: the tables in the other direction."""
+"""Translates the fields of a module of ours to a section of NeMo's configuration: the inverse of `read`."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ def write_section(
     fields: Mapping[str, Any],
     problems: list[str],
 ) -> dict[str, Any]:
-    """The section `place` of NeMo's configuration.
+    """Writes the section `place` of NeMo's configuration.
 
     Args:
-      table: the classes that the part can be of, by name.
-      base: the configuration that the model came with; where its section is of the same class, arguments that no table
-        knows are kept.
+      table: the classes that the part can have, by name.
+      base: the configuration that the model came with; if its section has the same class, arguments that no table knows
+        are kept.
       place: the key of the section, in `base` too.
       name: of our module.
       fields: of our module.
-      problems: gets what NeMo has no class for.
+      problems: collects parts for which NeMo has no class.
     """
     candidates = fitting(table, name, fields)
     if not candidates:
@@ -41,7 +41,7 @@ def write_section(
 
 
 def fitting(table: Mapping[str, Section], name: str, fields: Mapping[str, Any]) -> list[str]:
-    """The classes of NeMo that can stand for a module of ours."""
+    """The NeMo classes that can represent a module of ours."""
     return [
         class_
         for class_, section in table.items()
@@ -50,7 +50,7 @@ def fitting(table: Mapping[str, Section], name: str, fields: Mapping[str, Any]) 
 
 
 def arguments_of(section: Section, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a class of NeMo; those named section.argument are in a section of their own."""
+    """Writes the arguments of a NeMo class; those named section.argument are in a nested section."""
     gathered = section.gather(dict(fields))
     arguments: dict[str, Any] = {}
     for argument in section.arguments:
@@ -69,20 +69,20 @@ def fields_of(module: Any) -> dict[str, Any]:
 
 
 def _data(value: Any) -> Any:
-    """The value as JSON has it, with lists for tuples."""
+    """Converts a value to JSON's types, with lists for tuples."""
     if isinstance(value, Mapping):
         return {key: _data(part) for key, part in value.items()}
     return [_data(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def inner(config: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A copy of a section, empty where there is none."""
+    """A copy of a section; empty if there is none."""
     section = config.get(key)
     return dict(section) if isinstance(section, Mapping) else {}
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over`, section by section."""
+    """Merges the values of `over` into a copy of `base`, section by section."""
     both = {
         key: merged(base[key], value) if _are_sections(base.get(key), value) else value for key, value in over.items()
     }

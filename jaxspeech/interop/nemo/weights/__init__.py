@@ -1,4 +1,4 @@
-"""The map between NeMo's tensors and our variables: tables, one file for each kind of module."""
+"""Maps NeMo's tensors to our variables and back: tables, in a file for each kind of module."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,5 +20,5 @@ ENCODERS = {
 
 
 def encoder_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
-    """The rows that the section `encoder` of a `model` dict calls for."""
+    """The rows for the section `encoder` of a `model` dict."""
     return ENCODERS[encoder["name"]](encoder)

@@ -16,7 +16,7 @@ from jaxspeech.interop.nemo.weights.rows import (
     same,
 )
 
-# Computed here; not every file holds them.
+# Computed here; not every file contains them.
 POSITIONS = "encoder.pos_enc.pe"
 _NEMO, _OURS = "encoder.layers.{i}", "params/encoder/layers_{i}"
 CONFORMER_LAYER = [
@@ -31,7 +31,7 @@ CONFORMER_LAYER = [
     *norm(f"{_NEMO}.norm_conv", f"{_OURS}/norm_convolution"),
     *linear(f"{_NEMO}.conv.pointwise_conv1", f"{_OURS}/convolution/pointwise_in", pointwise),
     *linear(f"{_NEMO}.conv.depthwise_conv", f"{_OURS}/convolution/depthwise", depthwise),
-    *norm(f"{_NEMO}.conv.batch_norm", f"{_OURS}/convolution/norm"),  # its name, whatever the norm
+    *norm(f"{_NEMO}.conv.batch_norm", f"{_OURS}/convolution/norm"),  # has this name for every kind of norm
     *linear(f"{_NEMO}.conv.pointwise_conv2", f"{_OURS}/convolution/pointwise_out", pointwise),
     *norm(f"{_NEMO}.norm_feed_forward2", f"{_OURS}/norm_ff_out"),
     *linear(f"{_NEMO}.feed_forward2.linear1", f"{_OURS}/ff_out/up"),
@@ -40,7 +40,7 @@ CONFORMER_LAYER = [
 ]
 RELATIVE_POSITIONS = [TensorRow(f"{_NEMO}.self_attn.linear_pos.weight", f"{_OURS}/attention/position/kernel", dense)]
 UNTIED_BIASES = [TensorRow(f"{_NEMO}.self_attn.pos_bias_{n}", f"{_OURS}/attention/bias_{n}", same) for n in "uv"]
-# One pair for all layers, of which NeMo saves a copy under each.
+# One pair for all layers, of which NeMo saves a copy in each layer.
 TIED_BIASES = [TensorRow(f"{_NEMO}.self_attn.pos_bias_{n}", f"params/encoder/bias_{n}", same) for n in "uv"]
 GLOBAL_PROJECTIONS = [
     row
@@ -57,7 +57,7 @@ OUTPUT_PROJECTION = linear("encoder.out_proj", "params/encoder/out")
 
 
 def strided_convolutions(nemo: str, ours: str, *, factor: int, channels: int, depthwise: bool) -> list[TensorRow]:
-    """Convolutions of stride 2 and a projection. NeMo numbers its modules with the activations between them."""
+    """The rows of convolutions of stride 2 and a projection. NeMo's numbers count the activations between them too."""
     rows = linear(f"{nemo}.out", f"{ours}/out", flattened(channels))
     for i in range(factor.bit_length() - 1):
         if depthwise and i > 0:
@@ -69,7 +69,7 @@ def strided_convolutions(nemo: str, ours: str, *, factor: int, channels: int, de
 
 
 def subsampling_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
-    """The rows of the subsampling, the module that comes first."""
+    """The rows of the subsampling, the first module of an encoder."""
     if encoder["subsampling"] == "feature_stacking":
         return [TensorRow("encoder.pre_encode.proj.weight", "params/encoder/subsampling/out/kernel", dense)]
     if encoder["subsampling_factor"] == 1:
@@ -89,7 +89,7 @@ def subsampling_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
 
 
 def conformer_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
-    """The rows that a FastConformer's configuration calls for."""
+    """The rows for a FastConformer's configuration."""
     rows = list(CONFORMER_LAYER)
     if encoder["attention"] != "abs_pos":
         rows += RELATIVE_POSITIONS + (UNTIED_BIASES if encoder["untied_biases"] else TIED_BIASES)

@@ -19,7 +19,7 @@ STATELESS_PREDICTION = [
 
 
 def prediction_and_joint_rows(decoder: Mapping[str, Any]) -> list[TensorRow]:
-    """Prediction network and joint. NeMo numbers the joint's dropout only where there is one."""
+    """The rows of prediction network and joint. NeMo's numbers count the joint's dropout only if there is one."""
     return [
         *(LSTM_PREDICTION if decoder["prediction"] == "lstm" else STATELESS_PREDICTION),
         *linear("joint.enc", "params/decoder/joint/encoded"),

@@ -1,9 +1,9 @@
-"""What NeMo saves beside the parameters: tensors that follow from the configuration (windows, filters, positions), and
-the count of the batches that each BatchNorm has seen.
+"""Handles what NeMo saves besides the parameters: derived tensors and the batch counts of BatchNorm.
 
-They follow only to the last bit but one: NeMo's cosine depends on its machine. So that a model read from a .nemo file
-can be written as it was, its metadata keeps them as text; what no longer fits the configuration is computed again. The
-count is of no use here.
+Derived tensors (windows, filters, positions) follow from the configuration, but only up to the last bit, because NeMo's
+cosine depends on the machine. So that a model read from a .nemo file can be written back unchanged, its metadata keeps
+them as text; those that no longer match the configuration are computed again. The count of the batches that each
+BatchNorm has seen is not used here.
 """
 
 import base64
@@ -16,25 +16,25 @@ import numpy as np
 
 from jaxspeech.errors import ArchiveError
 
-# Name of a tensor -> the value that follows from the configuration, as NeMo writes it; None where a file may hold one
-# that is neither checked nor written. The name of such a tensor may be a pattern: {any} stands for any text.
+# Name of a tensor -> the value that follows from the configuration, as NeMo writes it; None if a file may hold the
+# tensor, but it is neither checked nor written. In this case the name may be a pattern: {any} stands for any text.
 Derived = Mapping[str, np.ndarray | None]
 COUNT = ".num_batches_tracked"
-# Which running statistic of a BatchNorm has the count after it.
+# The running statistic of a BatchNorm after which NeMo writes the count.
 STATISTIC = ".running_var"
 
 
 def keep(tensors: Mapping[str, Any], derived: Derived) -> dict[str, str]:
-    """The derived tensors and counts among NeMo's tensors, by name, as text."""
+    """Encodes the derived tensors and counts among NeMo's tensors as text, by name."""
     names = [name for name in tensors if derived.get(name) is not None or name.endswith(COUNT)]
     return {name: base64.b64encode(zlib.compress(np.asarray(tensors[name]).tobytes())).decode() for name in names}
 
 
 def check(tensors: Mapping[str, Any], derived: Derived) -> None:
-    """Checks what the file holds: NeMo computes with that, we with what follows from the configuration.
+    """Checks a file's derived tensors: NeMo computes with them, we with those that follow from the configuration.
 
     Raises:
-      ArchiveError: they differ, by more than the rounding of a half-precision file.
+      ArchiveError: they differ by more than the rounding of a half-precision file.
     """
     for name, computed in derived.items():
         if computed is not None and name in tensors:
@@ -46,14 +46,14 @@ def check(tensors: Mapping[str, Any], derived: Derived) -> None:
 
 
 def derived_tensors(derived: Derived, kept: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
-    """Those that are written, as they were in the file that the model came from."""
+    """Yields the derived tensors to write, as they were in the file that the model came from."""
     for name, computed in derived.items():
         if computed is not None:
             yield name, _as_kept(name, computed, kept)
 
 
 def with_counts(tensors: Iterable[tuple[str, np.ndarray]], kept: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
-    """`tensors` with the count after the statistics of each BatchNorm; 0 where it is not known."""
+    """Yields `tensors`, with the count after the statistics of each BatchNorm; 0 if it is not known."""
     for name, tensor in tensors:
         yield name, tensor
         if name.endswith(STATISTIC):
@@ -62,11 +62,11 @@ def with_counts(tensors: Iterable[tuple[str, np.ndarray]], kept: Mapping[str, An
 
 
 def _as_kept(name: str, computed: np.ndarray, kept: Mapping[str, Any]) -> np.ndarray:
-    """What was kept under `name`, if it is `computed` but for rounding; a count is taken as it is."""
+    """Returns what was kept under `name` if it equals `computed` up to rounding; a count is returned unchecked."""
     try:
         unpacked = zlib.decompressobj().decompress(base64.b64decode(kept[name]), computed.nbytes + 1)
         tensor = np.frombuffer(unpacked, computed.dtype).reshape(computed.shape)
-    except (KeyError, TypeError, ValueError, binascii.Error, zlib.error):  # not kept, or another configuration's
+    except (KeyError, TypeError, ValueError, binascii.Error, zlib.error):  # not kept, or from another configuration
         return computed
     if name.endswith(COUNT) or np.allclose(tensor, computed, rtol=1e-4, atol=1e-6):
         return tensor

@@ -7,7 +7,7 @@ from jaxspeech.interop.nemo.weights.rows import TensorRow, batch_norm, conv1d, d
 
 
 def jasper_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
-    """The rows that the blocks of a configuration call for."""
+    """The rows for the blocks of a configuration."""
     rows: list[TensorRow] = []
     dense_inputs = 0
     for i, block in enumerate(encoder["blocks"]):
@@ -17,7 +17,7 @@ def jasper_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
     return rows
 
 
-# What a block of ours may leave out and the weights depend on.
+# Defaults of the fields of our blocks on which the weights depend.
 OPTIONS = {"repeat": 1, "separable": False, "squeeze_excite": False, "residual": False, "residual_dense": False}
 
 

@@ -8,7 +8,7 @@ from jaxspeech.interop.nemo.weights.rows import TensorRow, dense, norm, same
 
 
 def lstm_weights(nemo: str, ours: str, *, layer: str = "{i}", suffix: str = "") -> list[TensorRow]:
-    """The rows of one direction of an LSTM; the second direction of torch's has a suffix."""
+    """The rows of one direction of an LSTM; torch's names of the second direction have a suffix."""
     return [
         *[
             TensorRow(f"{nemo}.{kind}_{place}_l{layer}{suffix}", f"{ours}/{name}_{layer}/{parameter}", transform)
@@ -20,7 +20,7 @@ def lstm_weights(nemo: str, ours: str, *, layer: str = "{i}", suffix: str = "") 
 
 
 def lstm_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
-    """The rows that an LSTM encoder's configuration calls for. NeMo counts each layer, its norm and its dropout."""
+    """The rows for an LSTM encoder's configuration. NeMo numbers each layer, its norm and its dropout."""
     rows = list(subsampling_rows(encoder))
     for i in range(encoder["num_layers"]):
         nemo, ours = f"encoder.layers.{3 * i}", f"params/encoder/layers_{i}"

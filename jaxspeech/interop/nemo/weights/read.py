@@ -1,4 +1,4 @@
-"""NeMo's tensors to our variables: the one walk over the tables.
+"""Converts NeMo's tensors to our variables, by one walk over the tables.
 
 Layers are stacked on a leading axis where our tree has them stacked.
 """
@@ -15,9 +15,9 @@ from jaxspeech.interop.nemo.weights.derived import COUNT
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 from jaxspeech.types import Variables
 
-# As many problems as one error names.
+# The largest number of problems that one error lists.
 NAMED_PROBLEMS = 12
-# In the path of a variable with a leading axis of layers.
+# Part of the path of every variable with a leading axis of layers.
 STACKED = "/layers/"
 
 
@@ -30,17 +30,17 @@ def to_variables(
     dtype: Any = None,
     place: Callable[[np.ndarray], Any] = lambda array: array,
 ) -> Variables:
-    """NeMo's tensors as our variables. One tensor at a time is read, beside the variables themselves.
+    """Converts NeMo's tensors to our variables. Besides the variables, only one tensor at a time is in memory.
 
     Args:
-      tensors: by NeMo's names, whatever `np.asarray` reads and has a shape.
+      tensors: by NeMo's names; anything that has a shape and that `np.asarray` can read.
       rows: the map.
       expected: path of each of our variables ("params/encoder/...") -> something with its shape.
-      unused: patterns of the names of tensors that are no variables.
-      dtype: of the parameters; None is float32, as running statistics are in any case.
-      place: what becomes of each variable once it is whole, before the next one is read.
+      unused: patterns of the names of tensors that are not variables.
+      dtype: of the parameters; None means float32, which running statistics always have.
+      place: called with each variable once it is complete, before the next one is read; what it returns is kept.
     Raises:
-      ArchiveError: every tensor that is missing, left over or of another shape than its variable, in one line.
+      ArchiveError: tensors are missing, left over, or differ in shape from their variables; lists all in one line.
     """
     found, problems = _matched(tensors, rows, unused)
     filled: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def to_variables(
             filled[path] = place(array)
         problems += [f"{name} has no place" for name in names.values()]
     if not problems:
-        problems = [f"nothing for {path}" for path in expected if path not in filled]
+        problems = [f"no tensor for {path}" for path in expected if path not in filled]
     if problems:
         more = f" and {len(problems) - NAMED_PROBLEMS} more" if len(problems) > NAMED_PROBLEMS else ""
         raise ArchiveError(f"its weights do not fit its configuration: {'; '.join(problems[:NAMED_PROBLEMS])}{more}")
@@ -75,7 +75,7 @@ def to_variables(
 
 
 def _read(row: TensorRow, tensor: Any, part: np.ndarray) -> bool:
-    """Puts a tensor where it belongs; False where it does not fit."""
+    """Copies a tensor into its variable; returns False if it does not fit."""
     try:
         read = row.transform.read(np.asarray(tensor))
     except (ValueError, IndexError):
@@ -89,7 +89,7 @@ def _read(row: TensorRow, tensor: Any, part: np.ndarray) -> bool:
 def _matched(
     tensors: Iterable[str], rows: Sequence[TensorRow], unused: Iterable[str]
 ) -> tuple[list[dict[int, str]], list[str]]:
-    """For each row the names of its tensors by layer (0 where it has none); and what fits no row."""
+    """Returns the names of each row's tensors by layer (0 if it has none), and the names that fit no row."""
     patterns = [_pattern(row.nemo) for row in rows]
     skipped = [_pattern(name) for name in (*unused, f"{{any}}{COUNT}")]
     found: list[dict[int, str]] = [{} for _ in rows]
@@ -111,7 +111,7 @@ def _pattern(name: str) -> re.Pattern[str]:
 
 
 def places(row: TensorRow, expected: Mapping[str, Any]) -> dict[str, list[int] | None]:
-    """Which of our variables a row fills: path -> the layers that go into it, None for a copy of any."""
+    """The variables of ours that a row fills: path -> the layers that go into it; None: a copy of any layer."""
     if "{i}" not in row.ours:
         return {row.ours: None} if row.ours in expected else {}
     stacked = row.ours.replace("layers_{i}", "layers")

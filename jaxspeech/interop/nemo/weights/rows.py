@@ -1,4 +1,4 @@
-"""What the tables of weights are made of: rows, and the transforms of tensors, in both directions."""
+"""The building blocks of the tables of weights: rows, and transforms of tensors in both directions."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,9 +7,9 @@ import numpy as np
 
 
 class Transform(NamedTuple):
-    """From NeMo's tensor to our variable, and back; one undoes the other bit for bit.
+    """Converts NeMo's tensor to our variable, and back; one undoes the other bit for bit.
 
-    `read` raises ValueError or IndexError for a tensor of another rank.
+    `read` raises ValueError or IndexError for a tensor of the wrong rank.
     """
 
     read: Callable[[np.ndarray], np.ndarray]
@@ -17,7 +17,7 @@ class Transform(NamedTuple):
 
 
 class TensorRow(NamedTuple):
-    """A tensor of NeMo's and the variable that it is here.
+    """A tensor of NeMo's and our variable for it.
 
     Attributes:
       nemo: the tensor's name; {i} stands for the number of any layer.
@@ -46,7 +46,7 @@ def _without_ones(count: int) -> Transform:
     return Transform(read, lambda x: x.T.reshape(*x.T.shape, *(1,) * count))
 
 
-# As it is.
+# No change.
 same = Transform(lambda x: x, lambda x: x)
 # Linear [out, in] to kernel [in, out].
 dense = _without_ones(0)
@@ -80,21 +80,21 @@ def _drop_padding(x: np.ndarray) -> np.ndarray:
     return x[:-1]
 
 
-# An embedding without its last row, the blank's, which stands for the start and is zero by definition.
+# An embedding without its last row, that of the blank, which stands for the start and is zero by definition.
 without_padding = Transform(_drop_padding, lambda x: np.concatenate([x, np.zeros_like(x[:1])]))
 
 
 def linear(nemo: str, ours: str, transform: Transform = dense) -> list[TensorRow]:
-    """A kernel and its bias."""
+    """The rows of a kernel and its bias."""
     return [TensorRow(f"{nemo}.weight", f"{ours}/kernel", transform), TensorRow(f"{nemo}.bias", f"{ours}/bias", same)]
 
 
 def norm(nemo: str, ours: str) -> list[TensorRow]:
-    """A scale and its bias."""
+    """The rows of a scale and its bias."""
     return [TensorRow(f"{nemo}.weight", f"{ours}/scale", same), TensorRow(f"{nemo}.bias", f"{ours}/bias", same)]
 
 
 def batch_norm(nemo: str, ours: str) -> list[TensorRow]:
-    """A scale, its bias and the running statistics; `ours` without the collection."""
+    """The rows of a scale, its bias and the running statistics; `ours` is without the collection."""
     statistics = [TensorRow(f"{nemo}.running_{name}", f"batch_stats/{ours}/{name}", same) for name in ("mean", "var")]
     return norm(nemo, f"params/{ours}") + statistics

@@ -33,7 +33,7 @@ REDUCTION = [
 
 
 def squeezeformer_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
-    """The rows that a Squeezeformer's configuration calls for."""
+    """The rows for a Squeezeformer's configuration."""
     rows = [*LAYER, *norm("encoder.pre_ln", "params/encoder/norm_in"), *subsampling_rows(encoder)]
     if encoder["attention"] == "rel_pos":
         rows += RELATIVE_POSITIONS + (UNTIED_BIASES if encoder["untied_biases"] else TIED_BIASES)

@@ -24,7 +24,7 @@ RELATIVE_POSITIONS = [
 
 
 def transformer_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
-    """The rows that a Transformer's configuration calls for."""
+    """The rows for a Transformer's configuration."""
     rows = [*LAYER, *norm("encoder.final_norm", "params/encoder/norm_out"), *subsampling_rows(encoder)]
     if encoder["attention"] == "rel_pos":
         rows += RELATIVE_POSITIONS

@@ -1,4 +1,4 @@
-"""Our variables to NeMo's tensors: the walk of `read` in the other direction."""
+"""Converts our variables to NeMo's tensors: the walk of `read` in the other direction."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,13 +13,13 @@ from jaxspeech.types import Variables
 
 
 def to_tensors(variables: Variables, rows: Sequence[TensorRow]) -> Iterator[tuple[str, np.ndarray]]:
-    """NeMo's names and tensors, one by one: no more than one is in memory beside the variables.
+    """Yields NeMo's names and tensors one by one: besides the variables, only one is in memory.
 
     Args:
       variables: with the layers of the encoder stacked or not.
       rows: the map.
     Raises:
-      ArchiveError: at once, for variables that no row knows.
+      ArchiveError: some variables have no row; raised immediately, before the first tensor is read.
     """
     flat = {"/".join(key.key for key in keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(variables)}
     found = [places(row, flat) for row in rows]
@@ -31,7 +31,7 @@ def to_tensors(variables: Variables, rows: Sequence[TensorRow]) -> Iterator[tupl
 def _walk(
     flat: Mapping[str, Any], rows: Sequence[TensorRow], found: Sequence[Mapping[str, list[int] | None]]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    # Which layers each list of modules has: one variable may stand for a copy under each of them.
+    # The layers of each list of modules: one variable may be written as a copy for each of them.
     numbered: dict[str, set[int]] = {}
     for row, paths in zip(rows, found, strict=True):
         for layers in paths.values():
@@ -46,5 +46,5 @@ def _walk(
 
 
 def _list_of(row: TensorRow) -> str:
-    """The list of modules that a row runs through: what is before its {i}."""
+    """The list of modules that a row belongs to: the part of its name before {i}."""
     return row.nemo.partition("{i}")[0]
