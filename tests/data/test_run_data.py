@@ -84,15 +84,15 @@ def test_examples_left_out_by_the_limits_are_reported(tmp_path):
     lines = [json.dumps({"audio_filepath": "a.wav", "duration": seconds, "text": "a"}) for seconds in (0.1, 1, 2, 9, 9)]
     (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n")
     settings = base_config().data.to_dict() | {"train": tmp_path / "train.jsonl", "min_seconds": 0.5, "max_seconds": 4}
-    told = []
-    assert len(training_manifest(settings, report=told.append)) == 2
-    assert told == [
+    reported = []
+    assert len(training_manifest(settings, report=reported.append)) == 2
+    assert reported == [
         "left out: 1 of 5 training examples, shorter than data.min_seconds=0.5",
         "left out: 2 of 5 training examples, longer than data.max_seconds=4",
     ]
-    told.clear()
-    training_manifest(settings | {"min_seconds": 0.1, "max_seconds": 9}, report=told.append)
-    assert told == []
+    reported.clear()
+    training_manifest(settings | {"min_seconds": 0.1, "max_seconds": 9}, report=reported.append)
+    assert reported == []
 
 
 def test_scores_are_stated_with_the_identity_of_their_set(tmp_path):
