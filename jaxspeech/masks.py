@@ -42,9 +42,9 @@ def chunked_context_mask(
     """
     if right < 0:
         return context_mask(query, key, left, -1)
-    behind = query[..., :, None] // (right + 1) - key[..., None, :] // (right + 1)
-    mask = behind >= 0
-    return mask & (behind <= left // (right + 1)) if left >= 0 else mask
+    chunks_back = query[..., :, None] // (right + 1) - key[..., None, :] // (right + 1)
+    mask = chunks_back >= 0
+    return mask & (chunks_back <= left // (right + 1)) if left >= 0 else mask
 
 
 def attention_mask(lengths: Int[Array, " B"], context: Bool[Array, "T T"]) -> Bool[Array, "B T T"]:

@@ -53,10 +53,10 @@ def test_word_spans_cover_the_words_of_any_ids(tokenizer):
         ids = rng.integers(0, tokenizer.vocab_size, size=rng.integers(1, 12)).tolist()
         spans = tokenizer.word_spans(ids)
         assert [word for word, _, _ in spans] == tokenizer.decode(ids).split()
-        bounds = [bound for _, first, behind in spans for bound in (first, behind)]
-        assert bounds == sorted(bounds) and all(first < behind <= len(ids) for _, first, behind in spans)
-        for word, first, behind in spans:
-            assert tokenizer.decode(ids[first:behind]).strip() == word
+        bounds = [bound for _, first, stop in spans for bound in (first, stop)]
+        assert bounds == sorted(bounds) and all(first < stop <= len(ids) for _, first, stop in spans)
+        for word, first, stop in spans:
+            assert tokenizer.decode(ids[first:stop]).strip() == word
 
 
 def test_config_and_files_rebuild_it(tokenizer, tmp_path):
