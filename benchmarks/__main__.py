@@ -1,8 +1,8 @@
-"""Command line: runs each case in a process of its own, so that its peak memory is its own.
+"""Runs benchmark cases, each in a separate process, so that its peak memory is measured alone.
 
-python -m benchmarks                     every case that makes sense on this machine's CPU
+python -m benchmarks                     the cases for a CPU
 python -m benchmarks --only=infer_b1     one case
-python -m benchmarks --gpu               the cases that want a GPU
+python -m benchmarks --gpu               the cases for a GPU
 """
 
 from jaxspeech.runtime.huge_pages import restart_with_huge_pages
@@ -60,8 +60,8 @@ def main() -> int:
     cases = CPU_CASES | GPU_CASES
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("--only", choices=cases, metavar="CASE", help=f"one of {', '.join(cases)}")
-    parser.add_argument("--gpu", action="store_true", help="the cases that want a GPU")
-    parser.add_argument("--repeat", type=int, default=0, help="counted runs (default: what the case asks for)")
+    parser.add_argument("--gpu", action="store_true", help="run the cases for a GPU")
+    parser.add_argument("--repeat", type=int, default=0, help="number of measured runs (default: the case's own)")
     args = parser.parse_args()
 
     if args.only:

@@ -1,4 +1,4 @@
-"""Transducer searches over encoder frames: 8 x 190 frames, V 1024, 640 wide, about 400 tokens."""
+"""Measures transducer searches over encoder frames: 8 x 190 frames, V 1024, width 640, about 400 tokens."""
 
 from functools import partial
 from typing import Any
@@ -22,10 +22,10 @@ def decode(
     encoder_width: int = 512,
     num_tokens: int = 400,
 ) -> dict[str, Any]:
-    """Greedy search from random encoder frames to tokens on the host, at the pace of speech.
+    """Search greedily from random encoder frames to tokens on the host, at the token rate of speech.
 
-    Random weights would emit in every frame or in none: the output layer is made six times as sharp, and the blank's
-    bias is such that about `num_tokens` come out.
+    Random weights would emit in every frame or in none. So the output layer is scaled by six, and the blank's bias is
+    chosen so that about `num_tokens` tokens are emitted.
     """
     decoder = TransducerDecoder(vocab_size, durations=durations)
     encoded = jax.random.normal(jax.random.key(0), (batch_size, num_frames, encoder_width))

@@ -1,4 +1,4 @@
-"""Log-mel features of 16 x 15 s."""
+"""Measures log-mel features of 1 x 20 s and 16 x 15 s."""
 
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from jaxspeech.features.mel import MelSpectrogram
 
 
 def mel(repeat: int, *, sizes: tuple[tuple[int, float], ...] = ((1, 20.0), (16, 15.0))) -> dict[str, Any]:
-    """80 mels, per-feature normalisation, no dither."""
+    """Compute 80 mels with per-feature normalisation and without dither."""
     module = MelSpectrogram(sample_rate=SAMPLE_RATE, dither=0.0)
     apply = jax.jit(partial(module.apply, {}))
     result: dict[str, Any] = {}

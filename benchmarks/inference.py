@@ -1,4 +1,4 @@
-"""From waveforms to token ids: features, encoder, head and greedy search in one program."""
+"""Measures inference from waveforms to token ids: features, encoder, head and greedy search in one program."""
 
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from jaxspeech.forms.kept_positions import KeptPositions
 
 
 def infer(repeat: int, *, size: str, batch_size: int, seconds: float, dtype: str = "float32") -> dict[str, Any]:
-    """Greedy CTC of one batch; the result is on the host when the clock stops."""
+    """Decode one batch with greedy CTC; the time includes the copy of the result to the host."""
     config = ctc_config(size)
     variables = jax.jit(build(config).init)(jax.random.key(0))
     parameters = num_parameters(variables)

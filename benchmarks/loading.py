@@ -1,4 +1,4 @@
-"""From a cold process to the first transcript of a .nemo file."""
+"""Measures the time from the start of a process to the first transcript with a .nemo file."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from jaxspeech.builder import build
 from jaxspeech.interop.nemo import save_nemo
 from jaxspeech.text.char import CharTokenizer
 
-# What a user's process does; peak memory in MiB, seconds since its first line.
+# The program of a user: prints peak memory in MiB, and seconds since its first line.
 FIRST_TRANSCRIPT = """
 import json, resource, sys, time
 started = time.perf_counter()
@@ -31,9 +31,9 @@ print(json.dumps({"load_s": loaded - started, "total_s": time.perf_counter() - s
 
 
 def cold(repeat: int, *, size: str) -> dict[str, Any]:
-    """A FastConformer-CTC file with random weights and ten seconds of noise, in processes of their own.
+    """Load a FastConformer-CTC with random weights and transcribe ten seconds of noise, in separate processes.
 
-    The first of them fills the compilation cache and is not counted.
+    The first process fills the compilation cache and is reported separately.
     """
     config = ctc_config(size)
     tokenizer = CharTokenizer([chr(0x4E00 + i) for i in range(VOCAB_SIZE)])

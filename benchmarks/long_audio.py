@@ -1,4 +1,4 @@
-"""Attention within a window over many frames, and hours of audio in one pass."""
+"""Measures windowed attention over many frames, and hours of audio in one pass."""
 
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ WIDTH, HEADS, WINDOW = 512, 8, 128
 
 
 def attention(repeat: int, *, num_frames: int, local: bool) -> dict[str, Any]:
-    """One layer's self-attention, projections included, to 128 frames on each side; by a mask, or in blocks."""
+    """Run one layer of self-attention to 128 frames on each side, with projections; masked, or in blocks (`local`)."""
     x = jnp.asarray(np.random.default_rng(0).standard_normal((1, num_frames, WIDTH)), jnp.float32)
     lengths = jnp.array([num_frames])
     if local:
@@ -39,7 +39,7 @@ def attention(repeat: int, *, num_frames: int, local: bool) -> dict[str, Any]:
 
 
 def one_pass(repeat: int, *, minutes: int) -> dict[str, Any]:
-    """A recording through a 115M encoder with local attention, head and search: time, and memory by XLA's account."""
+    """Decode a recording with a 115M model with local attention: time, and memory as planned by XLA."""
     config = ctc_config("115m", attention="rel_pos_local", attention_context=(WINDOW, WINDOW))
     variables = jax.jit(build(config).init)(jax.random.key(0))
     config, variables = for_inference(config, variables)

@@ -1,4 +1,4 @@
-"""The losses, forward and backward, from logits."""
+"""Measures the losses and their gradients."""
 
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from jaxspeech.losses.transducer import rnnt_joint_loss, rnnt_loss
 
 
 def loss_ctc(repeat: int, *, b: int = 16, t: int = 400, u: int = 80, v: int = 1024) -> dict[str, Any]:
-    """CTC with its log-softmax."""
+    """Compute CTC from logits, with its log-softmax."""
     rng = np.random.default_rng(0)
     logits = jax.device_put(rng.standard_normal((b, t, v + 1)).astype(np.float32))
     labels = jax.device_put(rng.integers(0, v, (b, u)).astype(np.int32))
@@ -27,7 +27,7 @@ def loss_ctc(repeat: int, *, b: int = 16, t: int = 400, u: int = 80, v: int = 10
 
 
 def loss_rnnt(repeat: int, *, b: int = 8, t: int = 150, u: int = 40, v: int = 1024) -> dict[str, Any]:
-    """RNN-T with its log-softmax."""
+    """Compute RNN-T from logits, with its log-softmax."""
     rng = np.random.default_rng(0)
     logits = jax.device_put(rng.standard_normal((b, t, u + 1, v + 1)).astype(np.float32))
     labels = jax.device_put(rng.integers(0, v, (b, u)).astype(np.int32))
@@ -44,7 +44,7 @@ def loss_rnnt(repeat: int, *, b: int = 8, t: int = 150, u: int = 40, v: int = 10
 def loss_rnnt_joint(
     repeat: int, *, b: int = 8, t: int = 125, u: int = 40, v: int = 1024, j: int = 320, dtype: str = "float32"
 ) -> dict[str, Any]:
-    """RNN-T from a joint network, without its logits: loss and the gradients of all four inputs."""
+    """Compute RNN-T from a joint network without storing logits: the loss and the gradients of all four inputs."""
     rng = np.random.default_rng(0)
     shapes = (b, t, j), (b, u + 1, j), (j, v + 1), (v + 1,)
     joint = [jax.device_put(0.3 * rng.standard_normal(shape).astype(np.float32)) for shape in shapes]

@@ -1,4 +1,4 @@
-"""Models with random weights, batches of noise."""
+"""Makes the models, with random weights, and the batches of noise that are measured."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from jaxspeech.tasks.recognition import Utterances
 
 SAMPLE_RATE = 16000
 VOCAB_SIZE = 1024
-# The published dimensions of the encoders that are measured.
+# Published dimensions of the measured encoders.
 ENCODERS = {
     "12m": {"num_layers": 16, "width": 176, "num_heads": 4, "subsampling_channels": 176},
     "115m": {"num_layers": 18, "width": 512, "num_heads": 8, "subsampling_channels": 256},
@@ -18,7 +18,7 @@ ENCODERS = {
 
 
 def ctc_config(size: str, *, spec_augment: bool = False, **encoder: Any) -> dict[str, Any]:
-    """A FastConformer-CTC of one of the sizes above, as `jaxspeech.builder.build` takes it."""
+    """Make the config of a FastConformer-CTC of one of the sizes above, for `jaxspeech.builder.build`."""
     config = {
         "task": "ctc",
         "features": {"name": "mel"},
@@ -31,14 +31,14 @@ def ctc_config(size: str, *, spec_augment: bool = False, **encoder: Any) -> dict
 
 
 def transducer_config(size: str, *, joint_width: int, spec_augment: bool = False, **encoder: Any) -> dict[str, Any]:
-    """A FastConformer-Transducer of one of the sizes above, with prediction and joint of one width."""
+    """Make the config of a FastConformer-Transducer of one of the sizes; prediction and joint have the same width."""
     decoder = {"name": "transducer", "vocab_size": VOCAB_SIZE, "width": joint_width, "joint_width": joint_width}
     decoder["dtype"] = encoder.get("dtype", "float32")
     return ctc_config(size, spec_augment=spec_augment, **encoder) | {"task": "transducer", "decoder": decoder}
 
 
 def noise_batch(batch_size: int, seconds: float, *, num_labels: int = 40) -> Utterances:
-    """White noise of equal lengths with random transcripts, on the device."""
+    """Make a batch of white noise of equal lengths with random transcripts, on the device."""
     rng = np.random.default_rng(0)
     num_samples = int(seconds * SAMPLE_RATE)
     batch = Utterances(
@@ -52,5 +52,5 @@ def noise_batch(batch_size: int, seconds: float, *, num_labels: int = 40) -> Utt
 
 
 def num_parameters(variables: Any) -> int:
-    """Trained numbers."""
+    """Number of trainable parameters."""
     return sum(x.size for x in jax.tree.leaves(variables["params"]))

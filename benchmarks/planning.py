@@ -1,4 +1,4 @@
-"""From a manifest of millions of lines to the first batch's plan: what a run does before its first step."""
+"""Measures the preparation of a run: from a manifest of millions of lines to the plan of the first batch."""
 
 import json
 import tempfile
@@ -27,7 +27,7 @@ made after also did many before must through years much where your way well shou
 
 
 def plan_lines(repeat: int, *, lines: int) -> dict[str, Any]:
-    """Scan, count every transcript's tokens, and plan the first epoch; bytes of memory for each line at the peak."""
+    """Scan the lines, count the tokens of every transcript, and plan the first epoch; reports peak memory per line."""
     del repeat
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "train.jsonl")
@@ -42,7 +42,7 @@ def plan_lines(repeat: int, *, lines: int) -> dict[str, Any]:
         columns = {"samples": audio(manifest, sample_rate=16000), "labels": transcripts(manifest, tokenizer)}
         data = TrainingData(manifest, columns, Utterances, buckets=8, batch_seconds=320, batch_size=64, seed=0)
         counted = time.perf_counter()
-        data._epochs[0]  # planned, without loading audio that is not there
+        data._epochs[0]  # plans only: the audio files do not exist
         planned, cpu = time.perf_counter(), time.process_time() - cpu
     peak = peak_memory()["peak_rss_mib"]
     return {
@@ -60,7 +60,7 @@ def plan_lines(repeat: int, *, lines: int) -> dict[str, Any]:
 
 
 def _write(path: Path, lines: int) -> list[str]:
-    """A made-up manifest, whose lines repeat after a while; returns the texts of one round."""
+    """Write a made-up manifest, whose lines repeat after BLOCK lines; return the texts of one block."""
     rng = np.random.default_rng(0)
     durations = rng.gamma(4, 2, BLOCK).clip(0.5, 20).round(3).tolist()
     texts = [" ".join(rng.choice(WORDS.split(), max(1, int(2.5 * seconds)))) for seconds in durations]

@@ -1,4 +1,4 @@
-"""Batches from audio files, tars and ArrayRecord files: how fast they come, beside what a training step eats."""
+"""Measures the rate of batches from audio files, tars and ArrayRecord files."""
 
 import io
 import itertools
@@ -35,7 +35,7 @@ AUGMENT = {
 
 
 def read_input(repeat: int, *, kind: str, augment: AugmentConfig | None = None, num_threads: int = 2) -> dict[str, Any]:
-    """`repeat` epochs of FLAC recordings of 5 to 15 s, decoded anew each time, in batches of about 80 s."""
+    """Read `repeat` epochs of FLAC recordings of 5 to 15 s, decoded again each time, in batches of about 80 s."""
     with tempfile.TemporaryDirectory() as folder:
         source = _write(Path(folder), kind)
         manifest = Manifest(source, problems=Problems(report=lambda line: None))
@@ -73,7 +73,7 @@ def read_input(repeat: int, *, kind: str, augment: AugmentConfig | None = None, 
 
 
 def _write(folder: Path, kind: str) -> Any:
-    """Coloured noise that FLAC packs about as well as speech, kept in this kind of file; what a config would name."""
+    """Write coloured noise, which FLAC compresses about as well as speech; return the source for a config."""
     rng, lines = np.random.default_rng(0), []
     names = [folder / f"audio_{i}.tar" for i in range(TARS)]
     tars = [tarfile.open(name, "w") for name in names]  # noqa: SIM115  closed below

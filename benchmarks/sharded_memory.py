@@ -1,9 +1,9 @@
-"""Bytes on each device in a training step of a 609M-parameter FastConformer-CTC, by how the state is split.
+"""Measures memory per device of a training step of a 609M-parameter FastConformer-CTC, by sharding of the state.
 
     python -m benchmarks.sharded_memory                 a JSON line for each case, a minute or two each
-    python -m benchmarks.sharded_memory fsdp 8 1        one of them: sharding, devices of `data` and of `model`
+    python -m benchmarks.sharded_memory fsdp 8 1        one case: sharding, devices on the axes `data` and `model`
 
-Compiled and not run, so that virtual CPU devices will do. Every device has a batch of 4 x 16 s.
+The step is compiled but not run, so virtual CPU devices suffice. Every device has a batch of 4 x 16 s.
 """
 
 import json
@@ -25,7 +25,7 @@ CASES = [
 
 
 def sharded_memory(sharding: str, data: int, model: int) -> dict[str, Any]:
-    """What the compiler plans for one device: the state it holds, and the step's temporaries."""
+    """Report the compiler's plan for one device: the state that it holds, and the step's temporaries."""
     os.environ["JAX_PLATFORMS"] = "cpu"
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={data * model}"
     import jax
@@ -74,7 +74,7 @@ def sharded_memory(sharding: str, data: int, model: int) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """One case here, or each in a process of its own, which has its own number of devices."""
+    """Run one case in this process, or all of them in separate processes, as each needs its own number of devices."""
     if arguments:
         sharding, data, model = arguments
         result = sharded_memory(sharding, int(data), int(model))

@@ -1,4 +1,4 @@
-"""Live audio: what a step costs, for one stream and for many in one call."""
+"""Measures the time of a step of live transcription, for one stream and for many in one call."""
 
 from functools import partial
 from typing import Any
@@ -18,10 +18,10 @@ LIVE = {"causal_subsampling": True, "attention_style": "chunked_limited", "conv_
 
 
 def stream(repeat: int, *, size: int, look_ahead: int, model: str = "115m", dtype: str = "float32") -> dict[str, Any]:
-    """One step of `size` streams that all have a chunk; the new tokens are on the host when the clock stops.
+    """Run one step of `size` streams that all have a chunk; the time includes the copy of new tokens to the host.
 
-    Besides its time: for each stream the share of a second that its second of audio takes, and the longest wait of a
-    sample for its text, which is the chunk and the step.
+    Also reports the computing time per stream and second of audio (`cost_per_stream`), and the longest delay from a
+    sample to its text, which is the chunk plus the step (`latency_s`).
     """
     config = ctc_config(model, attention_context=(LEFT, look_ahead), **LIVE)
     config["features"]["normalize"] = "none"

@@ -1,4 +1,4 @@
-"""Median time of a call, and what it ran on."""
+"""Measures the median time of a call, and describes the device."""
 
 import resource
 import statistics
@@ -10,7 +10,7 @@ import jax
 
 
 def measure(call: Callable[[], Any], repeat: int, *, warmup: int = 2) -> dict[str, Any]:
-    """Runs `call` until its arrays are there, `warmup` times uncounted (the first compiles), then `repeat` times."""
+    """Time `call` until its arrays are computed: `warmup` times uncounted (the first compiles), then `repeat` times."""
     started = time.perf_counter()
     jax.block_until_ready(call())
     first_s = time.perf_counter() - started
@@ -32,7 +32,7 @@ def measure(call: Callable[[], Any], repeat: int, *, warmup: int = 2) -> dict[st
 
 
 def peak_memory() -> dict[str, float]:
-    """Peak of this process's memory and, where the device tells it, of the device's, in MiB."""
+    """Peak memory of this process and, if the device reports it, of the device, in MiB."""
     memory = {"peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
     stats = jax.devices()[0].memory_stats()
     if stats and "peak_bytes_in_use" in stats:
@@ -41,5 +41,5 @@ def peak_memory() -> dict[str, float]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured with."""
+    """The JAX version and the devices of the measurement."""
     return {"jax": jax.__version__, "device": jax.devices()[0].device_kind, "num_devices": jax.device_count()}

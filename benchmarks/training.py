@@ -1,4 +1,4 @@
-"""Whole training steps: dither, SpecAugment, dropout, loss, gradient and AdamW."""
+"""Measures whole training steps: dither, SpecAugment, dropout, loss, gradient and AdamW."""
 
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from jaxspeech.training.updates import Update
 
 
 def train(repeat: int, *, config: dict[str, Any], batch_size: int = 8, seconds: float = 10.0) -> dict[str, Any]:
-    """One step of a model."""
+    """Measure the training step of a model."""
     task = build(config)
     optimizer = adamw(1e-3)
     state = init_state(jax.jit(task.init)(jax.random.key(0)), (optimizer,))
@@ -36,7 +36,7 @@ def train(repeat: int, *, config: dict[str, Any], batch_size: int = 8, seconds: 
 def train_ctc(
     repeat: int, *, size: str = "12m", batch_size: int = 8, seconds: float = 10.0, **encoder: Any
 ) -> dict[str, Any]:
-    """A FastConformer-CTC."""
+    """Measure the training step of a FastConformer-CTC."""
     config = ctc_config(size, spec_augment=True, **encoder)
     return train(repeat, config=config, batch_size=batch_size, seconds=seconds)
 
@@ -50,7 +50,7 @@ def train_rnnt(
     seconds: float = 10.0,
     **encoder: Any,
 ) -> dict[str, Any]:
-    """A FastConformer-Transducer."""
+    """Measure the training step of a FastConformer-Transducer."""
     config = transducer_config(size, joint_width=joint_width, spec_augment=True, **encoder)
     return train(repeat, config=config, batch_size=batch_size, seconds=seconds)
 

@@ -1,4 +1,4 @@
-"""What every command does with a mistake: one line on stderr, and an exit status that says so."""
+"""Runs commands: errors that the user can fix become one line on stderr and an exit status."""
 
 import os
 import sys
@@ -6,20 +6,19 @@ from collections.abc import Callable
 
 from jaxspeech.errors import SpeechError
 
-# See cli/main.py for all of them. INTERRUPTED is what a shell makes of Ctrl-C.
+# Exit statuses, all of them listed in cli/main.py. INTERRUPTED is the status of a process that Ctrl-C ends.
 SKIPPED, MISTAKE, INTERRUPTED = 1, 2, 130
 
 
 def run(command: Callable[[], int | None], *, name: str = "error") -> int:
-    """Runs a command; errors of the user and of the system print one line instead of a traceback.
+    """Runs a command; user errors and operating system errors print one line instead of a traceback.
 
     Args:
-      command: returns the exit status, None for 0. A KeyboardInterrupt may carry what to print.
-      name: what the line begins with.
+      command: returns the exit status, None for 0. A KeyboardInterrupt may carry the message to print.
+      name: the line starts with it.
 
     Returns:
-      The exit status: the command's own; 2 after a mistake; 130 after Ctrl-C; 0 where the reader of its output has
-      closed it.
+      The exit status: the command's own; 2 after an error; 130 after Ctrl-C; 0 if the reader of the output closed it.
     """
     try:
         return command() or 0
@@ -34,14 +33,14 @@ def run(command: Callable[[], int | None], *, name: str = "error") -> int:
 
 
 def fail(message: str, *, name: str) -> int:
-    """Prints what the mistake is, after everything that was printed before it; returns its exit status."""
+    """Prints an error message, after all output printed so far; returns the exit status 2."""
     sys.stdout.flush()
     print(f"{name}: {message}", file=sys.stderr)
     return MISTAKE
 
 
 def one_line(error: SpeechError | OSError) -> str:
-    """The message of an error; of one of the system its file and its reason, where it has both."""
+    """The message of an error; of an OSError with a file name, the file and the reason."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)

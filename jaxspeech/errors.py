@@ -1,6 +1,6 @@
-"""Mistakes of a user, each told in one line: what, where, and what to do.
+"""Errors that the user can fix; their one-line messages say what is wrong, where, and what to do.
 
-The scripts print these without a traceback and exit with status 2; everything else that escapes is a bug.
+The commands print these without a traceback and exit with status 2; any other uncaught exception is a bug.
 """
 
 from collections.abc import Iterable
@@ -8,39 +8,39 @@ from difflib import get_close_matches
 
 
 class SpeechError(ValueError):
-    """Base of every error that a user can cause and mend."""
+    """Base class of the errors that the user can fix."""
 
 
 class AudioError(SpeechError):
-    """An audio file or array that cannot be used."""
+    """An audio file or array cannot be used."""
 
 
 class ManifestError(SpeechError):
-    """A manifest that cannot be read, or too many unusable lines in it."""
+    """A manifest cannot be read, or has too many unusable lines."""
 
 
 class ConfigError(SpeechError):
-    """A configuration with an unknown or unusable field."""
+    """A configuration has an unknown field or an unusable value."""
 
 
 class TokenizerError(SpeechError):
-    """A tokenizer that cannot be trained, read or applied."""
+    """A tokenizer cannot be trained, read or applied."""
 
 
 class ArchiveError(SpeechError):
-    """A model file that cannot be read or written."""
+    """A model file cannot be read or written."""
 
 
 class CheckpointError(SpeechError):
-    """A training run that cannot be saved or continued."""
+    """A training run cannot be saved or resumed."""
 
 
 class TrainingError(SpeechError):
-    """A training run that leads nowhere."""
+    """A training run cannot continue, because its gradients are no longer finite."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown `name`: the nearest known one, or else all of them."""
+    """Complete a message about an unknown `name`: suggest the nearest known one, or list all of them."""
     known = sorted(known)
     nearest = get_close_matches(name, known, n=1)
     return f'; did you mean "{nearest[0]}"?' if nearest else f"; known are {', '.join(known)}"

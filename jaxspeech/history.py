@@ -1,9 +1,10 @@
-"""What a module has seen before, for recordings that come part by part.
+"""Streaming state: the past frames that a module needs to process a recording part by part.
 
     (y, state) = module.apply(variables | state, x, mutable=["history"])
 
-A module that looks back keeps the frames that it will look at again in the collection "history", B leading. Where that
-collection is mutable, inputs go on from there; otherwise they are whole recordings, and nothing is kept.
+A module that depends on past frames keeps them in the collection "history", with B as the leading axis. If that
+collection is mutable, the inputs continue the recordings of the last call; if not, they are whole recordings and no
+state is kept.
 """
 
 import flax.linen as nn
@@ -15,21 +16,24 @@ HISTORY = "history"
 
 
 def in_parts(module: nn.Module) -> bool:
-    """Whether the inputs are parts of recordings, each going on where the last one ended."""
+    """Whether the inputs are parts of recordings, each continuing where the last one ended."""
     return module.is_mutable_collection(HISTORY) and not module.is_initializing()
 
 
 def with_history(
     module: nn.Module, name: str, x: Shaped[Array, "B ..."], size: int, *, axis: int = 1
 ) -> Shaped[Array, "B ..."]:
-    """`x` behind the `size` frames that came before it, zeros at first; the last `size` of these are kept.
+    """Prepend the `size` frames before `x` (zeros at first), and keep the last `size` frames for the next call.
 
     Args:
-      module: whose history it is.
-      name: of the variable.
+      module: the module that has the history.
+      name: name of the variable.
       x: the next T frames.
-      size: frames to remember.
-      axis: of the frames.
+      size: number of frames to keep.
+      axis: the axis of the frames.
+
+    Returns:
+      `size` + T frames.
     """
     shape = (*x.shape[:axis], size, *x.shape[axis + 1 :])
     before = module.variable(HISTORY, name, jnp.zeros, shape, x.dtype)

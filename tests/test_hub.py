@@ -1,4 +1,4 @@
-"""Model files of the Hub: from a cache laid out as its library lays it out, and what is said when there is none."""
+"""Models of the Hub: read from a cache with the layout of its library, and the errors if there is none."""
 
 import hashlib
 import os
@@ -36,7 +36,7 @@ def tiny(tmp_path) -> bytes:
 
 
 def fill_cache(home: Path, name: str, files: dict[str, bytes]) -> Path:
-    """blobs by hash, a snapshot of links to them, and the main branch's commit."""
+    """Write blobs by hash, a snapshot of links to them, and the main branch's commit."""
     repository = home / "hub" / f"models--{name.replace('/', '--')}"
     snapshot = repository / "snapshots" / COMMIT
     for folder in (repository / "blobs", repository / "refs", snapshot):
@@ -51,7 +51,7 @@ def fill_cache(home: Path, name: str, files: dict[str, bytes]) -> Path:
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A cache of its own, and no connection."""
+    """A cache of this test, and no connection."""
     home = tmp_path / "home"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hub"))
     monkeypatch.setattr("jaxspeech.hub.fetch.user_cache_path", lambda name: home / name)
@@ -71,7 +71,7 @@ def test_load_from_the_cache_in_a_process_without_a_connection(tmp_path, tiny):
     assert done.stdout.strip() == str(CHARACTERS.vocab_size), done.stderr
 
 
-def test_a_damaged_file_is_told_and_a_good_one_is_checked_once(home):
+def test_a_damaged_file_is_an_error_and_a_good_one_is_checked_once(home):
     snapshot = fill_cache(home, "someone/model", {"model.nemo": b"weights"})
     path = download("someone/model")
     assert path == snapshot / "model.nemo"
@@ -82,7 +82,7 @@ def test_a_damaged_file_is_told_and_a_good_one_is_checked_once(home):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_the_hub_says_which_file_and_hash(home, monkeypatch):
+def test_the_hub_states_files_and_hashes(home, monkeypatch):
     snapshot = fill_cache(home, "someone/model", {"other.nemo": b"weights", "model.nemo": b"more weights"})
     asked = []
 
@@ -94,7 +94,7 @@ def test_the_hub_says_which_file_and_hash(home, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda name, file, revision: str(snapshot / file))
-    assert download("someone/model").name == "model.nemo"  # the one that is named as the repository
+    assert download("someone/model").name == "model.nemo"  # the file named like the repository
     assert download("someone/model", filename="other.nemo", revision="v1").name == "other.nemo"
     assert asked == [("someone/model", None), ("someone/model", "v1")]
     with pytest.raises(ArchiveError, match=r"no file 'third\.nemo'; it has"):
@@ -115,7 +115,7 @@ def test_neither_reachable_nor_in_the_cache(home):
         ([], r"no \.jaxspeech or \.nemo file"),
     ],
 )
-def test_a_repository_without_one_model_is_told(names, message):
+def test_a_repository_without_a_single_model_is_an_error(names, message):
     with pytest.raises(ArchiveError, match=message):
         choose("some/one", [HubFile(name, None) for name in names], None)
 
@@ -180,7 +180,7 @@ def test_a_repository_in_the_layout_of_transformers(home, monkeypatch, tmp_path,
         jaxspeech.load("someone/parakeet")
 
 
-def test_a_file_without_a_known_hash_passes(tmp_path):
+def test_a_file_without_a_known_hash_is_accepted(tmp_path):
     (tmp_path / "x").write_bytes(b"")
     check(tmp_path / "x", None)
 
@@ -194,6 +194,6 @@ def test_published_names():
     assert by_name["nvidia/stt_ua_fastconformer_hybrid_large_pc"][1:] == ("uk", "115M", "hybrid")
     assert by_name["nvidia/parakeet-tdt-0.6b-v2"].task == "tdt"
     assert {"nvidia/stt_en_jasper10x5dr", "nvidia/stt_enes_conformer_ctc_large"} < {m.name for m in list_models("en")}
-    assert is_hub_name("stt_en_conformer_ctc_small")  # as NeMo's users write it
+    assert is_hub_name("stt_en_conformer_ctc_small")  # the form that NeMo's users write
     for no_name in ("model.nemo", "runs/model.jaxspeech", "stt_en_unheard_of", "a/b/c", "/tmp/x"):
         assert not is_hub_name(no_name)

@@ -1,9 +1,9 @@
-"""Strings of four digits out of fsdd's single ones: words that can be counted, and lattices that are not tiny.
+"""Makes strings of four digits from the single digits of FSDD: several words per utterance, and larger lattices.
 
     python -m benchmarks.beside_nemo.digit_strings --data=DATA
 
 Writes DATA/digit_strings/{train,dev}.jsonl and their audio from DATA/fsdd/{train,dev}.jsonl. A string has one speaker,
-a pause of 50 to 150 ms after each digit, and no recording twice; dev uses each recording once, train four times.
+a pause of 50 to 150 ms after each digit, and four different recordings; dev uses each recording once, train four times.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SAMPLE_RATE = 8000
 
 
 def write_strings(source: Path, folder: Path, *, passes: int) -> int:
-    """Writes folder.jsonl and the audio below `folder`; returns how many strings there are."""
+    """Write folder.jsonl and the audio below `folder`; return the number of strings."""
     recordings = defaultdict(list)
     for entry in Manifest(source, need=("text",)):
         recordings[entry.fields["speaker"]].append(entry)

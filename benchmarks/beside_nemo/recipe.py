@@ -1,16 +1,17 @@
-"""Recipes that NeMo can follow to the letter: without other voices, speeds, equalisers, noise and an averaged model.
+"""Recipes for the comparison with NeMo: without extra voices, speeds, equalisers, noise and an averaged model.
 
-The same as in `train_nemo.py`, beside which they are measured:
+Models and settings are the same as in `train_nemo.py`, which is measured on the same machine:
 
     python train.py --config=benchmarks/beside_nemo/recipe.py:fsdd-ctc --config.data_dir=DATA --workdir=FOLDER
 
-`fsdd-ctc` and `fsdd-rnnt` are the model of configs/fsdd.py, `librispeech_mini-ctc` and `-rnnt` one of 12.6M parameters.
-Of fsdd both leave out what is longer than a second, 1 % of it (of strings, 3.4 seconds). NeMo draws batches from all
-lengths and pads them to their longest. Here `fsdd-ctc` has three buckets of lengths, and the others one: a transducer
-learns later from batches of one length (one seed of two was no further than blanks after these steps).
+`fsdd-ctc` and `fsdd-rnnt` have the encoder of configs/fsdd.py, `librispeech_mini-ctc` and `-rnnt` one of 12.6M
+parameters. Both sides leave out digits longer than a second, 1 % of FSDD (and strings longer than 3.4 seconds). NeMo
+draws batches from all lengths and pads them to their longest. Here `fsdd-ctc` has three buckets of lengths, the others
+one: a transducer learns later from batches of similar lengths (with one seed of two it only predicted blanks after
+these steps).
 
-`digit_strings-rnnt` teaches strings of four digits (`digit_strings.py`) to the model of `fsdd-rnnt`, which has heard
-single ones. Its lattices are eight times as large as theirs, and small beside those of sentences:
+`digit_strings-rnnt` fine-tunes the model of `fsdd-rnnt`, trained on single digits, on strings of four digits
+(`digit_strings.py`). Its lattices are eight times as large, but small compared with those of sentences:
 
     python -m benchmarks.beside_nemo.digit_strings --data=DATA
     python train.py --config=benchmarks/beside_nemo/recipe.py:digit_strings-rnnt --config.data_dir=DATA \
@@ -22,7 +23,7 @@ from ml_collections import ConfigDict
 from jaxspeech.configs import fsdd, librispeech_mini
 from jaxspeech.configs.base import base_config, fastconformer_ctc, fastconformer_transducer, pick
 
-# The prediction network and joint, utterances in a batch, steps.
+# Sizes of the prediction network and joint, utterances in a batch, steps, and the longest utterance.
 SETS = {
     "fsdd": {"decoder": {"width": 64, "joint_width": 96}, "batch_size": 32, "steps": 1_000, "max_seconds": 1.0},
     "librispeech_mini": {

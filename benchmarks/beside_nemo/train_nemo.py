@@ -1,10 +1,10 @@
-"""The models, data and settings of `recipe.py`, trained by NeMo; runs in NeMo's own environment, not in this one's.
+"""Trains the models of `recipe.py` with NeMo, on the same data and settings; runs in NeMo's own environment.
 
     python benchmarks/beside_nemo/train_nemo.py --data=DATA --kind=fsdd-ctc --tokenizer=FOLDER/tokenizer
 
-FOLDER is the workdir of the run beside it. `digit_strings-rnnt` starts from `--init_from=MODEL.nemo`, which
-`jaxspeech convert MODEL.jaxspeech MODEL.nemo` writes. Prints one JSON line: seconds of the steps,
-seconds with evaluation, WER.
+FOLDER is the workdir of our run. `digit_strings-rnnt` starts from `--init_from=MODEL.nemo`, which
+`jaxspeech convert MODEL.jaxspeech MODEL.nemo` writes. Prints one JSON line: seconds of the steps, seconds with
+evaluation, WER.
 """
 
 import argparse
@@ -64,7 +64,7 @@ MODULES = "nemo.collections.asr.modules"
 
 
 def data(manifest: str, chosen: dict, *, train: bool, workers: int) -> dict:
-    """A data set as NeMo's configuration describes it."""
+    """Make NeMo's configuration of a data set."""
     return {
         "manifest_filepath": manifest,
         "sample_rate": chosen["sample_rate"],
@@ -78,7 +78,7 @@ def data(manifest: str, chosen: dict, *, train: bool, workers: int) -> dict:
 
 
 def config(folder: str, chosen: dict, *, decoder: str, tokenizer: str, workers: int) -> dict:
-    """NeMo's configuration of a model and its training; `chosen` is one of SETS."""
+    """Make NeMo's configuration of a model and its training; `chosen` is one of SETS."""
     width = chosen["encoder"]["d_model"]
     common = {
         "sample_rate": chosen["sample_rate"],
@@ -161,7 +161,7 @@ def config(folder: str, chosen: dict, *, decoder: str, tokenizer: str, workers: 
 
 
 class Clock(pl.Callback):
-    """When training began, was warm, and ended."""
+    """Records when training started, was warm, and ended."""
 
     def on_train_start(self, *_: object) -> None:
         self.start, self.steps = time.perf_counter(), 0
@@ -174,7 +174,7 @@ class Clock(pl.Callback):
 
 
 def word_errors(model: EncDecCTCModelBPE | EncDecRNNTBPEModel, folder: str) -> float:
-    """The rate of the evaluation set."""
+    """Compute the word error rate on the evaluation set."""
     model.eval()
     with open(f"{folder}/dev.jsonl") as manifest:
         lines = [json.loads(line) for line in manifest]
@@ -222,7 +222,7 @@ def main() -> None:
         model.train()
     start = time.perf_counter()
     trainer.fit(model)
-    wer = word_errors(model, folder) if name != "librispeech_mini" else None  # a dozen steps teach no words
+    wer = word_errors(model, folder) if name != "librispeech_mini" else None  # no words are learnt in a dozen steps
     result = {
         "kind": args.kind,
         "seed": args.seed,

@@ -1,4 +1,4 @@
-"""Arrays of samples, as people hold them, to what a model takes: float32, mono, in [-1, 1].
+"""Converts arrays of samples to what a model takes: float32, mono, in [-1, 1].
 
 float x:  x            int16:  x / 2^15        int32:  x / 2^31        uint8:  (x - 128) / 128
 """
@@ -10,24 +10,24 @@ from jaxtyping import Float, Shaped
 
 from jaxspeech.errors import AudioError
 
-# Which of several channels to keep: their mean, or one of them, counted from 0.
+# How to reduce several channels to one: their mean, or one of them, counted from 0.
 Channel = int | Literal["mean"]
 
-# Samples scaled as integers but stored as floats (12345.0) are a common mistake; music may pass 1.0 a little.
+# Floats with the scale of integers (12345.0) are a common mistake; loud music may exceed 1.0 slightly.
 LOUDEST = 100.0
 
 
 def to_samples(array: Any, *, channel: Channel = "mean", name: str = "array") -> Float[np.ndarray, " S"]:
-    """A recording as float32 mono samples in [-1, 1].
+    """Convert a recording to float32 mono samples in [-1, 1].
 
     Args:
-      array: [S], [S C] or [C S]: of two axes the shorter one holds the channels. float16/32/64 in [-1, 1],
-        int16, int32 or uint8; NumPy, JAX or anything `np.asarray` takes.
+      array: [S], [S C] or [C S]; of two axes, the shorter one is taken as the channels. float16/32/64 in [-1, 1],
+        int16, int32 or uint8; NumPy, JAX or anything that `np.asarray` accepts.
       channel: "mean" of the channels, or the number of the one to keep.
-      name: what errors call this array.
+      name: the name of the array in error messages.
 
     Raises:
-      AudioError: no samples, NaN or infinity, another number type, too many axes, no such channel, or floats
+      AudioError: no samples, NaN or infinity, an unsupported number type, too many axes, no such channel, or floats
         far outside [-1, 1].
     """
     array = np.asarray(array)
@@ -41,7 +41,7 @@ def to_samples(array: Any, *, channel: Channel = "mean", name: str = "array") ->
 
 
 def mix_down(samples: Float[np.ndarray, "S C"], *, channel: Channel, name: str) -> Float[np.ndarray, " S"]:
-    """The mean of the channels, or one of them.
+    """Average the channels, or select one of them.
 
     Raises:
       AudioError: there is no such channel, or a sample is NaN or infinite.
@@ -59,7 +59,7 @@ def mix_down(samples: Float[np.ndarray, "S C"], *, channel: Channel, name: str) 
 
 
 def to_int16(samples: Float[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
-    """Samples in [-1, 1] as 16-bit integers, rounded; louder ones are clipped. Exact for 16-bit recordings."""
+    """Round samples in [-1, 1] to 16-bit integers; louder ones are clipped. Exact for 16-bit recordings."""
     return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
 
 

@@ -1,4 +1,4 @@
-"""Any file that libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus, MP3, ...) to mono float32 samples."""
+"""Reads audio files (WAV, FLAC, Ogg Vorbis and Opus, MP3, and whatever else libsndfile reads) as mono float32."""
 
 import io
 import os
@@ -22,14 +22,14 @@ def read(
     duration: int | float | None = None,
     channel: Channel = "mean",
 ) -> tuple[Float[np.ndarray, " S"], int]:
-    """Samples of a recording, or of a part of it, and their rate.
+    """Read the samples of a recording, or of a part of it.
 
     Args:
-      path: an audio file, or the content of one, open for reading.
-      name: what errors call it; by default its path.
-      sample_rate: wanted rate in Hz; the file's own by default.
-      offset: seconds to skip; the file is sought, not read, up to there.
-      duration: seconds to read; to the end by default, and where the file ends earlier.
+      path: path of an audio file, or a binary file object.
+      name: the name in error messages; the path by default.
+      sample_rate: rate of the result in Hz; the file's own by default.
+      offset: seconds to skip, by seeking.
+      duration: seconds to read, or less if the file ends earlier; to the end by default.
       channel: "mean" of the channels, or the number of one, counted from 0.
 
     Returns:
@@ -37,7 +37,7 @@ def read(
 
     Raises:
       AudioError: one line with the path: the file is missing, empty, not audio, damaged or without samples, the
-        offset lies outside, or there is no such channel.
+        offset lies outside the file, or there is no such channel.
     """
     name = str(path) if name is None else name
     if not offset >= 0.0:
@@ -56,7 +56,7 @@ def read(
             file.seek(start)
         samples = file.read(wanted, dtype="float32", always_2d=True)
         if len(samples) < wanted:
-            raise AudioError(f"{name}: damaged or cut off after {(start + len(samples)) / file.samplerate:.2f} s")
+            raise AudioError(f"{name}: damaged or truncated after {(start + len(samples)) / file.samplerate:.2f} s")
         rate = file.samplerate
     mono = mix_down(samples, channel=channel, name=name)
     if sample_rate is None or sample_rate == rate:
@@ -65,7 +65,7 @@ def read(
 
 
 def read_seconds(path: str | os.PathLike | io.IOBase, *, name: str | None = None) -> float:
-    """Length of a recording, from its header alone.
+    """Read the length of a recording from its header alone.
 
     Raises:
       AudioError: as in `read`.
@@ -76,19 +76,19 @@ def read_seconds(path: str | os.PathLike | io.IOBase, *, name: str | None = None
 
 @contextmanager
 def _open(path: str | os.PathLike | io.IOBase, name: str):
-    """The open sound file; what goes wrong in opening or in reading it becomes an AudioError of one line."""
+    """Open a sound file; errors in opening or reading it become an AudioError of one line."""
     if isinstance(path, str | os.PathLike):
         if not os.path.isfile(path):
             raise AudioError(f"{name}: {'is a folder, not an audio file' if os.path.isdir(path) else 'no such file'}")
         if os.path.getsize(path) == 0:
             raise AudioError(f"{name}: is an empty file")
     try:
-        named = isinstance(path, str | os.PathLike) and os.name == "posix"  # there, a name need not be text
+        named = isinstance(path, str | os.PathLike) and os.name == "posix"  # where a name may be any bytes
         file = soundfile.SoundFile(os.fsencode(path) if named else path)  # pyright: ignore[reportArgumentType]
     except soundfile.LibsndfileError as error:
         if isinstance(path, str | os.PathLike) and not os.access(path, os.R_OK):
             raise AudioError(f"{name}: no permission to read it") from error
-        raise AudioError(f"{name}: not audio of a known kind (WAV, FLAC, Ogg, MP3, ...), or damaged") from error
+        raise AudioError(f"{name}: not audio in a known format (WAV, FLAC, Ogg, MP3, ...), or damaged") from error
     with file:
         if file.frames <= 0:
             raise AudioError(f"{name}: holds no samples")

@@ -1,4 +1,4 @@
-"""Change of sample rate by a band-limited filter (the SoX resampler, high quality)."""
+"""Changes the sample rate with a band-limited filter (the SoX resampler, high quality)."""
 
 import math
 
@@ -10,20 +10,20 @@ from jaxspeech.errors import AudioError
 
 
 def check_rate(sample_rate: int | float) -> int | float:
-    """The rate, where it is one.
+    """Return the rate if it is valid.
 
     Raises:
-      AudioError: it is not a positive number.
+      AudioError: the rate is not a positive number.
     """
     if not (math.isfinite(sample_rate) and sample_rate > 0):
-        raise AudioError(f"sample_rate is {sample_rate}; it is a number of samples a second")
+        raise AudioError(f"sample_rate is {sample_rate}; it must be a positive number of samples per second")
     return sample_rate
 
 
 def resample(samples: Float[np.ndarray, " S"], from_rate: int | float, to_rate: int | float) -> Float[np.ndarray, " R"]:
-    """The same sound at another rate: R = S * to_rate / from_rate, give or take one sample.
+    """Resample to a different rate: R = S * to_rate / from_rate, give or take one sample.
 
-    The ratio may be any: `resample(x, 1.1, 1.0)` is x spoken 1.1 times as fast (and as high).
+    Any ratio is possible: `resample(x, 1.1, 1.0)` is x spoken 1.1 times as fast (and as high).
     """
     if from_rate == to_rate:
         return samples

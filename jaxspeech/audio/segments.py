@@ -1,4 +1,4 @@
-"""A long recording cut at its silences into segments that are short enough to be transcribed one by one."""
+"""Cuts a long recording at its silences into segments that are short enough to be transcribed one by one."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from jaxspeech.audio.voice_activity import Span
 
 SEGMENT_SECONDS = 30.0
-# A cut that must fall into speech falls into the quietest stretch of this length.
+# A cut within speech is placed in the quietest stretch of this length.
 QUIET_SECONDS = 0.1
 
 
@@ -19,16 +19,16 @@ def cut_at_silences(
     *,
     max_seconds: int | float = SEGMENT_SECONDS,
 ) -> list[Span]:
-    """(start, end) in seconds of segments that hold all speech, in order, each at most `max_seconds` long.
+    """Return (start, end) in seconds of segments that cover all speech, in order, each at most `max_seconds` long.
 
-    Of the silences in the second half of a full segment the longest is where it ends. Only where speech goes on for
-    longer than a segment is it cut, at its quietest place.
+    A full segment ends at the longest silence in its second half. Speech is cut, at its quietest place, only if it
+    continues for longer than a segment.
 
     Args:
-      samples: of the recording.
+      samples: the recording.
       sample_rate: in Hz.
-      speech: as a `VoiceActivity` finds it.
-      max_seconds: of a segment.
+      speech: the stretches of speech that a `VoiceActivity` found.
+      max_seconds: greatest length of a segment.
     """
     pieces = [piece for span in speech for piece in _shorter(samples, sample_rate, span, max_seconds)]
     segments: list[Span] = []
@@ -46,12 +46,12 @@ def cut_at_silences(
 
 
 def _shorter(samples: Float[np.ndarray, " S"], rate: int, span: Span, max_seconds: int | float) -> Iterator[Span]:
-    """The span in pieces of at most `max_seconds`."""
+    """Split a span into pieces of at most `max_seconds`."""
     start, end = span
     while end - start > max_seconds:
-        first, behind = round((start + max_seconds / 2) * rate), round((start + max_seconds) * rate)
+        first, stop = round((start + max_seconds / 2) * rate), round((start + max_seconds) * rate)
         size = max(round(QUIET_SECONDS * rate), 1)
-        sums = np.cumsum(np.square(samples[first:behind], dtype=np.float64))
+        sums = np.cumsum(np.square(samples[first:stop], dtype=np.float64))
         quietest = int(np.argmin(sums[size:] - sums[:-size])) if len(sums) > size else 0
         cut = min((first + quietest + size / 2) / rate, start + max_seconds)
         yield start, cut

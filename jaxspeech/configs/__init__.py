@@ -1,1 +1,1 @@
-"""One recipe a file. Each docstring gives the command, the time it takes on which machine, and the score to expect."""
+"""Recipes, one per file. Each docstring gives the command, the time on a given machine, and the expected score."""

@@ -1,11 +1,11 @@
-"""What the recipes share. A recipe starts from these values and changes what it needs."""
+"""Defines the values that recipes start from, and functions that recipes share."""
 
 from ml_collections import ConfigDict
 from ml_collections.config_dict import FieldReference
 
 
 def base_config() -> ConfigDict:
-    """Everything that train.py reads, except the model and the manifests."""
+    """The defaults of everything that training reads, except the model and the manifests."""
     return ConfigDict(
         {
             "seed": 0,
@@ -14,13 +14,13 @@ def base_config() -> ConfigDict:
             "checkpoint_every": 1_000,
             "log_every": 50,
             "keep": {"last": 2, "best": 1},  # checkpoints
-            "choose": "best",  # evaluated model, by the first set, becomes model.jaxspeech; or the "last"
-            "max_skipped": 20,  # updates in a row that a gradient that is not finite may cost before the run stops
-            "histograms": False,  # of all parameters, for TensorBoard, at each evaluation
+            "choose": "best",  # the model that becomes model.jaxspeech: the best on the first set, or the "last"
+            "max_skipped": 20,  # most updates in a row skipped for gradients that are not finite, before the run stops
+            "histograms": False,  # write histograms of all parameters to TensorBoard at each evaluation
             "loss_reduction": "mean_batch",  # or mean_volume, mean, sum: see training/step.py
             "average_decay": 0.0,  # above 0, the moving average of the parameters is evaluated and saved
-            # All devices, -1 as many as there are; how the state is split over them, and in how many parts a batch goes
-            # through a step: see training/sharding.py and accumulation.py.
+            # The number of devices on each axis, -1 for all that remain; how the state is split over them; the number
+            # of parts in which a step processes a batch: see training/sharding.py and accumulation.py.
             "mesh": {"data": -1, "model": 1},
             "sharding": any_type("replicated"),  # or fsdp, tensor, fsdp_tensor, or a table of rules
             "accumulate": 1,
@@ -30,21 +30,21 @@ def base_config() -> ConfigDict:
             "freeze": (),
             "train_only": (),
             "lora": {"rank": 0, "alpha": 16.0, "targets": (r"attention/(query|key|value|out)/kernel$",)},
-            # Where the manifests of a recipe are found.
+            # The folder of the recipes' manifests.
             "data_dir": "data",
-            # "char", "bpe" or "unigram", trained on the transcripts, unless there is a path or a set of characters; or
-            # "model": that of init_from.
+            # "char", "bpe" or "unigram", trained on the transcripts unless a path or an alphabet is given; or "model":
+            # the tokenizer of init_from.
             "tokenizer": {"type": "bpe", "vocab_size": 1024, "path": "", "characters": ""},
             "data": {
                 "prepare": "",
                 "temperature": 1.0,  # above 1, small sources among several are shown more often
                 "min_seconds": 0.1,
                 "max_seconds": 20.0,
-                "buckets": any_type(8),  # how many padded lengths a batch can have, or those lengths in seconds
-                "batch_seconds": 320.0,  # padded audio in a batch; 0 is the most that fits, found by a dry run
+                "buckets": any_type(8),  # the number of padded lengths of batches, or the lengths in seconds
+                "batch_seconds": 320.0,  # padded audio in a batch; 0: the most that fits in memory, found by a dry run
                 "batch_size": 64,
                 "eval_batch_size": 32,
-                "channel": any_type("mean"),  # or a number, from 0 on
+                "channel": any_type("mean"),  # or the number of a channel, counted from 0
                 "num_threads": 4,
                 "seed": 0,
             },
@@ -65,7 +65,7 @@ def base_config() -> ConfigDict:
                 "beta2": 0.98,
                 "weight_decay": 1e-3,
                 "clip_norm": 1.0,
-                "rates": (),  # (pattern, factor) pairs: what multiplies the rate of the parameters whose names match
+                "rates": (),  # (pattern, factor) pairs: factors of the learning rate for parameters with matching names
                 "schedule": {"name": "cosine", "warmup_ratio": 0.1, "min_learning_rate": 1e-5},
             },
         }
@@ -73,12 +73,12 @@ def base_config() -> ConfigDict:
 
 
 def any_type(value) -> FieldReference:
-    """A field whose values are of several types; others keep the type of their first."""
+    """Make a field that accepts values of any type; other fields keep the type of their default."""
     return FieldReference(value, field_type=object)
 
 
 def published(model: ConfigDict) -> ConfigDict:
-    """What the recipes with published sizes share: your own manifests, of utterances up to 16.7 s."""
+    """Make a config for recipes with published sizes: your own manifests, and utterances up to 16.7 s."""
     config = base_config()
     config.model = model
     config.data.train = any_type("data/train.jsonl")  # or several, with weights: see docs/data.md
@@ -89,7 +89,7 @@ def published(model: ConfigDict) -> ConfigDict:
 
 
 def noam(config: ConfigDict, *, width: int, factor: float, weight_decay: float = 1e-3) -> None:
-    """AdamW with Noam's schedule, whose rate is `factor` times a power of the width and the steps."""
+    """Set AdamW with Noam's schedule, whose rate is `factor` times powers of the width and the step."""
     config.optimizer.learning_rate = factor
     config.optimizer.weight_decay = weight_decay
     config.optimizer.clip_norm = 0.0
@@ -97,10 +97,10 @@ def noam(config: ConfigDict, *, width: int, factor: float, weight_decay: float =
 
 
 def pick(sizes: dict, size: str, *, recipe: str) -> dict:
-    """The fields of a size.
+    """Select the fields of a size.
 
     Raises:
-      ValueError: there is no such size; says which there are.
+      ValueError: there is no such size; lists the sizes.
     """
     if size not in sizes:
         raise ValueError(f"configs/{recipe}.py:{size}: the sizes are {', '.join(sizes)}")
@@ -108,18 +108,18 @@ def pick(sizes: dict, size: str, *, recipe: str) -> dict:
 
 
 def ctc(encoder: dict) -> ConfigDict:
-    """Any encoder with a CTC head, and NeMo's features and masks."""
+    """Make the model config of an encoder with a CTC head, and NeMo's features and masks."""
     return ConfigDict({"task": "ctc", **FRONTEND, "encoder": encoder, "decoder": {"name": "ctc", "vocab_size": 0}})
 
 
 def transducer(encoder: dict, *, decoder: dict | None = None, loss: dict | None = None) -> ConfigDict:
-    """Any encoder with a transducer, and NeMo's settings, but for the given fields of decoder and loss.
+    """Make the model config of an encoder with a transducer: NeMo's settings, except the given fields.
 
-    It is an RNN-T, or with `durations` of the decoder a TDT. Training and inference share `dtype`.
+    It is an RNN-T or, if the decoder has `durations`, a TDT. The decoder has the encoder's `dtype`.
     """
     transducer = {
         "name": "transducer",
-        "vocab_size": 0,  # the tokenizer decides
+        "vocab_size": 0,  # set from the tokenizer
         "prediction": "lstm",
         "width": 640,
         "num_layers": 1,
@@ -144,12 +144,12 @@ def transducer(encoder: dict, *, decoder: dict | None = None, loss: dict | None 
 
 
 def fastconformer_ctc(**encoder) -> ConfigDict:
-    """A FastConformer with a CTC head and NeMo's settings, but for the fields of the encoder that are given."""
+    """Make the model config of a FastConformer with a CTC head: NeMo's settings, except the given encoder fields."""
     return ctc(FASTCONFORMER | encoder)
 
 
 def fastconformer_transducer(*, decoder: dict | None = None, loss: dict | None = None, **encoder) -> ConfigDict:
-    """A FastConformer transducer, as `transducer`."""
+    """Make the model config of a FastConformer transducer; see `transducer`."""
     return transducer(FASTCONFORMER | encoder, decoder=decoder, loss=loss)
 
 
@@ -167,12 +167,12 @@ FASTCONFORMER = {
     "dropout": 0.1,
     "dropout_pre_encoder": 0.1,
     "dropout_att": 0.1,
-    "remat": "dots",  # what is computed again instead of kept: see docs/scaling.md
+    "remat": "dots",  # which activations the backward pass recomputes: see docs/scaling.md
     "dtype": "float32",
 }
-# What a Conformer has otherwise.
+# The fields in which a Conformer differs.
 CONFORMER = FASTCONFORMER | {"subsampling": "striding", "subsampling_factor": 4, "conv_kernel": 31}
 
-# Token-and-duration transducer: how far one output may reach, and NeMo's settings of its loss.
+# Token-and-duration transducer: the durations in frames, and NeMo's settings of the loss.
 TDT_DURATIONS = (0, 1, 2, 3, 4)
 TDT_LOSS = {"sigma": 0.02, "omega": 0.1}

@@ -9,8 +9,8 @@
 | 512  |     37.0 M |                 1 |                       640 |
 | 1024 |    141.2 M |               1/4 |                      1024 |
 
-Blocks and settings are those of NeMo's citrinet_512.yaml and citrinet_1024.yaml, and so are the parameters (with 1024
-tokens). Its learning rate is for batches of about 1000 utterances. No figures: they depend on your data.
+Blocks, settings and numbers of parameters (with 1024 tokens) are those of NeMo's citrinet_512.yaml and
+citrinet_1024.yaml. The learning rate is for batches of about 1000 utterances. No figures: they depend on your data.
 """
 
 from ml_collections import ConfigDict
@@ -22,7 +22,7 @@ SIZES = {
     "512": {"filters": 512, "kernel_scale": 1.0, "last": 640},
     "1024": {"filters": 1024, "kernel_scale": 0.25, "last": 1024},
 }
-# The first of each row strides: 2, 4, then 8 frames of features a frame.
+# The first block of each row has stride 2, so that a frame covers 2, 4, then 8 frames of features.
 KERNELS = ((11, 13, 15, 17, 19, 21), (13, 15, 17, 19, 21, 23, 25), (25, 27, 29, 31, 33, 35, 37, 39))
 
 
@@ -41,13 +41,13 @@ def get_config(size: str = "512") -> ConfigDict:
 
 
 def citrinet_blocks(*, filters: int, kernel_scale: float, last: int) -> list[dict]:
-    """The blocks of a size; a kernel is odd after it was scaled, too."""
+    """Make the blocks of a size; scaled kernels are rounded to odd sizes."""
     rows = [[int(kernel * kernel_scale) | 1 for kernel in row] for row in KERNELS]
     return strided_blocks(filters, rows, last={"filters": last, "kernel": int(41 * kernel_scale) | 1})
 
 
 def strided_blocks(filters: int, rows: list[list[int]], *, last: dict) -> list[dict]:
-    """A short block, blocks of five convolutions with these kernels, the first of each row striding, and the last."""
+    """Make a short block, blocks of five convolutions with these kernels, the first of each row strided, and `last`."""
     shared = {"separable": True, "squeeze_excite": True}
     middle = {"filters": filters, "repeat": 5, "residual": True, "dropout": 0.1} | shared
     blocks = [{"filters": filters, "kernel": 5} | shared]

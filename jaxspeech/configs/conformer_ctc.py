@@ -10,9 +10,9 @@
 | large  |    122.0 M |   512 |     8 |     18 |     31 |             2 |         10 |
 | xlarge |    636.4 M |  1024 |     8 |     24 |      5 |             2 |         10 |
 
-Dimensions and settings are those of NeMo's conformer_ctc_bpe.yaml, and so are the parameters (with 1024 tokens; at a
-quarter of the frame rate 128 or 256 tokens are recommended). The learning rate is Noam's factor, for batches of about
-2000 utterances. No figures: they depend on your data.
+Dimensions, settings and numbers of parameters are those of NeMo's conformer_ctc_bpe.yaml (with 1024 tokens; with
+subsampling by 4, 128 or 256 tokens are recommended). The learning rate is Noam's factor, for batches of about 2000
+utterances. No figures: they depend on your data.
 """
 
 from ml_collections import ConfigDict

@@ -10,7 +10,7 @@
 | large  |    120.4 M |   512 |     8 |     17 |     31 |         1e-3 |                  640 |           1 |
 | xlarge |    644.3 M |  1024 |     8 |     24 |      5 |         1e-3 |                  640 |           2 |
 
-Dimensions and settings are those of NeMo's conformer_transducer_bpe.yaml, and so are the parameters (with 1024 tokens).
+Dimensions, settings and numbers of parameters (with 1024 tokens) are those of NeMo's conformer_transducer_bpe.yaml.
 The learning rate is Noam's factor, for batches of about 2000 utterances. No figures: they depend on your data.
 """
 

@@ -9,7 +9,7 @@
 | 512  |     40.8 M |          5 |
 | 1024 |    144.9 M |         10 |
 
-Blocks and settings are those of NeMo's contextnet_rnnt.yaml, and so are the parameters (with 1024 tokens). Its learning
+Blocks, settings and numbers of parameters (with 1024 tokens) are those of NeMo's contextnet_rnnt.yaml. The learning
 rate is for batches of about 1000 utterances. No figures: they depend on your data.
 """
 
@@ -24,7 +24,7 @@ SIZES = {"256": {"time_masks": 2}, "512": {"time_masks": 5}, "1024": {"time_mask
 def get_config(size: str = "512") -> ConfigDict:
     masks = pick(SIZES, size, recipe="contextnet")
     filters = int(size)
-    # Two blocks come before the first that strides.
+    # Two more blocks come before the first strided one.
     before, *strided = strided_blocks(filters, [[5] * 4, [5] * 7, [5] * 8], last={"filters": 640, "kernel": 5})
     unstrided = {key: value for key, value in strided[1].items() if key not in ("stride", "stride_last")}
     encoder = {

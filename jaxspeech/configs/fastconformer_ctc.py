@@ -11,9 +11,9 @@
 | xlarge  |      609 M |  1024 |     8 |     24 |      9 |         1e-3 | no           |
 | xxlarge |     1.06 B |  1024 |     8 |     42 |      5 |         1e-3 | no           |
 
-The dimensions are those of NeMo's fast-conformer_ctc_bpe.yaml (whose comment gives `large` 17 layers and whose setting,
-like the published checkpoints, has 18). Its learning rate assumes about 2000 utterances a step over all devices: with
-fewer, lower it. The sizes from large on are meant for several GPUs in bfloat16. No figures: they depend on your data.
+The dimensions are those of NeMo's fast-conformer_ctc_bpe.yaml (its comment gives `large` 17 layers, but its setting and
+the published checkpoints have 18). The learning rate is for about 2000 utterances per step over all devices: with
+fewer, lower it. The sizes from large up are meant for several GPUs in bfloat16. No figures: they depend on your data.
 """
 
 from ml_collections import ConfigDict

@@ -7,16 +7,16 @@
 `:large` has a CTC head, `:large-transducer` is an RNN-T, `:large-hybrid` has both; the sizes are those of
 configs/fastconformer_ctc.py and configs/fastconformer_transducer.py.
 
-| look-ahead (frames) | a chunk is | text comes at most ... behind the speech |
-|--------------------:|-----------:|-----------------------------------------:|
-|                  13 |     1.12 s |                                   1.12 s |
-|                   6 |     0.56 s |                                   0.56 s |
-|                   1 |     0.16 s |                                   0.16 s |
-|                   0 |     0.08 s |                                   0.08 s |
+| look-ahead (frames) |  chunk | greatest delay of the text |
+|--------------------:|-------:|---------------------------:|
+|                  13 | 1.12 s |                     1.12 s |
+|                   6 | 0.56 s |                     0.56 s |
+|                   1 | 0.16 s |                     0.16 s |
+|                   0 | 0.08 s |                     0.08 s |
 
-Every step of training draws one of them. A frame sees up to 70 frames before it, convolutions look back only, layer
-norms need no statistics, and the features are not normalised over the utterance: the settings of NeMo's cache-aware
-recipes. No figures: they depend on your data.
+Every training step draws one of them. A frame attends to at most 70 past frames, convolutions are causal, layer norm
+replaces batch norm, and the features are not normalised over the utterance: the settings of NeMo's cache-aware recipes.
+No figures: they depend on your data.
 """
 
 from ml_collections import ConfigDict
@@ -35,7 +35,7 @@ def get_config(size: str = "large") -> ConfigDict:
     size, _, family = size.partition("-")
     if family and family not in FAMILIES:
         kinds = ", ".join(f"-{name}" for name in FAMILIES)
-        raise ValueError(f"configs/fastconformer_streaming.py:{size}-{family}: behind the size there can be {kinds}")
+        raise ValueError(f"configs/fastconformer_streaming.py:{size}-{family}: the size can be followed by {kinds}")
     config = FAMILIES[family or "ctc"](size)
     config.model.features.normalize = "none"
     encoder = config.model.encoder

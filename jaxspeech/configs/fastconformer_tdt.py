@@ -4,7 +4,7 @@
         --config.data.train=train.jsonl --config.data.eval.dev=dev.jsonl
 
 The sizes are those of configs/fastconformer_transducer.py, with 128 mel bands as in the published models; `xlarge` is
-the 0.6B model, `xxlarge` the 1.1B one. Five durations, and the loss's settings from NeMo's
+the 0.6B model, `xxlarge` the 1.1B one. The five durations and the settings of the loss are those of NeMo's
 fastconformer_hybrid_tdt_ctc_bpe.yaml. No figures: they depend on your data.
 """
 

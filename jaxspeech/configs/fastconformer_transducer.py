@@ -11,9 +11,9 @@
 | xlarge  |      617 M |  1024 |     8 |     24 |      9 |         1e-3 |                  640 |           2 |
 | xxlarge |     1.07 B |  1024 |     8 |     42 |      5 |         1e-3 |                  640 |           2 |
 
-The dimensions are those of NeMo's fast-conformer_transducer_bpe.yaml. Its learning rate assumes about 2000 utterances
-a step over all devices: with fewer, lower it. The sizes from large on are meant for several GPUs in bfloat16. The
-loss needs no memory that grows with the vocabulary. No figures: they depend on your data.
+The dimensions are those of NeMo's fast-conformer_transducer_bpe.yaml. The learning rate is for about 2000 utterances
+per step over all devices: with fewer, lower it. The sizes from large up are meant for several GPUs in bfloat16. The
+memory of the loss does not grow with the vocabulary. No figures: they depend on your data.
 """
 
 from ml_collections import ConfigDict
@@ -41,7 +41,7 @@ def get_config(size: str = "large") -> ConfigDict:
 
 
 def recipe(size: str, *, name: str, durations: tuple[int, ...] = (), loss: dict | None = None) -> ConfigDict:
-    """The recipe `name` at one of the sizes; with `durations` a TDT."""
+    """Make the recipe `name` at one of the sizes; with `durations` a TDT."""
     encoder = pick(SIZES, size, recipe=name)
     decoder = DECODERS[size] | {"durations": durations}
     config = published(fastconformer_transducer(decoder=decoder, loss=loss, dtype="bfloat16", **encoder))

@@ -1,21 +1,21 @@
-"""Spoken digits, also by speakers never heard: the Free Spoken Digit Dataset, 8 kHz, 2500 utterances.
+"""Recognises spoken digits, also by new speakers: the Free Spoken Digit Dataset, 8 kHz, 2500 utterances.
 
     jaxspeech prepare fsdd                                # data/fsdd
     python train.py --config=configs/fsdd.py
 
-Manifests are data/fsdd/{train,dev}.jsonl, another folder with --config.data_dir=FOLDER. Beside them it trains on 2000
-digits that eSpeak NG speaks (jaxspeech/data/spoken_digits.py; extra "quickstart"), unless --config.data.prepare= is
-empty.
+Manifests are data/fsdd/{train,dev}.jsonl; --config.data_dir=FOLDER sets a different folder. 2000 digits spoken by
+eSpeak NG are added to the training data (jaxspeech/data/spoken_digits.py; extra "quickstart"), unless
+--config.data.prepare= is empty.
 
-Time on two cores: 12.7 minutes. Score: 1.2 % WER on dev, 250 digits by speakers heard in training. A speaker left out
-of training, all of theirs, one seed: george 10.4 %, jackson 7.8 %, lucas 10.0 %, yweweler 11.8 %; theo, with 4500 steps
-instead of 8000, 7.0 %; 9.4 % on average. Without eSpeak's voices it was 28 to 33 % for george and 11 to 13 % for lucas
-(3000 to 5000 steps), and dev came to 0.4 %. Many of the errors are "six" and "three" heard as "eight": what tells them
-apart is faint in some recordings, or cut off.
+Time on two cores: 12.7 minutes. Score: 1.2 % WER on dev, 250 digits by the speakers of the training part. On all digits
+of a speaker who is left out of training (one seed): george 10.4 %, jackson 7.8 %, lucas 10.0 %, yweweler 11.8 %; theo,
+with 4500 steps instead of 8000, 7.0 %; 9.4 % on average. Without eSpeak's voices it was 28 to 33 % for george and 11 to
+13 % for lucas (3000 to 5000 steps), and 0.4 % on dev. Many of the errors are "six" and "three" recognised as "eight":
+the sounds that distinguish them are faint or cut off in some recordings.
 
-The model works at the recordings' own 8 kHz. With five speakers the danger is learning their voices and microphones by
-heart: hence the other voices, the wide range of speeds (which shift pitch and formants, as another vocal tract does),
-equalisers, ends cut away, and noise relative to the speech, for two of the five are 20 dB quieter than the others.
+The model works at the recordings' own 8 kHz. With five speakers it could overfit to their voices and microphones: hence
+the other voices, the wide range of speeds (which shift pitch and formants, like a different vocal tract), equalisers,
+cut ends, and noise relative to the speech, as two of the five speakers are 20 dB quieter than the others.
 """
 
 from ml_collections import ConfigDict
@@ -28,7 +28,7 @@ def get_config() -> ConfigDict:
     config.model = fastconformer_ctc(
         num_layers=4, width=96, num_heads=4, subsampling_factor=4, subsampling_channels=32, xscaling=False
     )
-    # One digit is short for statistics of each mel band, which may take its vowels out: all bands share theirs.
+    # One digit is too short for statistics of each mel band, which could remove its vowels: all bands share them.
     config.model.features = {
         "name": "mel",
         "sample_rate": 8000,
@@ -37,7 +37,7 @@ def get_config() -> ConfigDict:
         "normalize": "all_features",
     }
     config.model.spec_augment = {"freq_masks": 2, "freq_width": 8, "time_masks": 2, "time_width": 0.2}
-    config.tokenizer.vocab_size = 60  # enough for each digit to be one token
+    config.tokenizer.vocab_size = 60  # enough to make each digit one token
 
     folder = config.get_ref("data_dir") + "/fsdd"
     config.data.train = folder + "/train.jsonl"
@@ -58,7 +58,7 @@ def get_config() -> ConfigDict:
     config.optimizer.weight_decay = 1e-2
     config.average_decay = 0.999
     config.steps = 8_000
-    config.choose = "last"  # on dev one digit more or less is luck; voices never heard gain to the end
+    config.choose = "last"  # one digit on dev is chance, and new speakers improve until the end
     config.eval_every = 1_000
     config.checkpoint_every = 1_000
     return config

@@ -1,4 +1,4 @@
-"""Spoken digits with a token-and-duration transducer: configs/fsdd.py with another decoder, and CTC beside it.
+"""Recognises spoken digits with a token-and-duration transducer and a CTC head; otherwise as configs/fsdd.py.
 
 jaxspeech prepare fsdd                                # data/fsdd
 python train.py --config=configs/fsdd_tdt.py

@@ -3,8 +3,8 @@
     python train.py --config=configs/jasper_10x5dr.py --workdir=runs/jasper \\
         --config.data.train=train.jsonl --config.data.eval.dev=dev.jsonl
 
-Blocks and settings are those of NeMo's jasper_10x5dr.yaml: 332,632,349 parameters, as its model has. Meant for several
-GPUs. No figures: they depend on your data.
+Blocks, settings and number of parameters (332,632,349) are those of NeMo's jasper_10x5dr.yaml. Meant for several GPUs.
+No figures: they depend on your data.
 """
 
 from ml_collections import ConfigDict

@@ -7,10 +7,11 @@
     jaxspeech prepare tfds librispeech --output=data/librispeech/dev_other.jsonl --split=dev_other
     python train.py --config=configs/librispeech.py
 
-TFDS downloads 60 GB; the FLAC files take another 60. Manifests are looked for in data/librispeech, another folder with
---config.data_dir=FOLDER. Sizes as in fastconformer_ctc.py: configs/librispeech.py:medium; large by default.
+TFDS downloads 60 GB; the FLAC files take another 60. Manifests are expected in data/librispeech;
+--config.data_dir=FOLDER sets a different folder. The sizes are those of fastconformer_ctc.py, for example
+configs/librispeech.py:medium; the default is large.
 
-Not trained here, so no score to expect.
+This recipe has not been run, so there is no expected score.
 """
 
 from ml_collections import ConfigDict
@@ -23,5 +24,5 @@ def get_config(size: str = "large") -> ConfigDict:
     folder = config.get_ref("data_dir") + "/librispeech"
     config.data.train = folder + "/train.jsonl"
     config.data.eval = {"dev": folder + "/dev.jsonl", "dev_other": folder + "/dev_other.jsonl"}
-    config.tokenizer.vocab_size = 256  # below a few thousand hours; 1024 is for more
+    config.tokenizer.vocab_size = 256  # 1024 suits more than a few thousand hours
     return config

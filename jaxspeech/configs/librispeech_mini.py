@@ -1,16 +1,15 @@
-"""FastConformer-CTC on 5.4 hours of LibriSpeech: a first look at real speech, on one GPU or patiently on a CPU.
+"""FastConformer-CTC on 5.4 hours of LibriSpeech: a first run on recorded speech, on one GPU or (slowly) on a CPU.
 
     jaxspeech prepare librispeech_mini                    # data/librispeech_mini
     python train.py --config=configs/librispeech_mini.py
     python train.py --config=configs/librispeech_mini.py:cpu --config.init_from=runs/quickstart/model.jaxspeech
 
-Manifests are data/librispeech_mini/{train,dev}.jsonl, another folder with --config.data_dir=FOLDER.
+Manifests are data/librispeech_mini/{train,dev}.jsonl; --config.data_dir=FOLDER sets a different folder.
 
-So little speech does not make a LibriSpeech-class model: expect a falling loss and a WER below 100 %, no more. Time
-and score: `cpu`, on two cores shared with other work, took 19 minutes (0.45 s a step); the loss of an utterance
-fell from 494 to 314 and the WER on dev from 95.4 to 87.0 %. From nothing, a model twice as large was still on CTC's
-plateau of blanks after 13 minutes (1200 steps; 546 to 430). The default wants a GPU and has not been trained to its
-end.
+So little speech is not enough for a useful model: expect a falling loss and a WER below 100 %, no more. Time and score:
+`cpu`, on two cores shared with other work, took 19 minutes (0.45 s per step); the loss per utterance fell from 494 to
+314 and the WER on dev from 95.4 to 87.0 %. From scratch, a model twice as large still predicted only blanks after 13
+minutes (1200 steps; 546 to 430). The default needs a GPU and has not been trained to the end.
 """
 
 from ml_collections import ConfigDict
@@ -24,7 +23,8 @@ SIZES = {
         "batch_seconds": 240.0,
         "steps": 12_000,
     },
-    # The quickstart's encoder, to start from its model: a CPU has no time to learn from so little speech from nothing.
+    # The quickstart's encoder, to start from its model: from scratch, training on so little speech takes too long on a
+    # CPU.
     "cpu": {"model": quickstart.ENCODER, "batch_seconds": 96.0, "steps": 2_500},
 }
 
@@ -34,7 +34,7 @@ def get_config(size: str = "gpu") -> ConfigDict:
     config = base_config()
     config.model = fastconformer_ctc(**chosen["model"])
     config.model.features.dither = 0.0 if size == "cpu" else 1e-5
-    # Few hours: shorter masks than for the thousands that NeMo's settings are made for.
+    # Fewer masks than NeMo's settings, which are made for thousands of hours.
     config.model.spec_augment.time_masks = 5
     config.tokenizer.type = "unigram"
     config.tokenizer.vocab_size = 128

@@ -3,7 +3,7 @@
     python train.py --config=configs/lstm_ctc.py --workdir=runs/lstm \\
         --config.data.train=train.jsonl --config.data.eval.dev=dev.jsonl
 
-Dimensions and settings are those of NeMo's lstm_ctc_bpe.yaml, and so are the parameters: 137,449,729 with 1024 tokens.
+Dimensions, settings and number of parameters (137,449,729 with 1024 tokens) are those of NeMo's lstm_ctc_bpe.yaml.
 `--config.model.encoder.bidirectional=False` makes it causal. The learning rate is Noam's factor, for batches of about
 2000 utterances. No figures: they depend on your data.
 """

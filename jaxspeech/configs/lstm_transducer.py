@@ -3,9 +3,9 @@
     python train.py --config=configs/lstm_transducer.py --workdir=runs/lstm \\
         --config.data.train=train.jsonl --config.data.eval.dev=dev.jsonl
 
-Dimensions and settings are those of NeMo's lstm_transducer_bpe.yaml, and so are the parameters: 162,551,297 with 1024
-tokens. `--config.model.encoder.bidirectional=False` makes it causal. The learning rate is Noam's factor, for batches of
-about 2000 utterances. No figures: they depend on your data.
+Dimensions, settings and number of parameters (162,551,297 with 1024 tokens) are those of NeMo's
+lstm_transducer_bpe.yaml. `--config.model.encoder.bidirectional=False` makes it causal. The learning rate is Noam's
+factor, for batches of about 2000 utterances. No figures: they depend on your data.
 """
 
 from ml_collections import ConfigDict

@@ -3,8 +3,8 @@
     python train.py --config=configs/quartznet_15x5.py --workdir=runs/quartznet \\
         --config.data.train=train.jsonl --config.data.eval.dev=dev.jsonl
 
-Blocks and settings are those of NeMo's quartznet_15x5.yaml: 18,924,381 parameters, as its model has. Its learning rate
-is for batches of hundreds of utterances. No figures: they depend on your data.
+Blocks, settings and number of parameters (18,924,381) are those of NeMo's quartznet_15x5.yaml. The learning rate is for
+batches of hundreds of utterances. No figures: they depend on your data.
 """
 
 from ml_collections import ConfigDict
@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
 
 
 def recipe(blocks: list[dict]) -> ConfigDict:
-    """Convolutional blocks on the features, masks, characters and optimizer of QuartzNet and Jasper."""
+    """Make a recipe of these blocks with the features, masks, characters and optimizer of QuartzNet and Jasper."""
     config = published(ctc({"name": "jasper", "blocks": blocks, "activation": "relu", "dtype": "bfloat16"}))
     config.model.features = {"name": "mel", "sample_rate": 16000, "num_mels": 64, "window_seconds": 0.02}
     config.model.spec_augment = {"cutout_masks": 5, "cutout_freq_width": 50, "cutout_time_width": 120}

@@ -1,13 +1,13 @@
-"""From nothing to a speech recogniser: a small FastConformer-CTC on everyday sentences spoken by eSpeak NG.
+"""Trains a first speech recogniser from scratch: a small FastConformer-CTC on everyday sentences spoken by eSpeak NG.
 
     python -m pip install "jaxspeech[quickstart]"
     python train.py
     python train.py --config=configs/quickstart.py:tdt      # the same with a token-and-duration transducer
 
-The corpus (5.5 hours, some 170 words) is made at the start, see jaxspeech/data/quickstart.py; the voices and the
-sentences of the evaluation are not in the training part. The model lands in runs/quickstart/model.jaxspeech.
+The corpus (5.5 hours, about 170 words) is made at the start, see jaxspeech/data/quickstart.py; the voices and the
+sentences of the evaluation do not occur in training. The model is written to runs/quickstart/model.jaxspeech.
 
-Time on two cores: 9.5 minutes, installation and corpus included. Score: 4.5 % WER on dev (voices unheard in training).
+Time on two cores: 9.5 minutes, including installation and corpus. Score: 4.5 % WER on dev (voices not in training).
 With TDT: 12.5 minutes on cores shared with other work, 3.2 % WER (2.8 % with a beam of 4).
 """
 
@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from jaxspeech.configs.base import TDT_DURATIONS, TDT_LOSS, base_config, fastconformer_ctc, fastconformer_transducer
 
-# Stacking frames instead of convolutions, and no dropout, for the sake of a CPU's time.
+# Frames are stacked instead of convolved, and there is no dropout, to save time on a CPU.
 ENCODER = {
     "num_layers": 4,
     "width": 144,
@@ -26,8 +26,8 @@ ENCODER = {
     "dropout_pre_encoder": 0.0,
     "dropout_att": 0.0,
 }
-# The sentences come from a few templates, which a prediction network learns long before the encoder hears anything: so
-# it sees two labels, half of what it says is dropped, and a CTC head helps the encoder.
+# The sentences come from a few templates, which a prediction network learns long before the encoder learns anything. So
+# it only sees two labels, half of its output is dropped, and a CTC head helps the encoder.
 TDT = {
     "prediction": "stateless",
     "width": 144,
@@ -48,10 +48,10 @@ MODELS = {"ctc": lambda: fastconformer_ctc(**ENCODER), "tdt": tdt_with_ctc}
 
 def get_config(kind: str = "ctc") -> ConfigDict:
     if kind not in MODELS:
-        raise ValueError(f"configs/quickstart.py:{kind}: it can be {' or '.join(MODELS)}")
+        raise ValueError(f"configs/quickstart.py:{kind}: use {' or '.join(MODELS)}")
     config = base_config()
     config.model = MODELS[kind]()
-    config.model.features.dither = 0.0  # a normal draw for each sample is dear on a CPU
+    config.model.features.dither = 0.0  # a normal draw for each sample is expensive on a CPU
     config.model.spec_augment = {"freq_masks": 2, "freq_width": 20, "time_masks": 1, "time_width": 0.05}
     config.tokenizer.vocab_size = 128
 
@@ -69,7 +69,7 @@ def get_config(kind: str = "ctc") -> ConfigDict:
     config.average_decay = 0.998
     config.steps = 3800
     config.eval_every = config.checkpoint_every = 950
-    if kind == "tdt":  # needs fewer steps, each of them dearer
+    if kind == "tdt":  # needs fewer steps, each of which costs more
         config.average_decay = 0.995
         config.steps = 2600
         config.eval_every = config.checkpoint_every = 650

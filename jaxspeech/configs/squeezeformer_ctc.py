@@ -3,7 +3,7 @@
     python train.py --config=configs/squeezeformer_ctc.py:medium_large --workdir=runs/squeezeformer \\
         --config.data.train=train.jsonl --config.data.eval.dev=dev.jsonl
 
-| size         | parameters | width | heads | layers | half the frames from layer | learning rate | time masks |
+| size         | parameters | width | heads | layers | frames halved from layer   | learning rate | time masks |
 |--------------|-----------:|------:|------:|-------:|---------------------------:|--------------:|-----------:|
 | xsmall       |      9.2 M |   144 |     4 |     16 |                          7 |          2e-3 |          5 |
 | small        |     18.7 M |   196 |     4 |     18 |                          8 |          2e-3 |          5 |
@@ -12,9 +12,9 @@
 | medium_large |    125.5 M |   512 |     8 |     18 |                          8 |          1e-3 |         10 |
 | large        |    236.8 M |   640 |     8 |     22 |                         10 |          5e-4 |         10 |
 
-Dimensions and settings are those of NeMo's squeezeformer_ctc_bpe.yaml, and so are the parameters (with 1024 tokens; at
-a quarter of the frame rate 128 or 256 tokens are recommended). The learning rates are for batches of 1000 to 2000
-utterances. No figures: they depend on your data.
+Dimensions, settings and numbers of parameters are those of NeMo's squeezeformer_ctc_bpe.yaml (with 1024 tokens; with
+subsampling by 4, 128 or 256 tokens are recommended). The learning rates are for batches of 1000 to 2000 utterances. No
+figures: they depend on your data.
 """
 
 from ml_collections import ConfigDict

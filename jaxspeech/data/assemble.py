@@ -1,4 +1,4 @@
-"""A planned batch made real: the columns of its examples, varied as planned, padded into one batch."""
+"""Assembles planned batches: loads the columns of the examples, varies them as planned, and pads them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -21,7 +21,7 @@ B = TypeVar("B")
 
 
 class Assembler(Generic[B]):
-    """`assemble(planned)`: an example that cannot be loaded becomes a filler row, reported and counted."""
+    """`assemble(planned)` loads a batch; an example that cannot be loaded is reported and becomes a filler row."""
 
     def __init__(
         self,
@@ -37,16 +37,16 @@ class Assembler(Generic[B]):
         """Choose the padded lengths.
 
         Args:
-          manifest: the examples that are used; planned batches count within them.
-          columns: of the manifest that they are taken from.
+          manifest: the examples in use; planned batches refer to their positions in it.
+          columns: the columns of the whole manifest from which these examples were selected.
           batch: the NamedTuple class to fill.
-          examples: where they are in that manifest.
-          shortest: seconds of each at its shortest.
-          bucket_seconds: of each bucket, ascending.
-          share: of each batch's rows, that this process assembles.
+          examples: the positions of these examples in the whole manifest.
+          shortest: the least seconds that any variant of each example has.
+          bucket_seconds: the length of each bucket, ascending.
+          share: the share of each batch's rows that this process assembles.
 
         Raises:
-          TypeError: the columns are not the batch's fields.
+          TypeError: the columns do not match the batch's fields.
         """
         check_fields(batch, fields_of(columns))
         self._manifest = manifest
@@ -62,7 +62,7 @@ class Assembler(Generic[B]):
         }
 
     def shapes(self, buckets: Sequence[Bucket]) -> tuple[BatchShape, ...]:
-        """The shape of each bucket's batches, of all processes together.
+        """Return the shape of each bucket's batches, over all processes together.
 
         Raises:
           ConfigError: a batch cannot be split between the processes.
@@ -71,7 +71,7 @@ class Assembler(Generic[B]):
         return tuple(self._shape(number, bucket) for number, bucket in enumerate(buckets))
 
     def __call__(self, planned: PlannedBatch) -> B:
-        """The rows of this process.
+        """Load this process's rows of a planned batch.
 
         Raises:
           ManifestError: too many examples turn out to be unusable.
@@ -101,7 +101,7 @@ class Assembler(Generic[B]):
         return self._batch(**fields, index=index)
 
     def _values(self, variant: Variant, bucket: int) -> dict[str, Any]:
-        """What the columns make of an example that has them."""
+        """The value of each column in which the example is usable."""
         example = variant.index if isinstance(self._examples, slice) else int(self._examples[variant.index])
         values = {}
         for name, column in self._columns.items():
@@ -123,7 +123,7 @@ class Assembler(Generic[B]):
         return BatchShape(self._batch(**arrays), rows=bucket.batch_size, size=bucket.seconds)
 
     def _fields(self, rows: int, bucket: int) -> dict[str, tuple[tuple[int, ...], Any]]:
-        """Shape and dtype of each field that the columns fill, for so many rows."""
+        """Shape and dtype of each field that the columns fill, in a batch of `rows` rows."""
         fields: dict[str, tuple[tuple[int, ...], Any]] = {}
         for name, column in self._columns.items():
             length = (self._widths[name][bucket],) if name in self._widths else ()

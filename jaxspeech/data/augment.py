@@ -1,9 +1,9 @@
-"""Training audio made different every time it is heard, without changing its transcript.
+"""Augments training audio differently every time it is drawn, without changing its transcript.
 
     speed -> silence around, or cut ends -> room -> equaliser -> noise -> gain -> white noise
 
 Speed, silence and cuts change the length, so they are drawn when an epoch is planned (stretch.py); everything else is
-drawn here, from random numbers that belong to (seed, epoch, example, copy) alone.
+drawn here, from random numbers that depend on (seed, epoch, example, copy) alone.
 """
 
 import math
@@ -29,7 +29,7 @@ Range = tuple[Number, Number]
 
 @dataclass(frozen=True, kw_only=True)
 class WhiteNoise:
-    """Gaussian noise, `level_db` below full scale or, where `snr_db` is given, that much below the speech."""
+    """Gaussian noise at `level_db` relative to full scale or, if `snr_db` is given, at that signal-to-noise ratio."""
 
     level_db: Range = (-90.0, -46.0)
     snr_db: Range | None = None
@@ -38,7 +38,7 @@ class WhiteNoise:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """A stretch of a recording of `manifest`, at a signal-to-noise ratio."""
+    """Noise: a stretch of a random recording of `manifest`, added at a random signal-to-noise ratio."""
 
     manifest: str
     snr_db: Range = (0.0, 30.0)
@@ -47,7 +47,7 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Rir:
-    """A room impulse response of `manifest`."""
+    """Reverberation: a random room impulse response of `manifest`."""
 
     manifest: str
     probability: Number = 0.5
@@ -55,7 +55,7 @@ class Rir:
 
 @dataclass(frozen=True, kw_only=True)
 class Equalize:
-    """A random smooth filter: `points` gains within +-`gain_db`; a low-pass within `low_pass_hz`, if given."""
+    """A random smooth filter: `points` gains within +-`gain_db`, and a low-pass at a frequency within `low_pass_hz`."""
 
     gain_db: Number = 6.0
     points: int = 8
@@ -65,10 +65,10 @@ class Equalize:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """The `augment` part of a config; nothing happens by default.
+    """The `augment` part of a config; by default nothing is changed.
 
     Attributes:
-      speed: factors to choose from: [0.9, 1.0, 1.1]. They change pitch and formants too, as another speaker does.
+      speed: factors to choose from: [0.9, 1.0, 1.1]. They change pitch and formants too, as a different speaker would.
       pad_seconds: at most this much silence before and after.
       crop_seconds: at most this much is cut from a side that gets no silence, and at most 30 % of the utterance.
       gain_db: range of the change in level.
@@ -88,10 +88,10 @@ _PARTS = {"rir": Rir, "equalize": Equalize, "noise": Noise, "white_noise": White
 
 
 def parse_augment(config: Mapping[str, Any]) -> AugmentConfig:
-    """A config's plain values as an AugmentConfig; a part that is None or empty is off.
+    """Convert a config's plain values to an AugmentConfig; a part that is None or empty is off.
 
     Raises:
-      ConfigError: an unknown or missing field, with the nearest right one, or a value that makes no sense.
+      ConfigError: a field is unknown (the message suggests the nearest known one) or missing, or a value is invalid.
     """
     values = {key: value for key, value in config.items() if not (key in _PARTS and not value)}
     parts = {key: _construct(_PARTS[key], values.pop(key), f"augment.{key}") for key in _PARTS if key in values}
@@ -118,10 +118,10 @@ def _construct(cls: type, values: Any, place: str) -> Any:
 
 
 class Augment:
-    """`augment(samples, ...)`: the chain above, with its recordings of noises and rooms."""
+    """`augment(samples, ...)` applies the chain above, with recordings of noise and room impulse responses."""
 
     def __init__(self, config: AugmentConfig, *, sample_rate: int, cache_bytes: int = 2**28):
-        """Raises ManifestError where the manifest of noises or rooms cannot be used."""
+        """Open the manifests of noises and rooms; raises ManifestError if one cannot be used."""
         self.config = config
         self._sample_rate = sample_rate
         self._noises = config.noise and _recordings(config.noise.manifest, "noise", sample_rate, cache_bytes)
@@ -136,11 +136,12 @@ class Augment:
         after: Number,
         rng: np.random.Generator,
     ) -> Float[np.ndarray, " R"]:
-        """Another version of an utterance.
+        """Return an augmented version of an utterance.
 
         Args:
-          samples: the clean one.
-          speed, before, after: as planned (seconds, negative: cut); they alone decide the result's length.
+          samples: the clean utterance.
+          speed, before, after: as planned: a factor, and seconds of silence (negative: cut) at either end; they alone
+            decide the length of the result.
           rng: the utterance's own random numbers.
 
         Raises:
@@ -173,15 +174,15 @@ class Augment:
 
 
 def stretch_samples(samples: Float[np.ndarray, " S"], variant: Variant, *, sample_rate: int) -> Float[np.ndarray, " R"]:
-    """Speed, silence and cuts alone: what a recording that is the target of another one follows."""
+    """Apply speed, silence and cuts alone, as the clean target of an augmented recording needs."""
     return _with_silence(resample(samples, variant.speed, 1.0), variant.before, variant.after, sample_rate)
 
 
 def _with_silence(
     samples: Float[np.ndarray, " S"], before_seconds: Number, after_seconds: Number, sample_rate: int
 ) -> Float[np.ndarray, " R"]:
-    """Zeros around them; as many samples less where there are to be less than none."""
-    # Rounded down both: no longer than planned.
+    """Pad with zeros on both sides; where the seconds are negative, cut that much off instead."""
+    # Both are rounded down, so that the result is no longer than planned.
     before, after = (math.floor(seconds * sample_rate) for seconds in (before_seconds, after_seconds))
     if not before and not after:
         return samples
@@ -190,7 +191,7 @@ def _with_silence(
 
 
 def _recordings(path: str, kind: str, sample_rate: int, cache_bytes: int) -> Decoder:
-    """The recordings of a manifest; where its lines have a "kind", those of this kind."""
+    """Open the recordings of a manifest; where its lines have a "kind", only those of this kind."""
     manifest = Manifest(path)
     of_kind = [i for i, entry in enumerate(manifest) if entry.fields.get("kind", kind) == kind]
     if not of_kind:

@@ -1,4 +1,4 @@
-"""What a run needs of its data, be it recordings or text alone: batches of one NamedTuple type, in a few shapes."""
+"""The interfaces of training and evaluation data: batches of one NamedTuple type, in a few shapes."""
 
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, TypeVar, runtime_checkable
@@ -11,72 +11,72 @@ B = TypeVar("B", covariant=True)
 
 @runtime_checkable
 class Batches(Protocol[B]):
-    """What training data and evaluation data have in common."""
+    """The part of the interface that training data and evaluation data share."""
 
     @property
     def batch_shapes(self) -> tuple[BatchShape, ...]:
-        """Each kind of batch, shortest rows first: what will be compiled."""
+        """The shape of each kind of batch, shortest rows first: one program is compiled for each."""
         ...
 
     @property
     def problems(self) -> Problems:
-        """What was skipped so far."""
+        """The examples that were skipped so far."""
         ...
 
     def name(self, index: SupportsIndex, /) -> str:
-        """What a person finds a row by, which the batch's `index` numbers."""
+        """A name by which a person finds a row, given its number in the batch's `index`."""
         ...
 
 
 @runtime_checkable
 class TrainingBatches(Batches[B], Protocol[B]):
-    """Batches without end; the step alone decides what is in each of them."""
+    """Endless batches; the step alone determines the content of each."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches of the first epoch."""
+        """Number of batches in the first epoch."""
         ...
 
     def batches(self, start_step: int = 0) -> Iterator[B]:
-        """Batches from a step on, for ever: this process's share of their rows."""
+        """Yield this process's share of the rows of each batch, from `start_step` on, without end."""
         ...
 
     def shapes(self, batch_size: int | float, /) -> tuple[BatchShape, ...]:
-        """`resized(batch_size).batch_shapes`, at once; 0 makes the smallest batches."""
+        """`resized(batch_size).batch_shapes` without planning the batches; 0 gives the smallest batches."""
         ...
 
     def resized(self, batch_size: int | float, /) -> "TrainingBatches[B]":
-        """The same rows in batches of another size: padded seconds or tokens, as the unit of the shapes says."""
+        """The same rows in batches of a different size: padded seconds or tokens, by the unit of the shapes."""
         ...
 
 
 @runtime_checkable
 class EvaluationBatches(Batches[B], Protocol[B]):
-    """Every row once, as it is; `index` -1 is a filler row, which counts nowhere."""
+    """Every row once, unaugmented; rows with `index` -1 are fillers, to be ignored."""
 
     @property
     def num_batches(self) -> int:
-        """Batches of one pass."""
+        """Number of batches in one pass."""
         ...
 
     def batches(self) -> Iterator[B]:
-        """One pass: this process's share of the rows of each batch."""
+        """Yield this process's share of the rows of each batch, for one pass."""
         ...
 
     def fields(self, index: SupportsIndex, /) -> dict[str, Any]:
-        """What is known of a row, by the batch's `index`: the fields of its manifest line."""
+        """The fields of a row's manifest line, given its number in the batch's `index`."""
         ...
 
     def batches_with(self, indices: Collection[int], /) -> Iterator[B]:
-        """Those batches that hold any of these rows."""
+        """Yield the batches that contain any of these rows."""
         ...
 
     def resized(self, batch_size: int | float, /) -> "EvaluationBatches[B]":
-        """The same rows in batches of another size."""
+        """The same rows in batches of a different size."""
         ...
 
 
-if TYPE_CHECKING:  # the type checker fails here where a class does not keep to its protocol
+if TYPE_CHECKING:  # the type checker reports an error here if a class does not implement its protocol
     from jaxspeech.data.evaluation_text import EvaluationTextBlocks
     from jaxspeech.data.loader import EvaluationData, TrainingData
     from jaxspeech.data.text_blocks import TextBlocks

@@ -1,21 +1,21 @@
-"""Names of many files in one: "audio_{0..127}.tar", "part-{00..15}-{a,b}.tar", NeMo's "audio__OP_0..127_CL_.tar"."""
+"""Expands file name patterns: "audio_{0..127}.tar", "part-{00..15}-{a,b}.tar", NeMo's "audio__OP_0..127_CL_.tar"."""
 
 import itertools
 import re
 
 from jaxspeech.errors import ManifestError
 
-# Shells expand braces, so the peer takes these in their place.
+# Shells expand braces, so NeMo accepts these in their place.
 _OPENING, _CLOSING = ("_OP_", "(", "[", "<"), (")", "]", ">", "_CL_")
 _BRACE = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 
 def expand(pattern: str) -> list[str]:
-    """Every name that the pattern stands for, in order; "{07..12}" keeps the zeros.
+    """Return every name that the pattern matches, in order; "{07..12}" keeps the leading zeros.
 
     Raises:
-      ManifestError: a brace that is neither a range nor a list.
+      ManifestError: a brace holds neither a range nor a list.
     """
     for mark in _OPENING:
         pattern = re.sub(re.escape(mark) + r"(?=\d+\.\.\d+)", "{", pattern)
@@ -41,7 +41,7 @@ def _choices(inside: str, pattern: str) -> list[str]:
 
 
 def numbers_of(names: list[str]) -> list[int]:
-    """The number that each name ends with, as in "audio_12.tar"; counted from 0 where numbers are missing or repeat."""
+    """The last number in each name, as in "audio_12.tar"; counted from 0 where numbers are missing or repeated."""
     found = [re.search(r"(\d+)\D*$", name.rpartition("/")[2]) for name in names]
     numbers = [int(match[1]) for match in found if match]
     return numbers if len(set(numbers)) == len(names) else list(range(len(names)))

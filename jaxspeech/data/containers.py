@@ -1,4 +1,4 @@
-"""Files that hold many recordings, opened when first needed and closed when others are needed more."""
+"""Files that hold many recordings (tar, ArrayRecord): opened on first use, the least recently used closed."""
 
 import threading
 from collections import OrderedDict
@@ -11,29 +11,29 @@ from jaxspeech.data.files import Location, is_url, locate
 from jaxspeech.data.tars import Tar, is_streamed
 from jaxspeech.errors import AudioError
 
-# Open at a time. A streamed tar takes room in the temporary folder: these are the shards that an epoch mixes
-# (windows.py), those before them and those after them.
+# Most files open at a time. A streamed tar takes space in the temporary folder; 24 are the 8 tars that an epoch mixes
+# (shard_windows.py), the 8 before them and the 8 after them.
 MOST_STREAMED, MOST_OPEN = 24, 256
 
 
 class Records:
-    """`records.read(place)`: one record of an ArrayRecord file."""
+    """`records.read(place)` returns one record of an ArrayRecord file."""
 
     def __init__(self, path: Location):
         if is_url(path):
-            raise AudioError(f"{path}: ArrayRecord files are read from this machine's disks only")
+            raise AudioError(f"{path}: ArrayRecord files can only be read from local disks")
         local = locate(path)
         self._path = local
         if not isinstance(local, str) and not local.is_file():
             raise AudioError(f"{local}: no such file")
-        # No read-ahead: it is for readers that go from the first record to the last.
+        # No read-ahead: it only helps sequential reading.
         self._reader = ArrayRecordReader(str(local), "readahead_buffer_size:0")
         if not self._reader.ok():
-            raise AudioError(f"{local}: not an ArrayRecord file, or a damaged one")
+            raise AudioError(f"{local}: not an ArrayRecord file, or damaged")
         self._lock = threading.Lock()
 
     def read(self, name: str) -> bytes:
-        """Raises AudioError: there is no such record, or it is damaged."""
+        """Return the record with this number; raises AudioError if there is none, or it is damaged."""
         place = int(name)
         if not 0 <= place < self._reader.num_records():
             raise AudioError(f"{self._path}: has {self._reader.num_records()} records, none at {place}")
@@ -45,7 +45,7 @@ class Records:
 
 
 class Containers:
-    """`read(path, member)` for tars and ArrayRecord files. Safe to call from any thread."""
+    """`read(path, member)` reads from tars and ArrayRecord files. Safe to call from any thread."""
 
     def __init__(self) -> None:
         self._open: dict[bool, OrderedDict[Location, Future[Tar | Records]]] = {
@@ -56,7 +56,7 @@ class Containers:
         self._ahead = ThreadPoolExecutor(max_workers=2, thread_name_prefix="fetch")
 
     def read(self, path: Location, member: str | int) -> bytes:
-        """The bytes of a member (a name in a tar, a place in an ArrayRecord file).
+        """Return the bytes of a member (a name in a tar, a position in an ArrayRecord file).
 
         Raises:
           AudioError: the file or the member cannot be read.
@@ -64,7 +64,7 @@ class Containers:
         return self._get(path).result().read(str(member))
 
     def fetch(self, paths: Iterable[Location]) -> None:
-        """Starts to copy the streamed ones among these, which will be needed soon."""
+        """Start copying the streamed files among these, which will be needed soon."""
         for path in paths:
             if is_streamed(path) and path not in self._open[True]:
                 self._ahead.submit(self._get, path)
@@ -79,11 +79,11 @@ class Containers:
                 future = kept[path] = Future()
             kept.move_to_end(path)
             while len(kept) > most:
-                kept.popitem(last=False)  # whoever still reads it keeps it alive
+                kept.popitem(last=False)  # readers that still use it keep it alive
         if mine:
             try:
                 future.set_result(_open(path))
-            except BaseException as error:  # for whoever waits; a member read next fails at once
+            except BaseException as error:  # raised in every thread that waits, and on each later read
                 future.set_exception(error)
         return future
 

@@ -1,4 +1,4 @@
-"""Recordings decoded to 16 bits at one rate, kept in memory as long as there is room."""
+"""Decodes recordings to 16 bits at one sample rate, and caches them in memory while there is room."""
 
 import io
 import threading
@@ -14,14 +14,14 @@ from jaxspeech.data.files import is_url, open_binary
 from jaxspeech.data.manifest import Entry, Manifest
 from jaxspeech.errors import AudioError
 
-# A recording may end this much before its manifest says so: durations are rounded, and codecs pad.
+# A recording may be this much shorter than its manifest says: durations are rounded, and codecs pad.
 TOLERANCE_SECONDS = 0.1
 
 
 class Decoder:
-    """`decoder(index)`: the samples of an example. Safe to call from any thread.
+    """`decoder(index)` returns the samples of an example. Safe to call from any thread.
 
-    All samples pass through 16 bits, cached or not, so that what a model sees never depends on the memory at hand.
+    All samples are rounded to 16 bits, cached or not, so that a model's input never depends on the available memory.
     """
 
     def __init__(self, manifest: Manifest, *, sample_rate: int, channel: Channel = "mean", cache_bytes: int = 2**30):
@@ -33,10 +33,10 @@ class Decoder:
         self._lock = threading.Lock()
 
     def __call__(self, index: int) -> Float[np.ndarray, " S"]:
-        """The samples in [-1, 1].
+        """Return the samples in [-1, 1].
 
         Raises:
-          AudioError: the file cannot be read, or ends well before its manifest says so.
+          AudioError: the file cannot be read, or is much shorter than its manifest says.
         """
         samples = self._cache.get(index)
         if samples is None:
@@ -49,7 +49,7 @@ class Decoder:
 
     def _decode(self, index: int) -> Int16[np.ndarray, " S"]:
         entry = self.manifest[index]
-        plain = entry.member is None and not is_url(entry.path)  # then a long file is sought, not read to the end
+        plain = entry.member is None and not is_url(entry.path)  # a plain file can be sought instead of read whole
         samples, rate = read(
             entry.path if plain else io.BytesIO(read_bytes(entry, self.manifest.containers)),
             name=name_audio(entry),
@@ -67,7 +67,7 @@ class Decoder:
 
 
 def read_bytes(entry: Entry, containers: Containers) -> bytes:
-    """The recording's file, wherever it is.
+    """Return the content of the recording's file: a plain file, a member of a container, or a URL.
 
     Raises:
       AudioError: it cannot be read.
@@ -80,10 +80,10 @@ def read_bytes(entry: Entry, containers: Containers) -> bytes:
 
 
 def name_audio(entry: Entry) -> str:
-    """What errors call a recording."""
+    """The name of a recording in error messages."""
     return str(entry.path) if entry.member is None else f"{entry.path}:{entry.member}"
 
 
 def name_entry(entry: Entry) -> str:
-    """What a person finds an example by: its audio, and where in it. Problems with it are filed under this."""
+    """The name of an example in messages and in `Problems`: its audio and, if not 0, the offset in it."""
     return f"{name_audio(entry)} at {entry.offset:g} s" if entry.offset else name_audio(entry)

@@ -1,4 +1,4 @@
-"""Archives from the network: fetched once, continued after an interruption, checked, and unpacked safely."""
+"""Downloads archives: fetched once, resumed after an interruption, verified, and unpacked safely."""
 
 import hashlib
 import http.client
@@ -20,17 +20,18 @@ BLOCK = 1 << 20
 
 
 def download(url: str, path: Path, *, size: int | None = None, md5: str | None = None) -> Path:
-    """Fetch `url` to `path`, which then is complete and checked; a file that is there already is only checked.
+    """Download `url` to `path`, unless that file exists; verify size and checksum before the file gets its name.
 
-    Interrupted, it leaves `path` + ".part" and goes on from there the next time.
+    An interrupted download leaves `path` + ".part", from which the next call resumes.
 
     Args:
-      url: http(s) or file.
-      size: bytes, where they are published.
-      md5: checksum, where it is published.
+      url: an http, https or file URL.
+      size: published size in bytes, if any.
+      md5: published checksum, if any.
 
     Raises:
-      SpeechError: one line: the server cannot be reached, has no such file, breaks off, or sends something else.
+      SpeechError: one line: the server cannot be reached, has no such file or breaks off, or the download does not
+        have the published size or checksum.
     """
     if not path.exists():
         part = path.with_name(path.name + ".part")
@@ -39,17 +40,17 @@ def download(url: str, path: Path, *, size: int | None = None, md5: str | None =
             _fetch(url, part)
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-            raise SpeechError(f"{url}: cannot be downloaded: {reason}; run the command again to go on") from error
+            raise SpeechError(f"{url}: cannot be downloaded: {reason}; run the command again to resume") from error
         _check(part, url, size=size, md5=md5)
         part.replace(path)
     return path
 
 
 def extract(archive: Path, folder: Path, target: Callable[[PurePosixPath], str | None]) -> int:
-    """Unpack the files of a tar archive for which `target` gives a place below `folder`; returns how many.
+    """Unpack the files of a tar archive for which `target` returns a path below `folder`; return their number.
 
     Raises:
-      SpeechError: the archive is damaged, or a place lies outside the folder.
+      SpeechError: the archive is damaged, or a path lies outside the folder.
     """
     count = 0
     try:
@@ -67,7 +68,7 @@ def extract(archive: Path, folder: Path, target: Callable[[PurePosixPath], str |
 
 def _write(source: Any, folder: Path, name: PurePosixPath) -> None:
     if name.is_absolute() or ".." in name.parts:
-        raise tarfile.TarError(f"{name} lies outside")
+        raise tarfile.TarError(f"{name} lies outside the folder")
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -103,10 +104,10 @@ def _check(part: Path, url: str, *, size: int | None, md5: str | None) -> None:
     found = part.stat().st_size
     if size is not None and found != size:
         part.unlink()
-        raise SpeechError(f"{url}: has {found} bytes where {size} are published; deleted, run the command again")
+        raise SpeechError(f"{url}: has {found} bytes instead of {size}; deleted, run the command again")
     if md5 is not None:
         with part.open("rb") as file:
             digest = hashlib.file_digest(file, "md5").hexdigest()
         if digest != md5:
             part.unlink()
-            raise SpeechError(f"{url}: has the MD5 {digest} where {md5} is published; deleted, run the command again")
+            raise SpeechError(f"{url}: has the MD5 {digest} instead of {md5}; deleted, run the command again")

@@ -1,6 +1,6 @@
-"""The whole run as one sequence of planned batches: step -> (epoch, position) -> batch.
+"""Plans all batches of a run as one sequence: step -> (epoch, position) -> batch.
 
-Nothing is remembered between steps but what can be computed again from the step, so the state of the data is one
+Everything kept between steps is only a cache and can be recomputed from the step, so the state of the data is one
 integer.
 """
 
@@ -20,15 +20,15 @@ from jaxspeech.data.stretch import Draws, Stretch, draw
 
 
 class PlannedBatch(NamedTuple):
-    """What goes into one batch.
+    """The plan of one batch.
 
     Attributes:
-      epoch: counted from 0.
-      bucket: the batch's shape.
-      index: examples of the dataset; -1 is a filler row.
-      copy: how often this epoch has shown each example before (weights above 1).
+      epoch: number of the epoch, from 0.
+      bucket: number of the bucket, which decides the batch's shape.
+      index: the example in each row; -1 is a filler row.
+      copy: how many times this epoch has already shown the example (weights above 1).
       stretch: speed and padding of each row.
-      next_shards: tars that soon will be needed.
+      next_shards: tars that will be needed soon.
     """
 
     epoch: int
@@ -40,13 +40,14 @@ class PlannedBatch(NamedTuple):
 
 
 class EpochPlan(NamedTuple):
-    """One epoch.
+    """The plan of one epoch.
 
     Attributes:
-      examples, copies: what its rows number: an example, and how often it came before; None where each comes once.
-      draws: how their lengths are changed.
-      batches: of these rows.
-      windows: in which tars are read.
+      examples, copies: the example in each row of the epoch, and how many times it has already occurred; None where
+        each example occurs exactly once.
+      draws: how the lengths of the rows are changed.
+      batches: the batches, whose entries number these rows.
+      windows: the order in which tars are read.
     """
 
     examples: Int[np.ndarray, " R"] | None
@@ -57,7 +58,7 @@ class EpochPlan(NamedTuple):
 
 
 class Epochs:
-    """Training batches without end: `epochs[step]`, the same whoever asks, in whatever order.
+    """Endless training batches: `epochs[step]` depends on the step alone, not on the order of the calls.
 
     Attributes:
       buckets: shapes of the batches.
@@ -75,14 +76,15 @@ class Epochs:
         crop_seconds: int | float = 0.0,
         shards: Int[np.ndarray, " N"] | None = None,
     ):
-        """
+        """Set up the plan; epochs are planned when they are first needed.
+
         Args:
           durations: seconds of each example.
-          weights: how often an epoch shows each.
+          weights: how often an epoch shows each example.
           buckets: shapes of the batches.
-          seed: decides everything that is drawn.
+          seed: determines everything that is drawn.
           speeds, pad_seconds, crop_seconds: see stretch.py.
-          shards: the tar of each example; tars are gone through a few at a time, see windows.py.
+          shards: the tar of each example; tars are read a few at a time, see shard_windows.py.
         """
         self.buckets = tuple(buckets)
         self._durations = durations
@@ -97,7 +99,7 @@ class Epochs:
         self._plan = lru_cache(maxsize=2)(self._make_plan)
 
     def __len__(self) -> int:
-        return 2**62  # without end, as far as a data library needs to know
+        return 2**62  # endless; data libraries ask for a length
 
     def __getitem__(self, step: int) -> PlannedBatch:
         with self._lock:
@@ -115,12 +117,12 @@ class Epochs:
         )
 
     def first_step(self, epoch: int) -> int:
-        """The step that begins an epoch, counted from 0."""
+        """The first step of an epoch; both are counted from 0."""
         with self._lock:
             return self._first_step(epoch)
 
     def locate(self, step: int) -> tuple[int, int]:
-        """(epoch, position in it) of a step."""
+        """The epoch of a step, and the step's position in it."""
         with self._lock:
             return self._locate(step)
 
@@ -164,13 +166,13 @@ class Epochs:
         bucket_of = np.empty(count, np.uint8)
         for part in chunks(count):
             durations = self._durations[part if examples is None else examples[part]]
-            # Rounding must not push an example that fits just so past the last bucket.
+            # Rounding must not push an example that barely fits past the last bucket.
             seconds = np.minimum(draws.of(part, durations).seconds(durations), longest)
             bucket_of[part] = assign(seconds, self.buckets)
         return examples, copies, draws, bucket_of
 
     def _repeat(self, epoch: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Each example as often as its weight says, and which copy each one is; None, None for all of them once."""
+        """Repeat each example by its weight, and number the copies; (None, None) if each occurs exactly once."""
         if self._once:
             return None, None
         rng, times = generator(self._seed, 0, PHASE), np.empty(len(self._weights), np.int32)

@@ -1,4 +1,4 @@
-"""Another microphone, line or mouth: a random smooth equaliser, and a low-pass filter."""
+"""Simulates a different microphone, line or speaker: a smooth equaliser and a low-pass filter."""
 
 import numpy as np
 from jaxtyping import Float
@@ -14,16 +14,16 @@ def equalize(
     sample_rate: int,
     low_pass_hz: float | None = None,
 ) -> Float[np.ndarray, " S"]:
-    """`samples` through a zero-phase filter.
+    """Apply a zero-phase filter.
 
     Args:
-      samples: the sound; it keeps its length.
+      samples: the sound; the result has the same length.
       gains_db: the filter's gain at P frequencies, evenly spaced in log-frequency from 60 Hz to half the sample rate,
         and linear in between.
       sample_rate: in Hz.
-      low_pass_hz: everything above fades out, 24 dB an octave.
+      low_pass_hz: cutoff of the low-pass filter, which falls by 24 dB per octave; None: no low-pass.
     """
-    size = 1 << (len(samples) + sample_rate // 10).bit_length()  # a tenth of a second against wrap-around
+    size = 1 << (len(samples) + sample_rate // 10).bit_length()  # at least 0.1 s of padding against wrap-around
     hz = np.fft.rfftfreq(size, 1 / sample_rate)
     points = np.geomspace(LOWEST_HZ, sample_rate / 2, len(gains_db))
     gain = 10 ** (np.interp(np.log(np.maximum(hz, LOWEST_HZ)), np.log(points), gains_db) / 20)

@@ -1,7 +1,7 @@
-"""Speech from text by eSpeak NG, a small formant synthesizer that `pip install espeakng-loader` brings along.
+"""Synthesizes speech with eSpeak NG, a small formant synthesizer that `pip install espeakng-loader` installs.
 
-A voice is an accent ("en-us") and a variant of the speaker ("f3"), written "en-us+f3". eSpeak keeps state from one
-utterance to the next, so what `speak` returns depends on all that this process has spoken before, and on nothing else.
+A voice is an accent ("en-us") and a speaker variant ("f3"), written "en-us+f3". eSpeak keeps state from one utterance
+to the next, so the result of `speak` depends on everything that this process has spoken before, and on nothing else.
 """
 
 import ctypes
@@ -31,10 +31,10 @@ class Espeak:
     """The synthesizer, loaded into this process.
 
     Args:
-      invented: definitions of further variants, by name.
+      invented: definitions of additional variants, by name.
 
     Attributes:
-      sample_rate: of what `speak` returns, in Hz.
+      sample_rate: the rate of the samples that `speak` returns, in Hz.
       variants: definition of every speaker variant, by name.
     """
 
@@ -51,36 +51,36 @@ class Espeak:
         self.sample_rate: int = self._library.espeak_Initialize(_SYNCHRONOUS, 0, str(folder).encode(), 0)
         if self.sample_rate <= 0:
             raise SpeechError(f"eSpeak NG cannot read its data in {folder}: reinstall espeakng-loader")
-        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # else the clock's
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # by default the clock
         self.variants = {
             path.name: path.read_text(encoding="utf-8", errors="replace")
             for path in sorted((folder / "voices" / "!v").iterdir())
         }
 
     def speak(self, text: str, *, voice: str, rate: int, pitch: int, pitch_range: int) -> Int16[np.ndarray, " S"]:
-        """Says `text`.
+        """Speaks `text`.
 
         Args:
           text: what to say.
           voice: accent and variant, "en-us+f3".
           rate: words per minute, 80 to 450; eSpeak's own default is 175.
-          pitch: 0 to 99; 50 is the voice's own.
-          pitch_range: liveliness, 0 (monotone) to 99; 50 is the voice's own.
+          pitch: 0 to 99; 50 is the voice's default.
+          pitch_range: liveliness, 0 (monotone) to 99; 50 is the voice's default.
 
         Raises:
-          SpeechError: for a voice that this eSpeak does not have.
+          SpeechError: this eSpeak does not have the voice.
         """
         chunks: list[np.ndarray] = []
 
         def collect(samples, count, _events):
             if count > 0:
                 chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
-            return 0  # go on
+            return 0  # continue
 
-        callback = _Callback(collect)  # this name keeps it alive while C calls it
+        callback = _Callback(collect)  # this reference keeps it alive while C calls it
         library, data = self._library, text.encode()
         library.espeak_SetSynthCallback(callback)
-        known = voice.partition("+")[2] in {"", *self.variants}  # eSpeak itself ignores a variant it does not know
+        known = voice.partition("+")[2] in {"", *self.variants}  # eSpeak silently ignores an unknown variant
         if not known or library.espeak_SetVoiceByName(voice.encode()) != _OK:
             raise SpeechError(
                 f"eSpeak NG has no voice {voice!r}: install the espeakng-loader that pyproject.toml names"
@@ -92,9 +92,9 @@ class Espeak:
 
 
 def _with_variants(source: Path, folder: Path, invented: Mapping[str, str]) -> Path:
-    """eSpeak reads its variants from one folder, so this is a copy of its data, as links, with more of them."""
+    """Copy eSpeak's data (as symbolic links) and add variants, as eSpeak reads all of them from one folder."""
     for path in source.iterdir():
-        if path.is_dir():  # eSpeak does not look into linked folders
+        if path.is_dir():  # eSpeak does not follow links to folders
             shutil.copytree(path, folder / path.name)
         else:
             (folder / path.name).symlink_to(path)

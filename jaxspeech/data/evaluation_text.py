@@ -1,4 +1,4 @@
-"""Text alone to evaluate on: every token is predicted once, from the tokens before it in its block.
+"""Evaluation data for language models: every token is predicted once, from the tokens before it in its block.
 
     block(i) = ([end] + stream)[i T : (i + 1) T + 1], the last one shorter
 
@@ -25,12 +25,12 @@ B = TypeVar("B")
 
 
 class EvaluationTextBlocks(Generic[B]):
-    """Batches of blocks in order; the last batch is filled up with rows of index -1.
+    """Batches of blocks in order; the last batch is padded with filler rows (index -1).
 
     Attributes:
-      batch_shapes: the one kind of batch.
-      num_tokens: of all texts, end tokens included: as many are predicted.
-      num_batches: of one pass.
+      batch_shapes: the shape of the batches, all of one kind.
+      num_tokens: number of predicted tokens: all tokens of all texts, end tokens included.
+      num_batches: number of batches in one pass.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class EvaluationTextBlocks(Generic[B]):
         process_count: int = 1,
         problems: Problems | None = None,
     ):
-        """As for `TextBlocks`; the texts may be too few for a whole batch."""
+        """Take the arguments of `TextBlocks`, except the seed; the texts need not fill a batch."""
         self._stream = TextStream(paths, tokenizer, problems=problems)
         self.num_tokens = len(self._stream.tokens)
         if not self.num_tokens:
@@ -59,21 +59,21 @@ class EvaluationTextBlocks(Generic[B]):
         self._arrange(batch_tokens)
 
     def resized(self, batch_tokens: int | float) -> "EvaluationTextBlocks[B]":
-        """The same texts in batches of another size."""
+        """The same texts in batches of a different size."""
         other = copy.copy(self)
         other._arrange(batch_tokens)
         return other
 
     def batches(self) -> Iterator[B]:
-        """One pass."""
+        """Yield the batches of one pass."""
         return map(self._load, range(self.num_batches))
 
     def batches_with(self, indices: Collection[int]) -> Iterator[B]:
-        """Those batches that hold any of these blocks."""
+        """Yield the batches that contain any of these blocks."""
         return map(self._load, sorted({index // self.batch_shapes[0].rows for index in indices}))
 
     def fields(self, index: SupportsIndex) -> dict[str, Any]:
-        """The "text" of a block: a line for each text in it."""
+        """The field "text" of a block: one line for each text in it."""
         return {"text": self._stream.spelled_out(self._block(operator.index(index))[1:])}
 
     def name(self, index: SupportsIndex) -> str:
@@ -82,7 +82,7 @@ class EvaluationTextBlocks(Generic[B]):
 
     @property
     def problems(self) -> Problems:
-        """Lines that cannot be used."""
+        """The lines that cannot be used."""
         return self._stream.problems
 
     def _arrange(self, batch_tokens: int | float | None) -> None:

@@ -1,4 +1,4 @@
-"""Files here and in object stores: a path, or a URL such as gs://bucket/a.jsonl or s3://bucket/a.tar, through fsspec.
+"""Opens local files and, through fsspec, URLs of object stores, for example gs://bucket/a.jsonl or s3://bucket/a.tar.
 
 Local paths need nothing but Python; URLs need the extra "remote".
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from jaxspeech.errors import SpeechError
 
-# A path of this machine, or a URL (a Path would make "gs:/bucket" of it).
+# A local path, or a URL as a string (a Path would turn "gs://bucket" into "gs:/bucket").
 Location = Path | str
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://")
@@ -25,12 +25,12 @@ def is_url(path: Location) -> bool:
 
 
 def locate(path: Location) -> Location:
-    """A URL as it is, anything else as an absolute path."""
+    """Return a URL unchanged, anything else as an absolute path."""
     return path if is_url(path) else Path(path).absolute()
 
 
 def beside(path: Location, name: str) -> Location:
-    """The file that `path` calls `name`: relative to its folder, unless the name is a URL or absolute."""
+    """Resolve `name`, as written in the file `path`: relative to its folder, unless it is a URL or absolute."""
     if is_url(name):
         return name
     if isinstance(path, Path):
@@ -40,10 +40,10 @@ def beside(path: Location, name: str) -> Location:
 
 @contextmanager
 def open_binary(path: Location, *, error: type[SpeechError] = SpeechError):
-    """The file, open to be read from its start.
+    """Open a file for reading from its start.
 
     Raises:
-      SpeechError: of the kind that is asked for, one line: it is not there or cannot be read, or fsspec is missing.
+      SpeechError: of the class `error`, one line: the file is missing or cannot be read, or fsspec is not installed.
     """
     try:
         with path.open("rb") if isinstance(path, Path) else _fsspec(path).open(path, "rb") as file:
@@ -55,10 +55,10 @@ def open_binary(path: Location, *, error: type[SpeechError] = SpeechError):
 
 
 def open_local(path: Location, *, error: type[SpeechError] = SpeechError) -> io.IOBase:
-    """The file for random access: the file itself, or a copy without a name that lasts as long as it is open."""
+    """Open a file for random access: a local file itself, a URL as an unnamed temporary copy."""
     if isinstance(path, Path):
         return path.open("rb")
-    copy = tempfile.TemporaryFile()  # noqa: SIM115  the caller's to close
+    copy = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
     with open_binary(path, error=error) as file:
         shutil.copyfileobj(file, copy, 1 << 20)
     copy.flush()

@@ -1,4 +1,4 @@
-"""What an evaluation set is, in a few characters: the same wherever its files lie."""
+"""Identifies an evaluation set by a short hash of its content, independent of where its files are."""
 
 import hashlib
 import json
@@ -8,9 +8,9 @@ from jaxspeech.data.manifest import Entry
 
 
 def identity(entries: Iterable[Entry], fields: tuple[str, ...] = ("text",)) -> str:
-    """A hash of what these fields of the manifest hold and of the durations (to the millisecond), in order.
+    """Hash the values of these fields of the manifest and the durations (to the millisecond), in order.
 
-    A score belongs to it: with the transcripts, a word error rate.
+    Scores of the same metric are comparable only if the hashes of their sets are equal.
     """
     digest = hashlib.sha256()
     for entry in entries:

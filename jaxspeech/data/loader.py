@@ -1,7 +1,7 @@
-"""Batches for training and evaluation: Grain's threads load what the plan says.
+"""Loads batches for training and evaluation in Grain's threads, as planned.
 
-Which examples make up a batch, and every random number in it, follow from the step alone (epochs.py, rng.py). So the
-batches are the same for any number of threads, and a run that starts at step n sees what an uninterrupted one sees.
+The examples of a batch, and every random number in it, depend on the step alone (epochs.py, rng.py). So the batches
+are the same for any number of threads, and a run resumed at step n gets the batches of an uninterrupted one.
 """
 
 import copy
@@ -31,7 +31,7 @@ Loader = TypeVar("Loader", bound="_Loader")
 
 
 class _Loader(Generic[B]):
-    """What training and evaluation share: examples, shapes that can be changed, and loading."""
+    """Base of training and evaluation data: the examples, shapes that can be changed, and loading."""
 
     batch_shapes: tuple[BatchShape, ...]
     _planned: Callable[[int], PlannedBatch]
@@ -50,25 +50,25 @@ class _Loader(Generic[B]):
         self._num_threads = num_threads
 
     def resized(self: Loader, batch_seconds: int | float) -> Loader:
-        """The same examples in batches of another size."""
+        """The same examples in batches of a different size."""
         other = copy.copy(self)
         other._arrange(batch_seconds)
         return other
 
     def shapes(self, batch_seconds: int | float) -> tuple[BatchShape, ...]:
-        """`resized(batch_seconds).batch_shapes`, at once."""
+        """`resized(batch_seconds).batch_shapes` without planning the batches."""
         return self._assemble.shapes(self._make_buckets(batch_seconds=batch_seconds))
 
     def entry(self, index: SupportsIndex) -> Entry:
-        """Everything that the manifest says of an example, by the batch's `index`."""
+        """The manifest entry of an example, given its number in the batch's `index`."""
         return self._manifest[index]
 
     def fields(self, index: SupportsIndex) -> dict[str, Any]:
-        """The fields of its line."""
+        """The fields of an example's manifest line."""
         return self.entry(index).fields
 
     def name(self, index: SupportsIndex) -> str:
-        """What a person finds it by: its audio, and where in it."""
+        """The name of an example for people: its audio and, if not 0, the offset in it."""
         return name_entry(self.entry(index))
 
     @property
@@ -87,12 +87,12 @@ class _Loader(Generic[B]):
 
 
 class TrainingData(_Loader[B]):
-    """Shuffled, augmented batches without end.
+    """Endless shuffled, augmented batches.
 
     Attributes:
-      batch_shapes: each kind of batch, shortest first: what will be compiled.
-      steps_per_epoch: of the first epoch; later ones may differ by a batch or two where lengths change.
-      problems: what was skipped so far.
+      batch_shapes: the shape of each kind of batch, shortest first: one program is compiled for each.
+      steps_per_epoch: steps of the first epoch; later ones may differ by a batch or two if lengths are augmented.
+      problems: the examples that were skipped so far.
     """
 
     def __init__(
@@ -114,22 +114,22 @@ class TrainingData(_Loader[B]):
         """Choose the examples and the shapes.
 
         Args:
-          manifest: the examples, with weights. Those that are not usable in every column are left out and reported.
-          columns: of the manifest, by the fields of the batch that they fill.
+          manifest: the examples, with weights. Examples that are not usable in every column are left out and reported.
+          columns: the columns of the manifest, by the fields of the batch that they fill.
           batch: the NamedTuple class to fill.
-          buckets: how many shapes (their lengths are then estimated), or the lengths in seconds, ascending.
-          batch_seconds: padded audio in a batch, at most; 0 makes the smallest batches.
-          batch_size: examples in a batch, at most.
-          seed: of the order, and of speeds, silences and cuts.
-          augment: how speeds, silences and cuts are drawn; none by default. All columns follow them.
-          num_threads: that decode and augment.
-          data_shards: devices that split a batch between them.
+          buckets: the number of shapes (their lengths are then estimated), or the lengths in seconds, ascending.
+          batch_seconds: most seconds of padded audio in a batch; 0 gives the smallest batches.
+          batch_size: most examples in a batch.
+          seed: seed of the order, and of speeds, silences and cuts.
+          augment: how speeds, silences and cuts are drawn; none by default. They apply to all columns.
+          num_threads: number of threads that decode and augment.
+          data_shards: number of devices that a batch is split over.
           process_index, process_count: this process yields its share of each batch's rows.
 
         Raises:
           ConfigError: an example is longer than the last bucket, or the batches cannot be split.
-          ManifestError: too many examples cannot be used.
-          TypeError: the columns are not the batch's fields.
+          ManifestError: too many examples are unusable.
+          TypeError: the columns do not match the batch's fields.
         """
         examples = usable_examples(manifest, columns)
         if not isinstance(examples, slice):
@@ -142,7 +142,7 @@ class TrainingData(_Loader[B]):
         if isinstance(buckets, int):
             draws, lengths = draw(len(durations), longest=longest, epoch=0, **options), durations.copy()
             for part in chunks(len(durations)):
-                # However the first epoch was drawn, nothing needs to be sped up to fit.
+                # At least the duration, so that no example needs to be sped up to fit, whatever epoch 0 has drawn.
                 lengths[part] = np.maximum(draws.of(part, durations[part]).seconds(durations[part]), durations[part])
             buckets = estimate_buckets(lengths, buckets)
             del draws, lengths
@@ -162,7 +162,7 @@ class TrainingData(_Loader[B]):
         self._arrange(batch_seconds)
 
     def batches(self, start_step: int = 0) -> Iterator[B]:
-        """Batches from a step on, for ever.
+        """Yield batches from `start_step` on, without end.
 
         Raises:
           ManifestError: (while iterating) too many files turn out to be unusable.
@@ -170,7 +170,7 @@ class TrainingData(_Loader[B]):
         return self._read(range(start_step, 2**62))
 
     def locate(self, step: int) -> tuple[int, int]:
-        """(epoch, position in it) of a step."""
+        """The epoch of a step, and the step's position in it."""
         return self._epochs.locate(step)
 
     def _arrange(self, batch_seconds: int | float) -> None:
@@ -181,12 +181,12 @@ class TrainingData(_Loader[B]):
 
 
 class EvaluationData(_Loader[B]):
-    """Every example once, sorted by length, as it is; a column that it is not usable in is empty.
+    """Every example once, sorted by length, unaugmented; the field of a column without a usable value is empty.
 
     Attributes:
-      batch_shapes: each kind of batch, shortest first.
-      num_batches: of one pass.
-      problems: what was skipped so far.
+      batch_shapes: the shape of each kind of batch, shortest first.
+      num_batches: number of batches in one pass.
+      problems: the examples that were skipped so far.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class EvaluationData(_Loader[B]):
         process_index: int = 0,
         process_count: int = 1,
     ):
-        """As for `TrainingData`; a bucket is added where the longest example needs one."""
+        """Take the arguments of `TrainingData`; a bucket is added if the longest example needs one."""
         durations = manifest.durations
         longest = float(durations.max())
         if isinstance(buckets, int):
@@ -225,7 +225,7 @@ class EvaluationData(_Loader[B]):
         self._arrange(batch_seconds)
 
     def batches(self) -> Iterator[B]:
-        """One pass.
+        """Yield the batches of one pass.
 
         Raises:
           ManifestError: (while iterating) too many files turn out to be unusable.
@@ -233,7 +233,7 @@ class EvaluationData(_Loader[B]):
         return self._read(range(self.num_batches))
 
     def batches_with(self, indices: Collection[int]) -> Iterator[B]:
-        """Those batches that hold any of these examples."""
+        """Yield the batches that contain any of these examples."""
         positions = [p for p in range(self.num_batches) if np.isin(self._plan.batch(p)[0], list(indices)).any()]
         return map(self._load, positions)
 
@@ -245,14 +245,14 @@ class EvaluationData(_Loader[B]):
 
 
 def _still(plan: Plan, position: int) -> PlannedBatch:
-    """A batch of examples as they are."""
+    """Plan a batch of unaugmented examples."""
     index, bucket = plan.batch(position)
     still = Stretch(np.ones(len(index)), np.zeros(len(index)), np.zeros(len(index)))
     return PlannedBatch(epoch=0, bucket=bucket, index=index, copy=np.zeros_like(index), stretch=still)
 
 
 def _useful(buckets: Sequence[int | float], longest: float, longest_clean: float) -> list[float]:
-    """The buckets that can occur, when no example is longer than `longest`."""
+    """The buckets that are needed if no example is longer than `longest`."""
     if not buckets or buckets[-1] < longest_clean:
         raise ConfigError(
             f"buckets: the longest example has {longest_clean:.2f} s, the last of {list(buckets)} is shorter; "

@@ -1,7 +1,7 @@
-"""Manifests: one JSON object a line, {"audio_filepath": "a.flac", "duration": 2.5, "text": "hello", ...}.
+"""Reads manifests: one JSON object per line, {"audio_filepath": "a.flac", "duration": 2.5, "text": "hello", ...}.
 
-Columns, not objects: an example costs 22 bytes of memory (where its line begins, its size, its duration, its
-manifest; 4 more for its tar), and the line is parsed again when it is needed, so that sixteen million lines fit.
+Only arrays are kept in memory, so that sixteen million lines fit: 22 bytes per example (start and size of its line,
+its duration, its manifest; 4 more for its tar). A line is parsed again when the example is needed.
 """
 
 import copy
@@ -27,7 +27,7 @@ from jaxspeech.data.sources import ParsedSource, Source, parse_sources
 from jaxspeech.data.tars import read_entries
 from jaxspeech.errors import ManifestError
 
-# Lines that are read at once where they are read in order.
+# Number of lines read at once when all of them are read in order.
 BLOCK_LINES = 1 << 14
 
 
@@ -35,11 +35,12 @@ class Entry(NamedTuple):
     """One example of a manifest.
 
     Attributes:
-      path: the file that holds the audio: made absolute from the manifest's folder, or a URL.
-      offset: seconds before the part that is meant.
-      duration: seconds of that part.
-      fields: everything that the line says, its "text" among it.
-      member: what a tar calls the recording, or its place in an ArrayRecord file; None where the file is the recording.
+      path: the file that holds the audio: an absolute path (relative ones start at the manifest's folder), or a URL.
+      offset: start of the example in the recording, in seconds.
+      duration: length of the example, in seconds.
+      fields: all fields of the line, including "text".
+      member: name of the recording in a tar, or its position in an ArrayRecord file; None where the file is the
+        recording itself.
     """
 
     path: Location
@@ -55,11 +56,11 @@ class Manifest:
     Attributes:
       durations: seconds of each example.
       weights: how often an epoch shows each example.
-      shards: number of each example's tar among `tars`, -1 where it has a file of its own; None if all have.
-      tars: that hold audio.
-      containers: reads them, and ArrayRecord files.
-      too_short, too_long: examples left out by the duration limits.
-      problems: lines that could not be used.
+      shards: number of each example's tar in `tars`, -1 where it is a separate file; None if all are.
+      tars: the tars that hold audio.
+      containers: reads from the tars and from ArrayRecord files.
+      too_short, too_long: numbers of examples left out by the duration limits.
+      problems: the lines that could not be used.
     """
 
     def __init__(
@@ -77,10 +78,10 @@ class Manifest:
         Args:
           sources: manifests, each a path or {"path": ..., "weight": ..., "tars": ...}; see sources.py.
           min_seconds, max_seconds: shorter and longer examples are counted and left out.
-          need: fields without which, as strings, a line is a bad line; recognition needs ("text",).
-          temperature: above 1, small sources are shown more often and large ones less: with shares p of all the
-            seconds, shares in proportion to p^(1 / temperature); an epoch is as long as before.
-          problems: where bad lines go; a new collection by default.
+          need: required string fields; a line that lacks one is a bad line. Recognition needs ("text",).
+          temperature: above 1, small sources are shown more often and large ones less: a source with the share p of
+            all seconds gets a share proportional to p^(1 / temperature); the length of an epoch does not change.
+          problems: collects bad lines; a new collection by default.
 
         Raises:
           ManifestError: a manifest is missing or holds nothing usable, a weight is not positive, or too many
@@ -138,18 +139,18 @@ class Manifest:
         return self._source_weights[self._sources]
 
     def lines(self, *, at_most: int | None = None) -> Iterator[bytes]:
-        """The line of each example; with `at_most`, of no more than so many, evenly spaced."""
+        """Yield the line of each example or, with `at_most`, of no more than this many, evenly spaced."""
         chosen = len(self) if at_most is None else min(at_most, len(self))
         for first in range(0, chosen, BLOCK_LINES):
             places = np.arange(first, min(first + BLOCK_LINES, chosen)) * len(self) // chosen
             yield from self._read(places)
 
     def texts(self, field: str = "text", *, at_most: int | None = None) -> Iterator[str]:
-        """What this field holds in each example, or in `at_most` of them; "" where a line has none."""
+        """Yield the value of a field in each example, or in at most `at_most` of them; "" where a line lacks it."""
         return (parse_line(line).get(field, "") for line in self.lines(at_most=at_most))
 
     def fetch(self, shards: Iterable[int]) -> None:
-        """Start to copy those of these tars that have to be copied: they will be needed soon."""
+        """Start copying the streamed tars among these, which will be needed soon."""
         self.containers.fetch(self.tars[shard] for shard in shards)
 
     def take(self, indices: np.ndarray) -> "Manifest":
@@ -161,7 +162,7 @@ class Manifest:
         return taken
 
     def _read(self, places: Int[np.ndarray, " N"]) -> Iterator[bytes]:
-        """The lines of these examples; neighbours in one file are read together."""
+        """Yield the lines of these examples; adjacent lines of a file are read together."""
         sources, starts, sizes = self._sources[places], self._starts[places], self._sizes[places].astype(np.int64)
         neighbours = (np.diff(starts) == sizes[:-1]) & (np.diff(sources) == 0)
         runs = np.concatenate([[0], np.flatnonzero(~neighbours) + 1, [len(places)]])
@@ -201,7 +202,7 @@ class Manifest:
 
 
 def write_manifest(path: str | Path, entries: Iterable[Mapping[str, Any]]) -> None:
-    """Write entries as JSON lines: all of them, or (on an error) none."""
+    """Write entries as JSON lines; the file appears only when all are written."""
     path = Path(path)
     temporary = path.with_name(path.name + ".part")
     with temporary.open("w", encoding="utf-8") as file:
@@ -246,7 +247,7 @@ def _tempered(
     weights: Float[np.ndarray, " K"],
     temperature: int | float,
 ) -> Float[np.ndarray, " K"]:
-    """How much more often each source, weighted already, is shown at this temperature."""
+    """The factor by which `temperature` changes the weight of each source."""
     if not temperature > 0:
         raise ManifestError(f"temperature: {temperature} must be above 0")
     seconds = np.bincount(sources, weights=durations, minlength=len(weights)) * weights

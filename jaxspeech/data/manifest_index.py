@@ -1,7 +1,7 @@
-"""The lines of a manifest as columns: where each one is, and its duration. Sixteen million take a quarter of a minute.
+"""Indexes the lines of a manifest: where each one starts, and its duration. Sixteen million take 15 seconds.
 
-Blocks of lines are parsed at once into the few fields that planning needs. A block in which anything is odd is read
-again line by line, by the standard library's parser, which says what is wrong with which line.
+Blocks of lines are parsed at once into the few fields that planning needs. If anything in a block is unexpected, the
+block is parsed again line by line with the standard library's parser, to report what is wrong with which line.
 """
 
 import io
@@ -26,12 +26,12 @@ Report = Callable[[int, Exception], None]
 
 
 class Lines(NamedTuple):
-    """Usable lines.
+    """The usable lines of a manifest, as arrays.
 
     Attributes:
-      starts, sizes: bytes before a line, and in it.
-      durations: seconds.
-      shards: number of the tar that holds the audio; -1 where it is a file of its own.
+      starts, sizes: position and size of each line, in bytes.
+      durations: seconds of each example.
+      shards: number of the tar that holds the audio; -1 where it is a separate file.
     """
 
     starts: Int[np.ndarray, " N"]
@@ -44,7 +44,7 @@ class Lines(NamedTuple):
 
 
 class Fields(msgspec.Struct, gc=False):
-    """What planning needs of a line; types that do not fit make it an odd one."""
+    """The fields that planning needs; a block with other types is parsed again line by line."""
 
     audio_filepath: str
     duration: float | None = None
@@ -60,13 +60,13 @@ def scan(
     measure: Callable[[str], float],
     report: Report,
 ) -> Iterator[tuple[Lines, int]]:
-    """The usable lines of each block of a manifest, and how many lines the block has that are not blank.
+    """Yield the usable lines of each block of a manifest, and the number of its lines that are not blank.
 
     Args:
       file: the manifest.
-      need: fields without which, as strings, a line is a bad line.
-      shards: `Lines.shards` by "shard_id"; where there is but one, lines need not say it. Empty for files.
-      measure: seconds of an audio file, for lines without a duration; raises AudioError.
+      need: required string fields; a line that lacks one is a bad line.
+      shards: maps "shard_id" to `Lines.shards`; with a single entry, lines may omit it. Empty without tars.
+      measure: returns the seconds of an audio file, for lines without a duration; raises AudioError.
       report: is called for each bad line.
     """
     table, decoder = _table(shards), _decoder(need)
@@ -88,7 +88,7 @@ def scan(
 
 
 def _table(shards: Mapping[int, int]) -> Int[np.ndarray, " K"]:
-    """`Lines.shards` of each shard_id from 0 on, then of a line without one; -1 where there is none."""
+    """`Lines.shards` of each shard_id from 0 on, and last that of a line without one; -1 where there is no tar."""
     table = np.full(max(shards, default=-1) + 2, -1, np.int32)
     table[list(shards)] = list(shards.values())
     table[-1] = next(iter(shards.values())) if len(shards) == 1 else -1
@@ -96,7 +96,7 @@ def _table(shards: Mapping[int, int]) -> Int[np.ndarray, " K"]:
 
 
 def _blocks(file: io.IOBase) -> Iterator[bytes]:
-    """The file in pieces that end with a line; a last line without an end gets one."""
+    """Yield the file in blocks of whole lines; a newline is added if the last line lacks one."""
     rest = b""
     while piece := file.read(BLOCK_BYTES):
         head, newline, tail = piece.rpartition(b"\n")
@@ -118,15 +118,15 @@ def _parse_block(
     decoder: msgspec.json.Decoder[Any],
     table: np.ndarray,
 ) -> Lines | None:
-    """All lines of a block at once, or None where any of them needs a closer look."""
-    # As many objects as lines, and a brace at both ends of each line: then each line is one object.
+    """Parse all lines of a block at once; None if any of them has to be checked by itself."""
+    # If there are as many objects as lines, and each line starts and ends with a brace, each line is one object.
     last = ends - 2
     last = np.where(bytes_[last] == _RETURN, last - 1, last)
     if not ((bytes_[starts] == _BRACES[0]) & (bytes_[last] == _BRACES[1])).all():
         return None
     try:
         if not block.isascii():
-            block.decode()  # the parser does not look into the strings that it skips
+            block.decode()  # the parser does not check the encoding of strings that it skips
         parsed = decoder.decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
@@ -147,9 +147,11 @@ def _parse_block(
 
 @lru_cache
 def _decoder(need: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
-    """Reads lines that have these fields, as strings, and whose "text" is a string where they have one."""
+    """Make a decoder of lines that have these fields as strings, and whose "text", if any, is a string."""
     needed = [name for name in dict.fromkeys(need) if name not in Fields.__struct_fields__]
-    fields: list[Any] = [(f"need_{i}", str) for i in range(len(needed))]  # a field may be no Python name
+    fields: list[Any] = [
+        (f"need_{i}", str) for i in range(len(needed))
+    ]  # a field's name may not be a Python identifier
     if "text" not in needed:
         fields.append(("text", str | msgspec.UnsetType, msgspec.UNSET))
     rename = {f"need_{i}": name for i, name in enumerate(needed)}
@@ -169,7 +171,7 @@ def _parse_lines(
     measure: Callable[[str], float],
     report: Report,
 ) -> tuple[Lines, int]:
-    """A block line by line; bad lines are reported."""
+    """Parse a block line by line, and report its bad lines."""
     rows, count = [], 0
     for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         line = block[start:end]
@@ -186,10 +188,10 @@ def _parse_lines(
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
-    """Everything that a line says.
+    """Parse all fields of a line.
 
     Raises:
-      ManifestError: it is not a JSON object.
+      ManifestError: the line is not a JSON object.
     """
     try:
         fields = json.loads(line)
@@ -203,10 +205,10 @@ def parse_line(line: bytes) -> dict[str, Any]:
 def _check(
     line: bytes, need: tuple[str, ...], shards: Mapping[int, int], measure: Callable[[str], float]
 ) -> tuple[float, int]:
-    """The duration of the example in this line, and the number of its tar.
+    """Return the duration of the example in this line, and the number of its tar.
 
     Raises:
-      ManifestError or AudioError: what is wrong with the line.
+      ManifestError or AudioError: says what is wrong with the line.
     """
     fields = parse_line(line)
     if not isinstance(fields.get("audio_filepath"), str):

@@ -1,11 +1,11 @@
-"""Which examples make up which batch: a pure function of the durations, the seed and the epoch.
+"""Groups examples into batches: a pure function of the durations, the seed and the epoch.
 
     bucket(i)   = the first k with durations[i] <= buckets[k].seconds
     batches(k)  = the bucket's examples, in groups of buckets[k].batch_size
     leftovers(k) move up into bucket k + 1; the last group of all is filled with -1
 
-So every example occurs exactly once, and a few padded shapes (one a bucket) serve all of them: XLA compiles one
-program a bucket.
+So every example occurs exactly once, and all batches have one of a few padded shapes, one per bucket: XLA compiles one
+program per bucket.
 """
 
 import math
@@ -19,9 +19,9 @@ from jaxtyping import Float, Int, UInt8
 from jaxspeech.data.rng import SHUFFLE, generator
 from jaxspeech.errors import ConfigError
 
-# Examples that are computed with at once.
+# Number of examples processed at once, to bound the memory of intermediate results.
 CHUNK = 1 << 18
-# What a byte can number.
+# Bucket numbers are stored in a byte.
 MOST_BUCKETS = 255
 
 
@@ -36,10 +36,10 @@ class Plan(NamedTuple):
     """The batches of an epoch, in order.
 
     Attributes:
-      rows: examples of all batches, one batch after another; -1 is a filler.
+      rows: the examples of all batches, one batch after another; -1 is a filler.
       starts: where each batch begins in `rows`.
-      bucket: the bucket of each batch.
-      buckets: what they are.
+      bucket: number of each batch's bucket.
+      buckets: the buckets.
     """
 
     rows: Int[np.ndarray, " R"]
@@ -52,7 +52,7 @@ class Plan(NamedTuple):
         return len(self.starts)
 
     def batch(self, position: int) -> tuple[Int[np.ndarray, " B"], int]:
-        """The examples of one batch, and its bucket."""
+        """Return the examples of one batch, and the number of its bucket."""
         start, bucket = self.starts[position], int(self.bucket[position])
         return self.rows[start : start + self.buckets[bucket].batch_size], bucket
 
@@ -65,13 +65,13 @@ def plan(
     epoch: int = 0,
     shuffle: bool = True,
 ) -> Plan:
-    """The batches of one epoch.
+    """Plan the batches of one epoch.
 
     Args:
       durations: seconds of each example.
       buckets: shapes to use, shortest first.
-      seed, epoch: decide the order, and nothing else does.
-      shuffle: random examples in each batch and batches in random order; otherwise all sorted by duration.
+      seed, epoch: determine the order.
+      shuffle: True: random examples in each batch, and batches in random order; False: all sorted by duration.
 
     Raises:
       ConfigError: an example is longer than the last bucket.
@@ -90,14 +90,14 @@ def arrange(
     rng: np.random.Generator | None = None,
     window_of: Int[np.ndarray, " N"] | None = None,
 ) -> Plan:
-    """The batches of an epoch, for examples whose bucket is known.
+    """Plan the batches of an epoch, for examples whose bucket is known.
 
     Args:
-      bucket_of: of each example; they are lengthy, so what is made of them is made bucket by bucket.
+      bucket_of: bucket of each example. The array can be long, so it is processed bucket by bucket.
       buckets: shapes, shortest first.
-      order: of the examples; random by default, and so is then the order of the batches.
-      rng: random numbers for that.
-      window_of: examples of a lower window come first, whatever their bucket (windows.py).
+      order: order of the examples; by default both the examples and the batches are in random order.
+      rng: random numbers for the default order.
+      window_of: examples of a lower window come first, whatever their bucket (shard_windows.py).
     """
     if order is None:
         assert rng is not None
@@ -117,7 +117,7 @@ def arrange(
             waiting = np.concatenate([waiting, np.full(-len(waiting) % batch_size, -1, order.dtype)])
         whole = len(waiting) - len(waiting) % batch_size
         groups.append(waiting[:whole])
-        waiting = waiting[whole:].copy()  # not a part of the whole bucket, which would stay
+        waiting = waiting[whole:].copy()  # a view would keep the whole bucket in memory
     del order, bucket_in_order
     sizes = np.array([bucket.batch_size for bucket in buckets])
     bucket = np.repeat(np.arange(len(groups)), [len(g) // b for g, b in zip(groups, sizes, strict=False)])
@@ -131,12 +131,12 @@ def arrange(
 
 
 def count_batches(durations: Float[np.ndarray, " N"], buckets: Sequence[Bucket]) -> int:
-    """`plan(durations, buckets=buckets).num_batches`, whatever the seed, without the plan."""
+    """`plan(durations, buckets=buckets).num_batches`, the same for any seed, without planning."""
     return count_assigned(assign(durations, buckets), buckets)
 
 
 def count_assigned(bucket_of: UInt8[np.ndarray, " N"], buckets: Sequence[Bucket]) -> int:
-    """The same, for examples whose bucket is known."""
+    """`count_batches` for examples whose bucket is known."""
     counts = _counts(bucket_of, len(buckets))
     batches = waiting = 0
     last = int(np.flatnonzero(counts).max(initial=0))
@@ -149,13 +149,13 @@ def count_assigned(bucket_of: UInt8[np.ndarray, " N"], buckets: Sequence[Bucket]
 def make_buckets(
     seconds: Sequence[int | float], *, batch_seconds: int | float, max_batch_size: int, multiple_of: int = 1
 ) -> tuple[Bucket, ...]:
-    """Buckets of about `batch_seconds` of padded audio a batch.
+    """Make buckets whose batches have about `batch_seconds` of padded audio each.
 
     Args:
       seconds: the longest example of each bucket, ascending.
-      batch_seconds: padded audio in a batch, at most (but a batch has `multiple_of` examples at least).
-      max_batch_size: examples in a batch, at most.
-      multiple_of: devices (data shards) between which a batch is split evenly.
+      batch_seconds: most seconds of padded audio in a batch (but a batch has at least `multiple_of` examples).
+      max_batch_size: most examples in a batch.
+      multiple_of: number of equal parts (devices, times accumulation) that a batch is split into.
 
     Raises:
       ConfigError: the seconds do not ascend, or max_batch_size is below multiple_of.
@@ -163,33 +163,35 @@ def make_buckets(
     if not seconds or seconds[0] <= 0 or any(a >= b for a, b in pairwise(seconds)):
         raise ConfigError(f"buckets: {list(seconds)} are not ascending numbers of seconds")
     if len(seconds) > MOST_BUCKETS:
-        raise ConfigError(f"buckets: {len(seconds)} are more than {MOST_BUCKETS}")
+        raise ConfigError(f"buckets: {len(seconds)} are too many; use at most {MOST_BUCKETS}")
     if max_batch_size < multiple_of:
         raise ConfigError(
-            f"batch_size: {max_batch_size} examples are fewer than the {multiple_of} parts that a batch is split into: "
-            "the devices, times accumulate"
+            f"batch_size: {max_batch_size} examples are fewer than the {multiple_of} parts that a batch is split into "
+            "(devices x accumulate)"
         )
     sizes = [min(max_batch_size, math.floor(batch_seconds / s)) // multiple_of * multiple_of for s in seconds]
     return tuple(Bucket(float(s), max(size, multiple_of)) for s, size in zip(seconds, sizes, strict=True))
 
 
 def estimate_buckets(durations: Float[np.ndarray, " N"], count: int) -> tuple[float, ...]:
-    """Lengths of `count` buckets (fewer for very even durations) with the least padding, by dynamic programming:
+    """Find the lengths of `count` buckets (fewer for very even durations) with the least padding.
+
+    By dynamic programming:
 
         padded(k, e) = min over d < e of padded(k - 1, d) + e * #{d < durations <= e}
 
     where the lengths d, e are on a grid of 256 quantiles.
 
     Raises:
-      ConfigError: there is to be none.
+      ConfigError: `count` is below 1.
     """
     if count < 1:
-        raise ConfigError(f"data.buckets is {count}; it is how many padded lengths a batch can have, 1 or more")
+        raise ConfigError(f"data.buckets is {count}; it is the number of padded lengths, 1 or more")
     ordered = np.sort(durations)
     last = np.unique(np.linspace(0, len(ordered) - 1, 256).round().astype(np.int64))
-    last = last[np.append(ordered[last[1:]] > ordered[last[:-1]], True)]  # one grid point a length
+    last = last[np.append(ordered[last[1:]] > ordered[last[:-1]], True)]  # one grid point per length
     edges, below = ordered[last], np.append(0, last + 1)
-    # cost[i, j]: padded seconds of the examples from grid point i up to j, all padded to edge j.
+    # cost[i, j]: padded seconds of the examples from grid point i to j, all padded to edge j.
     cost = np.where(below[:-1, None] <= last[None], edges * (below[1:] - below[:-1, None]), np.inf)
     padded, cuts = cost[0], []
     for _ in range(min(count, len(edges)) - 1):
@@ -199,12 +201,12 @@ def estimate_buckets(durations: Float[np.ndarray, " N"], count: int) -> tuple[fl
     chosen = [len(edges) - 1]
     for cut in reversed(cuts):
         chosen.append(cut[chosen[-1]] - 1)
-    # Rounded up to 10 ms, so that shapes look like what they are.
+    # Rounded up to 10 ms, so that the lengths are readable when printed.
     return tuple(np.unique(np.ceil(edges[chosen] * 100 - 1e-6) / 100).tolist())
 
 
 def assign(durations: Float[np.ndarray, " N"], buckets: Sequence[Bucket]) -> UInt8[np.ndarray, " N"]:
-    """The bucket of each example.
+    """Find the bucket of each example.
 
     Raises:
       ConfigError: an example is longer than the last bucket.
@@ -219,7 +221,7 @@ def assign(durations: Float[np.ndarray, " N"], buckets: Sequence[Bucket]) -> UIn
 
 
 def chunks(length: int) -> Iterator[slice]:
-    """All of an array in parts, so that what is computed on the way never is as long as sixteen million examples."""
+    """Split an array into slices, so that no intermediate result is as long as sixteen million examples."""
     return (slice(first, first + CHUNK) for first in range(0, length, CHUNK))
 
 

@@ -1,4 +1,4 @@
-"""Batches put on the devices before they are asked for."""
+"""Puts batches on the devices before they are needed."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -7,12 +7,12 @@ from jaxspeech.types import B
 
 
 def prefetch(batches: Iterable[B], put: Callable[[B], B], *, ahead: int = 2) -> Iterator[B]:
-    """`map(put, batches)`, but `ahead` batches early: copies to a device run while it computes.
+    """Yield `map(put, batches)`, with `put` called `ahead` batches early, so that copies overlap with computation.
 
     Args:
-      batches: of NumPy arrays.
-      put: starts the copy and returns at once, as `jax.device_put` does.
-      ahead: batches waiting on the devices.
+      batches: batches of NumPy arrays.
+      put: starts the copy to the devices and returns at once, as `jax.device_put` does.
+      ahead: number of batches waiting on the devices.
     """
     waiting: deque[B] = deque()
     for batch in batches:

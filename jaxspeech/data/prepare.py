@@ -1,6 +1,6 @@
-"""Speech corpora from where they are published to manifests; `jaxspeech prepare` is the command.
+"""Downloads published speech corpora and writes their manifests; `jaxspeech prepare` is the command.
 
-What was fetched before an interruption is not fetched again.
+Interrupted downloads are resumed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +14,14 @@ from jaxspeech.errors import SpeechError, did_you_mean
 
 
 class Source(NamedTuple):
-    """A published archive; size in bytes and MD5 where they are published with it."""
+    """A published archive, with its size in bytes and its MD5 where these are published."""
 
     url: str
     size: int | None = None
     md5: str | None = None
 
 
-# GitHub makes this archive of a tag when it is asked for: its bytes may differ, its 3000 recordings do not.
+# GitHub generates this archive on request: its bytes may change, its 3000 recordings do not.
 FSDD = Source("https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz")
 FSDD_RECORDINGS = 3000
 FSDD_UNHEARD = "nicolas"
@@ -42,7 +42,7 @@ LIBRISPEECH = {
     )
 }
 
-# Of train-clean-100: speaker-chapter and how many of its utterances, from the first.
+# Chapters of train-clean-100, as speaker-chapter:n, of each of which the first n utterances are taken.
 MINI_PART = "train-clean-100"
 MINI_TRAIN = """
 19-198:38 19-227:73 26-495:91 26-496:27 27-123349:59 27-124992:79 32-21631:20 118-47824:87 163-122947:99
@@ -54,7 +54,7 @@ MINI_DEV = "4680-16042:40 6848-252323:41"
 
 
 def prepare_fsdd(folder: Path) -> None:
-    """Spoken digits of five speakers, split as their README says (recordings 0 to 4 for testing); a sixth, unheard."""
+    """Prepare spoken digits: five speakers, split by their README (recordings 0 to 4 for testing), and one held out."""
 
     def target(name: PurePosixPath) -> str | None:
         return f"audio/{name.name}" if name.parent.name == "recordings" and name.suffix == ".wav" else None
@@ -69,7 +69,7 @@ def prepare_fsdd(folder: Path) -> None:
 
 
 def prepare_librispeech_mini(folder: Path) -> None:
-    """5.4 hours of 25 speakers for training and 0.3 of two others, all from train-clean-100."""
+    """Prepare 5.4 hours by 25 speakers for training and 0.3 hours by two others, all from train-clean-100."""
     chapters = {split: _parse_chapters(text) for split, text in (("train", MINI_TRAIN), ("dev", MINI_DEV))}
     wanted = chapters["train"] | chapters["dev"]
 
@@ -84,7 +84,7 @@ def prepare_librispeech_mini(folder: Path) -> None:
 
 
 def prepare_librispeech(folder: Path, parts: Sequence[str]) -> None:
-    """LibriSpeech, a manifest for each part."""
+    """Prepare parts of LibriSpeech, with a manifest for each."""
     for part in parts:
         if part not in LIBRISPEECH:
             raise SpeechError(f"--parts: LibriSpeech has no {part!r}{did_you_mean(part, LIBRISPEECH)}")

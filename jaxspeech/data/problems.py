@@ -1,4 +1,4 @@
-"""What could not be used: each named once, all of them counted, and a limit that stops the run."""
+"""Collects unusable examples: reports each once, counts them, and stops the run above a limit."""
 
 import threading
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from absl import logging
 
 from jaxspeech.errors import ManifestError
 
-# Beyond this many, problems are only counted: a log of a million lines helps nobody.
+# Further problems are only counted, to keep the log short.
 MOST_REPORTED = 20
 
 
@@ -16,7 +16,7 @@ class Problems:
 
     Attributes:
       max_share: share of all examples that may be unusable.
-      max_few: this many are forgiven however small the set is.
+      max_few: number of examples that may be unusable even in a small set.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Problems:
         self._lock = threading.Lock()
 
     def add(self, where: str, why: str) -> None:
-        """Count and name the problem at `where` (a file, a line), once however often it is met."""
+        """Count and report the problem at `where` (a file or a line), once however often it occurs."""
         with self._lock:
             if where in self._reasons:
                 return
@@ -42,17 +42,17 @@ class Problems:
         if count <= MOST_REPORTED:
             self._report(f"skipped {self._reasons[where]}")
         if count == MOST_REPORTED:
-            self._report("further unusable examples are counted, not named")
+            self._report("further unusable examples are counted, but not listed")
 
     def check(self, total: int) -> None:
         """Stop when too many of `total` examples are unusable.
 
         Raises:
-          ManifestError: how many, the limit, and the last of them.
+          ManifestError: states the number, the limit, and the last problem.
         """
         lines = self.lines
         if len(lines) > max(self.max_few, self.max_share * total):
-            limit = f"at most {self.max_share:.0%}, or {self.max_few} of a small set, may be"
+            limit = f"the limit is {self.max_share:.0%}, or {self.max_few} in a small set"
             raise ManifestError(f"{len(lines)} of {total} examples are unusable ({limit}); the last: {lines[-1]}")
 
     def __len__(self) -> int:
@@ -60,13 +60,13 @@ class Problems:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Every problem as "where: why", in the order in which they were met."""
+        """Every problem as "where: why", in order of occurrence."""
         with self._lock:
             return tuple(self._reasons.values())
 
 
 def _describe(where: str, why: str) -> str:
-    """One line; a reason that begins with its place already, or with the tar and names the member, is not prefixed."""
+    """Format a problem as one line; no prefix where the reason already names its place (or its tar and member)."""
     tar, _, member = where.rpartition(":")
-    told = why.startswith(where) or (why.startswith(f"{tar}: ") and member in why)
-    return why if told else f"{where}: {why}"
+    named = why.startswith(where) or (why.startswith(f"{tar}: ") and member in why)
+    return why if named else f"{where}: {why}"

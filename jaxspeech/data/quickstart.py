@@ -1,10 +1,10 @@
-"""The quickstart corpus: everyday sentences spoken by eSpeak NG, made on the spot in well under a minute.
+"""Makes the quickstart corpus: everyday sentences spoken by eSpeak NG, in well under a minute.
 
     jaxspeech prepare quickstart              # data/quickstart
 
 writes 16 kHz FLAC files and the manifests `train.jsonl` and `dev.jsonl`: about 5.5 hours of training speech and nine
-minutes for evaluation. The evaluation part is spoken by variants that training never hears, one accent of it is
-unheard too, and so is each of its sentences. Most of the training part is spoken by invented variants.
+minutes for evaluation. The speaker variants, the sentences and one accent of the evaluation part do not occur in
+training. Most of the training part is spoken by invented variants.
 """
 
 import random
@@ -17,8 +17,8 @@ from jaxspeech.data.spoken import ACCENTS, INVENTED_SHARE, SpokenCorpus, Utteran
 
 UNHEARD_ACCENT = "en-gb-x-rp"
 
-# What makes a variant a stage effect rather than a person: Klatt's buzz, a whisper, a trembling or
-# croaking voice, a strong echo, a roar. Such variants are trained on but never evaluated on: people do not always
+# Definitions of variants that are stage effects rather than voices of people: Klatt's buzz, a whisper, a trembling or
+# croaking voice, a strong echo, a roar. They are used for training but not for evaluation: people do not always
 # understand them either.
 _EFFECT = re.compile(
     r"^\s*(klatt|breath\s+[1-9]\d|flutter\s+[2-9]\d|echo\s+\d+\s+[1-9]\d\d|roughness\s+([5-9]|\d\d))",
@@ -27,7 +27,7 @@ _EFFECT = re.compile(
 
 
 def plan(variants: dict[str, str], *, train: int, dev: int) -> dict[str, list[Utterance]]:
-    """Decides every utterance of both parts: what is said, by whom and how.
+    """Plan every utterance of both parts: the text, the voice and the manner.
 
     Args:
       variants: definition of each of eSpeak's speaker variants, by name.
@@ -43,9 +43,9 @@ def plan(variants: dict[str, str], *, train: int, dev: int) -> dict[str, list[Ut
 
 
 def split_variants(variants: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Variants for training, and those kept for evaluation: every fourth family of natural voices.
+    """Split the variants into those for training and those for evaluation: every fourth family of natural voices.
 
-    "iven", "iven2" and "iven3" are one family, since they differ little; "m1" and "m2" are two people.
+    "iven", "iven2" and "iven3" are one family, as they differ little; "m1" and "m2" are two speakers.
     """
     natural = {_family(name) for name, definition in variants.items() if not _EFFECT.search(definition)}
     kept = set(sorted(natural)[1::4])
@@ -63,7 +63,7 @@ def _utterances(
     part: str, count: int, variants: list[str], accents: tuple[str, ...], taken: set[str], *, invented: float = 0.0
 ) -> Iterator[Utterance]:
     for i in range(count):
-        rng = random.Random(f"{part} {i}")  # of its own, so that a larger corpus starts like a smaller one
+        rng = random.Random(f"{part} {i}")  # per utterance, so that a larger corpus starts like a smaller one
         text = sentence(rng)
         while text in taken:
             text = sentence(rng)

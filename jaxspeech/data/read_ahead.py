@@ -1,4 +1,4 @@
-"""Batches loaded before they are asked for, by Grain's threads."""
+"""Loads batches in Grain's threads before they are needed."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -11,13 +11,13 @@ B = TypeVar("B")
 
 
 def read_ahead(load: Callable[[int], B], steps: range, *, num_threads: int) -> Iterator[B]:
-    """`map(load, steps)`, in order, a few of them at a time; a SpeechError is raised where its batch would be."""
+    """Yield `map(load, steps)` in order, loading a few at a time; a SpeechError is raised in place of its batch."""
 
     def attempt(step: int) -> B | SpeechError:
         try:
             return load(step)
         except SpeechError as error:
-            return error  # raised below: Grain would add lines of its own to the message
+            return error  # raised below, as Grain would add lines to the message
 
     options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=2 * num_threads)
     for batch in grain.MapDataset.source(steps).map(attempt).to_iter_dataset(options):

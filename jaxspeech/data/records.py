@@ -1,9 +1,9 @@
-"""ArrayRecord files of recordings: a few large files, any example of which is read at once. No TensorFlow in them.
+"""Writes recordings to ArrayRecord files: a few large files with fast random access, without TensorFlow.
 
-Of train.jsonl, `write_records` (and `jaxspeech prepare records`) makes
-records/train-00000-of-00008.array_record, ... and records/train.jsonl: the same lines, but for `audio_filepath`,
-which names an ArrayRecord file, and `record`, the place in it. A record is the audio file's bytes as they are (or, for
-a line with an offset, the part that is meant, as FLAC of 16 bits).
+From train.jsonl, `write_records` (and `jaxspeech prepare records`) makes
+records/train-00000-of-00008.array_record, ... and records/train.jsonl: the same lines, except that `audio_filepath`
+names an ArrayRecord file and `record` the position in it. A record holds the unchanged bytes of the audio file (or, if
+the line selects a part of it, that part as 16-bit FLAC).
 """
 
 import contextlib
@@ -27,12 +27,12 @@ from jaxspeech.errors import AudioError
 def write_records(
     manifest: Manifest, folder: Path, *, name: str, shards: int = 1, progress: bool = False
 ) -> tuple[Path, int]:
-    """Write a manifest's recordings to ArrayRecord files in `folder`, and last the manifest that names them.
+    """Write a manifest's recordings to ArrayRecord files in `folder`, and then the manifest of these.
 
-    Recordings that cannot be read are left out, and counted in `manifest.problems`.
+    Recordings that cannot be read are left out, and reported to `manifest.problems`.
 
     Returns:
-      The new manifest, and how many examples it has.
+      The path of the new manifest, and its number of examples.
 
     Raises:
       ManifestError: too many recordings cannot be read.
@@ -41,7 +41,7 @@ def write_records(
     names = [f"{name}-{i:05d}-of-{shards:05d}.array_record" for i in range(shards)]
     parts = [folder / f"{shard}.part" for shard in names]
     counts = [0] * shards
-    # Uncompressed, one record a group: audio is compressed already, and read one at a time.
+    # Uncompressed, one record per group: audio is already compressed, and is read one recording at a time.
     with contextlib.ExitStack() as stack:
         writers = [ArrayRecordWriter(str(part), "group_size:1,uncompressed") for part in parts]
         for writer in writers:
@@ -72,7 +72,7 @@ def write_records(
 
 
 def _content(entry: Entry, containers: Containers) -> bytes:
-    """The bytes of the recording's file; of a part of one, that part as FLAC."""
+    """The bytes of the recording's file, or, if the entry is a part of it, that part as FLAC."""
     data = read_bytes(entry, containers)
     if not entry.offset and read_seconds(io.BytesIO(data), name=name_audio(entry)) < entry.duration + TOLERANCE_SECONDS:
         return data

@@ -1,4 +1,4 @@
-"""The data of a run, as a recipe's `data` describes it: batches to train on, and evaluation sets."""
+"""Makes the data of a run from a recipe's `data`: batches to train on, and evaluation sets."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,24 +16,24 @@ from jaxspeech.data.sources import listed
 from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
 from jaxspeech.errors import ConfigError, did_you_mean
 
-# Corpora that data.prepare can name, made where missing.
+# Corpora that data.prepare can name; they are made if they are missing.
 PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS)}
 
 
 @runtime_checkable
 class ColumnsOf(Protocol):
-    """Makes the columns of a manifest: to train on, as augmented as the recipe says, or to evaluate on, as they are."""
+    """Makes the columns of a manifest: with the recipe's augmentation for training, without any for evaluation."""
 
     def __call__(self, manifest: Manifest, *, train: bool) -> Mapping[str, Column]: ...
 
 
 class RunData(NamedTuple):
-    """What a run reads.
+    """The data of a run.
 
     Attributes:
       train: batches to train on.
       eval: the evaluation sets, by name.
-      identities: what each of these is, wherever its files lie.
+      identities: a hash of the content of each evaluation set (see identity.py).
     """
 
     train: TrainingBatches[Any]
@@ -41,28 +41,29 @@ class RunData(NamedTuple):
     identities: dict[str, str]
 
     def resized(self, batch_seconds: int | float) -> "RunData":
-        """The same in batches of so many seconds."""
+        """The same data in batches of `batch_seconds` seconds."""
         evals = {name: part.resized(batch_seconds) for name, part in self.eval.items()}
         return self._replace(train=self.train.resized(batch_seconds), eval=evals)
 
     def statement(self, scores: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-        """What an archive states of its model: the scores on each evaluation set, and which set that is."""
+        """The evaluation part of an archive's metadata: the scores on each evaluation set, and the set's identity."""
         return {name: {"set": self.identities[name], "scores": dict(found)} for name, found in scores.items()}
 
     @property
     def num_problems(self) -> int:
-        """Examples that could not be used so far."""
+        """Number of examples that could not be used so far."""
         return len(self.train.problems) + sum(len(part.problems) for part in self.eval.values())
 
 
 def with_corpus(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The fields of `data`, with the corpus that its `prepare` names, made in `folder` where it is missing.
+    """Add the corpus named by `prepare` to the fields of `data`; it is made in `folder` if it is missing.
 
-    It joins what the recipe trains on, and "dev" is its evaluation part, unless it has none or the recipe has one.
+    Its training part is added to the recipe's, and its other parts to the evaluation sets, unless the recipe already
+    has sets of these names.
 
     Raises:
       ConfigError: there is no such corpus.
-      SpeechError: it cannot be made.
+      SpeechError: the corpus cannot be made.
     """
     name = settings["prepare"]
     if not name:
@@ -77,15 +78,15 @@ def with_corpus(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def training_manifest(
     settings: Mapping[str, Any], *, report: Callable[[str], None], need: tuple[str, ...] = ()
 ) -> Manifest:
-    """The examples that a recipe's `data` trains on.
+    """Open the manifests of a recipe's training data.
 
     Args:
       settings: the fields of `data`.
       report: is called with a line about each example that cannot be used.
-      need: fields without which, as strings, a line is a bad line.
+      need: required string fields; a line that lacks one is a bad line.
 
     Raises:
-      ManifestError: there is none, or too much of it cannot be used.
+      ManifestError: a manifest is missing, or too many of the examples are unusable.
     """
     manifest = Manifest(
         settings["train"],
@@ -117,32 +118,34 @@ def make_run_data(
     report: Callable[[str], None],
     need: tuple[str, ...] = (),
 ) -> RunData:
-    """Plan the batches.
+    """Make the batches of a run's training and evaluation data.
 
     Args:
       settings: the fields of `data`.
       manifest: the examples to train on.
       columns_of: makes the columns of a manifest.
       batch: the NamedTuple class that they fill.
-      identity_fields: of the manifest, that say, with the durations, which evaluation set a score belongs to.
-      augment: how speeds, silences and cuts of the examples to train on are drawn.
-      data_shards: devices that split a batch between them.
-      accumulate: parts in which a batch to train on goes through a step.
+      identity_fields: the fields of the manifest that, with the durations, identify an evaluation set.
+      augment: how speeds, silences and cuts of the training examples are drawn.
+      data_shards: number of devices that a batch is split over.
+      accumulate: number of parts in which a step processes a training batch.
       share: (i, n): this process gets part i of the n equal parts of each batch's rows.
       report: is called with a line about each example that cannot be used.
-      need: fields without which, as strings, a line of an evaluation manifest is a bad line.
+      need: required string fields of evaluation manifests; a line that lacks one is a bad line.
 
     Raises:
       ConfigError: an example is longer than the last bucket, or the batches cannot be split.
-      ManifestError: a manifest is missing, or too much of it cannot be used.
+      ManifestError: a manifest is missing, or too many of its examples are unusable.
     """
     if accumulate < 1:
-        raise ConfigError(f"accumulate is {accumulate}; it is in how many parts a batch goes through a step, 1 or more")
+        raise ConfigError(
+            f"accumulate is {accumulate}; it is the number of parts that a batch is split into, 1 or more"
+        )
     buckets = settings["buckets"]
     if not isinstance(buckets, int) and not (
         isinstance(buckets, list | tuple) and all(isinstance(seconds, int | float) for seconds in buckets)
     ):
-        raise ConfigError(f"data.buckets is {buckets!r}; it is how many lengths a batch can have, or a list of seconds")
+        raise ConfigError(f"data.buckets is {buckets!r}; it is the number of padded lengths, or a list of seconds")
     shared = {name: settings[name] for name in ("buckets", "batch_seconds", "num_threads")}
     shared |= {"process_index": share[0], "process_count": share[1]}
     train = TrainingData(

@@ -1,7 +1,7 @@
-"""A small grammar of everyday English: some 170 words, hundreds of thousands of sentences.
+"""Generates everyday English from a small grammar: about 170 words, hundreds of thousands of sentences.
 
-Made for the quickstart corpus: few enough words to be learnt in minutes, and more than enough sentences for the
-evaluation to use only ones that training has never seen.
+Made for the quickstart corpus: few enough words to be learnt in minutes, and enough sentences that those of the
+evaluation do not occur in training.
 """
 
 import random
@@ -65,6 +65,6 @@ TEMPLATES = [
 
 
 def sentence(rng: random.Random) -> str:
-    """One random sentence: lower-case words with single spaces."""
+    """Return one random sentence: lower-case words with single spaces."""
     template = rng.choice(TEMPLATES)
     return re.sub(r"\{(\w+)\}", lambda slot: rng.choice(SLOTS[slot[1]]), template)

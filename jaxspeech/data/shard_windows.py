@@ -1,10 +1,10 @@
-"""Tars are gone through a few at a time: in random order, MIXED of them together, the next ones fetched meanwhile.
+"""Orders tars in windows: in random order, MIXED tars at a time, while the next ones are fetched.
 
     window(i) = position of example i's tar in the epoch's order of tars // MIXED
 
-Batches of a lower window come first, so a tar is read once an epoch and from end to end, which is what object stores
-and hard disks do well; within a window, examples and batches are as random as anywhere. An example with a file of its
-own belongs to a random window.
+Batches of a lower window come first, so that a tar is read once per epoch and from end to end, as suits object stores
+and hard disks; within a window, examples and batches are shuffled as usual. An example that is a separate file belongs
+to a random window.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from jaxtyping import Int
 
 from jaxspeech.data.rng import WINDOWS, generator
 
-# Tars that are mixed at a time: their examples are shuffled together.
+# Number of tars in a window, whose examples are shuffled together.
 MIXED = 8
 
 
@@ -22,7 +22,7 @@ class Windows(NamedTuple):
     """The windows of an epoch.
 
     Attributes:
-      of: the window of each example.
+      of: number of each example's window.
       shards: the tars in the order in which they are read.
     """
 
@@ -30,13 +30,18 @@ class Windows(NamedTuple):
     shards: tuple[int, ...]
 
     def after(self, index: Int[np.ndarray, " B"]) -> tuple[int, ...]:
-        """The tars of the window that follows those of a batch's examples."""
+        """The tars of the window after those of a batch's examples."""
         window = int(self.of[index[index >= 0]].max(initial=0))
         return self.shards[(window + 1) * MIXED : (window + 2) * MIXED]
 
 
 def draw_windows(shards: Int[np.ndarray, " N"], *, seed: int, epoch: int) -> Windows:
-    """Random windows, decided by the seed and the epoch alone; `shards` numbers each example's tar, or is -1."""
+    """Draw the windows of an epoch, from the seed and the epoch alone.
+
+    Args:
+      shards: number of each example's tar; -1 for a separate file.
+      seed, epoch: determine the windows.
+    """
     rng = generator(seed, epoch, WINDOWS)
     order = rng.permutation(int(shards.max()) + 1)
     place = np.empty(len(order), np.int32)

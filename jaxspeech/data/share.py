@@ -1,4 +1,4 @@
-"""This process's share of each batch: an equal part of its rows."""
+"""The share of each batch that a process loads: an equal part of its rows."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,23 +10,23 @@ class Share(NamedTuple):
     """One of the equal parts of a batch's rows.
 
     Attributes:
-      part: which, counted from 0.
-      parts: how many there are.
+      part: number of the part, from 0.
+      parts: number of parts.
     """
 
     part: int = 0
     parts: int = 1
 
     def of(self, rows: int) -> slice:
-        """Which of so many rows."""
+        """The slice of `rows` rows that belongs to this part."""
         size = rows // self.parts
         return slice(size * self.part, size * (self.part + 1))
 
     def check(self, sizes: Iterable[int]) -> None:
-        """Check that batches of these sizes have equal parts.
+        """Check that batches of these sizes can be split equally.
 
         Raises:
-          ConfigError: they have not.
+          ConfigError: one of them cannot.
         """
         sizes = list(sizes)
         if any(size % self.parts for size in sizes):

@@ -1,10 +1,10 @@
-"""What a config may name as data, made plain: a manifest and, where the audio lies in tars, the tars.
+"""Parses what a config names as data: manifests and, where the audio is in tars, the tars.
 
-"train.jsonl"                                                   a manifest, here or at a URL
+"train.jsonl"                                                   a manifest, local or at a URL
 {"path": "train.jsonl", "weight": 2}                            an epoch shows each of its examples twice
-{"path": "manifest.json", "tars": "audio__OP_0..127_CL_.tar"}   as NeMo's tarred datasets; lines have a shard_id
+{"path": "manifest.json", "tars": "audio__OP_0..127_CL_.tar"}   a tarred dataset of NeMo's; lines have a shard_id
 {"path": "m_{0..7}.json", "tars": "audio_{0..7}.tar"}           a manifest for each tar
-{"tars": "s3://bucket/shard-{000..127}.tar"}                    as WebDataset: text beside the audio, .json or .txt
+{"tars": "s3://bucket/shard-{000..127}.tar"}                    a WebDataset: text in .json or .txt beside the audio
 """
 
 import ast
@@ -24,8 +24,8 @@ class ParsedSource(NamedTuple):
     """One manifest.
 
     Attributes:
-      path: of the manifest; None where the tars say everything.
-      tars: that hold its audio; none where each line names a file.
+      path: path of the manifest; None where the tars hold the transcripts too.
+      tars: the tars that hold its audio; empty where each line names a file.
       weight: how often an epoch shows each of its examples.
     """
 
@@ -35,22 +35,22 @@ class ParsedSource(NamedTuple):
 
 
 def parse_sources(sources: Source | Sequence[Source]) -> list[ParsedSource]:
-    """Every manifest that `sources` name, patterns expanded.
+    """Parse sources into manifests; patterns are expanded.
 
     Raises:
-      ManifestError: an unknown field, a weight that is not positive, or as many tars as do not fit the manifests.
+      ManifestError: a field is unknown, a weight is not positive, or the number of tars does not match the manifests.
     """
     return [parsed for source in listed(sources) for parsed in _parse(source)]
 
 
 def listed(sources: Source | Sequence[Source]) -> Sequence[Source]:
-    """What `sources` name, one by one, as it is written."""
+    """The sources as a sequence, patterns not expanded."""
     sources = _written_out(sources)
     return [sources] if isinstance(sources, str | Path | Mapping) else sources
 
 
 def _written_out(sources: Source | Sequence[Source]) -> Source | Sequence[Source]:
-    """The list or mapping that a command line gives for a field that is a path in the recipe."""
+    """Parse a list or mapping that a command line gives as a string, for a field that is a path in the recipe."""
     if not isinstance(sources, str) or sources[:1] not in ("[", "(", "{") or Path(sources).exists():
         return sources
     try:
@@ -67,7 +67,7 @@ def _parse(source: Source) -> list[ParsedSource]:
         return [ParsedSource(locate(path), (), 1.0) for path in _expand(source)]
     if set(source) - {"path", "tars", "weight"} or not {"path", "tars"} & set(source):
         raise ManifestError(
-            f"a manifest is given as a path or as {{'path': ..., 'weight': ..., 'tars': ...}}, not as {dict(source)}"
+            f"a manifest must be a path or {{'path': ..., 'weight': ..., 'tars': ...}}, not {dict(source)}"
         )
     weight = source.get("weight", 1.0)
     name = source.get("path") or source["tars"]
@@ -80,10 +80,12 @@ def _parse(source: Source) -> list[ParsedSource]:
     if len(paths) == 1 or not tars:
         return [ParsedSource(path, tars, float(weight)) for path in paths]
     if len(paths) != len(tars):
-        raise ManifestError(f"{name}: {len(paths)} manifests, but {len(tars)} tars; one for each, or one for all")
+        raise ManifestError(
+            f"{name}: {len(paths)} manifests, but {len(tars)} tars; give one manifest per tar, or one for all"
+        )
     return [ParsedSource(path, (tar,), float(weight)) for path, tar in zip(paths, tars, strict=True)]
 
 
 def _expand(path: str | Path) -> list[str | Path]:
-    # A folder's name may hold brackets of its own; a file that is there is not a pattern.
+    # The name of a folder may contain brackets; an existing file is not a pattern.
     return [path] if isinstance(path, Path) or Path(path).exists() else list(expand(path))

@@ -1,7 +1,7 @@
-"""Corpora that eSpeak NG speaks: what each says is planned by a file of its own (quickstart.py, spoken_digits.py).
+"""Makes corpora spoken by eSpeak NG; their utterances are planned in quickstart.py and spoken_digits.py.
 
-A voice is an accent and a variant of the speaker, eSpeak's own or invented. FLAC files and a manifest for each part,
-made by all cores. The same versions of eSpeak NG, NumPy, soxr and libsndfile write the same bytes every time.
+A voice is an accent and a speaker variant, one of eSpeak's or an invented one. All cores together write FLAC files and
+a manifest for each part. The same versions of eSpeak NG, NumPy, soxr and libsndfile write the same bytes every time.
 """
 
 import argparse
@@ -31,21 +31,21 @@ from jaxspeech.files import replace_atomically
 
 ACCENTS = ("en", "en-us", "en-us-nyc", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
 
-# Utterances that one process speaks, one after the other: part of what decides the samples.
+# Number of utterances that one process speaks, one after the other; the samples depend on it.
 CHUNK = 400
 
-# Share of the training utterances that invented speakers say, and how many of those each process has. (eSpeak's list
-# of voices ends at 350, of which 243 are its own.)
+# Share of the training utterances that invented speakers say, and the number of invented speakers per process. (eSpeak
+# has room for 350 voices, of which 243 are its own.)
 INVENTED_SHARE = 0.6
 _INVENTED_PER_CHUNK = 50
-_INVENTED = "invented"  # what their names start with
+_INVENTED = "invented"  # prefix of their names
 
-# Written last, so its presence means that the folder is complete.
+# Written last, so that its presence means that the folder is complete.
 _MARKER = "complete.json"
 
 
 class Utterance(NamedTuple):
-    """Everything that decides the samples of one file."""
+    """Everything that determines the samples of one file."""
 
     name: str
     text: str
@@ -55,19 +55,19 @@ class Utterance(NamedTuple):
     pitch_range: int
     silence: tuple[float, float]  # seconds before and after
     level_db: float  # the loudest sample, relative to full scale
-    snr_db: float  # speech to white noise
-    seed: int  # of the noise
+    snr_db: float  # ratio of speech to white noise
+    seed: int  # seed of the noise
 
 
 class SpokenCorpus(NamedTuple):
-    """What a corpus is.
+    """A corpus to be spoken.
 
     Attributes:
-      name: for messages.
-      module: whose `main` is `SpokenCorpus.main`, to be run as a command.
-      version: changes with what is said or how.
+      name: name of the corpus.
+      module: module that runs `SpokenCorpus.main` when started as a command.
+      version: to be increased when the utterances or their samples change.
       sample_rate: in Hz.
-      sizes: utterances of each part, by its name.
+      sizes: number of utterances of each part, by its name.
       plan: eSpeak's variants (definition by name) and sizes -> the utterances of each part.
     """
 
@@ -79,19 +79,19 @@ class SpokenCorpus(NamedTuple):
     plan: Callable[..., dict[str, list[Utterance]]]
 
     def make(self, folder: str | os.PathLike, **sizes: int) -> dict[str, Path]:
-        """Makes the corpus in `folder`, unless it is there already.
+        """Make the corpus in `folder`, unless it already exists.
 
-        The work is done in processes of its own, since eSpeak's samples depend on what a process has spoken before.
+        The work is done in new processes, as eSpeak's samples depend on what a process has spoken before.
 
         Args:
           folder: where the manifests and `audio/` go.
-          sizes: of parts that are to have another number of utterances.
+          sizes: number of utterances of each part that differs from the default.
 
         Returns:
           The manifest of each part, by its name.
 
         Raises:
-          SpeechError: where eSpeak NG is not installed, or the folder cannot be written.
+          SpeechError: eSpeak NG is not installed, or the folder cannot be written.
         """
         folder, sizes = Path(folder), {**self.sizes, **sizes}
         if not self._is_complete(folder, sizes):
@@ -99,20 +99,20 @@ class SpokenCorpus(NamedTuple):
                 raise SpeechError(MISSING)
             numbers = [f"--{part}={count}" for part, count in sizes.items()]
             command = [sys.executable, "-m", self.module, f"--output={folder}", *numbers]
-            path = os.pathsep.join(filter(None, sys.path))  # this package's, wherever it was found
+            path = os.pathsep.join(filter(None, sys.path))  # so that the process finds this package
             if subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False).returncode:
-                raise SpeechError(f"the {self.name} corpus in {folder} is not complete: the reason stands above")
+                raise SpeechError(f"the {self.name} corpus in {folder} is not complete: see the error above")
         return {part: folder / f"{part}.jsonl" for part in sizes}
 
     def write(self, folder: Path, sizes: Mapping[str, int]) -> None:
-        """Writes the whole corpus with all of the machine's cores. See `make`."""
+        """Write the whole corpus with all of the machine's cores. See `make`."""
         parts = self.plan(Espeak().variants, **sizes)
         (folder / _MARKER).unlink(missing_ok=True)
         for part in parts:
             (folder / "audio" / part).mkdir(parents=True, exist_ok=True)
         chunks = [part[i : i + CHUNK] for part in parts.values() for i in range(0, len(part), CHUNK)]
         bar = tqdm(total=sum(sizes.values()), desc=f"making the {self.name} corpus", unit=" utterances")
-        # A fresh process for every chunk: samples depend on nothing but the plan.
+        # A new process for every chunk, so that the samples depend on the plan alone.
         with bar, multiprocessing.get_context("spawn").Pool(maxtasksperchild=1) as pool:
             write_chunk = partial(_write_chunk, folder, self.sample_rate)
             for count in pool.imap_unordered(write_chunk, chunks, chunksize=1):
@@ -129,7 +129,7 @@ class SpokenCorpus(NamedTuple):
             return False
 
     def main(self) -> int:
-        """The command that makes the corpus; returns its exit code."""
+        """Run the command that makes the corpus; return its exit code."""
         parser = argparse.ArgumentParser(
             prog=f"python -m {self.module}", description=f"Make the {self.name} corpus with eSpeak NG."
         )
@@ -146,7 +146,7 @@ class SpokenCorpus(NamedTuple):
             except soundfile.SoundFileError as error:
                 raise SpeechError(f"{folder}: {error}") from error
             except KeyboardInterrupt:
-                raise KeyboardInterrupt("interrupted: the corpus is incomplete; the next call makes it again") from None
+                raise KeyboardInterrupt("interrupted: the corpus is incomplete; the next run makes it again") from None
 
         return run(make)
 
@@ -154,7 +154,7 @@ class SpokenCorpus(NamedTuple):
 def draw_voice(
     rng: random.Random, i: int, *, accents: tuple[str, ...], variants: list[str], invented: float = 0.0
 ) -> str:
-    """A voice for utterance `i` of its part, with probability `invented` that of an invented speaker."""
+    """Draw a voice for utterance `i` of its part; with probability `invented` it is an invented speaker's."""
     accent, variant = rng.choice(accents), rng.choice(variants)
     if invented and rng.random() < invented:
         variant = f"{_INVENTED}{i // CHUNK * _INVENTED_PER_CHUNK + rng.randrange(_INVENTED_PER_CHUNK)}"
@@ -162,7 +162,7 @@ def draw_voice(
 
 
 def render(espeak: Espeak, utterance: Utterance, sample_rate: int) -> Int16[np.ndarray, " S"]:
-    """Speaks an utterance, with silence around it and white noise over all of it."""
+    """Synthesize an utterance, with silence around it and white noise over all of it."""
     u = utterance
     spoken = espeak.speak(u.text, voice=u.voice, rate=u.rate, pitch=u.pitch, pitch_range=u.pitch_range)
     speech = soxr.resample(spoken.astype(np.float32), espeak.sample_rate, sample_rate)
@@ -183,7 +183,7 @@ def _write_chunk(folder: Path, sample_rate: int, utterances: list[Utterance]) ->
     espeak = Espeak({name: invent_voice(random.Random(name)) for name in variants if name.startswith(_INVENTED)})
     for utterance in utterances:
         path, samples = _audio_path(folder, utterance), render(espeak, utterance, sample_rate)
-        # Level 0 has integer predictors only, so the bytes do not depend on the processor.
+        # Level 0 uses integer predictors only, so that the bytes do not depend on the processor.
         soundfile.write(path, samples, sample_rate, subtype="PCM_16", compression_level=0.0)
     return len(utterances)
 

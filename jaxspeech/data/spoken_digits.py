@@ -1,8 +1,8 @@
-"""Digits spoken by eSpeak NG: hundreds of voices for a recipe whose recordings have few.
+"""Makes a corpus of digits spoken by eSpeak NG: hundreds of voices, for a recipe whose recordings have few.
 
     jaxspeech prepare spoken_digits           # data/spoken_digits
 
-writes 8 kHz FLAC files and the manifest `train.jsonl`: one digit each, as in the Free Spoken Digit Dataset.
+writes 8 kHz FLAC files with one digit each, as in the Free Spoken Digit Dataset, and the manifest `train.jsonl`.
 """
 
 import random
@@ -14,7 +14,7 @@ DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 
 def plan(variants: dict[str, str], *, train: int) -> dict[str, list[Utterance]]:
-    """Decides every utterance: which digit, by whom and how.
+    """Plan every utterance: the digit, the voice and the manner.
 
     Args:
       variants: definition of each of eSpeak's speaker variants, by name.
@@ -25,7 +25,7 @@ def plan(variants: dict[str, str], *, train: int) -> dict[str, list[Utterance]]:
 
 
 def _utterance(i: int, variants: list[str]) -> Utterance:
-    rng = random.Random(f"digit {i}")  # of its own, so that a larger corpus starts like a smaller one
+    rng = random.Random(f"digit {i}")  # per utterance, so that a larger corpus starts like a smaller one
     return Utterance(
         name=f"train/{i:05d}",
         text=DIGITS[i % len(DIGITS)],

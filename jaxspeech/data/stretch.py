@@ -1,9 +1,9 @@
-"""What changes the length of an utterance, drawn for a whole epoch before its batches are planned.
+"""Draws the changes of length (speed, silence, cuts) of an epoch's utterances before its batches are planned.
 
     seconds = before + duration / speed + after
 
-Planning with the changed lengths keeps the padded shapes as they are and cuts nothing: only the longest examples
-are bounded, so that each still fits the last bucket. Negative silence is speech cut away, as by a hasty editor.
+As batches are planned with the changed lengths, the padded shapes do not change and nothing is truncated; only the
+changes of the longest examples are limited, so that each still fits the last bucket. Negative silence cuts speech away.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from jaxspeech.data.plan import chunks
 from jaxspeech.data.rng import STRETCH, generator
 
-# Of an utterance, that may be cut from each end.
+# Largest share of an utterance that may be cut from each end.
 MOST_CUT = 0.3
 
 
@@ -22,8 +22,8 @@ class Stretch(NamedTuple):
     """One change for each example.
 
     Attributes:
-      speed: 1.1 plays 1.1 times as fast, and as high: another tempo, pitch and length of the vocal tract.
-      before, after: seconds of silence around it; negative: seconds that it loses.
+      speed: 1.1 plays 1.1 times as fast, which also raises pitch and formants by the factor 1.1.
+      before, after: seconds of silence around it; negative: seconds that are cut off.
     """
 
     speed: Float[np.ndarray, " N"]
@@ -35,13 +35,13 @@ class Stretch(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """The changes of a whole epoch, as small as they were drawn.
+    """The changes of a whole epoch as drawn, before they are limited (a byte and two numbers per example).
 
     Attributes:
       speeds: factors to choose from.
-      choice: of each example, among them.
-      before, after: seconds of silence or, negative, of loss, before they are bounded.
-      longest: seconds that no result exceeds.
+      choice: index into `speeds` for each example.
+      before, after: seconds of silence (negative: cut off), before they are limited.
+      longest: most seconds of any result.
     """
 
     speeds: Float[np.ndarray, " K"]
@@ -51,7 +51,7 @@ class Draws(NamedTuple):
     longest: float
 
     def of(self, rows: Any, durations: Float[np.ndarray, " R"]) -> Stretch:
-        """The changes of these examples (indices or a slice), whose durations are given, too."""
+        """The limited changes of the examples `rows` (indices or a slice), whose durations are `durations`."""
         speed = np.maximum(self.speeds[self.choice[rows]], durations / self.longest)
         least = -MOST_CUT * durations / speed
         before, after = np.maximum(self.before[rows], least), np.maximum(self.after[rows], least)
@@ -70,14 +70,15 @@ def draw(
     seed: int,
     epoch: int,
 ) -> Draws:
-    """A random change for each of `count` examples.
+    """Draw a random change for each of `count` examples.
 
     Args:
+      count: number of examples.
       speeds: factors to choose from, all equally likely.
-      pad_seconds: at most this much silence on each side.
-      crop_seconds: at most this much speech lost on each side that gets no silence, and no more than MOST_CUT of it.
-      longest: seconds that no result exceeds: an example is slowed down and padded no further than that.
-      seed, epoch: decide the draw, and nothing else does.
+      pad_seconds: most silence on each side.
+      crop_seconds: most speech cut from a side that gets no silence; never more than MOST_CUT of the utterance.
+      longest: most seconds of any result: an example is not slowed down or padded beyond it.
+      seed, epoch: determine the draw.
     """
     rng = generator(seed, epoch, STRETCH)
     choice = np.empty(count, np.uint8)
@@ -89,7 +90,7 @@ def draw(
 
 
 def draw_stretch(durations: Float[np.ndarray, " N"], **options: Any) -> Stretch:
-    """A random change for each example, none of which is longer than `longest`; the options are those of `draw`."""
+    """Draw a random change for each example, with no result longer than `longest`; the options are those of `draw`."""
     return draw(len(durations), **options).of(slice(None), durations)
 
 
@@ -100,7 +101,7 @@ def shortest(
     crop_seconds: int | float = 0.0,
     longest: int | float,
 ) -> Float[np.ndarray, " N"]:
-    """Seconds that no change of each example goes below; the arguments are those of `draw`."""
+    """The least seconds that any change can give each example; the arguments are those of `draw`."""
     lost = np.broadcast_to(-float(crop_seconds), len(durations))
     fastest = np.array([max(speeds)], np.float64)
     draws = Draws(fastest, np.zeros(len(durations), np.uint8), lost, lost, float(longest))

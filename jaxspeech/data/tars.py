@@ -1,4 +1,4 @@
-"""Tar files of recordings, read member by member; and what they say by themselves, as WebDataset's do."""
+"""Reads recordings from tar files, and manifests from tar files that also hold transcripts (WebDataset)."""
 
 import gzip
 import io
@@ -23,18 +23,18 @@ AUDIO_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".opus")
 
 
 def is_streamed(path: Location) -> bool:
-    """Whether a tar is read once from end to end before its members can be: it is far away, or compressed."""
+    """Whether a tar has to be copied before its members can be read: it is remote or compressed."""
     return is_url(path) or str(path).endswith((".gz", ".tgz"))
 
 
 class Tar:
-    """`tar.read(name)`: the bytes of a member. Safe to call from any thread.
+    """`tar.read(name)` returns the bytes of a member. Safe to call from any thread.
 
-    A tar that is streamed lies in a temporary file without a name as long as this object lives.
+    A streamed tar is copied to an unnamed temporary file that exists as long as this object.
     """
 
     def __init__(self, path: Location):
-        """Raises AudioError: it is not there, or not a tar."""
+        """Index the members; raises AudioError if the file is missing or not a tar."""
         self._path = path
         self._file = _local(path)
         self._members: dict[str, tuple[int, int]] = {}
@@ -45,21 +45,21 @@ class Tar:
                     if member.isfile():
                         place = (member.offset_data, member.size)
                         self._members[member.name.removeprefix("./")] = place
-                        # A manifest may know the recording by another folder, or by another suffix.
+                        # A manifest may name the recording with a different folder or suffix.
                         self._members.setdefault(PurePosixPath(member.name).stem, place)
         except tarfile.ReadError as error:
             if not self._members:
                 raise AudioError(f"{path}: not a tar file ({error})") from error
-            self._damage = f"; it is damaged: {error}"  # what comes before the damage is used
+            self._damage = f"; it is damaged: {error}"  # members before the damage are used
 
     def read(self, name: str) -> bytes:
-        """The member that a manifest calls `name`.
+        """Return the bytes of the member that a manifest calls `name`.
 
         Raises:
-          AudioError: there is none, or the tar ends in it.
+          AudioError: there is no such member, or the tar ends within it.
         """
         stem = PurePosixPath(name).stem
-        # The peer's manifests call further parts of a recording "a-sub1.wav", "a-sub2.wav"; the tar has "a.wav".
+        # NeMo's manifests name further parts of a recording "a-sub1.wav", "a-sub2.wav"; the tar holds "a.wav".
         known = (self._members.get(call) for call in (name, stem, _SUB.sub("", stem)))
         place = next(filter(None, known), None)
         if place is None:
@@ -72,7 +72,7 @@ class Tar:
 
 
 def _local(path: Location) -> io.IOBase:
-    """The uncompressed tar for random access."""
+    """Open the uncompressed tar for random access."""
     if not is_streamed(path):
         if not Path(path).is_file():
             raise AudioError(f"{path}: no such file")
@@ -90,7 +90,7 @@ def _local(path: Location) -> io.IOBase:
 
 
 def read_entries(paths: Sequence[Location]) -> Iterator[dict[str, Any]]:
-    """The lines of a manifest for tars that have none: files of one name belong together, audio and .json or .txt.
+    """Yield manifest lines for tars without a manifest: audio and .json or .txt of the same name are one example.
 
     The tars are read once, from end to end.
 
@@ -131,13 +131,13 @@ def _entry(group: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
             stated = json.loads(group[".json"][1])
         except ValueError:
             stated = None
-        fields = stated if isinstance(stated, dict) else {"text": None}  # which is counted as a bad line
+        fields = stated if isinstance(stated, dict) else {"text": None}  # counted as a bad line
     if ".txt" in group:
         fields["text"] = group[".txt"][1].decode(errors="replace").strip()
     try:
         info = soundfile.info(io.BytesIO(data))
         seconds = info.frames / info.samplerate
     except soundfile.LibsndfileError:
-        seconds = 0.0  # counted as a bad line too
+        seconds = 0.0  # also counted as a bad line
     place = {"audio_filepath": name, "shard_id": number, "duration": seconds}
     yield {key: value for key, value in fields.items() if key != "offset"} | place

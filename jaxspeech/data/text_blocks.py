@@ -1,9 +1,9 @@
-"""Text alone, for language models: blocks of tokens without end, from text files and manifests.
+"""Training data for language models: an endless sequence of token blocks, from text files and manifests.
 
     stream(epoch) = the texts in the order of the files, each followed by an end token, rotated by a random amount
     block(i)      = stream[i T : (i + 1) T + 1]: T inputs, and the same T shifted by one as targets
 
-An epoch shows every token once, in random order of the blocks; which block comes when follows from the step alone.
+An epoch shows every token once, with the blocks in random order; the blocks of a batch depend on the step alone.
 """
 
 import copy
@@ -31,9 +31,9 @@ class TextBlocks(Generic[B]):
     """Batches of blocks to train on: `blocks[step]`, or `blocks.batches(start_step)`.
 
     Attributes:
-      batch_shapes: the one kind of batch.
-      num_tokens: of all texts, end tokens included.
-      steps_per_epoch: batches until every token has been seen.
+      batch_shapes: the shape of the batches, all of one kind.
+      num_tokens: number of tokens of all texts, end tokens included.
+      steps_per_epoch: number of batches until every token has been seen.
     """
 
     def __init__(
@@ -51,19 +51,19 @@ class TextBlocks(Generic[B]):
         process_count: int = 1,
         problems: Problems | None = None,
     ):
-        """Spell all texts once.
+        """Read and encode all texts.
 
         Args:
           paths: JSON lines (.jsonl or .json) with a "text", or files with a text on each line.
-          tokenizer: of the ids; the end token follows as its `vocab_size`, the blank's place.
+          tokenizer: encodes the texts; the end token is its `vocab_size`, the id of the blank.
           batch: the NamedTuple class to fill: tokens [B T+1], num_tokens [B] and index [B].
-          length: T, tokens of a block.
-          batch_size: blocks in a batch, at most.
-          batch_tokens: tokens in a batch, at most; 0 makes the smallest batches. By default batch_size decides.
-          seed: of the order.
-          data_shards: devices that split a batch between them.
+          length: T, the number of tokens in a block.
+          batch_size: most blocks in a batch.
+          batch_tokens: most tokens in a batch; 0 gives the smallest batches. By default batch_size decides.
+          seed: seed of the order.
+          data_shards: number of devices that a batch is split over.
           process_index, process_count: this process yields its share of each batch's rows.
-          problems: where lines go that are broken or cannot be spelled; a new collection by default.
+          problems: collects lines that are broken or cannot be encoded; a new collection by default.
 
         Raises:
           ConfigError: the batches cannot be split.
@@ -77,13 +77,13 @@ class TextBlocks(Generic[B]):
         self._arrange(batch_tokens)
 
     def resized(self, batch_tokens: int | float) -> "TextBlocks[B]":
-        """The same texts in batches of another size."""
+        """The same texts in batches of a different size."""
         other = copy.copy(self)
         other._arrange(batch_tokens)
         return other
 
     def shapes(self, batch_tokens: int | float) -> tuple[BatchShape, ...]:
-        """`resized(batch_tokens).batch_shapes`, at once."""
+        """`resized(batch_tokens).batch_shapes` without planning the batches."""
         return (self._rows.shape(batch_tokens),)
 
     def __getitem__(self, step: int) -> B:
@@ -93,20 +93,20 @@ class TextBlocks(Generic[B]):
         order = generator(self._seed, epoch, SHUFFLE).permutation(self.steps_per_epoch * rows)
         chosen = order[position * rows : (position + 1) * rows][self._rows.share.of(rows)]
         places = (rotation + chosen[:, None] * length + np.arange(length + 1)) % self.num_tokens
-        # The number that the block's place has without the rotation, so that it says where the text is.
+        # The index is that of the position in the unrotated stream, so that `name` finds the text.
         return self._rows.fill(self._stream.tokens[places], np.full(len(chosen), length + 1), places[:, 0] // length)
 
     def batches(self, start_step: int = 0) -> Iterator[B]:
-        """Batches from a step on, for ever."""
+        """Yield batches from `start_step` on, without end."""
         return map(self.__getitem__, count(start_step))
 
     def name(self, index: SupportsIndex) -> str:
-        """The file and line of the text in which, or soon after which, a block begins."""
+        """The file and line of a text near the start of a block: it begins in this text or soon after."""
         return self._stream.name(operator.index(index) * self._rows.length)
 
     @property
     def problems(self) -> Problems:
-        """Lines that cannot be used."""
+        """The lines that cannot be used."""
         return self._stream.problems
 
     def _arrange(self, batch_tokens: int | float | None) -> None:

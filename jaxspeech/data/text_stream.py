@@ -1,4 +1,4 @@
-"""Texts of files and manifests as one sequence of tokens, each text followed by an end token."""
+"""Encodes the texts of files and manifests as one sequence of tokens, each text followed by an end token."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -15,20 +15,20 @@ from jaxspeech.text.tokenizer import Tokenizer
 
 
 class TextStream:
-    """All texts, spelled once. They are kept as numbers of two or four bytes.
+    """The tokens of all texts, kept in memory at two or four bytes per token.
 
     Attributes:
-      tokens: of all texts in the order of the files, end tokens included.
-      problems: lines that cannot be used.
+      tokens: the tokens of all texts in the order of the files, end tokens included.
+      problems: the lines that cannot be used.
     """
 
     def __init__(self, paths: Sequence[str | Path], tokenizer: Tokenizer, *, problems: Problems | None = None):
-        """Read and spell all texts.
+        """Read and encode all texts.
 
         Args:
           paths: JSON lines (.jsonl or .json) with a "text", or files with a text on each line.
-          tokenizer: of the ids; the end token follows as its `vocab_size`, the blank's place.
-          problems: where lines go that are broken or cannot be spelled; a new collection by default.
+          tokenizer: encodes the texts; the end token is its `vocab_size`, the id of the blank.
+          problems: collects lines that are broken or cannot be encoded; a new collection by default.
 
         Raises:
           ManifestError: a file cannot be read, or too many lines cannot be used.
@@ -50,23 +50,23 @@ class TextStream:
             counts.append(len(numbers))
         self.problems.check(lines)
         self.tokens = np.concatenate(parts)
-        # Of each text: where it ends, and its line; of each file, how many texts there are up to its end.
+        # For each text: where it ends, and its line number. For each file: number of texts up to its end.
         self._ends = np.cumsum([len(part) for part in parts[1:]])
         self._lines = np.array(numbers, np.int32)
         self._texts_until = counts
 
     @property
     def end(self) -> int:
-        """The end token."""
+        """The id of the end token."""
         return self._tokenizer.vocab_size
 
     def name(self, place: int) -> str:
-        """The file and the line of the text that holds this token."""
+        """The file and line of the text that contains the token at position `place`."""
         text = int(np.searchsorted(self._ends, place, side="right"))
         return f"{self._paths[bisect_right(self._texts_until, text)]}:{self._lines[text]}"
 
     def spelled_out(self, tokens: np.ndarray) -> str:
-        """The text of these tokens: of each text in them a line."""
+        """Decode these tokens: one line for each text among them."""
         ends = [0, *(np.flatnonzero(tokens == self.end) + 1).tolist(), len(tokens)]
         parts = (tokens[first:last].tolist() for first, last in pairwise(ends))
         return "\n".join(self._tokenizer.decode([i for i in part if i != self.end]) for part in parts if part)
@@ -77,16 +77,16 @@ def _is_manifest(path: str | Path) -> bool:
 
 
 def _lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that are not blank, and their numbers."""
+    """Yield the number and content of each line that is not blank."""
     with open_binary(locate(path), error=ManifestError) as file:
         yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
 
 
 def _text(line: bytes, *, of_manifest: bool) -> str:
-    """The text of a line.
+    """Return the text of a line.
 
     Raises:
-      ManifestError: it has none, or is broken.
+      ManifestError: the line has no text, or is broken.
     """
     if of_manifest:
         text = parse_line(line).get("text")

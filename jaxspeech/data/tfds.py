@@ -1,7 +1,7 @@
-"""Speech of TensorFlow Datasets as FLAC files and a manifest, which everything else here reads.
+"""Exports speech from TensorFlow Datasets to FLAC files and a manifest.
 
-TFDS downloads and prepares the dataset; its random-access sources give one example after another. They are written out
-once, because batches are planned from durations, which TFDS does not know before it has decoded everything.
+TFDS downloads and prepares the dataset, and its data sources yield the examples. They are exported because batches are
+planned from durations, which TFDS only knows after decoding everything.
 """
 
 import importlib
@@ -19,10 +19,13 @@ from jaxspeech.errors import SpeechError
 
 
 def open_splits(name: str, splits: Sequence[str], *, data_dir: str | None = None) -> tuple[dict[str, Any], int]:
-    """The examples of each split, downloaded where they are missing, and the sample rate of their audio.
+    """Open the splits of a dataset, which is downloaded if it is missing.
+
+    Returns:
+      The examples of each split by its name, and the sample rate of their audio in Hz.
 
     Raises:
-      SpeechError: TFDS is not installed, or has no such dataset or split.
+      SpeechError: TFDS or a package that the dataset needs is not installed, or there is no such dataset or split.
     """
     try:
         tfds = importlib.import_module("tensorflow_datasets")
@@ -33,7 +36,7 @@ def open_splits(name: str, splits: Sequence[str], *, data_dir: str | None = None
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         raise SpeechError(f"TFDS has no dataset {name!r}: {str(error).splitlines()[0]}") from error
     except ImportError as error:
-        # Some datasets' own code wants TensorFlow, and so may what downloads them.
+        # The code of some datasets, or of their download, imports TensorFlow.
         raise _missing_package(name, error) from error
     try:
         builder.download_and_prepare()
@@ -47,15 +50,13 @@ def open_splits(name: str, splits: Sequence[str], *, data_dir: str | None = None
 
 
 def _missing_package(name: str, error: ImportError) -> SpeechError:
-    return SpeechError(
-        f"TFDS wants another package for {name}: {str(error).splitlines()[-1]}; install that one with pip"
-    )
+    return SpeechError(f"TFDS needs another package for {name}: {str(error).splitlines()[-1]}; install it with pip")
 
 
 def _sample_rate(features: Mapping[str, Any]) -> int:
     rates = [feature.sample_rate for feature in features.values() if getattr(feature, "sample_rate", None)]
     if len(rates) != 1:
-        raise SpeechError(f"a speech dataset has one audio feature with a sample rate, this one has {len(rates)}")
+        raise SpeechError(f"the dataset has {len(rates)} audio features with a sample rate; it must have one")
     return rates[0]
 
 
@@ -68,17 +69,17 @@ def export(
     text_key: str = "text",
     names: Sequence[str] = (),
 ) -> None:
-    """Writes the examples of all splits beside `manifest`, and the manifest last.
+    """Write the examples of all splits to a folder beside `manifest`, and the manifest last.
 
     Args:
-      splits: examples by name of the split; audio as integers of 16 bits (in any integer type) or as floats.
+      splits: examples by name of the split; audio as 16-bit integers (in any integer type) or as floats.
       manifest: file to write; the audio goes to a folder of its name without ".jsonl".
       sample_rate: of the audio, in Hz.
-      audio_key, text_key: what the dataset calls them. Texts become lower-case.
-      names: what is said for each label, where the text is a number of a class.
+      audio_key, text_key: names of these features in the dataset. Texts become lower-case.
+      names: the text for each class, where the dataset gives texts as class numbers.
 
     Raises:
-      SpeechError: an example without audio or text under these names.
+      SpeechError: an example has no audio or text under these names.
     """
     manifest.parent.mkdir(parents=True, exist_ok=True)
     write_manifest(manifest, _entries(splits, manifest, sample_rate, audio_key, text_key, names))
@@ -117,5 +118,7 @@ def _spell(text: Any, names: Sequence[str]) -> str:
     if not isinstance(text, int | np.integer):
         return str(text)
     if not 0 <= text < len(names):
-        raise SpeechError(f"the text is the class {text}: --names must say what is said for each of them, with commas")
+        raise SpeechError(
+            f"the text is the class {text}: --names must give the text of each class, separated by commas"
+        )
     return names[int(text)]

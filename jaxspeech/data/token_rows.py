@@ -1,4 +1,4 @@
-"""Rows of T + 1 tokens put into batches: T inputs, and the same T shifted by one as targets."""
+"""Puts rows of T + 1 tokens into batches: T inputs, and the same shifted by one as T targets."""
 
 from typing import Any, Generic, TypeVar
 
@@ -18,14 +18,14 @@ class TokenRows(Generic[B]):
     """Makes batches of the type `batch`, with the fields tokens [B T+1], num_tokens [B] and index [B]."""
 
     def __init__(self, batch: type[B], *, length: int, batch_size: int, data_shards: int, share: Share):
-        """Check the fields.
+        """Check the fields of the batch.
 
         Args:
           batch: a NamedTuple class.
           length: T.
-          batch_size: rows of a batch, at most.
-          data_shards: devices that split a batch between them.
-          share: of each batch's rows, that this process fills.
+          batch_size: most rows of a batch.
+          data_shards: number of devices that a batch is split over.
+          share: the share of each batch's rows that this process fills.
 
         Raises:
           TypeError: the batch has other fields.
@@ -38,10 +38,10 @@ class TokenRows(Generic[B]):
         self._data_shards = data_shards
 
     def shape(self, batch_tokens: int | float | None) -> BatchShape:
-        """The shape of batches of so many tokens, or (None) of as many rows as they may have.
+        """Return the shape of batches with at most `batch_tokens` tokens; None: of the most rows.
 
         Raises:
-          ConfigError: they cannot be split between devices or processes.
+          ConfigError: the batches cannot be split between devices or processes.
         """
         tokens = self._batch_size * self.length if batch_tokens is None else batch_tokens
         options = {"max_batch_size": self._batch_size, "multiple_of": self._data_shards}
@@ -59,6 +59,6 @@ class TokenRows(Generic[B]):
         num_tokens: Integer[np.ndarray, " B"],
         index: Integer[np.ndarray, " B"],
     ) -> B:
-        """The batch of these rows."""
+        """Make a batch of these rows."""
         arrays = {"tokens": tokens, "num_tokens": num_tokens, "index": index}
         return self._batch(**{name: values.astype(np.int32) for name, values in arrays.items()})

@@ -1,4 +1,4 @@
-"""How an example is varied this time: what everything that is made of it has to follow."""
+"""The variant of an example that is drawn for one epoch; every column of the example must apply it."""
 
 from typing import NamedTuple, TypeVar
 
@@ -11,14 +11,14 @@ Seconds = TypeVar("Seconds", float, np.ndarray)
 
 
 class Variant(NamedTuple):
-    """One showing of an example; by default as it is, as for evaluation.
+    """How an example is varied this time; by default not at all, as in evaluation.
 
     Attributes:
-      speed: its audio is played so many times as fast.
-      before, after: seconds of silence around it; negative: seconds that it loses.
-      epoch: counted from 0.
-      index: the example's number among those that are used, as in the batch.
-      copy: how often this epoch has shown it before.
+      speed: factor by which the audio is sped up.
+      before, after: seconds of silence around it; negative: seconds that are cut off.
+      epoch: number of the epoch, from 0.
+      index: the example's number among those in use, as in the batch.
+      copy: how many times this epoch has already shown the example.
     """
 
     speed: float = 1.0
@@ -29,7 +29,7 @@ class Variant(NamedTuple):
     copy: int = 0
 
     def at(self, seconds: Seconds) -> Seconds:
-        """Where a moment of the original recording is in the varied one: outside of it where it is cut away."""
+        """Map a time in the original recording to the varied one; it may lie outside, if it is cut off."""
         return self.before + seconds / self.speed
 
     def generator(self, seed: int) -> np.random.Generator:
@@ -37,5 +37,5 @@ class Variant(NamedTuple):
         return generator(seed, self.epoch, self.index, copy=self.copy)
 
 
-# An example as it is.
+# The unchanged example.
 STILL = Variant()

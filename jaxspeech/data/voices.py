@@ -1,16 +1,16 @@
-"""Speakers that nobody has met: random definitions of variants for eSpeak NG.
+"""Invents speakers: random definitions of variants for eSpeak NG.
 
-eSpeak's own variants are some hundred; a recogniser learns them by heart. A definition scales the synthesizer's
-formants, so a random one stays intelligible as long as the formants keep their order. The ranges are about those that
-eSpeak's own variants span.
+eSpeak has about a hundred variants of its own, few enough for a recogniser to overfit to them. A definition scales the
+synthesizer's formants, so a random one stays intelligible as long as the formants keep their order. The ranges are
+roughly those of eSpeak's own variants.
 """
 
 import random
 
 
 def invent_voice(rng: random.Random) -> str:
-    """Defines a speaker: vocal tract, pitch, spectral tilt, breath. eSpeak's `docs/voices.md` names the units."""
-    tract = rng.uniform(0.8, 1.35)  # a shorter one, as a child's, moves every formant up
+    """Define a speaker: vocal tract, pitch, spectral tilt, breath. eSpeak's `docs/voices.md` has the units."""
+    tract = rng.uniform(0.8, 1.35)  # above 1 a shorter tract, like a child's: all formants are higher
     pitch = 75 * 3.2 ** rng.random()
     lines = [
         "language variant",
@@ -36,5 +36,5 @@ def invent_voice(rng: random.Random) -> str:
 
 
 def _spread(rng: random.Random, centre: int, factor: float) -> int:
-    """About `centre`, at most `factor` times more or less."""
+    """A random number between `centre` / `factor` and `centre` * `factor`, log-uniform."""
     return round(centre * factor ** rng.uniform(-1, 1))

@@ -1,1 +1,1 @@
-"""Waveforms to feature frames, and the masking that augments them: log-mel, MFCC, SpecAugment."""
+"""Computes feature frames from waveforms (log-mel, MFCC), and augments them (SpecAugment)."""

@@ -1,4 +1,4 @@
-"""Fields of a frontend that cannot be used, each named in one line."""
+"""Checks the fields of frontends; errors are one line that names the field."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -29,4 +29,4 @@ def check_not_negative(**fields: int | float) -> None:
 def check_band(low_hz: int | float, high_hz: int | float, *, sample_rate: int) -> None:
     """Raises ConfigError unless 0 <= low_hz < high_hz <= half the sample rate."""
     if not 0 <= low_hz < high_hz <= sample_rate / 2:
-        raise ConfigError(f"low_hz {low_hz} to high_hz {high_hz} is no band between 0 and {sample_rate / 2} Hz")
+        raise ConfigError(f"low_hz {low_hz} to high_hz {high_hz} is not a band between 0 and {sample_rate / 2} Hz")

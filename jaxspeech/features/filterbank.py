@@ -1,4 +1,4 @@
-"""Triangular filters at equal distances on a mel scale, computed in float64 on the host.
+"""Computes triangular filters, equally spaced on a mel scale, in float64 on the host.
 
     slaney  mel(f) = 3f / 200                          below 1 kHz
                      15 + 27 log(f / 1000) / log(6.4)  above
@@ -19,7 +19,7 @@ MELS_PER_NEPER = 27 / np.log(6.4)
 
 
 def hz_to_mel(hz: int | float, *, scale: str) -> float:
-    """Frequency in Hz to the "slaney" or the "htk" mel scale."""
+    """Convert a frequency in Hz to the "slaney" or "htk" mel scale."""
     if scale == "htk":
         return 2595 * np.log10(1 + hz / 700)
     if hz < KNEE_HZ:
@@ -28,7 +28,7 @@ def hz_to_mel(hz: int | float, *, scale: str) -> float:
 
 
 def mel_to_hz(mel: Float[np.ndarray, " F"], *, scale: str) -> Float[np.ndarray, " F"]:
-    """The inverse of `hz_to_mel`."""
+    """Invert `hz_to_mel`."""
     if scale == "htk":
         return 700 * (10 ** (mel / 2595) - 1)
     above = KNEE_HZ * np.exp((mel - KNEE_MEL) / MELS_PER_NEPER)
@@ -45,7 +45,7 @@ def mel_filterbank(
     scale: str = "slaney",
     norm: str = "slaney",
 ) -> Float[np.ndarray, "bins F"]:
-    """Weights from the fft_size // 2 + 1 bins of a spectrum to the mel bands, float64."""
+    """Compute the weights from the fft_size // 2 + 1 bins of a spectrum to the mel bands, in float64."""
     bins = np.arange(fft_size // 2 + 1) * sample_rate / fft_size
     mels = np.linspace(hz_to_mel(low_hz, scale=scale), hz_to_mel(high_hz, scale=scale), num_mels + 2)
     low, peak, high = (mel_to_hz(mels, scale=scale)[i : i + num_mels] for i in range(3))

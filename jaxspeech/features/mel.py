@@ -1,7 +1,7 @@
-"""Log-mel spectrograms, number for number those of NeMo's AudioToMelSpectrogramPreprocessor.
+"""Computes log-mel spectrograms, numerically equal to those of NeMo's AudioToMelSpectrogramPreprocessor.
 
     x = x + dither * noise                        when training
-    x[n] = x[n] - preemphasis * x[n - 1]          and 0 beyond the utterance's end
+    x[n] = x[n] - preemphasis * x[n - 1]          and 0 after the utterance's end
     y = mel_filters(|STFT(x)|^mag_power)
     y = log(y + guard)
     y = (y - mean) / (std + 1e-5)                 over the utterance
@@ -29,30 +29,30 @@ from jaxspeech.randomness import standard_normal
 
 
 class MelSpectrogram(nn.Module):
-    """Waveforms to log-mel frames.
+    """Computes log-mel frames of waveforms.
 
     Attributes:
       sample_rate: of the audio, in Hz.
       window: "hann", "hamming", "blackman", "bartlett" (symmetric) or "none".
-      window_seconds, hop_seconds: length of a frame, and distance between two; fractions of a sample are dropped.
-      fft_size: length of the Fourier transform; None: the least power of two that holds the window.
-      num_mels: mel bands.
-      preemphasis: share of the preceding sample to subtract; None: leave the audio as it is.
+      window_seconds, hop_seconds: length of a frame, and distance between frames, rounded down to samples.
+      fft_size: length of the Fourier transform; None: the least power of two that fits the window.
+      num_mels: number of mel bands.
+      preemphasis: share of the preceding sample to subtract; None: no preemphasis.
       dither: standard deviation of the noise that training adds (random stream "dither").
       normalize: "per_feature", "all_features" or "none".
       log: take the logarithm.
-      log_guard: what keeps it finite: "add" log_guard_value, or "clamp" to at least that.
+      log_guard: how the logarithm is kept finite: "add" log_guard_value, or "clamp" to at least that.
       log_guard_value: in units of mel energy.
       mag_power: exponent of the magnitudes; 2 gives energies.
       low_hz, high_hz: range of the mel bands; None: up to half the sample rate.
       mel_norm: "slaney", filters of equal area, or "none", filters of equal height.
-      pad_to: the number of frames T becomes a multiple of this; 0: as it comes.
-      pad_value: what frames beyond an utterance's end hold.
+      pad_to: pad the number of frames T to a multiple of this; 0: no padding.
+      pad_value: value of frames after an utterance's end.
       exact_pad: pad the audio by (fft_size - hop) / 2 on each side, not fft_size / 2: one frame less.
-      frame_splicing: copies of each frame, side by side.
+      frame_splicing: number of copies of each frame, concatenated.
 
     Raises:
-      ConfigError: for a field that cannot be used.
+      ConfigError: a field cannot be used.
     """
 
     sample_rate: int = 16000
@@ -91,23 +91,23 @@ class MelSpectrogram(nn.Module):
 
     @property
     def num_features(self) -> int:
-        """F of the result."""
+        """The number of features per frame, F."""
         return self.num_mels * self.frame_splicing
 
     @property
     def hop_and_fft(self) -> tuple[int, int]:
-        """Samples from one frame to the next, and in a frame's Fourier transform."""
+        """Samples from one frame to the next, and in each frame's Fourier transform."""
         return self._framing.hop, self._framing.fft
 
     @property
     def analysis_window(self) -> Float[np.ndarray, " N"]:
-        """What a frame's samples are multiplied by, float64."""
+        """The factors for the samples of a frame, in float64."""
         window = self._framing.window
         return centred_window(self.window, window, size=window)
 
     @property
     def filters(self) -> Float[np.ndarray, "bins F"]:
-        """Weights from the bins of a spectrum to the mel bands, float64."""
+        """The weights from the bins of a spectrum to the mel bands, in float64."""
         return mel_filterbank(
             self.num_mels,
             fft_size=self._framing.fft,
@@ -121,10 +121,10 @@ class MelSpectrogram(nn.Module):
     def __call__(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
-        """Features in float32, whatever the dtype of the samples, and the number of real frames of each row.
+        """Compute features in float32, whatever the dtype of the samples, and the number of real frames of each row.
 
         A row has num_samples // hop real frames; the tensor has one more than the longest possible row, and more
-        with `pad_to`. What the samples beyond `num_samples` hold, NaN included, does not matter.
+        with `pad_to`. The values of samples after `num_samples`, even NaN, have no effect.
         """
         samples, num_samples = jnp.asarray(samples, jnp.float32), jnp.asarray(num_samples)
         if in_parts(self):
@@ -135,23 +135,23 @@ class MelSpectrogram(nn.Module):
         return self._pad(features, num_frames), num_frames
 
     def _log_mel(self, samples: Array) -> Array:
-        """Frames of samples that hold their margins, before the normalisation."""
+        """Frames of samples that include their margins, before normalisation."""
         window, hop, fft = self._framing
         energies = filtered_spectrum(
             samples, centred_window(self.window, window, size=fft), self.filters, hop=hop, mag_power=self.mag_power
         )
         features = self._compress(energies) if self.log else energies
-        # The peer splices a frame with itself, not with its neighbours.
+        # NeMo splices a frame with itself, not with its neighbours.
         return jnp.tile(features, (1, 1, self.frame_splicing))
 
     def _part(self, samples: Array, num_samples: Array) -> tuple[Array, Array]:
-        """S / hop frames of the next S samples: those whose windows end there (see `jaxspeech.history`).
+        """Compute the S / hop frames whose windows end within the next S samples (see `jaxspeech.history`).
 
-        Of a recording the first such frame, centred on its first sample, ends with sample fft_size / 2.
+        The first frame of a recording is centred on its first sample, so its window ends at sample fft_size / 2.
         """
         _, hop, fft = self._framing
         before = fft - hop
-        samples = with_history(self, "samples", samples, before + 1)  # one more, which the first one is emphasised by
+        samples = with_history(self, "samples", samples, before + 1)  # one more, for the first one's preemphasis
         samples = samples[:, 1:] - (self.preemphasis or 0) * samples[:, :-1]
         num_frames = jnp.clip((num_samples + fft // 2) // hop - 1, 0, (samples.shape[1] - before) // hop)
         return self._log_mel(zero_padding(samples, before + num_samples)), num_frames.astype(jnp.int32)
@@ -180,16 +180,16 @@ class MelSpectrogram(nn.Module):
         return jnp.maximum(frames, 0).astype(jnp.int32)
 
     def _with_margins(self, samples: Array, num_samples: Array, *, dither: bool) -> Array:
-        """[B, S + 2 margins]: the samples as the frames take them, emphasised and with silence around them."""
-        before = self._margin + 1  # one more, which the first sample is emphasised by
+        """The samples with preemphasis and with zeros around them: [B, S + 2 margins]."""
+        before = self._margin + 1  # one more, for the first sample's preemphasis
         samples = jnp.pad(samples, ((0, 0), (before, self._margin)))
         if dither:
-            # Drawn for the silence too: inside a padding XLA would compute noise one number at a time.
+            # Drawn for the margins too: fused with a padding, XLA would compute the noise one number at a time.
             noise = self.dither * standard_normal(self.make_rng("dither"), samples.shape)
             samples += jnp.where(jnp.arange(samples.shape[1]) >= before, noise, 0.0)
         if self.preemphasis is None:
             return zero_padding(samples[:, 1:], self._margin + num_samples)
-        # With exact_pad the peer cuts at num_samples only after it has padded, and so loses the end of the audio.
+        # With exact_pad NeMo truncates at num_samples after padding, and so loses the end of the audio.
         end = num_samples if self.exact_pad else self._margin + num_samples
         return zero_padding(samples[:, 1:] - self.preemphasis * samples[:, :-1], end)
 

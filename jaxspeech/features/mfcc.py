@@ -1,11 +1,10 @@
-"""Mel-frequency cepstral coefficients, number for number those of NeMo's AudioToMFCCPreprocessor.
+"""Computes mel-frequency cepstral coefficients, numerically equal to those of NeMo's AudioToMFCCPreprocessor.
 
     y = htk_filters(|STFT(x)|^2)
     c[k] = sum_m log(y[m] + 1e-6) cos(pi k (m + 1/2) / M) * scale_k
 
-The window is periodic. At both ends of the tensor the audio continues as its mirror image, and a row that ends
-earlier continues with zeros. So, as in the peer, the last frame of the longest row of a batch differs a little from
-what it is in a longer tensor.
+The window is periodic. The tensor is padded by reflection at both ends, and rows that end earlier continue with zeros.
+So, as in NeMo, the last frame of the longest row of a batch differs slightly from its value in a longer tensor.
 """
 
 from typing import Any
@@ -29,21 +28,21 @@ DYNAMIC_RANGE_DECIBELS = 80.0
 
 
 class MFCC(nn.Module):
-    """Waveforms to cepstral coefficients.
+    """Computes cepstral coefficients of waveforms.
 
     Attributes:
       sample_rate: of the audio, in Hz.
       window: "hann", "hamming", "blackman", "bartlett" (periodic) or "none".
-      window_seconds, hop_seconds: length of a frame, and distance between two; fractions of a sample are dropped.
-      fft_size: length of the Fourier transform; None: the least power of two that holds the window.
-      num_mels: mel bands, on the HTK scale.
-      num_coefficients: cepstral coefficients kept.
+      window_seconds, hop_seconds: length of a frame, and distance between frames, rounded down to samples.
+      fft_size: length of the Fourier transform; None: the least power of two that fits the window.
+      num_mels: number of mel bands, on the HTK scale.
+      num_coefficients: number of cepstral coefficients that are kept.
       low_hz, high_hz: range of the mel bands; None: up to half the sample rate.
-      log: natural logarithm; otherwise decibels, at most 80 below the utterance's loudest band.
+      log: True: natural logarithm; False: decibels, at most 80 below the utterance's loudest band.
       dct_norm: "ortho", an orthonormal transform, or "none", twice the plain sum.
 
     Raises:
-      ConfigError: for a field that cannot be used.
+      ConfigError: a field cannot be used.
     """
 
     sample_rate: int = 16000
@@ -70,16 +69,16 @@ class MFCC(nn.Module):
 
     @property
     def num_features(self) -> int:
-        """F of the result."""
+        """The number of features per frame, F."""
         return self.num_coefficients
 
     @nn.compact
     def __call__(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
-        """Coefficients in float32, zero beyond each row's ceil(num_samples / hop) real frames, and that number.
+        """Compute coefficients in float32, zero after each row's ceil(num_samples / hop) real frames, and that number.
 
-        What the samples beyond `num_samples` hold, NaN included, does not matter. Training changes nothing.
+        The values of samples after `num_samples`, even NaN, have no effect; neither has `train`.
         """
         num_samples = jnp.asarray(num_samples)
         samples = zero_padding(jnp.asarray(samples, jnp.float32), num_samples)
@@ -123,13 +122,13 @@ class MFCC(nn.Module):
 
 
 def decibels(energies: Float[Array, "B T F"]) -> Float[Array, "B T F"]:
-    """10 log10 of the energies, cut at 80 dB below each row's largest."""
+    """Convert energies to decibels, at least 80 dB below each row's largest."""
     levels = 10 * jnp.log10(jnp.maximum(energies, DECIBEL_GUARD))
     return jnp.maximum(levels, jnp.max(levels, (1, 2), keepdims=True) - DYNAMIC_RANGE_DECIBELS)
 
 
 def cosine_transform(num_mels: int, num_coefficients: int, *, norm: str) -> Float[np.ndarray, "M F"]:
-    """The type II discrete cosine transform from bands to coefficients, float64."""
+    """Compute the type II discrete cosine transform from bands to coefficients, in float64."""
     bands, orders = np.arange(num_mels)[:, None], np.arange(num_coefficients)
     transform = 2 * np.cos(np.pi * orders * (bands + 0.5) / num_mels)
     if norm == "none":

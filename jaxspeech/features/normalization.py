@@ -1,9 +1,9 @@
-"""Each utterance's features to mean zero and standard deviation one, over its real frames only.
+"""Normalises each utterance's features to mean 0 and standard deviation 1 over its real frames.
 
     y = (x - mean) / (std + 1e-5),   std^2 = sum (x - mean)^2 / (n - 1)
 
-"per_feature" has one mean and deviation for each feature (n frames), "all_features" one for all of them together
-(n frames times F). Both are summed in two passes, so that a large mean costs no precision.
+"per_feature" computes a mean and deviation for each feature (n frames), "all_features" for all of them together
+(n frames times F). Sums are taken in two passes, so that a large mean costs no precision.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.features.spectrum import TINY
 from jaxspeech.masks import zero_padding
 
-# Normalization -> the axes of [B T F] that share one mean.
+# Normalisation -> the axes of [B T F] that share one mean.
 SHARED_AXES = {"per_feature": (1,), "all_features": (1, 2)}
 NORMALIZATIONS = (*SHARED_AXES, "none")
 
@@ -22,7 +22,7 @@ STD_FLOOR = 1e-5
 
 
 def normalize(features: Float[Any, "B T F"], num_frames: Int[Any, " B"], *, over: str) -> Float[Array, "B T F"]:
-    """Normalizes rows `over` "per_feature" or "all_features"; "none" changes nothing. Float32; padding becomes zero.
+    """Normalises rows "per_feature" or over "all_features", in float32, and zeros the padding; "none" only zeros it.
 
     A row with a single value to average over becomes zero.
     """

@@ -1,10 +1,10 @@
-"""SpecAugment and SpecCutout: hide bands, stretches and rectangles of the features while training.
+"""Masks bands, stretches and rectangles of the features in training: SpecAugment and SpecCutout.
 
-    w ~ floor(U * width),   start ~ floor(U * (n - w)),   hidden: start <= i < start + w      with U in [0, 1)
+    w ~ floor(U * width),   start ~ floor(U * (n - w)),   masked: start <= i < start + w      with U in [0, 1)
 
 for each of `freq_masks` bands over the n = F features and `time_masks` stretches over the n real frames of an
-utterance, all independent. A float `time_width` is a share of the utterance's frames. A cutout is a rectangle:
-sides uniform in 0 .. its width, corner uniform where the largest rectangle fits.
+utterance, all independent. A float `time_width` is a share of the utterance's frames. A cutout is a rectangle: its
+sides are uniform in 0 .. their largest width, its corner is uniform where the largest rectangle would fit.
 
 Sources: Park et al., "SpecAugment" (Interspeech 2019) and "SpecAugment on Large Scale Datasets" (ICASSP 2020);
 DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout" (2017).
@@ -23,17 +23,17 @@ from jaxspeech.masks import length_mask
 
 
 class SpecAugment(nn.Module):
-    """Hides parts of the features; draws from the random stream "specaugment".
+    """Masks parts of the features at random, with the random stream "specaugment".
 
     Attributes:
-      freq_masks, freq_width: number of bands hidden, and the width in features that each stays below.
-      time_masks, time_width: number of stretches hidden, and the width that each stays below: an int in frames, a
+      freq_masks, freq_width: number of masked bands, and the exclusive limit of their width, in features.
+      time_masks, time_width: number of masked stretches, and the exclusive limit of their width: an int in frames, a
         float as a share of the utterance's frames.
       cutout_masks, cutout_freq_width, cutout_time_width: number of rectangles, and their largest sides.
-      mask_value: what hidden features become.
+      mask_value: value of masked features.
 
     Raises:
-      ConfigError: for a negative field, or a share above 1.
+      ConfigError: a field is negative, or a share is above 1.
     """
 
     freq_masks: int = 0
@@ -63,7 +63,7 @@ class SpecAugment(nn.Module):
 
     @nn.compact
     def __call__(self, features: Float[Any, "B T F"], num_frames: Int[Any, " B"]) -> Float[Array, "B T F"]:
-        """Features with parts of the real frames hidden, in each utterance others. Frames beyond stay as they are."""
+        """Mask parts of the real frames, drawn for each utterance; padding frames are not changed."""
         features, num_frames = jnp.asarray(features), jnp.asarray(num_frames)
         batch, frames, bins = features.shape
         num_bins = jnp.full((batch,), bins)
@@ -91,7 +91,7 @@ def spec_augment(
 def random_spans(
     key: Any, lengths: Int[Array, " B"], widest: int | Float[Array, " B"], *, count: int, size: int
 ) -> Bool[Array, "B M N"]:
-    """`count` spans per row, each narrower than `widest` and inside `lengths`, as masks over `size` positions."""
+    """Draw `count` spans per row, narrower than `widest` and within `lengths`, as masks over `size` positions."""
     width_draw, start_draw = jax.random.uniform(key, (2, lengths.shape[0], count))
     widest, lengths = jnp.minimum(widest, lengths)[:, None], lengths[:, None]
     width = jnp.floor(width_draw * widest).astype(jnp.int32)
@@ -100,9 +100,9 @@ def random_spans(
 
 
 def random_sides(key: Any, lengths: Int[Array, " B"], widest: int, *, count: int, size: int) -> Bool[Array, "B M N"]:
-    """`count` sides of rectangles per row, each up to `widest`, as masks over `size` positions.
+    """Draw `count` sides of rectangles per row, each at most `widest`, as masks over `size` positions.
 
-    They start where one of the full width would still fit, or at 0 if none does.
+    They start where a side of the full width would still fit, or at 0 if none does.
     """
     width_key, start_key = jax.random.split(key)
     shape = (lengths.shape[0], count)
@@ -112,6 +112,6 @@ def random_sides(key: Any, lengths: Int[Array, " B"], widest: int, *, count: int
 
 
 def span_masks(start: Int[Array, "B M"], width: Int[Array, "B M"], *, size: int) -> Bool[Array, "B M N"]:
-    """True from `start` for `width` of `size` positions."""
+    """Masks over `size` positions that are True for `width` positions from `start`."""
     positions = jnp.arange(size)
     return (start[..., None] <= positions) & (positions < (start + width)[..., None])

@@ -1,4 +1,4 @@
-"""Short-time spectra through a filterbank, in float32.
+"""Applies a filterbank to short-time spectra, in float32.
 
 X_t[k] = sum_n w[n] x[t hop + n] exp(-2 pi i k n / N)
 y_t    = |X_t|^p filters
@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# Frames at a time: few enough for the spectra of a long recording to take no memory to speak of.
+# Number of frames transformed at a time, to bound the memory for the spectra of a long recording.
 CHUNK = 8192
-# Added to powers before a root: keeps its gradient finite where a spectrum is zero, and is lost in any other power.
+# Added to powers before a root, to keep its gradient finite where a spectrum is zero; rounded away elsewhere.
 TINY = 1e-30
 
 
@@ -27,10 +27,10 @@ def filtered_spectrum(
     mag_power: float = 2.0,
     chunk: int = CHUNK,
 ) -> Float[Array, "B T F"]:
-    """The magnitudes of each frame's spectrum, to the power `mag_power`, weighted by the filters.
+    """Compute the magnitudes of each frame's spectrum, to the power `mag_power`, weighted by the filters.
 
-    Frame t starts at sample t * hop, and T = (S - N) // hop + 1 of them lie inside: padding is the caller's.
-    `chunk` frames are transformed at a time.
+    Frame t starts at sample t * hop; T = (S - N) // hop + 1 frames fit, as the caller does the padding. `chunk` frames
+    are transformed at a time.
     """
     window = jnp.asarray(window, jnp.float32)
     filters = jnp.asarray(filters, jnp.float32)
@@ -59,5 +59,5 @@ def filtered_spectrum(
         )
         return parts.reshape(chunks * chunk, -1)[:num_frames]
 
-    # On a CPU one row at a time keeps the frames in its cache and the allocator out of the way: twice as fast.
+    # On a CPU, one row at a time is twice as fast: the frames stay in the cache, and less memory is allocated.
     return jax.lax.platform_dependent(samples, cpu=partial(jax.lax.map, one_row), default=jax.vmap(one_row))

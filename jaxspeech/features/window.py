@@ -1,4 +1,4 @@
-"""Window functions, computed in float64 on the host.
+"""Computes window functions in float64 on the host.
 
     hann      0.5 - 0.5 cos(2 pi n / M)
     hamming   0.54 - 0.46 cos(2 pi n / M)
@@ -25,7 +25,7 @@ WINDOWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def centred_window(name: str, length: int, *, size: int, periodic: bool = False) -> Float[np.ndarray, " N"]:
-    """The window `name` of `length` samples, float64, with zeros on both sides up to N = `size`."""
+    """Compute the window `name` of `length` samples in float64, with zeros on both sides up to N = `size`."""
     steps = length if periodic else length - 1
     window = WINDOWS[name](np.arange(length) / max(steps, 1))
     left = (size - length) // 2

@@ -1,4 +1,4 @@
-"""Model files from the Hugging Face Hub, and the names that the peer has published."""
+"""Fetches models from the Hugging Face Hub, and lists those that NVIDIA has published for NeMo."""
 
 from jaxspeech.hub.fetch import download as download
 from jaxspeech.hub.fetch import is_hub_name as is_hub_name

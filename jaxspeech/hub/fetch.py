@@ -1,6 +1,6 @@
-"""A model file from the Hugging Face Hub, by way of its local cache.
+"""Fetches model files from the Hugging Face Hub through its local cache.
 
-With a connection the Hub says which files there are, and their hashes; without one, the cache alone is asked.
+With a connection, the Hub lists the files and their hashes; without one, only the cache is used.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from jaxspeech.errors import ArchiveError
 from jaxspeech.files import replace_atomically
 from jaxspeech.hub.published import full_name
 
-# In order of preference, should a repository have several kinds. Behind them comes the layout of Transformers.
+# In order of preference, if a repository has several kinds. The layout of Transformers comes after these.
 SUFFIXES = (".jaxspeech", ".nemo")
-# That layout's weights: one file, or an index of shards; and the small files beside them.
+# The weights in that layout are one file, or an index and its shards; BESIDE are the small files.
 WEIGHTS, SHARDS, SHARD = "model.safetensors", "model.safetensors.index.json", re.compile(r"model-[\w-]+\.safetensors")
 CONFIG, FAMILY = "config.json", "parakeet_"
 BESIDE = {CONFIG, "preprocessor_config.json", "processor_config.json", "tokenizer.json", SHARDS}
@@ -27,30 +27,32 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class HubFile(NamedTuple):
-    """A file of a repository, with its SHA-256 where the Hub says one."""
+    """A file of a repository, with its SHA-256 if the Hub states it."""
 
     name: str
     sha256: str | None
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether `name` is "organisation/model", or one of the peer's published names without "nvidia/"."""
+    """Whether `name` is "organisation/model", or the name of one of NVIDIA's published models without "nvidia/"."""
     return bool(NAME.fullmatch(full_name(name))) and not name.endswith(SUFFIXES)
 
 
 def download(name: str, *, filename: str | None = None, revision: str | None = None) -> Path:
-    """The local path of a repository's model file, fetched and checked if it is not there yet; of a repository in the
-    layout of Transformers that of the folder.
+    """Download a repository's model, unless it is in the cache, and verify it.
 
     Args:
-      name: "organisation/model", or a published name such as "stt_en_conformer_ctc_small".
-      filename: which of its files; needed where it has several models. "model.safetensors" asks for the layout of
-        Transformers where there is another model too.
-      revision: branch, tag or commit; its main branch by default.
+      name: "organisation/model", or the name of a published model, for example "stt_en_conformer_ctc_small".
+      filename: the model's file; needed if the repository has several models. "model.safetensors" selects the layout of
+        Transformers if the repository has other formats too.
+      revision: branch, tag or commit; the main branch by default.
+
+    Returns:
+      The local path of the model file or, for the layout of Transformers, of the folder.
 
     Raises:
-      ArchiveError: there is no such repository or file, it cannot be reached and is not in the cache, or what came is
-        not what the Hub says; in one line.
+      ArchiveError: one line: there is no such repository or file, the Hub cannot be reached and the model is not in the
+        cache, or a file does not have the hash that the Hub states.
     """
     try:
         import huggingface_hub
@@ -62,14 +64,14 @@ def download(name: str, *, filename: str | None = None, revision: str | None = N
         info = huggingface_hub.HfApi().model_info(name, revision=revision, files_metadata=True)
     except GatedRepoError as error:
         raise ArchiveError(
-            f"{name}: its owner asks for a login: accept the terms on its page, then `hf auth login`"
+            f"{name}: its owner requires a login: accept the terms on its page, then run `hf auth login`"
         ) from error
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         at = f" at revision {revision!r}" if revision else ""
         raise ArchiveError(
-            f"{name}{at}: the Hub has no such public model; for a private one, `hf auth login`"
+            f"{name}{at}: the Hub has no such public model; for a private one, run `hf auth login`"
         ) from error
-    except Exception as error:  # no connection, in the words of whatever library makes it
+    except Exception as error:  # no connection; the class depends on the HTTP library
         return _from_cache(name, filename, revision, reason=error)
     files = [HubFile(s.rfilename, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ()]
     chosen = folder_files(files, filename)
@@ -101,8 +103,10 @@ def _from_cache(name: str, filename: str | None, revision: str | None, *, reason
 
 
 def folder_files(files: Iterable[HubFile], filename: str | None) -> list[HubFile]:
-    """The files of a model in the layout of Transformers, the weights last; none where there is no such model, or
-    one of our own format or NeMo's comes before it.
+    """Select the files of a model in the layout of Transformers, the weights last.
+
+    Returns:
+      The files; an empty list if there is no such model, or a .jaxspeech or .nemo file is preferred to it.
     """
     by_name = {file.name: file for file in files}
     if filename not in (None, WEIGHTS, SHARDS) or (filename is None and any(n.endswith(SUFFIXES) for n in by_name)):
@@ -114,24 +118,24 @@ def folder_files(files: Iterable[HubFile], filename: str | None) -> list[HubFile
 
 
 def refuse_others(name: str, config: Path) -> None:
-    """Before the weights are fetched, by what config.json says.
+    """Check by config.json, before the weights are fetched, that the model is supported.
 
     Raises:
-      ArchiveError: it is no model that can be read in the layout of Transformers.
+      ArchiveError: a model of this type cannot be read from the layout of Transformers.
     """
     try:
         kind = str(json.loads(config.read_text())["model_type"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(f"{name}: its {CONFIG} does not say which model it is") from error
     if not kind.startswith(FAMILY):
-        raise ArchiveError(f"{name}: not supported: a model of Transformers of the type {kind!r} (can be {FAMILY}*)")
+        raise ArchiveError(f"{name}: not supported: Transformers model type {kind!r} (supported: {FAMILY}*)")
 
 
 def choose(name: str, files: Iterable[HubFile], filename: str | None) -> HubFile:
-    """The model file of a repository.
+    """Choose the model file of a repository.
 
     Raises:
-      ArchiveError: it has none, or several of the same kind; names those that there are.
+      ArchiveError: the repository has no model file, or several of the same kind; lists the files found.
     """
     files = list(files)
     if filename is not None:
@@ -146,7 +150,7 @@ def choose(name: str, files: Iterable[HubFile], filename: str | None) -> HubFile
             named_alike = [file for file in found if Path(file.name).stem == name.partition("/")[2]]
             if len(named_alike) != 1:
                 names = ", ".join(file.name for file in found)
-                raise ArchiveError(f"{name}: has several models ({names}); say filename=")
+                raise ArchiveError(f"{name}: has several models ({names}); choose one with filename=")
             return named_alike[0]
         if found:
             return found[0]
@@ -157,10 +161,10 @@ def choose(name: str, files: Iterable[HubFile], filename: str | None) -> HubFile
 
 
 def check(path: Path, sha256: str | None) -> None:
-    """Compares a file with its hash, once: a note in the user's cache says that it was done for this very file.
+    """Verify the hash of a file, once: a note in the user's cache marks this file as verified.
 
     Raises:
-      ArchiveError: it is another one; says how to fetch it anew.
+      ArchiveError: the hash differs; says how to fetch the file again.
     """
     if sha256 is None:
         return
@@ -173,11 +177,11 @@ def check(path: Path, sha256: str | None) -> None:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != sha256:
         raise ArchiveError(
-            f"{path}: damaged (its hash is {found[:12]}..., not {sha256[:12]}...): delete {path.resolve()}"
+            f"{path}: damaged (hash {found[:12]}..., not {sha256[:12]}...): delete {path.resolve()} and try again"
         )
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(note) as temporary:
             temporary.write_text(signature)
-    except OSError:  # a cache that cannot be written: the file is checked again next time
+    except OSError:  # the cache is not writable, so the file is verified again next time
         pass

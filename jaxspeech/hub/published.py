@@ -1,4 +1,4 @@
-"""The speech recognisers that NVIDIA has published for NeMo, under the names by which NeMo lists them."""
+"""Lists the speech recognisers that NVIDIA has published for NeMo, by their names in NeMo."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,9 @@ class PublishedModel(NamedTuple):
     """A published model; `jaxspeech.load(name)` fetches it.
 
     Attributes:
-      name: on the Hugging Face Hub.
-      language: the codes of its languages; "25 European" for those without a list of their own.
-      size: parameters, rounded, as the architecture of that name has them.
+      name: its name on the Hugging Face Hub.
+      language: the codes of its languages, or "25 European".
+      size: number of parameters of this architecture, rounded.
       task: "ctc", "transducer" (RNN-T), "tdt" (a transducer with durations), "hybrid" or "hybrid tdt" (with CTC).
     """
 
@@ -21,7 +21,7 @@ class PublishedModel(NamedTuple):
     task: str
 
 
-# Architecture and size, as names say them -> parameters and task.
+# Architecture and size, as in the names -> parameters and task.
 ARCHITECTURES = {
     "jasper10x5dr": ("333M", "ctc"),
     "citrinet_256": ("10M", "ctc"),
@@ -89,7 +89,7 @@ CHECKPOINTS = {
     "ua": ("fastconformer_hybrid_large_pc",),
     "zh": ("conformer_transducer_large",),
 }
-# Where a name does not say the language by its usual code.
+# Languages whose part of the name is not the usual code.
 LANGUAGES = {"by": "be", "ua": "uk", "enes": "en, es", "fr_no_hyphen": "fr"}
 LANGUAGES["multilingual"] = "be, de, en, es, fr, hr, it, pl, ru, uk"
 PARAKEETS = (
@@ -107,13 +107,13 @@ PARAKEETS = (
 
 
 def list_models(language: str | None = None) -> list[PublishedModel]:
-    """The published models, or those of one language (its code, as in "en"). Nothing is fetched."""
+    """List the published models, or those of one language (by its code, as in "en"), without network access."""
     models = [*PARAKEETS, *(_checkpoint(prefix, kind) for prefix, kinds in CHECKPOINTS.items() for kind in kinds)]
     return [model for model in models if language is None or language in model.language.split(", ")]
 
 
 def full_name(name: str) -> str:
-    """A published name with its organisation, which NeMo's users leave out; any other as it is."""
+    """Add the organisation, which NeMo's users omit, to the name of a published model; others are unchanged."""
     published = f"{ORGANISATION}/{name}"
     return published if any(model.name == published for model in list_models()) else name
 

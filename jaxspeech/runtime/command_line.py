@@ -1,4 +1,4 @@
-"""This process's command line, for a message that says how to repeat it."""
+"""The command line of this process, for messages that say how to run it again."""
 
 import shlex
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def command_line() -> str:
-    """What to type: "jaxspeech train --config=x", or "python train.py --config=x" for a script."""
+    """The command as typed: "jaxspeech train --config=x", or "python train.py --config=x" for a script."""
     program, *arguments = sys.argv
     name = Path(program).name
     return shlex.join(["python", program, *arguments] if name.endswith(".py") else [name, *arguments])

@@ -1,4 +1,4 @@
-"""JAX's persistent compilation cache: a program compiled once is read from disk by the next process."""
+"""Enables JAX's persistent compilation cache: later processes read compiled programs from disk."""
 
 import logging
 import os
@@ -9,10 +9,10 @@ import platformdirs
 
 
 def enable_compilation_cache() -> None:
-    """Switches the cache on, in the user's cache folder, unless a folder is configured through JAX already.
+    """Switches the cache on, in the user's cache folder, unless a folder is already configured through JAX.
 
-    The environment variable JAXSPEECH_CACHE names another folder; "off" leaves the cache off. A folder that cannot be
-    written costs nothing but the time to compile again, and is told in one line.
+    The environment variable JAXSPEECH_CACHE sets a different folder; "off" leaves the cache off. If the folder is not
+    writable, nothing is cached and one warning is logged.
     """
     choice = os.environ.get("JAXSPEECH_CACHE", "")
     if choice == "off" or jax.config.values["jax_compilation_cache_dir"]:
@@ -25,12 +25,12 @@ def enable_compilation_cache() -> None:
         probe.unlink()
     except OSError as error:
         logging.getLogger("jaxspeech").warning(
-            "no compilation cache: %s (%s); JAXSPEECH_CACHE=FOLDER chooses another, JAXSPEECH_CACHE=off is without",
+            "no compilation cache: %s (%s); JAXSPEECH_CACHE=FOLDER sets another folder, JAXSPEECH_CACHE=off none",
             folder,
             error.strerror,
         )
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    # JAX's own thresholds leave out what compiles within a second: on a CPU that is half of what a user waits for.
+    # By default JAX does not cache what compiles within a second; on a CPU that is half of the waiting time.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,7 +1,7 @@
-"""A command's heap in pages of 2 MiB, not 4 KiB: fewer page faults, and addresses are found faster.
+"""Restarts a command with a heap in pages of 2 MiB, not 4 KiB: fewer page faults and faster address translation.
 
-Where Linux gives large pages to those who ask ("madvise", many distributions' default), glibc asks for them, but only
-if an environment variable said so before the program began. So a command sets it and starts itself again, once.
+With the transparent huge page policy "madvise" (the default of many Linux distributions), glibc requests huge pages
+only if an environment variable is set before the program starts. So a command sets it and re-executes itself once.
 
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1 python ...       the same for other programs; =0 keeps small pages
 
@@ -18,10 +18,10 @@ POLICY = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def restart_with_huge_pages() -> None:
-    """Starts the program again with large pages, unless it has them, cannot have them, or was told otherwise.
+    """Re-executes the program with huge pages, unless it has them, cannot have them, or the user disabled them.
 
-    It replaces the process, whose number stays, and does what the command line says from the beginning: call it
-    before anything else.
+    The process is replaced, with the same process id, and the command line runs from the start: call this before
+    anything else.
     """
     if may_ask():
         os.environ[VARIABLE] = tunables(os.environ)
@@ -29,7 +29,7 @@ def restart_with_huge_pages() -> None:
 
 
 def may_ask() -> bool:
-    """Whether asking for large pages would change anything."""
+    """Whether setting the tunable would change anything."""
     return (
         TUNABLE not in os.environ.get(VARIABLE, "")
         and _glibc() >= FIRST_GLIBC
@@ -39,14 +39,14 @@ def may_ask() -> bool:
 
 
 def tunables(environment: dict[str, str] | os._Environ[str]) -> str:
-    """GLIBC_TUNABLES that ask for large pages, beside what it asks for already."""
+    """The value of GLIBC_TUNABLES with huge pages added to the tunables that are already set."""
     return ":".join(filter(None, [environment.get(VARIABLE), f"{TUNABLE}=1"]))
 
 
 def _glibc() -> tuple[int, ...]:
-    """Its version; () where the C library is another."""
+    """The version of glibc; () if the C library is not glibc."""
     try:
         name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-    except (AttributeError, ValueError):  # Windows, or a C library without that question
+    except (AttributeError, ValueError):  # Windows, or a C library without this name
         return ()
     return tuple(int(part) for part in version.split(".")[:2]) if name == "glibc" else ()

@@ -1,4 +1,4 @@
-"""What libraries say about errors that reach us as exceptions anyway, often as a traceback in each of their threads."""
+"""Silences log messages of libraries about errors that they also raise, often a traceback from each thread."""
 
 import functools
 import logging
@@ -11,25 +11,25 @@ OWNER = "/orbax/"
 
 @functools.cache
 def silence_orbax() -> None:
-    """For good: it speaks from threads of its own, at any time.
+    """Silences Orbax's background threads for the rest of the process, as they may log at any time.
 
-    When one of the arrays that it reads side by side is damaged, it raises that one's error and closes its event loop
-    under the others, which then have nobody to tell theirs to.
+    Orbax reads arrays concurrently. If one is damaged, it raises that error and closes its event loop while the other
+    reads are still running, whose errors are then logged as never retrieved.
     """
     for name in ("absl", "asyncio"):
         logging.getLogger(name).addFilter(_not_owned)
-    sys.unraisablehook = functools.partial(_unless_left_behind, sys.unraisablehook)
+    sys.unraisablehook = functools.partial(_unless_left_over, sys.unraisablehook)
 
 
 def _not_owned(record: logging.LogRecord) -> bool:
-    # What an event loop says of a task of Orbax's names the task's file.
+    # An event loop's message about one of Orbax's tasks contains the file of the task.
     return not (_owned(record.pathname) or _owned(record.getMessage()))
 
 
-def _unless_left_behind(tell: Callable[[Any], Any], raised: Any) -> None:
+def _unless_left_over(report: Callable[[Any], Any], raised: Any) -> None:
     code = getattr(raised.object, "cr_code", None)  # of a coroutine
     if not (code and _owned(code.co_filename)) and str(raised.exc_value) != "Event loop is closed":
-        tell(raised)
+        report(raised)
 
 
 def _owned(text: str) -> bool:

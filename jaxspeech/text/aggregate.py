@@ -1,4 +1,4 @@
-"""One tokenizer for each of several languages; their ids follow one another."""
+"""Combines the tokenizers of several languages into one; their ids follow one another."""
 
 import itertools
 from bisect import bisect_right
@@ -10,10 +10,12 @@ from jaxspeech.text.sentencepiece import WORD_MARK
 
 
 class AggregateTokenizer:
-    """The second language's token i has the id i + the first one's vocab_size, and so on.
+    """Encodes each text with the tokenizer of its language.
+
+    Token i of the second language has the id i + the first language's vocab_size, and so on.
 
     Args:
-      languages: name -> tokenizer, whose pieces mark where words begin as SentencePiece's do. The order counts.
+      languages: name -> tokenizer, whose pieces mark the start of words as SentencePiece's do, in the order of the ids.
     """
 
     def __init__(self, languages: Mapping[str, Any]):
@@ -27,7 +29,7 @@ class AggregateTokenizer:
     def build(
         cls, *, files: dict[str, bytes], languages: Mapping[str, Any], build_tokenizer: Callable[..., Any]
     ) -> "AggregateTokenizer":
-        """From `config()` and `files()`."""
+        """Rebuild the tokenizer from its `config()` and `files()`."""
         built = {}
         for language, config in languages.items():
             own = {n.removeprefix(f"{language}."): data for n, data in files.items() if n.startswith(f"{language}.")}
@@ -36,21 +38,21 @@ class AggregateTokenizer:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The names, in the order of the ids."""
+        """The names of the languages, in the order of the ids."""
         return tuple(self._languages)
 
     def language_of(self, token: int) -> str:
-        """Which language a token belongs to."""
+        """The language of a token."""
         return self.languages[bisect_right(self._offsets, token) - 1]
 
     def encode(self, text: str, language: str | None = None) -> list[int]:
-        """The ids of a text in `language`, which may be left out only where there is but one."""
+        """Encode a text in `language`, which may be omitted only if the tokenizer has a single one."""
         if language is None and len(self._languages) == 1:
             language = self.languages[0]
         if language not in self._languages:
             raise TokenizerError(
-                f'the text {text[:40]!r} has the language {language!r} (a manifest\'s "lang"), but this tokenizer is '
-                f"made of {', '.join(self.languages)}{did_you_mean(str(language), self.languages)}"
+                f'the text {text[:40]!r} has the language {language!r} ("lang" in a manifest), but this tokenizer is '
+                f"for {', '.join(self.languages)}{did_you_mean(str(language), self.languages)}"
             )
         offset = self._offsets[self.languages.index(language)]
         return [i + offset for i in self._languages[language].encode(text)]

@@ -1,4 +1,4 @@
-"""One token for each character of a given alphabet."""
+"""A tokenizer with one token for each character of an alphabet."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,12 @@ SPACE = " "
 
 
 class CharTokenizer:
-    """Characters to ids by their place in `characters`.
+    """Maps each character to its position in `characters`.
 
     Args:
-      characters: the alphabet; the space, where it is in there, parts words.
-      unknown: what `encode` does with a character outside the alphabet: "error" raises a TokenizerError that names
-        it, "drop" leaves it out.
+      characters: the alphabet; the space, if it is included, separates words.
+      unknown: how `encode` treats a character outside the alphabet: "error" raises a TokenizerError that names it,
+        "drop" leaves it out.
     """
 
     def __init__(self, characters: Sequence[str], *, unknown: str = "error"):
@@ -29,7 +29,7 @@ class CharTokenizer:
 
     @classmethod
     def build(cls, *, files: dict[str, bytes], characters: Sequence[str], **options: Any) -> "CharTokenizer":
-        """From `config()`; there are no files."""
+        """Rebuild the tokenizer from its `config()`; it has no files."""
         return cls(characters, **options)
 
     def encode(self, text: str, language: str | None = None) -> list[int]:

@@ -1,4 +1,4 @@
-"""Where a transcript and what was heard differ, word by word."""
+"""Compares a reference transcript with a recognised one, word by word."""
 
 from typing import Literal, NamedTuple
 
@@ -6,11 +6,11 @@ import jiwer
 
 
 class Difference(NamedTuple):
-    """A stretch of words.
+    """A stretch of words that are equal, or differ in one way.
 
     Attributes:
-      kind: what happened to it.
-      said, heard: its words; those that were put in are not said, those that were left out are not heard.
+      kind: how the two sides differ.
+      said, heard: its words in the reference and in the hypothesis; `said` is empty for "insert", `heard` for "delete".
     """
 
     kind: Literal["equal", "substitute", "insert", "delete"]
@@ -19,7 +19,7 @@ class Difference(NamedTuple):
 
 
 def differences(said: str, heard: str) -> list[Difference]:
-    """The alignment of least edits, as `word_errors` counts them."""
+    """Align reference and hypothesis with the least number of edits, as counted by `word_errors`."""
     before, after = said.split(), heard.split()
     if not before:
         return [Difference("insert", "", " ".join(after))] if after else []

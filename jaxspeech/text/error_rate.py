@@ -1,7 +1,7 @@
-"""Word and character error rates: (substitutions + insertions + deletions) / reference length.
+"""Computes word and character error rates: (substitutions + insertions + deletions) / reference length.
 
-The alignment is the one of least edits (jiwer over rapidfuzz). Rates are over a whole set: the errors of all
-utterances over the words of all references. An empty reference adds its insertions and no words.
+The alignment has the least number of edits (jiwer, rapidfuzz). Rates are over a whole set: the errors of all utterances
+divided by the words of all references. An empty reference adds insertions but no words.
 """
 
 import math
@@ -12,7 +12,7 @@ import jiwer
 
 
 class ErrorCounts(NamedTuple):
-    """Edits that turn the references into the hypotheses; `length` counts the references' words or characters."""
+    """Counts of the edits from references to hypotheses; `length` is the number of reference words or characters."""
 
     substitutions: int
     insertions: int
@@ -25,19 +25,19 @@ class ErrorCounts(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """1.0 is 100 %; insertions can push it beyond. Without any reference it is 0, or inf if anything was said."""
+        """The error rate; 1.0 is 100 %, and insertions can exceed it. For an empty reference 0, or inf with errors."""
         if self.length:
             return self.errors / self.length
         return math.inf if self.errors else 0.0
 
 
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
-    """Edits by words, which any white space parts."""
+    """Count edits by words, separated by any white space."""
     return _counts(jiwer.process_words(*_clean(references, hypotheses))) if references else ErrorCounts(0, 0, 0, 0)
 
 
 def char_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
-    """Edits by characters; a single space between words counts as one."""
+    """Count edits by characters; the single space between two words counts as a character."""
     return _counts(jiwer.process_characters(*_clean(references, hypotheses))) if references else ErrorCounts(0, 0, 0, 0)
 
 

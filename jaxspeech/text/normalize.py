@@ -1,4 +1,4 @@
-"""A light normalisation for scoring: what a listener cannot hear does not count as an error."""
+"""Normalises texts lightly for scoring: what a listener cannot hear should not count as an error."""
 
 import unicodedata
 
@@ -6,7 +6,7 @@ _APOSTROPHES = str.maketrans("’‘ʼ`", "''''")
 
 
 def normalize(text: str, *, lowercase: bool = True, strip_punctuation: bool = True) -> str:
-    """Unicode NFKC, lower case, no punctuation, single spaces. Apostrophes inside words stay (don't)."""
+    """Apply Unicode NFKC, lower case and single spaces, and remove punctuation except apostrophes in words (don't)."""
     text = unicodedata.normalize("NFKC", text)
     if lowercase:
         text = text.lower()

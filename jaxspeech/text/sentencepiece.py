@@ -1,4 +1,4 @@
-"""Pieces of words, by a SentencePiece model (BPE or unigram). Ids are the model's own."""
+"""A tokenizer into subwords by a SentencePiece model (BPE or unigram), with the model's own ids."""
 
 import itertools
 from typing import Any
@@ -12,12 +12,12 @@ WORD_MARK = "\u2581"  # stands for the space before a word
 
 
 class SentencePieceTokenizer:
-    """A SentencePiece `.model`, as it is.
+    """Wraps an unchanged SentencePiece `.model`.
 
     Args:
       model: the content of the file.
-      unknown: what `encode` does with a character that the model does not have: "unk" gives its unknown token (which
-        a recogniser then learns to emit, as the peer's does), "drop" leaves it out, "error" raises a TokenizerError.
+      unknown: how `encode` treats a character that the model does not have: "unk" gives the unknown token (which a
+        recogniser then learns to emit, as in NeMo), "drop" leaves it out, "error" raises a TokenizerError.
     """
 
     def __init__(self, model: bytes, *, unknown: str = "unk"):
@@ -36,7 +36,7 @@ class SentencePieceTokenizer:
 
     @classmethod
     def build(cls, *, files: dict[str, bytes], **options: Any) -> "SentencePieceTokenizer":
-        """From `config()` and `files()`."""
+        """Rebuild the tokenizer from its `config()` and `files()`."""
         if MODEL_FILE not in files:
             raise TokenizerError(f"a SentencePiece tokenizer needs its file {MODEL_FILE}; found {sorted(files)}")
         return cls(files[MODEL_FILE], **options)
@@ -59,7 +59,7 @@ class SentencePieceTokenizer:
 
     def word_spans(self, ids: Any) -> list[tuple[str, int, int]]:
         ids = [int(i) for i in ids]
-        # A word begins at a piece with the mark; the unknown token is a word of its own.
+        # A word begins at a piece with the mark; the unknown token is a separate word.
         begins = [
             place
             for place, i in enumerate(ids)

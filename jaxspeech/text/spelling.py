@@ -1,9 +1,9 @@
-"""A given text in a tokenizer's tokens, each word kept as it was written.
+"""Spells a given text in a tokenizer's tokens, for alignment, and keeps each word as it was written.
 
-A word is spelled by the first of its forms that the tokenizer gives back when it decodes what it encoded: as it is
-written, in the other case, without punctuation ("well-known," as "well known"), without accents, or by its letters
-alone. A word that none of them spells (a number, another script) is one wildcard. A mark without a sound that cannot be
-spelled (a dash between spaces) belongs to the word before it.
+A word is spelled by the first of its forms that survives encoding and decoding: as it is written, in the other case,
+without punctuation ("well-known," as "well known"), without accents, or reduced to its letters. A word without such a
+form (a number, a different script) becomes one wildcard. A silent mark that cannot be spelled (a dash between spaces)
+is attached to the word before it.
 """
 
 import unicodedata
@@ -15,7 +15,7 @@ from jaxspeech.text.char import SPACE
 from jaxspeech.text.normalize import normalize
 from jaxspeech.text.tokenizer import Tokenizer
 
-# Punctuation by its Unicode category that is read out nevertheless.
+# Marks that are read out although Unicode classifies them as punctuation.
 SPOKEN_MARKS = "%&@#§"
 
 
@@ -23,11 +23,11 @@ class Spelling(NamedTuple):
     """The tokens of a text.
 
     Attributes:
-      ids: tokens; V + 1, which follows the blank, is the wildcard.
-      pieces: what each of them stands for: the token's own spelling, or the whole word.
-      words: (word, first token, behind the last token) of each.
-      lines: (first word, behind the last word) of each line of the text that has words.
-      unspelled: the words that are wildcards.
+      ids: token ids; the wildcard is V + 1, which follows the blank.
+      pieces: the text of each token: the token's own spelling or, for a wildcard, the whole word.
+      words: (word, first token, token after the last) of each word.
+      lines: (first word, word after the last) of each line of the text that has words.
+      unspelled: the words that became wildcards.
     """
 
     ids: tuple[int, ...]
@@ -38,17 +38,17 @@ class Spelling(NamedTuple):
 
 
 def spell(text: str, tokenizer: Tokenizer, *, language: str | None = None) -> Spelling:
-    """The tokens of a text, word by word.
+    """Spell a text, word by word.
 
     Args:
-      text: words parted by white space.
-      tokenizer: of the model.
-      language: of the text, for a tokenizer of several.
+      text: words separated by white space.
+      tokenizer: the model's tokenizer.
+      language: the language of the text, for a multilingual tokenizer.
 
     Raises:
-      TokenizerError: the tokenizer needs a language and this is none of its own.
+      TokenizerError: the tokenizer needs a language, and does not have this one.
     """
-    tokenizer.encode("", language)  # tells what is wrong with the language; below, that a word cannot be spelled
+    tokenizer.encode("", language)  # raises if the language is wrong; below, an error means an unspellable word
     wildcard = tokenizer.vocab_size + 1
     between = [tokenizer.pieces.index(SPACE)] if SPACE in tokenizer.pieces else []
     known: dict[str, list[int] | None] = {}
@@ -70,8 +70,8 @@ def spell(text: str, tokenizer: Tokenizer, *, language: str | None = None) -> Sp
             found = ids_of(word)
             if found is None and _is_silent(word):
                 if words:
-                    before, first, behind = words[-1]
-                    words[-1] = f"{before} {word}", first, behind
+                    before, first, stop = words[-1]
+                    words[-1] = f"{before} {word}", first, stop
                 else:
                     silent_start += f"{word} "
                 continue
@@ -106,7 +106,7 @@ def _forms(word: str) -> Iterator[str]:
 
 
 def _encode(form: str, tokenizer: Tokenizer, language: str | None) -> list[int] | None:
-    """The tokens of a form, or None if they spell something else."""
+    """The tokens of a form, or None if they do not decode to it."""
     try:
         ids = tokenizer.encode(form, language)
     except TokenizerError:  # a character that is not in the alphabet
@@ -115,7 +115,7 @@ def _encode(form: str, tokenizer: Tokenizer, language: str | None) -> list[int] 
 
 
 def _folded(text: str) -> str:
-    """What a tokenizer's own normalisation may change has no influence: case, compatible characters, white space."""
+    """Remove what a tokenizer's own normalisation may change: case, compatibility characters, white space."""
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 

@@ -1,4 +1,4 @@
-"""What a tokenizer is, and how one is rebuilt, read and written."""
+"""The interface of tokenizers, and functions that rebuild, read and write them."""
 
 import json
 import os
@@ -17,34 +17,34 @@ CONFIG_FILE = "tokenizer.json"
 
 @runtime_checkable
 class Tokenizer(Protocol):
-    """Text to token ids and back. Ids lie below `vocab_size`; the blank is not among them, and follows as the last."""
+    """Converts text to token ids and back. Ids are below `vocab_size`; the blank has the next id after the tokens."""
 
     @property
     def vocab_size(self) -> int:
-        """Number of tokens, which is also the blank's id."""
+        """Number of tokens, which is also the id of the blank."""
         ...
 
     @property
     def pieces(self) -> tuple[str, ...]:
-        """Each token's own spelling, by id."""
+        """The spelling of each token, by id."""
         ...
 
     def encode(self, text: str, language: str | None = None) -> list[int]:
-        """The ids of a text; its language matters to a tokenizer of several languages only."""
+        """Encode a text; the language matters to multilingual tokenizers only."""
         ...
 
     def decode(self, ids: Any) -> str: ...
 
     def word_spans(self, ids: Any) -> list[tuple[str, int, int]]:
-        """(word, first token, behind the last token) of each word in `decode(ids)`."""
+        """Return (word, first token, token after the last) of each word in `decode(ids)`."""
         ...
 
     def config(self) -> dict[str, Any]:
-        """What JSON can hold; `build_tokenizer(config, files)` gives the tokenizer back."""
+        """The JSON-serialisable config from which `build_tokenizer(config, files)` rebuilds the tokenizer."""
         ...
 
     def files(self) -> dict[str, bytes]:
-        """File names and contents that the config needs beside it."""
+        """The names and contents of the files that belong to the config."""
         ...
 
 
@@ -61,7 +61,7 @@ _TYPES = {
 
 
 def build_tokenizer(config: dict[str, Any], files: dict[str, bytes]) -> Tokenizer:
-    """The tokenizer that gave this `config()` and these `files()`."""
+    """Rebuild the tokenizer that returned this `config()` and these `files()`."""
     fields = {name: value for name, value in config.items() if name != "type"}
     try:
         build = _TYPES[config["type"]]
@@ -77,7 +77,7 @@ def build_tokenizer(config: dict[str, Any], files: dict[str, bytes]) -> Tokenize
 
 
 def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
-    """A tokenizer from the folder that `write_tokenizer` filled, or from a SentencePiece `.model` file."""
+    """Read a tokenizer from a folder written by `write_tokenizer`, or from a SentencePiece `.model` file."""
     path = Path(path)
     try:
         if path.is_file():
@@ -90,7 +90,7 @@ def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
 
 
 def write_tokenizer(folder: str | os.PathLike[str], tokenizer: Tokenizer) -> None:
-    """Its config and files, and `vocab.txt` for people to read."""
+    """Write the tokenizer's config and files to a folder, and a readable list of its tokens, `vocab.txt`."""
     folder = Path(folder)
     config = json.dumps(tokenizer.config(), ensure_ascii=False, indent=1)
     vocab = "".join(f"{piece}\n" for piece in tokenizer.pieces)

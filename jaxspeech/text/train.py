@@ -1,4 +1,4 @@
-"""Trains a tokenizer on transcripts; `jaxspeech tokenizer` is the command.
+"""Trains tokenizers on transcripts; `jaxspeech tokenizer` is the command.
 
 The same texts give the same tokenizer, byte for byte.
 """
@@ -20,12 +20,15 @@ from jaxspeech.text.tokenizer import Tokenizer
 def train_tokenizer(
     texts: Iterable[str], *, type: Literal["bpe", "unigram", "char"], vocab_size: int = 1024
 ) -> Tokenizer:
-    """A tokenizer for these transcripts.
+    """Train a tokenizer on transcripts.
 
     Args:
-      texts: transcripts; empty ones are passed over.
-      type: SentencePiece BPE or unigram, or one token for each character that occurs.
-      vocab_size: tokens, the unknown one included; "char" takes what occurs and ignores it.
+      texts: the transcripts; empty ones are skipped.
+      type: SentencePiece "bpe" or "unigram", or "char": one token for each character that occurs.
+      vocab_size: number of tokens, including the unknown token; ignored for "char".
+
+    Raises:
+      TokenizerError: there is no text, or the vocabulary size does not fit it.
     """
     if type not in ("bpe", "unigram", "char"):
         raise TokenizerError(f"tokenizer type {type!r} is unknown; use bpe, unigram or char")
@@ -52,8 +55,8 @@ def _train_sentencepiece(texts: list[str], model_type: str, vocab_size: int) -> 
             bos_id=-1,
             eos_id=-1,
             pad_id=-1,
-            max_sentence_length=1 << 20,  # longer ones would be left out without a word
-            num_threads=1,  # or the result depends on the machine
+            max_sentence_length=1 << 20,  # longer texts would be silently left out
+            num_threads=1,  # with more, the result depends on the machine
             minloglevel=3,
         )
     except RuntimeError as error:
@@ -65,15 +68,19 @@ def _explain(message: str, vocab_size: int) -> str:
     if found := re.search(r"too high .*<= (\d+)", message):
         return f"vocab_size={vocab_size} is too large for this text: at most {found[1]} works"
     if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
-        return f"vocab_size={vocab_size} is too small for this text: its characters alone need {found[1]}"
+        return f"vocab_size={vocab_size} is too small for this text: its characters alone take {found[1]}"
     return f"SentencePiece cannot train with vocab_size={vocab_size}: {' '.join(message.split())}"
 
 
 def read_texts(manifests: Iterable[str], text_files: Iterable[str]) -> list[str]:
-    """The `text` of every manifest line, and every line of the text files. A line without text is an error."""
+    """Read the `text` of every manifest line, and every line of the text files.
+
+    Raises:
+      TokenizerError: a file cannot be read, or a manifest line has no `text`.
+    """
     texts = []
     for path in text_files:
-        texts += filter(None, _read(path).split("\n"))  # unlike splitlines: a text may hold other separators
+        texts += filter(None, _read(path).split("\n"))  # not splitlines: a text may contain other separators
     for path in manifests:
         for number, line in enumerate(_read(path).split("\n"), 1):
             if line.strip():

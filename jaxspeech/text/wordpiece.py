@@ -1,4 +1,4 @@
-"""Pieces of words by the longest match in a list (WordPiece: Schuster and Nakajima, 2012; Devlin et al., 2019)."""
+"""A tokenizer by longest match in a list of pieces (WordPiece: Schuster and Nakajima, 2012; Devlin et al., 2019)."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -7,18 +7,18 @@ from typing import Any
 from jaxspeech.errors import TokenizerError
 
 VOCAB_FILE = "vocab.txt"
-INSIDE = "##"  # begins a piece that goes on with a word
-CLOSING = frozenset(".,?!")  # pieces that are written without a space before them
+INSIDE = "##"  # prefix of a piece that continues a word
+CLOSING = frozenset(".,?!")  # pieces that follow a word without a space
 UNKNOWN = "[UNK]"
 SPECIAL = frozenset({"[PAD]", "[CLS]", "[SEP]", "[MASK]", UNKNOWN})
 LONGEST_WORD = 100
 
 
 class WordPieceTokenizer:
-    """A `vocab.txt`, a piece on each line; a word that no pieces make up is the unknown token.
+    """Splits words into the pieces of a vocabulary; a word that cannot be split becomes the unknown token.
 
     Args:
-      vocab: the content of the file, in UTF-8.
+      vocab: the content of a `vocab.txt` in UTF-8, with one piece per line.
     """
 
     def __init__(self, vocab: bytes):
@@ -30,11 +30,11 @@ class WordPieceTokenizer:
         self.vocab_size = len(self.pieces)
         self._ids = {piece: i for i, piece in enumerate(self.pieces)}
         if len(self._ids) != self.vocab_size or UNKNOWN not in self._ids:
-            raise TokenizerError(f"a WordPiece vocabulary has a piece on each line, all different, and {UNKNOWN}")
+            raise TokenizerError(f"a WordPiece vocabulary must have one distinct piece per line, and {UNKNOWN}")
 
     @classmethod
     def build(cls, *, files: dict[str, bytes]) -> "WordPieceTokenizer":
-        """From `files()`."""
+        """Rebuild the tokenizer from its `files()`."""
         if VOCAB_FILE not in files:
             raise TokenizerError(f"a WordPiece tokenizer needs its file {VOCAB_FILE}; found {sorted(files)}")
         return cls(files[VOCAB_FILE])
@@ -80,7 +80,7 @@ class WordPieceTokenizer:
 
 
 def split_words(text: str) -> Iterator[str]:
-    """At white space, and around every punctuation mark and Chinese character, which are words of their own."""
+    """Split at white space; every punctuation mark and Chinese character is a separate word."""
     word = ""
     for char in text:
         alone = not char.isspace() and (is_punctuation(char) or is_ideograph(char))
@@ -97,11 +97,11 @@ def split_words(text: str) -> Iterator[str]:
 
 
 def is_punctuation(char: str) -> bool:
-    """Unicode's punctuation, and all of ASCII that is printed and neither a letter nor a digit."""
+    """Whether Unicode classifies a character as punctuation, or it is a printable ASCII symbol."""
     return unicodedata.category(char).startswith("P") or (char.isascii() and char.isprintable() and not char.isalnum())
 
 
 def is_ideograph(char: str) -> bool:
-    """A character of the blocks of Chinese ones (CJK), in which words have no spaces between them."""
+    """Whether a character is in a Unicode block of CJK ideographs, which are written without spaces."""
     code = ord(char)
     return any(low <= code <= high for low, high in ((0x3400, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2FA1F)))

@@ -1,4 +1,4 @@
-"""Reading audio files: formats, parts, channels, and every mistake as one line that names the file."""
+"""Reading audio files: formats, parts, channels, and errors of one line that name the file."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def text(path):
     path.write_text("it was a dark and stormy night\n" * 40)
 
 
-def silence_of_no_length(path):
+def no_samples(path):
     soundfile.write(path, np.zeros(0, np.float32), RATE)
 
 
@@ -89,12 +89,12 @@ def nan(path):
         (lambda path: None, {}, "no such file"),
         (lambda path: path.mkdir(), {}, "is a folder"),
         (lambda path: path.touch(), {}, "is an empty file"),
-        (text, {}, "not audio of a known kind"),
-        (silence_of_no_length, {}, "holds no samples"),
+        (text, {}, "not audio in a known format"),
+        (no_samples, {}, "holds no samples"),
         (nan, {}, "NaN or infinite"),
     ],
 )
-def test_mistakes_are_one_line_with_the_path(tmp_path, make, options, message):
+def test_errors_are_one_line_with_the_path(tmp_path, make, options, message):
     path = tmp_path / "broken.wav"
     make(path)
     with pytest.raises(AudioError, match=message) as caught:

@@ -1,4 +1,4 @@
-"""The energy detector on signals whose speech is known, and on a recording with known pauses."""
+"""The energy detector is tested on signals whose speech is known, and on a recording with known pauses."""
 
 import json
 from itertools import pairwise
@@ -20,7 +20,7 @@ def noise(seconds: float, level: float, *, seed: int = 0) -> np.ndarray:
 
 
 def syllables(seconds: float, level: float) -> np.ndarray:
-    """Harmonics of a voice that swells and falls four times a second, as speech does."""
+    """Harmonics of a voice whose level rises and falls four times per second, like that of speech."""
     time = np.arange(round(seconds * RATE)) / RATE
     voice = sum(np.sin(2 * np.pi * 140 * k * time) / k for k in range(1, 20))
     return (level * voice * (0.55 - 0.45 * np.cos(2 * np.pi * 4 * time))).astype(np.float32)
@@ -46,7 +46,7 @@ def test_speech_in_silence_and_in_noise(background: float, level: float) -> None
 
 
 def test_the_floor_follows_the_noise() -> None:
-    """Noise that rises by 20 dB half way is speech for a second and a half, not for the rest of the recording."""
+    """Noise that rises by 20 dB half way counts as speech for 1.5 s, not for the rest of the recording."""
     samples = np.concatenate([recording(1e-4), recording(1e-3)])
     found = EnergyDetector()(samples, RATE)
     later = [(a + 11, b + 11) for a, b in SPEECH]
@@ -58,7 +58,7 @@ def test_no_speech(samples: np.ndarray) -> None:
     assert EnergyDetector()(samples, RATE) == []
 
 
-def test_louder_or_at_another_rate_is_the_same() -> None:
+def test_level_and_sample_rate_do_not_matter() -> None:
     samples = recording(1e-3)
     found = EnergyDetector()(samples, RATE)
     np.testing.assert_allclose(EnergyDetector()(samples * 3, RATE), found)
@@ -94,7 +94,7 @@ def test_speech_without_a_pause_is_cut_where_it_is_quietest() -> None:
 
 
 def test_pauses_between_the_sentences_of_a_book(speech: Path) -> None:
-    """A chapter's utterances with 0.3 s of silence between them: every one of them is found."""
+    """Every one of a chapter's utterances is found, with 0.3 s of silence between them."""
     lines = map(json.loads, (speech / "clips" / "clips.jsonl").read_text().splitlines())
     clip = next(line for line in lines if "segments" in line)
     samples, rate = read(speech / "clips" / clip["audio_filepath"])
@@ -109,7 +109,7 @@ def test_pauses_between_the_sentences_of_a_book(speech: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", [11025, 22050])
-def test_times_do_not_drift_where_10_ms_are_no_whole_number_of_samples(rate: int) -> None:
+def test_times_do_not_drift_where_10_ms_are_not_a_whole_number_of_samples(rate: int) -> None:
     rng = np.random.default_rng(0)
     samples = 1e-4 * rng.standard_normal(300 * rate)
     samples[290 * rate : 292 * rate] += 0.1 * rng.standard_normal(2 * rate)

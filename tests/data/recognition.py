@@ -1,4 +1,4 @@
-"""The data of a recogniser: samples and labels of a manifest."""
+"""Makes the data of a recogniser: samples and labels of a manifest."""
 
 from jaxspeech.data.columns.audio import audio
 from jaxspeech.data.columns.transcripts import transcripts

@@ -22,7 +22,7 @@ def apply(config, *, speed=1.0, before=0.0, after=0.0, example=0):
     return augment(SPEECH, speed=speed, before=before, after=after, rng=generator(0, 0, example))
 
 
-def test_nothing_is_the_default():
+def test_nothing_changes_by_default():
     np.testing.assert_array_equal(apply({}), SPEECH)
     np.testing.assert_array_equal(apply({"noise": {}, "rir": None, "white_noise": {}}), SPEECH)
 
@@ -50,7 +50,7 @@ def test_a_part_happens_as_often_as_its_probability():
 
 
 @pytest.mark.parametrize("loudness_db", [-20, 0])
-def test_white_noise_is_as_far_below_the_speech_as_asked_for(loudness_db):
+def test_white_noise_has_its_ratio_to_the_speech(loudness_db):
     speech = np.float32(10 ** (loudness_db / 20)) * SPEECH
     config = {"white_noise": {"snr_db": [20, 20], "probability": 1}, "gain_db": [-6, -6]}
     noisy = Augment(parse_augment(config), sample_rate=RATE)(

@@ -1,4 +1,4 @@
-"""Columns: one value a row, values that follow the audio, examples that lack one, and columns that do not fit."""
+"""Columns: one value per row, values that follow the audio, examples without a value, and columns that do not fit."""
 
 import json
 from typing import Any, NamedTuple
@@ -43,7 +43,7 @@ class Activity(NamedTuple):
 
 @pytest.fixture
 def manifest(tmp_path):
-    """Noise of 1 to 2 s, silent but for a part of it: `from` and `to` in seconds."""
+    """Recordings of 1 to 2 s, silent except for noise between `from` and `to`, in seconds."""
     rng, lines = np.random.default_rng(0), []
     for i in range(14):
         seconds = round(rng.uniform(1, 2), 2)
@@ -63,13 +63,13 @@ def write(folder, lines):
 
 
 def speakers(manifest):
-    """One value a row."""
+    """A column with one value per row."""
     usable = np.array(["speaker" in entry.fields for entry in manifest])
     return Column(np.int32, (), None, usable, lambda example, variant: manifest[example].fields["speaker"])
 
 
 def activity(manifest):
-    """Frames x speakers: the first speaks in the part, the second never."""
+    """A column of frames x speakers: the first speaker is active during the noise, the second never."""
 
     def row(example, variant):
         entry = manifest[example]
@@ -84,7 +84,7 @@ def activity(manifest):
     return Column(np.float32, (SPEAKERS,), widths, np.broadcast_to(True, len(manifest)), row)
 
 
-def test_a_column_with_one_value_a_row(manifest):
+def test_a_column_with_one_value_per_row(manifest):
     columns = {"samples": audio(manifest, sample_rate=RATE), "speaker": speakers(manifest)}
     for data in (
         TrainingData(manifest, columns, Speakers, **OPTIONS),
@@ -117,7 +117,7 @@ def test_a_column_follows_speed_silence_and_cuts(manifest, augment):
             assert abs(count * frame - batch.num_samples[row]) <= frame
             assert not batch.activity[row, count:].any()
             loud = np.abs(batch.samples[row, : count * frame].reshape(count, frame)).mean(axis=1) > 0.05
-            # The edges of what is heard and of what is stated are the same, to a frame.
+            # The noise starts and ends where the activity says, to a frame.
             stated = np.flatnonzero(batch.activity[row, :, 0])
             heard = np.flatnonzero(loud)
             if len(stated):
@@ -159,7 +159,7 @@ def test_channels_count_from_zero(manifest):
 
 @pytest.fixture
 def with_gaps(manifest, tmp_path):
-    """Four examples whose field cannot be made: no text, two that cannot be spelled, one without a speaker."""
+    """Adds four unusable examples: one without a text, two whose text cannot be encoded, one without a speaker."""
     lines = [entry.fields for entry in manifest]
     del lines[2]["text"], lines[9]["speaker"]
     lines[5]["text"], lines[6]["text"] = "xyz", "ü"
@@ -182,7 +182,7 @@ def test_training_leaves_out_examples_without_a_field_and_reports_them(with_gaps
     data = training_data(with_gaps, TOKENIZER, sample_rate=RATE, **OPTIONS)
     batches = data.batches()
     seen = np.concatenate([next(batches).index for _ in range(data.steps_per_epoch)])
-    assert sorted(seen[seen >= 0]) == list(range(11))  # numbers of those that are used
+    assert sorted(seen[seen >= 0]) == list(range(11))  # the index counts the usable examples
     assert [data.fields(i)["audio_filepath"] for i in (1, 2, 4)] == ["1.flac", "3.flac", "7.flac"]
     reasons = [line.partition(".flac: ")[2] for line in data.problems.lines]
     assert reasons[0] == "no text" and "character 'x'" in reasons[1] and "character 'ü'" in reasons[2]
@@ -209,7 +209,7 @@ def test_no_usable_example_is_one_line(manifest, tmp_path):
     with pytest.raises(ManifestError, match=r"^14 of 14 examples are unusable"):
         training_data(manifest, CharTokenizer("xyz"), sample_rate=RATE, **OPTIONS)
     few = write(tmp_path, [entry.fields for entry in manifest][:3])
-    with pytest.raises(ManifestError, match=r"^no example can be used; the last: .*character 'a'"):
+    with pytest.raises(ManifestError, match=r"^no example is usable; the last: .*character 'a'"):
         training_data(few, CharTokenizer("xyz"), sample_rate=RATE, **OPTIONS)
 
 
@@ -240,7 +240,7 @@ def test_a_value_longer_than_its_bucket_is_refused(manifest):
         list(data.batches())
 
 
-def test_widths_hold_what_may_come_to_a_bucket():
+def test_widths_fit_every_example_that_a_bucket_may_hold():
     shortest, lengths = np.array([0.5, 0.9, 1.5]), np.array([3, 17, 4])
     assert widest(lengths, shortest, np.array([0.6, 1.0, 2.0])) == (8, 24, 24)
     assert widest(lengths * 0, shortest, np.array([2.0])) == (8,)

@@ -1,4 +1,4 @@
-"""Audio in tars and ArrayRecord files, here and at URLs: the same batches, read in windows, resumed at any step."""
+"""Audio in local or remote tars and ArrayRecord files: the same batches, read in windows, resumed at any step."""
 
 import io
 import itertools
@@ -97,7 +97,7 @@ def quiet():
 
 
 @pytest.mark.parametrize("kind", list(sources("")))
-def test_every_way_to_keep_speech_gives_the_same_speech(corpus, kind):
+def test_every_kind_of_storage_gives_the_same_speech(corpus, kind):
     manifest = Manifest(sources(corpus)[kind], problems=quiet())
     decode, expected = Decoder(manifest, sample_rate=RATE), list(speech())
     assert [entry.fields["text"] for entry in manifest] == [text for _, text, _ in expected] and not len(
@@ -113,7 +113,7 @@ def training(source, **options):
     return training_data(Manifest(source, problems=quiet()), TOKENIZER, **options)
 
 
-def test_tars_are_gone_through_window_by_window(corpus, monkeypatch):
+def test_tars_are_read_window_by_window(corpus, monkeypatch):
     monkeypatch.setattr(windows, "MIXED", 2)
     data = training(sources(corpus)["tars at a URL"])
     for epoch in range(2):
@@ -124,7 +124,7 @@ def test_tars_are_gone_through_window_by_window(corpus, monkeypatch):
         assert sorted(shards) == list(range(SHARDS)) and shards != sorted(shards)
         seen = np.concatenate([batch.index for batch in batches])
         assert sorted(seen[seen >= 0]) == list(range(SHARDS * PER_SHARD))
-        # Each batch needs its own window, and at most leftovers of those before.
+        # Each batch comes from its own window and, for leftovers, from earlier ones.
         reached = np.maximum.accumulate([max(shards.index(s) for s in batch) // 2 for batch in order])
         assert [max(shards.index(s) for s in batch) // 2 for batch in order] == reached.tolist()
     assert not len(data.problems)
@@ -155,7 +155,7 @@ def test_files_and_tars_are_mixed_by_weight(corpus):
     assert (times[: SHARDS * PER_SHARD] == 1).all() and (times[SHARDS * PER_SHARD :] == 2).all()
 
 
-def test_temperature_evens_out_what_is_seen_of_each_source(tmp_path):
+def test_temperature_evens_out_the_shares_of_the_sources(tmp_path):
     def write(name, count):
         line = json.dumps({"audio_filepath": "a.wav", "duration": 2.0, "text": "a"})
         (tmp_path / name).write_text((line + "\n") * count)
@@ -170,7 +170,7 @@ def test_temperature_evens_out_what_is_seen_of_each_source(tmp_path):
         np.testing.assert_allclose(weighted.weights.sum(), 10 + 3 * 90)  # an epoch is as long as without
 
 
-def test_a_damaged_tar_costs_what_lies_behind_the_damage(corpus, tmp_path):
+def test_a_damaged_tar_loses_only_the_members_after_the_damage(corpus, tmp_path):
     data = (corpus / "audio_2.tar").read_bytes()
     (tmp_path / "cut.tar").write_bytes(data[: len(data) // 2])
     tar = Tar(tmp_path / "cut.tar")
@@ -205,7 +205,7 @@ def test_unusable_sources_are_one_line(source, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_shard_that_is_not_there_is_a_bad_line(corpus):
+def test_a_missing_shard_is_a_bad_line(corpus):
     with pytest.raises(ManifestError, match=r"the shard_id is 5; the tars have the numbers 0 to 3"):
         Manifest(
             {"path": corpus / "tarred.jsonl", "tars": f"{corpus}/audio_{{0..3}}.tar"},
@@ -228,7 +228,7 @@ def test_array_records_hold_the_same_speech(corpus, tmp_path, capsys):
     for index, (_, text, samples) in enumerate(speech()):
         np.testing.assert_array_equal(decode(index), samples / np.float32(32768))
         assert manifest[index].fields["text"] == text
-    # As Grain itself reads them.
+    # Grain's own reader gives the same bytes.
     source = grain.sources.ArrayRecordDataSource(sorted(str(p) for p in tmp_path.glob("*.array_record")))
     assert len(source) == len(manifest) and source[7] == (corpus / "u7.flac").read_bytes()
     with pytest.raises(AudioError, match="none at 99"):
@@ -252,7 +252,7 @@ def test_array_records_are_at_least_one_file(corpus, tmp_path, capsys):
     assert capsys.readouterr().err.startswith("jaxspeech prepare records: --shards: ")
 
 
-def test_array_records_keep_only_the_part_that_is_meant(corpus, tmp_path):
+def test_array_records_hold_only_the_selected_part(corpus, tmp_path):
     line = {"audio_filepath": str(corpus / "u3.flac"), "duration": 0.1, "offset": 0.05, "text": "a"}
     lost = {"audio_filepath": "lost.flac", "duration": 0.1, "text": "a"}
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(x) + "\n" for x in (line, lost)))
@@ -272,7 +272,7 @@ def test_evaluation_reads_tars_in_order_of_length(corpus):
     assert sorted(index[index >= 0]) == list(range(SHARDS * PER_SHARD)) and not len(data.problems)
 
 
-def test_records_never_replace_what_they_are_made_of(tmp_path, capsys):
+def test_records_never_replace_their_source(tmp_path, capsys):
     sources = [tmp_path / "train.jsonl", tmp_path / "other" / "train.jsonl"]
     sources[1].parent.mkdir()
     for source in sources:

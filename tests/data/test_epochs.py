@@ -41,14 +41,14 @@ def test_any_step_in_any_order_is_the_same_batch():
 
 
 @pytest.mark.parametrize("weight", [0.3, 1.0, 2.5])
-def test_weights_are_kept_each_epoch_and_over_epochs(weight):
+def test_weights_hold_in_each_epoch_and_over_epochs(weight):
     epochs = make(weight)
     times = np.array([np.bincount(examples_of(epochs, epoch), minlength=101) for epoch in range(10)])
     assert times.min() == np.floor(weight) and times.max() == np.ceil(weight)
     np.testing.assert_array_equal(times.sum(0), 10 * weight)
 
 
-def test_copies_of_an_example_are_told_apart():
+def test_copies_of_an_example_are_numbered():
     epochs = make(2.5)
     planned = [epochs[step] for step in range(epochs.first_step(1))]
     pairs = [(i, c) for p in planned for i, c in zip(p.index.tolist(), p.copy.tolist(), strict=True) if i >= 0]

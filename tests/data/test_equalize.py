@@ -1,4 +1,4 @@
-"""The equaliser's gain, measured on tones."""
+"""The equaliser's gain is measured on tones."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Batches: what is in them, that nothing but the step decides it, and what broken input does."""
+"""Batches: their content, which depends on the step alone, and the effect of broken input."""
 
 import itertools
 import json
@@ -141,7 +141,7 @@ def test_processes_split_the_rows(corpus):
 
 def test_a_broken_file_is_a_filler_row_counted_once(corpus):
     (corpus / "3.flac").write_text("not audio")
-    soundfile.write(corpus / "7.flac", np.zeros(100, np.float32), RATE)  # far shorter than its line says
+    soundfile.write(corpus / "7.flac", np.zeros(100, np.float32), RATE)  # much shorter than its line says
     said = []
     data = training(corpus, problems=Problems(report=said.append))
     for batch in take(data, 2 * data.steps_per_epoch):
@@ -151,7 +151,7 @@ def test_a_broken_file_is_a_filler_row_counted_once(corpus):
     assert any("3.flac: not audio" in line for line in said) and any("7.flac: ends after" in line for line in said)
 
 
-def test_too_many_broken_files_stop_the_main_thread(corpus):
+def test_too_many_broken_files_raise_in_the_main_thread(corpus):
     for i in range(5):
         (corpus / f"{i}.flac").unlink()
     data = training(corpus, problems=quiet(max_few=4))
@@ -159,7 +159,7 @@ def test_too_many_broken_files_stop_the_main_thread(corpus):
         take(data, data.steps_per_epoch)
 
 
-def test_a_transcript_that_cannot_be_spelt_is_skipped_and_named(corpus):
+def test_a_transcript_that_cannot_be_encoded_is_skipped_and_named(corpus):
     lines = (corpus / "train.jsonl").read_text().splitlines()
     lines[2] = json.dumps(json.loads(lines[2]) | {"text": "xyz"})
     (corpus / "train.jsonl").write_text("\n".join(lines))
@@ -236,7 +236,7 @@ def test_labels_fit_where_speech_is_cut_away_or_may_not_be_slowed_down(tmp_path,
         assert all(batch.num_labels[batch.index >= 0] >= 16)
 
 
-def test_any_white_space_is_one_space(corpus):
+def test_any_white_space_counts_as_one_space(corpus):
     lines = [json.loads(line) for line in (corpus / "train.jsonl").read_text().splitlines()]
     for line in lines:
         line["text"] = "\u00a0ab \t c\u2009a\n"

@@ -1,4 +1,4 @@
-"""Manifests: what a line means, what is left out and counted, and when reading stops."""
+"""Manifests: the meaning of a line, examples that are left out and counted, and errors that stop reading."""
 
 import json
 
@@ -23,7 +23,7 @@ def write(path, *lines):
     return path
 
 
-def test_entries_keep_everything_that_the_line_says(tmp_path):
+def test_entries_keep_every_field_of_the_line(tmp_path):
     path = write(
         tmp_path / "m.jsonl",
         line(0, offset=0.5, lang="de", speaker="x"),
@@ -120,7 +120,7 @@ def test_unusable_manifests(tmp_path, monkeypatch, sources, message):
         ("{a,b}.jsonl", ["a.jsonl", "b.jsonl"]),
     ],
 )
-def test_a_list_may_stand_in_a_string_as_on_a_command_line(tmp_path, monkeypatch, sources, expected):
+def test_a_list_may_be_given_as_a_string_as_on_a_command_line(tmp_path, monkeypatch, sources, expected):
     monkeypatch.chdir(tmp_path)
     for name in "ab":
         write(tmp_path / f"{name}.jsonl", line(0, text=name))
@@ -148,7 +148,7 @@ def test_take_selects_in_order(tmp_path):
 
 
 def test_only_the_needed_fields_are_needed(tmp_path):
-    """A field of any name; a text may be missing where none is needed, but is never anything but a string."""
+    """A required field may have any name; a text that is not required may be missing, but must be a string."""
     bare = json.dumps({"audio_filepath": "a.wav", "duration": 1.0})
     path = write(
         tmp_path / "m.jsonl", bare, line(0, **{"speaker-id": "x"}), line(1, text=5), line(2, **{"speaker-id": 7})

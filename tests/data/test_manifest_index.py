@@ -1,4 +1,4 @@
-"""Lines read in blocks mean what each of them means to the standard library's parser."""
+"""Lines that are parsed in blocks give the same result as each of them by the standard library's parser."""
 
 import io
 import json
@@ -15,7 +15,7 @@ GOOD = [
     b'{"audio_filepath": "a.flac", "duration": 1.5, "text": "one"}',
     b'{"duration": 2, "text": "zw\xc3\xb6lf", "audio_filepath": "b.flac", "speaker": {"id": [1, 2]}}',
     b'{"audio_filepath": "c.flac", "duration": 3.25, "offset": 0.5, "text": "\\u00fc", "x": NaN}',
-    b'{"audio_filepath": "d.flac", "text": "", "shard_id": 3}',  # its length is measured
+    b'{"audio_filepath": "d.flac", "text": "", "shard_id": 3}',  # its duration is measured
     b'  {"audio_filepath": "e.flac", "duration": 1e1, "text": "e", "shard_id": "seven"} ',
 ]
 BAD = [
@@ -35,7 +35,7 @@ BAD = [
 
 
 def meaning(content: bytes) -> tuple[list, list]:
-    """(start, duration) of every usable line, and the numbers of the bad ones, by the standard library."""
+    """(start, duration) of every usable line, and the numbers of the bad lines, by the standard library."""
     good, bad, start = [], [], 0
     for number, line in enumerate(content.split(b"\n"), 1):
         if line.strip():
@@ -58,7 +58,7 @@ def meaning(content: bytes) -> tuple[list, list]:
     st.booleans(),
     st.sampled_from([1, 40, 300, 1 << 22]),
 )
-@example([GOOD[0], BAD[4], GOOD[1]], b"\n", True, 1 << 22)  # what the quick parser does not look at
+@example([GOOD[0], BAD[4], GOOD[1]], b"\n", True, 1 << 22)  # in a field that the fast parser skips
 def test_blocks_agree_with_the_standard_library(chosen, end, ended, block_bytes):
     content = end.join(chosen) + (end if ended else b"")
     bad, good = [], []
@@ -78,7 +78,7 @@ def test_blocks_agree_with_the_standard_library(chosen, end, ended, block_bytes)
 
 
 @pytest.mark.parametrize("need", [(), ("text",), ("audio_filepath", "text")])
-def test_a_good_block_is_never_read_line_by_line(monkeypatch, need):
+def test_a_good_block_is_never_parsed_line_by_line(monkeypatch, need):
     monkeypatch.setattr(lines, "_parse_lines", None)
     content = b"\n".join([*GOOD[:2] * 10, b""])
     ((part, count),) = scan(

@@ -1,4 +1,4 @@
-"""Noise at the level or ratio asked for."""
+"""Noise has the requested level or ratio."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_recorded_noise_has_its_ratio(size, snr_db):
     np.testing.assert_allclose(20 * np.log10(rms(SPEECH) / rms(added)), snr_db, atol=0.01)
 
 
-def test_any_part_of_a_long_noise_may_come():
+def test_any_part_of_a_long_noise_may_be_used():
     noise = np.arange(1, 1000, dtype=np.float32)
     firsts = {
         round(float(add_noise(np.zeros(10, np.float32), noise, snr_db=0.0, speech_rms=1.0, rng=RNG)[0]), 4)
@@ -34,7 +34,7 @@ def test_any_part_of_a_long_noise_may_come():
     assert len(firsts) > 20
 
 
-def test_silence_is_left_alone():
+def test_silence_is_not_changed():
     silence = np.zeros(100, np.float32)
     np.testing.assert_array_equal(add_noise(SPEECH[:100], silence, snr_db=0.0, speech_rms=0.1, rng=RNG), SPEECH[:100])
     np.testing.assert_array_equal(add_noise(silence, SPEECH, snr_db=0.0, speech_rms=0.0, rng=RNG), silence)

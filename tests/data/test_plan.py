@@ -1,4 +1,4 @@
-"""The batch plan: every example once, fixed shapes, nothing but the seed and the epoch decides."""
+"""The batch plan: every example once, fixed shapes, an order that depends on the seed and the epoch alone."""
 
 import itertools
 import os
@@ -57,7 +57,7 @@ def test_no_bucket_longer_than_the_longest_example_is_used():
     assert planned.num_batches == 1 and planned.batch(0)[1] == 0
 
 
-def test_seed_and_epoch_decide_and_nothing_else():
+def test_the_plan_depends_on_seed_and_epoch_alone():
     durations = np.random.default_rng(0).uniform(0, 20, 200)
     rows = lambda **options: plan(durations, buckets=BUCKETS, **options).rows.tolist()  # noqa: E731
     np.random.seed(5)
@@ -100,7 +100,7 @@ def test_a_million_examples_take_seconds():
     assert np.unique(planned.rows[planned.rows >= 0]).size == 1_000_000
 
 
-def test_too_long_an_example_is_an_error():
+def test_an_example_longer_than_the_last_bucket_is_an_error():
     with pytest.raises(ConfigError, match=r"longest example has 21\.00 s and the last bucket 20\.00 s"):
         plan(np.array([21.0]), buckets=BUCKETS)
 
@@ -140,7 +140,7 @@ def test_estimated_buckets_have_the_least_padding(count):
     np.testing.assert_allclose(padded(estimated), least, rtol=1e-9)
 
 
-def test_estimated_buckets_hold_everything():
+def test_estimated_buckets_hold_every_example():
     durations = np.random.default_rng(0).gamma(4, 2, 10_000)
     assert estimate_buckets(durations, 6)[-1] >= durations.max()
     assert estimate_buckets(np.full(10, 3.0), 6) == (3.0,)

@@ -1,4 +1,4 @@
-"""Downloading and preparing corpora, from a server on this machine with small made-up archives."""
+"""Corpora are downloaded and prepared, from a local server with small made-up archives."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ from jaxspeech.errors import SpeechError
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves `server.files`, ranges too; breaks off after `server.break_after` bytes, once."""
+    """Serves `server.files`, including ranges; breaks off once, after `server.break_after` bytes."""
 
     def do_GET(self):
         content = self.server.files.get(self.path)
@@ -65,7 +65,7 @@ def audio(seconds=0.5, kind="WAV"):
     return buffer.getvalue()
 
 
-def test_download_goes_on_where_it_broke_off(server, tmp_path):
+def test_a_download_resumes_where_it_broke_off(server, tmp_path):
     content = np.random.default_rng(0).bytes(3_000_000)
     server.files["/a.tar"], server.break_after = content, 1_200_000
     md5 = hashlib.md5(content).hexdigest()
@@ -75,7 +75,7 @@ def test_download_goes_on_where_it_broke_off(server, tmp_path):
     download(f"{server.url}/a.tar", tmp_path / "a.tar", size=len(content), md5=md5)
     assert (tmp_path / "a.tar").read_bytes() == content
     assert server.starts == [0, 1_200_000] and not (tmp_path / "a.tar.part").exists()
-    download("http://nowhere.invalid/", tmp_path / "a.tar")  # is there already
+    download("http://nowhere.invalid/", tmp_path / "a.tar")  # exists already
 
 
 def test_a_finished_part_is_only_checked(server, tmp_path):
@@ -86,7 +86,7 @@ def test_a_finished_part_is_only_checked(server, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"size": 99}, "has 100 bytes where 99 are published"), ({"md5": "0" * 32}, "has the MD5 .* where 0000")],
+    [({"size": 99}, "has 100 bytes instead of 99"), ({"md5": "0" * 32}, "has the MD5 .* instead of 0000")],
 )
 def test_other_bytes_than_published_are_refused(server, tmp_path, options, message):
     server.files["/a.tar"] = b"x" * 100
@@ -96,7 +96,7 @@ def test_other_bytes_than_published_are_refused(server, tmp_path, options, messa
 
 
 @pytest.mark.parametrize("url", ["{}/missing.tar", "http://127.0.0.1:1/a.tar", "file:///nowhere/a.tar"])
-def test_what_cannot_be_reached_is_one_line(server, tmp_path, url):
+def test_an_unreachable_url_is_one_line(server, tmp_path, url):
     with pytest.raises(SpeechError, match="cannot be downloaded: ") as caught:
         download(url.format(server.url), tmp_path / "a.tar")
     assert "\n" not in str(caught.value)
@@ -168,7 +168,7 @@ def test_librispeech_parts(server, tmp_path, monkeypatch):
         monkeypatch.setitem(prepare.LIBRISPEECH, part, prepare.Source(f"{server.url}/{part}.tar.gz"))
     prepare.prepare_librispeech(tmp_path, ["dev-clean"])
     prepare.prepare_librispeech(tmp_path, ["dev-clean", "test-clean"])
-    assert len(server.starts) == 2  # what is prepared is not fetched again
+    assert len(server.starts) == 2  # a prepared part is not downloaded again
     entries = list(Manifest(tmp_path / "test-clean.jsonl"))
     assert entries[0].fields["audio_filepath"] == "test-clean/1/2/1-2-0000.flac" and len(entries) == 3
     with pytest.raises(SpeechError, match="no 'dev-clen'; did you mean \"dev-clean\""):

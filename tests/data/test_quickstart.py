@@ -1,4 +1,4 @@
-"""The quickstart corpus: the same every time, unheard voices and sentences for evaluation, made once."""
+"""The quickstart corpus: the same bytes every time, made only once, with new voices and sentences for evaluation."""
 
 import hashlib
 import json
@@ -79,20 +79,20 @@ def test_audio_is_speech_with_noise_at_its_level(corpus, variants):
         assert snr == pytest.approx(utterance.snr_db, abs=1.0)
 
 
-def test_second_call_makes_nothing(corpus, monkeypatch):
+def test_a_second_call_does_nothing(corpus, monkeypatch):
     monkeypatch.setattr(spoken.subprocess, "run", lambda *args, **kwargs: pytest.fail("made again"))
     manifests = QUICKSTART.make(corpus, train=12, dev=6)
     assert manifests == {"train": corpus / "train.jsonl", "dev": corpus / "dev.jsonl"}
 
 
-def test_incomplete_or_other_corpus_is_made_anew(corpus, tmp_path):
+def test_an_incomplete_or_different_corpus_is_made_again(corpus, tmp_path):
     QUICKSTART.make(tmp_path, train=1, dev=6)
     (tmp_path / "audio" / "dev" / "00002.flac").unlink()
     QUICKSTART.make(tmp_path, train=12, dev=6)
     assert digests(tmp_path) == digests(corpus)
 
 
-def test_evaluation_is_unheard(variants):
+def test_evaluation_does_not_occur_in_training(variants):
     parts = plan(variants, train=3000, dev=200)
     texts = {part: {u.text for u in utterances} for part, utterances in parts.items()}
     accents, speakers = (
@@ -112,7 +112,7 @@ def test_invented_voices_are_in_training_only(variants):
     invented = {name: [u.voice for u in part if "+invented" in u.voice] for name, part in parts.items()}
     assert not invented["dev"]
     assert len(invented["train"]) / 1200 == pytest.approx(spoken.INVENTED_SHARE, abs=0.05)
-    # eSpeak holds 350 voices: each process has its own few of them.
+    # eSpeak has room for 350 voices, so each process adds only a few.
     for first in range(0, 1200, 400):
         speakers = {u.voice.split("+")[1] for u in parts["train"][first : first + 400] if "+invented" in u.voice}
         assert 40 <= len(speakers) <= 50

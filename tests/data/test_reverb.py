@@ -1,4 +1,4 @@
-"""Reverberation against scipy's convolution."""
+"""Reverberation agrees with scipy's convolution."""
 
 import numpy as np
 import pytest

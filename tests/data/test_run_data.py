@@ -1,4 +1,4 @@
-"""The data of a run: a corpus made at the start joins what the recipe names."""
+"""The data of a run: a corpus that is made at the start is added to the recipe's own data."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from tests.data.recognition import columns
 
 @pytest.fixture
 def corpora(monkeypatch, tmp_path):
-    """One with an evaluation part, one without."""
+    """A corpus with an evaluation part, and one without."""
 
     def corpus(*parts):
         return SimpleNamespace(make=lambda folder: {part: folder / f"{part}.jsonl" for part in parts})
@@ -36,7 +36,7 @@ def test_nothing_to_prepare_changes_nothing(tmp_path):
     assert with_corpus(settings, tmp_path) == settings
 
 
-def test_a_corpus_is_all_that_there_is(corpora):
+def test_a_corpus_may_be_the_only_data(corpora):
     made = with_corpus({"prepare": "both", "train": (), "eval": {}}, corpora)
     assert made["train"] == [f"{corpora}/train.jsonl"] and made["eval"] == {"dev": f"{corpora}/dev.jsonl"}
 
@@ -80,22 +80,22 @@ def test_devices_get_equal_parts_of_evaluation_batches(tmp_path, eval_batch_size
     assert sorted(shown[shown >= 0]) == list(range(11))
 
 
-def test_what_the_limits_leave_out_is_told(tmp_path):
+def test_examples_left_out_by_the_limits_are_reported(tmp_path):
     lines = [json.dumps({"audio_filepath": "a.wav", "duration": seconds, "text": "a"}) for seconds in (0.1, 1, 2, 9, 9)]
     (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n")
     settings = base_config().data.to_dict() | {"train": tmp_path / "train.jsonl", "min_seconds": 0.5, "max_seconds": 4}
-    told = []
-    assert len(training_manifest(settings, report=told.append)) == 2
-    assert told == [
+    reported = []
+    assert len(training_manifest(settings, report=reported.append)) == 2
+    assert reported == [
         "left out: 1 of 5 training examples, shorter than data.min_seconds=0.5",
         "left out: 2 of 5 training examples, longer than data.max_seconds=4",
     ]
-    told.clear()
-    training_manifest(settings | {"min_seconds": 0.1, "max_seconds": 9}, report=told.append)
-    assert told == []
+    reported.clear()
+    training_manifest(settings | {"min_seconds": 0.1, "max_seconds": 9}, report=reported.append)
+    assert reported == []
 
 
-def test_scores_are_stated_with_the_set_that_they_belong_to(tmp_path):
+def test_scores_are_stated_with_the_identity_of_their_set(tmp_path):
     soundfile.write(tmp_path / "a.flac", np.zeros(800), 8000)
     one, two = ({"audio_filepath": "a.flac", "duration": 0.1, "text": text} for text in "ab")
     for name, line in (("train", one), ("dev", one), ("other", two), ("copy", one | {"speaker": "x"})):
@@ -109,13 +109,13 @@ def test_scores_are_stated_with_the_set_that_they_belong_to(tmp_path):
     assert smaller.train.batch_shapes[0].rows == 1 and smaller.identities == data.identities
 
 
-def test_an_identity_is_of_the_named_fields_and_the_durations(tmp_path):
+def test_an_identity_depends_on_the_named_fields_and_the_durations(tmp_path):
     line = {"audio_filepath": "a.wav", "duration": 1.0, "text": "a", "speaker": "x"}
 
     def of(fields=("text",), **changes):
         (tmp_path / "m.jsonl").write_text(json.dumps(line | changes) + "\n")
         return identity(Manifest(tmp_path / "m.jsonl"), fields)
 
-    assert of() == hashlib.sha256(b'["a", 1.0]').hexdigest()[:16]  # as archives state it
+    assert of() == hashlib.sha256(b'["a", 1.0]').hexdigest()[:16]  # the form in existing archives
     assert of() == of(speaker="y") != of(text="b") and of() != of(duration=2.0)
     assert of(("speaker",)) == of(("speaker",), text="b") != of(("speaker",), speaker="y")

@@ -1,4 +1,4 @@
-"""Spoken digits: each as often, by many voices."""
+"""Spoken digits: all equally often, by many voices."""
 
 import json
 from collections import Counter
@@ -18,11 +18,11 @@ def utterances():
     return plan(Espeak().variants, train=2 * CHUNK)["train"]
 
 
-def test_every_digit_is_said_as_often(utterances):
+def test_all_digits_are_equally_frequent(utterances):
     assert Counter(u.text for u in utterances) == dict.fromkeys(DIGITS, 2 * CHUNK // 10)
 
 
-def test_no_voice_says_much(utterances):
+def test_no_voice_has_a_large_share(utterances):
     speakers = Counter(u.voice.partition("+")[2] for u in utterances)
     assert len(speakers) > 150 and max(speakers.values()) < 0.05 * len(utterances)
 

@@ -1,4 +1,4 @@
-"""Blocks of text: every token once an epoch, whatever the step at which one begins; evaluation predicts each once."""
+"""Text blocks: each token once per epoch, resumed at any step; evaluation predicts each token once."""
 
 import itertools
 import json
@@ -42,7 +42,7 @@ def stream_of(texts):
     return np.concatenate([[*TOKENIZER.encode(text), END] for text in texts])
 
 
-def test_an_epoch_shows_every_token_once_but_for_a_rest(paths):
+def test_an_epoch_shows_every_token_once_except_a_remainder(paths):
     paths, texts = paths
     blocks = blocks_of(paths, seed=1)
     stream = stream_of(texts)
@@ -58,7 +58,7 @@ def test_an_epoch_shows_every_token_once_but_for_a_rest(paths):
         covered = np.concatenate([(place + np.arange(16)) % len(stream) for place in places])
         assert len(np.unique(covered)) == len(covered) > len(stream) - 3 * 16
         assert places != sorted(places)
-        # The index says where the text is: no two blocks of an epoch have the same.
+        # The index identifies the text: no two blocks of an epoch share one.
         index = np.concatenate([batch.index for batch in batches])
         assert index.tolist() == [place // 16 for place in places] and len(np.unique(index)) == len(index)
 
@@ -73,7 +73,7 @@ def test_the_name_of_a_block_is_a_file_and_a_line(paths):
         assert blocks.name(index) == (f"{paths[0]}:{2 * number + 1}" if number < 40 else f"{paths[1]}:{number - 39}")
 
 
-def test_the_step_decides(paths):
+def test_a_batch_depends_on_the_step_alone(paths):
     blocks, again = (blocks_of(paths[0], seed=1) for _ in range(2))
     for step, batch in zip(range(30, 40), blocks.batches(30), strict=False):
         jax.tree.map(np.testing.assert_array_equal, batch, again[step])
@@ -98,7 +98,7 @@ def test_processes_split_the_rows(paths, kind):
         blocks_of(paths[0], kind=kind, process_count=2)
 
 
-def test_batches_of_another_size(paths):
+def test_batches_of_a_different_size(paths):
     blocks = blocks_of(paths[0], batch_size=30)
     [shape] = blocks.batch_shapes
     assert (shape.rows, shape.size, shape.unit, str(shape)) == (30, 16.0, "tokens", "30 x 16 tokens")
@@ -133,7 +133,7 @@ def test_evaluation_predicts_every_token_once(paths):
     assert len(list(data.resized(0).batches())) == len(shown)
 
 
-def test_broken_lines_are_reported_and_passed_over(paths, tmp_path):
+def test_broken_lines_are_reported_and_skipped(paths, tmp_path):
     lines = [b"ab", b"\xff", b"", b"xyz", b"cd"]
     (tmp_path / "c.txt").write_bytes(b"\n".join(lines))
     broken = ['{"text": "ef"}', "{", '{"text": 5}', '{"text": "gh"}', '{"other": "a"}', '{"text": " "}']
@@ -151,7 +151,7 @@ def test_broken_lines_are_reported_and_passed_over(paths, tmp_path):
     assert blocks.num_tokens == len(stream_of(paths[1])) + 12 and len(blocks.problems) == 5
 
 
-def test_what_cannot_be_used_is_one_line(paths, tmp_path):
+def test_unusable_texts_are_one_line(paths, tmp_path):
     with pytest.raises(ManifestError, match="do not fill a batch of 100 x 100"):
         blocks_of(paths[0], length=100, batch_size=100)
     for kind in (TextBlocks, EvaluationTextBlocks):

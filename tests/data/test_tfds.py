@@ -1,4 +1,4 @@
-"""Export from TFDS, with examples as its data sources give them."""
+"""Export from TFDS, with examples in the form of its data sources."""
 
 import sys
 from types import SimpleNamespace
@@ -29,8 +29,8 @@ def test_export_is_a_manifest_with_audio(tmp_path):
         np.testing.assert_array_equal(samples, expected)
 
 
-def test_classes_become_what_is_said(tmp_path):
-    # As spoken_digit's examples: 8 kHz, a class for a text.
+def test_classes_become_texts(tmp_path):
+    # The form of spoken_digit's examples: 8 kHz, a class number as the text.
     split = {"train": [{"audio": np.zeros(800, np.int64), "label": np.int64(7), "audio/filename": b"7_a_0.wav"}]}
     keys = {"sample_rate": 8000, "audio_key": "audio", "text_key": "label"}
     digits = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -52,11 +52,11 @@ def test_missing_tfds_is_one_line(monkeypatch):
         open_splits("librispeech", ["dev_clean"])
 
 
-def test_a_package_that_tfds_wants_besides_is_named(monkeypatch):
+def test_a_further_package_that_tfds_needs_is_named(monkeypatch):
     def builder(name, **options):
         raise ModuleNotFoundError(f"Failed to construct {name}: No module named 'tensorflow'")
 
     module = SimpleNamespace(builder=builder, core=SimpleNamespace(DatasetNotFoundError=KeyError))
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", module)
-    with pytest.raises(SpeechError, match=r"wants another package for librispeech: .*'tensorflow'; install"):
+    with pytest.raises(SpeechError, match=r"needs another package for librispeech: .*'tensorflow'; install"):
         open_splits("librispeech", ["dev_clean"])

@@ -1,10 +1,10 @@
-"""The frontends once more: float64 NumPy, one utterance at a time, one loop per equation."""
+"""Reference implementations of the frontends: float64 NumPy, one utterance at a time, one loop per equation."""
 
 import numpy as np
 
 
 def spectra(samples, window, *, fft_size, hop):
-    """|X_t[k]|^2 of samples that are padded already, by direct summation of the Fourier series."""
+    """Compute |X_t[k]|^2 of already padded samples, by direct summation of the Fourier series."""
     window = np.pad(window, ((fft_size - len(window)) // 2,) * 2)
     phases = np.exp(-2j * np.pi * np.outer(np.arange(fft_size), np.arange(fft_size // 2 + 1)) / fft_size)
     starts = range(0, len(samples) - fft_size + 1, hop)
@@ -18,14 +18,14 @@ def triangles(edges, bins):
 
 
 def slaney_edges(num_mels, high_hz):
-    """Ends and peaks of the filters: up to 1 kHz a mel is 200 / 3 Hz, then 27 mels, in equal ratios, to 6.4 kHz."""
+    """Ends and peaks of the filters: below 1 kHz 200 / 3 Hz per mel, above 27 mels in equal ratios to 6.4 kHz."""
     top = 15 + 27 * np.log(high_hz / 1000) / np.log(6.4)
     mels = np.linspace(0, top, num_mels + 2)
     return np.array([m * 200 / 3 if m < 15 else 1000 * 6.4 ** ((m - 15) / 27) for m in mels])
 
 
 def log_mel(samples):
-    """The default log-mel frames of one utterance at 16 kHz, without those beyond its end."""
+    """The default log-mel frames of one utterance at 16 kHz, without those after its end."""
     samples = np.asarray(samples, np.float64)
     emphasized = samples.copy()
     emphasized[1:] -= 0.97 * samples[:-1]

@@ -29,6 +29,6 @@ def test_scales_at_known_points_and_back(scale, hz, mel):
     np.testing.assert_allclose(mel_to_hz(np.array([hz_to_mel(hz, scale=scale)]), scale=scale), [hz])
 
 
-def test_equals_the_peers_filters(refs):
+def test_equals_the_filters_of_nemo(refs):
     expected = np.load(refs / "preprocessors.npz")["fb"][0].T
     np.testing.assert_allclose(bank(), expected, atol=1e-8)

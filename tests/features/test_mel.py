@@ -30,7 +30,7 @@ def test_equals_the_equations_in_float64(samples):
     assert not np.any(features[3:])
 
 
-def test_what_the_padding_holds_does_not_matter(samples):
+def test_values_in_the_padding_do_not_matter(samples):
     beyond = np.arange(8000) >= LENGTHS[:, None]
     expected, _ = jitted(samples, LENGTHS)
     for garbage in (np.nan, np.inf, 1e30):
@@ -111,7 +111,7 @@ def test_dither_has_its_standard_deviation():
     silence, length = np.zeros((1, 160000), np.float32), np.array([160000])
     linear = {"preemphasis": None, "normalize": "none", "log": False}
     noise, _ = log_mel(silence, length, dither=0.1, dither_key=jax.random.key(0), **linear)
-    # An impulse of height h under the window's peak has the energy h^2 in every bin, noise d^2 sum(window^2).
+    # An impulse of height h at the window's peak has the energy h^2 in every bin, noise d^2 sum(window^2).
     impulse = silence.copy()
     impulse[0, 80000] = 0.1 * np.sqrt(np.sum(np.hanning(400) ** 2))
     flat, _ = log_mel(impulse, length, **linear)
@@ -130,7 +130,7 @@ def test_num_features_counts_spliced_copies():
         ({"log_guard": "max"}, "unknown log_guard 'max'"),
         ({"mel_norm": "htk"}, "unknown mel_norm 'htk'"),
         ({"fft_size": 256}, "fft_size 256 is shorter than the window of 400"),
-        ({"hop_seconds": 0.00001}, "must hold a sample"),
+        ({"hop_seconds": 0.00001}, "must be at least one sample long"),
         ({"num_mels": 0}, "num_mels 0"),
         ({"pad_to": -1}, "pad_to -1"),
         ({"high_hz": 9000.0}, "high_hz 9000.0"),

@@ -12,7 +12,7 @@ jitted = jax.jit(lambda module, samples, num_samples: module.apply({}, samples, 
 
 @pytest.fixture(scope="module")
 def samples():
-    # One column more than the longest row, by more than half a window: every row ends in zeros.
+    # The tensor is longer than the longest row by more than half a window, so that every row ends in zeros.
     rows = 0.1 * np.random.default_rng(0).standard_normal((len(LENGTHS), 6720))
     return np.where(np.arange(6720) < LENGTHS[:, None], rows, 0).astype(np.float32)
 
@@ -30,7 +30,7 @@ def test_equals_the_equations_in_float64(samples):
         assert not np.any(row[frames:])
 
 
-def test_what_the_padding_holds_does_not_matter(samples):
+def test_values_in_the_padding_do_not_matter(samples):
     beyond = np.arange(samples.shape[1]) >= LENGTHS[:, None]
     garbage, _ = mfcc(np.where(beyond, np.float32(np.nan), samples), LENGTHS)
     np.testing.assert_array_equal(garbage, mfcc(samples, LENGTHS)[0])

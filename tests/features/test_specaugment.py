@@ -12,7 +12,7 @@ jitted = jax.jit(spec_augment, static_argnames=tuple(SpecAugment.__dataclass_fie
 
 
 def hidden(key=KEY, **fields):
-    """Which of ROWS x FRAMES x BINS features become zero."""
+    """Mask of the ROWS x FRAMES x BINS features that become zero."""
     ones = np.ones((ROWS, FRAMES, BINS), np.float32)
     return masked(key, ones, LENGTHS, **fields) == 0
 
@@ -22,7 +22,7 @@ def masked(key, features, lengths, **fields):
 
 
 def starts_and_widths(masks):
-    """Of the one span in each row of [B N], where there is any."""
+    """Start and width of the span in each row of [B N], for rows that have one."""
     masks = masks[masks.any(1)]
     widths = masks.sum(1)
     starts = masks.argmax(1)
@@ -33,7 +33,7 @@ def starts_and_widths(masks):
 
 
 def assert_uniform(draws, low, high):
-    """Draws of an integer uniform in low .. high - 1: every value seen, each about equally often."""
+    """Check that draws are uniform in low .. high - 1: every value occurs, all about equally often."""
     counts = np.bincount(draws, minlength=high)
     assert counts[:low].sum() == 0 and len(counts) == high
     expected = len(draws) / (high - low)
@@ -97,7 +97,7 @@ def test_several_masks_are_independent():
     assert three == pytest.approx(1 - (1 - one) ** 3, abs=0.03)
 
 
-def test_the_key_decides():
+def test_the_mask_depends_on_the_key_alone():
     options = {"freq_masks": 2, "time_masks": 2, "cutout_masks": 2}
     first = hidden(**options)
     np.testing.assert_array_equal(first, hidden(**options))

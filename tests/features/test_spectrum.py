@@ -1,4 +1,4 @@
-"""Frames of a long recording are transformed in chunks."""
+"""Frames of a long recording are transformed in chunks, with the same result."""
 
 import numpy as np
 import pytest

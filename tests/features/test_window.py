@@ -10,7 +10,7 @@ NUMPY = {"hann": np.hanning, "hamming": np.hamming, "blackman": np.blackman, "ba
 @pytest.mark.parametrize("length", [6, 7, 400])
 def test_equals_numpy(name, length):
     np.testing.assert_allclose(centred_window(name, length, size=length), NUMPY[name](length), atol=1e-12)
-    # One period of the periodic window is the symmetric one of one more sample, without its end.
+    # The periodic window is the symmetric window of one more sample, without its last sample.
     periodic = centred_window(name, length, size=length, periodic=True)
     np.testing.assert_allclose(periodic, NUMPY[name](length + 1)[:-1], atol=1e-12)
 

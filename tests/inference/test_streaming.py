@@ -254,7 +254,7 @@ def test_what_is_fed_is_heard_even_where_nobody_asks_for_the_hypotheses():
 
 @pytest.mark.parametrize("sample_rate", [0, -8000])
 def test_a_rate_is_positive(sample_rate):
-    with pytest.raises(AudioError, match="a number of samples a second"):
+    with pytest.raises(AudioError, match="a positive number of samples per second"):
         recognizer("ctc").stream(look_ahead=2, sample_rate=sample_rate)
     recording = Recording("x", np.zeros(100, np.float32))
-    assert "samples a second" in str(read_recording(recording, sample_rate=16000, array_rate=sample_rate))
+    assert "samples per second" in str(read_recording(recording, sample_rate=16000, array_rate=sample_rate))

@@ -1,4 +1,4 @@
-"""Large pages are asked for where they can be had, once, and what was asked for otherwise stays."""
+"""Huge pages are requested once, where they are available, and other settings are kept."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def policy(tmp_path):
 
 
 def run(tmp_path, policy, **environment):
-    """Lines that the program prints, started with an option of Python, arguments and a standard input."""
+    """Run the program with a Python option, arguments and standard input; return the lines that it prints."""
     program = tmp_path / "program.py"
     program.write_text(PROGRAM.format(policy=str(policy)))
     clean = {name: value for name, value in os.environ.items() if name != huge_pages.VARIABLE}
@@ -44,18 +44,18 @@ def run(tmp_path, policy, **environment):
 
 
 @needs_glibc
-def test_a_program_starts_again_once_as_it_was_started(tmp_path, policy):
+def test_a_program_restarts_once_with_the_same_arguments(tmp_path, policy):
     first, second, last = run(tmp_path, policy("always [madvise] never\n"))
     assert first == second  # the same process
     assert last == f"{first.split()[-1]} glibc.malloc.hugetlb=1 ['--config=a b', ''] 1 said"
 
 
 @pytest.mark.parametrize("mode", ["[always] madvise never", "always madvise [never]"])
-def test_nothing_happens_where_asking_changes_nothing(tmp_path, policy, mode):
+def test_nothing_happens_where_it_would_change_nothing(tmp_path, policy, mode):
     assert len(run(tmp_path, policy(mode))) == 2
 
 
-def test_who_wants_small_pages_keeps_them(tmp_path, policy):
+def test_small_pages_can_be_kept(tmp_path, policy):
     lines = run(tmp_path, policy("always [madvise] never"), GLIBC_TUNABLES="glibc.malloc.hugetlb=0")
     assert len(lines) == 2 and "hugetlb=0 " in lines[1]
 
@@ -65,7 +65,7 @@ def test_other_systems_have_no_such_file(tmp_path, monkeypatch):
     assert not huge_pages.may_ask()
 
 
-def test_other_tunables_stay():
+def test_other_tunables_are_kept():
     assert huge_pages.tunables({"GLIBC_TUNABLES": "glibc.malloc.check=1"}).split(":") == [
         "glibc.malloc.check=1",
         "glibc.malloc.hugetlb=1",

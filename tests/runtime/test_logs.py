@@ -7,22 +7,22 @@ import orbax.checkpoint as ocp
 from jaxspeech.runtime.logs import silence_orbax
 
 
-def test_only_what_orbax_left_behind_is_kept_back(monkeypatch) -> None:
-    told = []
-    monkeypatch.setattr(sys, "unraisablehook", told.append)
+def test_only_errors_of_unfinished_orbax_reads_are_silenced(monkeypatch) -> None:
+    reported = []
+    monkeypatch.setattr(sys, "unraisablehook", reported.append)
     silence_orbax.__wrapped__()
 
     left = SimpleNamespace(cr_code=SimpleNamespace(co_filename=ocp.__file__))
     others = SimpleNamespace(cr_code=SimpleNamespace(co_filename=__file__))
     sys.unraisablehook(SimpleNamespace(object=left, exc_value=ValueError("damaged")))
     sys.unraisablehook(SimpleNamespace(object=None, exc_value=RuntimeError("Event loop is closed")))
-    assert not told
+    assert not reported
     sys.unraisablehook(SimpleNamespace(object=others, exc_value=ValueError("damaged")))
     sys.unraisablehook(SimpleNamespace(object=None, exc_value=RuntimeError("another")))
-    assert [str(raised.exc_value) for raised in told] == ["damaged", "another"]
+    assert [str(raised.exc_value) for raised in reported] == ["damaged", "another"]
 
 
-def test_a_log_says_nothing_of_its_tasks(caplog) -> None:
+def test_messages_about_orbax_tasks_are_not_logged(caplog) -> None:
     silence_orbax()
     logger = logging.getLogger("asyncio")
     logger.error("Task exception was never retrieved\nfuture: <Task coro=<read() defined at %s:1>>", ocp.__file__)

@@ -1,4 +1,4 @@
-"""Which tokenizer a recipe gets."""
+"""The tokenizer of a recipe is chosen by its settings."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Counting tokens is spelling without keeping the tokens."""
+"""Token counts equal the lengths of encoded texts."""
 
 import io
 
@@ -24,7 +24,7 @@ def tokenizer(request):
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(alphabet="catdoge  sn\t\u3000\u200bXé日\u2581", max_size=30))
-def test_a_count_is_the_length_of_the_spelling(tokenizer, text):
+def test_a_count_is_the_number_of_encoded_tokens(tokenizer, text):
     assert spells_words_apart(tokenizer)
     assert TokenCounter(tokenizer)(text) == len(tokenizer.encode(text))
     dropping = SentencePieceTokenizer(tokenizer.files()["tokenizer.model"], unknown="drop")
@@ -47,13 +47,13 @@ def test_tokens_that_join_words_are_counted_text_by_text():
     assert [count(text) for text in TEXTS] == [len(joining.encode(text)) for text in TEXTS]
 
 
-def test_words_are_forgotten_when_there_are_too_many(tokenizer, monkeypatch):
+def test_the_cache_is_cleared_when_there_are_too_many_words(tokenizer, monkeypatch):
     monkeypatch.setattr(counting, "MOST_WORDS", 3)
     count = TokenCounter(tokenizer)
     assert [count(text) for text in TEXTS] == [len(tokenizer.encode(text)) for text in TEXTS]
 
 
-def test_other_tokenizers_spell_every_text():
+def test_other_tokenizers_encode_every_text():
     count = TokenCounter(CharTokenizer("abc "))
     assert count("a bc") == 4
     with pytest.raises(TokenizerError, match="'x'"):

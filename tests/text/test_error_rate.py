@@ -1,4 +1,4 @@
-"""Error counts against a plain edit distance, and the edges: empty texts, spaces, normalisation."""
+"""Error counts agree with a plain edit distance; edge cases are empty texts, spaces and normalisation."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Texts in tokens: every word is kept as written, and its tokens are those of the plain text."""
+"""Spelling keeps every word as written, with the tokens of the plain text."""
 
 import pytest
 
@@ -51,11 +51,11 @@ def test_punctuation_that_the_model_writes_is_aligned() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n ", "— …"])
-def test_nothing_to_say(text: str) -> None:
+def test_a_text_without_words_has_no_tokens(text: str) -> None:
     assert spell(text, CHARACTERS) == ((), (), (), (), ())
 
 
-def test_a_wrong_language_is_told() -> None:
+def test_a_wrong_language_is_an_error() -> None:
     pieces = pieces_tokenizer()
     tokenizer = AggregateTokenizer({"en": pieces, "de": pieces})
     assert spell("the dog", tokenizer, language="de").ids[0] >= pieces.vocab_size

@@ -1,4 +1,4 @@
-"""Training a tokenizer, and the errors where it cannot be trained."""
+"""Training a tokenizer, and the errors if it cannot be trained."""
 
 import pytest
 
@@ -16,15 +16,15 @@ def test_the_largest_vocabulary_is_named_and_works(kind):
     assert train_tokenizer(TEXTS, type=kind, vocab_size=largest).vocab_size == largest
 
 
-def test_too_small_and_empty():
-    with pytest.raises(TokenizerError, match="characters alone need 16") as caught:
+def test_too_small_a_vocabulary_and_no_text_are_errors():
+    with pytest.raises(TokenizerError, match="characters alone take 16") as caught:
         train_tokenizer(TEXTS, type="bpe", vocab_size=5)
     assert "\n" not in str(caught.value)
     with pytest.raises(TokenizerError, match="no text"):
         train_tokenizer(["", " "], type="char")
 
 
-def test_the_same_texts_give_the_same_bytes_in_silence(capfd):
+def test_the_same_texts_give_the_same_bytes_without_output(capfd):
     first, second = (train_tokenizer(iter(TEXTS), type="unigram", vocab_size=20).files() for _ in range(2))
     assert first == second
     assert capfd.readouterr() == ("", "")

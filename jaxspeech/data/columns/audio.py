@@ -1,4 +1,4 @@
-"""The recordings of a manifest as a column: decoded, varied and augmented."""
+"""The audio column: the recordings of a manifest, decoded, varied and augmented."""
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.variant import Variant
 from jaxspeech.errors import ConfigError
 
-# Seconds are rounded to samples when a file is read, resampled, sped up and padded: a bucket has room for that.
+# Reading, resampling, changing the speed and padding each round seconds to samples; buckets leave room for the sum.
 ROUNDING_SAMPLES = 16
 
 
@@ -24,22 +24,22 @@ def audio(
     augment: AugmentConfig | None = None,
     seed: int = 0,
 ) -> Column:
-    """Samples in [-1, 1], one channel.
+    """Make the column of each recording's samples, in [-1, 1] and with one channel.
 
     Args:
       manifest: the examples.
-      sample_rate: of the samples, in Hz.
-      channel: of recordings with several: "mean", or a number from 0 on.
-      cache_bytes: memory for decoded audio; what does not fit is decoded again in each epoch.
-      augment: what to change besides speed, silence and cuts, which the plan decides; nothing by default.
-      seed: of the augmentation.
+      sample_rate: the rate of the samples, in Hz.
+      channel: which channel of a multi-channel recording: "mean", or a number counted from 0.
+      cache_bytes: memory for decoded audio; recordings that do not fit are decoded again in each epoch.
+      augment: the augmentation besides speed, silence and cuts, which are planned; none by default.
+      seed: seed of the augmentation.
 
     Raises:
-      ConfigError: there is no such channel.
+      ConfigError: `channel` is invalid.
       ManifestError: the manifest of noises or rooms cannot be used.
     """
     if channel != "mean" and not (isinstance(channel, int) and channel >= 0):
-        raise ConfigError(f'data.channel is {channel!r}; it is "mean", or which one, from 0 on')
+        raise ConfigError(f'data.channel is {channel!r}; use "mean", or the number of a channel, counted from 0')
     decode = Decoder(manifest, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes)
     change = None if augment is None else Augment(augment, sample_rate=sample_rate)
 

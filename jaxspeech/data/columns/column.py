@@ -1,7 +1,7 @@
 """A column: one field of a batch, filled row by row from the examples of a manifest.
 
-A column named `x` with a padded length fills the batch's fields `x` [B X ...] and `num_x` [B]; one with one value a row
-fills `x` [B ...] alone.
+A column named `x` with a padded length fills the batch's fields `x` [B X ...] and `num_x` [B]; a column with a single
+value per row fills `x` [B ...] alone.
 """
 
 from collections import Counter
@@ -13,11 +13,11 @@ from jaxtyping import Bool, Float, Int
 
 from jaxspeech.data.variant import Variant
 
-# Examples of a manifest: their numbers, or slice(None) for all of them; either indexes an array.
+# Examples of a manifest: their numbers, or slice(None) for all of them; both can index an array.
 Examples = slice | Int[np.ndarray, " K"]
-# (examples that are used, their seconds at their shortest, seconds of each bucket) -> padded length in each bucket
+# (examples in use, the least seconds of each, seconds of each bucket) -> padded length in each bucket
 Widths = Callable[[Examples, Float[np.ndarray, " K"], Float[np.ndarray, " b"]], tuple[int, ...]]
-# Widths that follow from what the examples hold are multiples of this, so that buckets share shapes.
+# Widths that depend on the content of the examples are multiples of this, so that buckets share shapes.
 MULTIPLE = 8
 
 
@@ -25,13 +25,13 @@ class Column(NamedTuple):
     """One field of a batch.
 
     Attributes:
-      dtype: of its values.
-      shape: of a value, after its length: () for token ids, (S,) for the activity of S speakers.
-      widths: the padded length in each bucket; None where each row has one value.
-      usable: which of the manifest's examples have it. Training leaves the others out and reports them; in an
+      dtype: the type of its values.
+      shape: the shape of a value without its length: () for token ids, (S,) for the activity of S speakers.
+      widths: computes the padded length in each bucket; None where each row has a single value.
+      usable: which of the manifest's examples have a value. Training leaves the others out and reports them; in an
         evaluation set their field is empty.
-      row: (example of the manifest, how it is varied) -> its value. A SpeechError makes the row a filler, and is
-        reported; for an example that is not usable it says why.
+      row: (number of an example in the manifest, how it is varied) -> its value. If it raises a SpeechError, the error
+        is reported and the row becomes a filler; for an example that is not usable, the error says why.
     """
 
     dtype: Any
@@ -44,12 +44,14 @@ class Column(NamedTuple):
 def widest(
     lengths: Int[np.ndarray, " K"], shortest: Float[np.ndarray, " K"], bucket_seconds: Float[np.ndarray, " b"]
 ) -> tuple[int, ...]:
-    """The greatest length that can occur in each bucket, rounded up; examples may come to any bucket that holds them.
+    """Return the greatest length that can occur in each bucket, rounded up.
+
+    An example may be placed in any bucket that is long enough for its shortest variant.
 
     Args:
-      lengths: of each example's value.
-      shortest: seconds of each example at its shortest.
-      bucket_seconds: of each bucket, ascending.
+      lengths: the length of each example's value.
+      shortest: the least seconds that any variant of each example has.
+      bucket_seconds: the length of each bucket, ascending.
     """
     most = np.zeros(len(bucket_seconds), np.int64)
     np.maximum.at(most, np.searchsorted(bucket_seconds, shortest), lengths)
@@ -58,7 +60,7 @@ def widest(
 
 
 def fields_of(columns: Mapping[str, Column]) -> list[str]:
-    """The fields of a batch that these columns fill."""
+    """The names of the batch's fields that these columns fill."""
     return [
         field
         for name, column in columns.items()
@@ -67,14 +69,14 @@ def fields_of(columns: Mapping[str, Column]) -> list[str]:
 
 
 def check_fields(batch: type, filled: Iterable[str]) -> None:
-    """Check that each field of a batch is filled, once.
+    """Check that each field of a batch is filled exactly once.
 
     Args:
       batch: a NamedTuple class.
-      filled: all that is filled; `index` always is.
+      filled: the names of the fields that are filled, except `index`, which always is.
 
     Raises:
-      TypeError: which fields are missing, and which the batch does not have.
+      TypeError: names the fields that nothing fills, and those that the batch does not have.
     """
     wanted, found = Counter(batch._fields), Counter([*filled, "index"])
     missing, surplus = (", ".join((a - b).elements()) for a, b in ((wanted, found), (found, wanted)))

@@ -1,4 +1,4 @@
-"""The transcripts of a manifest as a column: the token ids of each."""
+"""The transcript column: the token ids of each transcript of a manifest."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from jaxspeech.text.tokenizer import Tokenizer
 
 
 def transcripts(manifest: Manifest, tokenizer: Tokenizer, *, field: str = "text") -> Column:
-    """Token ids; an example is usable if it has a text that the tokenizer can spell.
+    """Make the column of token ids; an example is usable if it has a text that the tokenizer can encode.
 
-    Each text is spelled once to count its tokens, and again when its row is made.
+    Each text is encoded once to count its tokens, and again when its row is made.
 
     Args:
-      manifest: the examples; "lang" chooses among the tokenizers of several languages.
-      tokenizer: of the ids.
-      field: of the manifest, that holds the text.
+      manifest: the examples; their "lang" selects the language of a multilingual tokenizer.
+      tokenizer: encodes the texts.
+      field: the field of the manifest that holds the text.
     """
     num_labels = _count_labels(manifest, tokenizer, field)
 
@@ -38,7 +38,7 @@ def transcripts(manifest: Manifest, tokenizer: Tokenizer, *, field: str = "text"
 
 
 def _count_labels(manifest: Manifest, tokenizer: Tokenizer, field: str) -> Int[np.ndarray, " N"]:
-    """Tokens of each text; -1 where there is none, or the tokenizer cannot spell it."""
+    """The number of tokens of each text; -1 where there is no text, or the tokenizer cannot encode it."""
     num_labels = np.full(len(manifest), -1, np.int32)
     count = TokenCounter(tokenizer)
     spoken = msgspec.defstruct("Spoken", [("text", str), ("lang", str | None, None)], rename={"text": field}, gc=False)
@@ -51,7 +51,7 @@ def _count_labels(manifest: Manifest, tokenizer: Tokenizer, field: str) -> Int[n
             except msgspec.MsgspecError:
                 num_labels[index] = len(_encode(tokenizer, manifest[index].fields, field))
         except (TokenizerError, ManifestError):
-            continue  # the row says why
+            continue  # `row` raises the reason
     return num_labels
 
 
@@ -63,5 +63,5 @@ def _encode(tokenizer: Tokenizer, fields: dict[str, Any], field: str) -> list[in
 
 
 def _spaced(text: str) -> str:
-    """One space between words, whatever white space the transcript has: as tokenizers are trained."""
+    """The text with single spaces between words, as in the training of tokenizers."""
     return " ".join(text.split())

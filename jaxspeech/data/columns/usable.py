@@ -1,4 +1,4 @@
-"""Which examples of a manifest can be trained on: those that have every column."""
+"""Selects the examples of a manifest that can be trained on: those with a value in every column."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ from jaxspeech.errors import ManifestError, SpeechError
 
 
 def usable_examples(manifest: Manifest, columns: Mapping[str, Column]) -> Examples:
-    """Find the examples that are usable in every column, and report the others by what their rows raise.
+    """Find the examples that are usable in every column; report the others with the errors that their rows raise.
 
     Raises:
-      ManifestError: too many are not usable.
+      ManifestError: too many examples are unusable.
     """
     usable = np.ones(len(manifest), bool)
     for column in columns.values():
@@ -27,7 +27,7 @@ def usable_examples(manifest: Manifest, columns: Mapping[str, Column]) -> Exampl
             manifest.problems.add(name_entry(manifest[example]), _why(name, column, example))
     manifest.problems.check(len(manifest))
     if not usable.any():
-        raise ManifestError(f"no example can be used; the last: {manifest.problems.lines[-1]}")
+        raise ManifestError(f"no example is usable; the last: {manifest.problems.lines[-1]}")
     return np.flatnonzero(usable).astype(np.int32)
 
 
