@@ -50,7 +50,7 @@ def find_share(
         return None
     if num_processes is None or process_id is None or not 0 <= process_id < num_processes:
         raise ConfigError(
-            f"--num_processes={num_processes} --process_id={process_id}: both are needed, process_id less than num_processes"
+            f"--num_processes={num_processes} --process_id={process_id}: both are needed, process_id < num_processes"
         )
     return Share(process_id, num_processes) if num_processes > 1 else None
 
