@@ -1,4 +1,4 @@
-"""Writes models to files: functions over an archive, each of which imports its format when it is called."""
+"""Writes models to files: functions of an archive, each of which imports its format when called."""
 
 import os
 import warnings
@@ -18,12 +18,12 @@ def save(archive: Archive, path: str | os.PathLike[str]) -> None:
 
 
 def export_nemo(archive: Archive, path: str | os.PathLike[str]) -> None:
-    """Writes a .nemo file, which NVIDIA NeMo restores and which gives the same results there.
+    """Writes a .nemo file, which NeMo restores and which gives the same results there.
 
-    What NeMo does differently with such a model comes as a warning.
+    A warning reports anything that NeMo does differently with the model.
 
     Raises:
-      ArchiveError: it cannot be written, or NeMo has no such model: with everything that prevents it.
+      ArchiveError: it cannot be written, or NeMo has no such model; the message lists all reasons.
     """
     from jaxspeech.interop.nemo import save_nemo
 
@@ -35,12 +35,12 @@ def export_onnx(archive: Archive, folder: str | os.PathLike[str], *, own_feature
     """Writes a folder that the runtimes onnx-asr and sherpa-onnx load (extra `onnx`); see docs/export.md.
 
     Args:
-      archive: a recogniser's.
-      folder: is made; it must not hold anything yet.
-      own_features: write it too if its features are not those that the runtimes compute.
+      archive: of a recogniser.
+      folder: created if needed; must be empty.
+      own_features: write the model even if its features differ from those that the runtimes compute.
 
     Raises:
-      ConfigError: the extra is not installed, or the runtimes have no place for something in this model.
+      ConfigError: the extra is not installed, or the runtimes do not support something in this model.
       ArchiveError: it cannot be written.
     """
     from jaxspeech.interop import onnx
@@ -49,7 +49,7 @@ def export_onnx(archive: Archive, folder: str | os.PathLike[str], *, own_feature
 
 
 def export_stablehlo(archive: Archive, path: str | os.PathLike[str]) -> None:
-    """Writes a recogniser's prediction as one file that JAX alone runs, weights included (extra `stablehlo`).
+    """Writes a recogniser's prediction function as one file that needs only JAX, with weights (extra `stablehlo`).
 
     See docs/export.md.
 

@@ -1,4 +1,4 @@
-"""Files that appear under their names when they are complete, or not at all."""
+"""Writes files atomically: they appear under their names when they are complete, or not at all."""
 
 import contextlib
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A place to write a file, which takes the name `path` at the end; after an error the old file is as it was.
+    """Gives a temporary path to write, which is renamed to `path` at the end; after an error the old file is unchanged.
 
-    The place is in a folder of its own beside `path`, so that whatever else is written there disappears too. A link
-    stays a link: the file that it names is replaced.
+    It is in a separate folder beside `path`, which is deleted with everything else in it. A symbolic link is kept:
+    the file that it points to is replaced.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the file cannot be written.
     """
     path = Path(os.path.realpath(path))
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

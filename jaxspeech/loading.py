@@ -1,4 +1,4 @@
-"""A model from a file or from the Hub, behind the door of its kind.
+"""Loads a model from a file or from the Hub, as the class for its kind.
 
 asr = load("model.jaxspeech")
 speakers = load("titanet.nemo", Embedder)
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.recognizer import Recognizer
 
 M = TypeVar("M")
-# Others' formats come in the form for inference, array by array to the device: never two copies of the model.
+# Other formats are read in the form for inference, array by array onto the device: never two copies of the model.
 _load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)
 _load_folder = functools.partial(load_transformers, stacked=False, place=jax.device_put)
 LOADERS = {".jaxspeech": load_archive, ".nemo": _load_nemo}
-# The same on the host, in the form for training.
+# The same, read onto the host in the form for training.
 TRAINING_LOADERS = {".jaxspeech": load_archive, ".nemo": load_nemo}
 EXAMPLE_NAME = "nvidia/parakeet-tdt-0.6b-v2"
 
@@ -51,7 +51,7 @@ def load(path: str | os.PathLike[str], kind: type[M], *, dtype: str | None = Non
 
 
 def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = None, **options: Any) -> Any:
-    """A model file, ready to use.
+    """Loads a model that is ready to use.
 
         asr = load("model.jaxspeech")
         commands = load("commands.jaxspeech", jaxspeech.Classifier)
@@ -60,15 +60,15 @@ def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = 
       path: a .jaxspeech archive, a .nemo file, the folder of a Parakeet that Hugging Face Transformers saved, or
         the name of a model on the Hugging Face Hub ("organisation/model").
       kind: the class to load it as; `Recognizer` by default.
-      dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None is as in the file.
-      options: further ones of the class. A `Recognizer` has `head`, "transducer" or "ctc": which of a hybrid model's
-        heads decides; and `beam_size`, hypotheses of a transducer's search, 1 being the greedy search. None is as in
+      dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None: as in the file.
+      options: further options of the class. A `Recognizer` has `head`, "transducer" or "ctc": the head of a hybrid
+        model that transcribes; and `beam_size`, the beam of a transducer's search, 1 for greedy search. None: as in
         the file.
 
     Raises:
-      ArchiveError: no such file, another kind of file, or a damaged one.
-      ConfigError: a model that this version cannot build, or of another kind than the class takes; an unknown dtype or
-        option, or a search that the model does not have.
+      ArchiveError: the file does not exist, has an unknown type, or is damaged.
+      ConfigError: this version cannot build the model, the class takes a different kind of model, the dtype or an
+        option is unknown, or the model does not have the search.
     """
     kind = jaxspeech.Recognizer if kind is None else kind
     _check_kind(kind)
@@ -88,7 +88,7 @@ def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = 
 
 
 def _check_kind(kind: Any) -> None:
-    """Refuses what is no class for models."""
+    """Raises ConfigError if `kind` is not a class for models."""
     if getattr(kind, "takes", None) not in DOORS:
         classes = ", ".join(f"jaxspeech.{door.name}" for door in DOORS.values() if door.name in jaxspeech.PUBLIC)
         raise ConfigError(f"load(path, kind): the kind is {kind!r}; it is one of {classes}")
@@ -101,7 +101,7 @@ def _how_to_load(door: Door) -> str:
 
 
 def read_model(path: str | os.PathLike[str]) -> Archive:
-    """A model to train further: float32 on the host, equal layers stacked. Takes and raises what `load` does."""
+    """Reads a model to train further: float32 on the host, equal layers stacked. Takes and raises the same as `load`."""
     path = _on_disk(path)
     archive = (load_transformers if path.is_dir() else TRAINING_LOADERS[path.suffix])(path, dtype=jnp.float32)
     model, variables = for_training(archive.model, archive.variables)
@@ -129,26 +129,26 @@ def from_pretrained(
 def from_pretrained(
     name: str, kind: Any = None, *, filename: str | None = None, revision: str | None = None, **options: Any
 ) -> Any:
-    """A model of the Hugging Face Hub; `load(name)` with a choice of its file and revision.
+    """Loads a model of the Hugging Face Hub; like `load(name)`, with a choice of file and revision.
 
     Args:
       name: "organisation/model", or one of the names of `list_models`, with or without "nvidia/".
-      kind: as of `load`.
-      filename: which of the repository's files; needed where it has several models.
+      kind: as in `load`.
+      filename: one of the repository's files; needed if it has several models.
       revision: branch, tag or commit; the main branch by default.
-      options: of `load`.
+      options: as in `load`.
 
     Raises:
-      ArchiveError: it cannot be had; or as `load`.
+      ArchiveError: it cannot be downloaded; or as `load`.
     """
     return load(download(name, filename=filename, revision=revision), kind, **options)
 
 
 def _on_disk(path: str | os.PathLike[str]) -> Path:
-    """Where a model is, once it is here.
+    """The path of a model on disk, after downloading it if needed.
 
     Raises:
-      ArchiveError: it is none of the kinds that can be read.
+      ArchiveError: it is not of a type that can be read.
     """
     if not os.path.exists(path) and is_hub_name(os.fspath(path)):
         path = download(os.fspath(path))

@@ -1,13 +1,13 @@
-"""The training loop: mesh -> job -> data -> state -> resume -> steps -> evaluate -> archive.
+"""Trains a model: mesh -> job -> data -> state -> resume -> steps -> evaluate -> archive.
 
 One loop for every task. What differs between tasks is in their Task (pure functions over a model), their Job (data,
-assets and scores) and the recipe; copy this file where you want another loop. The workdir holds
+assets and scores) and the recipe; copy this file if you need a different loop. The workdir holds
 
     model.jaxspeech      the best model, by the first score on the first evaluation set
-    last.jaxspeech       the last one
-    checkpoints/         to resume from; those that cannot be read are set aside as N.damaged
-    skipped.jsonl        batches whose gradient was not finite, if there were any
-    report.html          curves, scores, examples: for a browser
+    last.jaxspeech       the last model
+    checkpoints/         to resume from; unreadable ones are renamed to N.damaged
+    skipped.jsonl        batches whose gradient was not finite, if any
+    report.html          curves, scores and examples, for a browser
     tensorboard/         tensorboard --logdir=runs/x; history.jsonl has the same numbers
     assets/              and config.json: what was trained
 """
@@ -64,19 +64,19 @@ Settings = dict[str, Any]
 
 
 def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run: bool = False) -> int:
-    """Trains what a recipe describes, from its start or from the workdir's last checkpoint.
+    """Trains the model that a recipe describes, from the start or from the workdir's last checkpoint.
 
     Args:
       config: the recipe; it is not changed.
-      workdir: where everything goes.
-      profile_steps: so many steps are traced, to the workdir's profile/.
-      dry_run: compile the step for each batch shape and print what memory it takes; no step runs.
+      workdir: the folder for everything that the run writes.
+      profile_steps: number of steps to trace, to the workdir's profile/.
+      dry_run: compile the step for each batch shape and print the memory that it needs; no step runs.
 
     Returns:
       The exit status of the process.
     """
     started = time.perf_counter()
-    settings: Settings = json.loads(config.to_json())  # as a checkpoint gives them back: tuples are lists
+    settings: Settings = json.loads(config.to_json())  # as read from a checkpoint: tuples become lists
     check_settings(settings)
     mesh, leading = make_mesh(**settings["mesh"]), is_leader()
     put = partial(put_batch, mesh=mesh)
@@ -93,7 +93,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     model, assets, task, data = load(job, settings, workdir, place, source=source, resuming=resuming)
     settings = settings | {"model": model}
     warm = WarmStart() if source is None else warm_start(job, source, assets, task, settings)
-    source = None  # its memory
+    source = None  # frees its memory
     lora = Lora(**settings["lora"]) if settings["lora"]["rank"] else None
     task = with_lora(task, lora) if lora else task
     evaluation = job.evaluation(settings, assets, task)
@@ -127,7 +127,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         shardings=shardings,
     )
 
-    # State: new, or a trained model's, or the last checkpoint's. `record` is what a checkpoint says besides.
+    # The state is new, or from a trained model, or from the last checkpoint; `record` is the rest of a checkpoint.
     state, record = None, Record()
     if resuming and not dry_run:
         fixed = ("model", *job.fixed)
@@ -140,13 +140,13 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         if state is None:
             found = most_batch_seconds(train_step, abstract, data.train.shapes, mesh=mesh)
             record = record._replace(batch_seconds=found)
-        # What this run found when it began, or was begun with.
+        # The value found when this run was started, or set in its recipe.
         data = data.resized(record.batch_seconds or record.config["data"]["batch_seconds"])
     if dry_run:
         return report_memory(train_step, abstract, data.train.batch_shapes, mesh=mesh)
     if state is None:
         state = jax.jit(init, out_shardings=shardings)(key, warm.start.arrays)
-    warm = warm._replace(start=warm.start._replace(arrays={}))  # their memory
+    warm = warm._replace(start=warm.start._replace(arrays={}))  # frees their memory
     record = record._replace(config=settings)
     if leading:
         with replace_atomically(workdir / "config.json") as temporary:
@@ -181,9 +181,9 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         print("\n".join(lines), flush=True)
         record = record._replace(scores=scores, best=next(iter(scores.values())), evaluated=0)
         save_model("model.jaxspeech", state, record)
-        log.scores(scores, 0)  # where the curve of a trained model begins
+        log.scores(scores, 0)  # the first point of the curve
 
-    # Steps, with an evaluation and a checkpoint now and then.
+    # Steps, with regular evaluations and checkpoints.
     progress = Progress(
         step=step,
         steps=settings["steps"],
@@ -240,15 +240,17 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         save_model("last.jaxspeech", state, record)
 
     if stopping:
-        interrupted.signal = signal.Signals(stopping)  # perhaps another process's
+        interrupted.signal = signal.Signals(stopping)  # possibly received by another process
         print(f"Stopped after step {step} of {settings['steps']}. To resume: {command_line()}")
         return interrupted.exit_code
-    if results is None and data.eval and not as_leader((workdir / REPORT).exists()):  # killed before it was written
+    if (
+        results is None and data.eval and not as_leader((workdir / REPORT).exists())
+    ):  # the run was killed before it was written
         scores, results = evaluated(averaged_variables(state))
         record = record._replace(scores=scores)
     if results is not None and leading:
-        told = facts(record, evaluation, step=step, millions=millions, mesh=mesh)
-        log.report(workdir, averaged_variables(state), record.scores, results, facts=told, settings=settings)
+        known = facts(record, evaluation, step=step, millions=millions, mesh=mesh)
+        log.report(workdir, averaged_variables(state), record.scores, results, facts=known, settings=settings)
     best_model = workdir / "model.jaxspeech"
     print(last_line(best_model, data, evaluation, record, progress.totals, infeasible=job.infeasible))
     return 0
@@ -257,7 +259,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
 def load(
     job: Job, settings: Settings, workdir: Path, place: Placement, *, source: Archive | None, resuming: bool
 ) -> tuple[dict[str, Any], Assets, Task, RunData]:
-    """What the run reads -> assets -> the model's configuration with their sizes -> its task -> batches."""
+    """Loads the source -> assets -> the model's configuration with their sizes -> its task -> batches."""
     if settings["data"]["prepare"]:
         with leader_first("corpus"):
             settings = settings | {"data": with_corpus(settings["data"], workdir / "data")}
@@ -274,7 +276,7 @@ def load(
 
 
 def warm_start(job: Job, source: Archive, assets: Assets, task: Task, settings: Settings) -> WarmStart:
-    """What the new model takes from a trained one; prints it."""
+    """Chooses the arrays that the new model takes from a trained one, and prints a summary."""
     name, options = settings["init_from"], settings["init"]
     fitting = job.adapted(source, assets, settings["seed"])
     shapes = jax.eval_shape(task.init, jax.random.key(settings["seed"]))
@@ -285,10 +287,10 @@ def warm_start(job: Job, source: Archive, assets: Assets, task: Task, settings: 
 
 
 def check_resumed(saved: dict[str, Any], *, settings: Settings, fixed: tuple[str, ...], workdir: Path) -> None:
-    """Raises CheckpointError where a checkpoint's run began elsewhere, or trains another model."""
+    """Raises CheckpointError if a checkpoint's run had a different start or trains a different model."""
 
     def in_full(settings: Settings) -> Settings:
-        # A field that a recipe has learned to name since, with its default, makes no other model.
+        # A field that was added to a recipe later, with its default value, does not change the model.
         return settings | {"model": with_defaults(settings["model"])}
 
     check_same_start(saved["config"], settings, folder=workdir)

@@ -1,4 +1,4 @@
-"""The shape letters used in every signature, and what every task shares with the code that trains it.
+"""Defines the shape letters of every signature, and the types that tasks share with the training code.
 
 | letter | meaning                        | letter | meaning                                  |
 |--------|--------------------------------|--------|------------------------------------------|
@@ -10,7 +10,7 @@
 | C      | classes, or channels           | E      | width of an embedding                    |
 
 Arrays are batch first and padded; a length array (`num_samples`, `num_frames`, `num_labels`, [B]) says how
-much of each row is real. Nothing ever depends on what the padding holds.
+much of each row is real. No result depends on the content of the padding.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkabl
 
 from jaxtyping import Array, Float, Int
 
-# The length of an axis: an int, or a symbol of `jax.export`, which traces one program for every length.
+# The length of an axis: an int, or a symbol of `jax.export`, which traces one program for all lengths.
 Size = Any
 # Nested dicts of arrays: {"params": ..., "batch_stats": ...}.
 Variables = dict[str, Any]
@@ -31,24 +31,24 @@ Key = Any
 class Rows(Protocol):
     """A padded batch: a NamedTuple of the task's own, of NumPy arrays (on the host) or JAX arrays, B leading in each.
 
-    `index` is each row's place in the dataset; -1 marks a filler row, which counts nowhere.
+    `index` is each row's place in the dataset; -1 marks a filler row, which is ignored everywhere.
     """
 
     @property
     def index(self) -> Int[Any, " B"]: ...
 
 
-# The type of a task's batches, which are `Rows`. It has no bound: runtime checkers test no class against a protocol.
+# The type of a task's batches, which are `Rows`. It has no bound: runtime checkers cannot test classes for protocols.
 B = TypeVar("B")
 
 
 class RowLosses(NamedTuple):
-    """What a loss function gives for each row of a batch.
+    """What a loss function returns for each row of a batch.
 
     Attributes:
-      losses: inf where nothing can be learned from the row; it is counted, and has no gradient.
-      weights: how much the row holds (labels, frames, tokens): what the reduction "mean_volume" divides by.
-      logged: parts of the loss and other figures of each row, by name; the same names at every step.
+      losses: inf if nothing can be learned from the row, which is then counted but has no gradient.
+      weights: the amount of data in the row (labels, frames, tokens); the reduction "mean_volume" divides by it.
+      logged: parts of the loss and other metrics of each row, by name; the same names at every step.
     """
 
     losses: Float[Array, " B"]
@@ -61,10 +61,10 @@ class Phase(Generic[B]):
     """One update within a training step. Adversarial tasks have two (discriminator, then generator), all others one.
 
     Attributes:
-      loss: (variables, batch, key) -> (RowLosses, updates). `updates` holds the new value of every collection but
+      loss: (variables, batch, key) -> (RowLosses, updates). `updates` holds the new value of every collection except
         "params" (running statistics).
-      trains: regular expression on the names of the parameters that this phase updates; "" is all.
-      name: what metrics are called after where there are several phases.
+      trains: regular expression that matches the names of the parameters that this phase updates; "" is all.
+      name: prefix of the metrics' names if there are several phases.
     """
 
     loss: Callable[[Variables, B, Key], tuple[RowLosses, Variables]]
@@ -76,8 +76,8 @@ class BatchShape(NamedTuple):
     """The shape of a padded batch.
 
     Attributes:
-      arrays: the batch's own type, of jax.ShapeDtypeStruct; the rows of all processes together.
-      rows: rows of the batch.
+      arrays: the batch's type, filled with jax.ShapeDtypeStruct; the rows of all processes together.
+      rows: number of rows of the batch.
       size: padded length of a row, in `unit`.
       unit: "s" of audio, or "tokens".
     """

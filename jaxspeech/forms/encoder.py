@@ -1,4 +1,4 @@
-"""An encoder by itself: waveforms to frames, for whatever comes after it."""
+"""Uses an encoder by itself: waveforms to frames, for any model on top of it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +9,12 @@ from jaxspeech.tasks.acoustic import AcousticModel
 from jaxspeech.types import Variables
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity, as jit needs it
+@dataclass(frozen=True, eq=False)  # compared by identity, because jit needs a hash
 class EncoderOnly:
     """A model's frontend and encoder, as a function of waveforms.
 
     Attributes:
-      model: with the methods `features`, `encode` and `encode_features` for these variables.
+      model: has the methods `features`, `encode` and `encode_features` for these variables.
       variables: of the encoder alone, {"params": {"encoder": ...}, ...}.
       config: the sections `features` and `encoder` of the model's configuration.
     """
@@ -25,31 +25,31 @@ class EncoderOnly:
 
     @property
     def sample_rate(self) -> int:
-        """Of the waveforms, in Hz."""
+        """Sample rate of the waveforms, in Hz."""
         return self.model.frontend.sample_rate
 
     @property
     def frame_seconds(self) -> float:
-        """Seconds of audio for one frame."""
+        """Seconds of audio per frame."""
         return self.model.frame_seconds
 
     @property
     def width(self) -> int:
-        """D of the frames."""
+        """D, the width of a frame."""
         return self.model.encoder.output_dim
 
     def __call__(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
     ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
-        """Padded waveforms to padded frames, purely: it may be jitted, mapped and differentiated.
+        """Encodes padded waveforms to padded frames; a pure function, so jit, vmap and grad work on it.
 
-        What lies beyond a row's length has no influence, and what comes out there no meaning.
+        Samples beyond a row's length have no influence, and frames beyond its number of frames no meaning.
         """
         apply: Any = self.model.apply
         return apply(self.variables, samples, num_samples, method="encode")
 
 
 def encoder_only(model: Any, variables: Variables, config: dict[str, Any]) -> EncoderOnly:
-    """What an encoder needs of a whole model."""
+    """Extracts the encoder from a whole model."""
     parts = {kind: {"encoder": tree["encoder"]} for kind, tree in variables.items() if "encoder" in tree}
     return EncoderOnly(model, parts, {name: config[name] for name in ("features", "encoder")})

@@ -1,4 +1,4 @@
-"""A model in the form in which it runs fastest, or trains: same weights, same results."""
+"""Converts a model between its forms for inference and for training: same weights, same results."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,22 +11,22 @@ from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
 from jaxspeech.types import Variables
 
 HALF = ("bfloat16", "float16")
-# The module whose layers may be a scan over stacked weights.
+# The module whose layers can run as a scan over stacked weights.
 STACKABLE = FastConformer
 
 
 def for_inference(
     config: dict[str, Any], variables: Variables, *, dtype: str | None = None
 ) -> tuple[dict[str, Any], Variables]:
-    """Encoder layers as copies of their own instead of a scan over stacked weights, which each step would slice.
+    """Makes encoder layers separate copies instead of a scan, which would slice the stacked weights at each step.
 
-    In bfloat16 on a CPU, all between the products is float32 (see `nn.products`). Weights of the products are rounded
-    only where half precision is asked for: a model that states it keeps what it was trained to.
+    In bfloat16 on a CPU, everything between the products is float32 (see `nn.products`). The products' weights are
+    rounded only if `dtype` asks for half precision: a model whose config states it keeps its trained weights.
 
     Args:
       config: as `build` takes it; it is not changed.
-      variables: that fit it.
-      dtype: of the matrix products; None is the config's.
+      variables: of the same model.
+      dtype: of the matrix products; None: as in the config.
 
     Returns:
       The configuration and variables of the same model.
@@ -48,7 +48,7 @@ def for_inference(
 
 
 def unstacked(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of the same model with encoder layers on their own; `config` itself where they are already."""
+    """The configuration of the same model with separate encoder layers; `config` itself if they are already."""
     for key, _, module in _parts(config):
         if module is STACKABLE and config[key].get("scan_layers", True):
             config = config | {key: config[key] | {"scan_layers": False}}
@@ -56,7 +56,7 @@ def unstacked(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_dtype(config: dict[str, Any], dtype: str) -> dict[str, Any]:
-    """Every part that has a dtype, in this one."""
+    """Sets the dtype of every part that has one."""
     return config | {
         key: config[key] | {"dtype": dtype}
         for key, _, module in _parts(config)
@@ -65,27 +65,27 @@ def _in_dtype(config: dict[str, Any], dtype: str) -> dict[str, Any]:
 
 
 def _parts(config: dict[str, Any]) -> list[tuple[str, str, Any]]:
-    """(key of the configuration, field of the model, class) of every part; `build` refuses what is left out here."""
+    """(key of the configuration, field of the model, class) of every part; `build` rejects parts left out here."""
     known = TASKS[config["task"]].parts if config.get("task") in TASKS else {}
     names = {key: config[key].get("name") for key in known if isinstance(config.get(key), dict)}
     return [(key, known[key].field, known[key].table[name]) for key, name in names.items() if name in known[key].table]
 
 
 def _part_changed(variables: Variables, field: str, change: Callable[[Any], Any]) -> Variables:
-    """The variables with one part's in another form."""
+    """Applies `change` to the variables of one part."""
     return {
         name: value | {field: change(value[field])} if field in value else value for name, value in variables.items()
     }
 
 
 def _rounds_products(config: dict[str, Any]) -> bool:
-    """Whether it is a bfloat16 model that can run as float32 with its products' factors rounded."""
+    """Whether it is a bfloat16 model that can run in float32 with the operands of its products rounded."""
     values = TASKS[config["task"]].values if config.get("task") in TASKS else {}
     return "product_dtype" in values and config.get("encoder", {}).get("dtype") == "bfloat16"
 
 
 def _of_any_device(config: dict[str, Any]) -> dict[str, Any]:
-    """Without what `for_inference` made of it for a CPU: a model that was saved there may be loaded elsewhere."""
+    """Undoes the CPU setting of `for_inference`: a model that was saved on a CPU may be loaded elsewhere."""
     if "product_dtype" not in config:
         return config
     rest = {key: value for key, value in config.items() if key != "product_dtype"}
@@ -93,7 +93,7 @@ def _of_any_device(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def for_training(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:
-    """The inverse of `for_inference`: equal layers stacked, which compile as one; the dtype that the model states."""
+    """The inverse of `for_inference`: stacks equal layers, which compile as one, and restores the model's dtype."""
     config = _of_any_device(config)
     for key, field, module in _parts(config):
         single = not config[key].get("scan_layers", True) and not config[key].get("reduction")

@@ -1,6 +1,6 @@
-"""The projections of relative positions, which are the same for every recording: kept from one to the next.
+"""Caches the projections of relative positions, which are the same for every recording.
 
-For one recording of 20 s they are a ninth of what the matrix products of a 115M FastConformer cost.
+For one recording of 20 s they are a ninth of the cost of all matrix products of a 115M FastConformer.
 """
 
 import math
@@ -16,17 +16,17 @@ from jaxspeech.nn.positions import relative_positions
 from jaxspeech.nn.products import products_in
 from jaxspeech.types import Variables
 
-# Where attention has the projection's weights.
+# The path of the projection's weights in attention.
 KERNEL = ("position", "kernel")
 
 
 class KeptPositions:
-    """`kept.beside(variables)`: the variables of a model with its projected positions.
+    """`kept.beside(variables)` adds a model's projected positions to its variables.
 
     Args:
-      model: of the variables; one without relative positions keeps nothing.
-      seconds: of the longest recordings that they are for: longer ones project their own. For 40 s and 115M parameters
-        they take 37 MB.
+      model: whose variables they are; nothing is cached for a model without relative positions.
+      seconds: the longest recordings that use the cache; longer ones compute their own projections. For 40 s and 115M
+        parameters the cache takes 37 MB.
     """
 
     def __init__(self, model: Any, *, seconds: float):
@@ -41,21 +41,21 @@ class KeptPositions:
         return isinstance(self._encoder, FastConformer | Squeezeformer) and self._encoder.attention == "rel_pos"
 
     def beside(self, variables: Variables) -> Variables:
-        """The variables with their projections, which are computed again where the weights differ from last time."""
+        """The variables with the projections, which are recomputed if the weights differ from the last call."""
         kernels = self._find(variables["params"].get("encoder", {}))
         if kernels.keys() != self._kernels.keys() or any(self._kernels[path] is not kernels[path] for path in kernels):
             self._kernels, self._kept = kernels, self._project(kernels)
         return {**variables, POSITIONS: self._kept} if self._kept else variables
 
     def _find(self, encoder: dict[str, Any]) -> dict[tuple[str, ...], Any]:
-        """The weights of the projections, by their path; none where layers are stacked."""
+        """The weights of the projections, by path; empty if layers are stacked."""
         if not self._has_projections:
             return {}
         leaves = {tuple(key.key for key in path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(encoder)}
         return {path: leaf for path, leaf in leaves.items() if path[-len(KERNEL) :] == KERNEL and leaf.ndim == 2}
 
     def _project(self, kernels: dict[tuple[str, ...], Any]) -> dict[str, Any]:
-        """The collection that attention reads."""
+        """Computes the collection that attention reads."""
         encoder, reach = self._encoder, self._frames - 1
         projection = dense(encoder.width, encoder.width, name="position", dtype=encoder.dtype, use_bias=False)
         positions = relative_positions(reach, reach, encoder.width).astype(encoder.dtype)

@@ -1,4 +1,4 @@
-"""The same model with another search: only its configuration differs."""
+"""Changes the search of a model: only its configuration differs."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from jaxspeech.tasks.hybrid import HEADS
 
 
 def with_search(config: dict[str, Any], *, head: str | None = None, beam_size: int | None = None) -> dict[str, Any]:
-    """The configuration of the same model with another search.
+    """The configuration of the same model with different search settings.
 
     Args:
       config: as `build` takes it; it is not changed.
-      head: of a hybrid model, "transducer" or "ctc".
-      beam_size: of a transducer; 1 is the greedy search.
+      head: for a hybrid model, "transducer" or "ctc".
+      beam_size: for a transducer; 1 is greedy search.
 
     Raises:
-      ConfigError: the model has no such choice.
+      ConfigError: the model does not have this choice.
     """
     options, known = dict(config.get("search", {})), TASKS[config["task"]].sections.get("search")
     if head is not None:

@@ -1,10 +1,10 @@
-"""Speech recognition while it is spoken: the same numbers as of the whole recording, part by part.
+"""Recognises speech step by step while it is spoken, with the same numbers as for the whole recording.
 
-samples -> the model, which goes on from its history -> greedy search, which goes on from its state -> new tokens
+samples -> the model, which continues from its history -> greedy search, which continues from its state -> new tokens
 
-A model can stream whose convolutions look back only, and whose attention stays within chunks of R + 1 frames and those
-before them: R is the look-ahead (Noroozi et al., "Stateful Conformer with Cache-based Inference for Streaming
-Automatic Speech Recognition", 2024). Every step is one call of fixed shapes for all rows, whatever their age.
+A model can stream if its convolutions only look back, and its attention is limited to a chunk of R + 1 frames and a
+fixed number of frames before it; R is the look-ahead (Noroozi et al., "Stateful Conformer with Cache-based Inference
+for Streaming Automatic Speech Recognition", 2024). Every step is one call with fixed shapes for all rows.
 """
 
 from collections.abc import Callable
@@ -26,10 +26,10 @@ from jaxspeech.types import Variables
 
 
 class StreamState(NamedTuple):
-    """What one step hands to the next, B leading in every leaf.
+    """The state that one step passes to the next, B leading in every leaf.
 
     Attributes:
-      history: what the model's layers look back at.
+      history: past activations that the model's layers need.
       search: `CTCState` or `GreedyState`.
     """
 
@@ -38,12 +38,12 @@ class StreamState(NamedTuple):
 
 
 class NewTokens(NamedTuple):
-    """What a step has found.
+    """The tokens that a step has found.
 
     Attributes:
       tokens: with frames counted from the beginning of each stream.
-      again: how many of the first ones replace the last ones before, which have gone on since.
-      num_frames: of the encoder, that each row has come on.
+      again: how many of the first tokens replace the last ones of the previous step, which have grown longer.
+      num_frames: encoder frames that each row has advanced.
     """
 
     tokens: Tokens
@@ -52,19 +52,19 @@ class NewTokens(NamedTuple):
 
 
 class Streaming(NamedTuple):
-    """Pure functions over one frozen module, as `Task` has for whole recordings.
+    """Pure functions over one frozen module, like those of `Task` for whole recordings.
 
     Attributes:
-      prepare: variables -> variables with what all steps share, computed once.
+      prepare: variables -> variables with values that all steps share, computed once.
       start: (prepared variables, batch size) -> the state before the first sample.
       step: (prepared variables, state, samples [B S], num_samples [B]) -> (NewTokens, state). Each row takes its next S
-        samples, the first S of all being `lead_in` zeros and S - `lead_in` samples. Fewer are the last ones of their
-        row; rows with none stay as they are.
+        samples; its first step takes `lead_in` zeros and S - `lead_in` samples. Fewer than S samples end the row; rows
+        with none are unchanged.
       step_samples: S.
       lead_in: zeros before the first sample.
       sample_rate: in Hz.
-      frame_seconds: seconds of audio for one encoder frame.
-      look_ahead: R, frames of the encoder.
+      frame_seconds: seconds of audio per encoder frame.
+      look_ahead: R, in encoder frames.
     """
 
     prepare: Callable[[Variables], Variables]
@@ -78,20 +78,20 @@ class Streaming(NamedTuple):
 
     @property
     def latency_seconds(self) -> float:
-        """From the moment at which a sample comes to that at which all that a step needs with it has come, at most."""
+        """The longest time from a sample's arrival until its step has all the samples that it needs."""
         return self.step_samples / self.sample_rate
 
 
 def streaming(task: RecognitionTask, *, look_ahead: int | None = None, chunks: int = 1) -> Streaming:
-    """The streaming form of a recogniser, with its greedy search.
+    """Makes the streaming form of a recogniser, with greedy search.
 
     Args:
-      task: of the model, its encoder's layers not stacked.
-      look_ahead: R, one of those that the model is made for, the first of them by default.
-      chunks: of R + 1 frames in one step: more of them cost less and come later.
+      task: the model's task; the encoder's layers must not be stacked.
+      look_ahead: R, one of those that the model supports; the first of them by default.
+      chunks: chunks of R + 1 frames in one step; more cost less, but add latency.
 
     Raises:
-      ConfigError: the model cannot stream, with all that is in the way; or has another look-ahead.
+      ConfigError: the model cannot stream (the message lists all reasons), or does not support this look-ahead.
     """
     obstacles, search = what_prevents(task), task.inference.incremental
     if obstacles or search is None:
@@ -143,7 +143,7 @@ def streaming(task: RecognitionTask, *, look_ahead: int | None = None, chunks: i
 
 
 def what_prevents(task: RecognitionTask) -> list[str]:
-    """Why a model cannot stream, each reason as a phrase; nothing where it can."""
+    """The reasons why a model cannot stream, each as a phrase; empty if it can."""
     model: Any = task.model
     encoder, frontend = model.encoder, model.frontend
     if not isinstance(encoder, FastConformer):
@@ -187,5 +187,5 @@ def _with_look_ahead(model: Any, look_ahead: int | None) -> Any:
 
 
 def rows_where(rows: Bool[Array, " B"], new: Array, old: Array) -> Array:
-    """The rows of `new` where `rows` holds, else those of `old`; `new` may be one number for all."""
+    """Takes rows of `new` where `rows` is true, else of `old`; `new` may be a scalar."""
     return jnp.where(rows.reshape(-1, *[1] * (old.ndim - 1)), new, old)

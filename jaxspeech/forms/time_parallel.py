@@ -1,4 +1,4 @@
-"""The encoder over several devices at once, each with a part of the time of a long recording; for inference."""
+"""Runs the encoder on several devices, each with a part of a long recording's time axis; for inference."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,19 +21,19 @@ EncodeFeatures = Callable[[Variables, Any, Any], tuple[Any, Any]]
 def time_parallel_encoder(model: AcousticModel, *, devices: Sequence[Any] | None = None) -> EncodeFeatures:
     """`model.encode_features` with time split over `devices` (default: all).
 
-    The memory that a device needs for the layers falls as one over their number; each holds all parameters, and all of
-    them do the whole subsampling, a chunk at a time.
+    With N devices, each needs 1/N of the layers' memory; every device holds all parameters and does the whole
+    subsampling, a chunk at a time.
 
     Args:
-      model: whose encoder is a FastConformer with local attention (see `surgery.attention`).
-      devices: between which time is split.
+      model: its encoder must be a FastConformer with local attention (see `surgery.attention`).
+      devices: the devices between which time is split.
 
     Returns:
       (variables, features [B T F], num_frames [B]) -> (encoder frames [B T_out D], num_frames [B]), T_out being a
       multiple of the number of devices.
 
     Raises:
-      ConfigError: another encoder.
+      ConfigError: the encoder is a different one.
     """
     encoder = model.encoder
     if not isinstance(encoder, FastConformer) or encoder.attention != "rel_pos_local" or encoder.global_frames:

@@ -1,4 +1,4 @@
-"""The forms in which a recogniser transcribes: other configurations over the same variables."""
+"""The forms in which a recogniser transcribes: different configurations over the same variables."""
 
 from typing import Any, NamedTuple
 
@@ -14,8 +14,8 @@ class Forms(NamedTuple):
     """A recogniser's tasks, over the same variables.
 
     Attributes:
-      transcribing: whose rows do not depend on one another.
-      local: the same with local attention, for recordings too long for full attention; None where it has no such form.
+      transcribing: the rows of a batch do not depend on one another.
+      local: the same with local attention, for recordings too long for full attention; None if there is no such form.
     """
 
     transcribing: RecognitionTask
@@ -23,11 +23,11 @@ class Forms(NamedTuple):
 
 
 def transcribing_forms(config: dict[str, Any], task: RecognitionTask) -> Forms:
-    """A recogniser's forms, each distinct configuration built once.
+    """Builds a recogniser's forms, each distinct configuration once.
 
     Args:
       config: as `build` takes it.
-      task: what `build` made of it.
+      task: the task that `build` made from it.
     """
     transcribing = without_padding_statistics(config)
     local = with_local_attention(transcribing)
@@ -38,9 +38,9 @@ def transcribing_forms(config: dict[str, Any], task: RecognitionTask) -> Forms:
 
 
 def without_padding_statistics(config: dict[str, Any]) -> dict[str, Any]:
-    """The model as it transcribes: no row of a batch depends on the padding, and so on the others.
+    """The configuration for transcribing: no row of a batch depends on padding, and so on the other rows.
 
-    NeMo's group norms count it in their statistics, in training and of a batch; of one file there is none.
+    NeMo's group norms include padding in their statistics, in training and in batches; a single file has none.
     """
     encoder = config["encoder"]
     if encoder.get("conv_norm", "batch") != "group" or not encoder.get("norm_over_padding", False):
@@ -49,9 +49,9 @@ def without_padding_statistics(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_local_attention(config: dict[str, Any]) -> dict[str, Any] | None:
-    """The model with local attention in place of full attention; None where it has no such form.
+    """The configuration with local instead of full attention; None if there is no such form.
 
-    A model that was made for a window keeps it, and so its numbers; any other gets the default one.
+    A model that was trained with a window keeps it, and so its numbers; any other gets the default one.
     """
     encoder = config["encoder"]
     context = tuple(encoder.get("attention_context", (-1, -1)))

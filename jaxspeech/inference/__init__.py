@@ -1,1 +1,1 @@
-"""Between a recording and its transcript: find, read ahead, batch, compile, write down."""
+"""From recordings to transcripts: find, read ahead, batch, compile, write."""

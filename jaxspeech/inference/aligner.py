@@ -1,4 +1,4 @@
-"""Given texts to times: log-probabilities of the recordings, the best path that spells each text, words in seconds."""
+"""Aligns given texts with recordings: the best path through the log-probabilities that spells each text."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ NOTHING = Spelling((), (), (), (), ())
 
 
 class _Waiting(NamedTuple):
-    """A recording with its log-probabilities, not yet aligned; what has a problem has no text and no frames."""
+    """A recording with its log-probabilities, not yet aligned; one with a problem has no text and no frames."""
 
     recording: Recording
     heard: Hypothesis
@@ -36,23 +36,23 @@ class _Waiting(NamedTuple):
 
 
 class Aligner:
-    """The times of given texts.
+    """Finds when given texts are spoken.
 
     Args:
-      recognition: of a model with log-probabilities.
-      tokenizer: of its tokens.
+      recognition: a model that has log-probabilities.
+      tokenizer: the model's tokenizer.
     """
 
     def __init__(self, recognition: Recognition, tokenizer: Tokenizer):
         self._recognition, self._tokenizer = recognition, tokenizer
 
     def align(self, rows: Iterable[Row[Prediction]], wanted: Wanted, *, language: str | None) -> Iterator[Hypothesis]:
-        """Hypotheses with all their times, in the order of the rows.
+        """Yields hypotheses with all their times, in the order of the rows.
 
         Args:
-          rows: predictions with log-probabilities, of recordings with texts.
-          wanted: batch_size, on_error, and return_log_probs: whether hypotheses keep them.
-          language: of the texts, for a tokenizer of several; a manifest's "lang" comes before it.
+          rows: predictions with log-probabilities, for recordings that have texts.
+          wanted: batch_size, on_error, and return_log_probs (whether hypotheses keep them).
+          language: of the texts, for a multilingual tokenizer; a manifest's "lang" takes precedence.
         """
         batch: list[_Waiting] = []
         for row in rows:
@@ -78,11 +78,11 @@ class Aligner:
         except TokenizerError as error:
             return nothing._replace(problem=TokenizerError(f"{recording.source}: {error}"))
         if not spelling.ids:
-            return nothing._replace(problem=AudioError(f"{recording.source}: there is nothing to say in its text"))
+            return nothing._replace(problem=AudioError(f"{recording.source}: its text has nothing to pronounce"))
         return nothing._replace(log_probs=log_probs, spelling=spelling)
 
     def _finish(self, batch: list[_Waiting], wanted: Wanted) -> Iterator[Hypothesis]:
-        """The results of a batch."""
+        """Aligns a batch and yields its results."""
         for item, found in zip(batch, _align(batch, blank_id=self._recognition.vocab_size), strict=True):
             result = item.heard if item.heard.error is not None else item.problem or self._hypothesis(item, found)
             if isinstance(result, SpeechError):
@@ -127,12 +127,12 @@ def _note(heard: str | None, unspelled: tuple[str, ...]) -> str | None:
         return heard
     different = list(dict.fromkeys(unspelled))
     some = ", ".join(different[:5]) + (", ..." if len(different) > 5 else "")
-    unspelled_note = f"words that the tokenizer cannot spell lie between their neighbours: {some}"
+    unspelled_note = f"words that the tokenizer cannot spell were placed between their neighbours: {some}"
     return unspelled_note if heard is None else f"{heard}; {unspelled_note}"
 
 
 def _align(batch: list[_Waiting], *, blank_id: int) -> list[ForcedAlignment]:
-    """Each recording's alignment, padded to few shapes so that few programs are compiled."""
+    """Aligns each recording; shapes are padded to a few sizes so that few programs are compiled."""
     if not batch:
         return []
     rows = 1 << (len(batch) - 1).bit_length()
@@ -150,7 +150,7 @@ def _align(batch: list[_Waiting], *, blank_id: int) -> list[ForcedAlignment]:
 
 
 def _padded(size: int, unit: int) -> int:
-    """The least of 1, 2, 3, 4, 6, 8, 12, ... times `unit` that is at least `size`."""
+    """The smallest of 1, 2, 3, 4, 6, 8, 12, ... times `unit` that is at least `size`."""
     steps = (unit * times * 2**power for power in range(60) for times in (2, 3))
     return unit if size <= unit else next(step for step in steps if step >= size)
 

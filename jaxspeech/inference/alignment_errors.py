@@ -1,4 +1,4 @@
-"""How far the times of an alignment are from given ones."""
+"""Measures how far the times of an alignment are from reference times."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -12,11 +12,11 @@ CLOSE_SECONDS = 0.2
 
 
 def start_errors(hypothesis: Hypothesis, segments: Any) -> list[float]:
-    """Seconds from each given segment's start to that of its first word; nothing where the texts are not the same.
+    """Seconds from each reference segment's start to its first word's; empty where the texts differ.
 
     Args:
-      hypothesis: of the whole text, with words.
-      segments: a manifest line's field of that name, {"start", "text", ...} of each, in order.
+      hypothesis: the alignment of the whole text, with words.
+      segments: the manifest field "segments": {"start", "text", ...} for each segment, in order.
     """
     if not isinstance(segments, Sequence) or not all(
         isinstance(segment, Mapping)
@@ -24,11 +24,11 @@ def start_errors(hypothesis: Hypothesis, segments: Any) -> list[float]:
         and isinstance(segment.get("start"), int | float)
         for segment in segments
     ):
-        return []  # another field of that name
+        return []  # a field of the same name with other contents
     words = [word for segment in segments for word in segment["text"].split()]
     if hypothesis.words is None or [word for span in hypothesis.words for word in span.text.split()] != words:
         return []
-    # A word of the hypothesis may hold several of the text: a dash stays with the word before it.
+    # One word of the hypothesis may hold several words of the text: a dash stays with the word before it.
     places = accumulate((len(span.text.split()) for span in hypothesis.words), initial=0)
     starts = {place: span.start for place, span in zip(places, hypothesis.words, strict=False)}
     firsts = accumulate((len(segment["text"].split()) for segment in segments), initial=0)
@@ -37,10 +37,10 @@ def start_errors(hypothesis: Hypothesis, segments: Any) -> list[float]:
 
 
 def summary(errors: Sequence[float]) -> str:
-    """Median, ninth decile and share of those within `CLOSE_SECONDS`, as a line."""
+    """One line: median, 90th percentile, and the share within `CLOSE_SECONDS`."""
     distances = np.abs(errors)
     return (
         f"segment starts are {np.median(distances):.2f} s (median) and {np.quantile(distances, 0.9):.2f} s (90%) from "
-        f"{len(errors)} given ones, {np.mean(distances <= CLOSE_SECONDS):.0%} within {CLOSE_SECONDS:g} s, "
+        f"{len(errors)} reference starts, {np.mean(distances <= CLOSE_SECONDS):.0%} within {CLOSE_SECONDS:g} s, "
         f"median difference {np.median(errors):+.2f} s"
     )

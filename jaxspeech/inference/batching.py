@@ -1,25 +1,25 @@
-"""Recordings to padded batches for inference: few shapes to compile, little padding to compute.
+"""Groups recordings into padded batches for inference: few shapes to compile, little padding to compute.
 
-Lengths are padded to one of three in an octave (..., 8, 10, 12, 16, 20, 24, 32 s), and above that to one of
-eight (36, 40, 44, ... s); rows to a power of four, or to the whole batch.
+Lengths are padded to one of three sizes in an octave (..., 8, 10, 12, 16, 20, 24, 32 s), and above that to one of
+eight (36, 40, 44, ... s); the number of rows to a power of four, or to the whole batch.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 # Up to this length a batch has as many rows as asked for. Attention's memory grows with the square of the length, so
-# beyond it the rows become fewer by that square.
+# for longer audio the number of rows shrinks with that square.
 FULL_BATCH_SECONDS = 40.0
-# A batch's shortest row is at least this share of its longest one, and at least this share of its rows is real.
+# A batch's shortest row is at least this fraction of its longest, and at least this fraction of its rows is real.
 MIN_FILL = 0.75
 
 
 class Shape(NamedTuple):
-    """Recordings that go through the model together.
+    """A batch of recordings that go through the model together.
 
     Attributes:
-      indices: which ones, longest first.
-      rows: of the padded batch, at least as many.
+      indices: of the recordings, longest first.
+      rows: of the padded batch, at least len(indices).
       length: of the padded batch, in samples.
     """
 
@@ -29,7 +29,7 @@ class Shape(NamedTuple):
 
 
 def padded_length(num_samples: int, *, sample_rate: int) -> int:
-    """The shortest of the lengths above that holds `num_samples`, half a second at least."""
+    """The shortest padded length (see the top of this file) that holds `num_samples`; half a second at least."""
     octave = sample_rate // 2
     while True:
         short = octave < FULL_BATCH_SECONDS * sample_rate / 2
@@ -47,11 +47,11 @@ def row_counts(batch_size: int) -> list[int]:
 
 
 def plan_batches(lengths: Mapping[int, int], *, batch_size: int, sample_rate: int) -> list[Shape]:
-    """Batches of similar lengths that hold every recording once, in the order of their first recording.
+    """Plans batches of similar lengths that hold every recording once, ordered by their first recording.
 
     Args:
       lengths: samples of each recording, by its index.
-      batch_size: rows of a batch of recordings that are not longer than `FULL_BATCH_SECONDS`.
+      batch_size: rows of a batch whose recordings are at most `FULL_BATCH_SECONDS` long.
       sample_rate: in Hz.
     """
     order = sorted(lengths, key=lambda i: (-lengths[i], i))

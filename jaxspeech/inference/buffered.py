@@ -1,7 +1,7 @@
-"""A long recording through a model that cannot attend to all of it: windows that overlap, joined before the search.
+"""Encodes a recording too long for full attention in overlapping windows, joined before the search.
 
-Each window's middle frames are kept; those around them only give them their context. The search then runs over the
-joined frames as over those of any recording: its state passes every border, and no text has to be merged.
+Each window's middle frames are kept; the frames around them only provide context. The search then runs over the
+joined frames as over those of any recording: its state crosses every border, and no text has to be merged.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from jaxspeech.inference.transcription import Outputs, Prediction
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.types import Variables
 
-# Of each window: what is kept, and what it sees before and after that.
+# Of each window: the part that is kept, and the context on either side of it.
 KEPT_SECONDS, CONTEXT_SECONDS = 20.0, 5.0
 
 
@@ -31,7 +31,7 @@ class Part(NamedTuple):
 
 
 def cut(num_samples: int, *, frame: int, kept: int, context: int) -> Iterator[Part]:
-    """Windows whose kept frames follow one another; the last keeps all that it has.
+    """Yields windows whose kept frames are contiguous; the last window keeps all its remaining frames.
 
     Args:
       num_samples: of the recording.
@@ -46,7 +46,7 @@ def cut(num_samples: int, *, frame: int, kept: int, context: int) -> Iterator[Pa
 
 
 class Buffered:
-    """The windows' programs of one model."""
+    """The compiled programs that encode one model's windows."""
 
     def __init__(self, recognition: Recognition):
         self._recognition = recognition
@@ -56,7 +56,7 @@ class Buffered:
     def predict(
         self, variables: Variables, samples: Float[np.ndarray, " S"], *, batch_size: int, outputs: Outputs
     ) -> tuple[Prediction, str]:
-        """The prediction of one recording, a batch of one, and how it was made: `batch_size` windows at a time."""
+        """Predicts one recording (a batch of one), `batch_size` windows at a time; also says how, for the note."""
         rate, seconds = self._recognition.sample_rate, self._recognition.frame_seconds
         kept, context = round(KEPT_SECONDS / seconds), round(CONTEXT_SECONDS / seconds)
         frame = round(seconds * rate)

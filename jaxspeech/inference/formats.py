@@ -1,4 +1,4 @@
-"""A transcript as text for other programs: JSON, SubRip and WebVTT subtitles, NIST's CTM.
+"""Formats a transcript for other programs: JSON, SubRip and WebVTT subtitles, NIST's CTM.
 
 Sources: SubRip as its players read it; WebVTT, W3C; CTM, the NIST Scoring Toolkit's infmts.htm.
 """
@@ -13,9 +13,9 @@ from jaxspeech.search.timestamps import TimedText
 
 
 def to_text(hypothesis: Hypothesis, *, named: bool) -> str:
-    """The transcript as a line; with timestamps a line for each segment, after its start and end in seconds.
+    """The transcript as one line; with timestamps, one line a segment: start and end in seconds, then its text.
 
-    Columns are separated by tabs; with `named` the first one is the recording's path.
+    Columns are separated by tabs; with `named` the first column is the recording's path.
     """
     source = [hypothesis.source] if named else []
     if hypothesis.segments is None:
@@ -40,13 +40,13 @@ def _span_to_json(span: TimedText) -> dict[str, Any]:
 
 
 def to_srt(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
-    """A SubRip file of the subtitles that `to_cues` makes of these."""
+    """A SubRip file of the subtitles that `to_cues` makes."""
     cues = enumerate(to_cues(words, segments), 1)
     return "".join(f"{n}\n{_times(cue, decimal=',')}\n{cue.text}\n\n" for n, cue in cues)
 
 
 def to_vtt(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
-    """A WebVTT file of the same."""
+    """A WebVTT file of the subtitles that `to_cues` makes."""
     cues = (f"{_times(cue, decimal='.')}\n{_escape(cue.text)}\n\n" for cue in to_cues(words, segments))
     return f"WEBVTT\n\n{''.join(cues)}"
 
@@ -57,7 +57,7 @@ def _escape(text: str) -> str:
 
 def _times(cue: Cue, *, decimal: str) -> str:
     start = round(cue.start * 1000)
-    end = max(round(cue.end * 1000), start + 1)  # a cue must not end when it begins
+    end = max(round(cue.end * 1000), start + 1)  # a cue must not have zero length
     return f"{_clock(start, decimal)} --> {_clock(end, decimal)}"
 
 
@@ -69,12 +69,12 @@ def _clock(milliseconds: int, decimal: str) -> str:
 def to_ctm(words: Sequence[TimedText], *, name: str, channel: str = "1") -> str:
     """CTM lines: name, channel, begin and duration in seconds, word, confidence.
 
-    Columns are separated by white space: within one it becomes "_".
+    Columns are separated by white space; white space within a column becomes "_".
 
     Args:
-      words: in the order of time.
+      words: in order of time.
       name: of the recording.
-      channel: as the reference names it.
+      channel: the name that the reference uses for it.
     """
 
     def row(word: TimedText) -> str:

@@ -1,4 +1,4 @@
-"""What `transcribe` takes, one recording after the other: files, folders, manifests, arrays, and mixtures of them."""
+"""Finds and reads the recordings to transcribe: files, folders, manifests, arrays, and mixtures of them."""
 
 import itertools
 import json
@@ -17,7 +17,7 @@ from jaxspeech.audio.read import read
 from jaxspeech.audio.resample import check_rate, resample
 from jaxspeech.errors import AudioError, ManifestError, SpeechError
 
-# What is looked for in a folder; a file given by its own name may be called anything.
+# The suffixes searched for in a folder; a file that is named explicitly may have any suffix.
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}
 MANIFEST_SUFFIXES = {".jsonl", ".json"}
 
@@ -26,12 +26,12 @@ class Recording(NamedTuple):
     """One utterance to transcribe, not yet read.
 
     Attributes:
-      source: what results and errors call it.
+      source: its name in results and errors.
       audio: a path, or an array of samples (see `audio.to_samples`).
-      offset, duration: the part of the file that is meant, in seconds; None is to the end.
-      text: its reference transcript, where there is one.
-      fields: everything that its manifest line says.
-      problem: why there is nothing to read, as one line.
+      offset, duration: the part of the file to use, in seconds; None is to the end.
+      text: its reference transcript, if any.
+      fields: all fields of its manifest line.
+      problem: one line that says why it cannot be read.
     """
 
     source: str
@@ -44,23 +44,23 @@ class Recording(NamedTuple):
 
 
 def find_recordings(inputs: Any) -> Iterator[Recording]:
-    """Every recording that `inputs` names, in order, without reading audio.
+    """Yields every recording that `inputs` names, in order, without reading audio.
 
-    A path is a folder (searched through and through for audio files, in alphabetical order), a manifest (.jsonl,
-    .json) or an audio file; anything with a shape is one recording's samples; an iterable holds more of all these. What
-    cannot be found or parsed is a recording with a `problem`.
+    A path is a folder (searched recursively for audio files, in alphabetical order), a manifest (.jsonl, .json) or an
+    audio file; anything with a shape is one recording's samples; an iterable holds any of these. An input that cannot
+    be found or parsed is yielded as a recording with a `problem`.
     """
     names = (f"array {i}" for i in range(1 << 62))
     yield from _find(inputs, names)
 
 
 def find_recordings_with_text(inputs: Any, text: str | None = None) -> Iterator[Recording]:
-    """Every recording that `inputs` names, each with what is said in it; one without a text has a `problem`.
+    """Yields every recording that `inputs` names with its transcript; one without a text has a `problem`.
 
     Args:
-      inputs: one recording, with `text`; or, without, a manifest or an iterable of pairs (recording, text) and of
+      inputs: one recording, if `text` is given; if not, a manifest, or an iterable of (recording, text) pairs and
         manifests.
-      text: what is said in the one recording.
+      text: the transcript of the one recording.
     """
     names = (f"array {i}" for i in range(1 << 62))
     if text is not None:
@@ -83,7 +83,7 @@ def find_recordings_with_text(inputs: Any, text: str | None = None) -> Iterator[
 def _pair(audio: Any, text: str, names: Iterator[str]) -> Iterator[Recording]:
     for i, recording in enumerate(_find(audio, names)):
         if i:
-            raise AudioError(f"{audio}: these are several recordings, the text is that of one")
+            raise AudioError(f"{audio}: several recordings, but only one text")
         yield recording._replace(text=text)
 
 
@@ -93,7 +93,7 @@ def _find(inputs: Any, names: Iterator[str]) -> Iterator[Recording]:
     elif isinstance(inputs, str | os.PathLike):
         path = Path(inputs)
         if not os.fspath(inputs):
-            yield Recording("", problem="an empty name is no recording")
+            yield Recording("", problem="the name of a recording is empty")
         elif os.path.isdir(path):
             yield from _read_folder(path)
         elif path.suffix.lower() in MANIFEST_SUFFIXES:
@@ -119,9 +119,9 @@ def _read_folder(folder: Path) -> Iterator[Recording]:
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Iterator[Recording]:
-    """The recordings of a manifest, JSON lines {"audio_filepath", "offset", "duration", "text", ...}.
+    """Yields the recordings of a manifest, JSON lines {"audio_filepath", "offset", "duration", "text", ...}.
 
-    Audio paths are relative to the manifest's folder; only audio_filepath must be there.
+    Audio paths are relative to the manifest's folder; only audio_filepath is required.
     """
     path = Path(path)
     try:
@@ -166,13 +166,13 @@ def _is_seconds(value: Any) -> bool:
 def read_recording(
     recording: Recording, *, sample_rate: int, array_rate: int | None = None, channel: Channel = "mean"
 ) -> Float[np.ndarray, " S"] | SpeechError:
-    """The recording's samples at `sample_rate`, or what is wrong with it.
+    """Returns the recording's samples at `sample_rate`, or the error that prevents reading them.
 
     Args:
-      recording: where to find them.
+      recording: the recording to read.
       sample_rate: wanted rate in Hz.
-      array_rate: rate of recordings that are arrays; None is the wanted one.
-      channel: of several channels, see `audio.read`.
+      array_rate: rate in Hz of recordings that are arrays; None: `sample_rate`.
+      channel: which channel to use, see `audio.read`.
     """
     if recording.problem:
         return ManifestError(recording.problem)

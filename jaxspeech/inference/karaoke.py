@@ -1,6 +1,6 @@
-r"""Subtitles whose words light up when they are said: Advanced SubStation Alpha (.ass) with karaoke tags.
+r"""Writes subtitles whose words light up as they are spoken: Advanced SubStation Alpha (.ass) with karaoke tags.
 
-`{\k50}word` lights a word up for half a second, then comes the next one; `{\k20}` alone is a pause. Source: "Sub
+`{\k50}word` lights a word up for half a second before the next one; `{\k20}` alone is a pause. Source: "Sub
 Station Alpha v4.00+ Script Format", as libass reads it.
 """
 
@@ -14,7 +14,7 @@ STYLE_FIELDS = (
     "StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, "
     "Encoding"
 )
-# Grey until it is said, then white; black outline; at the bottom of the picture.
+# Grey until spoken, then white; black outline; at the bottom of the picture.
 STYLE = "Default,Arial,60,&H00FFFFFF,&H00909090,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,3,1,2,60,60,50,1"
 HEADER = f"""[Script Info]
 ScriptType: v4.00+
@@ -30,17 +30,17 @@ Style: {STYLE}
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """
-# These begin a command, and players do not agree on how to escape them.
+# These characters begin a command, and players disagree on how to escape them.
 REPLACED = str.maketrans({"{": "(", "}": ")", "\\": "/", "\n": " "})
 
 
 def to_ass(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
-    """An ASS file of the subtitles that `to_cues` makes of these."""
+    """An ASS file of the subtitles that `to_cues` makes."""
     return HEADER + "".join(_dialogue(cue) for cue in to_cues(words, segments))
 
 
 def _dialogue(cue: Cue) -> str:
-    # Rounded from the beginning of the subtitle, so that no error adds up.
+    # Times are rounded relative to the start of the subtitle, so that rounding errors do not add up.
     start, end = _centiseconds(cue.start), max(_centiseconds(cue.end), _centiseconds(cue.start) + 1)
     text, at = "", start
     for number, line in enumerate(cue.lines):

@@ -1,4 +1,4 @@
-"""Recordings as if they were just being made: from files, at their own pace or as fast as it goes, or from a pipe."""
+"""Transcribes recordings as live streams: files in real time or as fast as possible, or samples from a pipe."""
 
 import sys
 import time
@@ -18,14 +18,14 @@ Samples = Float[np.ndarray, " S"]
 
 
 class StepTimes:
-    """How long the steps have taken, in seconds."""
+    """Records how long each step took, in seconds."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
     def __str__(self) -> str:
         if not self.seconds:
-            return "no step was made"
+            return "no steps were run"
         return f"a step takes {np.median(self.seconds) * 1e3:.0f} ms, at most {max(self.seconds) * 1e3:.0f} ms"
 
 
@@ -39,16 +39,16 @@ def transcribe_live(
     realtime: bool = False,
     pipe_rate: int | None = None,
 ) -> Iterator[Hypothesis]:
-    """Streams the recordings one after the other; gives the last hypothesis of each.
+    """Streams the recordings one after the other and yields the final hypothesis of each.
 
     Args:
-      streams: with a place for one.
+      streams: has room for one more stream.
       recordings: the source "-" is standard input.
-      read: samples of a file at the model's rate, or why there are none.
-      show: is called with every hypothesis on the way, and with the last one.
-      times: takes how long each step took.
-      realtime: a file's samples come when they would be spoken.
-      pipe_rate: of standard input, in Hz; the model's by default.
+      read: returns a file's samples at the model's rate, or the error that prevents reading them.
+      show: is called with every intermediate hypothesis, and with the final one.
+      times: records how long each step took.
+      realtime: feed a file's samples at the pace at which they were spoken.
+      pipe_rate: sample rate of standard input in Hz; the model's by default.
     """
     for recording in recordings:
         piped = recording.source == PIPE
@@ -78,7 +78,7 @@ def _timed_step(streams: Streams, times: StepTimes) -> None:
 
 
 def paced_blocks(samples: Samples, rate: int, *, wait: bool) -> Iterator[Samples]:
-    """A recording in short blocks; with `wait`, each when its last sample would have been spoken."""
+    """Yields a recording in short blocks; with `wait`, each at the moment its last sample would have been spoken."""
     size, begin = max(1, round(BLOCK_SECONDS * rate)), time.monotonic()
     for start in range(0, len(samples), size):
         block = samples[start : start + size]
@@ -88,7 +88,7 @@ def paced_blocks(samples: Samples, rate: int, *, wait: bool) -> Iterator[Samples
 
 
 class GrowingText:
-    """Prints a text as it grows: what is new, and all of it again on a line of its own where it has changed."""
+    """Prints a text as it grows: only what is new, or the whole text on a new line if earlier words have changed."""
 
     def __init__(self, stream: Any, *, named: bool):
         self._stream = stream
@@ -97,7 +97,7 @@ class GrowingText:
         self._printed = ""
 
     def show(self, hypothesis: Hypothesis) -> None:
-        """Prints what has come since the last call; another recording begins on a new line."""
+        """Prints the text added since the last call; a different recording begins on a new line."""
         if hypothesis.source != self._source:
             self.end_line()
             self._source, self._printed = hypothesis.source, ""

@@ -1,4 +1,4 @@
-"""A recogniser's rows: short recordings at once, long ones by strategies that are tried in order."""
+"""Predicts a recogniser's rows: short recordings in batches, long ones by strategies that are tried in order."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -16,7 +16,7 @@ from jaxspeech.inference.transcription import Outputs, Prediction, predict
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
-# The option `long` -> the strategies for long recordings; a model without a local form leaves that one out.
+# The option `long` -> the strategies for long recordings; for a model without a local form, "local" is left out.
 ORDER = {
     "auto": ("full", "local", "buffered"),
     "full": ("full",),
@@ -30,8 +30,8 @@ class LongAudio:
     """The strategies of one model, each with its compiled programs.
 
     Args:
-      forms: of the model.
-      tokenizer: of its tokens.
+      forms: the model's forms.
+      tokenizer: the model's tokenizer.
     """
 
     def __init__(self, forms: Forms, tokenizer: Tokenizer):
@@ -44,10 +44,10 @@ class LongAudio:
     def rows(
         self, variables: Variables, recordings: Iterable[Recording], wanted: Wanted, outputs: Outputs
     ) -> Iterator[Row[Prediction]]:
-        """Predictions in the order of the recordings, see `predicted_rows`; none for less than a frame.
+        """Yields predictions in the order of the recordings, see `predicted_rows`; no prediction for less than a frame.
 
         Raises:
-          ConfigError: the model has no local form, and that is asked for.
+          ConfigError: long="local", and the model has no local form.
         """
 
         def at_once(programs: Programs, how: str, shape: Shape, audio: Audio) -> tuple[Prediction, str]:
@@ -69,7 +69,7 @@ class LongAudio:
         if self._local is not None:
             known["local"] = Strategy(partial(at_once, self._local, "by local attention"))
         elif wanted.long == "local":
-            raise ConfigError('long="local": this model has no local form; "buffered" does without one')
+            raise ConfigError('long="local": this model has no local form; use long="buffered"')
         return predicted_rows(
             recordings,
             [known["full"]],

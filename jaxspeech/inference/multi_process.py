@@ -1,10 +1,11 @@
-"""One list of recordings transcribed by several processes, of which none knows more of the others than their files.
+"""Lets several processes share one list of recordings; they communicate only through files.
 
-    OUTPUT.parts/0000-of-0004.jsonl     one line for each recording that process 0 is through with, as it comes
-    OUTPUT                              all of them in the order of the list, once all are there
+    OUTPUT.parts/0000-of-0004.jsonl     one line for each recording that process 0 has finished
+    OUTPUT                              all lines in the order of the list, once all are there
 
-Recording i is done by process i mod n. A process that was killed and is started again continues after its last whole
-line; so every recording is done once. Whoever finds all of them done merges, with the same result if several do.
+Recording i is done by process i mod n. A process that was killed and is started again continues after its last
+complete line, so every recording is done once. Any process that finds all of them done merges the parts; if several
+do, the result is the same.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.writers import LINE_FORMATS, Write, line_writer, open_output
 
-# What a launcher calls the number of processes and a process's own number.
+# The environment variables in which launchers pass the number of processes and this process's rank.
 LAUNCHERS = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"))
 Json = dict[str, Any]
 
@@ -35,10 +36,10 @@ class Share(NamedTuple):
 def find_share(
     num_processes: int | None, process_id: int | None, *, environment: Mapping[str, str] = os.environ
 ) -> Share | None:
-    """This process's share, by the flags, or else by the variables of SLURM or Open MPI; None for one process.
+    """This process's share, from the flags, or else from the variables of SLURM or Open MPI; None for one process.
 
     Raises:
-      ConfigError: only one of the two is known, or they do not fit.
+      ConfigError: only one of the two is known, or they are inconsistent.
     """
     if num_processes is None and process_id is None:
         for size, rank in LAUNCHERS:
@@ -49,27 +50,27 @@ def find_share(
         return None
     if num_processes is None or process_id is None or not 0 <= process_id < num_processes:
         raise ConfigError(
-            f"--num_processes={num_processes} --process_id={process_id}: both are needed, the second below the first"
+            f"--num_processes={num_processes} --process_id={process_id}: both are needed, process_id < num_processes"
         )
     return Share(process_id, num_processes) if num_processes > 1 else None
 
 
 class SharedOutput:
-    """The part of a list of recordings that this process transcribes, and where the results are gathered.
+    """The part of a list of recordings that this process transcribes, and the files that collect the results.
 
     Args:
-      output: the file that all processes name.
-      recordings: the whole list, the same for all.
-      share: of this process.
-      output_format: of LINE_FORMATS.
+      output: the output file, the same for all processes.
+      recordings: the whole list, the same for all processes.
+      share: this process's share.
+      output_format: one of LINE_FORMATS.
 
     Raises:
-      ConfigError: without an output, or with a format whose files are not made of lines.
+      ConfigError: no output is given, or the format is not line-based.
     """
 
     def __init__(self, output: str | None, recordings: Sequence[Recording], share: Share, *, output_format: str):
         if output is None:
-            raise ConfigError("several processes: --output=FILE names the file that they write together")
+            raise ConfigError("several processes: --output=FILE must name the file that they write together")
         if output_format not in LINE_FORMATS:
             raise ConfigError(f"several processes: --format={output_format} cannot be split; text and jsonl can")
         self._output = Path(output)
@@ -80,22 +81,22 @@ class SharedOutput:
 
     @property
     def complete(self) -> bool:
-        """Whether another process has merged already; then nothing is left to do."""
+        """Whether another process has merged the parts already; then nothing is left to do."""
         return self._output.exists() and not self._folder.exists()
 
     @property
     def remaining(self) -> list[Recording]:
-        """What this process has yet to transcribe."""
+        """The recordings that this process has yet to transcribe."""
         return [self._recordings[place] for place in self._places()]
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Write]:
-        """A function that takes the remaining recordings, one after the other, each with its hypothesis."""
+        """Gives a function to call with each remaining recording and its hypothesis, in order."""
         places = iter(self._places())
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "{:04}-of-{:04}.jsonl".format(*self._share)
         with path.open("a+b") as stream:
-            stream.truncate(_whole_lines(path.read_bytes()))  # what a killed process was writing
+            stream.truncate(_whole_lines(path.read_bytes()))  # drop the incomplete line of a killed process
 
             def write(recording: Recording, hypothesis: Hypothesis) -> None:
                 line: list[str] = []
@@ -114,10 +115,10 @@ class SharedOutput:
             yield write
 
     def merge(self) -> list[Json] | None:
-        """Writes the output and removes the parts, if all processes are through.
+        """Writes the output and removes the parts, if all processes have finished.
 
         Returns:
-          Of each recording "skipped", "said" and "heard"; None if some are still missing.
+          "skipped", "said" and "heard" of each recording; None if some are still missing.
         """
         entries = self._read()
         if len(entries) < len(self._recordings):
@@ -127,8 +128,8 @@ class SharedOutput:
             for entry in ordered:
                 put(entry["line"])
         merged = Path(f"{self._folder}.merged")
-        with contextlib.suppress(FileNotFoundError):  # another process has done so
-            self._folder.rename(merged)  # at once: from half of the parts nobody could go on
+        with contextlib.suppress(FileNotFoundError):  # another process has done it
+            self._folder.rename(merged)  # atomic: a half-deleted folder could not be resumed
         shutil.rmtree(merged, ignore_errors=True)
         return ordered
 
@@ -137,22 +138,24 @@ class SharedOutput:
         return [place for place in range(first, len(self._recordings), step) if place not in done]
 
     def _read(self) -> dict[int, Json]:
-        """The entries of all processes, by place."""
+        """Reads the entries of all processes, by place."""
         entries = {}
         for path in sorted(self._folder.glob("*.jsonl")):
             try:
                 content = path.read_bytes()
-            except FileNotFoundError:  # merged meanwhile
+            except FileNotFoundError:  # merged in the meantime
                 continue
             for line in content[: _whole_lines(content)].splitlines():
                 entry = json.loads(line)
                 place = entry["place"]
                 if place >= len(self._recordings) or self._recordings[place].source != entry["source"]:
-                    raise ConfigError(f"{path}: of another list of recordings; delete {self._folder} to begin again")
+                    raise ConfigError(
+                        f"{path}: belongs to a different list of recordings; delete {self._folder} to start over"
+                    )
                 entries[place] = entry
         return entries
 
 
 def _whole_lines(content: bytes) -> int:
-    """Bytes up to the last end of a line."""
+    """The number of bytes up to the last line end."""
     return content.rfind(b"\n") + 1

@@ -1,4 +1,4 @@
-"""Options that the doors share, as types for the reader and the type checker, and as values with their defaults."""
+"""Options that the pipelines share: as types for the reader and type checker, and as values with their defaults."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypedDict, get_args
@@ -12,12 +12,12 @@ OnError = Literal["raise", "skip"]
 
 
 class RowOptions(TypedDict, total=False):
-    """Options of every door.
+    """Options of every pipeline.
 
     Attributes:
-      batch_size: most recordings on the device at once, 16 by default; those longer than 40 s go in smaller batches.
-      sample_rate: of arrays, in Hz; the model's by default. Files state theirs.
-      channel: "mean" of several channels (the default), or the number of one.
+      batch_size: maximum number of recordings in a batch, 16 by default; those over 40 s are put in smaller batches.
+      sample_rate: of arrays, in Hz; the model's by default. Files contain theirs.
+      channel: "mean" of all channels (the default), or the number of one.
       on_error: "raise" at the first recording that cannot be used (the default), or "skip": its result is empty and
         says why in `error`.
     """
@@ -29,14 +29,14 @@ class RowOptions(TypedDict, total=False):
 
 
 class AlignOptions(RowOptions, total=False):
-    """Options of `Recognizer.align` and `align_iter`: those of `RowOptions`, and two more.
+    """Options of `Recognizer.align` and `align_iter`: those of `RowOptions` and two more.
 
     Attributes:
       return_log_probs: fill log_probs.
-      long: how recordings of more than 40 s are done: all frames attend to all ("full"), to a window ("local"), or
-        overlapping parts are encoded separately ("buffered"); "auto" is the first of these that fits in memory, and
-        the default. "segments" (transcribing only) cuts them at silences into segments of at most 30 s, each
-        transcribed by itself. The hypothesis's `note` names the form that was used.
+      long: how recordings of more than 40 s are processed: all frames attend to all frames ("full"), to a window
+        ("local"), or overlapping parts are encoded separately ("buffered"); "auto", the default, uses the first of
+        these that fits in memory. "segments" (transcribing only) cuts them at silences into segments of at most 30 s,
+        each transcribed by itself. The hypothesis's `note` names the method that was used.
     """
 
     return_log_probs: bool
@@ -44,11 +44,11 @@ class AlignOptions(RowOptions, total=False):
 
 
 class TranscribeOptions(AlignOptions, total=False):
-    """Options of `Recognizer.transcribe` and `transcribe_iter`: those of `AlignOptions`, and two more.
+    """Options of `Recognizer.transcribe` and `transcribe_iter`: those of `AlignOptions` and two more.
 
     Attributes:
       timestamps: fill words, segments and chars.
-      voice_activity: what finds the speech between the silences for long="segments",
+      voice_activity: finds the speech between silences for long="segments":
         (samples, rate) -> [(start, end), ...].
     """
 
@@ -57,7 +57,7 @@ class TranscribeOptions(AlignOptions, total=False):
 
 
 class StreamOptions(TypedDict, total=False):
-    """Options of `Recognizer.stream`: those of `Recognizer.streams`, which says what they are."""
+    """Options of `Recognizer.stream`: those of `Recognizer.streams`, which documents them."""
 
     look_ahead: int | None
     chunks: int
@@ -65,7 +65,7 @@ class StreamOptions(TypedDict, total=False):
 
 
 class Wanted(NamedTuple):
-    """What a call asked for: the options above, each with its default."""
+    """The options of a call: those above, each with its default."""
 
     batch_size: int = 16
     sample_rate: int | None = None
@@ -78,16 +78,16 @@ class Wanted(NamedTuple):
 
 
 def wanted(options: Mapping[str, Any], known: Any, *, call: str) -> Wanted:
-    """The values of a call's options.
+    """Checks a call's options and fills in the defaults.
 
     Args:
-      options: as they were given.
-      known: which of the types above they are.
+      options: the keyword arguments of the call.
+      known: the TypedDict above that lists the allowed ones.
       call: the method's name, for errors.
 
     Raises:
-      TypeError: an option that the call does not have, as Python raises it.
-      ConfigError: a value that no option has.
+      TypeError: an unknown option, with Python's own wording.
+      ConfigError: an invalid value.
     """
     for name in options:
         if name not in known.__annotations__:

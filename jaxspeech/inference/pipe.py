@@ -1,4 +1,4 @@
-"""Live samples from standard input, to its end or to Ctrl-C."""
+"""Reads live samples from standard input, until it ends or Ctrl-C is pressed."""
 
 import signal
 import threading
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-# What stands for standard input: 16-bit samples without a header, as sound recorders write them to a pipe.
+# The name for standard input: 16-bit samples without a header, as sound recorders write them to a pipe.
 PIPE = "-"
 BLOCK_SECONDS = 0.04
 
 
 def pcm_blocks(pipe: Any, rate: int) -> Iterator[np.ndarray]:
-    """Signed 16-bit samples, low byte first, as they come through a pipe, to its end or to Ctrl-C."""
+    """Yields signed 16-bit little-endian samples as they arrive through a pipe, until it ends or Ctrl-C is pressed."""
     size = 2 * max(1, round(BLOCK_SECONDS * rate))
     with UntilInterrupt() as until:
         while block := until.read(pipe, size):
@@ -21,14 +21,14 @@ def pcm_blocks(pipe: Any, rate: int) -> Iterator[np.ndarray]:
 
 
 class UntilInterrupt:
-    """Ctrl-C as the end of a pipe, so that its last words are not lost; a second one interrupts as ever."""
+    """Treats Ctrl-C as the end of a pipe, so that the last words are not lost; a second one interrupts as usual."""
 
     def __init__(self) -> None:
         self._over = self._reading = False
         self._before: Any = None
 
     def __enter__(self) -> "UntilInterrupt":
-        if threading.current_thread() is threading.main_thread():  # others have no signals
+        if threading.current_thread() is threading.main_thread():  # signal handlers can be set only there
             self._before = signal.signal(signal.SIGINT, self._end)
         return self
 
@@ -37,7 +37,7 @@ class UntilInterrupt:
             signal.signal(signal.SIGINT, self._before)
 
     def read(self, pipe: Any, size: int) -> bytes:
-        """The pipe's next bytes; none after Ctrl-C."""
+        """Reads the pipe's next bytes; b"" after Ctrl-C."""
         if self._over:
             return b""
         self._reading = True
@@ -53,4 +53,4 @@ class UntilInterrupt:
         self._over = True
         signal.signal(signal.SIGINT, self._before)
         if self._reading:
-            raise KeyboardInterrupt  # a read would begin again
+            raise KeyboardInterrupt  # without an exception, Python would restart the read

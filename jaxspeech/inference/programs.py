@@ -1,4 +1,4 @@
-"""A function of a task, compiled once for each padded shape, and never started without the memory that it needs."""
+"""Compiles a task's function once for each padded shape, and checks that its memory is free before running it."""
 
 import os
 from collections.abc import Callable, Hashable, Mapping
@@ -29,7 +29,7 @@ class Programs:
     """The compiled programs of one function.
 
     Args:
-      task: whose model it calls.
+      task: the task whose model is called.
       predict: (variables, samples [B S], num_samples [B], **options) -> a pytree with B leading in every leaf.
     """
 
@@ -43,16 +43,16 @@ class Programs:
         """Sends a batch to the device.
 
         Args:
-          variables: of the task.
+          variables: the model's variables.
           shape: which recordings, and how they are padded.
-          audio: samples of each recording by its index.
-          options: of the function; each choice is a program of its own.
+          audio: samples of each recording, by its index.
+          options: of the function; each combination is a separate program.
 
         Returns:
-          What the function returns, filler rows included; it may still be being computed.
+          What the function returns, filler rows included; the computation may not have finished yet.
 
         Raises:
-          AudioError: the batch would take more memory than there is.
+          AudioError: the batch would need more memory than is free.
         """
         variables = self._positions.beside(variables)
         program = self._program(variables, shape, **options)
@@ -60,13 +60,13 @@ class Programs:
         if free is not None and needed > free:
             seconds = len(audio[shape.indices[0]]) / self._sample_rate
             raise AudioError(
-                f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, {free / GIB:.1f} GiB "
-                "are free; cut it into shorter recordings"
+                f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, only "
+                f"{free / GIB:.1f} GiB are free; cut it into shorter recordings"
             )
         return program(variables, *pad(shape, audio))
 
     def compiled(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
-        """The program for batches of this shape."""
+        """Returns the compiled program for batches of this shape."""
         return self._program(self._positions.beside(variables), shape, **options)
 
     def _program(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
@@ -79,9 +79,9 @@ class Programs:
 
 
 def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:
-    """The recordings that `shape` names."""
+    """Pads the recordings of `shape` into one batch."""
     samples = np.zeros((shape.rows, shape.length), np.float32)
-    # Filler rows are silence as long as the first recording: nothing in them is empty, and so nothing is 0 / 0.
+    # Filler rows are silence as long as the first recording: an empty row could compute 0 / 0.
     num_samples = np.full(shape.rows, len(audio[shape.indices[0]]), np.int32)
     for row, i in enumerate(shape.indices):
         samples[row, : len(audio[i])] = audio[i]
@@ -90,13 +90,13 @@ def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:
 
 
 def needed_bytes(program: Any) -> int:
-    """What a compiled program takes beside its arguments, by XLA's own account; 0 where it gives none."""
+    """Bytes that a compiled program needs besides its arguments, as XLA reports it; 0 where it reports nothing."""
     analysis = program.memory_analysis()
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 
 
 def available_bytes(device: Any) -> int | None:
-    """Memory that a program on `device` may still take; None where the system does not say."""
+    """Bytes of memory that are free on `device`; None where the system does not report it."""
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         return stats["bytes_limit"] - stats["bytes_in_use"] if "bytes_limit" in stats else None
@@ -104,5 +104,5 @@ def available_bytes(device: Any) -> int | None:
         with open("/proc/meminfo", encoding="ascii") as lines:
             fields = dict(line.split(":") for line in lines)
         return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):  # not Linux: all there is, used or not
+    except (OSError, KeyError):  # not Linux: all memory, used or not
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None

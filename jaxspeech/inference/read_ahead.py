@@ -1,4 +1,4 @@
-"""Recordings read in background threads while those before them are on the device."""
+"""Reads recordings in background threads while earlier ones are on the device."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,19 +10,19 @@ import numpy as np
 from jaxspeech.errors import SpeechError
 from jaxspeech.inference.inputs import Recording
 
-# A window is sorted by length as a whole; two of them are in memory: one on its way to the device, one being read.
+# A whole window is sorted by length. Two windows are in memory: one is being processed, one is being read.
 WINDOW_RECORDINGS = 512
 WINDOW_SECONDS = 3600.0
 NUM_THREADS = 4
 
-# A recording with its samples [S], or with what is wrong with it.
+# Recordings, each with its samples [S] or with the error that prevented reading it.
 Window = list[tuple[Recording, np.ndarray | SpeechError]]
 
 
 def read_windows(
     recordings: Iterable[Recording], read: Callable[[Recording], Any], *, sample_rate: int
 ) -> Iterator[Window]:
-    """The recordings in order, read, in windows of bounded size, each read while the one before it is in use."""
+    """Yields the recordings with their samples, in order, in windows; each is read while the previous one is used."""
     waiting = iter(recordings)
 
     def next_window() -> Window:

@@ -1,9 +1,9 @@
-"""The way from recordings to a model's predictions, whatever the model predicts.
+"""Runs a model over recordings and yields its predictions, for any task.
 
 read ahead (threads) -> batches of similar length -> one compiled program for each shape -> rows in input order
 
-A batch that does not fit in memory is tried one recording at a time, each by the strategies that its door has. The next
-batch is on the device while the rows of this one are in use.
+A batch that does not fit in memory is tried one recording at a time, with the pipeline's strategies in order. The
+next batch is on the device while the rows of this one are in use.
 """
 
 from collections import deque
@@ -29,12 +29,12 @@ Audio = Mapping[int, np.ndarray]
 
 @dataclass(frozen=True)
 class Strategy(Generic[P]):
-    """One way to do a batch.
+    """One way to predict a batch.
 
     Attributes:
-      start: (shape, audio) -> (the prediction, B leading in every leaf and perhaps still being computed; how it came
-        about, for the note, "" where nothing is to be said). It raises AudioError where the batch does not fit.
-      alone: it takes one recording at a time.
+      start: (shape, audio) -> (the prediction, B leading in every leaf, perhaps not computed yet; how it was made, for
+        the note, or ""). It raises AudioError if the batch does not fit in memory.
+      alone: whether it takes only one recording at a time.
     """
 
     start: Callable[[Shape, Audio], tuple[P, str]]
@@ -43,13 +43,13 @@ class Strategy(Generic[P]):
 
 @dataclass(frozen=True)
 class Row(Generic[P]):
-    """What became of one recording.
+    """The result for one recording.
 
     Attributes:
-      recording: which.
-      samples: [S] at the model's rate; none where it could not be read.
-      prediction: one row of the model's, as host arrays; None where there is an error, or nothing to predict from.
-      note: how it came about, as one line, where that was not by the whole model at once.
+      recording: the recording.
+      samples: [S] at the model's rate; empty if it could not be read.
+      prediction: its row of the model's prediction, as host arrays; None if there is an error or too little audio.
+      note: one line that says how it was predicted, unless by the whole model at once.
       error: why there is no prediction.
     """
 
@@ -69,20 +69,20 @@ def predicted_rows(
     shortest: float = 1,
     long: Sequence[Strategy[P]] = (),
 ) -> Iterator[Row[P]]:
-    """Predictions in the order of the recordings, each as soon as it and those before it are there.
+    """Yields predictions in the order of the recordings, each as soon as it and all earlier ones are ready.
 
-    Memory is bounded however many recordings there are; they may come from a generator without an end.
+    Memory use does not depend on the number of recordings; they may come from an infinite generator.
 
     Args:
       recordings: not yet read.
-      strategies: the ways to do a batch, tried in this order.
+      strategies: the ways to predict a batch, tried in this order.
       wanted: batch_size, sample_rate (of arrays), channel and on_error.
       sample_rate: of the model, in Hz.
-      shortest: samples that a prediction needs; shorter recordings have none.
-      long: the ways to do recordings of more than `FULL_BATCH_SECONDS`, where they differ.
+      shortest: number of samples that a prediction needs; shorter recordings get none.
+      long: the strategies for recordings of more than `FULL_BATCH_SECONDS`; empty: the same ones.
 
     Raises:
-      SpeechError: with on_error="raise", what is wrong with the first recording that has no prediction.
+      SpeechError: with on_error="raise", the error of the first recording that has one.
     """
     read = partial(read_recording, sample_rate=sample_rate, array_rate=wanted.sample_rate, channel=wanted.channel)
     for window in read_windows(recordings, read, sample_rate=sample_rate):
@@ -112,7 +112,7 @@ def _rows(
     batches: Sequence[tuple[Shape, Sequence[Strategy[P]]]],
     done: Iterable[tuple[int, Row[P]]],
 ) -> Iterator[tuple[int, Row[P]]]:
-    """Each recording's place in the window and its row, in whatever order they come."""
+    """Yields each recording's place in the window and its row, in order of completion."""
     yield from done
     waiting = deque(batches)
     running: deque[tuple[Shape, P, str | None]] = deque()
@@ -123,7 +123,7 @@ def _rows(
                 running.append((shape, *first_that_fits(strategies, shape, audio)))
             except AudioError as error:
                 if shape.rows > 1:
-                    # What does not fit together may fit one by one.
+                    # Recordings that do not fit together may fit one by one.
                     waiting.extendleft((Shape((i,), 1, shape.length), strategies) for i in shape.indices)
                 else:
                     [i] = shape.indices
@@ -137,10 +137,10 @@ def _rows(
 
 
 def first_that_fits(strategies: Sequence[Strategy[P]], shape: Shape, audio: Audio) -> tuple[P, str | None]:
-    """A batch's prediction by the first strategy that it fits, and how it came about.
+    """Predicts a batch with the first strategy whose memory need fits, and says how it was predicted.
 
     Raises:
-      AudioError: it fits none; or several rows do not fit the first one, and are to be tried one at a time.
+      AudioError: no strategy fits; or the batch has several rows, which should then be tried one at a time.
     """
     reason = "as asked for"
     for strategy in strategies[:-1]:
@@ -156,7 +156,7 @@ def first_that_fits(strategies: Sequence[Strategy[P]], shape: Shape, audio: Audi
 
 def _started(strategy: Strategy[P], shape: Shape, audio: Audio, reason: str) -> tuple[P, str | None]:
     if strategy.alone and shape.rows > 1:
-        raise AudioError("this is done one recording at a time")
+        raise AudioError("this strategy takes one recording at a time")
     prediction, how = strategy.start(shape, audio)
     return prediction, f"{how} ({reason})" if how else None
 
@@ -169,7 +169,7 @@ def _row_of(prediction: P, row: int) -> P:
 
 
 def in_order(results: Iterable[tuple[int, T]]) -> Iterator[T]:
-    """Results with their places 0, 1, ..., each as soon as those before it are there."""
+    """Puts results with places 0, 1, ... in order, and yields each as soon as all earlier ones have been yielded."""
     waiting: dict[int, T] = {}
     place = 0
     for i, result in results:

@@ -1,6 +1,6 @@
-"""A long recording in segments that are cut at its silences, each transcribed by itself, and joined again.
+"""Transcribes a long recording in segments cut at its silences, and joins their tokens.
 
-No model hears more than a segment, as in most of its training. What nobody says is not transcribed at all.
+The model never sees more than one segment, as in most of its training, and silence is not transcribed at all.
 """
 
 import jax
@@ -20,12 +20,12 @@ from jaxspeech.types import Variables
 
 
 class Segmented:
-    """The segments' predictions by one model.
+    """Predicts segments with one model.
 
     Args:
-      recognition: what predicts.
-      tokenizer: of its tokens; where it has a space, that separates the segments' texts.
-      programs: of `transcription.predict`.
+      recognition: the model.
+      tokenizer: the model's tokenizer; if it has a space, that separates the segments' texts.
+      programs: the compiled `transcription.predict`.
     """
 
     def __init__(self, recognition: Recognition, tokenizer: Tokenizer, programs: Programs):
@@ -40,15 +40,15 @@ class Segmented:
         *,
         batch_size: int,
     ) -> tuple[Prediction, str]:
-        """The tokens of one recording, a batch of one, with their frames in it; and how they were found.
+        """Predicts one recording (a batch of one), with frames counted from its start; also says how, for the note.
 
         Raises:
-          AudioError: a batch of segments does not fit into the memory.
+          AudioError: a batch of segments does not fit in memory.
         """
         rate = self._recognition.sample_rate
         frame = round(self._recognition.frame_seconds * rate)
         spans = cut_at_silences(samples, rate, voice_activity(samples, rate))
-        # Segments begin with a frame of the recording, so that their frames are its own, and none is in two of them.
+        # Segments begin on frame boundaries of the recording, so that their frames match its own and none is in two.
         first_frames = [int(start * rate) // frame for start, _ in spans]
         borders = [*(first * frame for first in first_frames[1:]), len(samples)]
         ends = [min(round(end * rate), border) for (_, end), border in zip(spans, borders, strict=False)]
@@ -64,7 +64,7 @@ class Segmented:
 
 
 def _row(tokens: Tokens, row: int, first_frame: int) -> Tokens:
-    """One utterance's tokens alone, their frames counted from the recording's first."""
+    """One row's tokens without padding, their frames counted from the start of the recording."""
     real = slice(int(tokens.num_tokens[row]))
     return Tokens(
         ids=tokens.ids[row, real],
@@ -77,7 +77,7 @@ def _row(tokens: Tokens, row: int, first_frame: int) -> Tokens:
 
 
 def _join(parts: list[Tokens], space: int | None) -> Tokens:
-    """The tokens of all parts as one utterance, a batch of one; the space before a part takes the silence."""
+    """Joins the tokens of all parts to a batch of one; the space between two parts spans the silence."""
     ids: list[int] = []
     starts: list[int] = []
     ends: list[int] = []

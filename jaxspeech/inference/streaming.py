@@ -1,4 +1,4 @@
-"""Live audio to text: streams that come and go, and one batched call for all that have enough audio.
+"""Transcribes live audio: streams open and close at any time; one batched call steps all that have enough audio.
 
 streams = Streams(compile_streams(task, variables, size=32), variables, tokenizer)
 stream = streams.open("caller 1")
@@ -27,13 +27,13 @@ from jaxspeech.types import Variables
 
 
 class StreamPrograms(NamedTuple):
-    """The compiled functions of a fixed number of streams.
+    """The compiled functions for a fixed number of streams.
 
     Attributes:
-      form: what they were compiled from.
+      form: the streaming form that they were compiled from.
       size: streams of one call, B.
-      prepare, start, step: see `Streaming`; the last gives its state's buffers away.
-      renew: (state, start, rows [B]) -> the state, with the start's in these rows.
+      prepare, start, step: see `Streaming`; `step` donates the buffers of its state.
+      renew: (state, initial search, rows [B]) -> the state, reset in these rows.
     """
 
     form: Streaming
@@ -45,10 +45,10 @@ class StreamPrograms(NamedTuple):
 
 
 def compile_streams(form: Streaming, variables: Variables, *, size: int) -> StreamPrograms:
-    """Everything is compiled here, so that no stream waits for it.
+    """Compiles everything in advance, so that no stream has to wait for a compilation.
 
     Raises:
-      ConfigError: there is no room for a stream.
+      ConfigError: `size` is less than 1.
     """
     if size < 1:
         raise ConfigError(f"size is {size}; there must be at least 1 stream")
@@ -76,10 +76,10 @@ def compile_streams(form: Streaming, variables: Variables, *, size: int) -> Stre
 
 
 class Stream:
-    """One recording that is still going on.
+    """One live recording.
 
     Attributes:
-      hypothesis: what was said so far; its times count from the stream's beginning.
+      hypothesis: the transcript so far; its times count from the start of the stream.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ class Stream:
         self._confidence: list[float] = []
 
     def feed(self, samples: Any) -> Iterator[Hypothesis]:
-        """Takes the next samples, and gives the hypothesis so far after each step that they make possible.
+        """Takes the next samples, and yields the hypothesis after each step that they make possible.
 
         Args:
           samples: [S], any number of them: floats in [-1, 1] or integers.
         """
-        self.push(samples)  # at once, even where nobody asks for the hypotheses
+        self.push(samples)  # now, even if the iterator is never consumed
         return self._steps()
 
     def _steps(self) -> Iterator[Hypothesis]:
@@ -121,39 +121,39 @@ class Stream:
             yield self.hypothesis
 
     def finish(self) -> Hypothesis:
-        """The last hypothesis; the stream is closed."""
+        """Ends the stream and returns the final hypothesis."""
         self.end()
         while self.ready:
             self._streams.step()
         return self.hypothesis
 
     def push(self, samples: Any) -> None:
-        """Takes the next samples, as `feed`, for a later `Streams.step`.
+        """Takes the next samples, like `feed`, for a later `Streams.step`.
 
         Raises:
-          AudioError: the stream has ended, or these are no samples.
+          AudioError: the stream has ended, or these are not samples.
         """
         if self._ended:
-            raise AudioError(f"{self.hypothesis.source}: the stream has ended; open another one")
+            raise AudioError(f"{self.hypothesis.source}: the stream has ended; open a new one")
         if np.size(samples):
             self._append(to_samples(samples, name=self.hypothesis.source))
 
     def end(self) -> None:
-        """No more samples will come: what is left is done in the next step, and then the stream makes room."""
+        """Marks the end of the samples; the next steps process the rest, and then the stream frees its place."""
         if self._ended:
             return
         if self._resampler is not None:
             self._append(np.zeros(0, np.float32), last=True)
         self._ended = True
         if self._num_samples < self._streams.form.sample_rate * self._streams.form.frame_seconds:
-            self._pending = self._pending[:0]  # shorter than a frame: nothing can be said of it
+            self._pending = self._pending[:0]  # shorter than a frame: nothing to recognise
         if self.done:
             self.hypothesis = self.hypothesis._replace(duration=self._seconds)
         self._streams.forget_if_done(self)
 
     @property
     def _seconds(self) -> float:
-        """Of audio that has come."""
+        """Seconds of audio received so far."""
         return self._num_samples / self._streams.form.sample_rate
 
     def _append(self, samples: np.ndarray, *, last: bool = False) -> None:
@@ -164,22 +164,22 @@ class Stream:
 
     @property
     def ready(self) -> bool:
-        """Whether the next step can do something for this stream."""
+        """Whether the next step would process audio of this stream."""
         return len(self._pending) >= self._streams.form.step_samples or (self._ended and len(self._pending) > 0)
 
     @property
     def done(self) -> bool:
-        """Whether it has ended and nothing is left to do."""
+        """Whether the stream has ended and all its audio is processed."""
         return self._ended and len(self._pending) == 0
 
     def take(self) -> np.ndarray:
-        """The samples of the next step."""
+        """Removes and returns the samples for the next step."""
         size = self._streams.form.step_samples
         samples, self._pending = self._pending[:size], self._pending[size:]
         return samples
 
     def extend(self, found: NewTokens, row: int, *, tokenizer: Tokenizer) -> None:
-        """Adds what a step has found."""
+        """Adds the tokens that a step has found."""
         tokens, form = found.tokens, self._streams.form
         kept, real = len(self._ids) - int(found.again[row]), slice(int(tokens.num_tokens[row]))
         new = tokens.ids, tokens.starts, tokens.ends, tokens.confidence
@@ -201,12 +201,12 @@ class Stream:
 
 
 class Streams:
-    """Up to `size` streams, stepping together; a stream that has ended makes room for another.
+    """Up to `size` streams that are stepped together; a stream that has ended frees its place.
 
     Args:
-      programs: compiled for the model and that number.
-      variables: of the model.
-      tokenizer: of its tokens.
+      programs: compiled for the model and that size.
+      variables: the model's variables.
+      tokenizer: the model's tokenizer.
       timestamps: fill the hypotheses' words, segments and chars.
     """
 
@@ -219,24 +219,24 @@ class Streams:
         self._timestamps = timestamps
         self._variables = programs.prepare(variables)
         self._state = programs.start(self._variables)
-        # Copies: the state itself is given away in every step.
+        # Copies, because every step donates the state's buffers.
         self._first_search = jax.tree.map(jnp.copy, self._state.search)
         self._open: dict[int, Stream] = {}
 
     def open(self, name: str = "stream", *, sample_rate: int | None = None, offset: float = 0.0) -> Stream:
-        """A new stream.
+        """Opens a new stream.
 
         Args:
-          name: what its hypotheses and errors call it.
+          name: the stream's name in hypotheses and errors.
           sample_rate: of its samples, in Hz; the model's by default.
-          offset: of the first sample, in seconds: what times count from.
+          offset: time of the first sample, in seconds; it is added to all times.
 
         Raises:
-          ConfigError: all places are taken.
+          ConfigError: all `size` streams are open.
         """
         free = [row for row in range(self._programs.size) if row not in self._open]
         if not free:
-            raise ConfigError(f"{name}: all {self._programs.size} streams are open; end one, or make room for more")
+            raise ConfigError(f"{name}: all {self._programs.size} streams are open; end one, or use a larger size")
         row = free[0]
         rows = np.arange(self._programs.size) == row
         self._state = self._programs.renew(self._state, self._first_search, rows)
@@ -248,7 +248,7 @@ class Streams:
         return self._open[row]
 
     def step(self) -> list[Stream]:
-        """One call for every stream that has enough audio; gives those, with their new hypotheses."""
+        """Runs one call for all streams that have enough audio; returns them, with updated hypotheses."""
         ready = [stream for stream in self._open.values() if stream.ready]
         if not ready:
             return []
@@ -265,6 +265,6 @@ class Streams:
         return ready
 
     def forget_if_done(self, stream: Stream) -> None:
-        """Makes room where a stream has nothing left to do."""
+        """Frees the place of a stream that is done."""
         if stream.done:
             self._open.pop(stream.row, None)

@@ -1,6 +1,6 @@
-"""Times as a TextGrid, which Praat, ELAN and the tools of phoneticians read.
+"""Writes times as a TextGrid, which Praat, ELAN and other phonetics tools read.
 
-Each tier's intervals follow one another from 0 to the end of the recording, with empty ones in the pauses. Source:
+Each tier's intervals cover the recording from 0 to its end without gaps; those in pauses are empty. Source:
 Praat manual, "TextGrid file formats", the long text format.
 """
 
@@ -15,7 +15,7 @@ SHORTEST_SECONDS = 0.001
 
 
 class Interval(NamedTuple):
-    """A stretch of a tier, in seconds; its text is empty in a pause."""
+    """An interval of a tier, in seconds; its text is empty in a pause."""
 
     start: float
     end: float
@@ -25,7 +25,7 @@ class Interval(NamedTuple):
 def to_textgrid(hypothesis: Hypothesis) -> str:
     """The tiers `segments`, `words` and `tokens` of a hypothesis with timestamps."""
     spans = {"segments": hypothesis.segments, "words": hypothesis.words, "tokens": hypothesis.chars}
-    # The last frame may reach beyond the recording; a tier must not.
+    # The last frame may extend beyond the recording; a tier must not.
     begun = (span.start + SHORTEST_SECONDS for tier in spans.values() for span in tier or ())
     end = max(hypothesis.duration, SHORTEST_SECONDS, *begun)
     tiers = "".join(_tier(number, name, tier or (), end) for number, (name, tier) in enumerate(spans.items(), 1))
@@ -49,10 +49,10 @@ def _tier(number: int, name: str, spans: Sequence[TimedText], end: float) -> str
 
 
 def tile(spans: Sequence[TimedText], end: float) -> Iterator[Interval]:
-    """Intervals without a hole from 0 to `end`, one for each span and one for each pause.
+    """Yields intervals without gaps from 0 to `end`, one for each span and one for each pause.
 
-    A span ends where the next begins; those that begin together (as a transducer's do that come in one frame) share
-    their time.
+    A span ends at the latest where the next begins; spans that begin together (a transducer can emit several tokens in
+    one frame) share their time.
     """
     groups = [list(group) for _, group in itertools.groupby(spans, key=lambda span: round(span.start, 3))]
     at = 0.0
@@ -63,8 +63,8 @@ def tile(spans: Sequence[TimedText], end: float) -> Iterator[Interval]:
         if start > at:
             yield Interval(at, start, "")
         borders = [start + (stop - start) * k / len(group) for k in range(len(group))]
-        for span, (begin, behind) in zip(group, itertools.pairwise([*borders, stop]), strict=True):
-            yield Interval(begin, behind, span.text)
+        for span, (begin, finish) in zip(group, itertools.pairwise([*borders, stop]), strict=True):
+            yield Interval(begin, finish, span.text)
         at = stop
     if at < end or not groups:
         yield Interval(at, end, "")

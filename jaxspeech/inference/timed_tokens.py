@@ -1,4 +1,4 @@
-"""When each token, word and sentence of one recording was said, also while it is still going on."""
+"""Times of each token, word and sentence of one recording, updated while it is still running."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from jaxspeech.text.tokenizer import Tokenizer
 
 
 class TimedTokens:
-    """Tokens that come bit by bit, and the words and sentences that they make.
+    """Tokens that arrive step by step, and the words and sentences that they form.
 
-    What can no longer change is not derived again: an update costs the new tokens and the last sentence, however long
-    the recording is.
+    Words and sentences that can no longer change are not recomputed: an update costs as much as the new tokens and the
+    last sentence, however long the recording is.
 
     Args:
-      tokenizer: of the ids.
-      frame_seconds: seconds of audio for one frame.
-      offset: of the first frame, in seconds.
+      tokenizer: of the token ids.
+      frame_seconds: duration of one frame, in seconds.
+      offset: time of the first frame, in seconds.
 
     Attributes:
       chars, words, segments: each token, word and sentence so far.
@@ -34,7 +34,7 @@ class TimedTokens:
         self._seconds: dict[str, Any] = {"frame_seconds": frame_seconds, "offset": offset}
         self._word_starts: list[int] = []  # first token of each word
         self._segment_starts: list[int] = []  # first word of each sentence
-        self._uncut = 0  # as many of the first tokens end within the audio of the last update
+        self._uncut = 0  # this many first tokens end within the audio of the last update
 
     def update(
         self, ids: Sequence[int], starts: Any, ends: Any, confidence: Any, *, duration: float, kept: int = 0
@@ -45,17 +45,17 @@ class TimedTokens:
           ids: of the tokens.
           starts, ends: first frame of each, and the frame after its last.
           confidence: of each.
-          duration: of the audio so far, in seconds: nothing ends later.
-          kept: as many of the first tokens are those of the last update.
+          duration: of the audio so far, in seconds; no time exceeds it.
+          kept: this many first tokens have not changed since the last update.
         """
         kept = min(kept, self._uncut)
-        # The last word that stays may be longer now, and so may its sentence.
+        # The last unchanged word may have grown, and so may its sentence.
         word = max(bisect_left(self._word_starts, kept) - 1, 0)
         token = self._word_starts[word] if self._word_starts and self._word_starts[word] < kept else 0
         segment = max(bisect_right(self._segment_starts, word) - 1, 0)
         first = self._segment_starts[segment] if word else 0
 
-        # A token's last frame may reach beyond the audio, a TDT's duration far beyond.
+        # A token's last frame may extend beyond the audio, and with the durations of a TDT far beyond it.
         heard = duration / self._seconds["frame_seconds"]
         times = (starts[token:], np.minimum(ends[token:], heard), confidence[token:])
         cut = np.flatnonzero(np.asarray(ends[token:]) > heard)

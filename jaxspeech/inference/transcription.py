@@ -1,4 +1,4 @@
-"""What a recogniser predicts of a batch, and the hypothesis that one row of it is."""
+"""Predicts a batch with a recogniser, and turns each row into a hypothesis."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -24,11 +24,11 @@ class Outputs(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a recogniser predicts of a batch, or of one of its rows.
+    """A recogniser's prediction for a batch, or for one of its rows.
 
     Attributes:
-      tokens: the best hypothesis of each row, where asked for.
-      log_probs, num_frames: of each row, where asked for.
+      tokens: the best hypothesis of each row, if asked for.
+      log_probs, num_frames: of each row, if asked for.
     """
 
     tokens: Tokens | None
@@ -45,7 +45,7 @@ def predict(
     tokens: bool,
     log_probs: bool,
 ) -> Prediction:
-    """Encodes padded recordings, and searches the frames; the options are those of `Outputs`."""
+    """Encodes and decodes padded recordings; the options are those of `Outputs`."""
     encoded, num_frames = recognition.encode(variables, samples, num_samples)
     found = recognition.decode(variables, encoded, num_frames) if tokens else None
     if not log_probs:
@@ -57,12 +57,12 @@ def predict(
 def hypotheses(
     rows: Iterable[Row[Prediction]], recognition: Recognition, tokenizer: Tokenizer, wanted: Wanted
 ) -> Iterator[Hypothesis]:
-    """The transcript of each recording.
+    """Yields the transcript of each recording.
 
     Args:
       rows: predictions with tokens, and with log-probabilities where they are wanted.
-      recognition: what predicted them.
-      tokenizer: of the tokens.
+      recognition: the model that predicted them.
+      tokenizer: the model's tokenizer.
       wanted: timestamps and return_log_probs.
     """
     for row in rows:
@@ -88,7 +88,7 @@ def hypotheses(
 
 
 def frames_of(prediction: Prediction) -> Float[np.ndarray, "T W"] | None:
-    """The log-probabilities of one row's real frames, None where they were not asked for."""
+    """The log-probabilities of one row without its padding; None if they were not asked for."""
     if prediction.log_probs is None or prediction.num_frames is None:
         return None
-    return prediction.log_probs[: prediction.num_frames].copy()  # without the rest of its batch
+    return prediction.log_probs[: prediction.num_frames].copy()  # so that the rest of its batch can be freed

@@ -1,4 +1,4 @@
-"""Transcripts to files: one that grows line by line, or subtitles for each recording."""
+"""Writes transcripts to files: one file that grows line by line, or subtitles for each recording."""
 
 import contextlib
 import os
@@ -17,10 +17,10 @@ from jaxspeech.inference.karaoke import to_ass
 from jaxspeech.inference.textgrid import to_textgrid
 from jaxspeech.search.timestamps import TimedText
 
-LINE_FORMATS = ("text", "jsonl")  # one recording after the other, as they come
-WORD_FORMATS = ("srt", "vtt", "ass", "ctm", "textgrid")  # all words of a file together
+LINE_FORMATS = ("text", "jsonl")  # one recording after the other, as they are done
+WORD_FORMATS = ("srt", "vtt", "ass", "ctm", "textgrid")  # all words of an audio file together
 FORMATS = LINE_FORMATS + WORD_FORMATS
-SUFFIXES = {"textgrid": ".TextGrid"}  # as Praat spells it; the others are the formats' names
+SUFFIXES = {"textgrid": ".TextGrid"}  # as Praat spells it; other suffixes are the formats' names
 SUBTITLES = {"srt": to_srt, "vtt": to_vtt, "ass": to_ass}
 
 Write = Callable[[Recording, Hypothesis], None]
@@ -28,7 +28,7 @@ Put = Callable[[str], None]
 
 
 def guess_format(output: str | None, *, otherwise: str) -> str:
-    """The format that the output's name says."""
+    """The format that the suffix of the output's name says, or `otherwise`."""
     suffix = Path(output or "").suffix.removeprefix(".").lower()
     suffix = {"txt": "text", "json": "jsonl"}.get(suffix, suffix)
     return suffix if suffix in FORMATS else otherwise
@@ -38,14 +38,14 @@ def guess_format(output: str | None, *, otherwise: str) -> str:
 def open_writer(
     output: str | None, *, output_format: str, recordings: Sequence[Recording], named: bool
 ) -> Iterator[Write]:
-    """A function that takes each recording with its hypothesis; those with an error are left out.
+    """Gives a function to call with each recording and its hypothesis; those with an error are left out.
 
     Args:
-      output: a file, written whole or not at all; None is stdout; for subtitles or TextGrids of several files a
-        folder, which gets a file for each, named and placed like its audio.
+      output: a file, which appears when it is complete; None is stdout; for subtitles or TextGrids of several files a
+        folder, which gets one file for each, named and placed like its audio.
       output_format: one of `LINE_FORMATS` and `WORD_FORMATS`; the latter need hypotheses with timestamps.
-      recordings: all that will come.
-      named: whether the text format tells the recordings' paths.
+      recordings: all recordings that will be passed to it.
+      named: whether the text format contains the recordings' paths.
     """
     if output_format in LINE_FORMATS:
         with open_output(output) as put:
@@ -56,7 +56,9 @@ def open_writer(
         with open_output(output) as put:
             yield _word_writer(recordings, lambda source, whole: put(_render(output_format, source, whole)))
     elif output is None:
-        raise ConfigError(f"--format={output_format} of {len(sources)} files: give --output=FOLDER for a file of each")
+        raise ConfigError(
+            f"--format={output_format} of {len(sources)} files: give --output=FOLDER, which gets one for each"
+        )
     else:
         paths = subtitle_paths(list(sources), Path(output), SUFFIXES.get(output_format, f".{output_format}"))
 
@@ -69,7 +71,7 @@ def open_writer(
 
 
 def line_writer(put: Put, output_format: str, *, named: bool) -> Write:
-    """`open_writer` for one of `LINE_FORMATS`, onto whatever takes text."""
+    """Like `open_writer`, for `LINE_FORMATS` and for any function that takes text."""
 
     def write(recording: Recording, hypothesis: Hypothesis) -> None:
         if hypothesis.error is not None:
@@ -84,7 +86,7 @@ def line_writer(put: Put, output_format: str, *, named: bool) -> Write:
 
 
 def _word_writer(recordings: Sequence[Recording], emit: Callable[[str, Hypothesis], None]) -> Write:
-    """Passes on all that was said in a file once its last recording has come; the same part given twice counts once."""
+    """Emits a file's transcript once the last part of the file is done; a part that is given twice counts once."""
     missing = Counter(recording.source for recording in recordings)
     parts: defaultdict[str, dict[tuple[float, float | None], Hypothesis]] = defaultdict(dict)
 
@@ -101,7 +103,7 @@ def _word_writer(recordings: Sequence[Recording], emit: Callable[[str, Hypothesi
 
 
 def _join(parts: Sequence[Hypothesis]) -> Hypothesis:
-    """Parts of one file as one hypothesis, its spans in the order of time; it lasts from the file's beginning."""
+    """Joins the parts of one file, with spans in order of time; its duration counts from the start of the file."""
 
     def spans(name: str) -> tuple[TimedText, ...]:
         return tuple(
@@ -126,9 +128,9 @@ def _render(output_format: str, source: str, whole: Hypothesis) -> str:
 
 
 def subtitle_paths(sources: Sequence[str], folder: Path, suffix: str) -> dict[str, Path]:
-    """A file in `folder` for each audio file, below the folders that they do not share.
+    """The path of an output file in `folder` for each audio file; subfolders below the common one are kept.
 
-    Where two differ only in their suffix, it stays in the name: a.wav.srt, a.flac.srt.
+    If two differ only in their suffix, it stays in the name: a.wav.srt, a.flac.srt.
     """
     absolute = {source: os.path.abspath(source) for source in sources}
     shared = os.path.commonpath([os.path.dirname(path) for path in absolute.values()])
@@ -142,14 +144,14 @@ def subtitle_paths(sources: Sequence[str], folder: Path, suffix: str) -> dict[st
 
 @contextlib.contextmanager
 def open_output(path: str | Path | None) -> Iterator[Put]:
-    """A function that writes text to a file, which appears under its name when it is complete; to stdout for None.
+    """Gives a function that writes text to a file, which appears when it is complete; None: to stdout.
 
-    Where the process is stopped, what was written so far stays as the file's name and ".part".
+    If the process is interrupted, the text written so far is kept under the file's name plus ".part".
     """
     if path is None:
         yield _onto(None)
         return
-    path = Path(os.path.realpath(path))  # a link stays one
+    path = Path(os.path.realpath(path))  # a symbolic link is kept
     if path.is_dir():
         raise ConfigError(f"{path}: is a folder; --output is a file")
     if path.exists() and not path.is_file():  # a pipe or a device cannot be replaced
@@ -165,10 +167,10 @@ def open_output(path: str | Path | None) -> Iterator[Put]:
             if part.stat().st_size:
                 kept = path.with_name(f"{path.name}.part")
                 os.replace(part, kept)
-                print(f"stopped: what was done so far is in {kept}", file=sys.stderr)
+                print(f"interrupted: the text written so far is in {kept}", file=sys.stderr)
             raise
 
 
 def _onto(stream: TextIO | None) -> Put:
-    """Writes at once to a stream; to stdout for None."""
+    """A function that writes to a stream and flushes; None: stdout."""
     return lambda text: print(text, end="", flush=True, file=stream)

@@ -1,4 +1,4 @@
-"""What a run needs of each task besides the Task itself: data, assets, scores."""
+"""Defines what a training run needs for each task besides the Task itself: data, assets, scores."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.jobs.job import Job as Job
 from jaxspeech.jobs.recognition import RECOGNITION
 
-# By the task of a model's configuration.
+# Keys: the field `task` of a model's configuration.
 JOBS: dict[str, Job] = {
     "ctc": RECOGNITION,
     "transducer": RECOGNITION,
@@ -16,10 +16,10 @@ JOBS: dict[str, Job] = {
 
 
 def find_job(model: Mapping[str, Any]) -> Job:
-    """The job of a model's task.
+    """Finds the job for a model's task.
 
     Raises:
-      ConfigError: there is none.
+      ConfigError: there is no such task.
     """
     task = model.get("task")
     if task not in JOBS:

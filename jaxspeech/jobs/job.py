@@ -1,4 +1,4 @@
-"""The contract between a kind of task and the run that trains it: its data, what it owns, its scores."""
+"""The contract between a kind of task and the run that trains it: data, assets, scores."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -10,18 +10,18 @@ from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.report.view import View
 from jaxspeech.tasks.task import Task
 
-# A whole recipe, or a part of one, as JSON holds it.
+# A whole recipe, or a part of one, as loaded from JSON.
 Settings = Mapping[str, Any]
 ModelConfig = dict[str, Any]
 Report = Callable[[str], None]
 
 
 class Placement(NamedTuple):
-    """Where the rows of a batch go.
+    """How the rows of a batch are distributed.
 
     Attributes:
-      data_shards: devices between which a batch is split.
-      accumulate: parts in which a batch to train on goes through a step.
+      data_shards: number of devices between which a batch is split.
+      accumulate: number of parts in which a step processes a training batch (gradient accumulation).
       share: (i, n): this process takes part i of the n equal parts of each batch's rows.
     """
 
@@ -31,21 +31,21 @@ class Placement(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What a run needs of a kind of task besides its Task. Nothing that is given is ever changed.
+    """What a run needs for a kind of task besides its Task. The functions never change their arguments.
 
     Attributes:
-      source: (recipe, report) -> what the training data is read from, such as a Manifest; `report` is called with
-        a line about each example that cannot be used.
-      assets: (recipe, source, assets of the model to start from) -> what the model owns.
+      source: (recipe, report) -> the source of the training data, for example a Manifest; `report` is called with a
+        line about each example that cannot be used.
+      assets: (recipe, source, assets of the model to start from) -> the model's assets.
       sized: (model's configuration, assets) -> the configuration with the sizes that follow from the assets.
-      data: (recipe, source, assets, task, placement, report) -> batches to train on, and evaluation sets.
+      data: (recipe, source, assets, task, placement, report) -> training batches and evaluation sets.
       evaluation: (recipe, assets, task) -> how predictions are scored.
-      adapted: (trained model, assets, seed) -> the trained model as far as it fits these assets: a warm start.
-      describe: assets -> a few words for the first line of a run, such as "128 tokens".
-      view: (task, its jitted prediction, assets, what puts a batch on the devices) -> how the examples of an evaluation
-        are shown in the logs and the report; None shows their lines alone.
-      fixed: parts of the recipe that the assets come from; a run cannot resume with others.
-      infeasible: what it means where a row's loss is infinite, for the last line of a run.
+      adapted: (trained model, assets, seed) -> the trained model, adapted to these assets for a warm start.
+      describe: assets -> a few words for the first line of a run, for example "128 tokens".
+      view: (task, its jitted prediction, assets, function that puts a batch on the devices) -> how the examples of an
+        evaluation are shown in the logs and the report; None shows only their text lines.
+      fixed: parts of the recipe that determine the assets; a run cannot resume if they have changed.
+      infeasible: the cause of rows with infinite loss, in words for the last line of a run.
     """
 
     source: Callable[[Settings, Report], Any]
@@ -61,6 +61,6 @@ class Job(NamedTuple):
 
 
 def as_it_is(archive: Archive, assets: Assets, seed: int) -> Archive:
-    """`Job.adapted` of a kind of task whose weights do not depend on what the model owns."""
+    """`Job.adapted` for a kind of task whose weights do not depend on the assets."""
     del assets, seed
     return archive

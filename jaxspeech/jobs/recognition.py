@@ -1,4 +1,4 @@
-"""Recognition: utterances with their transcripts, a tokenizer, the word error rate."""
+"""The job of recognition: utterances with transcripts, a tokenizer, the word error rate."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ from jaxspeech.text.choose import choose_tokenizer, texts_needed
 
 
 def _assets(settings: Settings, manifest: Manifest, given: Assets) -> Assets:
-    """The tokenizer that the recipe describes: often a new one, trained on the transcripts."""
+    """Makes the tokenizer that the recipe describes: often a new one, trained on the transcripts."""
     chosen = settings["tokenizer"]
     texts = manifest.texts(at_most=texts_needed(chosen))
     return {"tokenizer": choose_tokenizer(chosen, texts, given=given.get("tokenizer"))}
@@ -43,7 +43,7 @@ def _evaluation(settings: Settings, assets: Assets, task: Task) -> Evaluation:
 
 
 def _adapted(archive: Archive, assets: Assets, seed: int) -> Archive:
-    """Pieces that both tokenizers have keep their weights; those of new ones are drawn."""
+    """Keeps the weights of pieces that both tokenizers have, and initialises those of new pieces."""
     tokenizer = assets["tokenizer"]
     if tokenizer.pieces == archive.assets["tokenizer"].pieces:
         return archive

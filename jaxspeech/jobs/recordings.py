@@ -1,4 +1,4 @@
-"""The data of jobs whose examples are the recordings of a manifest, with a value of each for every column."""
+"""Reads the data of jobs whose examples are a manifest's recordings, each with a value for every column."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,12 +11,12 @@ from jaxspeech.data.run_data import RunData, make_run_data, training_manifest
 from jaxspeech.jobs.job import Placement, Report, Settings
 from jaxspeech.tasks.task import Task
 
-# (manifest, assets, task) -> the columns beside the audio.
+# (manifest, assets, task) -> the columns besides the audio.
 Columns = Callable[[Manifest, Assets, Task], Mapping[str, Column]]
 
 
 def manifest_with(*fields: str) -> Callable[[Settings, Report], Manifest]:
-    """`Job.source`: the manifest that the recipe trains on; a line without one of these fields is a bad line."""
+    """`Job.source`: the manifest that the recipe trains on; a line that lacks one of these fields is a bad line."""
 
     def source(settings: Settings, report: Report) -> Manifest:
         return training_manifest(settings["data"], need=fields, report=report)
@@ -27,12 +27,12 @@ def manifest_with(*fields: str) -> Callable[[Settings, Report], Manifest]:
 def recordings(
     columns: Columns, *, need: tuple[str, ...] = (), identity: tuple[str, ...] = ()
 ) -> Callable[[Settings, Manifest, Assets, Task, Placement, Report], RunData]:
-    """`Job.data`: batches of the field `samples`, varied and augmented as the recipe says, and of further columns.
+    """`Job.data`: batches with the field `samples`, augmented as the recipe says, and further columns.
 
     Args:
-      columns: those beside the audio.
-      need: fields without which a line of an evaluation manifest is a bad line.
-      identity: fields that say, with the durations, which evaluation set a score belongs to.
+      columns: the columns besides the audio.
+      need: fields that every line of an evaluation manifest must have.
+      identity: fields that, with the durations, identify the evaluation set that a score belongs to.
     """
 
     def data(

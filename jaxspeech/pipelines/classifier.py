@@ -1,4 +1,4 @@
-"""Audio to classes: load a model, classify anything.
+"""Classifies audio: load a model, classify anything.
 
     commands = load("commands.jaxspeech", Classifier)
     for found in commands.classify_iter(["a.wav", "folder", samples]): print(found.top[0])
@@ -25,14 +25,14 @@ from jaxspeech.tasks.kinds import Classification
 
 
 class Classified(NamedTuple):
-    """What a recording is.
+    """The classes of one recording.
 
     Attributes:
       source: the file's path, or "array 0", "array 1", ...
       duration: of the audio, in seconds.
-      top: (name, probability) of every class, the most probable first; of a model of frames, means over the frames.
-      probabilities: [C], or of a model of frames [T C], a row for each `frame_seconds` of the model.
-      error: with `on_error="skip"`, why the recording could not be classified, as one line.
+      top: (name, probability) of every class, the most probable first; for a frame-level model, means over frames.
+      probabilities: [C], or [T C] for a frame-level model, one row per `frame_seconds`.
+      error: with `on_error="skip"`, one line that says why the recording could not be classified.
     """
 
     source: str
@@ -43,16 +43,16 @@ class Classified(NamedTuple):
 
 
 class Classifier:
-    """A model of classes.
+    """A classification model.
 
     Attributes:
       task: the pure functions of the model (see `tasks.Task`).
       model: the Flax module.
       variables: nested dicts of arrays on the device; may be replaced by others of the same shapes.
-      config: what `build` takes to make the task.
-      assets: what the model owns beside its weights.
-      metadata: what the model file says beside the model.
-      names: of the classes, from the asset "classes"; None where the model has none, which are then "0", "1", ...
+      config: the configuration from which `build` makes the task.
+      assets: the model's files besides its weights.
+      metadata: further entries of the model file.
+      names: of the classes, from the asset "classes"; None if the model has none: the classes are "0", "1", ...
     """
 
     takes: ClassVar[type] = Classification
@@ -61,11 +61,11 @@ class Classifier:
         """Puts the model on the device.
 
         Args:
-          archive: a model file's content.
-          dtype: of the matrix products; None is the configuration's.
+          archive: the content of a model file.
+          dtype: of the matrix products; None: as in the configuration.
 
         Raises:
-          ConfigError: the model is of another kind.
+          ConfigError: it is not a classification model.
         """
         self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
         self.model = self.task.model
@@ -76,7 +76,7 @@ class Classifier:
 
     @property
     def archive(self) -> Archive:
-        """The model as `save` writes it."""
+        """The content of the file that `save` writes."""
         return Archive(self.config, self.assets, self.variables, self.metadata)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -84,11 +84,11 @@ class Classifier:
         exports.save(self.archive, path)
 
     def export_nemo(self, path: str | os.PathLike[str]) -> None:
-        """Writes a .nemo file, where NeMo has a model like it; see `exports.export_nemo`."""
+        """Writes a .nemo file, if NeMo has such a model; see `exports.export_nemo`."""
         exports.export_nemo(self.archive, path)
 
     def classify(self, inputs: Any, *, progress: bool = False, **options: Unpack[RowOptions]) -> list[Classified]:
-        """The classes of all inputs, in their order. A result does not depend on what is classified with it.
+        """Classifies all inputs, in order. A result does not depend on the other inputs.
 
         Args:
           inputs: a path (of an audio file, a folder, a .jsonl or .json manifest), an array of samples ([S], [S C]
@@ -97,12 +97,12 @@ class Classifier:
           options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
 
         Raises:
-          SpeechError: one line about an input or an option.
+          SpeechError: an input or option is invalid; the message is one line.
         """
         return collect(self.classify_iter(inputs, **options), inputs, progress=progress)
 
     def classify_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Classified]:
-        """As `classify`, giving each result as soon as it and those before it are there, in bounded memory."""
+        """Like `classify`, but yields each result as soon as it and all earlier ones are ready, in bounded memory."""
         asked = wanted(options, RowOptions, call="classify")
         at_once = [Strategy(lambda shape, audio: (self._programs.start(self.variables, shape, audio), ""))]
         rate = self.task.inference.sample_rate
@@ -123,13 +123,13 @@ class Classifier:
         else:
             assert row.prediction is not None
             frames, num_frames = row.prediction
-            probabilities = frames[:num_frames].copy()  # without the rest of its batch
+            probabilities = frames[:num_frames].copy()  # so that the rest of its batch can be freed
             mean = probabilities.mean(0) if len(probabilities) else np.zeros(frames.shape[1:], frames.dtype)
         return Classified(source, duration, self._top(mean), probabilities)
 
     def _top(self, probabilities: Float[np.ndarray, " C"]) -> list[tuple[str, float]]:
         names = self.names or tuple(map(str, range(len(probabilities))))
         if len(names) != len(probabilities):
-            raise ConfigError(f"the model has {len(probabilities)} classes, and names for {len(names)} of them")
+            raise ConfigError(f"the model has {len(probabilities)} classes, but names for {len(names)} of them")
         order = np.argsort(-probabilities, kind="stable")
         return [(names[i], float(probabilities[i])) for i in order]

@@ -1,4 +1,4 @@
-"""Which door opens which kind of model, and what every door does first and last."""
+"""Maps each kind of model to its pipeline class, and holds the first and last steps of every pipeline."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Door(NamedTuple):
-    """The public name of the class for a kind of model, and how a model of this kind is called."""
+    """The public pipeline class for a kind of model, and the words for such a model in messages."""
 
     name: str
     noun: str
@@ -37,19 +37,19 @@ DOORS: dict[type, Door] = {
 
 
 class WrongDoor(ConfigError):
-    """A model that is of another kind than its door takes.
+    """The model is of a different kind than the class takes.
 
     Attributes:
-      door: the right one.
+      door: the class for this kind.
     """
 
     def __init__(self, door: Door):
-        super().__init__(f"this is {door.noun}, not one for this class")
+        super().__init__(f"this is {door.noun}, which this class does not take")
         self.door = door
 
 
 class Opened(NamedTuple):
-    """A model on the device, in the form in which it runs fastest: `config` and `variables` have that form."""
+    """A model on the device; `config` and `variables` are in the form in which it runs fastest."""
 
     config: dict[str, Any]
     task: Task[Any, Any, Any]
@@ -60,13 +60,13 @@ def open_model(archive: Archive, takes: type, *, dtype: str | None) -> Opened:
     """Puts a model on the device.
 
     Args:
-      archive: a model file's content.
-      takes: the kind of the door, one of the records of `tasks.kinds`.
-      dtype: of the matrix products; None is the configuration's.
+      archive: the content of a model file.
+      takes: the kind that the class takes, one of the records of `tasks.kinds`.
+      dtype: of the matrix products; None: as in the configuration.
 
     Raises:
-      WrongDoor: it is a model of another kind.
-      ConfigError: this version cannot build it.
+      WrongDoor: the model is of a different kind.
+      ConfigError: this version cannot build the model.
     """
     enable_compilation_cache()
     config, variables = for_inference(archive.model, archive.variables, dtype=dtype)
@@ -77,6 +77,6 @@ def open_model(archive: Archive, takes: type, *, dtype: str | None) -> Opened:
 
 
 def collect(results: Iterable[T], inputs: Any, *, progress: bool) -> list[T]:
-    """The results of all inputs, with a bar if asked for."""
+    """Collects the results of all inputs, with a progress bar if asked for."""
     total = len(inputs) if isinstance(inputs, list | tuple) else None
     return list(tqdm(results, total=total, unit="file", disable=not progress, dynamic_ncols=True))

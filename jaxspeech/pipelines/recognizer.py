@@ -1,9 +1,9 @@
-"""Audio to text: load a model, transcribe anything.
+"""Transcribes audio: load a model, transcribe anything.
 
     asr = load("model.jaxspeech")
     for hypothesis in asr.transcribe_iter(["a.wav", "folder", samples]): ...
 
-recordings -> rows of tokens (inference/rows.py), long ones in a form that fits (inference/long.py) -> text and times
+recordings -> rows of tokens (inference/rows.py; long recordings: inference/long.py) -> text and times
 """
 
 import os
@@ -30,16 +30,16 @@ from jaxspeech.text.tokenizer import Tokenizer
 
 
 class Recognizer:
-    """A model and its tokenizer.
+    """A recognition model and its tokenizer.
 
     Attributes:
       task: the pure functions of the model (see `tasks.Task`).
       model: the Flax module.
       variables: nested dicts of arrays on the device; may be replaced by others of the same shapes.
-      config: what `build` takes to make the task.
-      assets: what the model owns beside its weights.
+      config: the configuration from which `build` makes the task.
+      assets: the model's files besides its weights.
       tokenizer: text to ids and back; one of the assets.
-      metadata: what the model file says beside the model.
+      metadata: further entries of the model file.
     """
 
     takes: ClassVar[type] = Recognition
@@ -47,15 +47,15 @@ class Recognizer:
     def __init__(
         self, archive: Archive, *, dtype: str | None = None, head: str | None = None, beam_size: int | None = None
     ):
-        """Puts the model on the device, in its fastest form: `config` and `variables` keep that form.
+        """Puts the model on the device; `config` and `variables` are in the form in which it runs fastest.
 
         Args:
-          archive: a model file's content.
-          dtype: of the matrix products; None is the configuration's.
-          head, beam_size: of the search, see `load`; None is the configuration's.
+          archive: the content of a model file.
+          dtype: of the matrix products; None: as in the configuration.
+          head, beam_size: options of the search, see `load`; None: as in the configuration.
 
         Raises:
-          ConfigError: the model is of another kind, or has no such search.
+          ConfigError: it is not a recognition model, or has no such search.
         """
         if head is not None or beam_size is not None:
             archive = archive._replace(model=with_search(archive.model, head=head, beam_size=beam_size))
@@ -69,13 +69,13 @@ class Recognizer:
 
     @property
     def archive(self) -> Archive:
-        """The model as `save` writes it."""
+        """The content of the file that `save` writes."""
         return Archive(self.config, self.assets, self.variables, self.metadata)
 
     def transcribe(
         self, inputs: Any, *, progress: bool = False, **options: Unpack[TranscribeOptions]
     ) -> list[Hypothesis]:
-        """Transcripts of all inputs, in their order. A transcript does not depend on what is transcribed with it.
+        """Transcribes all inputs, in order. A transcript does not depend on the other inputs.
 
         Args:
           inputs: a path (of an audio file, a folder, a .jsonl or .json manifest), an array of samples ([S], [S C]
@@ -85,20 +85,20 @@ class Recognizer:
             channel, long, voice_activity, on_error.
 
         Raises:
-          SpeechError: one line about an input or an option.
+          SpeechError: an input or option is invalid; the message is one line.
         """
         return collect(self.transcribe_iter(inputs, **options), inputs, progress=progress)
 
     def transcribe_iter(self, inputs: Any, **options: Unpack[TranscribeOptions]) -> Iterator[Hypothesis]:
-        """As `transcribe`, giving each transcript as soon as it and those before it are there.
+        """Like `transcribe`, but yields each transcript as soon as it and all earlier ones are ready.
 
-        Memory is bounded however many inputs there are; they may come from a generator without an end.
+        Memory use does not depend on the number of inputs; they may come from an infinite generator.
         """
         asked = wanted(options, TranscribeOptions, call="transcribe")
         if asked.return_log_probs and self.task.inference.log_probs is None:
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if asked.return_log_probs and asked.long == "segments":
-            raise ConfigError('return_log_probs: long="segments" leaves frames out; use another form')
+            raise ConfigError('return_log_probs: long="segments" leaves frames out; use a different value')
         rows = self._long.rows(
             self.variables, find_recordings(inputs), asked, Outputs(log_probs=asked.return_log_probs)
         )
@@ -113,41 +113,41 @@ class Recognizer:
         progress: bool = False,
         **options: Unpack[AlignOptions],
     ) -> list[Hypothesis]:
-        """When each word, segment and token of a given text was said, for models with a CTC head.
+        """Finds when each word, segment and token of a given text was spoken; the model needs a CTC head.
 
             asr.align("talk.wav", open("talk.txt").read())[0].words[0].start
             asr.align([("a.wav", "what is said"), (samples, "and here")])
             asr.align("list.jsonl")
 
-        The words stay as they are written; for the alignment they are spelled as the tokenizer can (see
-        `text.spelling`). A word that it cannot spell is placed on what lies between its neighbours, and `note` names
-        it. Each line of the text is a segment; of a text of one line each sentence is, and what a long pause separates.
+        The words are returned as written; for the alignment they are spelled with the tokenizer's pieces (see
+        `text.spelling`). A word that it cannot spell fills the time between its neighbours, and `note` names it. Each
+        line of the text is a segment; a text of one line is split at the ends of sentences and at long pauses.
 
         Args:
           inputs: one recording, with `text`; or a manifest with texts, or an iterable of pairs (recording, text).
-          text: what is said in the one recording.
-          language: of the texts, for a tokenizer of several languages; a manifest's "lang" comes before it.
+          text: the transcript of the one recording.
+          language: of the texts, for a multilingual tokenizer; a manifest's "lang" takes precedence.
           progress: show a bar.
           options: see `inference.options.AlignOptions`: batch_size, return_log_probs, sample_rate, channel, long,
             on_error.
 
         Returns:
-          The hypotheses in the order of the inputs: the given text, its tokens, the score and confidence of its path.
+          The hypotheses in the order of the inputs: the given text, its tokens, score and confidence.
 
         Raises:
-          SpeechError: one line about an input or an option; also where a text is too long for its audio.
+          SpeechError: an input or option is invalid, or a text is too long for its audio; the message is one line.
         """
         return collect(self.align_iter(inputs, text, language=language, **options), inputs, progress=progress)
 
     def align_iter(
         self, inputs: Any, text: str | None = None, *, language: str | None = None, **options: Unpack[AlignOptions]
     ) -> Iterator[Hypothesis]:
-        """As `align`, giving each hypothesis as soon as it and those before it are there."""
+        """Like `align`, but yields each hypothesis as soon as it and all earlier ones are ready."""
         asked = wanted(options, AlignOptions, call="align")
         if self.task.inference.log_probs is None:
             raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
         if asked.long == "segments":
-            raise ConfigError('align: long="segments" would need a text for each segment; use another form')
+            raise ConfigError('align: long="segments" would need a text for each segment; use a different value')
         recordings = find_recordings_with_text(inputs, text)
         rows = self._long.rows(self.variables, recordings, asked, Outputs(tokens=False, log_probs=True))
         return self._aligner.align(rows, asked, language=language)
@@ -155,32 +155,32 @@ class Recognizer:
     def stream(
         self, *, name: str = "stream", sample_rate: int | None = None, **options: Unpack[StreamOptions]
     ) -> Stream:
-        """Live audio: `stream.feed(samples)` gives the hypothesis so far as often as it grows, `finish()` the last one.
+        """Opens a live stream: `stream.feed(samples)` yields a hypothesis after each step, `finish()` returns the last.
 
         Args:
-          name: what hypotheses and errors call it.
+          name: the stream's name in hypotheses and errors.
           sample_rate: of the samples, in Hz; the model's by default.
-          options: of `streams`: look_ahead, chunks, timestamps.
+          options: see `streams`: look_ahead, chunks, timestamps.
         """
         return self.streams(1, **options).open(name, sample_rate=sample_rate)
 
     def streams(
         self, size: int, *, look_ahead: int | None = None, chunks: int = 1, timestamps: bool = False
     ) -> Streams:
-        """Up to `size` live recordings, which come and go, one batched call for all of them.
+        """Transcribes up to `size` live recordings with one batched call; each can start and end at any time.
 
-        `opened = streams.open()`, `opened.push(samples)`, and `streams.step()` gives those with a new hypothesis: what
-        `transcribe` gives for the whole recording, attention limited as here.
+        `stream = streams.open()`, `stream.push(samples)`, and `streams.step()` returns the streams with new hypotheses.
+        The last one is what `transcribe` returns for the whole recording with the same limits of attention.
 
         Args:
-          size: most recordings at a time.
-          look_ahead: frames of the encoder to wait for, one of those the model was made for; by default the one that
-            it transcribes with. A step takes chunks x (look_ahead + 1) frames.
-          chunks: more in one step cost less, and come later.
+          size: maximum number of simultaneous recordings.
+          look_ahead: encoder frames of look-ahead, one of those that the model supports; by default the one that
+            `transcribe` uses. A step takes chunks x (look_ahead + 1) frames.
+          chunks: more chunks in one step cost less, but add latency.
           timestamps: fill words, segments and chars.
 
         Raises:
-          ConfigError: the model cannot stream, with everything that prevents it; or has another look-ahead.
+          ConfigError: the model cannot stream (the message lists all reasons), or does not support this look-ahead.
         """
         key = (size, look_ahead, chunks)
         if key not in self._stream_programs:
@@ -191,13 +191,13 @@ class Recognizer:
     def change_attention(
         self, attention: Literal["full", "local"], *, context: tuple[int, int] | None = None, **global_frames: Any
     ) -> "Recognizer":
-        """The same model with its frames attending to all, or to a window; see `surgery.attention`."""
+        """Returns the model with full or windowed (local) attention; see `surgery.attention`."""
         from jaxspeech.surgery import attention as surgery
 
         return Recognizer(surgery.change_attention(self.archive, attention, context=context, **global_frames))
 
     def change_vocabulary(self, tokenizer: Tokenizer, *, seed: int = 0) -> "Recognizer":
-        """The same model with another tokenizer, to be trained further; see `surgery.vocabulary`."""
+        """Returns the model with a different tokenizer, to be trained further; see `surgery.vocabulary`."""
         from jaxspeech.surgery import vocabulary as surgery
 
         return Recognizer(surgery.change_vocabulary(self.archive, tokenizer, seed=seed))
@@ -205,7 +205,7 @@ class Recognizer:
     def change_decoding(
         self, *, head: str | None = None, beam_size: int | None = None, max_symbols: int | None = None
     ) -> "Recognizer":
-        """The same model with another search; see `surgery.decoding`."""
+        """Returns the model with different search settings; see `surgery.decoding`."""
         from jaxspeech.surgery import decoding as surgery
 
         return Recognizer(
@@ -213,7 +213,7 @@ class Recognizer:
         )
 
     def encoder_only(self) -> EncoderOnly:
-        """Its frontend and encoder, as a function of waveforms."""
+        """Returns the frontend and encoder as a function of waveforms."""
         return encoder_only(self.task.model, self.variables, self.config)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -221,7 +221,7 @@ class Recognizer:
         exports.save(self.archive, path)
 
     def export_nemo(self, path: str | os.PathLike[str]) -> None:
-        """Writes a .nemo file, which NVIDIA NeMo restores; see `exports.export_nemo`."""
+        """Writes a .nemo file, which NeMo restores; see `exports.export_nemo`."""
         exports.export_nemo(self.archive, path)
 
     def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
@@ -229,5 +229,5 @@ class Recognizer:
         exports.export_onnx(self.archive, folder, own_features=own_features)
 
     def export_stablehlo(self, path: str | os.PathLike[str]) -> None:
-        """Writes the prediction as one file that JAX alone runs; see `exports.export_stablehlo`."""
+        """Writes the prediction function as one file that needs only JAX to run; see `exports.export_stablehlo`."""
         exports.export_stablehlo(self.archive, path)

@@ -61,7 +61,7 @@ def test_words_stay_as_written_and_lines_are_segments() -> None:
     assert [word.text for word in found.words] == TEXT.split()
     assert [segment.text for segment in found.segments] == TEXT.splitlines()
     assert found.segments[0].start == found.words[0].start and found.segments[0].end == found.words[3].end
-    assert found.note == "words that the tokenizer cannot spell lie between their neighbours: 13"
+    assert found.note == "words that the tokenizer cannot spell were placed between their neighbours: 13"
     for spans in (found.words, found.chars, found.segments):
         assert all(0 <= a.start < a.end <= b.start + 1e-9 for a, b in itertools.pairwise(spans))
     [sentences] = recognizer("ctc").align(chirps(1, 9.0), "The quick fox. Jumps!")
@@ -114,7 +114,7 @@ def test_a_manifest_with_parts_of_files(tmp_path: Path) -> None:
             r"array 0: the text's 27 tokens do not fit into 1\.0 s of audio",
         ),
         (np.zeros(100, np.float32), "a", r"0 frames\)"),
-        (chirps(0, 1.0), "—", "nothing to say"),
+        (chirps(0, 1.0), "—", "nothing to pronounce"),
     ],
 )
 def test_texts_that_cannot_be_aligned(audio: np.ndarray, text: str, error: str) -> None:

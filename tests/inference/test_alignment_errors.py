@@ -19,7 +19,7 @@ def test_the_first_words_of_given_segments() -> None:
 
 def test_summary() -> None:
     assert summary([-0.5, 0.1, 0.0]) == (
-        "segment starts are 0.10 s (median) and 0.42 s (90%) from 3 given ones, 67% within 0.2 s, "
+        "segment starts are 0.10 s (median) and 0.42 s (90%) from 3 reference starts, 67% within 0.2 s, "
         "median difference +0.00 s"
     )
 

@@ -105,7 +105,7 @@ def test_arrays_of_any_kind() -> None:
 def test_an_empty_name_is_not_the_current_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     [recording] = find_recordings("")
-    assert recording.problem == "an empty name is no recording"
+    assert recording.problem == "the name of a recording is empty"
     assert len(list(find_recordings("."))) == 3
 
 

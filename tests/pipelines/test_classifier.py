@@ -58,7 +58,7 @@ def test_frames_have_a_row_each_and_the_recording_their_mean(audio: list[np.ndar
 def test_classes_without_names_are_numbers_and_names_must_be_as_many(audio: list[np.ndarray]) -> None:
     [found] = Classifier(toy_archive(CLIPS, names=None)).classify(audio[0])
     assert sorted(name for name, _ in found.top) == ["0", "1", "2"]
-    with pytest.raises(ConfigError, match="3 classes, and names for 2"):
+    with pytest.raises(ConfigError, match="3 classes, but names for 2"):
         Classifier(toy_archive(CLIPS, names=("a", "b"))).classify(audio[0])
 
 
