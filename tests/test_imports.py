@@ -10,14 +10,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
-BASE = {"types", "masks", "errors", "files", "command", "runtime", "randomness", "history"}
+BASE = {"types", "masks", "errors", "files", "runtime", "randomness", "history"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
     "types": set(),
     "errors": set(),
     "files": set(),
-    "command": {"errors"},
     "runtime": {"errors"},
     "masks": {"types", "errors"},
     "randomness": {"types", "errors"},

@@ -15,8 +15,8 @@ import numpy as np
 import soundfile
 
 from jaxspeech.audio.read import read
-from jaxspeech.command import run
 from jaxspeech.data.manifest import Manifest, write_manifest
+from jaxspeech.runtime.command import run
 
 DIGITS = 4
 PASSES = {"train": 4, "dev": 1}

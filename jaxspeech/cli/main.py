@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jaxspeech
-from jaxspeech import command
 from jaxspeech.cli.parser import Parser
 from jaxspeech.errors import ConfigError, SpeechError, did_you_mean
+from jaxspeech.runtime import command
 from jaxspeech.runtime.huge_pages import restart_with_huge_pages
 
 NAME = "jaxspeech"

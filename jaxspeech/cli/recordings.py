@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from jaxspeech.audio.convert import Channel
 from jaxspeech.cli.parser import Parser, at_least, names
-from jaxspeech.command import MISTAKE, SKIPPED
 from jaxspeech.errors import ConfigError
 from jaxspeech.inference.inputs import Recording, find_recordings, read_manifest
+from jaxspeech.runtime.command import MISTAKE, SKIPPED
 
 DTYPES = ("float32", "bfloat16", "float16")
 

@@ -14,10 +14,10 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from jaxspeech import command
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recipes import DEFAULT, find_recipe, recipes
 from jaxspeech.errors import SpeechError
+from jaxspeech.runtime import command
 
 EXTRA = "train"
 

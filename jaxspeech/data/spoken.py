@@ -23,11 +23,11 @@ import soxr
 from jaxtyping import Float, Int16
 from tqdm import tqdm
 
-from jaxspeech.command import run
 from jaxspeech.data.espeak import MISSING, Espeak
 from jaxspeech.data.voices import invent_voice
 from jaxspeech.errors import SpeechError
 from jaxspeech.files import replace_atomically
+from jaxspeech.runtime.command import run
 
 ACCENTS = ("en", "en-us", "en-us-nyc", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 import jaxspeech
-from jaxspeech import command
 from jaxspeech.cli.main import VERBS, main
-from jaxspeech.runtime import huge_pages
+from jaxspeech.runtime import command, huge_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = ROOT / "jaxspeech" / "cli"
