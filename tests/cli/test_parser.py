@@ -56,7 +56,7 @@ def test_fields_of_a_config_are_collected_with_their_values():
         ("--size=none", "--size: 'none' is not a whole number of 1 or more"),
         ("--size=0", "--size: '0' is not a whole number of 1 or more"),
         ("--kind=c", "--kind: invalid choice: 'c'"),
-        ("--fast=maybe", "--fast: it is a switch: --fast or --nofast, without a value"),
+        ("--fast=maybe", "--fast: a switch takes no value: use --fast or --nofast"),
         ("--size", "--size: expected one argument"),
         ("--si=3", "unknown option --si"),
         ("-z", "unknown option -z; x --help lists the options"),

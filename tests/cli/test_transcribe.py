@@ -237,7 +237,7 @@ def test_the_whole_way_in_a_process_of_its_own(asr: Recognizer, folder: Path) ->
 def test_live_options_without_stream_are_one_line(run: Run, folder: Path) -> None:
     status, out, err = run("--look_ahead=0", folder / "audio/a.wav")
     assert (status, out) == (2, "")
-    assert err == "jaxspeech transcribe: --look_ahead is for live audio: give --stream too\n"
+    assert err == "jaxspeech transcribe: --look_ahead is for live audio: add --stream\n"
 
 
 def test_a_model_that_cannot_stream_says_why(run: Run, folder: Path) -> None:
