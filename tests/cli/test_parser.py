@@ -1,4 +1,4 @@
-"""Every accepted spelling of an option, and what is said of the others."""
+"""Every accepted spelling of an option, and the errors for all others."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_a_switch_takes_nothing_with_it(spelling, value):
 def test_the_last_one_counts_and_lists_grow():
     flags = parse("--size=1", "--fast", "--list=a,b", "--nofast", "--size=2", "--list", "c")
     assert (flags.size, flags.fast, flags.list) == (2, False, ["a", "b", "c"])
-    assert parse().list == []  # the default is as it was
+    assert parse().list == []  # the default is unchanged
 
 
 def test_options_and_arguments_in_any_order():
