@@ -17,12 +17,12 @@ from jaxspeech.train import train
 
 
 def main(model: str, train_manifest: str, dev_manifest: str, workdir: str, *, steps: int = 20) -> None:
-    # A recipe is a function that returns a config; this one takes the model's fields and tokenizer from the file.
+    # A recipe is a function that returns a config; this one reads the model's fields and tokenizer from the file.
     config = finetune.get_config(model)
     config.data.train = train_manifest
     config.data.eval = {"dev": dev_manifest}
 
-    # Tiny settings, to see it run. The recipe's own suit half an hour to a few hours of speech.
+    # Tiny settings for a quick demonstration. The recipe's defaults suit half an hour to a few hours of speech.
     config.steps = steps
     config.eval_every = config.checkpoint_every = steps // 2
     config.log_every = 1
@@ -36,7 +36,7 @@ def main(model: str, train_manifest: str, dev_manifest: str, workdir: str, *, st
     Path(workdir).mkdir(parents=True, exist_ok=True)
     train(config, Path(workdir))
 
-    # The best model is one file with its tokenizer; report.html beside it shows what it says of the dev set.
+    # The best model is one file with its tokenizer; report.html beside it shows its transcripts of the dev set.
     asr = jaxspeech.load(Path(workdir) / "model.jaxspeech")
     print([hyp.text for hyp in asr.transcribe(dev_manifest)])
 

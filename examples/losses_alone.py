@@ -1,8 +1,8 @@
-"""Trains somebody's own model with this package's CTC loss: plain JAX, no other part of the package.
+"""Trains your own model with this package's CTC loss: plain JAX, no other part of the package.
 
     python examples/losses_alone.py
 
-The losses take padded arrays with lengths, batch first, and return one value a row; they work under jit, grad and vmap.
+The losses take padded arrays with lengths, batch first, and return one value per row; jit, grad and vmap work on them.
 """
 
 import jax
@@ -15,7 +15,7 @@ T, F = 4 * U, 8  # frames, features
 
 
 def make_batch(key):
-    """Each label sounds for two frames, after two frames of silence: [B T F] features, and lengths that differ."""
+    """Makes [B T F] features and lengths: each label is two frames of silence and two frames of its sound."""
     label_key, length_key, noise_key = jax.random.split(key, 3)
     labels = jax.random.randint(label_key, (B, U), 0, V)
     num_labels = jax.random.randint(length_key, (B,), 1, U + 1)

@@ -1,8 +1,8 @@
-"""Transcribes a recording, then finds when each word of its correct text was said.
+"""Transcribes a recording, then finds when each word of its correct text was spoken.
 
-    python examples/transcribe_and_align.py model.jaxspeech talk.wav "What was really said."
+    python examples/transcribe_and_align.py model.jaxspeech talk.wav "What was actually said."
 
-The model is a .jaxspeech or .nemo file, or a name on the Hugging Face Hub; aligning takes one with a CTC head.
+The model is a .jaxspeech or .nemo file, or a name on the Hugging Face Hub; aligning needs a CTC head.
 """
 
 import sys
@@ -21,7 +21,7 @@ def main(model: str, audio: str, text: str) -> None:
     for word in heard.words or ():
         print(f"  {word.start:6.2f} {word.end:6.2f}  {word.text}")
 
-    # The best path through the model's output that spells the given text: times are right where the transcript is not.
+    # Finds the best path that spells the given text: its times are right even where the transcript is wrong.
     [aligned] = asr.align(audio, text)
     print(f"given: {aligned.text}")
     for word in aligned.words or ():

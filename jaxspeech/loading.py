@@ -101,7 +101,7 @@ def _how_to_load(door: Door) -> str:
 
 
 def read_model(path: str | os.PathLike[str]) -> Archive:
-    """Reads a model to train further: float32 on the host, equal layers stacked. Raises as `load` does."""
+    """Reads a model for training: float32 on the host, equal layers stacked. Takes and raises what `load` does."""
     path = _on_disk(path)
     archive = (load_transformers if path.is_dir() else TRAINING_LOADERS[path.suffix])(path, dtype=jnp.float32)
     model, variables = for_training(archive.model, archive.variables)

@@ -243,9 +243,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         interrupted.signal = signal.Signals(stopping)  # possibly received by another process
         print(f"Stopped after step {step} of {settings['steps']}. To resume: {command_line()}")
         return interrupted.exit_code
-    if (
-        results is None and data.eval and not as_leader((workdir / REPORT).exists())
-    ):  # the run was killed before it was written
+    if results is None and data.eval and not as_leader((workdir / REPORT).exists()):  # killed before writing it
         scores, results = evaluated(averaged_variables(state))
         record = record._replace(scores=scores)
     if results is not None and leading:

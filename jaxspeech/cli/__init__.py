@@ -1,1 +1,1 @@
-"""The command `jaxspeech VERB`: one file a verb, each entered by one line of `main.VERBS`."""
+"""The command `jaxspeech VERB`: one file per verb, each listed by one line of `main.VERBS`."""

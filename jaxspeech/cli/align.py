@@ -1,14 +1,14 @@
-"""Finds when each word of a given text was said.
+"""Finds when each word of a given text was spoken.
 
   jaxspeech align --model=model.jaxspeech talk.wav talk.txt --output=talk.TextGrid
   jaxspeech align --model=model.nemo --manifest=in.jsonl --format=ass --output=subtitles
 
 The model needs a CTC head. Each line of the text file is a segment; a manifest has its texts in "text". Results go
 to stdout or to --output. Everything else goes to stderr: one line for each recording that cannot be aligned (it is
-skipped), the words that the tokenizer cannot spell, the number of files, and, where a manifest's line has "segments"
-with their "start" and "text", how far the times are from these.
+skipped), the words that the tokenizer cannot spell, the number of files, and, where a manifest line has "segments"
+with their "start" and "text", how far the found times are from these.
 
-Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing could be done.
+Exit status: 0; 1 with --strict if a recording was skipped; 2 if nothing could be done.
 """
 
 import argparse
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def options(parser: Parser) -> None:
     """Adds the options."""
     parser.add_argument("audio", nargs="?", metavar="AUDIO", help="a recording")
-    parser.add_argument("text", nargs="?", metavar="TEXTFILE", help="a text file in UTF-8: what is said in it")
+    parser.add_argument("text", nargs="?", metavar="TEXTFILE", help="a UTF-8 text file with its transcript")
     add_manifest(parser, help="JSON lines with audio_filepath and text; separate several manifests with commas")
     add_options(parser)
     parser.add_argument(
@@ -42,14 +42,14 @@ def options(parser: Parser) -> None:
         "srt, vtt: subtitles; ass: subtitles with karaoke tags; ctm: NIST's word times; textgrid: Praat's. By default "
         "what --output ends in, else jsonl for a manifest and text for a file",
     )
-    parser.add_argument("--language", help="of the texts, for a tokenizer of several languages")
+    parser.add_argument("--language", help="of the texts, for a multilingual tokenizer")
     parser.add_argument(
         "--long", default="auto", choices=("auto", "full", "local", "buffered"), help="see jaxspeech transcribe --help"
     )
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Loads the model, aligns, writes and sums up."""
+    """Loads the model, aligns, writes the results and prints a summary."""
     from jaxspeech.inference.alignment_errors import start_errors, summary
     from jaxspeech.inference.writers import guess_format, open_writer
 
@@ -81,7 +81,7 @@ def run(flags: argparse.Namespace) -> int:
 
 
 def find(flags: argparse.Namespace) -> list[Recording]:
-    """The recordings with their texts that the command line names."""
+    """Finds the recordings with their texts that the command line names."""
     if bool(flags.audio) == bool(flags.manifest) or (flags.audio and not flags.text):
         raise ConfigError("what is to be aligned? give AUDIO and TEXTFILE, or --manifest=IN.jsonl")
     if flags.manifest:

@@ -1,10 +1,10 @@
-"""Averages models, which is often better than the best of them (Izmailov et al., 2018).
+"""Averages models; the mean is often better than the best of them (Izmailov et al., 2018).
 
-  jaxspeech average --output=mean.jaxspeech runs/x                  # the checkpoints that the run keeps
+  jaxspeech average --output=mean.jaxspeech runs/x                  # the checkpoints that the run has kept
   jaxspeech average --output=mean.jaxspeech a.jaxspeech b.nemo      # models of the same shapes
 
-A run keeps its last checkpoints and its best; --config.keep.last=5 keeps more. The mean is that of parameters and
-running statistics, in float64.
+A run keeps its last checkpoints and its best; --config.keep.last=5 keeps more. Parameters and running statistics are
+averaged in float64.
 """
 
 import argparse

@@ -3,8 +3,7 @@
   jaxspeech convert model.nemo model.jaxspeech
   jaxspeech convert model.jaxspeech model.nemo
 
-From .nemo to .nemo it renews a file: an old layout becomes today's. From .jaxspeech to .jaxspeech an archive of an
-older format becomes today's.
+Converting .nemo to .nemo, or .jaxspeech to .jaxspeech, updates a file of an older format to the current one.
 """
 
 import argparse
@@ -20,7 +19,7 @@ def options(parser: Parser) -> None:
 
 
 def run(flags: argparse.Namespace) -> None:
-    """Writes the other file and reports what the model is."""
+    """Writes the converted file and prints a description of the model."""
     from jaxspeech.interop.nemo.convert import convert
 
     convert(flags.input, flags.output)

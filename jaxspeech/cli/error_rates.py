@@ -1,4 +1,4 @@
-"""Word and character error rates as a line."""
+"""Formats word and character error rates as a line."""
 
 from collections.abc import Sequence
 

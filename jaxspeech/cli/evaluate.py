@@ -4,10 +4,10 @@
   jaxspeech evaluate --model=model.nemo --manifest=test.jsonl --output=out.jsonl
 
 A manifest holds JSON lines with audio_filepath and text. Its word and character error rates go to stdout, a line for
-each manifest; --output gets all lines of the manifests with what the model says, as pred_text. A recording that cannot
-be read is skipped, with a line on stderr, and counts in no rate.
+each manifest; --output receives all lines of the manifests with the model's transcript as pred_text. A recording that
+cannot be read is skipped, with a line on stderr, and does not count in the rates.
 
-Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing could be done.
+Exit status: 0; 1 with --strict if a recording was skipped; 2 if nothing could be done.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def options(parser: Parser) -> None:
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Loads the model, transcribes, scores each manifest and sums up."""
+    """Loads the model, transcribes, scores each manifest and prints a summary."""
     from jaxspeech.cli.error_rates import error_rates
     from jaxspeech.inference.writers import open_writer
 

@@ -2,20 +2,20 @@
 
 A verb is a module with
 
-    __doc__                 what `jaxspeech VERB --help` prints first
+    __doc__                 the text that `jaxspeech VERB --help` prints first
     options(parser)         adds its options
     run(flags)              does the work; returns the exit status, None for 0
-    EXTRA                   the extra of pyproject.toml that has the packages it needs beyond the base install, if any
+    EXTRA                   the extra of pyproject.toml with the packages that it needs beyond the base install, if any
 
-or, where it has verbs of its own, with a table `VERBS` like the one below. It is imported when it is asked for, so
-that `jaxspeech --help` takes no time. A new verb is one file and one line here.
+or, if it has verbs of its own, a module with a table `VERBS` like the one below. A module is only imported when its
+verb is used, so that `jaxspeech --help` is fast. A new verb is one file and one line here.
 
-Exit status, of all verbs:
+Exit status of all verbs:
 
     0       done
     1       --strict was given and a recording was skipped
-    2       a mistake, reported in one line on stderr; or every recording was skipped
-    75      a training run was preempted, after it had saved its state
+    2       an error, reported in one line on stderr; or every recording was skipped
+    75      a training run was preempted and has saved its state
     130     Ctrl-C
     143     terminated
 """
@@ -37,10 +37,10 @@ from jaxspeech.runtime.huge_pages import restart_with_huge_pages
 NAME = "jaxspeech"
 Verbs = Mapping[str, tuple[str, str]]
 
-# Each verb with its module and what it does.
+# Verb -> (module, description).
 VERBS: Verbs = {
-    "transcribe": ("jaxspeech.cli.transcribe", "write down what is said in recordings, or live"),
-    "align": ("jaxspeech.cli.align", "find when each word of a given text is said"),
+    "transcribe": ("jaxspeech.cli.transcribe", "transcribe recordings, or live audio"),
+    "align": ("jaxspeech.cli.align", "find when each word of a given text is spoken"),
     "evaluate": ("jaxspeech.cli.evaluate", "score a model on manifests with reference texts"),
     "train": ("jaxspeech.cli.train", "train a model, or fine-tune one, by a recipe"),
     "average": ("jaxspeech.cli.average", "average models, or the checkpoints of a run"),
@@ -56,10 +56,10 @@ def script(verb: str | None = None) -> NoReturn:
     """Runs this process's command line and ends the process.
 
     Args:
-      verb: of a script that does one thing; None where the first argument says it.
+      verb: the verb of a script that has only one; None if it is the first argument.
     """
-    restart_with_huge_pages()  # before the verb's imports, which take their time
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # files are closed, temporary ones removed
+    restart_with_huge_pages()  # before the verb's imports, which are slow
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # closes files and removes temporary ones
     prog = Path(sys.argv[0]).name if verb else NAME
     sys.exit(main(sys.argv[1:], verb=verb, prog=prog))
 
@@ -69,8 +69,8 @@ def main(argv: Sequence[str], *, verb: str | None = None, prog: str = NAME) -> i
 
     Args:
       argv: the arguments, without the program.
-      verb: what to do; None where the first argument says it.
-      prog: what help and error messages call the program.
+      verb: the verb to run; None if it is the first argument.
+      prog: name of the program in help and error messages.
     """
     if verb is None and argv[:1] and argv[0] in VERSION:
         print(f"{NAME} {jaxspeech.__version__}")
@@ -81,7 +81,7 @@ def main(argv: Sequence[str], *, verb: str | None = None, prog: str = NAME) -> i
 
 
 def _choose(verbs: Verbs, argv: Sequence[str], *, prog: str, description: str) -> int:
-    """Runs the verb that the first argument names; without one, or with --help, lists all."""
+    """Runs the verb that the first argument names; without one, or with --help, lists all verbs."""
     if not argv or argv[0] in HELP:
         print(_overview(verbs, prog=prog, description=description))
         return 0
@@ -126,9 +126,9 @@ def _run(module_name: str, verb: str, argv: Sequence[str], *, prog: str) -> int:
 
 
 def _quiet() -> None:
-    """Keeps libraries' remarks from stderr, and lets file names be printed that are not text."""
-    from absl import logging  # which takes its time to import
+    """Keeps log messages of libraries off stderr, and lets file names that are not valid UTF-8 be printed."""
+    from absl import logging  # a slow import
 
-    logging.set_verbosity(logging.WARNING)  # JAX reports every device that it does not find
+    logging.set_verbosity(logging.WARNING)  # below that, JAX logs every backend that it does not find
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")

@@ -1,4 +1,4 @@
-"""A recipe's config with the fields that the command line changes: --config.optimizer.learning_rate=1e-3."""
+"""Changes fields of a recipe's config by the command line: --config.optimizer.learning_rate=1e-3."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from jaxspeech.errors import ConfigError
 
 
 def load_config(recipe: str, overrides: Sequence[str]) -> ConfigDict:
-    """Runs a recipe's get_config and changes fields of what it returns.
+    """Runs a recipe's get_config and changes fields of the returned config.
 
     Args:
-      recipe: path of the recipe, and what its get_config takes after a colon.
-      overrides: "--config.FIELD=VALUE", or the two as separate strings.
+      recipe: path of the recipe; then, after a colon, the argument of its get_config, if any.
+      overrides: "--config.FIELD=VALUE", or field and value as two strings.
 
     Raises:
-      ConfigError: the recipe cannot be run, has no such field, or a field of another type.
+      ConfigError: the recipe cannot be run, has no such field, or the value has the wrong type.
     """
     argv = ["train", f"--config={recipe}", *overrides]
     values = flags.FlagValues()
@@ -31,7 +31,7 @@ def load_config(recipe: str, overrides: Sequence[str]) -> ConfigDict:
         if not message:
             raise
     except (flags.Error, OSError) as error:
-        # A recipe's own error comes as the end of a traceback, with its class.
+        # An error in the recipe arrives as text: the last line of its traceback, beginning with its class.
         message = re.sub(r"^[\w.]+Error: ", "", str(error).strip().split("\n")[-1].strip())
     else:
         if rest:
@@ -41,15 +41,15 @@ def load_config(recipe: str, overrides: Sequence[str]) -> ConfigDict:
 
 
 def _no_field(error: Exception) -> str:
-    """The message where ml_collections finds no such field; "" for another error.
+    """The message for an unknown field; "" for any other error.
 
-    It says one of
+    ml_collections raises one of
 
         'learnin_rate'\\nDid you mean "learning_rate" instead of "learnin_rate"?
         Attribute <class 'int'>.foo does not exist and the type ... Attempting to lookup: steps.foo
         Could not parse 'data.train.0': SyntaxError(...)
     """
-    while error.args and isinstance(error.args[0], KeyError):  # an AttributeError around it
+    while error.args and isinstance(error.args[0], KeyError):  # wrapped in an AttributeError
         error = error.args[0]
     text = str(error.args[0]) if error.args and not isinstance(error, AttributeError) else ""
     field = re.search(r"lookup: ([\w.]+)$|^(?:Could not parse )?'([^']+)'", text)

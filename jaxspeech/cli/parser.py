@@ -1,7 +1,7 @@
-"""The parser of every verb's options.
+"""Parses the options of every verb.
 
-`--name=value` and `--name value` are the same, and so is one dash. A switch is `--name` or `--noname`. Options and
-other arguments come in any order. A mistake is a ConfigError in one line, an unknown option with the nearest known one.
+`--name=value` and `--name value` are equivalent, also with one dash. A switch is `--name` or `--noname`. Options and
+other arguments may be in any order. A mistake raises a one-line ConfigError, which suggests the nearest known option.
 """
 
 import argparse
@@ -15,18 +15,18 @@ from jaxspeech.errors import ConfigError
 
 
 class Switch(argparse.Action):
-    """`--name` is True, `--noname` False."""
+    """Sets True for `--name`, False for `--noname`."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         setattr(namespace, self.dest, option_string == self.option_strings[0])
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser with these rules.
+    """An argparse parser with the rules above.
 
     Args:
-      prog: what the help calls the program.
-      description: the text before the list of options, printed as it is.
+      prog: name of the program in the help.
+      description: the text before the list of options, printed without reformatting.
     """
 
     def __init__(self, *, prog: str, description: str | None = None):
@@ -43,18 +43,18 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(f"--{name}", f"--no{name}", dest=name, action=Switch, nargs=0, default=False, help=help)
 
     def collect(self, prefix: str, *, dest: str) -> None:
-        """Passes options that begin with `--prefix.` (or `--noprefix.`) on, with their values, as the list `dest`."""
+        """Collects options that begin with `--prefix.` (or `--noprefix.`), with their values, in the list `dest`."""
         self._collected[prefix] = dest
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """The options of a command line.
+        """Parses a command line.
 
         Raises:
-          ConfigError: something in it is wrong.
+          ConfigError: there is a mistake in it.
           SystemExit: after --help was printed.
         """
         ours, collected = self._split([self._spell(argument) for argument in argv])
-        # Before argparse looks, which would call a misspelled option's right name missing.
+        # Checked before argparse, which would report that the correctly spelled option is missing.
         for argument in itertools.takewhile(lambda argument: argument != "--", ours):
             if argument.startswith("--") and argument.partition("=")[0] not in self._option_string_actions:
                 self.error(self._unknown(argument))
@@ -66,25 +66,25 @@ class Parser(argparse.ArgumentParser):
         return flags
 
     def error(self, message: str) -> NoReturn:
-        """Raises the mistake, where argparse would print its usage and end the process."""
+        """Raises ConfigError, whereas argparse would print the usage and end the process."""
         if found := re.match(r"the following arguments are required: (.*)", message):
             message = f"missing: {found[1]}; {self.prog} --help lists the options"
         raise ConfigError(message.removeprefix("argument "))
 
     def _spell(self, argument: str) -> str:
-        """An option with two dashes; `--switch=false` as `--noswitch`."""
+        """Rewrites an option with two dashes, and `--switch=false` as `--noswitch`."""
         found = re.fullmatch(r"--?([a-zA-Z]\w+)(=.*)?", argument, re.DOTALL)
         action = self._option_string_actions.get(f"--{found[1]}") if found else None
         if not found or action is None:
             return argument
         if isinstance(action, Switch) and found[2]:
             if (value := found[2][1:].lower()) not in ("true", "false", "1", "0"):
-                self.error(f"--{found[1]}: it is a switch: --{action.dest} or --no{action.dest}, without a value")
+                self.error(f"--{found[1]}: a switch takes no value: use --{action.dest} or --no{action.dest}")
             return action.option_strings[value in ("false", "0")]
         return f"--{found[1]}{found[2] or ''}"
 
     def _split(self, argv: list[str]) -> tuple[list[str], dict[str, list[str]]]:
-        """What is ours, and what is collected; the value of an option without "=" is the next argument."""
+        """Separates our options from collected ones; the value of an option without "=" is the next argument."""
         ours: list[str] = []
         collected: dict[str, list[str]] = {dest: [] for dest in self._collected.values()}
         rest = iter(argv)
@@ -110,7 +110,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """The type of an option that is a whole number of `least` or more."""
+    """The type of an option whose value is a whole number of `least` or more."""
 
     def parse(value: str) -> int:
         if not re.fullmatch(r"[+-]?\d+", value.strip()) or int(value) < least:
@@ -121,5 +121,5 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def names(value: str) -> list[str]:
-    """The type of an option that holds names, separated by commas; to be added with action="extend"."""
+    """The type of an option that lists names, separated by commas; for use with action="extend"."""
     return [name for name in value.split(",") if name]

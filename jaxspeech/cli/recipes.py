@@ -1,4 +1,4 @@
-"""The recipes that come with the package: found by name, listed with what they do."""
+"""Finds and lists the recipes that come with the package."""
 
 import ast
 from pathlib import Path
@@ -11,14 +11,14 @@ DEFAULT = "quickstart"
 
 
 def find_recipe(given: str) -> str:
-    """The path of a recipe, with its size where one is given, as ml_collections takes them.
+    """The path of a recipe, with its size if given, in the form that ml_collections takes.
 
     Args:
-      given: FILE.py, a file of the user's; or configs/NAME.py, NAME.py or NAME, a recipe of this package; then, after
-        a colon, what the recipe's get_config takes: most often a size.
+      given: FILE.py, a user's file; or configs/NAME.py, NAME.py or NAME, a recipe of this package; then, after a
+        colon, the argument of the recipe's get_config: usually a size.
 
     Raises:
-      ConfigError: there is no such file and no such recipe.
+      ConfigError: neither a file nor a recipe has this name.
     """
     path, colon, size = given.partition(":")
     if Path(path).is_file():

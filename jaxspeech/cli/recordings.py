@@ -1,4 +1,4 @@
-"""The loop of every verb that reads recordings: options, results as they come, what was skipped, the last line."""
+"""The loop of every verb that reads recordings: options, results, skipped recordings, the summary line."""
 
 import argparse
 import sys
@@ -20,13 +20,13 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 @runtime_checkable
 class Result(Protocol):
-    """What a model says of a recording, of whatever kind.
+    """The result of any kind of model for one recording.
 
     Attributes:
-      source: what the recording is called.
+      source: name of the recording.
       duration: of its audio, in seconds.
-      note: what is to be known about how it was computed, as one line.
-      error: why there is no result, as one line.
+      note: one line about how it was computed, if there is something to report.
+      error: one line that says why there is no result.
     """
 
     @property
@@ -43,7 +43,7 @@ R = TypeVar("R", bound=Result)
 
 
 class Totals(NamedTuple):
-    """What a loop went through; times in seconds."""
+    """Totals over the recordings of a loop; times in seconds."""
 
     files: int
     skipped: int
@@ -51,7 +51,7 @@ class Totals(NamedTuple):
     elapsed: float
 
     def __str__(self) -> str:
-        """The last line."""
+        """The summary line."""
         speed = (
             f"{self.seconds:.1f} s of audio in {self.elapsed:.1f} s, RTFx {self.seconds / max(self.elapsed, 1e-9):.1f}"
         )
@@ -65,14 +65,14 @@ class Totals(NamedTuple):
 
 
 def add_options(parser: Parser) -> None:
-    """Adds what every verb with a model and recordings has: --model, --batch_size, --channel, --dtype, --strict."""
+    """Adds options that verbs with recordings share: --model, --batch_size, --channel, --dtype, --strict."""
     parser.add_argument("--model", required=True, help="a .jaxspeech or .nemo file, or a name on the Hugging Face Hub")
-    parser.add_argument("--batch_size", type=at_least(1), default=16, help="most recordings on the device at once")
+    parser.add_argument("--batch_size", type=at_least(1), default=16, help="maximum number of recordings in a batch")
     parser.add_argument(
-        "--channel", type=channel, default="mean", help="of several channels: mean, or the number of one, from 0"
+        "--channel", type=channel, default="mean", help="mean of all channels, or the number of one, from 0"
     )
     parser.add_argument("--dtype", choices=DTYPES, help="of the computation; the model's by default")
-    parser.add_switch("strict", help="exit with status 1 where a recording was skipped")
+    parser.add_switch("strict", help="exit with status 1 if a recording was skipped")
 
 
 def add_manifest(parser: Parser, *, help: str) -> None:
@@ -87,10 +87,10 @@ def add_inputs(parser: Parser) -> None:
 
 
 def find_inputs(flags: argparse.Namespace, *, question: str) -> tuple[list[Recording], bool]:
-    """The recordings that the command line names, and whether results should say which recording they are of.
+    """Finds the recordings that the command line names, and whether results should include the recording's path.
 
     Raises:
-      ConfigError: it names none; `question` begins the message.
+      ConfigError: it names none; the message begins with `question`.
     """
     if not flags.audio and not flags.manifest:
         raise ConfigError(f"{question} give AUDIO..., or --manifest=IN.jsonl; {flags.prog} --help lists the options")
@@ -101,7 +101,7 @@ def find_inputs(flags: argparse.Namespace, *, question: str) -> tuple[list[Recor
 
 
 def check_model(flags: argparse.Namespace) -> None:
-    """Raises ConfigError where --model is empty."""
+    """Raises ConfigError if --model is empty."""
     if not flags.model:
         raise ConfigError("which model? --model=FILE names a .jaxspeech or a .nemo file, or a model on the Hub")
 
@@ -114,16 +114,14 @@ def process(
     done: str,
     bar: bool = True,
 ) -> Totals:
-    """Goes through results as they come.
-
-    Reports each recording that was skipped, and the notes about the others, on stderr.
+    """Processes results as they arrive, and reports skipped recordings and notes on stderr.
 
     Args:
       recordings: all of them.
       results: one for each, in order.
-      take: writes a result, also one with an error.
-      done: what was done, in the past tense: "transcribed".
-      bar: shows the progress, where stderr is a terminal.
+      take: writes a result; also called for results with an error.
+      done: the verb in the past tense: "transcribed".
+      bar: show a progress bar if stderr is a terminal.
     """
     begin = time.perf_counter()
     skipped, seconds = 0, 0.0
@@ -141,7 +139,7 @@ def process(
 
 
 def report(line: object) -> None:
-    """Prints a line to stderr, where everything goes that is no result."""
+    """Prints a line to stderr, which receives everything but results."""
     print(line, file=sys.stderr)
 
 
@@ -153,5 +151,5 @@ def channel(value: str) -> Channel:
 
 
 def counted(number: int, noun: str) -> str:
-    """1 file, 2 files."""
+    """A number with its noun: "1 file", "2 files"."""
     return f"{number} {noun}" + ("s" if number != 1 else "")

@@ -16,15 +16,15 @@ def options(parser: Parser) -> None:
     """Adds the options."""
     add_manifest(parser, help='JSON lines with a "text"; separate several manifests with commas')
     parser.add_argument(
-        "--text", type=names, action="extend", default=[], metavar="FILE", help="text files, a transcript in each line"
+        "--text", type=names, action="extend", default=[], metavar="FILE", help="text files, one transcript per line"
     )
     parser.add_argument("--type", default="bpe", choices=("bpe", "unigram", "char"), help="bpe by default")
-    parser.add_argument("--vocab_size", type=at_least(1), default=1024, help="tokens; 1024 by default")
+    parser.add_argument("--vocab_size", type=at_least(1), default=1024, help="number of tokens; 1024 by default")
     parser.add_argument("--output", required=True, metavar="FOLDER", help="folder for the tokenizer")
 
 
 def run(flags: argparse.Namespace) -> None:
-    """Trains, writes and reports it."""
+    """Trains and writes the tokenizer, and prints its size."""
     from jaxspeech.text.tokenizer import write_tokenizer
     from jaxspeech.text.train import read_texts, train_tokenizer
 

@@ -1,13 +1,13 @@
-"""Trains a model by a recipe, or fine-tunes one.
+"""Trains or fine-tunes a model by a recipe.
 
-  jaxspeech train                                                     # the quickstart: from nothing, in minutes
-  jaxspeech train --list                                              # the recipes
+  jaxspeech train                                                     # the quickstart: from scratch, in minutes
+  jaxspeech train --list                                              # lists the recipes
   jaxspeech train --config=fastconformer_ctc:large --workdir=runs/x --config.optimizer.learning_rate=1e-3
   jaxspeech train --config=finetune:model.jaxspeech --config.data.train=mine.jsonl
 
-A recipe is one of the package's, by its name, or a file of your own; --config.FIELD=VALUE changes any of its fields.
-Started again with the same workdir, a run resumes after its last checkpoint. It saves its state and exits with 75 when
-it is preempted (SIGTERM, SIGUSR1) and with 130 after Ctrl-C.
+A recipe is one of this package, by its name, or your own file; --config.FIELD=VALUE changes any of its fields. Started
+again with the same workdir, a run resumes after its last checkpoint. It saves its state and exits with status 75 when
+preempted (SIGTERM, SIGUSR1), and with 130 after Ctrl-C.
 """
 
 import argparse
@@ -23,29 +23,36 @@ EXTRA = "train"
 
 
 def options(parser: Parser) -> None:
-    """Adds the options; those of the config's fields are collected as `flags.overrides`."""
+    """Adds the options; options that change fields of the config are collected as `flags.overrides`."""
     parser.add_argument(
         "--config",
         default=DEFAULT,
         metavar="RECIPE[:SIZE]",
-        help="a recipe of the package (configs/x.py or x) or a file, and its size; the quickstart by default",
+        help="a recipe of the package (configs/x.py or x) or a file, and a size; the quickstart by default",
     )
     parser.collect("config", dest="overrides")
-    parser.add_argument("--workdir", type=Path, help="where everything goes; runs/ and the recipe's name by default")
+    parser.add_argument("--workdir", type=Path, help="folder for all output; runs/ and the recipe's name by default")
     parser.add_switch("list", help="list the recipes")
     parser.add_switch(
         "dry_run", help="compile the step for each batch shape and print the memory it needs; no training"
     )
     parser.add_argument(
-        "--profile", type=at_least(0), default=0, metavar="STEPS", help="trace so many steps to the workdir's profile/"
+        "--profile",
+        type=at_least(0),
+        default=0,
+        metavar="STEPS",
+        help="trace this many steps to the workdir's profile/",
     )
     parser.add_argument(
-        "--coordinator", default="", metavar="HOST:PORT", help="of process 0, where several train (docs/scaling.md)"
+        "--coordinator",
+        default="",
+        metavar="HOST:PORT",
+        help="address of process 0 (docs/scaling.md)",
     )
     parser.add_argument(
-        "--num_processes", type=int, help="how many processes train together; SLURM and Open MPI say it"
+        "--num_processes", type=int, help="number of processes that train together; SLURM and Open MPI set it"
     )
-    parser.add_argument("--process_id", type=int, help="which of them this is, from 0")
+    parser.add_argument("--process_id", type=int, help="number of this process, from 0")
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -77,5 +84,5 @@ def run(flags: argparse.Namespace) -> int:
     except (SpeechError, OSError) as error:
         return leave(command.fail(command.one_line(error), name=flags.prog))
     except (KeyboardInterrupt, Preempted) as stop:
-        command.fail("stopped outside a step; run again, it resumes after the last checkpoint", name=flags.prog)
+        command.fail("stopped outside a step; run again to resume after the last checkpoint", name=flags.prog)
         return leave(PREEMPTED if isinstance(stop, Preempted) else command.INTERRUPTED)

@@ -8,9 +8,9 @@
 
 Results go to stdout or to --output. Everything else goes to stderr: a progress bar, one line for each recording that
 cannot be transcribed (it is skipped), error rates where a manifest has references, and the number of files, the
-seconds of audio and the speed (RTFx: seconds of audio transcribed in a second).
+seconds of audio and the speed (RTFx: seconds of audio transcribed per second).
 
-Exit status: 0; 1 with --strict where a recording was skipped; 2 where nothing could be done.
+Exit status: 0; 1 with --strict if a recording was skipped; 2 if nothing could be done.
 """
 
 import argparse
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jaxspeech.inference.hypothesis import Hypothesis
     from jaxspeech.inference.inputs import Recording
 
-# inference/writers.py has them too, and takes longer to import than --help should take.
+# A copy of the list in inference/writers.py, which is too slow to import for --help.
 FORMATS = ("text", "jsonl", "srt", "vtt", "ass", "ctm", "textgrid")
 
 
@@ -43,7 +43,7 @@ def options(parser: Parser) -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="text: the transcript, after the path and a tab unless one audio file is given; jsonl: the manifest "
+        help="text: the transcript, after the path and a tab unless only one audio file is given; jsonl: the manifest "
         "line's fields and pred_text; srt, vtt: subtitles; ass: subtitles with karaoke tags; ctm: NIST's word times; "
         "textgrid: Praat's. By default what --output ends in, else jsonl for a manifest and text for files",
     )
@@ -52,40 +52,38 @@ def options(parser: Parser) -> None:
     )
     parser.add_switch(
         "stream",
-        help="show the text while it is spoken: the audio is fed to the model bit by bit. The path - is standard "
-        "input, 16-bit samples without a header. For models made for it, like those of fastconformer_streaming",
+        help="show the text while it is spoken: the audio is fed to the model step by step. The path - is standard "
+        "input, 16-bit samples without a header. Needs a streaming model, such as those of fastconformer_streaming",
     )
     parser.add_argument(
-        "--look_ahead", type=at_least(0), help="--stream: frames of look-ahead; the model's first choice by default"
+        "--look_ahead", type=at_least(0), help="--stream: look-ahead in frames; the model's default if not given"
     )
-    parser.add_switch("realtime", help="--stream: read files at the speed at which they were spoken")
+    parser.add_switch("realtime", help="--stream: read files in real time, at the speed of the speech")
     parser.add_argument(
-        "--sample_rate", type=at_least(1), help="--stream: of standard input, in Hz; the model's by default"
+        "--sample_rate", type=at_least(1), help="--stream: sample rate of standard input, in Hz; the model's by default"
     )
     parser.add_argument(
-        "--num_processes", type=int, help="so many processes share the work and --output; SLURM and Open MPI say it"
+        "--num_processes", type=int, help="how many processes share the work and --output; SLURM and Open MPI set it"
     )
-    parser.add_argument("--process_id", type=int, help="which of them this is, from 0")
+    parser.add_argument("--process_id", type=int, help="number of this process, from 0")
 
 
 def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
-    """Adds the options of a recognizer's search, and of long recordings."""
-    parser.add_argument("--head", choices=("transducer", "ctc"), help="which of a hybrid model's two heads decides")
-    parser.add_argument(
-        "--beam_size", type=at_least(1), help="hypotheses of a transducer's search; 1 is the greedy search"
-    )
+    """Adds the options of a recognizer's search, and --long."""
+    parser.add_argument("--head", choices=("transducer", "ctc"), help="which head of a hybrid model transcribes")
+    parser.add_argument("--beam_size", type=at_least(1), help="beam of a transducer's search; 1 is greedy search")
     parser.add_argument(
         "--long",
         choices=long,
         default="auto",
         help="recordings of more than 40 s: all frames attend to all (full), to a window (local), or overlapping parts "
-        "are encoded separately (buffered); auto is the first of these that the memory holds, and one line says which"
+        "are encoded separately (buffered); auto uses the first of these that fits in memory, and reports it"
         + ("; segments: cut at silences into at most 30 s, each transcribed separately" if "segments" in long else ""),
     )
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Loads the model, transcribes, writes and sums up."""
+    """Loads the model, transcribes, writes the results and prints a summary."""
     from jaxspeech.cli.error_rates import error_rates
     from jaxspeech.inference.inputs import read_recording
     from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
@@ -96,7 +94,7 @@ def run(flags: argparse.Namespace) -> int:
     live = {name: getattr(flags, name) for name in ("look_ahead", "realtime", "sample_rate")}
     given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
     if given and not flags.stream:
-        raise ConfigError(f"{given[0]} is for live audio: give --stream too")
+        raise ConfigError(f"{given[0]} is for live audio: add --stream")
     recordings, named = find_inputs(flags, question="what is to be transcribed?")
     output_format = flags.format or guess_format(flags.output, otherwise="jsonl" if flags.manifest else "text")
     share = find_share(flags.num_processes, flags.process_id)
@@ -105,14 +103,14 @@ def run(flags: argparse.Namespace) -> int:
         if flags.stream:
             raise ConfigError("--stream is for one process")
         if shared.complete:
-            report(f"{flags.output} is there already; delete it to start from scratch")
+            report(f"{flags.output} already exists; delete it to start from scratch")
             return 0
         recordings = shared.remaining
 
     recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, head=flags.head, beam_size=flags.beam_size)
     timestamps = flags.timestamps or output_format in WORD_FORMATS
     times = StepTimes()
-    # The growing text is the result itself, where that goes to stdout as nothing but text.
+    # If the output is plain text on stdout, the growing text is itself the result.
     grows = flags.stream and flags.output is None and output_format == "text" and not flags.timestamps
     growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
     if flags.stream:
@@ -151,7 +149,7 @@ def run(flags: argparse.Namespace) -> int:
                 references.append(recording.text)
                 found.append(hypothesis.text)
 
-        # Where the results themselves appear on the terminal, they are the progress.
+        # If the results themselves appear on the terminal, no progress bar is needed.
         bar = not (flags.stream or (flags.output is None and sys.stdout.isatty()))
         totals = process(recordings, hypotheses, take, done="transcribed", bar=bar)
     if any(references):

@@ -1,4 +1,4 @@
-"""Defines what a training run needs for each task besides the Task itself: data, assets, scores."""
+"""What a training run needs for each task besides the Task itself: data, assets, scores."""
 
 from collections.abc import Mapping
 from typing import Any

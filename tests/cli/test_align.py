@@ -59,11 +59,11 @@ def test_a_manifest_in_every_format(
 ) -> None:
     out = folder / "out"
     assert run(f"--manifest={folder / 'm.jsonl'}", f"--format={output_format}", f"--output={out}") == 0
-    told = capsys.readouterr().err.splitlines()
-    assert told[0].endswith(
+    reported = capsys.readouterr().err.splitlines()
+    assert reported[0].endswith(
         "b.wav: aligned words that the tokenizer cannot spell were placed between their neighbours: 5"
     )
-    assert told[1] == f"skipped: {folder / 'c.wav'}: no such file" and told[2].startswith("3 files, 1 skipped")
+    assert reported[1] == f"skipped: {folder / 'c.wav'}: no such file" and reported[2].startswith("3 files, 1 skipped")
     if output_format in ("text", "jsonl", "ctm"):
         content = out.read_text()
         assert len(content.splitlines()) == {"text": 3, "jsonl": 2, "ctm": 7 + 1}[output_format]

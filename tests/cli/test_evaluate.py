@@ -1,4 +1,4 @@
-"""jaxspeech evaluate as a user runs it: rates on stdout, one line a manifest."""
+"""jaxspeech evaluate as a user runs it: rates on stdout, one line per manifest."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def asr() -> Recognizer:
 
 @pytest.fixture
 def folder(tmp_path: Path, asr: Recognizer, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Manifest `a` repeats what the model says, `b` says a word more; it also names a file that is missing."""
+    """Manifest `a` has the model's own transcripts, `b` an extra word; it also names a file that is missing."""
     monkeypatch.setattr(jaxspeech, "load", lambda path, **options: asr)
     soundfile.write(tmp_path / "a.wav", chirps(0, 1.6), RATE)
     said = asr.transcribe(tmp_path / "a.wav")[0].text

@@ -1,4 +1,4 @@
-"""The command as a whole: its list of verbs, what it says of a misspelled one, and how long it takes to say it."""
+"""The command as a whole: its list of verbs, its error for a misspelled one, and how fast it is."""
 
 import importlib
 import os
@@ -141,11 +141,11 @@ def test_every_door_asks_for_large_pages_before_the_heavy_imports(tmp_path, star
 
 
 def test_terminated_it_says_so_with_its_status(tmp_path):
-    os.mkfifo(tmp_path / "manifest.jsonl")  # reading it waits for a writer
+    os.mkfifo(tmp_path / "manifest.jsonl")  # a reader blocks until there is a writer
     process = subprocess.Popen(
         [sys.executable, "-m", "jaxspeech", "tokenizer", f"--manifest={tmp_path / 'manifest.jsonl'}", "--output=x"],
         cwd=ROOT,
     )
-    with open(tmp_path / "manifest.jsonl", "w"):  # opened once it reads
+    with open(tmp_path / "manifest.jsonl", "w"):  # returns once it reads
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 143

@@ -1,4 +1,4 @@
-"""Every accepted spelling of an option, and what is said of the others."""
+"""Every accepted spelling of an option, and the errors for all others."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_a_switch_takes_nothing_with_it(spelling, value):
 def test_the_last_one_counts_and_lists_grow():
     flags = parse("--size=1", "--fast", "--list=a,b", "--nofast", "--size=2", "--list", "c")
     assert (flags.size, flags.fast, flags.list) == (2, False, ["a", "b", "c"])
-    assert parse().list == []  # the default is as it was
+    assert parse().list == []  # the default is unchanged
 
 
 def test_options_and_arguments_in_any_order():
@@ -56,7 +56,7 @@ def test_fields_of_a_config_are_collected_with_their_values():
         ("--size=none", "--size: 'none' is not a whole number of 1 or more"),
         ("--size=0", "--size: '0' is not a whole number of 1 or more"),
         ("--kind=c", "--kind: invalid choice: 'c'"),
-        ("--fast=maybe", "--fast: it is a switch: --fast or --nofast, without a value"),
+        ("--fast=maybe", "--fast: a switch takes no value: use --fast or --nofast"),
         ("--size", "--size: expected one argument"),
         ("--si=3", "unknown option --si"),
         ("-z", "unknown option -z; x --help lists the options"),

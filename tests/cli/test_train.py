@@ -1,4 +1,4 @@
-"""jaxspeech train: which recipe a name means, and what its fields become."""
+"""jaxspeech train: which recipe a name selects, and the values of its fields."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_a_file_of_ones_own_comes_first(tmp_path, monkeypatch):
             '--config=fastconformer_ct:large: no such file, .*; did you mean "fastconformer_ctc"',
         ),
         ("configs/quikstart.py", 'did you mean "quickstart"'),
-        ("base", "no such file, nor a recipe"),  # what the recipes share is none
+        ("base", "no such file, nor a recipe"),  # the file that the recipes share is not a recipe
         ("../configs/fsdd.py", "no such file"),
         ("", "no such file"),
     ],

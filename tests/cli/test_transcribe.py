@@ -1,4 +1,4 @@
-"""jaxspeech transcribe as a user runs it: what goes to stdout, what to stderr, what is left on disk, which status."""
+"""jaxspeech transcribe as a user runs it: its stdout, its stderr, the files it leaves and its exit status."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def run(asr: Recognizer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two recordings, and a manifest of both with parts, references and fields of its own."""
+    """Two recordings, and a manifest of both with parts, references and extra fields."""
     (tmp_path / "audio" / "deep").mkdir(parents=True)
     for i, name in enumerate(("audio/a.wav", "audio/deep/b.flac")):
         soundfile.write(tmp_path / name, chirps(i, 1.6), RATE)
@@ -136,7 +136,7 @@ def test_ctm_of_parts_of_a_file_is_in_the_order_of_time(run: Run, folder: Path) 
     assert all(row[:2] == ["a", "1"] and len(row) == 6 for row in rows)
     times = [float(row[2]) for row in rows]
     assert times == sorted(times) and times[0] < 0.8 < times[-1]
-    # The same part given again, here or as a file, is not said twice.
+    # If the same part is given again, here or as a file, its words appear once.
     (folder / "again.jsonl").write_text("\n".join(map(json.dumps, [*lines, lines[0]])))
     assert run("--format=ctm", f"--manifest={folder / 'again.jsonl'}")[1] == out
     audio = folder / "audio/a.wav"
@@ -151,9 +151,9 @@ def test_a_bad_file_among_good_ones(run: Run, folder: Path) -> None:
     arguments = [folder / "text.wav", folder / "empty.wav", folder / "none.wav", f"--manifest={folder / 'm.jsonl'}"]
     status, out, err = run(*arguments)
     assert status == 0 and len(out.splitlines()) == 3
-    told = [line for line in err.splitlines() if line.startswith("skipped: ")]
+    skipped = [line for line in err.splitlines() if line.startswith("skipped: ")]
     names = ["text.wav", "empty.wav", "none.wav", "m.jsonl:4"]
-    assert len(told) == 4 and all(name in line for name, line in zip(names, told, strict=True))
+    assert len(skipped) == 4 and all(name in line for name, line in zip(names, skipped, strict=True))
     assert err.splitlines()[-1].startswith("7 files, 4 skipped, ")
     assert run("--strict", *arguments)[0] == 1
     assert run(folder / "none.wav")[0] == 2
@@ -237,7 +237,7 @@ def test_the_whole_way_in_a_process_of_its_own(asr: Recognizer, folder: Path) ->
 def test_live_options_without_stream_are_one_line(run: Run, folder: Path) -> None:
     status, out, err = run("--look_ahead=0", folder / "audio/a.wav")
     assert (status, out) == (2, "")
-    assert err == "jaxspeech transcribe: --look_ahead is for live audio: give --stream too\n"
+    assert err == "jaxspeech transcribe: --look_ahead is for live audio: add --stream\n"
 
 
 def test_a_model_that_cannot_stream_says_why(run: Run, folder: Path) -> None:

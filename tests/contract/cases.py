@@ -1,4 +1,4 @@
-"""Every task there is, and three toys, each on the corpus of tones: what the contract tests go through."""
+"""The cases of the contract tests: every task and three toys, each on the corpus of tones."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from tests.contract.toys import adversarial, clip_classifier, text_only
 from tests.tiny_recipe import get_config
 
 TOYS = (clip_classifier, adversarial, text_only)
-# No dropout, no dither and no masks: a loss is the same whatever is drawn. Layer norms, so that rows are independent.
+# No dropout, dither or masks: a loss does not depend on the random key. Layer norms, so that rows are independent.
 ENCODER = {
     **{"name": "fastconformer", "num_layers": 1, "width": 16, "num_heads": 2, "subsampling": "stacking"},
     **{"conv_norm": "layer", "conv_kernel": 5, "dropout": 0.0, "dropout_pre_encoder": 0.0, "dropout_att": 0.0},
@@ -41,7 +41,7 @@ NAMES = sorted(MODELS)
 
 @contextmanager
 def toys_in_the_tables() -> Iterator[None]:
-    """The toys entered by the lines that a task of the package has, and by nothing else."""
+    """Registers the toys by the same table lines as a task of the package, and nothing else."""
     tables: list[tuple[dict[str, Any], dict[str, Any]]] = [
         (builder.TASKS, {toy.NAME: toy.KIND for toy in TOYS}),
         (jobs.JOBS, {toy.NAME: toy.JOB for toy in TOYS}),
@@ -58,7 +58,7 @@ def toys_in_the_tables() -> Iterator[None]:
 
 
 def recipe(name: str, tones: Path) -> ConfigDict:
-    """A recipe of the task, for a few steps."""
+    """Makes a recipe of the task, for a few steps."""
     config = get_config(str(tones))
     config.model = ConfigDict(MODELS[name])
     config.data.batch_size = config.data.eval_batch_size = 8
@@ -72,7 +72,7 @@ def recipe(name: str, tones: Path) -> ConfigDict:
 
 
 class Prepared(NamedTuple):
-    """A task with its variables, a batch, and what its job makes of them."""
+    """A task with its variables, a batch, and the results of its job."""
 
     task: Any
     assets: Any
@@ -82,13 +82,13 @@ class Prepared(NamedTuple):
     model: dict[str, Any]
 
     def results(self, batch: Any, variables: Any = None) -> list[Any]:
-        """What the evaluation collects of a batch's prediction."""
+        """The results that the evaluation collects from a batch's prediction."""
         predicted = jax.device_get(jax.jit(self.task.predict)(variables or self.variables, batch))
         return self.evaluation.collect(predicted, jax.device_get(batch))
 
 
 def prepare(name: str, tones: Path, workdir: Path) -> Prepared:
-    """The task as a run makes it, and its first batch."""
+    """Builds the task as a run does, with its first batch."""
     settings = recipe(name, tones).to_dict()
     job = jobs.find_job(settings["model"])
     model, owned, task, data = load(job, settings, workdir, Placement(), source=None, resuming=False)
@@ -98,7 +98,7 @@ def prepare(name: str, tones: Path, workdir: Path) -> Prepared:
 
 
 def spoiled(batch: Any) -> Any:
-    """The same batch with its padding full of what no model can compute with."""
+    """The same batch with invalid values in its padding, which no model can compute with."""
     fields = jax.device_get(batch)._asdict()
     for name, count in fields.items():
         if name.startswith("num_"):

@@ -1,4 +1,4 @@
-"""The loss of one step of every task, on one device, on all of them, and in two micro-batches.
+"""Computes the loss of one step of every task on one device, on all devices, and in two micro-batches.
 
     python -m tests.contract.losses_on_devices TONES WORKDIR
 

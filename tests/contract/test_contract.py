@@ -1,4 +1,4 @@
-"""What holds for every task: the package's own and three toys that are entered in the tables as a new task is."""
+"""Properties of every task: the package's own, and three toys registered in the tables like a new task."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def close(ours, theirs, *, rtol=1e-4):
 
 
 def same_results(ours, theirs):
-    """Texts and classes are equal, numbers are close."""
+    """Asserts that texts and classes are equal, and numbers close."""
     for a, b in zip(ours, theirs, strict=True):
         if isinstance(a, str):
             assert a == b
@@ -113,7 +113,7 @@ def test_three_steps_and_a_resumed_run_end_with_the_same_bits(tones, tmp_path, n
     whole, parts = (load_archive(tmp_path / part / "last.jaxspeech") for part in ("whole", "parts"))
     jax.tree.map(np.testing.assert_array_equal, whole.variables, parts.variables)
 
-    # What people see: named scores, in words, in the report and in the logs.
+    # The output for users: named scores, in words, in the report and in the logs.
     [score] = whole.metadata["scores"]["dev"]
     assert whole.metadata["evaluation"]["dev"]["scores"] == whole.metadata["scores"]["dev"]
     assert out.splitlines()[-1].startswith("Done: ") and " on dev, " in out.splitlines()[-1]
@@ -139,7 +139,7 @@ def test_eight_devices_and_micro_batches_give_the_same_loss(tones, tmp_path):
 
 
 def test_the_first_score_chooses_in_its_own_direction(tones, tmp_path, monkeypatch):
-    """Of an accuracy, the higher one."""
+    """With an accuracy, the higher score is better."""
     values, evaluate = iter([0.75, 0.25]), train.evaluate
 
     def with_accuracy(*args, **options):

@@ -47,7 +47,7 @@ def test_a_config_in_bfloat16_is_run_so(variables) -> None:
     parts = {part: CONFIG[part] | {"dtype": "bfloat16"} for part in ("encoder", "decoder")}
     stated, weights = for_inference(CONFIG | parts, variables)
     assert stated == asked
-    # Saving it again must not lose what training in float32 has left.
+    # Saving it again must not lose the float32 precision of training.
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(weights))
 
 

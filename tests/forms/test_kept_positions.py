@@ -1,4 +1,4 @@
-"""Projected positions that are kept: the same results as without them, for the weights that the model has now."""
+"""Cached projections of positions give the same results as without a cache, also after the weights change."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ ENCODERS = {
 
 @dataclass
 class Model:
-    """A random one in the form for inference."""
+    """A random model in the form for inference."""
 
     encoder: dict
     dtype: str | None = None

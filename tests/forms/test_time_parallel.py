@@ -1,4 +1,4 @@
-"""Eight virtual devices encode a recording, each a part of its time, as one device does."""
+"""Eight virtual devices, each with a part of the time axis, encode a recording as one device does."""
 
 import os
 import subprocess

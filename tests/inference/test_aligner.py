@@ -1,4 +1,4 @@
-"""Texts given to a recogniser, and the times that it gives back. The models are random, so are the texts."""
+"""Aligns texts with recordings. Models and texts are random."""
 
 import functools
 import itertools
@@ -42,7 +42,7 @@ def test_the_times_are_those_of_the_best_path(model) -> None:
     num_frames = np.array([len(heard.log_probs)])
     path = forced_alignment(heard.log_probs[None], num_frames, labels, np.array([12]), blank_id=len(CHARACTERS.pieces))
     starts, ends, confidence, score = (np.asarray(part)[0] for part in path)
-    ends = np.minimum(ends, 9.0 / FRAME)  # the last frame reaches beyond the audio
+    ends = np.minimum(ends, 9.0 / FRAME)  # the last frame extends beyond the audio
     assert times(found) == [
         ("the", pytest.approx(starts[0] * FRAME), pytest.approx(ends[2] * FRAME)),
         ("lazy", pytest.approx(starts[4] * FRAME), pytest.approx(ends[7] * FRAME)),

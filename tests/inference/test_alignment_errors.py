@@ -1,4 +1,4 @@
-"""Differences to given segments, and how they are summed up."""
+"""Differences from reference segments, and their summary."""
 
 import pytest
 

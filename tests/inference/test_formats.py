@@ -17,7 +17,7 @@ def spoken(text: str, *, begin: float = 0.0, each: float = 0.3) -> list[TimedTex
 
 
 def parse_srt(content: str) -> list[tuple[float, float, str]]:
-    """Blocks parted by an empty line: number, times with a comma, lines of text."""
+    """Blocks separated by an empty line: number, times with a comma, lines of text."""
     cues = []
     for number, block in enumerate(content.removesuffix("\n\n").split("\n\n"), 1):
         head, times, *lines = block.split("\n")

@@ -1,4 +1,4 @@
-"""What counts as an input, in which order, and what is wrong with it."""
+"""What counts as an input, in which order, and which problems are reported."""
 
 import json
 import os

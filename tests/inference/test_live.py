@@ -1,4 +1,4 @@
-"""Files and pipes as live audio, and the text that grows on the screen."""
+"""Files and pipes as live audio, and the growing text on the screen."""
 
 import io
 import os
@@ -52,7 +52,7 @@ def test_blocks_hold_all_samples_at_their_pace():
 
 
 class Microphone:
-    """Three blocks, and Ctrl-C while the fourth is waited for."""
+    """Gives three blocks, then Ctrl-C while the reader waits for the fourth."""
 
     number = 0
 

@@ -1,4 +1,4 @@
-"""Recordings that are too long for one pass of full attention: by a window, or in parts, and what is said of it."""
+"""Recordings too long for one pass of full attention: local attention, windows, and the note about it."""
 
 import functools
 
@@ -15,7 +15,7 @@ from jaxspeech.pipelines.recognizer import Recognizer
 from tests.interop.random_model import CHARACTERS, random_archive
 
 RATE = 16000
-# What a frame sees is less than the context of a window: then parts give what the whole gives.
+# A frame sees less than the context of a window, so windows give the same result as the whole.
 CTC = {
     "task": "ctc",
     "features": {"name": "mel", "num_mels": 16, "normalize": "none"},
@@ -52,7 +52,7 @@ def test_parts_keep_every_frame_once(num_samples, expected):
     assert len(parts) == expected
     at = 0
     for part in parts:
-        assert part.start + part.first_frame * 10 == at  # what is kept follows what was kept
+        assert part.start + part.first_frame * 10 == at  # the kept parts are contiguous
         at = num_samples if part.num_frames is None else at + part.num_frames * 10
         assert part.end == min(at + 50, num_samples) and part.end - part.start <= 300
     assert parts[-1].num_frames is None and all(part.num_frames == 20 for part in parts[:-1])

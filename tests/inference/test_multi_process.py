@@ -1,4 +1,4 @@
-"""A list of recordings by several processes: each once, resumed, merged in order."""
+"""Several processes share a list of recordings: each is done once, resumed, merged in order."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def shared(folder, process_id, *, of=2, recordings=RECORDINGS) -> SharedOutput:
 
 
 def do(output: SharedOutput, count: int | None = None) -> list[str]:
-    """Transcribes the first `count` of the remaining recordings; returns which."""
+    """Transcribes the first `count` of the remaining recordings; returns their names."""
     chosen = output.remaining[:count]
     with output.open() as write:
         for recording in chosen:
@@ -46,10 +46,10 @@ def test_killed_and_started_again_every_recording_is_done_once_and_merged_in_ord
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [(line["id"], line["pred_text"]) for line in lines] == [(i, f"heard {i}.wav") for i in range(7) if i != 3]
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
-    assert second.merge() is None and shared(tmp_path, 1).complete  # who comes later finds nothing to do
+    assert second.merge() is None and shared(tmp_path, 1).complete  # a later process finds nothing to do
 
 
-def test_another_number_of_processes_goes_on_too(tmp_path):
+def test_a_different_number_of_processes_resumes_too(tmp_path):
     done = do(shared(tmp_path, 0, of=2), 2) + do(shared(tmp_path, 1, of=2), 1)
     rest = [do(shared(tmp_path, i, of=3)) for i in range(3)]
     assert sorted([*done, *(source for part in rest for source in part)]) == [
@@ -75,6 +75,6 @@ def test_the_share_comes_from_flags_or_from_the_launcher():
 
 
 @pytest.mark.parametrize(("output", "output_format", "why"), [(None, "jsonl", "--output=FILE"), ("x", "srt", "srt")])
-def test_what_cannot_be_split_is_told(output, output_format, why):
+def test_what_cannot_be_split_is_reported(output, output_format, why):
     with pytest.raises(ConfigError, match=why):
         SharedOutput(output, RECORDINGS, Share(0, 2), output_format=output_format)

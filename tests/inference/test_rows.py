@@ -1,4 +1,4 @@
-"""Recordings to rows of predictions, by predictions that are no model's: the order, the batches, what does not fit."""
+"""Rows of predictions from fake models: their order, the batches, and batches that do not fit in memory."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ def recording(seconds: float, value: float = 0.0) -> Recording:
 
 
 def means(shape: Shape, audio: Mapping[int, np.ndarray]) -> tuple[dict[str, np.ndarray], str]:
-    """A prediction with a filler row for each that the shape has."""
+    """A prediction with the filler rows of the shape."""
     found = [audio[i].mean() for i in shape.indices]
     return {"mean": np.array(found + [np.nan] * (shape.rows - len(found)))}, ""
 
@@ -109,7 +109,7 @@ def test_what_is_too_short_or_cannot_be_read_has_no_prediction() -> None:
 
 
 def test_the_next_batch_is_started_before_this_one_is_collected() -> None:
-    """A prediction is an array that is asked for its values when it is collected."""
+    """The prediction is an array-like that records when it is collected."""
     events = []
 
     class Late:

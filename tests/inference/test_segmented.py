@@ -1,4 +1,4 @@
-"""Long recordings in segments: what each says by itself, at its place in the whole."""
+"""Long recordings in segments: each gives its own transcript, at its place in the whole."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_each_segment_for_itself(kind: str, minute: np.ndarray) -> None:
         minute, long="segments", timestamps=True, voice_activity=lambda samples, rate: SPANS, batch_size=4
     )
     assert found.note == "in 3 segments between silences (as asked for)"
-    parts = [(0.4, 21.2), (21.2, 30.64), (50.0, 59.9)]  # two of the spans fit into one segment
+    parts = [(0.4, 21.2), (21.2, 30.64), (50.0, 59.9)]  # two of the spans fit in one segment
     alone = [asr.transcribe(minute[round(a * RATE) : round(b * RATE)], timestamps=True)[0] for a, b in parts]
     assert all(len(part.chars) > 3 for part in alone)
     assert found.text.split() == [word for part in alone for word in part.text.split()]
@@ -25,13 +25,13 @@ def test_each_segment_for_itself(kind: str, minute: np.ndarray) -> None:
         expected, whole = [], getattr(found, name)
         for part, (at, _) in zip(alone, parts, strict=True):
             spans = [(x.text, x.start + at, x.end + at) for x in getattr(part, name)]
-            # Of a model that writes spaces, one stands between two segments, as long as the silence.
+            # A model that writes spaces gets one between two segments, as long as the silence.
             if name == "chars" and expected:
                 expected.append((" ", expected[-1][2], spans[0][1]))
             expected += spans
         assert [x.text for x in whole] == [text for text, *_ in expected]
         spans = np.array([x[1:3] for x in whole]), np.array([x[1:] for x in expected])
-        np.testing.assert_allclose(*spans, atol=0.16)  # by itself, a segment's end may cut its last token
+        np.testing.assert_allclose(*spans, atol=0.16)  # on its own, a segment may end within its last token
         assert np.isclose(*spans, atol=1e-6).all(1).sum() >= len(whole) - 2 * len(parts)
     np.testing.assert_allclose(found.score, sum(part.score for part in alone), rtol=1e-4)
     assert found.duration == 67.0 and found.segments[-1].end == found.words[-1].end

@@ -1,4 +1,4 @@
-"""Live audio gives what the whole recording gives, however it comes in and whoever else speaks."""
+"""Live audio gives the result of the whole recording, however it is split and whatever other streams there are."""
 
 import functools
 
@@ -49,7 +49,7 @@ LOOK_AHEADS += [pytest.param(*case, marks=pytest.mark.slow) for case in MORE]
 
 @functools.cache
 def encoder_of(kind: str) -> tuple[Variables, np.ndarray]:
-    """Weights of an encoder, and the mean of its frames [D]."""
+    """Random weights of an encoder, and the mean of its frames [D]."""
     ctc = random_archive(CTC | {"encoder": MODELS[kind]["encoder"]}, CHARACTERS)
     task = build(ctc.model)
     encoded, _ = jax.jit(task.inference.encode)(ctc.variables, speech(9, 2.0)[None], np.array([2 * RATE]))
@@ -58,7 +58,7 @@ def encoder_of(kind: str) -> tuple[Variables, np.ndarray]:
 
 @functools.cache
 def archive(kind: str) -> Archive:
-    """Random weights; the frames' mean is taken away before the output, or all of them would say the same."""
+    """Random weights; the frames' mean is subtracted before the output, or all frames would give the same symbol."""
     found = random_archive(MODELS[kind], CHARACTERS)
     variables, mean = encoder_of("regular" if kind == "regular" else "ctc")
     for name, tree in variables.items():
@@ -111,7 +111,7 @@ def test_streams_of_any_age_give_what_the_whole_gives(kind, look_ahead, chunks):
     audio = [speech(i, seconds) for i, seconds in enumerate((2.9, 2.3, 2.6, 0.03, 2.2))]
     expected = offline(kind, look_ahead).transcribe(audio, timestamps=True)
     assert sum(len(hypothesis.tokens) for hypothesis in expected) > 20
-    # Two places for five recordings: each begins when another ends, and they come in pieces of any length.
+    # Two places for five recordings: each begins when another ends, and arrives in pieces of any length.
     streams = recognizer(kind).streams(2, look_ahead=look_ahead, chunks=chunks, timestamps=True)
     waiting, speaking, found = list(range(len(audio))), {}, {}
     while waiting or speaking:
@@ -143,7 +143,7 @@ def test_text_comes_as_soon_as_it_can():
     # The first chunk ends with the frame at its last place, whose window ends 256 samples later.
     assert list(stream.feed(audio[: 2 * 8 * 160 + 255])) == []
     [first] = stream.feed(audio[2 * 8 * 160 + 255 : 2 * 8 * 160 + 256])
-    assert first.duration == pytest.approx(0.176)  # as much as there is of the third frame
+    assert first.duration == pytest.approx(0.176)  # the part of the third frame that exists
     rest = list(stream.feed(audio[2 * 8 * 160 + 256 :]))
     assert len(rest) == (len(audio) - 2 * 8 * 160 - 256) // chunk
     assert_alike_text(rest, stream.finish())
@@ -209,7 +209,7 @@ def test_wrong_use_is_one_line():
     stream = streams.open("first")
     with pytest.raises(ConfigError, match="second: all 1 streams are open"):
         streams.open("second")
-    assert stream.finish().text == ""  # nothing was said
+    assert stream.finish().text == ""  # nothing was recognised
     with pytest.raises(AudioError, match="first: the stream has ended"):
         stream.push(np.zeros(100))
     with pytest.raises(AudioError, match="third: holds NaN"):
@@ -230,8 +230,8 @@ OBSTACLES = {
 def test_what_prevents_a_model_from_streaming(reason):
     encoder = CHUNKED | {"scan_layers": False} | OBSTACLES[reason]
     model = CTC | {"encoder": encoder, "decoder": {"name": "ctc", "vocab_size": 4}}
-    [told] = what_prevents(build(model))
-    assert reason in told
+    [found] = what_prevents(build(model))
+    assert reason in found
 
 
 def test_a_model_for_whole_recordings_says_all_that_is_in_the_way():

@@ -1,4 +1,4 @@
-"""Subtitles keep their limits wherever the words let them, whatever the words are."""
+"""Subtitles keep their limits wherever the words allow it, for any words."""
 
 import time
 from itertools import pairwise
@@ -55,7 +55,7 @@ def test_limits(words: list[TimedText]) -> None:
         assert cue.end <= following.start + NEARLY
         if begins - cue.lines[0][0].start > 2 * GAP_SECONDS and cue.start == cue.lines[0][0].start:
             assert following.start - cue.end >= GAP_SECONDS - NEARLY
-            # What is missing of the shortest duration, or of the time to read, the next subtitle takes.
+            # A subtitle lasts its minimum duration or reading time, unless the next one comes earlier.
             needed = min(max(SHORTEST_SECONDS, len(cue.text) / READING_SPEED), LONGEST_SECONDS, room - GAP_SECONDS)
             assert cue.end - cue.start >= needed - NEARLY
 
@@ -98,7 +98,7 @@ def test_a_pause_and_a_segment_part_like_a_sentence() -> None:
     assert [cue.text.split()[-1] for cue in to_cues(lines, segments)] == ["stop", "it"]
 
 
-def test_two_lines_are_balanced_and_part_behind_punctuation() -> None:
+def test_two_lines_are_balanced_and_split_after_punctuation() -> None:
     [cue] = to_cues(said("one two three four five six seven eight nine ten eleven", each=0.3))
     upper, lower = cue.text.split("\n")
     assert len(upper) <= len(lower) and abs(len(upper) - len(lower)) < 10

@@ -1,4 +1,4 @@
-"""TextGrids are read back by a parser written from Praat's manual, and tile the recording whatever the spans."""
+"""TextGrids are read back by a parser written from Praat's manual, and tile the recording for any spans."""
 
 import re
 from itertools import pairwise
@@ -14,7 +14,7 @@ EMPTY = Hypothesis("", 0.0, (), 0.0, 2.0, "a.wav", words=(), segments=(), chars=
 
 
 def parse(content: str) -> dict[str, list[tuple[float, float, str]]]:
-    """Praat takes the numbers, the quoted strings and the flags in their order, and skips what else stands there."""
+    """Praat takes the numbers, the quoted strings and the flags in their order, and skips everything else."""
     found = re.findall(r'"((?:[^"]|"")*)"|<(exists)>|(?<![\w\[])(-?\d+(?:\.\d+)?)(?![\w\]])', content)
     values = iter([flag or number or text.replace('""', '"') for text, flag, number in found])
     assert [next(values), next(values)] == ["ooTextFile", "TextGrid"]
@@ -44,7 +44,7 @@ def test_words_and_pauses() -> None:
     assert tiers["tokens"] == [(0, 2.0, "")]
 
 
-def test_a_word_that_ends_behind_the_recording_ends_with_it() -> None:
+def test_a_word_that_ends_after_the_recording_ends_with_it() -> None:
     tiers = parse(to_textgrid(EMPTY._replace(words=(TimedText("late", 1.96, 2.04, 1.0),))))
     assert tiers["words"] == [(0, 1.96, ""), (1.96, 2.0, "late")] and tiers["tokens"] == [(0, 2.0, "")]
 

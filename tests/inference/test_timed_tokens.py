@@ -1,4 +1,4 @@
-"""Times of tokens that come bit by bit are those of all of them at once."""
+"""Times of tokens that arrive step by step equal those of all tokens at once."""
 
 import sys
 
@@ -34,19 +34,19 @@ def test_bit_by_bit_or_at_once(kind: str) -> None:
         tokens = random_tokens(rng, tokenizer.vocab_size, 60)
         timed, known, now, duration = TimedTokens(tokenizer, frame_seconds=FRAME, offset=3.0), 0, 0, 0.0
         while now < 60:
-            again = int(rng.integers(min(known, 3) + 1))  # the last ones can be others than they were
+            again = int(rng.integers(min(known, 3) + 1))  # the last ones may have changed
             now = min(known + int(rng.integers(1, 9)), 60)
             so_far = [values[:now] for values in tokens]
-            # Of the audio so far, the last token may not be over.
+            # The last token may extend beyond the audio so far.
             duration = max(duration, FRAME * (so_far[1][-1] + rng.uniform(0.5, 3.0)))
             so_far[0][-1] = int(rng.integers(tokenizer.vocab_size))
             timed.update(*so_far, duration=duration, kept=known - again)
             expected = at_once(tokenizer, so_far, duration)
             assert (timed.chars, timed.words, timed.segments) == (expected.chars, expected.words, expected.segments)
-            known = now - 1  # the last one was made up
+            known = now - 1  # the last one was artificial
 
 
-def test_nothing_ends_after_the_audio_and_what_was_cut_short_is_mended() -> None:
+def test_nothing_ends_after_the_audio_and_what_was_cut_short_is_corrected() -> None:
     timed = TimedTokens(CharTokenizer("ab "), frame_seconds=1.0)
     timed.update([0, 1], [0, 1], [1, 5], [0.5, 0.75], duration=2.5)
     assert timed.words == [TimedText("ab", 0.0, 2.5, 0.5)] == timed.segments
@@ -61,7 +61,7 @@ def test_a_late_update_costs_no_more_than_an_early_one() -> None:
     times = starts, [start + 1 for start in starts], [1.0] * len(ids)
 
     def calls(known: int) -> int:
-        """Of functions, for three more tokens behind `known`."""
+        """Counts function calls for three more tokens after `known`."""
         timed = TimedTokens(tokenizer, frame_seconds=FRAME)
         timed.update(ids[:known], *times, duration=1e6)
         counted = 0

@@ -1,4 +1,4 @@
-"""Times have one structure, whatever decoder they come from."""
+"""Times have the same structure for every decoder."""
 
 import functools
 from itertools import pairwise
@@ -47,7 +47,7 @@ def test_tokens_make_words_and_words_make_segments(kind: str, pieces: bool) -> N
     assert segments[0].start == words[0].start and segments[-1].end == words[-1].end
     for parts in (chars, words, segments):
         assert all(0 <= x.start <= x.end <= found.duration + 1e-9 for x in parts)
-        # A TDT says several tokens in one frame, and jumps only behind the last.
+        # A TDT emits several tokens in one frame, and jumps only after the last.
         assert kind == "tdt" or all(x.start < x.end for x in parts)
         assert all(a.start <= b.start for a, b in pairwise(parts))
         assert all(0 <= x.confidence <= 1 for x in parts)
@@ -58,7 +58,7 @@ def test_tokens_make_words_and_words_make_segments(kind: str, pieces: bool) -> N
 )
 def test_how_long_a_token_lasts(kind: str, durations: set[int]) -> None:
     _, found = transcript(kind)
-    whole = [char for char in found.chars if char.end < found.duration - 1e-9]  # the audio's end cuts the others
+    whole = [char for char in found.chars if char.end < found.duration - 1e-9]  # the end of the audio cuts the others
     frames = np.array([[char.start / FRAME, char.end / FRAME] for char in whole])
     np.testing.assert_allclose(frames, frames.round(), atol=1e-6)
     lasted = set((frames[:, 1] - frames[:, 0]).round().astype(int).tolist())

@@ -1,4 +1,4 @@
-"""Classes of recordings and of frames, by the smallest model that has them."""
+"""Classes of recordings and of frames, with the smallest possible model."""
 
 from pathlib import Path
 

@@ -40,7 +40,7 @@ CONFIG = {
 
 
 def chirps(seed: int, seconds: float) -> np.ndarray:
-    """Tones that jump five times a second."""
+    """Tones that change five times a second."""
     rng = np.random.default_rng(seed)
     pitch = np.repeat(rng.uniform(100, 6000, 100), RATE // 5)[: round(seconds * RATE)]
     return (0.3 * np.sin(2 * np.pi * np.cumsum(pitch) / RATE) + 0.01 * rng.standard_normal(len(pitch))).astype("f")
@@ -61,7 +61,7 @@ def reference() -> Callable[[Any, np.ndarray], np.ndarray]:
 
 @functools.cache
 def tiny_archive() -> Archive:
-    """A random model that says many different things: its head is loud, and prefers no symbol on average."""
+    """A random model with varied output: its head has large weights, and prefers no symbol on average."""
     variables = jax.device_get(jax.jit(build(CONFIG).init)(jax.random.key(3)))
     head = variables["params"]["decoder"]["out"]
     head["kernel"] = 30 * head["kernel"]
@@ -214,7 +214,7 @@ def test_too_long_for_the_memory_is_one_line(
 
     alone, together = max(map(needed, singles)), needed(Shape((0, 1, 2, 3), 4, 2 * RATE))
     assert alone < together
-    # What does not fit together is done one by one.
+    # Recordings that do not fit together are done one by one.
     monkeypatch.setattr(programs, "available_bytes", lambda device: alone)
     assert [h.text for h in asr.transcribe(audio, batch_size=4)] == expected
     monkeypatch.setattr(programs, "available_bytes", lambda device: 1000)
@@ -242,13 +242,13 @@ def test_saved_and_loaded_again(asr: Recognizer, tmp_path: Path) -> None:
 def test_bfloat16(asr: Recognizer, audio: list[np.ndarray], tmp_path: Path) -> None:
     asr.save(tmp_path / "m.jaxspeech")
     half = jaxspeech.load(tmp_path / "m.jaxspeech", dtype="bfloat16")
-    # This is what is fast on a CPU: rounded factors, float32 activations.
+    # The fast form on a CPU: rounded operands, float32 activations.
     assert half.config["product_dtype"] == "bfloat16" and half.config["encoder"]["dtype"] == "float32"
     assert half.variables["params"]["decoder"]["out"]["kernel"].dtype == jax.numpy.bfloat16
     [found] = half.transcribe(audio[0], return_log_probs=True)
     [full] = asr.transcribe(audio[0], return_log_probs=True)
     assert found.log_probs is not None and full.log_probs is not None and found.log_probs.dtype == np.float32
-    # Eight bits of mantissa through a head made 30 times as loud.
+    # Eight bits of mantissa through a head with weights 30 times as large.
     assert np.mean(np.abs(np.exp(found.log_probs) - np.exp(full.log_probs))) < 0.02
 
 
@@ -269,7 +269,7 @@ def test_what_cannot_be_loaded(name: str, why: str) -> None:
         jaxspeech.load(name, dtype="bfloat61")
 
 
-def test_the_peers_transcript(refs: Path) -> None:
+def test_nemos_transcript(refs: Path) -> None:
     asr = jaxspeech.load(refs / "fc_ctc_bpe.nemo")
     arrays = np.load(refs / "fc_ctc_bpe.npz")
     expected = json.loads((refs / "fc_ctc_bpe.json").read_text())["ctc_greedy_batch"][0]
@@ -327,7 +327,7 @@ class TestCompilationCache:
         cache.enable_compilation_cache()
         assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path / "theirs")
 
-    def test_an_unwritable_folder_is_told(
+    def test_an_unwritable_folder_is_reported(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         (tmp_path / "file").touch()
@@ -351,7 +351,7 @@ def test_a_transcript_of_nemos_group_norm_does_not_depend_on_its_batch_either() 
     [alone] = asr.transcribe([short], return_log_probs=True)
     beside = asr.transcribe([long, long, long, short], return_log_probs=True)[3]
     np.testing.assert_allclose(beside.log_probs, alone.log_probs, atol=1e-4)
-    assert asr.config["encoder"]["norm_over_padding"]  # what NeMo computes stays with the model
+    assert asr.config["encoder"]["norm_over_padding"]  # the model's NeMo setting is kept
 
 
 def test_frames_are_whole_samples_apart() -> None:

@@ -73,7 +73,7 @@ def toy_task(model: ToyModel, *, frames: bool) -> Task[ToyBatch, Any, Classifica
 
 
 def add_toy_tasks(patch: pytest.MonkeyPatch) -> None:
-    """Two tasks in the table of tasks, and their asset in that of assets."""
+    """Adds two tasks to the table of tasks, and their asset to that of assets."""
     for config, frames in ((CLIPS, False), (FRAMES, True)):
         kind = builder.Kind(ToyModel, functools.partial(toy_task, frames=frames), {"features": builder.FEATURES})
         patch.setitem(builder.TASKS, config["task"], kind)
@@ -87,7 +87,7 @@ def toy_archive(config: dict[str, Any], names: tuple[str, ...] | None = NAMES) -
 
 
 def expected_probabilities(archive: Archive, samples: np.ndarray, *, frames: bool) -> np.ndarray:
-    """Of one recording, without padding, the matrix product in NumPy."""
+    """Computes one recording without padding, with the matrix product in NumPy."""
     mel = MelSpectrogram(num_mels=16, normalize="none")
     features, num_frames = mel.apply({}, samples[None], np.array([len(samples)]))
     features = np.asarray(features)[0, : int(num_frames[0])].astype(np.float64)

@@ -3,7 +3,7 @@
   jaxspeech prepare fsdd
   jaxspeech prepare librispeech --parts=train-clean-100,dev-clean --output=/data
 
-Interrupted, it resumes where it was when it is run again. A corpus whose manifests are there is left as it is.
+If interrupted, it resumes when it is run again. A corpus whose manifests exist already is left unchanged.
 """
 
 import argparse
@@ -18,10 +18,10 @@ EXTRA = "train"
 def options(parser: Parser) -> None:
     """Adds the options."""
     parser.add_argument(
-        "--output", type=Path, default=Path("data"), metavar="FOLDER", help="the corpus gets a folder in here"
+        "--output", type=Path, default=Path("data"), metavar="FOLDER", help="the corpus is put in a subfolder of this"
     )
     parser.add_argument(
-        "--parts", type=names, action="extend", default=[], help="of librispeech: some of its parts; all by default"
+        "--parts", type=names, action="extend", default=[], help="for librispeech: the parts to prepare; all by default"
     )
 
 
@@ -35,7 +35,7 @@ def run(flags: argparse.Namespace) -> None:
     fetched = {"fsdd": prepare.prepare_fsdd, "librispeech_mini": prepare.prepare_librispeech_mini}
     folder = flags.output / flags.verb
     if flags.parts and flags.verb != "librispeech":
-        raise ConfigError(f"--parts is for librispeech, {flags.verb} is one whole")
+        raise ConfigError(f"--parts is for librispeech; {flags.verb} has only one part")
     try:
         if flags.verb in spoken:
             for manifest in spoken[flags.verb].make(folder).values():
@@ -43,7 +43,7 @@ def run(flags: argparse.Namespace) -> None:
         elif flags.verb == "librispeech":
             prepare.prepare_librispeech(folder, flags.parts or list(prepare.LIBRISPEECH))
         elif (folder / "train.jsonl").exists() and (folder / "dev.jsonl").exists():
-            print(f"{folder}: is there already")
+            print(f"{folder}: already exists")
         else:
             fetched[flags.verb](folder)
     except KeyboardInterrupt:

@@ -1,9 +1,9 @@
-"""Converts manifests to ArrayRecord files: a few large files, any example of which is read at once.
+"""Converts manifests to ArrayRecord files: a few large files with random access to every example.
 
   jaxspeech prepare records train.jsonl dev.jsonl --output=records/ --shards=8
 
-writes records/train-00000-of-00008.array_record, ... and records/train.jsonl: the same lines, but for audio_filepath,
-which names an ArrayRecord file, and record, the place in it.
+writes records/train-00000-of-00008.array_record, ... and records/train.jsonl: the same lines, except that
+audio_filepath names an ArrayRecord file, and record is the position in it.
 """
 
 import argparse
@@ -17,10 +17,10 @@ EXTRA = "train"
 
 def options(parser: Parser) -> None:
     """Adds the options."""
-    parser.add_argument("manifests", nargs="+", metavar="MANIFEST", help="each becomes files of its own name")
-    parser.add_argument("--tars", default="", help="of the manifest, as audio_{0..127}.tar, where it has tars")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the files go")
-    parser.add_argument("--shards", type=at_least(1), default=1, help="files of each manifest")
+    parser.add_argument("manifests", nargs="+", metavar="MANIFEST", help="the output files are named after it")
+    parser.add_argument("--tars", default="", help="the tar files of the manifest, if any: audio_{0..127}.tar")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder for the output files")
+    parser.add_argument("--shards", type=at_least(1), default=1, help="number of files per manifest")
 
 
 def run(flags: argparse.Namespace) -> None:
@@ -34,7 +34,7 @@ def run(flags: argparse.Namespace) -> None:
     names = [Path(source.rpartition("/")[2]).stem for source in flags.manifests]
     for source, name in zip(flags.manifests, names, strict=True):
         if names.count(name) > 1:
-            raise ConfigError(f"{source}: another manifest would become {name}.jsonl too; convert them one by one")
+            raise ConfigError(f"{source}: another manifest would become {name}.jsonl too; convert them separately")
         if (flags.output / f"{name}.jsonl").resolve() == Path(source).resolve():
             raise ConfigError(f"{source}: would be overwritten; choose another --output")
     for source, name in zip(flags.manifests, names, strict=True):

@@ -1,4 +1,4 @@
-"""Writes a speech dataset of TensorFlow Datasets as FLAC files and a manifest. Needs the extra `tfds`.
+"""Exports a speech dataset of TensorFlow Datasets to FLAC files and a manifest. Needs the extra `tfds`.
 
   jaxspeech prepare tfds librispeech --output=data/librispeech/dev.jsonl --split=dev_clean
   jaxspeech prepare tfds spoken_digit --output=data/digits.jsonl --split=train --audio_key=audio \\
@@ -15,9 +15,9 @@ EXTRA = "tfds"
 
 def options(parser: Parser) -> None:
     """Adds the options."""
-    parser.add_argument("name", metavar="NAME", help="of the dataset, like librispeech")
-    parser.add_argument("--output", type=Path, required=True, help="manifest to write; the audio goes beside it")
-    parser.add_argument("--split", action="append", required=True, help="to write; may be given several times")
+    parser.add_argument("name", metavar="NAME", help="the dataset, for example librispeech")
+    parser.add_argument("--output", type=Path, required=True, help="manifest to write; the audio is written beside it")
+    parser.add_argument("--split", action="append", required=True, help="split to export; may be given several times")
     parser.add_argument("--data_dir", help="where TFDS keeps its data")
     parser.add_argument("--audio_key", default="speech", help="the dataset's name for the audio")
     parser.add_argument("--text_key", default="text", help="the dataset's name for the transcript")
@@ -26,7 +26,7 @@ def options(parser: Parser) -> None:
         type=names,
         action="extend",
         default=[],
-        help="what is said for each class, with commas, where the text is a class",
+        help="if the transcript is a class: the text of each class, separated by commas",
     )
 
 

@@ -1,4 +1,4 @@
-"""An adversarial pair: a generator that scales noise until a discriminator takes it for the recording's loudness.
+"""An adversarial pair: a generator scales noise until a discriminator mistakes it for the recording's loudness.
 
 A step has two phases, the discriminator's and then the generator's, each with its own parameters.
 """
@@ -35,7 +35,7 @@ class Pair(nn.Module):
         self.generator = nn.Dense(1)
 
     def loudness(self, samples, num_samples):
-        """Decibels over ten of each row [B 1]."""
+        """The level of each row in dB, divided by ten [B 1]."""
         mask = length_mask(num_samples, samples.shape[1])
         power = jnp.where(mask, jnp.square(jnp.where(mask, samples, 0)), 0).sum(1) / jnp.maximum(num_samples, 1)
         return jnp.log10(power + 1e-6)[:, None]
@@ -59,7 +59,7 @@ def pair_task(model: Pair) -> Task:
         return model.apply(variables, *inputs, method=method)
 
     def fake_of(variables, batch):
-        # Each row has its own noise, whatever its place in the batch and in the run: so losses can be compared.
+        # Each row has its own noise, wherever it is in the batch and in the run, so that losses can be compared.
         keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), batch.index.astype(jnp.uint32))
         return call(variables, "make", jax.vmap(lambda key: jax.random.normal(key, (1,)))(keys))
 

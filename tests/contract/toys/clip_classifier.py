@@ -1,4 +1,4 @@
-"""A clip classifier with an asset and a score of its own: the first tone of a recording, by its mean spectrum."""
+"""A clip classifier with its own asset and score: it finds a recording's first tone from the mean spectrum."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

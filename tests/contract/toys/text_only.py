@@ -1,4 +1,4 @@
-"""A model of text alone: the next token given the last one."""
+"""A text-only model: it predicts the next token from the last one."""
 
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ class Bigram(nn.Module):
 
     @nn.compact
     def __call__(self, tokens):
-        one_hot = jax.nn.one_hot(tokens, self.vocab_size + 1)  # the end token has the blank's place
+        one_hot = jax.nn.one_hot(tokens, self.vocab_size + 1)  # the end token has the blank's id
         return nn.Dense(self.vocab_size + 1, name="next")(one_hot)
 
 
@@ -43,7 +43,7 @@ def bigram_task(model: Bigram) -> Task:
         return dict(model.init(key, jnp.zeros((1, 1), jnp.int32)))
 
     def nll(variables, batch):
-        """Negative log-likelihood and number of the targets of each row."""
+        """Negative log-likelihood and number of targets of each row."""
         log_probs = jax.nn.log_softmax(model.apply(variables, batch.tokens[:, :-1]))
         real = length_mask(batch.num_tokens - 1, batch.tokens.shape[1] - 1)
         targets = jnp.where(real, batch.tokens[:, 1:], 0)
