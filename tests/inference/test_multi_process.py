@@ -60,7 +60,7 @@ def test_a_different_number_of_processes_resumes_too(tmp_path):
 
 def test_parts_of_another_list_are_refused(tmp_path):
     do(shared(tmp_path, 0))
-    with pytest.raises(ConfigError, match="of another list"):
+    with pytest.raises(ConfigError, match="a different list"):
         _ = shared(tmp_path, 0, recordings=RECORDINGS[::-1]).remaining
 
 
