@@ -122,7 +122,7 @@ def test_a_new_tokenizer_keeps_the_pieces_that_both_have(tones, trained, tmp_pat
 
 
 def test_settings_that_contradict_each_other_are_reported_in_one_line(tones, trained, tmp_path):
-    with pytest.raises(ValueError, match="say which model"):
+    with pytest.raises(ValueError, match="name a model"):
         finetune.get_config()
     config = get_config(str(tones))
     config.tokenizer.type = "model"

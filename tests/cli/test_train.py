@@ -68,8 +68,8 @@ def test_fields_are_changed_by_their_types():
         ("fsdd", ["--config.stepz=1"], "the config has no field 'stepz'; did you mean \"steps\"?"),
         ("fsdd", ["--config.steps=many"], "--config.steps=many"),
         ("fsdd", ["--config.histograms", "stray"], "unexpected argument stray"),
-        ("quickstart:rnnt", [], "configs/quickstart.py:rnnt: it can be ctc or tdt"),
-        ("finetune", [], "say which model"),
+        ("quickstart:rnnt", [], "configs/quickstart.py:rnnt: use ctc or tdt"),
+        ("finetune", [], "name a model"),
     ],
 )
 def test_a_wrong_field_is_one_line(recipe, overrides, message):
