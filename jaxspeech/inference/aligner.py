@@ -12,10 +12,11 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
-from jaxspeech.inference.transcription import Prediction, frames_of
+from jaxspeech.inference.transcription import frames_of
 from jaxspeech.search.forced_alignment import ForcedAlignment, forced_alignment
 from jaxspeech.search.timestamps import merge, segment_times, token_times, word_times
 from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.prediction import Prediction
 from jaxspeech.text.spelling import Spelling, spell
 from jaxspeech.text.tokenizer import Tokenizer
 
@@ -66,11 +67,11 @@ class Aligner:
     def _spell(self, row: Row[Prediction], language: str | None) -> _Waiting:
         recording, no_frames = row.recording, np.zeros((0, self._recognition.vocab_size + 1), np.float32)
         if row.error is not None:
-            heard = Hypothesis.empty(recording.source, error=str(row.error))
+            heard = Hypothesis(source=recording.source, error=str(row.error))
             return _Waiting(recording, heard, no_frames, NOTHING)
         log_probs = None if row.prediction is None else frames_of(row.prediction)
         log_probs = no_frames if log_probs is None else log_probs
-        heard = Hypothesis.empty(recording.source, duration=len(row.samples) / self._recognition.sample_rate)
+        heard = Hypothesis(source=recording.source, duration=len(row.samples) / self._recognition.sample_rate)
         heard = heard._replace(note=row.note, log_probs=log_probs)
         nothing = _Waiting(recording, heard, no_frames, NOTHING)
         try:

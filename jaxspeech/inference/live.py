@@ -54,7 +54,7 @@ def transcribe_live(
         piped = recording.source == PIPE
         samples = None if piped else read(recording)
         if isinstance(samples, SpeechError):
-            yield Hypothesis.empty(recording.source, error=str(samples))
+            yield Hypothesis(source=recording.source, error=str(samples))
             continue
         rate = pipe_rate if piped and pipe_rate is not None else streams.form.sample_rate
         blocks = pcm_blocks(sys.stdin.buffer, rate) if samples is None else paced_blocks(samples, rate, wait=realtime)

@@ -31,16 +31,19 @@ class Programs:
     Args:
       task: the task whose model is called.
       predict: (variables, samples [B S], num_samples [B], **options) -> a pytree with B leading in every leaf.
+      how: what a note says of its predictions, "" for no note.
     """
 
-    def __init__(self, task: Task[Any, Any, Any], predict: Callable[..., Any]):
+    def __init__(self, task: Task[Any, Any, Any], predict: Callable[..., Any], *, how: str = ""):
         self._sample_rate = task.inference.sample_rate
-        self._predict = predict
+        self._predict, self._how = predict, how
         self._positions = KeptPositions(task.model, seconds=FULL_BATCH_SECONDS)
         self._compiled: dict[Hashable, Any] = {}
 
-    def start(self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], **options: Hashable) -> Any:
-        """Sends a batch to the device.
+    def start(
+        self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], **options: Hashable
+    ) -> tuple[Any, str]:
+        """Sends a batch to the device; bound to variables and options, it is a `rows.Strategy`.
 
         Args:
           variables: the model's variables.
@@ -49,7 +52,7 @@ class Programs:
           options: of the function; each combination is a separate program.
 
         Returns:
-          What the function returns, filler rows included; the computation may not have finished yet.
+          (what the function returns, filler rows included: the computation may not have finished yet; `how`).
 
         Raises:
           AudioError: the batch would need more memory than is free.
@@ -63,7 +66,7 @@ class Programs:
                 f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, only "
                 f"{free / GIB:.1f} GiB are free; cut it into shorter recordings"
             )
-        return program(variables, *pad(shape, audio))
+        return program(variables, *pad(shape, audio)), self._how
 
     def compiled(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
         """Returns the compiled program for batches of this shape."""

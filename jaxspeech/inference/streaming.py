@@ -241,7 +241,7 @@ class Streams:
         rows = np.arange(self._programs.size) == row
         self._state = self._programs.renew(self._state, self._first_search, rows)
         spans = () if self._timestamps else None
-        said = Hypothesis.empty(name)._replace(words=spans, segments=spans, chars=spans)
+        said = Hypothesis(source=name, words=spans, segments=spans, chars=spans)
         seconds = {"frame_seconds": self.form.frame_seconds, "offset": offset}
         timed = TimedTokens(self._tokenizer, **seconds) if self._timestamps else None
         self._open[row] = Stream(self, row, said, self.form.lead_in, sample_rate, timed)

@@ -8,6 +8,7 @@ recordings -> rows of probabilities (inference/rows.py) -> names
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Unpack
 
 import numpy as np
@@ -104,7 +105,7 @@ class Classifier:
     def classify_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Classified]:
         """Like `classify`, but yields each result as soon as it and all earlier ones are ready, in bounded memory."""
         asked = wanted(options, RowOptions, call="classify")
-        at_once = [Strategy(lambda shape, audio: (self._programs.start(self.variables, shape, audio), ""))]
+        at_once = [Strategy(partial(self._programs.start, self.variables))]
         rate = self.task.inference.sample_rate
         rows = predicted_rows(find_recordings(inputs), at_once, asked, sample_rate=rate)
         return (self._classified(row, asked) for row in rows)

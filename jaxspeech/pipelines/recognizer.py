@@ -23,9 +23,10 @@ from jaxspeech.inference.inputs import find_recordings, find_recordings_with_tex
 from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, wanted
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
-from jaxspeech.inference.transcription import Outputs, hypotheses
+from jaxspeech.inference.transcription import hypotheses
 from jaxspeech.pipelines.doors import collect, open_model
 from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.prediction import Outputs
 from jaxspeech.text.tokenizer import Tokenizer
 
 
