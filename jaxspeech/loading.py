@@ -15,13 +15,13 @@ import jax.numpy as jnp
 
 import jaxspeech
 from jaxspeech.archive import Archive, load_archive
-from jaxspeech.builder import DTYPES
 from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
 from jaxspeech.forms.inference import for_training
 from jaxspeech.hub import download, is_hub_name
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.interop.transformers import load_transformers
 from jaxspeech.pipelines.doors import DOORS, Door, WrongDoor
+from jaxspeech.tasks.parts import DTYPES
 
 if TYPE_CHECKING:
     from jaxspeech.pipelines.recognizer import Recognizer

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import (
     RecognitionTask,
     Utterances,
@@ -59,3 +60,6 @@ def ctc_task(model: CTCModel) -> RecognitionTask:
 
     search = ctc_search(model, vocab_size=vocab_size)
     return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)
+
+
+CTC = Kind(CTCModel, ctc_task, {**TRUNK, "decoder": Part("decoder", {"ctc": CTCHead})}, MASKS, PRODUCTS)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.transducer import TransducerDecoder
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind
 from jaxspeech.tasks.recognition import (
     RecognitionTask,
     Utterances,
@@ -22,7 +23,13 @@ from jaxspeech.tasks.recognition import (
     recognition_task,
 )
 from jaxspeech.tasks.train_apply import train_apply
-from jaxspeech.tasks.transducer import TransducerLoss, TransducerSearch, transducer_losses, transducer_search
+from jaxspeech.tasks.transducer import (
+    DECODER,
+    TransducerLoss,
+    TransducerSearch,
+    transducer_losses,
+    transducer_search,
+)
 from jaxspeech.types import Key, RowLosses, Variables
 
 HEADS = ("transducer", "ctc")
@@ -104,3 +111,12 @@ def hybrid_task(model: HybridModel) -> RecognitionTask:
     # The log-probabilities are those of the CTC head, whichever head's search is used.
     search = by_ctc if model.search.head == "ctc" else by_transducer._replace(log_probs=by_ctc.log_probs)
     return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)
+
+
+HYBRID = Kind(
+    HybridModel,
+    hybrid_task,
+    {**TRUNK, "decoder": DECODER},
+    {**MASKS, "loss": TransducerLoss, "search": HybridSearch},
+    {**PRODUCTS, "ctc_weight": None},
+)

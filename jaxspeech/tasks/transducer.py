@@ -18,6 +18,7 @@ from jaxspeech.search.transducer import GreedyState, JointFunction, Predict, gre
 from jaxspeech.search.transducer_beam import transducer_beam
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.kinds import IncrementalSearch
+from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import RecognitionTask, Search, Utterances, label_losses, recognition_task
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Key, RowLosses, Size, Variables
@@ -196,3 +197,13 @@ def _search_inputs(
 
 def _decoder_apply(model: Any, variables: Variables) -> Any:
     return partial(model.decoder.apply, {"params": variables["params"]["decoder"]})
+
+
+DECODER = Part("decoder", {"transducer": TransducerDecoder})
+TRANSDUCER = Kind(
+    TransducerModel,
+    transducer_task,
+    {**TRUNK, "decoder": DECODER},
+    {**MASKS, "loss": TransducerLoss, "search": TransducerSearch},
+    PRODUCTS,
+)
