@@ -1,6 +1,7 @@
 """The import rules: data flows downward, and so do imports."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,12 @@ def test_inference_needs_the_base_install_only() -> None:
     for file in FILES:
         if not str(file.relative_to(PACKAGE)).startswith(training):
             assert not {name.split(".")[0] for name in imports_of(file)} & extras, file
+
+
+def test_no_assert_checks_what_a_user_gives() -> None:
+    """`python -O` runs none of them: they are for type checkers, without a message."""
+    for file in FILES:
+        assert not re.search(r"^\s*assert\b.*,\s*f?[\"']", file.read_text(encoding="utf-8"), re.MULTILINE), file
 
 
 # Modules that Python does not have on every system.
