@@ -97,6 +97,27 @@ def below_common_folder(paths: Sequence[str], *, rules: Any = os.path) -> list[s
     return [rules.relpath(path, common) for path in paths]
 
 
+def split_argument(given: str, *, rules: Any = os.path) -> tuple[str, str]:
+    """Splits PATH:ARGUMENT; the argument is "" or begins with the colon, and the colon of a drive belongs to the path.
+
+    Args:
+      given: for example "x.py:large".
+      rules: `ntpath` or `posixpath`; those of this system by default.
+    """
+    drive, rest = rules.splitdrive(given)
+    path, colon, argument = rest.partition(":")
+    return drive + path, colon + argument
+
+
+def without_drive(path: str, *, rules: Any = os.path) -> str:
+    """The path without a colon, relative to the current folder if it has a drive.
+
+    Raises:
+      ValueError: the current folder is on a different drive.
+    """
+    return rules.relpath(path) if rules.splitdrive(path)[0] else path
+
+
 def total_memory() -> int | None:
     """Bytes of the machine's memory; None where the system does not report it."""
     try:

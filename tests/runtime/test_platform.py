@@ -2,6 +2,7 @@
 
 import ntpath
 import os
+import posixpath
 import re
 import signal
 import tarfile
@@ -159,6 +160,21 @@ def test_signals_are_left_alone_outside_of_the_main_thread():
     thread.start()
     thread.join()
     assert found == [{}] and signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(
+    ("given", "rules", "parts"),
+    [
+        ("configs/x.py:large", posixpath, ("configs/x.py", ":large")),
+        ("x", posixpath, ("x", "")),
+        (r"C:\r\x.py:large", ntpath, (r"C:\r\x.py", ":large")),
+        (r"C:\r\x.py", ntpath, (r"C:\r\x.py", "")),
+        ("x.py:a:b", ntpath, ("x.py", ":a:b")),
+    ],
+)
+def test_the_colon_of_a_drive_belongs_to_the_path(given, rules, parts):
+    assert platform.split_argument(given, rules=rules) == parts
+    assert ":" not in platform.without_drive("configs/x.py", rules=rules)
 
 
 def test_a_system_without_a_signal():
