@@ -21,6 +21,7 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.writers import LINE_FORMATS, Write, line_writer, open_output
 from jaxspeech.runtime.environment import whole_number
+from jaxspeech.runtime.platform import lock
 
 # The environment variables in which launchers pass the number of processes and this process's rank.
 LAUNCHERS = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"))
@@ -96,7 +97,9 @@ class SharedOutput:
         places = iter(self._places())
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "{:04}-of-{:04}.jsonl".format(*self._share)
-        with path.open("a+b") as stream:
+        with path.with_suffix(".lock").open("w") as held, path.open("a+b") as stream:
+            if not lock(held):
+                raise ConfigError(f"{path}: another process has the same --process_id; wait for it or end it")
             stream.truncate(_whole_lines(path.read_bytes()))  # drop the incomplete line of a killed process
 
             def write(recording: Recording, hypothesis: Hypothesis) -> None:
