@@ -43,10 +43,11 @@ def whole_number(environment: Mapping[str, str], name: str) -> int:
 
 def _of_system(error: OSError) -> str:
     """The message of an OSError; with a file name, the file and the reason."""
+    absolute = isinstance(error.filename, str) and os.path.isabs(error.filename)
+    if isinstance(error, FileNotFoundError) and not absolute and not _in_a_folder():
+        return "the current folder does not exist any more: change to another one"
     if error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    if isinstance(error, FileNotFoundError) and not _in_a_folder():
-        return "the current folder does not exist any more: change to another one"
     return error.strerror or str(error) or type(error).__name__
 
 
