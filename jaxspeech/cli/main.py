@@ -66,8 +66,7 @@ def script(verb: str | None = None) -> NoReturn:
     restart_with_huge_pages()  # before the verb's imports, which are slow
     streams.open_missing()
     sys.stderr = streams.Forgiving(sys.stderr)
-    # An exception closes files and removes temporary ones.
-    catch_signals(signals("SIGTERM", "SIGHUP"), lambda number, _: sys.exit(command.BY_SIGNAL + number))
+    catch_signals(signals("SIGTERM", "SIGHUP"), _end)
     prog = Path(sys.argv[0]).name if verb else NAME
     sys.exit(main(sys.argv[1:], verb=verb, prog=prog))
 
@@ -128,6 +127,13 @@ def _run(module_name: str, verb: str, argv: Sequence[str], *, prog: str) -> int:
             raise SpeechError(f"the package {error.name} is not installed: {install}") from error
 
     return command.run(work, name=prog)
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    """Ends the process with an exception, which closes files and removes temporary ones."""
+    del frame
+    catch_signals(signals("SIGHUP"), lambda *_: None)  # it comes twice, from the shell and from the system
+    sys.exit(command.BY_SIGNAL + number)
 
 
 def _quiet() -> None:

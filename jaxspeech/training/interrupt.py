@@ -15,6 +15,7 @@ from jaxspeech.runtime.platform import catch_signals, restore_signals, say_now, 
 # The exit code of a preempted run, after it has saved: start it again. EX_TEMPFAIL of sysexits.h.
 PREEMPTED = 75
 PREEMPTIONS = signals("SIGTERM", "SIGUSR1", "SIGHUP")
+HANG_UP = signals("SIGHUP")  # comes twice, from the shell and from the system: the second is not a second request
 
 
 class Preempted(BaseException):
@@ -71,6 +72,8 @@ class Interrupt:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         del frame
+        if self and number in HANG_UP:
+            return
         if self:
             os._exit(128 + number)
         self.signal = signal.Signals(number)

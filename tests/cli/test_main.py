@@ -156,3 +156,15 @@ def test_started_in_the_background_it_is_ended_only_by_name(tmp_path):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 143
     assert process.stderr.read() == "jaxspeech tokenizer: ended by SIGTERM\n"
+
+
+def test_the_end_of_its_terminal_ends_it(tmp_path):
+    os.mkfifo(tmp_path / "manifest.jsonl")
+    arguments = ["tokenizer", f"--manifest={tmp_path / 'manifest.jsonl'}", "--output=x"]
+    command = [sys.executable, "-m", "jaxspeech", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    with open(tmp_path / "manifest.jsonl", "w"):  # returns once it reads
+        for _ in range(2):  # from the shell and from the system
+            process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=60) == 129
+    assert process.stderr.read() == "jaxspeech tokenizer: ended by SIGHUP\n"

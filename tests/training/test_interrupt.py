@@ -38,6 +38,14 @@ def test_what_a_process_in_the_background_ignores_stays_ignored(name):
         signal.signal(number, before)
 
 
+def test_the_end_of_a_terminal_may_be_reported_twice():
+    """By the shell and by the system; the run still saves its state."""
+    with Interrupt() as interrupted:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert interrupted and interrupted.exit_code == PREEMPTED
+
+
 def test_a_run_in_another_thread_leaves_signals_alone():
     def run() -> None:
         with preemptible(), Interrupt() as interrupted:
