@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from jaxspeech.runtime.platform import sync
+
 
 @contextlib.contextmanager
 def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -23,8 +25,7 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         temporary = folder / path.name
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        sync(temporary)
         os.replace(temporary, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

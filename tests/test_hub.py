@@ -54,7 +54,7 @@ def home(tmp_path, monkeypatch):
     """A cache of this test, and no connection."""
     home = tmp_path / "home"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hub"))
-    monkeypatch.setattr("jaxspeech.hub.fetch.user_cache_path", lambda name: home / name)
+    monkeypatch.setattr("jaxspeech.hub.fetch.user_cache", lambda name: home / "jaxspeech" / name)
 
     def unreachable(self, *args, **options):
         raise ConnectionError("no route to host")

@@ -71,6 +71,10 @@ class Parser(argparse.ArgumentParser):
             message = f"missing: {found[1]}; {self.prog} --help lists the options"
         raise ConfigError(message.removeprefix("argument "))
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Prints the help; argparse would ignore that it cannot be written."""
+        print(message, end="", file=file)
+
     def _spell(self, argument: str) -> str:
         """Rewrites an option with two dashes, and `--switch=false` as `--noswitch`."""
         found = re.fullmatch(r"--?([a-zA-Z]\w+)(=.*)?", argument, re.DOTALL)

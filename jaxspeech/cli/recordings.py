@@ -14,6 +14,7 @@ from jaxspeech.cli.parser import Parser, at_least, names
 from jaxspeech.errors import ConfigError
 from jaxspeech.inference.inputs import Recording, find_recordings, read_manifest
 from jaxspeech.runtime.command import MISTAKE, SKIPPED
+from jaxspeech.runtime.streams import is_terminal
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -125,7 +126,7 @@ def process(
     """
     begin = time.perf_counter()
     skipped, seconds = 0, 0.0
-    hidden = not (bar and sys.stderr.isatty())
+    hidden = not (bar and is_terminal(sys.stderr))
     shown = tqdm(results, total=len(recordings), unit="file", dynamic_ncols=True, leave=False, disable=hidden)
     for recording, result in zip(recordings, shown, strict=True):
         take(recording, result)

@@ -12,12 +12,14 @@ preempted (SIGTERM, SIGUSR1), and with 130 after Ctrl-C.
 
 import argparse
 import contextlib
+import sys
 from pathlib import Path
 
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recipes import DEFAULT, find_recipe, recipes
-from jaxspeech.errors import SpeechError
 from jaxspeech.runtime import command
+from jaxspeech.runtime.environment import explain
+from jaxspeech.runtime.streams import Forgiving
 
 EXTRA = "train"
 
@@ -79,10 +81,13 @@ def run(flags: argparse.Namespace) -> int:
         workdir.mkdir(parents=True, exist_ok=True)
         enable_compilation_cache()
         alone = contextlib.nullcontext() if flags.dry_run else exclusive_workdir(workdir)
-        with together(**place), preemptible(), alone:
+        # Standard output is a log: a run does not end because nobody reads it any more.
+        with contextlib.redirect_stdout(Forgiving(sys.stdout)), together(**place), preemptible(), alone:
             return train(config, workdir, profile_steps=flags.profile, dry_run=flags.dry_run)
-    except (SpeechError, OSError) as error:
-        return leave(command.fail(command.one_line(error), name=flags.prog))
+    except Exception as error:
+        if (line := explain(error)) is None:
+            raise
+        return leave(command.fail(line, name=flags.prog))
     except (KeyboardInterrupt, Preempted) as stop:
         command.fail("stopped outside a step; run again to resume after the last checkpoint", name=flags.prog)
         return leave(PREEMPTED if isinstance(stop, Preempted) else command.INTERRUPTED)

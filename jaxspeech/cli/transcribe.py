@@ -23,6 +23,7 @@ import jaxspeech
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
 from jaxspeech.errors import ConfigError
+from jaxspeech.runtime.streams import is_terminal
 
 if TYPE_CHECKING:
     from jaxspeech.inference.hypothesis import Hypothesis
@@ -150,7 +151,7 @@ def run(flags: argparse.Namespace) -> int:
                 found.append(hypothesis.text)
 
         # If the results themselves appear on the terminal, no progress bar is needed.
-        bar = not (flags.stream or (flags.output is None and sys.stdout.isatty()))
+        bar = not (flags.stream or (flags.output is None and is_terminal(sys.stdout)))
         totals = process(recordings, hypotheses, take, done="transcribed", bar=bar)
     if any(references):
         report(error_rates(references, found))

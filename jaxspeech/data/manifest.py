@@ -26,6 +26,7 @@ from jaxspeech.data.problems import Problems
 from jaxspeech.data.sources import ParsedSource, Source, parse_sources
 from jaxspeech.data.tars import read_entries
 from jaxspeech.errors import ManifestError
+from jaxspeech.runtime.platform import read_at
 
 # Number of lines read at once when all of them are read in order.
 BLOCK_LINES = 1 << 14
@@ -118,7 +119,7 @@ class Manifest:
     def __getitem__(self, index: SupportsIndex) -> Entry:
         source = self._sources[index]
         start, size = int(self._starts[index]), int(self._sizes[index])
-        fields = parse_line(os.pread(self._files[source].fileno(), size, start))
+        fields = parse_line(read_at(self._files[source], size, start))
         shard = -1 if self.shards is None else int(self.shards[index])
         name = fields["audio_filepath"]
         return Entry(
@@ -168,7 +169,7 @@ class Manifest:
         runs = np.concatenate([[0], np.flatnonzero(~neighbours) + 1, [len(places)]])
         for first, last in zip(runs[:-1].tolist(), runs[1:].tolist(), strict=True):
             begin, total = int(starts[first]), int(sizes[first:last].sum())
-            data = os.pread(self._files[sources[first]].fileno(), total, begin)
+            data = read_at(self._files[sources[first]], total, begin)
             ends = np.cumsum(sizes[first:last])
             yield from (data[e - s : e] for s, e in zip(sizes[first:last].tolist(), ends.tolist(), strict=True))
 

@@ -20,6 +20,8 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.writers import LINE_FORMATS, Write, line_writer, open_output
+from jaxspeech.runtime.environment import whole_number
+from jaxspeech.runtime.platform import lock
 
 # The environment variables in which launchers pass the number of processes and this process's rank.
 LAUNCHERS = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"))
@@ -44,7 +46,7 @@ def find_share(
     if num_processes is None and process_id is None:
         for size, rank in LAUNCHERS:
             if size in environment and rank in environment:
-                num_processes, process_id = int(environment[size]), int(environment[rank])
+                num_processes, process_id = (whole_number(environment, name) for name in (size, rank))
                 break
     if num_processes is None and process_id is None:
         return None
@@ -95,7 +97,9 @@ class SharedOutput:
         places = iter(self._places())
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "{:04}-of-{:04}.jsonl".format(*self._share)
-        with path.open("a+b") as stream:
+        with path.with_suffix(".lock").open("w") as held, path.open("a+b") as stream:
+            if not lock(held):
+                raise ConfigError(f"{path}: another process has the same --process_id; wait for it or end it")
             stream.truncate(_whole_lines(path.read_bytes()))  # drop the incomplete line of a killed process
 
             def write(recording: Recording, hypothesis: Hypothesis) -> None:
@@ -128,8 +132,9 @@ class SharedOutput:
             for entry in ordered:
                 put(entry["line"])
         merged = Path(f"{self._folder}.merged")
+        shutil.rmtree(merged, ignore_errors=True)  # of a process that was killed while it deleted this
         with contextlib.suppress(FileNotFoundError):  # another process has done it
-            self._folder.rename(merged)  # atomic: a half-deleted folder could not be resumed
+            self._folder.replace(merged)  # atomic: a half-deleted folder could not be resumed
         shutil.rmtree(merged, ignore_errors=True)
         return ordered
 

@@ -1,6 +1,5 @@
 """Compiles a task's function once for each padded shape, and checks that its memory is free before running it."""
 
-import os
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from jaxtyping import Float, Int
 from jaxspeech.errors import AudioError
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
+from jaxspeech.runtime.platform import free_memory
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
 
@@ -103,9 +103,4 @@ def available_bytes(device: Any) -> int | None:
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         return stats["bytes_limit"] - stats["bytes_in_use"] if "bytes_limit" in stats else None
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            fields = dict(line.split(":") for line in lines)
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):  # not Linux: all memory, used or not
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+    return free_memory()

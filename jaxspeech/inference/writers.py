@@ -15,6 +15,7 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.karaoke import to_ass
 from jaxspeech.inference.textgrid import to_textgrid
+from jaxspeech.runtime.platform import below_common_folder
 from jaxspeech.search.timestamps import TimedText
 
 LINE_FORMATS = ("text", "jsonl")  # one recording after the other, as they are done
@@ -132,9 +133,7 @@ def subtitle_paths(sources: Sequence[str], folder: Path, suffix: str) -> dict[st
 
     If two differ only in their suffix, it stays in the name: a.wav.srt, a.flac.srt.
     """
-    absolute = {source: os.path.abspath(source) for source in sources}
-    shared = os.path.commonpath([os.path.dirname(path) for path in absolute.values()])
-    names = {source: Path(os.path.relpath(path, shared)) for source, path in absolute.items()}
+    names = dict(zip(sources, map(Path, below_common_folder(sources)), strict=True))
     stems = Counter(name.with_suffix("") for name in names.values())
     return {
         source: folder / name.parent / ((name.stem if stems[name.with_suffix("")] == 1 else name.name) + suffix)

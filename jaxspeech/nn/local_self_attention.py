@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxspeech.errors import ConfigError
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.local_attention import GlobalFrames, global_attention, local_attention
 
@@ -57,7 +58,8 @@ class LocalSelfAttention(nn.Module):
         if self.untied_biases:
             zeros = nn.initializers.zeros_init()
             biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
-        assert positions is not None and biases is not None, "local attention needs relative positions and biases"
+        if positions is None or biases is None:
+            raise ConfigError("local attention needs relative positions and the biases u and v")
         position = dense(width, width, name="position", dtype=self.dtype, use_bias=False)(positions)
         left, right = self.context
         inputs = query, key, value, position.reshape(-1, *heads), biases, mask

@@ -210,5 +210,6 @@ def subsample(
         depthwise = kind == "dw_striding"
         module = ConvSubsampling(factor, channels, width, depthwise, causal, dtype, name="subsampling")
         return module(features, num_frames, first=first)
-    assert first is None, "only convolutional subsampling takes a part of the rows"
+    if first is not None:
+        raise ConfigError(f"{kind} subsampling takes no part of the rows; only convolutional subsampling does")
     return module(features, num_frames)

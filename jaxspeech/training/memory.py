@@ -5,7 +5,6 @@ batch), results and temporaries. The compiled programs are cached, so training d
 """
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.runtime.platform import total_memory
 from jaxspeech.types import BatchShape
 
 # Batches that wait on the device while another one is being computed (data/prefetch.py).
@@ -43,7 +43,10 @@ def device_memory() -> int:
     if stats and "bytes_limit" in stats:
         limit = int(stats["bytes_limit"])
     else:
-        limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // jax.local_device_count()
+        total = total_memory()
+        if total is None:
+            raise ConfigError("this system does not report its memory: set data.batch_seconds in the recipe")
+        limit = total // jax.local_device_count()
     if jax.process_count() > 1:
         limit = int(multihost_utils.process_allgather(np.array(limit)).min())
     return limit

@@ -49,6 +49,14 @@ def test_killed_and_started_again_every_recording_is_done_once_and_merged_in_ord
     assert second.merge() is None and shared(tmp_path, 1).complete  # a later process finds nothing to do
 
 
+def test_two_processes_of_the_same_number_are_refused(tmp_path):
+    one, other = shared(tmp_path, 0), shared(tmp_path, 0)
+    with one.open(), pytest.raises(ConfigError, match="another process has the same --process_id"), other.open():
+        pass
+    with other.open():
+        pass
+
+
 def test_a_different_number_of_processes_resumes_too(tmp_path):
     done = do(shared(tmp_path, 0, of=2), 2) + do(shared(tmp_path, 1, of=2), 1)
     rest = [do(shared(tmp_path, i, of=3)) for i in range(3)]

@@ -53,7 +53,7 @@ class NemoFile:
         if name not in self._members:
             raise ArchiveError(f"it has no member {name!r}")
         stream = self._tar.extractfile(self._members[name])
-        assert stream is not None, "a regular file, as was checked"
+        assert stream is not None  # a regular file, as was checked
         return stream  # type: ignore[return-value]
 
     def read(self, name: str) -> bytes:
