@@ -196,9 +196,13 @@ class Recognizer:
         return Streams(self._stream_programs[key], self.variables, self.tokenizer, timestamps=timestamps)
 
     def change_attention(
-        self, attention: Literal["full", "local"], *, context: tuple[int, int] | None = None, **global_frames: Any
+        self,
+        attention: Literal["full", "local", "chunked"],
+        *,
+        context: tuple[int, int] | tuple[int, int, int] | None = None,
+        **global_frames: Any,
     ) -> "Recognizer":
-        """Returns the model with full or windowed (local) attention; see `surgery.attention`."""
+        """Returns the model with full, windowed (local) or chunked attention; see `surgery.attention`."""
         from jaxspeech.surgery import attention as surgery
 
         return Recognizer(surgery.change_attention(self.archive, attention, context=context, **global_frames))

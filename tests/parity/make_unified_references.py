@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from make_references import decoded, joint, recorded, stacked
 from nemo.collections.asr.models import EncDecRNNTModel
 from nemo.collections.asr.parts.utils.streaming_utils import ContextSize, StreamingBatchedAudioBuffer
 from nemo_models import LABELS, MODULES, PREPROCESSOR
 from omegaconf import OmegaConf
 
 FOLDER = Path(__file__).parent / "references"
+TEXTS = ("a small test", "of it", "and more")
 NUM_SAMPLES = (24000, 17777, 25600)
 FRAME = 8 * 160
 ENCODER = {
@@ -121,6 +123,30 @@ def streamed(model: EncDecRNNTModel, samples: torch.Tensor, context: tuple[int, 
     return torch.cat(frames), steps
 
 
+def whole(model: EncDecRNNTModel, features: torch.Tensor, lengths: torch.Tensor) -> tuple[dict, dict]:
+    """Returns the arrays and notes that all references have, for whole recordings, each encoded alone."""
+    ids = [[LABELS.index(c) for c in text] for text in TEXTS]
+    targets = np.zeros((len(ids), max(map(len, ids))), np.int64)
+    outputs, encoded, heads = recorded(model), [], []
+    for row, labels in enumerate(ids):
+        targets[row, : len(labels)] = labels
+        length = lengths[row : row + 1]
+        frames, _ = model.encoder(audio_signal=features[row : row + 1, :, : int(length)], length=length)
+        predicted, _, _ = model.decoder(targets=torch.tensor([labels]), target_length=torch.tensor([len(labels)]))
+        model.joint.log_softmax = False
+        heads.append(model.joint.joint(frames.mT, predicted.mT)[0])
+        model.joint.log_softmax = None
+        encoded.append(frames[0].T)
+    arrays = {f"enc.{key}": stacked([call[0][0] for call in calls]) for key, calls in outputs.items()}
+    arrays |= {"enc.pre_encode.0": arrays.pop("enc.pre_encode"), "enc.pos_enc.0": arrays.pop("enc.pos_enc")}
+    arrays |= {"enc.pre_encode.1": np.array([len(x) for x in encoded]), "joint_raw": joint(heads)}
+    arrays |= {"enc_out": stacked(encoded).transpose(0, 2, 1), "enc_out_len": arrays["enc.pre_encode.1"]}
+    arrays |= {"targets": targets, "target_len": np.array(list(map(len, ids)))}
+    search = model.decoding.rnnt_decoder_predictions_tensor
+    texts = [decoded(search(x.T[None], torch.tensor([len(x)]), return_hypotheses=True)) for x in encoded]
+    return arrays, {"blank_id": len(LABELS), "rnnt_greedy_batch": texts}
+
+
 def main() -> None:
     model, waves = build(), torch.from_numpy(audio())
     arrays = {"audio": waves.numpy(), "audio_len": np.array(NUM_SAMPLES)}
@@ -130,7 +156,8 @@ def main() -> None:
     file = FOLDER / "unified_rnnt.nemo"
     model.save_to(str(file))
     file.write_bytes(gzip.compress(file.read_bytes(), mtime=0))
-    notes = {}
+    more, notes = whole(model, features, lengths)
+    arrays |= more
     for context in CONTEXTS:
         model.encoder.set_default_att_context_size(list(context))
         key = "_".join(map(str, context))

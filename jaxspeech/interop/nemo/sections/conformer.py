@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from jaxspeech.encoders.chunk_context import UNIFIED
 from jaxspeech.interop.nemo.sections.arguments import (
     Argument,
     Required,
@@ -16,6 +15,9 @@ from jaxspeech.interop.nemo.sections.arguments import (
     share,
     size,
 )
+
+# The att_context_style of unified models.
+UNIFIED = "chunked_limited_with_rc"
 
 
 def _conv_norm(value: str) -> tuple[str, int]:
