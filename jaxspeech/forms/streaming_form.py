@@ -55,7 +55,7 @@ class Streaming(NamedTuple):
 
     prepare: Callable[[Variables], Variables]
     start: Callable[[Variables, int], StreamState]
-    step: Callable[[Variables, StreamState, Any, Any], tuple[NewTokens, StreamState]]
+    step: Callable[[Variables, StreamState, Any, Any, Any], tuple[NewTokens, StreamState]]
     step_samples: int
     lead_in: int
     right_samples: int

@@ -167,7 +167,7 @@ def main() -> None:
             [found] = model.decoding.rnnt_decoder_predictions_tensor(encoded, num_frames, return_hypotheses=True)
             arrays[f"offline_{key}_{row}"] = encoded[0].T.numpy()
             notes[f"offline_{key}_{row}"] = {"ids": found.y_sequence.tolist(), "text": found.text}
-            if context[2] > 0:  # without frames on the right, NeMo's buffer is a chunk behind its own count
+            if context[2] > 0:  # without frames on the right, NeMo's buffer is off by a chunk from its own count
                 frames, steps = streamed(model, waves[row, :count], context)
                 arrays[f"stream_{key}_{row}"] = frames.numpy()
                 notes[f"stream_{key}_{row}"] = steps
