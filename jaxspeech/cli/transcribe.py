@@ -59,6 +59,9 @@ def options(parser: Parser) -> None:
     parser.add_argument(
         "--look_ahead", type=at_least(0), help="--stream: look-ahead in frames; the model's default if not given"
     )
+    parser.add_argument(
+        "--chunk", type=at_least(1), help="--stream: frames of a chunk, for a unified model; its default if not given"
+    )
     parser.add_switch("realtime", help="--stream: read files in real time, at the speed of the speech")
     parser.add_argument(
         "--sample_rate", type=at_least(1), help="--stream: sample rate of standard input, in Hz; the model's by default"
@@ -92,7 +95,7 @@ def run(flags: argparse.Namespace) -> int:
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
 
     check_model(flags)
-    live = {name: getattr(flags, name) for name in ("look_ahead", "realtime", "sample_rate")}
+    live = {name: getattr(flags, name) for name in ("look_ahead", "chunk", "realtime", "sample_rate")}
     given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
     if given and not flags.stream:
         raise ConfigError(f"{given[0]} is for live audio: add --stream")
@@ -116,7 +119,7 @@ def run(flags: argparse.Namespace) -> int:
     growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
     if flags.stream:
         hypotheses = transcribe_live(
-            recognizer.streams(1, look_ahead=flags.look_ahead, timestamps=timestamps),
+            recognizer.streams(1, look_ahead=flags.look_ahead, chunk=flags.chunk, timestamps=timestamps),
             recordings,
             functools.partial(read_recording, sample_rate=recognizer.task.inference.sample_rate, channel=flags.channel),
             show=growing.show,

@@ -60,6 +60,7 @@ class StreamOptions(TypedDict, total=False):
     """Options of `Recognizer.stream`: those of `Recognizer.streams`, which documents them."""
 
     look_ahead: int | None
+    chunk: int | None
     chunks: int
     timestamps: bool
 

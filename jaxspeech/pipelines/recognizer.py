@@ -161,12 +161,18 @@ class Recognizer:
         Args:
           name: the stream's name in hypotheses and errors.
           sample_rate: of the samples, in Hz; the model's by default.
-          options: see `streams`: look_ahead, chunks, timestamps.
+          options: see `streams`: look_ahead, chunk, chunks, timestamps.
         """
         return self.streams(1, **options).open(name, sample_rate=sample_rate)
 
     def streams(
-        self, size: int, *, look_ahead: int | None = None, chunks: int = 1, timestamps: bool = False
+        self,
+        size: int,
+        *,
+        look_ahead: int | None = None,
+        chunk: int | None = None,
+        chunks: int = 1,
+        timestamps: bool = False,
     ) -> Streams:
         """Transcribes up to `size` live recordings with one batched call; each can start and end at any time.
 
@@ -177,22 +183,27 @@ class Recognizer:
           size: maximum number of simultaneous recordings.
           look_ahead: encoder frames of look-ahead, one of those that the model supports; by default the one that
             `transcribe` uses. A step takes chunks x (look_ahead + 1) frames.
-          chunks: more chunks in one step cost less, but add latency.
+          chunk: of a unified model, the frames that a step takes (see `forms.window_streaming`).
+          chunks: more chunks in one step cost less, but add latency; 1 for a unified model.
           timestamps: fill words, segments and chars.
 
         Raises:
           ConfigError: the model cannot stream (the message lists all reasons), or does not support this look-ahead.
         """
-        key = (size, look_ahead, chunks)
+        key = (size, look_ahead, chunk, chunks)
         if key not in self._stream_programs:
-            form = streaming(self.task, look_ahead=look_ahead, chunks=chunks)
+            form = streaming(self.task, look_ahead=look_ahead, chunk=chunk, chunks=chunks)
             self._stream_programs[key] = compile_streams(form, self.variables, size=size)
         return Streams(self._stream_programs[key], self.variables, self.tokenizer, timestamps=timestamps)
 
     def change_attention(
-        self, attention: Literal["full", "local"], *, context: tuple[int, int] | None = None, **global_frames: Any
+        self,
+        attention: Literal["full", "local", "chunked"],
+        *,
+        context: tuple[int, int] | tuple[int, int, int] | None = None,
+        **global_frames: Any,
     ) -> "Recognizer":
-        """Returns the model with full or windowed (local) attention; see `surgery.attention`."""
+        """Returns the model with full, windowed (local) or chunked attention; see `surgery.attention`."""
         from jaxspeech.surgery import attention as surgery
 
         return Recognizer(surgery.change_attention(self.archive, attention, context=context, **global_frames))

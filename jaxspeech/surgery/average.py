@@ -21,7 +21,9 @@ from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.lora import LORA, Lora
 
 # Fields that affect only the training or the computation of a model, not the meaning of its weights.
-TRAINING_ONLY = re.compile("dropout|stochastic_depth|context_weights|weight_init|dither|dtype|scan_layers|remat")
+TRAINING_ONLY = re.compile(
+    "dropout|stochastic_depth|context_weights|chunk_context|weight_init|dither|dtype|scan_layers|remat"
+)
 
 
 def average(models: Iterable[tuple[str, Archive]]) -> Archive:

@@ -46,4 +46,5 @@ def _of_other_classes(table: Mapping[str, Section], name: str, fields: Mapping[s
 
 def _trains_only(field: str, module: Any) -> bool:
     """Whether a field has an effect in training only; a group norm counts the padding in inference too."""
-    return field == "norm_over_padding" and getattr(module, "conv_norm", "batch") != "group"
+    counts_padding = field == "norm_over_padding" and getattr(module, "conv_norm", "batch") != "group"
+    return counts_padding or field == "chunk_context_share"
