@@ -6,10 +6,9 @@
 Each case is a program and the shapes of its arguments; nothing is executed. The prediction is `targets.roofline`'s.
 """
 
-import math
-import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +19,10 @@ from jax.sharding import PartitionSpec as P
 from benchmarks.models import SAMPLE_RATE, ctc_config, transducer_config
 from jaxspeech.builder import build
 from jaxspeech.forms.inference import unstacked
+from jaxspeech.targets.compiled import compile_for
+from jaxspeech.targets.target import find_target
 from jaxspeech.tasks.recognition import Utterances
+from jaxspeech.training.flops import step_flops
 from jaxspeech.training.sharding import make_mesh, make_rules, state_shardings
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
@@ -102,40 +104,37 @@ def _tdt(size: str, **more: Any) -> dict[str, Any]:
 _AUGMENTED: dict[str, Any] = {"spec_augment": True, **HALF}
 # A greedy search runs its loop about once for each token and frame with a blank: 250 frames of 20 s, 80 tokens.
 _SEARCH = 100.0
-# Name -> (how many devices it needs at least, case).
-CASES: dict[str, tuple[int, Callable[[Mesh], Case]]] = {
-    "infer_ctc_115m": (1, partial(infer, config=ctc_config("115m", **HALF))),
-    "infer_ctc_600m": (1, partial(infer, config=ctc_config("600m", **HALF))),
-    "infer_ctc_1100m": (1, partial(infer, config=ctc_config("1100m", **HALF))),
-    "infer_rnnt_115m": (
-        1,
-        partial(infer, config=transducer_config("115m", joint_width=640, **HALF), trips=_SEARCH),
+_RNNT = {"joint_width": 640, **_AUGMENTED}
+
+
+class OnTarget(NamedTuple):
+    """A case, and the number of devices that it is for."""
+
+    make: Callable[[Mesh], Case]
+    devices: int = 1
+
+
+def _trained(config: dict[str, Any], *, rows: int = 64) -> OnTarget:
+    return OnTarget(partial(train, config=config, rows=rows, sharding="replicated"))
+
+
+CASES = {
+    "infer_ctc_115m": OnTarget(partial(infer, config=ctc_config("115m", **HALF))),
+    "infer_ctc_600m": OnTarget(partial(infer, config=ctc_config("600m", **HALF))),
+    "infer_ctc_1100m": OnTarget(partial(infer, config=ctc_config("1100m", **HALF))),
+    "infer_rnnt_115m": OnTarget(
+        partial(infer, config=transducer_config("115m", joint_width=640, **HALF), trips=_SEARCH)
     ),
-    "infer_tdt_600m": (1, partial(infer, config=_tdt("600m"), trips=_SEARCH)),
-    "train_ctc_115m": (1, partial(train, config=ctc_config("115m", **_AUGMENTED), rows=64, sharding="replicated")),
-    "train_rnnt_115m": (
-        1,
-        partial(
-            train, config=transducer_config("115m", joint_width=640, **_AUGMENTED), rows=64, sharding="replicated"
-        ),
+    "infer_tdt_600m": OnTarget(partial(infer, config=_tdt("600m"), trips=_SEARCH)),
+    "train_ctc_115m": _trained(ctc_config("115m", **_AUGMENTED)),
+    "train_rnnt_115m": _trained(transducer_config("115m", **_RNNT)),
+    "train_tdt_115m": _trained(_tdt("115m", spec_augment=True)),
+    "train_hybrid_115m": _trained(transducer_config("115m", **_RNNT) | {"task": "hybrid"}),
+    "train_ctc_600m": OnTarget(
+        partial(train, config=ctc_config("600m", remat="full", **_AUGMENTED), rows=32, sharding="fsdp"), devices=8
     ),
-    "train_tdt_115m": (1, partial(train, config=_tdt("115m", spec_augment=True), rows=64, sharding="replicated")),
-    "train_hybrid_115m": (
-        1,
-        partial(
-            train,
-            config=transducer_config("115m", joint_width=640, **_AUGMENTED) | {"task": "hybrid"},
-            rows=64,
-            sharding="replicated",
-        ),
-    ),
-    "train_ctc_600m": (
-        8,
-        partial(train, config=ctc_config("600m", remat="full", **_AUGMENTED), rows=32, sharding="fsdp"),
-    ),
-    "train_ctc_1100m": (
-        64,
-        partial(train, config=ctc_config("1100m", remat="full", **_AUGMENTED), rows=16, sharding="fsdp"),
+    "train_ctc_1100m": OnTarget(
+        partial(train, config=ctc_config("1100m", remat="full", **_AUGMENTED), rows=16, sharding="fsdp"), devices=64
     ),
 }
 
@@ -148,43 +147,29 @@ def compile_case(name: str, target_name: str, *, keep: str = "") -> dict[str, An
       target_name: see `targets.hardware.parse_target`.
       keep: a file for the text of the optimized program; "" for none.
     """
-    from jaxspeech.targets.hlo import parse
-    from jaxspeech.targets.roofline import estimate
-    from jaxspeech.targets.target import find_target
-    from jaxspeech.training.flops import step_flops
-
     target = find_target(target_name)
     mesh = make_mesh(devices=target.devices)
-    case = CASES[name][1](mesh)
-    started = time.perf_counter()
-    flops = step_flops(case.function, *case.arguments)
-    lowered = case.function.lower(*case.arguments)
-    traced_s = time.perf_counter() - started
-    started = time.perf_counter()
-    compiled = lowered.compile()
-    compile_s = time.perf_counter() - started
-    text = compiled.as_text()
+    case = CASES[name].make(mesh)
+    program = compile_for(target, case.function, *case.arguments, trips=case.trips)
     if keep:
-        with open(keep, "w", encoding="utf-8") as file:
-            file.write(text)
-    memory = compiled.memory_analysis()
-    found = estimate(parse(text), target.hardware, trips=case.trips)
+        Path(keep).write_text(program.text, encoding="utf-8")
+    found, flops = program.estimate, step_flops(case.function, *case.arguments)
     peak = target.hardware.matrix_flops * mesh.size
-    kinds = [kernel.kind.removesuffix("-start") for kernel in found.kernels]
     return {
         "what": name,
         "target": target_name,
-        "trace_s": round(traced_s, 1),
-        "compile_s": round(compile_s, 1),
-        "arguments_gb": memory.argument_size_in_bytes / 1e9,
-        "temporaries_gb": memory.temp_size_in_bytes / 1e9,
+        "jax": jax.__version__,
+        "trace_s": round(program.traced_s, 1),
+        "compile_s": round(program.compiled_s, 1),
+        "arguments_gb": program.arguments / 1e9,
+        "temporaries_gb": program.temporaries / 1e9,
         "tflop": flops / mesh.size / 1e12,
         "gb_moved": found.bytes / 1e9,
         "gb_sent": found.sent / 1e9,
         "kernels": int(found.launches),
-        "copies": kinds.count("copy") + kinds.count("transpose"),
+        "copies": program.copies,
         "predicted_ms": found.seconds * 1e3,
         "floor_ms": flops / peak * 1e3,
         "mfu": flops / peak / found.seconds,
-        "RTFx": case.seconds / found.seconds if math.isfinite(found.seconds) else 0.0,
+        "RTFx": case.seconds / found.seconds,
     }

@@ -39,10 +39,23 @@ ALLOWED = {
     "exports": BASE | {"archive", "builder", "forms", "interop"},
     "pipelines": BASE | {"archive", "builder", "exports", "forms", "inference", "surgery", "tasks", "text", "audio"},
     "loading": BASE | {"archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
+    "targets": BASE | {"training"},
     "report": BASE | {"data", "evaluation", "tasks", "text", "training"},
     "jobs": BASE | {"archive", "assets", "data", "evaluation", "report", "search", "surgery", "tasks", "text"},
     "train": BASE
-    | {"archive", "assets", "builder", "data", "evaluation", "jobs", "loading", "report", "tasks", "training"},
+    | {
+        "archive",
+        "assets",
+        "builder",
+        "data",
+        "evaluation",
+        "jobs",
+        "loading",
+        "report",
+        "targets",
+        "tasks",
+        "training",
+    },
     "configs": BASE | {"builder", "data", "loading"},
 }
 # The command and the training loop stand above everything.

@@ -12,16 +12,19 @@ BYTES = {
     **dict.fromkeys(("f64", "s64", "u64", "c64"), 8),
     **{"c128": 16, "s4": 0.5, "u4": 0.5},
 }
-_SHAPE = re.compile(r"\b([a-z]+[0-9]*[a-z0-9]*)\[([\d,]*)\]")
+_SHAPE = re.compile(r"\b([a-z]+[0-9]*[a-z0-9]*)\[([\d,]*)\](\{[^}]*\})?")
+# In a TPU's layouts: memory on the chip, which moves nothing to or from the large memory.
+_ON_CHIP = "S(1)"
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
 _NAME = re.compile(r"^\s+(ROOT )?%?([\w.\-]+) = ")
 
 
 class Shape(NamedTuple):
-    """An array's type."""
+    """An array's type; `on_chip` arrays are not in the device's large memory."""
 
     dtype: str
     dims: tuple[int, ...]
+    on_chip: bool = False
 
     @property
     def elements(self) -> int:
@@ -29,7 +32,7 @@ class Shape(NamedTuple):
 
     @property
     def bytes(self) -> float:
-        return self.elements * BYTES.get(self.dtype, 0)
+        return 0.0 if self.on_chip else float(self.elements * BYTES.get(self.dtype, 0))
 
 
 class Instruction:
@@ -47,7 +50,8 @@ class Instruction:
         self.name, self.root = name, root
         result, rest = _until(text, " ")
         self.shapes = [
-            Shape(dtype, tuple(map(int, filter(None, dims.split(","))))) for dtype, dims in _SHAPE.findall(result)
+            Shape(dtype, tuple(map(int, filter(None, dims.split(",")))), _ON_CHIP in layout)
+            for dtype, dims, layout in _SHAPE.findall(result)
         ]
         self.opcode, rest = rest.split("(", 1)
         inside, self.attributes = _until(rest, ")")
@@ -61,7 +65,7 @@ class Instruction:
     @property
     def bytes(self) -> float:
         """Bytes of the result."""
-        return sum(shape.bytes for shape in self.shapes)
+        return sum((shape.bytes for shape in self.shapes), 0.0)
 
     def called(self, attribute: str) -> list[str]:
         """Names of the computations in an attribute, such as `calls=%f` or `branch_computations={%a, %b}`."""

@@ -15,9 +15,9 @@ _MOVING = {
 
 def product_flops(instruction: Instruction, computation: Computation) -> float:
     """FLOPs of a matrix product or convolution; 0 for any other instruction."""
-    if instruction.opcode == "dot":
+    if instruction.opcode == "dot" or (instruction.opcode == "custom-call" and "cublas" in instruction.attributes):
         left = computation.instructions[instruction.operands[0]].shape
-        depth = math.prod(left.dims[axis] for axis in instruction.numbers("lhs_contracting_dims"))
+        depth = math.prod(left.dims[axis] for axis in _contracted(instruction))
         return 2.0 * depth * instruction.shape.elements
     labels = re.search(r"dim_labels=\w+_(\w+)->", instruction.attributes)
     if labels is None or instruction.opcode not in ("convolution", "custom-call"):
@@ -27,6 +27,12 @@ def product_flops(instruction: Instruction, computation: Computation) -> float:
     # Zeros between the inputs cost nothing: they stand for strides in gradients, and for batches of products on TPUs.
     spread = re.search(r"lhs_dilate=([\dx]+)", instruction.attributes)
     return 2.0 * depth * instruction.shape.elements / math.prod(map(int, spread[1].split("x")) if spread else ())
+
+
+def _contracted(product: Instruction) -> tuple[int, ...]:
+    """The left operand's axes that a product sums over; a call of cuBLAS has them in its settings."""
+    found = re.search(r'"lhs_contracting_dimensions":\[([^\]]*)\]', product.attributes)
+    return tuple(map(int, re.findall(r"\d+", found[1]))) if found else product.numbers("lhs_contracting_dims")
 
 
 def other_operations(computation: Computation) -> float:

@@ -7,12 +7,13 @@ updates in place, only that part. Loops count as often as they run. Communicatio
 bytes / link, and is taken to overlap with nothing. Caches are not modelled, so small programs are a little faster.
 """
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from jaxspeech.targets.hardware import REACHED, Hardware
-from jaxspeech.targets.hlo import Computation, Instruction, Program, Shape
+from jaxspeech.targets.hlo import Computation, Instruction, Program
 from jaxspeech.targets.products import other_operations, product_flops
 
 # Instructions that no kernel is launched for.
@@ -84,24 +85,31 @@ class Estimate(NamedTuple):
         return sorted(self.kernels, key=lambda kernel: -kernel.times * kernel.seconds)[:count]
 
 
-def estimate(program: Program, hardware: Hardware, *, trips: Mapping[str, float] | float = 1) -> Estimate:
+def estimate(program: Program, hardware: Hardware, *, trips: float | int = 1) -> Estimate:
     """Estimates a program.
 
     Args:
       program: for one device.
       hardware: the device.
-      trips: how often a loop runs whose number the compiler does not know (a search's, say), for all or by the
-        loop's name.
+      trips: how often a loop runs whose number the compiler does not know (a search's, say).
     """
     return Estimate(tuple(_kernels(program.entry, 1.0, program, hardware, trips)))
 
 
-def trip_count(loop: Instruction, trips: Mapping[str, float] | float) -> float:
-    """How often a while loop runs."""
-    known = re.search(r'"known_trip_count":\{"n":"(\d+)"', loop.attributes)
-    if known:
+def trip_count(loop: Instruction, program: Program) -> float | None:
+    """How often a while loop runs; None if that depends on what it computes.
+
+    A GPU's compiler states it. A TPU's does not, but there the loop of a scan still counts from 0 up to a constant.
+    """
+    if known := re.search(r'"known_trip_count":\{"n":"(\d+)"', loop.attributes):
         return float(known[1])
-    return trips if isinstance(trips, int | float) else trips.get(loop.name, 1)
+    [name] = loop.called("condition")
+    condition = program.computations[name]
+    test = condition.root
+    limit = condition.instructions.get(test.operands[1]) if test.opcode == "compare" else None
+    if limit is None or limit.opcode != "constant" or "direction=LT" not in test.attributes:
+        return None
+    return float(limit.inside)
 
 
 def _kernels(
@@ -109,14 +117,15 @@ def _kernels(
     times: float,
     program: Program,
     hardware: Hardware,
-    trips: Mapping[str, float] | float,
+    trips: float | int,
 ) -> Iterator[Kernel]:
     for instruction in computation.instructions.values():
         opcode = instruction.opcode
         if opcode in FREE or opcode.endswith(("-done", "-update")):
             continue
         if opcode == "while":
-            runs = times * trip_count(instruction, trips)
+            known = trip_count(instruction, program)
+            runs = times * (float(trips) if known is None else known)
             for name in instruction.called("body") + instruction.called("condition"):
                 yield from _kernels(program.computations[name], runs, program, hardware, trips)
         elif opcode == "conditional":
@@ -150,7 +159,7 @@ def _kernel(
 
 
 def _product_seconds(computation: Computation, hardware: Hardware) -> float:
-    return sum(_own_seconds(x, computation, hardware) for x in computation.instructions.values())
+    return sum((_own_seconds(x, computation, hardware) for x in computation.instructions.values()), 0.0)
 
 
 def _own_seconds(instruction: Instruction, computation: Computation, hardware: Hardware) -> float:
@@ -179,6 +188,9 @@ def _moved(instruction: Instruction, computation: Computation, inner: list[Compu
         return 2 * (operands[-1 if instruction.opcode == "scatter" else 1].bytes)
     if instruction.opcode in ("broadcast", "iota"):
         return instruction.bytes
+    if instruction.opcode == "custom-call":  # a library's workspace, an array of bytes, need not be moved
+        arrays = [x for x in instruction.shapes if x.dtype != "s8"]
+        return sum((x.bytes for x in arrays), sum((x.bytes for x in operands), 0.0))
     if not inner:
         return instruction.bytes + sum(x.bytes for x in operands)
     [body] = inner[:1]
@@ -250,12 +262,12 @@ def _sent(instruction: Instruction, computation: Computation) -> float:
 
 
 def group_size(instruction: Instruction) -> int:
-    """The number of devices that take part in a collective."""
+    """The number of devices that take part in a collective; XLA writes its groups in one of three ways."""
+    if found := re.search(r"replica_groups=mesh\[([^\]]*)\]\s*\{([^}]*)\}", instruction.attributes):
+        sizes = dict(re.findall(r"'(\w+)'=(\d+)", found[1]))
+        return math.prod(int(sizes[axis]) for axis in re.findall(r"'(\w+)'", found[2]))
     if found := re.search(r"replica_groups=\[(\d+),(\d+)\]", instruction.attributes):
         return int(found[2])
     if found := re.search(r"replica_groups=\{\{([\d,]+)\}", instruction.attributes):
         return len(found[1].split(","))
     return 1
-
-
-

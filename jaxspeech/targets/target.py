@@ -19,8 +19,9 @@ TPU_ENVIRONMENT = {
     "TPU_WORKER_ID": "0",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
-# There is no device on which variants of a kernel could be timed.
-UNTUNED = "--xla_gpu_autotune_level=0"
+# There is no device on which variants of a kernel could be timed. Products are cuBLAS's, which tuning finds best for
+# large ones.
+UNTUNED = "--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false"
 
 
 class Target(NamedTuple):
