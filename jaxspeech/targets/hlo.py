@@ -31,8 +31,14 @@ class Shape(NamedTuple):
         return math.prod(self.dims)
 
     @property
+    def size(self) -> float:
+        """Bytes that it takes, wherever it is."""
+        return float(self.elements * BYTES.get(self.dtype, 0))
+
+    @property
     def bytes(self) -> float:
-        return 0.0 if self.on_chip else float(self.elements * BYTES.get(self.dtype, 0))
+        """Bytes that it takes in the large memory."""
+        return 0.0 if self.on_chip else self.size
 
 
 class Instruction:

@@ -247,7 +247,7 @@ def _communicates(opcode: str) -> bool:
 def _sent(instruction: Instruction, computation: Computation) -> float:
     """Bytes that one of n devices sends, by the usual ring algorithms."""
     operands = [computation.instructions[name] for name in instruction.operands if name in computation.instructions]
-    size = sum(x.bytes for x in operands)
+    size = sum(shape.size for x in operands for shape in x.shapes)
     n = group_size(instruction)
     share = (n - 1) / n if n > 1 else 0.0
     match instruction.opcode.removesuffix("-start"):

@@ -86,12 +86,17 @@ def test_times_are_those_of_the_tightest_bound():
     assert found.seconds == pytest.approx(sum(k.times * k.seconds for k in found.kernels))
 
 
+@pytest.mark.parametrize("groups", ["{{0,1,2,3,4,5,6,7}}", "mesh['axis_0'=1,'axis_1'=8] {'axis_1'}"])
+def test_groups_of_devices_in_every_spelling(groups):
+    found = estimate(parse(LOOP.replace("[1,8]<=[8]", groups)), H200)
+    assert found.sent == pytest.approx(estimate(parse(LOOP), H200).sent) > 0
+
+
 def test_a_loop_of_unknown_length_runs_as_often_as_said():
     text = LOOP.replace(', backend_config={"known_trip_count":{"n":"18"}}', "")
     assert by_name(estimate(parse(text), H200, trips=5))["y"].times == 5
-    counted = text.replace(
-        "ROOT %c = pred[] constant(true)", "%n = s32[] constant(7)\n  ROOT %c = pred[] compare(%t, %n), direction=LT"
-    )
+    test = "%n = s32[] constant(7)\n  ROOT %c = pred[] compare(%t, %n), direction=LT"
+    counted = text.replace("ROOT %c = pred[] constant(true)", test)
     assert by_name(estimate(parse(counted), H200))["y"].times == 7
 
 
