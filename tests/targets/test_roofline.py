@@ -89,7 +89,7 @@ def test_times_are_those_of_the_tightest_bound():
 @pytest.mark.parametrize("groups", ["{{0,1,2,3,4,5,6,7}}", "mesh['axis_0'=1,'axis_1'=8] {'axis_1'}"])
 def test_groups_of_devices_in_every_spelling(groups):
     found = estimate(parse(LOOP.replace("[1,8]<=[8]", groups)), H200)
-    assert found.sent == pytest.approx(estimate(parse(LOOP), H200).sent) > 0
+    assert found.sent == estimate(parse(LOOP), H200).sent > 0
 
 
 def test_a_loop_of_unknown_length_runs_as_often_as_said():
