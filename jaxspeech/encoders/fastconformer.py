@@ -21,6 +21,7 @@ from jaxspeech.encoders.chunk_context import (
 )
 from jaxspeech.encoders.conformer_layer import ConformerLayer, LayerContext
 from jaxspeech.errors import ConfigError
+from jaxspeech.gathering import GATHERED, layer_gather
 from jaxspeech.history import HISTORY, in_parts, with_history
 from jaxspeech.masks import attention_mask, chunk_window_mask, chunked_context_mask, context_mask, length_mask
 from jaxspeech.nn.convolution import Norm
@@ -333,10 +334,17 @@ class FastConformer(nn.Module):
 
     def _rematerialised(self, layer: Any, **options: Any) -> Any:
         """Wraps `layer`, a module class or a function, so that the backward pass recomputes what `remat` says."""
+        policies = jax.checkpoint_policies
+        policy = policies.dots_with_no_batch_dims_saveable if self.remat == "dots" else None
         if self.remat == "none":
-            return layer
-        policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable if self.remat == "dots" else None
+            if self._layer_gather is None:
+                return layer
+            policy = policies.save_anything_except_these_names(GATHERED)
         return nn.remat(layer, policy=policy, **options)
+
+    @property
+    def _layer_gather(self) -> Callable[[Any], Any] | None:
+        return layer_gather((*self.path, "layers")) if self.scan_layers and not self.is_initializing() else None
 
     def _scan(
         self, x: Array, context: LayerContext, fields: dict[str, Any], *, train: bool, return_layers: bool
@@ -353,4 +361,7 @@ class FastConformer(nn.Module):
             split_rngs={"params": True, "dropout": True, "stochastic_depth": True},
             length=self.num_layers,
         )
-        return scan(ConformerLayer(**fields, name="layers"), x, self.drop_probabilities)
+        layer: Any = ConformerLayer
+        if (gather := self._layer_gather) is not None:
+            layer = nn.map_variables(layer, "params", trans_in_fn=gather)
+        return scan(layer(**fields, name="layers"), x, self.drop_probabilities)

@@ -112,7 +112,7 @@ def describe_needs(needs: Sequence[Need], *, limit: int) -> str:
 
 
 def most_batch_seconds(
-    train_step: Any, state: Any, shapes: Callable[[float], Sequence[BatchShape]], *, mesh: Mesh
+    train_step: Any, state: Any, shapes: Callable[[float], Sequence[BatchShape]], *, mesh: Mesh, limit: float
 ) -> float:
     """Finds and prints the most seconds of audio per batch for which a step fits into the memory of the devices.
 
@@ -121,12 +121,13 @@ def most_batch_seconds(
       state: its arrays, or their shapes.
       shapes: seconds per batch -> batch shapes, shortest rows first.
       mesh: the devices.
+      limit: memory of a device, in bytes.
 
     Raises:
       ConfigError: even the smallest batch is too large.
     """
     found = find_batch_seconds(
-        lambda shape: step_need(train_step, state, shape, mesh=mesh).bytes, shapes, limit=FILLED * device_memory()
+        lambda shape: step_need(train_step, state, shape, mesh=mesh).bytes, shapes, limit=FILLED * limit
     )
     print(f"data.batch_seconds = {found:g}: the most that fits, with the batch_size of the recipe", flush=True)
     return found
