@@ -51,10 +51,16 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
 
 
 def head_section(
-    source: Source, fields: Mapping[str, Any], labels: list[str], base: Mapping[str, Any], problems: list[str]
+    source: Source,
+    fields: Mapping[str, Any],
+    labels: list[str],
+    base: Mapping[str, Any],
+    problems: list[str],
+    *,
+    place: str = "decoder",
 ) -> dict[str, Any]:
-    """Writes the section `decoder` of a CTC head with these fields."""
-    head = write_section(HEADS, base, "decoder", "ctc", fields, problems)
+    """Writes the section of a CTC head with these fields."""
+    head = write_section(HEADS, base, place, "ctc", fields, problems)
     return head | {"feat_in": source.module.encoder.output_dim, "vocabulary": labels}
 
 

@@ -54,7 +54,7 @@ def _loss(config: Mapping[str, Any], decoder: dict[str, Any], problems: list[str
         problems.append(f"loss.loss_name {name!r} (can be {', '.join(LOSSES)})")
         return {}
     key, section = LOSSES[name]
-    fields = read_arguments(section, optional_section(loss, key, problems), f"loss.{key}", problems)
+    fields = read_arguments(section, optional_section(config, f"loss.{key}", problems), f"loss.{key}", problems)
     for special in ("durations", "big_blanks"):
         if special in fields:
             decoder[special] = fields.pop(special)
@@ -67,7 +67,7 @@ def _loss(config: Mapping[str, Any], decoder: dict[str, Any], problems: list[str
 def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Reads our section `search`: the beam size for the strategy that we have too; for any other, greedy search."""
     decoding = optional_section(config, "decoding", problems)
-    greedy = optional_section(decoding, "greedy", problems)
+    greedy = optional_section(config, "decoding.greedy", problems)
     most = greedy.get("max_symbols", greedy.get("max_symbols_per_step")) or 10
     search = {}
     try:
@@ -75,7 +75,7 @@ def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     except ValueError as error:
         problems.append(f"decoding.greedy.max_symbols {most!r} ({error})")
     if decoding.get("strategy") == BEAM_STRATEGY:
-        width = optional_section(decoding, "beam", problems).get("beam_size", 4)
+        width = optional_section(config, "decoding.beam", problems).get("beam_size", 4)
         try:
             search["beam_size"] = integer(1, 1024)(width)
         except ValueError as error:
