@@ -47,7 +47,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     sections |= tokens.section | {"decoding": GREEDY | inner(base, "decoding")}
     if not tokens.section:
         sections["labels"] = tokens.labels
-    return Written(chosen_class(CLASSES, tokens), sections, tokens.files)
+    return Written(chosen_class(CLASSES, tokens, base), sections, tokens.files)
 
 
 def head_section(

@@ -22,6 +22,7 @@ from jaxspeech.interop.nemo.weights.rows import TensorRow
 CLASSES = {
     "EncDecHybridRNNTCTCBPEModel": "asr.models.hybrid_rnnt_ctc_bpe_models",
     "EncDecHybridRNNTCTCModel": "asr.models.hybrid_rnnt_ctc_models",
+    "EncDecHybridRNNTCTCBPEEOUModel": "asr.models.asr_eou_models",
 }
 
 
@@ -53,7 +54,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     )
     aux |= {"ctc_loss_weight": source.module.ctc_weight, "decoder": head, "decoding": GREEDY | inner(aux, "decoding")}
     sections |= {"aux_ctc": aux, "labels": tokens.labels}
-    return Written(chosen_class(CLASSES, tokens), sections, tokens.files)
+    return Written(chosen_class(CLASSES, tokens, base), sections, tokens.files)
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:

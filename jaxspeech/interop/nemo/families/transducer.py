@@ -27,7 +27,11 @@ from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.decoders import prediction_and_joint_rows
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 
-CLASSES = {"EncDecRNNTBPEModel": "asr.models.rnnt_bpe_models", "EncDecRNNTModel": "asr.models.rnnt_models"}
+CLASSES = {
+    "EncDecRNNTBPEModel": "asr.models.rnnt_bpe_models",
+    "EncDecRNNTModel": "asr.models.rnnt_models",
+    "EncDecRNNTBPEEOUModel": "asr.models.asr_eou_models",
+}
 PREDICTIONS = {"RNNTDecoder": LSTM_PREDICTION, "StatelessTransducerDecoder": STATELESS_PREDICTION}
 JOINTS = {"RNNTJoint": JOINT}
 # NeMo's greedy search, and that of its beam searches that we have too.
@@ -86,7 +90,7 @@ def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
     tokens = nemo_tokens(source)
     sections = transducer_sections(source, tokens, base, problems) | {"labels": tokens.labels}
-    return Written(chosen_class(CLASSES, tokens), sections, tokens.files)
+    return Written(chosen_class(CLASSES, tokens, base), sections, tokens.files)
 
 
 def transducer_sections(
