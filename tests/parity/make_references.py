@@ -4,8 +4,10 @@
 
 It needs NeMo 3, which no longer has the Squeezeformer: the environment variable NEMO_2 is the folder of an unpacked
 wheel of nemo_toolkit 2.2, of which three files are used. Each utterance is encoded alone, without padding, so that
-nothing depends on NeMo's treatment of padding; arrays hold NaN after the end of an utterance. The keys are those of the
-other reference files: features, layers, encoder output, log-probabilities or joint, losses, gradient norms, text.
+nothing depends on NeMo's treatment of padding; arrays hold NaN after the end of an utterance. A bidirectional LSTM also
+gets the frame of zeros that NeMo's frontend adds to a recording alone, because its backward direction starts there. The
+keys are those of the other reference files: features, layers, encoder output, log-probabilities or joint, losses,
+gradient norms, text.
 """
 
 import gzip
@@ -84,8 +86,10 @@ def make(name: str) -> None:
 
     encoded, heads, losses = [], [], []
     for row, ids in enumerate(targets):
-        one = features[row : row + 1, :, : lengths[row]]
+        extra = int(getattr(model.cfg.encoder, "bidirectional", False))
+        one = features[row : row + 1, :, : lengths[row] + extra]
         x, n = model.encoder(audio_signal=one, length=lengths[row : row + 1])
+        x = x[..., : n[0]]
         encoded.append(x[0].T)
         labels, num_labels = torch.tensor([ids]), torch.tensor([len(ids)])
         if name.endswith("rnnt"):
@@ -112,7 +116,9 @@ def make(name: str) -> None:
     num_frames = np.array([len(row) for row in encoded])
     arrays |= {"enc_out": stacked(encoded).transpose(0, 2, 1), "enc_out_len": num_frames}
     for key, calls in outputs.items():
-        arrays[f"enc.{key}.0" if key in ("pre_encode", "pos_enc") else f"enc.{key}"] = stacked([c[0][0] for c in calls])
+        arrays[f"enc.{key}.0" if key in ("pre_encode", "pos_enc") else f"enc.{key}"] = stacked(
+            [call[0][0, :n] for call, n in zip(calls, num_frames, strict=True)]
+        )
     arrays["enc.pre_encode.1"] = num_frames
     arrays.setdefault("enc.pos_enc.0", arrays["enc.pre_encode.0"])
     arrays |= {"grad_names": np.array(list(gradients)), "grad_loss": loss.detach().numpy()}

@@ -61,6 +61,8 @@ def acoustic_remarks(source: Source) -> list[str]:
         remarks.append("if NeMo trains it further, the statistics of its batch norms will count the padding")
     if kind == "lstm" and encoder.bidirectional:
         remarks.append("NeMo's backward LSTM starts in the padding: its transcripts depend on the whole batch")
+        if encoder.frames_after != 1:
+            remarks.append("NeMo's backward LSTM starts one frame after a recording: train with encoder.frames_after=1")
     if getattr(encoder, "global_frames", 0) > 1:
         remarks.append("NeMo mixes up the queries of several global frames: its transcripts depend on the whole batch")
     return remarks
