@@ -17,7 +17,8 @@ import jax.numpy as jnp
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.transducer import TransducerDecoder
 from jaxspeech.encoders.fastconformer import FastConformer
-from jaxspeech.encoders.jasper import Block, Jasper
+from jaxspeech.encoders.jasper import Jasper
+from jaxspeech.encoders.jasper_block import Block
 from jaxspeech.encoders.lstm import LSTMEncoder
 from jaxspeech.encoders.squeezeformer import Squeezeformer
 from jaxspeech.encoders.transformer import Transformer

@@ -43,11 +43,16 @@ def recorded(model) -> dict[str, list]:
     def record(key: str, module) -> None:
         def hook(_, inputs, output) -> None:
             output = output if isinstance(output, tuple) else (output,)
-            outputs.setdefault(key, []).append([x for x in output if torch.is_tensor(x)])
+            parts = [x for part in output for x in (part if isinstance(part, list) else [part])]
+            outputs.setdefault(key, []).append([x for x in parts if torch.is_tensor(x)])
 
         module.register_forward_hook(hook)
 
     encoder = model.encoder
+    if hasattr(encoder, "encoder"):  # convolutional: a sequence of blocks
+        for i, block in enumerate(encoder.encoder):
+            record(f"block{i}", block)
+        return outputs
     record("pre_encode", encoder.pre_encode)
     if getattr(encoder, "pos_enc", None) is not None:
         record("pos_enc", encoder.pos_enc)
@@ -111,16 +116,23 @@ def make(name: str) -> None:
     loss = torch.stack(losses).mean()
     if loss.requires_grad:
         loss.backward()
-    gradients = {key: p.grad for key, p in model.named_parameters() if p.grad is not None}
+    gradients = {
+        key: p.grad for key, p in model.named_parameters() if p.grad is not None and not key.endswith(".weights")
+    }
 
     num_frames = np.array([len(row) for row in encoded])
     arrays |= {"enc_out": stacked(encoded).transpose(0, 2, 1), "enc_out_len": num_frames}
     for key, calls in outputs.items():
+        if key.startswith("block"):
+            arrays[f"enc.{key}.0"] = stacked([call[0][0].T for call in calls]).transpose(0, 2, 1)
+            arrays[f"enc.{key}.1"] = np.array([int(call[1][0]) for call in calls])
+            continue
         arrays[f"enc.{key}.0" if key in ("pre_encode", "pos_enc") else f"enc.{key}"] = stacked(
             [call[0][0, :n] for call, n in zip(calls, num_frames, strict=True)]
         )
-    arrays["enc.pre_encode.1"] = num_frames
-    arrays.setdefault("enc.pos_enc.0", arrays["enc.pre_encode.0"])
+    if "enc.pre_encode.0" in arrays:
+        arrays["enc.pre_encode.1"] = num_frames
+        arrays.setdefault("enc.pos_enc.0", arrays["enc.pre_encode.0"])
     arrays |= {"grad_names": np.array(list(gradients)), "grad_loss": loss.detach().numpy()}
     arrays["grad_norms"] = np.array([g.norm() for g in gradients.values()], np.float32)
     per_utterance = np.array([x.item() for x in losses], np.float32)

@@ -45,7 +45,9 @@ def fitting(table: Mapping[str, Section], name: str, fields: Mapping[str, Any]) 
     return [
         class_
         for class_, section in table.items()
-        if section.name == name and all(_data(fields.get(key)) == _data(value) for key, value in section.settles)
+        if section.name == name
+        and section.fits(fields)
+        and all(_data(fields.get(key)) == _data(value) for key, value in section.settles)
     ]
 
 
