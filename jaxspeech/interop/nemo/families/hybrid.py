@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxspeech.interop.nemo.families.ctc import GREEDY, HEADS, head_section
 from jaxspeech.interop.nemo.families.family import Source, Written
+from jaxspeech.interop.nemo.families.languages import with_languages
 from jaxspeech.interop.nemo.families.tokens import chosen_class, nemo_tokens
 from jaxspeech.interop.nemo.families.transducer import (
     TRANSDUCER,
@@ -54,7 +55,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     )
     aux |= {"ctc_loss_weight": source.module.ctc_weight, "decoder": head, "decoding": GREEDY | inner(aux, "decoding")}
     sections |= {"aux_ctc": aux, "labels": tokens.labels}
-    return Written(chosen_class(CLASSES, tokens, base), sections, tokens.files)
+    return Written(chosen_class(CLASSES, tokens, base), with_languages(source, base, sections), tokens.files)
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:

@@ -11,6 +11,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
     acoustic_sections,
 )
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
+from jaxspeech.interop.nemo.families.languages import language_remarks, read_languages, with_languages
 from jaxspeech.interop.nemo.families.tokens import (
     NO_TRAINING,
     RECOGNITION_SECTIONS,
@@ -46,6 +47,7 @@ def transducer_model(config: Mapping[str, Any], problems: list[str]) -> dict[str
     """Reads our configuration, without the task's name."""
     acoustic = acoustic_model(config, problems)
     decoder = read_section(PREDICTIONS, config, "decoder", problems) | read_section(JOINTS, config, "joint", problems)
+    decoder |= read_languages(config, decoder.get("vocab_size"), problems)
     loss = _loss(config, decoder, problems)
     return acoustic | {"decoder": decoder, "loss": loss, "search": _search(config, problems)}
 
@@ -90,7 +92,7 @@ def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
     tokens = nemo_tokens(source)
     sections = transducer_sections(source, tokens, base, problems) | {"labels": tokens.labels}
-    return Written(chosen_class(CLASSES, tokens, base), sections, tokens.files)
+    return Written(chosen_class(CLASSES, tokens, base), with_languages(source, base, sections), tokens.files)
 
 
 def transducer_sections(
@@ -158,7 +160,7 @@ def transducer_rows(model: Mapping[str, Any]) -> list[TensorRow]:
 
 def transducer_remarks(source: Source) -> list[str]:
     """Lists what NeMo does differently with this encoder or prediction network."""
-    remarks, decoder = acoustic_remarks(source), source.module.decoder
+    remarks, decoder = acoustic_remarks(source) + language_remarks(source), source.module.decoder
     if source.assets["tokenizer"].config()["type"] == "char" and decoder.durations:
         last = len(decoder.durations)
         remarks.append(f"NeMo leaves the last {last} characters of the vocabulary out of a TDT's text")
