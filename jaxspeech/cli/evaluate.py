@@ -46,7 +46,8 @@ def run(flags: argparse.Namespace) -> int:
         if not any(recording.text for recording in recordings):
             problem = next((recording.problem for recording in recordings if recording.problem), "")
             raise ManifestError(problem or f'{manifest}: no line has a "text" to compare with')
-    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, head=flags.head, beam_size=flags.beam_size)
+    search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
+    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, **search)
     recordings = [recording for part in sets.values() for recording in part]
     hypotheses = recognizer.transcribe_iter(
         recordings, batch_size=flags.batch_size, channel=flags.channel, long=flags.long, on_error="skip"

@@ -76,6 +76,7 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
     """Adds the options of a recognizer's search, and --long."""
     parser.add_argument("--head", choices=("transducer", "ctc"), help="which head of a hybrid model transcribes")
     parser.add_argument("--beam_size", type=at_least(1), help="beam of a transducer's search; 1 is greedy search")
+    parser.add_argument("--language", help="the language that is spoken, for a model with a softmax for each language")
     parser.add_argument(
         "--long",
         choices=long,
@@ -111,7 +112,8 @@ def run(flags: argparse.Namespace) -> int:
             return 0
         recordings = shared.remaining
 
-    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, head=flags.head, beam_size=flags.beam_size)
+    search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
+    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, **search)
     timestamps = flags.timestamps or output_format in WORD_FORMATS
     times = StepTimes()
     # If the output is plain text on stdout, the growing text is itself the result.

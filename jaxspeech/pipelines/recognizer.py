@@ -46,20 +46,27 @@ class Recognizer:
     takes: ClassVar[type] = Recognition
 
     def __init__(
-        self, archive: Archive, *, dtype: str | None = None, head: str | None = None, beam_size: int | None = None
+        self,
+        archive: Archive,
+        *,
+        dtype: str | None = None,
+        head: str | None = None,
+        beam_size: int | None = None,
+        language: str | None = None,
     ):
         """Puts the model on the device; `config` and `variables` are in the form in which it runs fastest.
 
         Args:
           archive: the content of a model file.
           dtype: of the matrix products; None: as in the configuration.
-          head, beam_size: options of the search, see `load`; None: as in the configuration.
+          head, beam_size, language: options of the search, see `load`; None: as in the configuration.
 
         Raises:
           ConfigError: it is not a recognition model, or has no such search.
         """
-        if head is not None or beam_size is not None:
-            archive = archive._replace(model=with_search(archive.model, head=head, beam_size=beam_size))
+        search: Any = {"head": head, "beam_size": beam_size, "language": language}
+        if any(option is not None for option in search.values()):
+            archive = archive._replace(model=with_search(archive.model, **search))
         self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
         self.model = self.task.model
         self.assets, self.metadata = archive.assets, archive.metadata
@@ -67,6 +74,7 @@ class Recognizer:
         self._long = LongAudio(transcribing_forms(self.config, self.task), self.tokenizer)
         self._aligner = Aligner(self.task.inference, self.tokenizer)
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
+        self._speaking: dict[str, Recognizer] = {}
 
     @property
     def archive(self) -> Archive:
@@ -83,7 +91,7 @@ class Recognizer:
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
           progress: show a bar.
           options: see `inference.options.TranscribeOptions`: batch_size, timestamps, return_log_probs, sample_rate,
-            channel, long, voice_activity, on_error.
+            channel, long, voice_activity, on_error, language.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -96,6 +104,8 @@ class Recognizer:
         Memory use does not depend on the number of inputs; they may come from an infinite generator.
         """
         asked = wanted(options, TranscribeOptions, call="transcribe")
+        if (spoken := options.pop("language", None)) is not None:
+            return self._for_language(spoken).transcribe_iter(inputs, **options)
         if asked.return_log_probs and self.task.inference.log_probs is None:
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if asked.return_log_probs and asked.long == "segments":
@@ -145,6 +155,9 @@ class Recognizer:
     ) -> Iterator[Hypothesis]:
         """Like `align`, but yields each hypothesis as soon as it and all earlier ones are ready."""
         asked = wanted(options, AlignOptions, call="align")
+        decoder = self.config["decoder"]
+        if language is not None and decoder.get("languages") and decoder.get("language") != language:
+            return self._for_language(language).align_iter(inputs, text, language=language, **options)
         if self.task.inference.log_probs is None:
             raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
         if asked.long == "segments":
@@ -215,14 +228,25 @@ class Recognizer:
         return Recognizer(surgery.change_vocabulary(self.archive, tokenizer, seed=seed))
 
     def change_decoding(
-        self, *, head: str | None = None, beam_size: int | None = None, max_symbols: int | None = None
+        self,
+        *,
+        head: str | None = None,
+        beam_size: int | None = None,
+        max_symbols: int | None = None,
+        language: str | None = None,
     ) -> "Recognizer":
         """Returns the model with different search settings; see `surgery.decoding`."""
         from jaxspeech.surgery import decoding as surgery
 
-        return Recognizer(
-            surgery.change_decoding(self.archive, head=head, beam_size=beam_size, max_symbols=max_symbols)
-        )
+        options: Any = {"head": head, "beam_size": beam_size, "max_symbols": max_symbols, "language": language}
+        return Recognizer(surgery.change_decoding(self.archive, **options))
+
+    def _for_language(self, language: str) -> "Recognizer":
+        """Returns the model for a language; each is kept, with its compiled programs."""
+        if language not in self._speaking:
+            self._speaking[language] = self.change_decoding(language=language)
+        self._speaking[language].variables = self.variables
+        return self._speaking[language]
 
     def encoder_only(self) -> EncoderOnly:
         """Returns the frontend and encoder as a function of waveforms."""

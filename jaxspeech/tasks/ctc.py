@@ -56,7 +56,7 @@ def ctc_task(model: CTCModel) -> RecognitionTask:
 
     def loss(variables: Variables, batch: Utterances, key: Key) -> tuple[RowLosses, Variables]:
         (logits, num_frames), updates = train_apply(model, variables, key, batch.samples, batch.num_samples)
-        return label_losses(ctc_losses(logits, num_frames, batch, vocab_size=vocab_size), batch), updates
+        return label_losses(ctc_losses(logits, num_frames, batch, model.decoder), batch), updates
 
     search = ctc_search(model, vocab_size=vocab_size)
     return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from jaxspeech.encoders.fastconformer import FastConformer
-from jaxspeech.encoders.jasper import Block, Jasper
+from jaxspeech.encoders.jasper import Jasper
+from jaxspeech.encoders.jasper_block import Block
 from jaxspeech.encoders.lstm import LSTMEncoder
 from jaxspeech.encoders.squeezeformer import Squeezeformer
 from jaxspeech.encoders.transformer import Transformer

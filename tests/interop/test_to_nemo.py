@@ -4,11 +4,12 @@ import pytest
 
 from jaxspeech.builder import build, plain
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.container import NemoFile, parse_yaml
+from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.families import FAMILIES, family_of_model
 from jaxspeech.interop.nemo.families.family import Source
 from jaxspeech.interop.nemo.lost_fields import WITHOUT_EFFECT
-from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo, to_yaml
+from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
+from jaxspeech.interop.nemo.plain_yaml import parse_yaml, to_yaml
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.wordpiece import WordPieceTokenizer
 from tests.parity.nemo_files import NEMO_FILES
