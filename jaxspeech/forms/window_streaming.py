@@ -36,7 +36,7 @@ def window_streaming(task: RecognitionTask, *, look_ahead: int | None = None, ch
       ConfigError: the model does not list them.
     """
     search = task.inference.incremental
-    assert search is not None, "checked by the caller"
+    assert search is not None  # `forms.streaming` has checked it
     context = choose_context(task.model.encoder, look_ahead=look_ahead, chunk=chunk)
     model: Any = task.model
     model = model.clone(encoder=model.encoder.clone(attention_context=tuple(context)))

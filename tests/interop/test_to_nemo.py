@@ -20,6 +20,8 @@ TOKENIZER = WordPieceTokenizer("".join(f"{piece}\n" for piece in PIECES).encode(
 CHARACTERS = CharTokenizer([chr(ord("α") + i) for i in range(len(PIECES))])
 # "NA" and null, "causal" and its frames, -1 and the number that it stands for.
 SPELLED_DIFFERENTLY = {".preprocessor.normalize", ".encoder.conv_context_size", ".encoder.subsampling_conv_channels"}
+# What NeMo's blocks accept and do not use.
+SPELLED_DIFFERENTLY |= {".encoder.jasper.se_repeat", ".encoder.jasper.se_interpolation_mode"}
 # The training folder, and names of members of the file, to which NeMo adds random numbers.
 SPELLED_DIFFERENTLY |= {f".tokenizer.{name}" for name in ("dir", "model_path", "vocab_path", "spe_tokenizer_vocab")}
 
