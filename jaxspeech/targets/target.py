@@ -39,10 +39,12 @@ class Target(NamedTuple):
 
 
 def prepare_environment() -> None:
-    """Sets the environment for compiling; to be called before JAX is used for the first time."""
+    """Sets the environment for compiling; to be called before JAX is used for the first time, imported or not."""
+    import jax
+
     for name, value in TPU_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    os.environ["JAX_PLATFORMS"] = "cpu"
+    jax.config.update("jax_platforms", "cpu")
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {UNTUNED}".strip()
 
 
