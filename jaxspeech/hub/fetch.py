@@ -5,6 +5,7 @@ With a connection, the Hub lists the files and their hashes; without one, only t
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -124,7 +125,7 @@ def refuse_others(name: str, config: Path) -> None:
       ArchiveError: a model of this type cannot be read from the layout of Transformers.
     """
     try:
-        kind = str(json.loads(config.read_text())["model_type"])
+        kind = str(json.loads(config.read_bytes())["model_type"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(f"{name}: its {CONFIG} does not say which model it is") from error
     if not kind.startswith(FAMILY):
@@ -170,8 +171,8 @@ def check(path: Path, sha256: str | None) -> None:
         return
     status = path.stat()
     note = user_cache_path("jaxspeech") / "checked" / sha256
-    signature = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
-    if note.is_file() and note.read_text() == signature:
+    signature = os.fsencode(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
+    if note.is_file() and note.read_bytes() == signature:
         return
     with open(path, "rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -182,6 +183,6 @@ def check(path: Path, sha256: str | None) -> None:
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(note) as temporary:
-            temporary.write_text(signature)
+            temporary.write_bytes(signature)
     except OSError:  # the cache is not writable, so the file is verified again next time
         pass

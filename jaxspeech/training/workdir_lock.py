@@ -23,7 +23,7 @@ def exclusive_workdir(workdir: Path) -> Iterator[None]:
     if fcntl is None or not is_leader():
         yield
         return
-    with (workdir / ".lock").open("w") as file:
+    with (workdir / ".lock").open("w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
