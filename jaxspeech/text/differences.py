@@ -4,6 +4,10 @@ from typing import Literal, NamedTuple
 
 import jiwer
 
+from jaxspeech.spacing import join
+from jaxspeech.text.canonical import comparable
+from jaxspeech.text.words import words
+
 
 class Difference(NamedTuple):
     """A stretch of words that are equal, or differ in one way.
@@ -19,16 +23,24 @@ class Difference(NamedTuple):
 
 
 def differences(said: str, heard: str) -> list[Difference]:
-    """Align reference and hypothesis with the least number of edits, as counted by `word_errors`."""
-    before, after = said.split(), heard.split()
+    """Align reference and hypothesis with the least number of edits.
+
+    In scripts with spaces they are those that `word_errors` counts; in others a word is a character.
+    """
+    before, after = list(words(said)), list(words(heard))
     if not before:
-        return [Difference("insert", "", " ".join(after))] if after else []
-    chunks = jiwer.process_words([" ".join(before)], [" ".join(after)]).alignments[0]
+        return [Difference("insert", "", join(after))] if after else []
+    chunks = jiwer.process_words([_spaced(before)], [_spaced(after)]).alignments[0]
     return [
         Difference(
             chunk.type,  # type: ignore[arg-type]
-            " ".join(before[chunk.ref_start_idx : chunk.ref_end_idx]),
-            " ".join(after[chunk.hyp_start_idx : chunk.hyp_end_idx]),
+            join(before[chunk.ref_start_idx : chunk.ref_end_idx]),
+            join(after[chunk.hyp_start_idx : chunk.hyp_end_idx]),
         )
         for chunk in chunks
     ]
+
+
+def _spaced(words: list[str]) -> str:
+    """The words as scores compare them, none of them with a space inside."""
+    return " ".join("_".join(comparable(word).split()) for word in words)
