@@ -85,10 +85,10 @@ def _break_cost(words: Sequence[TimedText], i: int, segment_ends: set[float]) ->
     pause = following.start - words[i].end if following else PAUSE_SECONDS
     if _ends_sentence(text) or words[i].end in segment_ends or pause >= PAUSE_SECONDS:
         return 0.0
-    if ends_clause(text) or pause >= CLAUSE_PAUSE_SECONDS:
-        return BREAK_AT_CLAUSE
     if following and _forbidden(following.text, text):
         return BREAK_FORBIDDEN
+    if ends_clause(text) or pause >= CLAUSE_PAUSE_SECONDS:
+        return BREAK_AT_CLAUSE
     # Scripts that need no spaces between words have them between phrases.
     phrase = following and not isinstance(following.text, Attached) and is_unspaced(text[-1])
     return BREAK_AT_SPACE if phrase else BREAK_ANYWHERE
@@ -107,17 +107,10 @@ def _forbidden(text: str, before: str) -> bool:
 
 def _divide(words: Sequence[TimedText], ruler: Ruler, break_costs: Sequence[float]) -> list[tuple[int, int]]:
     """The cheapest division into groups that fit in one subtitle, each (first word, word after the last)."""
-    line_ends, at = [], 0  # after the last word of the longest line that begins with each word
-    for begin in range(len(words)):
-        at = max(at, begin + 1)
-        while at < len(words) and ruler.fits(begin, at + 1):
-            at += 1
-        line_ends.append(at)
+    reach = _two_lines(words, ruler)
 
     def fits(begin: int, end: int) -> bool:
-        lower = min(line_ends[begin], end)
-        in_two_lines = ruler.fits(begin, lower) and (lower == end or ruler.fits(lower, end))
-        return in_two_lines and words[end - 1].end - words[begin].start <= LONGEST_SECONDS
+        return end <= reach[begin] and words[end - 1].end - words[begin].start <= LONGEST_SECONDS
 
     cheapest, first = [0.0], [0]  # for the words before i: the cost, and where their last group begins
     for end in range(1, len(words) + 1):
@@ -129,8 +122,8 @@ def _divide(words: Sequence[TimedText], ruler: Ruler, break_costs: Sequence[floa
                 inside += _cost_inside(words[begin], words[begin + 1], break_costs[begin])
                 if not fits(begin, end):
                     break
-            share = ruler.columns(begin, end) / (2 * ruler.limit(begin, end))
-            alone = _cost(ruler.columns(begin, end), share, following - words[begin].start)
+            columns = ruler.columns(begin, end)
+            alone = _cost(columns, columns / (2 * ruler.limit(begin, end)), following - words[begin].start)
             best = min(best, (cheapest[begin] + 1 + inside + break_costs[end - 1] + alone, begin))
         cheapest.append(best[0])
         first.append(best[1])
@@ -139,6 +132,24 @@ def _divide(words: Sequence[TimedText], ruler: Ruler, break_costs: Sequence[floa
         groups.append((first[end], end))
         end = first[end]
     return groups[::-1]
+
+
+def _two_lines(words: Sequence[TimedText], ruler: Ruler) -> list[int]:
+    """For each word, the word after the last one of the two longest lines that begin with it."""
+    ends, at = [], 0  # of one line; a word wider than a line has none
+    for begin in range(len(words)):
+        at = max(at, begin)
+        while at < len(words) and ruler.fits(begin, at + 1):
+            at += 1
+        ends.append(at)
+    reach = []
+    for begin, end in enumerate(ends):
+        lower = end
+        while begin + 1 < lower < len(words) and _forbidden(words[lower].text, words[lower - 1].text):
+            lower -= 1
+        lower = lower if lower > begin + 1 else end
+        reach.append(ends[lower] if begin < lower < len(words) else end)
+    return reach
 
 
 def _cost_inside(word: TimedText, following: TimedText, break_cost: float) -> float:

@@ -6,6 +6,7 @@ of South-East Asia), and Thai's vowels that are written before or after their co
 """
 
 import unicodedata
+from functools import lru_cache
 
 ZERO_WIDTH_JOINER, ASAT = "\u200d", "\u103a"
 # Vowels written before their consonant, and those after it that never begin a line, with signs of repetition.
@@ -27,6 +28,7 @@ def graphemes(text: str) -> list[str]:
     return clusters
 
 
+@lru_cache(1 << 14)  # a text has few different neighbours
 def _joins(cluster: str, char: str, following: str) -> bool:
     """Whether a character belongs to the cluster before it; `following` is the character after it."""
     last = cluster[-1]

@@ -10,6 +10,7 @@ Texts of all other scripts have the words between their white space.
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from jaxspeech.punctuation import SENTENCE_ENDS
@@ -31,10 +32,13 @@ _LETTERS = (
 _DIVIDERS = "\u0f0b-\u0f14\u1361-\u1368\u3001-\u3003\u30fb\uff01\uff0c\uff0e\uff1a\uff1b\uff1f\uff61\uff64\uff65" + (
     "".join(re.escape(mark) for mark in SENTENCE_ENDS if not mark.isascii())
 )
-_UNSPACED = re.compile(f"[{_LETTERS}{_DIVIDERS}]")
+_BRACKETS = "\u3008\u300a\u300c\u300e\u3010\u3014\u3016\u3018\u301a\u301d\ufe59\ufe5b\ufe5d\uff08\uff3b\uff5b"
+_UNSPACED = re.compile(f"[{_LETTERS}{_DIVIDERS}{_BRACKETS}]")
 _DIVIDER = re.compile(f"[{_DIVIDERS}]")
 _LETTER = re.compile(f"[{_LETTERS}]")
 
+# A token is divided in this many parts; a power of two, so that places are exact wherever they are counted from.
+PARTS = 1 << 16
 # A word, its first token, and the token after its last.
 WordSpan = tuple[str, int | float, int | float]
 Kind = Literal["letter", "run", "bracket", "opening", "divider", "mark"]
@@ -85,6 +89,7 @@ def _begins_word(kind: Kind, before: Kind | None, spoken: Kind | None) -> bool:
     return kind in ("letter", "bracket") or before == "divider" or spoken == "letter"
 
 
+@lru_cache(1 << 14)
 def _kind(cluster: str) -> Kind:
     """What a cluster is: a letter that is a word, a part of a run, a full-width bracket, or a mark."""
     char = cluster[0]
@@ -97,7 +102,7 @@ def _kind(cluster: str) -> Kind:
         return "letter"
     if category[0] in "LNM":
         return "run"
-    if category == "Ps" and unicodedata.east_asian_width(char) in "WF":
+    if char in _BRACKETS:
         return "bracket"
     return "opening" if category in ("Ps", "Pi", "Sc") or char in "#@" else "mark"
 
@@ -147,7 +152,7 @@ def _places(text: str, pieces: Sequence[str]) -> list[float]:
 
     def share(begin: int, end: int, first: int, stop: int) -> None:
         for k in range(1, end - begin + 1):
-            places[begin + k] = first + (stop - first) * k / (end - begin)
+            places[begin + k] = first + round((stop - first) * PARTS * k / (end - begin)) / PARTS
 
     at = waiting = 0
     for token, piece in enumerate(pieces):
