@@ -15,6 +15,7 @@ class Difference(NamedTuple):
     Attributes:
       kind: how the two sides differ.
       said, heard: its words in the reference and in the hypothesis; `said` is empty for "insert", `heard` for "delete".
+        They are `Attached` where no space separates them from the words before.
     """
 
     kind: Literal["equal", "substitute", "insert", "delete"]
@@ -29,16 +30,21 @@ def differences(said: str, heard: str) -> list[Difference]:
     """
     before, after = list(words(said)), list(words(heard))
     if not before:
-        return [Difference("insert", "", join(after))] if after else []
+        return [Difference("insert", "", _joined(after))] if after else []
     chunks = jiwer.process_words([_spaced(before)], [_spaced(after)]).alignments[0]
     return [
         Difference(
             chunk.type,  # type: ignore[arg-type]
-            join(before[chunk.ref_start_idx : chunk.ref_end_idx]),
-            join(after[chunk.hyp_start_idx : chunk.hyp_end_idx]),
+            _joined(before[chunk.ref_start_idx : chunk.ref_end_idx]),
+            _joined(after[chunk.hyp_start_idx : chunk.hyp_end_idx]),
         )
         for chunk in chunks
     ]
+
+
+def _joined(words: list[str]) -> str:
+    """The text of these words, `Attached` if the first of them is."""
+    return type(words[0])(join(words)) if words else ""
 
 
 def _spaced(words: list[str]) -> str:

@@ -90,8 +90,8 @@ def spell(text: str, tokenizer: Tokenizer, *, language: str | None = None) -> Sp
             written = unit.words[0][0]
             if not unit.ids and _is_silent(written):
                 if words:
-                    before, *place = words[-1]
-                    words[-1] = type(before)(before + space_before(written) + written), *place
+                    before, begin, stop = words[-1]
+                    words[-1] = type(before)(before + space_before(written) + written), begin, stop
                 else:
                     silent_start += f"{written} "
                 continue
