@@ -156,7 +156,7 @@ def train(
     record = record._replace(config=settings)
     if leading:
         with replace_atomically(workdir / "config.json") as temporary:
-            temporary.write_text(json.dumps(settings, indent=2) + "\n")
+            temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     started -= record.seconds
     step = int(state.step)
     millions = sum(x.size for x in jax.tree.leaves(state.variables["params"])) / 1e6

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
-BASE = {"types", "masks", "errors", "files", "runtime", "randomness", "history", "gathering"}
+BASE = {"types", "masks", "errors", "files", "runtime", "randomness", "history", "gathering", "punctuation", "spacing"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
@@ -23,6 +23,8 @@ ALLOWED = {
     "masks": {"types", "errors"},
     "randomness": {"types", "errors"},
     "history": {"types", "errors"},
+    "punctuation": set(),
+    "spacing": set(),
     **dict.fromkeys(LAYERS, BASE),
     "encoders": BASE | {"nn"},
     "decoders": BASE | {"nn"},

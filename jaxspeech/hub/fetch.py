@@ -5,6 +5,7 @@ With a connection, the Hub lists the files and their hashes; without one, only t
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -128,7 +129,7 @@ def refuse_others(name: str, config: Path) -> None:
       ArchiveError: a model of this type cannot be read from the layout of Transformers.
     """
     try:
-        kind = str(json.loads(config.read_text())["model_type"])
+        kind = str(json.loads(config.read_bytes())["model_type"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(f"{name}: its {CONFIG} does not say which model it is") from error
     if not kind.startswith(FAMILY):
@@ -173,11 +174,11 @@ def check(path: Path, sha256: str | None) -> None:
     if sha256 is None:
         return
     status = path.stat()
-    signature = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+    signature = os.fsencode(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
     try:
-        if _note(sha256).read_text(encoding="utf-8") == signature:
+        if _note(sha256).read_bytes() == signature:
             return
-    except (OSError, UnicodeDecodeError):  # not verified yet
+    except OSError:  # not verified yet
         pass
     with open(path, "rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -189,7 +190,7 @@ def check(path: Path, sha256: str | None) -> None:
         note = _note(sha256)
         note.parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(note) as temporary:
-            temporary.write_text(signature, encoding="utf-8")
+            temporary.write_bytes(signature)
     except OSError:  # the cache is not writable, so the file is verified again next time
         pass
 

@@ -97,7 +97,7 @@ class SharedOutput:
         places = iter(self._places())
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "{:04}-of-{:04}.jsonl".format(*self._share)
-        with path.with_suffix(".lock").open("w") as held, path.open("a+b") as stream:
+        with path.with_suffix(".lock").open("w", encoding="utf-8") as held, path.open("a+b") as stream:
             if not lock(held):
                 raise ConfigError(f"{path}: another process has the same --process_id; wait for it or end it")
             stream.truncate(_whole_lines(path.read_bytes()))  # drop the incomplete line of a killed process

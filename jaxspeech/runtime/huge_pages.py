@@ -36,7 +36,7 @@ def may_ask() -> bool:
         TUNABLE not in os.environ.get(VARIABLE, "")
         and glibc_version() >= FIRST_GLIBC
         and POLICY.is_file()
-        and "[madvise]" in POLICY.read_text()
+        and "[madvise]" in POLICY.read_text(encoding="utf-8")
     )
 
 

@@ -82,7 +82,7 @@ def checkpoints_of(workdir: Path) -> Iterator[tuple[str, Archive]]:
       CheckpointError: a checkpoint cannot be read.
     """
     folder = workdir / "checkpoints"
-    settings = json.loads((workdir / "config.json").read_text())
+    settings = json.loads((workdir / "config.json").read_bytes())
     assets, checkpoints = read_assets(workdir), Checkpoints(folder, only_read=True)
     for step in checkpoints.steps:
         state = checkpoints.read(step)

@@ -19,7 +19,7 @@ def exclusive_workdir(workdir: Path) -> Iterator[None]:
     if not is_leader():
         yield
         return
-    with (workdir / ".lock").open("w") as file:
+    with (workdir / ".lock").open("w", encoding="utf-8") as file:
         if not lock(file):
             raise SpeechError(f"{workdir}: another process trains here; wait for it or choose another --workdir")
         yield
