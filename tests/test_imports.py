@@ -10,13 +10,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
-BASE = {"types", "masks", "errors", "files", "runtime", "randomness", "history"}
+BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
     "types": set(),
     "errors": set(),
     "files": set(),
+    "manifest_lines": {"errors", "runtime"},
     "runtime": {"errors"},
     "masks": {"types", "errors"},
     "randomness": {"types", "errors"},

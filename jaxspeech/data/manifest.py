@@ -4,12 +4,14 @@ Only arrays are kept in memory, so that sixteen million lines fit: 22 bytes per 
 its duration, its manifest; 4 more for its tar). A line is parsed again when the example is needed.
 """
 
+import codecs
 import copy
 import io
-import json
 import math
 import os
+import shutil
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, SupportsIndex
@@ -21,11 +23,13 @@ from jaxspeech.audio.read import read_seconds
 from jaxspeech.data.braces import numbers_of
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.files import Location, beside, is_url, open_binary, open_local
-from jaxspeech.data.manifest_index import Lines, parse_line, scan
+from jaxspeech.data.manifest_index import Lines, scan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.sources import ParsedSource, Source, parse_sources
 from jaxspeech.data.tars import read_entries
-from jaxspeech.errors import ManifestError
+from jaxspeech.errors import ManifestError, as_speech_error
+from jaxspeech.manifest_lines import DAMAGE, HEAD_BYTES, as_utf8, check_layout, parse_line
+from jaxspeech.runtime.unicode import to_json
 
 # Number of lines read at once when all of them are read in order.
 BLOCK_LINES = 1 << 14
@@ -92,6 +96,7 @@ class Manifest:
         self.tars: list[Location] = []
         self.containers = Containers()
         self._files: list[io.IOBase] = []
+        self._checksums: list[int] = []
         parsed = parse_sources(sources)
         self._paths = [_name(source) for source in parsed]
         found, lines = [], 0
@@ -153,6 +158,12 @@ class Manifest:
         """Start copying the streamed tars among these, which will be needed soon."""
         self.containers.fetch(self.tars[shard] for shard in shards)
 
+    @property
+    def content(self) -> str:
+        """Describes the content of the manifests in one line, which differs once any byte of them has changed."""
+        everything = zlib.crc32(repr(self._checksums).encode())
+        return f"{len(self)} examples, {self.durations.sum() / 3600:.2f} h, checksum {everything:08x}"
+
     def take(self, indices: np.ndarray) -> "Manifest":
         """The same manifests with only these examples, in this order."""
         taken = copy.copy(self)
@@ -187,11 +198,13 @@ class Manifest:
         self.tars += source.tars
         parts, lines = [], 0
         for part, count in scan(
-            self._files[-1],
+            _Checked(self._files[-1], self._checksums),
             need=need,
             shards=lookup,
             measure=lambda name: _seconds(beside(path, name)),
-            report=lambda line, error: self.problems.add(f"{path}:{line}", f"{path}:{line}: {error}"),
+            report=lambda line, error: self.problems.add(
+                f"{path}:{line}", str(as_speech_error(error, f"{path}:{line}"))
+            ),
         ):
             too_short, too_long = part.durations < min_seconds, part.durations > max_seconds
             self.too_short += int(too_short.sum())
@@ -206,7 +219,7 @@ def write_manifest(path: str | Path, entries: Iterable[Mapping[str, Any]]) -> No
     path = Path(path)
     temporary = path.with_name(path.name + ".part")
     with temporary.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(dict(entry), ensure_ascii=False) + "\n" for entry in entries)
+        file.writelines(to_json(dict(entry)) + "\n" for entry in entries)
     temporary.replace(path)
 
 
@@ -214,10 +227,27 @@ def _name(source: ParsedSource) -> Location:
     return source.tars[0] if source.path is None else source.path
 
 
+class _Checked(io.IOBase):
+    """A file of which every byte that is read enters a checksum, the last of a list."""
+
+    def __init__(self, file: io.IOBase, checksums: list[int]):
+        self._file, self._checksums = file, checksums
+        checksums.append(0)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._checksums[-1] = zlib.crc32(data, self._checksums[-1])
+        return data
+
+
 def _open(source: ParsedSource) -> io.IOBase:
+    """Open a manifest where its lines begin, in UTF-8: a temporary copy where it is compressed or in UTF-16."""
     if source.path is None:
         listed = tempfile.TemporaryFile()  # noqa: SIM115  lasts as long as the manifest
-        listed.writelines(json.dumps(entry).encode() + b"\n" for entry in read_entries(source.tars))
+        listed.writelines(to_json(entry).encode() + b"\n" for entry in read_entries(source.tars))
         listed.seek(0)
         return listed
     path = source.path
@@ -227,6 +257,22 @@ def _open(source: ParsedSource) -> io.IOBase:
     if os.fstat(file.fileno()).st_size == 0:
         raise ManifestError(f"{path}: is an empty manifest")
     file.seek(0)
+    try:
+        plain = as_utf8(file)
+        if plain is not file:
+            copy = tempfile.TemporaryFile()  # noqa: SIM115  lasts as long as the manifest
+            shutil.copyfileobj(plain, copy, 1 << 20)
+            copy.flush()
+            file = copy
+    except (OSError, *DAMAGE) as error:
+        raise ManifestError(f"{path}: cannot be read: {error}") from error
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    try:
+        check_layout(head)
+    except ManifestError as error:
+        raise ManifestError(f"{path}: {error}") from error
+    file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
     return file
 
 
