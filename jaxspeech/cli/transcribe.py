@@ -85,9 +85,9 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Loads the model, transcribes, writes the results and prints a summary."""
     from jaxspeech.cli.error_rates import error_rates
-    from jaxspeech.inference.inputs import read_recording
     from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
     from jaxspeech.inference.multi_process import SharedOutput, find_share
+    from jaxspeech.inference.read_ahead import read_recording
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
 
     check_model(flags)

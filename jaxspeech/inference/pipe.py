@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-# The name for standard input: 16-bit samples without a header, as sound recorders write them to a pipe.
-PIPE = "-"
 BLOCK_SECONDS = 0.04
 
 
