@@ -21,7 +21,6 @@ Exit status of all verbs:
 """
 
 import importlib
-import io
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -33,6 +32,7 @@ from jaxspeech.cli.parser import Parser
 from jaxspeech.errors import ConfigError, SpeechError, did_you_mean
 from jaxspeech.runtime import command
 from jaxspeech.runtime.huge_pages import restart_with_huge_pages
+from jaxspeech.runtime.unicode import let_stdout_take_any_text
 
 NAME = "jaxspeech"
 Verbs = Mapping[str, tuple[str, str]]
@@ -126,9 +126,8 @@ def _run(module_name: str, verb: str, argv: Sequence[str], *, prog: str) -> int:
 
 
 def _quiet() -> None:
-    """Keeps log messages of libraries off stderr, and lets file names that are not valid UTF-8 be printed."""
+    """Keeps log messages of libraries off stderr, and lets any text be printed."""
     from absl import logging  # a slow import
 
     logging.set_verbosity(logging.WARNING)  # below that, JAX logs every backend that it does not find
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
+    let_stdout_take_any_text()

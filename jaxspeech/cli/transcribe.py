@@ -105,6 +105,8 @@ def run(flags: argparse.Namespace) -> int:
         if shared.complete:
             report(f"{flags.output} already exists; delete it to start from scratch")
             return 0
+        if note := shared.edited:
+            report(note)
         recordings = shared.remaining
 
     recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, head=flags.head, beam_size=flags.beam_size)

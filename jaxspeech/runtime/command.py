@@ -23,7 +23,7 @@ def run(command: Callable[[], int | None], *, name: str = "error") -> int:
     try:
         return command() or 0
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return 0
     except (SpeechError, OSError) as error:
         return fail(one_line(error), name=name)
@@ -34,9 +34,18 @@ def run(command: Callable[[], int | None], *, name: str = "error") -> int:
 
 def fail(message: str, *, name: str) -> int:
     """Prints an error message, after all output printed so far; returns the exit status 2."""
-    sys.stdout.flush()
+    try:
+        if sys.stdout is not None:  # closed before the program began
+            sys.stdout.flush()
+    except OSError:  # perhaps the error that is reported
+        _discard_stdout()
     print(f"{name}: {message}", file=sys.stderr)
     return MISTAKE
+
+
+def _discard_stdout() -> None:
+    """Discards what is still to be written to stdout, which Python would otherwise try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(error: SpeechError | OSError) -> str:
