@@ -16,7 +16,7 @@ from jaxspeech.errors import ConfigError, OutputError, as_speech_error
 from jaxspeech.inference.inputs import Recording, find_recordings, read_manifest
 from jaxspeech.runtime.command import MISTAKE, SKIPPED
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -155,7 +155,7 @@ def report(line: object) -> None:
 
 
 def on_one_line(text: str) -> str:
-    """The text with its control characters escaped: names of files may hold line ends and commands to a terminal."""
+    """The text with control characters and halves of characters escaped, which the names of files may hold."""
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 

@@ -49,15 +49,12 @@ def let_stdout_take_any_text() -> None:
 def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    character = ord(error.object[error.start])
-    end = error.start + 1
+    character, end = ord(error.object[error.start]), error.start + 1
+    if error.encoding.lower().startswith(("utf-16", "utf-32")):
+        return "?", end
     if _FIRST_BYTE <= character <= _LAST_BYTE:
         return bytes([character - 0xDC00]), end
-    try:
-        "\ufffd".encode(error.encoding)
-    except UnicodeEncodeError:
-        return "?", end
-    return "\ufffd", end
+    return b"\xef\xbf\xbd" if error.encoding == "utf-8" else "?", end
 
 
 codecs.register_error(HANDLER, _replaced)
