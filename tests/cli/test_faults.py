@@ -107,11 +107,11 @@ def test_stdout_of_any_encoding(
     path.write_text(json.dumps({"audio_filepath": name, "text": "一 x"}))
     verbs = [["transcribe", folder / "b.wav", folder / name], ["transcribe", f"--manifest={path}"]]
     verbs += [["evaluate", f"--manifest={path}"], ["align", folder / name, folder / "t.txt"]]
-    (folder / "t.txt").write_text("一", encoding="utf-8")
+    (folder / "t.txt").write_text("ab 一", encoding="utf-8")
     for verb in verbs:
         stdout = io.TextIOWrapper(raw := io.BytesIO(), encoding=encoding)
         monkeypatch.setattr(sys, "stdout", stdout)
-        run(*verb)
+        assert run(*verb)[0] == 0
         if verb is verbs[0]:
             assert os.fsencode(folder / name) in raw.getvalue() and raw.getvalue().count(b"\n") == 2
         if stays:
