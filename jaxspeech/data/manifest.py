@@ -4,13 +4,10 @@ Only arrays are kept in memory, so that sixteen million lines fit: 22 bytes per 
 its duration, its manifest; 4 more for its tar). A line is parsed again when the example is needed.
 """
 
-import codecs
 import copy
 import io
 import math
 import os
-import shutil
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,13 +19,13 @@ from jaxtyping import Float, Int
 from jaxspeech.audio.read import read_seconds
 from jaxspeech.data.braces import numbers_of
 from jaxspeech.data.containers import Containers
-from jaxspeech.data.files import Location, beside, is_url, open_binary, open_local
+from jaxspeech.data.files import Location, beside, is_url, open_binary
+from jaxspeech.data.manifest_file import Checked, open_manifest
 from jaxspeech.data.manifest_index import Lines, scan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.sources import ParsedSource, Source, parse_sources
-from jaxspeech.data.tars import read_entries
 from jaxspeech.errors import ManifestError, as_speech_error
-from jaxspeech.manifest_lines import DAMAGE, HEAD_BYTES, as_utf8, check_layout, parse_line
+from jaxspeech.manifest_lines import parse_line
 from jaxspeech.runtime.unicode import to_json
 
 # Number of lines read at once when all of them are read in order.
@@ -192,13 +189,13 @@ class Manifest:
         max_seconds: int | float,
     ) -> tuple[Lines, int]:
         path = self._paths[number]
-        self._files.append(_open(source))
+        self._files.append(open_manifest(source))
         numbers = numbers_of([str(tar) for tar in source.tars])
         lookup = {shard: len(self.tars) + i for i, shard in enumerate(numbers)}
         self.tars += source.tars
         parts, lines = [], 0
         for part, count in scan(
-            _Checked(self._files[-1], self._checksums),
+            Checked(self._files[-1], self._checksums),
             need=need,
             shards=lookup,
             measure=lambda name: _seconds(beside(path, name)),
@@ -225,55 +222,6 @@ def write_manifest(path: str | Path, entries: Iterable[Mapping[str, Any]]) -> No
 
 def _name(source: ParsedSource) -> Location:
     return source.tars[0] if source.path is None else source.path
-
-
-class _Checked(io.IOBase):
-    """A file of which every byte that is read enters a checksum, the last of a list."""
-
-    def __init__(self, file: io.IOBase, checksums: list[int]):
-        self._file, self._checksums = file, checksums
-        checksums.append(0)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int) -> bytes:
-        data = self._file.read(size)
-        self._checksums[-1] = zlib.crc32(data, self._checksums[-1])
-        return data
-
-
-def _open(source: ParsedSource) -> io.IOBase:
-    """Open a manifest where its lines begin, in UTF-8: a temporary copy where it is compressed or in UTF-16."""
-    if source.path is None:
-        listed = tempfile.TemporaryFile()  # noqa: SIM115  lasts as long as the manifest
-        listed.writelines(to_json(entry).encode() + b"\n" for entry in read_entries(source.tars))
-        listed.seek(0)
-        return listed
-    path = source.path
-    if isinstance(path, Path) and not path.is_file():
-        raise ManifestError(f"{path}: no such manifest")
-    file = open_local(path, error=ManifestError)
-    if os.fstat(file.fileno()).st_size == 0:
-        raise ManifestError(f"{path}: is an empty manifest")
-    file.seek(0)
-    try:
-        plain = as_utf8(file)
-        if plain is not file:
-            copy = tempfile.TemporaryFile()  # noqa: SIM115  lasts as long as the manifest
-            shutil.copyfileobj(plain, copy, 1 << 20)
-            copy.flush()
-            file = copy
-    except (OSError, *DAMAGE) as error:
-        raise ManifestError(f"{path}: cannot be read: {error}") from error
-    file.seek(0)
-    head = file.read(HEAD_BYTES)
-    try:
-        check_layout(head)
-    except ManifestError as error:
-        raise ManifestError(f"{path}: {error}") from error
-    file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
-    return file
 
 
 def _seconds(path: Location) -> float:

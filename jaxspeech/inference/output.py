@@ -29,11 +29,13 @@ def open_output(path: str | Path | None) -> Iterator[Put]:
     if that exists). If the function is never called, a file that was there stays.
 
     Raises:
-      ConfigError: the path is a folder.
+      ConfigError: the path is a folder, or stdout is closed.
       OSError: no file can be written there, before the block begins.
       OutputError: the text cannot be written, from the function.
     """
     if path is None:
+        if sys.stdout is None:
+            raise ConfigError("standard output is closed; --output=FILE names a file instead")
         yield _to_stdout
         return
     given = Path(path)

@@ -115,15 +115,16 @@ def _rows(
     """Yields each recording's place in the window and its row, in order of completion."""
     yield from done
     waiting = deque(batches)
-    running: deque[tuple[Shape, Sequence[Strategy[P]], P, str | None]] = deque()
+    running: deque[tuple[Shape, Sequence[Strategy[P]], tuple[P, str | None]]] = deque()
     while waiting or running:
         start = waiting and len(running) < 2
         shape, strategies, *predicted = waiting.popleft() if start else running.popleft()
         try:
             if start:
-                running.append((shape, strategies, *first_that_fits(strategies, shape, audio)))
+                running.append((shape, strategies, first_that_fits(strategies, shape, audio)))
                 continue
-            prediction, note = jax.device_get(predicted[0]), predicted[1]
+            [(prediction, note)] = predicted
+            prediction = jax.device_get(prediction)
             rows = [_row_of(prediction, row) for row in range(len(shape.indices))]
         except ConfigError:  # of the options, not of a recording
             raise

@@ -250,6 +250,12 @@ def test_an_output_with_the_longest_name(tmp_path: Path) -> None:
         raise AssertionError("found out too late")
 
 
+def test_a_closed_stdout_is_found_out_at_once(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    status, _, err = run("transcribe", folder / "a.wav")
+    assert status == 2 and "standard output is closed" in err and err.count("\n") == 1
+
+
 def test_names_with_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("a,b.jsonl", "a", "c"):
