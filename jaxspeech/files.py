@@ -21,7 +21,7 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
       OSError: the file cannot be written.
     """
     path = Path(os.path.realpath(path))
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
     try:
         temporary = folder / path.name
         yield temporary

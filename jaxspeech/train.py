@@ -54,7 +54,7 @@ from jaxspeech.training.processes import SharedFlag, as_leader, gather, is_leade
 from jaxspeech.training.profile import Profile
 from jaxspeech.training.progress import Progress, in_minutes
 from jaxspeech.training.record import Record
-from jaxspeech.training.resume_checks import changed_settings, check_same_model, check_same_start
+from jaxspeech.training.resume_checks import changed_settings, check_same_model, check_same_start, edited_manifests
 from jaxspeech.training.settings import check_settings
 from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
@@ -141,6 +141,8 @@ def train(
         record = Record.from_json(with_scores(saved))
         if (changes := changed_settings(dict(record.config), settings, fixed=fixed)) and leading:
             print(f"{workdir}: the run resumes with changed settings: {changes}")
+        if (edited := edited_manifests(record.contents, data.contents)) and leading:
+            print(f"{workdir}: manifests were edited since the run was stopped: {edited}")
     if not settings["data"]["batch_seconds"]:
         if state is None:
             limit = target.hardware.memory if target else device_memory()
@@ -153,7 +155,7 @@ def train(
     if state is None:
         state = jax.jit(init, out_shardings=shardings)(key, warm.start.arrays)
     warm = warm._replace(start=warm.start._replace(arrays={}))  # frees their memory
-    record = record._replace(config=settings)
+    record = record._replace(config=settings, contents=data.contents)
     if leading:
         with replace_atomically(workdir / "config.json") as temporary:
             temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -61,9 +61,11 @@ def run(flags: argparse.Namespace) -> int:
     with writer as write:
 
         def take(recording: Recording, hypothesis: "Hypothesis") -> None:
+            found.append(None)
             if write:
                 write(recording, hypothesis)
-            found.append(hypothesis.text if hypothesis.error is None else None)
+            if hypothesis.error is None:
+                found[-1] = hypothesis.text
 
         totals = process(recordings, hypotheses, take, done="transcribed")
     texts = iter(found)

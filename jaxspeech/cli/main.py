@@ -26,7 +26,6 @@ an error, except that a reader that closes it (`| head`) ends the command with s
 """
 
 import importlib
-import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,6 +37,7 @@ from jaxspeech.errors import SpeechError, did_you_mean
 from jaxspeech.runtime import command, streams
 from jaxspeech.runtime.huge_pages import restart_with_huge_pages
 from jaxspeech.runtime.platform import catch_signals, signals
+from jaxspeech.runtime.unicode import let_stdout_take_any_text
 
 NAME = "jaxspeech"
 Verbs = Mapping[str, tuple[str, str]]
@@ -137,9 +137,8 @@ def _end(number: int, frame: object) -> NoReturn:
 
 
 def _quiet() -> None:
-    """Keeps log messages of libraries off stderr, and lets file names that are not valid UTF-8 be printed."""
+    """Keeps log messages of libraries off stderr, and lets any text be printed."""
     from absl import logging  # a slow import
 
     logging.set_verbosity(logging.WARNING)  # below that, JAX logs every backend that it does not find
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
+    let_stdout_take_any_text()

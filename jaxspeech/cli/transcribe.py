@@ -90,9 +90,9 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Loads the model, transcribes, writes the results and prints a summary."""
     from jaxspeech.cli.error_rates import error_rates
-    from jaxspeech.inference.inputs import read_recording
     from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
     from jaxspeech.inference.multi_process import SharedOutput, find_share
+    from jaxspeech.inference.read_ahead import read_recording
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
 
     check_model(flags)
@@ -110,6 +110,8 @@ def run(flags: argparse.Namespace) -> int:
         if shared.complete:
             report(f"{flags.output} already exists; delete it to start from scratch")
             return 0
+        if note := shared.edited:
+            report(note)
         recordings = shared.remaining
 
     search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}

@@ -7,8 +7,6 @@ import numpy as np
 
 from jaxspeech.runtime.platform import catch_signals, restore_signals, signals
 
-# The name for standard input: 16-bit samples without a header, as sound recorders write them to a pipe.
-PIPE = "-"
 BLOCK_SECONDS = 0.04
 
 

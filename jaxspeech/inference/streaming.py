@@ -268,6 +268,10 @@ class Streams:
             self.forget_if_done(stream)
         return ready
 
+    def drop(self, stream: Stream) -> None:
+        """Frees the place of a stream whatever state it is in, as after an error in one of its steps."""
+        self._open.pop(stream.row, None)
+
     def forget_if_done(self, stream: Stream) -> None:
         """Frees the place of a stream that is done."""
         if stream.done:
