@@ -36,8 +36,9 @@ _LOSSY = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "VORBIS", "OPUS")
 _BY_NAME = (".gsm", ".vox")
 # Names of files without a header whose kind nothing says.
 _HEADERLESS = (".raw", ".pcm", ".sw", ".s16", ".s16le")
-# Opus decoders need this much, in seconds, before they give the same samples as from the start.
-_OPUS_SETTLES = 1.0
+# Decoders of these need this much, in seconds, before they give the same samples as from the start.
+_SETTLING = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "OPUS")
+_SETTLES = 1.0
 
 
 @runtime_checkable
@@ -146,7 +147,7 @@ class Sndfile:
             if not isinstance(error.__cause__, soundfile.LibsndfileError):
                 raise
             unknown = _UnknownFormat(
-                f"{name}: samples without a header; give them one: sox -t raw -r 16000 -e signed -b 16 -c 1 FILE FILE.wav"
+                f"{name}: samples without a header; add one: sox -t raw -r 16000 -e signed -b 16 -c 1 FILE OUT.wav"
                 if suffix in _HEADERLESS
                 else f"{name}: not audio in a known format (WAV, FLAC, Ogg, MP3, ...), or damaged"
             )
@@ -186,7 +187,7 @@ class Sndfile:
 
     def _skip(self, start: int) -> None:
         """Moves to a sample: by seeking, or, where the format cannot, by decoding."""
-        settles = round(_OPUS_SETTLES * self.rate) if self._file.subtype == "OPUS" else 0
+        settles = round(_SETTLES * self.rate) if self._file.subtype in _SETTLING else 0
         if start > settles and self._file.seekable() and (self.frames is None or start <= self.frames):
             with contextlib.suppress(AudioError):
                 with one_line(self._name):

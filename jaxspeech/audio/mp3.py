@@ -63,6 +63,8 @@ def size_of(header: bytes) -> int:
 def begins_at(file: Any, start: int) -> int | None:
     """Returns where the first of several frames begins, at most 64 KB after `start`; None if there are none."""
     data = read_at(file, start, _SEARCHED)
+    if _is_sure(data, 0, whole=len(data) < _SEARCHED, frames=2):
+        return start
     return next((start + i for i in _syncs(data, 0) if _is_sure(data, i, whole=len(data) < _SEARCHED)), None)
 
 
@@ -191,10 +193,10 @@ def _syncs(data: bytes, i: int) -> Any:
         i = data.find(b"\xff", i + 1)
 
 
-def _is_sure(data: bytes, i: int, *, whole: bool) -> bool:
+def _is_sure(data: bytes, i: int, *, whole: bool, frames: int = _SURE) -> bool:
     """Whether several frames of one format follow, or fewer if the data ends with them."""
     kind = None
-    for _ in range(_SURE):
+    for _ in range(frames):
         header = data[i : i + 4]
         size, this = size_of(header), (header[1:2], header[2:3] and header[2] & 0x0C)
         if not size or (kind is not None and this != kind):
