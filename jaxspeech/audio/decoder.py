@@ -125,6 +125,13 @@ class _UnknownFormat(AudioError):
     headerless = False
 
 
+class _Unmoved(soundfile.SoundFile):
+    """A file that is read on where it is: soundfile seeks after each read, which some codecs answer with a click."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 class Sndfile:
     """A recording that libsndfile decodes; see `Part`."""
 
@@ -138,11 +145,11 @@ class Sndfile:
         try:
             with one_line(name):
                 try:
-                    self._file = soundfile.SoundFile(handle, closefd=False)  # pyright: ignore[reportArgumentType]
+                    self._file = _Unmoved(handle, closefd=False)  # pyright: ignore[reportArgumentType]
                 except soundfile.LibsndfileError:
                     if path is None or not link.untouched or suffix not in _BY_NAME or os.name != "posix":
                         raise
-                    self._file = soundfile.SoundFile(os.fsencode(path))
+                    self._file = _Unmoved(os.fsencode(path))
         except AudioError as error:
             if not isinstance(error.__cause__, soundfile.LibsndfileError):
                 raise
@@ -188,8 +195,8 @@ class Sndfile:
     def _skip(self, start: int) -> None:
         """Moves to a sample: by seeking, or, where the format cannot, by decoding."""
         settles = round(_SETTLES * self.rate) if self._file.subtype in _SETTLING else 0
-        if start > settles and self._file.seekable() and (self.frames is None or start <= self.frames):
-            with contextlib.suppress(AudioError):
+        if start > settles and (self.frames is None or start <= self.frames):
+            with contextlib.suppress(AudioError):  # formats that cannot seek
                 with one_line(self._name):
                     self._file.seek(start - settles)
                 self.position = start - settles

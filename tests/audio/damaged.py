@@ -85,7 +85,9 @@ def damage(kind: str, data: bytes, seconds: float, rng: np.random.Generator) -> 
     if way == "tag":
         size = int(rng.integers(1, 3000))
         coded = bytes([0, 0, size >> 7 & 0x7F, size & 0x7F])
-        return Damaged(b"ID3\x03\x00\x00" + coded + b"\xff\xfb\x90\x00" * (size // 4) + b"\0" * (size % 4) + data, way, seconds)
+        return Damaged(
+            b"ID3\x03\x00\x00" + coded + b"\xff\xfb\x90\x00" * (size // 4) + b"\0" * (size % 4) + data, way, seconds
+        )
     if way == "joined":
         return Damaged(data + data, way, 2 * seconds if kind in JOINABLE else seconds)
     start, count = int(rng.integers(0, len(data))), int(rng.integers(1, 400))
