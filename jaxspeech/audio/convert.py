@@ -67,12 +67,20 @@ def mix_down(samples: Float[np.ndarray, "S C"], *, channel: Channel, name: str) 
 
 
 def _mean(samples: Float[np.ndarray, "S C"]) -> Float[np.ndarray, " S"]:
-    mean = samples.mean(axis=1)
-    powers = np.einsum("sc,sc->c", samples, samples)
-    if len(samples) < FEWEST_CANCELLED or not np.dot(mean, mean) < CANCELLED * powers.mean():
-        return mean
-    signs = np.where(samples[:, powers.argmax()] @ samples < 0, -1.0, 1.0).astype(np.float32)
-    return (samples * signs).mean(axis=1)
+    signs = opposite_signs(samples.T @ samples) if len(samples) >= FEWEST_CANCELLED else None
+    return samples.mean(axis=1) if signs is None else (samples * signs).mean(axis=1)
+
+
+def opposite_signs(products: Float[np.ndarray, "C C"]) -> Float[np.ndarray, " C"] | None:
+    """The sign, 1 or -1, with which channels of opposite phase add up; None if their mean does not cancel.
+
+    Args:
+      products: the sum over time of the products of each two channels.
+    """
+    powers = products.diagonal()
+    if not products.mean() < CANCELLED * powers.mean():
+        return None
+    return np.where(products[powers.argmax()] < 0, -1.0, 1.0).astype(np.float32)
 
 
 def to_int16(samples: Float[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:

@@ -70,8 +70,6 @@ class Decoded:
       position: samples decoded so far in each channel.
     """
 
-    frames = None
-
     def __init__(self, command: str, path: str, *, name: str):
         """Starts the command; raises AudioError if it finds no sound."""
         self._name = name
@@ -82,6 +80,7 @@ class Decoded:
         self._process = subprocess.Popen(
             line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._messages, bufsize=1 << 16
         )
+        self.frames: int | None = None
         self.position = 0
         header = read_wav_header(self._process.stdout)
         if header is None:

@@ -140,10 +140,8 @@ def repaired(run: Run) -> list[Piece]:
 
 def _first_frame(header: bytes, frames: int) -> bytes:
     tag = b"\0" * _side_info(header) + b"Info" + struct.pack(">II", 1, frames)
-    for bit_rate in range(1, 15):
-        opening = bytes([0xFF, header[1] | 1, bit_rate << 4 | header[2] & 0x0C, header[3]])
-        if size_of(opening) >= 4 + len(tag):
-            break
+    openings = (bytes([0xFF, header[1] | 1, bits << 4 | header[2] & 0x0C, header[3]]) for bits in range(1, 15))
+    opening = next(opening for opening in openings if size_of(opening) >= 4 + len(tag))  # the smallest with room for it
     return (opening + tag).ljust(size_of(opening), b"\0")
 
 

@@ -67,10 +67,12 @@ def hypotheses(
     """
     for row in rows:
         if row.error is not None:
-            yield Hypothesis.empty(row.recording.source, error=str(row.error))
+            yield Hypothesis.empty(row.recording.source, error=str(row.error))._replace(channel=row.recording.channel)
             continue
         duration = len(row.samples) / recognition.sample_rate
-        hypothesis = Hypothesis.empty(row.recording.source, duration=duration)._replace(note=row.note)
+        hypothesis = Hypothesis.empty(row.recording.source, duration=duration)._replace(
+            note=row.note, channel=row.recording.channel
+        )
         if row.prediction is None or row.prediction.tokens is None:
             spans = () if wanted.timestamps else None
             nothing = np.zeros((0, recognition.vocab_size + 1), np.float32) if wanted.return_log_probs else None
