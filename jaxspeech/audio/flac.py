@@ -57,7 +57,8 @@ def find_flac(file: Any, start: int, end: int) -> Flac | None:
     if 0 < total < claimed < _UNKNOWN and not (whole and last.count < largest):
         return Flac([(start, end)], False, True)
     numbers = (int.from_bytes(header[18:26], "big") & ~_UNKNOWN) | total
-    return Flac([header[:18] + numbers.to_bytes(8, "big"), (start + 26, end)], True, False)
+    # An incomplete frame at the end would be an error.
+    return Flac([header[:18] + numbers.to_bytes(8, "big"), (start + 26, end if whole else last.place)], True, False)
 
 
 def find_joined(file: Any, start: int, size: int) -> list[tuple[int, int]]:

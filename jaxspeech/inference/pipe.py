@@ -74,7 +74,7 @@ def _wav_blocks(pipe: Any, header: WavHeader, channel: Channel) -> Iterator[np.n
         if channel == "mean" and header.channels > 1:  # whether channels cancel shows over all that has arrived
             products += samples.T @ samples
             signs = opposite_signs(products)
-            samples = samples if signs is None else samples * (signs * signs[0])
+            samples = (samples if signs is None else samples * (signs * signs[0])).mean(axis=1, keepdims=True)
         if len(samples):
             yield mix_down(samples, channel=channel, name=PIPE)
 
