@@ -61,6 +61,23 @@ def find_flac(file: Any, start: int, end: int) -> Flac | None:
     return Flac([header[:18] + numbers.to_bytes(8, "big"), (start + 26, end if whole else last.place)], True, False)
 
 
+def find_ends(file: Any, size: int) -> list[int]:
+    """The places, few and in order, where the last frame of a recording at the start of a file may end.
+
+    What follows it may look like a damaged frame. The frame's checksum fits at its end, and elsewhere by chance.
+    """
+    header = read_at(file, 0, _HEADER)
+    last = _last_frame(file, _HEADER, size, int.from_bytes(header[10:12], "big")) if len(header) == _HEADER else None
+    if last is None:
+        return []
+    ends, value, table = [], 0, _table(16, 0x8005)
+    for place, byte in enumerate(read_at(file, last.place, min(size - last.place, 1 << 20)), last.place + 1):
+        value = (value << 8 & 0xFFFF) ^ table[value >> 8 ^ byte]
+        if value == 0 and place - last.place > 8:
+            ends.append(place)
+    return ends[:8]
+
+
 def find_joined(file: Any, start: int, size: int) -> list[tuple[int, int]]:
     """Returns the (start, end) of each FLAC recording in a file: several where files were joined."""
     starts, place, tail = [start], start, b""

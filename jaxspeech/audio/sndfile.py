@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
+from jaxspeech.audio import flac
 from jaxspeech.audio.links import Link
 from jaxspeech.audio.pieces import Pieces
 from jaxspeech.errors import AudioError
@@ -126,13 +127,29 @@ class Sndfile:
             with one_line(self._name):
                 block = self._file.read(count, dtype="float32", always_2d=True)
         except AudioError as error:
-            if isinstance(error.__cause__, soundfile.LibsndfileError):
+            if not isinstance(error.__cause__, soundfile.LibsndfileError):
+                raise
+            block = self._decode_without_rest(count)
+            if block is None:
                 raise self._damaged() from error
-            raise
         if self._pieces is not None and self._pieces.error is not None:
             raise AudioError(f"{self._name}: cannot be read: {self._pieces.error.strerror}")
         self.position += len(block)
         return block
+
+    def _decode_without_rest(self, count: int) -> Float[np.ndarray, "S C"] | None:
+        """The block, without what follows the last frame of FLAC, which may look like a damaged one; None if it is."""
+        if self._file.format != "FLAC":
+            return None
+        for end in flac.find_ends(self._link.file, self._link.file.seek(0, os.SEEK_END)):
+            self._file.close()
+            try:
+                self._file = _Unmoved(Pieces(self._link.file, [(0, end)]))  # pyright: ignore[reportArgumentType]
+                self._file.seek(self.position)
+                return self._file.read(count, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError:
+                continue
+        return None
 
     def _damaged(self) -> AudioError:
         said = "" if self.frames is None else f" of {self.frames / self.rate:.2f} s"
