@@ -46,6 +46,13 @@ def test_a_flac_recorder_that_was_killed():
     np.testing.assert_allclose(samples, tone(SECONDS)[: len(samples)], atol=1e-4)
 
 
+def test_what_follows_a_flac_is_no_damaged_frame():
+    data = encode("flac", tone(SECONDS))
+    for seed in range(20):
+        junk = b"\xff\xf8" + np.random.default_rng(seed).bytes(300)
+        assert_same(data + junk, tone(SECONDS))
+
+
 def size_field(data: bytes, name: bytes) -> int:
     return data.index(name) + 4
 
