@@ -45,10 +45,9 @@ def find_links(file: Any, size: int, *, thorough: bool) -> list[Link]:
     elif head[:4] == flac.MAGIC:
         found = _flacs(file, start, size, thorough=thorough)
     elif head[:4] == ogg.MAGIC:
-        spans = (
-            ogg.find_chained(file, start, size) if thorough or ogg.is_chained(file, start, size) else [(start, size)]
-        )
-        found = [[span] for span in spans]
+        end = ogg.end_of_pages(file, start, size)
+        chained = thorough or ogg.is_chained(file, start, end)
+        found = [[span] for span in (ogg.find_chained(file, start, end) if chained else [(start, end)])]
     elif head[:4] == sized.AU:
         found = [sized.repaired_au(file, start, size)]
     elif head[:4] == sized.CAF:

@@ -17,7 +17,7 @@ def find_chained(file: Any, start: int, size: int) -> list[tuple[int, int]]:
     """Returns the (start, end) of each recording in the file."""
     begins: list[int] = []
     place, tail = start, b""
-    while data := read_at(file, place, _WINDOW):
+    while data := read_at(file, place, min(_WINDOW, size - place)):
         window = tail + data
         found = window.find(_FIRST_PAGE)
         while found >= 0:
@@ -26,6 +26,18 @@ def find_chained(file: Any, start: int, size: int) -> list[tuple[int, int]]:
         place, tail = place + len(data), window[-len(_FIRST_PAGE) + 1 :]
     links = sorted({start, *(begin for begin in begins if not _follows_first_page(file, begin, begins))})
     return list(zip(links, [*links[1:], size], strict=True))
+
+
+def end_of_pages(file: Any, start: int, size: int) -> int:
+    """The end of the last page; what follows it would be taken for damage."""
+    begin = max(start, size - 2 * _LONGEST_PAGE)
+    tail = read_at(file, begin, size - begin)
+    last = tail.rfind(MAGIC)
+    if last < 0 or last + 27 > len(tail):
+        return size
+    segments = tail[last + 27 : last + 27 + tail[last + 26]]
+    end = begin + last + 27 + tail[last + 26] + sum(segments)
+    return min(end, size)
 
 
 def is_chained(file: Any, start: int, size: int) -> bool:
