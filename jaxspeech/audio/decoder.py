@@ -8,6 +8,7 @@ Memory is in proportion to what is in a file: nothing is allocated for what a he
 import contextlib
 import errno
 import io
+import math
 import os
 import stat
 import tempfile
@@ -23,6 +24,9 @@ from jaxspeech.audio.pieces import Pieces, read_at
 from jaxspeech.audio.sndfile import Sndfile, UnknownFormat, one_line
 from jaxspeech.audio.spool import spool
 from jaxspeech.errors import AudioError
+
+# Smaller files are always searched as a whole for recordings joined to the first.
+SMALL_BYTES = 1 << 20
 
 
 @runtime_checkable
@@ -55,8 +59,8 @@ def open_parts(
     Args:
       source: a path, also of a pipe; or a binary file, read from its start.
       name: in error messages.
-      until: seconds that will be read. Where the file seems to be shorter, all of it is searched for recordings that
-        were joined to the first (see `links.find_links`).
+      until: seconds that will be read; infinity: all. Where the file seems to be shorter, all of it is searched for
+        recordings that were joined to the first (see `links.find_links`).
 
     Raises:
       AudioError: one line with the name: it cannot be opened, or is not audio that can be decoded.
@@ -70,8 +74,9 @@ def open_parts(
             yield [stack.enter_context(_through_ffmpeg(file, path, name))]
             return
         try:
-            parts = _open_links(file, size, path, name, stack, thorough=False)
-            if sum((part.frames or 0) / part.rate for part in parts) < until:
+            thorough = size <= SMALL_BYTES or math.isinf(until)
+            parts = _open_links(file, size, path, name, stack, thorough=thorough)
+            if not thorough and sum((part.frames or 0) / part.rate for part in parts) < until:
                 parts = _open_links(file, size, path, name, stack, thorough=True)
         except UnknownFormat as unknown:
             if unknown.headerless or _is_text(read_at(file, 0, 512)) or ffmpeg.find_ffmpeg() is None:

@@ -83,11 +83,11 @@ def find_joined(file: Any, start: int, size: int) -> list[tuple[int, int]]:
     starts, place, tail = [start], start, b""
     while data := read_at(file, place, 1 << 22):
         window = tail + data
-        for opening in _OPENINGS:
-            found = window.find(opening)
-            while found >= 0:
+        found = window.find(MAGIC)
+        while found >= 0:
+            if window.startswith(_OPENINGS, found):
                 starts.append(place - len(tail) + found)
-                found = window.find(opening, found + 1)
+            found = window.find(MAGIC, found + 1)
         place, tail = place + len(data), window[-7:]
     starts = sorted(set(starts))
     return list(zip(starts, [*starts[1:], size], strict=True))

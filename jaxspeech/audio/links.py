@@ -11,8 +11,6 @@ from jaxspeech.audio import flac, mp3, ogg, sized, wav
 from jaxspeech.audio.pieces import Piece, Pieces, read_at
 
 _MPEG_IN_WAV = (0x50, 0x55)
-# Smaller files are always searched as a whole for recordings joined to the first.
-_SMALL = 1 << 20
 _FORMS = (b"WAVE", b"AIFF", b"AIFC")
 
 
@@ -34,9 +32,8 @@ def find_links(file: Any, size: int, *, thorough: bool) -> list[Link]:
     Args:
       file: binary, seekable.
       size: of the file in bytes.
-      thorough: read all of a FLAC or Ogg file to find recordings joined to it, however long, and not only its end.
+      thorough: read all of a FLAC or Ogg file to find recordings joined to it, and not only its end.
     """
-    thorough = thorough or size <= _SMALL
     whole = Link(file, True)
     start = _after_id3(file, size)
     head = read_at(file, start, 12)

@@ -88,9 +88,10 @@ def _stretches(
         raise AudioError(f"{name}: the offset is {offset:g} s; it must not be negative")
     if duration is not None and not duration > 0.0:
         raise AudioError(f"{name}: the duration is {duration:g} s; it must be positive")
+    until = math.inf if duration is None else offset + duration
     duration = _FOREVER if duration is None else min(duration, _FOREVER)
     found: list[tuple[np.ndarray, int]] = []
-    with open_parts(path, name=name, until=offset + duration) as parts:
+    with open_parts(path, name=name, until=until) as parts:
         rate = parts[0].rate
         # In samples of the first recording.
         skipped, start = 0, round(min(offset, _FOREVER) * rate)
