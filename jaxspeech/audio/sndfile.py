@@ -31,6 +31,8 @@ _HEADERLESS = (".raw", ".pcm", ".sw", ".s16", ".s16le")
 # Decoders of these need this much, in seconds, before they give the same samples as from the start.
 _SETTLING = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "OPUS")
 _SETTLES = 0.4
+# A decoder of Opus keeps a trace of all that it has heard (3e-3 of full scale), so this much is decoded from the start.
+_OPUS_EXACT = 30.0
 
 
 class UnknownFormat(AudioError):
@@ -113,7 +115,8 @@ class Sndfile:
     def _skip(self, start: int) -> None:
         """Moves to a sample: by seeking, or, where the format cannot, by decoding."""
         settles = round(_SETTLES * self.rate) if self._file.subtype in _SETTLING else 0
-        if start > settles and (self.frames is None or start <= self.frames):
+        exact = self._file.subtype == "OPUS" and start <= _OPUS_EXACT * self.rate
+        if start > settles and not exact and (self.frames is None or start <= self.frames):
             with contextlib.suppress(AudioError):  # formats that cannot seek
                 with one_line(self._name):
                     self._file.seek(start - settles)
