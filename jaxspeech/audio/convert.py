@@ -10,6 +10,11 @@ from jaxtyping import Float, Shaped
 
 from jaxspeech.errors import AudioError
 
+# Channels whose mean has less than this share of their power cancel each other: they correlate by less than -0.9.
+CANCELLED = 0.05
+# Fewer samples may do so by chance.
+FEWEST_CANCELLED = 1000
+
 # How to reduce several channels to one: their mean, or one of them, counted from 0.
 Channel = int | Literal["mean"]
 
@@ -43,12 +48,15 @@ def to_samples(array: Any, *, channel: Channel = "mean", name: str = "array") ->
 def mix_down(samples: Float[np.ndarray, "S C"], *, channel: Channel, name: str) -> Float[np.ndarray, " S"]:
     """Average the channels, or select one of them.
 
+    Channels of opposite phase (a balanced line, a "widened" stereo file) would cancel each other; those that are
+    opposite to the loudest one are then subtracted instead of added.
+
     Raises:
       AudioError: there is no such channel, or a sample is NaN or infinite.
     """
     channels = samples.shape[1]
     if channel == "mean":
-        mono = samples[:, 0] if channels == 1 else samples.mean(axis=1)
+        mono = samples[:, 0] if channels == 1 else _mean(samples)
     elif isinstance(channel, int) and 0 <= channel < channels:
         mono = samples[:, channel]
     else:
@@ -56,6 +64,23 @@ def mix_down(samples: Float[np.ndarray, "S C"], *, channel: Channel, name: str) 
     if not np.isfinite(mono).all():
         raise AudioError(f"{name}: holds NaN or infinite samples")
     return np.ascontiguousarray(mono)
+
+
+def _mean(samples: Float[np.ndarray, "S C"]) -> Float[np.ndarray, " S"]:
+    signs = opposite_signs(samples.T @ samples) if len(samples) >= FEWEST_CANCELLED else None
+    return samples.mean(axis=1) if signs is None else (samples * signs).mean(axis=1)
+
+
+def opposite_signs(products: Float[np.ndarray, "C C"]) -> Float[np.ndarray, " C"] | None:
+    """The sign, 1 or -1, with which channels of opposite phase add up; None if their mean does not cancel.
+
+    Args:
+      products: the sum over time of the products of each two channels.
+    """
+    powers = products.diagonal()
+    if not products.mean() < CANCELLED * powers.mean():
+        return None
+    return np.where(products[powers.argmax()] < 0, -1.0, 1.0).astype(np.float32)
 
 
 def to_int16(samples: Float[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from tqdm import tqdm
 
@@ -72,7 +72,10 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--model", required=True, help="a .jaxspeech or .nemo file, or a name on the Hugging Face Hub")
     parser.add_argument("--batch_size", type=at_least(1), default=16, help="maximum number of recordings in a batch")
     parser.add_argument(
-        "--channel", type=channel, default="mean", help="mean of all channels, or the number of one, from 0"
+        "--channel",
+        type=channel,
+        default="mean",
+        help="mean of all channels, or the number of one, from 0; transcribe also: each, a transcript for each channel",
     )
     parser.add_argument("--dtype", choices=DTYPES, help="of the computation; the model's by default")
     parser.add_switch("strict", help="exit with status 1 if a recording was skipped")
@@ -160,11 +163,13 @@ def on_one_line(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
-def channel(value: str) -> Channel:
+def channel(value: str) -> Channel | Literal["each"]:
     """The type of --channel."""
-    if value != "mean" and not value.isdecimal():
-        raise argparse.ArgumentTypeError(f"{value!r} is neither mean nor the number of a channel, counted from 0")
-    return "mean" if value == "mean" else int(value)
+    if value in ("mean", "each"):
+        return value  # pyright: ignore[reportReturnType]
+    if not value.isdecimal():
+        raise argparse.ArgumentTypeError(f"{value!r} is neither mean, each, nor the number of a channel, from 0")
+    return int(value)
 
 
 def counted(number: int, noun: str) -> str:

@@ -54,7 +54,8 @@ def options(parser: Parser) -> None:
     parser.add_switch(
         "stream",
         help="show the text while it is spoken: the audio is fed to the model step by step. The path - is standard "
-        "input, 16-bit samples without a header. Needs a streaming model, such as those of fastconformer_streaming",
+        "input, as WAV or as 16-bit samples without a header. Needs a streaming model, like those of "
+        "fastconformer_streaming",
     )
     parser.add_argument(
         "--look_ahead", type=at_least(0), help="--stream: look-ahead in frames; the model's default if not given"
@@ -64,7 +65,9 @@ def options(parser: Parser) -> None:
     )
     parser.add_switch("realtime", help="--stream: read files in real time, at the speed of the speech")
     parser.add_argument(
-        "--sample_rate", type=at_least(1), help="--stream: sample rate of standard input, in Hz; the model's by default"
+        "--sample_rate",
+        type=at_least(1),
+        help="--stream: sample rate of standard input without a header, in Hz; the model's by default",
     )
     parser.add_argument(
         "--num_processes", type=int, help="how many processes share the work and --output; SLURM and Open MPI set it"
@@ -90,6 +93,7 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Loads the model, transcribes, writes the results and prints a summary."""
     from jaxspeech.cli.error_rates import error_rates
+    from jaxspeech.inference.channels import each_channel
     from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
     from jaxspeech.inference.multi_process import SharedOutput, find_share
     from jaxspeech.inference.read_ahead import read_recording
@@ -101,6 +105,11 @@ def run(flags: argparse.Namespace) -> int:
     if given and not flags.stream:
         raise ConfigError(f"{given[0]} is for live audio: add --stream")
     recordings, named = find_inputs(flags, question="what is to be transcribed?")
+    each = flags.channel == "each"
+    if each and flags.stream:
+        raise ConfigError("--channel=each is for whole recordings: leave out --stream")
+    if each:
+        recordings = list(each_channel(recordings))
     output_format = flags.format or guess_format(flags.output, otherwise="jsonl" if flags.manifest else "text")
     share = find_share(flags.num_processes, flags.process_id)
     shared = share and SharedOutput(flags.output, recordings, share, output_format=output_format)
@@ -130,6 +139,7 @@ def run(flags: argparse.Namespace) -> int:
             times=times,
             realtime=flags.realtime,
             pipe_rate=flags.sample_rate,
+            pipe_channel=flags.channel,
         )
     else:
         hypotheses = recognizer.transcribe_iter(

@@ -11,15 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import soundfile
-
+from jaxspeech.audio.read import read_seconds
+from jaxspeech.audio.suffixes import AUDIO_SUFFIXES
 from jaxspeech.data.braces import numbers_of
 from jaxspeech.data.files import Location, is_url, open_binary, open_local
 from jaxspeech.errors import AudioError, ManifestError
 from jaxspeech.runtime.platform import read_at
 
 _SUB = re.compile(r"-sub\d+$")
-AUDIO_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".opus")
 
 
 def is_streamed(path: Location) -> bool:
@@ -135,9 +134,8 @@ def _entry(group: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
     if ".txt" in group:
         fields["text"] = group[".txt"][1].decode(errors="replace").strip()
     try:
-        info = soundfile.info(io.BytesIO(data))
-        seconds = info.frames / info.samplerate
-    except soundfile.LibsndfileError:
+        seconds = read_seconds(io.BytesIO(data), name=name)
+    except AudioError:
         seconds = 0.0  # also counted as a bad line
     place = {"audio_filepath": name, "shard_id": number, "duration": seconds}
     yield {key: value for key, value in fields.items() if key != "offset"} | place

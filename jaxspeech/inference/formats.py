@@ -15,18 +15,36 @@ from jaxspeech.search.timestamps import TimedText
 def to_text(hypothesis: Hypothesis, *, named: bool) -> str:
     """The transcript as one line; with timestamps, one line a segment: start and end in seconds, then its text.
 
-    Columns are separated by tabs; with `named` the first column is the recording's path.
+    Columns are separated by tabs; with `named` the first column is the recording's path. If each channel was
+    transcribed, the next column is the channel's number.
     """
     source = [hypothesis.source] if named else []
+    source += [] if hypothesis.channel is None else [str(hypothesis.channel)]
     if hypothesis.segments is None:
         return "\t".join([*source, hypothesis.text]) + "\n"
     rows = ([*source, f"{s.start:.2f}", f"{s.end:.2f}", s.text] for s in hypothesis.segments)
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
+def channels_to_text(channels: Sequence[Hypothesis], *, named: bool) -> str:
+    """The lines of all channels of a recording, in order of time where there are times."""
+    timed = [
+        (segment.start, to_text(channel._replace(segments=(segment,)), named=named))
+        for channel in channels
+        for segment in channel.segments or ()
+    ]
+    if all(channel.segments is None for channel in channels):
+        return "".join(to_text(channel, named=named) for channel in channels)
+    return "".join(line for _, line in sorted(timed, key=lambda item: item[0]))
+
+
 def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
-    """A line of JSON: `fields` and `pred_text`; with timestamps also `pred_words` and `pred_segments`, in seconds."""
-    line = dict(fields) | {"pred_text": hypothesis.text}
+    """A line of JSON: `fields` and `pred_text`; with timestamps also `pred_words` and `pred_segments`, in seconds.
+
+    If each channel was transcribed, also its number, `channel`.
+    """
+    line = dict(fields) | ({} if hypothesis.channel is None else {"channel": hypothesis.channel})
+    line["pred_text"] = hypothesis.text
     if hypothesis.words is not None:
         line["pred_words"] = [_span_to_json(word) for word in hypothesis.words]
     if hypothesis.segments is not None:
@@ -39,16 +57,25 @@ def _span_to_json(span: TimedText) -> dict[str, Any]:
     return {"text": span.text} | times | {"confidence": round(span.confidence, 4)}
 
 
-def to_srt(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
-    """A SubRip file of the subtitles that `to_cues` makes."""
-    cues = enumerate(to_cues(words, segments), 1)
-    return "".join(f"{n}\n{_times(cue, decimal=',')}\n{cue.text}\n\n" for n, cue in cues)
+def channel_cues(channels: Sequence[Hypothesis]) -> list[Cue]:
+    """The subtitles of all channels of a recording in order of time; each begins with its channel's number, [0]."""
+    cues: list[Cue] = []
+    for channel in channels:
+        for cue in to_cues(channel.words or (), channel.segments or ()):
+            label = () if channel.channel is None else (TimedText(f"[{channel.channel}]", cue.start, cue.start, 1.0),)
+            cues.append(cue._replace(lines=((*label, *cue.lines[0]), *cue.lines[1:])))
+    return sorted(cues, key=lambda cue: cue.start)
 
 
-def to_vtt(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
-    """A WebVTT file of the subtitles that `to_cues` makes."""
-    cues = (f"{_times(cue, decimal='.')}\n{_escape(cue.text)}\n\n" for cue in to_cues(words, segments))
-    return f"WEBVTT\n\n{''.join(cues)}"
+def to_srt(cues: Sequence[Cue]) -> str:
+    """A SubRip file of subtitles."""
+    return "".join(f"{n}\n{_times(cue, decimal=',')}\n{cue.text}\n\n" for n, cue in enumerate(cues, 1))
+
+
+def to_vtt(cues: Sequence[Cue]) -> str:
+    """A WebVTT file of subtitles."""
+    blocks = (f"{_times(cue, decimal='.')}\n{_escape(cue.text)}\n\n" for cue in cues)
+    return f"WEBVTT\n\n{''.join(blocks)}"
 
 
 def _escape(text: str) -> str:

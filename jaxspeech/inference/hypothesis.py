@@ -26,6 +26,7 @@ class Hypothesis(NamedTuple):
       log_probs: with `return_log_probs=True`, one row of V + 1 (the blank is last) for each encoder frame, in float32.
       note: one line that says how a recording too long for one pass of full attention was transcribed.
       error: with `on_error="skip"`, one line that says why the recording could not be transcribed.
+      channel: with `channel="each"`, the channel that was transcribed, counted from 0.
     """
 
     text: str = ""
@@ -40,6 +41,7 @@ class Hypothesis(NamedTuple):
     log_probs: np.ndarray | None = None
     note: str | None = None
     error: str | None = None
+    channel: int | None = None
 
     def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
         """A copy with these tokens and their text; `confidence` has one value per token."""

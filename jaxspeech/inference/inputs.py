@@ -34,6 +34,7 @@ class Recording(NamedTuple):
       text: its reference transcript, if any.
       fields: all fields of its manifest line.
       problem: one line that says why it cannot be read.
+      channel: the channel to use, counted from 0; None: as the options say.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Recording(NamedTuple):
     text: str | None = None
     fields: Mapping[str, Any] = MappingProxyType({})
     problem: str = ""
+    channel: int | None = None
 
 
 def find_recordings(inputs: Any) -> Iterator[Recording]:

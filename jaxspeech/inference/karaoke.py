@@ -6,8 +6,7 @@ Station Alpha v4.00+ Script Format", as libass reads it.
 
 from collections.abc import Sequence
 
-from jaxspeech.inference.subtitles import Cue, to_cues
-from jaxspeech.search.timestamps import TimedText
+from jaxspeech.inference.subtitles import Cue
 from jaxspeech.spacing import space_before
 
 STYLE_FIELDS = (
@@ -35,9 +34,9 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 REPLACED = str.maketrans({"{": "(", "}": ")", "\\": "/", "\n": " "})
 
 
-def to_ass(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
-    """An ASS file of the subtitles that `to_cues` makes."""
-    return HEADER + "".join(_dialogue(cue) for cue in to_cues(words, segments))
+def to_ass(cues: Sequence[Cue]) -> str:
+    """An ASS file of subtitles."""
+    return HEADER + "".join(map(_dialogue, cues))
 
 
 def _dialogue(cue: Cue) -> str:

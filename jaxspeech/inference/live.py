@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from jaxspeech.audio.convert import Channel
 from jaxspeech.errors import SpeechError, as_speech_error
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import PIPE, Recording
-from jaxspeech.inference.pipe import BLOCK_SECONDS, pcm_blocks
+from jaxspeech.inference.pipe import BLOCK_SECONDS, open_live
 from jaxspeech.inference.streaming import Stream, Streams
 
 Samples = Float[np.ndarray, " S"]
@@ -38,6 +39,7 @@ def transcribe_live(
     times: StepTimes,
     realtime: bool = False,
     pipe_rate: int | None = None,
+    pipe_channel: Channel = "mean",
 ) -> Iterator[Hypothesis]:
     """Streams the recordings one after the other and yields the final hypothesis of each.
 
@@ -48,7 +50,8 @@ def transcribe_live(
       show: is called with every intermediate hypothesis, and with the final one.
       times: records how long each step took.
       realtime: feed a file's samples at the pace at which they were spoken.
-      pipe_rate: sample rate of standard input in Hz; the model's by default.
+      pipe_rate: sample rate of standard input in Hz, where it has no header; the model's by default.
+      pipe_channel: which channel of standard input is used, where it has a header.
     """
     for recording in recordings:
         piped = recording.source == PIPE
@@ -56,8 +59,15 @@ def transcribe_live(
         if isinstance(samples, SpeechError):
             yield Hypothesis(source=recording.source, error=str(samples))
             continue
-        rate = pipe_rate if piped and pipe_rate is not None else streams.form.sample_rate
-        blocks = pcm_blocks(sys.stdin.buffer, rate) if samples is None else paced_blocks(samples, rate, wait=realtime)
+        rate = streams.form.sample_rate
+        if samples is None:
+            try:
+                rate, blocks = open_live(sys.stdin.buffer, rate=pipe_rate or rate, channel=pipe_channel)
+            except SpeechError as error:
+                yield Hypothesis(source=recording.source, error=str(error))
+                continue
+        else:
+            blocks = paced_blocks(samples, rate, wait=realtime)
         stream = streams.open(recording.source, sample_rate=rate, offset=recording.offset)
         hypothesis = stream.hypothesis
         for hypothesis in _steps(stream, streams, blocks, times):

@@ -17,14 +17,16 @@ class RowOptions(TypedDict, total=False):
     Attributes:
       batch_size: maximum number of recordings in a batch, 16 by default; those over 40 s are put in smaller batches.
       sample_rate: of arrays, in Hz; the model's by default. Files contain theirs.
-      channel: "mean" of all channels (the default), or the number of one.
+      channel: "mean" of all channels (the default; those of opposite phase are subtracted, as they would cancel each
+        other), or the number of one, from 0. For transcribing also "each": one hypothesis for each channel of each
+        recording, with its number in `channel`.
       on_error: "raise" at the first recording that cannot be used (the default), or "skip": its result is empty and
         says why in `error`.
     """
 
     batch_size: int
     sample_rate: int | None
-    channel: Channel
+    channel: Channel | Literal["each"]
     on_error: OnError
 
 
@@ -72,7 +74,7 @@ class Wanted(NamedTuple):
 
     batch_size: int = 16
     sample_rate: int | None = None
-    channel: Channel = "mean"
+    channel: Channel | Literal["each"] = "mean"
     on_error: OnError = "raise"
     return_log_probs: bool = False
     long: Long = "auto"
@@ -101,6 +103,8 @@ def wanted(options: Mapping[str, Any], known: Any, *, call: str) -> Wanted:
     found = Wanted(**options)
     if found.batch_size < 1:
         raise ConfigError(f"batch_size is {found.batch_size}; it must be at least 1")
+    if found.channel == "each" and known is not TranscribeOptions:
+        raise ConfigError('channel is "each", which is for transcribing; give "mean" or the number of a channel')
     if found.on_error not in get_args(OnError):
         raise ConfigError(f"on_error is {found.on_error!r}; it can be raise or skip")
     if found.long not in get_args(Long):

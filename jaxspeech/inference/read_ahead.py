@@ -79,15 +79,12 @@ def read_recording(
         return as_speech_error(error, recording.source)
 
 
-def _opened(audio: str | Path) -> Path | io.BytesIO:
-    """What `audio.read` takes: the content of a pipe or a device, which cannot be sought in; or the path itself."""
+def _opened(audio: str | Path) -> Any:
+    """What `audio.read` takes: standard input for "-", the content of a device, or the path itself."""
     if isinstance(audio, str):
-        return io.BytesIO(sys.stdin.buffer.read())
+        return sys.stdin.buffer
     try:
         mode = audio.stat().st_mode
     except OSError:
         return audio  # reading it reports why
-    if not (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
-        return audio
-    with open(audio, "rb") as pipe:
-        return io.BytesIO(pipe.read())
+    return io.BytesIO(audio.read_bytes()) if stat.S_ISCHR(mode) else audio

@@ -9,7 +9,6 @@ next batch is on the device while the rows of this one are in use.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 import jax
@@ -17,6 +16,7 @@ import numpy as np
 
 from jaxspeech.errors import AudioError, ConfigError, SpeechError, as_speech_error
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape, plan_batches
+from jaxspeech.inference.channels import each_channel
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.read_ahead import Window, read_recording, read_windows
@@ -84,7 +84,13 @@ def predicted_rows(
     Raises:
       SpeechError: with on_error="raise", the error of the first recording that has one.
     """
-    read = partial(read_recording, sample_rate=sample_rate, array_rate=wanted.sample_rate, channel=wanted.channel)
+
+    def read(recording: Recording) -> Any:
+        channel = "mean" if wanted.channel == "each" else wanted.channel
+        channel = channel if recording.channel is None else recording.channel
+        return read_recording(recording, sample_rate=sample_rate, array_rate=wanted.sample_rate, channel=channel)
+
+    recordings = each_channel(recordings) if wanted.channel == "each" else recordings
     for window in read_windows(recordings, read, sample_rate=sample_rate):
         audio: dict[int, np.ndarray] = {}
         done: list[tuple[int, Row[P]]] = []

@@ -22,12 +22,19 @@ class Interval(NamedTuple):
     text: str
 
 
-def to_textgrid(hypothesis: Hypothesis) -> str:
-    """The tiers `segments`, `words` and `tokens` of a hypothesis with timestamps."""
-    spans = {"segments": hypothesis.segments, "words": hypothesis.words, "tokens": hypothesis.chars}
+def to_textgrid(*channels: Hypothesis) -> str:
+    """The tiers `segments`, `words` and `tokens` of hypotheses with timestamps.
+
+    If each channel was transcribed, the tiers of channel 0 are `segments 0`, `words 0` and `tokens 0`, and so on.
+    """
+    spans: dict[str, tuple[TimedText, ...] | None] = {}
+    for channel in channels:
+        number = "" if channel.channel is None else f" {channel.channel}"
+        tiers_of = {"segments": channel.segments, "words": channel.words, "tokens": channel.chars}
+        spans |= {name + number: tier for name, tier in tiers_of.items()}
     # The last frame may extend beyond the recording; a tier must not.
     begun = (span.start + SHORTEST_SECONDS for tier in spans.values() for span in tier or ())
-    end = max(hypothesis.duration, SHORTEST_SECONDS, *begun)
+    end = max(SHORTEST_SECONDS, *(channel.duration for channel in channels), *begun)
     tiers = "".join(_tier(number, name, tier or (), end) for number, (name, tier) in enumerate(spans.items(), 1))
     return (
         'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'

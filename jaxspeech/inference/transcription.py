@@ -29,8 +29,9 @@ def hypotheses(
     """
 
     def make(row: Row[Prediction]) -> Hypothesis:
+        source, channel = row.recording.source, row.recording.channel
         duration = len(row.samples) / recognition.sample_rate
-        hypothesis = Hypothesis(source=row.recording.source, duration=duration, note=row.note)
+        hypothesis = Hypothesis(source=source, duration=duration, note=row.note, channel=channel)
         if row.prediction is None or row.prediction.tokens is None:
             spans = () if wanted.timestamps else None
             nothing = np.zeros((0, recognition.vocab_size + 1), np.float32) if wanted.return_log_probs else None
@@ -46,7 +47,7 @@ def hypotheses(
         return hypothesis._replace(log_probs=frames_of(row.prediction))
 
     def failed(row: Row[Prediction], error: SpeechError) -> Hypothesis:
-        return Hypothesis(source=row.recording.source, error=str(error))
+        return Hypothesis(source=row.recording.source, channel=row.recording.channel, error=str(error))
 
     return results_of(rows, make, failed, on_error=wanted.on_error)
 

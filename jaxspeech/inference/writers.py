@@ -5,9 +5,10 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.inference.formats import to_ctm, to_jsonl, to_srt, to_text, to_vtt
+from jaxspeech.inference.formats import channel_cues, channels_to_text, to_ctm, to_jsonl, to_srt, to_text, to_vtt
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.karaoke import to_ass
@@ -50,7 +51,10 @@ def open_writer(
     """
     if output_format in LINE_FORMATS:
         with open_output(output) as put:
-            yield line_writer(put, output_format, named=named)
+            if output_format == "text" and any(recording.channel is not None for recording in recordings):
+                yield _gather(recordings, lambda _, whole: put(channels_to_text(whole, named=named)), by_part=True)
+            else:
+                yield line_writer(put, output_format, named=named)
         return
     sources = {recording.source: recording for recording in recordings if not recording.problem}
     if output_format == "ctm" or (len(sources) <= 1 and not os.path.isdir(output or "")):
@@ -90,19 +94,37 @@ def line_writer(put: Put, output_format: str, *, named: bool) -> Write:
     return write
 
 
-def _word_writer(recordings: Sequence[Recording], emit: Callable[[str, Hypothesis], None]) -> Write:
-    """Emits a file's transcript once the last part of the file is done; a part that is given twice counts once."""
-    missing = Counter(recording.source for recording in recordings)
-    parts: defaultdict[str, dict[tuple[float, float | None], Hypothesis]] = defaultdict(dict)
+def _word_writer(recordings: Sequence[Recording], emit: Callable[[str, Sequence[Hypothesis]], None]) -> Write:
+    """Emits a file's transcript, that of each channel, once the last part of the file is done."""
+
+    def joined(source: str, parts: Sequence[Hypothesis]) -> None:
+        channels: defaultdict[int | None, list[Hypothesis]] = defaultdict(list)
+        for part in parts:
+            channels[part.channel].append(part)
+        emit(source, [_join(whole) for whole in channels.values()])
+
+    return _gather(recordings, joined, by_part=False)
+
+
+def _gather(
+    recordings: Sequence[Recording], emit: Callable[[str, Sequence[Hypothesis]], None], *, by_part: bool
+) -> Write:
+    """Emits the hypotheses of a file, or of each part of it, together; a part that is given twice counts once."""
+
+    def whole(recording: Recording) -> tuple[Any, ...]:
+        return (recording.source, *((recording.offset, recording.duration) if by_part else ()))
+
+    missing = Counter(map(whole, recordings))
+    parts: defaultdict[tuple[Any, ...], dict[tuple[Any, ...], Hypothesis]] = defaultdict(dict)
 
     def write(recording: Recording, hypothesis: Hypothesis) -> None:
-        source = recording.source
-        missing[source] -= 1
+        key = whole(recording)
+        missing[key] -= 1
         if hypothesis.error is None:
-            part = recording.offset, recording.duration
-            parts[source][part] = hypothesis._replace(duration=recording.offset + hypothesis.duration)
-        if not missing[source] and source in parts:
-            emit(source, _join(list(parts.pop(source).values())))
+            part = recording.offset, recording.duration, recording.channel
+            parts[key][part] = hypothesis._replace(duration=recording.offset + hypothesis.duration)
+        if not missing[key] and key in parts:
+            emit(recording.source, list(parts.pop(key).values()))
 
     return write
 
@@ -123,12 +145,14 @@ def _join(parts: Sequence[Hypothesis]) -> Hypothesis:
     )
 
 
-def _render(output_format: str, source: str, whole: Hypothesis) -> str:
+def _render(output_format: str, source: str, channels: Sequence[Hypothesis]) -> str:
     if output_format == "textgrid":
-        return to_textgrid(whole)
-    words, segments = whole.words or (), whole.segments or ()
-    return (
-        to_ctm(words, name=Path(source).stem) if output_format == "ctm" else SUBTITLES[output_format](words, segments)
+        return to_textgrid(*channels)
+    if output_format != "ctm":
+        return SUBTITLES[output_format](channel_cues(channels))
+    # NIST counts channels from 1, and its tools want all of a channel before the next one.
+    return "".join(
+        to_ctm(whole.words or (), name=Path(source).stem, channel=str(1 + (whole.channel or 0))) for whole in channels
     )
 
 

@@ -281,3 +281,61 @@ def test_what_was_done_before_a_stop_is_kept(tmp_path: Path, capsys: pytest.Capt
     assert output.read_text() == "old" and (tmp_path / "out.txt.part").read_text() == "one\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.txt", "out.txt.part"]
     assert "out.txt.part" in capsys.readouterr().err
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Path:
+    """A call of two speakers, each on a channel of its own; the second begins later."""
+    first, second = chirps(0, 3.2), chirps(1, 1.6)
+    samples = np.stack([first, np.concatenate([0 * second, second])], 1)
+    soundfile.write(tmp_path / "call.wav", samples, RATE)
+    return tmp_path / "call.wav"
+
+
+def test_each_channel_is_a_transcript(run: Run, asr: Recognizer, call: Path) -> None:
+    alone = [asr.transcribe(call, channel=channel)[0] for channel in (0, 1)]
+    both = asr.transcribe([call, chirps(2, 1.6)], channel="each")
+    assert [h.channel for h in both] == [0, 1, 0] and [h.text for h in both[:2]] == [h.text for h in alone]
+    assert alone[0].text != alone[1].text
+    status, out, err = run("--channel=each", call)
+    assert (status, out) == (0, "".join(f"{i}\t{h.text}\n" for i, h in enumerate(alone)))
+    assert err.startswith("2 files, 0 skipped, 6.4 s")
+    _, out, _ = run("--channel=each", "--format=jsonl", call)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(line["channel"], line["pred_text"]) for line in lines] == [(i, h.text) for i, h in enumerate(alone)]
+    _, out, _ = run("--channel=each", "--timestamps", call)
+    starts = [float(line.split("\t")[1]) for line in out.splitlines()]
+    assert starts == sorted(starts) and {line.split("\t")[0] for line in out.splitlines()} == {"0", "1"}
+
+
+def test_each_channel_in_word_formats(run: Run, asr: Recognizer, call: Path) -> None:
+    words = [asr.transcribe(call, channel=channel, timestamps=True)[0].words or () for channel in (0, 1)]
+    assert all(words)
+    _, out, _ = run("--channel=each", "--format=ctm", call)
+    rows = [line.split() for line in out.splitlines()]
+    assert [(row[1], float(row[2])) for row in rows] == [
+        (str(1 + channel), pytest.approx(word.start, abs=1e-3)) for channel in (0, 1) for word in words[channel]
+    ]
+    _, out, _ = run("--channel=each", "--format=srt", call)
+    cues = parse_srt(out)
+    assert [begin for begin, _, _ in cues] == sorted(begin for begin, _, _ in cues)
+    assert {text.split()[0] for _, _, text in cues} == {"[0]", "[1]"}
+    assert sum(len(text.split()) - 1 for _, _, text in cues) == sum(map(len, words))
+    _, out, _ = run("--channel=each", "--format=textgrid", call)
+    assert re.findall(r'name = "(.*)"', out) == [
+        f"{tier} {i}" for i in (0, 1) for tier in ("segments", "words", "tokens")
+    ]
+
+
+def test_each_channel_of_a_pipe_and_of_what_cannot_be_read(run: Run, asr: Recognizer, call: Path) -> None:
+    pipe = call.with_name("pipe")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["sh", "-c", f"cat {call} > {pipe}"]):
+        status, out, err = run("--channel=each", pipe, call.with_name("missing.wav"))
+    assert status == 0 and "missing.wav: no such file" in err
+    expected = [h.text for h in asr.transcribe(call, channel="each")]
+    assert [line.split("\t")[1:] for line in out.splitlines()] == [[str(i), text] for i, text in enumerate(expected)]
+    status, _, err = run("--channel=each", "--stream", call)
+    assert status == 2 and "leave out --stream" in err
+    with pytest.raises(jaxspeech.SpeechError, match='channel is "each", which is for transcribing'):
+        asr.align(call, "a", channel="each")

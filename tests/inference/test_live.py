@@ -8,12 +8,13 @@ import time
 
 import numpy as np
 import pytest
+import soundfile
 
 from jaxspeech.errors import AudioError
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.live import GrowingText, StepTimes, paced_blocks, transcribe_live
-from jaxspeech.inference.pipe import pcm_blocks
+from jaxspeech.inference.pipe import open_live, pcm_blocks
 from tests.inference.test_streaming import recognizer, speech
 
 
@@ -105,3 +106,48 @@ def test_only_what_is_new_is_printed(named):
     growing.end_line()
     a, b = ("a.wav\t", "b.wav\t") if named else ("", "")
     assert out.getvalue() == f"{a}the cat\nthe bat\n{b}next\n"
+
+
+def stereo(left: np.ndarray, right: np.ndarray, rate: int, form: str, subtype: str) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, np.stack([left, right], 1), rate, format=form, subtype=subtype)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype"), [("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("FLAC", "PCM_16"), ("AU", "PCM_16")]
+)
+def test_a_header_on_the_pipe_says_how_it_is_read(form, subtype):
+    """Not as 16-bit samples at the model's rate, which would be noise."""
+    samples = speech(2, 1.0)[:16001]
+    data = stereo(samples, 0 * samples, 44100, form, subtype)
+    if form == "WAV":  # as ffmpeg writes it to a pipe
+        data = data[:4] + b"\xff" * 4 + data[8:]
+        place = data.index(b"data") + 4
+        data = data[:place] + b"\xff" * 4 + data[place + 4 :]
+    rate, blocks = open_live(io.BytesIO(data), rate=16000)
+    assert rate == 44100
+    np.testing.assert_allclose(np.concatenate(list(blocks)), samples / 2, atol=1e-4)
+    _, left = open_live(io.BytesIO(data), rate=16000, channel=0)
+    np.testing.assert_allclose(np.concatenate(list(left)), samples, atol=1e-4)
+
+
+def test_channels_of_opposite_phase_do_not_cancel_live():
+    samples = speech(2, 1.0)
+    _, blocks = open_live(io.BytesIO(stereo(samples, -samples, 16000, "WAV", "FLOAT")), rate=16000)
+    np.testing.assert_allclose(np.concatenate(list(blocks)), samples, atol=1e-6)
+
+
+def test_samples_without_a_header_are_what_they_were():
+    pcm = (speech(2, 0.3) * 32767).astype("<i2")
+    rate, blocks = open_live(io.BytesIO(pcm.tobytes()), rate=16000)
+    assert rate == 16000
+    np.testing.assert_array_equal(np.concatenate(list(blocks)), pcm)
+    assert list(open_live(io.BytesIO(b""), rate=16000).blocks) == []
+
+
+def test_a_header_that_cannot_be_read_is_one_line(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"RIFF\0\0\0\0WAVEfmt ")))
+    streams = recognizer("ctc").streams(1, look_ahead=2)
+    [found] = transcribe_live(streams, [Recording("-")], lambda r: r.audio, show=print, times=StepTimes())
+    assert found.error == "-: a WAV header without samples, or damaged"
