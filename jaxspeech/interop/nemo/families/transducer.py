@@ -20,7 +20,13 @@ from jaxspeech.interop.nemo.families.tokens import (
     recognition_assets,
 )
 from jaxspeech.interop.nemo.sections.arguments import integer
-from jaxspeech.interop.nemo.sections.decoders import JOINT, LOSSES, LSTM_PREDICTION, STATELESS_PREDICTION
+from jaxspeech.interop.nemo.sections.decoders import (
+    JOINT,
+    LOSSES,
+    LSTM_PREDICTION,
+    SAMPLED_JOINT,
+    STATELESS_PREDICTION,
+)
 from jaxspeech.interop.nemo.sections.read import optional_section, read_arguments, read_section
 from jaxspeech.interop.nemo.sections.write import arguments_of, fields_of, inner, merged, write_section
 from jaxspeech.interop.nemo.weights import encoder_rows
@@ -29,7 +35,7 @@ from jaxspeech.interop.nemo.weights.rows import TensorRow
 
 CLASSES = {"EncDecRNNTBPEModel": "asr.models.rnnt_bpe_models", "EncDecRNNTModel": "asr.models.rnnt_models"}
 PREDICTIONS = {"RNNTDecoder": LSTM_PREDICTION, "StatelessTransducerDecoder": STATELESS_PREDICTION}
-JOINTS = {"RNNTJoint": JOINT}
+JOINTS = {"RNNTJoint": JOINT, "SampledRNNTJoint": SAMPLED_JOINT}
 # NeMo's greedy search, and that of its beam searches that we have too.
 GREEDY_STRATEGY, BEAM_STRATEGY = "greedy_batch", "malsd_batch"
 
