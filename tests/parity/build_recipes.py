@@ -77,11 +77,13 @@ def completed(model: dict[str, Any], tokenizer: Path) -> dict[str, Any]:
 
 
 def shrunk(model: dict[str, Any]) -> dict[str, Any]:
-    """Reduces the layers to two (of a convolutional encoder, the repetitions) and the widths."""
+    """Reduces the layers to two (of a convolutional encoder, to six blocks with fewer repetitions) and the widths."""
     model = json.loads(json.dumps(model))
     encoder, decoder = model["encoder"], model["decoder"]
     defaults = model.setdefault("model_defaults", {})
     if "jasper" in encoder:
+        if len(encoder["jasper"]) > 6:
+            encoder["jasper"] = encoder["jasper"][:3] + encoder["jasper"][-3:]
         for block in encoder["jasper"]:
             block |= {"filters": block["filters"] // 16, "repeat": min(block["repeat"], 2)}
         width = encoder["jasper"][-1]["filters"]
