@@ -3,6 +3,7 @@
 python -m benchmarks                     the cases for a CPU
 python -m benchmarks --only=infer_b1     one case
 python -m benchmarks --gpu               the cases for a GPU
+python -m benchmarks --target=h200       compiles cases for devices that are not here, and predicts memory and time
 """
 
 from jaxspeech.runtime.huge_pages import restart_with_huge_pages
@@ -23,12 +24,14 @@ from benchmarks import (
     loading,
     long_audio,
     losses,
+    on_targets,
     planning,
     reading,
     streaming,
     training,
 )
 from benchmarks.timing import machine
+from jaxspeech.targets.target import find_target, prepare_environment
 
 CPU_CASES = {
     **frontend.CASES,
@@ -57,13 +60,25 @@ GPU_CASES = {
 
 def main() -> int:
     """Prints one JSON line per case; returns the number of cases that failed."""
-    cases = CPU_CASES | GPU_CASES
+    cases = CPU_CASES | GPU_CASES | on_targets.CASES
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("--only", choices=cases, metavar="CASE", help=f"one of {', '.join(cases)}")
     parser.add_argument("--gpu", action="store_true", help="run the cases for a GPU")
+    parser.add_argument(
+        "--target", default="", metavar="NAME", help="h100, h200, h200x8, v5e:4x4, ... (docs/scaling.md)"
+    )
     parser.add_argument("--repeat", type=int, default=0, help="number of measured runs (default: the case's own)")
     args = parser.parse_args()
 
+    if args.target:
+        prepare_environment()
+        devices = len(find_target(args.target).devices)
+        names = (
+            [args.only] if args.only else [name for name, case in on_targets.CASES.items() if case.devices == devices]
+        )
+        for name in names:
+            print(json.dumps(on_targets.compile_case(name, args.target)), flush=True)
+        return 0
     if args.only:
         result = {"what": args.only, **machine(), **cases[args.only](args.repeat)}
         print(json.dumps(result), flush=True)

@@ -14,6 +14,7 @@ ENCODERS = {
     "12m": {"num_layers": 16, "width": 176, "num_heads": 4, "subsampling_channels": 176},
     "115m": {"num_layers": 18, "width": 512, "num_heads": 8, "subsampling_channels": 256},
     "600m": {"num_layers": 24, "width": 1024, "num_heads": 8, "subsampling_channels": 256},
+    "1100m": {"num_layers": 42, "width": 1024, "num_heads": 8, "subsampling_channels": 256},
 }
 
 

@@ -94,7 +94,7 @@ def _write(folder: Path, kind: str) -> Any:
     for tar in tars:
         tar.close()
     path = folder / "train.jsonl"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     if kind == "tars":
         return {"path": path, "tars": f"{folder}/audio_{{0..{TARS - 1}}}.tar"}
     return write_records(Manifest(path), folder / "records", name="train")[0] if kind == "records" else path

@@ -32,11 +32,11 @@ def stream(repeat: int, *, size: int, look_ahead: int, model: str = "115m", dtyp
     state = programs.start(variables)
     state_mib = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / size / 2**20
     samples = 0.1 * np.random.default_rng(0).standard_normal((size, form.step_samples)).astype(np.float32)
-    counts = np.full(size, form.step_samples, np.int32)
+    counts, ends = np.full(size, form.step_samples, np.int32), np.zeros(size, bool)
 
     def step() -> Any:
         nonlocal state
-        found, state = programs.step(variables, state, samples, counts)
+        found, state = programs.step(variables, state, samples, counts, ends)
         return jax.device_get(found)
 
     times = measure(step, repeat or 30)

@@ -8,97 +8,21 @@ module. A *section* holds options of a fixed class, and may be omitted; a *value
 misspelled key raises an error with its path and the nearest valid key.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import jax.numpy as jnp
-
-from jaxspeech.decoders.ctc import CTCHead
-from jaxspeech.decoders.transducer import TransducerDecoder
-from jaxspeech.encoders.fastconformer import FastConformer
-from jaxspeech.encoders.jasper import Block, Jasper
-from jaxspeech.encoders.lstm import LSTMEncoder
-from jaxspeech.encoders.squeezeformer import Squeezeformer
-from jaxspeech.encoders.transformer import Transformer
 from jaxspeech.errors import ConfigError, did_you_mean
-from jaxspeech.features.mel import MelSpectrogram
-from jaxspeech.features.mfcc import MFCC
-from jaxspeech.features.specaugment import SpecAugment
-from jaxspeech.tasks.ctc import CTCModel, ctc_task
-from jaxspeech.tasks.hybrid import HybridModel, HybridSearch, hybrid_task
+from jaxspeech.tasks.ctc import CTC
+from jaxspeech.tasks.hybrid import HYBRID
+from jaxspeech.tasks.parts import DTYPES, LISTS, Kind
 from jaxspeech.tasks.task import Task
-from jaxspeech.tasks.transducer import TransducerLoss, TransducerModel, TransducerSearch, transducer_task
-
-
-class Part(NamedTuple):
-    """A module of a model.
-
-    Attributes:
-      field: the field of the model that holds it.
-      table: the modules that its `name` selects from.
-    """
-
-    field: str
-    table: Mapping[str, Any]
-
-
-class Kind(NamedTuple):
-    """The keys of a task's configuration, and how the model and the Task are built from them.
-
-    Attributes:
-      model: class of the module.
-      task: module -> Task.
-      parts: key -> the part under it; all are required.
-      sections: key -> class of the options under it; each may be omitted.
-      values: key -> table from names to the model's values, or None for a plain value.
-    """
-
-    model: Any
-    task: Callable[[Any], Task]
-    parts: Mapping[str, Part]
-    sections: Mapping[str, Any] = MappingProxyType({})
-    values: Mapping[str, Mapping[str, Any] | None] = MappingProxyType({})
-
-
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
-FEATURES = Part("frontend", {"mel": MelSpectrogram, "mfcc": MFCC})
-ENCODER = Part(
-    "encoder",
-    {
-        "fastconformer": FastConformer,
-        "jasper": Jasper,
-        "lstm": LSTMEncoder,
-        "squeezeformer": Squeezeformer,
-        "transformer": Transformer,
-    },
-)
-# The parts of every model with an acoustic encoder (tasks/acoustic.py).
-TRUNK = {"features": FEATURES, "encoder": ENCODER}
-MASKS = {"spec_augment": SpecAugment}
-PRODUCTS = {"product_dtype": DTYPES}
-CTC = Part("decoder", {"ctc": CTCHead})
-TRANSDUCER = Part("decoder", {"transducer": TransducerDecoder})
+from jaxspeech.tasks.transducer import TRANSDUCER
 
 TASKS: dict[str, Kind] = {
-    "ctc": Kind(CTCModel, ctc_task, {**TRUNK, "decoder": CTC}, MASKS, PRODUCTS),
-    "transducer": Kind(
-        TransducerModel,
-        transducer_task,
-        {**TRUNK, "decoder": TRANSDUCER},
-        {**MASKS, "loss": TransducerLoss, "search": TransducerSearch},
-        PRODUCTS,
-    ),
-    "hybrid": Kind(
-        HybridModel,
-        hybrid_task,
-        {**TRUNK, "decoder": TRANSDUCER},
-        {**MASKS, "loss": TransducerLoss, "search": HybridSearch},
-        {**PRODUCTS, "ctc_weight": None},
-    ),
+    "ctc": CTC,
+    "transducer": TRANSDUCER,
+    "hybrid": HYBRID,
 }
-# Fields that are lists of sections.
-LISTS: dict[Any, dict[str, Any]] = {Jasper: {"blocks": Block}}
 MODULE_FIELDS = ("parent", "name")
 PLAIN = (bool, int, float, str, tuple)
 

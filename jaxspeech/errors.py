@@ -35,8 +35,40 @@ class CheckpointError(SpeechError):
     """A training run cannot be saved or resumed."""
 
 
+class OutputError(SpeechError):
+    """The output of a whole run cannot be written, so that the run stops; it is not the fault of one recording."""
+
+
 class TrainingError(SpeechError):
     """A training run cannot continue, because its gradients are no longer finite."""
+
+
+def as_speech_error(error: Exception, place: str) -> SpeechError:
+    """Turns whatever was raised for one recording, line or file into an error of one line that begins with its place.
+
+    Everything that works through a list of inputs calls this at the one point where an exception of any kind (of a
+    decoder, a tokenizer, a writer, the file system, or for lack of memory) becomes the result of that input.
+
+    Args:
+      error: a SpeechError keeps its class; any other exception becomes an AudioError, and stays its cause.
+      place: the name of the input.
+    """
+    if isinstance(error, SpeechError):
+        # A message that names a place already, such as a tar's member, is not changed.
+        named = str(error).startswith(place)
+        return error if named else type(error)(f"{place}: {error}").with_traceback(error.__traceback__)
+    found = AudioError(f"{place}: {_reason(error)}")
+    found.__cause__ = error
+    return found
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    if isinstance(error, OSError) and error.strerror:
+        elsewhere = "" if error.filename is None else f"{error.filename}: "
+        return f"{elsewhere}{error.strerror}"
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

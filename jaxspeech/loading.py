@@ -15,13 +15,13 @@ import jax.numpy as jnp
 
 import jaxspeech
 from jaxspeech.archive import Archive, load_archive
-from jaxspeech.builder import DTYPES
 from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
 from jaxspeech.forms.inference import for_training
 from jaxspeech.hub import download, is_hub_name
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.interop.transformers import load_transformers
 from jaxspeech.pipelines.doors import DOORS, Door, WrongDoor
+from jaxspeech.tasks.parts import DTYPES
 
 if TYPE_CHECKING:
     from jaxspeech.pipelines.recognizer import Recognizer
@@ -43,6 +43,7 @@ def load(
     dtype: str | None = None,
     head: str | None = None,
     beam_size: int | None = None,
+    language: str | None = None,
 ) -> "Recognizer": ...
 
 
@@ -62,8 +63,8 @@ def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = 
       kind: the class to load it as; `Recognizer` by default.
       dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None: as in the file.
       options: further options of the class. A `Recognizer` has `head`, "transducer" or "ctc": the head of a hybrid
-        model that transcribes; and `beam_size`, the beam of a transducer's search, 1 for greedy search. None: as in
-        the file.
+        model that transcribes; `beam_size`, the beam of a transducer's search, 1 for greedy search; and `language`, the
+        one that is spoken, for a model with a softmax for each. None: as in the file.
 
     Raises:
       ArchiveError: the file does not exist, has an unknown type, or is damaged.
@@ -117,6 +118,7 @@ def from_pretrained(
     dtype: str | None = None,
     head: str | None = None,
     beam_size: int | None = None,
+    language: str | None = None,
 ) -> "Recognizer": ...
 
 

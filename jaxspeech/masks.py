@@ -47,6 +47,22 @@ def chunked_context_mask(
     return mask & (chunks_back <= left // (right + 1)) if left >= 0 else mask
 
 
+def chunk_window_mask(
+    query: Int[Array, "*B T"],
+    key: Int[Array, "*B S"],
+    left: int | Int[Array, ""],
+    chunk: int | Int[Array, ""],
+    right: int | Int[Array, ""],
+) -> Bool[Array, "*B T S"]:
+    """Mask by which a frame attends to its chunk, `left` frames before the chunk and `right` frames after it.
+
+    Chunks have `chunk` frames and start at position 0 (Andrusenko et al., 2026). Sizes drawn at random may be passed.
+    """
+    first = query[..., :, None] // chunk * chunk
+    key = key[..., None, :]
+    return (key >= first - left) & (key < first + chunk + right)
+
+
 def attention_mask(lengths: Int[Array, " B"], context: Bool[Array, "T T"]) -> Bool[Array, "B T T"]:
     """Restrict `context` to real positions: (query, key) is True where the query may attend to the key."""
     real = length_mask(lengths, context.shape[0])

@@ -39,20 +39,22 @@ from jaxspeech.report.evaluation_log import REPORT, EvaluationLog
 from jaxspeech.report.summary import devices_of, facts, last_line
 from jaxspeech.report.view import PlainView
 from jaxspeech.runtime.command_line import command_line
+from jaxspeech.targets.dry_run import report_dry_run
+from jaxspeech.targets.target import Target
 from jaxspeech.tasks.task import Task
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.evaluate import evaluate
 from jaxspeech.training.flops import peak_flops, step_flops
 from jaxspeech.training.interrupt import Interrupt
 from jaxspeech.training.lora import LORA, Lora, with_lora
-from jaxspeech.training.memory import most_batch_seconds, report_memory
+from jaxspeech.training.memory import device_memory, most_batch_seconds
 from jaxspeech.training.metrics_log import MetricsLog
 from jaxspeech.training.non_finite_log import NonFiniteLog
 from jaxspeech.training.processes import SharedFlag, as_leader, gather, is_leader, leader_first
 from jaxspeech.training.profile import Profile
 from jaxspeech.training.progress import Progress, in_minutes
 from jaxspeech.training.record import Record
-from jaxspeech.training.resume_checks import changed_settings, check_same_model, check_same_start
+from jaxspeech.training.resume_checks import changed_settings, check_same_model, check_same_start, edited_manifests
 from jaxspeech.training.settings import check_settings
 from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
@@ -63,7 +65,9 @@ from jaxspeech.training.warm_start import WarmStart, choose_start, describe_star
 Settings = dict[str, Any]
 
 
-def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run: bool = False) -> int:
+def train(
+    config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run: bool = False, target: Target | None = None
+) -> int:
     """Trains the model that a recipe describes, from the start or from the workdir's last checkpoint.
 
     Args:
@@ -71,6 +75,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
       workdir: the folder for everything that the run writes.
       profile_steps: number of steps to trace, to the workdir's profile/.
       dry_run: compile the step for each batch shape and print the memory that it needs; no step runs.
+      target: other devices to compile for, in a dry run.
 
     Returns:
       The exit status of the process.
@@ -78,7 +83,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     started = time.perf_counter()
     settings: Settings = json.loads(config.to_json())  # as read from a checkpoint: tuples become lists
     check_settings(settings)
-    mesh, leading = make_mesh(**settings["mesh"]), is_leader()
+    mesh, leading = make_mesh(**settings["mesh"], devices=target and target.devices), is_leader()
     put = partial(put_batch, mesh=mesh)
 
     # Job, assets, task, data; and a trained model to start from, if the recipe names one.
@@ -136,21 +141,24 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         record = Record.from_json(with_scores(saved))
         if (changes := changed_settings(dict(record.config), settings, fixed=fixed)) and leading:
             print(f"{workdir}: the run resumes with changed settings: {changes}")
+        if (edited := edited_manifests(record.contents, data.contents)) and leading:
+            print(f"{workdir}: manifests were edited since the run was stopped: {edited}")
     if not settings["data"]["batch_seconds"]:
         if state is None:
-            found = most_batch_seconds(train_step, abstract, data.train.shapes, mesh=mesh)
+            limit = target.hardware.memory if target else device_memory()
+            found = most_batch_seconds(train_step, abstract, data.train.shapes, mesh=mesh, limit=limit)
             record = record._replace(batch_seconds=found)
         # The value found when this run was started, or set in its recipe.
         data = data.resized(record.batch_seconds or record.config["data"]["batch_seconds"])
     if dry_run:
-        return report_memory(train_step, abstract, data.train.batch_shapes, mesh=mesh)
+        return report_dry_run(train_step, abstract, data.train, num_steps=settings["steps"], mesh=mesh, target=target)
     if state is None:
         state = jax.jit(init, out_shardings=shardings)(key, warm.start.arrays)
     warm = warm._replace(start=warm.start._replace(arrays={}))  # frees their memory
-    record = record._replace(config=settings)
+    record = record._replace(config=settings, contents=data.contents)
     if leading:
         with replace_atomically(workdir / "config.json") as temporary:
-            temporary.write_text(json.dumps(settings, indent=2) + "\n")
+            temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     started -= record.seconds
     step = int(state.step)
     millions = sum(x.size for x in jax.tree.leaves(state.variables["params"])) / 1e6

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tests.tones import make_tones
 os.environ.setdefault("XLA_FLAGS", QUICK_COMPILE)
 # No test reads or fills the user's cache of compiled programs.
 os.environ.setdefault("JAXSPEECH_CACHE", "off")
+
+# Tests send themselves Ctrl-C, which a process in the background (`nohup pytest &`, some CI systems) ignores.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MOST_KILOBYTES = 3 << 20
 SHARED = Path(os.environ.get("JAXSPEECH_SHARED", Path(__file__).resolve().parents[2] / "shared"))

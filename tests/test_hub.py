@@ -54,7 +54,7 @@ def home(tmp_path, monkeypatch):
     """A cache of this test, and no connection."""
     home = tmp_path / "home"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hub"))
-    monkeypatch.setattr("jaxspeech.hub.fetch.user_cache_path", lambda name: home / name)
+    monkeypatch.setattr("jaxspeech.hub.fetch.user_cache", lambda name: home / "jaxspeech" / name)
 
     def unreachable(self, *args, **options):
         raise ConnectionError("no route to host")
@@ -194,6 +194,25 @@ def test_published_names():
     assert by_name["nvidia/stt_ua_fastconformer_hybrid_large_pc"][1:] == ("uk", "115M", "hybrid")
     assert by_name["nvidia/parakeet-tdt-0.6b-v2"].task == "tdt"
     assert {"nvidia/stt_en_jasper10x5dr", "nvidia/stt_enes_conformer_ctc_large"} < {m.name for m in list_models("en")}
+    assert {"nvidia/nemotron-speech-streaming-en-0.6b", "nvidia/parakeet-unified-en-0.6b"} < by_name.keys()
+    assert by_name["nvidia/parakeet_realtime_eou_120m-v1"][1:] == ("en", "120M", "transducer")
+    assert by_name["nvidia/stt_fa_fastconformer_hybrid_large"][1:] == ("fa", "115M", "hybrid")
+    streaming = "nvidia/stt_ka_fastconformer_hybrid_transducer_ctc_large_streaming_80ms_pc"
+    assert by_name[streaming][1:] == ("ka", "115M", "hybrid") and len(list_models("ka")) == 2
+    assert by_name["nvidia/stt_kk_ru_fastconformer_hybrid_large"] in list_models("kk")
     assert is_hub_name("stt_en_conformer_ctc_small")  # the form that NeMo's users write
     for no_name in ("model.nemo", "runs/model.jaxspeech", "stt_en_unheard_of", "a/b/c", "/tmp/x"):
         assert not is_hub_name(no_name)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("nemotron-3.5-asr-streaming-0.6b", "prompted with a language"),
+        ("nvidia/multitalker-parakeet-streaming-0.6b-v1", "several speakers"),
+    ],
+)
+def test_a_published_model_of_another_kind_is_refused_before_it_is_fetched(monkeypatch, name, kind):
+    monkeypatch.setattr(huggingface_hub, "HfApi", None)
+    with pytest.raises(ArchiveError, match=rf"{name}: .*{kind}.*cannot load yet$"):
+        jaxspeech.load(name)

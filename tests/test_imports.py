@@ -1,6 +1,7 @@
 """The import rules: data flows downward, and so do imports."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,17 +11,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
-BASE = {"types", "masks", "errors", "files", "runtime", "randomness", "history"}
+BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
+BASE |= {"punctuation", "spacing"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
     "types": set(),
     "errors": set(),
-    "files": set(),
+    "files": {"runtime"},
+    "gathering": set(),
+    "manifest_lines": {"errors", "runtime"},
     "runtime": {"errors"},
     "masks": {"types", "errors"},
     "randomness": {"types", "errors"},
     "history": {"types", "errors"},
+    "punctuation": set(),
+    "spacing": set(),
     **dict.fromkeys(LAYERS, BASE),
     "encoders": BASE | {"nn"},
     "decoders": BASE | {"nn"},
@@ -39,10 +45,23 @@ ALLOWED = {
     "exports": BASE | {"archive", "builder", "forms", "interop"},
     "pipelines": BASE | {"archive", "builder", "exports", "forms", "inference", "surgery", "tasks", "text", "audio"},
     "loading": BASE | {"archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
+    "targets": BASE | {"training"},
     "report": BASE | {"data", "evaluation", "tasks", "text", "training"},
     "jobs": BASE | {"archive", "assets", "data", "evaluation", "report", "search", "surgery", "tasks", "text"},
     "train": BASE
-    | {"archive", "assets", "builder", "data", "evaluation", "jobs", "loading", "report", "tasks", "training"},
+    | {
+        "archive",
+        "assets",
+        "builder",
+        "data",
+        "evaluation",
+        "jobs",
+        "loading",
+        "report",
+        "targets",
+        "tasks",
+        "training",
+    },
     "configs": BASE | {"builder", "data", "loading"},
 }
 # The command and the training loop stand above everything.
@@ -107,8 +126,32 @@ def test_inference_needs_the_base_install_only() -> None:
             assert not {name.split(".")[0] for name in imports_of(file)} & extras, file
 
 
-def test_public_names_survive_the_import_of_every_module() -> None:
-    """A submodule named like a public name would take its place in the package."""
-    command = "import jaxspeech; jaxspeech.load; print([callable(getattr(jaxspeech, n)) for n in ('load', 'build')])"
-    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout.strip() == "[True, True]"
+def test_no_assert_checks_what_a_user_gives() -> None:
+    """`python -O` runs none of them: they are for type checkers, without a message."""
+    for file in FILES:
+        assert not re.search(r"^\s*assert\b.*,\s*f?[\"']", file.read_text(encoding="utf-8"), re.MULTILINE), file
+
+
+# Modules that Python does not have on every system.
+OF_SOME_SYSTEMS = {"fcntl", "grp", "msvcrt", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty", "winreg"}
+
+
+def test_every_module_imports_on_every_system_and_public_names_survive() -> None:
+    """Without the modules of some systems; a submodule named like a public name would take its place in the package."""
+    parts = [file.relative_to(ROOT).with_suffix("").parts for file in FILES]
+    program = f"""
+import builtins, importlib
+real, blocked = builtins.__import__, {OF_SOME_SYSTEMS!r}
+def portable(name, globals=None, *rest):
+    if name in blocked and (globals or {{}}).get("__name__", "").startswith("jaxspeech"):
+        raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+    return real(name, globals, *rest)
+builtins.__import__ = portable
+for name in {[".".join(x).removesuffix(".__init__") for x in parts if x[-1] != "__main__"]!r}:
+    importlib.import_module(name)
+import jaxspeech
+from jaxspeech.runtime import platform
+print([callable(getattr(jaxspeech, name)) for name in ("load", "build")], platform.fcntl)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[True, True] None", done.stderr

@@ -183,8 +183,8 @@ def test_a_dry_run_finds_the_largest_batches_and_runs_none(tones, tmp_path, caps
     assert not (tmp_path / "history.jsonl").exists() and not (tmp_path / "model.jaxspeech").exists()
 
 
-@pytest.mark.parametrize(("choose", "step"), [("best", 2), ("last", 4)])
-def test_the_chosen_model_is_the_best_or_the_last(tones, tmp_path, monkeypatch, choose, step):
+def test_the_last_model_can_be_chosen_though_it_is_worse(tones, tmp_path, monkeypatch):
+    """That the best one is chosen otherwise is a test of tests/contract."""
     rates, evaluate = iter([0.25, 0.75]), train.evaluate
 
     def with_rate(*args, **sets):
@@ -192,10 +192,10 @@ def test_the_chosen_model_is_the_best_or_the_last(tones, tmp_path, monkeypatch, 
 
     monkeypatch.setattr(train, "evaluate", with_rate)
     config = get_config(str(tones))
-    config.steps, config.eval_every, config.choose = 4, 2, choose
+    config.steps, config.eval_every, config.choose = 2, 1, "last"
     assert train.train(config, tmp_path) == 0
-    assert load_archive(tmp_path / "model.jaxspeech").metadata["step"] == step
-    assert load_archive(tmp_path / "last.jaxspeech").metadata["step"] == 4
+    assert load_archive(tmp_path / "model.jaxspeech").metadata["step"] == 2
+    assert load_archive(tmp_path / "last.jaxspeech").metadata["step"] == 2
 
 
 def test_an_unknown_choice_is_refused(tones, tmp_path):

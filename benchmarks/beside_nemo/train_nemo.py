@@ -176,7 +176,7 @@ class Clock(pl.Callback):
 def word_errors(model: EncDecCTCModelBPE | EncDecRNNTBPEModel, folder: str) -> float:
     """Compute the word error rate on the evaluation set."""
     model.eval()
-    with open(f"{folder}/dev.jsonl") as manifest:
+    with open(f"{folder}/dev.jsonl", encoding="utf-8") as manifest:
         lines = [json.loads(line) for line in manifest]
     files = [os.path.join(folder, line["audio_filepath"]) for line in lines]
     heard = model.transcribe(files, batch_size=32, verbose=False)

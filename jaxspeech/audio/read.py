@@ -11,6 +11,7 @@ from jaxtyping import Float
 from jaxspeech.audio.convert import Channel, mix_down
 from jaxspeech.audio.resample import resample
 from jaxspeech.errors import AudioError
+from jaxspeech.runtime.platform import sound_name
 
 
 def read(
@@ -83,8 +84,8 @@ def _open(path: str | os.PathLike | io.IOBase, name: str):
         if os.path.getsize(path) == 0:
             raise AudioError(f"{name}: is an empty file")
     try:
-        named = isinstance(path, str | os.PathLike) and os.name == "posix"  # where a name may be any bytes
-        file = soundfile.SoundFile(os.fsencode(path) if named else path)  # pyright: ignore[reportArgumentType]
+        named = isinstance(path, str | os.PathLike)
+        file = soundfile.SoundFile(sound_name(path) if named else path)  # pyright: ignore[reportArgumentType]
     except soundfile.LibsndfileError as error:
         if isinstance(path, str | os.PathLike) and not os.access(path, os.R_OK):
             raise AudioError(f"{name}: no permission to read it") from error

@@ -46,7 +46,8 @@ def run(flags: argparse.Namespace) -> int:
         if not any(recording.text for recording in recordings):
             problem = next((recording.problem for recording in recordings if recording.problem), "")
             raise ManifestError(problem or f'{manifest}: no line has a "text" to compare with')
-    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, head=flags.head, beam_size=flags.beam_size)
+    search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
+    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, **search)
     recordings = [recording for part in sets.values() for recording in part]
     hypotheses = recognizer.transcribe_iter(
         recordings, batch_size=flags.batch_size, channel=flags.channel, long=flags.long, on_error="skip"
@@ -60,9 +61,11 @@ def run(flags: argparse.Namespace) -> int:
     with writer as write:
 
         def take(recording: Recording, hypothesis: "Hypothesis") -> None:
+            found.append(None)
             if write:
                 write(recording, hypothesis)
-            found.append(hypothesis.text if hypothesis.error is None else None)
+            if hypothesis.error is None:
+                found[-1] = hypothesis.text
 
         totals = process(recordings, hypotheses, take, done="transcribed")
     texts = iter(found)

@@ -17,12 +17,15 @@ Exit status of all verbs:
     2       an error, reported in one line on stderr; or every recording was skipped
     75      a training run was preempted and has saved its state
     130     Ctrl-C
-    143     terminated
+    129     hung up (SIGHUP: its terminal was closed)
+    143     terminated (SIGTERM)
+
+A signal that a terminal sends and that the process was started to ignore, as by `nohup` or in the background of a
+script, stays ignored. Messages on stderr that cannot be written are lost; results on stdout that cannot be written are
+an error, except that a reader that closes it (`| head`) ends the command with status 0.
 """
 
 import importlib
-import io
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,9 +33,11 @@ from typing import Any, NoReturn
 
 import jaxspeech
 from jaxspeech.cli.parser import Parser
-from jaxspeech.errors import ConfigError, SpeechError, did_you_mean
-from jaxspeech.runtime import command
+from jaxspeech.errors import SpeechError, did_you_mean
+from jaxspeech.runtime import command, streams
 from jaxspeech.runtime.huge_pages import restart_with_huge_pages
+from jaxspeech.runtime.platform import catch_signals, signals
+from jaxspeech.runtime.unicode import let_stdout_take_any_text
 
 NAME = "jaxspeech"
 Verbs = Mapping[str, tuple[str, str]]
@@ -59,7 +64,9 @@ def script(verb: str | None = None) -> NoReturn:
       verb: the verb of a script that has only one; None if it is the first argument.
     """
     restart_with_huge_pages()  # before the verb's imports, which are slow
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # closes files and removes temporary ones
+    streams.open_missing()
+    sys.stderr = streams.Forgiving(sys.stderr)
+    catch_signals(signals("SIGTERM", "SIGHUP"), _end)
     prog = Path(sys.argv[0]).name if verb else NAME
     sys.exit(main(sys.argv[1:], verb=verb, prog=prog))
 
@@ -72,18 +79,18 @@ def main(argv: Sequence[str], *, verb: str | None = None, prog: str = NAME) -> i
       verb: the verb to run; None if it is the first argument.
       prog: name of the program in help and error messages.
     """
-    if verb is None and argv[:1] and argv[0] in VERSION:
-        print(f"{NAME} {jaxspeech.__version__}")
-        return 0
     if verb is not None:
         return _run(VERBS[verb][0], verb, argv, prog=prog)
-    return _choose(VERBS, argv, prog=prog, description=jaxspeech.__doc__ or "")
+    return command.run(lambda: _choose(VERBS, argv, prog=prog, description=jaxspeech.__doc__), name=prog)
 
 
-def _choose(verbs: Verbs, argv: Sequence[str], *, prog: str, description: str) -> int:
+def _choose(verbs: Verbs, argv: Sequence[str], *, prog: str, description: str | None) -> int:
     """Runs the verb that the first argument names; without one, or with --help, lists all verbs."""
+    if verbs is VERBS and argv[:1] and argv[0] in VERSION:
+        print(f"{NAME} {jaxspeech.__version__}")
+        return 0
     if not argv or argv[0] in HELP:
-        print(_overview(verbs, prog=prog, description=description))
+        print(_overview(verbs, prog=prog, description=description or ""))  # `python -OO` has no docstrings
         return 0
     name, *rest = argv
     if name not in verbs:
@@ -99,21 +106,18 @@ def _overview(verbs: Verbs, *, prog: str, description: str) -> str:
 
 
 def _run(module_name: str, verb: str, argv: Sequence[str], *, prog: str) -> int:
-    module: Any = importlib.import_module(module_name)
-    if hasattr(module, "VERBS"):
-        return _choose(module.VERBS, argv, prog=prog, description=module.__doc__)
-    parser = Parser(prog=prog, description=module.__doc__)
-    module.options(parser)
-    try:
-        flags = parser.parse(argv)
-    except ConfigError as error:
-        return command.fail(str(error), name=prog)
-    except SystemExit as end:  # --help
-        return int(end.code or 0)
-    flags.prog, flags.verb = prog, verb
-    _quiet()
-
     def work() -> int | None:
+        module: Any = importlib.import_module(module_name)
+        if hasattr(module, "VERBS"):
+            return _choose(module.VERBS, argv, prog=prog, description=module.__doc__)
+        parser = Parser(prog=prog, description=module.__doc__)
+        module.options(parser)
+        try:
+            flags = parser.parse(argv)
+        except SystemExit as end:  # --help
+            return int(end.code or 0)
+        flags.prog, flags.verb = prog, verb
+        _quiet()
         try:
             return module.run(flags)
         except ModuleNotFoundError as error:
@@ -125,10 +129,16 @@ def _run(module_name: str, verb: str, argv: Sequence[str], *, prog: str) -> int:
     return command.run(work, name=prog)
 
 
+def _end(number: int, frame: object) -> NoReturn:
+    """Ends the process with an exception, which closes files and removes temporary ones."""
+    del frame
+    catch_signals(signals("SIGHUP"), lambda *_: None)  # it comes twice, from the shell and from the system
+    sys.exit(command.BY_SIGNAL + number)
+
+
 def _quiet() -> None:
-    """Keeps log messages of libraries off stderr, and lets file names that are not valid UTF-8 be printed."""
+    """Keeps log messages of libraries off stderr, and lets any text be printed."""
     from absl import logging  # a slow import
 
     logging.set_verbosity(logging.WARNING)  # below that, JAX logs every backend that it does not find
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
+    let_stdout_take_any_text()

@@ -6,6 +6,7 @@ other arguments may be in any order. A mistake raises a one-line ConfigError, wh
 
 import argparse
 import itertools
+import os
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -71,6 +72,10 @@ class Parser(argparse.ArgumentParser):
             message = f"missing: {found[1]}; {self.prog} --help lists the options"
         raise ConfigError(message.removeprefix("argument "))
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Prints the help; argparse would ignore that it cannot be written."""
+        print(message, end="", file=file)
+
     def _spell(self, argument: str) -> str:
         """Rewrites an option with two dashes, and `--switch=false` as `--noswitch`."""
         found = re.fullmatch(r"--?([a-zA-Z]\w+)(=.*)?", argument, re.DOTALL)
@@ -121,5 +126,15 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def names(value: str) -> list[str]:
-    """The type of an option that lists names, separated by commas; for use with action="extend"."""
-    return [name for name in value.split(",") if name]
+    """The type of an option that lists names, separated by commas; for use with action="extend".
+
+    Commas in the name of an existing file do not separate.
+    """
+    parts = [part for part in value.split(",") if part]
+    found = []
+    while parts:
+        joined = (count for count in range(len(parts), 1, -1) if os.path.exists(",".join(parts[:count])))
+        count = next(joined, 1)
+        found.append(",".join(parts[:count]))
+        parts = parts[count:]
+    return found

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jaxspeech
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.runtime.platform import split_argument, without_drive
 
 FOLDER = Path(jaxspeech.__file__).parent / "configs"
 DEFAULT = "quickstart"
@@ -20,14 +21,22 @@ def find_recipe(given: str) -> str:
     Raises:
       ConfigError: neither a file nor a recipe has this name.
     """
-    path, colon, size = given.partition(":")
+    path, size = split_argument(given)
     if Path(path).is_file():
-        return given
+        return _without_drive(path) + size
     name = Path(path.removeprefix("configs/")).with_suffix("") if path.endswith(".py") else Path(path)
     known = recipes()
     if str(name) not in known:
         raise ConfigError(f"--config={given}: no such file, nor a recipe of that name{did_you_mean(name.name, known)}")
-    return f"{FOLDER / name}.py{colon}{size}"
+    return _without_drive(f"{FOLDER / name}.py") + size
+
+
+def _without_drive(path: str) -> str:
+    """The path without the colon of a Windows drive: ml_collections would take it for the one before the size."""
+    try:
+        return without_drive(path)
+    except ValueError as error:
+        raise ConfigError(f"{path}: is on a different drive than the current folder; change to that drive") from error
 
 
 def recipes() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The loop of every verb that reads recordings: options, results, skipped recordings, the summary line."""
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -11,10 +12,12 @@ from tqdm import tqdm
 
 from jaxspeech.audio.convert import Channel
 from jaxspeech.cli.parser import Parser, at_least, names
-from jaxspeech.errors import ConfigError
+from jaxspeech.errors import ConfigError, OutputError, as_speech_error
 from jaxspeech.inference.inputs import Recording, find_recordings, read_manifest
 from jaxspeech.runtime.command import MISTAKE, SKIPPED
+from jaxspeech.runtime.streams import is_terminal
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -116,31 +119,45 @@ def process(
 ) -> Totals:
     """Processes results as they arrive, and reports skipped recordings and notes on stderr.
 
+    Every verb's loop is this one: no recording ends it.
+
     Args:
       recordings: all of them.
       results: one for each, in order.
-      take: writes a result; also called for results with an error.
+      take: writes a result; also called for results with an error. What it raises is the fault of this recording,
+        unless it is an OutputError.
       done: the verb in the past tense: "transcribed".
       bar: show a progress bar if stderr is a terminal.
     """
     begin = time.perf_counter()
     skipped, seconds = 0, 0.0
-    hidden = not (bar and sys.stderr.isatty())
+    hidden = not (bar and is_terminal(sys.stderr))
     shown = tqdm(results, total=len(recordings), unit="file", dynamic_ncols=True, leave=False, disable=hidden)
     for recording, result in zip(recordings, shown, strict=True):
-        take(recording, result)
+        error = result.error
+        try:
+            take(recording, result)
+        except (OutputError, BrokenPipeError):  # nothing more can be written
+            raise
+        except Exception as raised:
+            error = str(as_speech_error(raised, recording.source))
         seconds += result.duration
-        if result.error is not None:
+        if error is not None:
             skipped += 1
-            tqdm.write(f"skipped: {result.error}", file=sys.stderr)
+            tqdm.write(on_one_line(f"skipped: {error}"), file=sys.stderr)
         if result.note is not None:
-            tqdm.write(f"{result.source}: {done} {result.note}", file=sys.stderr)
+            tqdm.write(on_one_line(f"{result.source}: {done} {result.note}"), file=sys.stderr)
     return Totals(len(recordings), skipped, seconds, time.perf_counter() - begin)
 
 
 def report(line: object) -> None:
     """Prints a line to stderr, which receives everything but results."""
-    print(line, file=sys.stderr)
+    print(on_one_line(str(line)), file=sys.stderr)
+
+
+def on_one_line(text: str) -> str:
+    """The text with control characters and halves of characters escaped, which the names of files may hold."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def channel(value: str) -> Channel:

@@ -12,12 +12,16 @@ preempted (SIGTERM, SIGUSR1), and with 130 after Ctrl-C.
 
 import argparse
 import contextlib
+import sys
 from pathlib import Path
 
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recipes import DEFAULT, find_recipe, recipes
-from jaxspeech.errors import SpeechError
+from jaxspeech.errors import ConfigError
 from jaxspeech.runtime import command
+from jaxspeech.runtime.environment import explain
+from jaxspeech.runtime.streams import Forgiving
+from jaxspeech.targets.target import find_target, prepare_environment
 
 EXTRA = "train"
 
@@ -35,6 +39,13 @@ def options(parser: Parser) -> None:
     parser.add_switch("list", help="list the recipes")
     parser.add_switch(
         "dry_run", help="compile the step for each batch shape and print the memory it needs; no training"
+    )
+    parser.add_argument(
+        "--target",
+        default="",
+        metavar="NAME",
+        help="--dry_run: compile for devices that are not here and predict memory, time and MFU: h100, h200, h200x8, "
+        "v5e:4x4, v5p:4x4x4, v6e:2x2 (docs/scaling.md)",
     )
     parser.add_argument(
         "--profile",
@@ -63,6 +74,10 @@ def run(flags: argparse.Namespace) -> int:
         print("\n".join(f"{name:{width}}  {line}" for name, line in known.items()))
         return 0
     recipe = find_recipe(flags.config)
+    if flags.target and not flags.dry_run:
+        raise ConfigError("--target only plans a run: add --dry_run")
+    if flags.target:
+        prepare_environment()
 
     from jaxspeech.cli.overrides import load_config
     from jaxspeech.runtime.compilation_cache import enable_compilation_cache
@@ -79,10 +94,14 @@ def run(flags: argparse.Namespace) -> int:
         workdir.mkdir(parents=True, exist_ok=True)
         enable_compilation_cache()
         alone = contextlib.nullcontext() if flags.dry_run else exclusive_workdir(workdir)
-        with together(**place), preemptible(), alone:
-            return train(config, workdir, profile_steps=flags.profile, dry_run=flags.dry_run)
-    except (SpeechError, OSError) as error:
-        return leave(command.fail(command.one_line(error), name=flags.prog))
+        # Standard output is a log: a run does not end because nobody reads it any more.
+        with contextlib.redirect_stdout(Forgiving(sys.stdout)), together(**place), preemptible(), alone:
+            target = find_target(flags.target) if flags.target else None
+            return train(config, workdir, profile_steps=flags.profile, dry_run=flags.dry_run, target=target)
+    except Exception as error:
+        if (line := explain(error)) is None:
+            raise
+        return leave(command.fail(line, name=flags.prog))
     except (KeyboardInterrupt, Preempted) as stop:
         command.fail("stopped outside a step; run again to resume after the last checkpoint", name=flags.prog)
         return leave(PREEMPTED if isinstance(stop, Preempted) else command.INTERRUPTED)

@@ -23,6 +23,7 @@ import jaxspeech
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
 from jaxspeech.errors import ConfigError
+from jaxspeech.runtime.streams import is_terminal
 
 if TYPE_CHECKING:
     from jaxspeech.inference.hypothesis import Hypothesis
@@ -58,6 +59,9 @@ def options(parser: Parser) -> None:
     parser.add_argument(
         "--look_ahead", type=at_least(0), help="--stream: look-ahead in frames; the model's default if not given"
     )
+    parser.add_argument(
+        "--chunk", type=at_least(1), help="--stream: frames of a chunk, for a unified model; its default if not given"
+    )
     parser.add_switch("realtime", help="--stream: read files in real time, at the speed of the speech")
     parser.add_argument(
         "--sample_rate", type=at_least(1), help="--stream: sample rate of standard input, in Hz; the model's by default"
@@ -72,6 +76,7 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
     """Adds the options of a recognizer's search, and --long."""
     parser.add_argument("--head", choices=("transducer", "ctc"), help="which head of a hybrid model transcribes")
     parser.add_argument("--beam_size", type=at_least(1), help="beam of a transducer's search; 1 is greedy search")
+    parser.add_argument("--language", help="the language that is spoken, for a model with a softmax for each language")
     parser.add_argument(
         "--long",
         choices=long,
@@ -85,13 +90,13 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Loads the model, transcribes, writes the results and prints a summary."""
     from jaxspeech.cli.error_rates import error_rates
-    from jaxspeech.inference.inputs import read_recording
     from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
     from jaxspeech.inference.multi_process import SharedOutput, find_share
+    from jaxspeech.inference.read_ahead import read_recording
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
 
     check_model(flags)
-    live = {name: getattr(flags, name) for name in ("look_ahead", "realtime", "sample_rate")}
+    live = {name: getattr(flags, name) for name in ("look_ahead", "chunk", "realtime", "sample_rate")}
     given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
     if given and not flags.stream:
         raise ConfigError(f"{given[0]} is for live audio: add --stream")
@@ -105,9 +110,12 @@ def run(flags: argparse.Namespace) -> int:
         if shared.complete:
             report(f"{flags.output} already exists; delete it to start from scratch")
             return 0
+        if note := shared.edited:
+            report(note)
         recordings = shared.remaining
 
-    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, head=flags.head, beam_size=flags.beam_size)
+    search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
+    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, **search)
     timestamps = flags.timestamps or output_format in WORD_FORMATS
     times = StepTimes()
     # If the output is plain text on stdout, the growing text is itself the result.
@@ -115,7 +123,7 @@ def run(flags: argparse.Namespace) -> int:
     growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
     if flags.stream:
         hypotheses = transcribe_live(
-            recognizer.streams(1, look_ahead=flags.look_ahead, timestamps=timestamps),
+            recognizer.streams(1, look_ahead=flags.look_ahead, chunk=flags.chunk, timestamps=timestamps),
             recordings,
             functools.partial(read_recording, sample_rate=recognizer.task.inference.sample_rate, channel=flags.channel),
             show=growing.show,
@@ -150,7 +158,7 @@ def run(flags: argparse.Namespace) -> int:
                 found.append(hypothesis.text)
 
         # If the results themselves appear on the terminal, no progress bar is needed.
-        bar = not (flags.stream or (flags.output is None and sys.stdout.isatty()))
+        bar = not (flags.stream or (flags.output is None and is_terminal(sys.stdout)))
         totals = process(recordings, hypotheses, take, done="transcribed", bar=bar)
     if any(references):
         report(error_rates(references, found))

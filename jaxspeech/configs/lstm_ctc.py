@@ -21,6 +21,7 @@ LSTM = {
     "subsampling": "stacking",
     "subsampling_factor": 4,
     "dropout": 0.2,
+    "frames_after": 1,
     "dtype": "bfloat16",
 }
 

@@ -14,7 +14,7 @@ from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.plan import Bucket
 from jaxspeech.data.share import Share
 from jaxspeech.data.variant import Variant
-from jaxspeech.errors import AudioError, SpeechError
+from jaxspeech.errors import AudioError, SpeechError, as_speech_error
 from jaxspeech.types import BatchShape
 
 B = TypeVar("B")
@@ -88,7 +88,7 @@ class Assembler(Generic[B]):
             variant = Variant(*changes, epoch=planned.epoch, index=int(index[row]), copy=int(copies[row]))
             try:
                 values = self._values(variant, planned.bucket)
-            except SpeechError as error:
+            except Exception as error:  # whatever a decoder or tokenizer raises for one example
                 index[row] = -1
                 self._skip(variant.index, error)
                 continue
@@ -112,9 +112,9 @@ class Assembler(Generic[B]):
                 raise AudioError(f"is longer than its manifest says ({len(value)} {name} for {width})")
         return values
 
-    def _skip(self, index: int, error: SpeechError) -> None:
-        problems = self._manifest.problems
-        problems.add(name_entry(self._manifest[index]), str(error))
+    def _skip(self, index: int, error: Exception) -> None:
+        problems, place = self._manifest.problems, name_entry(self._manifest[index])
+        problems.add(place, str(error if isinstance(error, SpeechError) else as_speech_error(error, place)))
         problems.check(len(self._manifest))
 
     def _shape(self, number: int, bucket: Bucket) -> BatchShape:

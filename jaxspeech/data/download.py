@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import io
 import shutil
 import tarfile
 import urllib.error
@@ -9,11 +10,12 @@ import urllib.request
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from tqdm import tqdm
 
 from jaxspeech.errors import SpeechError
+from jaxspeech.runtime.platform import lock
 
 TIMEOUT_SECONDS = 60
 BLOCK = 1 << 20
@@ -37,7 +39,10 @@ def download(url: str, path: Path, *, size: int | None = None, md5: str | None =
         part = path.with_name(path.name + ".part")
         part.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _fetch(url, part)
+            with part.open("ab") as file:
+                if not lock(file):
+                    raise SpeechError(f"{path}: another process is downloading it; run the command again after that")
+                _fetch(url, file, name=part.stem)
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise SpeechError(f"{url}: cannot be downloaded: {reason}; run the command again to resume") from error
@@ -75,8 +80,8 @@ def _write(source: Any, folder: Path, name: PurePosixPath) -> None:
         shutil.copyfileobj(source, file)
 
 
-def _fetch(url: str, part: Path) -> None:
-    have = part.stat().st_size if part.exists() else 0
+def _fetch(url: str, file: BinaryIO, *, name: str) -> None:
+    have = file.seek(0, io.SEEK_END)
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
@@ -86,18 +91,16 @@ def _fetch(url: str, part: Path) -> None:
         return  # nothing is left to fetch
     with response:
         goes_on = getattr(response, "status", None) == http.HTTPStatus.PARTIAL_CONTENT
-        have = have if goes_on else 0
+        have = file.truncate(have if goes_on else 0)
         length = response.headers.get("Content-Length")
         total = None if length is None else have + int(length)
-        with (
-            part.open("ab" if goes_on else "wb") as file,
-            tqdm(desc=part.stem, initial=have, total=total, unit="B", unit_scale=True, unit_divisor=1024) as bar,
-        ):
+        with tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True, unit_divisor=1024) as bar:
             while block := response.read(BLOCK):
                 file.write(block)
                 bar.update(len(block))
-        if total is not None and part.stat().st_size < total:
-            raise ConnectionError(f"broke off after {part.stat().st_size} of {total} bytes")
+        file.flush()
+        if total is not None and file.tell() < total:
+            raise ConnectionError(f"broke off after {file.tell()} of {total} bytes")
 
 
 def _check(part: Path, url: str, *, size: int | None, md5: str | None) -> None:

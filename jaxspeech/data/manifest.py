@@ -6,10 +6,8 @@ its duration, its manifest; 4 more for its tar). A line is parsed again when the
 
 import copy
 import io
-import json
 import math
-import os
-import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, SupportsIndex
@@ -20,12 +18,15 @@ from jaxtyping import Float, Int
 from jaxspeech.audio.read import read_seconds
 from jaxspeech.data.braces import numbers_of
 from jaxspeech.data.containers import Containers
-from jaxspeech.data.files import Location, beside, is_url, open_binary, open_local
-from jaxspeech.data.manifest_index import Lines, parse_line, scan
+from jaxspeech.data.files import Location, beside, is_url, open_binary
+from jaxspeech.data.manifest_file import Checked, open_manifest
+from jaxspeech.data.manifest_index import Lines, scan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.sources import ParsedSource, Source, parse_sources
-from jaxspeech.data.tars import read_entries
-from jaxspeech.errors import ManifestError
+from jaxspeech.errors import ManifestError, as_speech_error
+from jaxspeech.manifest_lines import parse_line
+from jaxspeech.runtime.platform import read_at
+from jaxspeech.runtime.unicode import to_json
 
 # Number of lines read at once when all of them are read in order.
 BLOCK_LINES = 1 << 14
@@ -92,6 +93,7 @@ class Manifest:
         self.tars: list[Location] = []
         self.containers = Containers()
         self._files: list[io.IOBase] = []
+        self._checksums: list[int] = []
         parsed = parse_sources(sources)
         self._paths = [_name(source) for source in parsed]
         found, lines = [], 0
@@ -118,7 +120,7 @@ class Manifest:
     def __getitem__(self, index: SupportsIndex) -> Entry:
         source = self._sources[index]
         start, size = int(self._starts[index]), int(self._sizes[index])
-        fields = parse_line(os.pread(self._files[source].fileno(), size, start))
+        fields = parse_line(read_at(self._files[source], size, start))
         shard = -1 if self.shards is None else int(self.shards[index])
         name = fields["audio_filepath"]
         return Entry(
@@ -153,6 +155,12 @@ class Manifest:
         """Start copying the streamed tars among these, which will be needed soon."""
         self.containers.fetch(self.tars[shard] for shard in shards)
 
+    @property
+    def content(self) -> str:
+        """Describes the content of the manifests in one line, which differs once any byte of them has changed."""
+        everything = zlib.crc32(repr(self._checksums).encode())
+        return f"{len(self)} examples, {self.durations.sum() / 3600:.2f} h, checksum {everything:08x}"
+
     def take(self, indices: np.ndarray) -> "Manifest":
         """The same manifests with only these examples, in this order."""
         taken = copy.copy(self)
@@ -168,7 +176,7 @@ class Manifest:
         runs = np.concatenate([[0], np.flatnonzero(~neighbours) + 1, [len(places)]])
         for first, last in zip(runs[:-1].tolist(), runs[1:].tolist(), strict=True):
             begin, total = int(starts[first]), int(sizes[first:last].sum())
-            data = os.pread(self._files[sources[first]].fileno(), total, begin)
+            data = read_at(self._files[sources[first]], total, begin)
             ends = np.cumsum(sizes[first:last])
             yield from (data[e - s : e] for s, e in zip(sizes[first:last].tolist(), ends.tolist(), strict=True))
 
@@ -181,17 +189,19 @@ class Manifest:
         max_seconds: int | float,
     ) -> tuple[Lines, int]:
         path = self._paths[number]
-        self._files.append(_open(source))
+        self._files.append(open_manifest(source))
         numbers = numbers_of([str(tar) for tar in source.tars])
         lookup = {shard: len(self.tars) + i for i, shard in enumerate(numbers)}
         self.tars += source.tars
         parts, lines = [], 0
         for part, count in scan(
-            self._files[-1],
+            Checked(self._files[-1], self._checksums),
             need=need,
             shards=lookup,
             measure=lambda name: _seconds(beside(path, name)),
-            report=lambda line, error: self.problems.add(f"{path}:{line}", f"{path}:{line}: {error}"),
+            report=lambda line, error: self.problems.add(
+                f"{path}:{line}", str(as_speech_error(error, f"{path}:{line}"))
+            ),
         ):
             too_short, too_long = part.durations < min_seconds, part.durations > max_seconds
             self.too_short += int(too_short.sum())
@@ -206,28 +216,12 @@ def write_manifest(path: str | Path, entries: Iterable[Mapping[str, Any]]) -> No
     path = Path(path)
     temporary = path.with_name(path.name + ".part")
     with temporary.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(dict(entry), ensure_ascii=False) + "\n" for entry in entries)
+        file.writelines(to_json(dict(entry)) + "\n" for entry in entries)
     temporary.replace(path)
 
 
 def _name(source: ParsedSource) -> Location:
     return source.tars[0] if source.path is None else source.path
-
-
-def _open(source: ParsedSource) -> io.IOBase:
-    if source.path is None:
-        listed = tempfile.TemporaryFile()  # noqa: SIM115  lasts as long as the manifest
-        listed.writelines(json.dumps(entry).encode() + b"\n" for entry in read_entries(source.tars))
-        listed.seek(0)
-        return listed
-    path = source.path
-    if isinstance(path, Path) and not path.is_file():
-        raise ManifestError(f"{path}: no such manifest")
-    file = open_local(path, error=ManifestError)
-    if os.fstat(file.fileno()).st_size == 0:
-        raise ManifestError(f"{path}: is an empty manifest")
-    file.seek(0)
-    return file
 
 
 def _seconds(path: Location) -> float:

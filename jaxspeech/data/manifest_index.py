@@ -5,7 +5,6 @@ block is parsed again line by line with the standard library's parser, to report
 """
 
 import io
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -15,7 +14,8 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxspeech.errors import AudioError, ManifestError
+from jaxspeech.errors import ManifestError
+from jaxspeech.manifest_lines import MOST_SECONDS, check_text, parse_line, part_of
 
 BLOCK_BYTES = 1 << 22
 _BRACES = (ord("{"), ord("}"))
@@ -46,7 +46,7 @@ class Lines(NamedTuple):
 class Fields(msgspec.Struct, gc=False):
     """The fields that planning needs; a block with other types is parsed again line by line."""
 
-    audio_filepath: str
+    audio_filepath: Annotated[str, msgspec.Meta(min_length=1)]
     duration: float | None = None
     offset: float | None = None
     shard_id: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] | None = None
@@ -63,14 +63,14 @@ def scan(
     """Yield the usable lines of each block of a manifest, and the number of its lines that are not blank.
 
     Args:
-      file: the manifest.
+      file: the manifest, in UTF-8; its lines begin where the file is now.
       need: required string fields; a line that lacks one is a bad line.
       shards: maps "shard_id" to `Lines.shards`; with a single entry, lines may omit it. Empty without tars.
       measure: returns the seconds of an audio file, for lines without a duration; raises AudioError.
       report: is called for each bad line.
     """
     table, decoder = _table(shards), _decoder(need)
-    before, number = 0, 1
+    before, number = file.tell(), 1
     for block in _blocks(file):
         bytes_ = np.frombuffer(block, np.uint8)
         ends = np.flatnonzero(bytes_ == _NEWLINE) + 1
@@ -132,9 +132,9 @@ def _parse_block(
         return None
     if len(parsed) != len(starts):
         return None
-    durations = np.fromiter((math.nan if x.duration is None else x.duration for x in parsed), np.float64, len(parsed))
-    offsets = np.fromiter((x.offset or 0.0 for x in parsed), np.float64, len(parsed))
-    if not ((durations > 0) & np.isfinite(durations) & (offsets >= 0) & np.isfinite(offsets)).all():
+    durations = np.array([math.nan if x.duration is None else x.duration for x in parsed], np.float64)
+    offsets = np.array([x.offset or 0.0 for x in parsed], np.float64)
+    if not ((durations > 0) & (durations < MOST_SECONDS) & (offsets >= 0) & (offsets < MOST_SECONDS)).all():
         return None
     shards = np.full(len(parsed), -1, np.int32)
     if len(table) > 1:
@@ -180,26 +180,11 @@ def _parse_lines(
         count += 1
         try:
             rows.append((start, end - start, *_check(line, need, shards, measure)))
-        except (ManifestError, AudioError) as error:
+        except Exception as error:  # also what a decoder raises while the file is measured
             report(number + i, error)
     columns = zip(*rows, strict=True) if rows else ((),) * 4
     kinds = (np.int64, np.int32, np.float64, np.int32)
     return Lines(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True))), count
-
-
-def parse_line(line: bytes) -> dict[str, Any]:
-    """Parse all fields of a line.
-
-    Raises:
-      ManifestError: the line is not a JSON object.
-    """
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ManifestError(f"not a JSON object ({error})") from error
-    if not isinstance(fields, dict):
-        raise ManifestError("not a JSON object")
-    return fields
 
 
 def _check(
@@ -208,27 +193,21 @@ def _check(
     """Return the duration of the example in this line, and the number of its tar.
 
     Raises:
-      ManifestError or AudioError: says what is wrong with the line.
+      SpeechError: says what is wrong with the line; `measure` may raise others.
     """
     fields = parse_line(line)
-    if not isinstance(fields.get("audio_filepath"), str):
-        raise ManifestError("no audio_filepath")
-    for name in (*need, "text"):
-        if not isinstance(fields.get(name), str) and (name in need or name in fields):
-            raise ManifestError(f"no {name}")
-    offset = fields.get("offset") or 0.0
-    if not _is_number(offset) or offset < 0.0:
-        raise ManifestError(f"the offset is {offset!r}; it must be a number of seconds")
+    part = part_of(fields)
+    for name in dict.fromkeys((*need, "text")):
+        if name in need or name in fields:
+            check_text(fields.get(name), name=name)
     shard = fields.get("shard_id", next(iter(shards)) if len(shards) == 1 else None)
-    if shards and not (isinstance(shard, int) and shard in shards):
+    if shards and not (isinstance(shard, int) and not isinstance(shard, bool) and shard in shards):
         raise ManifestError(f"the shard_id is {shard!r}; the tars have the numbers {min(shards)} to {max(shards)}")
-    duration = fields.get("duration")
-    if duration is None and not shards:
-        duration = measure(fields["audio_filepath"]) - offset
-    if duration is None or not _is_number(duration) or duration <= 0.0:
-        raise ManifestError(f"the duration is {duration!r}; it must be a positive number of seconds")
-    return float(duration), shards.get(shard, -1) if isinstance(shard, int) else -1
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    duration = part.duration
+    if duration is None:
+        if shards:
+            raise ManifestError("no duration")
+        duration = measure(part.name) - part.offset
+        if not duration > 0:
+            raise ManifestError(f"the offset of {part.offset:g} s is past the end of the recording")
+    return duration, shards.get(shard, -1) if isinstance(shard, int) else -1

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxspeech.data.augment import AugmentConfig
@@ -34,11 +35,13 @@ class RunData(NamedTuple):
       train: batches to train on.
       eval: the evaluation sets, by name.
       identities: a hash of the content of each evaluation set (see identity.py).
+      contents: describes the content of each set's manifests, by its name in recipes; it changes with any byte of them.
     """
 
     train: TrainingBatches[Any]
     eval: dict[str, EvaluationBatches[Any]]
     identities: dict[str, str]
+    contents: Mapping[str, str] = MappingProxyType({})
 
     def resized(self, batch_seconds: int | float) -> "RunData":
         """The same data in batches of `batch_seconds` seconds."""
@@ -159,10 +162,10 @@ def make_run_data(
         **shared,
     )
     evals: dict[str, EvaluationBatches[Any]] = {}
-    identities = {}
+    identities, contents = {}, {"data.train": manifest.content}
     shared |= {"batch_size": max(settings["eval_batch_size"], data_shards), "data_shards": data_shards}
     for name, path in settings["eval"].items():
         part = Manifest(path, need=need, problems=Problems(report=report))
-        identities[name] = identity(part, identity_fields)
+        identities[name], contents[f"data.eval.{name}"] = identity(part, identity_fields), part.content
         evals[name] = EvaluationData(part, columns_of(part, train=False), batch, **shared)
-    return RunData(train, evals, identities)
+    return RunData(train, evals, identities, contents)

@@ -124,8 +124,8 @@ class SpokenCorpus(NamedTuple):
 
     def _is_complete(self, folder: Path, sizes: Mapping[str, int]) -> bool:
         try:
-            return json.loads((folder / _MARKER).read_text()) == {"version": self.version, **sizes}
-        except (OSError, json.JSONDecodeError):
+            return json.loads((folder / _MARKER).read_bytes()) == {"version": self.version, **sizes}
+        except (OSError, ValueError):
             return False
 
     def main(self) -> int:

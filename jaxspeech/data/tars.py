@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import os
 import re
 import shutil
 import tarfile
@@ -17,6 +16,7 @@ import soundfile
 from jaxspeech.data.braces import numbers_of
 from jaxspeech.data.files import Location, is_url, open_binary, open_local
 from jaxspeech.errors import AudioError, ManifestError
+from jaxspeech.runtime.platform import read_at
 
 _SUB = re.compile(r"-sub\d+$")
 AUDIO_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".opus")
@@ -65,7 +65,7 @@ class Tar:
         if place is None:
             raise AudioError(f"{self._path}: holds no {name}{self._damage}")
         start, size = place
-        data = os.pread(self._file.fileno(), size, start)
+        data = read_at(self._file, size, start)
         if len(data) < size:
             raise AudioError(f"{self._path}: ends within {name}")
         return data

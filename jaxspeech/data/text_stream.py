@@ -1,5 +1,6 @@
 """Encodes the texts of files and manifests as one sequence of tokens, each text followed by an end token."""
 
+import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -8,9 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from jaxspeech.data.files import locate, open_binary
-from jaxspeech.data.manifest_index import parse_line
 from jaxspeech.data.problems import Problems
-from jaxspeech.errors import ManifestError, TokenizerError
+from jaxspeech.errors import ManifestError, as_speech_error
+from jaxspeech.manifest_lines import (
+    DAMAGE,
+    HEAD_BYTES,
+    as_utf8,
+    check_layout,
+    check_text,
+    is_manifest,
+    numbered_lines,
+    parse_line,
+)
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -42,11 +52,12 @@ class TextStream:
             for number, line in _lines(path):
                 lines += 1
                 try:
-                    if text := _text(line, of_manifest=_is_manifest(path)):
+                    if text := _text(line, of_manifest=is_manifest(str(path))):
                         parts.append(np.array([*tokenizer.encode(text), self.end], kind))
                         numbers.append(number)
-                except (ManifestError, TokenizerError) as error:
-                    self.problems.add(f"{path}:{number}", f"{path}:{number}: {error}")
+                except Exception as error:  # also what a tokenizer raises
+                    place = f"{path}:{number}"
+                    self.problems.add(place, str(as_speech_error(error, place)))
             counts.append(len(numbers))
         self.problems.check(lines)
         self.tokens = np.concatenate(parts)
@@ -72,14 +83,16 @@ class TextStream:
         return "\n".join(self._tokenizer.decode([i for i in part if i != self.end]) for part in parts if part)
 
 
-def _is_manifest(path: str | Path) -> bool:
-    return str(path).endswith((".json", ".jsonl"))
-
-
 def _lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
     """Yield the number and content of each line that is not blank."""
-    with open_binary(locate(path), error=ManifestError) as file:
-        yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
+    with open_binary(locate(path), error=ManifestError) as opened:
+        try:
+            file = as_utf8(opened if hasattr(opened, "peek") else io.BufferedReader(opened))
+            if is_manifest(str(path)):
+                check_layout(file.peek(HEAD_BYTES))
+            yield from numbered_lines(file)
+        except (ManifestError, *DAMAGE) as error:
+            raise as_speech_error(error, str(path)) from error
 
 
 def _text(line: bytes, *, of_manifest: bool) -> str:
@@ -89,11 +102,8 @@ def _text(line: bytes, *, of_manifest: bool) -> str:
       ManifestError: the line has no text, or is broken.
     """
     if of_manifest:
-        text = parse_line(line).get("text")
-        if not isinstance(text, str):
-            raise ManifestError("no text")
-        return text.strip()
+        return check_text(parse_line(line).get("text")).strip()
     try:
-        return line.decode().strip()
+        return line.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise ManifestError("not UTF-8") from error

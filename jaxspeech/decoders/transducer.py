@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.decoders.languages import LanguageTokens, tokens_of
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import uniform_within
@@ -54,6 +55,9 @@ class TransducerDecoder(nn.Module):
       durations: for TDT, the numbers of frames that an output may cover.
       big_blanks: for multi-blank RNN-T, the number of frames that each big blank covers.
       dtype: of the matrix products.
+      languages: each has an output layer of its own for its share of the tokens; empty: all tokens share one (see
+        `languages`). The prediction network counts tokens from the language's first.
+      language: the one of them that is spoken.
     """
 
     vocab_size: int
@@ -70,6 +74,22 @@ class TransducerDecoder(nn.Module):
     durations: tuple[int, ...] = ()
     big_blanks: tuple[int, ...] = ()
     dtype: Any = jnp.float32
+    languages: tuple[str, ...] = ()
+    language: str | None = None
+
+    @property
+    def tokens(self) -> LanguageTokens | None:
+        """The tokens of the chosen language; None if all tokens share one output layer."""
+        return tokens_of(self.languages, self.language, vocab_size=self.vocab_size) if self.languages else None
+
+    @property
+    def joint_blank(self) -> int:
+        """Place of the blank among the outputs of `JointInputs`."""
+        return self.blank_id if self.tokens is None else self.tokens.count
+
+    def joint_labels(self, labels: Int[Any, "..."]) -> Int[Array, "..."]:
+        """Returns the places of tokens among the outputs of `JointInputs`; of tokens that have none, 0."""
+        return jnp.asarray(labels) if self.tokens is None else self.tokens.local(labels, otherwise=0)
 
     @property
     def blank_id(self) -> int:
@@ -102,9 +122,12 @@ class TransducerDecoder(nn.Module):
                 self.dtype,
                 name="prediction",
             )
+        if self.languages and (self.durations or self.big_blanks):
+            raise ConfigError("decoder.languages: not together with durations or big_blanks")
         self.joint = JointNetwork(
             joint_width=self.joint_width,
             num_outputs=self.blank_id + 1 + len(self.durations),
+            languages=self.languages,
             activation=self.activation,
             dropout=self.joint_dropout,
             dtype=self.dtype,
@@ -115,16 +138,16 @@ class TransducerDecoder(nn.Module):
     ) -> Float[Array, "B T N W"]:
         """Computes all logits at once, N = U + 1: for research and tests, as it takes B T N W floats of memory."""
         inputs = self.joint_inputs(encoded, labels, train=train)
-        return self.joint.logits(inputs.encoded[:, :, None], inputs.predicted[:, None], train=train)
+        return self._logits(inputs.encoded[:, :, None], inputs.predicted[:, None], train=train)
 
     def joint_inputs(
         self, encoded: Float[Array, "B T D"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> JointInputs:
         """Computes the projected encoder and prediction frames, and returns them with the joint's output layer."""
         started = jnp.pad(jnp.asarray(labels), ((0, 0), (1, 0)), constant_values=self.vocab_size)
-        predicted, _ = self.network(started, self.initial_state(len(labels)), train=train)
-        joint = self.joint
-        return JointInputs(joint.encoded(encoded), joint.predicted(predicted), joint.out.kernel, joint.out.bias)
+        predicted, _ = self.network(self._counted(started), self.initial_state(len(labels)), train=train)
+        joint, out = self.joint, self._output()
+        return JointInputs(joint.encoded(encoded), joint.predicted(predicted), out.kernel, out.bias)
 
     def initial_state(self, batch: Size) -> Any:
         """Returns the prediction network's state before the first label: arrays with a leading batch axis."""
@@ -139,12 +162,35 @@ class TransducerDecoder(nn.Module):
 
     def predict(self, labels: Int[Array, " B"], state: Any) -> tuple[Float[Array, "B J"], Any]:
         """Runs the prediction network on one more label; an id that is not a token (the blank) is the start symbol."""
-        predicted, state = self.network(labels[:, None], state, train=False)
+        predicted, state = self.network(self._counted(labels)[:, None], state, train=False)
         return self.joint.predicted(predicted)[:, 0], state
 
     def logits(self, encoded: Float[Array, "... J"], predicted: Float[Array, "... J"]) -> Float[Array, "... W"]:
         """Computes the joint's logits from projected frames, whose leading axes broadcast."""
-        return self.joint.logits(encoded, predicted, train=False)
+        return self._logits(encoded, predicted, train=False)
+
+    def _logits(self, encoded: Array, predicted: Array, *, train: bool) -> Array:
+        logits = self.joint.logits(encoded, predicted, self._output(), train=train)
+        if self.is_initializing() or self.tokens is None:
+            return logits
+        return self.tokens.among(logits, self.vocab_size)
+
+    def _output(self) -> "Output":
+        """The output layer of the chosen language."""
+        if not self.languages:
+            return self.joint.out
+        if self.is_initializing():  # makes the parameters of all
+            layers = [layer for layer in self.joint.out.values() if layer.kernel.size]
+            return layers[0]
+        assert self.tokens is not None
+        return self.joint.out[self.languages[self.tokens.first // self.tokens.count]]
+
+    def _counted(self, labels: Int[Any, "..."]) -> Int[Array, "..."]:
+        """Counts labels as the prediction network does; others than the chosen language's are the start symbol."""
+        if not self.languages or self.is_initializing():
+            return jnp.asarray(labels)
+        assert self.tokens is not None
+        return self.tokens.local(labels, otherwise=self.vocab_size)
 
 
 class Embedding(nn.Module):
@@ -223,6 +269,7 @@ class JointNetwork(nn.Module):
     activation: Literal["relu", "tanh", "sigmoid"]
     dropout: float
     dtype: Any
+    languages: tuple[str, ...] = ()
 
     def setup(self) -> None:
         # Uniform in +-1/sqrt(fan_in), without knowing the encoder's width here.
@@ -230,15 +277,20 @@ class JointNetwork(nn.Module):
         bias_init = uniform_within(1 / math.sqrt(self.joint_width))
         self.encoded = nn.Dense(self.joint_width, dtype=self.dtype, kernel_init=kernel_init, bias_init=bias_init)
         self.predicted = nn.Dense(self.joint_width, dtype=self.dtype, kernel_init=kernel_init, bias_init=bias_init)
-        self.out = Output(self.joint_width, self.num_outputs)
+        self.out: Any  # one layer, or one for each language
+        if self.languages:
+            count = (self.num_outputs - 1) // len(self.languages)
+            self.out = {language: Output(self.joint_width, count + 1) for language in self.languages}
+        else:
+            self.out = Output(self.joint_width, self.num_outputs)
         self.drop = Dropout(self.dropout)
 
     def logits(
-        self, encoded: Float[Array, "... J"], predicted: Float[Array, "... J"], *, train: bool
+        self, encoded: Float[Array, "... J"], predicted: Float[Array, "... J"], out: "Output", *, train: bool
     ) -> Float[Array, "... W"]:
-        """Computes logits from projected frames."""
+        """Computes logits from projected frames with an output layer."""
         hidden = self.drop(ACTIVATIONS[self.activation](encoded + predicted), train=train)
-        return hidden @ self.out.kernel.astype(self.dtype) + self.out.bias.astype(self.dtype)
+        return hidden @ out.kernel.astype(self.dtype) + out.bias.astype(self.dtype)
 
 
 class Output(nn.Module):

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.nn.adapter import LinearAdapter
 from jaxspeech.nn.attention import SelfAttention
@@ -24,16 +24,22 @@ class LayerContext(NamedTuple):
     """The inputs that all layers share: masks (True: a real frame, a visible key), relative positions, tied biases.
 
     For local attention `attention_mask` is the mask of frames: one of pairs would grow with the square of the length.
+    `chunk` is the size of the chunks that convolutions keep to (see `nn.depthwise`), None where they do not.
     """
 
     frame_mask: Bool[Array, "B T"]
     attention_mask: Bool[Array, "B T S"] | Bool[Array, "B T"]
     positions: Float[Array, "R D"] | None
     biases: tuple[Float[Array, "H K"], Float[Array, "H K"]] | None
+    chunk: Int[Array, ""] | None = None
 
 
 class ConformerLayer(nn.Module):
-    """One Conformer layer; its fields are those of the same name in `FastConformer`."""
+    """One Conformer layer; its fields are those of the same name in `FastConformer`.
+
+    Attributes:
+      attention_chunk: frames of a chunk of local attention (see `nn.local_attention`).
+    """
 
     num_heads: int
     attention: Literal["rel_pos", "abs_pos", "rel_pos_local"]
@@ -54,6 +60,7 @@ class ConformerLayer(nn.Module):
     stochastic_depth: float
     adapter_width: int
     dtype: Any
+    attention_chunk: int = 1
 
     @nn.compact
     def __call__(
@@ -100,7 +107,7 @@ class ConformerLayer(nn.Module):
             norm("norm_attention")(y), context.attention_mask, context.positions, context.biases, train=train
         )
         y += dropout(attended)
-        y += dropout(convolution(norm("norm_convolution")(y), context.frame_mask, train=train))
+        y += dropout(convolution(norm("norm_convolution")(y), context.frame_mask, context.chunk, train=train))
         y += 0.5 * dropout(feed_forward("ff_out")(norm("norm_ff_out")(y), train=train))
         y = norm("norm_out")(y)
         if self.adapter_width:
@@ -114,6 +121,7 @@ class ConformerLayer(nn.Module):
     def _local_attention(self, options: dict[str, Any]) -> LocalSelfAttention:
         return LocalSelfAttention(
             context=self.attention_context,
+            chunk=self.attention_chunk,
             global_frames=self.global_frames,
             global_spacing=self.global_spacing,
             global_projections=self.global_projections,

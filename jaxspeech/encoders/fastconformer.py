@@ -12,14 +12,24 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxspeech.encoders.chunk_context import (
+    UNIFIED,
+    ChunkContext,
+    check_chunk_context,
+    chunk_context,
+    draw_chunk_context,
+)
 from jaxspeech.encoders.conformer_layer import ConformerLayer, LayerContext
 from jaxspeech.errors import ConfigError
+from jaxspeech.gathering import GATHERED, layer_gather
 from jaxspeech.history import HISTORY, in_parts, with_history
-from jaxspeech.masks import attention_mask, chunked_context_mask, context_mask, length_mask
+from jaxspeech.masks import attention_mask, chunk_window_mask, chunked_context_mask, context_mask, length_mask
 from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
+from jaxspeech.nn.local_attention import reach, saves
 from jaxspeech.nn.positions import absolute_positions, relative_positions
+from jaxspeech.nn.sequence_parallel import time_shards
 from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, frames_before, subsample
 
 # The fields that Flax Linen adds to every module.
@@ -39,13 +49,20 @@ class FastConformer(nn.Module):
         "rel_pos" with the same context, but in time and memory linear in the length instead of quadratic.
       attention_context: frames that a query attends to on the left and on the right, -1 without limit. Several pairs
         make one model with several look-aheads: each training step draws one, inference uses the first.
+        For the style "chunked_limited_with_rc": (-1, -1), the whole recording, or (left, chunk, right).
       attention_context_weights: probability of each pair in training; None draws them uniformly.
       global_frames, global_spacing, global_projections: see `nn.local_self_attention`.
-      attention_style: "regular" windows, or "chunked_limited" (see `masks.chunked_context_mask`).
+      attention_style: "regular" windows, "chunked_limited" (see `masks.chunked_context_mask`), or
+        "chunked_limited_with_rc" of unified models, for whole recordings and for chunks (see `encoders.chunk_context`).
+      attention_chunk_context: the frames that such a model is trained with: those on the left, of a chunk, and on the
+        right. A training step draws one of each, or attends to whole recordings; None always does the latter.
+      chunk_context_share: probability that a training step draws a chunk context.
       xscaling: multiply the subsampled frames by sqrt(D).
       untied_biases: each layer has its own biases of the relative attention; False shares one pair.
       use_bias: biases in the layers' projections and convolutions.
       conv_kernel, conv_context, conv_norm, conv_groups, norm_over_padding: see `nn.convolution`.
+      conv_context_style: "regular", or "dcc": in a training step with a chunk context, convolutions see no frame after
+        a chunk (dynamic chunk convolution, see `nn.depthwise`). In inference both are the same, as in NeMo.
       output_width: width of an output projection; None for no projection.
       reduction, reduction_position, reduction_factor: further subsampling, by "striding" convolutions or max "pooling",
         after the layer with that index; -1 is after the output projection.
@@ -71,9 +88,11 @@ class FastConformer(nn.Module):
     causal_subsampling: bool = False
     ff_expansion: int = 4
     attention: Literal["rel_pos", "abs_pos", "rel_pos_local"] = "rel_pos"
-    attention_context: tuple[int, int] | tuple[tuple[int, int], ...] = (-1, -1)
+    attention_context: tuple[int, int] | tuple[int, int, int] | tuple[tuple[int, int], ...] = (-1, -1)
     attention_context_weights: tuple[float, ...] | None = None
-    attention_style: Literal["regular", "chunked_limited"] = "regular"
+    attention_style: Literal["regular", "chunked_limited", "chunked_limited_with_rc"] = "regular"
+    attention_chunk_context: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None = None
+    chunk_context_share: float = 0.7
     global_frames: int = 0
     global_spacing: int = 1
     global_projections: bool = False
@@ -82,6 +101,7 @@ class FastConformer(nn.Module):
     use_bias: bool = True
     conv_kernel: int = 9
     conv_context: tuple[int, int] | None = None
+    conv_context_style: Literal["regular", "dcc"] = "regular"
     conv_norm: Norm = "batch"
     conv_groups: int = 1
     norm_over_padding: bool = False
@@ -106,6 +126,9 @@ class FastConformer(nn.Module):
         weights = self.attention_context_weights
         if weights and len(weights) != len(self.contexts):
             raise ConfigError(f"attention_context_weights has {len(weights)} numbers for {len(self.contexts)} contexts")
+        check_chunk_context(
+            self.attention_style, self.attention_context, self.attention_chunk_context, self.chunk_context_share
+        )
         if self.attention == "rel_pos_local":
             if self.attention_style != "regular" or len(self.contexts) > 1 or min(self.contexts[0]) < 0:
                 given = f"{self.attention_style} {self.attention_context}"
@@ -114,8 +137,11 @@ class FastConformer(nn.Module):
             raise ConfigError(f"global_frames {self.global_frames}: only attention 'rel_pos_local' has global frames")
 
     @property
-    def contexts(self) -> Sequence[tuple[int, int]]:
-        """The attention contexts that the model is trained for; the first is that of inference."""
+    def contexts(self) -> Sequence[tuple[int, ...]]:
+        """The attention contexts that the model is trained for; the first is that of inference.
+
+        The chunk contexts of a unified model are not among them.
+        """
         context: Any = self.attention_context
         return (context,) if isinstance(context[0], int) else context
 
@@ -186,25 +212,29 @@ class FastConformer(nn.Module):
             zeros = nn.initializers.zeros_init()
             biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
 
+        # Drawn once: all layers, also those after a reduction, have the same context.
+        varies = train and (len(self.contexts) > 1 or self.attention_chunk_context is not None)
+        key = self.make_rng("dropout") if varies else None
         if done is None:
-            context = self._context(x, num_frames, biases, train=train)
+            context = self._context(x, num_frames, biases, key, train=train)
         else:
             context = self._part_context(x, num_frames, biases, done=done.value)
             num_frames = jnp.clip(num_frames - done.value, 0, x.shape[1])
             done.value += num_frames
-        layers = [x]
+        layers, fields = [x], self._layer_fields(x.shape[1], key, in_parts=done is not None)
         if self.scan_layers and self.reduction is None:
-            x, outputs = self._scan(x, context, train=train, return_layers=return_layers)
+            x, outputs = self._scan(x, context, fields, train=train, return_layers=return_layers)
             layers += [] if outputs is None else list(outputs)
         else:
             layer_class = self._rematerialised(ConformerLayer, static_argnums=(4,))
             for i in range(self.num_layers):
-                layer = layer_class(**self._layer_fields(), name=f"layers_{i}")
+                layer = layer_class(**fields, name=f"layers_{i}")
                 x = layer(x, self.drop_probabilities[i], context, train)
                 layers.append(x)
                 if self.reduction and self.reduction_position == i:
                     x, num_frames = self._reduce(x, num_frames)
-                    context = self._context(x, num_frames, biases, train=train)
+                    context = self._context(x, num_frames, biases, key, train=train)
+                    fields = self._layer_fields(x.shape[1], key, in_parts=False)
 
         if self.output_width is not None:
             x = dense(self.output_width, self.width, name="out", dtype=self.dtype)(x)
@@ -219,18 +249,48 @@ class FastConformer(nn.Module):
         width = x.shape[-1]
         return ConvSubsampling(factor, width, width, depthwise=False, dtype=self.dtype, name="reduction")(x, num_frames)
 
-    def _context(self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, *, train: bool) -> LayerContext:
-        """Computes the inputs that all layers at this frame rate share."""
+    def _context(
+        self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, key: Any, *, train: bool
+    ) -> LayerContext:
+        """Computes the inputs that all layers at this frame rate share; with `key`, it draws the attention context."""
         size = x.shape[1]
         frames = mask = length_mask(num_frames, size)
-        if self.attention != "rel_pos_local":
-            mask = attention_mask(num_frames, self._visible(jnp.arange(size), train=train))
+        limits = self._chunk_context(size, key)
+        window = self._window_in_blocks(size, key)
+        if window is None:
+            place = jnp.arange(size)
+            visible = self._visible(place, key) if limits is None else chunk_window_mask(place, place, *limits)
+            mask = attention_mask(num_frames, visible)
         positions = None
         if self.attention != "abs_pos":
-            furthest = self.contexts[0] if self.attention == "rel_pos_local" else (size - 1, size - 1)
+            furthest = (size - 1, size - 1) if window is None else reach(window.left, window.right, window.chunk)
             positions = relative_positions(*furthest, self.width).astype(self.dtype)
             positions = Dropout(self.dropout_emb)(positions, train=train)
-        return LayerContext(frames, mask, positions, biases)
+        chunked = limits is not None and key is not None and self.conv_context_style == "dcc"
+        return LayerContext(frames, mask, positions, biases, limits.chunk if limits and chunked else None)
+
+    def _chunk_context(self, num_frames: Any, key: Any) -> ChunkContext | None:
+        """Returns the context of a unified model; None if it attends to the whole recording, or is a different one."""
+        if key is not None and self.attention_chunk_context is not None:
+            share = self.chunk_context_share
+            return draw_chunk_context(key, self.attention_chunk_context, share=share, num_frames=num_frames)
+        unified = self.attention_style == UNIFIED
+        return chunk_context(self.attention_style, self.contexts[0]) if unified else None
+
+    def _window_in_blocks(self, num_frames: Any, key: Any) -> ChunkContext | None:
+        """Returns the window of attention that is computed in blocks (see `nn.local_attention`), None if there is none.
+
+        Blocks give the results of a mask of pairs, with less work where a recording is much longer than its window.
+        """
+        if self.attention == "rel_pos_local":
+            left, right = self.contexts[0]
+            return ChunkContext(left, 1, right)
+        if self.attention == "abs_pos" or key is not None or not isinstance(num_frames, int) or time_shards() > 1:
+            return None
+        window = chunk_context(self.attention_style, self.contexts[0])
+        if window is None or not saves(num_frames, window.left, window.right, window.chunk):
+            return None
+        return window
 
     def _part_context(
         self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, *, done: Int[Array, " B"]
@@ -254,30 +314,40 @@ class FastConformer(nn.Module):
     def _window(self) -> Callable[..., Array]:
         return chunked_context_mask if self.attention_style == "chunked_limited" else context_mask
 
-    def _visible(self, frames: Int[Array, " T"], *, train: bool) -> Bool[Array, "T T"]:
+    def _visible(self, frames: Int[Array, " T"], key: Any) -> Bool[Array, "T T"]:
         """Returns which keys each query may attend to, regardless of padding."""
-        if not train or len(self.contexts) == 1:
+        if key is None:
             return self._window(frames, frames, *self.contexts[0])
         weights = jnp.asarray(self.attention_context_weights) if self.attention_context_weights else None
-        drawn = jax.random.choice(self.make_rng("dropout"), len(self.contexts), p=weights)
+        drawn = jax.random.choice(key, len(self.contexts), p=weights)
         return jnp.stack([self._window(frames, frames, *context) for context in self.contexts])[drawn]
 
-    def _layer_fields(self) -> dict[str, Any]:
-        """Returns the fields that a layer shares with the encoder; of the contexts, the first (for local attention)."""
-        fields = {
-            name: getattr(self, name) for name in ConformerLayer.__dataclass_fields__ if name not in MODULE_FIELDS
-        }
-        return fields | {"attention_context": self.contexts[0]}
+    def _layer_fields(self, num_frames: Any, key: Any, *, in_parts: bool) -> dict[str, Any]:
+        """Returns the fields of the layers for T frames: those of the same name here, and those of their attention."""
+        fields = {name: getattr(self, name) for name in ConformerLayer.__dataclass_fields__ if hasattr(self, name)}
+        fields = {name: value for name, value in fields.items() if name not in MODULE_FIELDS}
+        window = None if in_parts else self._window_in_blocks(num_frames, key)
+        if window is None:
+            return fields | {"attention_context": (-1, -1)}
+        local = {"attention_context": (window.left, window.right), "attention_chunk": window.chunk}
+        return fields | {"attention": "rel_pos_local"} | local
 
     def _rematerialised(self, layer: Any, **options: Any) -> Any:
         """Wraps `layer`, a module class or a function, so that the backward pass recomputes what `remat` says."""
+        policies = jax.checkpoint_policies
+        policy = policies.dots_with_no_batch_dims_saveable if self.remat == "dots" else None
         if self.remat == "none":
-            return layer
-        policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable if self.remat == "dots" else None
+            if self._layer_gather is None:
+                return layer
+            policy = policies.save_anything_except_these_names(GATHERED)
         return nn.remat(layer, policy=policy, **options)
 
+    @property
+    def _layer_gather(self) -> Callable[[Any], Any] | None:
+        return layer_gather((*self.path, "layers")) if self.scan_layers and not self.is_initializing() else None
+
     def _scan(
-        self, x: Array, context: LayerContext, *, train: bool, return_layers: bool
+        self, x: Array, context: LayerContext, fields: dict[str, Any], *, train: bool, return_layers: bool
     ) -> tuple[Array, Float[Array, "L B T D"] | None]:
         """Runs all layers as a scan over one traced layer."""
 
@@ -291,4 +361,7 @@ class FastConformer(nn.Module):
             split_rngs={"params": True, "dropout": True, "stochastic_depth": True},
             length=self.num_layers,
         )
-        return scan(ConformerLayer(**self._layer_fields(), name="layers"), x, self.drop_probabilities)
+        layer: Any = ConformerLayer
+        if (gather := self._layer_gather) is not None:
+            layer = nn.map_variables(layer, "params", trans_in_fn=gather)
+        return scan(layer(**fields, name="layers"), x, self.drop_probabilities)

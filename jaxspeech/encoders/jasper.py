@@ -1,127 +1,21 @@
 """Convolutional encoders, which differ only in their blocks.
 
-They are Jasper (Li et al., 2019), QuartzNet (Kriman et al., 2019), Citrinet (Majumdar et al., 2021) and ContextNet (Han
-et al., 2020).
-
-One block:  y = x;  [y = norm(conv(y)), then act and dropout except after the last] x repeat;  y = squeeze_excite(y)
-            y += norm(pointwise(r)) for each input r of the residual;  y = dropout(act(y))
+They are Jasper (Li et al., 2019), QuartzNet (Kriman et al., 2019), Citrinet (Majumdar et al., 2021), ContextNet (Han et
+al., 2020) and CarneliNet (Kalinov et al., 2021). For one block see `encoders.jasper_block`, for blocks side by side
+`encoders.parallel_block`.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.encoders.jasper_block import ACTIVATIONS, Block, JasperBlock
+from jaxspeech.encoders.parallel_block import ParallelBlock
 from jaxspeech.errors import did_you_mean
-from jaxspeech.masks import length_mask
-from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import CONVOLUTIONAL_INITS
-from jaxspeech.nn.normalization import BatchNorm
-from jaxspeech.nn.squeeze_excite import SqueezeExcite
-from jaxspeech.nn.time_convolution import TimeConv1D
-
-ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"relu": jax.nn.relu, "swish": jax.nn.swish}
-NORM_EPSILON = 1e-3
-
-
-@dataclass(frozen=True)
-class Block:
-    """Options of one block.
-
-    Attributes:
-      filters: channels of the output.
-      kernel: size of each convolution, in frames; odd.
-      repeat: number of convolutions.
-      stride: of each convolution, or with `stride_last` of the last one only.
-      dilation: of each convolution; above 1 only if the stride is 1.
-      separable: split convolutions into depthwise and pointwise.
-      residual: add a projection of the block's input; with `residual_dense` also one of the input of each block in the
-        unbroken sequence of dense blocks before this one.
-      squeeze_excite, se_reduction, se_context: see `nn.squeeze_excite`.
-      dropout: after each activation.
-    """
-
-    filters: int
-    kernel: int
-    repeat: int = 1
-    stride: int = 1
-    stride_last: bool = False
-    dilation: int = 1
-    separable: bool = False
-    residual: bool = False
-    residual_dense: bool = False
-    squeeze_excite: bool = False
-    se_reduction: int = 8
-    se_context: int = -1
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        counts = {"filters", "kernel", "repeat", "stride", "dilation", "se_reduction"}
-        if wrong := [name for name in sorted(counts) if not isinstance(n := getattr(self, name), int) or n < 1]:
-            raise TypeError(f"{wrong[0]} is {getattr(self, wrong[0])!r}; it must be a positive integer")
-        if self.kernel % 2 == 0:
-            raise TypeError(f"kernel is {self.kernel}; it must be odd")
-        if self.stride > 1 and self.dilation > 1:
-            raise TypeError(f"stride {self.stride} and dilation {self.dilation}; one of them must be 1")
-        if self.squeeze_excite and self.filters < self.se_reduction:
-            raise TypeError(f"se_reduction {self.se_reduction} is larger than the number of filters, {self.filters}")
-
-    @property
-    def strides(self) -> list[int]:
-        """The stride of each convolution."""
-        return [1 if self.stride_last and i < self.repeat - 1 else self.stride for i in range(self.repeat)]
-
-    @property
-    def total_stride(self) -> int:
-        """Input frames per output frame."""
-        return math.prod(self.strides)
-
-
-class JasperBlock(nn.Module):
-    """One block; the fields other than `block` are those of the same name in `Jasper`."""
-
-    block: Block
-    activation: str
-    weight_init: str
-    norm_over_padding: bool
-    dtype: Any
-
-    @nn.compact
-    def __call__(
-        self, inputs: Sequence[Float[Array, "B T _"]], num_frames: Int[Array, " B"], train: bool
-    ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
-        """Applies the block to the last input; the residual adds a projection of every input."""
-        block, act = self.block, ACTIVATIONS[self.activation]
-
-        def conv_norm(x: Array, n: Array, name: str, **fields: Any) -> tuple[Array, Array]:
-            conv = TimeConv1D(
-                block.filters, **fields, weight_init=self.weight_init, dtype=self.dtype, name=f"conv_{name}"
-            )
-            x, n = conv(x, n)
-            counted = length_mask(n, x.shape[1]) | self.norm_over_padding
-            norm = BatchNorm(epsilon=NORM_EPSILON, dtype=self.dtype, name=f"norm_{name}")
-            return norm(x, counted, train=train), n
-
-        def finish(x: Array) -> Array:
-            return Dropout(block.dropout)(act(x), train=train)
-
-        y, n = inputs[-1], num_frames
-        for i, stride in enumerate(block.strides):
-            y = finish(y) if i > 0 else y
-            fields = {"stride": stride, "dilation": block.dilation, "separable": block.separable}
-            y, n = conv_norm(y, n, str(i), kernel_size=block.kernel, **fields)
-        if block.squeeze_excite:
-            gate = SqueezeExcite(block.se_reduction, block.se_context, act, self.weight_init, name="squeeze_excite")
-            y = gate(y, n, train=train)
-        if block.residual:
-            for i, x in enumerate(inputs):
-                y += conv_norm(x, num_frames, f"residual_{i}", kernel_size=1, stride=block.total_stride)[0]
-        return finish(y), n
 
 
 class Jasper(nn.Module):
@@ -175,10 +69,11 @@ class Jasper(nn.Module):
     ) -> Any:
         """Encodes features; see `encoders.encoder.Encoder`. Its layers are the blocks."""
         shared = {name: getattr(self, name) for name in ("activation", "weight_init", "norm_over_padding", "dtype")}
-        module = nn.remat(JasperBlock, static_argnums=(3,)) if self.remat else JasperBlock
         x, layers, row = features, [], []
         for i, block in enumerate(self.blocks):
             row = [*row, x] if block.residual and block.residual_dense else [x]
+            module = ParallelBlock if block.parallel_kernels else JasperBlock
+            module = nn.remat(module, static_argnums=(3,)) if self.remat else module
             x, num_frames = module(block=block, **shared, name=f"block_{i}")(row, num_frames, train)
             row = row if block.residual and block.residual_dense else []
             layers.append(x)

@@ -1,6 +1,10 @@
 """LSTM encoder (He et al., 2019): projected LSTMs, in one or both directions, with a norm after each layer.
 
 x, n = subsample(features, n);  x = dropout(norm([lstm(x), reverse(lstm(reverse(x)))]))   for each of L layers
+
+In NeMo the backward direction starts wherever the tensor ends: for a recording alone one frame after its last, because
+NeMo's frontend returns one frame more, of zeros; in a batch, anywhere in the padding. Here it starts where it would for
+the recording alone.
 """
 
 from typing import Any
@@ -13,7 +17,7 @@ from jaxspeech.masks import length_mask
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.lstm import LSTM
 from jaxspeech.nn.normalization import LayerNorm
-from jaxspeech.nn.subsampling import Subsampling, subsample
+from jaxspeech.nn.subsampling import Subsampling, padded_length, subsample
 
 
 class LSTMEncoder(nn.Module):
@@ -22,7 +26,8 @@ class LSTMEncoder(nn.Module):
     Attributes:
       num_layers, width: L, D; with two directions each contributes half of D.
       cell_width: of the cells, before their projection to the width.
-      bidirectional: add a backward direction, which starts at each row's last real frame.
+      bidirectional: add a backward direction, which starts at each row's last real frame, or after it:
+      frames_after: feature frames of zeros after each row, in which the backward direction starts; 1 is as in NeMo.
       subsampling, subsampling_factor, subsampling_channels: see `nn.subsampling`.
       dropout: after each layer.
       dtype: of the matrix products; parameters, gates and cells stay float32.
@@ -36,12 +41,15 @@ class LSTMEncoder(nn.Module):
     subsampling_factor: int = 4
     subsampling_channels: int = 256
     dropout: float = 0.2
+    frames_after: int = 0
     dtype: Any = jnp.float32
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.bidirectional and self.width % 2:
             raise TypeError(f"width is {self.width}; with two directions it must be even")
+        if self.frames_after < 0:
+            raise TypeError(f"frames_after is {self.frames_after}; it must not be negative")
 
     @property
     def total_factor(self) -> int:
@@ -63,23 +71,25 @@ class LSTMEncoder(nn.Module):
         return_layers: bool = False,
     ) -> Any:
         """Encodes features; see `encoders.encoder.Encoder`."""
+        subsampling: Any = {"kind": self.subsampling, "factor": self.subsampling_factor}
+        whole = padded_length(num_frames + self.frames_after, **subsampling)  # where NeMo's tensor would end
         x, num_frames = subsample(
-            features,
+            jnp.pad(features, ((0, 0), (0, self.frames_after), (0, 0))),
             num_frames,
-            kind=self.subsampling,
-            factor=self.subsampling_factor,
+            **subsampling,
             channels=self.subsampling_channels,
             width=self.width,
             dtype=self.dtype,
         )
-        layers = [x]
+        length = padded_length(features.shape[1], **subsampling)
+        layers = [x[:, :length]]
         for i in range(self.num_layers):
             x = LSTMLayer(self.width, self.cell_width, self.bidirectional, self.dtype, name=f"layers_{i}")(
-                x, num_frames
+                x, whole if self.frames_after else num_frames
             )
             x = Dropout(self.dropout)(x, train=train)
-            layers.append(x)
-        return (x, num_frames, layers) if return_layers else (x, num_frames)
+            layers.append(x[:, :length])
+        return (layers[-1], num_frames, layers) if return_layers else (layers[-1], num_frames)
 
 
 class LSTMLayer(nn.Module):
@@ -92,6 +102,8 @@ class LSTMLayer(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Float[Array, "B T D"]:
+        """Applies the layer; the backward direction starts at the last of `num_frames`."""
+
         def run(x: Float[Array, "B T D"], name: str) -> Float[Array, "B T D_out"]:
             width = self.width // 2 if self.bidirectional else self.width
             lstm = LSTM(width, forget_bias=0.0, cell_width=self.cell_width, dtype=self.dtype, name=name)

@@ -7,13 +7,16 @@ from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.tasks.hybrid import HEADS
 
 
-def with_search(config: dict[str, Any], *, head: str | None = None, beam_size: int | None = None) -> dict[str, Any]:
+def with_search(
+    config: dict[str, Any], *, head: str | None = None, beam_size: int | None = None, language: str | None = None
+) -> dict[str, Any]:
     """The configuration of the same model with different search settings.
 
     Args:
       config: as `build` takes it; it is not changed.
       head: for a hybrid model, "transducer" or "ctc".
       beam_size: for a transducer; 1 is greedy search.
+      language: for a model with a softmax for each language, the one that is spoken.
 
     Raises:
       ConfigError: the model does not have this choice.
@@ -33,4 +36,11 @@ def with_search(config: dict[str, Any], *, head: str | None = None, beam_size: i
         if beam_size > 1 and (known is None or options.get("head") == "ctc"):
             raise ConfigError(f"beam_size {beam_size}: only a transducer has a beam search, not CTC")
         options["beam_size"] = beam_size
+    if language is not None:
+        languages = config["decoder"].get("languages") or ()
+        if not languages:
+            raise ConfigError(f"language {language!r}: this model has no choice of a language")
+        if language not in languages:
+            raise ConfigError(f"language {language!r}{did_you_mean(language, languages)}")
+        config = config | {"decoder": {**config["decoder"], "language": language}}
     return config | {"search": options} if options else config

@@ -5,90 +5,39 @@ samples -> the model, which continues from its history -> greedy search, which c
 A model can stream if its convolutions only look back, and its attention is limited to a chunk of R + 1 frames and a
 fixed number of frames before it; R is the look-ahead (Noroozi et al., "Stateful Conformer with Cache-based Inference
 for Streaming Automatic Speech Recognition", 2024). Every step is one call with fixed shapes for all rows.
+
+A unified model, whose layers all look ahead, streams in windows instead: see `forms.window_streaming`.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
+from jaxspeech.encoders.chunk_context import UNIFIED
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.errors import ConfigError
 from jaxspeech.features.mel import MelSpectrogram
+from jaxspeech.forms.streaming_form import NewTokens, Streaming, StreamState, rows_where
+from jaxspeech.forms.window_streaming import what_prevents_windows, window_streaming
 from jaxspeech.history import HISTORY
 from jaxspeech.nn.attention import POSITIONS
-from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.types import Variables
 
 
-class StreamState(NamedTuple):
-    """The state that one step passes to the next, B leading in every leaf.
-
-    Attributes:
-      history: past activations that the model's layers need.
-      search: `CTCState` or `GreedyState`.
-    """
-
-    history: Any
-    search: Any
-
-
-class NewTokens(NamedTuple):
-    """The tokens that a step has found.
-
-    Attributes:
-      tokens: with frames counted from the beginning of each stream.
-      again: how many of the first tokens replace the last ones of the previous step, which have grown longer.
-      num_frames: encoder frames that each row has advanced.
-    """
-
-    tokens: Tokens
-    again: Int[Any, " B"]
-    num_frames: Int[Any, " B"]
-
-
-class Streaming(NamedTuple):
-    """Pure functions over one frozen module, like those of `Task` for whole recordings.
-
-    Attributes:
-      prepare: variables -> variables with values that all steps share, computed once.
-      start: (prepared variables, batch size) -> the state before the first sample.
-      step: (prepared variables, state, samples [B S], num_samples [B]) -> (NewTokens, state). Each row takes its next S
-        samples; its first step takes `lead_in` zeros and S - `lead_in` samples. Fewer than S samples end the row; rows
-        with none are unchanged.
-      step_samples: S.
-      lead_in: zeros before the first sample.
-      sample_rate: in Hz.
-      frame_seconds: seconds of audio per encoder frame.
-      look_ahead: R, in encoder frames.
-    """
-
-    prepare: Callable[[Variables], Variables]
-    start: Callable[[Variables, int], StreamState]
-    step: Callable[[Variables, StreamState, Any, Any], tuple[NewTokens, StreamState]]
-    step_samples: int
-    lead_in: int
-    sample_rate: int
-    frame_seconds: float
-    look_ahead: int
-
-    @property
-    def latency_seconds(self) -> float:
-        """The longest time from a sample's arrival until its step has all the samples that it needs."""
-        return self.step_samples / self.sample_rate
-
-
-def streaming(task: RecognitionTask, *, look_ahead: int | None = None, chunks: int = 1) -> Streaming:
+def streaming(
+    task: RecognitionTask, *, look_ahead: int | None = None, chunk: int | None = None, chunks: int = 1
+) -> Streaming:
     """Makes the streaming form of a recogniser, with greedy search.
 
     Args:
       task: the model's task; the encoder's layers must not be stacked.
       look_ahead: R, one of those that the model supports; the first of them by default.
-      chunks: chunks of R + 1 frames in one step; more cost less, but add latency.
+      chunk: of a unified model, frames that a step adds; see `forms.window_streaming`.
+      chunks: of any other model, chunks of R + 1 frames in one step; more cost less, but add latency.
 
     Raises:
       ConfigError: the model cannot stream (the message lists all reasons), or does not support this look-ahead.
@@ -99,6 +48,12 @@ def streaming(task: RecognitionTask, *, look_ahead: int | None = None, chunks: i
         raise ConfigError(f"this model cannot stream: {'; '.join(obstacles)}. {advice}")
     if chunks < 1:
         raise ConfigError(f"chunks is {chunks}; a step takes at least 1")
+    if _is_unified(task.model):
+        if chunks != 1:
+            raise ConfigError(f"chunks {chunks}: a step of this model takes one chunk; choose its frames with chunk")
+        return window_streaming(task, look_ahead=look_ahead, chunk=chunk)
+    if chunk is not None:
+        raise ConfigError(f"chunk {chunk}: the chunks of this model have look_ahead + 1 frames")
     model = _with_look_ahead(task.model, look_ahead)
     encoder, frontend = model.encoder, model.frontend
     ahead = encoder.contexts[0][1]
@@ -120,8 +75,13 @@ def streaming(task: RecognitionTask, *, look_ahead: int | None = None, chunks: i
         return StreamState(history, search.start(variables, batch_size))
 
     def step(
-        variables: Variables, state: StreamState, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
+        variables: Variables,
+        state: StreamState,
+        samples: Float[Any, "B S"],
+        num_samples: Int[Any, " B"],
+        ends: Bool[Any, " B"],
     ) -> tuple[NewTokens, StreamState]:
+        del ends  # fewer samples than a step's end a row
         inputs = {**variables, HISTORY: state.history}, samples, num_samples
         (encoded, num_frames), made = apply(*inputs, mutable=[HISTORY])
         continues = jnp.asarray(num_samples) > 0
@@ -136,6 +96,7 @@ def streaming(task: RecognitionTask, *, look_ahead: int | None = None, chunks: i
         step=step,
         step_samples=step_samples,
         lead_in=chunk_samples - fft // 2,
+        right_samples=0,
         sample_rate=frontend.sample_rate,
         frame_seconds=model.frame_seconds,
         look_ahead=ahead,
@@ -148,6 +109,8 @@ def what_prevents(task: RecognitionTask) -> list[str]:
     encoder, frontend = model.encoder, model.frontend
     if not isinstance(encoder, FastConformer):
         return [f"only a Conformer or FastConformer streams, and its encoder is a {type(encoder).__name__}"]
+    if _is_unified(model):
+        return what_prevents_windows(task)
     style = encoder.attention_style
     found = {
         "its features are not log-mel": not isinstance(frontend, MelSpectrogram),
@@ -174,6 +137,10 @@ def what_prevents(task: RecognitionTask) -> list[str]:
     return [reason for reason, holds in found.items() if holds]
 
 
+def _is_unified(model: Any) -> bool:
+    return isinstance(model.encoder, FastConformer) and model.encoder.attention_style == UNIFIED
+
+
 def _with_look_ahead(model: Any, look_ahead: int | None) -> Any:
     contexts = model.encoder.contexts
     ways = {right: (left, right) for left, right in reversed(contexts)}
@@ -184,8 +151,3 @@ def _with_look_ahead(model: Any, look_ahead: int | None) -> Any:
         raise ConfigError(f"look_ahead {look_ahead}: this model has {seconds}")
     encoder = model.encoder.clone(attention_context=ways[look_ahead], attention_context_weights=None)
     return model.clone(encoder=encoder)
-
-
-def rows_where(rows: Bool[Array, " B"], new: Array, old: Array) -> Array:
-    """Takes rows of `new` where `rows` is true, else of `old`; `new` may be a scalar."""
-    return jnp.where(rows.reshape(-1, *[1] * (old.ndim - 1)), new, old)

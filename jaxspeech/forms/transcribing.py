@@ -3,11 +3,12 @@
 from typing import Any, NamedTuple
 
 from jaxspeech.builder import build
+from jaxspeech.encoders.chunk_context import UNIFIED
 from jaxspeech.tasks.recognition import RecognitionTask
 
 # Names of `with_attention` -> the encoder's field.
-ATTENTION = {"full": "rel_pos", "local": "rel_pos_local"}
-DEFAULT_CONTEXT = {"full": (-1, -1), "local": (128, 128)}
+ATTENTION = {"full": "rel_pos", "local": "rel_pos_local", "chunked": "rel_pos"}
+DEFAULT_CONTEXT = {"full": (-1, -1), "local": (128, 128), "chunked": (70, 13, 13)}
 
 
 class Forms(NamedTuple):
@@ -66,12 +67,18 @@ def with_local_attention(config: dict[str, Any]) -> dict[str, Any] | None:
 def with_attention(
     config: dict[str, Any], attention: str, *, context: tuple[int, ...] | None = None, **global_frames: Any
 ) -> dict[str, Any]:
-    """The configuration with "full" or "local" attention; see `surgery.attention`, which checks the arguments."""
+    """The configuration with different attention; see `surgery.attention`, which checks the arguments."""
+    encoder = config["encoder"]
+    # A unified model remains one with full attention: the chunks that it was trained with are those of its streams.
+    unified = attention == "chunked" or (
+        attention == "full" and context is None and encoder.get("attention_style") == UNIFIED
+    )
     attends = {
         "attention": ATTENTION[attention],
-        "attention_style": "regular",
+        "attention_style": UNIFIED if unified else "regular",
+        "attention_chunk_context": encoder.get("attention_chunk_context") if unified else None,
         "attention_context_weights": None,
         "attention_context": tuple(context or DEFAULT_CONTEXT[attention]),
         **{"global_frames": 0, "global_spacing": 1, "global_projections": False, **global_frames},
     }
-    return config | {"encoder": config["encoder"] | attends}
+    return config | {"encoder": encoder | attends}

@@ -5,16 +5,16 @@ With a connection, the Hub lists the files and their hashes; without one, only t
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from platformdirs import user_cache_path
-
 from jaxspeech.errors import ArchiveError
 from jaxspeech.files import replace_atomically
-from jaxspeech.hub.published import full_name
+from jaxspeech.hub.published import full_name, why_not_loaded
+from jaxspeech.runtime.cache_folder import NO_HOME, user_cache
 
 # In order of preference, if a repository has several kinds. The layout of Transformers comes after these.
 SUFFIXES = (".jaxspeech", ".nemo")
@@ -51,15 +51,20 @@ def download(name: str, *, filename: str | None = None, revision: str | None = N
       The local path of the model file or, for the layout of Transformers, of the folder.
 
     Raises:
-      ArchiveError: one line: there is no such repository or file, the Hub cannot be reached and the model is not in the
-        cache, or a file does not have the hash that the Hub states.
+      ArchiveError: one line: this version cannot load such a model, there is no such repository or file, the Hub cannot
+        be reached and the model is not in the cache, or a file does not have the hash that the Hub states.
     """
+    if kind := why_not_loaded(name):  # before gigabytes are fetched
+        raise ArchiveError(f"{name}: {kind}, which this version of jaxspeech cannot load yet")
     try:
         import huggingface_hub
+        from huggingface_hub.constants import HF_HUB_CACHE
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
     except ImportError as error:
         raise ArchiveError(f'{name}: needs the extra "hub": python -m pip install "jaxspeech[hub]"') from error
     name = full_name(name)
+    if str(HF_HUB_CACHE).startswith("~"):
+        raise ArchiveError(f"{name}: {NO_HOME}, or HF_HOME to a folder for models")
     try:
         info = huggingface_hub.HfApi().model_info(name, revision=revision, files_metadata=True)
     except GatedRepoError as error:
@@ -92,7 +97,7 @@ def _from_cache(name: str, filename: str | None, revision: str | None, *, reason
     except Exception as error:  # as above: not in the cache either
         why = str(reason).strip().splitlines()[0][:200] if str(reason).strip() else type(reason).__name__
         raise ArchiveError(f"{name}: not in the local cache, and the Hub cannot be reached ({why})") from error
-    files = [HubFile(str(file.relative_to(folder)), None) for file in sorted(folder.rglob("*")) if file.is_file()]
+    files = [HubFile(file.relative_to(folder).as_posix(), None) for file in sorted(folder.rglob("*")) if file.is_file()]
     chosen = folder_files(files, filename)
     paths = [folder / file.name for file in chosen or [choose(name, files, filename)]]
     for path in paths:
@@ -124,7 +129,7 @@ def refuse_others(name: str, config: Path) -> None:
       ArchiveError: a model of this type cannot be read from the layout of Transformers.
     """
     try:
-        kind = str(json.loads(config.read_text())["model_type"])
+        kind = str(json.loads(config.read_bytes())["model_type"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(f"{name}: its {CONFIG} does not say which model it is") from error
     if not kind.startswith(FAMILY):
@@ -169,10 +174,12 @@ def check(path: Path, sha256: str | None) -> None:
     if sha256 is None:
         return
     status = path.stat()
-    note = user_cache_path("jaxspeech") / "checked" / sha256
-    signature = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
-    if note.is_file() and note.read_text() == signature:
-        return
+    signature = os.fsencode(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
+    try:
+        if _note(sha256).read_bytes() == signature:
+            return
+    except OSError:  # not verified yet
+        pass
     with open(path, "rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != sha256:
@@ -180,8 +187,14 @@ def check(path: Path, sha256: str | None) -> None:
             f"{path}: damaged (hash {found[:12]}..., not {sha256[:12]}...): delete {path.resolve()} and try again"
         )
     try:
+        note = _note(sha256)
         note.parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(note) as temporary:
-            temporary.write_text(signature)
+            temporary.write_bytes(signature)
     except OSError:  # the cache is not writable, so the file is verified again next time
         pass
+
+
+def _note(sha256: str) -> Path:
+    """The note that marks a file of this hash as verified."""
+    return user_cache("checked") / sha256

@@ -10,9 +10,10 @@ class PublishedModel(NamedTuple):
 
     Attributes:
       name: its name on the Hugging Face Hub.
-      language: the codes of its languages, or "25 European".
+      language: the codes of its languages, "25 European" or "40 locales".
       size: number of parameters of this architecture, rounded.
-      task: "ctc", "transducer" (RNN-T), "tdt" (a transducer with durations), "hybrid" or "hybrid tdt" (with CTC).
+      task: "ctc", "transducer" (RNN-T), "tdt" (a transducer with durations), "hybrid" or "hybrid tdt" (with CTC); or
+        one of `NOT_LOADED`, which cannot be loaded yet.
     """
 
     name: str
@@ -42,7 +43,10 @@ ARCHITECTURES = {
     "fastconformer_transducer_large": ("114M", "transducer"),
     "fastconformer_transducer_xlarge": ("0.6B", "transducer"),
     "fastconformer_transducer_xxlarge": ("1.1B", "transducer"),
+    "fastconformer_tdt_large": ("114M", "tdt"),
+    "fastconformer_hybrid_medium": ("32M", "hybrid"),
     "fastconformer_hybrid_large": ("115M", "hybrid"),
+    "fastconformer_hybrid_transducer_ctc_large": ("115M", "hybrid"),
 }
 # stt_LANGUAGE_ARCHITECTURE[_VARIANT]: language -> architectures with their variants.
 CHECKPOINTS = {
@@ -58,20 +62,24 @@ CHECKPOINTS = {
         *("fastconformer_ctc_large_ls", "fastconformer_transducer_large_ls", "fastconformer_hybrid_large_pc"),
         *("fastconformer_hybrid_large_streaming_multi", "fastconformer_hybrid_large_streaming_80ms"),
         *("fastconformer_hybrid_large_streaming_480ms", "fastconformer_hybrid_large_streaming_1040ms"),
+        *("fastconformer_hybrid_medium_streaming_80ms", "fastconformer_hybrid_medium_streaming_80ms_pc"),
+        "fastconformer_tdt_large",
     ),
     "enes": (
         *("conformer_ctc_large", "conformer_transducer_large"),
         *("conformer_ctc_large_codesw", "conformer_transducer_large_codesw"),
     ),
-    "be": ("conformer_ctc_large", "conformer_transducer_large"),
+    "ar": ("fastconformer_hybrid_large_pc_v1.0", "fastconformer_hybrid_large_pcd_v1.0"),
+    "be": ("conformer_ctc_large", "conformer_transducer_large", "fastconformer_hybrid_large_pc"),
     "by": ("fastconformer_hybrid_large_pc",),
     "ca": ("conformer_ctc_large", "conformer_transducer_large"),
     "de": ("citrinet_1024", "conformer_ctc_large", "conformer_transducer_large", "fastconformer_hybrid_large_pc"),
     "eo": ("conformer_ctc_large", "conformer_transducer_large"),
     "es": (
         *("citrinet_512", "citrinet_1024_gamma_0_25", "conformer_ctc_large", "conformer_transducer_large"),
-        "fastconformer_hybrid_large_pc",
+        *("fastconformer_hybrid_large_pc", "fastconformer_hybrid_large_pc_nc"),
     ),
+    "fa": ("fastconformer_hybrid_large",),
     "fr": (
         *("citrinet_1024_gamma_0_25", "conformer_ctc_large", "conformer_transducer_large"),
         "fastconformer_hybrid_large_pc",
@@ -79,18 +87,24 @@ CHECKPOINTS = {
     "fr_no_hyphen": ("citrinet_1024_gamma_0_25", "conformer_ctc_large"),
     "hi": ("conformer_ctc_medium",),
     "hr": ("conformer_ctc_large", "conformer_transducer_large", "fastconformer_hybrid_large_pc"),
+    "hy": ("fastconformer_hybrid_large_pc",),
     "it": ("conformer_ctc_large", "conformer_transducer_large", "fastconformer_hybrid_large_pc"),
+    "ka": ("fastconformer_hybrid_large_pc", "fastconformer_hybrid_transducer_ctc_large_streaming_80ms_pc"),
     "kab": ("conformer_transducer_large",),
+    "kk_ru": ("fastconformer_hybrid_large",),
     "mr": ("conformer_ctc_medium",),
     "multilingual": ("fastconformer_hybrid_large_pc", "fastconformer_hybrid_large_pc_blend_eu"),
+    "nl": ("fastconformer_hybrid_large_pc",),
     "pl": ("fastconformer_hybrid_large_pc",),
+    "pt": ("fastconformer_hybrid_large_pc",),
     "ru": ("conformer_ctc_large", "conformer_transducer_large", "fastconformer_hybrid_large_pc"),
     "rw": ("conformer_ctc_large", "conformer_transducer_large"),
     "ua": ("fastconformer_hybrid_large_pc",),
+    "uz": ("fastconformer_hybrid_large_pc",),
     "zh": ("conformer_transducer_large",),
 }
 # Languages whose part of the name is not the usual code.
-LANGUAGES = {"by": "be", "ua": "uk", "enes": "en, es", "fr_no_hyphen": "fr"}
+LANGUAGES = {"by": "be", "ua": "uk", "enes": "en, es", "kk_ru": "kk, ru", "fr_no_hyphen": "fr"}
 LANGUAGES["multilingual"] = "be, de, en, es, fr, hr, it, pl, ru, uk"
 PARAKEETS = (
     PublishedModel("nvidia/parakeet-ctc-0.6b", "en", "0.6B", "ctc"),
@@ -103,7 +117,19 @@ PARAKEETS = (
     PublishedModel("nvidia/parakeet-tdt_ctc-110m", "en", "110M", "hybrid tdt"),
     PublishedModel("nvidia/parakeet-tdt_ctc-1.1b", "en", "1.1B", "hybrid tdt"),
     PublishedModel("nvidia/parakeet-tdt_ctc-0.6b-ja", "ja", "0.6B", "hybrid tdt"),
+    PublishedModel("nvidia/parakeet-ctc-0.6b-Vietnamese", "vi", "0.6B", "ctc"),
+    PublishedModel("nvidia/parakeet-rnnt-110m-da-dk", "da", "110M", "transducer"),
+    PublishedModel("nvidia/parakeet-unified-en-0.6b", "en", "0.6B", "transducer"),
+    PublishedModel("nvidia/parakeet_realtime_eou_120m-v1", "en", "120M", "transducer"),
+    PublishedModel("nvidia/nemotron-speech-streaming-en-0.6b", "en", "0.6B", "transducer"),
+    PublishedModel("nvidia/nemotron-3.5-asr-streaming-0.6b", "40 locales", "0.6B", "prompted transducer"),
+    PublishedModel("nvidia/multitalker-parakeet-streaming-0.6b-v1", "en", "0.6B", "multitalker transducer"),
 )
+# Tasks of published models that this version cannot load, and what these are.
+NOT_LOADED = {
+    "prompted transducer": "a transducer that is prompted with a language",
+    "multitalker transducer": "a transducer for several speakers at once",
+}
 
 
 def list_models(language: str | None = None) -> list[PublishedModel]:
@@ -116,6 +142,11 @@ def full_name(name: str) -> str:
     """Add the organisation, which NeMo's users omit, to the name of a published model; others are unchanged."""
     published = f"{ORGANISATION}/{name}"
     return published if any(model.name == published for model in list_models()) else name
+
+
+def why_not_loaded(name: str) -> str | None:
+    """Returns the kind of a published model of a kind that this version cannot load; None for all others."""
+    return next((NOT_LOADED.get(model.task) for model in list_models() if model.name == full_name(name)), None)
 
 
 def _checkpoint(prefix: str, kind: str) -> PublishedModel:

@@ -7,15 +7,16 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxspeech.errors import AudioError, SpeechError, TokenizerError
+from jaxspeech.errors import AudioError, SpeechError, as_speech_error
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
-from jaxspeech.inference.transcription import Prediction, frames_of
+from jaxspeech.inference.transcription import frames_of
 from jaxspeech.search.forced_alignment import ForcedAlignment, forced_alignment
 from jaxspeech.search.timestamps import merge, segment_times, token_times, word_times
 from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.prediction import Prediction
 from jaxspeech.text.spelling import Spelling, spell
 from jaxspeech.text.tokenizer import Tokenizer
 
@@ -33,6 +34,10 @@ class _Waiting(NamedTuple):
     log_probs: Float[np.ndarray, "T W"]
     spelling: Spelling
     problem: SpeechError | None = None
+
+    def failed(self, error: Exception) -> "_Waiting":
+        """The recording, with this error unless it has one already."""
+        return self if self.problem else self._replace(problem=as_speech_error(error, self.recording.source))
 
 
 class Aligner:
@@ -66,24 +71,32 @@ class Aligner:
     def _spell(self, row: Row[Prediction], language: str | None) -> _Waiting:
         recording, no_frames = row.recording, np.zeros((0, self._recognition.vocab_size + 1), np.float32)
         if row.error is not None:
-            heard = Hypothesis.empty(recording.source, error=str(row.error))
+            heard = Hypothesis(source=recording.source, error=str(row.error))
             return _Waiting(recording, heard, no_frames, NOTHING)
         log_probs = None if row.prediction is None else frames_of(row.prediction)
         log_probs = no_frames if log_probs is None else log_probs
-        heard = Hypothesis.empty(recording.source, duration=len(row.samples) / self._recognition.sample_rate)
+        heard = Hypothesis(source=recording.source, duration=len(row.samples) / self._recognition.sample_rate)
         heard = heard._replace(note=row.note, log_probs=log_probs)
         nothing = _Waiting(recording, heard, no_frames, NOTHING)
         try:
             spelling = spell(recording.text or "", self._tokenizer, language=recording.fields.get("lang", language))
-        except TokenizerError as error:
-            return nothing._replace(problem=TokenizerError(f"{recording.source}: {error}"))
+        except Exception as error:  # of whatever kind the tokenizer raises
+            return nothing._replace(problem=as_speech_error(error, recording.source))
         if not spelling.ids:
             return nothing._replace(problem=AudioError(f"{recording.source}: its text has nothing to pronounce"))
         return nothing._replace(log_probs=log_probs, spelling=spelling)
 
     def _finish(self, batch: list[_Waiting], wanted: Wanted) -> Iterator[Hypothesis]:
-        """Aligns a batch and yields its results."""
-        for item, found in zip(batch, _align(batch, blank_id=self._recognition.vocab_size), strict=True):
+        """Aligns a batch and yields its results; where a batch fails, each recording by itself."""
+        try:
+            aligned = _align(batch, blank_id=self._recognition.vocab_size)
+        except Exception as error:
+            if len(batch) > 1:
+                for item in batch:
+                    yield from self._finish([item], wanted)
+                return
+            batch, aligned = [batch[0].failed(error)], [None]
+        for item, found in zip(batch, aligned, strict=True):
             result = item.heard if item.heard.error is not None else item.problem or self._hypothesis(item, found)
             if isinstance(result, SpeechError):
                 if wanted.on_error == "raise":
@@ -91,8 +104,15 @@ class Aligner:
                 result = item.heard._replace(error=str(result), log_probs=None)
             yield result if wanted.return_log_probs else result._replace(log_probs=None)
 
-    def _hypothesis(self, item: _Waiting, found: ForcedAlignment) -> Hypothesis | SpeechError:
-        """The given text with its times; `found` is one row."""
+    def _hypothesis(self, item: _Waiting, found: ForcedAlignment | None) -> Hypothesis | SpeechError:
+        """The given text with its times; `found` is one row, None only where there is a problem."""
+        assert found is not None
+        try:
+            return self._timed(item, found)
+        except Exception as error:
+            return as_speech_error(error, item.recording.source)
+
+    def _timed(self, item: _Waiting, found: ForcedAlignment) -> Hypothesis | SpeechError:
         recording, heard, log_probs, spelling, _ = item
         if found.score == -np.inf:
             return AudioError(

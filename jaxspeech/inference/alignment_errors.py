@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.text.words import words as words_of
 
 CLOSE_SECONDS = 0.2
 
@@ -25,13 +26,13 @@ def start_errors(hypothesis: Hypothesis, segments: Any) -> list[float]:
         for segment in segments
     ):
         return []  # a field of the same name with other contents
-    words = [word for segment in segments for word in segment["text"].split()]
-    if hypothesis.words is None or [word for span in hypothesis.words for word in span.text.split()] != words:
+    words = [word for segment in segments for word in words_of(segment["text"])]
+    if hypothesis.words is None or [word for span in hypothesis.words for word in words_of(span.text)] != words:
         return []
     # One word of the hypothesis may hold several words of the text: a dash stays with the word before it.
-    places = accumulate((len(span.text.split()) for span in hypothesis.words), initial=0)
+    places = accumulate((len(list(words_of(span.text))) for span in hypothesis.words), initial=0)
     starts = {place: span.start for place, span in zip(places, hypothesis.words, strict=False)}
-    firsts = accumulate((len(segment["text"].split()) for segment in segments), initial=0)
+    firsts = accumulate((len(list(words_of(segment["text"]))) for segment in segments), initial=0)
     given = {first: float(segment["start"]) for first, segment in zip(firsts, segments, strict=False)}
     return [starts[first] - start for first, start in given.items() if first in starts]
 

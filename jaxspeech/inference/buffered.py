@@ -13,8 +13,8 @@ from jaxtyping import Float
 
 from jaxspeech.inference.batching import Shape, padded_length
 from jaxspeech.inference.programs import pad
-from jaxspeech.inference.transcription import Outputs, Prediction
 from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.prediction import Outputs, Prediction
 from jaxspeech.types import Variables
 
 # Of each window: the part that is kept, and the context on either side of it.

@@ -3,12 +3,12 @@
 Sources: SubRip as its players read it; WebVTT, W3C; CTM, the NIST Scoring Toolkit's infmts.htm.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.subtitles import Cue, to_cues
+from jaxspeech.runtime.unicode import to_json
 from jaxspeech.search.timestamps import TimedText
 
 
@@ -31,7 +31,7 @@ def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
         line["pred_words"] = [_span_to_json(word) for word in hypothesis.words]
     if hypothesis.segments is not None:
         line["pred_segments"] = [_span_to_json(segment) for segment in hypothesis.segments]
-    return json.dumps(line, ensure_ascii=False) + "\n"
+    return to_json(line) + "\n"
 
 
 def _span_to_json(span: TimedText) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from jaxspeech.text.tokenizer import Tokenizer
 
 
 class Hypothesis(NamedTuple):
-    """A transcript, and the optional outputs that were asked for.
+    """A transcript, and the optional outputs that were asked for; the defaults say that nothing was recognised.
 
     Attributes:
       text: "" where nothing was recognised, also for recordings shorter than one encoder frame.
@@ -28,23 +28,18 @@ class Hypothesis(NamedTuple):
       error: with `on_error="skip"`, one line that says why the recording could not be transcribed.
     """
 
-    text: str
-    score: float
-    tokens: tuple[int, ...]
-    confidence: float
-    duration: float
-    source: str
+    text: str = ""
+    score: float = 0.0
+    tokens: tuple[int, ...] = ()
+    confidence: float = 0.0
+    duration: float = 0.0
+    source: str = ""
     words: tuple[TimedText, ...] | None = None
     segments: tuple[TimedText, ...] | None = None
     chars: tuple[TimedText, ...] | None = None
     log_probs: np.ndarray | None = None
     note: str | None = None
     error: str | None = None
-
-    @classmethod
-    def empty(cls, source: str, *, duration: float = 0.0, error: str | None = None) -> "Hypothesis":
-        """The hypothesis of a recording in which nothing was recognised."""
-        return cls(text="", score=0.0, tokens=(), confidence=0.0, duration=duration, source=source, error=error)
 
     def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
         """A copy with these tokens and their text; `confidence` has one value per token."""

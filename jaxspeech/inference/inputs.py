@@ -1,25 +1,27 @@
-"""Finds and reads the recordings to transcribe: files, folders, manifests, arrays, and mixtures of them."""
+"""Finds the recordings to process: files, folders, manifests, pipes, arrays, and mixtures of them."""
 
 import itertools
-import json
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
-from jaxtyping import Float
+from jaxspeech.errors import AudioError, ManifestError, as_speech_error
+from jaxspeech.inference.folders import search
+from jaxspeech.manifest_lines import (
+    DAMAGE,
+    HEAD_BYTES,
+    as_utf8,
+    check_layout,
+    is_manifest,
+    numbered_lines,
+    parse_line,
+    part_of,
+)
 
-from jaxspeech.audio.convert import Channel, to_samples
-from jaxspeech.audio.read import read
-from jaxspeech.audio.resample import check_rate, resample
-from jaxspeech.errors import AudioError, ManifestError, SpeechError
-
-# The suffixes searched for in a folder; a file that is named explicitly may have any suffix.
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}
-MANIFEST_SUFFIXES = {".jsonl", ".json"}
+# The name for standard input.
+PIPE = "-"
 
 
 class Recording(NamedTuple):
@@ -27,7 +29,7 @@ class Recording(NamedTuple):
 
     Attributes:
       source: its name in results and errors.
-      audio: a path, or an array of samples (see `audio.to_samples`).
+      audio: a path, an array of samples (see `audio.to_samples`), or `PIPE`.
       offset, duration: the part of the file to use, in seconds; None is to the end.
       text: its reference transcript, if any.
       fields: all fields of its manifest line.
@@ -46,9 +48,9 @@ class Recording(NamedTuple):
 def find_recordings(inputs: Any) -> Iterator[Recording]:
     """Yields every recording that `inputs` names, in order, without reading audio.
 
-    A path is a folder (searched recursively for audio files, in alphabetical order), a manifest (.jsonl, .json) or an
-    audio file; anything with a shape is one recording's samples; an iterable holds any of these. An input that cannot
-    be found or parsed is yielded as a recording with a `problem`.
+    A path is a folder (see `folders.search`), a manifest (.jsonl, .json, .jsonl.gz), an audio file, or "-", which is
+    standard input; anything with a shape is one recording's samples; an iterable holds any of these. An input that
+    cannot be found or parsed, or is nothing of these, is yielded as a recording with a `problem`.
     """
     names = (f"array {i}" for i in range(1 << 62))
     yield from _find(inputs, names)
@@ -80,113 +82,80 @@ def find_recordings_with_text(inputs: Any, text: str | None = None) -> Iterator[
             yield recording._replace(problem=f"{recording.source}: there is no text to align")
 
 
-def _pair(audio: Any, text: str, names: Iterator[str]) -> Iterator[Recording]:
-    for i, recording in enumerate(_find(audio, names)):
-        if i:
-            raise AudioError(f"{audio}: several recordings, but only one text")
-        yield recording._replace(text=text)
+def _pair(audio: Any, text: Any, names: Iterator[str]) -> Iterator[Recording]:
+    found = list(itertools.islice(_find(audio, names), 2))
+    if len(found) > 1:
+        yield Recording(str(audio), problem=f"{audio}: several recordings, but only one text")
+    elif found and not isinstance(text, str):
+        yield found[0]._replace(problem=f"{found[0].source}: the text is {text!r}, not a string")
+    elif found:
+        yield found[0]._replace(text=text)
 
 
 def _find(inputs: Any, names: Iterator[str]) -> Iterator[Recording]:
     if isinstance(inputs, Recording):
         yield inputs
     elif isinstance(inputs, str | os.PathLike):
-        path = Path(inputs)
-        if not os.fspath(inputs):
-            yield Recording("", problem="the name of a recording is empty")
-        elif os.path.isdir(path):
-            yield from _read_folder(path)
-        elif path.suffix.lower() in MANIFEST_SUFFIXES:
-            yield from read_manifest(path)
-        else:
-            yield Recording(str(path), path)
+        yield from _find_named(os.fspath(inputs))
     elif hasattr(inputs, "shape"):
         yield Recording(next(names), inputs)
-    elif isinstance(inputs, Iterable) and not isinstance(inputs, bytes | dict):
+    elif isinstance(inputs, Iterable) and not isinstance(inputs, bytes | Mapping):
         for item in inputs:
             yield from _find(item, names)
     else:
         what = type(inputs).__name__
-        raise AudioError(f"cannot transcribe {what}: give paths, folders, manifests or arrays of samples")
+        yield Recording(what, problem=f"cannot transcribe {what}: give paths, folders, manifests or arrays of samples")
 
 
-def _read_folder(folder: Path) -> Iterator[Recording]:
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
-    if not files:
-        yield Recording(str(folder), problem=f"{folder}: no audio files in this folder")
-    for file in files:
-        yield Recording(str(file), file)
+def _find_named(name: str | bytes) -> Iterator[Recording]:
+    name = os.fsdecode(name)
+    path = Path(name)
+    if not name:
+        yield Recording("", problem="the name of a recording is empty")
+    elif name == PIPE:
+        yield Recording(PIPE, PIPE)
+    elif os.path.isdir(path):
+        empty = True
+        for found in search(path):
+            empty = False
+            yield Recording(str(found.path), found.path, problem=found.problem)
+        if empty:
+            yield Recording(str(path), problem=f"{path}: no audio files in this folder")
+    elif is_manifest(name):
+        yield from read_manifest(path)
+    else:
+        yield Recording(str(path), path)
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Iterator[Recording]:
-    """Yields the recordings of a manifest, JSON lines {"audio_filepath", "offset", "duration", "text", ...}.
+    """Yields the recordings of a manifest, see `manifest_lines`; a line that cannot be used has a `problem`.
 
     Audio paths are relative to the manifest's folder; only audio_filepath is required.
     """
     path = Path(path)
+    number = 0
     try:
-        with path.open(encoding="utf-8-sig") as lines:
-            found = False
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    found = True
-                    yield _parse_line(line, place=f"{path}:{number}", folder=path.parent)
-            if not found:
-                yield Recording(str(path), problem=f"{path}: an empty manifest")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
-        yield Recording(str(path), problem=f"{path}: cannot be read as a manifest ({reason})")
+        with open(path, "rb") as opened:
+            file = as_utf8(opened)
+            check_layout(file.peek(HEAD_BYTES))
+            for number, line in numbered_lines(file):
+                yield _parse(line, place=f"{path}:{number}", folder=path.parent)
+        if not number:
+            yield Recording(str(path), problem=f"{path}: an empty manifest")
+    except ManifestError as error:
+        yield Recording(str(path), problem=f"{path}: {error}")
+    except (OSError, ValueError, *DAMAGE) as error:
+        reason = getattr(error, "strerror", None) or f"damaged: {error}"
+        after = f" after line {number}" if number else ""
+        yield Recording(str(path), problem=f"{path}: cannot be read as a manifest{after} ({reason})")
 
 
-def _parse_line(line: str, *, place: str, folder: Path) -> Recording:
-    def bad(why: str) -> Recording:
-        return Recording(place, problem=f"{place}: {why}")
-
+def _parse(line: bytes, *, place: str, folder: Path) -> Recording:
     try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return bad(f"not a JSON object ({error})")
-    if not isinstance(fields, dict):
-        return bad("not a JSON object")
-    name, text = fields.get("audio_filepath"), fields.get("text")
-    offset, duration = fields.get("offset") or 0.0, fields.get("duration")
-    if not isinstance(name, str) or not name:
-        return bad('no "audio_filepath"')
-    if not _is_seconds(offset) or not (duration is None or (_is_seconds(duration) and duration > 0)):
-        return bad(f"offset {offset!r}, duration {duration!r}: expected seconds, and a positive duration")
-    if text is not None and not isinstance(text, str):
-        return bad(f"the text is {text!r}, not a string")
-    return Recording(str(folder / name), folder / name, float(offset), duration, text, fields)
-
-
-def _is_seconds(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def read_recording(
-    recording: Recording, *, sample_rate: int, array_rate: int | None = None, channel: Channel = "mean"
-) -> Float[np.ndarray, " S"] | SpeechError:
-    """Returns the recording's samples at `sample_rate`, or the error that prevents reading them.
-
-    Args:
-      recording: the recording to read.
-      sample_rate: wanted rate in Hz.
-      array_rate: rate in Hz of recordings that are arrays; None: `sample_rate`.
-      channel: which channel to use, see `audio.read`.
-    """
-    if recording.problem:
-        return ManifestError(recording.problem)
-    try:
-        if isinstance(recording.audio, Path):
-            samples, _ = read(
-                recording.audio,
-                sample_rate=sample_rate,
-                offset=recording.offset,
-                duration=recording.duration,
-                channel=channel,
-            )
-            return samples
-        samples = to_samples(recording.audio, channel=channel, name=recording.source)
-        return samples if array_rate is None else resample(samples, check_rate(array_rate), sample_rate)
-    except SpeechError as error:
-        return error
+        fields = parse_line(line)
+        part, text = part_of(fields), fields.get("text")
+        if text is not None and not isinstance(text, str):
+            raise ManifestError(f"the text is {str(text)[:80]}, not a string")
+        return Recording(str(folder / part.name), folder / part.name, part.offset, part.duration, text, fields)
+    except Exception as error:
+        return Recording(place, problem=str(as_speech_error(error, place)))

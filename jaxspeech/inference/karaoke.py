@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from jaxspeech.inference.subtitles import Cue, to_cues
 from jaxspeech.search.timestamps import TimedText
+from jaxspeech.spacing import space_before
 
 STYLE_FIELDS = (
     "Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, "
@@ -49,7 +50,8 @@ def _dialogue(cue: Cue) -> str:
             begin = min(max(_centiseconds(word.start), at), end)
             stop = min(max(_centiseconds(word.end), begin), end)
             pause = rf"{{\k{begin - at}}}" if begin > at else ""
-            text += f"{' ' if place else ''}{pause}{{\\k{stop - begin}}}{word.text.translate(REPLACED)}"
+            space = space_before(word.text) if place else ""
+            text += f"{space}{pause}{{\\k{stop - begin}}}{word.text.translate(REPLACED)}"
             at = stop
     return f"Dialogue: 0,{_clock(start)},{_clock(end)},Default,,0,0,0,,{text}\n"
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxspeech.errors import SpeechError
+from jaxspeech.errors import SpeechError, as_speech_error
 from jaxspeech.inference.hypothesis import Hypothesis
-from jaxspeech.inference.inputs import Recording
-from jaxspeech.inference.pipe import BLOCK_SECONDS, PIPE, pcm_blocks
-from jaxspeech.inference.streaming import Streams
+from jaxspeech.inference.inputs import PIPE, Recording
+from jaxspeech.inference.pipe import BLOCK_SECONDS, pcm_blocks
+from jaxspeech.inference.streaming import Stream, Streams
 
 Samples = Float[np.ndarray, " S"]
 
@@ -54,21 +54,32 @@ def transcribe_live(
         piped = recording.source == PIPE
         samples = None if piped else read(recording)
         if isinstance(samples, SpeechError):
-            yield Hypothesis.empty(recording.source, error=str(samples))
+            yield Hypothesis(source=recording.source, error=str(samples))
             continue
         rate = pipe_rate if piped and pipe_rate is not None else streams.form.sample_rate
         blocks = pcm_blocks(sys.stdin.buffer, rate) if samples is None else paced_blocks(samples, rate, wait=realtime)
         stream = streams.open(recording.source, sample_rate=rate, offset=recording.offset)
+        hypothesis = stream.hypothesis
+        for hypothesis in _steps(stream, streams, blocks, times):
+            show(hypothesis)
+        yield hypothesis
+
+
+def _steps(stream: Stream, streams: Streams, blocks: Iterable[Any], times: StepTimes) -> Iterator[Hypothesis]:
+    """Yields the hypothesis after each step of a recording; the last one is final, and has any error."""
+    try:
         for block in blocks:
             stream.push(block)
             while stream.ready:
                 _timed_step(streams, times)
-                show(stream.hypothesis)
+                yield stream.hypothesis
         stream.end()
         while stream.ready:
             _timed_step(streams, times)
-        show(stream.hypothesis)
         yield stream.hypothesis
+    except Exception as error:
+        streams.drop(stream)
+        yield stream.hypothesis._replace(error=str(as_speech_error(error, stream.hypothesis.source)))
 
 
 def _timed_step(streams: Streams, times: StepTimes) -> None:

@@ -12,7 +12,7 @@ from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
 from jaxspeech.inference.segmented import Segmented
-from jaxspeech.inference.transcription import Outputs, Prediction, predict
+from jaxspeech.tasks.prediction import Outputs, Prediction, predict
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -37,7 +37,9 @@ class LongAudio:
     def __init__(self, forms: Forms, tokenizer: Tokenizer):
         self._recognition = forms.transcribing.inference
         self._full = Programs(forms.transcribing, partial(predict, self._recognition))
-        self._local = None if forms.local is None else Programs(forms.local, partial(predict, forms.local.inference))
+        self._local = None
+        if forms.local is not None:
+            self._local = Programs(forms.local, partial(predict, forms.local.inference), how="by local attention")
         self._buffered = Buffered(self._recognition)
         self._segmented = Segmented(self._recognition, tokenizer, self._full)
 
@@ -50,9 +52,6 @@ class LongAudio:
           ConfigError: long="local", and the model has no local form.
         """
 
-        def at_once(programs: Programs, how: str, shape: Shape, audio: Audio) -> tuple[Prediction, str]:
-            return programs.start(variables, shape, audio, **outputs._asdict()), how
-
         def buffered(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
             return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
@@ -62,12 +61,12 @@ class LongAudio:
             return self._segmented.predict(variables, samples, wanted.voice_activity, batch_size=wanted.batch_size)
 
         known = {
-            "full": Strategy(partial(at_once, self._full, "")),
+            "full": Strategy(partial(self._full.start, variables, **outputs._asdict())),
             "buffered": Strategy(buffered, alone=True),
             "segments": Strategy(segments, alone=True),
         }
         if self._local is not None:
-            known["local"] = Strategy(partial(at_once, self._local, "by local attention"))
+            known["local"] = Strategy(partial(self._local.start, variables, **outputs._asdict()))
         elif wanted.long == "local":
             raise ConfigError('long="local": this model has no local form; use long="buffered"')
         return predicted_rows(

@@ -44,22 +44,25 @@ class AlignOptions(RowOptions, total=False):
 
 
 class TranscribeOptions(AlignOptions, total=False):
-    """Options of `Recognizer.transcribe` and `transcribe_iter`: those of `AlignOptions` and two more.
+    """Options of `Recognizer.transcribe` and `transcribe_iter`: those of `AlignOptions` and three more.
 
     Attributes:
       timestamps: fill words, segments and chars.
       voice_activity: finds the speech between silences for long="segments":
         (samples, rate) -> [(start, end), ...].
+      language: that is spoken, for a model with a softmax for each language.
     """
 
     timestamps: bool
     voice_activity: VoiceActivity
+    language: str | None
 
 
 class StreamOptions(TypedDict, total=False):
     """Options of `Recognizer.stream`: those of `Recognizer.streams`, which documents them."""
 
     look_ahead: int | None
+    chunk: int | None
     chunks: int
     timestamps: bool
 
@@ -75,6 +78,7 @@ class Wanted(NamedTuple):
     long: Long = "auto"
     timestamps: bool = False
     voice_activity: VoiceActivity = ENERGY_DETECTOR
+    language: str | None = None
 
 
 def wanted(options: Mapping[str, Any], known: Any, *, call: str) -> Wanted:

@@ -1,14 +1,12 @@
 """Reads live samples from standard input, until it ends or Ctrl-C is pressed."""
 
-import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-# The name for standard input: 16-bit samples without a header, as sound recorders write them to a pipe.
-PIPE = "-"
+from jaxspeech.runtime.platform import catch_signals, restore_signals, signals
+
 BLOCK_SECONDS = 0.04
 
 
@@ -25,16 +23,14 @@ class UntilInterrupt:
 
     def __init__(self) -> None:
         self._over = self._reading = False
-        self._before: Any = None
+        self._before: Mapping[Any, Any] = {}
 
     def __enter__(self) -> "UntilInterrupt":
-        if threading.current_thread() is threading.main_thread():  # signal handlers can be set only there
-            self._before = signal.signal(signal.SIGINT, self._end)
+        self._before = catch_signals(signals("SIGINT"), self._end)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        restore_signals(self._before)
 
     def read(self, pipe: Any, size: int) -> bytes:
         """Reads the pipe's next bytes; b"" after Ctrl-C."""
@@ -51,6 +47,6 @@ class UntilInterrupt:
     def _end(self, number: int, frame: object) -> None:
         del number, frame
         self._over = True
-        signal.signal(signal.SIGINT, self._before)
+        restore_signals(self._before)
         if self._reading:
             raise KeyboardInterrupt  # without an exception, Python would restart the read

@@ -1,6 +1,5 @@
 """Compiles a task's function once for each padded shape, and checks that its memory is free before running it."""
 
-import os
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from jaxtyping import Float, Int
 from jaxspeech.errors import AudioError
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
+from jaxspeech.runtime.platform import free_memory
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
 
@@ -31,16 +31,19 @@ class Programs:
     Args:
       task: the task whose model is called.
       predict: (variables, samples [B S], num_samples [B], **options) -> a pytree with B leading in every leaf.
+      how: what a note says of its predictions, "" for no note.
     """
 
-    def __init__(self, task: Task[Any, Any, Any], predict: Callable[..., Any]):
+    def __init__(self, task: Task[Any, Any, Any], predict: Callable[..., Any], *, how: str = ""):
         self._sample_rate = task.inference.sample_rate
-        self._predict = predict
+        self._predict, self._how = predict, how
         self._positions = KeptPositions(task.model, seconds=FULL_BATCH_SECONDS)
         self._compiled: dict[Hashable, Any] = {}
 
-    def start(self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], **options: Hashable) -> Any:
-        """Sends a batch to the device.
+    def start(
+        self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], **options: Hashable
+    ) -> tuple[Any, str]:
+        """Sends a batch to the device; bound to variables and options, it is a `rows.Strategy`.
 
         Args:
           variables: the model's variables.
@@ -49,7 +52,7 @@ class Programs:
           options: of the function; each combination is a separate program.
 
         Returns:
-          What the function returns, filler rows included; the computation may not have finished yet.
+          (what the function returns, filler rows included: the computation may not have finished yet; `how`).
 
         Raises:
           AudioError: the batch would need more memory than is free.
@@ -63,7 +66,7 @@ class Programs:
                 f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, only "
                 f"{free / GIB:.1f} GiB are free; cut it into shorter recordings"
             )
-        return program(variables, *pad(shape, audio))
+        return program(variables, *pad(shape, audio)), self._how
 
     def compiled(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
         """Returns the compiled program for batches of this shape."""
@@ -100,9 +103,4 @@ def available_bytes(device: Any) -> int | None:
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         return stats["bytes_limit"] - stats["bytes_in_use"] if "bytes_limit" in stats else None
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            fields = dict(line.split(":") for line in lines)
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):  # not Linux: all memory, used or not
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+    return free_memory()

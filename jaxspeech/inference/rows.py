@@ -15,11 +15,11 @@ from typing import Any, Generic, TypeVar
 import jax
 import numpy as np
 
-from jaxspeech.errors import AudioError, SpeechError
+from jaxspeech.errors import AudioError, ConfigError, SpeechError, as_speech_error
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape, plan_batches
-from jaxspeech.inference.inputs import Recording, read_recording
+from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
-from jaxspeech.inference.read_ahead import Window, read_windows
+from jaxspeech.inference.read_ahead import Window, read_recording, read_windows
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -115,25 +115,30 @@ def _rows(
     """Yields each recording's place in the window and its row, in order of completion."""
     yield from done
     waiting = deque(batches)
-    running: deque[tuple[Shape, P, str | None]] = deque()
+    running: deque[tuple[Shape, Sequence[Strategy[P]], tuple[P, str | None]]] = deque()
     while waiting or running:
-        if waiting and len(running) < 2:
-            shape, strategies = waiting.popleft()
-            try:
-                running.append((shape, *first_that_fits(strategies, shape, audio)))
-            except AudioError as error:
-                if shape.rows > 1:
-                    # Recordings that do not fit together may fit one by one.
-                    waiting.extendleft((Shape((i,), 1, shape.length), strategies) for i in shape.indices)
-                else:
-                    [i] = shape.indices
-                    recording, _ = window[i]
-                    yield i, Row(recording, audio[i], error=AudioError(f"{recording.source}: {error}"))
-        else:
-            shape, prediction, note = running.popleft()
+        start = waiting and len(running) < 2
+        shape, strategies, *predicted = waiting.popleft() if start else running.popleft()
+        try:
+            if start:
+                running.append((shape, strategies, first_that_fits(strategies, shape, audio)))
+                continue
+            [(prediction, note)] = predicted
             prediction = jax.device_get(prediction)
-            for row, i in enumerate(shape.indices):
-                yield i, Row(window[i][0], audio[i], _row_of(prediction, row), note)
+            rows = [_row_of(prediction, row) for row in range(len(shape.indices))]
+        except ConfigError:  # of the options, not of a recording
+            raise
+        except Exception as error:
+            if shape.rows > 1:
+                # Recordings that do not fit together may fit one by one, and perhaps only one of them is at fault.
+                waiting.extendleft((Shape((i,), 1, shape.length), strategies) for i in shape.indices)
+            else:
+                [i] = shape.indices
+                recording, _ = window[i]
+                yield i, Row(recording, audio[i], error=as_speech_error(error, recording.source))
+        else:
+            for i, row in zip(shape.indices, rows, strict=True):
+                yield i, Row(window[i][0], audio[i], row, note)
 
 
 def first_that_fits(strategies: Sequence[Strategy[P]], shape: Shape, audio: Audio) -> tuple[P, str | None]:
@@ -146,11 +151,11 @@ def first_that_fits(strategies: Sequence[Strategy[P]], shape: Shape, audio: Audi
     for strategy in strategies[:-1]:
         try:
             return _started(strategy, shape, audio, reason)
-        except AudioError as error:
+        except (AudioError, MemoryError) as error:
             if shape.rows > 1:
                 raise
             if strategy is strategies[0]:
-                reason = str(error).partition("; ")[0]
+                reason = str(error).partition("; ")[0] or "not enough memory"
     return _started(strategies[-1], shape, audio, reason)
 
 

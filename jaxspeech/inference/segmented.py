@@ -11,9 +11,9 @@ from jaxspeech.audio.segments import cut_at_silences
 from jaxspeech.audio.voice_activity import VoiceActivity
 from jaxspeech.inference.batching import plan_batches
 from jaxspeech.inference.programs import Programs
-from jaxspeech.inference.transcription import Outputs, Prediction
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.prediction import Outputs, Prediction
 from jaxspeech.text.char import SPACE
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -25,7 +25,7 @@ class Segmented:
     Args:
       recognition: the model.
       tokenizer: the model's tokenizer; if it has a space, that separates the segments' texts.
-      programs: the compiled `transcription.predict`.
+      programs: the compiled `tasks.prediction.predict`.
     """
 
     def __init__(self, recognition: Recognition, tokenizer: Tokenizer, programs: Programs):
@@ -56,7 +56,8 @@ class Segmented:
         lengths = {i: len(part) for i, part in audio.items() if len(part) >= frame}
         found: dict[int, Tokens] = {}
         for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=rate):
-            tokens = jax.device_get(self._programs.start(variables, shape, audio, **Outputs()._asdict()).tokens)
+            prediction, _ = self._programs.start(variables, shape, audio, **Outputs()._asdict())
+            tokens = jax.device_get(prediction.tokens)
             for row, i in enumerate(shape.indices):
                 found[i] = _row(tokens, row, first_frames[i])
         joined = _join([found[i] for i in sorted(found)], self._space)

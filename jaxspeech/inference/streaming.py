@@ -19,7 +19,7 @@ from jaxtyping import Bool
 from jaxspeech.audio.convert import to_samples
 from jaxspeech.audio.resample import check_rate
 from jaxspeech.errors import AudioError, ConfigError
-from jaxspeech.forms.streaming import NewTokens, Streaming, StreamState, rows_where
+from jaxspeech.forms.streaming_form import NewTokens, Streaming, StreamState, rows_where
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.text.tokenizer import Tokenizer
@@ -64,13 +64,14 @@ def compile_streams(form: Streaming, variables: Variables, *, size: int) -> Stre
     state = jax.eval_shape(start, prepared)
     samples = jax.ShapeDtypeStruct((size, form.step_samples), jnp.float32)
     counts, rows = (jax.ShapeDtypeStruct((size,), dtype) for dtype in (jnp.int32, jnp.bool))
+    ends = rows
     step = jax.jit(form.step, donate_argnums=1)
     return StreamPrograms(
         form,
         size,
         jax.jit(form.prepare),
         jax.jit(start),
-        step.lower(prepared, state, samples, counts).compile(),
+        step.lower(prepared, state, samples, counts, ends).compile(),
         jax.jit(renew, donate_argnums=0).lower(state, state.search, rows).compile(),
     )
 
@@ -97,6 +98,7 @@ class Stream:
         self._pending = np.zeros(lead_in, np.float32)
         self._num_samples = 0
         self._ended = False
+        self._owes = False  # whether steps have left the frames of samples that were only look-ahead
         model_rate = streams.form.sample_rate
         rate = model_rate if sample_rate is None else check_rate(sample_rate)
         self._resampler = soxr.ResampleStream(rate, model_rate, 1, dtype="float32") if rate != model_rate else None
@@ -146,7 +148,7 @@ class Stream:
             self._append(np.zeros(0, np.float32), last=True)
         self._ended = True
         if self._num_samples < self._streams.form.sample_rate * self._streams.form.frame_seconds:
-            self._pending = self._pending[:0]  # shorter than a frame: nothing to recognise
+            self._pending, self._owes = self._pending[:0], False  # shorter than a frame: nothing to recognise
         if self.done:
             self.hypothesis = self.hypothesis._replace(duration=self._seconds)
         self._streams.forget_if_done(self)
@@ -165,18 +167,20 @@ class Stream:
     @property
     def ready(self) -> bool:
         """Whether the next step would process audio of this stream."""
-        return len(self._pending) >= self._streams.form.step_samples or (self._ended and len(self._pending) > 0)
+        return len(self._pending) >= self._streams.form.step_samples or (self._ended and not self.done)
 
     @property
     def done(self) -> bool:
         """Whether the stream has ended and all its audio is processed."""
-        return self._ended and len(self._pending) == 0
+        return self._ended and len(self._pending) == 0 and not self._owes
 
-    def take(self) -> np.ndarray:
-        """Removes and returns the samples for the next step."""
-        size = self._streams.form.step_samples
-        samples, self._pending = self._pending[:size], self._pending[size:]
-        return samples
+    def take(self) -> tuple[np.ndarray, bool]:
+        """Removes and returns the samples for the next step, and whether it ends the stream."""
+        form = self._streams.form
+        samples, self._pending = self._pending[: form.step_samples], self._pending[form.step_samples :]
+        ends = self._ended and len(self._pending) == 0
+        self._owes = form.right_samples > 0 and not ends
+        return samples, ends
 
     def extend(self, found: NewTokens, row: int, *, tokenizer: Tokenizer) -> None:
         """Adds the tokens that a step has found."""
@@ -241,7 +245,7 @@ class Streams:
         rows = np.arange(self._programs.size) == row
         self._state = self._programs.renew(self._state, self._first_search, rows)
         spans = () if self._timestamps else None
-        said = Hypothesis.empty(name)._replace(words=spans, segments=spans, chars=spans)
+        said = Hypothesis(source=name, words=spans, segments=spans, chars=spans)
         seconds = {"frame_seconds": self.form.frame_seconds, "offset": offset}
         timed = TimedTokens(self._tokenizer, **seconds) if self._timestamps else None
         self._open[row] = Stream(self, row, said, self.form.lead_in, sample_rate, timed)
@@ -253,16 +257,20 @@ class Streams:
         if not ready:
             return []
         samples = np.zeros((self._programs.size, self.form.step_samples), np.float32)
-        counts = np.zeros(self._programs.size, np.int32)
+        counts, ends = np.zeros(self._programs.size, np.int32), np.zeros(self._programs.size, bool)
         for stream in ready:
-            part = stream.take()
+            part, ends[stream.row] = stream.take()
             samples[stream.row, : len(part)], counts[stream.row] = part, len(part)
-        found, self._state = self._programs.step(self._variables, self._state, samples, counts)
+        found, self._state = self._programs.step(self._variables, self._state, samples, counts, ends)
         found = jax.device_get(found)
         for stream in ready:
             stream.extend(found, stream.row, tokenizer=self._tokenizer)
             self.forget_if_done(stream)
         return ready
+
+    def drop(self, stream: Stream) -> None:
+        """Frees the place of a stream whatever state it is in, as after an error in one of its steps."""
+        self._open.pop(stream.row, None)
 
     def forget_if_done(self, stream: Stream) -> None:
         """Frees the place of a stream that is done."""

@@ -1,33 +1,34 @@
 """Sets timed words as subtitles, by the rules of broadcasters.
 
-A subtitle has at most two lines of 42 characters, is shown for 5/6 s to 7 s, and ends two video frames before the next
-one. It begins with its first word, and stays after its last one until there was time to read it. If possible it ends
-with a sentence, a clause or a pause; two lines are of similar length, preferably with the lower one longer.
+A subtitle has at most two lines of 42 characters (16 if they are of full width: see `line_width`), is shown for 5/6 s
+to 7 s, and ends two video frames before the next one. It begins with its first word, and stays after its last one until
+there was time to read it. If possible it ends with a sentence, a clause or a pause; two lines are of similar length,
+preferably with the lower one longer.
 
 Sources: Netflix, "Timed Text Style Guide: General Requirements" and "English (USA)"; BBC Subtitle Guidelines 1.2.
 Dynamic programming over the words finds the cheapest division, as in Knuth and Plass, "Breaking Paragraphs into Lines"
 (1981).
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
-from jaxspeech.search.timestamps import CLOSING, TimedText
+from jaxspeech.inference.line_width import NO_LINE_BEGINS_WITH, Ruler, fit_words
+from jaxspeech.punctuation import ends_clause, ends_sentence, without_closing
+from jaxspeech.search.timestamps import TimedText
+from jaxspeech.spacing import Attached, join
+from jaxspeech.text.words import is_unspaced
 
-LINE_CHARACTERS = 42
 SHORTEST_SECONDS, LONGEST_SECONDS = 5 / 6, 7.0
 # The gap between two subtitles: two video frames at 25/s. A gap of less than half a second is reduced to it.
 GAP_SECONDS, CHAINED_SECONDS = 0.08, 0.5
-READING_SPEED = 17.0  # characters per second; a viewer reads 160 to 180 words in a minute
+READING_SPEED = 17.0  # columns per second; a viewer reads 160 to 180 words in a minute, or 500 full-width characters
 # A pause that counts as the end of a clause, and one after which a new subtitle begins.
 CLAUSE_PAUSE_SECONDS, PAUSE_SECONDS = 0.35, 1.0
-SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
-CLAUSE_END = (",", ";", ":", "—", "–", "、", "，", "；", "：")
 
 # Costs of a division; the unit is the cost of one more subtitle.
-BREAK_AT_CLAUSE, BREAK_ANYWHERE = 0.5, 2.5
+BREAK_AT_CLAUSE, BREAK_AT_SPACE, BREAK_ANYWHERE = 0.5, 1.5, 2.5
+BREAK_FORBIDDEN = 20.0  # a word divided, or a line that begins with a character which should not
 SENTENCE_INSIDE, CLAUSE_PAUSE_INSIDE, PAUSE_INSIDE = 2.0, 0.3, 6.0
 TOO_SHORT, TOO_FAST, UNEVEN = 5.0, 2.0, 0.5
 
@@ -42,31 +43,36 @@ class Cue(NamedTuple):
     @property
     def text(self) -> str:
         """Its lines, separated by a line feed."""
-        return "\n".join(" ".join(word.text for word in line) for line in self.lines)
+        return "\n".join(join(word.text for word in line) for line in self.lines)
 
 
 def to_cues(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> list[Cue]:
-    """Divides words into subtitles; every word is in exactly one.
+    """Divides words into subtitles; every word is in exactly one, or divided if it is wider than a line.
 
     Args:
       words: in order of time.
       segments: their ends count as ends of sentences.
     """
     segment_ends = {segment.end for segment in segments}
-    groups = _divide(words, [_break_cost(words, i, segment_ends) for i in range(len(words))])
-    starts = [*(group[0].start for group in groups), float("inf")]
+    words = fit_words(words)
+    ruler = Ruler(words)
+    groups = _divide(words, ruler, [_break_cost(words, i, segment_ends) for i in range(len(words))])
+    starts = [*(words[begin].start for begin, _ in groups), float("inf")]
     cues: list[Cue] = []
-    for group, next_start in zip(groups, starts[1:], strict=True):
+    for (begin, end), next_start in zip(groups, starts[1:], strict=True):
         # If two subtitles' first words begin at the same time, the subtitles are shown one after the other.
-        start = max(group[0].start, cues[-1].end if cues else 0.0)
-        cues.append(Cue(_lines(group), start, max(_end(group, start, next_start), start + 0.001)))
+        start = max(words[begin].start, cues[-1].end if cues else 0.0)
+        at = _lower_line(words, ruler, begin, end)
+        lines = tuple(tuple(line) for line in (words[begin:at], words[at:end]) if line)
+        until = _end(words[end - 1].end, ruler.columns(begin, end), start, next_start)
+        cues.append(Cue(lines, start, max(until, start + 0.001)))
     return cues
 
 
-def _end(group: Sequence[TimedText], start: float, next_start: float) -> float:
+def _end(spoken: float, columns: int, start: float, next_start: float) -> float:
     """When a subtitle ends: with its last word, or later if reading takes longer and nothing follows."""
-    reading = max(SHORTEST_SECONDS, _size(group) / READING_SPEED)
-    end = min(max(group[-1].end, start + reading), start + LONGEST_SECONDS)
+    reading = max(SHORTEST_SECONDS, columns / READING_SPEED)
+    end = min(max(spoken, start + reading), start + LONGEST_SECONDS)
     latest = next_start - GAP_SECONDS
     if end > latest or (next_start - end < CHAINED_SECONDS and latest - start <= LONGEST_SECONDS):
         return latest
@@ -75,22 +81,36 @@ def _end(group: Sequence[TimedText], start: float, next_start: float) -> float:
 
 def _break_cost(words: Sequence[TimedText], i: int, segment_ends: set[float]) -> float:
     """The cost of beginning a new subtitle after word i: 0 after a sentence or a pause."""
-    text = words[i].text.rstrip(CLOSING)
-    pause = words[i + 1].start - words[i].end if i + 1 < len(words) else PAUSE_SECONDS
-    if text.endswith(SENTENCE_END) or words[i].end in segment_ends or pause >= PAUSE_SECONDS:
+    text, following = words[i].text, words[i + 1] if i + 1 < len(words) else None
+    pause = following.start - words[i].end if following else PAUSE_SECONDS
+    if _ends_sentence(text) or words[i].end in segment_ends or pause >= PAUSE_SECONDS:
         return 0.0
-    return BREAK_AT_CLAUSE if text.endswith(CLAUSE_END) or pause >= CLAUSE_PAUSE_SECONDS else BREAK_ANYWHERE
+    if following and _forbidden(following.text, text):
+        return BREAK_FORBIDDEN
+    if ends_clause(text) or pause >= CLAUSE_PAUSE_SECONDS:
+        return BREAK_AT_CLAUSE
+    # Scripts that need no spaces between words have them between phrases.
+    phrase = following and not isinstance(following.text, Attached) and is_unspaced(text[-1])
+    return BREAK_AT_SPACE if phrase else BREAK_ANYWHERE
 
 
-def _divide(words: Sequence[TimedText], break_costs: Sequence[float]) -> list[Sequence[TimedText]]:
-    """The cheapest division into groups that fit in one subtitle; a single word always fits."""
-    sums = [0, *accumulate(len(word.text) + 1 for word in words)]  # characters, with a space after each word
-    line_ends = [bisect_right(sums, start + LINE_CHARACTERS + 1) - 1 for start in sums]  # after a full line's last word
+def _ends_sentence(text: str) -> bool:
+    return ends_sentence(text) or without_closing(text).endswith("…")
+
+
+def _forbidden(text: str, before: str) -> bool:
+    """Whether a line should not begin with this word after that one."""
+    if not isinstance(text, Attached):
+        return False
+    return text[0] in NO_LINE_BEGINS_WITH or not (is_unspaced(text) or is_unspaced(before))
+
+
+def _divide(words: Sequence[TimedText], ruler: Ruler, break_costs: Sequence[float]) -> list[tuple[int, int]]:
+    """The cheapest division into groups that fit in one subtitle, each (first word, word after the last)."""
+    reach = _two_lines(words, ruler)
 
     def fits(begin: int, end: int) -> bool:
-        lower = min(max(line_ends[begin], begin), end)
-        in_two_lines = lower > begin and sums[end] - sums[lower] <= LINE_CHARACTERS + 1
-        return in_two_lines and words[end - 1].end - words[begin].start <= LONGEST_SECONDS
+        return end <= reach[begin] and words[end - 1].end - words[begin].start <= LONGEST_SECONDS
 
     cheapest, first = [0.0], [0]  # for the words before i: the cost, and where their last group begins
     for end in range(1, len(words) + 1):
@@ -102,15 +122,34 @@ def _divide(words: Sequence[TimedText], break_costs: Sequence[float]) -> list[Se
                 inside += _cost_inside(words[begin], words[begin + 1], break_costs[begin])
                 if not fits(begin, end):
                     break
-            alone = _cost(sums[end] - sums[begin] - 1, following - words[begin].start)
+            columns = ruler.columns(begin, end)
+            alone = _cost(columns, columns / (2 * ruler.limit(begin, end)), following - words[begin].start)
             best = min(best, (cheapest[begin] + 1 + inside + break_costs[end - 1] + alone, begin))
         cheapest.append(best[0])
         first.append(best[1])
     groups, end = [], len(words)
     while end:
-        groups.append(words[first[end] : end])
+        groups.append((first[end], end))
         end = first[end]
     return groups[::-1]
+
+
+def _two_lines(words: Sequence[TimedText], ruler: Ruler) -> list[int]:
+    """For each word, the word after the last one of the two longest lines that begin with it."""
+    ends, at = [], 0  # of one line; a word wider than a line has none
+    for begin in range(len(words)):
+        at = max(at, begin)
+        while at < len(words) and ruler.fits(begin, at + 1):
+            at += 1
+        ends.append(at)
+    reach = []
+    for begin, end in enumerate(ends):
+        lower = end
+        while begin + 1 < lower < len(words) and _forbidden(words[lower].text, words[lower - 1].text):
+            lower -= 1
+        lower = lower if lower > begin + 1 else end
+        reach.append(ends[lower] if begin < lower < len(words) else end)
+    return reach
 
 
 def _cost_inside(word: TimedText, following: TimedText, break_cost: float) -> float:
@@ -121,34 +160,33 @@ def _cost_inside(word: TimedText, following: TimedText, break_cost: float) -> fl
     return SENTENCE_INSIDE if not break_cost else CLAUSE_PAUSE_INSIDE * (pause >= CLAUSE_PAUSE_SECONDS)
 
 
-def _cost(size: int, room: float) -> float:
+def _cost(columns: int, share: float, room: float) -> float:
     """The cost of one subtitle: too short to see, too fast to read, or mostly empty.
 
     Args:
-      size: its number of characters.
+      columns: its width, if it had one line.
+      share: of that in two full lines.
       room: seconds from its start to that of the next one.
     """
     available = max(min(room - GAP_SECONDS, LONGEST_SECONDS), 0.01)
     too_short = TOO_SHORT * max(1 - available / SHORTEST_SECONDS, 0)
-    too_fast = TOO_FAST * min(max(size / READING_SPEED / available - 1, 0), 2)
-    return too_short + too_fast + UNEVEN * max(1 - size / (2 * LINE_CHARACTERS), 0) ** 2
+    too_fast = TOO_FAST * min(max(columns / READING_SPEED / available - 1, 0), 2)
+    return too_short + too_fast + UNEVEN * max(1 - share, 0) ** 2
 
 
-def _size(words: Sequence[TimedText]) -> int:
-    """Number of characters, including the spaces between words."""
-    return sum(len(word.text) + 1 for word in words) - 1
+def _lower_line(words: Sequence[TimedText], ruler: Ruler, begin: int, end: int) -> int:
+    """The first word of the lower line: `end` if there is one line, or where the two lines are best.
 
+    They are of similar length, split after punctuation, and preferably the lower one is longer.
+    """
+    if ruler.fits(begin, end) or end - begin == 1:
+        return end
 
-def _lines(group: Sequence[TimedText]) -> tuple[tuple[TimedText, ...], ...]:
-    """One line, or the best two: of similar length, split after punctuation, preferably with the lower one longer."""
-    if _size(group) <= LINE_CHARACTERS or len(group) == 1:
-        return (tuple(group),)
+    def badness(at: int) -> tuple[bool, bool, int]:
+        upper, lower = ruler.columns(begin, at), ruler.columns(at, end)
+        text = words[at - 1].text
+        bonus = 24 if _ends_sentence(text) else 12 if ends_clause(text) else 0
+        fit = ruler.fits(begin, at) and ruler.fits(at, end)
+        return not fit, _forbidden(words[at].text, text), abs(upper - lower) - bonus + (upper > lower)
 
-    def badness(at: int) -> tuple[bool, int]:
-        upper, lower = _size(group[:at]), _size(group[at:])
-        text = group[at - 1].text.rstrip(CLOSING)
-        bonus = 24 if text.endswith(SENTENCE_END) else 12 if text.endswith(CLAUSE_END) else 0
-        return max(upper, lower) > LINE_CHARACTERS, abs(upper - lower) - bonus + (upper > lower)
-
-    at = min(range(1, len(group)), key=badness)
-    return tuple(group[:at]), tuple(group[at:])
+    return min(range(begin + 1, end), key=badness)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from jaxspeech.search.timestamps import TimedText, merge, sentences, token_times, word_times
+from jaxspeech.spacing import Attached
 from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.text.words import token_words
 
 
 class TimedTokens:
@@ -32,7 +34,7 @@ class TimedTokens:
         self.segments: list[TimedText] = []
         self._tokenizer = tokenizer
         self._seconds: dict[str, Any] = {"frame_seconds": frame_seconds, "offset": offset}
-        self._word_starts: list[int] = []  # first token of each word
+        self._word_starts: list[int | float] = []  # first token of each word; a fraction where it begins within a token
         self._segment_starts: list[int] = []  # first word of each sentence
         self._uncut = 0  # this many first tokens end within the audio of the last update
 
@@ -49,9 +51,11 @@ class TimedTokens:
           kept: this many first tokens have not changed since the last update.
         """
         kept = min(kept, self._uncut)
-        # The last unchanged word may have grown, and so may its sentence.
-        word = max(bisect_left(self._word_starts, kept) - 1, 0)
-        token = self._word_starts[word] if self._word_starts and self._word_starts[word] < kept else 0
+        # The last unchanged word may have grown, or have become a part of the one before it; and so may its sentence.
+        word = max(bisect_left(self._word_starts, kept) - 2, 0)
+        while word and self._word_starts[word] % 1:
+            word -= 1
+        token = int(self._word_starts[word]) if self._word_starts and self._word_starts[word] < kept else 0
         segment = max(bisect_right(self._segment_starts, word) - 1, 0)
         first = self._segment_starts[segment] if word else 0
 
@@ -60,7 +64,9 @@ class TimedTokens:
         times = (starts[token:], np.minimum(ends[token:], heard), confidence[token:])
         cut = np.flatnonzero(np.asarray(ends[token:]) > heard)
         self._uncut = token + int(cut[0]) if len(cut) else len(ids)
-        spans = self._tokenizer.word_spans(list(ids[token:]))
+        spans = token_words(self._tokenizer, list(ids[token:]))
+        if word and spans and isinstance(self.words[word].text, Attached):
+            spans[0] = Attached(spans[0][0]), *spans[0][1:]
         self.chars[token:] = token_times([self._tokenizer.pieces[i] for i in ids[token:]], *times, **self._seconds)
         self.words[word:] = word_times(spans, *times, **self._seconds)
         self._word_starts[word:] = [token + start for _, start, _ in spans]

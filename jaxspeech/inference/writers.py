@@ -2,19 +2,18 @@
 
 import contextlib
 import os
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.files import replace_atomically
 from jaxspeech.inference.formats import to_ctm, to_jsonl, to_srt, to_text, to_vtt
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.karaoke import to_ass
+from jaxspeech.inference.output import Put, open_output, write_file
 from jaxspeech.inference.textgrid import to_textgrid
+from jaxspeech.runtime.platform import below_common_folder
 from jaxspeech.search.timestamps import TimedText
 
 LINE_FORMATS = ("text", "jsonl")  # one recording after the other, as they are done
@@ -24,7 +23,6 @@ SUFFIXES = {"textgrid": ".TextGrid"}  # as Praat spells it; other suffixes are t
 SUBTITLES = {"srt": to_srt, "vtt": to_vtt, "ass": to_ass}
 
 Write = Callable[[Recording, Hypothesis], None]
-Put = Callable[[str], None]
 
 
 def guess_format(output: str | None, *, otherwise: str) -> str:
@@ -40,8 +38,11 @@ def open_writer(
 ) -> Iterator[Write]:
     """Gives a function to call with each recording and its hypothesis; those with an error are left out.
 
+    The function raises OutputError where the output of the whole run cannot be written; anything else that it raises
+    is the fault of the one recording.
+
     Args:
-      output: a file, which appears when it is complete; None is stdout; for subtitles or TextGrids of several files a
+      output: a file, see `open_output`; None is stdout; for subtitles or TextGrids of several files a
         folder, which gets one file for each, named and placed like its audio.
       output_format: one of `LINE_FORMATS` and `WORD_FORMATS`; the latter need hypotheses with timestamps.
       recordings: all recordings that will be passed to it.
@@ -60,14 +61,18 @@ def open_writer(
             f"--format={output_format} of {len(sources)} files: give --output=FOLDER, which gets one for each"
         )
     else:
-        paths = subtitle_paths(list(sources), Path(output), SUFFIXES.get(output_format, f".{output_format}"))
-
-        def emit(source: str, whole: Hypothesis) -> None:
-            paths[source].parent.mkdir(parents=True, exist_ok=True)
-            with open_output(paths[source]) as put:
-                put(_render(output_format, source, whole))
-
-        yield _word_writer(recordings, emit)
+        folder = Path(output)
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)  # now, so that no work is done in vain
+        paths = subtitle_paths(list(sources), folder, SUFFIXES.get(output_format, f".{output_format}"))
+        try:
+            yield _word_writer(
+                recordings, lambda source, whole: write_file(paths[source], _render(output_format, source, whole))
+            )
+        finally:
+            if made:
+                with contextlib.suppress(OSError):  # unless something is in it
+                    folder.rmdir()
 
 
 def line_writer(put: Put, output_format: str, *, named: bool) -> Write:
@@ -132,45 +137,9 @@ def subtitle_paths(sources: Sequence[str], folder: Path, suffix: str) -> dict[st
 
     If two differ only in their suffix, it stays in the name: a.wav.srt, a.flac.srt.
     """
-    absolute = {source: os.path.abspath(source) for source in sources}
-    shared = os.path.commonpath([os.path.dirname(path) for path in absolute.values()])
-    names = {source: Path(os.path.relpath(path, shared)) for source, path in absolute.items()}
+    names = dict(zip(sources, map(Path, below_common_folder(sources)), strict=True))
     stems = Counter(name.with_suffix("") for name in names.values())
     return {
         source: folder / name.parent / ((name.stem if stems[name.with_suffix("")] == 1 else name.name) + suffix)
         for source, name in names.items()
     }
-
-
-@contextlib.contextmanager
-def open_output(path: str | Path | None) -> Iterator[Put]:
-    """Gives a function that writes text to a file, which appears when it is complete; None: to stdout.
-
-    If the process is interrupted, the text written so far is kept under the file's name plus ".part".
-    """
-    if path is None:
-        yield _onto(None)
-        return
-    path = Path(os.path.realpath(path))  # a symbolic link is kept
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a folder; --output is a file")
-    if path.exists() and not path.is_file():  # a pipe or a device cannot be replaced
-        with path.open("w", encoding="utf-8", errors="surrogateescape") as stream:
-            yield _onto(stream)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_atomically(path) as part:
-        try:
-            with part.open("w", encoding="utf-8", errors="surrogateescape") as stream:
-                yield _onto(stream)
-        except (KeyboardInterrupt, SystemExit):
-            if part.stat().st_size:
-                kept = path.with_name(f"{path.name}.part")
-                os.replace(part, kept)
-                print(f"interrupted: the text written so far is in {kept}", file=sys.stderr)
-            raise
-
-
-def _onto(stream: TextIO | None) -> Put:
-    """A function that writes to a stream and flushes; None: stdout."""
-    return lambda text: print(text, end="", flush=True, file=stream)

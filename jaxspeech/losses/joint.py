@@ -13,7 +13,7 @@ Memory: one block of hidden values and one of logits, each with its gradient. Th
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from jaxspeech.randomness import random_bytes
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
 
+T = TypeVar("T")
 # Size of one block's logits in bytes: on a CPU it fits the caches, elsewhere it keeps the device busy.
 _CPU_BLOCK = 4 * 2**20
 _BLOCK = 128 * 2**20
@@ -40,19 +41,30 @@ class JointArrays(NamedTuple):
 
 
 class JointOptions(NamedTuple):
-    """Options of the joint network and of its blocks."""
+    """Options of the joint network and of its blocks; `block_frames` None depends on the device, see `per_device`."""
 
     activation: str
     dropout: float
-    block_frames: int
+    block_frames: int | None
 
 
-def block_size(num_frames: int, logits_per_frame: int) -> int:
-    """Returns the frames per block: float32 logits within the limit above, and all blocks of nearly equal size."""
-    budget = _CPU_BLOCK if jax.default_backend() == "cpu" else _BLOCK
-    most = max(1, budget // (4 * max(logits_per_frame, 1)))
+def block_size(num_frames: int, logits_per_frame: int, *, limit: int) -> int:
+    """Returns the frames per block: float32 logits of at most `limit` bytes, and all blocks of nearly equal size."""
+    most = max(1, limit // (4 * max(logits_per_frame, 1)))
     blocks = max(1, -(-num_frames // most))
     return max(1, -(-num_frames // blocks))
+
+
+def per_device(compute: Callable[..., T], joint: JointArrays, *arrays: Any, options: JointOptions) -> T:
+    """Returns compute(joint, *arrays, block_frames=...): the device that it is compiled for decides about blocks."""
+    if options.block_frames is not None:
+        return compute(joint, *arrays, block_frames=options.block_frames)
+    rows, num_frames, _ = joint.encoded.shape
+    logits = rows * joint.predicted.shape[1] * joint.kernel.shape[1]
+    cpu, other = (
+        partial(compute, block_frames=block_size(num_frames, logits, limit=limit)) for limit in (_CPU_BLOCK, _BLOCK)
+    )
+    return jax.lax.platform_dependent(joint, *arrays, cpu=cpu, default=other)
 
 
 def joint_emissions(
@@ -60,14 +72,17 @@ def joint_emissions(
 ) -> Emissions:
     """Computes `emit` of all logits, block by block."""
 
-    def step(_, block: tuple[Int[Array, ""], Float[Array, "B F J"]]):
-        index, encoded = block
-        hidden = _hidden(encoded, joint.predicted, _fold(key, index), options)
-        return None, emit(_logits(hidden, joint), labels, topology)
+    def compute(joint: JointArrays, labels: Int[Array, "B N"], key: Any, *, block_frames: int) -> Emissions:
+        def step(_, block: tuple[Int[Array, ""], Float[Array, "B F J"]]):
+            index, encoded = block
+            hidden = _hidden(encoded, joint.predicted, _fold(key, index), options)
+            return None, emit(_logits(hidden, joint), labels, topology)
 
-    blocks = _split(joint.encoded, options.block_frames)
-    _, emissions = jax.lax.scan(step, None, (jnp.arange(len(blocks)), blocks))
-    return jax.tree.map(lambda x: _join(x, joint.encoded.shape[1]), emissions)
+        blocks = _split(joint.encoded, block_frames)
+        _, emissions = jax.lax.scan(step, None, (jnp.arange(len(blocks)), blocks))
+        return jax.tree.map(lambda x: _join(x, joint.encoded.shape[1]), emissions)
+
+    return per_device(compute, joint, labels, key, options=options)
 
 
 def joint_gradients(
@@ -83,27 +98,33 @@ def joint_gradients(
 ) -> JointArrays:
     """Computes the gradients of the losses, weighted by their cotangents, from the occupancies."""
     dtype = joint.encoded.dtype
-    kernel = joint.kernel.astype(dtype)
 
-    def step(sums: tuple[Array, Array, Array], block):
-        index, encoded, normalizer, occupancy = block
-        hide = partial(_hidden, key=_fold(key, index), options=options)
-        hidden, pull = jax.vjp(hide, encoded, joint.predicted)
-        logits = _logits(hidden, joint)
-        gradient = logits_gradient(logits, normalizer, occupancy, labels, topology, clamp)
-        gradient = (cotangent[:, None, None, None] * gradient).astype(dtype).reshape(-1, gradient.shape[-1])
-        # Only matrix products consume `gradient`, for the bias too: XLA would recompute it for any other consumer.
-        product = partial(jnp.dot, preferred_element_type=jnp.float32)
-        ones = jnp.ones(len(gradient), dtype)
-        parts = product(hidden.reshape(len(gradient), -1).T, gradient), product(ones, gradient)
-        encoded, predicted = pull(product(gradient, kernel.T).reshape(hidden.shape).astype(dtype))
-        return jax.tree.map(jnp.add, sums, (predicted, *parts)), encoded
+    def compute(
+        joint: JointArrays, labels: Any, key: Any, normalizer: Any, occupancy: Any, cotangent: Any, *, block_frames: int
+    ) -> JointArrays:
+        kernel = joint.kernel.astype(dtype)
 
-    blocks = tuple(_split(x, options.block_frames) for x in (joint.encoded, normalizer, occupancy))
-    sums = tuple(jnp.zeros(x.shape, jnp.float32) for x in joint[1:])
-    (predicted, kernel_gradient, bias), encoded = jax.lax.scan(step, sums, (jnp.arange(len(blocks[0])), *blocks))
-    gradients = JointArrays(_join(encoded, joint.encoded.shape[1]), predicted, kernel_gradient, bias)
-    return jax.tree.map(lambda x, like: x.astype(like.dtype), gradients, joint)
+        def step(sums: tuple[Array, Array, Array], block):
+            index, encoded, normalizer, occupancy = block
+            hide = partial(_hidden, key=_fold(key, index), options=options)
+            hidden, pull = jax.vjp(hide, encoded, joint.predicted)
+            logits = _logits(hidden, joint)
+            gradient = logits_gradient(logits, normalizer, occupancy, labels, topology, clamp)
+            gradient = (cotangent[:, None, None, None] * gradient).astype(dtype).reshape(-1, gradient.shape[-1])
+            # Only matrix products consume `gradient`, for the bias too: XLA would recompute it for any other consumer.
+            product = partial(jnp.dot, preferred_element_type=jnp.float32)
+            ones = jnp.ones(len(gradient), dtype)
+            parts = product(hidden.reshape(len(gradient), -1).T, gradient), product(ones, gradient)
+            encoded, predicted = pull(product(gradient, kernel.T).reshape(hidden.shape).astype(dtype))
+            return jax.tree.map(jnp.add, sums, (predicted, *parts)), encoded
+
+        blocks = tuple(_split(x, block_frames) for x in (joint.encoded, normalizer, occupancy))
+        sums = tuple(jnp.zeros(x.shape, jnp.float32) for x in joint[1:])
+        (predicted, kernel_gradient, bias), encoded = jax.lax.scan(step, sums, (jnp.arange(len(blocks[0])), *blocks))
+        gradients = JointArrays(_join(encoded, joint.encoded.shape[1]), predicted, kernel_gradient, bias)
+        return jax.tree.map(lambda x, like: x.astype(like.dtype), gradients, joint)
+
+    return per_device(compute, joint, labels, key, normalizer, occupancy, cotangent, options=options)
 
 
 def _hidden(encoded: Float[Array, "B F J"], predicted: Float[Array, "B N J"], key: Any, options: JointOptions):

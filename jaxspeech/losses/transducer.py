@@ -34,7 +34,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.losses.emissions import next_labels
-from jaxspeech.losses.joint import ACTIVATIONS, JointArrays, JointOptions, block_size
+from jaxspeech.losses.joint import ACTIVATIONS, JointArrays, JointOptions
 from jaxspeech.losses.path_loss import Settings, Transcripts, joint_loss, logits_loss
 from jaxspeech.losses.topology import multiblank, rnnt, tdt
 from jaxspeech.masks import zero_padding
@@ -171,7 +171,7 @@ def rnnt_joint_loss(
     """
     settings = Settings(rnnt(kernel.shape[-1], blank_id), fastemit, clamp)
     joint = JointArrays(encoded, predicted, kernel, bias)
-    options = _options(joint, activation, dropout, key, block_frames)
+    options = _options(activation, dropout, key, block_frames)
     return _blockwise(settings, options, joint, key, _transcripts(num_frames, labels, num_labels))
 
 
@@ -201,7 +201,7 @@ def tdt_joint_loss(
     """
     settings = Settings(tdt(kernel.shape[-1], blank_id, durations, sigma), fastemit, clamp)
     joint = JointArrays(encoded, predicted, kernel, bias)
-    options = _options(joint, activation, dropout, key, block_frames)
+    options = _options(activation, dropout, key, block_frames)
     return _blockwise(settings, options, joint, key, _transcripts(num_frames, labels, num_labels))
 
 
@@ -231,7 +231,7 @@ def multiblank_rnnt_joint_loss(
     """
     settings = Settings(multiblank(kernel.shape[-1], blank_id, big_blank_durations, sigma), fastemit, clamp)
     joint = JointArrays(encoded, predicted, kernel, bias)
-    options = _options(joint, activation, dropout, key, block_frames)
+    options = _options(activation, dropout, key, block_frames)
     return _blockwise(settings, options, joint, key, _transcripts(num_frames, labels, num_labels))
 
 
@@ -240,14 +240,11 @@ def _transcripts(num_frames: Any, labels: Any, num_labels: Any) -> Transcripts:
     return Transcripts(num_frames, next_labels(labels, num_labels), num_labels)
 
 
-def _options(joint: JointArrays, activation: str, dropout: float, key: Any, block_frames: int | None) -> JointOptions:
+def _options(activation: str, dropout: float, key: Any, block_frames: int | None) -> JointOptions:
     if activation not in ACTIVATIONS:
         raise ConfigError(f'unknown activation "{activation}" of the joint{did_you_mean(activation, ACTIVATIONS)}')
     if dropout and key is None:
         raise ConfigError(f"dropout {dropout} in the joint needs a random key: pass key=")
-    if block_frames is None:
-        rows, num_frames, _ = joint.encoded.shape
-        block_frames = block_size(num_frames, rows * joint.predicted.shape[1] * joint.kernel.shape[1])
     return JointOptions(activation, dropout, block_frames)
 
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxspeech.errors import ConfigError
 from jaxspeech.history import in_parts, with_history
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
@@ -101,7 +102,8 @@ class SelfAttention(nn.Module):
             if self.untied_biases:
                 zeros = nn.initializers.zeros_init()
                 biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
-            assert biases is not None, "relative attention needs the biases u and v"
+            if biases is None:
+                raise ConfigError("relative attention needs the biases u and v")
             bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
             by_content = einsum("bthk,bshk->bhts", query + bias_u, key)
             scores = by_content + position_scores(query + bias_v, self._position_keys(positions))

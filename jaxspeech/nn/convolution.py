@@ -8,7 +8,7 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.history import in_parts, with_history
 from jaxspeech.nn.depthwise import DepthwiseConv1D
@@ -41,8 +41,14 @@ class ConvolutionModule(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B T D"], mask: Bool[Array, "B T"], *, train: bool = False
+        self,
+        x: Float[Array, "B T D"],
+        mask: Bool[Array, "B T"],
+        chunk: Int[Array, ""] | None = None,
+        *,
+        train: bool = False,
     ) -> Float[Array, "B T D"]:
+        """Applies the module; with `chunk`, the convolution sees no frame after the output frame's chunk."""
         width = x.shape[-1]
         x = dense(2 * width, width, name="pointwise_in", dtype=self.dtype, use_bias=self.use_bias)(x)
         x = jax.nn.glu(x) if self.gated else jax.nn.swish(x)
@@ -51,7 +57,7 @@ class ConvolutionModule(nn.Module):
         padding = self.context or (half, half)
         if in_parts(self):
             x, padding = with_history(self, "gated", x, padding[0]), (0, padding[1])
-        x = DepthwiseConv1D(self.kernel_size, padding, self.use_bias, self.dtype, name="depthwise")(x)
+        x = DepthwiseConv1D(self.kernel_size, padding, self.use_bias, self.dtype, name="depthwise")(x, chunk)
         x = materialize(x) if train else x
         counted = jnp.ones_like(mask) if self.norm_over_padding else mask
         match self.norm:

@@ -4,12 +4,13 @@ y[t, c] = sum_i kernel[i, c] x[t + i, c]
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jaxspeech.nn.initializers import uniform_within
 
@@ -25,6 +26,31 @@ def depthwise_conv1d(
     """Convolves each channel along time with its own kernel, after zero padding of (left, right) frames."""
     convolve = shifted_multiply_adds if len(kernel) <= SHORT else _with_blocked_gradient
     return convolve(jnp.pad(x, ((0, 0), padding, (0, 0))), kernel)
+
+
+def chunked_depthwise_conv1d(
+    x: Float[Array, "B T D"], kernel: Float[Array, "W D"], *, padding: tuple[int, int], chunk: Int[Array, ""]
+) -> Float[Array, "B T D"]:
+    """Convolves as `depthwise_conv1d` does, with zeros in place of the frames after the output frame's chunk.
+
+    Chunks have `chunk` frames, which may be drawn at random, and start at frame 0 (Li et al., "Dynamic Chunk
+    Convolution for Unified Streaming and Non-Streaming Conformer ASR", 2023).
+    """
+    return _chunked_multiply_adds(x, kernel, chunk, padding)
+
+
+@partial(jax.checkpoint, static_argnums=3)
+def _chunked_multiply_adds(x: Array, kernel: Array, chunk: Array, padding: tuple[int, int]) -> Array:
+    left, num_frames = padding[0], x.shape[1]
+    place = jnp.arange(num_frames) % chunk
+    padded = jnp.pad(x, ((0, 0), padding, (0, 0)))
+    y = jnp.zeros((), x.dtype)
+    for i, tap in enumerate(kernel):
+        frames = padded[:, i : i + num_frames]
+        if i > left:
+            frames = jnp.where((place + (i - left) < chunk)[:, None], frames, jnp.zeros((), x.dtype))
+        y = y + frames * tap
+    return y
 
 
 def same_depthwise_conv1d(
@@ -109,9 +135,14 @@ class DepthwiseConv1D(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T_out D"]:
+    def __call__(self, x: Float[Array, "B T D"], chunk: Int[Array, ""] | None = None) -> Float[Array, "B T_out D"]:
+        """Convolves; with `chunk`, an output frame sees none of the frames after its chunk."""
         width = x.shape[-1]
         init = uniform_within(1.0 / math.sqrt(self.kernel_size))
         kernel = self.param("kernel", init, (self.kernel_size, width)).astype(self.dtype)
-        y = depthwise_conv1d(x.astype(self.dtype), kernel, padding=self.padding)
+        x = x.astype(self.dtype)
+        if chunk is None:
+            y = depthwise_conv1d(x, kernel, padding=self.padding)
+        else:
+            y = chunked_depthwise_conv1d(x, kernel, padding=self.padding, chunk=chunk)
         return y + self.param("bias", init, (width,)).astype(self.dtype) if self.use_bias else y

@@ -8,6 +8,9 @@ With global frames (Beltagy et al., 2020) every frame also attends to these and 
 scores[t, g] = q_t . k_g / sqrt(K)     in one softmax with the window's
 scores[g, s] = q_g . k_s / sqrt(K)     instead of the window's
 
+With chunks, the window of a frame lies around its chunk instead of itself: every frame of a chunk attends to the chunk,
+`left` frames before it and `right` frames after it.
+
 Queries are split into blocks, each computed against all keys that its frames attend to. The blocks of a group are
 computed together and the groups in sequence, so that only one group's scores exist at a time. Where time is split over
 devices (`nn.sequence_parallel`), each device computes its own queries and receives the keys around them from others.
@@ -18,7 +21,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.nn.attention import MASKED_SCORE
@@ -45,6 +48,16 @@ class GlobalFrames(NamedTuple):
     mask: Bool[Array, "B G"]
 
 
+def reach(left: int, right: int, chunk: int = 1) -> tuple[int, int]:
+    """Returns how many frames before and after itself a frame attends to at most, with chunks of `chunk` frames."""
+    return left + chunk - 1, right + chunk - 1
+
+
+def saves(num_frames: int, left: int, right: int, chunk: int = 1) -> bool:
+    """Whether blocks compute fewer scores than there are pairs of frames."""
+    return BLOCK + sum(reach(left, right, chunk)) < num_frames
+
+
 def local_attention(
     query: Float[Array, "B T H K"],
     key: Float[Array, "B T H K"],
@@ -55,6 +68,7 @@ def local_attention(
     *,
     left: int,
     right: int,
+    chunk: int = 1,
     global_frames: GlobalFrames | None = None,
     dropout_rate: float = 0.0,
     dropout_key: Any = None,
@@ -63,23 +77,29 @@ def local_attention(
 
     Args:
       query, key, value: projections of the frames.
-      position: projected positions of keys left, ..., 0, ..., -right frames before the query; R = left + right + 1.
+      position: projected positions of the keys in reach, which are before, ..., 0, ..., -after frames before the query;
+        R = before + after + 1.
       biases: u and v.
       mask: True for real frames.
-      left, right: frames of context on each side.
+      left, right: frames of context on each side of a frame's chunk.
+      chunk: frames of a chunk; the first one starts with the first frame. A chunk of 1 is the frame itself.
       global_frames: None for none.
       dropout_rate, dropout_key: dropout of the attention weights; without a key there is none.
     """
-    around: dict[str, int] = {"before": left, "after": right}
+    before, after = reach(left, right, chunk)
+    around: dict[str, int] = {"before": before, "after": after}
     if time_shards() == 1:
         key, value, key_mask = (pad_time(x, **around) for x in (key, value, mask))
-        return _attend(query, key, value, key_mask, mask, position, biases, global_frames, dropout_rate, dropout_key)
-    if global_frames is not None or dropout_key is not None:
-        raise ConfigError("splitting time over devices needs inference mode and a model without global frames")
+        options = chunk, global_frames, dropout_rate, dropout_key
+        return _attend(query, key, value, key_mask, mask, position, biases, *options)
+    if global_frames is not None or dropout_key is not None or chunk > 1:
+        raise ConfigError(
+            "splitting time over devices needs inference mode and a model without global frames or chunks"
+        )
 
     def attend(query: Array, key: Array, value: Array, mask: Array, position: Array, biases: Any) -> Array:
         key, value, key_mask = (with_neighbours(x, **around) for x in (key, value, mask))
-        return _attend(query, key, value, key_mask, mask, position, biases, None, 0.0, None)
+        return _attend(query, key, value, key_mask, mask, position, biases, 1, None, 0.0, None)
 
     return over_time(attend, (query, key, value, mask), (position, biases))
 
@@ -92,6 +112,7 @@ def _attend(
     mask: Bool[Array, "B T"],
     position: Float[Array, "R H K"],
     biases: tuple[Float[Array, "H K"], Float[Array, "H K"]],
+    chunk: int,
     global_frames: GlobalFrames | None,
     dropout_rate: float,
     dropout_key: Any,
@@ -118,6 +139,8 @@ def _attend(
             position,
             biases,
             part(key_mask, around),
+            None if chunk == 1 else (i * group + jnp.arange(group)) % chunk,
+            chunk,
             global_frames and global_frames._replace(query=part(global_frames.query, group)),
             dropout_rate,
             None if dropout_key is None else jax.random.fold_in(dropout_key, i),
@@ -135,11 +158,16 @@ def _attend_group(
     position: Float[Array, "R H K"],
     biases: tuple[Float[Array, "H K"], Float[Array, "H K"]],
     mask: Bool[Array, "B S"],
+    place: Int[Array, " C"] | None,
+    chunk: int,
     global_frames: GlobalFrames | None,
     dropout_rate: float,
     dropout_key: Any,
 ) -> Float[Array, "B C H K"]:
-    """Computes `local_attention` of C queries to the S = C + R - 1 keys around them, all blocks at once."""
+    """Computes `local_attention` of C queries to the S = C + R - 1 keys around them, all blocks at once.
+
+    `place` is each query's place in its chunk, None for chunks of one frame.
+    """
     window = position.shape[0]
     span = BLOCK + window - 1
     blocks = in_blocks(query, BLOCK)
@@ -148,7 +176,12 @@ def _attend_group(
     scores = einsum("bnwhk,bnshk->bhnws", blocks + bias_u, key)
     scores += skew(einsum("bnwhk,rhk->bhnwr", blocks + bias_v, position))
     offset = jnp.arange(span) - jnp.arange(BLOCK)[:, None]
-    seen = mask[:, None, :, None] & ((offset >= 0) & (offset < window))
+    inside = (offset >= 0) & (offset < window)
+    if place is not None:
+        # A chunk's first query reaches as far ahead as any, its last one as far back.
+        back = chunk - 1 - place.reshape(-1, BLOCK, 1)
+        inside = (offset >= back) & (offset < back + window - chunk + 1)
+    seen = mask[:, None, :, None] & inside
     if global_frames is not None:
         global_scores = einsum("bnwhk,bghk->bhnwg", in_blocks(global_frames.query, BLOCK), global_frames.key)
         scores = jnp.concatenate([scores, global_scores], axis=-1)

@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxspeech.errors import ConfigError
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.local_attention import GlobalFrames, global_attention, local_attention
 
@@ -18,13 +19,15 @@ class LocalSelfAttention(nn.Module):
 
     Attributes:
       num_heads, untied_biases, use_bias, dropout, dtype: as in `nn.attention.SelfAttention`.
-      context: frames that a query attends to on the left and on the right.
+      context: frames that a query attends to on the left and on the right of its chunk.
+      chunk: frames of a chunk; 1 for a window around the query itself.
       global_frames, global_spacing: number of global frames, starting with the first frame, and their distance.
       global_projections: separate query, key and value projections for attention from and to global frames.
     """
 
     num_heads: int
     context: tuple[int, int]
+    chunk: int = 1
     global_frames: int = 0
     global_spacing: int = 1
     global_projections: bool = False
@@ -57,14 +60,15 @@ class LocalSelfAttention(nn.Module):
         if self.untied_biases:
             zeros = nn.initializers.zeros_init()
             biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
-        assert positions is not None and biases is not None, "local attention needs relative positions and biases"
+        if positions is None or biases is None:
+            raise ConfigError("local attention needs relative positions and the biases u and v")
         position = dense(width, width, name="position", dtype=self.dtype, use_bias=False)(positions)
         left, right = self.context
         inputs = query, key, value, position.reshape(-1, *heads), biases, mask
 
         if not self.global_frames:
             context = local_attention(
-                *inputs, left=left, right=right, dropout_rate=self.dropout, dropout_key=dropout_key()
+                *inputs, left=left, right=right, chunk=self.chunk, dropout_rate=self.dropout, dropout_key=dropout_key()
             )
         else:
             far_query, far_key, far_value = query, key, value
@@ -75,6 +79,7 @@ class LocalSelfAttention(nn.Module):
                 *inputs,
                 left=left,
                 right=right,
+                chunk=self.chunk,
                 global_frames=GlobalFrames(far_query, far_key[:, chosen], value[:, chosen], mask[:, chosen]),
                 dropout_rate=self.dropout,
                 dropout_key=dropout_key(),

@@ -37,6 +37,15 @@ def strided_length(length: Any, padding: tuple[int, int]) -> Any:
     return max(frames, 0) if isinstance(frames, int) else jnp.maximum(frames, 0)
 
 
+def padded_length(length: Any, *, kind: Subsampling, factor: int) -> Any:
+    """Returns the frames that `subsample` (not causal) makes of this many, a last, incomplete one included."""
+    if factor == 1 or kind not in ("dw_striding", "striding"):
+        return -(-length // factor)
+    for _ in range(int(math.log2(factor))):
+        length = strided_length(length, (1, 1))
+    return length
+
+
 def frames_before(factor: int) -> int:
     """Returns how many frames of left context an output frame of causal convolutional subsampling has."""
     return (KERNEL - 1) * (factor - 1)
@@ -210,5 +219,6 @@ def subsample(
         depthwise = kind == "dw_striding"
         module = ConvSubsampling(factor, channels, width, depthwise, causal, dtype, name="subsampling")
         return module(features, num_frames, first=first)
-    assert first is None, "only convolutional subsampling takes a part of the rows"
+    if first is not None:
+        raise ConfigError(f"{kind} subsampling takes no part of the rows; only convolutional subsampling does")
     return module(features, num_frames)

@@ -8,6 +8,7 @@ recordings -> rows of probabilities (inference/rows.py) -> names
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Unpack
 
 import numpy as np
@@ -15,10 +16,11 @@ from jaxtyping import Float
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
-from jaxspeech.errors import AudioError, ConfigError
+from jaxspeech.errors import AudioError, ConfigError, SpeechError
 from jaxspeech.inference.inputs import find_recordings
-from jaxspeech.inference.options import RowOptions, Wanted, wanted
+from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
 from jaxspeech.pipelines.doors import collect, open_model
 from jaxspeech.tasks.kinds import Classification
@@ -104,24 +106,18 @@ class Classifier:
     def classify_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Classified]:
         """Like `classify`, but yields each result as soon as it and all earlier ones are ready, in bounded memory."""
         asked = wanted(options, RowOptions, call="classify")
-        at_once = [Strategy(lambda shape, audio: (self._programs.start(self.variables, shape, audio), ""))]
+        at_once = [Strategy(partial(self._programs.start, self.variables))]
         rate = self.task.inference.sample_rate
         rows = predicted_rows(find_recordings(inputs), at_once, asked, sample_rate=rate)
-        return (self._classified(row, asked) for row in rows)
+        return results_of(rows, self._classified, _failed, on_error=asked.on_error)
 
-    def _classified(self, row: Row[Any], asked: Wanted) -> Classified:
+    def _classified(self, row: Row[Any]) -> Classified:
         source, duration = row.recording.source, len(row.samples) / self.task.inference.sample_rate
-        error = row.error
-        if error is None and row.prediction is None:
-            error = AudioError(f"{source}: holds no samples")
-            if asked.on_error == "raise":
-                raise error
-        if error is not None:
-            return Classified(source, 0.0, [], np.zeros(0, np.float32), str(error))
+        if row.prediction is None:
+            raise AudioError(f"{source}: holds no samples")
         if self.task.inference.frame_seconds is None:
             probabilities = mean = np.asarray(row.prediction)
         else:
-            assert row.prediction is not None
             frames, num_frames = row.prediction
             probabilities = frames[:num_frames].copy()  # so that the rest of its batch can be freed
             mean = probabilities.mean(0) if len(probabilities) else np.zeros(frames.shape[1:], frames.dtype)
@@ -133,3 +129,7 @@ class Classifier:
             raise ConfigError(f"the model has {len(probabilities)} classes, but names for {len(names)} of them")
         order = np.argsort(-probabilities, kind="stable")
         return [(names[i], float(probabilities[i])) for i in order]
+
+
+def _failed(row: Row[Any], error: SpeechError) -> Classified:
+    return Classified(row.recording.source, 0.0, [], np.zeros(0, np.float32), str(error))

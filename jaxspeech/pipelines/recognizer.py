@@ -23,9 +23,10 @@ from jaxspeech.inference.inputs import find_recordings, find_recordings_with_tex
 from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, wanted
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
-from jaxspeech.inference.transcription import Outputs, hypotheses
+from jaxspeech.inference.transcription import hypotheses
 from jaxspeech.pipelines.doors import collect, open_model
 from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.prediction import Outputs
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -45,20 +46,27 @@ class Recognizer:
     takes: ClassVar[type] = Recognition
 
     def __init__(
-        self, archive: Archive, *, dtype: str | None = None, head: str | None = None, beam_size: int | None = None
+        self,
+        archive: Archive,
+        *,
+        dtype: str | None = None,
+        head: str | None = None,
+        beam_size: int | None = None,
+        language: str | None = None,
     ):
         """Puts the model on the device; `config` and `variables` are in the form in which it runs fastest.
 
         Args:
           archive: the content of a model file.
           dtype: of the matrix products; None: as in the configuration.
-          head, beam_size: options of the search, see `load`; None: as in the configuration.
+          head, beam_size, language: options of the search, see `load`; None: as in the configuration.
 
         Raises:
           ConfigError: it is not a recognition model, or has no such search.
         """
-        if head is not None or beam_size is not None:
-            archive = archive._replace(model=with_search(archive.model, head=head, beam_size=beam_size))
+        search: Any = {"head": head, "beam_size": beam_size, "language": language}
+        if any(option is not None for option in search.values()):
+            archive = archive._replace(model=with_search(archive.model, **search))
         self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
         self.model = self.task.model
         self.assets, self.metadata = archive.assets, archive.metadata
@@ -66,6 +74,7 @@ class Recognizer:
         self._long = LongAudio(transcribing_forms(self.config, self.task), self.tokenizer)
         self._aligner = Aligner(self.task.inference, self.tokenizer)
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
+        self._speaking: dict[str, Recognizer] = {}
 
     @property
     def archive(self) -> Archive:
@@ -82,7 +91,7 @@ class Recognizer:
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
           progress: show a bar.
           options: see `inference.options.TranscribeOptions`: batch_size, timestamps, return_log_probs, sample_rate,
-            channel, long, voice_activity, on_error.
+            channel, long, voice_activity, on_error, language.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -95,6 +104,8 @@ class Recognizer:
         Memory use does not depend on the number of inputs; they may come from an infinite generator.
         """
         asked = wanted(options, TranscribeOptions, call="transcribe")
+        if (spoken := options.pop("language", None)) is not None:
+            return self._for_language(spoken).transcribe_iter(inputs, **options)
         if asked.return_log_probs and self.task.inference.log_probs is None:
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if asked.return_log_probs and asked.long == "segments":
@@ -144,6 +155,9 @@ class Recognizer:
     ) -> Iterator[Hypothesis]:
         """Like `align`, but yields each hypothesis as soon as it and all earlier ones are ready."""
         asked = wanted(options, AlignOptions, call="align")
+        decoder = self.config["decoder"]
+        if language is not None and decoder.get("languages") and decoder.get("language") != language:
+            return self._for_language(language).align_iter(inputs, text, language=language, **options)
         if self.task.inference.log_probs is None:
             raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
         if asked.long == "segments":
@@ -160,12 +174,18 @@ class Recognizer:
         Args:
           name: the stream's name in hypotheses and errors.
           sample_rate: of the samples, in Hz; the model's by default.
-          options: see `streams`: look_ahead, chunks, timestamps.
+          options: see `streams`: look_ahead, chunk, chunks, timestamps.
         """
         return self.streams(1, **options).open(name, sample_rate=sample_rate)
 
     def streams(
-        self, size: int, *, look_ahead: int | None = None, chunks: int = 1, timestamps: bool = False
+        self,
+        size: int,
+        *,
+        look_ahead: int | None = None,
+        chunk: int | None = None,
+        chunks: int = 1,
+        timestamps: bool = False,
     ) -> Streams:
         """Transcribes up to `size` live recordings with one batched call; each can start and end at any time.
 
@@ -176,22 +196,27 @@ class Recognizer:
           size: maximum number of simultaneous recordings.
           look_ahead: encoder frames of look-ahead, one of those that the model supports; by default the one that
             `transcribe` uses. A step takes chunks x (look_ahead + 1) frames.
-          chunks: more chunks in one step cost less, but add latency.
+          chunk: of a unified model, the frames that a step takes (see `forms.window_streaming`).
+          chunks: more chunks in one step cost less, but add latency; 1 for a unified model.
           timestamps: fill words, segments and chars.
 
         Raises:
           ConfigError: the model cannot stream (the message lists all reasons), or does not support this look-ahead.
         """
-        key = (size, look_ahead, chunks)
+        key = (size, look_ahead, chunk, chunks)
         if key not in self._stream_programs:
-            form = streaming(self.task, look_ahead=look_ahead, chunks=chunks)
+            form = streaming(self.task, look_ahead=look_ahead, chunk=chunk, chunks=chunks)
             self._stream_programs[key] = compile_streams(form, self.variables, size=size)
         return Streams(self._stream_programs[key], self.variables, self.tokenizer, timestamps=timestamps)
 
     def change_attention(
-        self, attention: Literal["full", "local"], *, context: tuple[int, int] | None = None, **global_frames: Any
+        self,
+        attention: Literal["full", "local", "chunked"],
+        *,
+        context: tuple[int, int] | tuple[int, int, int] | None = None,
+        **global_frames: Any,
     ) -> "Recognizer":
-        """Returns the model with full or windowed (local) attention; see `surgery.attention`."""
+        """Returns the model with full, windowed (local) or chunked attention; see `surgery.attention`."""
         from jaxspeech.surgery import attention as surgery
 
         return Recognizer(surgery.change_attention(self.archive, attention, context=context, **global_frames))
@@ -203,14 +228,25 @@ class Recognizer:
         return Recognizer(surgery.change_vocabulary(self.archive, tokenizer, seed=seed))
 
     def change_decoding(
-        self, *, head: str | None = None, beam_size: int | None = None, max_symbols: int | None = None
+        self,
+        *,
+        head: str | None = None,
+        beam_size: int | None = None,
+        max_symbols: int | None = None,
+        language: str | None = None,
     ) -> "Recognizer":
         """Returns the model with different search settings; see `surgery.decoding`."""
         from jaxspeech.surgery import decoding as surgery
 
-        return Recognizer(
-            surgery.change_decoding(self.archive, head=head, beam_size=beam_size, max_symbols=max_symbols)
-        )
+        options: Any = {"head": head, "beam_size": beam_size, "max_symbols": max_symbols, "language": language}
+        return Recognizer(surgery.change_decoding(self.archive, **options))
+
+    def _for_language(self, language: str) -> "Recognizer":
+        """Returns the model for a language; each is kept, with its compiled programs."""
+        if language not in self._speaking:
+            self._speaking[language] = self.change_decoding(language=language)
+        self._speaking[language].variables = self.variables
+        return self._speaking[language]
 
     def encoder_only(self) -> EncoderOnly:
         """Returns the frontend and encoder as a function of waveforms."""

@@ -8,6 +8,7 @@ import soundfile
 
 from jaxspeech.report.picture import png, spectrogram
 from jaxspeech.report.utterance import ReplayedAudio, Utterance
+from jaxspeech.spacing import space_before
 from jaxspeech.text.differences import differences
 
 PIXELS_A_SECOND = 110
@@ -27,13 +28,15 @@ def card(utterance: Utterance, audio: ReplayedAudio | None) -> str:
 
 def _words(utterance: Utterance) -> str:
     """Both transcripts, with the differences marked."""
-    said, heard = [], []
+    said, heard = "", ""
     for part in differences(utterance.said, utterance.heard):
         before, after = html.escape(part.said), html.escape(part.heard)
-        said.append(before if part.kind == "equal" else f"<del>{before}</del>" if before else "")
-        heard.append(after if part.kind == "equal" else f"<ins>{after}</ins>" if after else "")
+        if before:
+            said += space_before(part.said) + (before if part.kind == "equal" else f"<del>{before}</del>")
+        if after:
+            heard += space_before(part.heard) + (after if part.kind == "equal" else f"<ins>{after}</ins>")
     rows = (("said", said), ("heard", heard))
-    cells = (f"<dt>{name}</dt><dd>{' '.join(filter(None, words)) or '<i>nothing</i>'}</dd>" for name, words in rows)
+    cells = (f"<dt>{name}</dt><dd>{words.strip() or '<i>nothing</i>'}</dd>" for name, words in rows)
     return f"<dl>{''.join(cells)}</dl>"
 
 

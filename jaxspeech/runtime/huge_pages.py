@@ -12,6 +12,8 @@ import os
 import sys
 from pathlib import Path
 
+from jaxspeech.runtime.platform import glibc_version
+
 VARIABLE, TUNABLE = "GLIBC_TUNABLES", "glibc.malloc.hugetlb"
 FIRST_GLIBC = (2, 35)
 POLICY = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -32,21 +34,12 @@ def may_ask() -> bool:
     """Whether setting the tunable would change anything."""
     return (
         TUNABLE not in os.environ.get(VARIABLE, "")
-        and _glibc() >= FIRST_GLIBC
+        and glibc_version() >= FIRST_GLIBC
         and POLICY.is_file()
-        and "[madvise]" in POLICY.read_text()
+        and "[madvise]" in POLICY.read_text(encoding="utf-8")
     )
 
 
 def tunables(environment: dict[str, str] | os._Environ[str]) -> str:
     """The value of GLIBC_TUNABLES with huge pages added to the tunables that are already set."""
     return ":".join(filter(None, [environment.get(VARIABLE), f"{TUNABLE}=1"]))
-
-
-def _glibc() -> tuple[int, ...]:
-    """The version of glibc; () if the C library is not glibc."""
-    try:
-        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-    except (AttributeError, ValueError):  # Windows, or a C library without this name
-        return ()
-    return tuple(int(part) for part in version.split(".")[:2]) if name == "glibc" else ()

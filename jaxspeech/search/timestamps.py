@@ -1,13 +1,12 @@
 """Converts frames to seconds: the times of each token, word and segment of one utterance, on the host."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from jaxspeech.punctuation import SENTENCE_ENDS, ends_sentence
 from jaxspeech.search.confidence import Aggregation, aggregate
-
-# Closing quotes and brackets, which may follow the punctuation mark at the end of a sentence.
-CLOSING = "\"')]}»”’"
-
+from jaxspeech.spacing import join
 
 # A silence that ends a sentence even without punctuation, which many models do not write.
 PAUSE_SECONDS = 1.0
@@ -41,7 +40,7 @@ def token_times(
 
 
 def word_times(
-    spans: Iterable[tuple[str, int, int]],
+    spans: Iterable[tuple[str, int | float, int | float]],
     starts: Any,
     ends: Any,
     confidence: Any,
@@ -50,19 +49,30 @@ def word_times(
     offset: float = 0.0,
     how: Aggregation = "min",
 ) -> list[TimedText]:
-    """Returns the times of each of a tokenizer's word spans (word, first token, token after the last)."""
-    spans = list(spans)
-    sure = aggregate(confidence, [(first, stop) for _, first, stop in spans], how=how)
+    """Returns the times of each of the spans of words (word, first token, token after the last).
+
+    Several words in one token (scripts without spaces) have fractions for places, and share its time.
+    """
+    found, tokens = list(spans), []
+    for _, first, stop in found:
+        last = max(math.ceil(stop) - 1, 0)
+        tokens.append((min(math.floor(first), last), last))
+    sure = aggregate(confidence, [(begin, last + 1) for begin, last in tokens], how=how)
+
+    def seconds(token: int, share: int | float) -> float:
+        """The time at which this share of a token has passed."""
+        start, end = float(starts[token]), float(ends[token])
+        frame = end if share >= 1 else start + (end - start) * share if share > 0 else start
+        return offset + frame * frame_seconds
+
     return [
-        TimedText(
-            word, offset + float(starts[first]) * frame_seconds, offset + float(ends[stop - 1]) * frame_seconds, value
-        )
-        for (word, first, stop), value in zip(spans, sure, strict=True)
+        TimedText(word, seconds(begin, first - begin), seconds(last, stop - last), value)
+        for (word, first, stop), (begin, last), value in zip(found, tokens, sure, strict=True)
     ]
 
 
 def sentences(
-    words: Sequence[TimedText], *, punctuation: str = ".?!", max_gap_seconds: float | None = PAUSE_SECONDS
+    words: Sequence[TimedText], *, punctuation: str = SENTENCE_ENDS, max_gap_seconds: float | None = PAUSE_SECONDS
 ) -> list[list[TimedText]]:
     """Splits words into sentences, after `punctuation` and at silences longer than `max_gap_seconds`."""
     found: list[list[TimedText]] = []
@@ -72,12 +82,12 @@ def sentences(
         if not unfinished or (max_gap_seconds is not None and gap > max_gap_seconds):
             found.append([])
         found[-1].append(word)
-        unfinished = not word.text.rstrip(CLOSING).endswith(tuple(punctuation))
+        unfinished = not ends_sentence(word.text, punctuation)
     return found
 
 
 def segment_times(
-    words: Sequence[TimedText], *, punctuation: str = ".?!", max_gap_seconds: float | None = PAUSE_SECONDS
+    words: Sequence[TimedText], *, punctuation: str = SENTENCE_ENDS, max_gap_seconds: float | None = PAUSE_SECONDS
 ) -> list[TimedText]:
     """Returns the sentences, each merged to one piece of text."""
     return [merge(part) for part in sentences(words, punctuation=punctuation, max_gap_seconds=max_gap_seconds)]
@@ -85,5 +95,5 @@ def segment_times(
 
 def merge(words: Sequence[TimedText]) -> TimedText:
     """Merges words to one piece of text, with their mean confidence."""
-    text = " ".join(word.text for word in words)
+    text = join(word.text for word in words)
     return TimedText(text, words[0].start, words[-1].end, sum(word.confidence for word in words) / len(words))

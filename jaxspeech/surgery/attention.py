@@ -1,4 +1,4 @@
-"""Switches a model between full and local attention."""
+"""Switches a model between full, local and chunked attention."""
 
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
@@ -14,17 +14,21 @@ def change_attention(
     archive: Archive,
     attention: str,
     *,
-    context: tuple[int, int] | None = None,
+    context: tuple[int, int] | tuple[int, int, int] | None = None,
     global_frames: int = 0,
     global_spacing: int = 1,
     global_projections: bool = False,
 ) -> Archive:
-    """Returns the model with attention to all frames ("full") or to a window ("local"); see `nn.local_attention`.
+    """Returns the model with attention to all frames ("full"), to a window ("local") or to a chunk and its neighbours.
+
+    See `nn.local_attention` for "local", and `encoders.chunk_context` for "chunked", which unified models are trained
+    for; "full" undoes it.
 
     Args:
       archive: a FastConformer or Conformer with relative positions.
-      attention: "full" or "local".
-      context: frames on the left and on the right; the default is (128, 128) for "local", no limit for "full".
+      attention: "full", "local" or "chunked".
+      context: frames on the left and on the right; the default is (128, 128) for "local", no limit for "full". For
+        "chunked" frames on the left, of a chunk, and on the right, by default (70, 13, 13).
       global_frames, global_spacing, global_projections: see `nn.local_self_attention`. Separate projections are
         initialised with copies of the usual ones.
 
@@ -36,8 +40,11 @@ def change_attention(
         raise ConfigError(f"attention {attention!r}{did_you_mean(str(attention), ATTENTION)}")
     if encoder["name"] != "fastconformer" or encoder.get("attention", "rel_pos") == "abs_pos":
         raise ConfigError(f"attention {attention!r}: only a Conformer with relative positions can change its attention")
-    if context is not None and not (len(context) == 2 and all(isinstance(side, int) for side in context)):
-        raise ConfigError(f"context {context!r}: give the frames on the left and on the right, (left, right)")
+    sizes = "left, chunk, right" if attention == "chunked" else "left, right"
+    if context is not None and not (
+        len(context) == len(sizes.split(", ")) and all(isinstance(side, int) for side in context)
+    ):
+        raise ConfigError(f"context {context!r}: {attention!r} attention takes frames ({sizes})")
     global_options = dict(
         global_frames=global_frames, global_spacing=global_spacing, global_projections=global_projections
     )

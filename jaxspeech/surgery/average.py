@@ -21,7 +21,9 @@ from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.lora import LORA, Lora
 
 # Fields that affect only the training or the computation of a model, not the meaning of its weights.
-TRAINING_ONLY = re.compile("dropout|stochastic_depth|context_weights|weight_init|dither|dtype|scan_layers|remat")
+TRAINING_ONLY = re.compile(
+    "dropout|stochastic_depth|context_weights|chunk_context|weight_init|dither|dtype|scan_layers|remat"
+)
 
 
 def average(models: Iterable[tuple[str, Archive]]) -> Archive:
@@ -80,7 +82,7 @@ def checkpoints_of(workdir: Path) -> Iterator[tuple[str, Archive]]:
       CheckpointError: a checkpoint cannot be read.
     """
     folder = workdir / "checkpoints"
-    settings = json.loads((workdir / "config.json").read_text())
+    settings = json.loads((workdir / "config.json").read_bytes())
     assets, checkpoints = read_assets(workdir), Checkpoints(folder, only_read=True)
     for step in checkpoints.steps:
         state = checkpoints.read(step)

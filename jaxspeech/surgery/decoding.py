@@ -8,7 +8,12 @@ from jaxspeech.surgery.stated import changed
 
 
 def change_decoding(
-    archive: Archive, *, head: str | None = None, beam_size: int | None = None, max_symbols: int | None = None
+    archive: Archive,
+    *,
+    head: str | None = None,
+    beam_size: int | None = None,
+    max_symbols: int | None = None,
+    language: str | None = None,
 ) -> Archive:
     """Returns the model with other search options; None keeps an option.
 
@@ -17,11 +22,12 @@ def change_decoding(
       head: of a hybrid model, "transducer" or "ctc".
       beam_size: of a transducer; 1 for the greedy search.
       max_symbols: maximum number of tokens that a transducer emits per frame.
+      language: of a model with a softmax for each language, the one that is spoken.
 
     Raises:
       ConfigError: the model does not have this option.
     """
-    model = with_search(archive.model, head=head, beam_size=beam_size)
+    model = with_search(archive.model, head=head, beam_size=beam_size, language=language)
     if max_symbols is not None:
         if not hasattr(build(model).model, "search"):
             raise ConfigError("max_symbols: only a transducer has this option, not CTC")

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
+from jaxspeech.errors import ConfigError
 from jaxspeech.surgery.stated import changed
 from jaxspeech.text.tokenizer import Tokenizer
 
@@ -18,7 +19,12 @@ def change_vocabulary(archive: Archive, tokenizer: Tokenizer, *, seed: int = 0) 
       archive: any recogniser.
       tokenizer: the new tokenizer.
       seed: for the weights of new pieces.
+
+    Raises:
+      ConfigError: the model has a softmax for each language.
     """
+    if archive.model["decoder"].get("languages"):
+        raise ConfigError("change_vocabulary: the model has a softmax for each language, whose tokens belong together")
     model = archive.model | {"decoder": archive.model["decoder"] | {"vocab_size": tokenizer.vocab_size}}
 
     @jax.jit

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import (
     RecognitionTask,
     Utterances,
@@ -55,7 +56,10 @@ def ctc_task(model: CTCModel) -> RecognitionTask:
 
     def loss(variables: Variables, batch: Utterances, key: Key) -> tuple[RowLosses, Variables]:
         (logits, num_frames), updates = train_apply(model, variables, key, batch.samples, batch.num_samples)
-        return label_losses(ctc_losses(logits, num_frames, batch, vocab_size=vocab_size), batch), updates
+        return label_losses(ctc_losses(logits, num_frames, batch, model.decoder), batch), updates
 
     search = ctc_search(model, vocab_size=vocab_size)
     return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)
+
+
+CTC = Kind(CTCModel, ctc_task, {**TRUNK, "decoder": Part("decoder", {"ctc": CTCHead})}, MASKS, PRODUCTS)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.transducer import TransducerDecoder
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind
 from jaxspeech.tasks.recognition import (
     RecognitionTask,
     Utterances,
@@ -22,7 +23,13 @@ from jaxspeech.tasks.recognition import (
     recognition_task,
 )
 from jaxspeech.tasks.train_apply import train_apply
-from jaxspeech.tasks.transducer import TransducerLoss, TransducerSearch, transducer_losses, transducer_search
+from jaxspeech.tasks.transducer import (
+    DECODER,
+    TransducerLoss,
+    TransducerSearch,
+    transducer_losses,
+    transducer_search,
+)
 from jaxspeech.types import Key, RowLosses, Variables
 
 HEADS = ("transducer", "ctc")
@@ -57,7 +64,7 @@ class HybridModel(AcousticModel, kw_only=True):
     search: HybridSearch = HybridSearch()
 
     def setup(self) -> None:
-        self.ctc_head = CTCHead(self.decoder.vocab_size, dtype=self.decoder.dtype)
+        self.ctc_head = ctc_head(self.decoder)
 
     def outputs(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], labels: Int[Any, "B U"], *, train: bool = False
@@ -81,6 +88,11 @@ class HybridModel(AcousticModel, kw_only=True):
     __call__ = outputs
 
 
+def ctc_head(decoder: TransducerDecoder) -> CTCHead:
+    """Returns the CTC head over the same tokens as the transducer."""
+    return CTCHead(decoder.vocab_size, decoder.dtype, decoder.languages, decoder.language)
+
+
 def hybrid_task(model: HybridModel) -> RecognitionTask:
     """Returns the task of `model`: pure functions that initialise, train and run it."""
     vocab_size, weight = model.decoder.vocab_size, model.ctc_weight
@@ -93,7 +105,7 @@ def hybrid_task(model: HybridModel) -> RecognitionTask:
         inputs = batch.samples, batch.num_samples, batch.labels
         (inputs, logits, num_frames), updates = train_apply(model, variables, key, *inputs)
         transducer = transducer_losses(model, inputs, num_frames, batch, loss_key)
-        ctc = ctc_losses(logits, num_frames, batch, vocab_size=vocab_size)
+        ctc = ctc_losses(logits, num_frames, batch, ctc_head(model.decoder))
         # A transcript with more labels than frames has no CTC path: only the transducer learns from it.
         infeasible = transducer == jnp.inf  # 0 * inf would be NaN with a weight of 1
         transducer, ctc = jnp.where(infeasible, 0, transducer), jnp.where(ctc == jnp.inf, 0, ctc)
@@ -104,3 +116,12 @@ def hybrid_task(model: HybridModel) -> RecognitionTask:
     # The log-probabilities are those of the CTC head, whichever head's search is used.
     search = by_ctc if model.search.head == "ctc" else by_transducer._replace(log_probs=by_ctc.log_probs)
     return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)
+
+
+HYBRID = Kind(
+    HybridModel,
+    hybrid_task,
+    {**TRUNK, "decoder": DECODER},
+    {**MASKS, "loss": TransducerLoss, "search": HybridSearch},
+    {**PRODUCTS, "ctc_weight": None},
+)

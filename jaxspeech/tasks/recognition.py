@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.decoders.ctc import CTCHead
+from jaxspeech.decoders.languages import LanguageTokens
 from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.masks import length_mask
 from jaxspeech.search.ctc import ctc_greedy, ctc_greedy_part, ctc_start
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel
@@ -80,10 +84,21 @@ def label_losses(losses: Float[Array, " B"], batch: Utterances, **logged: Float[
 
 
 def ctc_losses(
-    logits: Float[Array, "B T W"], num_frames: Int[Array, " B"], batch: Utterances, *, vocab_size: int
+    logits: Float[Array, "B T W"], num_frames: Int[Array, " B"], batch: Utterances, head: CTCHead
 ) -> Float[Array, " B"]:
     """Computes the CTC loss of each row."""
-    return ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=vocab_size)
+    losses = ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=head.vocab_size)
+    return without_other_languages(losses, head.tokens, batch)
+
+
+def without_other_languages(
+    losses: Float[Array, " B"], tokens: LanguageTokens | None, batch: Utterances
+) -> Float[Array, " B"]:
+    """Returns a loss of inf for rows in which there are tokens of another language than the chosen one."""
+    if tokens is None:
+        return losses
+    real = length_mask(jnp.asarray(batch.num_labels), batch.labels.shape[1])
+    return jnp.where((real & ~tokens.contains(batch.labels)).any(1), jnp.inf, losses)
 
 
 def ctc_search(model: AcousticModel, *, vocab_size: int) -> Search:

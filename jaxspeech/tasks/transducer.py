@@ -18,7 +18,15 @@ from jaxspeech.search.transducer import GreedyState, JointFunction, Predict, gre
 from jaxspeech.search.transducer_beam import transducer_beam
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.kinds import IncrementalSearch
-from jaxspeech.tasks.recognition import RecognitionTask, Search, Utterances, label_losses, recognition_task
+from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
+from jaxspeech.tasks.recognition import (
+    RecognitionTask,
+    Search,
+    Utterances,
+    label_losses,
+    recognition_task,
+    without_other_languages,
+)
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Key, RowLosses, Size, Variables
 
@@ -116,9 +124,9 @@ def transducer_losses(
     """
     decoder, options = model.decoder, model.loss
     draw_key, dropout_key = jax.random.split(key)
-    lengths_and_labels = (num_frames, batch.labels, batch.num_labels)
+    lengths_and_labels = (num_frames, decoder.joint_labels(batch.labels), batch.num_labels)
     shared = {
-        "blank_id": decoder.blank_id,
+        "blank_id": decoder.joint_blank,
         "activation": decoder.activation,
         "dropout": decoder.joint_dropout,
         "key": dropout_key,
@@ -134,7 +142,7 @@ def transducer_losses(
             *inputs, *lengths_and_labels, **shared, big_blank_durations=decoder.big_blanks, sigma=options.sigma
         )
     if not decoder.durations:
-        return rnnt(inputs)
+        return without_other_languages(rnnt(inputs), decoder.tokens, batch)
 
     def tdt(inputs: JointInputs) -> Float[Array, " B"]:
         return tdt_joint_loss(*inputs, *lengths_and_labels, **shared, durations=decoder.durations, sigma=options.sigma)
@@ -196,3 +204,13 @@ def _search_inputs(
 
 def _decoder_apply(model: Any, variables: Variables) -> Any:
     return partial(model.decoder.apply, {"params": variables["params"]["decoder"]})
+
+
+DECODER = Part("decoder", {"transducer": TransducerDecoder})
+TRANSDUCER = Kind(
+    TransducerModel,
+    transducer_task,
+    {**TRUNK, "decoder": DECODER},
+    {**MASKS, "loss": TransducerLoss, "search": TransducerSearch},
+    PRODUCTS,
+)

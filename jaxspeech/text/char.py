@@ -1,15 +1,21 @@
 """A tokenizer with one token for each character of an alphabet."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.text.canonical import compose, visible
 
 SPACE = " "
 
 
 class CharTokenizer:
     """Maps each character to its position in `characters`.
+
+    Texts are composed (NFC) first. A character that the alphabet has only in a different, canonically equivalent form
+    (as a letter and an accent) is encoded in that form. Invisible characters that it does not have are left out, and
+    white space that it does not have is a space.
 
     Args:
       characters: the alphabet; the space, if it is included, separates words.
@@ -21,11 +27,13 @@ class CharTokenizer:
         self.pieces = tuple(characters)
         self.vocab_size = len(self.pieces)
         self._unknown: str = unknown
-        self._ids = {piece: i for i, piece in enumerate(self.pieces)}
+        self._ids: dict[str, int] = {piece: i for i, piece in enumerate(self.pieces)}
         if not self.pieces or len(self._ids) != self.vocab_size:
             raise TokenizerError(f"characters must be distinct and not empty, got {''.join(self.pieces)!r}")
         if unknown not in ("error", "drop"):
             raise TokenizerError(f"unknown={unknown!r}: use 'error' or 'drop'")
+        for piece, i in list(self._ids.items()):
+            self._ids.setdefault(compose(piece), i)
 
     @classmethod
     def build(cls, *, files: dict[str, bytes], characters: Sequence[str], **options: Any) -> "CharTokenizer":
@@ -33,15 +41,29 @@ class CharTokenizer:
         return cls(characters, **options)
 
     def encode(self, text: str, language: str | None = None) -> list[int]:
-        if self._unknown == "drop":
-            return [self._ids[char] for char in text if char in self._ids]
+        text = compose(text)
         try:
             return [self._ids[char] for char in text]
-        except KeyError as error:
-            raise TokenizerError(
-                f"character {error.args[0]!r} in {_shorten(text)!r} is not in the alphabet {''.join(self.pieces)!r}; "
-                "add it, normalise the text, or set unknown='drop'"
-            ) from None
+        except KeyError:
+            return [i for char in text for i in self._spell(char, text)]
+
+    def _spell(self, char: str, text: str) -> list[int]:
+        """The tokens of a character: its own, those of its canonical parts, or none."""
+        if char in self._ids:
+            return [self._ids[char]]
+        # One step, so that an alphabet may have a letter with one of its two accents; Hangul has no such steps.
+        parts = unicodedata.decomposition(char)
+        for form in ("" if parts.startswith("<") else _characters(parts), unicodedata.normalize("NFD", char)):
+            if form and all(part in self._ids for part in form):
+                return [self._ids[part] for part in form]
+        if self._unknown == "drop" or not visible(char):
+            return []
+        if char.isspace() and SPACE in self._ids:
+            return [self._ids[SPACE]]
+        raise TokenizerError(
+            f"character {char!r} in {_shorten(text)!r} is not in the alphabet {''.join(self.pieces)!r}; "
+            "add it, normalise the text, or set unknown='drop'"
+        )
 
     def decode(self, ids: Any) -> str:
         return "".join(self.pieces[i] for i in ids)
@@ -63,6 +85,10 @@ class CharTokenizer:
 
     def files(self) -> dict[str, bytes]:
         return {}
+
+
+def _characters(codes: str) -> str:
+    return "".join(chr(int(code, 16)) for code in codes.split())
 
 
 def _shorten(text: str) -> str:

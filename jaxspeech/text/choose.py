@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.text.canonical import compose
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.tokenizer import Tokenizer, read_tokenizer
 from jaxspeech.text.train import train_tokenizer
@@ -36,5 +37,6 @@ def choose_tokenizer(settings: Mapping[str, Any], texts: Iterable[str], *, given
     if settings["path"]:
         return read_tokenizer(settings["path"])
     if settings["characters"]:
-        return CharTokenizer(settings["characters"])
+        characters = settings["characters"]
+        return CharTokenizer(compose(characters) if isinstance(characters, str) else characters)
     return train_tokenizer(texts, type=settings["type"], vocab_size=settings["vocab_size"])

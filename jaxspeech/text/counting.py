@@ -1,5 +1,6 @@
 """Counts the tokens of many transcripts quickly."""
 
+import unicodedata
 from collections.abc import Iterable
 
 from jaxspeech.text.sentencepiece import WORD_MARK, SentencePieceTokenizer
@@ -23,7 +24,7 @@ class TokenCounter:
     def __call__(self, text: str, language: str | None = None) -> int:
         """Count the tokens of a text; raises TokenizerError if it cannot be encoded."""
         words = self._words
-        if words is None:
+        if words is None or not unicodedata.is_normalized("NFC", text):  # words may be composed or not, one by one
             return len(self._tokenizer.encode(text, language))
         try:
             return sum([words[word] for word in text.split(" ")])

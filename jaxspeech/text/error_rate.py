@@ -2,6 +2,9 @@
 
 The alignment has the least number of edits (jiwer, rapidfuzz). Rates are over a whole set: the errors of all utterances
 divided by the words of all references. An empty reference adds insertions but no words.
+
+Texts that differ only in their Unicode form (NFKC), in invisible characters or in white space are equal. Words are
+separated by white space in every script; for scripts without spaces, the character error rate is the one to read.
 """
 
 import math
@@ -9,6 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jiwer
+
+from jaxspeech.text.canonical import comparable
 
 
 class ErrorCounts(NamedTuple):
@@ -44,7 +49,7 @@ def char_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCo
 def _clean(references: Sequence[str], hypotheses: Sequence[str]) -> tuple[list[str], list[str]]:
     if len(references) != len(hypotheses):
         raise ValueError(f"{len(references)} references, {len(hypotheses)} hypotheses")
-    return [" ".join(text.split()) for text in references], [" ".join(text.split()) for text in hypotheses]
+    return [comparable(text) for text in references], [comparable(text) for text in hypotheses]
 
 
 def _counts(output: jiwer.WordOutput | jiwer.CharacterOutput) -> ErrorCounts:

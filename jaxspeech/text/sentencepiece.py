@@ -6,6 +6,7 @@ from typing import Any
 import sentencepiece
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.text.canonical import compose, encode_composed, visible
 
 MODEL_FILE = "tokenizer.model"
 WORD_MARK = "\u2581"  # stands for the space before a word
@@ -18,11 +19,14 @@ class SentencePieceTokenizer:
       model: the content of the file.
       unknown: how `encode` treats a character that the model does not have: "unk" gives the unknown token (which a
         recogniser then learns to emit, as in NeMo), "drop" leaves it out, "error" raises a TokenizerError.
+      invisible: "keep" gives the model invisible characters (soft hyphens, marks of direction), as in NeMo; "drop"
+        leaves them out, as `train_tokenizer` does.
     """
 
-    def __init__(self, model: bytes, *, unknown: str = "unk"):
+    def __init__(self, model: bytes, *, unknown: str = "unk", invisible: str = "keep"):
         self._model = model
         self._unknown: str = unknown
+        self._invisible: str = invisible
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
             self._processor.LoadFromSerializedProto(model)
@@ -30,6 +34,8 @@ class SentencePieceTokenizer:
             raise TokenizerError("this is not a SentencePiece model; is the file complete?") from error
         if unknown not in ("unk", "drop", "error"):
             raise TokenizerError(f"unknown={unknown!r}: use 'unk', 'drop' or 'error'")
+        if invisible not in ("keep", "drop"):
+            raise TokenizerError(f"invisible={invisible!r}: use 'keep' or 'drop'")
         self.vocab_size: int = self._processor.get_piece_size()
         self.pieces: tuple[str, ...] = tuple(self._processor.id_to_piece(i) for i in range(self.vocab_size))
         self._unk: int = self._processor.unk_id()
@@ -42,17 +48,22 @@ class SentencePieceTokenizer:
         return cls(files[MODEL_FILE], **options)
 
     def encode(self, text: str, language: str | None = None) -> list[int]:
-        ids: list[int] = self._processor.encode(text)
+        if self._invisible == "drop":
+            text = " ".join(visible(text).split())
+        ids = encode_composed(text, self._processor.encode, self._count_unknown)
         if self._unknown == "unk" or self._unk not in ids:
             return ids
         if self._unknown == "drop":
             return [i for i in ids if i != self._unk]
-        pieces = self._processor.encode(text, out_type=str)
-        missing = next(piece for piece, i in zip(pieces, ids, strict=True) if i == self._unk)
+        pieces = self._processor.encode(compose(text), out_type=str)
+        missing = next(piece for piece in pieces if self._processor.piece_to_id(piece) == self._unk)
         raise TokenizerError(
             f"{missing!r} is not in the tokenizer's vocabulary; normalise the text, train the tokenizer on it, or set "
             "unknown='unk' or 'drop'"
         )
+
+    def _count_unknown(self, ids: list[int]) -> int:
+        return sum(i == self._unk or self._processor.is_byte(i) for i in ids)
 
     def decode(self, ids: Any) -> str:
         return self._processor.decode([int(i) for i in ids])
@@ -70,7 +81,8 @@ class SentencePieceTokenizer:
         return [span for span in spans if span[0]]
 
     def config(self) -> dict[str, Any]:
-        return {"type": "sentencepiece", "unknown": self._unknown}
+        config = {"type": "sentencepiece", "unknown": self._unknown}
+        return config if self._invisible == "keep" else config | {"invisible": self._invisible}
 
     def files(self) -> dict[str, bytes]:
         return {MODEL_FILE: self._model}

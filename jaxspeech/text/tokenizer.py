@@ -82,10 +82,10 @@ def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     try:
         if path.is_file():
             return SentencePieceTokenizer(path.read_bytes())
-        config = json.loads((path / CONFIG_FILE).read_text())
+        config = json.loads((path / CONFIG_FILE).read_bytes())  # UTF-8, whatever the locale
         names = [file.name for file in path.iterdir() if file.is_file() and file.name != CONFIG_FILE]
         return build_tokenizer(config, {name: (path / name).read_bytes() for name in names})
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise TokenizerError(f"no tokenizer at {path}: {error}; give a .model file or a tokenizer's folder") from error
 
 

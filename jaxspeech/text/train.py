@@ -1,6 +1,6 @@
 """Trains tokenizers on transcripts; `jaxspeech tokenizer` is the command.
 
-The same texts give the same tokenizer, byte for byte.
+The same texts give the same tokenizer, byte for byte. Texts are composed (NFC), and invisible characters left out.
 """
 
 import io
@@ -12,6 +12,7 @@ from typing import Literal
 import sentencepiece
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.text.canonical import ZERO_WIDTH_NON_JOINER, compose, visible
 from jaxspeech.text.char import SPACE, CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
 from jaxspeech.text.tokenizer import Tokenizer
@@ -32,18 +33,20 @@ def train_tokenizer(
     """
     if type not in ("bpe", "unigram", "char"):
         raise TokenizerError(f"tokenizer type {type!r} is unknown; use bpe, unigram or char")
-    cleaned = (text for text in (" ".join(text.split()) for text in texts) if text)
+    cleaned = (text for text in (" ".join(compose(visible(text)).split()) for text in texts) if text)
     if type == "char":
         characters = set().union(*map(set, cleaned))
         if characters:
             return CharTokenizer([SPACE, *sorted(characters - {SPACE})])
     elif listed := list(cleaned):
-        return SentencePieceTokenizer(_train_sentencepiece(listed, type, vocab_size))
+        return SentencePieceTokenizer(_train_sentencepiece(listed, type, vocab_size), invisible="drop")
     raise TokenizerError("there is no text to train a tokenizer on")
 
 
 def _train_sentencepiece(texts: list[str], model_type: str, vocab_size: int) -> bytes:
     model = io.BytesIO()
+    # SentencePiece's usual rule, which NeMo has too, makes the zero-width non-joiner of Persian words a space.
+    rule = "nfkc" if any(ZERO_WIDTH_NON_JOINER in text for text in texts) else "nmt_nfkc"
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
@@ -51,6 +54,7 @@ def _train_sentencepiece(texts: list[str], model_type: str, vocab_size: int) -> 
             model_type=model_type,
             vocab_size=vocab_size,
             character_coverage=1.0,
+            normalization_rule_name=rule,
             unk_id=0,
             bos_id=-1,
             eos_id=-1,

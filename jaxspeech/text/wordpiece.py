@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.text.canonical import encode_composed
 
 VOCAB_FILE = "vocab.txt"
 INSIDE = "##"  # prefix of a piece that continues a word
@@ -40,6 +41,9 @@ class WordPieceTokenizer:
         return cls(files[VOCAB_FILE])
 
     def encode(self, text: str, language: str | None = None) -> list[int]:
+        return encode_composed(text, self._encode, lambda ids: ids.count(self._ids[UNKNOWN]))
+
+    def _encode(self, text: str) -> list[int]:
         return [i for word in split_words(text) for i in self._encode_word(word)]
 
     def _encode_word(self, word: str) -> list[int]:

@@ -191,7 +191,7 @@ class Checkpoints:
     def _read_scores(self) -> dict[int, float]:
         """The scores by step; if the file cannot be read, only the choice of the best checkpoints is lost."""
         try:
-            return {int(step): float(score) for step, score in json.loads((self.folder / SCORES).read_text()).items()}
+            return {int(step): float(score) for step, score in json.loads((self.folder / SCORES).read_bytes()).items()}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, AttributeError, TypeError) as error:
@@ -200,7 +200,7 @@ class Checkpoints:
 
     def _write_scores(self) -> None:
         with replace_atomically(self.folder / SCORES) as temporary:
-            temporary.write_text(json.dumps(self._keep.scores))
+            temporary.write_text(json.dumps(self._keep.scores), encoding="utf-8")
 
     @contextlib.contextmanager
     def _one_line(self, action: str) -> Iterator[None]:

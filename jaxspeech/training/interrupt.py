@@ -1,22 +1,25 @@
 """Turns Ctrl-C and preemption into a flag that the training loop checks between two steps.
 
-A cluster that preempts a job sends SIGTERM, or SIGUSR1 if it was asked to (sbatch --signal=USR1@120).
+A cluster that preempts a job sends SIGTERM, or SIGUSR1 if it was asked to (sbatch --signal=USR1@120). A terminal that
+is closed sends SIGHUP. What a terminal sends and the process was started to ignore (`nohup`) stays ignored.
 """
 
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 
+from jaxspeech.runtime.platform import catch_signals, restore_signals, say_now, signals
+
 # The exit code of a preempted run, after it has saved: start it again. EX_TEMPFAIL of sysexits.h.
 PREEMPTED = 75
-PREEMPTIONS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]  # if it exists
+PREEMPTIONS = signals("SIGTERM", "SIGUSR1", "SIGHUP")
+HANG_UP = signals("SIGHUP")  # comes twice, from the shell and from the system: the second is not a second request
 
 
 class Preempted(BaseException):
-    """Raised on SIGTERM and SIGUSR1, as KeyboardInterrupt is on Ctrl-C."""
+    """Raised on a preemption, as KeyboardInterrupt is on Ctrl-C."""
 
 
 @contextlib.contextmanager
@@ -30,12 +33,11 @@ def preemptible() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise Preempted(number)
 
-    before = {name: signal.signal(name, stop) for name in PREEMPTIONS}
+    before = catch_signals(PREEMPTIONS, stop)
     try:
         yield
     finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+        restore_signals(before)
 
 
 class Interrupt:
@@ -62,17 +64,18 @@ class Interrupt:
         return PREEMPTED if self.signal in PREEMPTIONS else 128 + self.signal
 
     def __enter__(self) -> "Interrupt":
-        self._before = {name: signal.signal(name, self._ask) for name in (signal.SIGINT, *PREEMPTIONS)}
+        self._before = catch_signals([*signals("SIGINT"), *PREEMPTIONS], self._ask)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for name, handler in self._before.items():
-            signal.signal(name, handler)
+        restore_signals(self._before)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         del frame
+        if self and number in HANG_UP:
+            return
         if self:
             os._exit(128 + number)
         self.signal = signal.Signals(number)
         # Not print: a handler may run in the middle of another print.
-        os.write(sys.stderr.fileno(), b"\nStopping after this step ... (once more: stop at once, without saving)\n")
+        say_now("\nStopping after this step ... (once more: stop at once, without saving)\n")

@@ -5,7 +5,6 @@ batch), results and temporaries. The compiled programs are cached, so training d
 """
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.runtime.platform import total_memory
 from jaxspeech.types import BatchShape
 
 # Batches that wait on the device while another one is being computed (data/prefetch.py).
@@ -43,7 +43,10 @@ def device_memory() -> int:
     if stats and "bytes_limit" in stats:
         limit = int(stats["bytes_limit"])
     else:
-        limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // jax.local_device_count()
+        total = total_memory()
+        if total is None:
+            raise ConfigError("this system does not report its memory: set data.batch_seconds in the recipe")
+        limit = total // jax.local_device_count()
     if jax.process_count() > 1:
         limit = int(multihost_utils.process_allgather(np.array(limit)).min())
     return limit
@@ -109,7 +112,7 @@ def describe_needs(needs: Sequence[Need], *, limit: int) -> str:
 
 
 def most_batch_seconds(
-    train_step: Any, state: Any, shapes: Callable[[float], Sequence[BatchShape]], *, mesh: Mesh
+    train_step: Any, state: Any, shapes: Callable[[float], Sequence[BatchShape]], *, mesh: Mesh, limit: float
 ) -> float:
     """Finds and prints the most seconds of audio per batch for which a step fits into the memory of the devices.
 
@@ -118,12 +121,13 @@ def most_batch_seconds(
       state: its arrays, or their shapes.
       shapes: seconds per batch -> batch shapes, shortest rows first.
       mesh: the devices.
+      limit: memory of a device, in bytes.
 
     Raises:
       ConfigError: even the smallest batch is too large.
     """
     found = find_batch_seconds(
-        lambda shape: step_need(train_step, state, shape, mesh=mesh).bytes, shapes, limit=FILLED * device_memory()
+        lambda shape: step_need(train_step, state, shape, mesh=mesh).bytes, shapes, limit=FILLED * limit
     )
     print(f"data.batch_seconds = {found:g}: the most that fits, with the batch_size of the recipe", flush=True)
     return found

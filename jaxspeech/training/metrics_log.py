@@ -32,7 +32,7 @@ class MetricsLog:
         # A run that starts from scratch keeps nothing.
         kept = [entry for entry in self.history if entry["step"] <= step] if step else []
         with replace_atomically(self._path) as temporary:
-            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
+            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
 
     @property
     def history(self) -> list[dict[str, float | int]]:
@@ -40,7 +40,7 @@ class MetricsLog:
         if not self._path.exists():
             return []
         entries = []
-        for line in self._path.read_text().splitlines():
+        for line in self._path.read_bytes().splitlines():
             try:
                 entries.append(json.loads(line))
             except ValueError:
@@ -54,7 +54,7 @@ class MetricsLog:
         named = {f"{group}/{name}": float(value) for name, value in values.items()}
         for name, value in named.items():
             self._writer.add_scalar(name, value, step)
-        with self._path.open("a") as file:
+        with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **named}) + "\n")
 
     def histograms(self, group: str, tree: Any, step: int) -> None:

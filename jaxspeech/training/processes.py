@@ -24,6 +24,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.runtime.environment import whole_number
+from jaxspeech.runtime.platform import say_now
 
 # The environment variables in which launchers pass the number of processes and a process's own number.
 LAUNCHERS = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"))
@@ -51,7 +53,7 @@ def find_place(
     """
     launched = next(((size, rank) for size, rank in LAUNCHERS if size in environment and rank in environment), None)
     if launched and num_processes is None and process_id is None:
-        num_processes, process_id = (int(environment[name]) for name in launched)
+        num_processes, process_id = (whole_number(environment, name) for name in launched)
     if num_processes is None and process_id is None and not coordinator:
         return None
     if num_processes is None or process_id is None:
@@ -82,7 +84,7 @@ def join(place: Place, *, timeout: int = 300) -> str:
         line = (
             f"{os.path.basename(sys.argv[0])}: not all {place.num_processes} processes joined {where} in {timeout} s\n"
         )
-        os.write(sys.stderr.fileno(), line.encode())
+        say_now(line)
         os._exit(2)
 
     alarm = threading.Timer(timeout, give_up)  # JAX would end the process with a page of output
@@ -119,7 +121,7 @@ def only_leader_prints() -> Iterator[None]:
     if is_leader():
         yield
         return
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
 
 

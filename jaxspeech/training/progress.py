@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from jaxspeech.runtime.streams import is_terminal
 from jaxspeech.training.flops import in_flops
 from jaxspeech.types import B, BatchShape
 
@@ -41,7 +42,7 @@ class Progress:
         peak_flops: of all devices together, if known (flops.py).
         """
         self._shape_names = {_dimensions(shape.arrays): str(shape) for shape in batch_shapes}
-        on_terminal = sys.stderr.isatty()
+        on_terminal = is_terminal(sys.stderr)
         self._bar = tqdm(total=steps, initial=step, unit="step", dynamic_ncols=True, disable=not on_terminal)
         self._shown: dict[str, str] = {}
         self._waiting: list[dict[str, Any]] = []

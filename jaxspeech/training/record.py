@@ -19,6 +19,7 @@ class Record(NamedTuple):
       totals: sums over all steps, as `Progress` has them.
       batch_seconds: the batch size that was found when the run began; None if the recipe sets it.
       config: the recipe.
+      contents: describes the content of the manifests; empty in records of earlier versions.
     """
 
     scores: Mapping[str, Mapping[str, float]] = NONE
@@ -29,6 +30,7 @@ class Record(NamedTuple):
     totals: Mapping[str, float] = NONE
     batch_seconds: float | None = None
     config: Mapping[str, Any] = NONE
+    contents: Mapping[str, str] = NONE
 
     def to_json(self) -> dict[str, Any]:
         """Converts the record to JSON, for a checkpoint."""

@@ -46,6 +46,16 @@ def changed_settings(saved: Json, now: Json, *, fixed: Iterable[str]) -> str:
     return "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
 
 
+def edited_manifests(saved: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Describes the manifests of a resumed run that were edited since it was saved; "" if none was.
+
+    Args:
+      saved, now: describe the content of each set's manifests.
+    """
+    edited = [f"{name} had {saved[name]}, has {now[name]}" for name in now if saved.get(name, now[name]) != now[name]]
+    return "; ".join(edited)
+
+
 def check_same_arrays(saved: Mapping[str, Any], now: Mapping[str, Any], *, folder: str | Path) -> None:
     """Raises CheckpointError if the states' arrays differ: the checkpoint is intact, but the optimizer has changed."""
     changes = list(_differences(saved, now, place="state"))

@@ -135,11 +135,15 @@ def put_batch(batch: Any, mesh: Mesh) -> Any:
 def process_share(mesh: Mesh) -> tuple[int, int]:
     """Returns (i, n): this process's devices hold part i of n equal parts of a batch; n is 1 if each holds all of it.
 
+    Of devices that are only described (see `targets.target`), it holds all.
+
     Raises:
       ConfigError: its devices are not adjacent on the axis `data`.
     """
     shards = mesh.shape["data"]
     places = NamedSharding(mesh, P("data")).addressable_devices_indices_map((shards,)).values()
+    if not places:
+        return 0, 1
     mine = sorted({place[0].indices(shards)[0] for place in places if place is not None})
     first, size = mine[0], len(mine)
     if mine != list(range(first, first + size)) or shards % size or first % size:

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.gathering import gather_unstacked, gathering
 from jaxspeech.training.accumulation import add_up, micro_batches
 from jaxspeech.training.parameters import stop_gradients
 from jaxspeech.training.reduction import REDUCTIONS, Sums, sum_losses
@@ -126,7 +127,8 @@ def make_train_step(
 
         def summed(params: Any, stats: Variables, batch: Rows, key: Any) -> tuple[Any, Any]:
             held = stop_gradients(params, update.trainable)
-            rows, changed = phase.loss({**stats, "params": held}, batch, key)
+            with gathering(None if shardings is None else shardings.variables["params"], axis="data"):
+                rows, changed = phase.loss({**stats, "params": gather_unstacked(held)}, batch, key)
             sums = sum_losses(rows, batch.index, reduction=loss_reduction)
             return sums.losses, (sums, changed)
 

@@ -22,6 +22,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxspeech.errors import SpeechError
+from jaxspeech.runtime.platform import say_now
 from jaxspeech.training.processes import find_place, join, leave, only_leader_prints
 
 BEAT, SILENCE = 5.0, 40.0  # seconds between two messages, and without one until a process counts as lost
@@ -145,5 +146,5 @@ class Watchdog:
             f"\n{script}: process {lost} of {self._count} is lost, so process {self._me} ends too; "
             "start the run again to resume from the last checkpoint\n"
         )
-        os.write(sys.stderr.fileno(), line.encode())
+        say_now(line)
         os._exit(EXIT_LOST)

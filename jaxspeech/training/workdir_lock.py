@@ -5,12 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jaxspeech.errors import SpeechError
+from jaxspeech.runtime.platform import lock
 from jaxspeech.training.processes import is_leader
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None
 
 
 @contextmanager
@@ -20,16 +16,10 @@ def exclusive_workdir(workdir: Path) -> Iterator[None]:
     Raises:
       SpeechError: another run holds it.
     """
-    if fcntl is None or not is_leader():
+    if not is_leader():
         yield
         return
-    with (workdir / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SpeechError(
-                f"{workdir}: another process trains here; wait for it or choose another --workdir"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
+    with (workdir / ".lock").open("w", encoding="utf-8") as file:
+        if not lock(file):
+            raise SpeechError(f"{workdir}: another process trains here; wait for it or choose another --workdir")
         yield

@@ -14,6 +14,7 @@ import pytest
 import jaxspeech
 from jaxspeech.cli.main import VERBS, main
 from jaxspeech.runtime import command, huge_pages
+from jaxspeech.runtime.platform import glibc_version
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = ROOT / "jaxspeech" / "cli"
@@ -116,7 +117,7 @@ def test_what_ends_a_command_is_its_status(capsys):
     assert capsys.readouterr().err == "x: interrupted\n"
 
 
-@pytest.mark.skipif(huge_pages._glibc() < huge_pages.FIRST_GLIBC, reason="needs glibc 2.35 or later")
+@pytest.mark.skipif(glibc_version() < huge_pages.FIRST_GLIBC, reason="needs glibc 2.35 or later")
 @pytest.mark.parametrize("start", [["train.py"], ["transcribe.py"], ["-m", "jaxspeech", "align"]])
 def test_every_door_asks_for_large_pages_before_the_heavy_imports(tmp_path, start):
     policy = tmp_path / "enabled"
@@ -140,12 +141,30 @@ def test_every_door_asks_for_large_pages_before_the_heavy_imports(tmp_path, star
     assert done.stderr == "restarts False\n" and "usage: " in done.stdout
 
 
-def test_terminated_it_says_so_with_its_status(tmp_path):
+def test_started_in_the_background_it_is_ended_only_by_name(tmp_path):
+    """As by `nohup jaxspeech ... &` in a script: Ctrl-C and the end of the terminal stay ignored, SIGTERM does not."""
     os.mkfifo(tmp_path / "manifest.jsonl")  # a reader blocks until there is a writer
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jaxspeech", "tokenizer", f"--manifest={tmp_path / 'manifest.jsonl'}", "--output=x"],
-        cwd=ROOT,
-    )
+    arguments = ["tokenizer", f"--manifest={tmp_path / 'manifest.jsonl'}", "--output=x"]
+    background = "trap '' INT HUP; exec \"$@\""
+    command = ["sh", "-c", background, "sh", sys.executable, "-m", "jaxspeech", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     with open(tmp_path / "manifest.jsonl", "w"):  # returns once it reads
+        for number in (signal.SIGINT, signal.SIGHUP):
+            process.send_signal(number)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.3)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 143
+    assert process.stderr.read() == "jaxspeech tokenizer: ended by SIGTERM\n"
+
+
+def test_the_end_of_its_terminal_ends_it(tmp_path):
+    os.mkfifo(tmp_path / "manifest.jsonl")
+    arguments = ["tokenizer", f"--manifest={tmp_path / 'manifest.jsonl'}", "--output=x"]
+    command = [sys.executable, "-m", "jaxspeech", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    with open(tmp_path / "manifest.jsonl", "w"):  # returns once it reads
+        for _ in range(2):  # from the shell and from the system
+            process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=60) == 129
+    assert process.stderr.read() == "jaxspeech tokenizer: ended by SIGHUP\n"

@@ -16,7 +16,8 @@ import jaxspeech
 from jaxspeech.archive import save_archive
 from jaxspeech.cli import transcribe
 from jaxspeech.cli.main import main
-from jaxspeech.inference.writers import FORMATS, open_output, subtitle_paths
+from jaxspeech.inference.output import open_output
+from jaxspeech.inference.writers import FORMATS, subtitle_paths
 from jaxspeech.pipelines.recognizer import Recognizer
 from tests.inference.test_formats import parse_srt, parse_vtt
 from tests.pipelines.test_recognizer import chirps, tiny_archive

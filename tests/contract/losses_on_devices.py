@@ -1,8 +1,8 @@
-"""Computes the loss of one step of every task on one device, on all devices, and in two micro-batches.
+"""Computes the loss of one step of every task on one device, and on all devices in two micro-batches.
 
     python -m tests.contract.losses_on_devices TONES WORKDIR
 
-Prints a JSON line {task: {"one": loss, "all": loss, "accumulated": loss}}.
+Prints a JSON line {task: {"one": loss, "all": loss}}.
 """
 
 import json
@@ -22,7 +22,7 @@ from jaxspeech.training.updates import build_updates
 from tests.contract.cases import NAMES, recipe, toys_in_the_tables
 
 # How the step is computed: devices (None: all), and parts of a batch.
-WAYS = {"one": (1, 1), "all": (None, 1), "accumulated": (1, 2)}
+WAYS = {"one": (1, 1), "all": (None, 2)}
 
 
 def losses(name: str, tones: Path, workdir: Path) -> dict[str, float]:

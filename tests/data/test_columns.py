@@ -213,10 +213,18 @@ def test_no_usable_example_is_one_line(manifest, tmp_path):
         training_data(few, CharTokenizer("xyz"), sample_rate=RATE, **OPTIONS)
 
 
-def test_a_row_that_fails_is_a_filler_in_all_fields(manifest):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ManifestError("has no speaker today"), "has no speaker today"),
+        (RuntimeError("of a library"), "RuntimeError: of a library"),
+        (MemoryError(), "there is not enough memory for it"),
+    ],
+)
+def test_a_row_that_fails_is_a_filler_in_all_fields(manifest, error, reason):
     def fail(example, variant):
         if example == 4:
-            raise ManifestError("has no speaker today")
+            raise error
         return 1
 
     columns = {"samples": audio(manifest, sample_rate=RATE), "speaker": speakers(manifest)._replace(row=fail)}
@@ -229,7 +237,7 @@ def test_a_row_that_fails_is_a_filler_in_all_fields(manifest):
             not batch.samples[filler].any() and not batch.num_samples[filler].any() and not batch.speaker[filler].any()
         )
     assert sorted(seen) == [i for i in range(14) if i != 4]
-    assert [line.partition(".flac: ")[2] for line in data.problems.lines] == ["has no speaker today"]
+    assert [line.partition(".flac: ")[2] for line in data.problems.lines] == [reason]
 
 
 def test_a_value_longer_than_its_bucket_is_refused(manifest):

@@ -60,7 +60,7 @@ def test_duration_limits_are_counted(tmp_path):
         ("[1, 2]", "not a JSON object"),
         ('{"text": "a", "duration": 1}', "no audio_filepath"),
         ('{"audio_filepath": "a.wav", "duration": 1}', "no text"),
-        (line(text=5), "no text"),
+        (line(text=5), "the text is 5, not a string"),
         (line(duration=-1), "duration is -1"),
         (line(duration="long"), "duration is 'long'"),
         (line(duration=float("nan")), "duration is nan"),
@@ -159,10 +159,13 @@ def test_only_the_needed_fields_are_needed(tmp_path):
         manifest = Manifest(path, need=need, problems=Problems(report=said.append))
         return manifest.durations.tolist(), [reason.rpartition(": ")[2] for reason in said]
 
-    assert durations() == ([1.0, 1.0, 3.0], ["no text"])
-    assert durations("text") == ([1.0, 3.0], ["no text", "no text"])
-    assert durations("speaker-id") == ([1.0], ["no speaker-id"] * 3)
-    assert durations("text", "speaker-id") == ([1.0], ["no text", "no text", "no speaker-id"])
+    assert durations() == ([1.0, 1.0, 3.0], ["the text is 5, not a string"])
+    assert durations("text") == ([1.0, 3.0], ["no text", "the text is 5, not a string"])
+    assert durations("speaker-id") == ([1.0], ["no speaker-id", "no speaker-id", "the speaker-id is 7, not a string"])
+    assert durations("text", "speaker-id") == (
+        [1.0],
+        ["no text", "the text is 5, not a string", "the speaker-id is 7, not a string"],
+    )
 
 
 def test_texts_are_evenly_spaced_fields(tmp_path):

@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jaxspeech.data import manifest_index as lines
-from jaxspeech.data.manifest_index import parse_line, scan
+from jaxspeech.data.manifest_index import scan
 from jaxspeech.errors import ManifestError
+from jaxspeech.manifest_lines import parse_line
 
 GOOD = [
     b'{"audio_filepath": "a.flac", "duration": 1.5, "text": "one"}',

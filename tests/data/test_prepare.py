@@ -15,6 +15,7 @@ from jaxspeech.data import prepare
 from jaxspeech.data.download import download, extract
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.errors import SpeechError
+from jaxspeech.runtime import platform
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -179,3 +180,12 @@ def test_the_mini_selection_is_that_of_the_shared_set(speech):
     for split, text in (("train", prepare.MINI_TRAIN), ("dev", prepare.MINI_DEV)):
         ids = {entry.fields["id"] for entry in Manifest(speech / "librispeech_mini" / f"{split}.jsonl")}
         assert ids == {f"{c}-{i:04d}" for c, n in prepare._parse_chapters(text).items() for i in range(n)}
+
+
+def test_two_processes_do_not_download_the_same_file_at_once(server, tmp_path):
+    server.files["/a.tar"] = b"content"
+    with (tmp_path / "a.tar.part").open("ab") as other:
+        assert platform.lock(other)
+        with pytest.raises(SpeechError, match=r"a\.tar: another process is downloading it"):
+            download(f"{server.url}/a.tar", tmp_path / "a.tar")
+    assert download(f"{server.url}/a.tar", tmp_path / "a.tar").read_bytes() == b"content"

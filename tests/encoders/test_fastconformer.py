@@ -20,6 +20,7 @@ VARIANTS = {
     "chunked": dict(attention_context=(4, 1), attention_style="chunked_limited", conv_context=(8, 0)),
     "local": dict(attention="rel_pos_local", attention_context=(3, 2), untied_biases=False),
     "global": dict(attention="rel_pos_local", attention_context=(2, 2), global_frames=1, global_projections=True),
+    "unified": dict(attention_context=(3, 2, 1), attention_style="chunked_limited_with_rc", conv_context_style="dcc"),
     "look-aheads": dict(attention_context=((4, 1), (4, 0)), attention_style="chunked_limited"),
     "causal": dict(causal_subsampling=True),
     "factor 1": dict(subsampling_factor=1),

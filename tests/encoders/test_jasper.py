@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from jaxspeech.builder import build
-from jaxspeech.encoders.jasper import Block, Jasper
+from jaxspeech.encoders.jasper import Jasper
+from jaxspeech.encoders.jasper_block import Block
+from jaxspeech.encoders.parallel_block import kept_shares
 from jaxspeech.errors import ConfigError
 from tests.encoders.properties import check_padding_and_batch, filled
 
@@ -21,6 +23,11 @@ VARIANTS = {
         Block(filters=8, kernel=5, separable=True, squeeze_excite=True),
         Block(8, 7, 2, stride=2, stride_last=True, separable=True, residual=True, squeeze_excite=True, se_context=16),
     ),
+    "carnelinet": (
+        Block(filters=8, kernel=5, stride=2),
+        Block(8, 3, 2, separable=True, residual=True, squeeze_excite=True, parallel_kernels=(7,)),
+        Block(6, 3, dropout=0.5, parallel_kernels=(5, 1), parallel_residual="conv", parallel_dropout=0.4),
+    ),
 }
 
 
@@ -33,6 +40,29 @@ def test_padding_and_batch_change_nothing(blocks: tuple[Block, ...]) -> None:
     module, variables, features, num_frames = make(blocks, activation="swish")
     lengths = check_padding_and_batch(module, variables, features, num_frames)
     np.testing.assert_array_equal(lengths, -(-num_frames // module.total_factor))
+
+
+def test_parallel_blocks_are_the_sum_of_blocks_and_their_input() -> None:
+    blocks = VARIANTS["carnelinet"]
+    module, variables, features, num_frames = make(blocks)
+    num_frames = jnp.full(3, 100)
+    _, _, layers = module.apply(variables, features, num_frames, return_layers=True)
+    for i, residual in ((1, lambda x, _: x), (2, lambda x, params: x @ params["residual"]["pointwise"])):
+        x, own = layers[i - 1], {kind: tree[f"block_{i}"] for kind, tree in variables.items()}
+        expected = residual(x, own["params"])
+        for j, copy in enumerate(blocks[i].copies):
+            alone = {kind: {"block_0": tree[f"copy_{j}"]} for kind, tree in own.items()}
+            expected += Jasper((copy,)).apply(alone, x, jnp.full(3, x.shape[1]))[0]
+        np.testing.assert_allclose(layers[i], expected, atol=1e-5)
+
+
+def test_training_leaves_out_some_parallel_blocks_and_never_all() -> None:
+    shares = np.asarray(jax.vmap(lambda key: kept_shares(key, 3, rate=0.4))(jax.random.split(jax.random.key(0), 4000)))
+    values, counts = np.unique(shares > 0, axis=0, return_counts=True)
+    np.testing.assert_allclose(np.unique(shares), [0, 1 / 0.6], rtol=1e-6)
+    assert len(values) == 7 and values.any(1).all()
+    one_kept = counts[values.sum(1) == 1]
+    np.testing.assert_allclose(one_kept / 4000, 0.6 * 0.4**2 / (1 - 0.4**3), atol=0.02)
 
 
 def test_training_ignores_the_padding_unless_configured_otherwise() -> None:
@@ -87,6 +117,12 @@ def test_remat_changes_no_gradient_and_half_precision_little() -> None:
             {"blocks": [{"filters": 4, "kernel": 5, "squeeze_excite": True}]},
             "se_reduction 8 is larger than the number of",
         ),
+        (
+            {"blocks": [{"filters": 8, "kernel": 5, "stride": 2, "parallel_kernels": [3]}]},
+            "parallel_kernels: the block must have a stride of 1",
+        ),
+        ({"blocks": [{"filters": 8, "kernel": 5, "parallel_kernels": [4]}]}, "kernel is 4; it must be odd"),
+        ({"blocks": [{"filters": 8, "kernel": 5, "parallel_residual": "som"}]}, "'som'; did you mean \"sum\""),
         ({"blocks": []}, "at least one block is needed"),
         ({"blocks": 3}, r"model\.encoder\.blocks must be a list of sections"),
         ({"blocks": [{"filters": 8, "kernel": 5}], "activation": "rellu"}, "activation 'rellu'; did you mean \"relu\""),

@@ -135,7 +135,7 @@ def test_models_and_options_that_do_not_fit(tmp_path: Path) -> None:
         recognizer("ctc").align(chirps(0, 1.0))
     for name in "ab":
         soundfile.write(tmp_path / f"{name}.wav", chirps(0, 1.0), RATE)
-    with pytest.raises(AudioError, match="several recordings"):
+    with pytest.raises(ManifestError, match="several recordings"):
         recognizer("ctc").align(tmp_path, "a")
     assert recognizer("ctc").align([]) == []
 

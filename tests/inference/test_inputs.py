@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from jaxspeech.errors import AudioError, ManifestError
-from jaxspeech.inference.inputs import Recording, find_recordings, read_recording
+from jaxspeech.inference.inputs import Recording, find_recordings
+from jaxspeech.inference.read_ahead import read_recording
 
 RATE = 16000
 
@@ -52,10 +53,10 @@ def test_a_generator_is_not_read_ahead_of() -> None:
         ("[1]", "not a JSON object"),
         ('{"text": "x"}', "audio_filepath"),
         ('{"audio_filepath": 3}', "audio_filepath"),
-        ('{"audio_filepath": "b.wav", "offset": -1}', "offset -1"),
-        ('{"audio_filepath": "b.wav", "offset": "1"}', "offset '1'"),
-        ('{"audio_filepath": "b.wav", "duration": NaN}', "duration nan"),
-        ('{"audio_filepath": "b.wav", "duration": 0}', "duration 0"),
+        ('{"audio_filepath": "b.wav", "offset": -1}', "offset is -1"),
+        ('{"audio_filepath": "b.wav", "offset": "1"}', "offset is '1'"),
+        ('{"audio_filepath": "b.wav", "duration": NaN}', "duration is nan"),
+        ('{"audio_filepath": "b.wav", "duration": 0}', "duration is 0"),
         ('{"audio_filepath": "b.wav", "text": 3}', "text is 3"),
     ],
 )
@@ -78,9 +79,10 @@ def test_what_cannot_be_found_is_a_problem(tmp_path: Path) -> None:
         assert recording.problem.startswith(f"{path}: ") and "\n" not in recording.problem
 
 
-def test_other_things_are_refused() -> None:
-    with pytest.raises(AudioError, match="int: give paths"):
-        list(find_recordings(["a.wav", 3]))
+def test_other_things_are_a_problem_each() -> None:
+    found = list(find_recordings(["a.wav", 3, None, b"a.wav", "b.wav", {"audio_filepath": "x"}]))
+    assert [not recording.problem for recording in found] == [True, False, False, False, True, False]
+    assert "int: give paths" in found[1].problem
 
 
 def test_a_manifest_line_reads_its_part(folder: Path) -> None:

@@ -83,6 +83,17 @@ def test_a_second_ctrl_c_interrupts():
             os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_an_ignored_ctrl_c_does_not_end_a_pipe():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        blocks = pcm_blocks(io.BytesIO(bytes(9000)), 16000)
+        next(blocks)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert sum(map(len, blocks)) == 4500 - 640
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_only_what_is_new_is_printed(named):
     out = io.StringIO()

@@ -10,8 +10,8 @@ from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.inference import programs
 from jaxspeech.inference.batching import Shape, padded_length
 from jaxspeech.inference.buffered import cut
-from jaxspeech.inference.transcription import Outputs
 from jaxspeech.pipelines.recognizer import Recognizer
+from jaxspeech.tasks.prediction import Outputs
 from tests.interop.random_model import CHARACTERS, random_archive
 
 RATE = 16000

@@ -1,5 +1,6 @@
 """Several processes share a list of recordings: each is done once, resumed, merged in order."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def test_killed_and_started_again_every_recording_is_done_once_and_merged_in_ord
     assert second.merge() is None and shared(tmp_path, 1).complete  # a later process finds nothing to do
 
 
+def test_two_processes_of_the_same_number_are_refused(tmp_path):
+    one, other = shared(tmp_path, 0), shared(tmp_path, 0)
+    with one.open(), pytest.raises(ConfigError, match="another process has the same --process_id"), other.open():
+        pass
+    with other.open():
+        pass
+
+
 def test_a_different_number_of_processes_resumes_too(tmp_path):
     done = do(shared(tmp_path, 0, of=2), 2) + do(shared(tmp_path, 1, of=2), 1)
     rest = [do(shared(tmp_path, i, of=3)) for i in range(3)]
@@ -61,7 +70,42 @@ def test_a_different_number_of_processes_resumes_too(tmp_path):
 def test_parts_of_another_list_are_refused(tmp_path):
     do(shared(tmp_path, 0))
     with pytest.raises(ConfigError, match="a different list"):
-        _ = shared(tmp_path, 0, recordings=RECORDINGS[::-1]).remaining
+        _ = shared(tmp_path, 0, recordings=[Recording(f"x{i}.wav") for i in range(7)]).remaining
+
+
+def test_an_edited_list_is_reported_and_only_what_it_changed_is_done_again(tmp_path):
+    before = shared(tmp_path, 0, of=1)
+    do(before)
+    assert before.edited == "" and shared(tmp_path, 0, of=1).remaining == []
+    new, other = Recording("new.wav"), RECORDINGS[5]._replace(fields={"id": 5, "speaker": "x"})
+    edited = [new, *RECORDINGS[:5], other]  # one before all others, one with a new field, the last one deleted
+    after = shared(tmp_path, 0, of=1, recordings=edited)
+    assert "was edited" in after.edited and "of 7 results 5 are kept, 2 of now 7" in after.edited
+    assert do(after) == ["new.wav", "5.wav"]
+    entries = after.merge()
+    assert entries is not None
+    assert [entry["heard"] for entry in entries] == [f"heard {recording.source}" for recording in edited]
+
+
+def test_where_all_were_skipped_an_old_output_stays(tmp_path):
+    output = shared(tmp_path, 0, of=1)
+    with output.open() as write:
+        for recording in output.remaining:
+            write(recording, hypothesis(recording, error="broken"))
+    assert output.merge() is not None and list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_formatted_is_done_and_keeps_its_place(tmp_path):
+    output = shared(tmp_path, 0, of=1)
+    with output.open() as write:
+        for recording in output.remaining:
+            bad = recording.source == "2.wav"
+            with pytest.raises(TypeError) if bad else contextlib.nullcontext():
+                write(recording._replace(fields={"id": object()}) if bad else recording, hypothesis(recording))
+    entries = output.merge()
+    assert entries is not None and [entry["skipped"] for entry in entries] == [i == 2 for i in range(7)]
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == [0, 1, 3, 4, 5, 6]
 
 
 def test_the_share_comes_from_flags_or_from_the_launcher():

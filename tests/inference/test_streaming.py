@@ -10,7 +10,8 @@ from jaxspeech.archive import Archive
 from jaxspeech.builder import build
 from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.forms.streaming import what_prevents
-from jaxspeech.inference.inputs import Recording, read_recording
+from jaxspeech.inference.inputs import Recording
+from jaxspeech.inference.read_ahead import read_recording
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.types import Variables
 from tests.interop.random_model import CHARACTERS, random_archive

@@ -7,9 +7,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from jaxspeech.inference.line_width import LINE_COLUMNS
 from jaxspeech.inference.subtitles import (
     GAP_SECONDS,
-    LINE_CHARACTERS,
     LONGEST_SECONDS,
     READING_SPEED,
     SHORTEST_SECONDS,
@@ -47,7 +47,7 @@ def test_limits(words: list[TimedText]) -> None:
         first = cue.lines[0][0]
         alone = sum(map(len, cue.lines)) == 1
         assert len(cue.lines) <= 2
-        assert all(len(line) <= LINE_CHARACTERS for line in cue.text.split("\n")) or alone
+        assert all(len(line) <= LINE_COLUMNS for line in cue.text.split("\n")) or alone
         assert cue.start >= first.start - NEARLY and cue.start < cue.end
         assert cue.end - cue.start <= LONGEST_SECONDS + NEARLY
     for cue, following in pairwise(cues):

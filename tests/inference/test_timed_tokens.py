@@ -7,11 +7,22 @@ import pytest
 
 from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.search.timestamps import TimedText
+from jaxspeech.spacing import join
 from jaxspeech.text.char import CharTokenizer
+from jaxspeech.text.train import train_tokenizer
 from tests.text.test_tokenizers import KINDS
 
 FRAME = 0.08
-TOKENIZERS = {**KINDS, "sentences": lambda: CharTokenizer("ab .")}
+CHINESE = "今天天气很好，我们去iPhone商店。今天 我们，好。"
+TOKENIZERS = {
+    **KINDS,
+    "sentences": lambda: CharTokenizer("ab ."),
+    "spaceless": lambda: CharTokenizer("好天，。（x1 "),
+    "syllables": lambda: CharTokenizer("မန်င္ ိ။"),
+    "vowels": lambda: CharTokenizer("เกา่ค "),
+    "invisible": lambda: CharTokenizer("ab\u200b\ufe0f好 "),
+    "many in a token": lambda: train_tokenizer([CHINESE, "今天天气 我们去"] * 5, type="bpe", vocab_size=40),
+}
 
 
 def random_tokens(rng: np.random.Generator, vocab_size: int, number: int) -> tuple[list, list, list, list]:
@@ -30,7 +41,7 @@ def at_once(tokenizer, tokens, duration: float) -> TimedTokens:
 @pytest.mark.parametrize("kind", TOKENIZERS)
 def test_bit_by_bit_or_at_once(kind: str) -> None:
     tokenizer, rng = TOKENIZERS[kind](), np.random.default_rng(0)
-    for _ in range(20):
+    for _ in range(20 if kind in KINDS else 2):
         tokens = random_tokens(rng, tokenizer.vocab_size, 60)
         timed, known, now, duration = TimedTokens(tokenizer, frame_seconds=FRAME, offset=3.0), 0, 0, 0.0
         while now < 60:
@@ -43,6 +54,7 @@ def test_bit_by_bit_or_at_once(kind: str) -> None:
             timed.update(*so_far, duration=duration, kept=known - again)
             expected = at_once(tokenizer, so_far, duration)
             assert (timed.chars, timed.words, timed.segments) == (expected.chars, expected.words, expected.segments)
+            assert join(word.text for word in timed.words) == join(word.text for word in expected.words)
             known = now - 1  # the last one was artificial
 
 
@@ -54,8 +66,20 @@ def test_nothing_ends_after_the_audio_and_what_was_cut_short_is_corrected() -> N
     assert timed.words == [TimedText("ab", 0.0, 5.0, 0.5)] == timed.segments
 
 
-def test_a_late_update_costs_no_more_than_an_early_one() -> None:
-    tokenizer = CharTokenizer("ab .")
+def test_a_token_of_several_words_is_shared_by_them() -> None:
+    tokenizer = train_tokenizer(["天气 天气 天气 好。"] * 5, type="bpe", vocab_size=8)
+    ids = tokenizer.encode("天气好。")
+    assert [tokenizer.pieces[i] for i in ids] == ["▁天气", "好", "。"]
+    timed = TimedTokens(tokenizer, frame_seconds=1.0)
+    timed.update(ids, [0, 4, 5], [2, 5, 9], [0.5, 0.75, 0.25], duration=6.0)
+    assert timed.words == [("天", 0.0, 1.0, 0.5), ("气", 1.0, 2.0, 0.5), ("好。", 4.0, 6.0, 0.25)]
+    [first, second] = timed.segments  # two seconds of silence
+    assert (first.text, second.text) == ("天气", "好。")
+
+
+@pytest.mark.parametrize("alphabet", ["ab .", "好天我。"])
+def test_a_late_update_costs_no_more_than_an_early_one(alphabet: str) -> None:
+    tokenizer = CharTokenizer(alphabet)
     ids = [0, 1, 2] * 2000 + [0, 3, 2] * 2000
     starts = list(range(len(ids)))
     times = starts, [start + 1 for start in starts], [1.0] * len(ids)

@@ -42,6 +42,18 @@ def test_local_attention_has_biases_in_each_layer():
     assert local["untied_biases"] is True
 
 
+UNIFIED = {"att_context_style": "chunked_limited_with_rc", "conv_context_style": "dcc"}
+
+
+@pytest.mark.parametrize("size", [None, [-1, -1], [70, 13], [70, 13, 13], [[70, 13], [70, 1]]])
+def test_a_unified_encoder_begins_with_whole_recordings(size):
+    listed = [[70], [1, 2, 7, 13], [0, 1, 2, 3, 4, 7, 13]]
+    found = translate("ConformerEncoder", **UNIFIED, att_context_size=size, att_chunk_context_size=listed)
+    ours = {"attention_style": "chunked_limited_with_rc", "conv_context_style": "dcc", "attention_context": [-1, -1]}
+    assert found | ours | {"attention_chunk_context": listed} == found
+    assert translate("ConformerEncoder", **UNIFIED)["attention_chunk_context"] is None
+
+
 @pytest.mark.parametrize(
     ("encoder", "change", "message"),
     [
@@ -53,6 +65,11 @@ def test_local_attention_has_biases_in_each_layer():
         ("SqueezeformerEncoder", {"time_reduce_idx": "8"}, r"encoder\.time_reduce_idx '8' \(must be an integer"),
         ("TransformerEncoder", {"attn_mode": "sliding"}, r"encoder\.attn_mode 'sliding' \(can be 'full', 'causal'\)"),
         ("TransformerEncoder", {"moe": 4}, r"encoder\.moe \(unknown\)"),
+        ("ConformerEncoder", UNIFIED | {"att_chunk_context_size": [[70], [0], [1]]}, r"integer from 1 to"),
+        ("ConformerEncoder", UNIFIED | {"att_chunk_context_size": [70, 2, 1]}, "must be three lists of frames"),
+        ("ConformerEncoder", {"att_chunk_context_size": [[70], [1], [1]]}, "only the att_context_style 'chunked_lim"),
+        ("ConformerEncoder", {"att_context_size": [70, 2, 1]}, r"att_context_size \[70, 2, 1\] \(must be one pair"),
+        ("ConformerEncoder", {"conv_context_style": "dcc_rc"}, r"conv_context_style 'dcc_rc' \(can be"),
         (
             "ConformerEncoder",
             {"self_attention_model": "rel_pos_local_attn", "att_context_size": [5, 2]},

@@ -160,10 +160,29 @@ def test_transducers(transducer):
             {"decoder": {"_target_": "ConvASRDecoder", "num_classes": 8}},
             r"num_classes 8 \(its transducer has 9",
         ),
-        ("aux_ctc", {"decoder": {"_target_": "ConvASRDecoder"}}, r"decoder\.num_classes \(is missing"),
+        ("aux_ctc", {"decoder": {"_target_": "ConvASRDecoder"}}, r": aux_ctc\.decoder\.num_classes \(is missing"),
+        ("aux_ctc", {"decoder": {"_target_": "Other"}}, r": aux_ctc\.decoder\._target_ Other \(can be"),
+        ("aux_ctc", {"decoder": None}, r": aux_ctc\.decoder is missing"),
+        ("loss", {"tdt_kwargs": 3}, r": loss\.tdt_kwargs 3 \(must be"),
+        ("decoding", {"greedy": 3}, r": decoding\.greedy 3 \(must be"),
+        ("decoding", {"strategy": "malsd_batch", "beam": 3}, r": decoding\.beam 3 \(must be"),
     ],
 )
 def test_transducers_that_are_not_supported(transducer, part, change, place):
     transducer[part] = transducer[part] | change
     with pytest.raises(ArchiveError, match=place):
         translated(transducer)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("EncDecMultiTalkerRNNTBPEModel", "several speakers at once"),
+        ("EncDecRNNTBPEModelWithPrompt", "prompted with a language"),
+        ("SortformerEncLabelModel", "a diarization model"),
+    ],
+)
+def test_a_kind_of_published_model_that_cannot_be_loaded_is_named(config, name, kind):
+    config["target"] = f"nemo.collections.asr.models.{name}"
+    with pytest.raises(ArchiveError, match=rf"it is .*{kind}, which .* cannot load yet \({name}\)$"):
+        translated(config)

@@ -4,8 +4,10 @@ import pytest
 
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.model_config import from_nemo
+from jaxspeech.interop.nemo.families.family import Source
+from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
 from jaxspeech.interop.nemo.sections.jasper import JASPER
+from jaxspeech.text.char import CharTokenizer
 
 
 def block(**fields):
@@ -51,6 +53,33 @@ def test_blocks_written_back_mean_the_same(config):
     config["encoder"]["jasper"] = argument.back(build(model).model.encoder.blocks)
     assert config["encoder"]["jasper"][1] | {"kernel": [5], "kernel_size_factor": 1.0} == config["encoder"]["jasper"][1]
     assert from_nemo(config)[1] == model
+
+
+def parallel(**fields):
+    return block(residual=True, separable=True, se_repeat=False, **fields)
+
+
+def test_parallel_blocks(config):
+    """CarneliNet's encoder: each kernel size is a block of its own, and the class is kept."""
+    config["encoder"] |= {"_target_": "nemo.ParallelConvASREncoder"}
+    config["encoder"]["jasper"] = [
+        block(stride=[2]),
+        parallel(kernel=[11, 5, 21], kernel_size_factor=0.5, aggregation_mode="dropout", block_dropout=0.1),
+        parallel(kernel=[3, 3], parallel_residual_mode="conv", block_dropout=0.3),
+    ]
+    model = from_nemo(config)[1]
+    first, second, third = build(model).model.encoder.blocks
+    assert first.parallel_kernels == () and first.parallel_dropout is None
+    assert (second.kernel, *second.parallel_kernels) == (5, 3, 11) and second.parallel_dropout == 0.1
+    assert third.parallel_residual == "conv" and third.parallel_dropout is None  # NeMo drops none of a plain sum
+
+    source = Source(model, build(model).model, {"tokenizer": CharTokenizer(list("abc"))})
+    written, _, returned = to_nemo(source, {})
+    assert returned == model and written["encoder"]["_target_"].endswith(".ParallelConvASREncoder")
+    assert [b["kernel"] for b in written["encoder"]["jasper"]] == [[5], [5, 3, 11], [3, 3]]
+    config["encoder"]["_target_"] = "nemo.ConvASREncoder"
+    with pytest.raises(ArchiveError, match=r"1\.kernel \[11, 5, 21\].*1\.aggregation_mode \(unknown|unknown"):
+        from_nemo(config)
 
 
 def test_one_error_reports_everything_unsupported(config):

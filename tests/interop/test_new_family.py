@@ -11,8 +11,9 @@ import yaml
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop import expected_shapes
 from jaxspeech.interop.nemo import families, load_nemo, model_config, save, save_nemo
-from jaxspeech.interop.nemo.container import CONFIG, WEIGHTS, NemoFile
+from jaxspeech.interop.nemo.container import WEIGHTS, NemoFile
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Written
+from jaxspeech.interop.nemo.plain_yaml import CONFIG
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from jaxspeech.interop.nemo.sections.arguments import Argument, Required, Section, size
 from jaxspeech.interop.nemo.sections.read import read_section

@@ -244,3 +244,21 @@ def test_the_command(tmp_path, capsys):
         assert main(["convert", *arguments]) == 2
         error = capsys.readouterr().err
         assert error.startswith("jaxspeech convert: ") and reason in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("task", ["transducer", "hybrid"])
+def test_a_model_that_predicts_the_end_of_utterances_keeps_its_class(tmp_path, task):
+    """With other tokens it is an ordinary transducer, because NeMo's class looks for its two."""
+    pieces = WordPieceTokenizer(b"[UNK]\nseven\n<EOU>\n<EOB>\n")
+    archive = random_archive(MODELS[task], pieces)
+    kind = {"transducer": "EncDecRNNTBPEEOUModel", "hybrid": "EncDecHybridRNNTCTCBPEEOUModel"}[task]
+    base = {"target": f"nemo.collections.asr.models.asr_eou_models.{kind}"}
+    saved(tmp_path / "x.nemo", archive._replace(metadata={"nemo_config": base}))
+    returned = load_nemo(tmp_path / "x.nemo")
+    assert returned.metadata["nemo_config"]["target"] == base["target"] and returned.model["task"] == task
+    same(returned.variables, archive.variables)
+    assert returned.assets["tokenizer"].decode([1, 2]) == "seven <EOU>"
+    other = random_archive(MODELS[task], WORD_PIECES)._replace(metadata={"nemo_config": base})
+    saved(tmp_path / "y.nemo", other)
+    with NemoFile(tmp_path / "y.nemo") as file:
+        assert "EOU" not in file.config()["target"]

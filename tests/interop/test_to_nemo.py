@@ -4,11 +4,12 @@ import pytest
 
 from jaxspeech.builder import build, plain
 from jaxspeech.errors import ArchiveError
-from jaxspeech.interop.nemo.container import NemoFile, parse_yaml
+from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.families import FAMILIES, family_of_model
 from jaxspeech.interop.nemo.families.family import Source
 from jaxspeech.interop.nemo.lost_fields import WITHOUT_EFFECT
-from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo, to_yaml
+from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
+from jaxspeech.interop.nemo.plain_yaml import parse_yaml, to_yaml
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.wordpiece import WordPieceTokenizer
 from tests.parity.nemo_files import NEMO_FILES
@@ -19,6 +20,8 @@ TOKENIZER = WordPieceTokenizer("".join(f"{piece}\n" for piece in PIECES).encode(
 CHARACTERS = CharTokenizer([chr(ord("α") + i) for i in range(len(PIECES))])
 # "NA" and null, "causal" and its frames, -1 and the number that it stands for.
 SPELLED_DIFFERENTLY = {".preprocessor.normalize", ".encoder.conv_context_size", ".encoder.subsampling_conv_channels"}
+# What NeMo's blocks accept and do not use.
+SPELLED_DIFFERENTLY |= {".encoder.jasper.se_repeat", ".encoder.jasper.se_interpolation_mode"}
 # The training folder, and names of members of the file, to which NeMo adds random numbers.
 SPELLED_DIFFERENTLY |= {f".tokenizer.{name}" for name in ("dir", "model_path", "vocab_path", "spe_tokenizer_vocab")}
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.nn.depthwise import depthwise_conv1d, kernel_gradient, same_depthwise_conv1d
+from jaxspeech.nn.depthwise import chunked_depthwise_conv1d, depthwise_conv1d, kernel_gradient, same_depthwise_conv1d
 
 
 @pytest.mark.parametrize("padding", [(4, 4), (8, 0), (2, 1)])
@@ -58,3 +58,24 @@ def test_kernel_gradient_keeps_the_precision_of_half_precision_inputs() -> None:
         (np.asarray(x, np.float64)[:, i : i + 300] * np.asarray(gradient, np.float64)).sum((0, 1)) for i in range(33)
     ]
     np.testing.assert_allclose(kernel_gradient(x, gradient), exact, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("chunk", "padding"), [(3, (4, 4)), (7, (2, 6)), (40, (4, 4))])
+def test_a_chunk_is_convolved_without_the_frames_after_it(chunk: int, padding: tuple[int, int]) -> None:
+    x = jax.random.normal(jax.random.key(0), (2, 20, 3))
+    kernel = jax.random.normal(jax.random.key(1), (9, 3))
+
+    def by_parts(x, kernel):
+        """Convolves the recording up to the end of each chunk, and keeps the chunk."""
+        ends = range(chunk, 20 + chunk, chunk)
+        whole = [depthwise_conv1d(x[:, :end], kernel, padding=padding)[:, end - chunk :] for end in ends]
+        return jnp.concatenate(whole, axis=1)
+
+    def chunked(x, kernel):
+        return chunked_depthwise_conv1d(x, kernel, padding=padding, chunk=jnp.int32(chunk))
+
+    want, backward = jax.vjp(jax.jit(by_parts), x, kernel)
+    got, chunked_backward = jax.vjp(jax.jit(chunked), x, kernel)
+    np.testing.assert_allclose(got, want, atol=1e-5)
+    for ours, theirs in zip(chunked_backward(jnp.sin(want)), backward(jnp.sin(want)), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)

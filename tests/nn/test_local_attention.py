@@ -1,5 +1,7 @@
 """Compares block-wise local attention with masked full attention, and global frames with a loop over queries."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,6 +54,24 @@ def test_equals_masked_full_attention(context):
 
     want, backward = jax.vjp(jax.jit(by_mask), params, x)
     got, backward_by_blocks = jax.vjp(jax.jit(by_blocks), params, x)
+    np.testing.assert_allclose(got, want, atol=2e-5)
+    for a, b in zip(jax.tree.leaves(backward_by_blocks(cotangent)), jax.tree.leaves(backward(cotangent)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-4)
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize(("left", "chunk", "right"), [(5, 3, 2), (0, 7, 0)])
+def test_chunks_equal_masked_full_attention(left, chunk, right):
+    reach = left + chunk - 1, right + chunk - 1
+    module, params, x, mask, positions = make(reach)
+    module = module.clone(context=(left, right), chunk=chunk)
+    first = [frame // chunk * chunk for frame in range(37)]
+    seen = [[begin - left <= key < begin + chunk + right for key in range(37)] for begin in first]
+    pairs = attention_mask(LENGTHS, jnp.array(seen))
+    cotangent = random_like(x, seed=2)
+    full = partial(SelfAttention(HEADS).apply, mask=pairs, positions=relative_positions(36, 36, WIDTH))
+    want, backward = jax.vjp(jax.jit(full), params, x)
+    got, backward_by_blocks = jax.vjp(jax.jit(partial(module.apply, mask=mask, positions=positions)), params, x)
     np.testing.assert_allclose(got, want, atol=2e-5)
     for a, b in zip(jax.tree.leaves(backward_by_blocks(cotangent)), jax.tree.leaves(backward(cotangent)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-4)

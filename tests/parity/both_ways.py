@@ -105,8 +105,7 @@ def written(archive: Archive, path: Path) -> Differences:
         nemo = dict(file)
     notes = json.loads(path.with_suffix(".json").read_text())
     batch = Utterances(**inputs, index=np.arange(len(inputs["samples"]), dtype=np.int32))
-    features = nemo["features"][:, : nemo["num_features"].max()] if reads_padding(archive) else nemo["features"]
-    ours = computed(archive, batch, features, nemo["num_features"])
+    ours = computed(archive, batch, nemo["features"], nemo["num_features"])
     layers = worst(ours.encoded, nemo["encoded"], nemo["num_frames"])[0]
     features = worst(ours.features, nemo["features"], nemo["num_features"])[0]
     texts = [text_by_nemo(archive, ids) for ids in ours.ids]
@@ -114,12 +113,6 @@ def written(archive: Archive, path: Path) -> Differences:
         plain_ids(archive, row) for row in notes["ids"]
     ]
     return Differences(features, layers, largest(ours, nemo), same)
-
-
-def reads_padding(archive: Archive) -> bool:
-    """Returns whether padding affects NeMo's encoder: the backward direction of its LSTM starts in it."""
-    encoder = archive.model["encoder"]
-    return encoder["name"] == "lstm" and encoder["bidirectional"]
 
 
 def plain_ids(archive: Archive, row: list[int]) -> list[int]:

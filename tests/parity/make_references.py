@@ -4,8 +4,10 @@
 
 It needs NeMo 3, which no longer has the Squeezeformer: the environment variable NEMO_2 is the folder of an unpacked
 wheel of nemo_toolkit 2.2, of which three files are used. Each utterance is encoded alone, without padding, so that
-nothing depends on NeMo's treatment of padding; arrays hold NaN after the end of an utterance. The keys are those of the
-other reference files: features, layers, encoder output, log-probabilities or joint, losses, gradient norms, text.
+nothing depends on NeMo's treatment of padding; arrays hold NaN after the end of an utterance. A bidirectional LSTM also
+gets the frame of zeros that NeMo's frontend adds to a recording alone, because its backward direction starts there. The
+keys are those of the other reference files: features, layers, encoder output, log-probabilities or joint, losses,
+gradient norms, text.
 """
 
 import gzip
@@ -41,11 +43,16 @@ def recorded(model) -> dict[str, list]:
     def record(key: str, module) -> None:
         def hook(_, inputs, output) -> None:
             output = output if isinstance(output, tuple) else (output,)
-            outputs.setdefault(key, []).append([x for x in output if torch.is_tensor(x)])
+            parts = [x for part in output for x in (part if isinstance(part, list) else [part])]
+            outputs.setdefault(key, []).append([x for x in parts if torch.is_tensor(x)])
 
         module.register_forward_hook(hook)
 
     encoder = model.encoder
+    if hasattr(encoder, "encoder"):  # convolutional: a sequence of blocks
+        for i, block in enumerate(encoder.encoder):
+            record(f"block{i}", block)
+        return outputs
     record("pre_encode", encoder.pre_encode)
     if getattr(encoder, "pos_enc", None) is not None:
         record("pos_enc", encoder.pos_enc)
@@ -84,8 +91,10 @@ def make(name: str) -> None:
 
     encoded, heads, losses = [], [], []
     for row, ids in enumerate(targets):
-        one = features[row : row + 1, :, : lengths[row]]
+        extra = int(getattr(model.cfg.encoder, "bidirectional", False))
+        one = features[row : row + 1, :, : lengths[row] + extra]
         x, n = model.encoder(audio_signal=one, length=lengths[row : row + 1])
+        x = x[..., : n[0]]
         encoded.append(x[0].T)
         labels, num_labels = torch.tensor([ids]), torch.tensor([len(ids)])
         if name.endswith("rnnt"):
@@ -107,14 +116,23 @@ def make(name: str) -> None:
     loss = torch.stack(losses).mean()
     if loss.requires_grad:
         loss.backward()
-    gradients = {key: p.grad for key, p in model.named_parameters() if p.grad is not None}
+    gradients = {
+        key: p.grad for key, p in model.named_parameters() if p.grad is not None and not key.endswith(".weights")
+    }
 
     num_frames = np.array([len(row) for row in encoded])
     arrays |= {"enc_out": stacked(encoded).transpose(0, 2, 1), "enc_out_len": num_frames}
     for key, calls in outputs.items():
-        arrays[f"enc.{key}.0" if key in ("pre_encode", "pos_enc") else f"enc.{key}"] = stacked([c[0][0] for c in calls])
-    arrays["enc.pre_encode.1"] = num_frames
-    arrays.setdefault("enc.pos_enc.0", arrays["enc.pre_encode.0"])
+        if key.startswith("block"):
+            arrays[f"enc.{key}.0"] = stacked([call[0][0].T for call in calls]).transpose(0, 2, 1)
+            arrays[f"enc.{key}.1"] = np.array([int(call[1][0]) for call in calls])
+            continue
+        arrays[f"enc.{key}.0" if key in ("pre_encode", "pos_enc") else f"enc.{key}"] = stacked(
+            [call[0][0, :n] for call, n in zip(calls, num_frames, strict=True)]
+        )
+    if "enc.pre_encode.0" in arrays:
+        arrays["enc.pre_encode.1"] = num_frames
+        arrays.setdefault("enc.pos_enc.0", arrays["enc.pre_encode.0"])
     arrays |= {"grad_names": np.array(list(gradients)), "grad_loss": loss.detach().numpy()}
     arrays["grad_norms"] = np.array([g.norm() for g in gradients.values()], np.float32)
     per_utterance = np.array([x.item() for x in losses], np.float32)

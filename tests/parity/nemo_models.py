@@ -22,6 +22,8 @@ PREPROCESSOR = {
     "dither": 0.0,
     "pad_to": 0,
 }
+BLOCK = {"filters": 8, "repeat": 1, "kernel": [5], "stride": [1], "dilation": [1], "dropout": 0.0, "residual": False}
+BLOCK |= {"separable": True}
 ENCODERS = {
     "squeezeformer_ctc": {
         "_target_": f"{MODULES}.SqueezeformerEncoder",
@@ -67,6 +69,19 @@ ENCODERS = {
         "subsampling": "striding",
         "subsampling_factor": 4,
         "subsampling_conv_channels": 4,
+    },
+    "carnelinet": {
+        "_target_": f"{MODULES}.ParallelConvASREncoder",
+        "activation": "swish",
+        "init_mode": "tds_uniform",
+        "jasper": [
+            BLOCK | {"stride": [2], "residual": True, "residual_mode": "stride_add", "stride_last": True, "repeat": 2},
+            BLOCK | {"kernel": [3, 7], "residual": True, "se": True, "se_reduction_ratio": 4, "se_repeat": False},
+            BLOCK
+            | {"filters": 12, "kernel": [5, 3, 9], "repeat": 2, "parallel_residual_mode": "conv"}
+            | {"aggregation_mode": "dropout", "block_dropout": 0.2},
+            BLOCK | {"filters": 16, "kernel": [1], "separable": False},
+        ],
     },
     "transformer_ctc": {
         "_target_": f"{MODULES}.TransformerEncoder",
@@ -119,7 +134,8 @@ def build(name: str):
 
     torch.manual_seed(5)
     encoder = ENCODERS[name] | {"feat_in": PREPROCESSOR["features"]}
-    width = max(encoder.get("feat_out", -1), 0) or encoder.get("proj_size") or encoder["d_model"]
+    width = encoder["jasper"][-1]["filters"] if "jasper" in encoder else encoder.get("proj_size") or encoder["d_model"]
+    width = max(encoder.get("feat_out", -1), 0) or width
     config = {"sample_rate": 16000, "labels": LABELS, "preprocessor": PREPROCESSOR, "encoder": encoder}
     if name.endswith("rnnt"):
         prednet = {"pred_hidden": 12, "pred_rnn_layers": 2, "rnn_hidden_size": 20, "t_max": None, "dropout": 0.1}

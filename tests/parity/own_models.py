@@ -46,6 +46,10 @@ OWN_MODELS = {
     "citrinet_256": OwnModel("citrinet", "bpe"),
     "contextnet_256": OwnModel("contextnet", "unigram"),
     "conformer_ctc": OwnModel("conformer_ctc", "bpe"),
+    **{
+        f"lstm_{kind}": OwnModel("lstm_ctc", "characters", {"encoder": {"subsampling": kind, "frames_after": 1}})
+        for kind in ("striding", "dw_striding", "stacking", "stacking_norm")
+    },
     "lstm_transducer": OwnModel("lstm_transducer", "characters", {"decoder": {"width": 64, "cell_width": None}}),
     "several_languages": OwnModel("fastconformer_transducer", "aggregate"),
 }

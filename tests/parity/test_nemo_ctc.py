@@ -20,7 +20,7 @@ from tests.parity.reference import inputs_of, layers_of, reference, targets_of, 
 FAMILIES = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "fc_ctc_abs_tied", "fc_ctc_untie_false", "fc_ctc_limited"]
 FAMILIES += ["conformer_ctc_char", "fc_long", "fc_long_global_sep", "fc_stream_ctc", "fc_stream_regular"]
 FAMILIES += ["quartznet", "jasper", "citrinet", "citrinet_se_ctx"]
-FAMILIES += ["squeezeformer_ctc", "squeezeformer_abs", "lstm_ctc", "transformer_ctc", "transformer_abs"]
+FAMILIES += ["squeezeformer_ctc", "squeezeformer_abs", "lstm_ctc", "transformer_ctc", "transformer_abs", "carnelinet"]
 
 
 class Family(NamedTuple):

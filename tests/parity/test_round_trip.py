@@ -10,8 +10,9 @@ import pytest
 
 from jaxspeech.archive import load_archive, save_archive
 from jaxspeech.interop.nemo import load_nemo, save_nemo
-from jaxspeech.interop.nemo.container import CONFIG, WEIGHTS, NemoFile
+from jaxspeech.interop.nemo.container import WEIGHTS, NemoFile
 from jaxspeech.interop.nemo.model_config import from_nemo
+from jaxspeech.interop.nemo.plain_yaml import CONFIG
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from tests.parity.both_ways import NEMO_PYTHON, restore_with_nemo, written
 from tests.parity.nemo_files import NEMO_FILES

@@ -23,9 +23,9 @@ from jaxspeech.inference import programs, read_ahead
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.rows import in_order
-from jaxspeech.inference.transcription import Outputs
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.runtime import compilation_cache as cache
+from jaxspeech.tasks.prediction import Outputs
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.text.char import CharTokenizer
 from tests.log_probs import log_probs_of

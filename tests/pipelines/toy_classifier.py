@@ -13,6 +13,7 @@ from jaxspeech import assets, builder
 from jaxspeech.archive import Archive
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.tasks.kinds import Classification
+from jaxspeech.tasks.parts import FEATURES, Kind
 from jaxspeech.tasks.task import Task
 
 RATE = 16000
@@ -75,7 +76,7 @@ def toy_task(model: ToyModel, *, frames: bool) -> Task[ToyBatch, Any, Classifica
 def add_toy_tasks(patch: pytest.MonkeyPatch) -> None:
     """Adds two tasks to the table of tasks, and their asset to that of assets."""
     for config, frames in ((CLIPS, False), (FRAMES, True)):
-        kind = builder.Kind(ToyModel, functools.partial(toy_task, frames=frames), {"features": builder.FEATURES})
+        kind = Kind(ToyModel, functools.partial(toy_task, frames=frames), {"features": FEATURES})
         patch.setitem(builder.TASKS, config["task"], kind)
     patch.setitem(assets.BUILDERS, "classes", lambda config, files: Names(tuple(config["names"])))
 

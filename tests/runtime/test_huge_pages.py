@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from jaxspeech.runtime import huge_pages
+from jaxspeech.runtime.platform import glibc_version
 
-needs_glibc = pytest.mark.skipif(huge_pages._glibc() < huge_pages.FIRST_GLIBC, reason="needs glibc 2.35 or later")
+needs_glibc = pytest.mark.skipif(glibc_version() < huge_pages.FIRST_GLIBC, reason="needs glibc 2.35 or later")
 PROGRAM = """
 import os, sys
 from pathlib import Path

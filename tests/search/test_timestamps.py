@@ -19,6 +19,34 @@ def test_tokens_and_words():
     assert word_times([], STARTS, ENDS, CONFIDENCE, frame_seconds=0.08) == []
 
 
+@pytest.mark.parametrize(
+    "ends",
+    [
+        "好。 吗？ 吧！ 啊｡ 嗎．",
+        "है। राम॥ क्या?",
+        "نعم؟ شكرا۔ سلام؟\u200f",
+        "Այո։ Ոչ։",
+        "ሰላም። እንዴት፧",
+        "ငံ။ က။",
+        "ក។ ខ៕",
+        "བོད། སྐད༎",
+        "好。」 「吗？』 吧！） 他说。”",
+        "„Ja.“ »Nein!« what?!”",
+        "Πού; Ναι; Ποιος\u037e",
+        "so‼ ja⁉\ufe0f",
+    ],
+)
+def test_full_stops_of_every_script(ends: str):
+    words = [TimedText(text, i / 2, i / 2 + 0.4, 0.5) for i, text in enumerate(ends.split())]
+    assert [segment.text for segment in segment_times(words)] == ends.split()
+
+
+@pytest.mark.parametrize("text", ["a; b, c: d… e⁇ f", "你， 好、 吗； 吧： 好……", "أ، ب؛ ج", "é c ç", "'' ( ”"])
+def test_other_marks_end_no_sentence(text: str):
+    words = [TimedText(text, i / 2, i / 2 + 0.4, 0.5) for i, text in enumerate(text.split())]
+    assert [segment.text for segment in segment_times(words)] == [text]
+
+
 def test_segments_end_at_punctuation_and_long_gaps():
     words = [
         TimedText(text, float(i) if i < 5 else i + 3.0, i + 0.5 if i < 5 else i + 3.5, 0.5)

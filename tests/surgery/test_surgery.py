@@ -60,6 +60,18 @@ def test_a_window_as_wide_as_the_audio_is_full_attention(samples):
     assert np.abs(narrow[0] - wanted[0])[: num_frames[0]].max() > 1e-2
 
 
+def test_chunks_as_long_as_the_audio_are_full_attention(samples):
+    full = archive_of("ctc")
+    chunked = change_attention(full, "chunked", context=(0, 40, 0))
+    wanted, num_frames = encode(full, samples)
+    found, _ = encode(chunked, samples)
+    for row, other, n in zip(found, wanted, num_frames, strict=True):
+        np.testing.assert_allclose(row[:n], other[:n], atol=2e-5)
+    listed = full.model | {"encoder": chunked.model["encoder"] | {"attention_chunk_context": ((3,), (2,), (1,))}}
+    whole = change_attention(full._replace(model=listed), "full").model["encoder"]
+    assert whole["attention_context"] == (-1, -1) and whole["attention_chunk_context"] == ((3,), (2,), (1,))
+
+
 def test_projections_of_global_frames_are_added_and_removed(samples):
     full = archive_of("ctc")
     shared = change_attention(full, "local", context=(2, 2), global_frames=1)
@@ -74,6 +86,8 @@ def test_invalid_changes_of_attention():
         change_attention(archive_of("ctc"), "locale")
     with pytest.raises(ConfigError, match="without -1"):
         change_attention(archive_of("ctc"), "local", context=(-1, 5))
+    with pytest.raises(ConfigError, match=r"'chunked' attention takes frames \(left, chunk, right\)"):
+        change_attention(archive_of("ctc"), "chunked", context=(5, 5))
     absolute = archive_of("ctc")._replace(model=CTC | {"encoder": CTC["encoder"] | {"attention": "abs_pos"}})
     with pytest.raises(ConfigError, match="relative positions"):
         change_attention(absolute, "local")

@@ -3,7 +3,7 @@
 import pytest
 
 from jaxspeech.errors import CheckpointError
-from jaxspeech.training.resume_checks import changed_settings, check_same_start
+from jaxspeech.training.resume_checks import changed_settings, check_same_start, edited_manifests
 
 SAVED = {"init_from": "a.jaxspeech", "seed": 0, "steps": 8, "optimizer": {"learning_rate": 0.1, "name": "adamw"}}
 
@@ -16,6 +16,13 @@ def test_a_different_initial_model_is_refused(tmp_path, monkeypatch):
         check_same_start(SAVED, SAVED | {"init_from": "b.jaxspeech"}, folder="runs/x")
     for same in ("a.jaxspeech", str(tmp_path / "a.jaxspeech"), ""):
         check_same_start(SAVED, SAVED | {"init_from": same}, folder="runs/x")
+
+
+def test_edited_manifests_are_reported():
+    before = {"data.train": "9 examples, checksum 1", "data.eval.dev": "2 examples, checksum 2"}
+    now = {"data.train": "8 examples, checksum 3", "data.eval.dev": "2 examples, checksum 2", "data.eval.new": "1"}
+    assert edited_manifests(before, before) == edited_manifests({}, now) == ""
+    assert edited_manifests(before, now) == "data.train had 9 examples, checksum 1, has 8 examples, checksum 3"
 
 
 def test_changed_settings_are_reported():

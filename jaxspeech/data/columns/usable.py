@@ -8,7 +8,7 @@ from jaxspeech.data.columns.column import Column, Examples
 from jaxspeech.data.decode import name_entry
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.variant import STILL
-from jaxspeech.errors import ManifestError, SpeechError
+from jaxspeech.errors import ManifestError, SpeechError, as_speech_error
 
 
 def usable_examples(manifest: Manifest, columns: Mapping[str, Column]) -> Examples:
@@ -24,16 +24,19 @@ def usable_examples(manifest: Manifest, columns: Mapping[str, Column]) -> Exampl
         return slice(None)
     for name, column in columns.items():
         for example in np.flatnonzero(~column.usable).tolist():
-            manifest.problems.add(name_entry(manifest[example]), _why(name, column, example))
+            place = name_entry(manifest[example])
+            manifest.problems.add(place, _why(name, column, example, place=place))
     manifest.problems.check(len(manifest))
     if not usable.any():
         raise ManifestError(f"no example is usable; the last: {manifest.problems.lines[-1]}")
     return np.flatnonzero(usable).astype(np.int32)
 
 
-def _why(name: str, column: Column, example: int) -> str:
+def _why(name: str, column: Column, example: int, *, place: str) -> str:
     try:
         column.row(example, STILL)
     except SpeechError as error:
         return str(error)
+    except Exception as error:
+        return str(as_speech_error(error, place))
     return f"has no {name}"

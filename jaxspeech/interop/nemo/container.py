@@ -12,15 +12,14 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
-import yaml
-
 from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.old_layout import in_present_layout
+from jaxspeech.interop.nemo.plain_yaml import CONFIG, parse_yaml
 
-CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
+WEIGHTS = "model_weights.ckpt"
 GZIP_MAGIC = b"\x1f\x8b"
 # Weights hardly compress; a higher ratio is a decompression bomb.
 LARGEST_GZIP_RATIO, ALWAYS_ALLOWED_BYTES = 32, 1 << 26
-LARGEST_CONFIG_BYTES, DEEPEST_CONFIG = 1 << 24, 50
 TAR_DAMAGE = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, OverflowError)
 
 
@@ -53,7 +52,7 @@ class NemoFile:
         if name not in self._members:
             raise ArchiveError(f"it has no member {name!r}")
         stream = self._tar.extractfile(self._members[name])
-        assert stream is not None, "a regular file, as was checked"
+        assert stream is not None  # a regular file, as was checked
         return stream  # type: ignore[return-value]
 
     def read(self, name: str) -> bytes:
@@ -64,8 +63,8 @@ class NemoFile:
             raise error if isinstance(error, ArchiveError) else ArchiveError(f"{name}: {error}") from error
 
     def config(self) -> dict[str, Any]:
-        """Reads model_config.yaml."""
-        return parse_yaml(self.read(CONFIG))
+        """Reads model_config.yaml, in the present layout."""
+        return in_present_layout(parse_yaml(self.read(CONFIG)))
 
     def _decompressed(self, num_bytes: int) -> tuple[io.BufferedIOBase, int]:
         """Returns the uncompressed tar and its size in bytes."""
@@ -78,29 +77,6 @@ class NemoFile:
         if len(content) > allowed:
             raise ArchiveError(f"its {num_bytes} bytes unpack to more than {allowed}")
         return io.BytesIO(content), len(content)
-
-
-def parse_yaml(content: bytes) -> dict[str, Any]:
-    """Parses plain YAML data: no tags, no aliases (which could expand without bounds), no deep nesting."""
-    if len(content) > LARGEST_CONFIG_BYTES:
-        raise ArchiveError(f"{CONFIG} has {len(content)} bytes")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
-    try:
-        depth = 0
-        for event in yaml.parse(content, Loader=loader):
-            if isinstance(event, yaml.AliasEvent):
-                raise ArchiveError(f"{CONFIG} has an alias, which NeMo does not write: refused")
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST_CONFIG:
-                raise ArchiveError(f"{CONFIG} is nested more than {DEEPEST_CONFIG} deep")
-        config = yaml.load(content, Loader=loader)
-    except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
-        if isinstance(error, ArchiveError):
-            raise
-        raise ArchiveError(f"{CONFIG}: {' '.join(str(error).split())}") from error
-    if not isinstance(config, dict):
-        raise ArchiveError(f"{CONFIG} is not a mapping")
-    return config
 
 
 def _checked_members(members: list[tarfile.TarInfo], num_bytes: int) -> dict[str, tarfile.TarInfo]:

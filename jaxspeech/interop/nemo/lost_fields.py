@@ -7,8 +7,9 @@ from jaxspeech.interop.nemo.families.family import NemoPart
 from jaxspeech.interop.nemo.sections.arguments import Section
 from jaxspeech.interop.nemo.sections.write import fields_of, fitting
 
-# Fields that change only time and memory, and results only by rounding.
-WITHOUT_EFFECT = ("scan_layers", "remat", "dtype", "parent", "name")
+# Fields that change only time and memory, and results only by rounding; one for which there is a remark; and the
+# language that is spoken, which NeMo asks for when it transcribes.
+WITHOUT_EFFECT = ("frames_after", "language", "scan_layers", "remat", "dtype", "parent", "name")
 
 
 def lost_fields(parts: Mapping[str, NemoPart], model: Mapping[str, Any], module: Any, returned: Any) -> list[str]:
@@ -46,4 +47,5 @@ def _of_other_classes(table: Mapping[str, Section], name: str, fields: Mapping[s
 
 def _trains_only(field: str, module: Any) -> bool:
     """Whether a field has an effect in training only; a group norm counts the padding in inference too."""
-    return field == "norm_over_padding" and getattr(module, "conv_norm", "batch") != "group"
+    counts_padding = field == "norm_over_padding" and getattr(module, "conv_norm", "batch") != "group"
+    return counts_padding or field == "chunk_context_share"

@@ -8,8 +8,6 @@ change.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import yaml
-
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.families import BY_CLASS, family_of_model, family_of_nemo
@@ -70,15 +68,3 @@ def to_nemo(source: Source, base: Mapping[str, Any]) -> NemoConfig:
     if problems:
         raise ArchiveError(f"NeMo has no counterpart of {'; '.join(problems)}")
     return NemoConfig(config, written.files, model)
-
-
-class _WithoutAliases(yaml.SafeDumper):
-    """Writes a list in full wherever it is used, as NeMo does, instead of an alias."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def to_yaml(config: Mapping[str, Any]) -> bytes:
-    """The content of model_config.yaml."""
-    return yaml.dump(dict(config), Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True).encode()

@@ -10,10 +10,11 @@ from jaxspeech.assets import Assets
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, SpeechError
 from jaxspeech.files import replace_atomically
-from jaxspeech.interop.nemo.container import CONFIG, WEIGHTS
+from jaxspeech.interop.nemo.container import WEIGHTS
 from jaxspeech.interop.nemo.families import family_of_model
 from jaxspeech.interop.nemo.families.family import Source
-from jaxspeech.interop.nemo.model_config import to_nemo, to_yaml
+from jaxspeech.interop.nemo.model_config import to_nemo
+from jaxspeech.interop.nemo.plain_yaml import CONFIG, to_yaml
 from jaxspeech.interop.nemo.tar import add_member, end_tar
 from jaxspeech.interop.nemo.weights.derived import derived_tensors, with_counts
 from jaxspeech.interop.nemo.weights.write import to_tensors

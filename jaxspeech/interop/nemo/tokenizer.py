@@ -1,4 +1,7 @@
-"""Reads NeMo's tokenizers: characters, SentencePiece ("bpe"), word pieces ("wpe"), and several languages ("agg")."""
+"""Reads NeMo's tokenizers: characters, SentencePiece ("bpe"), word pieces ("wpe"), several languages ("agg").
+
+AI4Bharat's fork of NeMo calls several languages "multilingual".
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
@@ -77,4 +80,5 @@ KINDS: dict[str, Callable[[NemoFile, Mapping[str, Any], str], Tokenizer]] = {
     "bpe": _sentencepiece,
     "wpe": _word_pieces,
     "agg": _languages,
+    "multilingual": _languages,
 }

@@ -13,12 +13,13 @@ import numpy as np
 import onnx
 
 from jaxspeech.archive import Archive
-from jaxspeech.builder import FEATURES, build
+from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.forms.inference import for_inference
 from jaxspeech.interop.onnx.models import ctc_models, transducer_models
 from jaxspeech.tasks.ctc import CTCModel
 from jaxspeech.tasks.hybrid import HybridModel
+from jaxspeech.tasks.parts import FEATURES
 from jaxspeech.tasks.transducer import TransducerModel
 from jaxspeech.text.tokenizer import Tokenizer
 

@@ -9,12 +9,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxspeech.builder import Kind
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.jobs.job import Job, as_it_is
 from jaxspeech.jobs.recordings import manifest_with, recordings
 from jaxspeech.masks import length_mask
 from jaxspeech.tasks.kinds import Enhancement
+from jaxspeech.tasks.parts import Kind
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Phase, RowLosses
 

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxspeech.builder import FEATURES, Kind
 from jaxspeech.data.columns.column import Column
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.jobs.job import Job, as_it_is
 from jaxspeech.jobs.recordings import manifest_with, recordings
 from jaxspeech.masks import length_mask
 from jaxspeech.tasks.kinds import Classification
+from jaxspeech.tasks.parts import FEATURES, Kind
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Phase, RowLosses

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxspeech.builder import Kind
 from jaxspeech.data.evaluation_text import EvaluationTextBlocks
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.run_data import RunData
@@ -16,6 +15,7 @@ from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.jobs.job import Job, as_it_is
 from jaxspeech.masks import length_mask
 from jaxspeech.tasks.kinds import Generation
+from jaxspeech.tasks.parts import Kind
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.types import Phase, RowLosses

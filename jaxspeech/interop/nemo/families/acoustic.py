@@ -10,6 +10,7 @@ from jaxspeech.interop.nemo.sections.write import fields_of, write_section
 from jaxspeech.interop.nemo.weights.conformer import POSITIONS
 from jaxspeech.interop.nemo.weights.derived import Derived
 from jaxspeech.interop.nemo.weights.features import mel_tensors
+from jaxspeech.interop.nemo.weights.jasper import copies_tensors
 
 ACOUSTIC_PARTS = {
     "features": NemoPart("frontend", PREPROCESSORS),
@@ -47,8 +48,9 @@ def acoustic_sections(source: Source, base: Mapping[str, Any], problems: list[st
 
 
 def acoustic_derived(module: Any) -> Derived:
-    """The derived tensors: the frontend's window and filters, and the encoder's positions."""
-    return {**mel_tensors(module.frontend, "preprocessor.featurizer"), POSITIONS: None}
+    """The derived tensors: the frontend's window and filters, the encoder's positions and factors."""
+    factors = copies_tensors(getattr(module.encoder, "blocks", ()))
+    return {**mel_tensors(module.frontend, "preprocessor.featurizer"), POSITIONS: None, **factors}
 
 
 def acoustic_remarks(source: Source) -> list[str]:
@@ -61,6 +63,8 @@ def acoustic_remarks(source: Source) -> list[str]:
         remarks.append("if NeMo trains it further, the statistics of its batch norms will count the padding")
     if kind == "lstm" and encoder.bidirectional:
         remarks.append("NeMo's backward LSTM starts in the padding: its transcripts depend on the whole batch")
+        if encoder.frames_after != 1:
+            remarks.append("NeMo's backward LSTM starts one frame after a recording: train with encoder.frames_after=1")
     if getattr(encoder, "global_frames", 0) > 1:
         remarks.append("NeMo mixes up the queries of several global frames: its transcripts depend on the whole batch")
     return remarks

@@ -11,6 +11,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
     acoustic_sections,
 )
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
+from jaxspeech.interop.nemo.families.languages import language_remarks, read_languages, with_languages
 from jaxspeech.interop.nemo.families.tokens import (
     NO_TRAINING,
     RECOGNITION_SECTIONS,
@@ -37,6 +38,7 @@ def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     if decoder.get("vocab_size", 1) <= 0:
         vocabulary = config["decoder"].get("vocabulary")
         decoder["vocab_size"] = len(vocabulary) if isinstance(vocabulary, list) else 0
+    decoder |= read_languages(config, decoder.get("vocab_size"), problems)
     return {"task": "ctc"} | acoustic | {"decoder": decoder}
 
 
@@ -47,19 +49,30 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     sections |= tokens.section | {"decoding": GREEDY | inner(base, "decoding")}
     if not tokens.section:
         sections["labels"] = tokens.labels
-    return Written(chosen_class(CLASSES, tokens), sections, tokens.files)
+    sections = with_languages(source, base, sections)
+    return Written(chosen_class(CLASSES, tokens, base), sections, tokens.files)
 
 
 def head_section(
-    source: Source, fields: Mapping[str, Any], labels: list[str], base: Mapping[str, Any], problems: list[str]
+    source: Source,
+    fields: Mapping[str, Any],
+    labels: list[str],
+    base: Mapping[str, Any],
+    problems: list[str],
+    *,
+    place: str = "decoder",
 ) -> dict[str, Any]:
-    """Writes the section `decoder` of a CTC head with these fields."""
-    head = write_section(HEADS, base, "decoder", "ctc", fields, problems)
+    """Writes the section of a CTC head with these fields."""
+    head = write_section(HEADS, base, place, "ctc", fields, problems)
     return head | {"feat_in": source.module.encoder.output_dim, "vocabulary": labels}
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
     return [*encoder_rows(model["encoder"]), *CTC_HEAD_ROWS]
+
+
+def _remarks(source: Source) -> list[str]:
+    return acoustic_remarks(source) + language_remarks(source)
 
 
 CTC = Family(
@@ -73,5 +86,5 @@ CTC = Family(
     parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", HEADS)},
     derived=acoustic_derived,
     defaults=NO_TRAINING,
-    remarks=acoustic_remarks,
+    remarks=_remarks,
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxspeech.interop.nemo.families.ctc import GREEDY, HEADS, head_section
 from jaxspeech.interop.nemo.families.family import Source, Written
+from jaxspeech.interop.nemo.families.languages import with_languages
 from jaxspeech.interop.nemo.families.tokens import chosen_class, nemo_tokens
 from jaxspeech.interop.nemo.families.transducer import (
     TRANSDUCER,
@@ -22,6 +23,7 @@ from jaxspeech.interop.nemo.weights.rows import TensorRow
 CLASSES = {
     "EncDecHybridRNNTCTCBPEModel": "asr.models.hybrid_rnnt_ctc_bpe_models",
     "EncDecHybridRNNTCTCModel": "asr.models.hybrid_rnnt_ctc_models",
+    "EncDecHybridRNNTCTCBPEEOUModel": "asr.models.asr_eou_models",
 }
 
 
@@ -33,15 +35,11 @@ def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 
 def _ctc_weight(config: Mapping[str, Any], vocab_size: int | None, problems: list[str]) -> float:
     """Reads the weight of the CTC head, which must have as many tokens as the transducer."""
-    section = config.get("aux_ctc")
-    if not isinstance(section, Mapping):
-        problems.append("aux_ctc is missing")
-        return 0.0
-    head = read_section(HEADS, section, "decoder", problems)
+    head = read_section(HEADS, config, "aux_ctc.decoder", problems)
     num_classes = head.get("vocab_size", -1)
     if num_classes != -1 and vocab_size is not None and num_classes != vocab_size:
         problems.append(f"aux_ctc.decoder.num_classes {num_classes} (its transducer has {vocab_size})")
-    weight = section.get("ctc_loss_weight", 0.5)
+    weight = inner(config, "aux_ctc").get("ctc_loss_weight", 0.5)
     try:
         return share(weight)
     except ValueError as error:
@@ -52,10 +50,12 @@ def _ctc_weight(config: Mapping[str, Any], vocab_size: int | None, problems: lis
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
     tokens, aux = nemo_tokens(source), inner(base, "aux_ctc")
     sections = transducer_sections(source, tokens, base, problems)
-    head = head_section(source, {"vocab_size": len(tokens.labels)}, tokens.labels, aux, problems)
+    head = head_section(
+        source, {"vocab_size": len(tokens.labels)}, tokens.labels, base, problems, place="aux_ctc.decoder"
+    )
     aux |= {"ctc_loss_weight": source.module.ctc_weight, "decoder": head, "decoding": GREEDY | inner(aux, "decoding")}
     sections |= {"aux_ctc": aux, "labels": tokens.labels}
-    return Written(chosen_class(CLASSES, tokens), sections, tokens.files)
+    return Written(chosen_class(CLASSES, tokens, base), with_languages(source, base, sections), tokens.files)
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.families.family import Source
+from jaxspeech.interop.nemo.sections.read import class_name
 from jaxspeech.interop.nemo.tokenizer import read_tokenizer
 from jaxspeech.interop.nemo.tokenizer_files import tokenizer_files
 from jaxspeech.text.tokenizer import Tokenizer
@@ -20,6 +21,8 @@ NO_TRAINING = {
     "validation_ds": {"manifest_filepath": None, "use_start_end_token": False},
     "optim": None,
 }
+# Tokens of the classes that predict the end of an utterance, and the end of a listener's "mhm".
+END_OF_UTTERANCE = {"<EOU>", "<EOB>"}
 
 
 class NemoTokens(NamedTuple):
@@ -50,7 +53,13 @@ def nemo_tokens(source: Source) -> NemoTokens:
     return NemoTokens(list(tokenizer.pieces), {} if section is None else {"tokenizer": section}, files)
 
 
-def chosen_class(classes: Mapping[str, str], tokens: NemoTokens) -> str:
-    """Chooses one of NeMo's two classes of a family: the first has a tokenizer, the second has characters."""
-    with_tokenizer, of_characters = classes
+def chosen_class(classes: Mapping[str, str], tokens: NemoTokens, base: Mapping[str, Any]) -> str:
+    """Chooses one of NeMo's classes of a family: the first has a tokenizer, the second has characters.
+
+    The others predict the end of an utterance. One of them is kept if the model came with it and still has its tokens.
+    """
+    with_tokenizer, of_characters, *for_utterances = classes
+    before = class_name(base.get("target"))
+    if before in for_utterances and set(tokens.labels) >= END_OF_UTTERANCE:
+        return before
     return with_tokenizer if tokens.section else of_characters

@@ -11,6 +11,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
     acoustic_sections,
 )
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
+from jaxspeech.interop.nemo.families.languages import language_remarks, read_languages, with_languages
 from jaxspeech.interop.nemo.families.tokens import (
     NO_TRAINING,
     RECOGNITION_SECTIONS,
@@ -33,7 +34,11 @@ from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.decoders import prediction_and_joint_rows
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 
-CLASSES = {"EncDecRNNTBPEModel": "asr.models.rnnt_bpe_models", "EncDecRNNTModel": "asr.models.rnnt_models"}
+CLASSES = {
+    "EncDecRNNTBPEModel": "asr.models.rnnt_bpe_models",
+    "EncDecRNNTModel": "asr.models.rnnt_models",
+    "EncDecRNNTBPEEOUModel": "asr.models.asr_eou_models",
+}
 PREDICTIONS = {"RNNTDecoder": LSTM_PREDICTION, "StatelessTransducerDecoder": STATELESS_PREDICTION}
 JOINTS = {"RNNTJoint": JOINT, "SampledRNNTJoint": SAMPLED_JOINT}
 # NeMo's greedy search, and that of its beam searches that we have too.
@@ -48,6 +53,7 @@ def transducer_model(config: Mapping[str, Any], problems: list[str]) -> dict[str
     """Reads our configuration, without the task's name."""
     acoustic = acoustic_model(config, problems)
     decoder = read_section(PREDICTIONS, config, "decoder", problems) | read_section(JOINTS, config, "joint", problems)
+    decoder |= read_languages(config, decoder.get("vocab_size"), problems)
     loss = _loss(config, decoder, problems)
     return acoustic | {"decoder": decoder, "loss": loss, "search": _search(config, problems)}
 
@@ -60,7 +66,7 @@ def _loss(config: Mapping[str, Any], decoder: dict[str, Any], problems: list[str
         problems.append(f"loss.loss_name {name!r} (can be {', '.join(LOSSES)})")
         return {}
     key, section = LOSSES[name]
-    fields = read_arguments(section, optional_section(loss, key, problems), f"loss.{key}", problems)
+    fields = read_arguments(section, optional_section(config, f"loss.{key}", problems), f"loss.{key}", problems)
     for special in ("durations", "big_blanks"):
         if special in fields:
             decoder[special] = fields.pop(special)
@@ -73,7 +79,7 @@ def _loss(config: Mapping[str, Any], decoder: dict[str, Any], problems: list[str
 def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Reads our section `search`: the beam size for the strategy that we have too; for any other, greedy search."""
     decoding = optional_section(config, "decoding", problems)
-    greedy = optional_section(decoding, "greedy", problems)
+    greedy = optional_section(config, "decoding.greedy", problems)
     most = greedy.get("max_symbols", greedy.get("max_symbols_per_step")) or 10
     search = {}
     try:
@@ -81,7 +87,7 @@ def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     except ValueError as error:
         problems.append(f"decoding.greedy.max_symbols {most!r} ({error})")
     if decoding.get("strategy") == BEAM_STRATEGY:
-        width = optional_section(decoding, "beam", problems).get("beam_size", 4)
+        width = optional_section(config, "decoding.beam", problems).get("beam_size", 4)
         try:
             search["beam_size"] = integer(1, 1024)(width)
         except ValueError as error:
@@ -92,7 +98,7 @@ def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
     tokens = nemo_tokens(source)
     sections = transducer_sections(source, tokens, base, problems) | {"labels": tokens.labels}
-    return Written(chosen_class(CLASSES, tokens), sections, tokens.files)
+    return Written(chosen_class(CLASSES, tokens, base), with_languages(source, base, sections), tokens.files)
 
 
 def transducer_sections(
@@ -160,7 +166,7 @@ def transducer_rows(model: Mapping[str, Any]) -> list[TensorRow]:
 
 def transducer_remarks(source: Source) -> list[str]:
     """Lists what NeMo does differently with this encoder or prediction network."""
-    remarks, decoder = acoustic_remarks(source), source.module.decoder
+    remarks, decoder = acoustic_remarks(source) + language_remarks(source), source.module.decoder
     if source.assets["tokenizer"].config()["type"] == "char" and decoder.durations:
         last = len(decoder.durations)
         remarks.append(f"NeMo leaves the last {last} characters of the vocabulary out of a TDT's text")

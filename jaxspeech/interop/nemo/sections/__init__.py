@@ -5,7 +5,7 @@ These are the parts that several families share; heads and decoders are in the t
 
 from jaxspeech.interop.nemo.sections.conformer import CONFORMER
 from jaxspeech.interop.nemo.sections.features import MEL, SPEC_AUGMENT
-from jaxspeech.interop.nemo.sections.jasper import JASPER
+from jaxspeech.interop.nemo.sections.jasper import JASPER, PARALLEL_JASPER
 from jaxspeech.interop.nemo.sections.lstm import LSTM
 from jaxspeech.interop.nemo.sections.squeezeformer import SQUEEZEFORMER
 from jaxspeech.interop.nemo.sections.transformer import TRANSFORMER
@@ -15,6 +15,7 @@ PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL}
 ENCODERS = {
     "ConformerEncoder": CONFORMER,
     "ConvASREncoder": JASPER,
+    "ParallelConvASREncoder": PARALLEL_JASPER,
     "RNNEncoder": LSTM,
     "SqueezeformerEncoder": SQUEEZEFORMER,
     "TransformerEncoder": TRANSFORMER,

@@ -36,6 +36,7 @@ class Section(NamedTuple):
       settles: our fields whose value follows from the class alone.
       finish: sets our fields that depend on others; raises ValueError if fields contradict each other.
       gather: combines our fields for `back`, where one argument of NeMo's stands for several of them.
+      fits: whether fields of ours can be written as this class.
       package: where NeMo keeps the class.
     """
 
@@ -45,6 +46,7 @@ class Section(NamedTuple):
     settles: tuple[tuple[str, Any], ...] = ()
     finish: Callable[[dict[str, Any]], None] = lambda fields: None
     gather: Callable[[dict[str, Any]], dict[str, Any]] = lambda fields: fields
+    fits: Callable[[Any], bool] = lambda fields: True
     package: str = "nemo.collections.asr.modules"
 
 

@@ -16,6 +16,9 @@ from jaxspeech.interop.nemo.sections.arguments import (
     size,
 )
 
+# The att_context_style of unified models.
+UNIFIED = "chunked_limited_with_rc"
+
 
 def _conv_norm(value: str) -> tuple[str, int]:
     kind, _, groups = value.partition("_norm")
@@ -43,9 +46,22 @@ def pair(value: Any) -> list[int]:
 
 
 def _contexts(value: Any) -> list[Any]:
-    """Accepts one pair of frames, or a list of pairs."""
+    """Accepts one pair of frames, a list of pairs, or (left, chunk, right), which `finish` admits or not."""
     several = isinstance(value, (list, tuple)) and len(value) > 0 and isinstance(value[0], (list, tuple))
+    if isinstance(value, (list, tuple)) and len(value) == 3 and all(type(part) is int for part in value):
+        return list(value)
     return [pair(part) for part in value] if several else pair(value or (-1, -1))
+
+
+def _chunk_contexts(value: Any) -> list[list[int]]:
+    """Accepts three lists of frames: on the left, of a chunk, on the right."""
+    if isinstance(value, (list, tuple)) and len(value) == 3:
+        lists = [list(sizes) if isinstance(sizes, (list, tuple)) else [] for sizes in value]
+        if all(0 < len(sizes) <= 64 for sizes in lists):
+            return [
+                [integer(low, 1 << 14)(size) for size in sizes] for sizes, low in zip(lists, (0, 1, 0), strict=True)
+            ]
+    raise ValueError("must be three lists of frames, [left ones], [chunks], [right ones]")
 
 
 # NeMo's name of each kind of attention -> ours.
@@ -86,6 +102,12 @@ def finish(encoder: dict[str, Any]) -> None:
         if context[0] != context[-1]:
             # In this case NeMo adds the position scores to different columns, partly to masked ones.
             raise ValueError(f"att_context_size {context} (local attention needs the same context on both sides)")
+    if encoder["attention_style"] == UNIFIED:
+        encoder["attention_context"] = [-1, -1]  # whatever the file says, NeMo begins with the whole recording
+    elif len(encoder["attention_context"]) == 3 and isinstance(encoder["attention_context"][0], int):
+        raise ValueError(f"att_context_size {encoder['attention_context']} (must be one pair of frames, [left, right])")
+    elif encoder["attention_chunk_context"] is not None:
+        raise ValueError(f"att_chunk_context_size (only the att_context_style {UNIFIED!r} has it)")
     # NeMo's batch and group norms count the padding.
     encoder["norm_over_padding"] = True
 
@@ -110,7 +132,8 @@ CONFORMER = Section(
         Argument("self_attention_model", "attention", "rel_pos", _attention, _self_attention_model),
         Argument("att_context_size", "attention_context", (-1, -1), _contexts),
         Argument("att_context_probs", "attention_context_weights", None, _weights),
-        Argument("att_context_style", "attention_style", "regular", among("regular", "chunked_limited")),
+        Argument("att_context_style", "attention_style", "regular", among("regular", "chunked_limited", UNIFIED)),
+        Argument("att_chunk_context_size", "attention_chunk_context", None, optional(_chunk_contexts)),
         Argument("xscaling", "xscaling", True, flag),
         Argument("untie_biases", "untied_biases", True, flag),
         Argument("use_bias", "use_bias", True, flag),
@@ -124,8 +147,7 @@ CONFORMER = Section(
         Argument("stochastic_depth_drop_prob", "stochastic_depth", 0.0, share),
         Argument("stochastic_depth_mode", "stochastic_depth_mode", "linear", among("linear", "uniform")),
         Argument("stochastic_depth_start_layer", "stochastic_depth_start", 1, integer(1, 512)),
-        only("att_chunk_context_size", None),
-        only("conv_context_style", "regular"),
+        Argument("conv_context_style", "conv_context_style", "regular", among("regular", "dcc")),
         only("conv_dual_mode", False),
         Argument("global_tokens", "global_frames", 0, integer(0, 1 << 14)),
         Argument("global_tokens_spacing", "global_spacing", 1, integer(1, 1 << 14)),

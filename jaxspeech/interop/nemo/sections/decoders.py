@@ -15,10 +15,13 @@ from jaxspeech.interop.nemo.sections.arguments import (
     size,
 )
 
+# Of AI4Bharat's heads with a softmax for each language: see `families.languages`.
+LANGUAGES = frozenset({"multisoftmax", "multilingual", "language_keys"})
+LANGUAGES |= {"language_masks", "token_id_offsets", "offset_token_ids_by_token_id"}
 CTC_HEAD = Section(
     "ctc",
     (Argument("num_classes", "vocab_size", Required, integer(-1, 1 << 20)), only("add_blank", True)),
-    frozenset({"feat_in", "vocabulary", "init_mode"}),
+    frozenset({"feat_in", "vocabulary", "init_mode"}) | LANGUAGES,
 )
 
 
@@ -56,7 +59,8 @@ LSTM_PREDICTION = Section(
             "prednet.weights_init_scale",
             "prednet.hidden_hidden_bias_scale",
         }
-    ),
+    )
+    | LANGUAGES,
     settles=(("prediction", "lstm"),),
     finish=_finish_lstm,
 )
@@ -100,7 +104,8 @@ JOINT = Section(
             "fused_batch_size",
             "experimental_fuse_loss_wer",
         }
-    ),
+    )
+    | LANGUAGES,
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from jaxspeech.interop.nemo.sections.arguments import (
@@ -60,25 +61,60 @@ BLOCK = Section(
         only("heads", -1),
         only("future_context", -1),
     ),
-    frozenset({"se_interpolation_mode"}),
+    frozenset({"se_interpolation_mode", "se_repeat"}),
     finish=_finish_block,
 )
 
 
-def _blocks(value: Any) -> list[dict[str, Any]]:
+def _kernels(value: Any) -> list[int]:
+    if not isinstance(value, (list, tuple)) or not 0 < len(value) <= 64:
+        raise ValueError("must be a list of sizes, one for each parallel block")
+    return [integer(1, 4096)(size) for size in value]
+
+
+def _finish_parallel_block(block: dict[str, Any]) -> None:
+    factor, dropout = block.pop("kernel_size_factor"), block.pop("block_dropout")
+    block["kernel"], *block["parallel_kernels"] = [_scaled_kernel(kernel, factor) for kernel in block["kernel"]]
+    block["parallel_dropout"] = dropout if block.pop("aggregation") == "dropout" else None
+
+
+def _gather_parallel_block(block: dict[str, Any]) -> dict[str, Any]:
+    dropout = block["parallel_dropout"]
+    return block | {
+        "kernel": [block["kernel"], *block["parallel_kernels"]],
+        "aggregation": "sum" if dropout is None else "dropout",
+        "block_dropout": dropout or 0.0,
+    }
+
+
+# A block has as many copies as kernel sizes.
+PARALLEL_BLOCK = BLOCK._replace(
+    arguments=(
+        *(argument for argument in BLOCK.arguments if argument.nemo != "kernel"),
+        Argument("kernel", "kernel", Required, _kernels),
+        Argument("aggregation_mode", "aggregation", "sum", among("sum", "dropout")),
+        Argument("block_dropout", "block_dropout", 0.0, number(0, 0.99)),
+        Argument("parallel_residual_mode", "parallel_residual", "sum", among("sum", "conv")),
+    ),
+    finish=_finish_parallel_block,
+    gather=_gather_parallel_block,
+)
+
+
+def _blocks(value: Any, table: Section = BLOCK) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not 0 < len(value) <= 512 or not all(isinstance(b, Mapping) for b in value):
         raise ValueError("must be a list of sections")
     problems: list[str] = []
-    blocks = [read_arguments(BLOCK, block, str(i), problems) for i, block in enumerate(value)]
+    blocks = [read_arguments(table, block, str(i), problems) for i, block in enumerate(value)]
     if problems:
         raise ValueError("; ".join(problems))
     return blocks
 
 
-def _nemo_blocks(blocks: Any) -> list[dict[str, Any]]:
+def _nemo_blocks(blocks: Any, table: Section = BLOCK) -> list[dict[str, Any]]:
     """NeMo's list for our blocks, whose kernels are already scaled."""
-    fields = [asdict(block) | {"kernel_size_factor": 1.0} for block in blocks]
-    return [{a.nemo: a.back(f[a.ours] if a.ours else a.default) for a in BLOCK.arguments} for f in fields]
+    fields = [table.gather(asdict(block) | {"kernel_size_factor": 1.0}) for block in blocks]
+    return [{a.nemo: a.back(f[a.ours] if a.ours else a.default) for a in table.arguments} for f in fields]
 
 
 def _finish(encoder: dict[str, Any]) -> None:
@@ -106,4 +142,20 @@ JASPER = Section(
     # feat_in follows from the features; the norms have no groups; each block has its residual's mode.
     frozenset({"feat_in", "norm_groups", "residual_mode"}),
     finish=_finish,
+    fits=lambda fields: not any(block.parallel_kernels for block in fields["blocks"]),
+)
+PARALLEL_JASPER = JASPER._replace(
+    arguments=(
+        Argument(
+            "jasper",
+            "blocks",
+            Required,
+            partial(_blocks, table=PARALLEL_BLOCK),
+            partial(_nemo_blocks, table=PARALLEL_BLOCK),
+        ),
+        *JASPER.arguments[1:],
+    ),
+    # Each block has its own aggregation.
+    without_effect=JASPER.without_effect | {"aggregation_mode"},
+    fits=lambda fields: True,
 )

@@ -22,6 +22,7 @@ def _finish(encoder: dict[str, Any]) -> None:
         raise ValueError(f"proj_size {encoder['width']} cannot be split into two directions")
     if encoder["subsampling_channels"] == -1:
         encoder["subsampling_channels"] = encoder["width"]
+    encoder["frames_after"] = 1 if encoder["bidirectional"] else 0
 
 
 LSTM = Section(

@@ -18,10 +18,10 @@ def read_section(
 
     Args:
       table: the classes that the part can have, by name.
-      config: the configuration that holds the section.
-      place: its key there.
+      config: all of NeMo's configuration, so that errors name the section's full place.
+      place: the keys that lead to the section, with points between them.
     """
-    given = config.get(place)
+    given = value_at(config, place)
     if not isinstance(given, Mapping):
         problems.append(f"{place} is missing")
         return {}
@@ -66,13 +66,20 @@ def read_arguments(section: Section, given: Mapping[str, Any], place: str, probl
     return fields
 
 
-def optional_section(config: Mapping[str, Any], name: str, problems: list[str]) -> Mapping[str, Any]:
-    """Reads a section; it is empty if it is missing or null."""
-    section = config.get(name) or {}
+def optional_section(config: Mapping[str, Any], place: str, problems: list[str]) -> Mapping[str, Any]:
+    """Reads a section, whose place is as in `read_section`; it is empty if it is missing or null."""
+    section = value_at(config, place) or {}
     if isinstance(section, Mapping):
         return section
-    problems.append(f"{name} {section!r} (must be a section)")
+    problems.append(f"{place} {section!r} (must be a section)")
     return {}
+
+
+def value_at(config: Any, place: str) -> Any:
+    """Returns the value at keys with points between them; None if there is none."""
+    for key in place.split("."):
+        config = config.get(key) if isinstance(config, Mapping) else None
+    return config
 
 
 def class_name(target: Any) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.interop.nemo.sections.arguments import Section
-from jaxspeech.interop.nemo.sections.read import class_name
+from jaxspeech.interop.nemo.sections.read import class_name, value_at
 
 
 def write_section(
@@ -22,7 +22,7 @@ def write_section(
       table: the classes that the part can have, by name.
       base: the configuration that the model came with; if its section has the same class, arguments that no table knows
         are kept.
-      place: the key of the section, in `base` too.
+      place: the keys that lead to the section, in `base` too, with points between them.
       name: of our module.
       fields: of our module.
       problems: collects parts for which NeMo has no class.
@@ -45,7 +45,9 @@ def fitting(table: Mapping[str, Section], name: str, fields: Mapping[str, Any]) 
     return [
         class_
         for class_, section in table.items()
-        if section.name == name and all(_data(fields.get(key)) == _data(value) for key, value in section.settles)
+        if section.name == name
+        and section.fits(fields)
+        and all(_data(fields.get(key)) == _data(value) for key, value in section.settles)
     ]
 
 
@@ -75,9 +77,9 @@ def _data(value: Any) -> Any:
     return [_data(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
-def inner(config: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A copy of a section; empty if there is none."""
-    section = config.get(key)
+def inner(config: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """A copy of the section at a place, such as "aux_ctc.decoder"; empty if there is none."""
+    section = value_at(config, place)
     return dict(section) if isinstance(section, Mapping) else {}
 
 

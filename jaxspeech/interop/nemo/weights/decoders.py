@@ -20,9 +20,12 @@ STATELESS_PREDICTION = [
 
 def prediction_and_joint_rows(decoder: Mapping[str, Any]) -> list[TensorRow]:
     """The rows of prediction network and joint. NeMo's numbers count the joint's dropout only if there is one."""
+    last = f"joint.joint_net.{2 if decoder['joint_dropout'] > 0 else 1}"
+    ours = "params/decoder/joint/out"
+    heads = [(f"{last}.{language}", f"{ours}_{language}") for language in decoder.get("languages", ())]
     return [
         *(LSTM_PREDICTION if decoder["prediction"] == "lstm" else STATELESS_PREDICTION),
         *linear("joint.enc", "params/decoder/joint/encoded"),
         *linear("joint.pred", "params/decoder/joint/predicted"),
-        *linear(f"joint.joint_net.{2 if decoder['joint_dropout'] > 0 else 1}", "params/decoder/joint/out"),
+        *(row for nemo, head in heads or [(last, ours)] for row in linear(nemo, head)),
     ]

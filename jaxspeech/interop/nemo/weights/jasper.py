@@ -1,7 +1,9 @@
 """NeMo's tensors of the convolutional encoders, and our variables for them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 from jaxspeech.interop.nemo.weights.rows import TensorRow, batch_norm, conv1d, dense, depthwise, pointwise
 
@@ -13,12 +15,30 @@ def jasper_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
     for i, block in enumerate(encoder["blocks"]):
         block = OPTIONS | block
         dense_inputs = dense_inputs + 1 if block["residual"] and block["residual_dense"] else 0
-        rows += block_rows(f"encoder.encoder.{i}", f"encoder/block_{i}", block, num_inputs=dense_inputs or 1)
+        nemo, ours = f"encoder.encoder.{i}", f"encoder/block_{i}"
+        kernels = block["parallel_kernels"]
+        if not kernels:
+            rows += block_rows(nemo, ours, block, num_inputs=dense_inputs or 1)
+            continue
+        for j, kernel in enumerate((block["kernel"], *kernels)):
+            rows += block_rows(f"{nemo}.blocks.{j}", f"{ours}/copy_{j}", block | {"kernel": kernel}, num_inputs=1)
+        if block["parallel_residual"] == "conv":
+            rows.append(TensorRow(f"{nemo}.res_conv.conv.weight", f"params/{ours}/residual/pointwise", pointwise))
     return rows
 
 
+def copies_tensors(blocks: Iterable[Any]) -> dict[str, np.ndarray]:
+    """The factors of the copies of each block with dropout of copies: NeMo saves them, and they are always ones."""
+    return {
+        f"encoder.encoder.{i}.weights": np.ones(len(block.copies), np.float32)
+        for i, block in enumerate(blocks)
+        if block.parallel_kernels and block.parallel_dropout is not None
+    }
+
+
 # Defaults of the fields of our blocks on which the weights depend.
-OPTIONS = {"repeat": 1, "separable": False, "squeeze_excite": False, "residual": False, "residual_dense": False}
+OPTIONS: dict[str, Any] = {"repeat": 1, "separable": False, "squeeze_excite": False}
+OPTIONS |= {"residual": False, "residual_dense": False, "parallel_kernels": (), "parallel_residual": "sum"}
 
 
 def block_rows(nemo: str, ours: str, block: Mapping[str, Any], *, num_inputs: int) -> list[TensorRow]:

@@ -1,0 +1,46 @@
+"""Counts the operations of XLA instructions: of matrix products and convolutions, and of everything else."""
+
+import math
+import re
+
+from jaxspeech.targets.hlo import Computation, Instruction
+
+# Instructions that only move numbers.
+_MOVING = {
+    *("parameter", "constant", "bitcast", "tuple", "get-tuple-element", "copy", "transpose", "reshape", "broadcast"),
+    *("slice", "dynamic-slice", "dynamic-update-slice", "concatenate", "pad", "gather", "iota", "reverse", "fusion"),
+    *("dot", "convolution"),
+}
+
+
+def product_flops(instruction: Instruction, computation: Computation) -> float:
+    """FLOPs of a matrix product or convolution; 0 for any other instruction."""
+    if instruction.opcode == "dot" or (instruction.opcode == "custom-call" and "cublas" in instruction.attributes):
+        left = computation.instructions[instruction.operands[0]].shape
+        depth = math.prod(left.dims[axis] for axis in _contracted(instruction))
+        return 2.0 * depth * instruction.shape.elements
+    labels = re.search(r"dim_labels=\w+_(\w+)->", instruction.attributes)
+    if labels is None or instruction.opcode not in ("convolution", "custom-call"):
+        return 0.0
+    kernel = computation.instructions[instruction.operands[1]].shape
+    depth = math.prod(size for size, label in zip(kernel.dims, labels[1], strict=False) if label != "o")
+    # Zeros between the inputs cost nothing: they stand for strides in gradients, and for batches of products on TPUs.
+    spread = re.search(r"lhs_dilate=([\dx]+)", instruction.attributes)
+    return 2.0 * depth * instruction.shape.elements / math.prod(map(int, spread[1].split("x")) if spread else ())
+
+
+def _contracted(product: Instruction) -> tuple[int, ...]:
+    """The left operand's axes that a product sums over; a call of cuBLAS has them in its settings."""
+    found = re.search(r'"lhs_contracting_dimensions":\[([^\]]*)\]', product.attributes)
+    return tuple(map(int, re.findall(r"\d+", found[1]))) if found else product.numbers("lhs_contracting_dims")
+
+
+def other_operations(computation: Computation) -> float:
+    """Operations of a fusion outside its products: one for each element of each instruction's result or operand."""
+    total = 0.0
+    for instruction in computation.instructions.values():
+        if instruction.opcode == "reduce":
+            total += computation.instructions[instruction.operands[0]].shape.elements
+        elif instruction.opcode not in _MOVING:
+            total += instruction.shape.elements
+    return total
