@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
@@ -14,6 +15,12 @@ from jaxspeech.builder import build
 from jaxspeech.configs import (
     citrinet,
     conformer_ctc,
+    conformer_ctc_char,
+    conformer_hybrid,
+    conformer_multiblank,
+    conformer_streaming,
+    conformer_tdt,
+    conformer_tdt_stateless,
     conformer_transducer,
     contextnet,
     fastconformer_ctc,
@@ -34,6 +41,7 @@ from jaxspeech.configs import (
 )
 from jaxspeech.configs.base import base_config
 from jaxspeech.data.augment import parse_augment
+from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.optimizer import build_optimizer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,6 +67,13 @@ RECIPES = {
     "lstm_ctc": lstm_ctc.get_config,
     "lstm_transducer": lstm_transducer.get_config,
     "squeezeformer_ctc": squeezeformer_ctc.get_config,
+    "conformer_tdt": conformer_tdt.get_config,
+    "conformer_tdt_stateless": conformer_tdt_stateless.get_config,
+    "conformer_multiblank": conformer_multiblank.get_config,
+    "conformer_hybrid": conformer_hybrid.get_config,
+    "conformer_streaming": conformer_streaming.get_config,
+    "conformer_streaming:large-transducer": partial(conformer_streaming.get_config, "large-transducer"),
+    "conformer_ctc_char": conformer_ctc_char.get_config,
     "fastconformer_hybrid:tdt": partial(fastconformer_hybrid.get_config, "small-tdt"),
 }
 
@@ -89,13 +104,21 @@ def test_recipe_is_usable(name):
 NEMO_COUNTS = {
     quartznet_15x5: {"": 18_924_381},
     jasper_10x5dr: {"": 332_632_349},
-    citrinet: {"256": 10_259_729, "512": 36_994_321, "1024": 141_224_337},
+    citrinet: {"256": 10_259_729, "384": 21_472_529, "512": 36_994_321, "1024": 141_224_337},
     contextnet: {"256": 14_522_513, "512": 40_761_489, "1024": 144_947_345},
     lstm_ctc: {"": 137_449_729},
     lstm_transducer: {"": 162_551_937},
     squeezeformer_ctc: {"xsmall": 9_161_873, "medium_large": 125_485_569, "large": 236_828_545},
     conformer_ctc: {"small": 13_154_033, "medium": 30_768_897, "large": 121_960_961, "xlarge": 636_360_705},
     conformer_transducer: {"small": 14_610_753, "medium": 32_497_153, "large": 120_444_929, "xlarge": 644_253_185},
+    conformer_ctc_char: {"": 27_334_941},
+    conformer_tdt: {"large": 120_448_134},
+    conformer_tdt_stateless: {"large": 117_166_214},
+    conformer_multiblank: {"large": 120_446_852},
+    conformer_hybrid: {"large": 120_970_754},
+    conformer_streaming: {"large": 122_223_105, "large-transducer": 120_707_073},
+    fastconformer_hybrid: {"large": 114_621_442, "large-tdt": 115_411_079},
+    fastconformer_streaming: {"large": 109_419_009, "large-transducer": 114_226_689, "large-hybrid": 114_752_514},
 }
 # The sizes in NeMo's tables of published models, in millions.
 PUBLISHED = {
@@ -114,8 +137,41 @@ def sizes(table):
 def test_as_many_parameters_as_nemo(recipe, size, parameters):
     config = recipe.get_config(size) if size else recipe.get_config()
     # NeMo's embedding has a row for the blank, which is zero; ours has none.
-    blank = config.model.decoder.width if config.model.task == "transducer" else 0
+    blank = config.model.decoder.width if config.model.task != "ctc" else 0
     assert count_parameters(config, vocab_size=len(config.tokenizer.characters) or 1024) == parameters - blank
+
+
+def test_a_cache_aware_hybrid_with_a_stateless_prediction_learns():
+    """The other kinds of recipe learn in tests/tasks and tests/contract."""
+    model = fastconformer_streaming.get_config("large-hybrid").model.to_dict()
+    small = {"num_layers": 1, "width": 16, "num_heads": 2, "subsampling_channels": 4, "dtype": "float32"}
+    model["encoder"] |= small | {"remat": "none"}
+    stateless = conformer_tdt_stateless.get_config().model.decoder.to_dict()
+    model["decoder"] = stateless | {
+        "durations": (),
+        "vocab_size": 9,
+        "width": 12,
+        "joint_width": 10,
+        "dtype": "float32",
+    }
+    task = build(model)
+    rng = np.random.default_rng(0)
+    samples, num_samples = rng.normal(size=(2, 8000)).astype(np.float32), np.array([8000, 7000], np.int32)
+    labels, num_labels = rng.integers(0, 9, (2, 3)).astype(np.int32), np.array([3, 2], np.int32)
+    batch = Utterances(samples, num_samples, labels, num_labels, np.arange(2, dtype=np.int32))
+    variables = jax.jit(task.init)(jax.random.key(0))
+
+    @jax.jit
+    @jax.value_and_grad
+    def loss(params):
+        # The same key: the same dropout, masks and look-ahead.
+        losses, _ = task.loss(variables | {"params": params}, batch, jax.random.key(1))
+        return losses.mean()
+
+    before, gradient = loss(variables["params"])
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient["decoder"]))
+    after, _ = loss(jax.tree.map(lambda p, g: p - 1e-3 * g, variables["params"], gradient))
+    assert np.isfinite(before) and after < before
 
 
 @pytest.mark.parametrize(("recipe", "size", "millions"), sizes(PUBLISHED))
@@ -125,6 +181,7 @@ def test_published_sizes(recipe, size, millions):
 
 def test_the_error_for_an_unknown_size_names_the_known_ones():
     recipes = (fastconformer_ctc, fastconformer_transducer, fastconformer_tdt, fastconformer_hybrid)
+    recipes += (conformer_tdt, conformer_tdt_stateless, conformer_multiblank, conformer_hybrid)
     for recipe in (*recipes, conformer_ctc, conformer_transducer):
         with pytest.raises(ValueError, match=rf"{recipe.__name__.split('.')[1]}.*small, medium, large, xlarge"):
             recipe.get_config("huge")

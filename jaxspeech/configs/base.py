@@ -96,6 +96,33 @@ def noam(config: ConfigDict, *, width: int, factor: float, weight_decay: float =
     config.optimizer.schedule = {"name": "noam", "width": width, "warmup_steps": 10_000, "min_learning_rate": 1e-6}
 
 
+def hybrid(config: ConfigDict) -> ConfigDict:
+    """Add a CTC head, with NeMo's weight of its loss, to the recipe of a transducer."""
+    config.model.task = "hybrid"
+    config.model.ctc_weight = 0.3
+    config.model.search.head = "transducer"
+    return config
+
+
+def cache_aware(config: ConfigDict, contexts: tuple[tuple[int, int], ...]) -> ConfigDict:
+    """Change the recipe of a Conformer to NeMo's settings for live audio.
+
+    Args:
+      config: the recipe.
+      contexts: (past, future) frames that a frame attends to; every training step draws one of them.
+    """
+    config.optimizer.clip_norm = 1.0
+    config.model.features.normalize = "none"
+    encoder = config.model.encoder
+    encoder.causal_subsampling = True
+    encoder.attention_style = "chunked_limited"
+    encoder.attention_context = contexts
+    encoder.conv_context = (encoder.conv_kernel - 1, 0)
+    encoder.conv_norm = "layer"
+    encoder.xscaling = True
+    return config
+
+
 def pick(sizes: dict, size: str, *, recipe: str) -> dict:
     """Select the fields of a size.
 

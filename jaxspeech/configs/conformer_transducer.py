@@ -28,10 +28,14 @@ DECODERS = {"small": {"width": 320, "joint_width": 320}, "medium": {}, "large": 
 
 
 def get_config(size: str = "large") -> ConfigDict:
-    fields = pick(SIZES, size, recipe="conformer_transducer")
+    return recipe(size, name="conformer_transducer")
+
+
+def recipe(size: str, *, name: str, decoder: dict | None = None, loss: dict | None = None) -> ConfigDict:
+    """Make the recipe `name` at one of the sizes, with these fields of the decoder and the loss."""
+    fields = pick(SIZES, size, recipe=name)
     encoder = CONFORMER | fields | {"subsampling_channels": fields["width"], "dtype": "bfloat16"}
-    decoder = {"dropout": 0.1, "joint_dropout": 0.1} | DECODERS[size]
-    config = published(transducer(encoder, decoder=decoder))
+    config = published(transducer(encoder, decoder=DECODERS[size] | (decoder or {}), loss=loss))
     noam(config, width=fields["width"], factor=5.0)
     config.optimizer.weight_decay = 0.0 if size == "small" else 1e-3
     return config

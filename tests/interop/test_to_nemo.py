@@ -151,6 +151,20 @@ def test_a_changed_model_is_written_as_it_is_now(hybrid):
     assert not {"joint", "loss", "aux_ctc", "tokenizer"} & set(config)
 
 
+def test_the_joint_that_nemo_trains_on_sampled_tokens(hybrid):
+    """It keeps its class and number of samples, unless the model has outputs that this class lacks."""
+    rnnt = hybrid | {"decoder": hybrid["decoder"] | {"durations": ()}}
+    base = through_yaml(rnnt)
+    del base["joint"]["num_extra_outputs"]
+    base["joint"] |= {"_target_": "nemo.collections.asr.modules.SampledRNNTJoint", "n_samples": 500}
+    assert translated(base)["decoder"] == translated(through_yaml(rnnt))["decoder"]
+    again = through_yaml(rnnt, base)["joint"]
+    assert again["_target_"].endswith(".SampledRNNTJoint") and again["n_samples"] == 500
+    assert "num_extra_outputs" not in again
+    durations = through_yaml(hybrid, base)["joint"]
+    assert durations["_target_"].endswith(".RNNTJoint") and "n_samples" not in durations
+
+
 def test_one_error_reports_everything_that_is_lost(hybrid):
     encoder = hybrid["encoder"] | {"conv_norm": "group", "conv_groups": 4, "reduction": "pooling"}
     with pytest.raises(ArchiveError) as caught:

@@ -127,7 +127,7 @@ def text_by_nemo(archive: Archive, ids: list[int]) -> str:
     """Decodes tokens to text as NeMo does.
 
     NeMo removes a space before any punctuation mark in the vocabulary. For a TDT over characters it also drops the last
-    characters of the vocabulary, as many as there are durations.
+    characters of the vocabulary, as many as there are durations. Text of several languages begins with its first space.
     """
     tokenizer, decoder = archive.assets["tokenizer"], archive.model["decoder"]
     if tokenizer.config()["type"] == "char":
@@ -135,6 +135,8 @@ def text_by_nemo(archive: Archive, ids: list[int]) -> str:
     ordinary = "".join(piece for piece in tokenizer.pieces if not SPECIAL_PIECE.match(piece))
     marks = "|".join(re.escape(mark) for mark in set(ordinary) if unicodedata.category(mark).startswith("P"))
     text = tokenizer.decode(ids)
+    if tokenizer.config()["type"] == "aggregate" and ids and tokenizer.pieces[ids[0]].startswith("\u2581"):
+        text = f" {text}"
     return re.sub(rf"\s({marks})", r"\1", text) if marks else text
 
 

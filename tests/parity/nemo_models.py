@@ -2,12 +2,15 @@
 
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 
 import torch
 from omegaconf import OmegaConf
 
+# Tensors that stay as they are: of the frontend; embeddings, in which the blank's row is zero; constants.
+FIXED = re.compile(r"^preprocessor|embed(s\.\d+)?\.weight$|\.weights$")
 LABELS = list(" abcdefghijklmnopqrstuvwxyz'")
 MODULES = "nemo.collections.asr.modules"
 PREPROCESSOR = {
@@ -159,30 +162,38 @@ def build(name: str):
             "vocabulary": LABELS,
         }
         model = EncDecCTCModel(OmegaConf.create(config))
+    randomize(model)
+    # The attention of NeMo's Transformer has no gradient on a CPU.
+    return model.requires_grad_(not name.startswith("transformer")).eval()
+
+
+def randomize(model) -> None:
+    """Moves every parameter and statistic off its initial value."""
     noise = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for key, value in model.state_dict().items():
-            # The weights of parallel blocks are constants.
-            constant = key.startswith("preprocessor") or key.endswith(("embed.weight", ".weights"))
-            if not value.is_floating_point() or constant:
+            if not value.is_floating_point() or FIXED.search(key):
                 continue
             centre, spread = (1.0, 0.2) if value.ndim == 1 and value.mean() > 0.5 else (0.0, 0.1)
             value.copy_((value if centre == 0.0 else centre) + spread * torch.randn(value.shape, generator=noise))
             if key.endswith("running_var"):
                 value.abs_().add_(0.1)
-        if name.endswith("rnnt"):
+        if hasattr(model, "joint"):
             for part in (model.joint.enc, model.joint.pred, model.joint.joint_net[-1]):
                 part.weight *= 4
-    # The attention of NeMo's Transformer has no gradient on a CPU.
-    return model.requires_grad_(not name.startswith("transformer")).eval()
 
 
 def balance(model, features: torch.Tensor) -> None:
     """Adjusts the blank's bias so that it wins half of the time; else there would be no tokens, or only tokens."""
     model.joint.log_softmax = False
+    tokens, blank = model.decoder.vocab_size, model.decoding.blank_id
     with torch.no_grad():
         encoded, _ = model.encoder(audio_signal=features[:1], length=torch.tensor([features.shape[-1]]))
         predicted, _, _ = model.decoder(targets=torch.arange(28)[None], target_length=torch.tensor([28]))
         logits = model.joint.joint(encoded.transpose(1, 2), predicted.transpose(1, 2))
-        model.joint.joint_net[-1].bias[-1] -= (logits[..., -1] - logits[..., :-1].amax(-1)).median()
+        margin = (logits[..., blank] - logits[..., :tokens].amax(-1)).median()
+        if hasattr(model.joint, "blank_pred"):  # a HAT has a layer for the blank, before a sigmoid
+            model.joint.blank_pred[-2].bias -= margin
+        else:
+            model.joint.joint_net[-1].bias[blank] -= margin
     model.joint.log_softmax = None

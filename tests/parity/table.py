@@ -1,10 +1,14 @@
 """Prints the tables of docs/nemo.md: the differences between our outputs and NeMo's, in both directions.
 
     JAXSPEECH_NEMO_PYTHON=/path/to/nemos/python python -m tests.parity.table > table.md
+    JAXSPEECH_NEMO_PYTHON=/path/to/nemos/python python -m tests.parity.table --recipes=NeMo/examples/asr/conf
 
-Without JAXSPEECH_NEMO_PYTHON, the second direction is omitted.
+Without JAXSPEECH_NEMO_PYTHON, the second direction is omitted. With --recipes, the table is that of the NeMo recipes
+and model_config.yaml files in a folder: whether each is read as a model with as many parameters, the differences of a
+small model in both directions, or the reason why it is refused.
 """
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +20,7 @@ from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.tasks.recognition import Utterances
 from tests.parity.both_ways import NEMO_PYTHON, Differences, read, restore_with_nemo, written
 from tests.parity.nemo_files import NEMO_FILES
+from tests.parity.nemo_recipes import recipes_table
 from tests.parity.own_models import OWN_MODELS, own_archive, random_batch
 
 HEADER = ["| {} | features | each layer | log-probs or joint | same text |", "|---|---:|---:|---:|---|"]
@@ -48,6 +53,14 @@ def written_by_us(archives: dict[str, Archive], batches: dict[str, Utterances]) 
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--recipes", type=Path, metavar="FOLDER", help="of NeMo's recipes, such as examples/asr/conf")
+    folder = parser.parse_args().recipes
+    if folder:
+        if not NEMO_PYTHON or not folder.is_dir():
+            parser.error("--recipes takes a folder, and JAXSPEECH_NEMO_PYTHON the path of an interpreter with NeMo")
+        print(recipes_table(folder))
+        return
     archives = {name: load_nemo(folder / f"{name}.nemo") for name, folder in NEMO_FILES.items()}
     loaded = {name: read(archive, NEMO_FILES[name], name) for name, archive in tqdm(archives.items(), file=sys.stderr)}
     print(table("NeMo's file, loaded here", loaded))

@@ -70,7 +70,7 @@ def transcripts_of(model, inputs) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"{folder}/{i}.wav" for i in range(len(inputs["samples"]))]
         for path, row, n in zip(paths, inputs["samples"], inputs["num_samples"], strict=True):
-            soundfile.write(path, row[:n], model.cfg.sample_rate, subtype="FLOAT")
+            soundfile.write(path, row[:n], model.cfg.preprocessor.sample_rate, subtype="FLOAT")
         alone = model.cfg.decoding.get("big_blank_durations") or reads_padding(model)
         batch_size = 1 if alone else len(paths)
         return [hypothesis.text for hypothesis in model.transcribe(paths, batch_size=batch_size, verbose=False)]

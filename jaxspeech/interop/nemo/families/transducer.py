@@ -21,7 +21,13 @@ from jaxspeech.interop.nemo.families.tokens import (
     recognition_assets,
 )
 from jaxspeech.interop.nemo.sections.arguments import integer
-from jaxspeech.interop.nemo.sections.decoders import JOINT, LOSSES, LSTM_PREDICTION, STATELESS_PREDICTION
+from jaxspeech.interop.nemo.sections.decoders import (
+    JOINT,
+    LOSSES,
+    LSTM_PREDICTION,
+    SAMPLED_JOINT,
+    STATELESS_PREDICTION,
+)
 from jaxspeech.interop.nemo.sections.read import optional_section, read_arguments, read_section
 from jaxspeech.interop.nemo.sections.write import arguments_of, fields_of, inner, merged, write_section
 from jaxspeech.interop.nemo.weights import encoder_rows
@@ -34,7 +40,7 @@ CLASSES = {
     "EncDecRNNTBPEEOUModel": "asr.models.asr_eou_models",
 }
 PREDICTIONS = {"RNNTDecoder": LSTM_PREDICTION, "StatelessTransducerDecoder": STATELESS_PREDICTION}
-JOINTS = {"RNNTJoint": JOINT}
+JOINTS = {"RNNTJoint": JOINT, "SampledRNNTJoint": SAMPLED_JOINT}
 # NeMo's greedy search, and that of its beam searches that we have too.
 GREEDY_STRATEGY, BEAM_STRATEGY = "greedy_batch", "malsd_batch"
 

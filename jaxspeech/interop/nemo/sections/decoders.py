@@ -119,6 +119,13 @@ def _frames(value: Any) -> list[int]:
     raise ValueError("must be a list of numbers of frames")
 
 
+# The same joint, which NeMo trains on a sample of the tokens to save the memory that our losses do not need.
+SAMPLED_JOINT = JOINT._replace(
+    arguments=tuple(part for part in JOINT.arguments if part.nemo.startswith("jointnet.")),
+    without_effect=JOINT.without_effect | {"n_samples"},
+    settles=(("extra_outputs", 0),),
+)
+
 _LOSS = (
     Argument("fastemit_lambda", "fastemit", 0.0, number(0, 1000)),
     Argument("clamp", "clamp", -1.0, number(-1e9, 1e9)),
