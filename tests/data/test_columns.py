@@ -209,7 +209,7 @@ def test_no_usable_example_is_one_line(manifest, tmp_path):
     with pytest.raises(ManifestError, match=r"^14 of 14 examples are unusable"):
         training_data(manifest, CharTokenizer("xyz"), sample_rate=RATE, **OPTIONS)
     few = write(tmp_path, [entry.fields for entry in manifest][:3])
-    with pytest.raises(ManifestError, match=r"^no example is usable; the last: .*character 'a'"):
+    with pytest.raises(ManifestError, match=r"^3 of 3 examples are unusable .*character 'a'"):
         training_data(few, CharTokenizer("xyz"), sample_rate=RATE, **OPTIONS)
 
 

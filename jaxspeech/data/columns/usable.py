@@ -25,9 +25,9 @@ def usable_examples(manifest: Manifest, columns: Mapping[str, Column]) -> Exampl
     for name, column in columns.items():
         for example in np.flatnonzero(~column.usable).tolist():
             manifest.problems.add(name_entry(manifest[example]), _why(name, column, example))
-    manifest.problems.check(len(manifest))
+    manifest.problems.check(manifest.num_candidates)
     if not usable.any():
-        raise ManifestError(f"no example is usable; the last: {manifest.problems.lines[-1]}")
+        raise ManifestError(f"no example is usable; {manifest.problems.commonest}")
     return np.flatnonzero(usable).astype(np.int32)
 
 
