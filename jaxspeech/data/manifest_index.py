@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxspeech.errors import AudioError, ManifestError
+from jaxspeech.text.surrogates import half_a_pair
 
 BLOCK_BYTES = 1 << 22
 _BRACES = (ord("{"), ord("}"))
@@ -216,6 +217,8 @@ def _check(
     for name in (*need, "text"):
         if not isinstance(fields.get(name), str) and (name in need or name in fields):
             raise ManifestError(f"no {name}")
+        if half := half_a_pair(fields.get(name, "")):
+            raise ManifestError(f"the {name} cannot be used: {half}")
     offset = fields.get("offset") or 0.0
     if not _is_number(offset) or offset < 0.0:
         raise ManifestError(f"the offset is {offset!r}; it must be a number of seconds")

@@ -22,7 +22,14 @@ from jaxspeech.tasks.recognition import (
     recognition_task,
 )
 from jaxspeech.tasks.train_apply import train_apply
-from jaxspeech.tasks.transducer import TransducerLoss, TransducerSearch, transducer_losses, transducer_search
+from jaxspeech.tasks.transducer import (
+    TRANSDUCER_ADVICE,
+    TransducerLoss,
+    TransducerSearch,
+    transducer_frames_needed,
+    transducer_losses,
+    transducer_search,
+)
 from jaxspeech.types import Key, RowLosses, Variables
 
 HEADS = ("transducer", "ctc")
@@ -103,4 +110,12 @@ def hybrid_task(model: HybridModel) -> RecognitionTask:
     by_ctc, by_transducer = ctc_search(model, vocab_size=vocab_size), transducer_search(model)
     # The log-probabilities are those of the CTC head, whichever head's search is used.
     search = by_ctc if model.search.head == "ctc" else by_transducer._replace(log_probs=by_ctc.log_probs)
-    return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)
+    return recognition_task(
+        model,
+        init=init,
+        loss=loss,
+        search=search,
+        vocab_size=vocab_size,
+        frames_needed=transducer_frames_needed(model),  # where CTC has no path, only the transducer learns
+        advice=TRANSDUCER_ADVICE,
+    )

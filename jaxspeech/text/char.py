@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.text.unknown import Unknown
 
 SPACE = " "
 
@@ -42,6 +43,11 @@ class CharTokenizer:
                 f"character {error.args[0]!r} in {_shorten(text)!r} is not in the alphabet {''.join(self.pieces)!r}; "
                 "add it, normalise the text, or set unknown='drop'"
             ) from None
+
+    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+        spelled = [char for char in text if char != SPACE or SPACE not in self._ids]
+        missing = "".join(char for char in spelled if char not in self._ids)
+        return Unknown(len(spelled), len(missing), len(spelled), len(missing), missing)
 
     def decode(self, ids: Any) -> str:
         return "".join(self.pieces[i] for i in ids)

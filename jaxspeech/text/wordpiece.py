@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.text.unknown import Unknown
 
 VOCAB_FILE = "vocab.txt"
 INSIDE = "##"  # prefix of a piece that continues a word
@@ -41,6 +42,21 @@ class WordPieceTokenizer:
 
     def encode(self, text: str, language: str | None = None) -> list[int]:
         return [i for word in split_words(text) for i in self._encode_word(word)]
+
+    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+        tokens = unknown = characters = lost = 0
+        missing = ""
+        for word in split_words(text):
+            ids = self._encode_word(word)
+            tokens += len(ids)
+            characters += len(word)
+            if ids == [self._ids[UNKNOWN]]:
+                unknown += 1
+                lost += len(word)
+                # Where each character is known by itself, it is their combination that is not.
+                strange = [c for c in word if c not in self._ids and INSIDE + c not in self._ids]
+                missing += "".join(strange) or word
+        return Unknown(tokens, unknown, characters, lost, missing)
 
     def _encode_word(self, word: str) -> list[int]:
         unknown = [self._ids[UNKNOWN]]

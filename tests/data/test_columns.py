@@ -200,7 +200,7 @@ def test_training_uses_the_examples_that_every_column_has(with_gaps):
 
     columns = {"samples": audio(with_gaps, sample_rate=RATE), "labels": transcripts(with_gaps, TOKENIZER)}
     data = TrainingData(
-        with_gaps, columns | {"speaker": Column(*speakers(with_gaps)[:-1], lambda *_: 1)}, Both, **OPTIONS
+        with_gaps, columns | {"speaker": speakers(with_gaps)._replace(row=lambda *_: 1)}, Both, **OPTIONS
     )
     assert len(data.problems) == 4 and data.problems.lines[-1].endswith("9.flac: has no speaker")
 
