@@ -13,10 +13,11 @@ Arrays are batch first and padded; a length array (`num_samples`, `num_frames`, 
 much of each row is real. No result depends on the content of the padding.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 # The length of an axis: an int, or a symbol of `jax.export`, which traces one program for all lengths.
@@ -70,6 +71,33 @@ class Phase(Generic[B]):
     loss: Callable[[Variables, B, Key], tuple[RowLosses, Variables]]
     trains: str = ""
     name: str = ""
+
+
+class Extents(NamedTuple):
+    """What is known about examples before any of them is loaded.
+
+    Attributes:
+      lengths: the length of each example's value, by the field of the batch: {"samples": [N], "labels": [N]}.
+      values: (field, numbers of examples) -> the values themselves. This is slow where they are many.
+    """
+
+    lengths: Mapping[str, Int[np.ndarray, " N"]]
+    values: Callable[[str, Int[np.ndarray, " K"]], Iterable[np.ndarray]]
+
+
+class Capacity(NamedTuple):
+    """What a model can learn from, as far as that follows from the lengths of an example.
+
+    Attributes:
+      measure: examples -> (what each needs at least [N], what it has [N]), in `unit`. Nothing can be learned from an
+        example that needs more than it has: its loss is inf.
+      unit: of both numbers, for messages: "encoder frames".
+      advice: what to change if many examples need too much.
+    """
+
+    measure: Callable[[Extents], tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]]
+    unit: str
+    advice: str
 
 
 class BatchShape(NamedTuple):

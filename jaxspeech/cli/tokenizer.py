@@ -6,10 +6,14 @@ The same texts give the same tokenizer, byte for byte.
 """
 
 import argparse
+import sys
 
 from jaxspeech.cli.parser import Parser, at_least, names
 from jaxspeech.cli.recordings import add_manifest
 from jaxspeech.errors import ConfigError
+
+# Texts that are left out are listed up to this number.
+MOST_LISTED = 20
 
 
 def options(parser: Parser) -> None:
@@ -30,7 +34,11 @@ def run(flags: argparse.Namespace) -> None:
 
     if not flags.manifest and not flags.text:
         raise ConfigError("on what is the tokenizer to be trained? give --manifest=IN.jsonl or --text=FILE")
-    texts = read_texts(flags.manifest, flags.text)
+    left_out: list[str] = []
+    texts = read_texts(flags.manifest, flags.text, report=left_out.append)
     tokenizer = train_tokenizer(texts, type=flags.type, vocab_size=flags.vocab_size)
     write_tokenizer(flags.output, tokenizer)
-    print(f"{flags.type} tokenizer with {tokenizer.vocab_size} tokens from {len(texts)} texts: {flags.output}")
+    for line in left_out[:MOST_LISTED]:
+        print(line, file=sys.stderr)
+    without = f", {len(left_out)} left out" if left_out else ""
+    print(f"{flags.type} tokenizer with {tokenizer.vocab_size} tokens from {len(texts)} texts{without}: {flags.output}")

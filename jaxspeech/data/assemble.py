@@ -92,6 +92,7 @@ class Assembler(Generic[B]):
                 index[row] = -1
                 self._skip(variant.index, error)
                 continue
+            self._manifest.problems.loaded()
             for name, value in values.items():
                 if name in self._widths:
                     fields[name][row, : len(value)] = value
@@ -115,7 +116,7 @@ class Assembler(Generic[B]):
     def _skip(self, index: int, error: Exception) -> None:
         problems, place = self._manifest.problems, name_entry(self._manifest[index])
         problems.add(place, str(error if isinstance(error, SpeechError) else as_speech_error(error, place)))
-        problems.check(len(self._manifest))
+        problems.failed(self._manifest.num_candidates)
 
     def _shape(self, number: int, bucket: Bucket) -> BatchShape:
         fields = self._fields(bucket.batch_size, number) | {"index": ((bucket.batch_size,), np.int32)}

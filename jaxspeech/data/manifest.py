@@ -61,6 +61,7 @@ class Manifest:
       tars: the tars that hold audio.
       containers: reads from the tars and from ArrayRecord files.
       too_short, too_long: numbers of examples left out by the duration limits.
+      num_candidates: number of lines within these limits, those that could not be used included.
       problems: the lines that could not be used.
     """
 
@@ -101,6 +102,7 @@ class Manifest:
             part, read = self._scan(number, source, need, min_seconds, max_seconds)
             found.append(part)
             lines += read
+        self.num_candidates = lines - self.too_short - self.too_long
         self.problems.check(lines)
         counts = [len(part.starts) for part in found]
         self._sources: Int[np.ndarray, " N"] = np.repeat(np.arange(len(found), dtype=np.int16), counts)

@@ -15,6 +15,7 @@ from jaxspeech.data.problems import Problems
 from jaxspeech.data.quickstart import QUICKSTART
 from jaxspeech.data.sources import listed
 from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
+from jaxspeech.data.trial import try_examples
 from jaxspeech.errors import ConfigError, did_you_mean
 
 # Corpora that data.prepare can name; they are made if they are missing.
@@ -97,7 +98,7 @@ def training_manifest(
         max_seconds=settings["max_seconds"],
         need=need,
         temperature=settings["temperature"],
-        problems=Problems(report=report),
+        problems=Problems(name="data.train", report=report),
     )
     total = len(manifest) + manifest.too_short + manifest.too_long
     for count, how, limit in ((manifest.too_short, "shorter", "min"), (manifest.too_long, "longer", "max")):
@@ -151,9 +152,11 @@ def make_run_data(
         raise ConfigError(f"data.buckets is {buckets!r}; it is the number of padded lengths, or a list of seconds")
     shared = {name: settings[name] for name in ("buckets", "batch_seconds", "num_threads")}
     shared |= {"process_index": share[0], "process_count": share[1]}
+    columns = columns_of(manifest, train=True)
+    try_examples(manifest, columns)
     train = TrainingData(
         manifest,
-        columns_of(manifest, train=True),
+        columns,
         batch,
         batch_size=settings["batch_size"],
         seed=settings["seed"],
@@ -165,7 +168,9 @@ def make_run_data(
     identities, contents = {}, {"data.train": manifest.content}
     shared |= {"batch_size": max(settings["eval_batch_size"], data_shards), "data_shards": data_shards}
     for name, path in settings["eval"].items():
-        part = Manifest(path, need=need, problems=Problems(report=report))
+        part = Manifest(path, need=need, problems=Problems(name=f"data.eval.{name}", report=report))
         identities[name], contents[f"data.eval.{name}"] = identity(part, identity_fields), part.content
-        evals[name] = EvaluationData(part, columns_of(part, train=False), batch, **shared)
+        columns = columns_of(part, train=False)
+        try_examples(part, columns)
+        evals[name] = EvaluationData(part, columns, batch, **shared)
     return RunData(train, evals, identities, contents)

@@ -14,6 +14,8 @@ from jaxspeech.tasks.task import Task
 Settings = Mapping[str, Any]
 ModelConfig = dict[str, Any]
 Report = Callable[[str], None]
+# What is wrong with a row of infinite loss, where a job does not say more.
+NOTHING_LEARNED = "an example from which nothing can be learned"
 
 
 class Placement(NamedTuple):
@@ -45,7 +47,7 @@ class Job(NamedTuple):
       view: (task, its jitted prediction, assets, function that puts a batch on the devices) -> how the examples of an
         evaluation are shown in the logs and the report; None shows only their text lines.
       fixed: parts of the recipe that determine the assets; a run cannot resume if they have changed.
-      infeasible: the cause of rows with infinite loss, in words for the last line of a run.
+      infeasible: the cause of rows with infinite loss, as a noun: "a transcript too long for its audio".
     """
 
     source: Callable[[Settings, Report], Any]
@@ -57,7 +59,7 @@ class Job(NamedTuple):
     describe: Callable[[Assets], str]
     view: Callable[[Task, Callable[..., Any], Assets, Callable[[Any], Any]], View] | None = None
     fixed: tuple[str, ...] = ()
-    infeasible: str = "rows from which nothing could be learned"
+    infeasible: str = NOTHING_LEARNED
 
 
 def as_it_is(archive: Archive, assets: Assets, seed: int) -> Archive:

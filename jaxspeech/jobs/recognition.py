@@ -11,6 +11,7 @@ from jaxspeech.data.manifest import Manifest
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.evaluation.word_error_rate import word_error_rate
 from jaxspeech.jobs.job import Job, ModelConfig, Settings
+from jaxspeech.jobs.known_texts import look_at_texts
 from jaxspeech.jobs.recordings import manifest_with, recordings
 from jaxspeech.report.replay import Replay
 from jaxspeech.report.transcripts import TranscriptView
@@ -19,6 +20,8 @@ from jaxspeech.surgery.vocabulary import change_vocabulary
 from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.choose import choose_tokenizer, texts_needed
+
+TOO_LONG = "a transcript too long for its audio"
 
 
 def _assets(settings: Settings, manifest: Manifest, given: Assets) -> Assets:
@@ -64,11 +67,11 @@ RECOGNITION = Job(
     source=manifest_with("text"),
     assets=_assets,
     sized=_sized,
-    data=recordings(_columns, need=("text",), identity=("text",)),
+    data=recordings(_columns, need=("text",), identity=("text",), look=look_at_texts, infeasible=TOO_LONG),
     evaluation=_evaluation,
     adapted=_adapted,
     describe=_describe,
     view=_view,
     fixed=("tokenizer",),
-    infeasible="times a transcript too long for its audio",
+    infeasible=TOO_LONG,
 )

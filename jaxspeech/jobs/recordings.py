@@ -4,15 +4,18 @@ from collections.abc import Callable, Mapping
 
 from jaxspeech.assets import Assets
 from jaxspeech.data.augment import parse_augment
+from jaxspeech.data.capacity import check_capacity
 from jaxspeech.data.columns.audio import audio
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.run_data import RunData, make_run_data, training_manifest
-from jaxspeech.jobs.job import Placement, Report, Settings
+from jaxspeech.jobs.job import NOTHING_LEARNED, Placement, Report, Settings
 from jaxspeech.tasks.task import Task
 
 # (manifest, assets, task) -> the columns besides the audio.
 Columns = Callable[[Manifest, Assets, Task], Mapping[str, Column]]
+# (manifest, assets, whether it is trained on, report)
+Look = Callable[[Manifest, Assets, bool, Report], None]
 
 
 def manifest_with(*fields: str) -> Callable[[Settings, Report], Manifest]:
@@ -25,7 +28,12 @@ def manifest_with(*fields: str) -> Callable[[Settings, Report], Manifest]:
 
 
 def recordings(
-    columns: Columns, *, need: tuple[str, ...] = (), identity: tuple[str, ...] = ()
+    columns: Columns,
+    *,
+    need: tuple[str, ...] = (),
+    identity: tuple[str, ...] = (),
+    look: Look | None = None,
+    infeasible: str = NOTHING_LEARNED,
 ) -> Callable[[Settings, Manifest, Assets, Task, Placement, Report], RunData]:
     """`Job.data`: batches with the field `samples`, augmented as the recipe says, and further columns.
 
@@ -33,6 +41,8 @@ def recordings(
       columns: the columns besides the audio.
       need: fields that every line of an evaluation manifest must have.
       identity: fields that, with the durations, identify the evaluation set that a score belongs to.
+      look: looks at each manifest before its columns are made, and reports or refuses what a model cannot learn from.
+      infeasible: describes an example that is too long or too short to learn from, as in `Job`.
     """
 
     def data(
@@ -42,8 +52,13 @@ def recordings(
         options = {"sample_rate": task.inference.sample_rate, "channel": of_data["channel"], "seed": of_data["seed"]}
 
         def columns_of(manifest: Manifest, *, train: bool) -> dict[str, Column]:
+            if look is not None:
+                look(manifest, assets, train, report)
             samples = audio(manifest, augment=augment if train else None, **options)
-            return {"samples": samples, **columns(manifest, assets, task)}
+            made = {"samples": samples, **columns(manifest, assets, task)}
+            if train and task.capacity is not None:
+                check_capacity(task.capacity, manifest, made, what=infeasible, report=report)
+            return made
 
         return make_run_data(
             of_data,

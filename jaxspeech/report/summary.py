@@ -22,11 +22,11 @@ def last_line(
       evaluation: formats its scores.
       record: of the last checkpoint.
       totals: sums over all steps, as `Progress` has them.
-      infeasible: describes the examples from which nothing could be learned.
+      infeasible: describes an example from which nothing can be learned, as in `Job`.
     """
     counts = {
         "unusable examples": data.num_problems,
-        infeasible: totals["infeasible"],
+        f"times {infeasible}": totals["infeasible"],
         "updates skipped (gradient not finite)": totals["skipped"],
     }
     best = "" if record.best is None else f"{evaluation.show(record.best)} on {next(iter(data.eval))}, "

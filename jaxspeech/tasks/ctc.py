@@ -10,8 +10,10 @@ from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import (
+    CTC_ADVICE,
     RecognitionTask,
     Utterances,
+    ctc_frames_needed,
     ctc_losses,
     ctc_search,
     label_losses,
@@ -59,7 +61,15 @@ def ctc_task(model: CTCModel) -> RecognitionTask:
         return label_losses(ctc_losses(logits, num_frames, batch, model.decoder), batch), updates
 
     search = ctc_search(model, vocab_size=vocab_size)
-    return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)
+    return recognition_task(
+        model,
+        init=init,
+        loss=loss,
+        search=search,
+        vocab_size=vocab_size,
+        frames_needed=ctc_frames_needed,
+        advice=CTC_ADVICE,
+    )
 
 
 CTC = Kind(CTCModel, ctc_task, {**TRUNK, "decoder": Part("decoder", {"ctc": CTCHead})}, MASKS, PRODUCTS)

@@ -25,8 +25,10 @@ from jaxspeech.tasks.recognition import (
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.tasks.transducer import (
     DECODER,
+    TRANSDUCER_ADVICE,
     TransducerLoss,
     TransducerSearch,
+    transducer_frames_needed,
     transducer_losses,
     transducer_search,
 )
@@ -115,7 +117,15 @@ def hybrid_task(model: HybridModel) -> RecognitionTask:
     by_ctc, by_transducer = ctc_search(model, vocab_size=vocab_size), transducer_search(model)
     # The log-probabilities are those of the CTC head, whichever head's search is used.
     search = by_ctc if model.search.head == "ctc" else by_transducer._replace(log_probs=by_ctc.log_probs)
-    return recognition_task(model, init=init, loss=loss, search=search, vocab_size=vocab_size)
+    return recognition_task(
+        model,
+        init=init,
+        loss=loss,
+        search=search,
+        vocab_size=vocab_size,
+        frames_needed=transducer_frames_needed(model),  # where CTC has no path, only the transducer learns
+        advice=TRANSDUCER_ADVICE,
+    )
 
 
 HYBRID = Kind(

@@ -1,9 +1,11 @@
 """Shared parts of the recognition tasks: their batches, and the Task built from a model, its loss and its search."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
@@ -13,9 +15,16 @@ from jaxspeech.masks import length_mask
 from jaxspeech.search.ctc import ctc_greedy, ctc_greedy_part, ctc_start
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel
+from jaxspeech.tasks.frames import count_frames
 from jaxspeech.tasks.kinds import IncrementalSearch, Recognition
 from jaxspeech.tasks.task import Task
-from jaxspeech.types import Key, Phase, RowLosses, Size, Variables
+from jaxspeech.types import Capacity, Extents, Key, Phase, RowLosses, Size, Variables
+
+# What to change if many transcripts are too long for CTC.
+CTC_ADVICE = (
+    "CTC emits at most one token in an encoder frame, with a frame between equal ones: use longer tokens "
+    "(tokenizer.vocab_size), less subsampling, or a transducer"
+)
 
 
 class Utterances(NamedTuple):
@@ -44,6 +53,8 @@ class Search(NamedTuple):
     incremental: IncrementalSearch | None
 
 
+# (examples, encoder frames of each) -> the least frames in which each transcript can be emitted
+FramesNeeded = Callable[[Extents, Int[np.ndarray, " N"]], Int[np.ndarray, " N"]]
 RecognitionTask = Task[Utterances, Tokens, Recognition]
 
 
@@ -54,8 +65,19 @@ def recognition_task(
     loss: Callable[[Variables, Utterances, Key], tuple[RowLosses, Variables]],
     search: Search,
     vocab_size: int,
+    frames_needed: FramesNeeded | None = None,
+    advice: str = "",
 ) -> RecognitionTask:
-    """Builds the Task of a recogniser, whose predictions are those of `search` over the encoder's frames."""
+    """Builds the Task of a recogniser, whose predictions are those of `search` over the encoder's frames.
+
+    Args:
+      model: the module.
+      init, loss: as in `Task`.
+      search: encoder frames -> tokens.
+      vocab_size: V.
+      frames_needed: computes the least frames in which each transcript can be emitted; None if any will do.
+      advice: what to change if many transcripts need more frames than they have.
+    """
     sample_rate = model.frontend.sample_rate
 
     def encode(
@@ -67,6 +89,9 @@ def recognition_task(
     def predict(variables: Variables, batch: Utterances) -> Tokens:
         return search.decode(variables, *encode(variables, batch.samples, batch.num_samples))
 
+    capacity = None
+    if frames_needed is not None:
+        capacity = Capacity(partial(_measure, model, frames_needed), "encoder frames", advice)
     return Task(
         model=model,
         batch=Utterances,
@@ -75,7 +100,16 @@ def recognition_task(
         predict=predict,
         seconds=lambda batch: batch.num_samples / sample_rate,
         inference=Recognition(sample_rate, model.frame_seconds, vocab_size, encode, *search),
+        capacity=capacity,
     )
+
+
+def _measure(
+    model: AcousticModel, frames_needed: FramesNeeded, examples: Extents
+) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
+    """Counts the frames that the transcripts need, and those that there are."""
+    frames = count_frames(model, examples.lengths["samples"])
+    return frames_needed(examples, frames), frames
 
 
 def label_losses(losses: Float[Array, " B"], batch: Utterances, **logged: Float[Array, " B"]) -> RowLosses:
@@ -99,6 +133,19 @@ def without_other_languages(
         return losses
     real = length_mask(jnp.asarray(batch.num_labels), batch.labels.shape[1])
     return jnp.where((real & ~tokens.contains(batch.labels)).any(1), jnp.inf, losses)
+
+
+def ctc_frames_needed(examples: Extents, frames: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
+    """Counts the frames that CTC needs: one for each label, and one more between equal neighbours.
+
+    Transcripts are encoded only where it depends on their equal neighbours whether they fit. Of the others, the number
+    of labels is returned.
+    """
+    needed = examples.lengths["labels"].astype(np.int64)
+    unsure = np.flatnonzero((needed <= frames) & (2 * needed - 1 > frames))
+    for example, labels in zip(unsure, examples.values("labels", unsure), strict=True):
+        needed[example] += np.count_nonzero(labels[1:] == labels[:-1])
+    return needed
 
 
 def ctc_search(model: AcousticModel, *, vocab_size: int) -> Search:

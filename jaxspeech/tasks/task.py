@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxspeech.types import B, Key, Phase, Variables
+from jaxspeech.types import B, Capacity, Key, Phase, Variables
 
 P = TypeVar("P")
 F = TypeVar("F")
@@ -26,6 +26,8 @@ class Task(Generic[B, P, F]):
         the targets in the batch.
       seconds: batch -> seconds of audio in each row [B]; zeros for text.
       inference: the functions that a pipeline calls; its type, one of `tasks.kinds`, is the kind of model.
+      capacity: which examples are too long or too short to learn from, so that a run can report them before its first
+        step; None if the lengths do not matter.
     """
 
     model: nn.Module
@@ -35,6 +37,7 @@ class Task(Generic[B, P, F]):
     predict: Callable[[Variables, B], P]
     seconds: Callable[[B], Float[Any, " B"]]
     inference: F
+    capacity: Capacity | None = None
 
     @property
     def loss(self) -> Callable[[Variables, B, Key], tuple[Float[Array, " B"], Variables]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
@@ -20,6 +21,7 @@ from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.kinds import IncrementalSearch
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import (
+    FramesNeeded,
     RecognitionTask,
     Search,
     Utterances,
@@ -28,7 +30,10 @@ from jaxspeech.tasks.recognition import (
     without_other_languages,
 )
 from jaxspeech.tasks.train_apply import train_apply
-from jaxspeech.types import Key, RowLosses, Size, Variables
+from jaxspeech.types import Extents, Key, RowLosses, Size, Variables
+
+# What to change if many examples have no path.
+TRANSDUCER_ADVICE = "a transducer needs at least one frame: check the durations and the subsampling"
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,33 @@ def transducer_task(model: TransducerModel) -> RecognitionTask:
         return label_losses(transducer_losses(model, inputs, num_frames, batch, loss_key), batch), updates
 
     search = transducer_search(model)
-    return recognition_task(model, init=init, loss=loss, search=search, vocab_size=model.decoder.vocab_size)
+    return recognition_task(
+        model,
+        init=init,
+        loss=loss,
+        search=search,
+        vocab_size=model.decoder.vocab_size,
+        frames_needed=transducer_frames_needed(model),
+        advice=TRANSDUCER_ADVICE,
+    )
+
+
+def transducer_frames_needed(model: Any) -> FramesNeeded:
+    """Returns a function that counts the least frames of a path.
+
+    An RNN-T, multi-blank or not, emits any number of labels in a frame and ends with a blank. In a TDT each label
+    covers at least the shortest duration, which is 0 in all published models, and the last blank the shortest above 0.
+    A TDT that is trained as an RNN-T in some of the steps (omega) learns from all that an RNN-T learns from.
+    """
+    durations = model.decoder.durations
+    timed = max(durations, default=0) > 0 and not model.loss.omega
+    label = min(durations) if timed else 0
+    blank = min(duration for duration in durations if duration > 0) if timed else 1
+
+    def needed(examples: Extents, frames: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
+        return label * examples.lengths["labels"].astype(np.int64) + blank
+
+    return needed
 
 
 def transducer_losses(

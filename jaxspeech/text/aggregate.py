@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxspeech.errors import TokenizerError, did_you_mean
 from jaxspeech.text.sentencepiece import WORD_MARK
+from jaxspeech.text.unknown import Unknown
 
 
 class AggregateTokenizer:
@@ -47,6 +48,14 @@ class AggregateTokenizer:
 
     def encode(self, text: str, language: str | None = None) -> list[int]:
         """Encode a text in `language`, which may be omitted only if the tokenizer has a single one."""
+        language = self._chosen(text, language)
+        offset = self._offsets[self.languages.index(language)]
+        return [i + offset for i in self._languages[language].encode(text)]
+
+    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+        return self._languages[self._chosen(text, language)].find_unknown(text)
+
+    def _chosen(self, text: str, language: str | None) -> str:
         if language is None and len(self._languages) == 1:
             language = self.languages[0]
         if language not in self._languages:
@@ -54,8 +63,7 @@ class AggregateTokenizer:
                 f'the text {text[:40]!r} has the language {language!r} ("lang" in a manifest), but this tokenizer is '
                 f"for {', '.join(self.languages)}{did_you_mean(str(language), self.languages)}"
             )
-        offset = self._offsets[self.languages.index(language)]
-        return [i + offset for i in self._languages[language].encode(text)]
+        return language
 
     def decode(self, ids: Any) -> str:
         return "".join(self.pieces[i] for i in ids).replace(WORD_MARK, " ").strip()

@@ -49,19 +49,14 @@ def comparable(text: str) -> str:
     return " ".join(word for word in text.split() if not is_blank(word))
 
 
-def encode_composed(
-    text: str, encode: Callable[[str], list[int]], count_unknown: Callable[[list[int]], int]
-) -> list[int]:
-    """Encode the composed text, or the text as it is where that has fewer unknown tokens.
+def form_to_encode(text: str, count_unknown: Callable[[str], int]) -> str:
+    """The composed text, or the text as it is where a tokenizer knows more of that.
 
     The latter happens with pieces that were made from decomposed texts, for example of the letters of Hangul.
 
     Args:
-      text: any text; one that is composed already is encoded as it is.
-      encode: the tokenizer's own function.
-      count_unknown: counts the tokens that stand for characters which the tokenizer does not have.
+      text: any text.
+      count_unknown: counts the tokens of a text that stand for characters which the tokenizer does not have.
     """
     composed = compose(text)
-    if composed == text:
-        return encode(text)
-    return min(encode(composed), encode(text), key=count_unknown)
+    return text if composed == text else min(composed, text, key=count_unknown)

@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.canonical import compose, visible
+from jaxspeech.text.unknown import Unknown
 
 SPACE = " "
 
@@ -48,7 +49,17 @@ class CharTokenizer:
             return [i for char in text for i in self._spell(char, text)]
 
     def _spell(self, char: str, text: str) -> list[int]:
-        """The tokens of a character: its own, those of its canonical parts, or none."""
+        """The tokens of a character, none if it is left out."""
+        ids = self._tokens(char)
+        if ids is None and self._unknown != "drop":
+            raise TokenizerError(
+                f"character {char!r} in {_shorten(text)!r} is not in the alphabet {''.join(self.pieces)!r}; "
+                "add it, normalise the text, or set unknown='drop'"
+            )
+        return ids or []
+
+    def _tokens(self, char: str) -> list[int] | None:
+        """The tokens of a character: its own, those of its canonical parts, or none; None if it is unknown."""
         if char in self._ids:
             return [self._ids[char]]
         # One step, so that an alphabet may have a letter with one of its two accents; Hangul has no such steps.
@@ -56,14 +67,15 @@ class CharTokenizer:
         for form in ("" if parts.startswith("<") else _characters(parts), unicodedata.normalize("NFD", char)):
             if form and all(part in self._ids for part in form):
                 return [self._ids[part] for part in form]
-        if self._unknown == "drop" or not visible(char):
+        if not visible(char):
             return []
-        if char.isspace() and SPACE in self._ids:
-            return [self._ids[SPACE]]
-        raise TokenizerError(
-            f"character {char!r} in {_shorten(text)!r} is not in the alphabet {''.join(self.pieces)!r}; "
-            "add it, normalise the text, or set unknown='drop'"
-        )
+        # With unknown="drop", other white space has always been left out.
+        return [self._ids[SPACE]] if char.isspace() and SPACE in self._ids and self._unknown != "drop" else None
+
+    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+        spelled = [char for char in compose(text) if visible(char) and (char != SPACE or SPACE not in self._ids)]
+        missing = "".join(char for char in spelled if self._tokens(char) is None)
+        return Unknown(len(spelled), len(missing), len(spelled), len(missing), missing)
 
     def decode(self, ids: Any) -> str:
         return "".join(self.pieces[i] for i in ids)

@@ -6,7 +6,9 @@ from typing import Any
 import sentencepiece
 
 from jaxspeech.errors import TokenizerError
-from jaxspeech.text.canonical import compose, encode_composed, visible
+from jaxspeech.text.canonical import form_to_encode, visible
+from jaxspeech.text.surrogates import check_unicode
+from jaxspeech.text.unknown import Unknown
 
 MODEL_FILE = "tokenizer.model"
 WORD_MARK = "\u2581"  # stands for the space before a word
@@ -48,22 +50,43 @@ class SentencePieceTokenizer:
         return cls(files[MODEL_FILE], **options)
 
     def encode(self, text: str, language: str | None = None) -> list[int]:
-        if self._invisible == "drop":
-            text = " ".join(visible(text).split())
-        ids = encode_composed(text, self._processor.encode, self._count_unknown)
+        text = self._form(text)
+        ids: list[int] = self._encoded(text, int)
         if self._unknown == "unk" or self._unk not in ids:
             return ids
         if self._unknown == "drop":
             return [i for i in ids if i != self._unk]
-        pieces = self._processor.encode(compose(text), out_type=str)
-        missing = next(piece for piece in pieces if self._processor.piece_to_id(piece) == self._unk)
+        pieces = self._encoded(text, str)
+        missing = next(piece for piece, i in zip(pieces, ids, strict=True) if i == self._unk)
         raise TokenizerError(
             f"{missing!r} is not in the tokenizer's vocabulary; normalise the text, train the tokenizer on it, or set "
             "unknown='unk' or 'drop'"
         )
 
+    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+        text = self._form(text)
+        ids, pieces = self._encoded(text, int), self._encoded(text, str)
+        spelled = [(piece.replace(WORD_MARK, ""), i == self._unk) for piece, i in zip(pieces, ids, strict=True)]
+        spelled = [(piece, unknown) for piece, unknown in spelled if piece]
+        missing = "".join(piece for piece, unknown in spelled if unknown)
+        characters = sum(len(piece) for piece, _ in spelled)
+        return Unknown(len(spelled), sum(unknown for _, unknown in spelled), characters, len(missing), missing)
+
+    def _form(self, text: str) -> str:
+        """The form of a text that is encoded."""
+        if self._invisible == "drop":
+            text = " ".join(visible(text).split())
+        return form_to_encode(text, lambda form: self._count_unknown(self._encoded(form, int)))
+
     def _count_unknown(self, ids: list[int]) -> int:
         return sum(i == self._unk or self._processor.is_byte(i) for i in ids)
+
+    def _encoded(self, text: str, kind: type) -> Any:
+        try:
+            return self._processor.encode(text, out_type=kind)
+        except RuntimeError:
+            check_unicode(text)
+            raise
 
     def decode(self, ids: Any) -> str:
         return self._processor.decode([int(i) for i in ids])

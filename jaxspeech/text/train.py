@@ -6,15 +6,17 @@ The same texts give the same tokenizer, byte for byte. Texts are composed (NFC),
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import sentencepiece
+from absl import logging
 
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.canonical import ZERO_WIDTH_NON_JOINER, compose, visible
 from jaxspeech.text.char import SPACE, CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
+from jaxspeech.text.surrogates import half_a_pair
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -76,8 +78,15 @@ def _explain(message: str, vocab_size: int) -> str:
     return f"SentencePiece cannot train with vocab_size={vocab_size}: {' '.join(message.split())}"
 
 
-def read_texts(manifests: Iterable[str], text_files: Iterable[str]) -> list[str]:
+def read_texts(
+    manifests: Iterable[str], text_files: Iterable[str], *, report: Callable[[str], None] = logging.warning
+) -> list[str]:
     """Read the `text` of every manifest line, and every line of the text files.
+
+    Args:
+      manifests: paths of JSON lines.
+      text_files: paths of files with a text on each line.
+      report: is called with a line about each text that is left out because no file can hold it (surrogates.py).
 
     Raises:
       TokenizerError: a file cannot be read, or a manifest line has no `text`.
@@ -94,6 +103,9 @@ def read_texts(manifests: Iterable[str], text_files: Iterable[str]) -> list[str]
                     fields = None
                 if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
                     raise TokenizerError(f"{path}, line {number}: not a JSON object with a `text`; fix it")
+                if half := half_a_pair(fields["text"]):
+                    report(f"left out {path}:{number}: {half}")
+                    continue
                 texts.append(fields["text"])
     return texts
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxspeech.errors import TokenizerError
-from jaxspeech.text.canonical import encode_composed
+from jaxspeech.text.canonical import form_to_encode
+from jaxspeech.text.unknown import Unknown
 
 VOCAB_FILE = "vocab.txt"
 INSIDE = "##"  # prefix of a piece that continues a word
@@ -41,10 +42,28 @@ class WordPieceTokenizer:
         return cls(files[VOCAB_FILE])
 
     def encode(self, text: str, language: str | None = None) -> list[int]:
-        return encode_composed(text, self._encode, lambda ids: ids.count(self._ids[UNKNOWN]))
+        return self._encode(self._form(text))
+
+    def _form(self, text: str) -> str:
+        return form_to_encode(text, lambda form: self._encode(form).count(self._ids[UNKNOWN]))
 
     def _encode(self, text: str) -> list[int]:
         return [i for word in split_words(text) for i in self._encode_word(word)]
+
+    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+        tokens = unknown = characters = lost = 0
+        missing = ""
+        for word in split_words(self._form(text)):
+            ids = self._encode_word(word)
+            tokens += len(ids)
+            characters += len(word)
+            if ids == [self._ids[UNKNOWN]]:
+                unknown += 1
+                lost += len(word)
+                # Where each character is known by itself, it is their combination that is not.
+                strange = [c for c in word if c not in self._ids and INSIDE + c not in self._ids]
+                missing += "".join(strange) or word
+        return Unknown(tokens, unknown, characters, lost, missing)
 
     def _encode_word(self, word: str) -> list[int]:
         unknown = [self._ids[UNKNOWN]]

@@ -206,7 +206,7 @@ def test_unusable_sources_are_one_line(source, message):
 
 
 def test_a_missing_shard_is_a_bad_line(corpus):
-    with pytest.raises(ManifestError, match=r"the shard_id is 5; the tars have the numbers 0 to 3"):
+    with pytest.raises(ManifestError, match=r"the shard_id is 4; the tars have the numbers 0 to 3"):
         Manifest(
             {"path": corpus / "tarred.jsonl", "tars": f"{corpus}/audio_{{0..3}}.tar"},
             problems=Problems(max_few=4, report=print),

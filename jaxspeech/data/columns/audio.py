@@ -60,4 +60,5 @@ def audio(
     ) -> tuple[int, ...]:
         return tuple((np.ceil(bucket_seconds * sample_rate).astype(int) + ROUNDING_SAMPLES).tolist())
 
-    return Column(np.float32, (), widths, np.broadcast_to(True, len(manifest)), row)
+    lengths = np.round(manifest.durations * sample_rate).astype(np.int64)
+    return Column(np.float32, (), widths, np.broadcast_to(True, len(manifest)), row, lengths)

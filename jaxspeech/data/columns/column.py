@@ -32,6 +32,8 @@ class Column(NamedTuple):
         evaluation set their field is empty.
       row: (number of an example in the manifest, how it is varied) -> its value. If it raises a SpeechError, the error
         is reported and the row becomes a filler; for an example that is not usable, the error says why.
+      lengths: the length of each example's value when it is not varied, if that is known without loading it. A run then
+        reports before its first step which examples a model cannot learn from (see data/capacity.py).
     """
 
     dtype: Any
@@ -39,6 +41,7 @@ class Column(NamedTuple):
     widths: Widths | None
     usable: Bool[np.ndarray, " N"]
     row: Callable[[int, Variant], Any]
+    lengths: Int[np.ndarray, " N"] | None = None
 
 
 def widest(

@@ -34,7 +34,7 @@ def transcripts(manifest: Manifest, tokenizer: Tokenizer, *, field: str = "text"
     ) -> tuple[int, ...]:
         return widest(num_labels[examples], shortest, bucket_seconds)
 
-    return Column(np.int32, (), widths, num_labels >= 0, row)
+    return Column(np.int32, (), widths, num_labels >= 0, row, num_labels)
 
 
 def _count_labels(manifest: Manifest, tokenizer: Tokenizer, field: str) -> Int[np.ndarray, " N"]:

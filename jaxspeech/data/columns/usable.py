@@ -26,9 +26,9 @@ def usable_examples(manifest: Manifest, columns: Mapping[str, Column]) -> Exampl
         for example in np.flatnonzero(~column.usable).tolist():
             place = name_entry(manifest[example])
             manifest.problems.add(place, _why(name, column, example, place=place))
-    manifest.problems.check(len(manifest))
+    manifest.problems.check(manifest.num_candidates)
     if not usable.any():
-        raise ManifestError(f"no example is usable; the last: {manifest.problems.lines[-1]}")
+        raise ManifestError(f"no example is usable; {manifest.problems.commonest}")
     return np.flatnonzero(usable).astype(np.int32)
 
 
