@@ -36,7 +36,7 @@ class CheckpointError(SpeechError):
 
 
 class TrainingError(SpeechError):
-    """A training run cannot continue, because its gradients are no longer finite."""
+    """A training run cannot continue: its gradients are no longer finite, or there is nothing to learn from."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
