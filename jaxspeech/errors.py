@@ -40,7 +40,7 @@ class OutputError(SpeechError):
 
 
 class TrainingError(SpeechError):
-    """A training run cannot continue, because its gradients are no longer finite."""
+    """A training run cannot continue: its gradients are no longer finite, or there is nothing to learn from."""
 
 
 def as_speech_error(error: Exception, place: str) -> SpeechError:

@@ -43,6 +43,8 @@ from jaxspeech.targets.dry_run import report_dry_run
 from jaxspeech.targets.target import Target
 from jaxspeech.tasks.task import Task
 from jaxspeech.training.checkpoint import Checkpoints
+from jaxspeech.training.coverage import with_coverage
+from jaxspeech.training.empty_steps import check_learned
 from jaxspeech.training.evaluate import evaluate
 from jaxspeech.training.flops import peak_flops, step_flops
 from jaxspeech.training.interrupt import Interrupt
@@ -101,7 +103,7 @@ def train(
     source = None  # frees its memory
     lora = Lora(**settings["lora"]) if settings["lora"]["rank"] else None
     task = with_lora(task, lora) if lora else task
-    evaluation = job.evaluation(settings, assets, task)
+    evaluation = with_coverage(job.evaluation(settings, assets, task))
 
     # The step.
     train_only = settings["train_only"] or ([f"^{LORA}/"] if lora else [])
@@ -200,7 +202,8 @@ def train(
         peak_flops=peak_flops(jax.devices()),
     )
     batches = progress.timed(prefetch(data.train.batches(step), put))
-    non_finite = NonFiniteLog(workdir / "skipped.jsonl", limit=settings["max_skipped"], name=data.train.name)
+    limits = {"limit": settings["max_skipped"], "epoch": data.train.steps_per_epoch}
+    non_finite = NonFiniteLog(workdir / "skipped.jsonl", name=data.train.name, **limits)
     profile = Profile(workdir / "profile", steps=profile_steps, report=tqdm.write)
     agreed, stopping = SharedFlag(mesh), 0
     results: dict[str, dict[int, Any]] | None = None
@@ -231,11 +234,11 @@ def train(
                 first = next(iter(scores.values()), {})
                 score = evaluation.comparable(first)
                 best = None if record.best is None else evaluation.comparable(record.best)
-                if settings.get("choose", "best") == "last" or not first or is_better(score, best):
+                if settings.get("choose", "best") == "last" or is_better(score, best):
                     record = record._replace(best=first or None, best_step=step)
                     save_model("model.jaxspeech", state, record)
                 words, elapsed = log.words(scores), in_minutes(time.perf_counter() - started)
-                line = ", ".join(filter(None, [f"loss {summary['loss']:.3f}", words, progress.speed, elapsed]))
+                line = ", ".join(filter(None, [f"loss {progress.loss}", words, progress.speed, elapsed]))
                 progress.line(f"step {step}: {line}{log.samples(results)}")
                 progress.show(score=evaluation.show(first) if first else "-")
             if evaluates or stopping or step % settings["checkpoint_every"] == 0:
@@ -257,8 +260,9 @@ def train(
     if results is not None and leading:
         known = facts(record, evaluation, step=step, millions=millions, mesh=mesh)
         log.report(workdir, averaged_variables(state), record.scores, results, facts=known, settings=settings)
-    best_model = workdir / "model.jaxspeech"
-    print(last_line(best_model, data, evaluation, record, progress.totals, infeasible=job.infeasible))
+    check_learned(progress.totals, step)
+    model_file = workdir / "model.jaxspeech"
+    print(last_line(model_file, data, evaluation, record, progress.totals, infeasible=job.infeasible))
     return 0
 
 

@@ -55,6 +55,11 @@ class EvaluationBatches(Batches[B], Protocol[B]):
     """Every row once, unaugmented; rows with `index` -1 are fillers, to be ignored."""
 
     @property
+    def num_examples(self) -> int:
+        """Number of rows of the set, those that cannot be used included."""
+        ...
+
+    @property
     def num_batches(self) -> int:
         """Number of batches in one pass."""
         ...

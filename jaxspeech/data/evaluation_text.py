@@ -30,6 +30,7 @@ class EvaluationTextBlocks(Generic[B]):
     Attributes:
       batch_shapes: the shape of the batches, all of one kind.
       num_tokens: number of predicted tokens: all tokens of all texts, end tokens included.
+      num_examples: number of blocks.
       num_batches: number of batches in one pass.
     """
 
@@ -53,7 +54,7 @@ class EvaluationTextBlocks(Generic[B]):
         if not self.num_tokens:
             raise ManifestError(f"{', '.join(map(str, paths))}: no text")
         self._tokens = np.concatenate([np.array([self._stream.end], self._stream.tokens.dtype), self._stream.tokens])
-        self._num_blocks = math.ceil(self.num_tokens / length)
+        self.num_examples = math.ceil(self.num_tokens / length)
         share = Share(process_index, process_count)
         self._rows = TokenRows(batch, length=length, batch_size=batch_size, data_shards=data_shards, share=share)
         self._arrange(batch_tokens)
@@ -87,12 +88,12 @@ class EvaluationTextBlocks(Generic[B]):
 
     def _arrange(self, batch_tokens: int | float | None) -> None:
         self.batch_shapes = (self._rows.shape(batch_tokens),)
-        self.num_batches = math.ceil(self._num_blocks / self.batch_shapes[0].rows)
+        self.num_batches = math.ceil(self.num_examples / self.batch_shapes[0].rows)
 
     def _load(self, position: int) -> B:
         length, rows = self._rows.length, self.batch_shapes[0].rows
         mine = np.arange(position * rows, (position + 1) * rows)[self._rows.share.of(rows)]
-        index = np.where(mine < self._num_blocks, mine, -1)
+        index = np.where(mine < self.num_examples, mine, -1)
         tokens, num_tokens = np.zeros((len(index), length + 1), np.int32), np.zeros(len(index), np.int32)
         for row in np.flatnonzero(index >= 0):
             block = self._block(int(index[row]))

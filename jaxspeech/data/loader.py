@@ -185,6 +185,7 @@ class EvaluationData(_Loader[B]):
 
     Attributes:
       batch_shapes: the shape of each kind of batch, shortest first.
+      num_examples: number of examples of the manifest, those that cannot be used included.
       num_batches: number of batches in one pass.
       problems: the examples that were skipped so far.
     """
@@ -204,6 +205,7 @@ class EvaluationData(_Loader[B]):
         process_count: int = 1,
     ):
         """Take the arguments of `TrainingData`; a bucket is added if the longest example needs one."""
+        self.num_examples = manifest.num_candidates
         durations = manifest.durations
         longest = float(durations.max())
         if isinstance(buckets, int):

@@ -16,7 +16,8 @@ class Evaluation(NamedTuple):
       lower_is_better: the direction of the first score, which selects the best model.
       collect: (prediction, batch), as NumPy arrays -> a small result per row, for example a text or a class. Results of
         filler rows are dropped by the caller.
-      score: ({example: result}, {example: fields}) -> scores of a whole set by name, the same names for every set.
+      score: ({example: result}, {example: fields}) -> scores of a whole set by name, the same names for every set; none
+        where there is nothing to score, which chooses no model.
       show: scores -> a short text, for example "WER 4.34%".
       sample: (result, fields) -> lines about one example, for the console and the logs.
       identity: fields that, together with the durations, identify the set of examples that a score belongs to.

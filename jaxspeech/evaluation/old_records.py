@@ -24,6 +24,6 @@ def with_scores(record: Mapping[str, Any]) -> Json:
 def stated_scores(metadata: Mapping[str, Any]) -> dict[str, Json]:
     """Returns the scores in an archive's metadata: {name of a set: {"set": its identity, "scores": {score: value}}}."""
     return {
-        name: {"set": stated["set"], "scores": stated.get("scores") or {"wer": stated["wer"]}}
+        name: {"set": stated["set"], "scores": stated["scores"] if "scores" in stated else {"wer": stated["wer"]}}
         for name, stated in metadata.get("evaluation", {}).items()
     }

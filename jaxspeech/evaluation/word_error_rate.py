@@ -23,10 +23,11 @@ def word_error_rate(tokenizer: Tokenizer) -> Evaluation:
 
     def score(heard: Mapping[int, str], fields: Mapping[int, Fields]) -> dict[str, float]:
         said = [reference(fields[index]) for index in heard]
-        return {"wer": word_errors(said, list(heard.values())).rate}
+        counts = word_errors(said, list(heard.values()))
+        return {"wer": counts.rate} if counts.length else {}  # a rate of no words would be perfect, or infinite
 
     def show(scores: Scores) -> str:
-        return f"WER {scores['wer']:.2%}"
+        return f"WER {scores['wer']:.2%}" if scores else "no WER (no reference has a word)"
 
     def sample(heard: str, fields: Fields) -> str:
         return f"  said:  {reference(fields)}\n  heard: {heard}"

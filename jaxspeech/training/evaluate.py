@@ -6,6 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import numpy as np
 
+from jaxspeech.errors import TrainingError
+from jaxspeech.training.coverage import coverage
 from jaxspeech.training.processes import gather
 from jaxspeech.types import Variables
 
@@ -13,6 +15,9 @@ from jaxspeech.types import Variables
 @runtime_checkable
 class EvaluationSet(Protocol):
     """The batches of an evaluation set, whose examples are identified by their `index`."""
+
+    @property
+    def num_examples(self) -> int: ...
 
     def batches(self) -> Iterable[Any]: ...
 
@@ -44,13 +49,21 @@ def evaluate(
       put: moves a batch to the devices; each of several processes moves its own rows, and all get all results.
 
     Returns:
-      {set: {score: value}}, {set: {example: result}} in the order of the examples.
+      {set: {score: value}}, {set: {example: result}} in the order of the examples. The scores of a set of which not all
+      examples could be used end with how many of how many they are of (coverage.py).
+
+    Raises:
+      TrainingError: no example of a set could be used, so that any score would be one of nothing.
     """
     scores, results = {}, {}
     for name, part in sets.items():
         found = dict(_collected(predict, variables, part.batches(), collect, put))
         results[name] = {index: found[index] for index in sorted(found)}
+        if not found:
+            raise TrainingError(f"data.eval.{name}: none of its {part.num_examples} examples can be used")
         scores[name] = score(results[name], {index: part.fields(index) for index in results[name]})
+        if scores[name]:
+            scores[name] |= coverage(len(found), part.num_examples)
     return scores, results
 
 

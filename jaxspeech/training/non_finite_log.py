@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxspeech.errors import TrainingError
+from jaxspeech.training.empty_steps import EmptySteps
 
 
 class NonFiniteLog:
@@ -21,8 +22,14 @@ class NonFiniteLog:
     Each line of the file describes a batch: {"step", "loss", "grad_norm", "utterances"}.
     """
 
-    def __init__(self, path: Path, *, limit: int, name: Callable[[int], str]):
-        """Args: the file; how many in a row end the run; index in the data -> a name that a user can look up."""
+    def __init__(self, path: Path, *, limit: int, name: Callable[[int], str], epoch: int | None = None):
+        """Args:
+        path: the file.
+        limit: how many in a row end the run.
+        name: index in the data -> a name that a user can look up.
+        epoch: the steps of an epoch; a whole one without an example to learn from ends the run too (empty_steps.py).
+        """
+        self._empty = None if epoch is None else EmptySteps(epoch)
         self._path, self._limit, self._name = path, limit, name
         self._last: tuple[int, Any, dict[str, Any]] | None = None
         self._in_a_row = 0
@@ -36,7 +43,7 @@ class NonFiniteLog:
           metrics: of the step.
 
         Raises:
-          TrainingError: `limit` updates in a row were skipped.
+          TrainingError: `limit` updates in a row were skipped, or a whole epoch had nothing to learn from.
         """
         self.look()
         self._last = (step, index, metrics)
@@ -46,6 +53,8 @@ class NonFiniteLog:
         if self._last is None:
             return
         (step, index, metrics), self._last = self._last, None
+        if self._empty is not None:
+            self._empty.see(step, metrics)
         if not int(metrics["skipped"]):
             self._in_a_row = 0
             return

@@ -21,7 +21,7 @@ class Progress:
     """Collects the steps' metrics without waiting for the device, and shows them.
 
     Attributes:
-      speed: of the steps up to the last summary, in words.
+      speed, loss: of the steps up to the last summary, in words; the loss is "-" where nothing was learned.
     """
 
     SUMMED = ("examples", "infeasible", "skipped", "audio_seconds")
@@ -50,7 +50,7 @@ class Progress:
         self._done_flops = self._waited = 0.0
         self._peak_flops = peak_flops
         self._since = time.perf_counter()
-        self.speed = ""
+        self.speed, self.loss = "", "-"
         self._totals = dict.fromkeys(self.SUMMED, 0.0) | dict(totals)
 
     def timed(self, batches: Iterator[B]) -> Iterator[B]:
@@ -82,15 +82,19 @@ class Progress:
         self._bar.update()
 
     def summary(self) -> dict[str, float]:
-        """Waits for the steps since the last summary; shows and returns sums, and means over those not skipped."""
+        """Waits for the steps since the last summary; shows and returns sums, and means over those that learned.
+
+        A step that was skipped, or had no example to learn from, has no loss. If none learned, there are no means.
+        """
         if not self._waiting:
             return {}
         waiting, self._waiting = jax.device_get(self._waiting), []
         columns = {name: np.array([metrics[name] for metrics in waiting], np.float64) for name in waiting[0]}
-        done = columns["skipped"] == 0
-        if not done.any():
-            done[:] = True
-        summary = {n: float(x.sum() if n in self.SUMMED else x[done].mean()) for n, x in columns.items()}
+        done = (columns["skipped"] == 0) & (columns["examples"] > columns["infeasible"])
+        summary = {n: float(x.sum()) for n, x in columns.items() if n in self.SUMMED}
+        if done.any():
+            summary |= {n: float(x[done].mean()) for n, x in columns.items() if n not in self.SUMMED}
+        self.loss = f"{summary['loss']:.3f}" if done.any() else "-"
         for name in self.SUMMED:
             self._totals[name] += summary[name]
         elapsed = time.perf_counter() - self._since
@@ -105,7 +109,7 @@ class Progress:
         waited = f"{summary['input_share']:.0%} of the time waiting for input"
         self.speed = f"{summary['examples_per_second']:.0f} examples/s, {computed}, {waited}"
         self.show(
-            loss=f"{summary['loss']:.3f}",
+            loss=self.loss,
             rate=f"{summary['examples_per_second']:.0f}/s",
             **({"MFU": f"{summary['mfu']:.0%}"} if self._peak_flops else {}),
             input=f"{summary['input_share']:.0%}",

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxspeech.errors import ArchiveError, ConfigError
+from jaxspeech.training.coverage import same_coverage
 from jaxspeech.training.parameters import assign, path_name
 from jaxspeech.types import Variables
 
@@ -140,6 +141,8 @@ class WarmStart(NamedTuple):
                 lines.append(f"{line}, of a model with new parts")
             elif there is None:
                 lines.append(f"{line}; the model states no score for this set")
+            elif not same_coverage(reached, there):
+                lines.append(f"{line}; the model states {show(there)}, which is of other examples of the set")
             elif any(abs(value - reached[score]) > tolerance for score, value in there.items() if score in reached):
                 raise ArchiveError(
                     f"{self.model} states {show(there)} on {name} and reaches {show(reached)}: it was not loaded as it "

@@ -62,3 +62,15 @@ def test_speed_counts_the_work_done_and_the_wait_for_input():
 
 def test_durations_are_readable():
     assert [in_minutes(s) for s in (41.6, 425, 12000)] == ["42 s", "7 min 5 s", "3 h 20 min"]
+
+
+def test_the_loss_is_that_of_the_steps_that_learned():
+    progress = Progress(step=0, steps=10)
+    for loss, infeasible in ((0.0, 8), (5.0, 1), (0.0, 8)):
+        progress.finished(metrics(loss) | {"infeasible": jnp.asarray(infeasible)})
+    assert progress.summary()["loss"] == 5.0 and progress.loss == "5.000"
+    progress.finished(metrics(0.0) | {"infeasible": jnp.asarray(8)})
+    progress.finished(metrics(float("nan"), skipped=1))
+    summary = progress.summary()
+    assert progress.loss == "-" and "loss" not in summary and summary["examples"] == 16
+    progress.close()

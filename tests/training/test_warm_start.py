@@ -75,6 +75,8 @@ def test_scores_are_compared_with_those_that_the_model_states():
     ]
     with pytest.raises(ArchiveError, match=r"x.jaxspeech states WER 50.00% on dev and reaches WER 40.00%"):
         warm.check(stated("dev", of="bb", wer=0.4), **compare)
+    fewer = warm.check(stated("dev", of="bb", wer=0.4, num_examples=5, num_in_set=6), **compare)
+    assert fewer[0].endswith("on dev; the model states WER 50.00%, which is of other examples of the set")
     new = warm._replace(exact=False).check(stated("dev", of="bb", wer=1.0), **compare)
     assert new == ["step 0: WER 100.00% on dev, of a model with new parts"]
 
