@@ -107,13 +107,8 @@ def train(
 
     # The step.
     train_only = settings["train_only"] or ([f"^{LORA}/"] if lora else [])
-    updates, schedule = build_updates(
-        settings["optimizer"],
-        task.phases,
-        steps=settings["steps"],
-        freeze=settings["freeze"],
-        train_only=train_only,
-    )
+    chosen = {"freeze": settings["freeze"], "train_only": train_only}
+    updates, schedule = build_updates(settings["optimizer"], task.phases, steps=settings["steps"], **chosen)
     average_decay = settings.get("average_decay", 0.0)
 
     def init(key: Any, arrays: dict[str, Any]) -> TrainState:
@@ -194,12 +189,9 @@ def train(
         log.scores(scores, 0)  # the first point of the curve
 
     # Steps, with regular evaluations and checkpoints.
+    peak = peak_flops(jax.devices())
     progress = Progress(
-        step=step,
-        steps=settings["steps"],
-        batch_shapes=data.train.batch_shapes,
-        totals=record.totals,
-        peak_flops=peak_flops(jax.devices()),
+        step=step, steps=settings["steps"], batch_shapes=data.train.batch_shapes, totals=record.totals, peak_flops=peak
     )
     batches = progress.timed(prefetch(data.train.batches(step), put))
     limits = {"limit": settings["max_skipped"], "epoch": data.train.steps_per_epoch}
