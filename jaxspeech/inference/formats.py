@@ -67,12 +67,22 @@ def channel_cues(channels: Sequence[Hypothesis]) -> list[Cue]:
     return sorted(cues, key=lambda cue: cue.start)
 
 
-def to_srt(cues: Sequence[Cue]) -> str:
+def to_srt(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
+    """A SubRip file of the subtitles that `to_cues` makes."""
+    return cues_to_srt(to_cues(words, segments))
+
+
+def to_vtt(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
+    """A WebVTT file of the subtitles that `to_cues` makes."""
+    return cues_to_vtt(to_cues(words, segments))
+
+
+def cues_to_srt(cues: Sequence[Cue]) -> str:
     """A SubRip file of subtitles."""
     return "".join(f"{n}\n{_times(cue, decimal=',')}\n{cue.text}\n\n" for n, cue in enumerate(cues, 1))
 
 
-def to_vtt(cues: Sequence[Cue]) -> str:
+def cues_to_vtt(cues: Sequence[Cue]) -> str:
     """A WebVTT file of subtitles."""
     blocks = (f"{_times(cue, decimal='.')}\n{_escape(cue.text)}\n\n" for cue in cues)
     return f"WEBVTT\n\n{''.join(blocks)}"

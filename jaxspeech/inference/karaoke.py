@@ -6,7 +6,8 @@ Station Alpha v4.00+ Script Format", as libass reads it.
 
 from collections.abc import Sequence
 
-from jaxspeech.inference.subtitles import Cue
+from jaxspeech.inference.subtitles import Cue, to_cues
+from jaxspeech.search.timestamps import TimedText
 from jaxspeech.spacing import space_before
 
 STYLE_FIELDS = (
@@ -34,7 +35,12 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 REPLACED = str.maketrans({"{": "(", "}": ")", "\\": "/", "\n": " "})
 
 
-def to_ass(cues: Sequence[Cue]) -> str:
+def to_ass(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> str:
+    """An ASS file of the subtitles that `to_cues` makes."""
+    return cues_to_ass(to_cues(words, segments))
+
+
+def cues_to_ass(cues: Sequence[Cue]) -> str:
     """An ASS file of subtitles."""
     return HEADER + "".join(map(_dialogue, cues))
 

@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.inference.formats import channel_cues, channels_to_text, to_ctm, to_jsonl, to_srt, to_text, to_vtt
+from jaxspeech.inference.formats import (
+    channel_cues,
+    channels_to_text,
+    cues_to_srt,
+    cues_to_vtt,
+    to_ctm,
+    to_jsonl,
+    to_text,
+)
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
-from jaxspeech.inference.karaoke import to_ass
+from jaxspeech.inference.karaoke import cues_to_ass
 from jaxspeech.inference.output import Put, open_output, write_file
 from jaxspeech.inference.textgrid import to_textgrid
 from jaxspeech.runtime.platform import below_common_folder
@@ -21,7 +29,7 @@ LINE_FORMATS = ("text", "jsonl")  # one recording after the other, as they are d
 WORD_FORMATS = ("srt", "vtt", "ass", "ctm", "textgrid")  # all words of an audio file together
 FORMATS = LINE_FORMATS + WORD_FORMATS
 SUFFIXES = {"textgrid": ".TextGrid"}  # as Praat spells it; other suffixes are the formats' names
-SUBTITLES = {"srt": to_srt, "vtt": to_vtt, "ass": to_ass}
+SUBTITLES = {"srt": cues_to_srt, "vtt": cues_to_vtt, "ass": cues_to_ass}
 
 Write = Callable[[Recording, Hypothesis], None]
 

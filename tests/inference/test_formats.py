@@ -48,7 +48,7 @@ def parse_vtt(content: str) -> list[tuple[float, float, str]]:
 
 def test_subtitles_hold_every_word_once_in_time() -> None:
     words = spoken("it was a bright cold day in april and the clocks were striking thirteen " * 20, begin=3590.0)
-    srt, vtt = parse_srt(to_srt(to_cues(words))), parse_vtt(to_vtt(to_cues(words)))
+    srt, vtt = parse_srt(to_srt(words)), parse_vtt(to_vtt(words))
     assert [cue[2] for cue in srt] == [cue[2] for cue in vtt]
     assert " ".join(text for *_, text in srt).split() == [word.text for word in words]
     for (begin, end, text), (begin_vtt, end_vtt, _) in zip(srt, vtt, strict=True):
@@ -65,17 +65,17 @@ def test_a_subtitle_ends_with_its_sentence_and_at_a_pause() -> None:
 
 
 def test_times_are_never_empty_or_sixty_seconds() -> None:
-    [(begin, end, _)] = parse_srt(to_srt(to_cues([TimedText("a", 59.9996, 59.9996, 1.0)])))
+    [(begin, end, _)] = parse_srt(to_srt([TimedText("a", 59.9996, 59.9996, 1.0)]))
     assert begin == 60.0 and end > begin
 
 
 def test_vtt_escapes_markup() -> None:
-    [(_, _, text)] = parse_vtt(to_vtt(to_cues([TimedText("<b>&amp;", 0.0, 1.0, 1.0)])))
+    [(_, _, text)] = parse_vtt(to_vtt([TimedText("<b>&amp;", 0.0, 1.0, 1.0)]))
     assert text == "<b>&amp;"
 
 
 def test_nothing_said() -> None:
-    assert to_srt(to_cues([])) == "" and to_ctm([], name="a") == "" and parse_vtt(to_vtt(to_cues([]))) == []
+    assert to_srt([]) == "" and to_ctm([], name="a") == "" and parse_vtt(to_vtt([])) == []
 
 
 def test_a_word_longer_than_a_line_stays_whole() -> None:

@@ -15,7 +15,7 @@ def seconds(clock: str) -> float:
 
 def test_words_light_up_when_they_are_said() -> None:
     words = said("it was a bright cold day in april, and the clocks were striking thirteen. " * 3, start=3598.0)
-    content = to_ass(to_cues(words))
+    content = to_ass(words)
     sections = re.findall(r"^\[(.+)\]$", content, re.MULTILINE)
     assert sections == ["Script Info", "V4+ Styles", "Events"] and "ScriptType: v4.00+\n" in content
     for kind, of in (("Style", 0), ("Dialogue", 1)):
@@ -40,9 +40,9 @@ def test_words_light_up_when_they_are_said() -> None:
 
 
 def test_what_would_be_a_command_is_none() -> None:
-    content = to_ass(to_cues([TimedText(r"{\b1}\Nx", 0.0, 1.0, 1.0)]))
+    content = to_ass([TimedText(r"{\b1}\Nx", 0.0, 1.0, 1.0)])
     assert content.splitlines()[-1].endswith(r"{\k100}(/b1)/Nx")
 
 
 def test_nothing_said() -> None:
-    assert "Dialogue" not in to_ass(to_cues([]))
+    assert "Dialogue" not in to_ass([])

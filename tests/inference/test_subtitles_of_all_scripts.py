@@ -89,10 +89,9 @@ def test_no_line_begins_with_a_small_kana_or_a_long_vowel() -> None:
 
 def test_formats_write_no_spaces_between_the_words() -> None:
     timed = heard("你好，世界。OK", 0.2)
-    cues = to_cues(timed.words)
-    for content in (to_srt(cues), to_vtt(cues)):
+    for content in (to_srt(timed.words, timed.segments), to_vtt(timed.words)):
         assert "你好，世界" in content.replace("\n", "")
-    assert "你{\\k" in to_ass(cues)
+    assert "你{\\k" in to_ass(timed.words)
     assert [line.split()[4] for line in to_ctm(timed.words, name="a").splitlines()] == [
         "你",
         "好，",
