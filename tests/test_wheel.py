@@ -76,6 +76,7 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "jaxspeech").rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == sources
     assert {"jaxspeech/py.typed", "jaxspeech/train.py", "jaxspeech/configs/quickstart.py"} <= set(names)
+    assert "jaxspeech/targets/h200.textproto" in names
     assert f"{info}/licenses/LICENSE" in names
     assert "[console_scripts]\njaxspeech = jaxspeech.cli.main:script" in entries
     assert "License-Expression: Apache-2.0" in metadata and "Author: The jaxspeech authors" in metadata
