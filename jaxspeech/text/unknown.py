@@ -77,17 +77,21 @@ def count_unknown(tokenizer: Any, texts: Iterable[tuple[str, str | None]]) -> Un
     """
     if not isinstance(tokenizer, FindsUnknown):
         return None
-    number, having, sums, missing = 0, 0, [0, 0, 0, 0], Counter[str]()
+    number = having = tokens = unknown = characters = lost = 0
+    missing: Counter[str] = Counter()
     for text, language in texts:
         try:
-            *counts, chars = tokenizer.find_unknown(" ".join(text.split()), language)
+            found = tokenizer.find_unknown(" ".join(text.split()), language)
         except TokenizerError:
             continue
         number += 1
-        having += counts[1] > 0
-        sums = [a + b for a, b in zip(sums, counts, strict=True)]
-        missing.update(chars)
-    return UnknownShare(number, having, *sums, missing)
+        having += found.unknown > 0
+        tokens += found.tokens
+        unknown += found.unknown
+        characters += found.characters
+        lost += found.lost
+        missing.update(found.missing)
+    return UnknownShare(number, having, tokens, unknown, characters, lost, missing)
 
 
 def _name(char: str) -> str:
