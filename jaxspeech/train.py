@@ -252,7 +252,7 @@ def train(
     if results is not None and leading:
         known = facts(record, evaluation, step=step, millions=millions, mesh=mesh)
         log.report(workdir, averaged_variables(state), record.scores, results, facts=known, settings=settings)
-    check_learned(progress.totals, step)
+    check_learned(record.totals, step)
     model_file = workdir / "model.jaxspeech"
     print(last_line(model_file, data, evaluation, record, progress.totals, infeasible=job.infeasible))
     return 0

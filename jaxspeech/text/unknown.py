@@ -61,7 +61,7 @@ class UnknownShare(NamedTuple):
         return max(self.unknown / max(self.tokens, 1), self.lost / max(self.characters, 1))
 
     def __str__(self) -> str:
-        common = ", ".join(f"{_name(char)} ({count} times)" for char, count in self.missing.most_common(LISTED))
+        common = ", ".join(f"{_name(char)} {_times(count)}" for char, count in self.missing.most_common(LISTED))
         more = f" and {len(self.missing) - LISTED} more" if len(self.missing) > LISTED else ""
         return (
             f"{_percent(self.unknown, self.tokens)} of the tokens and {_percent(self.lost, self.characters)} of the "
@@ -77,23 +77,31 @@ def count_unknown(tokenizer: Any, texts: Iterable[tuple[str, str | None]]) -> Un
     """
     if not isinstance(tokenizer, FindsUnknown):
         return None
-    number, having, sums, missing = 0, 0, [0, 0, 0, 0], Counter[str]()
+    number = having = tokens = unknown = characters = lost = 0
+    missing: Counter[str] = Counter()
     for text, language in texts:
         try:
-            *counts, chars = tokenizer.find_unknown(" ".join(text.split()), language)
+            found = tokenizer.find_unknown(" ".join(text.split()), language)
         except TokenizerError:
             continue
         number += 1
-        having += counts[1] > 0
-        sums = [a + b for a, b in zip(sums, counts, strict=True)]
-        missing.update(chars)
-    tokens, unknown, characters, lost = sums
+        having += found.unknown > 0
+        tokens += found.tokens
+        unknown += found.unknown
+        characters += found.characters
+        lost += found.lost
+        missing.update(found.missing)
     return UnknownShare(number, having, tokens, unknown, characters, lost, missing)
 
 
 def _name(char: str) -> str:
-    seen = char.isprintable() and not unicodedata.combining(char) and not char.isspace()
-    return f"'{char}'" if seen else f"U+{ord(char):04X}"
+    if unicodedata.category(char).startswith("M"):  # a mark needs a circle to be seen
+        return f"'\u25cc{char}' (U+{ord(char):04X})"
+    return f"'{char}'" if char.isprintable() and not char.isspace() else f"U+{ord(char):04X}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _percent(part: int, whole: int) -> str:

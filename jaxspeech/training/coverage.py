@@ -20,7 +20,7 @@ def same_coverage(scores: Mapping[str, int | float], others: Mapping[str, float]
 
 
 def with_coverage(evaluation: E) -> E:
-    """Returns the evaluation (a NamedTuple with a `show`), which then says "accuracy 96% (5 of 6 examples)"."""
+    """Returns the evaluation, a NamedTuple whose `show` adds these numbers: "accuracy 96% (5 of 6 examples)"."""
     of_task: Any = evaluation
 
     def show(scores: Mapping[str, int | float]) -> str:

@@ -33,18 +33,20 @@ def check_learned(totals: Mapping[str, int | float], step: int) -> None:
     """Checks at the end of a run that it has learned from something.
 
     Args:
-      totals: sums over all steps, as `Progress` has them.
+      totals: sums over all steps, as `Progress` has them; empty if no step was made since an old checkpoint.
       step: the last one.
 
     Raises:
       TrainingError: no step had an example to learn from, or no update was made.
     """
-    if step and totals["examples"] <= totals["infeasible"]:
+    if not step or not totals:
+        return
+    if totals["examples"] <= totals["infeasible"]:
         raise TrainingError(
             f"nothing was learned: in {step} steps there was no example to learn from "
             f"({totals['infeasible']:.0f} times one that is too long or too short for the model)"
         )
-    if step and totals["skipped"] >= step:
+    if totals["skipped"] >= step:
         raise TrainingError(
             f"nothing was learned: the gradients of all {step} steps were not finite. Inspect the data, or lower "
             "optimizer.learning_rate"
