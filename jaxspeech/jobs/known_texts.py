@@ -31,6 +31,8 @@ def look_at_texts(manifest: Manifest, assets: Assets, train: bool, report: Repor
         text to train on has a word.
     """
     name = manifest.problems.name or "the manifest"
+    if len(manifest) > MOST_TEXTS:
+        name += f" (evenly spaced texts of {len(manifest)})"
     if not any(text.strip() for text, _ in _texts(manifest)):
         line = f"{name}: none of {min(len(manifest), MOST_TEXTS)} texts has a word"
         if train:

@@ -24,6 +24,17 @@ def test_command(tmp_path, capsys):
     assert read_tokenizer(tmp_path / "c").pieces == (" ", *"acdeghlmnorstw")
 
 
+@pytest.mark.parametrize("kind", ["bpe", "char"])
+def test_a_text_that_no_tokenizer_can_hold_is_one_line_and_counted(tmp_path, capsys, kind):
+    texts = [*TEXTS[:2], "half of a smile \ud83d", *TEXTS[2:]]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    flags = [f"--manifest={tmp_path / 'a.jsonl'}", f"--type={kind}", "--vocab_size=30", f"--output={tmp_path / 't'}"]
+    assert main(["tokenizer", *flags]) == 0
+    printed = capsys.readouterr()
+    assert f"from {len(TEXTS)} texts, 1 left out: " in printed.out
+    assert printed.err == f"left out {tmp_path}/a.jsonl:3: it has half of a character, \\ud83d, at position 16\n"
+
+
 @pytest.mark.parametrize(
     "content, message",
     [('{"text": "a"}\n{"txet": 1}\n', "line 2"), ("not json\n", "line 1"), (None, "cannot be read"), ("", "no text")],
