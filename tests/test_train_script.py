@@ -17,6 +17,7 @@ import pytest
 import jaxspeech
 from jaxspeech import train
 from jaxspeech.archive import load_archive
+from jaxspeech.cli.main import main
 from jaxspeech.errors import SpeechError
 from tests.tiny_recipe import get_config
 from tests.tone_runs import ROOT, start, train_here, wait_for_checkpoint
@@ -247,10 +248,12 @@ def test_a_field_added_to_the_recipe_later_does_not_make_it_a_different_model(to
         ("steps=3", "unexpected argument steps=3"),
     ],
 )
-def test_a_wrong_setting_is_one_line(tones, tmp_path, override, message):
-    process = start(tones, tmp_path, override)
-    out, err = process.communicate()
-    assert process.returncode == 2 and out == ""
+def test_a_wrong_setting_is_one_line(tones, tmp_path, capsys, override, message):
+    recipe = f"--config={ROOT}/tests/tiny_recipe.py:{tones}"
+    arguments = [recipe, f"--workdir={tmp_path}", override]
+    assert main(arguments, verb="train", prog="train.py") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
     assert message in err and err.startswith("train.py: ") and err.count("\n") == 1
 
 

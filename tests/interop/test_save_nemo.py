@@ -80,10 +80,7 @@ def test_a_model_is_read_back(tmp_path, name):
     returned = load_nemo(tmp_path / "x.nemo")
     same(returned.variables, archive.variables)
     assert returned.assets["tokenizer"].pieces == tokenizer.pieces
-    assert (
-        returned.assets["tokenizer"].config() == tokenizer.config()
-        and returned.assets["tokenizer"].files() == tokenizer.files()
-    )
+    assert returned.assets["tokenizer"].files() == tokenizer.files()
     for part, fields in archive.model.items():
         if isinstance(fields, dict):
             assert returned.model[part] | json.loads(json.dumps(fields)) == returned.model[part]
