@@ -17,8 +17,10 @@ os.environ.setdefault("XLA_FLAGS", QUICK_COMPILE)
 # No test reads or fills the user's cache of compiled programs.
 os.environ.setdefault("JAXSPEECH_CACHE", "off")
 
-# Tests send themselves Ctrl-C, which a process in the background (`nohup pytest &`, some CI systems) ignores.
+# Tests send themselves signals that a process in the background (`nohup pytest &`, some CI systems) ignores.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 MOST_KILOBYTES = 3 << 20
 SHARED = Path(os.environ.get("JAXSPEECH_SHARED", Path(__file__).resolve().parents[2] / "shared"))

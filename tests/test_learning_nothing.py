@@ -102,7 +102,7 @@ def test_what_is_left_out_is_counted_in_every_place(tones_here, tones, tmp_path,
     config.data.eval = {"dev": str(tmp_path / "dev.jsonl")}
     config.steps, config.eval_every, config.optimizer.learning_rate = 2, 2, 0.0
     out = train_here(config, tmp_path / "run")
-    assert f"{tmp_path}/train.jsonl:1: the text cannot be used: it has half of a character" in out
+    assert f"{tmp_path}/train.jsonl:1: the text holds half of a character" in out
     assert f"too long for its audio in 1 of 9 training examples; the first is {tmp_path}/short.wav" in out
     [evaluated] = [line for line in out.splitlines() if line.startswith("step 2: ")]
     assert "% (5 of 6 examples) on dev" in evaluated
