@@ -4,7 +4,6 @@ The same texts give the same tokenizer, byte for byte. Texts are composed (NFC),
 """
 
 import io
-import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Literal
@@ -12,7 +11,8 @@ from typing import Literal
 import sentencepiece
 from absl import logging
 
-from jaxspeech.errors import TokenizerError
+from jaxspeech.errors import ManifestError, TokenizerError
+from jaxspeech.manifest_lines import as_utf8, numbered_lines, parse_line
 from jaxspeech.text.canonical import ZERO_WIDTH_NON_JOINER, compose, visible
 from jaxspeech.text.char import SPACE, CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
@@ -86,7 +86,8 @@ def read_texts(
     Args:
       manifests: paths of JSON lines.
       text_files: paths of files with a text on each line.
-      report: is called with a line about each text that is left out because no file can hold it (surrogates.py).
+      report: is called with a line about each text that is left out: its line is not UTF-8, or no file can hold it
+        (surrogates.py).
 
     Raises:
       TokenizerError: a file cannot be read, or a manifest line has no `text`.
@@ -95,19 +96,29 @@ def read_texts(
     for path in text_files:
         texts += filter(None, _read(path).split("\n"))  # not splitlines: a text may contain other separators
     for path in manifests:
-        for number, line in enumerate(_read(path).split("\n"), 1):
-            if line.strip():
-                try:
-                    fields = json.loads(line)
-                except (ValueError, RecursionError):
-                    fields = None
-                if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
-                    raise TokenizerError(f"{path}, line {number}: not a JSON object with a `text`; fix it")
-                if half := half_a_pair(fields["text"]):
-                    report(f"left out {path}:{number}: {half}")
+        for number, line in _lines(path):
+            try:
+                text = parse_line(line).get("text")
+            except ManifestError as error:
+                if isinstance(error.__cause__, UnicodeDecodeError):  # a bad byte is the fault of one line
+                    report(f"left out {path}:{number}: {error}")
                     continue
-                texts.append(fields["text"])
+                text = None
+            if not isinstance(text, str):
+                raise TokenizerError(f"{path}, line {number}: not a JSON object with a `text`; fix it")
+            if half := half_a_pair(text):
+                report(f"left out {path}:{number}: {half}")
+                continue
+            texts.append(text)
     return texts
+
+
+def _lines(path: str) -> list[tuple[int, bytes]]:
+    try:
+        with open(path, "rb") as file:
+            return list(numbered_lines(as_utf8(file)))
+    except (OSError, EOFError) as error:
+        raise TokenizerError(f"{path} cannot be read: {error}") from error
 
 
 def _read(path: str) -> str:

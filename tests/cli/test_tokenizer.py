@@ -47,3 +47,12 @@ def test_a_mistake_is_one_line(tmp_path, capsys, content, message):
     error = capsys.readouterr().err
     assert error.startswith("jaxspeech tokenizer: ") and message in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_byte_is_the_fault_of_one_line(tmp_path, capsys):
+    lines = [json.dumps({"text": text}).encode() for text in TEXTS]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join([*lines[:2], b'{"text": "caf\xe9"}', *lines[2:]]) + b"\n")
+    assert main(["tokenizer", f"--manifest={tmp_path / 'a.jsonl'}", "--type=char", f"--output={tmp_path / 't'}"]) == 0
+    said = capsys.readouterr()
+    assert f"left out {tmp_path / 'a.jsonl'}:3: not UTF-8" in said.err
+    assert f"from {len(TEXTS)} texts, 1 left out" in said.out
