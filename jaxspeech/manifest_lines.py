@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from jaxspeech.errors import ManifestError
-from jaxspeech.runtime.unicode import has_halves
+from jaxspeech.runtime.unicode import half_a_character
 
 SUFFIXES = (".jsonl", ".json", ".ndjson", ".jsonl.gz", ".json.gz", ".ndjson.gz")
 # Longer lines are not read to their end: they would be a file without line ends, perhaps of many gigabytes.
@@ -144,8 +144,8 @@ def check_text(value: Any, *, name: str = "text") -> str:
     """
     if not isinstance(value, str):
         raise ManifestError(f"no {name}" if value is None else f"the {name} is {_shown(value)}, not a string")
-    if has_halves(value):
-        raise ManifestError(f'the {name} holds half of a character, such as "\\ud83d": it was cut within one')
+    if half := half_a_character(value):
+        raise ManifestError(f"the {name} holds {half}: it was cut within one")
     return value
 
 

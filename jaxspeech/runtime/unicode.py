@@ -31,9 +31,10 @@ def to_json(value: Any) -> str:
     return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
-def has_halves(text: str) -> bool:
-    """Whether a text holds half of a character, and so is not Unicode text."""
-    return _HALF.search(text) is not None
+def half_a_character(text: str) -> str:
+    """Describes the first half of a character in a text, which is not Unicode text then; "" if it has none."""
+    found = _HALF.search(text)
+    return f"half of a character, \\u{ord(found[0]):04x}, at position {found.start()}" if found else ""
 
 
 def let_stdout_take_any_text() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import sentencepiece
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.runtime.unicode import half_a_character
 from jaxspeech.text.canonical import form_to_encode, visible
-from jaxspeech.text.surrogates import check_unicode
 from jaxspeech.text.unknown import Unknown
 
 MODEL_FILE = "tokenizer.model"
@@ -85,7 +85,8 @@ class SentencePieceTokenizer:
         try:
             return self._processor.encode(text, out_type=kind)
         except RuntimeError:
-            check_unicode(text)
+            if half := half_a_character(text):
+                raise TokenizerError(f"the text cannot be encoded: it has {half}") from None
             raise
 
     def decode(self, ids: Any) -> str:

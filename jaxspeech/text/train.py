@@ -13,10 +13,10 @@ from absl import logging
 
 from jaxspeech.errors import ManifestError, TokenizerError
 from jaxspeech.manifest_lines import as_utf8, numbered_lines, parse_line
+from jaxspeech.runtime.unicode import half_a_character
 from jaxspeech.text.canonical import ZERO_WIDTH_NON_JOINER, compose, visible
 from jaxspeech.text.char import SPACE, CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
-from jaxspeech.text.surrogates import half_a_pair
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -86,8 +86,7 @@ def read_texts(
     Args:
       manifests: paths of JSON lines.
       text_files: paths of files with a text on each line.
-      report: is called with a line about each text that is left out: its line is not UTF-8, or no file can hold it
-        (surrogates.py).
+      report: is called with a line about each text that is left out: its line is not UTF-8, or no file can hold it.
 
     Raises:
       TokenizerError: a file cannot be read, or a manifest line has no `text`.
@@ -106,8 +105,8 @@ def read_texts(
                 text = None
             if not isinstance(text, str):
                 raise TokenizerError(f"{path}, line {number}: not a JSON object with a `text`; fix it")
-            if half := half_a_pair(text):
-                report(f"left out {path}:{number}: {half}")
+            if half := half_a_character(text):
+                report(f"left out {path}:{number}: it has {half}")
                 continue
             texts.append(text)
     return texts

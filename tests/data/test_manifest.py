@@ -61,7 +61,7 @@ def test_duration_limits_are_counted(tmp_path):
         ('{"text": "a", "duration": 1}', "no audio_filepath"),
         ('{"audio_filepath": "a.wav", "duration": 1}', "no text"),
         (line(text=5), "the text is 5, not a string"),
-        (line(text="a \ud83d"), r"half of a character, such as "),
+        (line(text="a \ud83d"), r"half of a character, \ud83d, at position 2"),
         (line(duration=-1), "duration is -1"),
         (line(duration="long"), "duration is 'long'"),
         (line(duration=float("nan")), "duration is nan"),
