@@ -45,12 +45,11 @@ def compile_for(target: Target, function: Any, *arguments: Any, trips: float | i
       function: jitted.
       arguments: shapes with shardings over the target's devices.
       trips: how often loops of unknown length run.
-      options: of the compiler.
     """
     started = time.perf_counter()
     lowered = function.lower(*arguments)
     traced = time.perf_counter()
-    compiled = lowered.compile(**options)
+    compiled = lowered.compile()
     done = time.perf_counter()
     memory, text = compiled.memory_analysis(), compiled.as_text()
     return Compiled(
