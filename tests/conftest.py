@@ -26,6 +26,11 @@ MOST_KILOBYTES = 3 << 20
 SHARED = Path(os.environ.get("JAXSPEECH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names a case of bytes by its argument: bytes can differ from process to process (gzip writes the time)."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _bounded_memory() -> Iterator[None]:
     """Drops compiled programs once the process takes gigabytes, which those of all test files together would."""
