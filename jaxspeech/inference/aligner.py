@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.errors import AudioError, SpeechError, as_speech_error
-from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.hypothesis import Hypothesis, frames_of
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
-from jaxspeech.inference.transcription import frames_of
 from jaxspeech.search.forced_alignment import ForcedAlignment, forced_alignment
 from jaxspeech.search.timestamps import merge, segment_times, token_times, word_times
 from jaxspeech.tasks.kinds import Recognition

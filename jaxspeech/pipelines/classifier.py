@@ -22,7 +22,7 @@ from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
-from jaxspeech.pipelines.doors import collect, open_model
+from jaxspeech.pipelines.doors import open_model, with_bar
 from jaxspeech.tasks.kinds import Classification
 
 
@@ -101,7 +101,8 @@ class Classifier:
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
         """
-        return collect(self.classify_iter(inputs, **options), inputs, progress=progress)
+        results = self.classify_iter(inputs, **options)
+        return list(with_bar(results, inputs) if progress else results)
 
     def classify_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Classified]:
         """Like `classify`, but yields each result as soon as it and all earlier ones are ready, in bounded memory."""

@@ -1,4 +1,4 @@
-"""Maps each kind of model to its pipeline class, and holds the first and last steps of every pipeline."""
+"""Maps each kind of model to its pipeline class, and holds what all pipelines begin and end with."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
@@ -76,7 +76,7 @@ def open_model(archive: Archive, takes: type, *, dtype: str | None) -> Opened:
     return Opened(config, task, jax.device_put(variables))
 
 
-def collect(results: Iterable[T], inputs: Any, *, progress: bool) -> list[T]:
-    """Collects the results of all inputs, with a progress bar if asked for."""
+def with_bar(results: Iterable[T], inputs: Any) -> Iterable[T]:
+    """The results of the inputs; a bar shows how many have been taken."""
     total = len(inputs) if isinstance(inputs, list | tuple) else None
-    return list(tqdm(results, total=total, unit="file", disable=not progress, dynamic_ncols=True))
+    return tqdm(results, total=total, unit="file", dynamic_ncols=True)

@@ -18,13 +18,12 @@ from jaxspeech.forms.search import with_search
 from jaxspeech.forms.streaming import streaming
 from jaxspeech.forms.transcribing import transcribing_forms
 from jaxspeech.inference.aligner import Aligner
-from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.hypothesis import Hypothesis, hypotheses
 from jaxspeech.inference.inputs import find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, wanted
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
-from jaxspeech.inference.transcription import hypotheses
-from jaxspeech.pipelines.doors import collect, open_model
+from jaxspeech.pipelines.doors import open_model, with_bar
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
 from jaxspeech.text.tokenizer import Tokenizer
@@ -96,7 +95,8 @@ class Recognizer:
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
         """
-        return collect(self.transcribe_iter(inputs, **options), inputs, progress=progress)
+        results = self.transcribe_iter(inputs, **options)
+        return list(with_bar(results, inputs) if progress else results)
 
     def transcribe_iter(self, inputs: Any, **options: Unpack[TranscribeOptions]) -> Iterator[Hypothesis]:
         """Like `transcribe`, but yields each transcript as soon as it and all earlier ones are ready.
@@ -148,7 +148,8 @@ class Recognizer:
         Raises:
           SpeechError: an input or option is invalid, or a text is too long for its audio; the message is one line.
         """
-        return collect(self.align_iter(inputs, text, language=language, **options), inputs, progress=progress)
+        results = self.align_iter(inputs, text, language=language, **options)
+        return list(with_bar(results, inputs) if progress else results)
 
     def align_iter(
         self, inputs: Any, text: str | None = None, *, language: str | None = None, **options: Unpack[AlignOptions]
