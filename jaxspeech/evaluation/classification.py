@@ -21,7 +21,7 @@ def classification_scores(names: Sequence[str], *, field: str = "label") -> Eval
 
     def collect(probs: Any, batch: Any) -> list[str]:
         del batch
-        return [names[number] for number in probs.argmax(-1).tolist()]
+        return [names[int(number)] for number in probs.argmax(-1)]
 
     def score(found: Mapping[int, str], fields: Mapping[int, Fields]) -> dict[str, float]:
         pairs = [(class_name(fields[index], field), name) for index, name in found.items()]

@@ -1,6 +1,7 @@
 """The label column: the number of each example's class, which a manifest gives by name."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -46,7 +47,8 @@ def label_names(manifest: Manifest, *, field: str = "label") -> list[str | None]
     decode, seen, found = msgspec.json.Decoder(line_type).decode, {}, []
     for index, line in enumerate(manifest.lines()):
         try:
-            value = decode(line).label
+            decoded: Any = decode(line)
+            value = decoded.label
         except msgspec.MsgspecError:  # of another type, or not plain JSON
             value = None
         name = class_name(manifest[index].fields if value is None else {field: value}, field)
