@@ -38,6 +38,7 @@ from jaxspeech.loading import read_model
 from jaxspeech.report.evaluation_log import REPORT, EvaluationLog
 from jaxspeech.report.summary import devices_of, facts, last_line
 from jaxspeech.report.view import PlainView
+from jaxspeech.row_parallel import splitting_rows
 from jaxspeech.runtime.command_line import command_line
 from jaxspeech.targets.dry_run import report_dry_run
 from jaxspeech.targets.target import Target
@@ -174,7 +175,7 @@ def train(
         if leading:
             save_archive(workdir / name, model=model, assets=assets, variables=variables, metadata=metadata)
 
-    predict = jax.jit(task.predict)
+    predict = jax.jit(splitting_rows(task.predict, mesh))
     scoring = {"collect": evaluation.collect, "score": evaluation.score}
     evaluated = partial(evaluate, predict, sets=data.eval, put=put, **scoring)
     metrics_log = MetricsLog(workdir, step=step)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
-BASE |= {"punctuation", "spacing"}
+BASE |= {"punctuation", "row_parallel", "spacing"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
@@ -20,6 +20,7 @@ ALLOWED = {
     "errors": set(),
     "files": {"runtime"},
     "gathering": set(),
+    "row_parallel": set(),
     "manifest_lines": {"errors", "runtime"},
     "runtime": {"errors"},
     "masks": {"types", "errors"},
