@@ -71,7 +71,7 @@ def main() -> int:
     args = parser.parse_args()
 
     if args.target:
-        prepare_environment()
+        prepare_environment(args.target)
         devices = len(find_target(args.target).devices)
         names = (
             [args.only] if args.only else [name for name, case in on_targets.CASES.items() if case.devices == devices]

@@ -17,8 +17,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 ROWS = "data"
 
 
-def splitting_rows(function: F, mesh: Mesh | None) -> F:
-    """Returns the function, to be jitted, with batches split over the axis ROWS of a mesh; None changes nothing."""
+def traced_over(function: F, mesh: Mesh | None) -> F:
+    """Returns the function, to be jitted, with `mesh` as the current mesh while it is traced; None changes nothing."""
     if mesh is None:
         return function
 
@@ -31,7 +31,7 @@ def splitting_rows(function: F, mesh: Mesh | None) -> F:
 
 
 def over_rows(function: Callable[[Any], Any], batch: Any) -> Any:
-    """Runs `function(batch)`, [B ...] -> [B ...], on each device with its rows, where `splitting_rows` has split them.
+    """Runs `function(batch)`, [B ...] -> [B ...], on each device with its rows if the current mesh has the axis ROWS.
 
     The function must treat each row by itself. Rows that the devices do not divide stay together.
     """

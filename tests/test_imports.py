@@ -46,7 +46,7 @@ ALLOWED = {
     "exports": BASE | {"archive", "builder", "forms", "interop"},
     "pipelines": BASE | {"archive", "builder", "exports", "forms", "inference", "surgery", "tasks", "text", "audio"},
     "loading": BASE | {"archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
-    "targets": BASE | {"training"},
+    "targets": BASE | LAYERS | {"builder", "forms", "inference", "tasks", "training"},
     "report": BASE | {"data", "evaluation", "tasks", "text", "training"},
     "jobs": BASE | {"archive", "assets", "data", "evaluation", "report", "search", "surgery", "tasks", "text"},
     "train": BASE

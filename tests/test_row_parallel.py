@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec as P
 from jaxspeech.features.mel import log_mel
-from jaxspeech.row_parallel import splitting_rows
+from jaxspeech.row_parallel import traced_over
 from jaxspeech.training.sharding import make_mesh
 
 mesh = make_mesh()
@@ -25,14 +25,14 @@ def gradient(samples, lengths):
     features, _ = log_mel(samples, lengths)
     return features, jax.grad(lambda x: log_mel(x, lengths)[0].std())(samples)
 
-program = jax.jit(splitting_rows(gradient, mesh)).lower(*rows).compile()
+program = jax.jit(traced_over(gradient, mesh)).lower(*rows).compile()
 assert "all-gather" in jax.jit(gradient).lower(*rows).compile().as_text()
 assert "all-gather" not in program.as_text()
 found, expected = program(*rows), jax.jit(gradient)(samples, lengths)
 np.testing.assert_array_equal(found[0], expected[0])
 np.testing.assert_allclose(found[1], expected[1], rtol=1e-4, atol=1e-9)
 # Three rows on eight devices cannot be split.
-np.testing.assert_array_equal(jax.jit(splitting_rows(gradient, mesh))(samples[:3], lengths[:3])[0], expected[0][:3])
+np.testing.assert_array_equal(jax.jit(traced_over(gradient, mesh))(samples[:3], lengths[:3])[0], expected[0][:3])
 """
 
 

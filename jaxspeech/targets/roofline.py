@@ -49,9 +49,15 @@ class Kernel(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """The kernels of a program, and what they sum up to."""
+    """The kernels of a program, and what they sum up to.
+
+    Attributes:
+      kernels: in the order of the program.
+      open_loops: the number of its loops whose length is not known.
+    """
 
     kernels: tuple[Kernel, ...]
+    open_loops: int = 0
 
     @property
     def seconds(self) -> float:
@@ -93,7 +99,9 @@ def estimate(program: Program, hardware: Hardware, *, trips: float | int = 1) ->
       hardware: the device.
       trips: how often a loop runs whose number the compiler does not know (a search's, say).
     """
-    return Estimate(tuple(_kernels(program.entry, 1.0, program, hardware, trips)))
+    loops = [x for y in program.computations.values() for x in y.instructions.values() if x.opcode == "while"]
+    unknown = sum(trip_count(loop, program) is None for loop in loops)
+    return Estimate(tuple(_kernels(program.entry, 1.0, program, hardware, trips)), unknown)
 
 
 def trip_count(loop: Instruction, program: Program) -> float | None:
@@ -126,7 +134,8 @@ def _kernels(
         if opcode == "while":
             known = trip_count(instruction, program)
             runs = times * (float(trips) if known is None else known)
-            for name in instruction.called("body") + instruction.called("condition"):
+            # A loop of known length does not compute its condition.
+            for name in instruction.called("body") + (instruction.called("condition") if known is None else []):
                 yield from _kernels(program.computations[name], runs, program, hardware, trips)
         elif opcode == "conditional":
             names = instruction.called("branch_computations") or [
