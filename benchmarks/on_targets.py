@@ -99,17 +99,26 @@ CASES = {
 }
 
 
+def cases_for(devices: int) -> list[str]:
+    """Names of the cases for the most devices that are not more than these."""
+    most = max(case.devices for case in CASES.values() if case.devices <= devices)
+    return [name for name, case in CASES.items() if case.devices == most]
+
+
 def compile_case(name: str, target_name: str, *, keep: str = "") -> dict[str, Any]:
     """Compiles a case and predicts its time; returns the figures to print.
 
     Args:
       name: of the case.
-      target_name: see `targets.hardware.parse_target`.
+      target_name: see `targets.hardware.parse_target`; a case for several devices takes all of them.
       keep: a file for the text of the optimized program; "" for none.
     """
     target = find_target(target_name)
-    mesh = make_mesh(devices=target.devices)
-    case = CASES[name].make(mesh)
+    of = CASES[name]
+    # A TPU's smallest topology has several devices; a case for one of them is compiled for one.
+    devices = 1 if of.devices == 1 else len(target.devices)
+    mesh = make_mesh(devices=target.devices[:devices])
+    case = of.make(mesh)
     program = compile_for(target, case.function, *case.arguments, trips=case.trips)
     if keep:
         Path(keep).write_text(program.text, encoding="utf-8")
@@ -126,6 +135,8 @@ def compile_case(name: str, target_name: str, *, keep: str = "") -> dict[str, An
         "tflop": flops / mesh.size / 1e12,
         "gb_moved": found.bytes / 1e9,
         "gb_sent": found.sent / 1e9,
+        "communication_ms": found.communication * 1e3,
+        "overlapped_ms": program.overlapped * 1e3,
         "kernels": int(found.launches),
         "copies": program.copies,
         "predicted_ms": found.seconds * 1e3,

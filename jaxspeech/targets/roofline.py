@@ -70,12 +70,12 @@ class Estimate(NamedTuple):
     @property
     def bytes(self) -> float:
         """Moved between the memory and the processor."""
-        return sum(kernel.times * kernel.bytes for kernel in self.kernels if not _communicates(kernel.kind))
+        return sum(kernel.times * kernel.bytes for kernel in self.kernels if not communicates(kernel.kind))
 
     @property
     def sent(self) -> float:
         """Sent to other devices, in bytes."""
-        return sum(kernel.times * kernel.bytes for kernel in self.kernels if _communicates(kernel.kind))
+        return sum(kernel.times * kernel.bytes for kernel in self.kernels if communicates(kernel.kind))
 
     @property
     def launches(self) -> float:
@@ -84,7 +84,7 @@ class Estimate(NamedTuple):
     @property
     def communication(self) -> float:
         """Seconds of communication."""
-        return sum(kernel.times * kernel.seconds for kernel in self.kernels if _communicates(kernel.kind))
+        return sum(kernel.times * kernel.seconds for kernel in self.kernels if communicates(kernel.kind))
 
     def slowest(self, count: int) -> list[Kernel]:
         """The kernels that take longest in total."""
@@ -148,13 +148,14 @@ def _kernels(
             for name in instruction.called("to_apply") or instruction.called("calls"):
                 yield from _kernels(program.computations[name], times, program, hardware, trips)
         else:
-            yield _kernel(instruction, computation, times, program, hardware)
+            yield predict_kernel(instruction, computation, times, program, hardware)
 
 
-def _kernel(
+def predict_kernel(
     instruction: Instruction, computation: Computation, times: float, program: Program, hardware: Hardware
 ) -> Kernel:
-    if _communicates(instruction.opcode):
+    """Predicts a kernel, or a communication, that runs `times` times."""
+    if communicates(instruction.opcode):
         sent = _sent(instruction, computation)
         return Kernel(instruction.name, instruction.opcode, instruction.source, times, 0, sent, sent / hardware.link)
     inner = [program.computations[name] for name in instruction.called("calls")]
@@ -249,7 +250,8 @@ def _written(body: Computation) -> tuple[float, set[str]]:
     return total, in_place
 
 
-def _communicates(opcode: str) -> bool:
+def communicates(opcode: str) -> bool:
+    """Whether an instruction sends something to other devices."""
     return opcode.removesuffix("-start") in COLLECTIVES
 
 

@@ -73,7 +73,7 @@ def find_target(name: str) -> Target:
 
     if name == THIS:
         devices = jax.devices()
-        return Target(name, of_kind(devices[0].device_kind, devices[0].platform, device_memory()), devices)
+        return Target(name, of_kind(devices[0].device_kind, devices[0].platform, float(device_memory())), devices)
     hardware, topology = parse_target(name)
     options: dict[str, Any] = {"platform": hardware.platform}
     if hardware.platform == "cuda":

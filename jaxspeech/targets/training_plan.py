@@ -121,7 +121,13 @@ def describe_training(
         f"{num_steps} steps ({num_steps / max(steps_per_epoch, 1):.3g} epochs) take about {hours:.2g} h, if all "
         "shapes are equally frequent and input keeps up"
     )
-    lines.append(slowest_kernels(max(steps, key=lambda step: step.program.estimate.seconds).program.estimate))
+    slowest = max(steps, key=lambda step: step.program.estimate.seconds).program
+    if mesh.size > 1:
+        lines.append(
+            f"Communication takes {1e3 * slowest.estimate.communication:.1f} ms of the longest step; for "
+            f"{1e3 * slowest.overlapped:.1f} ms of it the device also computes, which the times above leave out"
+        )
+    lines.append(slowest_kernels(slowest.estimate))
     return "\n".join(lines)
 
 
