@@ -17,9 +17,10 @@ def dropout(key: Any, x: Float[Array, "..."], *, rate: float) -> Float[Array, ".
     dropped = round(rate * 256)
     if dropped == 0:
         return x
-    keep = random_bytes(key, x.shape) >= dropped
-    scaled = (x.astype(jnp.float32) * (256 / (256 - dropped))).astype(x.dtype)  # rounded once: no bias in bfloat16
-    return jnp.where(keep, scaled, jnp.zeros((), x.dtype))
+    # A factor and not `where`: a scan's forward pass would store the zeros of that, and read them in every layer. It is
+    # float32 so that the result is rounded once, which has no bias in bfloat16.
+    factor = (random_bytes(key, x.shape) >= dropped).astype(jnp.float32) * (256 / (256 - dropped))
+    return (x.astype(jnp.float32) * factor).astype(x.dtype)
 
 
 class Dropout(nn.Module):
