@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.tasks.classification import CLASSIFICATION
 from jaxspeech.tasks.ctc import CTC
 from jaxspeech.tasks.hybrid import HYBRID
 from jaxspeech.tasks.parts import DTYPES, LISTS, Kind
@@ -19,6 +20,7 @@ from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.transducer import TRANSDUCER
 
 TASKS: dict[str, Kind] = {
+    "classification": CLASSIFICATION,
     "ctc": CTC,
     "transducer": TRANSDUCER,
     "hybrid": HYBRID,

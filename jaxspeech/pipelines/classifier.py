@@ -7,7 +7,7 @@ recordings -> rows of probabilities (inference/rows.py) -> names
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Unpack
 
@@ -24,6 +24,7 @@ from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
 from jaxspeech.pipelines.doors import open_model, with_bar
 from jaxspeech.tasks.kinds import Classification
+from jaxspeech.text.classes import Classes
 
 
 class Classified(NamedTuple):
@@ -32,9 +33,11 @@ class Classified(NamedTuple):
     Attributes:
       source: the file's path, or "array 0", "array 1", ...
       duration: of the audio, in seconds.
-      top: (name, probability) of every class, the most probable first; for a frame-level model, means over frames.
+      top: (name, probability) of every class, or of `top_k` of them, the most probable first; for a frame-level model,
+        means over frames.
       probabilities: [C], or [T C] for a frame-level model, one row per `frame_seconds`.
       error: with `on_error="skip"`, one line that says why the recording could not be classified.
+      note: one line about how it was classified, if there is something to report.
     """
 
     source: str
@@ -42,6 +45,7 @@ class Classified(NamedTuple):
     top: list[tuple[str, float]]
     probabilities: Float[np.ndarray, "*T C"]
     error: str | None = None
+    note: str | None = None
 
 
 class Classifier:
@@ -89,40 +93,60 @@ class Classifier:
         """Writes a .nemo file, if NeMo has such a model; see `exports.export_nemo`."""
         exports.export_nemo(self.archive, path)
 
-    def classify(self, inputs: Any, *, progress: bool = False, **options: Unpack[RowOptions]) -> list[Classified]:
+    def change_classes(self, names: Iterable[str], *, seed: int = 0) -> "Classifier":
+        """Returns the model with other classes, to be trained further; those in both models keep their weights."""
+        from jaxspeech.surgery import classes as surgery
+
+        return Classifier(surgery.change_classes(self.archive, Classes(names), seed=seed))
+
+    def classify(
+        self, inputs: Any, *, top_k: int | None = None, progress: bool = False, **options: Unpack[RowOptions]
+    ) -> list[Classified]:
         """Classifies all inputs, in order. A result does not depend on the other inputs.
 
         Args:
           inputs: a path (of an audio file, a folder, a .jsonl or .json manifest), an array of samples ([S], [S C]
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
+          top_k: how many classes `Classified.top` lists; None: all.
           progress: show a bar.
           options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
         """
-        results = self.classify_iter(inputs, **options)
+        results = self.classify_iter(inputs, top_k=top_k, **options)
         return list(with_bar(results, inputs) if progress else results)
 
-    def classify_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Classified]:
+    def classify_iter(
+        self, inputs: Any, *, top_k: int | None = None, **options: Unpack[RowOptions]
+    ) -> Iterator[Classified]:
         """Like `classify`, but yields each result as soon as it and all earlier ones are ready, in bounded memory."""
         asked = wanted(options, RowOptions, call="classify")
+        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+            raise ConfigError(f"top_k is {top_k!r}; it must be a number of classes, 1 or more")
         at_once = [Strategy(partial(self._programs.start, self.variables))]
-        rate = self.task.inference.sample_rate
-        rows = predicted_rows(find_recordings(inputs), at_once, asked, sample_rate=rate)
-        return results_of(rows, self._classified, _failed, on_error=asked.on_error)
+        kind = self.task.inference
+        shortest = max(kind.shortest_seconds * kind.sample_rate, 1.0)
+        rows = predicted_rows(find_recordings(inputs), at_once, asked, sample_rate=kind.sample_rate, shortest=shortest)
+        return results_of(rows, partial(self._classified, top_k), _failed, on_error=asked.on_error)
 
-    def _classified(self, row: Row[Any]) -> Classified:
-        source, duration = row.recording.source, len(row.samples) / self.task.inference.sample_rate
+    def _classified(self, top_k: int | None, row: Row[Any]) -> Classified:
+        kind, source = self.task.inference, row.recording.source
+        duration = len(row.samples) / kind.sample_rate
         if row.prediction is None:
-            raise AudioError(f"{source}: holds no samples")
-        if self.task.inference.frame_seconds is None:
+            if not len(row.samples):
+                raise AudioError(f"{source}: holds no samples")
+            raise AudioError(
+                f"{source}: {duration * 1000:.0f} ms of audio are too short; this model needs "
+                f"{kind.shortest_seconds * 1000:.0f} ms or more"
+            )
+        if kind.frame_seconds is None:
             probabilities = mean = np.asarray(row.prediction)
         else:
             frames, num_frames = row.prediction
             probabilities = frames[:num_frames].copy()  # so that the rest of its batch can be freed
             mean = probabilities.mean(0) if len(probabilities) else np.zeros(frames.shape[1:], frames.dtype)
-        return Classified(source, duration, self._top(mean), probabilities)
+        return Classified(source, duration, self._top(mean)[:top_k], probabilities)
 
     def _top(self, probabilities: Float[np.ndarray, " C"]) -> list[tuple[str, float]]:
         names = self.names or tuple(map(str, range(len(probabilities))))
