@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.jobs.classification import CLASSIFICATION
+from jaxspeech.jobs.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.jobs.job import Job as Job
 from jaxspeech.jobs.recognition import RECOGNITION
 
@@ -12,6 +13,7 @@ from jaxspeech.jobs.recognition import RECOGNITION
 JOBS: dict[str, Job] = {
     "classification": CLASSIFICATION,
     "ctc": RECOGNITION,
+    "frame_classification": FRAME_CLASSIFICATION,
     "transducer": RECOGNITION,
     "hybrid": RECOGNITION,
 }

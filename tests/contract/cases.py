@@ -42,6 +42,12 @@ OF_LABELS = {
         "encoder": ENCODER,
         "decoder": {"name": "pooled"},
     },
+    "frame_classification": {
+        "task": "frame_classification",
+        "features": {"name": "mel", "num_mels": 16, "dither": 0.0, "normalize": "none"},
+        "encoder": ENCODER,
+        "decoder": {"name": "frames", "num_layers": 2},
+    },
 }
 MODELS = RECOGNITION | OF_LABELS | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
