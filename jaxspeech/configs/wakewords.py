@@ -38,7 +38,8 @@ def get_config() -> ConfigDict:
     config.optimizer.learning_rate = 3e-3
     config.optimizer.weight_decay = 1e-2
     config.average_decay = 0.995
-    config.steps = 1_500
+    config.steps = 750
+    config.choose = "last"  # all of dev is right after 250 steps, and new voices improve until the end
     config.eval_every = config.checkpoint_every = 250
     config.log_every = 25
     return config

@@ -7,45 +7,30 @@ recordings -> rows of probabilities (inference/rows.py) -> names
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, Unpack
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
+from jaxspeech.audio.speech_segments import segment_options
 from jaxspeech.errors import AudioError, ConfigError, SpeechError
+from jaxspeech.forms.receptive_field import receptive_frames
+from jaxspeech.inference.dense import Dense
 from jaxspeech.inference.inputs import find_recordings
 from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
+from jaxspeech.pipelines.classified import Classified
+from jaxspeech.pipelines.detection import Detected, class_number, detected
 from jaxspeech.pipelines.doors import open_model, with_bar
+from jaxspeech.tasks.acoustic import AcousticModel
 from jaxspeech.tasks.kinds import Classification
 from jaxspeech.text.classes import Classes
-
-
-class Classified(NamedTuple):
-    """The classes of one recording.
-
-    Attributes:
-      source: the file's path, or "array 0", "array 1", ...
-      duration: of the audio, in seconds.
-      top: (name, probability) of every class, or of `top_k` of them, the most probable first; for a frame-level model,
-        means over frames.
-      probabilities: [C], or [T C] for a frame-level model, one row per `frame_seconds`.
-      error: with `on_error="skip"`, one line that says why the recording could not be classified.
-      note: one line about how it was classified, if there is something to report.
-    """
-
-    source: str
-    duration: float
-    top: list[tuple[str, float]]
-    probabilities: Float[np.ndarray, "*T C"]
-    error: str | None = None
-    note: str | None = None
 
 
 class Classifier:
@@ -79,6 +64,7 @@ class Classifier:
         classes = self.assets.get("classes")
         self.names: tuple[str, ...] | None = None if classes is None else tuple(classes.names)
         self._programs = Programs(self.task, self.task.inference.probs)
+        self._dense = _dense(self.task, self._programs)
 
     @property
     def archive(self) -> Archive:
@@ -127,8 +113,60 @@ class Classifier:
         at_once = [Strategy(partial(self._programs.start, self.variables))]
         kind = self.task.inference
         shortest = max(kind.shortest_seconds * kind.sample_rate, 1.0)
-        rows = predicted_rows(find_recordings(inputs), at_once, asked, sample_rate=kind.sample_rate, shortest=shortest)
+        long = []
+        if self._dense is not None:
+            long = [Strategy(partial(self._dense.start, self.variables), alone=True)]
+        rows = predicted_rows(
+            find_recordings(inputs), at_once, asked, sample_rate=kind.sample_rate, shortest=shortest, long=long
+        )
         return results_of(rows, partial(self._classified, top_k), _failed, on_error=asked.on_error)
+
+    def segments(
+        self,
+        inputs: Any,
+        *,
+        label: str | None = None,
+        progress: bool = False,
+        postprocessing: Mapping[str, Any] | None = None,
+        **options: Unpack[RowOptions],
+    ) -> list[Detected]:
+        """Finds the segments of speech, or of another class, in all inputs, in order; the model must classify frames.
+
+        Args:
+          inputs: as for `classify`.
+          label: the class; by default "speech", or the second of two.
+          progress: show a bar.
+          postprocessing: how probabilities become segments, see `audio.speech_segments.SegmentOptions`: onset, offset,
+            pad_onset, pad_offset, min_speech, min_silence, max_speech, ...
+          options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
+
+        Raises:
+          SpeechError: an input or option is invalid; the message is one line.
+        """
+        results = self.segments_iter(inputs, label=label, postprocessing=postprocessing, **options)
+        return list(with_bar(results, inputs) if progress else results)
+
+    def segments_iter(
+        self,
+        inputs: Any,
+        *,
+        label: str | None = None,
+        postprocessing: Mapping[str, Any] | None = None,
+        **options: Unpack[RowOptions],
+    ) -> Iterator[Detected]:
+        """Like `segments`, but yields each result as soon as it and all earlier ones are ready."""
+        seconds = self.task.inference.frame_seconds
+        if seconds is None:
+            raise ConfigError("segments: this model classifies whole recordings, not their frames; use classify")
+        number = class_number(self._names(self.model.num_classes), label)
+        chosen = segment_options(dict(postprocessing or {}))
+        found = self.classify_iter(inputs, **options)
+        return (detected(result, number, frame_seconds=seconds, options=chosen) for result in found)
+
+    def __call__(self, samples: Float[np.ndarray, " S"], sample_rate: int) -> list[tuple[float, float]]:
+        """Finds speech, as a `VoiceActivity` for `Recognizer.transcribe`: see `segments`, whose defaults hold."""
+        [found] = self.segments([samples], sample_rate=sample_rate)
+        return found.segments
 
     def _classified(self, top_k: int | None, row: Row[Any]) -> Classified:
         kind, source = self.task.inference, row.recording.source
@@ -148,12 +186,29 @@ class Classifier:
             mean = probabilities.mean(0) if len(probabilities) else np.zeros(frames.shape[1:], frames.dtype)
         return Classified(source, duration, self._top(mean)[:top_k], probabilities)
 
+    def _names(self, count: int) -> tuple[str, ...]:
+        """The names of the classes, of which the model has `count`."""
+        names = self.names or tuple(map(str, range(count)))
+        if len(names) != count:
+            raise ConfigError(f"the model has {count} classes, but names for {len(names)} of them")
+        return names
+
     def _top(self, probabilities: Float[np.ndarray, " C"]) -> list[tuple[str, float]]:
-        names = self.names or tuple(map(str, range(len(probabilities))))
-        if len(names) != len(probabilities):
-            raise ConfigError(f"the model has {len(probabilities)} classes, but names for {len(names)} of them")
+        names = self._names(len(probabilities))
         order = np.argsort(-probabilities, kind="stable")
         return [(names[i], float(probabilities[i])) for i in order]
+
+
+def _dense(task: Any, programs: Programs) -> Dense | None:
+    """Returns the way to classify long recordings in windows; None if a frame depends on all of the recording."""
+    kind = task.inference
+    if kind.frame_seconds is None or not isinstance(task.model, AcousticModel):
+        return None
+    context = receptive_frames(task.model)
+    if context is None:
+        return None
+    frame = round(kind.frame_seconds * kind.sample_rate)
+    return Dense(programs, frame=frame, sample_rate=kind.sample_rate, context=context)
 
 
 def _failed(row: Row[Any], error: SpeechError) -> Classified:

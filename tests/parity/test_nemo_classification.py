@@ -45,13 +45,43 @@ def test_logits_and_labels_from_audio_are_those_of_each_clip_alone(clips):
     np.testing.assert_allclose(apply(archive.variables, bad, lengths), alone, atol=1e-3)
 
     rows = [row[:length] for row, length in zip(audio, lengths, strict=True)]
-    for batch_size in (1, 8):
-        found = Classifier(archive).classify(rows, top_k=1, batch_size=batch_size)
-        assert [result.top[0][0] for result in found] == [config["labels"][i] for i in alone.argmax(1)]
-        np.testing.assert_allclose([result.probabilities for result in found], softmax(alone), atol=1e-3)
+    found = Classifier(archive).classify(rows, top_k=1)
+    assert [result.top[0][0] for result in found] == [config["labels"][i] for i in alone.argmax(1)]
+    np.testing.assert_allclose([result.probabilities for result in found], softmax(alone), atol=1e-3)
 
 
 def test_class_weights_come_from_the_configuration(clips):
     archive, nemo, _ = clips
     assert isinstance(archive, Archive) and "class_weights" not in archive.model
     assert len(archive.assets["classes"]) == nemo["out"].shape[1]
+
+
+@pytest.fixture(scope="module")
+def frames(request):
+    file, nemo, notes = reference("frame_vad", request)
+    return load_nemo(file), nemo, notes["config"]
+
+
+def test_frames_from_features_and_from_audio(frames):
+    archive, nemo, _ = frames
+    model = build(archive.model).model
+
+    def run(variables, features, num_features, samples, num_samples):
+        def both(model):
+            encoded, num_frames = model.encode_features(features, num_features)
+            return model.decoder(encoded, num_classes=model.num_classes), num_frames, model.logits(samples, num_samples)
+
+        return model.apply(variables, method=both)
+
+    features, lengths = nemo["feats.0"].transpose(0, 2, 1), nemo["audio_len"]
+    audio = np.where(np.arange(nemo["audio"].shape[1]) < lengths[:, None], nemo["audio"], np.nan).astype(np.float32)
+    ours, num_frames, (from_audio, frames_of_audio) = jax.jit(run)(
+        archive.variables, features, nemo["feats.1"], audio, lengths
+    )
+    np.testing.assert_array_equal(num_frames, nemo["enc_out.1"])
+    np.testing.assert_array_equal(frames_of_audio, num_frames)
+    for i, n in enumerate(num_frames):
+        np.testing.assert_allclose(ours[i, :n], nemo["out"][i, :n], atol=1e-4)
+        alone = nemo[f"out_single.{i}"][0, :n]  # NeMo's tensor has more frames at its end
+        np.testing.assert_allclose(from_audio[i, :n], alone, atol=1e-3)
+        np.testing.assert_array_equal(np.argmax(from_audio[i, :n], -1), alone.argmax(-1))
