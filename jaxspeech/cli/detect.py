@@ -2,6 +2,7 @@
 
   jaxspeech detect --model=vad.nemo a.wav folder
   jaxspeech detect --model=vad.jaxspeech --output=speech.rttm meeting.wav
+  jaxspeech detect --model=marblenet.nemo --exact_windows --smoothing=median a.wav
   jaxspeech detect --model=vad.nemo --onset=0.6 --offset=0.4 --min_silence=0.3 --manifest=in.jsonl --output=out.jsonl
 
 Results go to stdout or to --output. Everything else goes to stderr: one line for each recording that cannot be used (it
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jaxspeech
+from jaxspeech.audio.smoothing import METHODS
 from jaxspeech.audio.speech_segments import SCALES, SegmentOptions
 from jaxspeech.cli.parser import Parser
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, find_inputs, process, report
@@ -48,6 +50,10 @@ def options(parser: Parser) -> None:
     parser.add_argument("--max_speech", type=float, help="longer segments are split, in seconds")
     parser.add_argument("--scale", choices=SCALES, default="absolute", help="of onset and offset, in each recording")
     parser.add_switch("silence_first", help="fill gaps before short segments are dropped")
+    parser.add_argument("--window_seconds", type=float, help="a model of clips: length of the window around a moment")
+    parser.add_switch("exact_windows", help="a model of clips: compute each window by itself, as NeMo does")
+    parser.add_argument("--smoothing", choices=METHODS, help="a model of clips: combine the windows around each moment")
+    parser.add_argument("--overlap", type=float, help="a model of clips: share by which smoothed windows overlap")
     parser.add_argument("--output", help="a file instead of stdout")
     parser.add_argument(
         "--format",
@@ -71,10 +77,14 @@ def run(flags: argparse.Namespace) -> int:
         field.name: getattr(flags, field.name) for field in fields(SegmentOptions) if hasattr(flags, field.name)
     }
     classifier = jaxspeech.load(flags.model, jaxspeech.Classifier, dtype=flags.dtype)
+    given = {"seconds": flags.window_seconds, "exact": flags.exact_windows or None}
+    given |= {"smoothing": flags.smoothing, "overlap": flags.overlap}
+    windows = {name: value for name, value in given.items() if value is not None}
     results = classifier.segments_iter(
         recordings,
         label=flags.label,
         postprocessing=chosen,
+        windows=windows or None,
         batch_size=flags.batch_size,
         channel=flags.channel,
         on_error="skip",

@@ -19,14 +19,23 @@ from jaxspeech.archive import Archive
 from jaxspeech.audio.speech_segments import segment_options
 from jaxspeech.errors import AudioError, ConfigError, SpeechError
 from jaxspeech.forms.receptive_field import receptive_frames
+from jaxspeech.inference.clip_windows import ClipWindows
 from jaxspeech.inference.dense import Dense
 from jaxspeech.inference.inputs import find_recordings
-from jaxspeech.inference.options import RowOptions, wanted
+from jaxspeech.inference.options import RowOptions, Wanted, wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
 from jaxspeech.pipelines.classified import Classified
-from jaxspeech.pipelines.detection import Detected, class_number, detected
+from jaxspeech.pipelines.detection import (
+    Detected,
+    WindowOptions,
+    class_number,
+    detected,
+    smoothed_windows,
+    unsmoothed,
+    window_options,
+)
 from jaxspeech.pipelines.doors import open_model, with_bar
 from jaxspeech.tasks.acoustic import AcousticModel
 from jaxspeech.tasks.kinds import Classification
@@ -65,6 +74,7 @@ class Classifier:
         self.names: tuple[str, ...] | None = None if classes is None else tuple(classes.names)
         self._programs = Programs(self.task, self.task.inference.probs)
         self._dense = _dense(self.task, self._programs)
+        self._clip_windows: dict[tuple[float, bool], ClipWindows] = {}
 
     @property
     def archive(self) -> Archive:
@@ -110,16 +120,28 @@ class Classifier:
         asked = wanted(options, RowOptions, call="classify")
         if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
             raise ConfigError(f"top_k is {top_k!r}; it must be a number of classes, 1 or more")
-        at_once = [Strategy(partial(self._programs.start, self.variables))]
-        kind = self.task.inference
-        shortest = max(kind.shortest_seconds * kind.sample_rate, 1.0)
-        long = []
-        if self._dense is not None:
-            long = [Strategy(partial(self._dense.start, self.variables), alone=True)]
-        rows = predicted_rows(
-            find_recordings(inputs), at_once, asked, sample_rate=kind.sample_rate, shortest=shortest, long=long
-        )
+        rows = self._rows(inputs, asked)
         return results_of(rows, partial(self._classified, top_k), _failed, on_error=asked.on_error)
+
+    def _rows(self, inputs: Any, asked: Wanted, windows: ClipWindows | None = None) -> Iterator[Row[Any]]:
+        """The rows of predictions: of recordings, of their frames, or of windows over them."""
+        kind = self.task.inference
+        at_once, long = Strategy(partial(self._programs.start, self.variables)), []
+        if windows is not None:
+            at_once = Strategy(partial(windows.start, self.variables), alone=True)
+        elif self._dense is not None:
+            long = [Strategy(partial(self._dense.start, self.variables), alone=True)]
+        shortest = max(kind.shortest_seconds * kind.sample_rate, 1.0)
+        return predicted_rows(
+            find_recordings(inputs), [at_once], asked, sample_rate=kind.sample_rate, shortest=shortest, long=long
+        )
+
+    def _windows(self, asked: WindowOptions) -> ClipWindows:
+        """The compiled windows of these options, which are kept."""
+        key = (asked.seconds, asked.exact)
+        if key not in self._clip_windows:
+            self._clip_windows[key] = ClipWindows(self.task, window_seconds=asked.seconds, exact=asked.exact)
+        return self._clip_windows[key]
 
     def segments(
         self,
@@ -128,9 +150,10 @@ class Classifier:
         label: str | None = None,
         progress: bool = False,
         postprocessing: Mapping[str, Any] | None = None,
+        windows: Mapping[str, Any] | None = None,
         **options: Unpack[RowOptions],
     ) -> list[Detected]:
-        """Finds the segments of speech, or of another class, in all inputs, in order; the model must classify frames.
+        """Finds the segments of speech, or of another class, in all inputs, in order.
 
         Args:
           inputs: as for `classify`.
@@ -138,12 +161,15 @@ class Classifier:
           progress: show a bar.
           postprocessing: how probabilities become segments, see `audio.speech_segments.SegmentOptions`: onset, offset,
             pad_onset, pad_offset, min_speech, min_silence, max_speech, ...
+          windows: how a model of clips becomes one of frames, see `pipelines.detection.WindowOptions`: seconds, exact,
+            smoothing, overlap.
           options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
         """
-        results = self.segments_iter(inputs, label=label, postprocessing=postprocessing, **options)
+        chosen: Any = {"label": label, "postprocessing": postprocessing, "windows": windows}
+        results = self.segments_iter(inputs, **chosen, **options)
         return list(with_bar(results, inputs) if progress else results)
 
     def segments_iter(
@@ -152,23 +178,32 @@ class Classifier:
         *,
         label: str | None = None,
         postprocessing: Mapping[str, Any] | None = None,
+        windows: Mapping[str, Any] | None = None,
         **options: Unpack[RowOptions],
     ) -> Iterator[Detected]:
         """Like `segments`, but yields each result as soon as it and all earlier ones are ready."""
-        seconds = self.task.inference.frame_seconds
-        if seconds is None:
-            raise ConfigError("segments: this model classifies whole recordings, not their frames; use classify")
         number = class_number(self._names(self.model.num_classes), label)
         chosen = segment_options(dict(postprocessing or {}))
-        found = self.classify_iter(inputs, **options)
-        return (detected(result, number, frame_seconds=seconds, options=chosen) for result in found)
+        seconds, smoothed = self.task.inference.frame_seconds, unsmoothed
+        if seconds is not None:
+            if windows is not None:
+                raise ConfigError("windows are for a model of clips; this one classifies frames")
+            found = self.classify_iter(inputs, **options)
+        else:
+            asked = window_options(dict(windows or {}))
+            of_clips = self._windows(asked)
+            seconds, smoothed = of_clips.shift_seconds, partial(smoothed_windows, asked, of_clips.shift_seconds)
+            rows = self._rows(inputs, wanted(options, RowOptions, call="segments"), of_clips)
+            make = partial(self._classified, None, frames=True)
+            found = results_of(rows, make, _failed, on_error=options.get("on_error", "raise"))
+        return (detected(result, number, frame_seconds=seconds, options=chosen, smoothed=smoothed) for result in found)
 
     def __call__(self, samples: Float[np.ndarray, " S"], sample_rate: int) -> list[tuple[float, float]]:
         """Finds speech, as a `VoiceActivity` for `Recognizer.transcribe`: see `segments`, whose defaults hold."""
         [found] = self.segments([samples], sample_rate=sample_rate)
         return found.segments
 
-    def _classified(self, top_k: int | None, row: Row[Any]) -> Classified:
+    def _classified(self, top_k: int | None, row: Row[Any], *, frames: bool = False) -> Classified:
         kind, source = self.task.inference, row.recording.source
         duration = len(row.samples) / kind.sample_rate
         if row.prediction is None:
@@ -178,12 +213,12 @@ class Classifier:
                 f"{source}: {duration * 1000:.0f} ms of audio are too short; this model needs "
                 f"{kind.shortest_seconds * 1000:.0f} ms or more"
             )
-        if kind.frame_seconds is None:
+        if kind.frame_seconds is None and not frames:
             probabilities = mean = np.asarray(row.prediction)
         else:
-            frames, num_frames = row.prediction
-            probabilities = frames[:num_frames].copy()  # so that the rest of its batch can be freed
-            mean = probabilities.mean(0) if len(probabilities) else np.zeros(frames.shape[1:], frames.dtype)
+            padded, num_frames = row.prediction
+            probabilities = padded[:num_frames].copy()  # so that the rest of its batch can be freed
+            mean = probabilities.mean(0) if len(probabilities) else np.zeros(padded.shape[1:], padded.dtype)
         return Classified(source, duration, self._top(mean)[:top_k], probabilities)
 
     def _names(self, count: int) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """Segments of a class in recordings: speech, from the probabilities of frames."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxspeech.audio.smoothing import smooth
 from jaxspeech.audio.speech_segments import SegmentOptions, speech_segments
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.pipelines.classified import Classified
@@ -35,6 +37,51 @@ class Detected(NamedTuple):
     note: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class WindowOptions:
+    """How the probabilities of a model of clips are computed over a recording.
+
+    Attributes:
+      seconds: length of the window around each moment.
+      exact: compute each window by itself, as NeMo; otherwise all are encoded at once (see inference/clip_windows.py).
+      smoothing: "mean" or "median" of overlapping windows, as NeMo (see audio/smoothing.py); None for none.
+      overlap: share of a window that the next one overlaps, for the smoothing.
+    """
+
+    seconds: int | float = 0.63
+    exact: bool = False
+    smoothing: str | None = None
+    overlap: int | float = 0.875
+
+
+def window_options(options: dict[str, Any]) -> WindowOptions:
+    """Makes the options from keyword arguments.
+
+    Raises:
+      ConfigError: one of them does not exist; names the nearest.
+    """
+    known = WindowOptions.__dataclass_fields__
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"{name} is not an option of windows{did_you_mean(name, known)}")
+    return WindowOptions(**options)
+
+
+def smoothed_windows(
+    options: WindowOptions, shift_seconds: float, probabilities: Float[np.ndarray, " T"]
+) -> Float[np.ndarray, " T"]:
+    """Smooths the probabilities of windows as the options say."""
+    if options.smoothing is None:
+        return probabilities
+    times = {"window_seconds": float(options.seconds), "shift_seconds": shift_seconds, "frame_seconds": shift_seconds}
+    return smooth(probabilities, options.smoothing, overlap=float(options.overlap), **times)
+
+
+def unsmoothed(probabilities: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    """Returns the probabilities of frames as they are."""
+    return probabilities
+
+
 def class_number(names: Sequence[str], label: str | None) -> int:
     """Finds the class to detect: the named one; "speech"; or the second of two.
 
@@ -50,11 +97,18 @@ def class_number(names: Sequence[str], label: str | None) -> int:
     raise ConfigError(f"which class is to be found? give its label; known are {', '.join(names)}")
 
 
-def detected(found: Classified, number: int, *, frame_seconds: float, options: SegmentOptions) -> Detected:
-    """Makes the segments of one recording that has been classified frame by frame."""
+def detected(
+    found: Classified,
+    number: int,
+    *,
+    frame_seconds: float,
+    options: SegmentOptions,
+    smoothed: Callable[[Float[np.ndarray, " T"]], Float[np.ndarray, " T"]],
+) -> Detected:
+    """Makes the segments of one recording that has been classified frame by frame, or window by window."""
     if found.error is not None:
         return Detected(found.source, found.duration, [], np.zeros(0, np.float32), frame_seconds, found.error)
-    probabilities = found.probabilities[:, number]
+    probabilities = smoothed(found.probabilities[:, number])
     spans = speech_segments(probabilities, frame_seconds=frame_seconds, options=options, duration=found.duration)
     segments = [(start, end) for start, end in spans.tolist()]
     return Detected(found.source, found.duration, segments, probabilities, frame_seconds, note=found.note)

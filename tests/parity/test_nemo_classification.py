@@ -85,3 +85,18 @@ def test_frames_from_features_and_from_audio(frames):
         alone = nemo[f"out_single.{i}"][0, :n]  # NeMo's tensor has more frames at its end
         np.testing.assert_allclose(from_audio[i, :n], alone, atol=1e-3)
         np.testing.assert_array_equal(np.argmax(from_audio[i, :n], -1), alone.argmax(-1))
+
+
+@pytest.mark.parametrize("name", ["w063", "w015"])
+def test_windows_over_a_recording(name, request):
+    file, nemo, _ = reference("vad_clip", request)
+    if f"{name}.speech_prob" not in nemo:
+        pytest.skip(f"{file} has no {name}")
+    model = Classifier(load_nemo(file))
+    seconds = {"w063": 0.63, "w015": 0.15}[name]
+    overlap = {"w063": 0.875, "w015": 0.5}[name]
+    for smoothing, expected in ((None, "speech_prob"), ("mean", "smooth_mean"), ("median", "smooth_median")):
+        windows = {"seconds": seconds, "exact": True, "smoothing": smoothing, "overlap": overlap}
+        [found] = model.segments([nemo["audio"]], windows=windows)
+        assert len(found.probabilities) == len(nemo[f"{name}.{expected}"])
+        np.testing.assert_allclose(found.probabilities, nemo[f"{name}.{expected}"], atol=1e-4)

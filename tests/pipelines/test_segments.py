@@ -9,7 +9,7 @@ from jaxspeech.audio.voice_activity import VoiceActivity
 from jaxspeech.builder import build
 from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.forms.receptive_field import receptive_frames
-from jaxspeech.inference import dense
+from jaxspeech.inference import clip_windows, dense
 from jaxspeech.inference import rows as of_rows
 from jaxspeech.pipelines.classifier import Classifier
 from tests.pipelines.frame_model import MODEL, frame_archive
@@ -80,5 +80,28 @@ def test_what_cannot_be_searched_is_one_line(vad):
     [skipped] = vad.segments(noise[:160], on_error="skip")
     assert skipped.segments == [] and skipped.error
     clips = Classifier(frame_archive(CLIPS))
-    with pytest.raises(ConfigError, match="classifies whole recordings, not their frames"):
-        clips.segments(noise)
+    for windows, message in (
+        ({"secs": 1}, "secs is not an option of windows"),
+        ({"seconds": 0.01}, "window_seconds is 0.01; a window needs 0.02 s or more"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            clips.segments(noise, label="speech", windows=windows)
+    with pytest.raises(ConfigError, match="windows are for a model of clips"):
+        vad.segments(noise, windows={})
+
+
+def test_windows_of_a_model_of_clips_pool_over_their_frames_of_the_whole(monkeypatch):
+    """Across the borders of the pieces that are computed at once."""
+    monkeypatch.setattr(clip_windows, "DENSE_WINDOWS", 37)
+    clips, seconds = Classifier(frame_archive(CLIPS)), 0.2
+    samples = (RNG.normal(size=16000 + 50) * 0.1).astype(np.float32)
+    [found] = clips.segments([samples], windows={"seconds": seconds})
+    assert len(found.probabilities) == 100 and found.frame_seconds == 0.01
+
+    half, room = 1600, 3200  # and what the convolutions and the features see before and after it
+    padded = np.pad(samples, (half + room, half + room))
+    encoded, _ = clips.model.apply(clips.variables, padded[None], np.array([len(padded)]), method="encode")
+    out = clips.variables["params"]["decoder"]["out"]
+    means = np.stack([encoded[0, i + 20 : i + 20 + 21].mean(0) for i in range(100)])
+    odds = np.exp(means @ out["kernel"] + out["bias"])
+    np.testing.assert_allclose(found.probabilities, (odds / odds.sum(1, keepdims=True))[:, 1], atol=1e-5)
