@@ -5,8 +5,8 @@
 Manifests are DATA_DIR/wakewords/{train,dev}.jsonl, lines {"audio_filepath", "duration", "label"}; any other set of
 words works the same way.
 
-Time on two cores, shared with other work: 8 minutes. Score: 100 % accuracy on dev, 90 clips. All clips are of one of the
-words: the model has no class for anything else, and takes other speech for one of them.
+Time on two cores, shared with other work: 8 minutes. Score: 100 % accuracy on dev, 90 clips. All clips are of one of
+the words: the model has no class for anything else, and takes other speech for one of them.
 
 The recipe is that of configs/matchboxnet.py, except: fewer and smaller batches, AdamW, the speed of the speech is
 varied, clips are cut and padded more, and the average of the parameters is kept.

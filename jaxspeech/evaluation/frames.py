@@ -41,7 +41,7 @@ def frame_scores(names: Sequence[str], *, field: str = "label", multi_label: boo
             right = sum(float(np.trace(table)) for table in total) / float(np.sum(total))
             f1 = float(np.mean([2 * t[1, 1] / max(t[0, 1] + t[1, 0] + 2 * t[1, 1], 1) for t in total]))
             return {"accuracy": right, "macro_f1": f1}
-        counts = {(names[i], names[j]): int(n) for (i, j), n in np.ndenumerate(total) if n}
+        counts = {(names[int(i)], names[int(j)]): int(total[i, j]) for i, j in np.argwhere(total)}
         scores = {"accuracy": accuracy(counts), "macro_f1": macro_f1(counts)}
         if len(names) == 2 and total[1].sum():
             scores["detection_error"] = float((total[0, 1] + total[1, 0]) / total[1].sum())
