@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.features.framing import hop_samples
 from jaxspeech.forms.receptive_field import receptive_frames
 from jaxspeech.inference.batching import Shape
 from jaxspeech.tasks.task import Task
@@ -47,7 +46,7 @@ class ClipWindows:
         """
         self._task, model = task, task.model
         rate = task.inference.sample_rate
-        self._shift = hop_samples(sample_rate=rate, hop_seconds=model.frontend.hop_seconds)
+        self._shift = round(model.frame_seconds / model.encoder.total_factor * rate)
         self._size = int(window_seconds * rate)
         self.shift_seconds = self._shift / rate
         if self._size < model.frontend.window_seconds * rate:

@@ -21,6 +21,7 @@ from jaxspeech.errors import AudioError, ConfigError, SpeechError
 from jaxspeech.forms.receptive_field import receptive_frames
 from jaxspeech.inference.clip_windows import ClipWindows
 from jaxspeech.inference.dense import Dense
+from jaxspeech.inference.frame_stream import FrameStream
 from jaxspeech.inference.inputs import find_recordings
 from jaxspeech.inference.options import RowOptions, Wanted, wanted
 from jaxspeech.inference.programs import Programs
@@ -197,6 +198,34 @@ class Classifier:
             make = partial(self._classified, None, frames=True)
             found = results_of(rows, make, _failed, on_error=options.get("on_error", "raise"))
         return (detected(result, number, frame_seconds=seconds, options=chosen, smoothed=smoothed) for result in found)
+
+    def stream(self, *, look_ahead: int | None = None, step: int = 5) -> FrameStream:
+        """Opens a live stream: `stream.feed(samples)` returns the probabilities of new frames, `finish()` of the last.
+
+        Args:
+          look_ahead: frames after a frame that are waited for; by default all that affect it, with which the result is
+            that of the whole recording. `stream.latency_seconds` is how much later a frame comes.
+          step: frames that are returned together.
+
+        Raises:
+          ConfigError: the model does not classify frames, or a frame depends on the whole recording.
+        """
+        context = receptive_frames(self.model) if isinstance(self.model, AcousticModel) else None
+        seconds = self.task.inference.frame_seconds
+        if seconds is None or context is None:
+            what = "classifies whole recordings" if seconds is None else "looks at the whole recording for each frame"
+            raise ConfigError(f"stream: this model {what}, so that it cannot run live")
+        rate = self.task.inference.sample_rate
+        return FrameStream(
+            self._programs,
+            self.variables,
+            frame=round(seconds * rate),
+            sample_rate=rate,
+            context=context,
+            num_classes=self.model.num_classes,
+            look_ahead=look_ahead,
+            step=step,
+        )
 
     def __call__(self, samples: Float[np.ndarray, " S"], sample_rate: int) -> list[tuple[float, float]]:
         """Finds speech, as a `VoiceActivity` for `Recognizer.transcribe`: see `segments`, whose defaults hold."""
