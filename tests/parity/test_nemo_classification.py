@@ -1,13 +1,17 @@
 """Compares classifiers loaded from NeMo's files with NeMo: from its features, and from audio with each clip alone."""
 
+import subprocess
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
 
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
-from jaxspeech.interop.nemo import load_nemo
+from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.pipelines.classifier import Classifier
+from tests.parity.both_ways import NEMO_PYTHON
 from tests.parity.reference import reference
 
 CLIPS = ["marblenet", "matchboxnet"]
@@ -100,3 +104,24 @@ def test_windows_over_a_recording(name, request):
         [found] = model.segments([nemo["audio"]], windows=windows)
         assert len(found.probabilities) == len(nemo[f"{name}.{expected}"])
         np.testing.assert_allclose(found.probabilities, nemo[f"{name}.{expected}"], atol=1e-4)
+
+
+@pytest.mark.skipif(not NEMO_PYTHON, reason="no NeMo: set JAXSPEECH_NEMO_PYTHON to a Python interpreter that has it")
+def test_nemo_restores_what_we_write(tmp_path, request):
+    """Strictly, with equal logits; also models with weights of the classes in the loss."""
+    expected = {}
+    for name in (*CLIPS, "frame_vad"):
+        file, nemo, _ = reference(name, request)
+        archive = load_nemo(file)
+        weights = tuple(1.0 + i for i in range(archive.model["num_classes"]))
+        for kind, model in (("plain", archive.model), ("weighted", archive.model | {"class_weights": weights})):
+            stem = f"{name}_{kind}"
+            save_nemo(tmp_path / f"{stem}.nemo", **archive._replace(model=model)._asdict())
+            np.savez(tmp_path / f"{stem}.inputs.npz", samples=nemo["audio"], num_samples=nemo["audio_len"])
+            expected[stem] = [nemo[f"out_single.{i}"][0] for i in range(len(nemo["audio"]))]
+    script = Path(__file__).with_name("classifiers_with_nemo.py")
+    subprocess.run([NEMO_PYTHON, str(script), str(tmp_path)], check=True, capture_output=True, timeout=600)
+    for stem, rows in expected.items():
+        with np.load(tmp_path / f"{stem}.outputs.npz") as outputs:
+            for i, row in enumerate(rows):
+                np.testing.assert_allclose(outputs[f"row{i}"], row, atol=1e-4, err_msg=stem)
