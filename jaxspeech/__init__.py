@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
     from jaxspeech.loading import from_pretrained as from_pretrained
     from jaxspeech.loading import load as load
-    from jaxspeech.pipelines.classifier import Classified as Classified
+    from jaxspeech.pipelines.classified import Classified as Classified
     from jaxspeech.pipelines.classifier import Classifier as Classifier
+    from jaxspeech.pipelines.detection import Detected as Detected
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
 
     __version__: str
 
 # Each public name and the module that defines it; a module's own name stands for itself.
 PUBLIC = {
-    "Classified": "jaxspeech.pipelines.classifier",
+    "Classified": "jaxspeech.pipelines.classified",
     "Classifier": "jaxspeech.pipelines.classifier",
+    "Detected": "jaxspeech.pipelines.detection",
     "Hypothesis": "jaxspeech.inference.hypothesis",
     "Recognizer": "jaxspeech.pipelines.recognizer",
     "SpeechError": "jaxspeech.errors",
@@ -43,6 +45,7 @@ PUBLIC = {
 __all__ = [
     "Classified",
     "Classifier",
+    "Detected",
     "Hypothesis",
     "Recognizer",
     "SpeechError",

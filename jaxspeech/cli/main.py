@@ -46,6 +46,8 @@ Verbs = Mapping[str, tuple[str, str]]
 VERBS: Verbs = {
     "transcribe": ("jaxspeech.cli.transcribe", "transcribe recordings, or live audio"),
     "align": ("jaxspeech.cli.align", "find when each word of a given text is spoken"),
+    "classify": ("jaxspeech.cli.classify", "name the class of recordings: commands, languages, any labels"),
+    "detect": ("jaxspeech.cli.detect", "find speech in recordings"),
     "evaluate": ("jaxspeech.cli.evaluate", "score a model on manifests with reference texts"),
     "train": ("jaxspeech.cli.train", "train a model, or fine-tune one, by a recipe"),
     "average": ("jaxspeech.cli.average", "average models, or the checkpoints of a run"),

@@ -8,6 +8,9 @@ NovoGrad (Ginsburg et al., 2019), |g| over each array, as in NeMo:
 v <- beta2 v + (1 - beta2) |g|^2, at first |g|^2;    m <- beta1 m + g / (v^1/2 + eps) + weight_decay p
 p <- p - rate m
 
+SGD with momentum, as torch's: the decay is part of the gradient
+m <- momentum m + g + weight_decay p;    p <- p - rate m
+
 Lion (Chen et al., 2023):
 p <- p - rate sign(beta1 m + (1 - beta1) g) - rate weight_decay p;    m <- beta2 m + (1 - beta2) g
 
@@ -83,6 +86,22 @@ def novograd(
     return optax.chain(
         clip_by_global_norm(clip_norm),
         optax.scale_by_novograd(b1=beta1, b2=beta2, eps=eps, weight_decay=weight_decay),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+def sgd(
+    learning_rate: Schedule | float,
+    *,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    clip_norm: float = 0.0,
+) -> optax.GradientTransformation:
+    """Makes stochastic gradient descent with momentum; other arguments as in `adamw`."""
+    return optax.chain(
+        clip_by_global_norm(clip_norm),
+        optax.add_decayed_weights(weight_decay),
+        optax.trace(decay=momentum),
         optax.scale_by_learning_rate(learning_rate),
     )
 

@@ -35,7 +35,21 @@ RECOGNITION = {
     "transducer": _quiet(transducer(ENCODER, decoder=DECODER)),
     "hybrid": _quiet(transducer(ENCODER, decoder=DECODER), task="hybrid", ctc_weight=0.4),
 }
-MODELS = RECOGNITION | {toy.NAME: toy.MODEL for toy in TOYS}
+OF_LABELS = {
+    "classification": {
+        "task": "classification",
+        "features": {"name": "mfcc", "num_mels": 16, "num_coefficients": 12},
+        "encoder": ENCODER,
+        "decoder": {"name": "pooled"},
+    },
+    "frame_classification": {
+        "task": "frame_classification",
+        "features": {"name": "mel", "num_mels": 16, "dither": 0.0, "normalize": "none"},
+        "encoder": ENCODER,
+        "decoder": {"name": "frames", "num_layers": 2},
+    },
+}
+MODELS = RECOGNITION | OF_LABELS | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
 
 

@@ -9,7 +9,7 @@ from jaxspeech.interop.nemo.sections.read import read_section
 from jaxspeech.interop.nemo.sections.write import fields_of, write_section
 from jaxspeech.interop.nemo.weights.conformer import POSITIONS
 from jaxspeech.interop.nemo.weights.derived import Derived
-from jaxspeech.interop.nemo.weights.features import mel_tensors
+from jaxspeech.interop.nemo.weights.features import frontend_tensors
 from jaxspeech.interop.nemo.weights.jasper import copies_tensors
 
 ACOUSTIC_PARTS = {
@@ -50,7 +50,7 @@ def acoustic_sections(source: Source, base: Mapping[str, Any], problems: list[st
 def acoustic_derived(module: Any) -> Derived:
     """The derived tensors: the frontend's window and filters, the encoder's positions and factors."""
     factors = copies_tensors(getattr(module.encoder, "blocks", ()))
-    return {**mel_tensors(module.frontend, "preprocessor.featurizer"), POSITIONS: None, **factors}
+    return {**frontend_tensors(module.frontend, "preprocessor.featurizer"), POSITIONS: None, **factors}
 
 
 def acoustic_remarks(source: Source) -> list[str]:

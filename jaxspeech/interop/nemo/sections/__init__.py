@@ -3,6 +3,7 @@
 These are the parts that several families share; heads and decoders are in the tables of their family.
 """
 
+from jaxspeech.interop.nemo.sections.classification import MFCC
 from jaxspeech.interop.nemo.sections.conformer import CONFORMER
 from jaxspeech.interop.nemo.sections.features import MEL, SPEC_AUGMENT
 from jaxspeech.interop.nemo.sections.jasper import JASPER, PARALLEL_JASPER
@@ -11,7 +12,7 @@ from jaxspeech.interop.nemo.sections.squeezeformer import SQUEEZEFORMER
 from jaxspeech.interop.nemo.sections.transformer import TRANSFORMER
 
 # By the last part of `_target_`.
-PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL}
+PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL, "AudioToMFCCPreprocessor": MFCC}
 ENCODERS = {
     "ConformerEncoder": CONFORMER,
     "ConvASREncoder": JASPER,
