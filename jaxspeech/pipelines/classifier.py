@@ -74,7 +74,7 @@ class Classifier:
         self.assets, self.metadata = archive.assets, archive.metadata
         classes = self.assets.get("classes")
         self.names: tuple[str, ...] | None = None if classes is None else tuple(classes.names)
-        self._programs = Programs(self.task, self.task.inference.probs)
+        self._programs = Programs(self.task, self.task.inference.probs, name="classify", config=self.config)
 
     @property
     def archive(self) -> Archive:

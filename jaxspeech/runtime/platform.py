@@ -76,6 +76,11 @@ def sync(path: str | os.PathLike[str]) -> None:
                 raise
 
 
+def is_own(status: os.stat_result) -> bool:
+    """Whether a file or folder belongs to the user of this process, and nobody else may write it."""
+    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
+
+
 def sound_name(path: str | os.PathLike[str]) -> str | bytes:
     """The name under which libsndfile opens a file: on POSIX its bytes, which need not be valid text."""
     return os.fsencode(path) if os.name == "posix" else os.fspath(path)
