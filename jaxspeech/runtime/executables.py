@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import sys
+import threading
 import zlib
 from functools import cache
 from pathlib import Path
@@ -23,9 +24,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxspeech.files import replace_atomically
 from jaxspeech.runtime.compilation_cache import own_folder
-from jaxspeech.runtime.platform import is_own
+from jaxspeech.runtime.platform import is_own, processor_facts
 
 # The oldest programs are deleted beyond this size; those of one shape of a 115M model take half a megabyte.
 MOST_BYTES = 1 << 29
@@ -80,7 +80,7 @@ def program_key(name: str, config: dict[str, Any], options: dict[str, Any], argu
         "source": _source(),
         "versions": {package: importlib.metadata.version(package) for package in PACKAGES} | {"python": sys.version},
         "device": [device.platform, device.device_kind, device.id, jax.device_count(), device.client.platform_version],
-        "processor": _processor(),
+        "processor": processor_facts(),
         "environment": {n: value for n, value in sorted(os.environ.items()) if n.startswith(VARIABLES)},
         "settings": {n: value for n, value in settings.items() if not n.startswith(NOT_OF_PROGRAMS)},
     }
@@ -131,9 +131,13 @@ def save_program(key: dict[str, Any], program: Any, *, needed_bytes: int, output
         path.parent.mkdir(mode=0o700, exist_ok=True)
         if not is_own(path.parent.stat()):  # someone else could place a link under the file's name
             return
-        with replace_atomically(path) as temporary:
-            temporary.write_bytes(line + hashlib.sha256(line + content).digest() + content)
-            temporary.chmod(0o600)
+        part = path.with_name(f".{os.getpid()}-{threading.get_ident()}")
+        try:
+            part.touch(mode=0o600)
+            part.write_bytes(line + hashlib.sha256(line + content).digest() + content)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
         _delete_oldest(path.parent)
     except ERRORS:
         return
@@ -195,17 +199,3 @@ def _source() -> str:
     for file in sorted(root.rglob("*.py")):
         digest.update(f"{file.relative_to(root)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
-
-
-@cache
-def _processor() -> str:
-    """The hash of the processor's kind and instructions, where the system reports them; else what Python knows."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        names = ("model name", "cpu family", "model", "stepping", "flags", "Features", "CPU part", "isa")
-        facts = sorted({line for line in lines if line.partition(":")[0].strip() in names})
-    except OSError:
-        import platform
-
-        facts = [*platform.uname()[3:], platform.processor()]
-    return hashlib.sha256("\n".join([*facts, str(os.cpu_count())]).encode()).hexdigest()

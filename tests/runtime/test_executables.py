@@ -76,7 +76,7 @@ def test_another_key_is_another_program(folder: Path, monkeypatch: pytest.Monkey
     start(traced)
     monkeypatch.setattr(executables, "_source", lambda: "edited")
     start(traced)
-    monkeypatch.setattr(executables, "_processor", lambda: "a different one")
+    monkeypatch.setattr(executables, "processor_facts", lambda: "a different one")
     start(traced)
     assert len(traced) == 8 == len(list(folder.iterdir()))
     start(traced)
