@@ -1,5 +1,6 @@
-"""Sequence losses: they take padded arrays with lengths, and return one loss per row."""
+"""Losses: they take padded arrays with lengths, and return one loss per row."""
 
+from jaxspeech.losses.classification import cross_entropy as cross_entropy
 from jaxspeech.losses.ctc import ctc_loss as ctc_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss as multiblank_rnnt_joint_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss as multiblank_rnnt_loss
