@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from jaxspeech.errors import AudioError
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
+from jaxspeech.runtime.executables import KeptProgram, load_program, program_key, save_program
 from jaxspeech.runtime.platform import free_memory
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
@@ -31,12 +32,25 @@ class Programs:
     Args:
       task: the task whose model is called.
       predict: (variables, samples [B S], num_samples [B], **options) -> a pytree with B leading in every leaf.
+      name: of `predict`; with `config`, it determines the function.
+      config: of the model; programs of an empty one are not kept on disk.
+      outputs: the NamedTuple classes that `predict` returns.
       how: what a note says of its predictions, "" for no note.
     """
 
-    def __init__(self, task: Task[Any, Any, Any], predict: Callable[..., Any], *, how: str = ""):
+    def __init__(
+        self,
+        task: Task[Any, Any, Any],
+        predict: Callable[..., Any],
+        *,
+        name: str,
+        config: dict[str, Any],
+        outputs: tuple[type, ...] = (),
+        how: str = "",
+    ):
         self._sample_rate = task.inference.sample_rate
         self._predict, self._how = predict, how
+        self._name, self._config, self._outputs = name, config, outputs
         self._positions = KeptPositions(task.model, seconds=FULL_BATCH_SECONDS)
         self._compiled: dict[Hashable, Any] = {}
 
@@ -75,10 +89,19 @@ class Programs:
     def _program(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
         key = (shape.rows, shape.length, *sorted(options.items()))
         if key not in self._compiled:
-            predict = jax.jit(partial(self._predict, **options))
             batch = pad(shape, dict.fromkeys(shape.indices, np.zeros(0, np.float32)))
-            self._compiled[key] = predict.lower(variables, *batch).compile()
+            self._compiled[key] = self._kept_or_compiled(variables, batch, options)
         return self._compiled[key]
+
+    def _kept_or_compiled(self, variables: Variables, batch: PaddedAudio, options: dict[str, Hashable]) -> Any:
+        """Reads the program from disk, or compiles it and writes it there."""
+        place = program_key(self._name, self._config, options, (variables, *batch)) if self._config else None
+        if place is not None and (kept := load_program(place, self._outputs)) is not None:
+            return kept
+        program = jax.jit(partial(self._predict, **options)).lower(variables, *batch).compile()
+        if place is not None:
+            save_program(place, program, needed_bytes=needed_bytes(program), outputs=self._outputs)
+        return program
 
 
 def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:
@@ -94,6 +117,8 @@ def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:
 
 def needed_bytes(program: Any) -> int:
     """Bytes that a compiled program needs besides its arguments, as XLA reports it; 0 where it reports nothing."""
+    if isinstance(program, KeptProgram):
+        return program.needed_bytes
     analysis = program.memory_analysis()
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 

@@ -73,7 +73,7 @@ class Classifier:
         self.assets, self.metadata = archive.assets, archive.metadata
         classes = self.assets.get("classes")
         self.names: tuple[str, ...] | None = None if classes is None else tuple(classes.names)
-        self._programs = Programs(self.task, self.task.inference.probs)
+        self._programs = Programs(self.task, self.task.inference.probs, name="classify", config=self.config)
         self._dense = _dense(self.task, self._programs)
         self._clip_windows: dict[tuple[float, bool], ClipWindows] = {}
 
