@@ -15,6 +15,7 @@ from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.tasks.ctc import CTC
 from jaxspeech.tasks.hybrid import HYBRID
 from jaxspeech.tasks.parts import DTYPES, LISTS, Kind
+from jaxspeech.tasks.speaker import SPEAKER
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.transducer import TRANSDUCER
 
@@ -22,6 +23,7 @@ TASKS: dict[str, Kind] = {
     "ctc": CTC,
     "transducer": TRANSDUCER,
     "hybrid": HYBRID,
+    "speaker": SPEAKER,
 }
 MODULE_FIELDS = ("parent", "name")
 PLAIN = (bool, int, float, str, tuple)

@@ -7,6 +7,7 @@ from jaxspeech.interop.nemo.sections.conformer import CONFORMER
 from jaxspeech.interop.nemo.sections.features import MEL, SPEC_AUGMENT
 from jaxspeech.interop.nemo.sections.jasper import JASPER, PARALLEL_JASPER
 from jaxspeech.interop.nemo.sections.lstm import LSTM
+from jaxspeech.interop.nemo.sections.speaker import ECAPA
 from jaxspeech.interop.nemo.sections.squeezeformer import SQUEEZEFORMER
 from jaxspeech.interop.nemo.sections.transformer import TRANSFORMER
 
@@ -15,6 +16,7 @@ PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL}
 ENCODERS = {
     "ConformerEncoder": CONFORMER,
     "ConvASREncoder": JASPER,
+    "ECAPAEncoder": ECAPA,
     "ParallelConvASREncoder": PARALLEL_JASPER,
     "RNNEncoder": LSTM,
     "SqueezeformerEncoder": SQUEEZEFORMER,
