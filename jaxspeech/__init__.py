@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from jaxspeech.loading import load as load
     from jaxspeech.pipelines.classifier import Classified as Classified
     from jaxspeech.pipelines.classifier import Classifier as Classifier
+    from jaxspeech.pipelines.embedder import Embedded as Embedded
+    from jaxspeech.pipelines.embedder import Embedder as Embedder
+    from jaxspeech.pipelines.embedder import Identified as Identified
+    from jaxspeech.pipelines.embedder import Verified as Verified
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
 
     __version__: str
@@ -30,9 +34,13 @@ if TYPE_CHECKING:
 PUBLIC = {
     "Classified": "jaxspeech.pipelines.classifier",
     "Classifier": "jaxspeech.pipelines.classifier",
+    "Embedded": "jaxspeech.pipelines.embedder",
+    "Embedder": "jaxspeech.pipelines.embedder",
     "Hypothesis": "jaxspeech.inference.hypothesis",
+    "Identified": "jaxspeech.pipelines.embedder",
     "Recognizer": "jaxspeech.pipelines.recognizer",
     "SpeechError": "jaxspeech.errors",
+    "Verified": "jaxspeech.pipelines.embedder",
     "build": "jaxspeech.builder",
     "from_pretrained": "jaxspeech.loading",
     "list_models": "jaxspeech.hub",
@@ -43,9 +51,13 @@ PUBLIC = {
 __all__ = [
     "Classified",
     "Classifier",
+    "Embedded",
+    "Embedder",
     "Hypothesis",
+    "Identified",
     "Recognizer",
     "SpeechError",
+    "Verified",
     "build",
     "from_pretrained",
     "list_models",

@@ -104,6 +104,15 @@ def hybrid(config: ConfigDict) -> ConfigDict:
     return config
 
 
+def with_classes(config: ConfigDict, *, field: str = "label") -> ConfigDict:
+    """Add the settings of models that tell classes apart; `field` of the manifests names an example's class."""
+    # names: of the classes, by default those in the training data; "model": those of init_from.
+    # weights: of the classes in the loss; "balanced", or {name: weight}.
+    config.classes = {"field": field, "names": any_type(()), "weights": any_type("none")}
+    config.data.balance = 0.0  # up to 1, with which an epoch shows all classes equally often
+    return config
+
+
 def cache_aware(config: ConfigDict, contexts: tuple[tuple[int, int], ...]) -> ConfigDict:
     """Change the recipe of a Conformer to NeMo's settings for live audio.
 

@@ -115,6 +115,7 @@ class Manifest:
         self._source_weights = np.array([source.weight for source in parsed])
         if temperature != 1:
             self._source_weights *= _tempered(self._sources, self.durations, self._source_weights, temperature)
+        self._factors: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -139,8 +140,10 @@ class Manifest:
     @property
     def weights(self) -> Float[np.ndarray, " N"]:
         if (self._source_weights == self._source_weights[0]).all():
-            return np.broadcast_to(self._source_weights[0], len(self))
-        return self._source_weights[self._sources]
+            weights = np.broadcast_to(self._source_weights[0], len(self))
+        else:
+            weights = self._source_weights[self._sources]
+        return weights if self._factors is None else weights * self._factors
 
     def lines(self, *, at_most: int | None = None) -> Iterator[bytes]:
         """Yield the line of each example or, with `at_most`, of no more than this many, evenly spaced."""
@@ -166,10 +169,16 @@ class Manifest:
     def take(self, indices: np.ndarray) -> "Manifest":
         """The same manifests with only these examples, in this order."""
         taken = copy.copy(self)
-        for column in ("_sources", "_starts", "_sizes", "durations", "shards"):
+        for column in ("_sources", "_starts", "_sizes", "durations", "shards", "_factors"):
             values = getattr(self, column)
             setattr(taken, column, None if values is None else values[indices])
         return taken
+
+    def weighted(self, factors: Float[np.ndarray, " N"]) -> "Manifest":
+        """The same examples; an epoch shows each this many times as often."""
+        weighted = copy.copy(self)
+        weighted._factors = factors if self._factors is None else self._factors * factors
+        return weighted
 
     def _read(self, places: Int[np.ndarray, " N"]) -> Iterator[bytes]:
         """Yield the lines of these examples; adjacent lines of a file are read together."""

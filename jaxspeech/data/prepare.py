@@ -140,3 +140,7 @@ def _write(folder: Path, manifests: dict[str, list[dict[str, Any]]]) -> None:
 
 def _parse_chapters(text: str) -> dict[str, int]:
     return {chapter: int(count) for chapter, _, count in (word.partition(":") for word in text.split())}
+
+
+if __name__ == "__main__":
+    raise SystemExit("this command is `jaxspeech prepare` now")

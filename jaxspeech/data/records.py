@@ -80,3 +80,7 @@ def _content(entry: Entry, containers: Containers) -> bytes:
     part = io.BytesIO()
     soundfile.write(part, to_int16(samples), rate, format="FLAC", subtype="PCM_16")
     return part.getvalue()
+
+
+if __name__ == "__main__":
+    raise SystemExit("this command is `jaxspeech prepare records` now")

@@ -122,3 +122,7 @@ def _spell(text: Any, names: Sequence[str]) -> str:
             f"the text is the class {text}: --names must give the text of each class, separated by commas"
         )
     return names[int(text)]
+
+
+if __name__ == "__main__":
+    raise SystemExit("this command is `jaxspeech prepare tfds` now")

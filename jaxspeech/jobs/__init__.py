@@ -6,12 +6,14 @@ from typing import Any
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.jobs.job import Job as Job
 from jaxspeech.jobs.recognition import RECOGNITION
+from jaxspeech.jobs.speaker import SPEAKER
 
 # Keys: the field `task` of a model's configuration.
 JOBS: dict[str, Job] = {
     "ctc": RECOGNITION,
     "transducer": RECOGNITION,
     "hybrid": RECOGNITION,
+    "speaker": SPEAKER,
 }
 
 

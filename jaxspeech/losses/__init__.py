@@ -1,5 +1,6 @@
 """Losses: they take arrays, padded and with lengths if they are sequences, and return one loss per row."""
 
+from jaxspeech.losses.classification import cross_entropy as cross_entropy
 from jaxspeech.losses.ctc import ctc_loss as ctc_loss
 from jaxspeech.losses.margin import angular_margin_loss as angular_margin_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss as multiblank_rnnt_joint_loss

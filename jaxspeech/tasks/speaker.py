@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.speaker import SpeakerHead
+from jaxspeech.losses.classification import cross_entropy
 from jaxspeech.losses.margin import angular_margin_loss
 from jaxspeech.nn.products import products_in
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
@@ -33,7 +33,7 @@ class SpeakerLoss:
 
     Attributes:
       scale, margin: of the angular loss, in an angular head (see `losses.margin`). NeMo's defaults are 20 and 1.35.
-      label_smoothing: share of the true speaker's probability that all others get; for the cross-entropy of other heads.
+      label_smoothing: share of the target that all speakers get; for the cross-entropy of other heads.
     """
 
     scale: int | float = 30.0
@@ -71,9 +71,7 @@ def speaker_losses(
     """Computes the loss of each row: angular, or cross-entropy."""
     if angular:
         return angular_margin_loss(logits, labels, scale=options.scale, margin=options.margin)
-    log_probs = jax.nn.log_softmax(logits.astype(jnp.float32))
-    true = jnp.take_along_axis(log_probs, jnp.maximum(labels, 0)[:, None], 1)[:, 0]
-    return -(1 - options.label_smoothing) * true - options.label_smoothing * log_probs.mean(-1)
+    return cross_entropy(logits, labels, label_smoothing=options.label_smoothing)
 
 
 def speaker_task(model: SpeakerModel) -> Task[Voices, Float[Array, "B E"], Embedding]:

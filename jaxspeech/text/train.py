@@ -126,3 +126,7 @@ def _read(path: str) -> str:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise TokenizerError(f"{path} cannot be read: {error}") from error
+
+
+if __name__ == "__main__":
+    raise SystemExit("this command is `jaxspeech tokenizer` now")

@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -95,6 +96,12 @@ def test_verbs_of_a_verb(capsys):
     for verb in module_of("prepare").VERBS:
         assert f"  {verb} " in out
         assert main(["prepare", verb, "--help"]) == 0
+
+
+@pytest.mark.parametrize("module", ["data.prepare", "data.records", "data.tfds", "text.train"])
+def test_a_command_that_a_module_was_says_what_it_is_now(module):
+    with pytest.raises(SystemExit, match=r"^this command is `jaxspeech \w+( \w+)?` now$"):
+        runpy.run_path(str(Path(jaxspeech.__file__).parent / f"{module.replace('.', '/')}.py"), run_name="__main__")
 
 
 def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():

