@@ -3,6 +3,8 @@
 loss = -log(e^n / (e^n + sum_{j != y} e^(s c[j]))),    n = s cos(arccos(c[y]) + m)
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -12,7 +14,7 @@ LARGEST_COSINE = 1 - 1e-7
 
 
 def angular_margin_loss(
-    cosines: Float[Array, "B C"], labels: Int[Array, " B"], *, scale: float = 30.0, margin: float = 0.2
+    cosines: Float[Any, "B C"], labels: Int[Any, " B"], *, scale: int | float = 30.0, margin: int | float = 0.2
 ) -> Float[Array, " B"]:
     """Computes the loss of each row in float32, by a log-sum-exp that cannot overflow.
 
@@ -23,7 +25,7 @@ def angular_margin_loss(
       scale: s, factor of the cosines.
       margin: m, in radians.
     """
-    cosines = cosines.astype(jnp.float32)
+    cosines, labels = jnp.asarray(cosines, jnp.float32), jnp.asarray(labels)
     classes = jnp.arange(cosines.shape[-1])
     of_label = jnp.take_along_axis(cosines, jnp.clip(labels, 0, len(classes) - 1)[:, None], 1)
     cosine = jnp.clip(of_label, -LARGEST_COSINE, LARGEST_COSINE)
