@@ -52,7 +52,8 @@ def run(flags: argparse.Namespace) -> int:
     results = embedder.embed_iter(paths, batch_size=flags.batch_size, channel=flags.channel)
     vectors = unit(np.stack([result.vector for result in results]))
     place = {path: i for i, path in enumerate(paths)}
-    one, other = (np.array([place[trial[side]] for trial in trials]) for side in (1, 2))
+    one = np.array([place[a] for _, a, _ in trials])
+    other = np.array([place[b] for _, _, b in trials])
     scores = (vectors[one] * vectors[other]).sum(-1)
     if flags.output:
         lines = (f"{score:.6f}\t{a}\t{b}\n" for score, (_, a, b) in zip(scores, trials, strict=True))

@@ -82,7 +82,7 @@ class ECAPA(nn.Module):
             seen = -(-(num_frames + 1) // self.padded_to) * self.padded_to
         # Features after a recording are zeros, as NeMo's are.
         x = jnp.where(length_mask(num_frames, features.shape[1])[:, :, None], features, 0.0).astype(jnp.float32)
-        shared = {"norm_over_padding": self.norm_over_padding}
+        shared: Any = {"norm_over_padding": self.norm_over_padding}
         first = TDNN(self.filters[0], self.kernels[0], self.dilations[0], **shared, name="first")
         x = first(x, num_frames, seen, train)
         block = nn.remat(ECAPABlock, static_argnums=(4,)) if self.remat else ECAPABlock
@@ -131,7 +131,8 @@ class ECAPABlock(nn.Module):
     def __call__(
         self, x: Float[Array, "B T D"], num_frames: Int[Array, " B"], seen: Int[Array, " B"], train: bool
     ) -> Float[Array, "B T D"]:
-        shared, width = {"norm_over_padding": self.norm_over_padding}, x.shape[-1]
+        shared: Any = {"norm_over_padding": self.norm_over_padding}
+        width = x.shape[-1]
         y = TDNN(width, 1, 1, **shared, name="in")(x, num_frames, seen, train)
         y = TDNN(width, self.kernel, self.dilation, self.groups, **shared, name="grouped")(y, num_frames, seen, train)
         y = TDNN(width, 1, 1, **shared, name="out")(y, num_frames, seen, train)

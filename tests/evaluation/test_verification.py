@@ -35,7 +35,7 @@ def test_all_pairs_of_a_set():
     found = dict(enumerate(evaluation.collect(vectors, None)))
     fields = {i: {"speaker": name} for i, name in enumerate(("ann", "ann", "bob", "bob"))}
     assert evaluation.score(found, fields)["eer"] == 0
-    assert evaluation.score(found, dict.fromkeys(range(4), {"speaker": "ann"})) == {}
+    assert evaluation.score(found, {i: {"speaker": "ann"} for i in range(4)}) == {}
 
 
 def test_normalised_scores_are_z_scores_of_both_sides():

@@ -19,13 +19,13 @@ def _nemo_pooling(value: str) -> str:
 
 def _sizes(value: Any) -> tuple[int, ...]:
     """Accepts a size, or a list of sizes."""
-    values = value if isinstance(value, (list, tuple)) else [value]
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
     if not 0 < len(values) <= 64:
         raise ValueError("must be a size or a list of sizes")
     return tuple(size(each) for each in values)
 
 
-def _nemo_sizes(value: tuple[int, ...]) -> Any:
+def _nemo_sizes(value: Any) -> Any:
     return list(value) if len(value) > 1 else value[0]
 
 
