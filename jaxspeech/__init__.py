@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.classified import Classified as Classified
     from jaxspeech.pipelines.classifier import Classifier as Classifier
     from jaxspeech.pipelines.detection import Detected as Detected
+    from jaxspeech.pipelines.embedder import Embedded as Embedded
+    from jaxspeech.pipelines.embedder import Embedder as Embedder
+    from jaxspeech.pipelines.embedder import Identified as Identified
+    from jaxspeech.pipelines.embedder import Verified as Verified
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
 
     __version__: str
@@ -32,9 +36,13 @@ PUBLIC = {
     "Classified": "jaxspeech.pipelines.classified",
     "Classifier": "jaxspeech.pipelines.classifier",
     "Detected": "jaxspeech.pipelines.detection",
+    "Embedded": "jaxspeech.pipelines.embedder",
+    "Embedder": "jaxspeech.pipelines.embedder",
     "Hypothesis": "jaxspeech.inference.hypothesis",
+    "Identified": "jaxspeech.pipelines.embedder",
     "Recognizer": "jaxspeech.pipelines.recognizer",
     "SpeechError": "jaxspeech.errors",
+    "Verified": "jaxspeech.pipelines.embedder",
     "build": "jaxspeech.builder",
     "from_pretrained": "jaxspeech.loading",
     "list_models": "jaxspeech.hub",
@@ -46,9 +54,13 @@ __all__ = [
     "Classified",
     "Classifier",
     "Detected",
+    "Embedded",
+    "Embedder",
     "Hypothesis",
+    "Identified",
     "Recognizer",
     "SpeechError",
+    "Verified",
     "build",
     "from_pretrained",
     "list_models",

@@ -49,6 +49,8 @@ VERBS: Verbs = {
     "classify": ("jaxspeech.cli.classify", "name the class of recordings: commands, languages, any labels"),
     "detect": ("jaxspeech.cli.detect", "find speech in recordings"),
     "evaluate": ("jaxspeech.cli.evaluate", "score a model on manifests with reference texts"),
+    "verify": ("jaxspeech.cli.verify", "decide whether recordings are of the same speaker"),
+    "embed": ("jaxspeech.cli.embed", "write the speaker embeddings of recordings"),
     "train": ("jaxspeech.cli.train", "train a model, or fine-tune one, by a recipe"),
     "average": ("jaxspeech.cli.average", "average models, or the checkpoints of a run"),
     "convert": ("jaxspeech.cli.convert", "convert a model between .nemo and .jaxspeech"),

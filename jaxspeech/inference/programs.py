@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,7 +34,8 @@ class Programs:
       task: the task whose model is called.
       predict: (variables, samples [B S], num_samples [B], **options) -> a pytree with B leading in every leaf.
       name: of `predict`; with `config`, it determines the function.
-      config: of the model; programs of an empty one are not kept on disk.
+      config: of the model; programs of an empty one are not kept on disk, nor those of modules of other packages, whose
+        source the key of a program does not have.
       outputs: the NamedTuple classes that `predict` returns.
       how: what a note says of its predictions, "" for no note.
     """
@@ -50,7 +52,8 @@ class Programs:
     ):
         self._sample_rate = task.inference.sample_rate
         self._predict, self._how = predict, how
-        self._name, self._config, self._outputs = name, config, outputs
+        self._name, self._outputs = name, outputs
+        self._config = config if of_this_package(task.model) else {}
         self._positions = KeptPositions(task.model, seconds=FULL_BATCH_SECONDS)
         self._compiled: dict[Hashable, Any] = {}
 
@@ -102,6 +105,12 @@ class Programs:
         if place is not None:
             save_program(place, program, needed_bytes=needed_bytes(program), outputs=self._outputs)
         return program
+
+
+def of_this_package(module: nn.Module) -> bool:
+    """Whether a module and all modules that are its fields are defined in this package."""
+    parts = (value for name, value in vars(module).items() if isinstance(value, nn.Module) and name != "parent")
+    return type(module).__module__.startswith("jaxspeech.") and all(of_this_package(part) for part in parts)
 
 
 def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:

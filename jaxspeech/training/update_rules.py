@@ -90,22 +90,6 @@ def novograd(
     )
 
 
-def sgd(
-    learning_rate: Schedule | float,
-    *,
-    momentum: float = 0.9,
-    weight_decay: float = 0.0,
-    clip_norm: float = 0.0,
-) -> optax.GradientTransformation:
-    """Makes stochastic gradient descent with momentum; other arguments as in `adamw`."""
-    return optax.chain(
-        clip_by_global_norm(clip_norm),
-        optax.add_decayed_weights(weight_decay),
-        optax.trace(decay=momentum),
-        optax.scale_by_learning_rate(learning_rate),
-    )
-
-
 def lion(
     learning_rate: Schedule | float,
     *,
@@ -121,6 +105,36 @@ def lion(
     """
     rule = optax.scale_by_lion(b1=beta1, b2=beta2)
     return _update(rule, learning_rate, weight_decay, decay_exclude, clip_norm)
+
+
+def sgd(
+    learning_rate: Schedule | float,
+    *,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    decay_exclude: str = "",
+    clip_norm: float = 0.0,
+) -> optax.GradientTransformation:
+    """Makes gradient descent with momentum, as torch's SGD: the decay is part of the gradient that is averaged.
+
+    Args:
+      learning_rate, decay_exclude, clip_norm: as in `adamw`.
+      momentum: decay of the sum of gradients.
+      weight_decay: share of each parameter that is added to its gradient.
+    """
+    exclude = re.compile(decay_exclude) if decay_exclude else None
+
+    def decays(params: Any) -> Any:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, _: exclude is None or not exclude.search(path_name(path)), params
+        )
+
+    return optax.chain(
+        clip_by_global_norm(clip_norm),
+        optax.add_decayed_weights(weight_decay, mask=decays),
+        optax.trace(momentum),
+        optax.scale_by_learning_rate(learning_rate),
+    )
 
 
 def adafactor(

@@ -59,6 +59,8 @@ def acoustic_remarks(source: Source) -> list[str]:
     remarks = []
     if kind == "squeezeformer":
         remarks.append("NeMo has no Squeezeformer after 2.2: later versions will not restore the file")
+    if kind == "ecapa" and encoder.padded_to != source.module.frontend.pad_to:
+        remarks.append("NeMo does not mask what follows a recording: its embeddings differ a little, and in a batch")
     if getattr(encoder, "norm_over_padding", True) is False:
         remarks.append("if NeMo trains it further, the statistics of its batch norms will count the padding")
     if kind == "lstm" and encoder.bidirectional:

@@ -8,6 +8,7 @@ from jaxspeech.interop.nemo.sections.conformer import CONFORMER
 from jaxspeech.interop.nemo.sections.features import MEL, SPEC_AUGMENT
 from jaxspeech.interop.nemo.sections.jasper import JASPER, PARALLEL_JASPER
 from jaxspeech.interop.nemo.sections.lstm import LSTM
+from jaxspeech.interop.nemo.sections.speaker import ECAPA
 from jaxspeech.interop.nemo.sections.squeezeformer import SQUEEZEFORMER
 from jaxspeech.interop.nemo.sections.transformer import TRANSFORMER
 
@@ -16,6 +17,7 @@ PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL, "AudioToMFCCPreproces
 ENCODERS = {
     "ConformerEncoder": CONFORMER,
     "ConvASREncoder": JASPER,
+    "ECAPAEncoder": ECAPA,
     "ParallelConvASREncoder": PARALLEL_JASPER,
     "RNNEncoder": LSTM,
     "SqueezeformerEncoder": SQUEEZEFORMER,
