@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from jaxspeech.errors import AudioError
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
-from jaxspeech.runtime.executables import KeptProgram, load_program, program_key, save_program
+from jaxspeech.runtime.executables import KeptProgram, load_program, program_key, save_program, watch_cache
 from jaxspeech.runtime.platform import free_memory
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
@@ -101,8 +101,9 @@ class Programs:
         place = program_key(self._name, self._config, options, (variables, *batch)) if self._config else None
         if place is not None and (kept := load_program(place, self._outputs)) is not None:
             return kept
-        program = jax.jit(partial(self._predict, **options)).lower(variables, *batch).compile()
-        if place is not None:
+        with watch_cache() as hits:
+            program = jax.jit(partial(self._predict, **options)).lower(variables, *batch).compile()
+        if place is not None and not hits:
             save_program(place, program, needed_bytes=needed_bytes(program), outputs=self._outputs)
         return program
 

@@ -17,6 +17,7 @@ import os
 import sys
 import threading
 import zlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ VARIABLES = ("XLA_", "JAX_", "LIBTPU", "TPU_", "CUDA_", "NVIDIA_", "TF_", "ROCM_
 NOT_OF_PROGRAMS = ("jax_compilation_cache_dir", "jax_persistent_cache", "jax_log", "jax_logging", "jax_debug_log")
 # Errors of damaged files, and of a JAX whose executables are not as this file expects.
 ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, NotImplementedError, zlib.error)
+# What JAX reports when it finds a program in its own cache.
+CACHE_HIT = "/jax/compilation_cache/cache_hits"
+_seen = threading.local()
 
 
 class KeptProgram:
@@ -85,6 +89,30 @@ def program_key(name: str, config: dict[str, Any], options: dict[str, Any], argu
         "settings": {n: value for n, value in settings.items() if not n.startswith(NOT_OF_PROGRAMS)},
     }
     return json.loads(json.dumps(key, default=repr))
+
+
+@contextlib.contextmanager
+def watch_cache() -> Iterator[list[str]]:
+    """Yields a list that is not empty once this thread has got a compiled program from JAX's own cache.
+
+    XLA cannot serialise such a program again: on a CPU, what it writes lacks the functions that the program calls.
+    """
+    _listen()
+    _seen.hits = hits = []
+    try:
+        yield hits
+    finally:
+        _seen.hits = None
+
+
+@cache
+def _listen() -> None:
+    def note(event: str, **_: Any) -> None:
+        hits = getattr(_seen, "hits", None)
+        if hits is not None and event == CACHE_HIT:
+            hits.append(event)
+
+    jax.monitoring.register_event_listener(note)
 
 
 def load_program(key: dict[str, Any], outputs: tuple[type, ...]) -> KeptProgram | None:

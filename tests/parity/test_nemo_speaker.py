@@ -117,7 +117,8 @@ def test_twenty_steps(request):
         norms.append(float(metrics["grad_norm"]))
         found.append(float(metrics["learning_rate"]))
     np.testing.assert_allclose(found, nemo["f64.lr"], rtol=1e-5, atol=1e-9)
-    # Rounding of the features grows from step to step, as the learning rate is large: six steps are the exact part.
+    # Six steps agree closely. Later ones differ by a few percent, more than NeMo's float32 and float64 runs do among
+    # themselves; the cause is not known.
     off_loss, off_norm = (
         np.abs(np.array(x) / nemo[f"f64.{name}"] - 1) for x, name in ((losses, "loss"), (norms, "grad_norm"))
     )

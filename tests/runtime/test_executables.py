@@ -11,9 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.programs import Programs
+from jaxspeech.nn.dropout import Dropout
 from jaxspeech.runtime import compilation_cache, executables
 from jaxspeech.tasks.kinds import Classification
 from jaxspeech.tasks.task import Task
@@ -22,6 +24,7 @@ from jaxspeech.types import Phase
 SHAPE = Shape((0, 1), 2, 8)
 AUDIO = {0: np.arange(8, dtype=np.float32), 1: np.arange(5, dtype=np.float32)}
 VARIABLES = {"params": {"unused": np.ones(3, np.float32), "weight": np.float32(3) * np.ones(8, np.float32)}}
+MODEL = Dropout(0.0)  # any module of the package
 
 
 class Sums(NamedTuple):
@@ -38,7 +41,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "programs"
 
 
-def start(traced: list[int], *, width: int = 1, variables: Any = VARIABLES, **options: Any) -> Sums:
+def start(
+    traced: list[int], *, width: int = 1, variables: Any = VARIABLES, model: nn.Module = MODEL, **options: Any
+) -> Sums:
     """Runs a new process's programs; `traced` gets an entry for each trace."""
 
     def predict(variables: Any, samples: Any, num_samples: Any, *, plus: int = 0) -> Sums:
@@ -47,7 +52,7 @@ def start(traced: list[int], *, width: int = 1, variables: Any = VARIABLES, **op
 
     nothing: Any = lambda *_: None  # noqa: E731
     kind = Classification(sample_rate=8, frame_seconds=None, probs=predict)
-    task = Task(nn.Dense(1), Sums, nothing, (Phase(nothing),), nothing, nothing, kind)
+    task = Task(model, Sums, nothing, (Phase(nothing),), nothing, nothing, kind)
     programs = Programs(task, predict, name="sums", config={"width": width}, outputs=(Sums,))
     return jax.device_get(programs.start(variables, SHAPE, AUDIO, **options)[0])
 
@@ -148,3 +153,34 @@ def test_the_oldest_are_deleted(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(executables, "MOST_BYTES", old.stat().st_size * 3 // 2)
     start([], width=2)
     assert old not in list(folder.iterdir()) and len(list(folder.iterdir())) == 1
+
+
+def test_programs_of_other_packages_code_are_not_kept(folder: Path) -> None:
+    """The key of a program does not have their source."""
+
+    class Ours(Dropout):
+        pass
+
+    for model in (nn.Dense(1), Ours(0.0)):
+        start([], model=model)
+    assert not folder.exists()
+
+
+def test_what_comes_from_jaxs_own_cache_is_not_written_again(folder: Path, tmp_path: Path) -> None:
+    """XLA's executable would lack functions: NOT_FOUND when it runs."""
+    settings = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: getattr(jax.config, name) for name in settings}
+    try:
+        for name, value in zip(settings, (str(tmp_path / "xla"), 0.0), strict=True):
+            jax.config.update(name, value)
+        reset_cache()
+        start([])
+        [file] = folder.iterdir()
+        file.unlink()
+        jax.clear_caches()
+        start([])
+        assert not list(folder.iterdir())
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        reset_cache()
