@@ -73,11 +73,9 @@ def main() -> int:
     args = parser.parse_args()
 
     if args.target:
-        prepare_environment()
+        prepare_environment(args.target)
         devices = len(find_target(args.target).devices)
-        names = (
-            [args.only] if args.only else [name for name, case in on_targets.CASES.items() if case.devices == devices]
-        )
+        names = [args.only] if args.only else on_targets.cases_for(devices)
         for name in names:
             print(json.dumps(on_targets.compile_case(name, args.target)), flush=True)
         return 0

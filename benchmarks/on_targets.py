@@ -12,99 +12,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import Mesh
 
-from benchmarks.models import SAMPLE_RATE, ctc_config, transducer_config
-from jaxspeech.builder import build
-from jaxspeech.forms.inference import unstacked
+from benchmarks.long_audio import WINDOW
+from benchmarks.models import ctc_config, transducer_config
+from benchmarks.streaming import LEFT, LIVE
+from benchmarks.target_programs import Case, encode_over_devices, infer, loss, stream, train
 from jaxspeech.targets.compiled import compile_for
 from jaxspeech.targets.target import find_target
-from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.flops import step_flops
-from jaxspeech.training.sharding import make_mesh, make_rules, state_shardings
-from jaxspeech.training.state import init_state
-from jaxspeech.training.step import make_train_step
-from jaxspeech.training.update_rules import adamw
-from jaxspeech.training.updates import Update
+from jaxspeech.training.sharding import make_mesh
 
 HALF = {"dtype": "bfloat16"}
-
-
-class Case(NamedTuple):
-    """A program to compile.
-
-    Attributes:
-      function: jitted.
-      arguments: shapes with shardings.
-      seconds: of audio in one call, over all devices.
-      trips: how often its loops of unknown length run.
-    """
-
-    function: Any
-    arguments: tuple[Any, ...]
-    seconds: float
-    trips: float = 1
-
-
-def _batch(mesh: Mesh, rows: int, seconds: float, labels: int) -> Utterances:
-    """The shapes of a batch, split over the devices."""
-    split = NamedSharding(mesh, P("data"))
-
-    def array(dtype: Any, *shape: int) -> Any:
-        return jax.ShapeDtypeStruct(shape, dtype, sharding=split)
-
-    samples = array(jnp.float32, rows, round(seconds * SAMPLE_RATE))
-    return Utterances(
-        samples, array(jnp.int32, rows), array(jnp.int32, rows, labels), array(jnp.int32, rows), array(jnp.int32, rows)
-    )
-
-
-def _placed(shapes: Any, shardings: Any) -> Any:
-    return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
-
-
-def infer(mesh: Mesh, *, config: dict[str, Any], rows: int = 128, seconds: float = 20.0, trips: float = 1) -> Case:
-    """Inference as the recognizer runs it: separate layers, weights of products in bfloat16."""
-    task = build(unstacked(config))
-    shapes = jax.eval_shape(task.init, jax.random.key(0))
-
-    def rounded(path: Any, x: Any) -> Any:
-        return jax.ShapeDtypeStruct(x.shape, jnp.bfloat16 if path[-1].key == "kernel" else x.dtype)
-
-    shapes = jax.tree_util.tree_map_with_path(rounded, shapes)
-    whole = jax.tree.map(lambda _: NamedSharding(mesh, P()), shapes)
-    rows *= mesh.size
-    batch = _batch(mesh, rows, seconds, 1)
-    return Case(jax.jit(task.predict), (_placed(shapes, whole), batch), rows * seconds, trips)
-
-
-def train(
-    mesh: Mesh, *, config: dict[str, Any], rows: int, seconds: float = 20.0, labels: int = 80, sharding: str
-) -> Case:
-    """A training step with AdamW; `rows` on each device."""
-    task = build(config)
-    optimizer = adamw(1e-3)
-    shapes = jax.eval_shape(lambda key: init_state(task.init(key), (optimizer,)), jax.random.key(0))
-    shardings = state_shardings(shapes, mesh, make_rules(sharding))
-    step = make_train_step(
-        task, (Update(optimizer),), schedule=lambda count: 1e-3, loss_reduction="mean_volume", shardings=shardings
-    )
-    rows *= mesh.size
-    batch = _batch(mesh, rows, seconds, labels)
-    return Case(step, (_placed(shapes, shardings), batch, 0), rows * seconds)
-
-
-def _tdt(size: str, **more: Any) -> dict[str, Any]:
-    config = transducer_config(size, joint_width=640, **HALF, **more)
-    return config | {"decoder": config["decoder"] | {"durations": (0, 1, 2, 3, 4)}}
-
-
-_AUGMENTED: dict[str, Any] = {"spec_augment": True, **HALF}
-# A greedy search runs its loop about once for each token and frame with a blank: 250 frames of 20 s, 80 tokens.
-_SEARCH = 100.0
-_RNNT = {"joint_width": 640, **_AUGMENTED}
+# A beam search runs its loop once for each frame and each token of the longest hypothesis.
+BEAM_ROUNDS = 12.5 + 4.0
 
 
 class OnTarget(NamedTuple):
@@ -114,29 +35,74 @@ class OnTarget(NamedTuple):
     devices: int = 1
 
 
+_AUGMENTED: dict[str, Any] = {"spec_augment": True, **HALF}
+_RNNT = {"joint_width": 640, **_AUGMENTED}
+_FULL = {"remat": "full"}
+
+
+def _tdt(size: str, **more: Any) -> dict[str, Any]:
+    config = transducer_config(size, joint_width=640, **HALF, **more)
+    return config | {"decoder": config["decoder"] | {"durations": (0, 1, 2, 3, 4)}}
+
+
+def _beam(config: dict[str, Any]) -> OnTarget:
+    return OnTarget(partial(infer, config=config | {"search": {"beam_size": 4}}, rounds=BEAM_ROUNDS))
+
+
 def _trained(config: dict[str, Any], *, rows: int = 64) -> OnTarget:
     return OnTarget(partial(train, config=config, rows=rows, sharding="replicated"))
+
+
+def _sharded(config: dict[str, Any], *, rows: int, devices: int) -> OnTarget:
+    return OnTarget(partial(train, config=config, rows=rows, sharding="fsdp"), devices)
+
+
+def _live(size: int) -> OnTarget:
+    config = ctc_config("115m", attention_context=(LEFT, 13), **LIVE, **HALF)
+    config["features"]["normalize"] = "none"
+    return OnTarget(partial(stream, config=config, size=size))
+
+
+_LOCAL = ctc_config("115m", attention="rel_pos_local", attention_context=(WINDOW, WINDOW), **HALF)
+
+
+def _hours(hours: int) -> OnTarget:
+    return OnTarget(partial(infer, config=_LOCAL, rows=1, seconds=3600.0 * hours))
 
 
 CASES = {
     "infer_ctc_115m": OnTarget(partial(infer, config=ctc_config("115m", **HALF))),
     "infer_ctc_600m": OnTarget(partial(infer, config=ctc_config("600m", **HALF))),
     "infer_ctc_1100m": OnTarget(partial(infer, config=ctc_config("1100m", **HALF))),
-    "infer_rnnt_115m": OnTarget(
-        partial(infer, config=transducer_config("115m", joint_width=640, **HALF), trips=_SEARCH)
-    ),
-    "infer_tdt_600m": OnTarget(partial(infer, config=_tdt("600m"), trips=_SEARCH)),
+    "infer_rnnt_115m": OnTarget(partial(infer, config=transducer_config("115m", joint_width=640, **HALF))),
+    "infer_tdt_600m": OnTarget(partial(infer, config=_tdt("600m"))),
+    "beam_rnnt_115m": _beam(transducer_config("115m", joint_width=640, **HALF)),
+    "beam_tdt_115m": _beam(_tdt("115m")),
+    "loss_ctc": OnTarget(partial(loss, of="ctc", b=128, t=400, u=80)),
+    "loss_rnnt": OnTarget(partial(loss, of="rnnt", b=32, t=150, u=40)),
+    "loss_rnnt_joint": OnTarget(partial(loss, of="rnnt_joint", b=64, t=250, u=80)),
+    "stream_32": _live(32),
+    "stream_256": _live(256),
+    "one_pass_1h": _hours(1),
+    "one_pass_3h": _hours(3),
+    "one_pass_11h": _hours(11),
+    "one_pass_11h_split": OnTarget(partial(encode_over_devices, config=_LOCAL, seconds=3600.0 * 11), devices=8),
     "train_ctc_115m": _trained(ctc_config("115m", **_AUGMENTED)),
     "train_rnnt_115m": _trained(transducer_config("115m", **_RNNT)),
     "train_tdt_115m": _trained(_tdt("115m", spec_augment=True)),
     "train_hybrid_115m": _trained(transducer_config("115m", **_RNNT) | {"task": "hybrid"}),
-    "train_ctc_600m": OnTarget(
-        partial(train, config=ctc_config("600m", remat="full", **_AUGMENTED), rows=32, sharding="fsdp"), devices=8
-    ),
-    "train_ctc_1100m": OnTarget(
-        partial(train, config=ctc_config("1100m", remat="full", **_AUGMENTED), rows=16, sharding="fsdp"), devices=64
-    ),
+    "train_ctc_600m": _sharded(ctc_config("600m", **_FULL, **_AUGMENTED), rows=32, devices=8),
+    "train_rnnt_600m": _sharded(transducer_config("600m", **_FULL, **_RNNT), rows=32, devices=8),
+    "train_tdt_600m": _sharded(_tdt("600m", spec_augment=True, **_FULL), rows=32, devices=8),
+    "train_hybrid_600m": _sharded(transducer_config("600m", **_FULL, **_RNNT) | {"task": "hybrid"}, rows=32, devices=8),
+    "train_ctc_1100m": _sharded(ctc_config("1100m", **_FULL, **_AUGMENTED), rows=16, devices=64),
 }
+
+
+def cases_for(devices: int) -> list[str]:
+    """Names of the cases for the most devices that are not more than these."""
+    most = max(case.devices for case in CASES.values() if case.devices <= devices)
+    return [name for name, case in CASES.items() if case.devices == most]
 
 
 def compile_case(name: str, target_name: str, *, keep: str = "") -> dict[str, Any]:
@@ -144,12 +110,15 @@ def compile_case(name: str, target_name: str, *, keep: str = "") -> dict[str, An
 
     Args:
       name: of the case.
-      target_name: see `targets.hardware.parse_target`.
+      target_name: see `targets.hardware.parse_target`; a case for several devices takes all of them.
       keep: a file for the text of the optimized program; "" for none.
     """
     target = find_target(target_name)
-    mesh = make_mesh(devices=target.devices)
-    case = CASES[name].make(mesh)
+    of = CASES[name]
+    # A TPU's smallest topology has several devices; a case for one of them is compiled for one.
+    devices = 1 if of.devices == 1 else len(target.devices)
+    mesh = make_mesh(devices=target.devices[:devices])
+    case = of.make(mesh)
     program = compile_for(target, case.function, *case.arguments, trips=case.trips)
     if keep:
         Path(keep).write_text(program.text, encoding="utf-8")
@@ -166,6 +135,8 @@ def compile_case(name: str, target_name: str, *, keep: str = "") -> dict[str, An
         "tflop": flops / mesh.size / 1e12,
         "gb_moved": found.bytes / 1e9,
         "gb_sent": found.sent / 1e9,
+        "communication_ms": found.communication * 1e3,
+        "overlapped_ms": program.overlapped * 1e3,
         "kernels": int(found.launches),
         "copies": program.copies,
         "predicted_ms": found.seconds * 1e3,

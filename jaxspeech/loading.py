@@ -80,12 +80,21 @@ def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = 
         if name not in known:
             raise ConfigError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, known)}")
     path = _on_disk(path)
-    read = _load_folder if path.is_dir() else LOADERS[path.suffix]
-    archive = read(path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
+    archive = _read(path, dtype)
     try:
         return kind(archive, dtype=dtype, **options)
     except WrongDoor as error:
         raise ConfigError(f"{path} is {error.door.noun}: {_how_to_load(error.door)}") from None
+
+
+def read_archive(path: str | os.PathLike[str], *, dtype: str | None = None) -> Archive:
+    """Reads a model as `load` does, of any kind. Takes and raises what `load` does."""
+    return _read(_on_disk(path), dtype)
+
+
+def _read(path: Path, dtype: str | None) -> Archive:
+    read = _load_folder if path.is_dir() else LOADERS[path.suffix]
+    return read(path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
 
 
 def _check_kind(kind: Any) -> None:

@@ -38,9 +38,9 @@ from jaxspeech.loading import read_model
 from jaxspeech.report.evaluation_log import REPORT, EvaluationLog
 from jaxspeech.report.summary import devices_of, facts, last_line
 from jaxspeech.report.view import PlainView
+from jaxspeech.row_parallel import traced_over
 from jaxspeech.runtime.command_line import command_line
-from jaxspeech.targets.dry_run import report_dry_run
-from jaxspeech.targets.target import Target
+from jaxspeech.targets.dry_run import DryRun, report_dry_run
 from jaxspeech.tasks.task import Task
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.coverage import with_coverage
@@ -67,17 +67,15 @@ from jaxspeech.training.warm_start import WarmStart, choose_start, describe_star
 Settings = dict[str, Any]
 
 
-def train(
-    config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run: bool = False, target: Target | None = None
-) -> int:
+def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run: bool | DryRun = False) -> int:
     """Trains the model that a recipe describes, from the start or from the workdir's last checkpoint.
 
     Args:
       config: the recipe; it is not changed.
       workdir: the folder for everything that the run writes.
       profile_steps: number of steps to trace, to the workdir's profile/.
-      dry_run: compile the step for each batch shape and print the memory that it needs; no step runs.
-      target: other devices to compile for, in a dry run.
+      dry_run: compile the step for each batch shape and print the memory that it needs; no step runs. A DryRun also
+        names other devices to compile for.
 
     Returns:
       The exit status of the process.
@@ -85,6 +83,8 @@ def train(
     started = time.perf_counter()
     settings: Settings = json.loads(config.to_json())  # as read from a checkpoint: tuples become lists
     check_settings(settings)
+    dry_run = DryRun() if dry_run is True else dry_run
+    target = dry_run.target if dry_run else None
     mesh, leading = make_mesh(**settings["mesh"], devices=target and target.devices), is_leader()
     put = partial(put_batch, mesh=mesh)
 
@@ -148,7 +148,7 @@ def train(
         # The value found when this run was started, or set in its recipe.
         data = data.resized(record.batch_seconds or record.config["data"]["batch_seconds"])
     if dry_run:
-        return report_dry_run(train_step, abstract, data.train, num_steps=settings["steps"], mesh=mesh, target=target)
+        return report_dry_run(train_step, abstract, data.train, num_steps=settings["steps"], mesh=mesh, what=dry_run)
     if state is None:
         state = jax.jit(init, out_shardings=shardings)(key, warm.start.arrays)
     warm = warm._replace(start=warm.start._replace(arrays={}))  # frees their memory
@@ -174,7 +174,7 @@ def train(
         if leading:
             save_archive(workdir / name, model=model, assets=assets, variables=variables, metadata=metadata)
 
-    predict = jax.jit(task.predict)
+    predict = jax.jit(traced_over(task.predict, mesh))
     scoring = {"collect": evaluation.collect, "score": evaluation.score}
     evaluated = partial(evaluate, predict, sets=data.eval, put=put, **scoring)
     metrics_log = MetricsLog(workdir, step=step)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
-BASE |= {"punctuation", "spacing"}
+BASE |= {"punctuation", "row_parallel", "spacing"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
@@ -20,6 +20,7 @@ ALLOWED = {
     "errors": set(),
     "files": {"runtime"},
     "gathering": set(),
+    "row_parallel": set(),
     "manifest_lines": {"errors", "runtime"},
     "runtime": {"errors"},
     "masks": {"types", "errors"},
@@ -45,7 +46,7 @@ ALLOWED = {
     "exports": BASE | {"archive", "builder", "forms", "interop"},
     "pipelines": BASE | {"archive", "builder", "exports", "forms", "inference", "surgery", "tasks", "text", "audio"},
     "loading": BASE | {"archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
-    "targets": BASE | {"training"},
+    "targets": BASE | LAYERS | {"builder", "forms", "inference", "tasks", "training"},
     "report": BASE | {"data", "evaluation", "tasks", "text", "training"},
     "jobs": BASE | {"archive", "assets", "data", "evaluation", "report", "search", "surgery", "tasks", "text"},
     "train": BASE

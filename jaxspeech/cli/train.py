@@ -14,9 +14,11 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
+from typing import Any
 
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recipes import DEFAULT, find_recipe, recipes
+from jaxspeech.cli.targets import add_target
 from jaxspeech.errors import ConfigError
 from jaxspeech.runtime import command
 from jaxspeech.runtime.environment import explain
@@ -40,12 +42,11 @@ def options(parser: Parser) -> None:
     parser.add_switch(
         "dry_run", help="compile the step for each batch shape and print the memory it needs; no training"
     )
-    parser.add_argument(
-        "--target",
-        default="",
-        metavar="NAME",
-        help="--dry_run: compile for devices that are not here and predict memory, time and MFU: h100, h200, h200x8, "
-        "v5e:4x4, v5p:4x4x4, v6e:2x2 (docs/scaling.md)",
+    add_target(parser)
+    parser.add_switch(
+        "variants",
+        help="--dry_run: also compile the step for the largest batch with other values of sharding, remat and dtype, "
+        "which takes as long for each as for the step itself",
     )
     parser.add_argument(
         "--profile",
@@ -66,6 +67,24 @@ def options(parser: Parser) -> None:
     parser.add_argument("--process_id", type=int, help="number of this process, from 0")
 
 
+def dry_run(config: Any, workdir: Path, flags: argparse.Namespace) -> int:
+    """Reports what a run would need, and with --variants also what changes would give."""
+    from jaxspeech.targets.dry_run import DryRun
+    from jaxspeech.targets.variants import variants
+    from jaxspeech.train import train
+
+    target = find_target(flags.target) if flags.target else None
+    status = train(config, workdir, dry_run=DryRun(target))
+    if target and flags.variants:
+        print("With other values, the largest batch:", flush=True)
+        for fields in variants(config.to_dict(), devices=len(target.devices)):
+            changed = config.copy_and_resolve_references()
+            changed.update_from_flattened_dict(fields)
+            options = " ".join(f"--config.{field}={value}" for field, value in fields.items())
+            train(changed, workdir, dry_run=DryRun(target, options))
+    return status
+
+
 def run(flags: argparse.Namespace) -> int:
     """Lists the recipes, or trains."""
     if flags.list:
@@ -76,8 +95,10 @@ def run(flags: argparse.Namespace) -> int:
     recipe = find_recipe(flags.config)
     if flags.target and not flags.dry_run:
         raise ConfigError("--target only plans a run: add --dry_run")
+    if flags.variants and not flags.target:
+        raise ConfigError("--variants compares predictions: add --dry_run --target=NAME (this: the devices here)")
     if flags.target:
-        prepare_environment()
+        prepare_environment(flags.target)
 
     from jaxspeech.cli.overrides import load_config
     from jaxspeech.runtime.compilation_cache import enable_compilation_cache
@@ -96,8 +117,9 @@ def run(flags: argparse.Namespace) -> int:
         alone = contextlib.nullcontext() if flags.dry_run else exclusive_workdir(workdir)
         # Standard output is a log: a run does not end because nobody reads it any more.
         with contextlib.redirect_stdout(Forgiving(sys.stdout)), together(**place), preemptible(), alone:
-            target = find_target(flags.target) if flags.target else None
-            return train(config, workdir, profile_steps=flags.profile, dry_run=flags.dry_run, target=target)
+            if flags.dry_run:
+                return dry_run(config, workdir, flags)
+            return train(config, workdir, profile_steps=flags.profile)
     except Exception as error:
         if (line := explain(error)) is None:
             raise

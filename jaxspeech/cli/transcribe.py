@@ -4,6 +4,7 @@
   jaxspeech transcribe --model=model.nemo --manifest=in.jsonl --output=out.jsonl
   jaxspeech transcribe --model=model.jaxspeech --format=srt --output=subtitles folder
   srun jaxspeech transcribe --model=model.nemo --manifest=in.jsonl --output=out.jsonl   (see docs/scaling.md)
+  jaxspeech transcribe --model=model.nemo --dry_run --target=h200 --batch_size=128      (see docs/scaling.md)
   arecord -f S16_LE -r 16000 -t raw | jaxspeech transcribe --model=live.jaxspeech --stream -
 
 Results go to stdout or to --output. Everything else goes to stderr: a progress bar, one line for each recording that
@@ -22,8 +23,10 @@ from typing import TYPE_CHECKING
 import jaxspeech
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
+from jaxspeech.cli.targets import add_target
 from jaxspeech.errors import ConfigError
 from jaxspeech.runtime.streams import is_terminal
+from jaxspeech.targets.target import THIS, find_target, prepare_environment
 
 if TYPE_CHECKING:
     from jaxspeech.inference.hypothesis import Hypothesis
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 # A copy of the list in inference/writers.py, which is too slow to import for --help.
 FORMATS = ("text", "jsonl", "srt", "vtt", "ass", "ctm", "textgrid")
+# Length of the recordings of a dry run.
+DRY_RUN_SECONDS = 20
 
 
 def options(parser: Parser) -> None:
@@ -74,6 +79,14 @@ def options(parser: Parser) -> None:
         type=at_least(1),
         help="--stream: sample rate of standard input without a header, in Hz; the model's by default",
     )
+    parser.add_switch(
+        "dry_run",
+        help="transcribe nothing: compile the program for --batch_size recordings and print its memory and time",
+    )
+    add_target(parser)
+    parser.add_argument(
+        "--seconds", type=at_least(1), help=f"--dry_run: length of the recordings; {DRY_RUN_SECONDS} s if not given"
+    )
     parser.add_argument(
         "--num_processes", type=int, help="how many processes share the work and --output; SLURM and Open MPI set it"
     )
@@ -95,6 +108,27 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
     )
 
 
+def dry_run(flags: argparse.Namespace) -> int:
+    """Prints what a batch would need on the target, or on the devices that are here."""
+    if flags.audio or flags.manifest or flags.stream:
+        given = "--stream" if flags.stream else "AUDIO and --manifest"
+        raise ConfigError(f"--dry_run compiles for --batch_size recordings of --seconds: leave out {given}")
+    name = flags.target or THIS
+    prepare_environment(name)
+
+    from jaxspeech.forms.search import with_search
+    from jaxspeech.loading import read_archive
+    from jaxspeech.runtime.compilation_cache import enable_compilation_cache
+    from jaxspeech.targets.inference_plan import report_inference
+
+    target = find_target(name)
+    enable_compilation_cache()
+    archive = read_archive(flags.model, dtype=flags.dtype)
+    config = with_search(archive.model, head=flags.head, beam_size=flags.beam_size, language=flags.language)
+    shape = {"rows": flags.batch_size, "seconds": float(flags.seconds or DRY_RUN_SECONDS)}
+    return report_inference(config, archive.variables, target=target, dtype=flags.dtype, **shape)
+
+
 def run(flags: argparse.Namespace) -> int:
     """Loads the model, transcribes, writes the results and prints a summary."""
     from jaxspeech.cli.error_rates import error_rates
@@ -105,6 +139,11 @@ def run(flags: argparse.Namespace) -> int:
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
 
     check_model(flags)
+    if flags.dry_run:
+        return dry_run(flags)
+    for name in ("target", "seconds"):
+        if getattr(flags, name):
+            raise ConfigError(f"--{name} only plans: add --dry_run")
     live = {name: getattr(flags, name) for name in ("look_ahead", "chunk", "realtime", "sample_rate")}
     given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
     if given and not flags.stream:

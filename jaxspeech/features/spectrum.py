@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxspeech.row_parallel import over_rows
+
 # Number of frames transformed at a time, to bound the memory for the spectra of a long recording.
 CHUNK = 8192
 # Added to powers before a root, to keep its gradient finite where a spectrum is zero; rounded away elsewhere.
@@ -59,5 +61,8 @@ def filtered_spectrum(
         )
         return parts.reshape(chunks * chunk, -1)[:num_frames]
 
-    # On a CPU, one row at a time is twice as fast: the frames stay in the cache, and less memory is allocated.
-    return jax.lax.platform_dependent(samples, cpu=partial(jax.lax.map, one_row), default=jax.vmap(one_row))
+    def rows(samples: Float[Array, "B S"]) -> Float[Array, "B T F"]:
+        # On a CPU, one row at a time is twice as fast: the frames stay in the cache, and less memory is allocated.
+        return jax.lax.platform_dependent(samples, cpu=partial(jax.lax.map, one_row), default=jax.vmap(one_row))
+
+    return over_rows(rows, samples)

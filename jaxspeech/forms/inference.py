@@ -16,7 +16,7 @@ STACKABLE = FastConformer
 
 
 def for_inference(
-    config: dict[str, Any], variables: Variables, *, dtype: str | None = None
+    config: dict[str, Any], variables: Variables, *, dtype: str | None = None, platform: str | None = None
 ) -> tuple[dict[str, Any], Variables]:
     """Makes encoder layers separate copies instead of a scan, which would slice the stacked weights at each step.
 
@@ -27,6 +27,7 @@ def for_inference(
       config: as `build` takes it; it is not changed.
       variables: of the same model.
       dtype: of the matrix products; None: as in the config.
+      platform: "cpu", "cuda", "tpu", ...: where the model will run; None: JAX's default.
 
     Returns:
       The configuration and variables of the same model.
@@ -42,7 +43,7 @@ def for_inference(
         variables = jax.tree_util.tree_map_with_path(
             lambda path, x: x.astype(dtype) if path[-1].key == "kernel" else x, variables
         )
-    if _rounds_products(config) and jax.default_backend() == "cpu":
+    if _rounds_products(config) and (platform or jax.default_backend()) == "cpu":
         config = _in_dtype(config, "float32") | {"product_dtype": "bfloat16"}
     return config, variables
 

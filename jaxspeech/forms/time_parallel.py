@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.errors import ConfigError
 from jaxspeech.nn.sequence_parallel import TIME
+from jaxspeech.row_parallel import traced_over
 from jaxspeech.tasks.acoustic import AcousticModel
 from jaxspeech.types import Variables
 
@@ -36,6 +37,26 @@ def time_parallel_encoder(model: AcousticModel, *, devices: Sequence[Any] | None
       ConfigError: the encoder is a different one.
     """
     encoder = model.encoder
+    jitted, split, whole = time_parallel_program(model, devices=devices)
+
+    def encode_padded(variables: Variables, features: Any, num_frames: Any) -> tuple[Any, Any]:
+        padding = -features.shape[1] % (encoder.total_factor * split.mesh.size)
+        features = np.pad(np.asarray(features), [(0, 0), (0, padding), (0, 0)])
+        placed = jax.device_put((variables, features, jnp.asarray(num_frames)), (whole, split, whole))
+        return jitted(*placed)
+
+    return encode_padded
+
+
+def time_parallel_program(
+    model: AcousticModel, *, devices: Sequence[Any] | None = None
+) -> tuple[Any, NamedSharding, NamedSharding]:
+    """Returns (the jitted function; the shardings of features, and of variables and lengths).
+
+    The frames of its features are a multiple of the encoder's subsampling factor times the number of devices. Takes and
+    raises what `time_parallel_encoder` does.
+    """
+    encoder = model.encoder
     if not isinstance(encoder, FastConformer) or encoder.attention != "rel_pos_local" or encoder.global_frames:
         raise ConfigError(
             "time is split over devices for a FastConformer with rel_pos_local attention; change_attention"
@@ -48,13 +69,5 @@ def time_parallel_encoder(model: AcousticModel, *, devices: Sequence[Any] | None
         apply: Any = model.apply
         return apply(variables, features, num_frames, method="encode_features")
 
-    jitted = jax.jit(encode, in_shardings=(whole, split, whole), out_shardings=(split, whole))
-
-    def encode_padded(variables: Variables, features: Any, num_frames: Any) -> tuple[Any, Any]:
-        padding = -features.shape[1] % (encoder.total_factor * len(devices))
-        features = np.pad(np.asarray(features), [(0, 0), (0, padding), (0, 0)])
-        with jax.set_mesh(mesh):
-            placed = jax.device_put((variables, features, jnp.asarray(num_frames)), (whole, split, whole))
-            return jitted(*placed)
-
-    return encode_padded
+    jitted = jax.jit(traced_over(encode, mesh), in_shardings=(whole, split, whole), out_shardings=(split, whole))
+    return jitted, split, whole

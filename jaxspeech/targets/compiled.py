@@ -4,6 +4,7 @@ import time
 from typing import Any, NamedTuple
 
 from jaxspeech.targets.hlo import parse
+from jaxspeech.targets.overlap import overlapped
 from jaxspeech.targets.roofline import Estimate, estimate
 from jaxspeech.targets.target import Target
 
@@ -14,6 +15,7 @@ class Compiled(NamedTuple):
     Attributes:
       arguments, results, temporaries: bytes of memory; results without those that reuse an argument's memory.
       estimate: its kernels, and the prediction of their time.
+      overlapped: seconds of its communication during which it also computes (see `targets.overlap`).
       text: of the optimized program.
       traced_s, compiled_s: seconds that tracing and lowering, and compiling took on this machine.
     """
@@ -22,6 +24,7 @@ class Compiled(NamedTuple):
     results: int
     temporaries: int
     estimate: Estimate
+    overlapped: float
     text: str
     traced_s: float
     compiled_s: float
@@ -52,11 +55,13 @@ def compile_for(target: Target, function: Any, *arguments: Any, trips: float | i
     compiled = lowered.compile()
     done = time.perf_counter()
     memory, text = compiled.memory_analysis(), compiled.as_text()
+    program = parse(text)
     return Compiled(
         arguments=memory.argument_size_in_bytes,
         results=memory.output_size_in_bytes - memory.alias_size_in_bytes,
         temporaries=memory.temp_size_in_bytes + memory.generated_code_size_in_bytes,
-        estimate=estimate(parse(text), target.hardware, trips=trips),
+        estimate=estimate(program, target.hardware, trips=trips),
+        overlapped=overlapped(program, target.hardware),
         text=text,
         traced_s=traced - started,
         compiled_s=done - traced,

@@ -1,5 +1,6 @@
 """Facts about accelerators, as their makers state them."""
 
+import math
 import re
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ from jaxspeech.errors import ConfigError, did_you_mean
 
 
 class Hardware(NamedTuple):
-    """One device.
+    """One device; peaks and bandwidths are infinite where they are not known.
 
     Attributes:
       name: for people.
@@ -31,6 +32,11 @@ class Hardware(NamedTuple):
     link: float
     launch: float
 
+    @property
+    def has_speed(self) -> bool:
+        """Whether times can be predicted."""
+        return math.isfinite(self.bandwidth)
+
 
 # GPUs run float32 products as TF32. NVLink 4 sends 450 GB/s each way. A kernel in a CUDA graph takes 2 us at least.
 # TPUs round operands to bfloat16 unless more precision is asked for; link is the sum of the ICI links, each way.
@@ -41,10 +47,33 @@ HARDWARE = {
     "v5p": Hardware("TPU v5p", "tpu", 459e12, 459e12, 14e12, 2.765e12, 95e9, 600e9, 0.5e-6),
     "v6e": Hardware("TPU v6e", "tpu", 918e12, 918e12, 14e12, 1.64e12, 32e9, 448e9, 0.5e-6),
 }
+# What the drivers call these devices, for the target `this`; the first pattern found is used.
+KINDS = (
+    (r"H200|GH200", "h200"),
+    (r"H100 80GB HBM3", "h100"),
+    (r"TPU v5 ?lite|TPU v5e", "v5e"),
+    (r"TPU v5", "v5p"),
+    (r"TPU v6", "v6e"),
+)
 # Share of the peak that large products reach in practice.
 REACHED = 0.8
 # The smallest topology of a TPU, where only its name is given.
 SMALLEST = {"v5e": "2x2", "v5p": "2x2x1", "v6e": "2x2"}
+
+
+def of_kind(kind: str, platform: str, memory: float) -> Hardware:
+    """Returns the hardware of a device that is here; without a speed if it is not among those above.
+
+    Args:
+      kind: what its driver calls it.
+      platform: as JAX calls it.
+      memory: that may be used, in bytes.
+    """
+    for pattern, name in KINDS:
+        if re.search(pattern, kind):
+            return HARDWARE[name]._replace(memory=memory)
+    endless = math.inf
+    return Hardware(kind, platform, endless, endless, endless, endless, memory, endless, 0)
 
 
 def parse_target(target: str) -> tuple[Hardware, str]:
@@ -63,7 +92,9 @@ def parse_target(target: str) -> tuple[Hardware, str]:
     gpus = re.fullmatch(r"(h\d00)(?:x(\d+))?", kind)
     name = gpus[1] if gpus else kind
     if name not in HARDWARE:
-        raise ConfigError(f'target "{target}" is unknown{did_you_mean(name, HARDWARE)}; for several: h200x8, v5e:4x4')
+        raise ConfigError(
+            f'target "{target}" is unknown{did_you_mean(name, HARDWARE)}; several: h200x8, v5e:4x4; these devices: this'
+        )
     hardware = HARDWARE[name]
     if hardware.platform == "cuda":
         if shape:

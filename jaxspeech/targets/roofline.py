@@ -49,9 +49,15 @@ class Kernel(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """The kernels of a program, and what they sum up to."""
+    """The kernels of a program, and what they sum up to.
+
+    Attributes:
+      kernels: in the order of the program.
+      open_loops: the number of its loops whose length is not known.
+    """
 
     kernels: tuple[Kernel, ...]
+    open_loops: int = 0
 
     @property
     def seconds(self) -> float:
@@ -64,12 +70,12 @@ class Estimate(NamedTuple):
     @property
     def bytes(self) -> float:
         """Moved between the memory and the processor."""
-        return sum(kernel.times * kernel.bytes for kernel in self.kernels if not _communicates(kernel.kind))
+        return sum(kernel.times * kernel.bytes for kernel in self.kernels if not communicates(kernel.kind))
 
     @property
     def sent(self) -> float:
         """Sent to other devices, in bytes."""
-        return sum(kernel.times * kernel.bytes for kernel in self.kernels if _communicates(kernel.kind))
+        return sum(kernel.times * kernel.bytes for kernel in self.kernels if communicates(kernel.kind))
 
     @property
     def launches(self) -> float:
@@ -78,7 +84,7 @@ class Estimate(NamedTuple):
     @property
     def communication(self) -> float:
         """Seconds of communication."""
-        return sum(kernel.times * kernel.seconds for kernel in self.kernels if _communicates(kernel.kind))
+        return sum(kernel.times * kernel.seconds for kernel in self.kernels if communicates(kernel.kind))
 
     def slowest(self, count: int) -> list[Kernel]:
         """The kernels that take longest in total."""
@@ -93,7 +99,9 @@ def estimate(program: Program, hardware: Hardware, *, trips: float | int = 1) ->
       hardware: the device.
       trips: how often a loop runs whose number the compiler does not know (a search's, say).
     """
-    return Estimate(tuple(_kernels(program.entry, 1.0, program, hardware, trips)))
+    loops = [x for y in program.computations.values() for x in y.instructions.values() if x.opcode == "while"]
+    unknown = sum(trip_count(loop, program) is None for loop in loops)
+    return Estimate(tuple(_kernels(program.entry, 1.0, program, hardware, trips)), unknown)
 
 
 def trip_count(loop: Instruction, program: Program) -> float | None:
@@ -126,7 +134,8 @@ def _kernels(
         if opcode == "while":
             known = trip_count(instruction, program)
             runs = times * (float(trips) if known is None else known)
-            for name in instruction.called("body") + instruction.called("condition"):
+            # A loop of known length does not compute its condition.
+            for name in instruction.called("body") + (instruction.called("condition") if known is None else []):
                 yield from _kernels(program.computations[name], runs, program, hardware, trips)
         elif opcode == "conditional":
             names = instruction.called("branch_computations") or [
@@ -139,13 +148,14 @@ def _kernels(
             for name in instruction.called("to_apply") or instruction.called("calls"):
                 yield from _kernels(program.computations[name], times, program, hardware, trips)
         else:
-            yield _kernel(instruction, computation, times, program, hardware)
+            yield predict_kernel(instruction, computation, times, program, hardware)
 
 
-def _kernel(
+def predict_kernel(
     instruction: Instruction, computation: Computation, times: float, program: Program, hardware: Hardware
 ) -> Kernel:
-    if _communicates(instruction.opcode):
+    """Predicts a kernel, or a communication, that runs `times` times."""
+    if communicates(instruction.opcode):
         sent = _sent(instruction, computation)
         return Kernel(instruction.name, instruction.opcode, instruction.source, times, 0, sent, sent / hardware.link)
     inner = [program.computations[name] for name in instruction.called("calls")]
@@ -240,7 +250,8 @@ def _written(body: Computation) -> tuple[float, set[str]]:
     return total, in_place
 
 
-def _communicates(opcode: str) -> bool:
+def communicates(opcode: str) -> bool:
+    """Whether an instruction sends something to other devices."""
     return opcode.removesuffix("-start") in COLLECTIVES
 
 

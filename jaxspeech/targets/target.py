@@ -9,8 +9,10 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.targets.hardware import Hardware, parse_target
+from jaxspeech.targets.hardware import Hardware, of_kind, parse_target
 
+# The devices that JAX finds.
+THIS = "this"
 # Without these, the TPU compiler looks for a TPU.
 TPU_ENVIRONMENT = {
     "TPU_SKIP_MDS_QUERY": "1",
@@ -30,7 +32,7 @@ class Target(NamedTuple):
     Attributes:
       name: as it was asked for, such as "h200x8".
       hardware: facts about one of them.
-      devices: as JAX describes them; no array can be put on them.
+      devices: as JAX describes them; unless they are those that are here, no array can be put on them.
     """
 
     name: str
@@ -38,8 +40,18 @@ class Target(NamedTuple):
     devices: list[Any]
 
 
-def prepare_environment() -> None:
-    """Sets the environment for compiling; to be called before JAX is used for the first time, imported or not."""
+def prepare_environment(name: str) -> None:
+    """Sets the environment for compiling; to be called before JAX is used for the first time, imported or not.
+
+    Args:
+      name: of the target.
+
+    Raises:
+      ConfigError: the name is unknown.
+    """
+    if name == THIS:
+        return
+    parse_target(name)
     import jax
 
     for name, value in TPU_ENVIRONMENT.items():
@@ -49,13 +61,19 @@ def prepare_environment() -> None:
 
 
 def find_target(name: str) -> Target:
-    """Describes a target; see `hardware.parse_target` for its name.
+    """Describes a target; see `hardware.parse_target` for its name. "this" stands for the devices that are here.
 
     Raises:
       ConfigError: the name is unknown, or the target's compiler is not installed.
     """
+    import jax
     from jax.experimental import topologies
 
+    from jaxspeech.training.memory import device_memory
+
+    if name == THIS:
+        devices = jax.devices()
+        return Target(name, of_kind(devices[0].device_kind, devices[0].platform, float(device_memory())), devices)
     hardware, topology = parse_target(name)
     options: dict[str, Any] = {"platform": hardware.platform}
     if hardware.platform == "cuda":

@@ -10,11 +10,10 @@ from jax.sharding import PartitionSpec as P
 
 from jaxspeech.targets.compiled import Compiled, compile_for
 from jaxspeech.targets.target import Target
+from jaxspeech.targets.wording import GB, slowest_kernels
 from jaxspeech.training.flops import step_flops
 from jaxspeech.training.memory import FILLED, WAITING
 from jaxspeech.types import BatchShape
-
-GB = 1e9
 
 
 class Step(NamedTuple):
@@ -122,14 +121,14 @@ def describe_training(
         f"{num_steps} steps ({num_steps / max(steps_per_epoch, 1):.3g} epochs) take about {hours:.2g} h, if all "
         "shapes are equally frequent and input keeps up"
     )
-    slowest = max(steps, key=lambda step: step.program.estimate.seconds).program.estimate
-    lines.append("Slowest kernels: " + "; ".join(_kernel(kernel, slowest.seconds) for kernel in slowest.slowest(3)))
+    slowest = max(steps, key=lambda step: step.program.estimate.seconds).program
+    if mesh.size > 1:
+        lines.append(
+            f"Communication takes {1e3 * slowest.estimate.communication:.1f} ms of the longest step; for "
+            f"{1e3 * slowest.overlapped:.1f} ms of it the device also computes, which the times above leave out"
+        )
+    lines.append(slowest_kernels(slowest.estimate))
     return "\n".join(lines)
-
-
-def _kernel(kernel: Any, total: float) -> str:
-    name = "/".join(kernel.source.split("/")[-3:]) or kernel.name
-    return f"{name} {kernel.times * kernel.seconds / total:.1%}"
 
 
 def report_training(
@@ -147,3 +146,18 @@ def report_training(
     known = {"num_steps": num_steps, "steps_per_epoch": steps_per_epoch}
     print(describe_training(steps, state, mesh=mesh, target=target, **known), flush=True)
     return 0 if max(step.memory for step in steps) <= FILLED * target.hardware.memory else 1
+
+
+def report_variant(
+    train_step: Any, state: Any, shapes: Sequence[BatchShape], *, mesh: Mesh, target: Target, name: str
+) -> int:
+    """Prints a line about the step of a changed recipe for its largest batch; returns 0 if it fits, else 1."""
+    largest = max(shapes, key=lambda shape: shape.rows * shape.size)
+    [step] = plan_training(train_step, state, [largest], mesh=mesh, target=target)
+    fits, seconds = step.memory <= FILLED * target.hardware.memory, step.program.estimate.seconds
+    print(
+        f"{name:>36}  {step.shape!s:>14}  {step.memory / GB:7.2f} GB  {'fits' if fits else 'does not fit':>12}  "
+        f"{1e3 * seconds:7.1f} ms  {step.shape.rows * step.shape.size / seconds:9,.0f} {step.shape.unit} a second",
+        flush=True,
+    )
+    return 0 if fits else 1

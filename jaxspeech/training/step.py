@@ -22,6 +22,7 @@ import optax
 
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.gathering import gather_unstacked, gathering
+from jaxspeech.row_parallel import traced_over
 from jaxspeech.training.accumulation import add_up, micro_batches
 from jaxspeech.training.parameters import stop_gradients
 from jaxspeech.training.reduction import REDUCTIONS, Sums, sum_losses
@@ -142,4 +143,6 @@ def make_train_step(
             return gradient(stats, batch, key)
         return add_up(gradient, stats, micro_batches(batch, accumulate), key)
 
-    return jax.jit(train_step, donate_argnums=0, out_shardings=None if shardings is None else (shardings, None))
+    mesh = None if shardings is None else jax.tree.leaves(shardings)[0].mesh
+    split = traced_over(train_step, mesh)
+    return jax.jit(split, donate_argnums=0, out_shardings=None if shardings is None else (shardings, None))

@@ -51,13 +51,12 @@ def test_a_config_in_bfloat16_is_run_so(variables) -> None:
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(weights))
 
 
-def test_what_a_cpu_made_of_it_is_undone_elsewhere(variables, monkeypatch) -> None:
+def test_what_a_cpu_made_of_it_is_undone_elsewhere(variables) -> None:
     config, half = for_inference(CONFIG, variables, dtype="bfloat16")
     trained, _ = for_training(config, half)
     assert trained["encoder"]["dtype"] == trained["decoder"]["dtype"] == "bfloat16"
     assert for_inference(config, half)[0] == config
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    elsewhere, _ = for_inference(config, half)
+    elsewhere, _ = for_inference(config, half, platform="cuda")
     assert elsewhere["encoder"]["dtype"] == "bfloat16" and "product_dtype" not in elsewhere
 
 

@@ -15,7 +15,7 @@ COMPILERS = {"h200": "jax_cuda13_plugin", "v5e:2x2": "libtpu"}
 PLAN = """
 import json, sys
 from jaxspeech.targets.target import find_target, prepare_environment
-prepare_environment()
+prepare_environment(sys.argv[1])
 import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec as P

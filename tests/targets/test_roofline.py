@@ -7,6 +7,7 @@ import pytest
 from jaxspeech.errors import ConfigError
 from jaxspeech.targets.hardware import HARDWARE, REACHED, parse_target
 from jaxspeech.targets.hlo import parse
+from jaxspeech.targets.overlap import overlapped
 from jaxspeech.targets.roofline import estimate
 
 H200 = HARDWARE["h200"]
@@ -98,6 +99,39 @@ def test_a_loop_of_unknown_length_runs_as_often_as_said():
     test = "%n = s32[] constant(7)\n  ROOT %c = pred[] compare(%t, %n), direction=LT"
     counted = text.replace("ROOT %c = pred[] constant(true)", test)
     assert by_name(estimate(parse(counted), H200))["y"].times == 7
+
+
+def test_the_condition_of_a_counted_loop_is_not_computed():
+    test = "%n = s32[] constant(7)\n  %m = s32[] negate(%n)\n  ROOT %c = pred[] compare(%t, %m), direction=EQ"
+    text = LOOP.replace("ROOT %c = pred[] constant(true)", test)
+    assert "m" not in by_name(estimate(parse(text), H200))
+    found = estimate(parse(text.replace(', backend_config={"known_trip_count":{"n":"18"}}', "")), H200, trips=5)
+    assert by_name(found)["m"].times == 5 and found.open_loops == 1
+
+
+# Eight devices sum 64 MiB while they multiply, and 4 bytes more, which end before anything is computed.
+BESIDE = """HloModule test, is_scheduled=true
+
+ENTRY %main (a: f32[4096,4096], s: f32[]) -> f32[4096,4096] {
+  %a = f32[4096,4096]{1,0} parameter(0)
+  %s = f32[] parameter(1)
+  %short = f32[] all-reduce-start(%s), replica_groups=[1,8]<=[8], to_apply=%add
+  %short_done = f32[] all-reduce-done(%short)
+  %long = f32[4096,4096]{1,0} all-reduce-start(%a), replica_groups=[1,8]<=[8], to_apply=%add
+  %y = f32[4096,4096]{1,0} dot(%a, %a), lhs_contracting_dims={1}, rhs_contracting_dims={0}
+  %long_done = f32[4096,4096]{1,0} all-reduce-done(%long)
+  ROOT %z = f32[4096,4096]{1,0} dot(%y, %long_done), lhs_contracting_dims={1}, rhs_contracting_dims={0}
+}
+"""
+
+
+def test_communication_beside_a_product():
+    product = 2 * 4096**3 / (H200.single_flops * REACHED)
+    communication = 2 * 64 * 2**20 * 7 / 8 / H200.link
+    assert overlapped(parse(BESIDE), H200) == pytest.approx(min(product, communication))
+    slow = H200._replace(link=H200.link / 1000)
+    assert overlapped(parse(BESIDE), slow) == pytest.approx(product)
+    assert overlapped(parse(LOOP), H200) == 0
 
 
 def test_products_of_a_real_program_are_counted():

@@ -1,0 +1,153 @@
+"""Makes the programs that are compiled for GPUs and TPUs that this machine does not have, from shapes alone."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from benchmarks.models import SAMPLE_RATE, VOCAB_SIZE
+from jaxspeech.builder import build
+from jaxspeech.forms.inference import for_inference
+from jaxspeech.forms.streaming import streaming
+from jaxspeech.forms.time_parallel import time_parallel_program
+from jaxspeech.losses.ctc import ctc_loss
+from jaxspeech.losses.transducer import rnnt_joint_loss, rnnt_loss
+from jaxspeech.targets.inference_program import ROUNDS, inference_program, transcriber
+from jaxspeech.tasks.recognition import Utterances
+from jaxspeech.training.sharding import make_rules, state_shardings
+from jaxspeech.training.state import init_state
+from jaxspeech.training.step import make_train_step
+from jaxspeech.training.update_rules import adamw
+from jaxspeech.training.updates import Update
+
+
+class Case(NamedTuple):
+    """A program to compile.
+
+    Attributes:
+      function: jitted.
+      arguments: shapes with shardings.
+      seconds: of audio in one call, over all devices.
+      trips: how often its loops of unknown length run.
+    """
+
+    function: Any
+    arguments: tuple[Any, ...]
+    seconds: float
+    trips: float = 1
+
+
+def _batch(mesh: Mesh, rows: int, seconds: float, labels: int) -> Utterances:
+    """The shapes of a batch, split over the devices."""
+    split = NamedSharding(mesh, P("data"))
+
+    def array(dtype: Any, *shape: int) -> Any:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=split)
+
+    samples = array(jnp.float32, rows, round(seconds * SAMPLE_RATE))
+    return Utterances(
+        samples, array(jnp.int32, rows), array(jnp.int32, rows, labels), array(jnp.int32, rows), array(jnp.int32, rows)
+    )
+
+
+def _placed(shapes: Any, shardings: Any) -> Any:
+    return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
+
+
+def _shapes(config: dict[str, Any]) -> Any:
+    return jax.eval_shape(build(config).init, jax.random.key(0))
+
+
+def _platform(mesh: Mesh) -> str:
+    platform = mesh.devices.flat[0].platform
+    return "cuda" if platform == "gpu" else platform
+
+
+def infer(
+    mesh: Mesh, *, config: dict[str, Any], rows: int = 128, seconds: float = 20.0, rounds: float = ROUNDS
+) -> Case:
+    """Transcribes a batch on each device, as the recognizer does; a search runs `rounds` times for each second."""
+    found = transcriber(config, _shapes(config), platform=_platform(mesh), dtype="bfloat16")
+    rows *= mesh.size
+    program = inference_program(found.task, found.variables, mesh, rows=rows, seconds=seconds)
+    return Case(*program, rows * seconds, rounds * seconds)
+
+
+def encode_over_devices(mesh: Mesh, *, config: dict[str, Any], seconds: float) -> Case:
+    """Encodes the features of one recording, whose time is split over the devices."""
+    found = transcriber(config, _shapes(config), platform=_platform(mesh), dtype="bfloat16")
+    model: Any = found.task.model
+    function, split, whole = time_parallel_program(model, devices=list(mesh.devices.flat))
+    multiple = model.encoder.total_factor * mesh.size
+    frames = -(-round(seconds * 100) // multiple) * multiple
+    features = jax.ShapeDtypeStruct((1, frames, model.frontend.num_features), jnp.float32, sharding=split)
+    variables = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), found.variables)
+    lengths = jax.ShapeDtypeStruct((1,), jnp.int32, sharding=whole)
+    return Case(function, (variables, features, lengths), seconds)
+
+
+def stream(mesh: Mesh, *, config: dict[str, Any], size: int) -> Case:
+    """A step of live recordings, each with a chunk."""
+    form: dict[str, Any] = {}
+
+    def prepared(variables: Any) -> Any:
+        config_, variables = for_inference(config, variables, dtype="bfloat16", platform=_platform(mesh))
+        form["form"] = streaming(build(config_))
+        variables = form["form"].prepare(variables)
+        return variables, form["form"].start(variables, size)
+
+    variables, state = _whole(jax.eval_shape(prepared, _shapes(config)), mesh)
+    made = form["form"]
+    samples, counts, ends = (
+        ((size, made.step_samples), jnp.float32),
+        ((size,), jnp.int32),
+        ((size,), jnp.bool_),
+    )
+    inputs = _whole([jax.ShapeDtypeStruct(*of) for of in (samples, counts, ends)], mesh)
+    step = jax.jit(made.step, donate_argnums=1)
+    return Case(step, (variables, state, *inputs), size * made.step_samples / SAMPLE_RATE)
+
+
+def _whole(shapes: Any, mesh: Mesh) -> Any:
+    whole = NamedSharding(mesh, P())
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), shapes)
+
+
+def loss(mesh: Mesh, *, of: str, b: int, t: int, u: int, v: int = VOCAB_SIZE, j: int = 640) -> Case:
+    """A loss with its gradients: "ctc" and "rnnt" from float32 logits, "rnnt_joint" from a bfloat16 joint network."""
+
+    def array(*shape: int, dtype: Any = jnp.float32) -> Any:
+        return jax.ShapeDtypeStruct(shape, dtype)
+
+    half = jnp.bfloat16
+    inputs = {
+        "ctc": [array(b, t, v + 1)],
+        "rnnt": [array(b, t, u + 1, v + 1)],
+        "rnnt_joint": [array(b, t, j, dtype=half), array(b, u + 1, j, dtype=half), array(j, v + 1), array(v + 1)],
+    }[of]
+    function = {"ctc": ctc_loss, "rnnt": rnnt_loss, "rnnt_joint": rnnt_joint_loss}[of]
+    counts = array(b, dtype=jnp.int32)
+
+    def mean_loss(inputs: Any, labels: Any, num_frames: Any, num_labels: Any) -> Any:
+        return function(*inputs, num_frames, labels, num_labels, blank_id=v).mean()
+
+    arguments = _whole((inputs, array(b, u, dtype=jnp.int32), counts, counts), mesh)
+    return Case(jax.jit(jax.value_and_grad(mean_loss)), arguments, 0.0)
+
+
+def train(
+    mesh: Mesh, *, config: dict[str, Any], rows: int, seconds: float = 20.0, labels: int = 80, sharding: str
+) -> Case:
+    """A training step with AdamW; `rows` on each device."""
+    task = build(config)
+    optimizer = adamw(1e-3)
+    shapes = jax.eval_shape(lambda key: init_state(task.init(key), (optimizer,)), jax.random.key(0))
+    shardings = state_shardings(shapes, mesh, make_rules(sharding))
+    step = make_train_step(
+        task, (Update(optimizer),), schedule=lambda count: 1e-3, loss_reduction="mean_volume", shardings=shardings
+    )
+    rows *= mesh.size
+    batch = _batch(mesh, rows, seconds, labels)
+    return Case(step, (_placed(shapes, shardings), batch, 0), rows * seconds)
