@@ -1,10 +1,10 @@
 """Compiles a task's function once for each padded shape, and checks that its memory is free before running it."""
 
+import dataclasses
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import numpy as np
 from jaxtyping import Float, Int
@@ -108,10 +108,12 @@ class Programs:
         return program
 
 
-def of_this_package(module: nn.Module) -> bool:
-    """Whether a module and all modules that are its fields are defined in this package."""
-    parts = (value for name, value in vars(module).items() if isinstance(value, nn.Module) and name != "parent")
-    return type(module).__module__.startswith("jaxspeech.") and all(of_this_package(part) for part in parts)
+def of_this_package(module: Any) -> bool:
+    """Whether a module, which is a dataclass, and all modules that are its fields are defined in this package."""
+    parts = [getattr(module, field.name) for field in dataclasses.fields(module) if field.name != "parent"]
+    return type(module).__module__.startswith("jaxspeech.") and all(
+        of_this_package(part) for part in parts if dataclasses.is_dataclass(part) and not isinstance(part, type)
+    )
 
 
 def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:
