@@ -27,6 +27,7 @@ from benchmarks import (
     on_targets,
     planning,
     reading,
+    speakers,
     streaming,
     training,
 )
@@ -45,6 +46,7 @@ CPU_CASES = {
     **training.CASES,
     **planning.CASES,
     **reading.CASES,
+    **speakers.CASES,
 }
 GPU_CASES = {
     **frontend.GPU_CASES,

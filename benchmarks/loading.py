@@ -1,9 +1,11 @@
-"""Measures the time from the start of a process to the first transcript with a .nemo file."""
+"""Measures the start of a process: to the first transcript of a .nemo file; the command with five recordings."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 import soundfile
 
 from benchmarks.models import SAMPLE_RATE, VOCAB_SIZE, ctc_config
+from jaxspeech.archive import save_archive
 from jaxspeech.builder import build
 from jaxspeech.interop.nemo import save_nemo
 from jaxspeech.text.char import CharTokenizer
@@ -53,4 +56,31 @@ def cold(repeat: int, *, size: str) -> dict[str, Any]:
     return {"file_mb": megabytes, "first": runs[0], "warm": runs[1:]}
 
 
-CASES = {"cold_large": partial(cold, size="115m"), "cold_600m": partial(cold, size="600m")}
+def start_five(repeat: int) -> dict[str, Any]:
+    """Transcribe five recordings of 1 to 16 s with a 109M model by the command, with an empty cache and a full one.
+
+    Seconds of each process from its start to its end, and of the processor's time that it used.
+    """
+    config = ctc_config("115m", num_layers=17)
+    tokenizer = CharTokenizer([chr(0x4E00 + i) for i in range(VOCAB_SIZE)])
+    variables = jax.device_get(jax.jit(build(config).init)(jax.random.key(0)))
+    with tempfile.TemporaryDirectory() as folder:
+        model, rng = Path(folder, "model.jaxspeech"), np.random.default_rng(0)
+        save_archive(model, model=config, assets={"tokenizer": tokenizer}, variables=variables)
+        del variables
+        files = [Path(folder, f"{seconds}.wav") for seconds in (1, 4, 7, 11, 16)]
+        for file in files:
+            soundfile.write(file, 0.1 * rng.standard_normal(int(file.stem) * SAMPLE_RATE), SAMPLE_RATE)
+        command = [sys.executable, "-m", "jaxspeech", "transcribe", f"--model={model}", *map(str, files)]
+        environment = os.environ | {"JAXSPEECH_CACHE": str(Path(folder, "cache"))}
+        runs = []
+        for _ in range(1 + (repeat or 3)):
+            before, started = os.times(), time.perf_counter()
+            subprocess.run(command, capture_output=True, check=True, env=environment)
+            after = os.times()
+            used = after.children_user + after.children_system - before.children_user - before.children_system
+            runs.append({"wall_s": time.perf_counter() - started, "cpu_s": used})
+    return {"cold": runs[0], "warm": runs[1:]}
+
+
+CASES = {"start_five": start_five, "cold_large": partial(cold, size="115m"), "cold_600m": partial(cold, size="600m")}

@@ -20,19 +20,29 @@ if TYPE_CHECKING:
     from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
     from jaxspeech.loading import from_pretrained as from_pretrained
     from jaxspeech.loading import load as load
-    from jaxspeech.pipelines.classifier import Classified as Classified
+    from jaxspeech.pipelines.classified import Classified as Classified
     from jaxspeech.pipelines.classifier import Classifier as Classifier
+    from jaxspeech.pipelines.detection import Detected as Detected
+    from jaxspeech.pipelines.embedder import Embedded as Embedded
+    from jaxspeech.pipelines.embedder import Embedder as Embedder
+    from jaxspeech.pipelines.embedder import Identified as Identified
+    from jaxspeech.pipelines.embedder import Verified as Verified
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
 
     __version__: str
 
 # Each public name and the module that defines it; a module's own name stands for itself.
 PUBLIC = {
-    "Classified": "jaxspeech.pipelines.classifier",
+    "Classified": "jaxspeech.pipelines.classified",
     "Classifier": "jaxspeech.pipelines.classifier",
+    "Detected": "jaxspeech.pipelines.detection",
+    "Embedded": "jaxspeech.pipelines.embedder",
+    "Embedder": "jaxspeech.pipelines.embedder",
     "Hypothesis": "jaxspeech.inference.hypothesis",
+    "Identified": "jaxspeech.pipelines.embedder",
     "Recognizer": "jaxspeech.pipelines.recognizer",
     "SpeechError": "jaxspeech.errors",
+    "Verified": "jaxspeech.pipelines.embedder",
     "build": "jaxspeech.builder",
     "from_pretrained": "jaxspeech.loading",
     "list_models": "jaxspeech.hub",
@@ -43,9 +53,14 @@ PUBLIC = {
 __all__ = [
     "Classified",
     "Classifier",
+    "Detected",
+    "Embedded",
+    "Embedder",
     "Hypothesis",
+    "Identified",
     "Recognizer",
     "SpeechError",
+    "Verified",
     "build",
     "from_pretrained",
     "list_models",

@@ -82,6 +82,7 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert "License-Expression: Apache-2.0" in metadata and "Author: The jaxspeech authors" in metadata
 
 
+@pytest.mark.slow
 def test_it_works_outside_the_checkout(wheel: Path, empty: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)

@@ -22,5 +22,6 @@ def make_tones(folder: Path) -> None:
             samples += 0.001 * rng.standard_normal(len(samples))
             soundfile.write(folder / f"{part}{i}.wav", samples, 16000)
             entry = {"audio_filepath": f"{part}{i}.wav", "duration": len(samples) / 16000, "text": " ".join(words)}
+            entry["label"] = entry["speaker"] = words[0]  # for tasks with classes
             lines.append(json.dumps(entry) + "\n")
         (folder / f"{part}.jsonl").write_text("".join(lines))

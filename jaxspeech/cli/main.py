@@ -46,7 +46,11 @@ Verbs = Mapping[str, tuple[str, str]]
 VERBS: Verbs = {
     "transcribe": ("jaxspeech.cli.transcribe", "transcribe recordings, or live audio"),
     "align": ("jaxspeech.cli.align", "find when each word of a given text is spoken"),
+    "classify": ("jaxspeech.cli.classify", "name the class of recordings: commands, languages, any labels"),
+    "detect": ("jaxspeech.cli.detect", "find speech in recordings"),
     "evaluate": ("jaxspeech.cli.evaluate", "score a model on manifests with reference texts"),
+    "verify": ("jaxspeech.cli.verify", "decide whether recordings are of the same speaker"),
+    "embed": ("jaxspeech.cli.embed", "write the speaker embeddings of recordings"),
     "train": ("jaxspeech.cli.train", "train a model, or fine-tune one, by a recipe"),
     "average": ("jaxspeech.cli.average", "average models, or the checkpoints of a run"),
     "convert": ("jaxspeech.cli.convert", "convert a model between .nemo and .jaxspeech"),

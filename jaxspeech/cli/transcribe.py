@@ -56,6 +56,11 @@ def options(parser: Parser) -> None:
     parser.add_switch(
         "timestamps", help="text: a line for each segment: start, end, text; jsonl: also pred_words and pred_segments"
     )
+    parser.add_argument(
+        "--voice_activity",
+        help="--long=segments: a model of frames that finds speech (.jaxspeech, .nemo, or a name on the Hub); by "
+        "default the level of the signal",
+    )
     parser.add_switch(
         "stream",
         help="show the text while it is spoken: the audio is fed to the model step by step. The path - is standard "
@@ -162,6 +167,11 @@ def run(flags: argparse.Namespace) -> int:
             report(note)
         recordings = shared.remaining
 
+    detector = {}
+    if flags.voice_activity is not None:
+        if flags.long != "segments":
+            raise ConfigError("--voice_activity finds where to cut long recordings: add --long=segments")
+        detector = {"voice_activity": jaxspeech.load(flags.voice_activity, jaxspeech.Classifier)}
     search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
     recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, **search)
     timestamps = flags.timestamps or output_format in WORD_FORMATS
@@ -188,6 +198,7 @@ def run(flags: argparse.Namespace) -> int:
             channel=flags.channel,
             long=flags.long,
             on_error="skip",
+            **detector,
         )
     references: list[str] = []
     found: list[str] = []

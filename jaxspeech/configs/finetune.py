@@ -5,7 +5,8 @@
 
 The model's fields are those of the file, and can be changed: --config.model.encoder.dropout=0.2. The tokenizer is also
 the model's; with --config.tokenizer.type=bpe a new one is trained, and the pieces in both keep their weights.
-docs/fine-tuning.md has the rest: frozen parts, rates by part, LoRA, adapters.
+So are a classifier's classes; with --config.classes.names="()" they are those of your manifests, and classes in both
+keep their weights. docs/fine-tuning.md has the rest: frozen parts, rates by part, LoRA, adapters.
 
 Figures: the quickstart's model, trained on speech of eSpeak NG only, on recorded digits (FSDD; 32 utterances per batch,
 learning rate 5e-4): 181.6 % WER on dev before, 51.6 % after 300 steps, 6.5 minutes on two cores shared with much other
@@ -22,7 +23,7 @@ parameters.
 from ml_collections import ConfigDict
 
 from jaxspeech.builder import with_defaults
-from jaxspeech.configs.base import any_type, base_config
+from jaxspeech.configs.base import any_type, base_config, with_classes
 from jaxspeech.loading import read_model
 
 
@@ -30,9 +31,14 @@ def get_config(model: str = "") -> ConfigDict:
     if not model:
         raise ValueError("configs/finetune.py: name a model, as in configs/finetune.py:model.jaxspeech")
     config = base_config()
-    config.model = with_defaults(read_model(model).model)
+    archive = read_model(model)
+    config.model = with_defaults(archive.model)
     config.init_from = model
     config.tokenizer.type = "model"
+    if "classes" in archive.assets:
+        config = with_classes(config)
+        config.classes.names = "model"  # or (), those of the new recordings: classes in both keep their weights
+        config.loss_reduction = "mean_volume"
 
     config.data.train = any_type("train.jsonl")
     config.data.eval = {"dev": "dev.jsonl"}

@@ -66,9 +66,9 @@ class ConformerLayer(nn.Module):
     def __call__(
         self,
         x: Float[Array, "B T D"],
-        drop_probability: Float[Array, ""] | float,
         context: LayerContext,
-        train: bool,
+        drop_probability: Float[Array, ""] | float = 0.0,
+        train: bool = False,
     ) -> Float[Array, "B T D"]:
         """Applies the layer; in training, skips it with `drop_probability` (stochastic depth, Huang et al., 2016)."""
 

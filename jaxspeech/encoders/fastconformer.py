@@ -20,6 +20,7 @@ from jaxspeech.encoders.chunk_context import (
     draw_chunk_context,
 )
 from jaxspeech.encoders.conformer_layer import ConformerLayer, LayerContext
+from jaxspeech.encoders.shared_layer import apply_shared, can_share
 from jaxspeech.errors import ConfigError
 from jaxspeech.gathering import GATHERED, layer_gather
 from jaxspeech.history import HISTORY, in_parts, with_history
@@ -228,8 +229,11 @@ class FastConformer(nn.Module):
         else:
             layer_class = self._rematerialised(ConformerLayer, static_argnums=(4,))
             for i in range(self.num_layers):
-                layer = layer_class(**fields, name=f"layers_{i}")
-                x = layer(x, self.drop_probabilities[i], context, train)
+                if can_share(self, train=train):
+                    x = apply_shared(ConformerLayer(**fields, name=f"layers_{i}"), x, context)
+                else:
+                    layer = layer_class(**fields, name=f"layers_{i}")
+                    x = layer(x, context, self.drop_probabilities[i], train)
                 layers.append(x)
                 if self.reduction and self.reduction_position == i:
                     x, num_frames = self._reduce(x, num_frames)
@@ -352,7 +356,7 @@ class FastConformer(nn.Module):
         """Runs all layers as a scan over one traced layer."""
 
         def body(layer: ConformerLayer, x: Array, drop_probability: Array) -> tuple[Array, Array | None]:
-            x = layer(x, drop_probability, context, train)
+            x = layer(x, context, drop_probability, train)
             return x, (x if return_layers else None)
 
         scan = nn.scan(

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.encoders.conformer_layer import LayerContext
+from jaxspeech.encoders.shared_layer import apply_shared, can_share
 from jaxspeech.encoders.squeezeformer_layer import SqueezeformerLayer
 from jaxspeech.masks import attention_mask, context_mask, length_mask, zero_padding
 from jaxspeech.nn.convolution import Norm
@@ -121,7 +122,10 @@ class Squeezeformer(nn.Module):
             if self.reduce_at is not None and i == self._recover_at:
                 doubled = jnp.repeat(x, 2, axis=1)[:, : kept.shape[1]]
                 x, context = kept + dense(self.width, self.width, name="recovery", dtype=self.dtype)(doubled), whole
-            x = module(**self._layer_fields(), name=f"layers_{i}")(x, context, train)
+            if can_share(self, train=train):
+                x = apply_shared(SqueezeformerLayer(**self._layer_fields(), name=f"layers_{i}"), x, context)
+            else:
+                x = module(**self._layer_fields(), name=f"layers_{i}")(x, context, train)
             layers.append(x)
         if self.output_width is not None:
             x = dense(self.output_width, self.width, name="out", dtype=self.dtype)(x)

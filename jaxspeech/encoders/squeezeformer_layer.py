@@ -42,7 +42,7 @@ class SqueezeformerLayer(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B T D"], context: LayerContext, train: bool) -> Float[Array, "B T D"]:
+    def __call__(self, x: Float[Array, "B T D"], context: LayerContext, train: bool = False) -> Float[Array, "B T D"]:
         def scaled(name: str) -> Float[Array, "B T D"]:
             return ScaleBias(self.dtype, name=f"scale_{name}")(x)
 

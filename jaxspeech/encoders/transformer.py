@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxspeech.encoders.shared_layer import apply_shared, can_share
 from jaxspeech.masks import attention_mask, context_mask
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.feedforward import FeedForward
@@ -38,7 +39,11 @@ class TransformerLayer(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B T D"], mask: Bool[Array, "B T T"], positions: Float[Array, "R D"] | None, train: bool
+        self,
+        x: Float[Array, "B T D"],
+        mask: Bool[Array, "B T T"],
+        positions: Float[Array, "R D"] | None,
+        train: bool = False,
     ) -> Float[Array, "B T D"]:
         def dropout(y: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
             return Dropout(self.dropout)(y, train=train)
@@ -150,7 +155,10 @@ class Transformer(nn.Module):
         mask = attention_mask(num_frames, context_mask(frames, frames, *self.attention_context))
         module = nn.remat(TransformerLayer, static_argnums=(4,)) if self.remat else TransformerLayer
         for i in range(self.num_layers):
-            x = module(**self._layer_fields(), name=f"layers_{i}")(x, mask, positions, train)
+            if can_share(self, train=train):
+                x = apply_shared(TransformerLayer(**self._layer_fields(), name=f"layers_{i}"), x, mask, positions)
+            else:
+                x = module(**self._layer_fields(), name=f"layers_{i}")(x, mask, positions, train)
             layers.append(x)
         x = LayerNorm(dtype=self.dtype, name="norm_out")(x)
         if self.output_width is not None:

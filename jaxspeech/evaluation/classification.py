@@ -4,7 +4,7 @@ F1 = 2 hits / (examples of the class + examples found to be of it)
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxspeech.evaluation.evaluation import Evaluation, Fields, Scores
@@ -23,9 +23,12 @@ def classification_scores(names: Sequence[str], *, field: str = "label") -> Eval
         del batch
         return [names[int(number)] for number in probs.argmax(-1)]
 
+    def pair(found: str, fields: Fields) -> tuple[str, str] | None:
+        truth = class_name(fields, field)
+        return None if truth is None else (truth, found)
+
     def score(found: Mapping[int, str], fields: Mapping[int, Fields]) -> dict[str, float]:
-        pairs = [(class_name(fields[index], field), name) for index, name in found.items()]
-        counts = confusion((truth, name) for truth, name in pairs if truth is not None)
+        counts = confusion(pair(name, fields[index]) for index, name in found.items())
         return {"accuracy": accuracy(counts), "macro_f1": macro_f1(counts)} if counts else {}
 
     def show(scores: Scores) -> str:
@@ -36,12 +39,21 @@ def classification_scores(names: Sequence[str], *, field: str = "label") -> Eval
     def sample(found: str, fields: Fields) -> str:
         return f"  truth: {class_name(fields, field) or ''}\n  found: {found}"
 
-    return Evaluation(False, collect, score, show, sample, identity=(field,), shares=("accuracy", "macro_f1"))
+    return Evaluation(
+        lower_is_better=False,
+        collect=collect,
+        score=score,
+        show=show,
+        sample=sample,
+        identity=(field,),
+        shares=("accuracy", "macro_f1"),
+        pair=pair,
+    )
 
 
-def confusion(pairs: Any) -> Counter[tuple[str, str]]:
-    """Counts how often each true class was found to be each class: (truth, found) -> examples."""
-    return Counter(pairs)
+def confusion(pairs: Iterable[tuple[str, str] | None]) -> Counter[tuple[str, str]]:
+    """Counts how often each true class was found to be each class: (truth, found) -> examples; None is left out."""
+    return Counter(pair for pair in pairs if pair is not None)
 
 
 def accuracy(counts: Mapping[tuple[str, str], int]) -> float:

@@ -22,6 +22,8 @@ class Evaluation(NamedTuple):
       sample: (result, fields) -> lines about one example, for the console and the logs.
       identity: fields that, together with the durations, identify the set of examples that a score belongs to.
       shares: names of scores that are fractions, which charts show in per cent.
+      pair: where results are classes: (result, fields) -> (true class, found class), of which the report shows a table;
+        None for an example whose class is not known.
     """
 
     lower_is_better: bool
@@ -31,6 +33,7 @@ class Evaluation(NamedTuple):
     sample: Callable[[Any, Fields], str]
     identity: tuple[str, ...] = ()
     shares: tuple[str, ...] = ()
+    pair: Callable[[Any, Fields], tuple[str, str] | None] | None = None
 
     def comparable(self, scores: Scores) -> float | None:
         """Converts the first score to a number that is lower for better models; None if it is missing or NaN."""

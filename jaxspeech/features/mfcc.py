@@ -3,13 +3,14 @@
     y = htk_filters(|STFT(x)|^2)
     c[k] = sum_m log(y[m] + 1e-6) cos(pi k (m + 1/2) / M) * scale_k
 
-The window is periodic. The tensor is padded by reflection at both ends, and rows that end earlier continue with zeros.
-So, as in NeMo, the last frame of the longest row of a batch differs slightly from its value in a longer tensor.
+The window is periodic. Each recording is padded by reflection at both its ends, as NeMo does with a recording alone; in
+a batch, NeMo reflects only at the end of the longest.
 """
 
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -72,6 +73,36 @@ class MFCC(nn.Module):
         """The number of features per frame, F."""
         return self.num_coefficients
 
+    @property
+    def filters(self) -> Float[np.ndarray, "bins M"]:
+        """The mel bands' filters over the bins of a spectrum, in float64."""
+        return mel_filterbank(
+            self.num_mels,
+            fft_size=self._framing.fft,
+            sample_rate=self.sample_rate,
+            low_hz=self.low_hz,
+            high_hz=self._top_hz,
+            scale="htk",
+            norm="none",
+        )
+
+    @property
+    def analysis_window(self) -> Float[np.ndarray, " W"]:
+        """The window of a frame, without the zeros up to the length of the transform."""
+        return centred_window(self.window, self._framing.window, size=self._framing.window, periodic=True)
+
+    @property
+    def transform(self) -> Float[np.ndarray, "M F"]:
+        """The cosine transform from mel bands to coefficients, in float64."""
+        return cosine_transform(self.num_mels, self.num_coefficients, norm=self.dct_norm)
+
+    def frames_alone(self, num_samples: Int[Array, " B"]) -> Int[Array, " B"]:
+        """Count the frames that NeMo's tensor has for a recording alone.
+
+        Where its length is a multiple of the hop, that is one more than the real frames: zeros, which are pooled too.
+        """
+        return num_samples // self._framing.hop + 1
+
     @nn.compact
     def __call__(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
@@ -86,14 +117,13 @@ class MFCC(nn.Module):
         num_frames = -(-num_samples // hop)
 
         energies = filtered_spectrum(
-            jnp.pad(samples, ((0, 0), (fft // 2, fft // 2)), mode="reflect"),
+            reflect_ends(samples, num_samples, fft // 2),
             centred_window(self.window, window, size=fft, periodic=True),
-            self._filters(),
+            self.filters,
             hop=hop,
         )
         bands = jnp.log(energies + LOG_GUARD) if self.log else decibels(zero_padding(energies, num_frames))
-        transform = cosine_transform(self.num_mels, self.num_coefficients, norm=self.dct_norm)
-        coefficients = jnp.matmul(bands, jnp.asarray(transform, jnp.float32), precision="highest")
+        coefficients = jnp.matmul(bands, jnp.asarray(self.transform, jnp.float32), precision="highest")
         return zero_padding(coefficients, num_frames), num_frames.astype(jnp.int32)
 
     @property
@@ -109,16 +139,17 @@ class MFCC(nn.Module):
     def _top_hz(self) -> float:
         return float(self.high_hz or self.sample_rate / 2)
 
-    def _filters(self) -> np.ndarray:
-        return mel_filterbank(
-            self.num_mels,
-            fft_size=self._framing.fft,
-            sample_rate=self.sample_rate,
-            low_hz=self.low_hz,
-            high_hz=self._top_hz,
-            scale="htk",
-            norm="none",
-        )
+
+def reflect_ends(samples: Float[Array, "B S"], num_samples: Int[Array, " B"], size: int) -> Float[Array, "B _"]:
+    """Extend each row by `size` samples on both sides: x[size], ..., x[1] before it, x[n - 2], x[n - 3], ... after it.
+
+    Where a row has too few samples for that, and after its reflection, there are zeros.
+    """
+    samples = jnp.pad(samples, ((0, 0), (0, max(size + 1 - samples.shape[1], 0))))
+    places = num_samples[:, None] - 2 - jnp.arange(size)
+    tail = jnp.where(places >= 0, jnp.take_along_axis(samples, jnp.maximum(places, 0), 1), 0)
+    padded = jnp.concatenate([samples[:, size:0:-1], samples, jnp.zeros_like(tail)], 1)
+    return jax.vmap(lambda row, end, n: jax.lax.dynamic_update_slice(row, end, (n + size,)))(padded, tail, num_samples)
 
 
 def decibels(energies: Float[Array, "B T F"]) -> Float[Array, "B T F"]:

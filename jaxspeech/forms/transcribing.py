@@ -17,10 +17,13 @@ class Forms(NamedTuple):
     Attributes:
       transcribing: the rows of a batch do not depend on one another.
       local: the same with local attention, for recordings too long for full attention; None if there is no such form.
+      transcribing_config, local_config: the configurations that they were built from.
     """
 
     transcribing: RecognitionTask
     local: RecognitionTask | None
+    transcribing_config: dict[str, Any]
+    local_config: dict[str, Any]
 
 
 def transcribing_forms(config: dict[str, Any], task: RecognitionTask) -> Forms:
@@ -35,6 +38,8 @@ def transcribing_forms(config: dict[str, Any], task: RecognitionTask) -> Forms:
     return Forms(
         transcribing=task if transcribing is config else build(transcribing),
         local=None if local is None else build(local),
+        transcribing_config=transcribing,
+        local_config=local or {},
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import Any
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.transcribing import Forms
@@ -12,6 +13,7 @@ from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
 from jaxspeech.inference.segmented import Segmented
+from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.prediction import Outputs, Prediction, predict
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -36,10 +38,16 @@ class LongAudio:
 
     def __init__(self, forms: Forms, tokenizer: Tokenizer):
         self._recognition = forms.transcribing.inference
-        self._full = Programs(forms.transcribing, partial(predict, self._recognition))
+        known: Any = {"name": "transcribe", "outputs": (Prediction, Tokens)}
+        self._full = Programs(
+            forms.transcribing, partial(predict, self._recognition), config=forms.transcribing_config, **known
+        )
         self._local = None
         if forms.local is not None:
-            self._local = Programs(forms.local, partial(predict, forms.local.inference), how="by local attention")
+            predict_local = partial(predict, forms.local.inference)
+            self._local = Programs(
+                forms.local, predict_local, config=forms.local_config, how="by local attention", **known
+            )
         self._buffered = Buffered(self._recognition)
         self._segmented = Segmented(self._recognition, tokenizer, self._full)
 

@@ -1,5 +1,6 @@
 """Compiles a task's function once for each padded shape, and checks that its memory is free before running it."""
 
+import dataclasses
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 from jaxspeech.errors import AudioError
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
+from jaxspeech.runtime.executables import KeptProgram, load_program, program_key, save_program, watch_cache
 from jaxspeech.runtime.platform import free_memory
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
@@ -31,12 +33,27 @@ class Programs:
     Args:
       task: the task whose model is called.
       predict: (variables, samples [B S], num_samples [B], **options) -> a pytree with B leading in every leaf.
+      name: of `predict`; with `config`, it determines the function.
+      config: of the model; programs of an empty one are not kept on disk, nor those of modules of other packages, whose
+        source the key of a program does not have.
+      outputs: the NamedTuple classes that `predict` returns.
       how: what a note says of its predictions, "" for no note.
     """
 
-    def __init__(self, task: Task[Any, Any, Any], predict: Callable[..., Any], *, how: str = ""):
+    def __init__(
+        self,
+        task: Task[Any, Any, Any],
+        predict: Callable[..., Any],
+        *,
+        name: str,
+        config: dict[str, Any],
+        outputs: tuple[type, ...] = (),
+        how: str = "",
+    ):
         self._sample_rate = task.inference.sample_rate
         self._predict, self._how = predict, how
+        self._name, self._outputs = name, outputs
+        self._config = config if of_this_package(task.model) else {}
         self._positions = KeptPositions(task.model, seconds=FULL_BATCH_SECONDS)
         self._compiled: dict[Hashable, Any] = {}
 
@@ -75,10 +92,28 @@ class Programs:
     def _program(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
         key = (shape.rows, shape.length, *sorted(options.items()))
         if key not in self._compiled:
-            predict = jax.jit(partial(self._predict, **options))
             batch = pad(shape, dict.fromkeys(shape.indices, np.zeros(0, np.float32)))
-            self._compiled[key] = predict.lower(variables, *batch).compile()
+            self._compiled[key] = self._kept_or_compiled(variables, batch, options)
         return self._compiled[key]
+
+    def _kept_or_compiled(self, variables: Variables, batch: PaddedAudio, options: dict[str, Hashable]) -> Any:
+        """Reads the program from disk, or compiles it and writes it there."""
+        place = program_key(self._name, self._config, options, (variables, *batch)) if self._config else None
+        if place is not None and (kept := load_program(place, self._outputs)) is not None:
+            return kept
+        with watch_cache() as hits:
+            program = jax.jit(partial(self._predict, **options)).lower(variables, *batch).compile()
+        if place is not None and not hits:
+            save_program(place, program, needed_bytes=needed_bytes(program), outputs=self._outputs)
+        return program
+
+
+def of_this_package(module: Any) -> bool:
+    """Whether a module, which is a dataclass, and all modules that are its fields are defined in this package."""
+    parts = [getattr(module, field.name) for field in dataclasses.fields(module) if field.name != "parent"]
+    return type(module).__module__.startswith("jaxspeech.") and all(
+        of_this_package(part) for part in parts if dataclasses.is_dataclass(part) and not isinstance(part, type)
+    )
 
 
 def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:
@@ -94,6 +129,8 @@ def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:
 
 def needed_bytes(program: Any) -> int:
     """Bytes that a compiled program needs besides its arguments, as XLA reports it; 0 where it reports nothing."""
+    if isinstance(program, KeptProgram):
+        return program.needed_bytes
     analysis = program.memory_analysis()
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 

@@ -4,14 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.jobs.classification import CLASSIFICATION
+from jaxspeech.jobs.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.jobs.job import Job as Job
 from jaxspeech.jobs.recognition import RECOGNITION
+from jaxspeech.jobs.speaker import SPEAKER
 
 # Keys: the field `task` of a model's configuration.
 JOBS: dict[str, Job] = {
+    "classification": CLASSIFICATION,
     "ctc": RECOGNITION,
+    "frame_classification": FRAME_CLASSIFICATION,
     "transducer": RECOGNITION,
     "hybrid": RECOGNITION,
+    "speaker": SPEAKER,
 }
 
 

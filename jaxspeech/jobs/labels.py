@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Int
+
 from jaxspeech.assets import Assets
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.columns.label import balancing_weights, inverse_frequencies, label_names, label_numbers, labels
@@ -69,14 +72,7 @@ def choose_classes(settings: Settings, manifest: Manifest, given: Assets) -> Cla
     """
     asked, name = class_settings(settings), manifest.problems.name or "the training data"
     found = {label for label in label_names(manifest, field=asked.field) if label is not None}
-    if asked.names == "model":
-        if "classes" not in given:
-            raise ConfigError('classes.names is "model", but init_from names no model with classes')
-        names = given["classes"].names
-    elif isinstance(asked.names, str):
-        raise ConfigError(f'classes.names is {asked.names!r}; it must be a list of names, or "model"')
-    else:
-        names = tuple(map(str, asked.names)) or tuple(sorted(found))
+    names = classes_of(asked, sorted(found), given).names if found or asked.names else ()
     if not found:
         raise ManifestError(f"{name}: no example has the field {asked.field!r} (classes.field) with a name in it")
     known = sorted(found & set(names))
@@ -87,20 +83,46 @@ def choose_classes(settings: Settings, manifest: Manifest, given: Assets) -> Cla
         )
     if len(known) < 2:
         raise ManifestError(f"{name}: all examples are of one class, {known[0]!r}; to tell classes apart takes two")
-    return Classes(names, _weights(asked, Classes(names), manifest))
+    classes = Classes(names)
+    numbers = label_numbers(manifest, classes, field=asked.field)
+    counts = np.bincount(numbers[numbers >= 0], minlength=len(classes))
+    return Classes(names, loss_weights(asked, classes, counts))
 
 
-def _weights(asked: ClassSettings, classes: Classes, manifest: Manifest) -> tuple[float, ...]:
+def classes_of(asked: ClassSettings, found: Sequence[str], given: Assets) -> Classes:
+    """Returns the classes that the recipe names, or those of the model to start from, or those that were found.
+
+    Raises:
+      ConfigError: the recipe's names cannot be used.
+    """
+    if asked.names == "model":
+        if "classes" not in given:
+            raise ConfigError('classes.names is "model", but init_from names no model with classes')
+        return Classes(given["classes"].names)
+    if isinstance(asked.names, str):
+        raise ConfigError(f'classes.names is {asked.names!r}; it must be a list of names, or "model"')
+    return Classes(tuple(map(str, asked.names)) or found)
+
+
+def loss_weights(asked: ClassSettings, classes: Classes, counts: Int[np.ndarray, " C"]) -> tuple[float, ...]:
+    """Returns the weights of the classes in the loss; () for none.
+
+    Args:
+      asked: the recipe's settings.
+      classes: the classes.
+      counts: the number of examples of each.
+
+    Raises:
+      ConfigError: the recipe's weights cannot be used.
+    """
     if isinstance(asked.weights, Mapping):
         for name in asked.weights:
             if name not in classes.numbers:
                 raise ConfigError(f"classes.weights: {name!r} is not a class{did_you_mean(name, classes.names)}")
-        return tuple(asked.weights.get(name, 1.0) for name in classes.names)
+        return tuple(float(asked.weights.get(name, 1)) for name in classes.names)
     if asked.weights not in WEIGHTS:
         raise ConfigError(f"classes.weights is {asked.weights!r}; it must be {' or '.join(WEIGHTS)}, or name: weight")
-    if asked.weights == "none":
-        return ()
-    return inverse_frequencies(label_numbers(manifest, classes, field=asked.field), len(classes))
+    return () if asked.weights == "none" else inverse_frequencies(counts)
 
 
 def sized_by_classes(model: dict[str, Any], assets: Assets) -> dict[str, Any]:

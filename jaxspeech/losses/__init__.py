@@ -1,7 +1,8 @@
-"""Losses: they take padded arrays with lengths, and return one loss per row."""
+"""Losses: they take arrays, padded and with lengths if they are sequences, and return one loss per row."""
 
 from jaxspeech.losses.classification import cross_entropy as cross_entropy
 from jaxspeech.losses.ctc import ctc_loss as ctc_loss
+from jaxspeech.losses.margin import angular_margin_loss as angular_margin_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss as multiblank_rnnt_joint_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss as multiblank_rnnt_loss
 from jaxspeech.losses.transducer import rnnt_joint_loss as rnnt_joint_loss

@@ -19,9 +19,13 @@ from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.materialize import materialize
 from jaxspeech.nn.products import einsum
+from jaxspeech.nn.sequence_parallel import time_shards
+from jaxspeech.types import Size
 
 # The collection that caches projected positions, computed once for all recordings and all their parts.
 POSITIONS = "positions"
+# Frames in half precision are padded to a multiple of this, which an accelerator's products need.
+ALIGNMENT = 8
 # Low enough that exp() of it vanishes next to any real score, and within the range of half precision.
 MASKED_SCORE = -10000.0
 
@@ -86,10 +90,19 @@ class SelfAttention(nn.Module):
 
         For a recording that arrives in parts (see `jaxspeech.history`), the first S - T keys are earlier frames.
         """
+        num_frames = x.shape[1]
+        if extra := self._frames_to_align(num_frames):
+            x, mask = jnp.pad(x, ((0, 0), (0, extra), (0, 0))), jnp.pad(mask, ((0, 0), (0, extra), (0, extra)))
+            positions = None if positions is None else jnp.pad(positions, ((extra, extra), (0, 0)))
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)
 
         query, key, value = self._project(x, heads)
+        masked = jnp.asarray(MASKED_SCORE, jnp.float32)
+        if self.dtype != jnp.float32:
+            # If these did not depend on the layer's input, a scan's forward pass would broadcast them to [B, H, T, S]
+            # before its first layer, and read these arrays from memory in every layer.
+            mask, masked, query = jax.lax.optimization_barrier((mask, masked, query))
         if in_parts(self):
             # Stored in the layout of the products, head first: there are many times more earlier frames than new ones.
             key, value = (
@@ -111,14 +124,21 @@ class SelfAttention(nn.Module):
             scores = materialize(scores)
 
         # The softmax's division follows the product with the values: T x K divisions instead of T x T.
-        scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(heads[1]), MASKED_SCORE)
-        weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
-        totals = weights.sum(-1, keepdims=True)
-        weights = Dropout(self.dropout, name="dropout")(weights.astype(self.dtype), train=train)
+        scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(heads[1]), masked)
+        weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True))).astype(self.dtype)
+        if self.dtype != jnp.float32:
+            weights = jax.lax.optimization_barrier(weights)  # else the compiler would store them in float32
+        totals = weights.sum(-1, keepdims=True, dtype=jnp.float32)
+        weights = Dropout(self.dropout, name="dropout")(weights, train=train)
         context = einsum("bhts,bshk->bhtk", weights, value) / totals.astype(self.dtype)
         context = jnp.where(mask.any(-1)[:, None, :, None], context, jnp.zeros((), context.dtype))
-        context = context.swapaxes(1, 2).reshape(b, t, width)
+        context = context.swapaxes(1, 2)[:, :num_frames].reshape(b, num_frames, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
+
+    def _frames_to_align(self, num_frames: Size) -> int:
+        """Returns how many frames of padding make the products of whole recordings in half precision faster."""
+        whole = isinstance(num_frames, int) and not in_parts(self) and time_shards() == 1
+        return -num_frames % ALIGNMENT if whole and self.dtype != jnp.float32 else 0
 
     def _position_keys(self, positions: Float[Array, "R D"]) -> Float[Array, "H K W"]:
         """Returns the projected positions, from the collection "positions" where it covers or can store them."""

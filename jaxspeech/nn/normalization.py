@@ -64,11 +64,12 @@ class BatchNorm(nn.Module):
     """Normalises channels over the frames of the batch (Ioffe and Szegedy, 2015); inference uses running statistics.
 
     `mask` is True for the frames that count. The running variance is unbiased, as in torch. When the batch is sharded,
-    the statistics are those of the whole batch.
+    the statistics are those of the whole batch. Without `affine` there are no scale and bias.
     """
 
     momentum: float = 0.1
     epsilon: float = EPSILON
+    affine: bool = True
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -76,8 +77,10 @@ class BatchNorm(nn.Module):
         self, x: Float[Array, "B T D"], mask: Bool[Array, "B T"], *, train: bool = False
     ) -> Float[Array, "B T D"]:
         width = x.shape[-1]
-        scale = self.param("scale", nn.initializers.ones_init(), (width,))
-        bias = self.param("bias", nn.initializers.zeros_init(), (width,))
+        scale, bias = jnp.ones(()), jnp.zeros(())
+        if self.affine:
+            scale = self.param("scale", nn.initializers.ones_init(), (width,))
+            bias = self.param("bias", nn.initializers.zeros_init(), (width,))
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (width,))
         running_var = self.variable("batch_stats", "var", jnp.ones, (width,))
         x = x.astype(jnp.float32)

@@ -27,6 +27,11 @@ def products_in(dtype: Any) -> Iterator[None]:
         _product_dtype.reset(token)
 
 
+def product_dtype() -> Any:
+    """Returns the dtype that `products_in` set; None does not round."""
+    return _product_dtype.get()
+
+
 def einsum(subscripts: str, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
     """Computes `jnp.einsum` of two arrays, rounded as `products_in` says."""
     x, y, options = _rounded(x, y)

@@ -7,41 +7,40 @@ recordings -> rows of probabilities (inference/rows.py) -> names
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, Unpack
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
+from jaxspeech.audio.speech_segments import segment_options
 from jaxspeech.errors import AudioError, ConfigError, SpeechError
+from jaxspeech.forms.receptive_field import receptive_frames
+from jaxspeech.inference.clip_windows import ClipWindows
+from jaxspeech.inference.dense import Dense
+from jaxspeech.inference.frame_stream import FrameStream
 from jaxspeech.inference.inputs import find_recordings
-from jaxspeech.inference.options import RowOptions, wanted
+from jaxspeech.inference.options import RowOptions, Wanted, wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
+from jaxspeech.pipelines.classified import Classified
+from jaxspeech.pipelines.detection import (
+    Detected,
+    WindowOptions,
+    class_number,
+    detected,
+    smoothed_windows,
+    unsmoothed,
+    window_options,
+)
 from jaxspeech.pipelines.doors import open_model, with_bar
+from jaxspeech.tasks.acoustic import AcousticModel
 from jaxspeech.tasks.kinds import Classification
-
-
-class Classified(NamedTuple):
-    """The classes of one recording.
-
-    Attributes:
-      source: the file's path, or "array 0", "array 1", ...
-      duration: of the audio, in seconds.
-      top: (name, probability) of every class, the most probable first; for a frame-level model, means over frames.
-      probabilities: [C], or [T C] for a frame-level model, one row per `frame_seconds`.
-      error: with `on_error="skip"`, one line that says why the recording could not be classified.
-    """
-
-    source: str
-    duration: float
-    top: list[tuple[str, float]]
-    probabilities: Float[np.ndarray, "*T C"]
-    error: str | None = None
+from jaxspeech.text.classes import Classes
 
 
 class Classifier:
@@ -74,7 +73,9 @@ class Classifier:
         self.assets, self.metadata = archive.assets, archive.metadata
         classes = self.assets.get("classes")
         self.names: tuple[str, ...] | None = None if classes is None else tuple(classes.names)
-        self._programs = Programs(self.task, self.task.inference.probs)
+        self._programs = Programs(self.task, self.task.inference.probs, name="classify", config=self.config)
+        self._dense = _dense(self.task, self._programs)
+        self._clip_windows: dict[tuple[float, bool], ClipWindows] = {}
 
     @property
     def archive(self) -> Archive:
@@ -89,47 +90,189 @@ class Classifier:
         """Writes a .nemo file, if NeMo has such a model; see `exports.export_nemo`."""
         exports.export_nemo(self.archive, path)
 
-    def classify(self, inputs: Any, *, progress: bool = False, **options: Unpack[RowOptions]) -> list[Classified]:
+    def change_classes(self, names: Iterable[str], *, seed: int = 0) -> "Classifier":
+        """Returns the model with other classes, to be trained further; those in both models keep their weights."""
+        from jaxspeech.surgery import classes as surgery
+
+        return Classifier(surgery.change_classes(self.archive, Classes(names), seed=seed))
+
+    def classify(
+        self, inputs: Any, *, top_k: int | None = None, progress: bool = False, **options: Unpack[RowOptions]
+    ) -> list[Classified]:
         """Classifies all inputs, in order. A result does not depend on the other inputs.
 
         Args:
           inputs: a path (of an audio file, a folder, a .jsonl or .json manifest), an array of samples ([S], [S C]
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
+          top_k: how many classes `Classified.top` lists; None: all.
           progress: show a bar.
           options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
         """
-        results = self.classify_iter(inputs, **options)
+        results = self.classify_iter(inputs, top_k=top_k, **options)
         return list(with_bar(results, inputs) if progress else results)
 
-    def classify_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Classified]:
+    def classify_iter(
+        self, inputs: Any, *, top_k: int | None = None, **options: Unpack[RowOptions]
+    ) -> Iterator[Classified]:
         """Like `classify`, but yields each result as soon as it and all earlier ones are ready, in bounded memory."""
         asked = wanted(options, RowOptions, call="classify")
-        at_once = [Strategy(partial(self._programs.start, self.variables))]
-        rate = self.task.inference.sample_rate
-        rows = predicted_rows(find_recordings(inputs), at_once, asked, sample_rate=rate)
-        return results_of(rows, self._classified, _failed, on_error=asked.on_error)
+        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+            raise ConfigError(f"top_k is {top_k!r}; it must be a number of classes, 1 or more")
+        rows = self._rows(inputs, asked)
+        return results_of(rows, partial(self._classified, top_k), _failed, on_error=asked.on_error)
 
-    def _classified(self, row: Row[Any]) -> Classified:
-        source, duration = row.recording.source, len(row.samples) / self.task.inference.sample_rate
+    def _rows(self, inputs: Any, asked: Wanted, windows: ClipWindows | None = None) -> Iterator[Row[Any]]:
+        """The rows of predictions: of recordings, of their frames, or of windows over them."""
+        kind = self.task.inference
+        at_once, long = Strategy(partial(self._programs.start, self.variables)), []
+        if windows is not None:
+            at_once = Strategy(partial(windows.start, self.variables), alone=True)
+        elif self._dense is not None:
+            long = [Strategy(partial(self._dense.start, self.variables), alone=True)]
+        shortest = max(kind.shortest_seconds * kind.sample_rate, 1.0)
+        return predicted_rows(
+            find_recordings(inputs), [at_once], asked, sample_rate=kind.sample_rate, shortest=shortest, long=long
+        )
+
+    def _windows(self, asked: WindowOptions) -> ClipWindows:
+        """The compiled windows of these options, which are kept."""
+        key = (asked.seconds, asked.exact)
+        if key not in self._clip_windows:
+            self._clip_windows[key] = ClipWindows(self.task, window_seconds=asked.seconds, exact=asked.exact)
+        return self._clip_windows[key]
+
+    def segments(
+        self,
+        inputs: Any,
+        *,
+        label: str | None = None,
+        progress: bool = False,
+        postprocessing: Mapping[str, Any] | None = None,
+        windows: Mapping[str, Any] | None = None,
+        **options: Unpack[RowOptions],
+    ) -> list[Detected]:
+        """Finds the segments of speech, or of another class, in all inputs, in order.
+
+        Args:
+          inputs: as for `classify`.
+          label: the class; by default "speech", or the second of two.
+          progress: show a bar.
+          postprocessing: how probabilities become segments, see `audio.speech_segments.SegmentOptions`: onset, offset,
+            pad_onset, pad_offset, min_speech, min_silence, max_speech, ...
+          windows: how a model of clips becomes one of frames, see `pipelines.detection.WindowOptions`: seconds, exact,
+            smoothing, overlap.
+          options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
+
+        Raises:
+          SpeechError: an input or option is invalid; the message is one line.
+        """
+        chosen: Any = {"label": label, "postprocessing": postprocessing, "windows": windows}
+        results = self.segments_iter(inputs, **chosen, **options)
+        return list(with_bar(results, inputs) if progress else results)
+
+    def segments_iter(
+        self,
+        inputs: Any,
+        *,
+        label: str | None = None,
+        postprocessing: Mapping[str, Any] | None = None,
+        windows: Mapping[str, Any] | None = None,
+        **options: Unpack[RowOptions],
+    ) -> Iterator[Detected]:
+        """Like `segments`, but yields each result as soon as it and all earlier ones are ready."""
+        number = class_number(self._names(self.model.num_classes), label)
+        chosen = segment_options(dict(postprocessing or {}))
+        seconds, smoothed = self.task.inference.frame_seconds, unsmoothed
+        if seconds is not None:
+            if windows is not None:
+                raise ConfigError("windows are for a model of clips; this one classifies frames")
+            found = self.classify_iter(inputs, **options)
+        else:
+            asked = window_options(dict(windows or {}))
+            of_clips = self._windows(asked)
+            seconds, smoothed = of_clips.shift_seconds, partial(smoothed_windows, asked, of_clips.shift_seconds)
+            rows = self._rows(inputs, wanted(options, RowOptions, call="segments"), of_clips)
+            make = partial(self._classified, None, frames=True)
+            found = results_of(rows, make, _failed, on_error=options.get("on_error", "raise"))
+        return (detected(result, number, frame_seconds=seconds, options=chosen, smoothed=smoothed) for result in found)
+
+    def stream(self, *, look_ahead: int | None = None, step: int = 5) -> FrameStream:
+        """Opens a live stream: `stream.feed(samples)` returns the probabilities of new frames, `finish()` of the last.
+
+        Args:
+          look_ahead: frames after a frame that are waited for; by default all that affect it, with which the result is
+            that of the whole recording. `stream.latency_seconds` is how much later a frame comes.
+          step: frames that are returned together.
+
+        Raises:
+          ConfigError: the model does not classify frames, or a frame depends on the whole recording.
+        """
+        context = receptive_frames(self.model) if isinstance(self.model, AcousticModel) else None
+        seconds = self.task.inference.frame_seconds
+        if seconds is None or context is None:
+            what = "classifies whole recordings" if seconds is None else "looks at the whole recording for each frame"
+            raise ConfigError(f"stream: this model {what}, so that it cannot run live")
+        rate = self.task.inference.sample_rate
+        return FrameStream(
+            self._programs,
+            self.variables,
+            frame=round(seconds * rate),
+            sample_rate=rate,
+            context=context,
+            num_classes=self.model.num_classes,
+            look_ahead=look_ahead,
+            step=step,
+        )
+
+    def __call__(self, samples: Float[np.ndarray, " S"], sample_rate: int) -> list[tuple[float, float]]:
+        """Finds speech, as a `VoiceActivity` for `Recognizer.transcribe`: see `segments`, whose defaults hold."""
+        [found] = self.segments([samples], sample_rate=sample_rate)
+        return found.segments
+
+    def _classified(self, top_k: int | None, row: Row[Any], *, frames: bool = False) -> Classified:
+        kind, source = self.task.inference, row.recording.source
+        duration = len(row.samples) / kind.sample_rate
         if row.prediction is None:
-            raise AudioError(f"{source}: holds no samples")
-        if self.task.inference.frame_seconds is None:
+            if not len(row.samples):
+                raise AudioError(f"{source}: holds no samples")
+            raise AudioError(
+                f"{source}: {duration * 1000:.0f} ms of audio are too short; this model needs "
+                f"{kind.shortest_seconds * 1000:.0f} ms or more"
+            )
+        if kind.frame_seconds is None and not frames:
             probabilities = mean = np.asarray(row.prediction)
         else:
-            frames, num_frames = row.prediction
-            probabilities = frames[:num_frames].copy()  # so that the rest of its batch can be freed
-            mean = probabilities.mean(0) if len(probabilities) else np.zeros(frames.shape[1:], frames.dtype)
-        return Classified(source, duration, self._top(mean), probabilities)
+            padded, num_frames = row.prediction
+            probabilities = padded[:num_frames].copy()  # so that the rest of its batch can be freed
+            mean = probabilities.mean(0) if len(probabilities) else np.zeros(padded.shape[1:], padded.dtype)
+        return Classified(source, duration, self._top(mean)[:top_k], probabilities)
+
+    def _names(self, count: int) -> tuple[str, ...]:
+        """The names of the classes, of which the model has `count`."""
+        names = self.names or tuple(map(str, range(count)))
+        if len(names) != count:
+            raise ConfigError(f"the model has {count} classes, but names for {len(names)} of them")
+        return names
 
     def _top(self, probabilities: Float[np.ndarray, " C"]) -> list[tuple[str, float]]:
-        names = self.names or tuple(map(str, range(len(probabilities))))
-        if len(names) != len(probabilities):
-            raise ConfigError(f"the model has {len(probabilities)} classes, but names for {len(names)} of them")
+        names = self._names(len(probabilities))
         order = np.argsort(-probabilities, kind="stable")
         return [(names[i], float(probabilities[i])) for i in order]
+
+
+def _dense(task: Any, programs: Programs) -> Dense | None:
+    """Returns the way to classify long recordings in windows; None if a frame depends on all of the recording."""
+    kind = task.inference
+    if kind.frame_seconds is None or not isinstance(task.model, AcousticModel):
+        return None
+    context = receptive_frames(task.model)
+    if context is None:
+        return None
+    frame = round(kind.frame_seconds * kind.sample_rate)
+    return Dense(programs, frame=frame, sample_rate=kind.sample_rate, context=context)
 
 
 def _failed(row: Row[Any], error: SpeechError) -> Classified:

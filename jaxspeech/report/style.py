@@ -45,6 +45,7 @@ thead th { color: var(--soft); font-size: 13px; font-weight: 500; }
 tbody th, thead th:first-child { text-align: left; font-weight: 500; }
 td.bar { width: 30%; min-width: 90px; }
 td.bar i { display: block; height: 9px; border-radius: 2px; background: var(--two); }
+td.hit { color: var(--good); font-weight: 600; } td.miss { color: var(--bad); }
 .cards { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(min(480px, 100%), 1fr)); }
 article { min-width: 0; }
 article header b { overflow-wrap: anywhere; }

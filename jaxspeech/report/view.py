@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from jaxspeech.data.batches import EvaluationBatches
 from jaxspeech.evaluation.evaluation import Evaluation
+from jaxspeech.report.confusion import confusion_table
 from jaxspeech.types import Variables
 
 # The number of examples that a plain view shows of each set.
@@ -26,7 +27,7 @@ class View(Protocol):
 
 
 class PlainView:
-    """Shows a few examples as lines of text.
+    """Shows a few examples as lines of text; where results are classes, mistakes first, below a table of all.
 
     Args:
       evaluation: formats the lines.
@@ -39,9 +40,14 @@ class PlainView:
         return {}
 
     def section(self, variables: Variables, data: EvaluationBatches[Any], results: Mapping[int, Any]) -> str:
+        chosen, table = sorted(results), ""
+        if self._evaluation.pair is not None:
+            pairs = {index: self._evaluation.pair(results[index], data.fields(index)) for index in chosen}
+            chosen.sort(key=lambda index: (pair := pairs[index]) is None or pair[0] == pair[1])
+            table = confusion_table(pairs.values())
         shown = [
             f"<article><header><b>{html.escape(data.name(index))}</b></header>"
             f"<pre>{html.escape(self._evaluation.sample(results[index], data.fields(index)))}</pre></article>"
-            for index in sorted(results)[:SHOWN]
+            for index in chosen[:SHOWN]
         ]
-        return f'<p>{len(results)} examples.</p><div class="cards">{"".join(shown)}</div>'
+        return f'<p>{len(results)} examples.</p>{table}<div class="cards">{"".join(shown)}</div>'

@@ -12,6 +12,7 @@ import jax
 from jaxspeech.runtime.cache_folder import NO_HOME, user_cache
 
 VARIABLE = "JAXSPEECH_CACHE"
+_own: list[Path] = []
 
 
 def enable_compilation_cache() -> None:
@@ -37,11 +38,18 @@ def enable_compilation_cache() -> None:
             " ".join(filter(None, [str(name), f"({getattr(error, 'strerror', None) or error})"])),
         )
         return
+    if isinstance(name, Path):
+        _own[:] = [name]
     jax.config.update("jax_compilation_cache_dir", str(name))
     # By default JAX does not cache what compiles within a second; on a CPU that is half of the waiting time.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     _write_whole_entries()
+
+
+def own_folder() -> Path | None:
+    """The folder that `enable_compilation_cache` chose; None if the cache is off, a URL, or configured through JAX."""
+    return _own[0] if _own and jax.config.values["jax_compilation_cache_dir"] == str(_own[0]) else None
 
 
 def _chosen(choice: str) -> str | Path:

@@ -6,7 +6,9 @@ No other file names a module or a function that only some systems have; a test c
 
 import contextlib
 import errno
+import functools
 import os
+import platform as python_platform
 import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +27,9 @@ except ImportError:
 PREAD: Callable[[int, int, int], bytes] | None = getattr(os, "pread", None)
 SYSCONF: Callable[[str], int] | None = getattr(os, "sysconf", None)
 MEMORY = Path("/proc/meminfo")
+PROCESSOR = Path("/proc/cpuinfo")
+# Its lines that say which instructions there are.
+INSTRUCTIONS = ("model name", "cpu family", "model", "stepping", "flags", "Features", "CPU part", "isa")
 
 # Signals that a terminal sends. A process that was started in the background (`nohup jaxspeech ... &`, many CI systems)
 # ignores them: they are meant for others, so they stay ignored.
@@ -74,6 +79,11 @@ def sync(path: str | os.PathLike[str]) -> None:
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
                 raise
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Whether a file or folder belongs to the user of this process, and nobody else may write it."""
+    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 
 def sound_name(path: str | os.PathLike[str]) -> str | bytes:
@@ -133,6 +143,17 @@ def free_memory() -> int | None:
         return int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return total_memory()
+
+
+@functools.cache
+def processor_facts() -> str:
+    """Returns the number of cores, and the processor's kind and instructions as far as the system reports them."""
+    try:
+        lines = PROCESSOR.read_text(encoding="utf-8").splitlines()
+        facts = sorted({line for line in lines if line.partition(":")[0].strip() in INSTRUCTIONS})
+    except (OSError, ValueError):
+        facts = [*python_platform.uname()[3:], python_platform.processor()]
+    return "\n".join([*facts, str(os.cpu_count())])
 
 
 def glibc_version() -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from jaxspeech.encoders.ecapa import ECAPA
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.jasper import Jasper
 from jaxspeech.encoders.jasper_block import Block
@@ -53,6 +54,7 @@ FEATURES = Part("frontend", {"mel": MelSpectrogram, "mfcc": MFCC})
 ENCODER = Part(
     "encoder",
     {
+        "ecapa": ECAPA,
         "fastconformer": FastConformer,
         "jasper": Jasper,
         "lstm": LSTMEncoder,

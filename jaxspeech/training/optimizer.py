@@ -13,9 +13,9 @@ from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.training.gradients import add_noise
 from jaxspeech.training.parameters import Choice, assign
 from jaxspeech.training.schedules import Schedule, build_schedule
-from jaxspeech.training.update_rules import adafactor, adamw, lion, muon, novograd
+from jaxspeech.training.update_rules import adafactor, adamw, lion, muon, novograd, sgd
 
-OPTIMIZERS = {"adamw": adamw, "novograd": novograd, "lion": lion, "adafactor": adafactor, "muon": muon}
+OPTIMIZERS = {"adamw": adamw, "novograd": novograd, "lion": lion, "adafactor": adafactor, "muon": muon, "sgd": sgd}
 
 
 def scale_by_group(rates: Sequence[tuple[str, float]], trainable: Choice | None) -> optax.GradientTransformation:

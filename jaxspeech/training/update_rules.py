@@ -8,6 +8,9 @@ NovoGrad (Ginsburg et al., 2019), |g| over each array, as in NeMo:
 v <- beta2 v + (1 - beta2) |g|^2, at first |g|^2;    m <- beta1 m + g / (v^1/2 + eps) + weight_decay p
 p <- p - rate m
 
+SGD with momentum, as torch's: the decay is part of the gradient
+m <- momentum m + g + weight_decay p;    p <- p - rate m
+
 Lion (Chen et al., 2023):
 p <- p - rate sign(beta1 m + (1 - beta1) g) - rate weight_decay p;    m <- beta2 m + (1 - beta2) g
 
@@ -102,6 +105,36 @@ def lion(
     """
     rule = optax.scale_by_lion(b1=beta1, b2=beta2)
     return _update(rule, learning_rate, weight_decay, decay_exclude, clip_norm)
+
+
+def sgd(
+    learning_rate: Schedule | float,
+    *,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    decay_exclude: str = "",
+    clip_norm: float = 0.0,
+) -> optax.GradientTransformation:
+    """Makes gradient descent with momentum, as torch's SGD: the decay is part of the gradient that is averaged.
+
+    Args:
+      learning_rate, decay_exclude, clip_norm: as in `adamw`.
+      momentum: decay of the sum of gradients.
+      weight_decay: share of each parameter that is added to its gradient.
+    """
+    exclude = re.compile(decay_exclude) if decay_exclude else None
+
+    def decays(params: Any) -> Any:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, _: exclude is None or not exclude.search(path_name(path)), params
+        )
+
+    return optax.chain(
+        clip_by_global_norm(clip_norm),
+        optax.add_decayed_weights(weight_decay, mask=decays),
+        optax.trace(momentum),
+        optax.scale_by_learning_rate(learning_rate),
+    )
 
 
 def adafactor(

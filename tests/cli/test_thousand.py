@@ -51,7 +51,7 @@ def make(folder: Path, count: int) -> tuple[list[str], list[str]]:
         else:
             good.append(str(path))
             rate = (8000, 16000, 44100)[number % 3]
-            samples = 0.2 * rng.standard_normal((int(rate * rng.uniform(0.2, 0.9)), 1 + number % 2))
+            samples = 0.2 * rng.standard_normal((int(rate * rng.uniform(0.2, 0.5)), 1 + number % 2))
             soundfile.write(path, samples, rate, format=kind.upper())
     return sorted(good), sorted(faulty)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxspeech import assets, builder, jobs
-from jaxspeech.configs.base import ctc, transducer
+from jaxspeech.configs.base import ctc, transducer, with_classes
 from jaxspeech.jobs.job import Placement
 from jaxspeech.train import load
 from tests.contract.toys import adversarial, clip_classifier, text_only
@@ -35,7 +35,26 @@ RECOGNITION = {
     "transducer": _quiet(transducer(ENCODER, decoder=DECODER)),
     "hybrid": _quiet(transducer(ENCODER, decoder=DECODER), task="hybrid", ctc_weight=0.4),
 }
-MODELS = RECOGNITION | {toy.NAME: toy.MODEL for toy in TOYS}
+OF_LABELS = {
+    "classification": {
+        "task": "classification",
+        "features": {"name": "mfcc", "num_mels": 16, "num_coefficients": 12},
+        "encoder": ENCODER,
+        "decoder": {"name": "pooled"},
+    },
+    "frame_classification": {
+        "task": "frame_classification",
+        "features": {"name": "mel", "num_mels": 16, "dither": 0.0, "normalize": "none"},
+        "encoder": ENCODER,
+        "decoder": {"name": "frames", "num_layers": 2},
+    },
+}
+# Layer norms here too; the first word of a recording stands for its speaker.
+SPEAKER = _quiet(
+    ConfigDict({"task": "speaker", "features": {"name": "mel"}, "encoder": ENCODER}),
+    decoder={"name": "speaker", "embedding_widths": (8,), "attention_width": 6, "norm": "layer"},
+)
+MODELS = RECOGNITION | OF_LABELS | {"speaker": SPEAKER} | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
 
 
@@ -66,6 +85,8 @@ def recipe(name: str, tones: Path) -> ConfigDict:
     config.optimizer.learning_rate = 1e-2
     config.optimizer.schedule = {"name": "constant"}
     config.average_decay = 0.0
+    if name == "speaker":
+        config = with_classes(config, field="speaker")
     config.steps = config.eval_every = 3
     config.checkpoint_every = config.log_every = 1
     return config

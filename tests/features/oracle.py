@@ -37,9 +37,9 @@ def log_mel(samples):
 
 
 def mfcc(samples):
-    """The default cepstral coefficients of one utterance at 16 kHz, followed by zeros."""
+    """The default cepstral coefficients of one utterance at 16 kHz, reflected at both ends."""
     samples = np.asarray(samples, np.float64)
-    padded = np.concatenate([samples[256:0:-1], samples, np.zeros(256)])
+    padded = np.concatenate([samples[256:0:-1], samples, samples[-2:-258:-1]])
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(320) / 320)
     power = spectra(padded, window, fft_size=512, hop=160)
     edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 66) / 2595) - 1)

@@ -12,7 +12,6 @@ jitted = jax.jit(lambda module, samples, num_samples: module.apply({}, samples, 
 
 @pytest.fixture(scope="module")
 def samples():
-    # The tensor is longer than the longest row by more than half a window, so that every row ends in zeros.
     rows = 0.1 * np.random.default_rng(0).standard_normal((len(LENGTHS), 6720))
     return np.where(np.arange(6720) < LENGTHS[:, None], rows, 0).astype(np.float32)
 
@@ -28,6 +27,13 @@ def test_equals_the_equations_in_float64(samples):
         if length > 256:
             np.testing.assert_allclose(row[:frames], oracle.mfcc(x[:length]), atol=1e-3)
         assert not np.any(row[frames:])
+
+
+def test_a_recording_has_the_same_frames_alone_and_in_a_batch(samples):
+    features, num_frames = mfcc(samples, LENGTHS)
+    for row, length, frames in list(zip(features, LENGTHS, num_frames, strict=True))[:3]:
+        alone, _ = mfcc(samples[list(LENGTHS).index(length), None, :length], np.array([length]))
+        np.testing.assert_allclose(row[:frames], alone[0, :frames], atol=1e-5)
 
 
 def test_values_in_the_padding_do_not_matter(samples):

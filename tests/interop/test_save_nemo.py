@@ -182,9 +182,6 @@ def test_one_error_reports_everything_without_a_counterpart_in_nemo(tmp_path):
     model = CTC | {"encoder": CTC["encoder"] | {"conv_norm": "group", "conv_groups": 2}}
     with pytest.raises(ArchiveError, match=r"encoder\.norm_over_padding False"):
         saved(tmp_path / "x.nemo", random_archive(model, CHARACTERS))
-    model = CTC | {"features": {"name": "mfcc", "num_coefficients": 16}}
-    with pytest.raises(ArchiveError, match="'mfcc' \\(preprocessor\\)"):
-        saved(tmp_path / "x.nemo", random_archive(model, CHARACTERS))
     archive = random_archive(CTC, CHARACTERS)
     archive.variables["params"]["encoder"]["surprise"] = np.ones(1)
     with pytest.raises(ArchiveError, match="no place for params/encoder/surprise"):

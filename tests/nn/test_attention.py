@@ -82,3 +82,28 @@ def test_attention_against_loops() -> None:
                 want[i, q, head] = sum(w * project["value"][i, s, head] for w, s in zip(weights, keys, strict=True))
     want = want.reshape(b, t, d) @ p["out"]["kernel"] + p["out"]["bias"]
     np.testing.assert_allclose(got, want, atol=2e-6)
+
+
+def test_half_precision_is_close_to_float32_and_frames_of_alignment_change_nothing() -> None:
+    """13 frames are padded to 16 in bfloat16; a query without keys yields the output bias in both."""
+    b, t, d = 2, 13, 16
+    x = jax.random.normal(jax.random.key(0), (b, t, d))
+    mask = attention_mask(jnp.array([13, 9]), context_mask(jnp.arange(t), jnp.arange(t), 4, 2))
+    positions = relative_positions(t - 1, t - 1, d)
+    module = SelfAttention(num_heads=2)
+    params = module.init(jax.random.key(1), x, mask, positions)["params"]
+    params["bias_v"] = jax.random.normal(jax.random.key(2), params["bias_v"].shape)
+
+    def output(params, x, positions, dtype):
+        options = x.astype(dtype), mask, positions.astype(dtype)
+        return SelfAttention(num_heads=2, dtype=dtype).apply({"params": params}, *options).astype(jnp.float32)
+
+    def gradients(dtype):
+        return jax.grad(lambda *inputs: jnp.square(output(*inputs, dtype)).sum(), (0, 1, 2))(params, x, positions)
+
+    want = output(params, x, positions, jnp.float32)
+    got = output(params, x, positions, jnp.bfloat16)
+    assert got.shape == want.shape
+    np.testing.assert_allclose(got, want, atol=0.02 * float(jnp.abs(want).max()))
+    for half, single in zip(*(jax.tree.leaves(gradients(x)) for x in (jnp.bfloat16, jnp.float32)), strict=True):
+        np.testing.assert_allclose(half, single, atol=0.04 * float(jnp.abs(single).max()) + 0.01)

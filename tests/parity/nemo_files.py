@@ -20,3 +20,13 @@ NEMO_FILES = {
     for path in sorted(folder.glob("*.nemo"))
     if _can_be_read(path)
 }
+RECOGNITION = ("ctc", "transducer", "hybrid")
+
+
+def _recognises(path: Path) -> bool:
+    with NemoFile(path) as file:
+        return BY_CLASS[class_name(file.config()["target"])].task in RECOGNITION
+
+
+# Those of recognition models, whose outputs `both_ways` compares.
+RECOGNISERS = {name: folder for name, folder in NEMO_FILES.items() if _recognises(folder / f"{name}.nemo")}

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 # The references that make_references.py makes.
 OWN = Path(__file__).parent / "references"
@@ -45,3 +46,12 @@ def worst(ours, theirs, num_frames):
     difference = np.where(np.isnan(theirs), 0.0, np.abs(ours - theirs)).max(-1)
     assert np.isfinite(difference).all()
     return max(row[:n].max() for row, n in zip(difference, num_frames, strict=True)), difference.max()
+
+
+def arrays_of(name, request):
+    """Returns NeMo's arrays, and its texts and settings, where there is no .nemo file; skips if they are missing."""
+    folder = request.getfixturevalue("refs")
+    if not (folder / f"{name}.npz").exists():
+        pytest.skip(f"{folder} has no {name}.npz")
+    with np.load(folder / f"{name}.npz") as file:
+        return {key: file[key] for key in file.files}, json.loads((folder / f"{name}.json").read_text())

@@ -19,7 +19,7 @@ from jaxspeech.archive import Archive
 from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.tasks.recognition import Utterances
 from tests.parity.both_ways import NEMO_PYTHON, Differences, read, restore_with_nemo, written
-from tests.parity.nemo_files import NEMO_FILES
+from tests.parity.nemo_files import RECOGNISERS
 from tests.parity.nemo_recipes import recipes_table
 from tests.parity.own_models import OWN_MODELS, own_archive, random_batch
 
@@ -61,8 +61,8 @@ def main() -> None:
             parser.error("--recipes takes a folder, and JAXSPEECH_NEMO_PYTHON the path of an interpreter with NeMo")
         print(recipes_table(folder))
         return
-    archives = {name: load_nemo(folder / f"{name}.nemo") for name, folder in NEMO_FILES.items()}
-    loaded = {name: read(archive, NEMO_FILES[name], name) for name, archive in tqdm(archives.items(), file=sys.stderr)}
+    archives = {name: load_nemo(folder / f"{name}.nemo") for name, folder in RECOGNISERS.items()}
+    loaded = {name: read(archive, RECOGNISERS[name], name) for name, archive in tqdm(archives.items(), file=sys.stderr)}
     print(table("NeMo's file, loaded here", loaded))
     if NEMO_PYTHON:
         archives |= {name: own_archive(name) for name in OWN_MODELS}

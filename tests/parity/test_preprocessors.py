@@ -83,7 +83,10 @@ def test_mfcc(reference):
     _, arrays = reference
     features, num_frames = MFCC(window_seconds=0.025).apply({}, arrays["audio"], arrays["audio_len"])
     np.testing.assert_array_equal(num_frames, arrays["mfcc64_len"])
-    # NeMo's padded frames are not zero; ours are.
+    # NeMo's padded frames are not zero; ours are. In a batch NeMo reflects only the longest recording at its end, which
+    # the last two frames of the others show.
+    longest = num_frames.max()
     for row, expected, count in zip(features, arrays["mfcc64"].transpose(0, 2, 1), num_frames, strict=True):
-        assert_close(row[:count], expected[:count])
+        same = count if count == longest else count - 2
+        assert_close(row[:same], expected[:same])
         assert not np.any(row[count:])

@@ -15,7 +15,7 @@ from jaxspeech.interop.nemo.model_config import from_nemo
 from jaxspeech.interop.nemo.plain_yaml import CONFIG
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from tests.parity.both_ways import NEMO_PYTHON, restore_with_nemo, written
-from tests.parity.nemo_files import NEMO_FILES
+from tests.parity.nemo_files import NEMO_FILES, RECOGNISERS
 from tests.parity.own_models import OWN_MODELS, own_archive, random_batch
 
 
@@ -49,7 +49,7 @@ def restored_by_nemo(tmp_path_factory):
     if not NEMO_PYTHON:
         pytest.skip("no NeMo: set JAXSPEECH_NEMO_PYTHON to a Python interpreter that has it")
     folder = tmp_path_factory.mktemp("written")
-    archives = {name: load_nemo(NEMO_FILES[name] / f"{name}.nemo") for name in NEMO_FILES}
+    archives = {name: load_nemo(RECOGNISERS[name] / f"{name}.nemo") for name in RECOGNISERS}
     archives |= {name: own_archive(name) for name in OWN_MODELS}
     for name, archive in archives.items():
         save_nemo(folder / f"{name}.nemo", **archive._asdict())
@@ -57,7 +57,7 @@ def restored_by_nemo(tmp_path_factory):
     return folder, archives, notes
 
 
-@pytest.mark.parametrize("name", [*NEMO_FILES, *OWN_MODELS])
+@pytest.mark.parametrize("name", [*RECOGNISERS, *OWN_MODELS])
 def test_nemo_restores_it_with_equal_outputs(restored_by_nemo, name):
     folder, archives, notes = restored_by_nemo
     if name.startswith("squeezeformer"):  # NeMo has no Squeezeformer after 2.2

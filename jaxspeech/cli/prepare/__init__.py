@@ -9,5 +9,13 @@ VERBS = {
     "quickstart": (CORPORA, "everyday sentences, spoken by eSpeak NG: data/quickstart/{train,dev}.jsonl"),
     "spoken_digits": (CORPORA, "digits, spoken by eSpeak NG: data/spoken_digits/train.jsonl"),
     "records": ("jaxspeech.cli.prepare.records", "manifests to ArrayRecord files"),
+    "speech_activity": (
+        "jaxspeech.cli.prepare.speech_activity",
+        "labels of speech for each 20 ms of clean recordings",
+    ),
+    "speech_commands": (
+        "jaxspeech.cli.prepare.speech_commands",
+        "a folder with one folder for each class",
+    ),
     "tfds": ("jaxspeech.cli.prepare.tfds", "a dataset of TensorFlow Datasets to FLAC files and a manifest"),
 }

@@ -73,13 +73,14 @@ def balancing_weights(numbers: Int[np.ndarray, " N"], *, strength: int | float =
     return weights
 
 
-def inverse_frequencies(numbers: Int[np.ndarray, " N"], num_classes: int) -> tuple[float, ...]:
+def inverse_frequencies(counts: Int[np.ndarray, " C"]) -> tuple[float, ...]:
     """The weights of the classes with which each counts the same in a loss: N / (C N_c), as NeMo's "auto".
 
-    A class without examples has the weight 1.
+    Args:
+      counts: N_c, the number of examples of each class; one without examples has the weight 1.
     """
-    counts = np.bincount(numbers[numbers >= 0], minlength=num_classes)
-    return tuple((counts.sum() / (num_classes * count) if count else 1.0) for count in counts.tolist())
+    total = int(counts.sum())
+    return tuple((total / (len(counts) * count) if count else 1.0) for count in counts.tolist())
 
 
 def _unknown(fields: Mapping[str, object], classes: Classes, field: str) -> str:

@@ -57,7 +57,7 @@ def save_nemo(
         raise ArchiveError(f"{path}: {error}") from error
 
     def write_weights(stream: io.BufferedIOBase) -> None:
-        derived = derived_tensors(family.derived(source.module), kept)
+        derived = derived_tensors({**family.derived(source.module), **family.written(source.module)}, kept)
         write_checkpoint(stream, itertools.chain(derived, with_counts(tensors, kept)))
 
     try:

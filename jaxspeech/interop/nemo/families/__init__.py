@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.families.classification import CLASSIFICATION
 from jaxspeech.interop.nemo.families.ctc import CTC
 from jaxspeech.interop.nemo.families.family import Family
+from jaxspeech.interop.nemo.families.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
+from jaxspeech.interop.nemo.families.speaker import SPEAKER
 from jaxspeech.interop.nemo.families.transducer import TRANSDUCER
 from jaxspeech.interop.nemo.sections.read import class_name
 
-FAMILIES = (CTC, TRANSDUCER, HYBRID)
+FAMILIES = (CTC, TRANSDUCER, HYBRID, CLASSIFICATION, FRAME_CLASSIFICATION, SPEAKER)
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK = {family.task: family for family in FAMILIES}
 # Classes of published models that this version cannot load, and what they are.
@@ -20,9 +23,6 @@ NOT_LOADED = {
     "EncDecMultiTalkerRNNTBPEModel": "a transducer for several speakers at once",
     "EncDecMultiTaskModel": "a recogniser and translator with an attention decoder (Canary)",
     "EncDecTransfModelBPE": "a translator with an attention decoder",
-    "EncDecClassificationModel": "a classifier of recordings",
-    "EncDecFrameClassificationModel": "a classifier of frames",
-    "EncDecSpeakerLabelModel": "a model of speakers",
     "SortformerEncLabelModel": "a diarization model",
     "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
     "EncDecMaskedTokenPredModel": "a model for pretraining",

@@ -9,7 +9,7 @@ from jaxspeech.interop.nemo.sections.read import read_section
 from jaxspeech.interop.nemo.sections.write import fields_of, write_section
 from jaxspeech.interop.nemo.weights.conformer import POSITIONS
 from jaxspeech.interop.nemo.weights.derived import Derived
-from jaxspeech.interop.nemo.weights.features import mel_tensors
+from jaxspeech.interop.nemo.weights.features import frontend_tensors
 from jaxspeech.interop.nemo.weights.jasper import copies_tensors
 
 ACOUSTIC_PARTS = {
@@ -50,7 +50,7 @@ def acoustic_sections(source: Source, base: Mapping[str, Any], problems: list[st
 def acoustic_derived(module: Any) -> Derived:
     """The derived tensors: the frontend's window and filters, the encoder's positions and factors."""
     factors = copies_tensors(getattr(module.encoder, "blocks", ()))
-    return {**mel_tensors(module.frontend, "preprocessor.featurizer"), POSITIONS: None, **factors}
+    return {**frontend_tensors(module.frontend, "preprocessor.featurizer"), POSITIONS: None, **factors}
 
 
 def acoustic_remarks(source: Source) -> list[str]:
@@ -59,6 +59,8 @@ def acoustic_remarks(source: Source) -> list[str]:
     remarks = []
     if kind == "squeezeformer":
         remarks.append("NeMo has no Squeezeformer after 2.2: later versions will not restore the file")
+    if kind == "ecapa" and encoder.padded_to != source.module.frontend.pad_to:
+        remarks.append("NeMo does not mask what follows a recording: its embeddings differ a little, and in a batch")
     if getattr(encoder, "norm_over_padding", True) is False:
         remarks.append("if NeMo trains it further, the statistics of its batch norms will count the padding")
     if kind == "lstm" and encoder.bidirectional:

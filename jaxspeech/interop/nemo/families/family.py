@@ -65,6 +65,7 @@ class Family(NamedTuple):
       rows: our `model` configuration -> the rows that map its tensors.
       parts: sections of our configuration whose fields must be the same after writing and reading.
       derived: module -> tensors of the file that are not variables, but follow from the configuration.
+      written: module -> further tensors to write, which are not checked when a file is read.
       defaults: NeMo's configuration for a model that did not come with one.
       remarks: model -> what NeMo does differently with its file, a sentence each.
     """
@@ -78,5 +79,6 @@ class Family(NamedTuple):
     rows: Callable[[Mapping[str, Any]], list[TensorRow]]
     parts: Mapping[str, NemoPart]
     derived: Callable[[Any], Derived] = lambda module: {}
+    written: Callable[[Any], Derived] = lambda module: {}
     defaults: Mapping[str, Any] = MappingProxyType({})
     remarks: Callable[[Source], list[str]] = lambda source: []

@@ -3,18 +3,21 @@
 These are the parts that several families share; heads and decoders are in the tables of their family.
 """
 
+from jaxspeech.interop.nemo.sections.classification import MFCC
 from jaxspeech.interop.nemo.sections.conformer import CONFORMER
 from jaxspeech.interop.nemo.sections.features import MEL, SPEC_AUGMENT
 from jaxspeech.interop.nemo.sections.jasper import JASPER, PARALLEL_JASPER
 from jaxspeech.interop.nemo.sections.lstm import LSTM
+from jaxspeech.interop.nemo.sections.speaker import ECAPA
 from jaxspeech.interop.nemo.sections.squeezeformer import SQUEEZEFORMER
 from jaxspeech.interop.nemo.sections.transformer import TRANSFORMER
 
 # By the last part of `_target_`.
-PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL}
+PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL, "AudioToMFCCPreprocessor": MFCC}
 ENCODERS = {
     "ConformerEncoder": CONFORMER,
     "ConvASREncoder": JASPER,
+    "ECAPAEncoder": ECAPA,
     "ParallelConvASREncoder": PARALLEL_JASPER,
     "RNNEncoder": LSTM,
     "SqueezeformerEncoder": SQUEEZEFORMER,

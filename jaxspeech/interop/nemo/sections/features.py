@@ -28,7 +28,8 @@ def _mask_width(value: Any) -> int | float:
     return value if type(value) is int and value >= 0 else share(value)
 
 
-def _window(value: Any) -> str:
+def read_window(value: Any) -> str:
+    """Accepts the name of a window; none at all is "none"."""
     return among("hann", "hamming", "blackman", "bartlett", "none")(value or "none")
 
 
@@ -48,7 +49,7 @@ MEL = Section(
         Argument("sample_rate", "sample_rate", 16000, integer(1000, 400_000)),
         Argument("window_size", "window_seconds", 0.02, number(0.001, 1)),
         Argument("window_stride", "hop_seconds", 0.01, number(0.001, 1)),
-        Argument("window", "window", "hann", _window, none_as_null),
+        Argument("window", "window", "hann", read_window, none_as_null),
         Argument("normalize", "normalize", "per_feature", _normalization, none_as_null),
         Argument("n_fft", "fft_size", None, optional(size)),
         Argument("preemph", "preemphasis", 0.97, optional(share)),

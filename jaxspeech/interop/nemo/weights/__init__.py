@@ -7,10 +7,12 @@ from jaxspeech.interop.nemo.weights.conformer import conformer_rows
 from jaxspeech.interop.nemo.weights.jasper import jasper_rows
 from jaxspeech.interop.nemo.weights.lstm import lstm_rows
 from jaxspeech.interop.nemo.weights.rows import TensorRow
+from jaxspeech.interop.nemo.weights.speaker import ecapa_rows
 from jaxspeech.interop.nemo.weights.squeezeformer import squeezeformer_rows
 from jaxspeech.interop.nemo.weights.transformer import transformer_rows
 
 ENCODERS = {
+    "ecapa": ecapa_rows,
     "fastconformer": conformer_rows,
     "jasper": jasper_rows,
     "lstm": lstm_rows,

@@ -96,5 +96,9 @@ def norm(nemo: str, ours: str) -> list[TensorRow]:
 
 def batch_norm(nemo: str, ours: str) -> list[TensorRow]:
     """The rows of a scale, its bias and the running statistics; `ours` is without the collection."""
-    statistics = [TensorRow(f"{nemo}.running_{name}", f"batch_stats/{ours}/{name}", same) for name in ("mean", "var")]
-    return norm(nemo, f"params/{ours}") + statistics
+    return norm(nemo, f"params/{ours}") + statistics(nemo, ours)
+
+
+def statistics(nemo: str, ours: str) -> list[TensorRow]:
+    """The rows of running statistics; `ours` is without the collection."""
+    return [TensorRow(f"{nemo}.running_{name}", f"batch_stats/{ours}/{name}", same) for name in ("mean", "var")]

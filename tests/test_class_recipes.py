@@ -1,0 +1,56 @@
+"""Recipes of classifiers build models of the published sizes, which NeMo's configuration can hold."""
+
+from functools import partial
+
+import jax
+import pytest
+
+from jaxspeech.builder import build
+from jaxspeech.configs import finetune, marblenet_vad, matchboxnet, wakewords
+from jaxspeech.data.augment import parse_augment
+from jaxspeech.interop.nemo.families.family import Source
+from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
+from jaxspeech.jobs.labels import class_settings
+from jaxspeech.text.classes import Classes
+from jaxspeech.training.optimizer import build_optimizer
+
+# Recipe -> number of classes, parameters. Published: 77 and 93 thousand for 30 classes, 91,378 for the frame VAD.
+RECIPES = {
+    "matchboxnet:commands": (matchboxnet.get_config, 30, 92_766),
+    "matchboxnet:commands-3x1x64": (partial(matchboxnet.get_config, "commands-3x1x64"), 30, 77_214),
+    "wakewords": (wakewords.get_config, 6, 89_670),
+    "marblenet_vad": (marblenet_vad.get_config, 2, 91_378),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_size_settings_and_nemos_configuration(name, tmp_path, monkeypatch):
+    make, count, size = RECIPES[name]
+    settings = make().to_dict()
+    model = settings["model"] | {"num_classes": count}
+    task = build(model)
+    variables = jax.eval_shape(task.init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == size
+    parse_augment(settings["augment"] | {"noise": {}})
+    build_optimizer(settings["optimizer"], steps=settings["steps"])
+    assert class_settings(settings).field == "label"
+
+    model = model | {"label_smoothing": 0.0}
+    source = Source(model, build(model).model, {"classes": Classes(map(str, range(count)))})
+    written = to_nemo(source, {})
+    assert from_nemo(written.config)[1]["encoder"]["blocks"][0]["filters"] == 128
+    assert written.config["labels"] == [str(number) for number in range(count)]
+
+
+def test_fine_tuning_keeps_the_classes_of_the_model(tmp_path):
+    from jaxspeech.archive import save_archive
+    from tests.pipelines.frame_model import frame_archive
+
+    save_archive(tmp_path / "m.jaxspeech", **frame_archive()._asdict())
+    config = finetune.get_config(str(tmp_path / "m.jaxspeech"))
+    assert config.classes.names == "model" and config.model.task == "frame_classification"
+
+
+def test_an_unknown_size_is_named():
+    with pytest.raises(ValueError, match="the sizes are commands, commands-3x1x64"):
+        matchboxnet.get_config("large")
