@@ -7,13 +7,12 @@ import jax
 from jax.sharding import Mesh
 
 from jaxspeech.builder import build
-from jaxspeech.forms.transcribing import transcribing_forms
 from jaxspeech.targets.inference_program import Transcriber, compile_inference
 from jaxspeech.targets.target import Target
 from jaxspeech.training.memory import FILLED
 
 # Recordings that are compiled; what they need shows how memory grows with the length.
-TRIALS = (300.0, 600.0)
+TRIALS = {"full": (300.0, 600.0), "local": (900.0, 3600.0)}
 LAYERS = 2
 
 
@@ -26,19 +25,12 @@ def longest_audio(found: Transcriber, mesh: Mesh, target: Target) -> dict[str, f
       target: the device.
     """
     free = FILLED * target.hardware.memory - sum(found.held().values())
-    few = shallow(found.config)
-    variables, task = found.variables, found.task
-    forms = {"full": task, "local": found.local}
-    if few is not None:
-        task = build(few)
-        variables = jax.eval_shape(task.init, jax.random.key(0))
-        local = transcribing_forms(few, task).local
-        forms = {"full": task, "local": local}
+    forms = {"full": shallow(found.config) or (found.task, found.variables), "local": (found.local, found.variables)}
     longest = {}
-    for name, form in forms.items():
+    for name, (form, variables) in forms.items():
         if form is not None:
-            needs = [working_bytes(target, form, variables, mesh, seconds) for seconds in TRIALS]
-            longest[name] = solve(TRIALS, needs, free)
+            needs = [working_bytes(target, form, variables, mesh, seconds) for seconds in TRIALS[name]]
+            longest[name] = solve(TRIALS[name], needs, free)
     return longest
 
 
@@ -48,12 +40,16 @@ def working_bytes(target: Target, task: Any, variables: Any, mesh: Mesh, seconds
     return program.temporaries + program.results + 4.0 * seconds * task.inference.sample_rate
 
 
-def shallow(config: dict[str, Any]) -> dict[str, Any] | None:
-    """The configuration with few layers, which need as much memory as many and compile sooner; None: there is none."""
+def shallow(config: dict[str, Any]) -> tuple[Any, Any] | None:
+    """The task with few layers and the shapes of its variables; None: the model has no such form.
+
+    It compiles sooner. With full attention, a few layers need as much memory as many: the scores of one.
+    """
     encoder = config["encoder"]
     if encoder["name"] != "fastconformer" or encoder.get("reduction") or encoder["num_layers"] <= LAYERS:
         return None
-    return config | {"encoder": encoder | {"num_layers": LAYERS}}
+    task = build(config | {"encoder": encoder | {"num_layers": LAYERS}})
+    return task, jax.eval_shape(task.init, jax.random.key(0))
 
 
 def solve(lengths: tuple[float, float], needs: list[float], free: float) -> float:
