@@ -13,7 +13,6 @@ from jaxspeech.interop.nemo.families.classification import CLASSIFICATION, class
 from jaxspeech.interop.nemo.families.family import NemoPart, Source, Written
 from jaxspeech.interop.nemo.families.labels import (
     WEIGHTS,
-    class_assets,
     nemo_labels,
     nemo_loss,
     read_class_weights,
@@ -61,12 +60,12 @@ def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
     return rows
 
 
+# The assets, the sections and the defaults are those of clips.
 FRAME_CLASSIFICATION = CLASSIFICATION._replace(
     task="frame_classification",
     classes={CLASS: "asr.models.classification_models"},
     to_model=_to_model,
     to_nemo=_to_nemo,
-    assets=class_assets,
     rows=_rows,
     parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", HEADS)},
     derived=lambda module: {**acoustic_derived(module), WEIGHTS: None},
