@@ -61,26 +61,43 @@ def start_five(repeat: int) -> dict[str, Any]:
 
     Seconds of each process from its start to its end, and of the processor's time that it used.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        write_five(Path(folder))
+        return start_here(Path(folder, "model.jaxspeech"), repeat=repeat)
+
+
+def write_five(folder: Path) -> None:
+    """Writes a FastConformer-CTC of 109M random parameters, model.jaxspeech and model.nemo, and the recordings."""
     config = ctc_config("115m", num_layers=17)
     tokenizer = CharTokenizer([chr(0x4E00 + i) for i in range(VOCAB_SIZE)])
     variables = jax.device_get(jax.jit(build(config).init)(jax.random.key(0)))
-    with tempfile.TemporaryDirectory() as folder:
-        model, rng = Path(folder, "model.jaxspeech"), np.random.default_rng(0)
-        save_archive(model, model=config, assets={"tokenizer": tokenizer}, variables=variables)
-        del variables
-        files = [Path(folder, f"{seconds}.wav") for seconds in (1, 4, 7, 11, 16)]
-        for file in files:
-            soundfile.write(file, 0.1 * rng.standard_normal(int(file.stem) * SAMPLE_RATE), SAMPLE_RATE)
-        command = [sys.executable, "-m", "jaxspeech", "transcribe", f"--model={model}", *map(str, files)]
-        environment = os.environ | {"JAXSPEECH_CACHE": str(Path(folder, "cache"))}
-        runs = []
-        for _ in range(1 + (repeat or 3)):
-            before, started = os.times(), time.perf_counter()
-            subprocess.run(command, capture_output=True, check=True, env=environment)
-            after = os.times()
-            used = after.children_user + after.children_system - before.children_user - before.children_system
-            runs.append({"wall_s": time.perf_counter() - started, "cpu_s": used})
+    save_archive(folder / "model.jaxspeech", model=config, assets={"tokenizer": tokenizer}, variables=variables)
+    save_nemo(folder / "model.nemo", model=config, assets={"tokenizer": tokenizer}, variables=variables)
+    rng = np.random.default_rng(0)
+    for file in recordings(folder):
+        soundfile.write(file, 0.1 * rng.standard_normal(int(file.stem) * SAMPLE_RATE), SAMPLE_RATE)
+
+
+def recordings(folder: Path) -> list[Path]:
+    """The recordings' files; each is named by its seconds."""
+    return [folder / f"{seconds}.wav" for seconds in (1, 4, 7, 11, 16)]
+
+
+def start_here(model: Path, *, repeat: int) -> dict[str, Any]:
+    """Transcribes the recordings in the model's folder: once with an empty cache, then `repeat` times with a full one."""
+    command = [sys.executable, "-m", "jaxspeech", "transcribe", f"--model={model}", *map(str, recordings(model.parent))]
+    with tempfile.TemporaryDirectory() as cache:
+        runs = [process_times(command, JAXSPEECH_CACHE=cache) for _ in range(1 + (repeat or 3))]
     return {"cold": runs[0], "warm": runs[1:]}
+
+
+def process_times(command: list[str], **environment: str) -> dict[str, float]:
+    """Seconds of a process from its start to its end, and of the processor's time that it used."""
+    before, started = os.times(), time.perf_counter()
+    subprocess.run(command, capture_output=True, check=True, env=os.environ | environment)
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"wall_s": time.perf_counter() - started, "cpu_s": used}
 
 
 CASES = {"start_five": start_five, "cold_large": partial(cold, size="115m"), "cold_600m": partial(cold, size="600m")}

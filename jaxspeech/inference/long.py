@@ -1,5 +1,6 @@
 """Predicts a recogniser's rows: short recordings in batches, long ones by strategies that are tried in order."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
 from jaxspeech.inference.segmented import Segmented
+from jaxspeech.inference.shape_choice import ShapeChoice
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.prediction import Outputs, Prediction, predict
 from jaxspeech.text.tokenizer import Tokenizer
@@ -48,6 +50,9 @@ class LongAudio:
             self._local = Programs(
                 forms.local, predict_local, config=forms.local_config, how="by local attention", **known
             )
+        self._shapes: defaultdict[Outputs, ShapeChoice] = defaultdict(
+            lambda: ShapeChoice(self._recognition.sample_rate)
+        )
         self._buffered = Buffered(self._recognition)
         self._segmented = Segmented(self._recognition, tokenizer, self._full)
 
@@ -84,4 +89,5 @@ class LongAudio:
             sample_rate=self._recognition.sample_rate,
             shortest=self._recognition.frame_seconds * self._recognition.sample_rate,
             long=[known[name] for name in ORDER[wanted.long] if name in known],
+            shapes=self._shapes[outputs],
         )

@@ -20,6 +20,7 @@ from jaxspeech.inference.channels import each_channel
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.read_ahead import Window, read_recording, read_windows
+from jaxspeech.inference.shape_choice import ShapeChoice
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -68,6 +69,7 @@ def predicted_rows(
     sample_rate: int,
     shortest: float = 1,
     long: Sequence[Strategy[P]] = (),
+    shapes: ShapeChoice | None = None,
 ) -> Iterator[Row[P]]:
     """Yields predictions in the order of the recordings, each as soon as it and all earlier ones are ready.
 
@@ -80,6 +82,7 @@ def predicted_rows(
       sample_rate: of the model, in Hz.
       shortest: number of samples that a prediction needs; shorter recordings get none.
       long: the strategies for recordings of more than `FULL_BATCH_SECONDS`; empty: the same ones.
+      shapes: those that the strategies have been used with; None: each batch has the shape that fits it best.
 
     Raises:
       SpeechError: with on_error="raise", the error of the first recording that has one.
@@ -104,6 +107,8 @@ def predicted_rows(
         batches = plan_batches(
             {i: len(samples) for i, samples in audio.items()}, batch_size=wanted.batch_size, sample_rate=sample_rate
         )
+        if shapes is not None:
+            batches = shapes.choose(batches, batch_size=wanted.batch_size)
         border = FULL_BATCH_SECONDS * sample_rate
         ways = [(shape, long if long and shape.length > border else strategies) for shape in batches]
         for row in in_order(_rows(window, audio, ways, done)):

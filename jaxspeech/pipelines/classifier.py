@@ -27,6 +27,7 @@ from jaxspeech.inference.options import RowOptions, Wanted, wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
+from jaxspeech.inference.shape_choice import ShapeChoice
 from jaxspeech.pipelines.classified import Classified
 from jaxspeech.pipelines.detection import (
     Detected,
@@ -74,6 +75,7 @@ class Classifier:
         classes = self.assets.get("classes")
         self.names: tuple[str, ...] | None = None if classes is None else tuple(classes.names)
         self._programs = Programs(self.task, self.task.inference.probs, name="classify", config=self.config)
+        self._shapes = ShapeChoice(self.task.inference.sample_rate)
         self._dense = _dense(self.task, self._programs)
         self._clip_windows: dict[tuple[float, bool], ClipWindows] = {}
 
@@ -134,7 +136,13 @@ class Classifier:
             long = [Strategy(partial(self._dense.start, self.variables), alone=True)]
         shortest = max(kind.shortest_seconds * kind.sample_rate, 1.0)
         return predicted_rows(
-            find_recordings(inputs), [at_once], asked, sample_rate=kind.sample_rate, shortest=shortest, long=long
+            find_recordings(inputs),
+            [at_once],
+            asked,
+            sample_rate=kind.sample_rate,
+            shortest=shortest,
+            long=long,
+            shapes=self._shapes if windows is None else None,
         )
 
     def _windows(self, asked: WindowOptions) -> ClipWindows:

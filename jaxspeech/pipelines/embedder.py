@@ -24,6 +24,7 @@ from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
+from jaxspeech.inference.shape_choice import ShapeChoice
 from jaxspeech.inference.voices import Enrolment, as_norm, unit
 from jaxspeech.pipelines.doors import open_model, with_bar
 from jaxspeech.tasks.kinds import Embedding
@@ -114,6 +115,7 @@ class Embedder:
         self.assets, self.metadata = archive.assets, dict(archive.metadata)
         self.enrolment = Enrolment()
         self._programs = Programs(self.task, self.task.inference.embed, name="embed", config=self.config)
+        self._shapes = ShapeChoice(self.task.inference.sample_rate)
 
     @property
     def archive(self) -> Archive:
@@ -162,7 +164,12 @@ class Embedder:
         at_once = [Strategy(partial(self._programs.start, self.variables))]
         rate = self.task.inference.sample_rate
         rows = predicted_rows(
-            find_recordings(inputs), at_once, asked, sample_rate=rate, shortest=SHORTEST_SECONDS * rate
+            find_recordings(inputs),
+            at_once,
+            asked,
+            sample_rate=rate,
+            shortest=SHORTEST_SECONDS * rate,
+            shapes=self._shapes,
         )
         return results_of(rows, self._embedded, _failed, on_error=asked.on_error)
 
