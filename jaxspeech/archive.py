@@ -17,7 +17,8 @@ import json
 import os
 import re
 import zipfile
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -30,6 +31,7 @@ import tensorstore as ts
 from jaxspeech.assets import Assets, build_asset
 from jaxspeech.errors import ArchiveError, SpeechError
 from jaxspeech.files import replace_atomically
+from jaxspeech.runtime.aligned import aligned_empty
 from jaxspeech.runtime.logs import silence_orbax
 from jaxspeech.types import Variables
 
@@ -137,12 +139,18 @@ def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
         raise ArchiveError(f"{path}: no such file")
     try:
         with zipfile.ZipFile(path) as archive:
-            metadata = _verified_metadata(archive)
+            metadata, files = _verified_metadata(archive)
+            _verify_hashes(archive, files, lambda name: not name.startswith("checkpoint/"))
             config = json.loads(archive.read("config.json"))
             assets = _read_assets(archive, config)
             tree = json.loads(archive.read(TREE + "_METADATA"))["tree_metadata"]
             num_bytes = sum(i.file_size for i in archive.infolist() if i.filename.startswith("checkpoint/"))
-        variables = _load_tree(path, tree, num_bytes)
+            with ThreadPoolExecutor(1) as beside:
+                hashed = beside.submit(_verify_hashes, archive, files, lambda name: name.startswith("checkpoint/"))
+                try:
+                    variables = _load_tree(path, tree, num_bytes)
+                finally:
+                    hashed.result()  # its error says which member is damaged
         return Archive(dict(config["model"]), assets, variables, metadata).cast(dtype)
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
@@ -215,8 +223,8 @@ def _write_zip(stream: BinaryIO, small: dict[str, bytes], tree: Path, metadata: 
         archive.writestr(zipfile.ZipInfo("metadata.json"), _to_json(content))
 
 
-def _verified_metadata(archive: zipfile.ZipFile) -> dict[str, Any]:
-    """Verifies that every member matches metadata.json, and returns the writer's metadata."""
+def _verified_metadata(archive: zipfile.ZipFile) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Verifies names and sizes of all members; returns the writer's metadata, and the list of the other members."""
     members = {member.filename: member for member in archive.infolist()}
     if len(members) != len(archive.infolist()):
         raise ArchiveError("two members have the same name")
@@ -238,13 +246,18 @@ def _verified_metadata(archive: zipfile.ZipFile) -> dict[str, Any]:
     for name, expected in files.items():
         if members[name].file_size != expected["size"]:
             raise ArchiveError(f"{name}: {members[name].file_size} bytes, expected {expected['size']}")
+    return dict(content["metadata"]), files
+
+
+def _verify_hashes(archive: zipfile.ZipFile, files: dict[str, Any], chosen: Callable[[str], bool]) -> None:
+    """Verifies the content of the members that are `chosen`."""
+    for name in filter(chosen, files):
         digest = hashlib.sha256()
         with archive.open(name) as member:
             while block := member.read(BLOCK_BYTES):
                 digest.update(block)
-        if digest.hexdigest() != expected["sha256"]:
+        if digest.hexdigest() != files[name]["sha256"]:
             raise ArchiveError(f"{name} is damaged (SHA-256 differs)")
-    return dict(content["metadata"])
 
 
 def _load_tree(path: Path, tree: dict[str, Any], num_bytes: int) -> Variables:
@@ -263,14 +276,17 @@ def _load_tree(path: Path, tree: dict[str, Any], num_bytes: int) -> Variables:
     stated = sum(array.size * array.dtype.numpy_dtype.itemsize for array in arrays.values())
     if stated > num_bytes + INLINE_BYTES * len(arrays):
         raise ArchiveError(f"its arrays would take {stated} bytes, but only {num_bytes} are stored")
-    reading = {keys: array.read() for keys, array in arrays.items()}
+    filled = {keys: aligned_empty(array.shape, array.dtype.numpy_dtype) for keys, array in arrays.items()}
+    reading = [ts.array(filled[keys], copy=False, write=True).write(array) for keys, array in arrays.items()]
+    for future in reading:
+        future.result()
     variables: Variables = {}
     for keys in nodes:
         *parents, last = keys
         node = variables
         for key in parents:
             node = node.setdefault(key, {})
-        node[last] = reading[keys].result() if keys in reading else {}
+        node[last] = filled.get(keys, {})
     return variables
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +11,7 @@ from jaxtyping import Float, Int
 from jaxspeech.errors import AudioError
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
-from jaxspeech.runtime.executables import KeptProgram, load_program, program_key, save_program, watch_cache
+from jaxspeech.runtime.kept_function import compile_kept, needed_bytes
 from jaxspeech.runtime.platform import free_memory
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
@@ -54,7 +53,7 @@ class Programs:
         self._predict, self._how = predict, how
         self._name, self._outputs = name, outputs
         self._config = config if of_this_package(task.model) else {}
-        self._positions = KeptPositions(task.model, seconds=FULL_BATCH_SECONDS)
+        self._positions = KeptPositions(task.model, seconds=FULL_BATCH_SECONDS, run=self._run_kept)
         self._compiled: dict[Hashable, Any] = {}
 
     def start(
@@ -85,6 +84,10 @@ class Programs:
             )
         return program(variables, *pad(shape, audio)), self._how
 
+    def _run_kept(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        place: Any = {"name": "positions", "config": self._config, "options": {}}
+        return compile_kept(function, arguments, **place, what="positions")(*arguments)
+
     def compiled(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
         """Returns the compiled program for batches of this shape."""
         return self._program(self._positions.beside(variables), shape, **options)
@@ -93,19 +96,17 @@ class Programs:
         key = (shape.rows, shape.length, *sorted(options.items()))
         if key not in self._compiled:
             batch = pad(shape, dict.fromkeys(shape.indices, np.zeros(0, np.float32)))
-            self._compiled[key] = self._kept_or_compiled(variables, batch, options)
+            what = f"the model for {shape.rows} x {shape.length / self._sample_rate:g} s of audio"
+            self._compiled[key] = compile_kept(
+                self._predict,
+                (variables, *batch),
+                name=self._name,
+                config=self._config,
+                options=options,
+                outputs=self._outputs,
+                what=what,
+            )
         return self._compiled[key]
-
-    def _kept_or_compiled(self, variables: Variables, batch: PaddedAudio, options: dict[str, Hashable]) -> Any:
-        """Reads the program from disk, or compiles it and writes it there."""
-        place = program_key(self._name, self._config, options, (variables, *batch)) if self._config else None
-        if place is not None and (kept := load_program(place, self._outputs)) is not None:
-            return kept
-        with watch_cache() as hits:
-            program = jax.jit(partial(self._predict, **options)).lower(variables, *batch).compile()
-        if place is not None and not hits:
-            save_program(place, program, needed_bytes=needed_bytes(program), outputs=self._outputs)
-        return program
 
 
 def of_this_package(module: Any) -> bool:
@@ -125,14 +126,6 @@ def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:
         samples[row, : len(audio[i])] = audio[i]
         num_samples[row] = len(audio[i])
     return PaddedAudio(samples, num_samples)
-
-
-def needed_bytes(program: Any) -> int:
-    """Bytes that a compiled program needs besides its arguments, as XLA reports it; 0 where it reports nothing."""
-    if isinstance(program, KeptProgram):
-        return program.needed_bytes
-    analysis = program.memory_analysis()
-    return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 
 
 def available_bytes(device: Any) -> int | None:
