@@ -84,7 +84,7 @@ def recordings(folder: Path) -> list[Path]:
 
 
 def start_here(model: Path, *, repeat: int) -> dict[str, Any]:
-    """Transcribes the recordings in the model's folder: once with an empty cache, then `repeat` times with a full one."""
+    """Transcribes the recordings in the model's folder: once with an empty cache, then `repeat` times."""
     command = [sys.executable, "-m", "jaxspeech", "transcribe", f"--model={model}", *map(str, recordings(model.parent))]
     with tempfile.TemporaryDirectory() as cache:
         runs = [process_times(command, JAXSPEECH_CACHE=cache) for _ in range(1 + (repeat or 3))]

@@ -6,13 +6,22 @@ import jax
 import jax.numpy as jnp
 
 
+def layer_of(stacked: Any, i: int) -> Any:
+    """The array of one layer, or its shape."""
+    if isinstance(stacked, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct(stacked.shape[1:], stacked.dtype)
+    return stacked[i]
+
+
 def unstack_layers(encoder: dict[str, Any]) -> dict[str, Any]:
-    """Splits `layers` of one collection of a scanned encoder into `layers_0`, `layers_1`, ..."""
+    """Splits `layers` of one collection of a scanned encoder into `layers_0`, `layers_1`, ...; arrays or shapes."""
     if "layers" not in encoder:
         return encoder
     rest = {name: value for name, value in encoder.items() if name != "layers"}
-    num_layers = len(jax.tree.leaves(encoder["layers"])[0])
-    return rest | {f"layers_{i}": jax.tree.map(lambda x, i=i: x[i], encoder["layers"]) for i in range(num_layers)}
+    num_layers = jax.tree.leaves(encoder["layers"])[0].shape[0]
+    return rest | {
+        f"layers_{i}": jax.tree.map(lambda x, i=i: layer_of(x, i), encoder["layers"]) for i in range(num_layers)
+    }
 
 
 def stack_layers(encoder: dict[str, Any]) -> dict[str, Any]:

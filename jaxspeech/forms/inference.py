@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from jaxspeech.builder import TASKS
+from jaxspeech.builder import TASKS, build
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
 from jaxspeech.types import Variables
@@ -96,9 +96,27 @@ def _of_any_device(config: dict[str, Any]) -> dict[str, Any]:
 def for_training(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:
     """The inverse of `for_inference`: stacks equal layers, which compile as one, and restores the model's dtype."""
     config = _of_any_device(config)
-    for key, field, module in _parts(config):
+    scanned = _scanned(config)
+    for key, field, _ in _parts(config):
+        if scanned[key] is not config[key]:
+            variables = _part_changed(variables, field, stack_layers)
+    return scanned, variables
+
+
+def variable_shapes(config: dict[str, Any]) -> Variables:
+    """The shapes of a model's variables; of equal layers only one is traced, as in a scan, however they are stored."""
+    scanned = _scanned(config)
+    shapes = jax.eval_shape(build(scanned).init, jax.random.key(0))
+    for key, field, _ in _parts(config):
+        if scanned[key] is not config[key]:
+            shapes = _part_changed(shapes, field, unstack_layers)
+    return shapes
+
+
+def _scanned(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of the same model with stacked encoder layers; `config` itself if they are or cannot be."""
+    for key, _, module in _parts(config):
         single = not config[key].get("scan_layers", True) and not config[key].get("reduction")
         if module is STACKABLE and single:
             config = config | {key: config[key] | {"scan_layers": True}}
-            variables = _part_changed(variables, field, stack_layers)
-    return config, variables
+    return config

@@ -28,7 +28,7 @@ class KeptPositions:
       model: whose variables they are; nothing is cached for a model without relative positions.
       seconds: the longest recordings that use the cache; longer ones compute their own projections. For 40 s and 115M
         parameters the cache takes 37 MB.
-      run: (function, *arguments) -> the function's result, compiled; the function depends only on `model` and `seconds`.
+      run: (function, *arguments) -> the function's result; the function depends only on `model` and `seconds`.
     """
 
     def __init__(self, model: Any, *, seconds: float, run: Callable[..., Any] = lambda f, *xs: jax.jit(f)(*xs)):

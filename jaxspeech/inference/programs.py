@@ -55,6 +55,7 @@ class Programs:
         self._config = config if of_this_package(task.model) else {}
         self._positions = KeptPositions(task.model, seconds=FULL_BATCH_SECONDS, run=self._run_kept)
         self._compiled: dict[Hashable, Any] = {}
+        self._needed: dict[Any, int] = {}  # bytes of memory of each program besides its arguments
 
     def start(
         self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], **options: Hashable
@@ -75,7 +76,7 @@ class Programs:
         """
         variables = self._positions.beside(variables)
         program = self._program(variables, shape, **options)
-        needed, free = needed_bytes(program), available_bytes(jax.devices()[0])
+        needed, free = self._needed[program], available_bytes(jax.devices()[0])
         if free is not None and needed > free:
             seconds = len(audio[shape.indices[0]]) / self._sample_rate
             raise AudioError(
@@ -97,7 +98,7 @@ class Programs:
         if key not in self._compiled:
             batch = pad(shape, dict.fromkeys(shape.indices, np.zeros(0, np.float32)))
             what = f"the model for {shape.rows} x {shape.length / self._sample_rate:g} s of audio"
-            self._compiled[key] = compile_kept(
+            program = compile_kept(
                 self._predict,
                 (variables, *batch),
                 name=self._name,
@@ -106,6 +107,7 @@ class Programs:
                 outputs=self._outputs,
                 what=what,
             )
+            self._compiled[key], self._needed[program] = program, needed_bytes(program)
         return self._compiled[key]
 
 

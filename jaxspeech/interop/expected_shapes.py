@@ -6,6 +6,7 @@ import jax
 
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, SpeechError
+from jaxspeech.forms.inference import variable_shapes
 
 
 def build_with_shapes(model: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -16,7 +17,7 @@ def build_with_shapes(model: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """
     try:
         task = build(model)
-        tree = jax.eval_shape(task.init, jax.random.key(0))
+        tree = variable_shapes(model)
     except (TypeError, ValueError, ArithmeticError) as error:
         if isinstance(error, SpeechError):
             raise

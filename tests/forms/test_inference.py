@@ -5,7 +5,7 @@ import pytest
 
 from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
-from jaxspeech.forms.inference import for_inference, for_training
+from jaxspeech.forms.inference import for_inference, for_training, unstacked, variable_shapes
 from jaxspeech.tasks.recognition import Utterances
 from tests.log_probs import log_probs_of
 
@@ -69,3 +69,9 @@ def test_float32_again_and_training_have_no_rounding(variables) -> None:
 def test_an_unknown_type_of_products() -> None:
     with pytest.raises(ConfigError, match="product_dtype"):
         build(CONFIG | {"product_dtype": "bfloat61"})
+
+
+@pytest.mark.parametrize("change", [{}, {"num_layers": 3}, {"reduction": "pooling", "reduction_position": 0}])
+def test_shapes_are_those_of_the_model_with_separate_layers(change: dict) -> None:
+    config = unstacked(CONFIG | {"encoder": CONFIG["encoder"] | change})
+    assert variable_shapes(config) == jax.eval_shape(build(config).init, jax.random.key(0))
