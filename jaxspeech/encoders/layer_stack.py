@@ -14,7 +14,7 @@ def layer_of(stacked: Any, i: int) -> Any:
 
 
 def unstack_layers(encoder: dict[str, Any]) -> dict[str, Any]:
-    """Splits `layers` of one collection of a scanned encoder into `layers_0`, `layers_1`, ...; arrays or shapes."""
+    """Splits `layers` of one collection of a scanned encoder, arrays or shapes, into `layers_0`, `layers_1`, ..."""
     if "layers" not in encoder:
         return encoder
     rest = {name: value for name, value in encoder.items() if name != "layers"}
