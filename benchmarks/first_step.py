@@ -47,7 +47,10 @@ def start_train(repeat: int, *, size: str) -> dict[str, Any]:
             "model.encoder.dtype": "float32",
             "steps": 20_000,
         }
-        options = [f"--config=fastconformer_ctc:{size}", *(f"--config.{field}={value}" for field, value in given.items())]
+        options = [
+            f"--config=fastconformer_ctc:{size}",
+            *(f"--config.{field}={value}" for field, value in given.items()),
+        ]
         runs = []
         for i in range(1 + (repeat or 2)):
             command = [sys.executable, "-c", TRAIN_ONE_STEP, *options, f"--workdir={folder / str(i)}"]

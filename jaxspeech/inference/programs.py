@@ -1,6 +1,5 @@
 """Compiles a task's function once for each padded shape, and checks that its memory is free before running it."""
 
-import dataclasses
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from jaxtyping import Float, Int
 from jaxspeech.errors import AudioError
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
-from jaxspeech.runtime.kept_function import compile_kept, needed_bytes
+from jaxspeech.runtime.kept_function import compile_kept, needed_bytes, of_this_package
 from jaxspeech.runtime.platform import free_memory
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
@@ -109,14 +108,6 @@ class Programs:
             )
             self._compiled[key], self._needed[program] = program, needed_bytes(program)
         return self._compiled[key]
-
-
-def of_this_package(module: Any) -> bool:
-    """Whether a module, which is a dataclass, and all modules that are its fields are defined in this package."""
-    parts = [getattr(module, field.name) for field in dataclasses.fields(module) if field.name != "parent"]
-    return type(module).__module__.startswith("jaxspeech.") and all(
-        of_this_package(part) for part in parts if dataclasses.is_dataclass(part) and not isinstance(part, type)
-    )
 
 
 def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:

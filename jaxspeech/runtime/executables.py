@@ -133,19 +133,13 @@ def load_program(key: dict[str, Any], outputs: tuple[type, ...]) -> KeptProgram 
       key: from `program_key`.
       outputs: the NamedTuple classes of which the function's result may consist.
     """
-    path, device = _path(key), jax.devices()[0]
+    if (found := read_kept(key)) is None:
+        return None
+    header, content = found
     try:
-        with open(path, "rb") as file:
-            if not is_own(os.fstat(file.fileno())):
-                return None
-            line, digest, content = file.readline(), file.read(32), file.read()
-        header = json.loads(line)
-        if hashlib.sha256(line + content).digest() != digest or header["key"] != key:
-            return None
+        device = jax.devices()[0]
         client: Any = device.client
-        executable = client.deserialize_executable(zlib.decompress(content), [device], None)
-        with contextlib.suppress(OSError):
-            os.utime(path)  # the oldest ones are deleted first
+        executable = client.deserialize_executable(content, [device], None)
         return KeptProgram(executable, header, device, {kind.__name__: kind for kind in outputs})
     except ERRORS:
         return None
@@ -163,9 +157,45 @@ def save_program(key: dict[str, Any], program: Any, *, needed_bytes: int, output
     try:
         kept = sorted(program._executable._kept_var_idx)  # arguments that it does not use are left out
         tree = _described(jax.tree.unflatten(program.out_tree, range(program.out_tree.num_leaves)), outputs)
-        header = {"key": key, "kept": kept, "outputs": tree, "needed_bytes": needed_bytes}
-        line = json.dumps(header).encode() + b"\n"
-        content = zlib.compress(program.runtime_executable().serialize(), 1)
+        header = {"kept": kept, "outputs": tree, "needed_bytes": needed_bytes}
+        write_kept(key, header, program.runtime_executable().serialize())
+    except ERRORS:
+        return
+
+
+def read_kept(key: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
+    """Reads the header and the content of a file; None if there is none, or it is damaged, foreign or not the user's own.
+
+    Args:
+      key: from `program_key`.
+    """
+    path = _path(key)
+    try:
+        with open(path, "rb") as file:
+            if not is_own(os.fstat(file.fileno())):
+                return None
+            line, digest, content = file.readline(), file.read(32), file.read()
+        header = json.loads(line)
+        if hashlib.sha256(line + content).digest() != digest or header["key"] != key:
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # the oldest ones are deleted first
+        return header, zlib.decompress(content)
+    except ERRORS:
+        return None
+
+
+def write_kept(key: dict[str, Any], header: dict[str, Any], content: bytes) -> None:
+    """Writes a file for `read_kept`; does nothing if the folder cannot be written.
+
+    Args:
+      key: from `program_key`.
+      header: what else is known about the program, JSON-serialisable.
+      content: the executable.
+    """
+    try:
+        line = json.dumps({"key": key} | header).encode() + b"\n"
+        content = zlib.compress(content, 1)
         path = _path(key)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         if not is_own(path.parent.stat()):  # someone else could place a link under the file's name

@@ -1,6 +1,7 @@
 """Compiles a function once for all processes: reads its program from disk, or compiles it and writes it there."""
 
 import contextlib
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -53,6 +54,14 @@ def needed_bytes(program: Any) -> int:
         return program.needed_bytes
     analysis = program.memory_analysis()
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
+
+
+def of_this_package(module: Any) -> bool:
+    """Whether a module, which is a dataclass, and all modules that are its fields are defined in this package."""
+    parts = [getattr(module, field.name) for field in dataclasses.fields(module) if field.name != "parent"]
+    return type(module).__module__.startswith("jaxspeech.") and all(
+        of_this_package(part) for part in parts if dataclasses.is_dataclass(part) and not isinstance(part, type)
+    )
 
 
 @contextlib.contextmanager
