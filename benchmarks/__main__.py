@@ -19,6 +19,7 @@ import sys
 from benchmarks import (
     alignment,
     decoding,
+    first_step,
     frontend,
     inference,
     loading,
@@ -44,6 +45,7 @@ CPU_CASES = {
     **loading.CASES,
     **streaming.CASES,
     **training.CASES,
+    **first_step.CASES,
     **planning.CASES,
     **reading.CASES,
     **speakers.CASES,

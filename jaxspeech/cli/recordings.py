@@ -4,13 +4,14 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from tqdm import tqdm
 
 from jaxspeech.audio.convert import Channel
+from jaxspeech.cli.announcements import compilation_announced
 from jaxspeech.cli.parser import Parser, at_least, names
 from jaxspeech.errors import ConfigError, OutputError, as_speech_error
 from jaxspeech.inference.inputs import Recording, find_recordings, read_manifest
@@ -136,7 +137,7 @@ def process(
     skipped, seconds = 0, 0.0
     hidden = not (bar and is_terminal(sys.stderr))
     shown = tqdm(results, total=len(recordings), unit="file", dynamic_ncols=True, leave=False, disable=hidden)
-    for recording, result in zip(recordings, shown, strict=True):
+    for recording, result in zip(recordings, _announcing(shown), strict=True):
         error = result.error
         try:
             take(recording, result)
@@ -151,6 +152,11 @@ def process(
         if result.note is not None:
             tqdm.write(on_one_line(f"{result.source}: {done} {result.note}"), file=sys.stderr)
     return Totals(len(recordings), skipped, seconds, time.perf_counter() - begin)
+
+
+def _announcing(results: Iterable[R]) -> Iterator[R]:
+    with compilation_announced():
+        yield from results
 
 
 def report(line: object) -> None:

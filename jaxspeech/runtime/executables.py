@@ -164,7 +164,7 @@ def save_program(key: dict[str, Any], program: Any, *, needed_bytes: int, output
 
 
 def read_kept(key: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
-    """Reads the header and the content of a file; None if there is none, or it is damaged, foreign or not the user's own.
+    """Reads a header and a content; None if there is no file, or it is damaged, foreign or not the user's own.
 
     Args:
       key: from `program_key`.
