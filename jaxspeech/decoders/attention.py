@@ -31,7 +31,7 @@ ALIGNMENT = 8
 
 
 class Memory(NamedTuple):
-    """What the decoder attends to: for each layer keys and values of the encoder's frames, and which frames are real."""
+    """What the decoder attends to: for each layer keys and values of the encoder's frames; which of them are real."""
 
     layers: tuple[KeysValues, ...]
     mask: Bool[Array, "B 1 T"]

@@ -39,6 +39,7 @@ def attention_greedy(
     end_id: int,
     most_tokens: int,
     limits: Int[Any, " B"] | None = None,
+    least_tokens: int = 0,
     temperature: float = 0.0,
     key: Any = None,
 ) -> Tokens:
@@ -51,6 +52,7 @@ def attention_greedy(
       end_id: the token that ends a text, and is not part of it.
       most_tokens: N, where every text is cut.
       limits: where the text of each row is cut, at most N.
+      least_tokens: no text ends before it has as many tokens.
       temperature: 0 takes the most probable token, above it a token is drawn.
       key: for drawing.
 
@@ -72,10 +74,11 @@ def attention_greedy(
     )
 
     def body(loop: _Loop) -> _Loop:
-        log_probs = jax.nn.log_softmax(loop.logits)
+        logits = without_early_end(loop.logits, loop.count, end_id=end_id, least_tokens=least_tokens)
+        log_probs = jax.nn.log_softmax(logits)
         best = jnp.argmax(log_probs, axis=-1).astype(jnp.int32)
         if temperature > 0:
-            drawn = jax.random.categorical(jax.random.fold_in(key, loop.count), loop.logits / temperature)
+            drawn = jax.random.categorical(jax.random.fold_in(key, loop.count), logits / temperature)
             best = drawn.astype(jnp.int32)
         chosen = jnp.take_along_axis(log_probs, best[:, None], axis=1)[:, 0]
         ended = best == end_id
@@ -96,3 +99,11 @@ def attention_greedy(
     end = jax.lax.while_loop(lambda loop: (loop.count < most_tokens) & ~loop.done.all(), body, begin)
     none = jnp.zeros_like(end.ids)
     return Tokens(end.ids, end.lengths, none, none, end.probs, end.score)
+
+
+def without_early_end(
+    logits: Float[Array, "*rows V"], count: Int[Array, ""], *, end_id: int, least_tokens: int
+) -> Float[Array, "*rows V"]:
+    """Returns the scores with which no text ends before it has `least_tokens` tokens; it has `count`."""
+    too_early = (jnp.arange(logits.shape[-1]) == end_id) & (count < least_tokens)
+    return jnp.where(too_early, -jnp.inf, logits)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.search.attention import Step
+from jaxspeech.search.attention import Step, without_early_end
 from jaxspeech.search.tokens import Tokens
 
 
@@ -40,6 +40,7 @@ def attention_beam(
     end_id: int,
     most_tokens: int,
     limits: Int[Any, " B"] | None = None,
+    least_tokens: int = 0,
     beam_size: int = 4,
     length_penalty: float = 0.0,
     num_best: int = 1,
@@ -47,7 +48,8 @@ def attention_beam(
     """Finds the best texts of each row, the best first.
 
     Args:
-      step, logits, state, end_id, most_tokens, limits: as in `attention_greedy`; `step` is called with K hypotheses.
+      step, logits, state, end_id, most_tokens, limits, least_tokens: as in `attention_greedy`; `step` is called with K
+        hypotheses.
       select: (state, parents [B K]) -> the state of these hypotheses; the first state has one in each row.
       beam_size: K.
       length_penalty: a; 0 ranks by the log-probability.
@@ -68,7 +70,8 @@ def attention_beam(
         return ((5 + lengths) / 6) ** length_penalty
 
     def body(beam: _Beam) -> _Beam:
-        log_probs = jax.nn.log_softmax(beam.logits)
+        logits = without_early_end(beam.logits, beam.count, end_id=end_id, least_tokens=least_tokens)
+        log_probs = jax.nn.log_softmax(logits)
         # A hypothesis that has ended has one candidate, itself, in the place of the token that ends texts.
         itself = jnp.where(jnp.arange(vocab) == end_id, 0.0, -jnp.inf)
         scores = beam.scores[..., None] + jnp.where(beam.done[..., None], itself, log_probs)

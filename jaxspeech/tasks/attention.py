@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxspeech.decoders.attention import AttentionDecoder, Memory, Past
+from jaxspeech.decoders.attention import AttentionDecoder, Past
 from jaxspeech.losses.cross_entropy import token_cross_entropy
 from jaxspeech.search.attention import attention_greedy
 from jaxspeech.search.attention_beam import attention_beam
@@ -22,6 +22,7 @@ from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
+from jaxspeech.text.prompt import PROMPT
 from jaxspeech.types import Key, Phase, RowLosses, Variables
 
 
@@ -67,11 +68,13 @@ class AttentionSearch:
     Attributes:
       beam_size: hypotheses of the beam search; 1 for the greedy search.
       length_penalty: exponent of the length by which a beam's scores are divided; see `search.attention_beam`.
+      least_tokens: no text has fewer tokens; with 0 it may be empty, as that of silence is.
       more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames.
     """
 
     beam_size: int = 1
     length_penalty: float = 0.0
+    least_tokens: int = 0
     more_than_frames: int = 50
 
     def __post_init__(self) -> None:
@@ -125,6 +128,13 @@ def attention_task(model: AttentionModel) -> AttentionTask:
         encoded, num_frames = encode(variables, batch.samples, batch.num_samples)
         return decode_prompted(model, variables, encoded, num_frames, batch.prompt, batch.num_prompt)
 
+    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+        # The same prompt for all rows.
+        ids, count = variables[PROMPT]["ids"], variables[PROMPT]["count"]
+        rows = encoded.shape[0]
+        prompts = jnp.broadcast_to(ids, (rows, *ids.shape)), jnp.broadcast_to(count, (rows,))
+        return decode_prompted(model, variables, encoded, num_frames, *prompts)
+
     return Task(
         model=model,
         batch=Prompted,
@@ -137,10 +147,10 @@ def attention_task(model: AttentionModel) -> AttentionTask:
             model.frame_seconds,
             decoder.vocab_size,
             encode,
-            decode=None,
+            decode,
             log_probs=None,
             incremental=None,
-            decode_prompted=partial(decode_prompted, model),
+            prompted=True,
         ),
     )
 
@@ -214,7 +224,7 @@ def decode_best(
         logits, past = apply(ids, memory, past, method="step")
         return logits, past
 
-    shared = {"end_id": decoder.end_id, "most_tokens": most, "limits": limits}
+    shared = {"end_id": decoder.end_id, "most_tokens": most, "limits": limits, "least_tokens": options.least_tokens}
     if options.beam_size == 1:
         return [attention_greedy(step, logits, past, **shared)]
     return attention_beam(

@@ -40,18 +40,17 @@ class Recognition(NamedTuple):
       decode: (variables, encoder frames, num_frames) -> Tokens, by the search that is configured.
       log_probs: (variables, encoder frames) -> [B T V+1] float32, the blank last; None without a CTC head.
       incremental: the greedy search, part by part; None if a beam search is configured.
-      decode_prompted: (variables, encoder frames, num_frames, prompts [B P], num_prompts [B]) -> Tokens, of a model
-        that is asked for something (`text.prompt`); then `decode` is None.
+      prompted: `decode` reads what is asked for from the collection "prompt" of the variables (`text.prompt`).
     """
 
     sample_rate: int
     frame_seconds: float
     vocab_size: int
     encode: Callable[[Variables, Samples, Lengths], tuple[Frames, Lengths]]
-    decode: Callable[[Variables, Frames, Lengths], Tokens] | None
+    decode: Callable[[Variables, Frames, Lengths], Tokens]
     log_probs: Callable[[Variables, Frames], Float[Array, "B T W"]] | None
     incremental: IncrementalSearch | None
-    decode_prompted: Callable[[Variables, Frames, Lengths, Int[Any, "B P"], Lengths], Tokens] | None = None
+    prompted: bool = False
 
 
 class Classification(NamedTuple):

@@ -1,7 +1,7 @@
 """Prompts of attention decoders: what is asked of a model, as the special tokens that it reads before the text.
 
     canary    <|startoftranscript|> <|en|> <|transcribe|> <|de|> <|pnc|>
-    canary2   <|startofcontext|> earlier text <|startoftranscript|> <|emo:undefined|> <|en|> <|de|> <|pnc|> <|noitn|> ...
+    canary2   <|startofcontext|> earlier text <|startoftranscript|> <|emo:undefined|> <|en|> <|de|> <|pnc|> ...
     start     <s>                                     a model without prompts
 
 A slot is a name ("source_lang") with a value ("de"). Source: Puvvada et al., "Less is More: Accurate Speech Recognition
@@ -9,13 +9,15 @@ and Translation without Web-Scale Data" (2024), and NeMo's formats of the same n
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from jaxspeech.errors import TokenizerError, did_you_mean
 
 SPECIAL = re.compile(r"<\|[^|<>]*\|>|<pad>")
-START, CONTEXT = "<|startoftranscript|>", "<|startofcontext|>"
+START, END, CONTEXT = "<|startoftranscript|>", "<|endoftext|>", "<|startofcontext|>"
 YES = {"yes", "true", "1", "on"}
 NO = {"no", "false", "0", "off"}
 TASKS = {
@@ -87,6 +89,11 @@ FORMATS: dict[str, dict[str, Slot | None]] = {
 }
 # Other names of slots, in manifests and in `transcribe`.
 ALIASES = {"taskname": "task"}
+# All slots by which a model can be asked for something.
+SLOTS = tuple(sorted({name for slots in FORMATS.values() for name in slots if not SPECIAL.fullmatch(name)}))
+# The collection of variables that holds a prompt, and the multiple to which it is padded, so that prompts of different
+# lengths share a program.
+PROMPT, MULTIPLE = "prompt", 16
 
 
 class PromptFormat:
@@ -130,7 +137,7 @@ class PromptFormat:
         """
         given = {ALIASES.get(name, name): value for name, value in slots.items() if value is not None}
         self._check(given)
-        own = {name: slot.default for name, slot in FORMATS[self.format].items() if slot is not None}
+        own = {name: slot.default if slot else "" for name, slot in FORMATS[self.format].items() if name in self.slots}
         return own | self.defaults | given
 
     def encode(self, tokenizer: Any, slots: Mapping[str, Any]) -> list[int]:
@@ -160,6 +167,11 @@ class PromptFormat:
             ids.append(special[token])
         return ids
 
+    def spelled(self, name: str, value: Any) -> str:
+        """The special token of a slot's value; the text of a slot that holds any text."""
+        slot = FORMATS[self.format][name]
+        return str(value or "") if slot is None else self._spelled(name, slot, value)
+
     @staticmethod
     def _spelled(name: str, slot: Slot, value: Any) -> str:
         try:
@@ -173,7 +185,8 @@ class PromptFormat:
         inner = [plain(token) for token in special]
         if name == "emotion":
             return [value.removeprefix("emo:") for value in inner if value.startswith("emo:")]
-        return [value for value in inner if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)?", value)]
+        languages = [value for value in inner if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)?", value)]
+        return [value for value in languages if value not in SLOTS]
 
     def _check(self, slots: Mapping[str, Any]) -> None:
         for name in slots:
@@ -181,6 +194,13 @@ class PromptFormat:
                 raise TokenizerError(
                     f"the prompt format {self.format!r} has no slot {name!r}{did_you_mean(name, self.slots)}"
                 )
+
+
+def collection(ids: Sequence[int]) -> dict[str, Any]:
+    """Returns a prompt as the collection "prompt" of a model's variables."""
+    padded = np.zeros(-(-len(ids) // MULTIPLE) * MULTIPLE, np.int32)
+    padded[: len(ids)] = ids
+    return {"ids": padded, "count": np.int32(len(ids))}
 
 
 def plain(value: Any) -> Any:

@@ -16,7 +16,6 @@ from jaxspeech.text.sentencepiece import SentencePieceTokenizer
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.text.wordpiece import WordPieceTokenizer
 
-
 # Several languages, the first of which are special tokens; or one SentencePiece model that has these too.
 CANARY_TOKENIZERS = ("CanaryTokenizer", "CanaryBPETokenizer", "CanaryMultilingualTokenizer")
 

@@ -1,4 +1,4 @@
-"""The family of recognition and translation models with an attention decoder: Canary, and older ones without prompts."""
+"""The family of models with an attention decoder: Canary, and older ones without prompts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,8 +16,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
     acoustic_sections,
 )
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
-from jaxspeech.interop.nemo.families.tokens import NO_TRAINING, RECOGNITION_SECTIONS, nemo_tokens
-from jaxspeech.interop.nemo.sections.arguments import Section
+from jaxspeech.interop.nemo.families.tokens import NO_TRAINING, RECOGNITION_SECTIONS, NemoTokens, nemo_tokens
 from jaxspeech.interop.nemo.sections.attention import (
     CROSS_ENTROPY,
     TOKEN_CLASSIFIER,
@@ -32,13 +31,13 @@ from jaxspeech.interop.nemo.weights.attention import POSITIONS, attention_decode
 from jaxspeech.interop.nemo.weights.derived import Derived
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 from jaxspeech.nn.positions import absolute_positions
-from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt import END, PromptFormat
 
 CANARY, WITHOUT_PROMPTS = "EncDecMultiTaskModel", "EncDecTransfModelBPE"
 CLASSES = {CANARY: "asr.models.aed_multitask_models", WITHOUT_PROMPTS: "asr.models.transformer_bpe_models"}
 DECODERS = {"get_nemo_transformer": TRANSFORMER_DECODER}
 LOSSES = {"SmoothedCrossEntropyLoss": CROSS_ENTROPY}
-END = "<|endoftext|>"
+HEAD = {"num_layers": 1, "activation": "relu", "log_softmax": True, "dropout": 0.0, "use_transformer_init": True}
 # Of models without prompts.
 START, END_OF_TEXT = "<s>", "</s>"
 
@@ -128,14 +127,80 @@ def _derived(module: Any) -> Derived:
 
 
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
-    problems.append("attention decoders cannot be written yet")
-    return Written(CANARY, {}, {})
+    module = source.module
+    decoder, tokens, prompt = module.decoder, nemo_tokens(source), source.assets["prompt"]
+    if prompt.format == "start":
+        problems.append("prompt.format 'start': NeMo has no such prompts")
+    sections = acoustic_sections(source, base, problems)
+    fields = fields_of(decoder)
+    sections["transf_encoder"] = _encoder_section(decoder, base)
+    sections["transf_decoder"] = write_section(DECODERS, base, "transf_decoder", "attention", fields, problems)
+    sections["transf_decoder"]["config_dict"] |= {"attn_layer_dropout": decoder.dropout, "vocab_size": None}
+    head = {"_target_": f"{TOKEN_CLASSIFIER.package}.TokenClassifier"} | HEAD | inner(base, "head")
+    sections["head"] = head | {"hidden_size": decoder.width, "num_classes": decoder.num_outputs}
+    sections["loss"] = write_section(LOSSES, base, "loss", "", fields_of(module.loss), problems)
+    sections |= _tokenizer_section(tokens, base)
+    sections |= {
+        "label_smoothing": module.loss.label_smoothing,
+        "use_loss_mask_for_prompt": not module.loss.prompt,
+        "prompt_format": prompt.format,
+        "prompt_defaults": [{"role": "user", "slots": _nemo_slots(prompt)}],
+        "decoding": merged(inner(base, "decoding"), _decoding(module)),
+        "model_defaults": inner(base, "model_defaults")
+        | {
+            "asr_enc_hidden": module.encoder.output_dim,
+            "lm_enc_hidden": decoder.width,
+            "lm_dec_hidden": decoder.width,
+        },
+    }
+    return Written(CANARY, sections, tokens.files)
+
+
+def _encoder_section(decoder: Any, base: Mapping[str, Any]) -> dict[str, Any]:
+    fields = fields_of(decoder)
+    ours = {f"encoder_{name}": fields[name] for name in ("width", "activation", "norm_first", "norm_last")}
+    dropout = {"ffn_dropout": decoder.dropout, "attn_score_dropout": decoder.dropout_att}
+    written = arguments_of(TRANSFORMER_ENCODER, fields | ours) | dropout | {"attn_layer_dropout": decoder.dropout}
+    target = {"_target_": f"{TRANSFORMER_ENCODER.package}.TransformerEncoder", "mask_future": False}
+    return merged(target | inner(base, "transf_encoder"), written)
+
+
+def _tokenizer_section(tokens: NemoTokens, base: Mapping[str, Any]) -> dict[str, Any]:
+    """The tokenizer with NeMo's class for special tokens; several languages have these in one of their own."""
+    section: dict[str, Any] = dict(tokens.section["tokenizer"]) if tokens.section else {}
+    kind = "CanaryTokenizer" if section.get("type") == "agg" else "CanaryBPETokenizer"
+    custom = {"_target_": f"nemo.collections.common.tokenizers.canary_tokenizer.{kind}"}
+    if kind == "CanaryTokenizer":
+        custom["tokenizers"] = None
+    before = value_at(base, "tokenizer.custom_tokenizer")
+    return {"tokenizer": section | {"custom_tokenizer": before if isinstance(before, Mapping) else custom}}
+
+
+def _nemo_slots(prompt: PromptFormat) -> dict[str, Any]:
+    """The default of each slot as its special token."""
+    return {name: prompt.spelled(name, value) for name, value in prompt.chosen({}).items()}
+
+
+def _decoding(module: Any) -> dict[str, Any]:
+    search = module.search
+    return {
+        "strategy": "beam",
+        "beam": {
+            "beam_size": search.beam_size,
+            "length_penalty": search.length_penalty,
+            "max_generation_delta": search.more_than_frames,
+        },
+    }
 
 
 ATTENTION = Family(
     task="attention",
     classes=CLASSES,
-    sections=(*RECOGNITION_SECTIONS, "transf_encoder", "transf_decoder", "head", "prompt_format"),
+    sections=(
+        *RECOGNITION_SECTIONS,
+        *("transf_encoder", "transf_decoder", "head", "prompt_format", "prompt_defaults"),
+        *("restore_timestamps_model",),
+    ),
     to_model=_to_model,
     to_nemo=_to_nemo,
     assets=_assets,
