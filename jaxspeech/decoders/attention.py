@@ -128,9 +128,10 @@ class AttentionDecoder(nn.Module):
             DecoderLayer(num_heads=self.num_heads, hidden_width=self.hidden_width, **shared)
             for _ in range(self.num_layers)
         ]
-        if self.norm_first:
-            self.norm_encoder = LayerNorm(dtype=self.dtype) if self.encoder_layers else None
-            self.norm_out = LayerNorm(dtype=self.dtype) if self.norm_last else None
+        if self.norm_first and self.encoder_layers:
+            self.norm_encoder = LayerNorm(dtype=self.dtype)
+        if self.norm_first and self.norm_last:
+            self.norm_out = LayerNorm(dtype=self.dtype)
 
     @nn.compact
     def frames(

@@ -1,6 +1,6 @@
 """Greedy search and sampling for attention decoders: one token after another until each text has ended.
 
-y_u = argmax_v log p(v | y_1 .. y_{u-1}, audio)             or a draw from softmax(logits / temperature)
+y_u = argmax_v log p(v | y_1 .. y_{u-1}, audio)             or a draw from softmax(log_probs / temperature)
 
 All rows run in one loop; a row whose text has ended stays as it is, so its result does not depend on the others.
 """
@@ -74,11 +74,11 @@ def attention_greedy(
     )
 
     def body(loop: _Loop) -> _Loop:
-        logits = without_early_end(loop.logits, loop.count, end_id=end_id, least_tokens=least_tokens)
-        log_probs = jax.nn.log_softmax(logits)
+        log_probs = jax.nn.log_softmax(loop.logits)
+        log_probs = without_early_end(log_probs, loop.count, end_id=end_id, least_tokens=least_tokens)
         best = jnp.argmax(log_probs, axis=-1).astype(jnp.int32)
         if temperature > 0:
-            drawn = jax.random.categorical(jax.random.fold_in(key, loop.count), logits / temperature)
+            drawn = jax.random.categorical(jax.random.fold_in(key, loop.count), log_probs / temperature)
             best = drawn.astype(jnp.int32)
         chosen = jnp.take_along_axis(log_probs, best[:, None], axis=1)[:, 0]
         ended = best == end_id
@@ -102,8 +102,8 @@ def attention_greedy(
 
 
 def without_early_end(
-    logits: Float[Array, "*rows V"], count: Int[Array, ""], *, end_id: int, least_tokens: int
+    log_probs: Float[Array, "*rows V"], count: Int[Array, ""], *, end_id: int, least_tokens: int
 ) -> Float[Array, "*rows V"]:
-    """Returns the scores with which no text ends before it has `least_tokens` tokens; it has `count`."""
-    too_early = (jnp.arange(logits.shape[-1]) == end_id) & (count < least_tokens)
-    return jnp.where(too_early, -jnp.inf, logits)
+    """Returns the log-probabilities with which no text ends before it has `least_tokens` tokens; it has `count`."""
+    too_early = (jnp.arange(log_probs.shape[-1]) == end_id) & (count < least_tokens)
+    return jnp.where(too_early, -jnp.inf, log_probs)

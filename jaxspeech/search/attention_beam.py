@@ -70,8 +70,8 @@ def attention_beam(
         return ((5 + lengths) / 6) ** length_penalty
 
     def body(beam: _Beam) -> _Beam:
-        logits = without_early_end(beam.logits, beam.count, end_id=end_id, least_tokens=least_tokens)
-        log_probs = jax.nn.log_softmax(logits)
+        log_probs = jax.nn.log_softmax(beam.logits)
+        log_probs = without_early_end(log_probs, beam.count, end_id=end_id, least_tokens=least_tokens)
         # A hypothesis that has ended has one candidate, itself, in the place of the token that ends texts.
         itself = jnp.where(jnp.arange(vocab) == end_id, 0.0, -jnp.inf)
         scores = beam.scores[..., None] + jnp.where(beam.done[..., None], itself, log_probs)

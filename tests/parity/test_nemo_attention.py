@@ -131,8 +131,9 @@ def test_beam_search_of_each_recording_alone(family):
             np.testing.assert_allclose(tokens.score[row], theirs["score"], atol=1e-3)
 
 
-@pytest.mark.parametrize("search", [{"beam_size": 1}, {"beam_size": 3, "length_penalty": 0.6}])
-def test_a_batch_of_one_equals_a_batch_of_many_with_any_padding(family, search):
+@pytest.mark.parametrize("family", ["canary_canary2"], indirect=True)
+def test_a_batch_of_one_equals_a_batch_of_many_with_any_padding(family):
+    search = {"beam_size": 3, "length_penalty": 0.6}
     whole = decoded(family, **search)[0]
     spoilt = jnp.where(
         jnp.arange(family.encoded.shape[1])[:, None] < family.num_frames[:, None, None], family.encoded, jnp.nan

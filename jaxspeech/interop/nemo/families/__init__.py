@@ -22,6 +22,7 @@ NOT_LOADED = {
     "EncDecRNNTBPEModelWithPrompt": "a transducer that is prompted with a language",
     "EncDecHybridRNNTCTCBPEModelWithPrompt": "a hybrid that is prompted with a language",
     "EncDecMultiTalkerRNNTBPEModel": "a transducer for several speakers at once",
+    "EncDecTransfModelBPE": "a translator with an attention decoder",
     "SortformerEncLabelModel": "a diarization model",
     "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
     "EncDecMaskedTokenPredModel": "a model for pretraining",

@@ -1,9 +1,7 @@
-"""The family of models with an attention decoder: Canary, and older ones without prompts."""
+"""The family of models with an attention decoder and prompts: Canary."""
 
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from jaxspeech.assets import Assets
 from jaxspeech.errors import ArchiveError, TokenizerError
@@ -27,19 +25,16 @@ from jaxspeech.interop.nemo.sections.read import optional_section, read_argument
 from jaxspeech.interop.nemo.sections.write import arguments_of, fields_of, inner, merged, write_section
 from jaxspeech.interop.nemo.tokenizer import read_tokenizer
 from jaxspeech.interop.nemo.weights import encoder_rows
-from jaxspeech.interop.nemo.weights.attention import POSITIONS, attention_decoder_rows
+from jaxspeech.interop.nemo.weights.attention import POSITIONS, attention_decoder_rows, position_table
 from jaxspeech.interop.nemo.weights.derived import Derived
 from jaxspeech.interop.nemo.weights.rows import TensorRow
-from jaxspeech.nn.positions import absolute_positions
 from jaxspeech.text.prompt import END, PromptFormat
 
-CANARY, WITHOUT_PROMPTS = "EncDecMultiTaskModel", "EncDecTransfModelBPE"
-CLASSES = {CANARY: "asr.models.aed_multitask_models", WITHOUT_PROMPTS: "asr.models.transformer_bpe_models"}
+CANARY = "EncDecMultiTaskModel"
+CLASSES = {CANARY: "asr.models.aed_multitask_models"}
 DECODERS = {"get_nemo_transformer": TRANSFORMER_DECODER}
 LOSSES = {"SmoothedCrossEntropyLoss": CROSS_ENTROPY}
 HEAD = {"num_layers": 1, "activation": "relu", "log_softmax": True, "dropout": 0.0, "use_transformer_init": True}
-# Of models without prompts.
-START, END_OF_TEXT = "<s>", "</s>"
 
 
 def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -81,26 +76,19 @@ def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 def _assets(file: NemoFile, config: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
     del model
     tokenizer = read_tokenizer(file, config, None)
-    name = config.get("prompt_format")
     try:
-        if name is None:
-            return {"tokenizer": tokenizer, "prompt": PromptFormat("start", start_id=_id(tokenizer, START))}
-        return {"tokenizer": tokenizer, "prompt": PromptFormat(str(name), defaults=_defaults(config))}
+        prompt = PromptFormat(str(config.get("prompt_format")), defaults=_defaults(config))
     except TokenizerError as error:
         raise ArchiveError(f"prompt_format: {error}") from error
+    return {"tokenizer": tokenizer, "prompt": prompt}
 
 
 def _completed(model: dict[str, Any], assets: Assets) -> dict[str, Any]:
     tokenizer = assets["tokenizer"]
-    end = END_OF_TEXT if assets["prompt"].format == "start" else END
-    sizes = {"vocab_size": tokenizer.vocab_size, "end_id": _id(tokenizer, end)}
+    if END not in tokenizer.pieces:
+        raise ArchiveError(f"its tokenizer has no token {END}")
+    sizes = {"vocab_size": tokenizer.vocab_size, "end_id": tokenizer.pieces.index(END)}
     return model | {"decoder": model["decoder"] | sizes}
-
-
-def _id(tokenizer: Any, piece: str) -> int:
-    if piece not in tokenizer.pieces:
-        raise ArchiveError(f"its tokenizer has no token {piece}")
-    return tokenizer.pieces.index(piece)
 
 
 def _defaults(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,15 +103,8 @@ def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
     return [*encoder_rows(model["encoder"]), *attention_decoder_rows(model["decoder"])]
 
 
-def _positions(decoder: Any) -> np.ndarray | None:
-    """The table of sinusoids, as NeMo stores it."""
-    if decoder.positions == "learnt":
-        return None
-    return np.asarray(absolute_positions(decoder.max_length, decoder.width) / decoder.width**0.5)
-
-
 def _derived(module: Any) -> Derived:
-    return {**acoustic_derived(module), POSITIONS: _positions(module.decoder)}
+    return {**acoustic_derived(module), POSITIONS: position_table(module.decoder)}
 
 
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
@@ -144,6 +125,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
         "label_smoothing": module.loss.label_smoothing,
         "use_loss_mask_for_prompt": not module.loss.prompt,
         "prompt_format": prompt.format,
+        "restore_timestamps_model": False,  # an aligner is not kept
         "prompt_defaults": [{"role": "user", "slots": _nemo_slots(prompt)}],
         "decoding": merged(inner(base, "decoding"), _decoding(module)),
         "model_defaults": inner(base, "model_defaults")
@@ -161,6 +143,8 @@ def _encoder_section(decoder: Any, base: Mapping[str, Any]) -> dict[str, Any]:
     ours = {f"encoder_{name}": fields[name] for name in ("width", "activation", "norm_first", "norm_last")}
     dropout = {"ffn_dropout": decoder.dropout, "attn_score_dropout": decoder.dropout_att}
     written = arguments_of(TRANSFORMER_ENCODER, fields | ours) | dropout | {"attn_layer_dropout": decoder.dropout}
+    if not decoder.encoder_layers and (before := inner(base, "transf_encoder")):
+        return before | {"num_layers": 0}  # the sizes of no layers stay as they were
     target = {"_target_": f"{TRANSFORMER_ENCODER.package}.TransformerEncoder", "mask_future": False}
     return merged(target | inner(base, "transf_encoder"), written)
 
@@ -169,7 +153,7 @@ def _tokenizer_section(tokens: NemoTokens, base: Mapping[str, Any]) -> dict[str,
     """The tokenizer with NeMo's class for special tokens; several languages have these in one of their own."""
     section: dict[str, Any] = dict(tokens.section["tokenizer"]) if tokens.section else {}
     kind = "CanaryTokenizer" if section.get("type") == "agg" else "CanaryBPETokenizer"
-    custom = {"_target_": f"nemo.collections.common.tokenizers.canary_tokenizer.{kind}"}
+    custom: dict[str, Any] = {"_target_": f"nemo.collections.common.tokenizers.canary_tokenizer.{kind}"}
     if kind == "CanaryTokenizer":
         custom["tokenizers"] = None
     before = value_at(base, "tokenizer.custom_tokenizer")

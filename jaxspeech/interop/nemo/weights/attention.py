@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from jaxspeech.interop.nemo.weights.rows import TensorRow, linear, norm, same
 
 EMBEDDING, DECODER, ENCODER = "transf_decoder._embedding", "transf_decoder._decoder", "transf_encoder"
@@ -10,6 +12,16 @@ POSITIONS = f"{EMBEDDING}.position_embedding.pos_enc"
 # The output layer's weights are the table of tokens; NeMo stores them twice.
 OUTPUT = "log_softmax.mlp.layer0"
 _OURS = "params/decoder"
+
+
+def position_table(decoder: Any) -> np.ndarray | None:
+    """The table of sinusoids, which NeMo stores with the weights; None where positions are learnt."""
+    if decoder.positions == "learnt":
+        return None
+    rates = np.exp(np.arange(0, decoder.width, 2) * -(np.log(10000.0) / decoder.width))
+    angles = np.arange(decoder.max_length)[:, None] * rates
+    table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(decoder.max_length, decoder.width)
+    return (table / np.sqrt(decoder.width)).astype(np.float32)
 
 
 def _attention(nemo: str, ours: str) -> list[TensorRow]:
