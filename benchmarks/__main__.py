@@ -18,6 +18,7 @@ import sys
 
 from benchmarks import (
     alignment,
+    attention,
     decoding,
     first_step,
     frontend,
@@ -40,6 +41,7 @@ CPU_CASES = {
     **losses.CASES,
     **decoding.CASES,
     **alignment.CASES,
+    **attention.CASES,
     **inference.CASES,
     **long_audio.CASES,
     **loading.CASES,

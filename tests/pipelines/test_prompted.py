@@ -1,8 +1,11 @@
 """A recogniser with an attention decoder: what it is asked for, and what it cannot do, in one line each."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
+import soundfile
 
 from jaxspeech.archive import Archive
 from jaxspeech.errors import ConfigError, SpeechError
@@ -36,6 +39,18 @@ def test_the_text_depends_on_what_is_asked_for_and_on_no_other_recording(asr):
     assert alone.tokens == usual[1].tokens and alone.score == pytest.approx(usual[1].score, rel=1e-5)
     other = asr.transcribe(clips, source_lang="de", target_lang="de", pnc="no")
     assert [h.score for h in other] != [h.score for h in usual]
+
+
+def test_a_line_of_a_manifest_asks_for_itself(asr, tmp_path):
+    soundfile.write(tmp_path / "a.wav", NOISE[:16000], 16000, subtype="FLOAT")
+    lines = [{"source_lang": "de"}, {}, {"taskname": "ast"}, {"source_lang": "xx"}]
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text("".join(json.dumps({"audio_filepath": "a.wav", **line}) + "\n" for line in lines))
+    found = asr.transcribe(manifest, target_lang="de", on_error="skip")
+    asked = [{"source_lang": "de"}, {}, {"task": "translate"}]
+    for hypothesis, slots in zip(found, asked, strict=False):
+        assert hypothesis.score == asr.transcribe([NOISE[:16000]], target_lang="de", **slots)[0].score
+    assert "source_lang cannot be 'xx'" in found[3].error and len({h.score for h in found[:3]}) == 3
 
 
 def test_long_recordings_are_cut_into_segments(asr):
