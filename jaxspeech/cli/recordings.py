@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -137,26 +137,22 @@ def process(
     skipped, seconds = 0, 0.0
     hidden = not (bar and is_terminal(sys.stderr))
     shown = tqdm(results, total=len(recordings), unit="file", dynamic_ncols=True, leave=False, disable=hidden)
-    for recording, result in zip(recordings, _announcing(shown), strict=True):
-        error = result.error
-        try:
-            take(recording, result)
-        except (OutputError, BrokenPipeError):  # nothing more can be written
-            raise
-        except Exception as raised:
-            error = str(as_speech_error(raised, recording.source))
-        seconds += result.duration
-        if error is not None:
-            skipped += 1
-            tqdm.write(on_one_line(f"skipped: {error}"), file=sys.stderr)
-        if result.note is not None:
-            tqdm.write(on_one_line(f"{result.source}: {done} {result.note}"), file=sys.stderr)
-    return Totals(len(recordings), skipped, seconds, time.perf_counter() - begin)
-
-
-def _announcing(results: Iterable[R]) -> Iterator[R]:
     with compilation_announced():
-        yield from results
+        for recording, result in zip(recordings, shown, strict=True):
+            error = result.error
+            try:
+                take(recording, result)
+            except (OutputError, BrokenPipeError):  # nothing more can be written
+                raise
+            except Exception as raised:
+                error = str(as_speech_error(raised, recording.source))
+            seconds += result.duration
+            if error is not None:
+                skipped += 1
+                tqdm.write(on_one_line(f"skipped: {error}"), file=sys.stderr)
+            if result.note is not None:
+                tqdm.write(on_one_line(f"{result.source}: {done} {result.note}"), file=sys.stderr)
+    return Totals(len(recordings), skipped, seconds, time.perf_counter() - begin)
 
 
 def report(line: object) -> None:
