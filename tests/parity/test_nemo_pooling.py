@@ -32,7 +32,7 @@ def inputs(nemo):
 
 
 def variables_of(nemo, rows, prefix, *, drop, ours):
-    """Our variables for NeMo's tensors: `drop` of the names in `rows` is `prefix` here, and our paths have no `ours`."""
+    """Our variables for NeMo's tensors, whose names begin with `prefix` and not `drop`; our paths are without `ours`."""
     variables = {}
     for row in rows:
         name = prefix + row.nemo.removeprefix(drop)
@@ -49,9 +49,12 @@ def check(found, expected):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5), found, expected)
 
 
-@pytest.mark.parametrize(("name", "pool"), [("xvector", statistics_pool), ("tap", mean_pool)], ids=["deviation", "mean"])
-def test_statistics(nemo, inputs, name, pool):
-    x, counts = inputs
+POOLS = {"xvector": statistics_pool, "tap": mean_pool}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_statistics(nemo, inputs, name):
+    (x, counts), pool = inputs, POOLS[name]
     np.testing.assert_allclose(pool(x, counts), nemo[f"stats.{name}.len"], atol=1e-6)
     whole = jnp.asarray(nemo["x"].transpose(0, 2, 1))
     np.testing.assert_allclose(pool(whole, jnp.full(3, 20)), nemo[f"stats.{name}.nolen"], atol=1e-6)
