@@ -67,8 +67,14 @@ MISTAKES = {
     "none": (["--model=m.jaxspeech"], "give two recordings, or --trials=LIST"),
     "10 ms": (["--model=m.jaxspeech", "a.wav", "tiny.wav"], "tiny.wav: 10 ms of audio; it takes at least 100 ms"),
     "missing": (["--model=m.jaxspeech", "a.wav", "none.wav"], "none.wav: no such file"),
-    "report without trials": (["--model=m.jaxspeech", "a.wav", "d.wav", "--report=x.html"], "no effect without --trials"),
-    "threshold with trials": (["--model=m.jaxspeech", "--trials=trials.txt", "--threshold=1"], "no effect with --trials"),
+    "report without trials": (
+        ["--model=m.jaxspeech", "a.wav", "d.wav", "--report=x.html"],
+        "no effect without --trials",
+    ),
+    "threshold with trials": (
+        ["--model=m.jaxspeech", "--trials=trials.txt", "--threshold=1"],
+        "no effect with --trials",
+    ),
 }
 
 
