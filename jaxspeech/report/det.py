@@ -1,7 +1,7 @@
 """Draws the DET curve of verification trials as inline SVG: the misses over the false alarms of every threshold.
 
-Both axes show x = Phi^-1(rate), so that the curve of normally distributed scores is a straight line (Martin et al., "The
-DET Curve in Assessment of Detection Task Performance", 1997). Rates of less than 0.1 % lie on an axis.
+Both axes show x = Phi^-1(rate), so that the curve of normally distributed scores is a straight line (Martin et al.,
+"The DET Curve in Assessment of Detection Task Performance", 1997). Rates of less than 0.1 % lie on an axis.
 """
 
 from statistics import NormalDist

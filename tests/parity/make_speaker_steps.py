@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from nemo.collections.asr.models import EncDecSpeakerLabelModel
-
 from speaker_steps import drawn_features, some
 
 OUT = Path(__file__).parent / "references" / "train_spk_float64.npz"

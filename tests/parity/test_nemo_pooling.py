@@ -32,7 +32,7 @@ def inputs(nemo):
 
 
 def variables_of(nemo, rows, prefix, *, drop, ours):
-    """Our variables for NeMo's tensors, whose names begin with `prefix` and not `drop`; our paths are without `ours`."""
+    """Our variables for NeMo's tensors, whose names begin with `prefix` and not `drop`; our paths lack `ours`."""
     variables = {}
     for row in rows:
         name = prefix + row.nemo.removeprefix(drop)

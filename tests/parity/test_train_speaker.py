@@ -2,8 +2,8 @@
 
 Rounding errors grow tenfold every three steps: NeMo's own float32 runs differ from its float64 run by 1e-3 to 1e-2 at
 the end, depending on the number of threads, and its float64 run by 2e-2 if its input is the float64 features of the
-same audio (NeMo's, in float32, are off by up to 3e-4). So all steps are compared in float64, from drawn features; the
-tolerances are those of NeMo's float32 run of the reference. From the features of audio, the first steps can be compared.
+same audio (NeMo's, in float32, are off by up to 3e-4). So all steps are compared in float64, from drawn features, and
+the first ones from the features of audio too. The tolerances are those of NeMo's float32 run of the reference.
 """
 
 import jax
@@ -114,7 +114,7 @@ def test_all_steps_from_drawn_features(run, nemo):
 
 
 def test_first_steps_from_the_features_of_audio(run, nemo):
-    path, arrays, _, _ = nemo
+    _, arrays, _, _ = nemo
 
     def features(i):
         x, counts = float64_features(None, arrays[f"batch{i}.audio"], arrays[f"batch{i}.len"])

@@ -119,11 +119,11 @@ def test_what_cannot_be_used_is_one_line(embedder, audio, tmp_path):
     assert "10 ms of audio" in str(short.error) and gone.error == f"{missing}: no such file"
     with pytest.raises(AudioError, match="2 recordings; a side of a comparison is one"):
         embedder.verify(audio[:2], audio[0])
-    with pytest.raises(ConfigError, match="^the speaker 'ann' is not enrolled; nobody is$"):
+    with pytest.raises(ConfigError, match=r"^the speaker 'ann' is not enrolled; nobody is$"):
         embedder.verify(audio[0], ("speaker", "ann"))
     with pytest.raises(ConfigError, match="no speaker is enrolled"):
         embedder.identify(audio[0])
-    with pytest.raises(ConfigError, match="^the speaker 'ann' has no recording to enrol$"):
+    with pytest.raises(ConfigError, match=r"^the speaker 'ann' has no recording to enrol$"):
         embedder.enrol({"ann": []})
     with pytest.raises(AudioError, match="no such file"):
         embedder.enrol({"ann": audio[0], "bob": missing}, on_error="skip")
@@ -148,5 +148,5 @@ def test_saved_loaded_and_opened_by_the_right_door_only(embedder, tmp_path):
         f"{tmp_path}/m.jaxspeech is an embedding model: jaxspeech.load(path, jaxspeech.Embedder)"
     )
     jaxspeech.Classifier(frame_archive()).save(tmp_path / "vad.jaxspeech")
-    with pytest.raises(ConfigError, match="is a classification model: jaxspeech.load"):
+    with pytest.raises(ConfigError, match="is a classification model"):
         jaxspeech.load(tmp_path / "vad.jaxspeech", jaxspeech.Embedder)
