@@ -90,6 +90,10 @@ class Classifier:
         """Writes a .nemo file, if NeMo has such a model; see `exports.export_nemo`."""
         exports.export_nemo(self.archive, path)
 
+    def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
+        """Writes a folder with the model in ONNX; see `exports.export_onnx`."""
+        exports.export_onnx(self.archive, folder, own_features=own_features)
+
     def change_classes(self, names: Iterable[str], *, seed: int = 0) -> "Classifier":
         """Returns the model with other classes, to be trained further; those in both models keep their weights."""
         from jaxspeech.surgery import classes as surgery

@@ -141,6 +141,10 @@ class Embedder:
         """Writes a .nemo file, if NeMo has such a model; see `exports.export_nemo`."""
         exports.export_nemo(self.archive, path)
 
+    def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
+        """Writes a folder with the model in ONNX; see `exports.export_onnx`."""
+        exports.export_onnx(self.archive, folder, own_features=own_features)
+
     def embed(self, inputs: Any, *, progress: bool = False, **options: Unpack[RowOptions]) -> list[Embedded]:
         """Embeds all inputs, in order. An embedding does not depend on the other inputs.
 

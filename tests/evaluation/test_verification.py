@@ -32,7 +32,7 @@ def test_equal_error_rate():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_equal_error_rate_and_costs_of_random_trials(seed):
-    """Brute force: counts at each threshold, and the crossing of the curve through these points with that of equal rates.
+    """Brute force: counts at each threshold, and where the curve through these points crosses that of equal rates.
 
     scikit-learn's roc_curve has the same points, and gives the same two figures.
     """
