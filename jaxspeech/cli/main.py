@@ -48,7 +48,7 @@ VERBS: Verbs = {
     "align": ("jaxspeech.cli.align", "find when each word of a given text is spoken"),
     "classify": ("jaxspeech.cli.classify", "name the class of recordings: commands, languages, any labels"),
     "detect": ("jaxspeech.cli.detect", "find speech in recordings"),
-    "evaluate": ("jaxspeech.cli.evaluate", "score a model on manifests with reference texts"),
+    "evaluate": ("jaxspeech.cli.evaluate", "score a model on manifests: transcripts, classes, speakers"),
     "verify": ("jaxspeech.cli.verify", "decide whether recordings are of the same speaker"),
     "embed": ("jaxspeech.cli.embed", "write the speaker embeddings of recordings"),
     "train": ("jaxspeech.cli.train", "train a model, or fine-tune one, by a recipe"),
