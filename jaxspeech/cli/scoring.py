@@ -1,4 +1,4 @@
-"""How each kind of model is scored on the recordings of a manifest: transcripts, classes, classes of frames, speakers."""
+"""How each kind of model is scored on a manifest: by transcripts, classes, classes of frames, speakers."""
 
 import argparse
 import contextlib

@@ -52,7 +52,7 @@ def save_nemo(
         family = family_of_model(model)
         source = Source(model, build(model).model, assets)
         config, files, returned = to_nemo(source, base)
-        tensors = to_tensors(variables, family.rows(returned))
+        tensors = to_tensors(family.folded(source, variables), family.rows(returned))
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
 

@@ -19,6 +19,7 @@ from jaxspeech.interop.nemo.families.labels import (
     read_class_weights,
     read_labels,
     weight_tensors,
+    with_class_weights,
 )
 from jaxspeech.interop.nemo.sections.classification import POOLED_HEAD
 from jaxspeech.interop.nemo.sections.read import read_section
@@ -79,6 +80,7 @@ CLASSIFICATION = Family(
     parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", HEADS)},
     derived=lambda module: {**acoustic_derived(module), WEIGHTS: None},
     written=weight_tensors,
+    completed=with_class_weights,
     defaults=NO_TRAINING,
     remarks=class_remarks,
 )
