@@ -68,7 +68,7 @@ def test_a_model_in_the_old_layout_is_the_same_model(tmp_path, name, key):
 
 
 def load_changed(folder, archive, *, weight, loss):
-    """Loads the archive from a .nemo file with other weights of the classes, in the checkpoint and the configuration."""
+    """Loads the archive from a .nemo file with these weights in its checkpoint and in its configuration."""
     save_nemo(folder / "m.nemo", **archive._asdict())
     members = untar((folder / "m.nemo").read_bytes())
     config = parse_yaml(members[CONFIG])
