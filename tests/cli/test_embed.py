@@ -1,17 +1,26 @@
 """Tests the verb embed: the arrays of its file, skipped recordings, and mistakes in one line."""
 
+import functools
 import json
 
 import numpy as np
 import pytest
 import soundfile
 
+import jaxspeech
 from jaxspeech.archive import save_archive
 from jaxspeech.cli.main import main
-from jaxspeech.pipelines.embedder import Embedder
 from tests.pipelines.frame_model import frame_archive
 from tests.pipelines.speaker_model import RATE, speaker_archive
 from tests.pipelines.test_recognizer import chirps
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_model_once():
+    """Loads each model once, and compiles its programs once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jaxspeech, "load", functools.cache(jaxspeech.load))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +43,8 @@ def test_embeddings_and_their_sources(folder, capsys):
     with np.load(out, allow_pickle=False) as file:
         embeddings, sources = file["embeddings"], file["sources"]
     assert sources.tolist() == [f"{folder}/b.wav", f"{folder}/a.wav"] and embeddings.dtype == np.float32
-    expected = [Embedder(speaker_archive()).embed(path)[0].vector for path in sources]
+    embedder = jaxspeech.load(f"{folder}/m.jaxspeech", jaxspeech.Embedder, dtype=None)
+    expected = [embedder.embed(path)[0].vector for path in sources]
     np.testing.assert_allclose(embeddings, expected, atol=1e-5)
     said = capsys.readouterr().err
     assert f"skipped: {folder}/tiny.wav: 10 ms of audio; it takes at least 100 ms to recognise a speaker" in said

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from jaxspeech import loading
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.cli.main import main
-from jaxspeech.pipelines.classifier import Classifier
-from jaxspeech.pipelines.embedder import Embedder
 from jaxspeech.text.classes import Classes
 from tests.interop.random_model import random_variables
 from tests.pipelines.frame_model import MODEL as FRAMES
@@ -23,6 +22,24 @@ ARCHIVES = {
     "frames": Archive(FRAMES, {"classes": Classes(["background", "speech"])}, random_variables(FRAMES), {}),
     "speakers": speaker_archive(),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_model_once():
+    """Loads each model once, and compiles its programs once."""
+    once, load = {}, loading.load_any
+
+    def load_any(path, **options):
+        key = path, options["beam_size"]
+        return once[key] if key in once else once.setdefault(key, load(path, **options))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "load_any", load_any)
+        yield
+
+
+def model_of(folder, name):
+    return loading.load_any(f"{folder}/{name}.jaxspeech", dtype=None, beam_size=None)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +66,7 @@ def lines_of(**values):
 
 
 def test_accuracy_of_classes(folder, capsys):
-    classifier = Classifier(ARCHIVES["clips"])
+    classifier = model_of(folder, "clips")
     found = [classifier.classify(folder / f"{name}.wav")[0].top[0][0] for name in NAMES]
     # Three are right, and one is of a class that the model does not have.
     lines = [*lines_of(label=[*found[:3], "maybe"]), {"audio_filepath": "none.wav", "label": "no"}]
@@ -63,7 +80,7 @@ def test_accuracy_of_classes(folder, capsys):
 
 def test_accuracy_of_frames(folder, capsys):
     """One label for each two frames: the second half of each recording is labelled as speech."""
-    classifier = Classifier(ARCHIVES["frames"])
+    classifier = model_of(folder, "frames")
     found = [classifier.classify(folder / f"{name}.wav")[0].probabilities.argmax(-1) for name in NAMES]
     half = [len(x) // 4 for x in found]
     labels = [[0] * n + [1] * (-(-len(x) // 2) - n) for n, x in zip(half, found, strict=True)]
@@ -77,7 +94,7 @@ def test_accuracy_of_frames(folder, capsys):
 
 
 def test_equal_error_rate_of_speakers(folder, capsys):
-    embedder = Embedder(ARCHIVES["speakers"])
+    embedder = model_of(folder, "speakers")
     vectors = np.stack([embedder.embed(folder / f"{name}.wav")[0].vector for name in NAMES])
     cosines = vectors @ vectors.T / np.linalg.norm(vectors, axis=1) / np.linalg.norm(vectors, axis=1)[:, None]
     np.fill_diagonal(cosines, -2)

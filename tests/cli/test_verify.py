@@ -1,17 +1,27 @@
 """Tests the verb verify: two recordings, lists of trials, the report, and mistakes in one line."""
 
+import functools
+
 import numpy as np
 import pytest
 import soundfile
 
+import jaxspeech
 from jaxspeech.archive import save_archive
 from jaxspeech.cli.main import main
-from jaxspeech.pipelines.embedder import Embedder
 from tests.pipelines.frame_model import frame_archive
 from tests.pipelines.speaker_model import RATE, speaker_archive
 from tests.pipelines.test_recognizer import chirps
 
 TRIALS = ["1 a.wav b c.wav", "0 a.wav d.wav", "0 b c.wav d.wav", "1 a.wav a.wav"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_model_once():
+    """Loads each model once, and compiles its programs once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jaxspeech, "load", functools.cache(jaxspeech.load))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +40,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cosines(folder):
     """The cosines of the trials, from embeddings of each recording alone."""
-    embedder = Embedder(speaker_archive())
+    embedder = jaxspeech.load(f"{folder}/m.jaxspeech", jaxspeech.Embedder, dtype=None)
     vector = {name: embedder.embed(folder / f"{name}.wav")[0].vector for name in ("a", "b c", "d")}
     unit = {name: x / np.linalg.norm(x) for name, x in vector.items()}
     return [float(unit[a] @ unit[b]) for a, b in (("a", "b c"), ("a", "d"), ("b c", "d"), ("a", "a"))]

@@ -1,7 +1,9 @@
 """Exported models of speakers and of frames in onnxruntime: the same numbers as ours, whatever the padding holds."""
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,6 +12,7 @@ import onnxruntime
 import pytest
 
 from jaxspeech.archive import Archive
+from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.interop.onnx import export_onnx
 from jaxspeech.pipelines.classifier import Classifier
@@ -17,7 +20,6 @@ from jaxspeech.pipelines.embedder import Embedder
 from tests.interop.random_model import random_variables
 from tests.pipelines import frame_model
 from tests.pipelines.speaker_model import MODEL, RATE, speaker_archive
-from tests.pipelines.test_recognizer import chirps
 from tests.surgery.test_classes import MODEL as CLIPS
 
 
@@ -26,31 +28,33 @@ def run(path: Path, **inputs: np.ndarray) -> list[np.ndarray]:
     return onnxruntime.InferenceSession(path).run(None, inputs)
 
 
-def features_of(model, archive, samples: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """The graph's inputs for recordings; the padding is NaN."""
-    lengths = np.array([len(own) for own in samples], np.int32)
-    padded = np.zeros((len(samples), lengths.max()), np.float32)
-    for row, own in zip(padded, samples, strict=True):
-        row[: len(own)] = own
-    features, counts = jax.jit(lambda *x: model.apply(archive.variables, *x, method="features"))(padded, lengths)
-    features = np.array(features)[:, : counts.max()].swapaxes(1, 2)
-    for row, count in zip(features, counts, strict=True):
-        row[:, count:] = np.nan
-    return {"audio_signal": features, "length": np.array(counts, np.int64)}
+def inputs_of(num_features: int) -> dict[str, np.ndarray]:
+    """The graph's inputs for three recordings; the padding is NaN."""
+    lengths = np.array([90, 57, 13])
+    features = np.random.default_rng(0).standard_normal((3, num_features, lengths.max())).astype(np.float32)
+    for row, length in zip(features, lengths, strict=True):
+        row[:, length:] = np.nan
+    return {"audio_signal": features, "length": lengths}
+
+
+def ours(archive, forward, inputs: dict[str, np.ndarray]) -> Any:
+    """The outputs of our model; `forward` is a function of it and of what its encoder returns."""
+
+    def run(model):
+        return forward(model, *model.encode_features(inputs["audio_signal"].swapaxes(1, 2), inputs["length"]))
+
+    return jax.jit(partial(build(archive.model).model.apply, method=run))(archive.variables)
 
 
 @pytest.mark.parametrize("name", ["titanet", "ecapa"])
 def test_embeddings(tmp_path, name):
-    archive = speaker_archive(name)
-    embedder = Embedder(archive)
-    audio = [chirps(i, seconds) for i, seconds in enumerate((1.9, 0.6))]
-    embedder.export_onnx(tmp_path / "model")
+    archive, inputs = speaker_archive(name), inputs_of(16)
+    Embedder(archive).export_onnx(tmp_path / "model")
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["model.onnx"]
-    logits, vectors = run(tmp_path / "model" / "model.onnx", **features_of(embedder.model, archive, audio))
-    assert logits.shape == (2, 3)
-    for vector, samples in zip(vectors, audio, strict=True):
-        [found] = embedder.embed(samples)
-        np.testing.assert_allclose(vector, found.vector, atol=1e-5 * np.abs(found.vector).max())
+    found = run(tmp_path / "model" / "model.onnx", **inputs)
+    expected = ours(archive, lambda model, *encoded: model.classify(*encoded), inputs)
+    for values, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(values, wanted, atol=1e-5)
 
 
 def test_what_sherpa_onnx_reads(tmp_path):
@@ -67,17 +71,15 @@ def test_what_sherpa_onnx_reads(tmp_path):
 
 
 def test_frames(tmp_path):
-    model = frame_model.MODEL
-    archive = frame_model.frame_archive()._replace(variables=random_variables(model))
-    classifier = Classifier(archive)
-    audio = [chirps(i, seconds) for i, seconds in enumerate((1.9, 0.6))]
-    classifier.export_onnx(tmp_path / "model")
-    inputs = features_of(classifier.model, archive, audio)
+    archive = frame_model.frame_archive()._replace(variables=random_variables(frame_model.MODEL))
+    Classifier(archive).export_onnx(tmp_path / "model")
+    inputs = inputs_of(8)
     logits, counts = run(tmp_path / "model" / "model.onnx", **inputs)
-    for row, count, samples in zip(logits, counts, audio, strict=True):
-        [found] = classifier.classify(samples)
-        odds = np.exp(row[:count] - row[:count].max(-1, keepdims=True))
-        np.testing.assert_allclose(odds / odds.sum(-1, keepdims=True), found.probabilities, atol=1e-5)
+    forward = lambda model, encoded, counts: (model.decoder(encoded, num_classes=2), counts)  # noqa: E731
+    expected, wanted = ours(archive, forward, inputs)
+    np.testing.assert_array_equal(counts, wanted)
+    for row, own, count in zip(logits, expected, counts, strict=True):
+        np.testing.assert_allclose(row[:count], own[:count], atol=1e-5)
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert config["classes"] == ["background", "speech"] and config["frame_seconds"] == 0.02
     assert config["features"] == "MelSpectrogram" and config["num_mels"] == 8 and config["normalize"] == "none"
