@@ -1,14 +1,16 @@
 """Tests the DET curve: its points lie at the error rates of each threshold, on axes of normal deviates."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from jaxspeech.evaluation.verification import error_rates
+from jaxspeech.evaluation.verification import error_rates, verification_scores
 from jaxspeech.report.curves import BOTTOM, LEFT, RIGHT, TOP, WIDTH
 from jaxspeech.report.det import HEIGHT, det_curve
+from jaxspeech.report.view import PlainView
 
 
 def points_of(drawing):
@@ -32,6 +34,18 @@ def test_normally_distributed_scores_give_a_straight_line_through_the_equal_erro
     [(cx, cy)] = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', drawing)
     assert low + (float(cx) - LEFT) / (WIDTH - LEFT - RIGHT) * (high - low) == pytest.approx(-1.5, abs=0.02)
     assert low + (HEIGHT - BOTTOM - float(cy)) / (HEIGHT - TOP - BOTTOM) * (high - low) == pytest.approx(-1.5, abs=0.02)
+
+
+def test_the_report_of_a_run_shows_the_curve_where_there_are_trials_of_both_kinds():
+    evaluation = verification_scores()
+    results = dict(enumerate(evaluation.collect(np.random.default_rng(0).standard_normal((6, 3)), None)))
+
+    def section(speakers):
+        data = SimpleNamespace(fields=lambda index: {"label": speakers[index]}, name=str)
+        return PlainView(evaluation).section({}, data, results)
+
+    eer = evaluation.score(results, {i: {"label": "aabbcc"[i]} for i in range(6)})["eer"]
+    assert f"equal at {eer:.2%}" in section("aabbcc") and "<polyline" not in section("aaaaaa")
 
 
 @pytest.mark.parametrize("scores", [[0.1, 0.9], [0.9, 0.1], [0.5, 0.5]], ids=["perfect", "reversed", "equal"])
