@@ -52,6 +52,7 @@ def load_nemo(
             tensors = read_checkpoint(file.open(WEIGHTS))
             model = family.completed(model, tensors)
             assets = family.assets(file, config, model)
+            model = family.completed(model, assets)
             module, expected = build_with_shapes(model)
             derived = family.derived(module)
             check(tensors, derived)
