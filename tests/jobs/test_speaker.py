@@ -1,4 +1,4 @@
-"""The job of speaker models: speeds as further speakers, and manifests from which nothing can be learned or verified."""
+"""The job of speaker models: speeds as further speakers, and manifests of which nothing can be learned."""
 
 import json
 

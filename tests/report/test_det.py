@@ -1,12 +1,13 @@
 """Tests the DET curve: its points lie at the error rates of each threshold, on axes of normal deviates."""
 
 import re
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
+from jaxspeech.data.batches import EvaluationBatches
 from jaxspeech.evaluation.verification import error_rates, verification_scores
 from jaxspeech.report.curves import BOTTOM, LEFT, RIGHT, TOP, WIDTH
 from jaxspeech.report.det import HEIGHT, det_curve
@@ -41,7 +42,8 @@ def test_the_report_of_a_run_shows_the_curve_where_there_are_trials_of_both_kind
     results = dict(enumerate(evaluation.collect(np.random.default_rng(0).standard_normal((6, 3)), None)))
 
     def section(speakers):
-        data = SimpleNamespace(fields=lambda index: {"label": speakers[index]}, name=str)
+        data = Mock(spec=EvaluationBatches)
+        data.fields, data.name = lambda index: {"label": speakers[index]}, str
         return PlainView(evaluation).section({}, data, results)
 
     eer = evaluation.score(results, {i: {"label": "aabbcc"[i]} for i in range(6)})["eer"]

@@ -50,7 +50,7 @@ def load_nemo(
             if not stacked:
                 model = unstacked(model)
             tensors = read_checkpoint(file.open(WEIGHTS))
-            model = family.completed(model, tensors)
+            model = family.with_stored(model, tensors)
             assets = family.assets(file, config, model)
             model = family.completed(model, assets)
             module, expected = build_with_shapes(model)

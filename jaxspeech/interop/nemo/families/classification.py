@@ -80,7 +80,7 @@ CLASSIFICATION = Family(
     parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", HEADS)},
     derived=lambda module: {**acoustic_derived(module), WEIGHTS: None},
     written=weight_tensors,
-    completed=with_class_weights,
+    with_stored=with_class_weights,
     defaults=NO_TRAINING,
     remarks=class_remarks,
 )
