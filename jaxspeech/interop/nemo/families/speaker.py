@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from jaxspeech.decoders.speaker import unit
 from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.families.acoustic import (
@@ -30,6 +28,8 @@ from jaxspeech.types import Variables
 CLASS = "EncDecSpeakerLabelModel"
 HEADS = {"SpeakerDecoder": SPEAKER_HEAD}
 LOSSES = {"AngularSoftmaxLoss": ANGULAR_LOSS, "CrossEntropyLoss": CROSS_ENTROPY}
+# As in the head: a shorter vector is not normalised further.
+LEAST_NORM = 1e-12
 # The cross-entropy of cosines, as an angular loss.
 PLAIN_LOSS = {"scale": 1.0, "margin": 0.0}
 # NeMo reads these sections when it restores a model.
@@ -98,7 +98,8 @@ def _folded(source: Source, variables: Variables) -> Variables:
     if not (head.angular and head.normalize_weights):
         return variables
     params = variables["params"]
-    classifier = {"kernel": np.asarray(unit(jnp.asarray(params["decoder"]["classifier"]["kernel"]), axis=0))}
+    kernel = np.asarray(params["decoder"]["classifier"]["kernel"], np.float32)
+    classifier = {"kernel": kernel / np.maximum(np.linalg.norm(kernel, axis=0), LEAST_NORM)}
     return {**variables, "params": {**params, "decoder": {**params["decoder"], "classifier": classifier}}}
 
 
