@@ -23,7 +23,7 @@ from jaxspeech.masks import length_mask
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.nn.normalization import LayerNorm
-from jaxspeech.nn.positions import absolute_positions
+from jaxspeech.nn.positions import sinusoids
 from jaxspeech.nn.products import dot_general
 
 # NeMo makes the number of outputs a multiple of this; the additional ones stand for no token.
@@ -231,10 +231,11 @@ class AttentionDecoder(nn.Module):
         self, ids: Int[Array, "B L N"], positions: Int[Array, "..."], memory: Memory, own: Any, train: bool
     ) -> Float[Array, "B L N D"]:
         if self.positions == "learnt":
-            table = self.position_table
+            places = self.position_table[positions]
         else:
-            table = absolute_positions(self.max_length, self.width) / math.sqrt(self.width)
-        x = self.table[jnp.clip(ids, 0, self.num_outputs - 1)] + table[positions]
+            places = sinusoids(positions.reshape(-1).astype(jnp.float32), self.width) / math.sqrt(self.width)
+            places = places.reshape(*positions.shape, self.width)
+        x = self.table[jnp.clip(ids, 0, self.num_outputs - 1)] + places
         if self.token_types:
             x = x + self.type_table[0]
         x = self.drop(self.norm_in(x), train=train)

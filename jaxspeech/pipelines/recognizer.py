@@ -21,14 +21,14 @@ from jaxspeech.inference.aligner import Aligner
 from jaxspeech.inference.hypothesis import Hypothesis, hypotheses
 from jaxspeech.inference.inputs import find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
-from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, Wanted, wanted
+from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, wanted
+from jaxspeech.inference.prompted import prompted_rows
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.pipelines.doors import open_model, with_bar
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
-from jaxspeech.text.prompt import PROMPT, PromptFormat, collection
+from jaxspeech.text.prompt import PROMPT
 from jaxspeech.text.tokenizer import Tokenizer
-from jaxspeech.types import Variables
 
 
 class Recognizer:
@@ -114,9 +114,9 @@ class Recognizer:
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use a different value')
         if asked.timestamps and self.task.inference.prompted:
             raise ConfigError("timestamps: this model has no times; it has an attention decoder")
-        rows = self._long.rows(
-            self._asked_for(asked), find_recordings(inputs), asked, Outputs(log_probs=asked.return_log_probs)
-        )
+        outputs = Outputs(log_probs=asked.return_log_probs)
+        of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": self.tokenizer}
+        rows = prompted_rows(self._long, self.variables, find_recordings(inputs), asked, outputs, **of_model)
         return hypotheses(rows, self.task.inference, self.tokenizer, asked)
 
     def align(
@@ -245,15 +245,6 @@ class Recognizer:
 
         options: Any = {"head": head, "beam_size": beam_size, "max_symbols": max_symbols, "language": language}
         return Recognizer(surgery.change_decoding(self.archive, **options))
-
-    def _asked_for(self, asked: Wanted) -> Variables:
-        """Returns the variables, with the prompt of a model that has prompts."""
-        prompt: PromptFormat | None = self.assets.get(PROMPT)
-        if prompt is not None:
-            return {**self.variables, PROMPT: collection(prompt.encode(self.tokenizer, asked.slots))}
-        if asked.slots:
-            raise ConfigError(f"{next(iter(asked.slots))}: this model has no prompt, and so no such choice")
-        return self.variables
 
     def _for_language(self, language: str) -> "Recognizer":
         """Returns the model for a language; each is kept, with its compiled programs."""
