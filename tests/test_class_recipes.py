@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from jaxspeech.builder import build
-from jaxspeech.configs import finetune, marblenet_vad, matchboxnet, wakewords
+from jaxspeech.configs import finetune, marblenet_live, marblenet_vad, matchboxnet, wakewords
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.interop.nemo.families.family import Source
 from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
@@ -20,6 +20,8 @@ RECIPES = {
     "matchboxnet:commands-3x1x64": (partial(matchboxnet.get_config, "commands-3x1x64"), 30, 77_214),
     "wakewords": (wakewords.get_config, 6, 89_670),
     "marblenet_vad": (marblenet_vad.get_config, 2, 91_378),
+    "marblenet_live": (marblenet_live.get_config, 2, 93_170),
+    "marblenet_live:short": (partial(marblenet_live.get_config, "short"), 2, 93_170),
 }
 
 

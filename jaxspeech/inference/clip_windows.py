@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.forms.receptive_field import receptive_frames
+from jaxspeech.forms.receptive_field import receptive_field
 from jaxspeech.inference.batching import Shape
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
@@ -53,10 +53,10 @@ class ClipWindows:
             raise ConfigError(
                 f"window_seconds is {window_seconds:g}; a window needs {model.frontend.window_seconds:g} s or more"
             )
-        context = receptive_frames(model)
-        if not exact and (context is None or model.encoder.total_factor != 1):
+        field = receptive_field(model)
+        if not exact and (field is None or model.encoder.total_factor != 1):
             raise ConfigError("this model can only be computed window by window; set exact to True")
-        self._context = 0 if exact else context or 0
+        self._context = 0 if exact or field is None else field.both + 1
         self._count = EXACT_WINDOWS if exact else DENSE_WINDOWS
         self._compute = jax.jit(self._by_window if exact else self._in_one_pass)
 

@@ -18,7 +18,7 @@ from jaxspeech import exports
 from jaxspeech.archive import Archive
 from jaxspeech.audio.speech_segments import segment_options
 from jaxspeech.errors import AudioError, ConfigError, SpeechError
-from jaxspeech.forms.receptive_field import receptive_frames
+from jaxspeech.forms.receptive_field import receptive_field
 from jaxspeech.inference.clip_windows import ClipWindows
 from jaxspeech.inference.dense import Dense
 from jaxspeech.inference.frame_stream import FrameStream
@@ -210,9 +210,9 @@ class Classifier:
         Raises:
           ConfigError: the model does not classify frames, or a frame depends on the whole recording.
         """
-        context = receptive_frames(self.model) if isinstance(self.model, AcousticModel) else None
+        field = receptive_field(self.model) if isinstance(self.model, AcousticModel) else None
         seconds = self.task.inference.frame_seconds
-        if seconds is None or context is None:
+        if seconds is None or field is None:
             what = "classifies whole recordings" if seconds is None else "looks at the whole recording for each frame"
             raise ConfigError(f"stream: this model {what}, so that it cannot run live")
         rate = self.task.inference.sample_rate
@@ -221,7 +221,7 @@ class Classifier:
             self.variables,
             frame=round(seconds * rate),
             sample_rate=rate,
-            context=context,
+            field=field,
             num_classes=self.model.num_classes,
             look_ahead=look_ahead,
             step=step,
@@ -268,11 +268,11 @@ def _dense(task: Any, programs: Programs) -> Dense | None:
     kind = task.inference
     if kind.frame_seconds is None or not isinstance(task.model, AcousticModel):
         return None
-    context = receptive_frames(task.model)
-    if context is None:
+    field = receptive_field(task.model)
+    if field is None:
         return None
     frame = round(kind.frame_seconds * kind.sample_rate)
-    return Dense(programs, frame=frame, sample_rate=kind.sample_rate, context=context)
+    return Dense(programs, frame=frame, sample_rate=kind.sample_rate, context=field.both)
 
 
 def _failed(row: Row[Any], error: SpeechError) -> Classified:

@@ -8,7 +8,7 @@ from jaxspeech.audio.speech_segments import SegmentOptions, speech_segments
 from jaxspeech.audio.voice_activity import VoiceActivity
 from jaxspeech.builder import build
 from jaxspeech.errors import AudioError, ConfigError
-from jaxspeech.forms.receptive_field import receptive_frames
+from jaxspeech.forms.receptive_field import receptive_field
 from jaxspeech.inference import clip_windows, dense
 from jaxspeech.inference import rows as of_rows
 from jaxspeech.pipelines.classifier import Classifier
@@ -36,19 +36,21 @@ def test_long_recordings_are_exactly_those_of_one_pass(vad, monkeypatch):
 
 
 def test_the_receptive_field_is_where_a_sample_has_an_effect(vad):
-    reach = receptive_frames(build(MODEL).model)
+    reach = receptive_field(build(MODEL).model)
     samples = (RNG.normal(size=32000) * 0.1).astype(np.float32)
     other = samples.copy()
     other[16000] += 0.5
     probs = jax.jit(lambda x: vad.task.inference.probs(vad.variables, x, np.array([32000, 32000]))[0])
     before, after = probs(np.stack([samples, other]))
     changed = np.flatnonzero(np.abs(before - after).max(1) > 0)
-    assert 50 - reach <= changed.min() < changed.max() <= 50 + reach
+    # The sample is the first of frame 50: of the frames before it, those look at it whose look-ahead reaches it.
+    assert 49 - reach.after <= changed.min() < changed.max() <= 50 + reach.before
+    assert changed.min() < 52 - reach.after and changed.max() > 48 + reach.before
     for part, change in (
         ("features", {"normalize": "per_feature"}),
         ("encoder", {"blocks": ({"filters": 6, "kernel": 3, "squeeze_excite": True, "se_reduction": 2},)}),
     ):
-        assert receptive_frames(build(MODEL | {part: MODEL[part] | change}).model) is None
+        assert receptive_field(build(MODEL | {part: MODEL[part] | change}).model) is None
 
 
 def test_segments_are_those_of_the_probabilities(vad):
