@@ -6,13 +6,26 @@ import jax
 import pytest
 
 from jaxspeech.builder import build
-from jaxspeech.configs import finetune, marblenet_live, marblenet_vad, matchboxnet, wakewords
+from jaxspeech.configs import ambernet, finetune, marblenet_live, marblenet_vad, matchboxnet, wakewords
 from jaxspeech.data.augment import parse_augment
+from jaxspeech.forms.embedding_head import classifying, embedding
 from jaxspeech.interop.nemo.families.family import Source
 from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
 from jaxspeech.jobs.labels import class_settings
 from jaxspeech.text.classes import Classes
 from jaxspeech.training.optimizer import build_optimizer
+
+
+# Published for langid_ambernet: 28.9 million.
+def test_ambernet_has_the_published_size():
+    model = ambernet.get_config().model.to_dict() | {"num_classes": 107}
+    variables = jax.eval_shape(build(model).init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == 28_926_299
+    source = Source(embedding(model), build(embedding(model)).model, {"classes": Classes(map(str, range(107)))})
+    written = to_nemo(source, {}).config
+    assert written["target"].endswith("EncDecSpeakerLabelModel") and written["decoder"]["num_classes"] == 107
+    assert classifying(from_nemo(written)[1])["encoder"]["blocks"][1]["repeat"] == 5
+
 
 # Recipe -> number of classes, parameters. Published: 77 and 93 thousand for 30 classes, 91,378 for the frame VAD.
 RECIPES = {

@@ -91,8 +91,7 @@ class ClipWindows:
             encoded, _ = model.encode(samples[None], jnp.array([samples.shape[0]]))
             starts = self._context + jnp.arange(self._count)
             windows = jax.vmap(partial(jax.lax.dynamic_slice_in_dim, encoded[0], slice_size=frames))(starts)
-            real = jnp.ones(windows.shape[:2], bool)
-            return model.decoder(windows, real, num_classes=model.num_classes)
+            return model.logits_of_frames(windows, jnp.full(self._count, frames))
 
         apply: Any = self._task.model.apply
         return jax.nn.softmax(apply(variables, method=logits))

@@ -18,6 +18,7 @@ from jaxspeech import exports
 from jaxspeech.archive import Archive
 from jaxspeech.audio.speech_segments import segment_options
 from jaxspeech.errors import AudioError, ConfigError, SpeechError
+from jaxspeech.forms.embedding_head import classifying
 from jaxspeech.forms.receptive_field import receptive_field
 from jaxspeech.inference.clip_windows import ClipWindows
 from jaxspeech.inference.dense import Dense
@@ -66,8 +67,9 @@ class Classifier:
           dtype: of the matrix products; None: as in the configuration.
 
         Raises:
-          ConfigError: it is not a classification model.
+          ConfigError: it is not a classification model, nor one of speakers, whose head classifies too.
         """
+        archive = archive._replace(model=classifying(archive.model))
         self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
         self.model = self.task.model
         self.assets, self.metadata = archive.assets, archive.metadata

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.classification import PooledHead
+from jaxspeech.decoders.speaker import SpeakerHead
 from jaxspeech.encoders.jasper import Jasper
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.losses.classification import cross_entropy, label_weights
-from jaxspeech.masks import length_mask
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.kinds import Classification
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
@@ -43,12 +43,14 @@ class ClipClassifier(AcousticModel, kw_only=True):
       num_classes: C.
       class_weights: how much each class counts in the loss; () for all the same.
       label_smoothing: share of the target that is spread over all classes.
+      logit_scale: factor of the head's logits, for those of an angular head, which are cosines.
     """
 
-    decoder: PooledHead
+    decoder: PooledHead | SpeakerHead
     num_classes: int = 0
     class_weights: tuple[float, ...] = ()
     label_smoothing: float = 0.0
+    logit_scale: int | float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,8 +76,14 @@ class ClipClassifier(AcousticModel, kw_only=True):
         more = -(-jnp.asarray(pooled_frames) // self.encoder.total_factor) - -(
             -jnp.asarray(num_frames) // self.encoder.total_factor
         )
-        real = length_mask(encoded_frames + more, encoded.shape[1])
-        return self.decoder(encoded, real, num_classes=self.num_classes)
+        return self.logits_of_frames(encoded, encoded_frames + more, train=train)
+
+    def logits_of_frames(
+        self, encoded: Float[Any, "B T D"], num_frames: Int[Any, " B"], *, train: bool = False
+    ) -> Float[Array, "B C"]:
+        """Computes the same from encoder frames, of which the first `num_frames` of each row are pooled."""
+        options: Any = {"num_classes": self.num_classes, "train": train}
+        return self.logit_scale * self.decoder.logits(encoded, num_frames, **options)
 
     def pooled_frames(self, num_samples: Int[Any, " B"], num_frames: Int[Any, " B"]) -> Int[Array, " B"]:
         """Counts the feature frames that are pooled over.
@@ -135,7 +143,7 @@ CLASS_VALUES = {"num_classes": None, "class_weights": None, "label_smoothing": N
 CLASSIFICATION = Kind(
     ClipClassifier,
     classification_task,
-    {**TRUNK, "decoder": Part("decoder", {"pooled": PooledHead})},
+    {**TRUNK, "decoder": Part("decoder", {"pooled": PooledHead, "speaker": SpeakerHead})},
     MASKS,
-    {**PRODUCTS, **CLASS_VALUES},
+    {**PRODUCTS, **CLASS_VALUES, "logit_scale": None},
 )
