@@ -17,6 +17,7 @@ from jaxspeech.tasks.ctc import CTC
 from jaxspeech.tasks.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.tasks.hybrid import HYBRID
 from jaxspeech.tasks.parts import DTYPES, LISTS, Kind
+from jaxspeech.tasks.regression import REGRESSION
 from jaxspeech.tasks.speaker import SPEAKER
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.transducer import TRANSDUCER
@@ -27,6 +28,7 @@ TASKS: dict[str, Kind] = {
     "frame_classification": FRAME_CLASSIFICATION,
     "transducer": TRANSDUCER,
     "hybrid": HYBRID,
+    "regression": REGRESSION,
     "speaker": SPEAKER,
 }
 MODULE_FIELDS = ("parent", "name")

@@ -8,6 +8,7 @@ from jaxspeech.jobs.classification import CLASSIFICATION
 from jaxspeech.jobs.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.jobs.job import Job as Job
 from jaxspeech.jobs.recognition import RECOGNITION
+from jaxspeech.jobs.regression import REGRESSION
 from jaxspeech.jobs.speaker import SPEAKER
 
 # Keys: the field `task` of a model's configuration.
@@ -17,6 +18,7 @@ JOBS: dict[str, Job] = {
     "frame_classification": FRAME_CLASSIFICATION,
     "transducer": RECOGNITION,
     "hybrid": RECOGNITION,
+    "regression": REGRESSION,
     "speaker": SPEAKER,
 }
 
