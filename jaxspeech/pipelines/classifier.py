@@ -185,7 +185,7 @@ class Classifier:
         **options: Unpack[RowOptions],
     ) -> Iterator[Detected]:
         """Like `segments`, but yields each result as soon as it and all earlier ones are ready."""
-        number = class_number(self._names(self.model.num_classes), label)
+        number = self.speech_class(label)
         chosen = segment_options(dict(postprocessing or {}))
         seconds, smoothed = self.task.inference.frame_seconds, unsmoothed
         if seconds is not None:
@@ -228,6 +228,14 @@ class Classifier:
             look_ahead=look_ahead,
             step=step,
         )
+
+    def speech_class(self, label: str | None = None) -> int:
+        """Returns the number of the named class; by default of "speech", or of the second of two.
+
+        Raises:
+          ConfigError: there is no such class, or none is named and it is not clear which one is meant.
+        """
+        return class_number(self._names(self.model.num_classes), label)
 
     def __call__(self, samples: Float[np.ndarray, " S"], sample_rate: int) -> list[tuple[float, float]]:
         """Finds speech, as a `VoiceActivity` for `Recognizer.transcribe`: see `segments`, whose defaults hold."""

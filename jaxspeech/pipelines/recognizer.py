@@ -7,22 +7,26 @@ recordings -> rows of tokens (inference/rows.py; long recordings: inference/long
 """
 
 import os
-from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, Unpack
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, ClassVar, Literal, Unpack, overload
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
-from jaxspeech.errors import ConfigError
+from jaxspeech.audio.speech_gate import GateOptions
+from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.forms.encoder import EncoderOnly, encoder_only
 from jaxspeech.forms.search import with_search
 from jaxspeech.forms.streaming import streaming
 from jaxspeech.forms.transcribing import transcribing_forms
 from jaxspeech.inference.aligner import Aligner
+from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis, hypotheses
 from jaxspeech.inference.inputs import find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, wanted
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
+from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.doors import open_model, with_bar
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
@@ -167,17 +171,84 @@ class Recognizer:
         rows = self._long.rows(self.variables, recordings, asked, Outputs(tokens=False, log_probs=True))
         return self._aligner.align(rows, asked, language=language)
 
+    @overload
     def stream(
         self, *, name: str = "stream", sample_rate: int | None = None, **options: Unpack[StreamOptions]
-    ) -> Stream:
+    ) -> Stream: ...
+
+    @overload
+    def stream(
+        self,
+        *,
+        name: str = "stream",
+        sample_rate: int | None = None,
+        voice_activity: Classifier,
+        gate: Mapping[str, Any] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> GatedStream: ...
+
+    def stream(
+        self,
+        *,
+        name: str = "stream",
+        sample_rate: int | None = None,
+        voice_activity: Classifier | None = None,
+        gate: Mapping[str, Any] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> Stream | GatedStream:
         """Opens a live stream: `stream.feed(samples)` yields a hypothesis after each step, `finish()` returns the last.
 
         Args:
           name: the stream's name in hypotheses and errors.
           sample_rate: of the samples, in Hz; the model's by default.
+          voice_activity: a model of frames: only the speech that it finds is transcribed, see `gated_streams`.
+          gate: options of `gated_streams`.
           options: see `streams`: look_ahead, chunk, chunks, timestamps.
         """
-        return self.streams(1, **options).open(name, sample_rate=sample_rate)
+        if voice_activity is None:
+            if gate is not None:
+                raise ConfigError("gate: says how voice_activity is used, which is not given")
+            return self.streams(1, **options).open(name, sample_rate=sample_rate)
+        return self.gated_streams(1, voice_activity, gate=gate, **options).open(name, sample_rate=sample_rate)
+
+    def gated_streams(
+        self,
+        size: int,
+        voice_activity: Classifier,
+        *,
+        gate: Mapping[str, Any] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> GatedStreams:
+        """Like `streams`, but transcribes only speech, and ends an utterance at a silence.
+
+        Args:
+          size: maximum number of simultaneous recordings.
+          voice_activity: a model of frames with a class "speech", or with two classes of which the second is speech.
+          gate: see `audio.speech_gate.GateOptions`: onset, offset, pad_onset, pad_offset, min_silence, look_ahead,
+            step.
+          options: see `streams`: look_ahead, chunk, chunks, timestamps.
+
+        Raises:
+          ConfigError: one of the models cannot run live, their sample rates differ, or an option is unknown.
+        """
+        known = GateOptions.__dataclass_fields__
+        for name in gate or {}:
+            if name not in known:
+                raise ConfigError(f"{name} is not an option of the gate{did_you_mean(name, known)}")
+        chosen, kind = GateOptions(**(gate or {})), voice_activity.task.inference
+        open_activity = partial(voice_activity.stream, look_ahead=chosen.look_ahead, step=chosen.step)
+        open_activity()  # reports now that the model cannot run live
+        rate = self.task.inference.sample_rate
+        if kind.sample_rate != rate:
+            raise ConfigError(f"voice_activity is for {kind.sample_rate} Hz, and the recogniser for {rate} Hz")
+        return GatedStreams(
+            self.streams(size, **options),
+            self.tokenizer,
+            open_activity,
+            number=voice_activity.speech_class(),
+            frame_seconds=kind.frame_seconds,
+            options=chosen,
+        )
 
     def streams(
         self,
