@@ -80,7 +80,7 @@ def test_each_segment_is_recognised_by_itself(vad, heard):
     spoken = [utterance.text for utterance in stream.utterances if utterance.text]
     assert whole.text.split() == " ".join(spoken).split() and whole.duration == len(audio) / 16000
     assert len(whole.words) == sum(len(utterance.words) for utterance in stream.utterances)
-    # 19 frames of look-ahead and 4 others of the step, then a silence of 0.08 + 0.04 + 0.02 s; blocks are of 5000 samples.
+    # 19 frames of look-ahead and 4 others of the step, then a silence of 0.08 + 0.04 + 0.02 s.
     assert stream.closing_seconds == pytest.approx(0.02 * (19 + 4) + 0.14)
     assert waited is not None and waited <= stream.closing_seconds + 5000 / 16000
     assert stream.done and other.done
