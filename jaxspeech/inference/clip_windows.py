@@ -1,10 +1,12 @@
 """Computes what a classifier of clips says about each moment of a recording, from a window around it.
 
 Exactly as NeMo, each window is a clip of its own, from its samples on, and the windows at the ends of the recording are
-filled with half a window of zeros. That is some sixty times the work of one pass. In one pass the recording is encoded
-once, and each window pools over its frames of that: the same but for frames near the borders of a window, which then
-see what is beyond it instead of zeros. Of a model that sees far beyond a window (MarbleNet: 0.7 s to either side), that
-is all of them.
+filled with half a window of zeros. That is some sixty times the work of one pass, except for the features: a frame that
+is not at the end of a window is the same in all windows, and computed once (forms/window_features.py).
+
+In one pass the recording is encoded once, and each window pools over its frames of that: the same but for frames near
+the borders of a window, which then see what is beyond it instead of zeros. Of a model that sees far beyond a window
+(MarbleNet: 0.7 s to either side), that is all of them.
 """
 
 from collections.abc import Mapping
@@ -18,12 +20,13 @@ from jaxtyping import Array, Float
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.receptive_field import receptive_field
+from jaxspeech.forms.window_features import shared_frames, window_features
 from jaxspeech.inference.batching import Shape
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
 
 # Windows that are computed at once.
-EXACT_WINDOWS, DENSE_WINDOWS = 128, 2048
+EXACT_WINDOWS, DENSE_WINDOWS = 64, 2048
 
 
 class ClipWindows:
@@ -58,6 +61,7 @@ class ClipWindows:
             raise ConfigError("this model can only be computed window by window; set exact to True")
         self._context = 0 if exact or field is None else field.both + 1
         self._count = EXACT_WINDOWS if exact else DENSE_WINDOWS
+        self._shared = shared_frames(model.frontend, self._size) if exact else None
         self._compute = jax.jit(self._by_window if exact else self._in_one_pass)
 
     def start(self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray]) -> tuple[Any, str]:
@@ -80,9 +84,23 @@ class ClipWindows:
         return (whole[None], np.array([len(whole)], np.int32)), ""
 
     def _by_window(self, variables: Variables, samples: Float[Array, " S"]) -> Float[Array, "N C"]:
+        sizes = jnp.full(self._count, self._size)
+        if self._shared is not None:
+            shared, options = self._shared, {"count": self._count, "hop": self._shift}
+
+            def logits(model: Any) -> Float[Array, "N C"]:
+                features = window_features(model.frontend, shared, samples, **options)
+                num_frames = jnp.full(self._count, features.shape[1])
+                pooled = model.pooled_frames(sizes, num_frames)
+                # One frame more than the window has, for a model that pools over it.
+                features = jnp.pad(features, ((0, 0), (0, 1), (0, 0)))
+                return model.logits_of_features(features, num_frames, pooled)
+
+            apply: Any = self._task.model.apply
+            return jax.nn.softmax(apply(variables, method=logits))
         starts = jnp.arange(self._count) * self._shift
         windows = jax.vmap(partial(jax.lax.dynamic_slice_in_dim, samples, slice_size=self._size))(starts)
-        return self._task.inference.probs(variables, windows, jnp.full(self._count, self._size))
+        return self._task.inference.probs(variables, windows, sizes)
 
     def _in_one_pass(self, variables: Variables, samples: Float[Array, " S"]) -> Float[Array, "N C"]:
         frames = self._size // self._shift + 1  # of a window alone

@@ -107,3 +107,21 @@ def test_windows_of_a_model_of_clips_pool_over_their_frames_of_the_whole(monkeyp
     means = np.stack([encoded[0, i + 20 : i + 20 + 21].mean(0) for i in range(100)])
     odds = np.exp(means @ out["kernel"] + out["bias"])
     np.testing.assert_allclose(found.probabilities, (odds / odds.sum(1, keepdims=True))[:, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("features", [{"name": "mfcc"}, {"name": "mfcc", "log": False}, {"name": "mel", "pad_to": 8}])
+def test_exact_windows_are_clips_of_their_own(features, monkeypatch):
+    """Whether they share the features of their frames, or not, as decibels depend on the loudest."""
+    monkeypatch.setattr(clip_windows, "EXACT_WINDOWS", 16)
+    if features["name"] == "mel":
+        features = features | {"num_mels": 8, "normalize": "none", "preemphasis": 0.97}
+    else:
+        features = features | {"num_mels": 8, "num_coefficients": 8}
+    clips = Classifier(frame_archive(CLIPS | {"features": features}))
+    samples = (RNG.normal(size=4000) * 0.1).astype(np.float32)
+    size = 1607 if features.get("log", True) else 1600  # not a whole number of frames
+    [found] = clips.segments([samples], windows={"seconds": size / 16000, "exact": True})
+    padded = np.pad(samples, (size // 2, size))
+    windows = np.stack([padded[i * 160 : i * 160 + size] for i in range(len(samples) // 160)])
+    expected = [one.probabilities[1] for one in clips.classify(list(windows), batch_size=32)]
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
