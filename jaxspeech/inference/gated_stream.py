@@ -8,7 +8,7 @@ Each segment is an utterance, recognised by itself; silence is not recognised at
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soxr
@@ -23,6 +23,22 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.streaming import Stream, Streams
 from jaxspeech.text.char import SPACE
 from jaxspeech.text.tokenizer import Tokenizer
+
+
+class Activity(NamedTuple):
+    """A model of voice activity whose rate is the recogniser's.
+
+    Attributes:
+      open: opens a live stream of it.
+      number: the class of speech.
+      frame_seconds: of the model.
+      options: the thresholds.
+    """
+
+    open: Callable[[], FrameStream]
+    number: int
+    frame_seconds: float
+    options: GateOptions
 
 
 @dataclass
@@ -41,25 +57,12 @@ class GatedStreams:
     Args:
       streams: of the recogniser.
       tokenizer: the recogniser's.
-      activity: opens a live stream of the voice activity model, whose rate is the recogniser's.
-      number: the class of speech.
-      frame_seconds: of that model.
-      options: the thresholds.
+      activity: finds speech.
     """
 
-    def __init__(
-        self,
-        streams: Streams,
-        tokenizer: Tokenizer,
-        activity: Callable[[], FrameStream],
-        *,
-        number: int,
-        frame_seconds: float,
-        options: GateOptions,
-    ):
+    def __init__(self, streams: Streams, tokenizer: Tokenizer, activity: Activity):
         self.form = streams.form
         self.streams, self.tokenizer, self.activity = streams, tokenizer, activity
-        self.number, self.frame_seconds, self.options = number, frame_seconds, options
         self._open: list[GatedStream] = []
 
     def open(self, name: str = "stream", *, sample_rate: int | None = None, offset: float = 0.0) -> "GatedStream":
@@ -98,16 +101,17 @@ class GatedStream:
         self._rate = streams.form.sample_rate
         rate = self._rate if sample_rate is None else check_rate(sample_rate)
         self._resampler = soxr.ResampleStream(rate, self._rate, 1, dtype="float32") if rate != self._rate else None
-        self._activity = streams.activity()
-        self._gate = SpeechGate(streams.options, frame_seconds=streams.frame_seconds)
+        activity = streams.activity
+        self._activity, self._number = activity.open(), activity.number
+        self._gate = SpeechGate(activity.options, frame_seconds=activity.frame_seconds)
         self._audio = np.zeros(0, np.float32)  # from the sample `_first` on
         self._first = 0
         self._ended = False
         self._queue: deque[Utterance] = deque()
         self._current: Stream | None = None
-        wait = self._activity.latency_seconds + streams.frame_seconds
+        wait = self._activity.latency_seconds + activity.frame_seconds
         self.latency_seconds = wait + streams.form.latency_seconds
-        self.closing_seconds = self._activity.latency_seconds + streams.options.closing_seconds
+        self.closing_seconds = self._activity.latency_seconds + activity.options.closing_seconds
 
     @property
     def hypothesis(self) -> Hypothesis:
@@ -155,7 +159,7 @@ class GatedStream:
         if self._resampler is not None:
             self._take(np.zeros(0, np.float32), last=True)
         self._ended = True
-        self._hear(self._gate.feed(self._activity.finish()[:, self._streams.number]))
+        self._hear(self._gate.feed(self._activity.finish()[:, self._number]))
         self._hear(self._gate.finish())
         self.advance([])
 
@@ -201,7 +205,7 @@ class GatedStream:
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples, last=last)
         self._audio = np.concatenate([self._audio, samples])
-        self._hear(self._gate.feed(self._activity.feed(samples)[:, self._streams.number]))
+        self._hear(self._gate.feed(self._activity.feed(samples)[:, self._number]))
         self.advance([])
 
     def _hear(self, segments: Iterator[Heard]) -> None:

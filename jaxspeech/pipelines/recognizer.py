@@ -8,13 +8,11 @@ recordings -> rows of tokens (inference/rows.py; long recordings: inference/long
 
 import os
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, ClassVar, Literal, Unpack, overload
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
-from jaxspeech.audio.speech_gate import GateOptions
-from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.errors import ConfigError
 from jaxspeech.forms.encoder import EncoderOnly, encoder_only
 from jaxspeech.forms.search import with_search
 from jaxspeech.forms.streaming import streaming
@@ -28,6 +26,7 @@ from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeO
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.doors import open_model, with_bar
+from jaxspeech.pipelines.live_activity import live_activity
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
 from jaxspeech.text.tokenizer import Tokenizer
@@ -231,24 +230,9 @@ class Recognizer:
         Raises:
           ConfigError: one of the models cannot run live, their sample rates differ, or an option is unknown.
         """
-        known = GateOptions.__dataclass_fields__
-        for name in gate or {}:
-            if name not in known:
-                raise ConfigError(f"{name} is not an option of the gate{did_you_mean(name, known)}")
-        chosen, kind = GateOptions(**(gate or {})), voice_activity.task.inference
-        open_activity = partial(voice_activity.stream, look_ahead=chosen.look_ahead, step=chosen.step)
-        open_activity()  # reports now that the model cannot run live
         rate = self.task.inference.sample_rate
-        if kind.sample_rate != rate:
-            raise ConfigError(f"voice_activity is for {kind.sample_rate} Hz, and the recogniser for {rate} Hz")
-        return GatedStreams(
-            self.streams(size, **options),
-            self.tokenizer,
-            open_activity,
-            number=voice_activity.speech_class(),
-            frame_seconds=kind.frame_seconds,
-            options=chosen,
-        )
+        activity = live_activity(voice_activity, gate, sample_rate=rate)
+        return GatedStreams(self.streams(size, **options), self.tokenizer, activity)
 
     def streams(
         self,
