@@ -10,7 +10,7 @@ from jaxspeech.decoders.classification import PooledHead
 from jaxspeech.decoders.speaker import SpeakerHead
 from jaxspeech.losses.classification import cross_entropy, label_weights
 from jaxspeech.tasks.acoustic import shortest_audio
-from jaxspeech.tasks.clips import ClipModel
+from jaxspeech.tasks.clip_model import ClipModel
 from jaxspeech.tasks.kinds import Classification
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.task import Task

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.classification import PooledHead
 from jaxspeech.tasks.acoustic import shortest_audio
-from jaxspeech.tasks.clips import ClipModel
+from jaxspeech.tasks.clip_model import ClipModel
 from jaxspeech.tasks.kinds import Regression
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.task import Task
