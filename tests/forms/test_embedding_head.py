@@ -41,14 +41,13 @@ def languages():
     return archive(angular=False)
 
 
-@pytest.mark.parametrize("angular", [False, True])
-def test_probabilities_are_those_of_the_logits(angular):
-    given = archive(angular=angular)
+def test_probabilities_are_those_of_the_scaled_logits():
+    given = archive(angular=True)
     samples = [(RNG.normal(size=n) * 0.1).astype(np.float32) for n in (16000, 9000)]
     found, apply = Classifier(given).classify(samples), jax.jit(build(given.model).model.apply)
     for one, result in zip(samples, found, strict=True):
         logits, vector = apply(given.variables, one[None], np.array([len(one)]))
-        odds = np.exp(np.asarray(logits[0], np.float64) * (20 if angular else 1))
+        odds = np.exp(np.asarray(logits[0], np.float64) * 20)
         np.testing.assert_allclose(result.probabilities, odds / odds.sum(), atol=1e-5)
         assert result.top[0][0] == NAMES[int(odds.argmax())]
         again = Embedder(Classifier(given).archive).embed([one])[0].vector
@@ -76,6 +75,7 @@ def test_other_classes_keep_their_weights(languages):
     assert after.shape == (6, 2)
 
 
+@pytest.mark.slow
 def test_it_learns_two_classes(languages):
     """Tones and noise, told apart after a few steps of plain gradient descent."""
     task = build(classifying(languages.model) | {"num_classes": 2})
