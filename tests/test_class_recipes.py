@@ -6,9 +6,19 @@ import jax
 import pytest
 
 from jaxspeech.builder import build
-from jaxspeech.configs import finetune, marblenet_vad, matchboxnet, speakers_mini, titanet, wakewords
+from jaxspeech.configs import (
+    ambernet,
+    finetune,
+    marblenet_live,
+    marblenet_vad,
+    matchboxnet,
+    speakers_mini,
+    titanet,
+    wakewords,
+)
 from jaxspeech.configs.base import base_config
 from jaxspeech.data.augment import parse_augment
+from jaxspeech.forms.embedding_head import classifying, embedding
 from jaxspeech.interop.nemo.families.family import Source
 from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
 from jaxspeech.jobs.labels import class_settings
@@ -22,6 +32,8 @@ RECIPES = {
     "matchboxnet:commands-3x1x64": (partial(matchboxnet.get_config, "commands-3x1x64"), 30, 77_214),
     "wakewords": (wakewords.get_config, 6, 89_670),
     "marblenet_vad": (marblenet_vad.get_config, 2, 91_378),
+    "marblenet_live": (marblenet_live.get_config, 2, 93_170),
+    "marblenet_live:short": (partial(marblenet_live.get_config, "short"), 2, 93_170),
 }
 SPEAKERS = {
     "titanet:large": (titanet.get_config, 7205, 23_505_648),
@@ -46,6 +58,17 @@ def test_speaker_recipes(name):
     assert written.model["decoder"]["embedding_widths"] == model["decoder"]["embedding_widths"]
     assert written.config["train_ds"]["labels"][:2] == ["0", "1"]
     assert written.config["decoder"]["num_classes"] == count and written.config["loss"]["margin"] == 0.2
+
+
+# Published for langid_ambernet: 28.9 million.
+def test_ambernet_has_the_published_size():
+    model = ambernet.get_config().model.to_dict() | {"num_classes": 107}
+    variables = jax.eval_shape(build(model).init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == 28_926_299
+    source = Source(embedding(model), build(embedding(model)).model, {"classes": Classes(map(str, range(107)))})
+    written = to_nemo(source, {}).config
+    assert written["target"].endswith("EncDecSpeakerLabelModel") and written["decoder"]["num_classes"] == 107
+    assert classifying(from_nemo(written)[1])["encoder"]["blocks"][1]["repeat"] == 5
 
 
 def test_titanet_has_dropout_in_its_residual_blocks_only():

@@ -47,6 +47,7 @@ VERBS: Verbs = {
     "transcribe": ("jaxspeech.cli.transcribe", "transcribe recordings, or live audio"),
     "align": ("jaxspeech.cli.align", "find when each word of a given text is spoken"),
     "classify": ("jaxspeech.cli.classify", "name the class of recordings: commands, languages, any labels"),
+    "estimate": ("jaxspeech.cli.estimate", "estimate a number for recordings: ratings, ages"),
     "detect": ("jaxspeech.cli.detect", "find speech in recordings"),
     "evaluate": ("jaxspeech.cli.evaluate", "score a model on manifests: transcripts, classes, speakers"),
     "verify": ("jaxspeech.cli.verify", "decide whether recordings are of the same speaker"),

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from jaxspeech import exports
 from jaxspeech.archive import Archive
 from jaxspeech.errors import AudioError, ConfigError, SpeechError
+from jaxspeech.forms.embedding_head import embedding
 from jaxspeech.inference.inputs import find_recordings
 from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.programs import Programs
@@ -109,6 +110,7 @@ class Embedder:
         Raises:
           ConfigError: it is not an embedding model.
         """
+        archive = archive._replace(model=embedding(archive.model))
         self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
         self.model = self.task.model
         self.assets, self.metadata = archive.assets, dict(archive.metadata)

@@ -62,7 +62,7 @@ def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
 def class_remarks(source: Source) -> list[str]:
     """Lists what NeMo does differently with a classifier."""
     remarks = acoustic_remarks(source)
-    if source.module.label_smoothing:
+    if getattr(source.module, "label_smoothing", 0):
         remarks.append("NeMo does not smooth labels: if it trains the model further, it will do so without")
     if source.config["decoder"]["name"] == "pooled":
         remarks.append("NeMo pools over the padding too: its results for a batch depend on the longest recording")
