@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
             "task": "speaker",
             "features": {"name": "mel", "num_mels": 64},
             "spec_augment": {"freq_masks": 2, "freq_width": 8, "time_masks": 3, "time_width": 0.05},
-            "encoder": {"name": "jasper", "blocks": blocks(128, 384, repeat=2)},
+            "encoder": {"name": "jasper", "blocks": blocks(128, 384, repeat=2, end_dropout=0.1)},
             "decoder": {"name": "speaker", "attention_width": 64, "embedding_widths": (128,), "num_classes": 0},
             "loss": {"scale": 30.0, "margin": 0.2},
         }
