@@ -3,6 +3,9 @@
 import jax
 from jaxtyping import Array, Float
 
+# The name of small arrays in rematerialisation policies, from which the backward pass computes much of a layer.
+KEPT = "kept"
+
 
 @jax.custom_vjp
 def materialize(x: Float[Array, "*S"]) -> Float[Array, "*S"]:
