@@ -40,17 +40,20 @@ def random_bytes(key: Any, shape: tuple[int, ...]) -> UInt8[Array, "..."]:
     return jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[:size].reshape(shape)
 
 
-def random_bytes_by_element(key: Any, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
-    """Draw the numbers of `random_bytes`, each computed by itself: for accelerators, which fuse it with their use."""
+def random_bytes_by_element(key: Any, shape: tuple[int, ...], *, again: bool = False) -> UInt32[Array, "..."]:
+    """Draw the numbers of `random_bytes`, each computed by itself: for accelerators, which fuse it with their use.
+
+    Two calls with the same key, one of which has `again`, are not made into one, whose result would be stored.
+    """
     first, second = words_of(key)
-    return _by_element(first, second, math.prod(shape)).reshape(shape)
+    return _by_element(first, second, math.prod(shape), int(again)).reshape(shape)
 
 
-@partial(jax.checkpoint, prevent_cse=False, static_argnums=2)
-def _by_element(first: Any, second: Any, size: int) -> UInt32[Array, " N"]:
+@partial(jax.checkpoint, prevent_cse=False, static_argnums=(2, 3))
+def _by_element(first: Any, second: Any, size: int, start: int) -> UInt32[Array, " N"]:
     """Computes the bytes; without `checkpoint`, a scan over keys stores the places, and reads them for every key."""
-    start, first, second = jax.lax.optimization_barrier((jnp.uint32(0), first, second))
-    return byte_at(jax.lax.iota(jnp.uint32, size) + start, first, second)
+    begin, first, second = jax.lax.optimization_barrier((jnp.uint32(start), first, second))
+    return byte_at(jax.lax.iota(jnp.uint32, size) + begin - jnp.uint32(start), first, second)
 
 
 def byte_at(place: UInt32[Array, "..."], first: Any, second: Any) -> UInt32[Array, "..."]:

@@ -5,7 +5,7 @@ Forward, for each recording and head:
     attend              y_t = sum_s drop(softmax_s(((q_t + u) . k_s + P[t, s]) / sqrt(K))) v_s, and the normaliser
 Backward, from the gradient of y:
     key_gradients       gradients by k and v, and S: the gradient by the scores
-    query_gradients     S k and, through the positions, S p
+    query_gradients     S k + S p, the gradient by q
     position_gradients  S^T (q + v)
 
 P and S, [B H S S] in the dtype of the query, are the only arrays of that size in memory. Softmax and sums are float32.
@@ -146,12 +146,14 @@ def _key_gradients(refs: Any, at: Place) -> None:
 
 def query_gradients(
     inputs: Inputs, by_scores: Float[Array, "B H S S"], settings: Settings
-) -> tuple[Float[Array, "B T H K"], Float[Array, "B T H K"]]:
-    """Returns the gradients by q + u and by q + v."""
+) -> tuple[Float[Array, "B T H K"], Float[Array, "B H N K"], Float[Array, "B H N K"]]:
+    """Returns the gradients by the query, and those by the biases u and v, summed over each of N blocks of frames."""
+    b, t, h, k = inputs.query.shape
     arrays = dict(by_scores=by_scores, key=inputs.key, positions=inputs.positions)
-    results = dict(by_content=inputs.query, by_position=inputs.query)
-    by_content, by_position = call(_query_gradients, arrays, results, settings, products=2)
-    return by_content, by_position
+    summed = jax.ShapeDtypeStruct((b, h, -(-t // settings.block), k), jnp.float32)
+    results = dict(by_query=inputs.query, by_bias_u=summed, by_bias_v=summed)
+    by_query, by_u, by_v = call(_query_gradients, arrays, results, settings, products=2)
+    return by_query, by_u, by_v
 
 
 def _query_gradients(refs: Any, at: Place) -> None:
@@ -166,15 +168,17 @@ def _query_gradients(refs: Any, at: Place) -> None:
         return total + plgpu.dot(by_scores, at.positions(refs["positions"], distance))
 
     zeros = jnp.zeros((at.block, refs["key"].shape[1]), jnp.float32)
-    at.store_rows(refs["by_content"], at.first, jax.lax.fori_loop(0, at.blocks, content, zeros))
-    at.store_rows(refs["by_position"], at.first, jax.lax.fori_loop(0, at.blocks + 1, position, zeros))
+    by_content = jax.lax.fori_loop(0, at.blocks, content, zeros)
+    by_position = jax.lax.fori_loop(0, at.blocks + 1, position, zeros)
+    at.store_rows(refs["by_query"], at.first, by_content + by_position)
+    refs["by_bias_u"][...], refs["by_bias_v"][...] = by_content.sum(0), by_position.sum(0)
 
 
 def position_gradients(
     inputs: Inputs, by_scores: Float[Array, "B H S S"], settings: Settings
 ) -> Float[Array, "G H W K"]:
     """Returns the gradients by the positions, summed over each of G groups of rows."""
-    b, _, h, k = inputs.query.shape
+    b = len(inputs.query)
     together = math.gcd(b, ROWS_TOGETHER)
     arrays = dict(by_scores=by_scores, query=inputs.query, bias=inputs.bias_v)
     results = dict(by_positions=jax.ShapeDtypeStruct((b // together, *inputs.positions.shape), jnp.float32))

@@ -72,21 +72,20 @@ def _backward(settings: Settings, saved: Any, gradient: Array) -> tuple[Inputs]:
         delta = jnp.einsum("bthk,bthk->bht", out, gradient, preferred_element_type=jnp.float32)
         scores = position_scores(inputs, settings)
         by_key, by_value, by_scores = key_gradients(inputs, scores, gradient, normalizer, delta, settings)
-        by_content, by_position = query_gradients(inputs, by_scores, settings)
+        by_query, by_u, by_v = query_gradients(inputs, by_scores, settings)
         by_positions = position_gradients(inputs, by_scores, settings)
-        return by_content, by_position, by_key, by_value, by_positions
+        return by_query, by_key, by_value, by_u, by_v, by_positions
 
     results = _over_rows(of_a_device, inputs, out, normalizer, gradient)
-    by_content, by_position, by_key, by_value, by_positions = results
-    by_u, by_v = (x.sum((0, 1), dtype=jnp.float32) for x in (by_content, by_position))
+    by_query, by_key, by_value, by_u, by_v, by_positions = results
     return (
         Inputs(
             seed=None,  # pyright: ignore[reportArgumentType]
-            query=by_content + by_position,
+            query=by_query,
             key=by_key,
             value=by_value,
-            bias_u=by_u.astype(inputs.bias_u.dtype),
-            bias_v=by_v.astype(inputs.bias_v.dtype),
+            bias_u=by_u.sum((0, 2)).astype(inputs.bias_u.dtype),
+            bias_v=by_v.sum((0, 2)).astype(inputs.bias_v.dtype),
             positions=by_positions.sum(0).astype(inputs.positions.dtype),
             mask=None,  # pyright: ignore[reportArgumentType]
         ),

@@ -171,6 +171,8 @@ def _spec(name: str, shape: tuple[int, ...], together: int) -> pl.BlockSpec:
             return pl.BlockSpec((None, None, shape[2]), lambda i, h, b: (b, h, 0))
         case (("scores" | "by_scores"), _):
             return pl.BlockSpec((rows, None, *shape[2:]), lambda i, h, b: (b, h, 0, 0))
+        case (("by_bias_u" | "by_bias_v"), _):
+            return pl.BlockSpec((None, None, None, shape[3]), lambda i, h, b: (b, h, i, 0))
         case "by_positions", _:
             return pl.BlockSpec((None, None, *shape[2:]), lambda i, h, b: (b, h, 0, 0))
         case _:  # [B T H K]
