@@ -18,7 +18,7 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.history import in_parts, with_history
 from jaxspeech.nn.dropout import Dropout, dropout
 from jaxspeech.nn.initializers import dense
-from jaxspeech.nn.materialize import materialize
+from jaxspeech.nn.materialize import materialize, separate
 from jaxspeech.nn.products import einsum
 from jaxspeech.nn.sequence_parallel import time_shards
 from jaxspeech.row_parallel import rows_split
@@ -168,7 +168,7 @@ class SelfAttention(nn.Module):
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)
 
-        query, key, value = self._project(x, heads)
+        query, key, value = self._project(x, heads, apart=kernels)
         if in_parts(self):
             # Stored in the layout of the products, head first: there are many times more earlier frames than new ones.
             key, value = (
@@ -225,12 +225,15 @@ class SelfAttention(nn.Module):
         # The stored positions reach further, by as much on either side.
         return jax.lax.slice_in_dim(kept, unused // 2, unused // 2 + size + 1, axis=2)
 
-    def _project(self, x: Float[Array, "B T D"], heads: tuple[int, int]) -> tuple[Float[Array, "B T H K"], ...]:
-        """Projects frames to query, key and value."""
+    def _project(
+        self, x: Float[Array, "B T D"], heads: tuple[int, int], *, apart: bool
+    ) -> tuple[Float[Array, "B T H K"], ...]:
+        """Projects frames to query, key and value; `apart`: XLA does not make one product of the three."""
         b, t, width = x.shape
         projections = (
             dense(width, width, name=name, dtype=self.dtype, use_bias=self.use_bias)
             for name in ("query", "key", "value")
         )
-        query, key, value = (project(x).reshape(b, t, *heads) for project in projections)
+        inputs = (separate(x, i) if apart else x for i in range(3))
+        query, key, value = (project(x).reshape(b, t, *heads) for project, x in zip(projections, inputs, strict=True))
         return query, key, value
