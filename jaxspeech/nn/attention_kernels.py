@@ -146,14 +146,14 @@ def _key_gradients(refs: Any, at: Place) -> None:
 
 def query_gradients(
     inputs: Inputs, by_scores: Float[Array, "B H S S"], settings: Settings
-) -> tuple[Float[Array, "B T H K"], Float[Array, "B H N K"], Float[Array, "B H N K"]]:
+) -> tuple[Float[Array, "B T H K"], Float[Array, "B H N 2 K"]]:
     """Returns the gradients by the query, and those by the biases u and v, summed over each of N blocks of frames."""
     b, t, h, k = inputs.query.shape
     arrays = dict(by_scores=by_scores, key=inputs.key, positions=inputs.positions)
-    summed = jax.ShapeDtypeStruct((b, h, -(-t // settings.block), k), jnp.float32)
-    results = dict(by_query=inputs.query, by_bias_u=summed, by_bias_v=summed)
-    by_query, by_u, by_v = call(_query_gradients, arrays, results, settings, products=2)
-    return by_query, by_u, by_v
+    summed = jax.ShapeDtypeStruct((b, h, -(-t // settings.block), 2, k), jnp.float32)
+    results = dict(by_query=inputs.query, by_biases=summed)
+    by_query, by_biases = call(_query_gradients, arrays, results, settings, products=2)
+    return by_query, by_biases
 
 
 def _query_gradients(refs: Any, at: Place) -> None:
@@ -171,7 +171,7 @@ def _query_gradients(refs: Any, at: Place) -> None:
     by_content = jax.lax.fori_loop(0, at.blocks, content, zeros)
     by_position = jax.lax.fori_loop(0, at.blocks + 1, position, zeros)
     at.store_rows(refs["by_query"], at.first, by_content + by_position)
-    refs["by_bias_u"][...], refs["by_bias_v"][...] = by_content.sum(0), by_position.sum(0)
+    refs["by_biases"][0, :], refs["by_biases"][1, :] = by_content.sum(0), by_position.sum(0)
 
 
 def position_gradients(

@@ -37,7 +37,7 @@ def attention_by_kernels(
 ) -> Float[Array, "B T H K"]:
     """Computes `nn.attention.attention` of whole recordings; `settings` are those of the kernels, dropout apart."""
     settings = (settings or Settings())._replace(dropped=0 if drawn is None else round(rate * 256))
-    seed = jnp.zeros(3, jnp.uint32) if drawn is None else jnp.pad(words_of(drawn), (0, 1))
+    seed = jnp.zeros(2, jnp.uint32) if drawn is None else words_of(drawn)
     inputs = Inputs(
         seed,
         query,
@@ -72,20 +72,21 @@ def _backward(settings: Settings, saved: Any, gradient: Array) -> tuple[Inputs]:
         delta = jnp.einsum("bthk,bthk->bht", out, gradient, preferred_element_type=jnp.float32)
         scores = position_scores(inputs, settings)
         by_key, by_value, by_scores = key_gradients(inputs, scores, gradient, normalizer, delta, settings)
-        by_query, by_u, by_v = query_gradients(inputs, by_scores, settings)
+        by_query, by_biases = query_gradients(inputs, by_scores, settings)
         by_positions = position_gradients(inputs, by_scores, settings)
-        return by_query, by_key, by_value, by_u, by_v, by_positions
+        return by_query, by_key, by_value, by_biases, by_positions
 
     results = _over_rows(of_a_device, inputs, out, normalizer, gradient)
-    by_query, by_key, by_value, by_u, by_v, by_positions = results
+    by_query, by_key, by_value, by_biases, by_positions = results
+    by_u, by_v = by_biases.sum((0, 2)).swapaxes(0, 1).astype(inputs.bias_u.dtype)
     return (
         Inputs(
             seed=None,  # pyright: ignore[reportArgumentType]
             query=by_query,
             key=by_key,
             value=by_value,
-            bias_u=by_u.sum((0, 2)).astype(inputs.bias_u.dtype),
-            bias_v=by_v.sum((0, 2)).astype(inputs.bias_v.dtype),
+            bias_u=by_u,
+            bias_v=by_v,
             positions=by_positions.sum(0).astype(inputs.positions.dtype),
             mask=None,  # pyright: ignore[reportArgumentType]
         ),
@@ -102,7 +103,7 @@ def _over_rows(function: Callable[..., Any], inputs: Inputs, *arrays: Array) -> 
         del of_rows["mask"]
 
     def of_a_device(first: Any, inputs: Inputs, of_rows: dict[str, Array], *arrays: Array) -> Any:
-        seed = inputs.seed.at[2].set(jnp.asarray(first, jnp.uint32))
+        seed = jnp.stack([*inputs.seed, jnp.asarray(first, jnp.uint32)])
         return function(inputs._replace(seed=seed, **of_rows), *arrays)
 
     whole = inputs._replace(**dict.fromkeys(of_rows))

@@ -34,14 +34,14 @@ class Inputs(NamedTuple):
     """What attention depends on.
 
     Attributes:
-      seed: two words of the dropout's key, and the index of the first row among all rows.
+      seed: the two words of the dropout's key; for a kernel also the index of the first row among all rows.
       query, key, value: q, k, v.
       bias_u, bias_v: u, v.
       positions: p; that of the distance t - s is in row T + s - t; W = 2 T.
       mask: 1 where a query may attend to a key; S frames are at least T, a multiple of 8, and the rest is 0.
     """
 
-    seed: UInt32[Array, "3"]
+    seed: UInt32[Array, " N"]
     query: Float[Array, "B T H K"]
     key: Float[Array, "B T H K"]
     value: Float[Array, "B T H K"]
@@ -171,8 +171,8 @@ def _spec(name: str, shape: tuple[int, ...], together: int) -> pl.BlockSpec:
             return pl.BlockSpec((None, None, shape[2]), lambda i, h, b: (b, h, 0))
         case (("scores" | "by_scores"), _):
             return pl.BlockSpec((rows, None, *shape[2:]), lambda i, h, b: (b, h, 0, 0))
-        case (("by_bias_u" | "by_bias_v"), _):
-            return pl.BlockSpec((None, None, None, shape[3]), lambda i, h, b: (b, h, i, 0))
+        case ("by_biases", _):
+            return pl.BlockSpec((None, None, None, *shape[3:]), lambda i, h, b: (b, h, i, 0, 0))
         case "by_positions", _:
             return pl.BlockSpec((None, None, *shape[2:]), lambda i, h, b: (b, h, 0, 0))
         case _:  # [B T H K]

@@ -25,7 +25,7 @@ def layer_norm_gradients(
     *,
     epsilon: float,
     interpret: bool = False,
-) -> tuple[Float[Array, "N D"], Float[Array, "G D"], Float[Array, "G D"]]:
+) -> tuple[Float[Array, "N D"], Float[Array, "G 2 D"]]:
     """Returns the gradients by x, and those by scale and bias, summed over each of G groups of rows.
 
     Args:
@@ -40,11 +40,10 @@ def layer_norm_gradients(
     tile = max(TILE // width, 1)
     groups = -(-num_rows // (tile * TILES))
     rows = pl.BlockSpec((num_rows, width), lambda i: (0, 0))
-    summed = jax.ShapeDtypeStruct((groups, width), jnp.float32)
     arrays = [x, gradient] if other is None else [x, gradient, other]
 
     def layer_norm_gradients(scale_ref: Any, *refs: Any) -> None:
-        *sources, by_x_ref, by_scale_ref, by_bias_ref = refs
+        *sources, by_x_ref, sums_ref = refs
         scale, start = scale_ref[...][None], pl.program_id(0) * TILES * tile
 
         def step(i: Any, sums: Any) -> Any:
@@ -61,14 +60,17 @@ def layer_norm_gradients(
             return sums[0] + (gradient * normed).sum(0), sums[1] + gradient.sum(0)
 
         zeros = jnp.zeros(width, jnp.float32)
-        by_scale_ref[...], by_bias_ref[...] = jax.lax.fori_loop(0, TILES, step, (zeros, zeros))
+        sums_ref[0, :], sums_ref[1, :] = jax.lax.fori_loop(0, TILES, step, (zeros, zeros))
 
     return pl.pallas_call(
         layer_norm_gradients,
         grid=(groups,),
         in_specs=[pl.BlockSpec((width,), lambda i: (0,)), *(rows for _ in arrays)],
-        out_specs=[rows, *(pl.BlockSpec((None, width), lambda i: (i, 0)) for _ in range(2))],
-        out_shape=[jax.ShapeDtypeStruct(x.shape, x.dtype), summed, summed],
+        out_specs=[rows, pl.BlockSpec((None, 2, width), lambda i: (i, 0, 0))],
+        out_shape=[
+            jax.ShapeDtypeStruct(x.shape, x.dtype),
+            jax.ShapeDtypeStruct((groups, 2, width), jnp.float32),
+        ],
         compiler_params=plgpu.CompilerParams(num_warps=4, num_stages=2),
         interpret=interpret,
         name="layer_norm_gradients",

@@ -47,12 +47,13 @@ def by_kernel(
     def of_a_device(first: Any, scale: Array, *arrays: Array) -> Any:
         del first
         rows = [y.reshape(-1, y.shape[-1]) for y in arrays]
-        by_x, by_scale, by_bias = layer_norm_gradients(scale, *rows, epsilon=EPSILON, interpret=interpret)
-        return by_x.reshape(arrays[0].shape), by_scale, by_bias
+        by_x, sums = layer_norm_gradients(scale, *rows, epsilon=EPSILON, interpret=interpret)
+        return by_x.reshape(arrays[0].shape), sums
 
     arrays = (x, gradient) if other is None else (x, gradient, other)
-    by_x, by_scale, by_bias = kernels_over_rows(of_a_device, scale, *arrays)
-    return by_x, by_scale.sum(0), by_bias.sum(0)
+    by_x, sums = kernels_over_rows(of_a_device, scale, *arrays)
+    by_scale, by_bias = sums.sum(0)
+    return by_x, by_scale, by_bias
 
 
 stream_norm.defvjp(_forward, _backward)
