@@ -34,7 +34,7 @@ def position_scores(inputs: Inputs, settings: Settings) -> Float[Array, "B H S S
     b, _, h, _ = inputs.query.shape
     pairs = jax.ShapeDtypeStruct((b, h, *inputs.mask.shape[1:]), inputs.query.dtype)
     arrays = dict(query=inputs.query, bias=inputs.bias_v, positions=inputs.positions)
-    return call(_position_scores, arrays, dict(scores=pairs), settings, products=1)[0]
+    return call(_position_scores, arrays, dict(scores=pairs), settings, products=lambda n: n * (n + 1))[0]
 
 
 def _position_scores(refs: Any, at: Place) -> None:
@@ -64,7 +64,7 @@ def attend(
         mask=inputs.mask,
     )
     results = dict(out=inputs.query, normalizer=jax.ShapeDtypeStruct((b, h, t), jnp.float32))
-    out, normalizer = call(_attend, arrays, results, settings, products=2)
+    out, normalizer = call(_attend, arrays, results, settings, products=lambda n: 2 * n * n, operations=30)
     return out, normalizer
 
 
@@ -116,7 +116,9 @@ def key_gradients(
         delta=delta,
     )
     results = dict(by_key=inputs.key, by_value=inputs.value, by_scores=scores)
-    by_key, by_value, by_scores = call(_key_gradients, arrays, results, settings, products=4)
+    by_key, by_value, by_scores = call(
+        _key_gradients, arrays, results, settings, products=lambda n: 4 * n * n, operations=35
+    )
     return by_key, by_value, by_scores
 
 
@@ -152,7 +154,7 @@ def query_gradients(
     arrays = dict(by_scores=by_scores, key=inputs.key, positions=inputs.positions)
     summed = jax.ShapeDtypeStruct((b, h, -(-t // settings.block), 2, k), jnp.float32)
     results = dict(by_query=inputs.query, by_biases=summed)
-    by_query, by_biases = call(_query_gradients, arrays, results, settings, products=2)
+    by_query, by_biases = call(_query_gradients, arrays, results, settings, products=lambda n: n * (2 * n + 1))
     return by_query, by_biases
 
 
@@ -183,7 +185,13 @@ def position_gradients(
     arrays = dict(by_scores=by_scores, query=inputs.query, bias=inputs.bias_v)
     results = dict(by_positions=jax.ShapeDtypeStruct((b // together, *inputs.positions.shape), jnp.float32))
     return call(
-        _position_gradients, arrays, results, settings, products=1, over=inputs.positions.shape[1], together=together
+        _position_gradients,
+        arrays,
+        results,
+        settings,
+        products=lambda n: n * (n + 2),
+        over=inputs.positions.shape[1],
+        together=together,
     )[0]
 
 

@@ -185,17 +185,19 @@ def call(
     results: dict[str, Any],
     settings: Settings,
     *,
-    products: int,
+    products: Callable[[int], int],
+    operations: int = 0,
     over: int | None = None,
     together: int = 0,
-) -> list[Any]:
+) -> Any:
     """Runs a kernel for each block, head and row.
 
     Args:
       kernel: of the references by name, and its place.
       arrays: by name; one of them is [B T H K].
       results: arrays of the shapes and dtypes of the results, by name.
-      products: the number of products of [T K] and [K T] matrices for each row and head.
+      products: number of blocks -> products of a block with another one, for each row and head.
+      operations: other ones on each pair of frames, for predictions (see `targets.roofline`).
       over: frames that are divided into blocks; T if None.
       together: rows that one program computes (the references have an axis for them); 0: one.
     """
@@ -208,8 +210,9 @@ def call(
         kernel(dict(zip(names, refs, strict=True)), place)
 
     body.__name__ = kernel.__name__.strip("_")
-    flops = 2 * products * b * h * t * t * k
-    moved = sum(math.prod(x.shape) * x.dtype.itemsize for x in (*arrays.values(), *results.values()))
+    blocks = -(-t // settings.block)
+    flops = 2 * b * h * products(blocks) * settings.block**2 * k
+    said = {"flops": str(flops), "operations": str(operations * b * h * (blocks * settings.block) ** 2)}
     grid = (-(-(over or t) // settings.block), h, b // (together or 1))
     return pl.pallas_call(
         body,
@@ -218,8 +221,7 @@ def call(
         out_specs=[_spec(name, x.shape, together) for name, x in results.items()],
         out_shape=[jax.ShapeDtypeStruct(x.shape, x.dtype) for x in results.values()],
         compiler_params=plgpu.CompilerParams(num_warps=4 if k <= 64 else 8, num_stages=2),
-        cost_estimate=pl.CostEstimate(flops=flops, transcendentals=0, bytes_accessed=moved),
-        metadata={"flops": str(flops)},
+        metadata=said,
         interpret=settings.interpret,
         name=body.__name__,
     )(*arrays.values())
