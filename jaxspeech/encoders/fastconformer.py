@@ -76,8 +76,9 @@ class FastConformer(nn.Module):
       scan_layers: True traces one layer and stacks the parameters on a leading axis of L ("layers"), which compiles in
         a fraction of the time. False makes L separate layers ("layers_0", ...), whose weights need no slicing: this is
         faster for inference on a CPU. See `encoders.layer_stack`.
-      remat: what the backward pass recomputes in each layer: "none", everything except the projections' outputs
-        ("dots": less memory than "none" and, where memory bandwidth is the bottleneck, faster), or everything ("full").
+      remat: what the backward pass recomputes in each layer: "none", everything except the outputs of projections and
+        the sums between modules ("dots": less memory than "none" and, where memory bandwidth is the bottleneck,
+        faster), or everything ("full").
       dtype: of the matrix products; parameters, statistics and softmax stay float32.
     """
 
