@@ -104,7 +104,7 @@ class ConformerLayer(nn.Module):
             name="convolution",
         )
 
-        def kept(y: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+        def keep(y: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
             """Marks a sum for the backward pass, which then needs no outputs of the modules."""
             return checkpoint_name(y, KEPT) if train else y
 
@@ -114,14 +114,14 @@ class ConformerLayer(nn.Module):
             # layer, and read that in every layer.
             x, frame_mask = jax.lax.optimization_barrier((x, frame_mask))
         y, normed = norm("norm_ff_in", x)
-        y = kept(y + 0.5 * dropout(feed_forward("ff_in")(normed, train=train)))
+        y = keep(y + 0.5 * dropout(feed_forward("ff_in")(normed, train=train)))
         y, normed = norm("norm_attention", y)
         attended = attention(normed, context.attention_mask, context.positions, context.biases, train=train)
-        y = kept(y + dropout(attended))
+        y = keep(y + dropout(attended))
         y, normed = norm("norm_convolution", y)
-        y = kept(y + dropout(convolution(normed, frame_mask, context.chunk, train=train)))
+        y = keep(y + dropout(convolution(normed, frame_mask, context.chunk, train=train)))
         y, normed = norm("norm_ff_out", y)
-        y = kept(y + 0.5 * dropout(feed_forward("ff_out")(normed, train=train)))
+        y = keep(y + 0.5 * dropout(feed_forward("ff_out")(normed, train=train)))
         y = LayerNorm(dtype=self.dtype, name="norm_out")(y, train=train)
         if self.adapter_width:
             y += LinearAdapter(self.adapter_width, self.dtype, name="adapter")(y)
