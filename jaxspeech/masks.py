@@ -1,7 +1,7 @@
 """Makes boolean masks from lengths: True is real, False is padding."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxspeech.types import Size
 
@@ -15,6 +15,14 @@ def zero_padding(x: Shaped[Array, "B T ..."], lengths: Int[Array, " B"]) -> Shap
     """Set every position at or beyond its row's length to zero, whatever its value (even NaN)."""
     mask = length_mask(lengths, x.shape[1]).reshape(x.shape[:2] + (1,) * (x.ndim - 2))
     return jnp.where(mask, x, jnp.zeros((), x.dtype))
+
+
+def keep_frames(x: Float[Array, "B T D"], mask: Bool[Array, "B T"]) -> Float[Array, "B T D"]:
+    """Zeroes the frames where `mask` is False; these are finite if `x` is in half precision."""
+    if x.dtype == jnp.float32:
+        return jnp.where(mask[:, :, None], x, 0.0)
+    # A factor, because a scan's forward pass would store the zeros of `where`, and read them in every layer.
+    return x * mask[:, :, None].astype(x.dtype)
 
 
 def context_mask(query: Int[Array, "*B T"], key: Int[Array, "*B S"], left: int, right: int) -> Bool[Array, "*B T S"]:

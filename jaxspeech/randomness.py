@@ -5,6 +5,7 @@ same numbers on every device and under every sharding. Not for making new keys, 
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,14 +13,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8, UInt32
 
 
-def random_words(key: Any, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
-    """Draw uniform 32-bit words."""
-    first, second = jax.random.key_data(key).astype(jnp.uint32).reshape(-1)[:2]
-    words = jax.lax.iota(jnp.uint32, math.prod(shape)) * jnp.uint32(0x9E3779B9) + first
+def words_of(key: Any) -> UInt32[Array, "2"]:
+    """Returns the two words of a key that are hashed."""
+    return jax.random.key_data(key).astype(jnp.uint32).reshape(-1)[:2]
+
+
+def mix(index: UInt32[Array, "..."], first: Any, second: Any) -> UInt32[Array, "..."]:
+    """Hashes (key, index), where `first` and `second` are the words of the key."""
+    words = index * jnp.uint32(0x9E3779B9) + first
     words = (words ^ (words >> 16)) * jnp.uint32(0x21F0AAAD)
     words = ((words ^ (words >> 15)) + second) * jnp.uint32(0x735A2D97)
     words = (words ^ (words >> 15)) * jnp.uint32(0x9E3779B1)
-    return (words ^ (words >> 16)).reshape(shape)
+    return words ^ (words >> 16)
+
+
+def random_words(key: Any, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
+    """Draw uniform 32-bit words."""
+    first, second = words_of(key)
+    return mix(jax.lax.iota(jnp.uint32, math.prod(shape)), first, second).reshape(shape)
 
 
 def random_bytes(key: Any, shape: tuple[int, ...]) -> UInt8[Array, "..."]:
@@ -27,6 +38,28 @@ def random_bytes(key: Any, shape: tuple[int, ...]) -> UInt8[Array, "..."]:
     size = math.prod(shape)
     words = random_words(key, (-(-size // 4),))
     return jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[:size].reshape(shape)
+
+
+def random_bytes_by_element(key: Any, shape: tuple[int, ...], *, again: bool = False) -> UInt32[Array, "..."]:
+    """Draw the numbers of `random_bytes`, each computed by itself: for accelerators, which fuse it with their use.
+
+    Two calls with the same key, one of which has `again`, are not made into one, whose result would be stored.
+    """
+    first, second = words_of(key)
+    return _by_element(first, second, math.prod(shape), int(again)).reshape(shape)
+
+
+@partial(jax.checkpoint, prevent_cse=False, static_argnums=(2, 3))
+def _by_element(first: Any, second: Any, size: int, start: int) -> UInt32[Array, " N"]:
+    """Computes the bytes; without `checkpoint`, a scan over keys stores the places, and reads them for every key."""
+    begin, first, second = jax.lax.optimization_barrier((jnp.uint32(start), first, second))
+    return byte_at(jax.lax.iota(jnp.uint32, size) + begin - jnp.uint32(start), first, second)
+
+
+def byte_at(place: UInt32[Array, "..."], first: Any, second: Any) -> UInt32[Array, "..."]:
+    """Returns the bytes at these places of `random_bytes`, flattened; arguments as in `mix`."""
+    word = mix(place >> 2, first, second)
+    return (word >> ((place & 3) << 3)) & 255
 
 
 def standard_normal(key: Any, shape: tuple[int, ...]) -> Float[Array, "..."]:

@@ -5,6 +5,7 @@ the rows of all devices.
 """
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -40,3 +41,35 @@ def over_rows(function: Callable[[Any], Any], batch: Any) -> Any:
     if devices == 1 or batch.shape[0] % devices:
         return function(batch)
     return jax.shard_map(function, in_specs=P(ROWS), out_specs=P(ROWS), check_vma=False)(batch)
+
+
+def kernels_over_rows(function: Callable[..., Any], whole: Any, *split: Any) -> Any:
+    """Runs a function with GPU kernels, which XLA cannot split, on each device with its rows.
+
+    Args:
+      function: (index of the device's first row, whole, *split) -> arrays whose first axes are those of rows, or of
+        sums over the device's rows.
+      whole: arrays that each device needs whole.
+      split: arrays [B ...] and trees of these; `rows_split` of B is not 0.
+    """
+    devices = rows_split(jax.tree.leaves(split)[0].shape[0])
+    if devices == 1:
+        return function(0, whole, *split)
+
+    def of_a_device(whole: Any, *split: Any) -> Any:
+        return function(jax.lax.axis_index(ROWS) * jax.tree.leaves(split)[0].shape[0], whole, *split)
+
+    in_specs = (P(), *(P(ROWS) for _ in split))
+    return jax.shard_map(of_a_device, in_specs=in_specs, out_specs=P(ROWS), check_vma=False)(whole, *split)
+
+
+def rows_split(num_rows: int) -> int:
+    """Returns how many devices of the current mesh rows are split over; 0 if they cannot be split over rows alone."""
+    sizes = dict(jax.sharding.get_abstract_mesh().shape)
+    devices = sizes.pop(ROWS, 1)
+    return 0 if num_rows % devices or any(size > 1 for size in sizes.values()) else devices
+
+
+def gpu_kernels() -> bool:
+    """Whether this package's own GPU kernels may run; JAXSPEECH_KERNELS=off has XLA compute the same."""
+    return os.environ.get("JAXSPEECH_KERNELS") != "off"

@@ -1,7 +1,7 @@
 import jax
 import numpy as np
 
-from jaxspeech.randomness import random_bytes, standard_normal
+from jaxspeech.randomness import random_bytes, random_bytes_by_element, standard_normal
 
 
 def test_bytes_are_uniform_and_independent() -> None:
@@ -19,6 +19,10 @@ def test_bytes_are_uniform_and_independent() -> None:
     chi_square = ((counts - size / 256) ** 2 / (size / 256)).sum()
     assert 150 < chi_square < 380  # 255 degrees of freedom: six standard deviations
     np.testing.assert_array_equal(one[:10], random_bytes(jax.random.key(0), (2, 5)).reshape(-1))
+    for again in (False, True):
+        np.testing.assert_array_equal(
+            one[:99].reshape(3, 33), random_bytes_by_element(jax.random.key(0), (3, 33), again=again)
+        )
 
 
 def test_normal_numbers_are_normal_and_follow_from_the_key() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.nn.adapter import LinearAdapter
@@ -17,6 +18,7 @@ from jaxspeech.nn.convolution import ConvolutionModule, Norm
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.feedforward import FeedForward
 from jaxspeech.nn.local_self_attention import LocalSelfAttention
+from jaxspeech.nn.materialize import KEPT
 from jaxspeech.nn.normalization import LayerNorm
 
 
@@ -72,8 +74,9 @@ class ConformerLayer(nn.Module):
     ) -> Float[Array, "B T D"]:
         """Applies the layer; in training, skips it with `drop_probability` (stochastic depth, Huang et al., 2016)."""
 
-        def norm(name: str) -> LayerNorm:
-            return LayerNorm(dtype=self.dtype, name=name)
+        def norm(name: str, y: Float[Array, "B T D"]) -> tuple[Float[Array, "B T D"], Float[Array, "B T D"]]:
+            """Returns y and its norm."""
+            return LayerNorm(dtype=self.dtype, stream=True, name=name)(y, train=train)
 
         def feed_forward(name: str) -> FeedForward:
             return FeedForward(self.ff_expansion, self.use_bias, self.dropout, self.dtype, name=name)
@@ -101,15 +104,25 @@ class ConformerLayer(nn.Module):
             name="convolution",
         )
 
-        y = x
-        y += 0.5 * dropout(feed_forward("ff_in")(norm("norm_ff_in")(y), train=train))
-        attended = attention(
-            norm("norm_attention")(y), context.attention_mask, context.positions, context.biases, train=train
-        )
-        y += dropout(attended)
-        y += dropout(convolution(norm("norm_convolution")(y), context.frame_mask, context.chunk, train=train))
-        y += 0.5 * dropout(feed_forward("ff_out")(norm("norm_ff_out")(y), train=train))
-        y = norm("norm_out")(y)
+        def keep(y: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+            """Marks a sum for the backward pass, which then needs no outputs of the modules."""
+            return checkpoint_name(y, KEPT) if train else y
+
+        frame_mask = context.frame_mask
+        if self.dtype != jnp.float32:
+            # If the mask did not depend on the layer's input, a scan would store it for all channels before its first
+            # layer, and read that in every layer.
+            x, frame_mask = jax.lax.optimization_barrier((x, frame_mask))
+        y, normed = norm("norm_ff_in", x)
+        y = keep(y + 0.5 * dropout(feed_forward("ff_in")(normed, train=train)))
+        y, normed = norm("norm_attention", y)
+        attended = attention(normed, context.attention_mask, context.positions, context.biases, train=train)
+        y = keep(y + dropout(attended))
+        y, normed = norm("norm_convolution", y)
+        y = keep(y + dropout(convolution(normed, frame_mask, context.chunk, train=train)))
+        y, normed = norm("norm_ff_out", y)
+        y = keep(y + 0.5 * dropout(feed_forward("ff_out")(normed, train=train)))
+        y = LayerNorm(dtype=self.dtype, name="norm_out")(y, train=train)
         if self.adapter_width:
             y += LinearAdapter(self.adapter_width, self.dtype, name="adapter")(y)
 

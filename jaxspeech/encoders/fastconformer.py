@@ -29,6 +29,7 @@ from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.local_attention import reach, saves
+from jaxspeech.nn.materialize import KEPT
 from jaxspeech.nn.positions import absolute_positions, relative_positions
 from jaxspeech.nn.sequence_parallel import time_shards
 from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, frames_before, subsample
@@ -75,8 +76,9 @@ class FastConformer(nn.Module):
       scan_layers: True traces one layer and stacks the parameters on a leading axis of L ("layers"), which compiles in
         a fraction of the time. False makes L separate layers ("layers_0", ...), whose weights need no slicing: this is
         faster for inference on a CPU. See `encoders.layer_stack`.
-      remat: what the backward pass recomputes in each layer: "none", everything except the projections' outputs
-        ("dots": less memory than "none" and, where memory bandwidth is the bottleneck, faster), or everything ("full").
+      remat: what the backward pass recomputes in each layer: "none", everything except the outputs of projections and
+        the sums between modules ("dots": less memory than "none" and, where memory bandwidth is the bottleneck,
+        faster), or everything ("full").
       dtype: of the matrix products; parameters, statistics and softmax stay float32.
     """
 
@@ -339,7 +341,10 @@ class FastConformer(nn.Module):
     def _rematerialised(self, layer: Any, **options: Any) -> Any:
         """Wraps `layer`, a module class or a function, so that the backward pass recomputes what `remat` says."""
         policies = jax.checkpoint_policies
-        policy = policies.dots_with_no_batch_dims_saveable if self.remat == "dots" else None
+        policy = None
+        if self.remat == "dots":
+            named = policies.save_only_these_names(KEPT)
+            policy = policies.save_from_both_policies(policies.dots_with_no_batch_dims_saveable, named)
         if self.remat == "none":
             if self._layer_gather is None:
                 return layer

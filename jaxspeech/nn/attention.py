@@ -6,7 +6,8 @@ y_t = W_out  sum_s softmax_s(scores[t, s]) v_s
 """
 
 import math
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -15,11 +16,12 @@ from jaxtyping import Array, Bool, Float
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.history import in_parts, with_history
-from jaxspeech.nn.dropout import Dropout
+from jaxspeech.nn.dropout import Dropout, dropout
 from jaxspeech.nn.initializers import dense
-from jaxspeech.nn.materialize import materialize
+from jaxspeech.nn.materialize import materialize, separate
 from jaxspeech.nn.products import einsum
 from jaxspeech.nn.sequence_parallel import time_shards
+from jaxspeech.row_parallel import gpu_kernels, rows_split
 from jaxspeech.types import Size
 
 # The collection that caches projected positions, computed once for all recordings and all their parts.
@@ -28,6 +30,8 @@ POSITIONS = "positions"
 ALIGNMENT = 8
 # Low enough that exp() of it vanishes next to any real score, and within the range of half precision.
 MASKED_SCORE = -10000.0
+# Widths of a head for which there are GPU kernels.
+KERNEL_WIDTHS = (32, 64, 128)
 
 
 def position_scores(query: Float[Array, "B T H K"], positions: Float[Array, "H K W"]) -> Float[Array, "B H T S"]:
@@ -57,6 +61,71 @@ def split_positions(projected: Float[Array, "R D"], num_heads: int) -> Float[Arr
     """Splits projected positions into heads, in the layout that `position_scores` expects."""
     heads = projected.reshape(projected.shape[0], num_heads, -1)
     return jnp.pad(heads.transpose(1, 2, 0), ((0, 0), (0, 0), (1, 0)))
+
+
+class Positional(NamedTuple):
+    """The projected positions, and the biases of the queries for content and position."""
+
+    keys: Float[Array, "H K W"]
+    bias_u: Float[Array, "H K"]
+    bias_v: Float[Array, "H K"]
+
+
+def attention(
+    query: Float[Array, "B T H K"],
+    key: Float[Array, "B S H K"],
+    value: Float[Array, "B S H K"],
+    mask: Bool[Array, "#B T S"],
+    positional: Positional | None,
+    drawn: Any,
+    *,
+    rate: float,
+    train: bool,
+    extra: int = 0,
+) -> Float[Array, "B T H K"]:
+    """Computes y without the output projection, in zeros for a query without any key.
+
+    Args:
+      query, key, value: q, k, v.
+      mask: True where a query may attend to a key.
+      positional: what relative positions need; None for absolute ones.
+      drawn: key of the dropout of the weights; None for no dropout.
+      rate: of the dropout.
+      train: whether gradients will be computed, for which the scores are better stored on a CPU.
+      extra: frames of padding with which the products are faster.
+    """
+    num_frames = query.shape[1]
+    if extra:
+        query, key, value = (jnp.pad(x, ((0, 0), (0, extra), (0, 0), (0, 0))) for x in (query, key, value))
+        mask = jnp.pad(mask, ((0, 0), (0, extra), (0, extra)))
+        if positional is not None:
+            distances = jnp.pad(positional.keys, ((0, 0), (0, 0), (extra, extra)))
+            positional = positional._replace(keys=distances)
+    dtype = query.dtype
+    masked = jnp.asarray(MASKED_SCORE, jnp.float32)
+    if dtype != jnp.float32:
+        # If these did not depend on the layer's input, a scan's forward pass would broadcast them to [B, H, T, S]
+        # before its first layer, and read these arrays from memory in every layer.
+        mask, masked, query = jax.lax.optimization_barrier((mask, masked, query))
+    if positional is None:
+        scores = einsum("bthk,bshk->bhts", query, key)
+    else:
+        by_content = einsum("bthk,bshk->bhts", query + positional.bias_u, key)
+        scores = by_content + position_scores(query + positional.bias_v, positional.keys)
+    if train:
+        scores = materialize(scores)
+
+    # The softmax's division follows the product with the values: T x K divisions instead of T x T.
+    scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(query.shape[-1]), masked)
+    weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True))).astype(dtype)
+    if dtype != jnp.float32:
+        weights = jax.lax.optimization_barrier(weights)  # else the compiler would store them in float32
+    totals = weights.sum(-1, keepdims=True, dtype=jnp.float32)
+    if drawn is not None:
+        weights = dropout(drawn, weights, rate=rate)
+    context = einsum("bhts,bshk->bhtk", weights, value) / totals.astype(dtype)
+    context = jnp.where(mask.any(-1)[:, None, :, None], context, jnp.zeros((), context.dtype))
+    return context.swapaxes(1, 2)[:, :num_frames]
 
 
 class SelfAttention(nn.Module):
@@ -91,49 +160,49 @@ class SelfAttention(nn.Module):
         For a recording that arrives in parts (see `jaxspeech.history`), the first S - T keys are earlier frames.
         """
         num_frames = x.shape[1]
-        if extra := self._frames_to_align(num_frames):
+        kernels = train and positions is not None and self._has_kernels(x)
+        extra = self._frames_to_align(num_frames)
+        if extra and not kernels:
             x, mask = jnp.pad(x, ((0, 0), (0, extra), (0, 0))), jnp.pad(mask, ((0, 0), (0, extra), (0, extra)))
             positions = None if positions is None else jnp.pad(positions, ((extra, extra), (0, 0)))
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)
 
-        query, key, value = self._project(x, heads)
-        masked = jnp.asarray(MASKED_SCORE, jnp.float32)
-        if self.dtype != jnp.float32:
-            # If these did not depend on the layer's input, a scan's forward pass would broadcast them to [B, H, T, S]
-            # before its first layer, and read these arrays from memory in every layer.
-            mask, masked, query = jax.lax.optimization_barrier((mask, masked, query))
+        query, key, value = self._project(x, heads, apart=kernels)
         if in_parts(self):
             # Stored in the layout of the products, head first: there are many times more earlier frames than new ones.
             key, value = (
                 with_history(self, name, x.swapaxes(1, 2), mask.shape[-1] - t, axis=2).swapaxes(1, 2)
                 for name, x in (("keys", key), ("values", value))
             )
-        if positions is None:
-            scores = einsum("bthk,bshk->bhts", query, key)
-        else:
+        positional = None
+        if positions is not None:
             if self.untied_biases:
                 zeros = nn.initializers.zeros_init()
                 biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
             if biases is None:
                 raise ConfigError("relative attention needs the biases u and v")
-            bias_u, bias_v = (bias.astype(query.dtype) for bias in biases)
-            by_content = einsum("bthk,bshk->bhts", query + bias_u, key)
-            scores = by_content + position_scores(query + bias_v, self._position_keys(positions))
-        if train:
-            scores = materialize(scores)
+            positional = Positional(self._position_keys(positions), *(bias.astype(query.dtype) for bias in biases))
+        drawn = Dropout(self.dropout, name="dropout").draw(train=train)
+        arrays, options = (query, key, value, mask, positional, drawn), {"rate": self.dropout}
+        portable = partial(attention, train=train, **options)
+        if kernels:
+            from jaxspeech.nn.kernel_attention import attention_by_kernels
 
-        # The softmax's division follows the product with the values: T x K divisions instead of T x T.
-        scores = jnp.where(mask[:, None], scores.astype(jnp.float32) / math.sqrt(heads[1]), masked)
-        weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True))).astype(self.dtype)
-        if self.dtype != jnp.float32:
-            weights = jax.lax.optimization_barrier(weights)  # else the compiler would store them in float32
-        totals = weights.sum(-1, keepdims=True, dtype=jnp.float32)
-        weights = Dropout(self.dropout, name="dropout")(weights, train=train)
-        context = einsum("bhts,bshk->bhtk", weights, value) / totals.astype(self.dtype)
-        context = jnp.where(mask.any(-1)[:, None, :, None], context, jnp.zeros((), context.dtype))
-        context = context.swapaxes(1, 2)[:, :num_frames].reshape(b, num_frames, width)
+            by_kernels = partial(attention_by_kernels, extra=extra, **options)
+            portable = partial(portable, extra=extra)
+            context = jax.lax.platform_dependent(*arrays, cuda=by_kernels, default=portable)
+        else:
+            context = portable(*arrays)
+        context = context[:, :num_frames].reshape(b, num_frames, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
+
+    def _has_kernels(self, x: Float[Array, "B T D"]) -> bool:
+        """Whether a GPU computes this by the kernels of `nn.attention_kernels`."""
+        b, t, width = x.shape
+        k = width // self.num_heads
+        whole = isinstance(b, int) and isinstance(t, int) and not in_parts(self) and time_shards() == 1
+        return gpu_kernels() and self.dtype == jnp.bfloat16 and whole and k in KERNEL_WIDTHS and rows_split(b) > 0
 
     def _frames_to_align(self, num_frames: Size) -> int:
         """Returns how many frames of padding make the products of whole recordings in half precision faster."""
@@ -156,12 +225,15 @@ class SelfAttention(nn.Module):
         # The stored positions reach further, by as much on either side.
         return jax.lax.slice_in_dim(kept, unused // 2, unused // 2 + size + 1, axis=2)
 
-    def _project(self, x: Float[Array, "B T D"], heads: tuple[int, int]) -> tuple[Float[Array, "B T H K"], ...]:
-        """Projects frames to query, key and value."""
+    def _project(
+        self, x: Float[Array, "B T D"], heads: tuple[int, int], *, apart: bool
+    ) -> tuple[Float[Array, "B T H K"], ...]:
+        """Projects frames to query, key and value; `apart`: XLA does not make one product of the three."""
         b, t, width = x.shape
         projections = (
             dense(width, width, name=name, dtype=self.dtype, use_bias=self.use_bias)
             for name in ("query", "key", "value")
         )
-        query, key, value = (project(x).reshape(b, t, *heads) for project in projections)
+        inputs = (separate(x, i) if apart else x for i in range(3))
+        query, key, value = (project(x).reshape(b, t, *heads) for project, x in zip(projections, inputs, strict=True))
         return query, key, value

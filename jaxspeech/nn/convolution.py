@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.history import in_parts, with_history
+from jaxspeech.masks import keep_frames
 from jaxspeech.nn.depthwise import DepthwiseConv1D
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.materialize import materialize
@@ -52,7 +53,7 @@ class ConvolutionModule(nn.Module):
         width = x.shape[-1]
         x = dense(2 * width, width, name="pointwise_in", dtype=self.dtype, use_bias=self.use_bias)(x)
         x = jax.nn.glu(x) if self.gated else jax.nn.swish(x)
-        x = jnp.where(mask[:, :, None], x, jnp.zeros((), x.dtype))
+        x = keep_frames(x, mask)
         half = (self.kernel_size - 1) // 2
         padding = self.context or (half, half)
         if in_parts(self):

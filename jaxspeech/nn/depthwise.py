@@ -28,7 +28,9 @@ def depthwise_conv1d(
 
     Kernels of up to `short` taps have the plain gradient, which is the same but for rounding.
     """
-    convolve = shifted_multiply_adds if len(kernel) <= short else _with_blocked_gradient
+    convolve = _with_blocked_gradient
+    if len(kernel) <= short:
+        convolve = shifted_multiply_adds if x.dtype == jnp.float32 else _with_stacked_gradient
     return convolve(jnp.pad(x, ((0, 0), padding, (0, 0))), kernel)
 
 
@@ -92,6 +94,31 @@ def shifted_multiply_adds(x: Float[Array, "B T D"], kernel: Float[Array, "W D"])
     """
     num_frames = x.shape[1] - len(kernel) + 1
     return sum((x[:, i : i + num_frames] * tap for i, tap in enumerate(kernel)), jnp.zeros((), x.dtype))
+
+
+@jax.custom_vjp
+def _with_stacked_gradient(x: Float[Array, "B T D"], kernel: Float[Array, "W D"]) -> Float[Array, "B T_out D"]:
+    """Computes `shifted_multiply_adds`, with a gradient by the kernel for accelerators and half precision.
+
+    All taps are summed together, in float32. The automatic gradient sums each tap by itself, in the dtype of `x`.
+    """
+    return shifted_multiply_adds(x, kernel)
+
+
+def _stacked_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return shifted_multiply_adds(x, kernel), (x, kernel)
+
+
+def _stacked_backward(saved: tuple[Array, Array], gradient: Float[Array, "B T_out D"]) -> tuple[Array, Array]:
+    x, kernel = saved
+    around, num_frames = len(kernel) - 1, gradient.shape[1]
+    by_input = shifted_multiply_adds(jnp.pad(gradient, ((0, 0), (around, around), (0, 0))), kernel[::-1])
+    x, gradient = x.astype(jnp.float32), gradient.astype(jnp.float32)
+    of_rows = [(x[:, i : i + num_frames] * gradient).sum(1) for i in range(len(kernel))]
+    return by_input, jnp.stack(of_rows).sum(1).astype(kernel.dtype)
+
+
+_with_stacked_gradient.defvjp(_stacked_forward, _stacked_backward)
 
 
 @jax.custom_vjp

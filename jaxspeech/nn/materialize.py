@@ -1,7 +1,13 @@
 """Materialises an array once on CPU, where XLA would otherwise recompute it inside every consumer."""
 
+from functools import partial
+
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+# The name of small arrays in rematerialisation policies, from which the backward pass computes much of a layer.
+KEPT = "kept"
 
 
 @jax.custom_vjp
@@ -21,3 +27,16 @@ def _divided_by_one(x: Array) -> Array:
 
 
 materialize.defvjp(lambda x: (_divided_by_one(x), None), lambda _, gradient: (_divided_by_one(gradient),))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def separate(x: Float[Array, "*S"], number: int) -> Float[Array, "*S"]:
+    """Returns `x`, which XLA takes for a different array for each number.
+
+    It makes one product of several with the same operand. Where their results are used apart, these then have to be
+    copied, and the gradients put together.
+    """
+    return jax.lax.optimization_barrier((x, jnp.int32(number)))[0]
+
+
+separate.defvjp(lambda x, number: (separate(x, number), None), lambda number, _, gradient: (gradient,))

@@ -3,6 +3,7 @@
 y = scale (x - mean) / sqrt(var + eps) + bias
 """
 
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -10,7 +11,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxspeech.row_parallel import rows_split
+
 EPSILON = 1e-5
+# Widths for which there is a GPU kernel.
+KERNEL_WIDTHS = (128, 256, 512, 1024, 2048)
 
 
 @jax.jit
@@ -24,15 +29,31 @@ def layer_norm(
 
 
 class LayerNorm(nn.Module):
-    """Normalises each frame over its channels (Ba et al., 2016)."""
+    """Normalises each frame over its channels (Ba et al., 2016).
+
+    Attributes:
+      stream: return (x, norm): in training, the gradients by both are added up where they are computed.
+    """
 
     dtype: Any = jnp.float32
+    stream: bool = False
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*shape D"]) -> Float[Array, "*shape D"]:
+    def __call__(self, x: Float[Array, "*shape D"], *, train: bool = False) -> Any:
         scale = self.param("scale", nn.initializers.ones_init(), (x.shape[-1],))
         bias = self.param("bias", nn.initializers.zeros_init(), (x.shape[-1],))
-        return layer_norm(x.astype(jnp.float32), scale, bias, EPSILON).astype(self.dtype)
+        if train and self._has_kernel(x):
+            from jaxspeech.nn.stream_norm import stream_norm
+
+            return stream_norm(x, scale, bias, self.stream)
+        normed = layer_norm(x.astype(jnp.float32), scale, bias, EPSILON).astype(self.dtype)
+        return (x, normed) if self.stream else normed
+
+    def _has_kernel(self, x: Array) -> bool:
+        """Whether a GPU computes the gradient by the kernel of `nn.stream_norm`."""
+        half = x.dtype == self.dtype == jnp.bfloat16
+        static = x.ndim == 3 and all(isinstance(size, int) for size in x.shape)
+        return half and static and x.shape[-1] in KERNEL_WIDTHS and rows_split(x.shape[0]) > 0
 
 
 class GroupNorm(nn.Module):
@@ -60,6 +81,11 @@ class GroupNorm(nn.Module):
         return (normal.reshape(b, t, width) * scale + bias).astype(self.dtype)
 
 
+def _counted(x: Float[Array, "B T D"], *, mask: Bool[Array, "B T 1"], half: bool) -> Float[Array, "B T D"]:
+    # As in `masks.keep_frames`; frames that do not count are finite in half precision.
+    return x * mask.astype(jnp.float32) if half else jnp.where(mask, x, 0.0)
+
+
 class BatchNorm(nn.Module):
     """Normalises channels over the frames of the batch (Ioffe and Szegedy, 2015); inference uses running statistics.
 
@@ -83,12 +109,12 @@ class BatchNorm(nn.Module):
             bias = self.param("bias", nn.initializers.zeros_init(), (width,))
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (width,))
         running_var = self.variable("batch_stats", "var", jnp.ones, (width,))
-        x = x.astype(jnp.float32)
+        half, x = x.dtype != jnp.float32, x.astype(jnp.float32)
         if train:
-            counts = mask[:, :, None]
+            counted = partial(_counted, mask=mask[:, :, None], half=half)
             number = jnp.maximum(mask.sum(), 1).astype(jnp.float32)
-            mean = jnp.where(counts, x, 0.0).sum((0, 1)) / number
-            variance = jnp.where(counts, jnp.square(x - mean), 0.0).sum((0, 1)) / number
+            mean = counted(x).sum((0, 1)) / number
+            variance = counted(jnp.square(x - mean)).sum((0, 1)) / number
             if not self.is_initializing():
                 unbiased = variance * number / jnp.maximum(number - 1.0, 1.0)
                 momentum = jnp.where(mask.any(), self.momentum, 0.0)  # a batch of padding changes nothing

@@ -12,9 +12,14 @@ _MOVING = {
     *("dot", "convolution"),
 }
 
+# In an instruction's text, a quotation mark within a string is \22.
+_SAID = re.compile(r"\\22(flops|operations)\\22: \\22(\d+)\\22")
+
 
 def product_flops(instruction: Instruction, computation: Computation) -> float:
-    """FLOPs of a matrix product or convolution; 0 for any other instruction."""
+    """FLOPs of a matrix product, a convolution, or a kernel that says how many it has; 0 for any other instruction."""
+    if said := kernel_counts(instruction):
+        return said["flops"]
     if instruction.opcode == "dot" or (instruction.opcode == "custom-call" and "cublas" in instruction.attributes):
         left = computation.instructions[instruction.operands[0]].shape
         depth = math.prod(left.dims[axis] for axis in _contracted(instruction))
@@ -27,6 +32,13 @@ def product_flops(instruction: Instruction, computation: Computation) -> float:
     # Zeros between the inputs cost nothing: they stand for strides in gradients, and for batches of products on TPUs.
     spread = re.search(r"lhs_dilate=([\dx]+)", instruction.attributes)
     return 2.0 * depth * instruction.shape.elements / math.prod(map(int, spread[1].split("x")) if spread else ())
+
+
+def kernel_counts(instruction: Instruction) -> dict[str, float]:
+    """What one of our GPU kernels says of itself: "flops" of its products, and other "operations"; else nothing."""
+    if "xla.gpu.triton" not in instruction.attributes:
+        return {}
+    return {name: float(number) for name, number in _SAID.findall(instruction.attributes)}
 
 
 def _contracted(product: Instruction) -> tuple[int, ...]:

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jaxspeech.targets.hardware import REACHED, Hardware
+from jaxspeech.targets.hardware import REACHED, REACHED_IN_KERNELS, Hardware
 from jaxspeech.targets.hlo import Computation, Instruction, Program
-from jaxspeech.targets.products import other_operations, product_flops
+from jaxspeech.targets.products import kernel_counts, other_operations, product_flops
 
 # Instructions that no kernel is launched for.
 FREE = {
@@ -162,7 +162,7 @@ def predict_kernel(
     products = sum(_product_seconds(x, hardware) for x in inner) or _own_seconds(instruction, computation, hardware)
     flops = sum(product_flops(x, y) for y in inner for x in y.instructions.values())
     flops = flops or product_flops(instruction, computation)
-    others = sum(other_operations(x) for x in inner)
+    others = sum(other_operations(x) for x in inner) + kernel_counts(instruction).get("operations", 0.0)
     moved = _moved(instruction, computation, inner)
     seconds = max(products, others / hardware.vector_flops, moved / hardware.bandwidth, hardware.launch)
     return Kernel(instruction.name, instruction.opcode, instruction.source, times, flops, moved, seconds)
@@ -176,6 +176,8 @@ def _own_seconds(instruction: Instruction, computation: Computation, hardware: H
     flops = product_flops(instruction, computation)
     if not flops:
         return 0.0
+    if kernel_counts(instruction):
+        return flops / (hardware.matrix_flops * REACHED_IN_KERNELS)
     operands = [computation.instructions[x].shape.dtype for x in instruction.operands[:2]]
     peak = hardware.matrix_flops
     if "f32" in operands:

@@ -50,6 +50,21 @@ def test_depthwise_conv_and_its_gradients_equal_xla(taps: int, stride: int, dila
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
+def test_gradients_of_few_taps_keep_the_precision_of_half_precision_inputs() -> None:
+    x, weight = (jax.random.normal(jax.random.key(i), (4, 300, 2)).astype(jnp.bfloat16) for i in range(2))
+    kernel = jax.random.normal(jax.random.key(2), (9, 2)).astype(jnp.bfloat16)
+    by_x, by_kernel = jax.grad(
+        lambda x, kernel: (depthwise_conv1d(x, kernel, padding=(4, 4)) * weight).sum(dtype=jnp.float32), (0, 1)
+    )(x, kernel)
+    padded, weight = np.pad(np.asarray(x, np.float64), ((0, 0), (4, 4), (0, 0))), np.asarray(weight, np.float64)
+    exact = [(padded[:, i : i + 300] * weight).sum((0, 1)) for i in range(9)]
+    np.testing.assert_allclose(by_kernel.astype(jnp.float32), exact, rtol=2**-8)
+    # Row t of the input meets tap i in output t + 4 - i.
+    around = np.pad(weight, ((0, 0), (4, 4), (0, 0)))
+    exact = sum(around[:, 8 - i : 308 - i] * np.asarray(kernel, np.float64)[i] for i in range(9))
+    np.testing.assert_allclose(by_x.astype(jnp.float32), exact, rtol=0.02, atol=0.05)
+
+
 def test_kernel_gradient_keeps_the_precision_of_half_precision_inputs() -> None:
     x, gradient = (
         jax.random.normal(jax.random.key(i), (4, n, 2)).astype(jnp.bfloat16) for i, n in ((0, 332), (1, 300))

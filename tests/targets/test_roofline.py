@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.targets.hardware import HARDWARE, REACHED, parse_target
+from jaxspeech.targets.hardware import HARDWARE, REACHED, REACHED_IN_KERNELS, parse_target
 from jaxspeech.targets.hlo import parse
 from jaxspeech.targets.overlap import overlapped
 from jaxspeech.targets.roofline import estimate
@@ -160,6 +160,26 @@ ENTRY %main (x: bf16[8,100,64], k: bf16[9,1,64]) -> bf16[8,92,64] {
     assert kernel.flops == 2 * 8 * 92 * 64 * 9
     product = 2 * 8 * 92 * 64 * 9 / (H200.matrix_flops * REACHED)
     assert kernel.seconds == max(product, kernel.bytes / H200.bandwidth, H200.launch)
+
+
+def test_a_kernel_of_ours_counts_the_operations_that_it_states():
+    text = """HloModule test
+
+ENTRY %main (x: bf16[64,256,512]) -> bf16[64,256,512] {
+  %x = bf16[64,256,512]{2,1,0} parameter(0)
+  ROOT %y = bf16[64,256,512]{2,1,0} custom-call(%x), custom_call_target="__gpu$xla.gpu.triton", backend_config={SAID}
+}
+"""
+    said = r'serialized_metadata = "{\22flops\22: \22FLOPS\22, \22operations\22: \22OPERATIONS\22}"'
+
+    def kernel(flops, operations):
+        numbers = said.replace("FLOPS", str(flops)).replace("OPERATIONS", str(operations))
+        return estimate(parse(text.replace("SAID", numbers)), H200).kernels[0]
+
+    assert kernel(10**12, 1).flops == 10**12
+    assert kernel(10**12, 1).seconds == pytest.approx(10**12 / (H200.matrix_flops * REACHED_IN_KERNELS))
+    assert kernel(1, 10**12).seconds == pytest.approx(10**12 / H200.vector_flops)
+    assert kernel(1, 1).seconds == pytest.approx(2 * 16 * 2**20 / H200.bandwidth)
 
 
 @pytest.mark.parametrize(
