@@ -9,6 +9,7 @@ VERBS = {
     "quickstart": (CORPORA, "everyday sentences, spoken by eSpeak NG: data/quickstart/{train,dev}.jsonl"),
     "spoken_digits": (CORPORA, "digits, spoken by eSpeak NG: data/spoken_digits/train.jsonl"),
     "records": ("jaxspeech.cli.prepare.records", "manifests to ArrayRecord files"),
+    "speakers": ("jaxspeech.cli.prepare.speakers", "a corpus without some speakers, and trials among those"),
     "speech_activity": (
         "jaxspeech.cli.prepare.speech_activity",
         "labels of speech for each 20 ms of clean recordings",
