@@ -30,16 +30,18 @@ class ClipWindows:
     """The windows of one classifier of clips.
 
     Attributes:
-      shift_seconds: from the start of a window to that of the next: one feature frame.
+      window_seconds: length of a window.
+      shift_seconds: from the start of a window to that of the next: one feature frame, unless they are exact.
     """
 
-    def __init__(self, task: Task, *, window_seconds: float, exact: bool):
+    def __init__(self, task: Task, *, window_seconds: float, exact: bool, shift_seconds: float | None = None):
         """Chooses how to compute the windows.
 
         Args:
           task: of the classifier; one pass needs an encoder without subsampling whose frames depend on what is near.
           window_seconds: length of a window.
           exact: compute each window by itself.
+          shift_seconds: from an exact window to the next, a whole number of feature frames; None: one.
 
         Raises:
           ConfigError: the window is shorter than a frame, or the model cannot be computed in one pass.
@@ -47,7 +49,12 @@ class ClipWindows:
         self._task, model = task, task.model
         rate = task.inference.sample_rate
         self._shift = round(model.frame_seconds / model.encoder.total_factor * rate)
-        self._size = int(window_seconds * rate)
+        self._size, self.window_seconds = int(window_seconds * rate), float(window_seconds)
+        if shift_seconds is not None:
+            frames = round(shift_seconds * rate / self._shift)
+            if frames < 1:
+                raise ConfigError(f"shift is {shift_seconds:g}; windows are {self._shift / rate:g} s apart or more")
+            self._shift *= frames
         self.shift_seconds = self._shift / rate
         if self._size < model.frontend.window_seconds * rate:
             raise ConfigError(

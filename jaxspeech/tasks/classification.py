@@ -43,12 +43,15 @@ class ClipClassifier(AcousticModel, kw_only=True):
       num_classes: C.
       class_weights: how much each class counts in the loss; () for all the same.
       label_smoothing: share of the target that is spread over all classes.
+      window_seconds: length of the window in which a longer recording is searched for the classes, about that of the
+        clips that the model is trained on.
     """
 
     decoder: PooledHead
     num_classes: int = 0
     class_weights: tuple[float, ...] = ()
     label_smoothing: float = 0.0
+    window_seconds: float = 0.63
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -137,5 +140,5 @@ CLASSIFICATION = Kind(
     classification_task,
     {**TRUNK, "decoder": Part("decoder", {"pooled": PooledHead})},
     MASKS,
-    {**PRODUCTS, **CLASS_VALUES},
+    {**PRODUCTS, **CLASS_VALUES, "window_seconds": None},
 )

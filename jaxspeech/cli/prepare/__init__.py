@@ -18,5 +18,6 @@ VERBS = {
         "jaxspeech.cli.prepare.speech_commands",
         "a folder with one folder for each class",
     ),
+    "wakewords": ("jaxspeech.cli.prepare.wakewords", "clips of words with a class for all other sounds"),
     "tfds": ("jaxspeech.cli.prepare.tfds", "a dataset of TensorFlow Datasets to FLAC files and a manifest"),
 }
