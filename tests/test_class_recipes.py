@@ -31,7 +31,7 @@ def test_size_settings_and_nemos_configuration(name, tmp_path, monkeypatch):
     task = build(model)
     variables = jax.eval_shape(task.init, jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == size
-    parse_augment(settings["augment"] | {"noise": {}})
+    parse_augment(settings["augment"])
     build_optimizer(settings["optimizer"], steps=settings["steps"])
     assert class_settings(settings).field == "label"
 

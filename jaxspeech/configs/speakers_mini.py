@@ -44,19 +44,19 @@ def get_config(data: str = "corpora") -> ConfigDict:
         config.augment.noise = {"manifest": noises, "snr_db": (3.0, 20.0), "probability": 0.5}
         config.augment.rir = {"manifest": noises, "probability": 0.3}
     config.data.balance = 0.7
-    config.data.buckets = any_type((2.6,))
-    config.data.batch_seconds = 200.0
+    config.data.buckets = any_type((2.0,))
+    config.data.batch_seconds = 160.0
     config.data.batch_size = 64
     config.data.num_threads = 2
     config.augment.speed = (0.9, 1.0, 1.1)
-    config.augment.crop_to = (2.0, 2.6)
+    config.augment.crop_to = (1.6, 2.0)
     config.augment.gain_db = (-6.0, 6.0)
     config.augment.equalize = {"gain_db": 6.0, "points": 8, "probability": 0.5}
     config.augment.white_noise = {"snr_db": (10.0, 45.0), "probability": 0.3}
     config.optimizer.learning_rate = 3e-3
     config.optimizer.weight_decay = 2e-2
     config.average_decay = 0.99
-    config.steps = 1_500
+    config.steps = 1_000
     config.choose = "last"
     config.eval_every = 500
     config.checkpoint_every = 500
@@ -66,6 +66,6 @@ def get_config(data: str = "corpora") -> ConfigDict:
 def blocks() -> tuple[dict, ...]:
     """The blocks of a TitaNet whose first one halves the number of frames."""
     shared = {"separable": True, "squeeze_excite": True, "dropout": 0.1}
-    middle = ({"filters": 192, "kernel": kernel, "repeat": 2, "residual": True} for kernel in (7, 9, 11))
-    sizes = ({"filters": 192, "kernel": 5, "stride": 2}, *middle, {"filters": 768, "kernel": 1})
+    middle = ({"filters": 128, "kernel": kernel, "repeat": 2, "residual": True} for kernel in (7, 9, 11))
+    sizes = ({"filters": 128, "kernel": 5, "stride": 2}, *middle, {"filters": 512, "kernel": 1})
     return tuple(shared | size for size in sizes)
