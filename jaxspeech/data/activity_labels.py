@@ -1,9 +1,10 @@
 """Labels the frames of clean recordings as speech or not, by their level, so that a detector can be trained on them.
 
-The labels hold for the same recordings with noise too, which training adds.
+The labels hold for the same recordings with noise too, which training adds. Parts of noises without speech teach a
+detector that not all sounds are speech.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxtyping import Float, Int
 from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, VoiceActivity
 from jaxspeech.data.decode import Decoder, name_entry
 from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.random_parts import kept_noises, random_parts
 from jaxspeech.errors import SpeechError
 
 RATE = 16000
@@ -35,6 +37,25 @@ def activity_entries(
         marks = frame_marks(samples, detector, frame_seconds=frame_seconds)
         label = " ".join(map(str, marks.tolist()))
         yield entry.fields | {"audio_filepath": str(entry.path), "duration": entry.duration, "label": label}
+
+
+def noise_entries(
+    noise: Manifest, *, lengths: Sequence[int | float], count: int, frame_seconds: float = FRAME_SECONDS, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Draws parts of recordings without speech, whose labels are all 0.
+
+    Args:
+      noise: the recordings; where lines have a "kind", only those of noise.
+      lengths: of the parts to draw from, in seconds.
+      count: number of parts.
+      frame_seconds: from a label to the next.
+      seed: determines the draw.
+
+    Raises:
+      ManifestError: there is no recording of noise.
+    """
+    parts = random_parts(kept_noises(noise), lengths=lengths, count=count, rng=np.random.default_rng(seed))
+    return [part | {"label": " ".join("0" * max(round(part["duration"] / frame_seconds), 1))} for part in parts]
 
 
 def frame_marks(

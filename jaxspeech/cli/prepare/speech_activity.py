@@ -3,6 +3,7 @@
   jaxspeech prepare speech_activity train.jsonl dev.jsonl --output=data/activity
 
 writes data/activity/train.jsonl and data/activity/dev.jsonl: the same lines with a "label" of 0 and 1 for every 20 ms.
+With --noise=noise.jsonl, one line in ten is a part of a noise, without speech.
 """
 
 import argparse
@@ -17,6 +18,7 @@ EXTRA = "train"
 def options(parser: Parser) -> None:
     """Adds the options."""
     parser.add_argument("manifests", nargs="+", metavar="MANIFEST", help="the output files are named after it")
+    parser.add_argument("--noise", help="a manifest of noises, parts of which are added as recordings without speech")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder for the manifests")
 
 
@@ -24,7 +26,7 @@ def run(flags: argparse.Namespace) -> None:
     """Writes the manifests and reports how much of them is speech."""
     from tqdm import tqdm
 
-    from jaxspeech.data.activity_labels import activity_entries
+    from jaxspeech.data.activity_labels import activity_entries, noise_entries
     from jaxspeech.data.manifest import Manifest, write_manifest
     from jaxspeech.data.problems import Problems
 
@@ -38,6 +40,9 @@ def run(flags: argparse.Namespace) -> None:
     for source, name in zip(flags.manifests, names, strict=True):
         manifest = Manifest(source, problems=Problems(report=tqdm.write))
         entries = list(activity_entries(manifest))
+        if flags.noise:
+            lengths = manifest.durations.tolist()
+            entries += noise_entries(Manifest(flags.noise), lengths=lengths, count=max(len(entries) // 9, 1))
         write_manifest(flags.output / f"{name}.jsonl", entries)
         marks = "".join(entry["label"] for entry in entries)
         share = marks.count("1") / max(marks.count("0") + marks.count("1"), 1)
