@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from jaxspeech.builder import build
-from jaxspeech.configs import finetune, marblenet_vad, matchboxnet, wakewords
+from jaxspeech.configs import finetune, marblenet_vad, matchboxnet, speakers_mini, wakewords
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.interop.nemo.families.family import Source
 from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
@@ -54,3 +54,15 @@ def test_fine_tuning_keeps_the_classes_of_the_model(tmp_path):
 def test_an_unknown_size_is_named():
     with pytest.raises(ValueError, match="the sizes are commands, commands-3x1x64"):
         matchboxnet.get_config("large")
+
+
+@pytest.mark.parametrize("data", speakers_mini.DATA)
+def test_a_small_speaker_model(data):
+    settings = speakers_mini.get_config(data).to_dict()
+    model = settings["model"] | {"decoder": settings["model"]["decoder"] | {"num_classes": 381}}
+    variables = jax.eval_shape(build(model).init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == 629_968
+    augment = parse_augment(settings["augment"])
+    assert augment.crop_to[1] == settings["data"]["buckets"][-1] and (augment.noise is None) == (data == "alone")
+    with pytest.raises(ValueError, match="the choices are corpora, alone"):
+        speakers_mini.get_config("other")
