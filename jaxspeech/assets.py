@@ -11,8 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from jaxspeech.errors import ArchiveError, did_you_mean
 from jaxspeech.files import replace_atomically
-from jaxspeech.text.classes import Classes
-from jaxspeech.text.tokenizer import build_tokenizer
+from jaxspeech.table import Table
 
 CONFIG_FILE = "config.json"
 
@@ -32,10 +31,12 @@ class Asset(Protocol):
 
 Assets = Mapping[str, Any]  # the values are Assets
 # Name of an asset -> function (config, files) -> asset.
-BUILDERS: dict[str, Callable[[dict[str, Any], dict[str, bytes]], Any]] = {
-    "classes": Classes.build,
-    "tokenizer": build_tokenizer,
-}
+BUILDERS: Table[Callable[[dict[str, Any], dict[str, bytes]], Any]] = Table(
+    {
+        "classes": "jaxspeech.text.classes:Classes.build",
+        "tokenizer": "jaxspeech.text.tokenizer:build_tokenizer",
+    }
+)
 
 
 def build_asset(name: str, config: dict[str, Any], files: dict[str, bytes]) -> Any:

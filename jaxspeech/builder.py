@@ -12,23 +12,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxspeech.errors import ConfigError, did_you_mean
-from jaxspeech.tasks.classification import CLASSIFICATION
-from jaxspeech.tasks.ctc import CTC
-from jaxspeech.tasks.frame_classification import FRAME_CLASSIFICATION
-from jaxspeech.tasks.hybrid import HYBRID
+from jaxspeech.table import Table
 from jaxspeech.tasks.parts import DTYPES, LISTS, Kind
-from jaxspeech.tasks.speaker import SPEAKER
 from jaxspeech.tasks.task import Task
-from jaxspeech.tasks.transducer import TRANSDUCER
 
-TASKS: dict[str, Kind] = {
-    "classification": CLASSIFICATION,
-    "ctc": CTC,
-    "frame_classification": FRAME_CLASSIFICATION,
-    "transducer": TRANSDUCER,
-    "hybrid": HYBRID,
-    "speaker": SPEAKER,
-}
+TASKS: Table[Kind] = Table(
+    {
+        "classification": "jaxspeech.tasks.classification:CLASSIFICATION",
+        "ctc": "jaxspeech.tasks.ctc:CTC",
+        "frame_classification": "jaxspeech.tasks.frame_classification:FRAME_CLASSIFICATION",
+        "hybrid": "jaxspeech.tasks.hybrid:HYBRID",
+        "speaker": "jaxspeech.tasks.speaker:SPEAKER",
+        "transducer": "jaxspeech.tasks.transducer:TRANSDUCER",
+    }
+)
 MODULE_FIELDS = ("parent", "name")
 PLAIN = (bool, int, float, str, tuple)
 

@@ -22,7 +22,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-MOST_BYTES = 3 << 30
+def fifth_of_memory() -> int:
+    """A fifth of the machine's memory; of one that does not say, 3 GiB."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 5
+    except (AttributeError, ValueError, OSError):
+        return 3 << 30
+
+
+# Of each of the processes that run tests. To compile again what was dropped takes time.
+MOST_BYTES = fifth_of_memory()
 SHARED = Path(os.environ.get("JAXSPEECH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

@@ -128,8 +128,13 @@ PUBLISHED = {
 
 
 def sizes(table):
+    """The cases of a table; of the deep models that take seconds to count, the sizes in between are slow tests."""
+    deep = {citrinet: ("384", "512"), contextnet: ("512",), squeezeformer_ctc: ("medium_large",)}
     return [
-        pytest.param(recipe, s, n, id=f"{recipe.__name__}:{s}") for recipe, row in table.items() for s, n in row.items()
+        pytest.param(recipe, s, n, id=f"{recipe.__name__}:{s}", marks=pytest.mark.slow if slow else ())
+        for recipe, row in table.items()
+        for s, n in row.items()
+        for slow in [s in deep.get(recipe, ())]
     ]
 
 

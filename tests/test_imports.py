@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
-BASE |= {"punctuation", "row_parallel", "spacing"}
+BASE |= {"punctuation", "row_parallel", "spacing", "table"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
@@ -28,6 +28,7 @@ ALLOWED = {
     "history": {"types", "errors"},
     "punctuation": set(),
     "spacing": set(),
+    "table": set(),
     **dict.fromkeys(LAYERS, BASE),
     "encoders": BASE | {"nn"},
     "decoders": BASE | {"nn"},
@@ -82,10 +83,16 @@ ONLY_IN = {
 }
 
 
+# An entry of a table.Table, which imports it when it is asked for.
+ENTRY = re.compile(r"(jaxspeech(?:\.\w+)+):\w+(?:\.\w+)*")
+
+
 def imports_of(file: Path) -> set[str]:
-    """Every module that a file imports, wherever in it."""
+    """Every module that a file imports, wherever in it, or names in a table."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and (entry := ENTRY.fullmatch(node.value)):
+            names.add(entry[1])
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

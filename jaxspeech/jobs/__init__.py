@@ -4,21 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.errors import ConfigError, did_you_mean
-from jaxspeech.jobs.classification import CLASSIFICATION
-from jaxspeech.jobs.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.jobs.job import Job as Job
-from jaxspeech.jobs.recognition import RECOGNITION
-from jaxspeech.jobs.speaker import SPEAKER
+from jaxspeech.table import Table
 
 # Keys: the field `task` of a model's configuration.
-JOBS: dict[str, Job] = {
-    "classification": CLASSIFICATION,
-    "ctc": RECOGNITION,
-    "frame_classification": FRAME_CLASSIFICATION,
-    "transducer": RECOGNITION,
-    "hybrid": RECOGNITION,
-    "speaker": SPEAKER,
-}
+JOBS: Table[Job] = Table(
+    {
+        "classification": "jaxspeech.jobs.classification:CLASSIFICATION",
+        "ctc": "jaxspeech.jobs.recognition:RECOGNITION",
+        "frame_classification": "jaxspeech.jobs.frame_classification:FRAME_CLASSIFICATION",
+        "hybrid": "jaxspeech.jobs.recognition:RECOGNITION",
+        "speaker": "jaxspeech.jobs.speaker:SPEAKER",
+        "transducer": "jaxspeech.jobs.recognition:RECOGNITION",
+    }
+)
 
 
 def find_job(model: Mapping[str, Any]) -> Job:
@@ -27,7 +26,7 @@ def find_job(model: Mapping[str, Any]) -> Job:
     Raises:
       ConfigError: there is no such task.
     """
-    task = model.get("task")
+    task: Any = model.get("task")
     if task not in JOBS:
         raise ConfigError(f"model.task cannot be {task!r}{did_you_mean(str(task), JOBS)}")
     return JOBS[task]

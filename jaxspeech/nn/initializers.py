@@ -1,6 +1,7 @@
 """Weight initialisers, all uniform, with the bounds of the published recipes."""
 
 import math
+from functools import cache
 from typing import Any
 
 import flax.linen as nn
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from jaxspeech.nn.products import dot_general
 
 
+@cache
 def uniform_within(bound: float) -> Any:
     """Returns an initialiser that draws from U(-bound, bound)."""
 

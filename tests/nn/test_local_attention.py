@@ -39,7 +39,11 @@ def make(context, **fields):
 
 
 @pytest.mark.usefixtures("blocks")
-@pytest.mark.parametrize("context", [(5, 3), (0, 2), (7, 0), (0, 0), (50, 40)])
+@pytest.mark.parametrize(
+    ("blocks", "context"),
+    [*(((4, 16), c) for c in [(5, 3), (0, 2), (7, 0), (0, 0), (50, 40)]), ((8, 8), (5, 3)), ((16, 64), (50, 40))],
+    indirect=["blocks"],
+)
 def test_equals_masked_full_attention(context):
     module, params, x, mask, positions = make(context)
     full = SelfAttention(HEADS)
