@@ -30,7 +30,13 @@ def get_config(data: str = "corpora") -> ConfigDict:
             "features": {"name": "mel", "num_mels": 80},
             "spec_augment": {"freq_masks": 2, "freq_width": 10, "time_masks": 2, "time_width": 0.05},
             "encoder": {"name": "jasper", "blocks": blocks()},
-            "decoder": {"name": "speaker", "attention_width": 64, "embedding_widths": (128,), "num_classes": 0},
+            "decoder": {
+                "name": "speaker",
+                "attention_width": 64,
+                "embedding_widths": (128,),
+                "center": True,
+                "num_classes": 0,
+            },
             "loss": {"scale": 30.0, "margin": 0.2},
         }
     )
@@ -56,7 +62,7 @@ def get_config(data: str = "corpora") -> ConfigDict:
     config.optimizer.learning_rate = 3e-3
     config.optimizer.weight_decay = 2e-2
     config.average_decay = 0.99
-    config.steps = 1_000
+    config.steps = 800
     config.choose = "last"
     config.eval_every = 500
     config.checkpoint_every = 500
