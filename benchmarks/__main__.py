@@ -18,6 +18,7 @@ import sys
 
 from benchmarks import (
     alignment,
+    attention,
     decoding,
     frontend,
     inference,
@@ -39,6 +40,7 @@ CPU_CASES = {
     **losses.CASES,
     **decoding.CASES,
     **alignment.CASES,
+    **attention.CASES,
     **inference.CASES,
     **long_audio.CASES,
     **loading.CASES,

@@ -18,6 +18,7 @@ from jaxspeech.tasks.task import Task
 
 TASKS: Table[Kind] = Table(
     {
+        "attention": "jaxspeech.tasks.attention:ATTENTION",
         "classification": "jaxspeech.tasks.classification:CLASSIFICATION",
         "ctc": "jaxspeech.tasks.ctc:CTC",
         "frame_classification": "jaxspeech.tasks.frame_classification:FRAME_CLASSIFICATION",

@@ -22,6 +22,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+
 def fifth_of_memory() -> int:
     """A fifth of the machine's memory; of one that does not say, 3 GiB."""
     try:

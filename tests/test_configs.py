@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from jaxspeech.builder import build
 from jaxspeech.configs import (
+    canary,
     citrinet,
     conformer_ctc,
     conformer_ctc_char,
@@ -58,6 +59,8 @@ RECIPES = {
     "fastconformer_hybrid": fastconformer_hybrid.get_config,
     "fastconformer_streaming": fastconformer_streaming.get_config,
     "fastconformer_streaming:large-hybrid": partial(fastconformer_streaming.get_config, "large-hybrid"),
+    "canary": canary.get_config,
+    "canary:1b": partial(canary.get_config, "1b"),
     "quartznet_15x5": quartznet_15x5.get_config,
     "jasper_10x5dr": jasper_10x5dr.get_config,
     "citrinet": partial(citrinet.get_config, "256"),
@@ -94,7 +97,7 @@ def test_recipe_is_usable(name):
     parse_augment(config.augment.to_dict())
     # Only what train.py reads, and the manifests, which it needs.
     known = {name: set(value) for name, value in base_config().items() if isinstance(value, ConfigDict)}
-    assert set(config) == {*base_config(), "model"}
+    assert set(config) - {"prompt"} == {*base_config(), "model"}
     assert set(config.data) == known["data"] | {"train", "eval"}
     assert set(config.augment) == known["augment"]
     assert config.data.prepare or (config.data.train and config.data.eval)
@@ -123,6 +126,7 @@ NEMO_COUNTS = {
 # The sizes in NeMo's tables of published models, in millions.
 PUBLISHED = {
     fastconformer_ctc: {"small": 12.8, "medium": 26.4, "large": 115.6, "xlarge": 608.8, "xxlarge": 1062.4},
+    canary: {"180m-flash": 182.6, "1b-flash": 883.6},  # with 5248 tokens
     fastconformer_transducer: {"small": 14.2, "medium": 31.3, "large": 114.1, "xlarge": 616.7, "xxlarge": 1070.3},
 }
 
@@ -181,7 +185,8 @@ def test_a_cache_aware_hybrid_with_a_stateless_prediction_learns():
 
 @pytest.mark.parametrize(("recipe", "size", "millions"), sizes(PUBLISHED))
 def test_published_sizes(recipe, size, millions):
-    assert count_parameters(recipe.get_config(size), vocab_size=1024) / 1e6 == pytest.approx(millions, abs=0.1)
+    tokens = 5248 if recipe is canary else 1024
+    assert count_parameters(recipe.get_config(size), vocab_size=tokens) / 1e6 == pytest.approx(millions, abs=0.1)
 
 
 def test_the_error_for_an_unknown_size_names_the_known_ones():

@@ -18,13 +18,13 @@ import argparse
 import functools
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jaxspeech
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
 from jaxspeech.cli.targets import add_target
-from jaxspeech.errors import ConfigError
+from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.runtime.streams import is_terminal
 from jaxspeech.targets.target import THIS, find_target, prepare_environment
 
@@ -60,6 +60,12 @@ def options(parser: Parser) -> None:
         "--voice_activity",
         help="--long=segments: a model of frames that finds speech (.jaxspeech, .nemo, or a name on the Hub); by "
         "default the level of the signal",
+    )
+    parser.add_argument(
+        "--prompt",
+        default="",
+        help="what is asked of a model with an attention decoder: source_lang=de,target_lang=en,pnc=no,...; its "
+        "defaults if not given",
     )
     parser.add_switch(
         "stream",
@@ -108,6 +114,19 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
     )
 
 
+def slots_of(prompt: str) -> Any:
+    """Reads --prompt: name=value pairs, with commas between them."""
+    from jaxspeech.text.prompt import SLOTS
+
+    slots = {}
+    for pair in filter(None, prompt.split(",")):
+        name, sign, value = pair.partition("=")
+        if not sign or name not in SLOTS:
+            raise ConfigError(f"--prompt={prompt}: {pair!r} is not name=value{did_you_mean(name, SLOTS)}")
+        slots[name] = value
+    return slots
+
+
 def dry_run(flags: argparse.Namespace) -> int:
     """Prints what a batch would need on the target, or on the devices that are here."""
     if flags.audio or flags.manifest or flags.stream:
@@ -144,6 +163,8 @@ def run(flags: argparse.Namespace) -> int:
     for name in ("target", "seconds"):
         if getattr(flags, name):
             raise ConfigError(f"--{name} only plans: add --dry_run")
+    if flags.prompt and flags.stream:
+        raise ConfigError("--prompt is for whole recordings: leave out --stream")
     live = {name: getattr(flags, name) for name in ("look_ahead", "chunk", "realtime", "sample_rate")}
     given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
     if given and not flags.stream:
@@ -199,6 +220,7 @@ def run(flags: argparse.Namespace) -> int:
             long=flags.long,
             on_error="skip",
             **detector,
+            **slots_of(flags.prompt),
         )
     references: list[str] = []
     found: list[str] = []

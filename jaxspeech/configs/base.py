@@ -114,6 +114,51 @@ def with_classes(config: ConfigDict, *, field: str = "label") -> ConfigDict:
     return config
 
 
+def with_prompts(
+    config: ConfigDict, *, format: str = "start", special: tuple[str, ...] = (), **defaults: str
+) -> ConfigDict:
+    """Add the settings of models with an attention decoder.
+
+    Args:
+      config: the recipe.
+      format: of the prompts, one of `text.prompt.FORMATS`.
+      special: the special tokens of a new tokenizer, besides those of start and end.
+      defaults: values of the prompt's slots for lines that do not have them.
+    """
+    config.prompt = {"format": format, "special": any_type(special), "defaults": any_type(defaults)}
+    config.loss_reduction = "mean_volume"  # every token counts the same, as in NeMo
+    return config
+
+
+def attention(encoder: dict, *, decoder: dict | None = None, loss: dict | None = None) -> ConfigDict:
+    """Make the model config of an encoder with an attention decoder: Canary's settings, except the given fields."""
+    transformer = {
+        "name": "attention",
+        "vocab_size": 0,  # set from the tokenizer
+        "end_id": 0,
+        "width": 1024,
+        "num_layers": 4,
+        "num_heads": 8,
+        "hidden_width": 4096,
+        "max_length": 1024,
+        "encoder_layers": 0,
+        "dropout": 0.1,
+        "dropout_att": 0.1,
+        "dropout_emb": 0.1,
+        "dtype": encoder.get("dtype", "float32"),
+    }
+    return ConfigDict(
+        {
+            "task": "attention",
+            **FRONTEND,
+            "encoder": encoder,
+            "decoder": transformer | (decoder or {}),
+            "loss": {"label_smoothing": 0.0, "prompt": True} | (loss or {}),
+            "search": {"beam_size": 1, "length_penalty": 0.0, "least_tokens": 0, "more_than_frames": 50},
+        }
+    )
+
+
 def cache_aware(config: ConfigDict, contexts: tuple[tuple[int, int], ...]) -> ConfigDict:
     """Change the recipe of a Conformer to NeMo's settings for live audio.
 

@@ -132,7 +132,8 @@ def what_prevents(task: RecognitionTask) -> list[str]:
         "a group norm needs the whole recording": encoder.conv_norm == "group",
         "its encoder reduces the frames further": encoder.reduction is not None,
         "its layers are stacked (scan_layers)": encoder.scan_layers,
-        "it searches with a beam (beam_size)": task.inference.incremental is None,
+        "it has an attention decoder": task.inference.prompted,
+        "it searches with a beam (beam_size)": task.inference.incremental is None and not task.inference.prompted,
     }
     return [reason for reason, holds in found.items() if holds]
 

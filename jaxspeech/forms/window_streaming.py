@@ -127,7 +127,8 @@ def what_prevents_windows(task: RecognitionTask) -> list[str]:
     own = chunk_context(encoder.attention_style, encoder.contexts[0])
     found = {
         "it lists no contexts (attention_chunk_context)": encoder.attention_chunk_context is None and own is None,
-        "it searches with a beam (beam_size)": task.inference.incremental is None,
+        "it has an attention decoder": task.inference.prompted,
+        "it searches with a beam (beam_size)": task.inference.incremental is None and not task.inference.prompted,
     }
     return [reason for reason, holds in found.items() if holds]
 

@@ -77,11 +77,16 @@ class LongAudio:
             known["local"] = Strategy(partial(self._local.start, variables, **outputs._asdict()))
         elif wanted.long == "local":
             raise ConfigError('long="local": this model has no local form; use long="buffered"')
+        order = ORDER[wanted.long]
+        if self._recognition.prompted:
+            if wanted.long not in ("auto", "segments"):
+                raise ConfigError(f'long="{wanted.long}": a model with an attention decoder takes long="segments"')
+            order = ORDER["segments"]  # such a model is trained on recordings of up to 40 s
         return predicted_rows(
             recordings,
             [known["full"]],
             wanted,
             sample_rate=self._recognition.sample_rate,
             shortest=self._recognition.frame_seconds * self._recognition.sample_rate,
-            long=[known[name] for name in ORDER[wanted.long] if name in known],
+            long=[known[name] for name in order if name in known],
         )

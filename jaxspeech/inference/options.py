@@ -1,11 +1,13 @@
 """Options that the pipelines share: as types for the reader and type checker, and as values with their defaults."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
 from jaxspeech.audio.convert import Channel
 from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, VoiceActivity
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.text.prompt import SLOTS
 
 Long = Literal["auto", "full", "local", "buffered", "segments"]
 OnError = Literal["raise", "skip"]
@@ -46,18 +48,31 @@ class AlignOptions(RowOptions, total=False):
 
 
 class TranscribeOptions(AlignOptions, total=False):
-    """Options of `Recognizer.transcribe` and `transcribe_iter`: those of `AlignOptions` and three more.
+    """Options of `Recognizer.transcribe` and `transcribe_iter`: those of `AlignOptions` and more.
 
     Attributes:
       timestamps: fill words, segments and chars.
       voice_activity: finds the speech between silences for long="segments":
         (samples, rate) -> [(start, end), ...].
       language: that is spoken, for a model with a softmax for each language.
+      source_lang, target_lang, task, pnc, itn, timestamp, diarize, emotion, decodercontext: what is asked of a model
+        with prompts (`text.prompt`): the language that is spoken and that of the text, "transcribe" or "translate",
+        punctuation and capitals, digits, times in the text, marks of speakers, the speaker's emotion, and what was said
+        before. A model has some of these; None is its default.
     """
 
     timestamps: bool
     voice_activity: VoiceActivity
     language: str | None
+    source_lang: str | None
+    target_lang: str | None
+    task: str | None
+    pnc: bool | str | None
+    itn: bool | str | None
+    timestamp: bool | str | None
+    diarize: bool | str | None
+    emotion: str | None
+    decodercontext: str | None
 
 
 class StreamOptions(TypedDict, total=False):
@@ -81,6 +96,7 @@ class Wanted(NamedTuple):
     timestamps: bool = False
     voice_activity: VoiceActivity = ENERGY_DETECTOR
     language: str | None = None
+    slots: Mapping[str, Any] = MappingProxyType({})
 
 
 def wanted(options: Mapping[str, Any], known: Any, *, call: str) -> Wanted:
@@ -100,7 +116,8 @@ def wanted(options: Mapping[str, Any], known: Any, *, call: str) -> Wanted:
             raise TypeError(
                 f"{call}() got an unexpected keyword argument {name!r}{did_you_mean(name, known.__annotations__)}"
             )
-    found = Wanted(**options)
+    slots = {name: value for name, value in options.items() if name in SLOTS and value is not None}
+    found = Wanted(**{name: value for name, value in options.items() if name not in SLOTS}, slots=slots)
     if found.batch_size < 1:
         raise ConfigError(f"batch_size is {found.batch_size}; it must be at least 1")
     if found.channel == "each" and known is not TranscribeOptions:

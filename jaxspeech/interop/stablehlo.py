@@ -40,6 +40,8 @@ def export_stablehlo(
     """
     if importlib.util.find_spec("flatbuffers") is None:
         raise ConfigError(MISSING)
+    if task.inference.prompted:
+        raise ConfigError(f"{path}: a model that is asked for something by a prompt cannot be exported")
     path = Path(path)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
     if size > LARGEST_BYTES:

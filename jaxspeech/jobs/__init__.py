@@ -10,6 +10,7 @@ from jaxspeech.table import Table
 # Keys: the field `task` of a model's configuration.
 JOBS: Table[Job] = Table(
     {
+        "attention": "jaxspeech.jobs.attention:ATTENTION",
         "classification": "jaxspeech.jobs.classification:CLASSIFICATION",
         "ctc": "jaxspeech.jobs.recognition:RECOGNITION",
         "frame_classification": "jaxspeech.jobs.frame_classification:FRAME_CLASSIFICATION",

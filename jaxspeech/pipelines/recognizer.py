@@ -22,10 +22,12 @@ from jaxspeech.inference.hypothesis import Hypothesis, hypotheses
 from jaxspeech.inference.inputs import find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, wanted
+from jaxspeech.inference.prompted import prompted_rows
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.pipelines.doors import open_model, with_bar
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
+from jaxspeech.text.prompt import PROMPT
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -110,9 +112,11 @@ class Recognizer:
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if asked.return_log_probs and asked.long == "segments":
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use a different value')
-        rows = self._long.rows(
-            self.variables, find_recordings(inputs), asked, Outputs(log_probs=asked.return_log_probs)
-        )
+        if asked.timestamps and self.task.inference.prompted:
+            raise ConfigError("timestamps: this model has no times; it has an attention decoder")
+        outputs = Outputs(log_probs=asked.return_log_probs)
+        of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": self.tokenizer}
+        rows = prompted_rows(self._long, self.variables, find_recordings(inputs), asked, outputs, **of_model)
         return hypotheses(rows, self.task.inference, self.tokenizer, asked)
 
     def align(

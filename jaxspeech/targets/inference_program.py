@@ -19,6 +19,7 @@ from jaxspeech.targets.compiled import Compiled, compile_for
 from jaxspeech.targets.target import Target
 from jaxspeech.tasks.prediction import Outputs, predict
 from jaxspeech.tasks.recognition import RecognitionTask
+from jaxspeech.text.prompt import PROMPT, collection
 
 # How often the loop of a greedy search runs in a second of audio: about once for each token that is spoken.
 ROUNDS = 5.0
@@ -91,6 +92,8 @@ def inference_program(task: RecognitionTask, variables: Any, mesh: Mesh, *, rows
       seconds: length of the recordings.
     """
     whole = NamedSharding(mesh, P())
+    if task.inference.prompted:
+        variables = {**variables, PROMPT: collection([0])}  # of a usual length
     placed = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), variables)
     function = traced_over(partial(predict, task.inference, **Outputs()._asdict()), mesh)
     audio = audio_batch(mesh, rows=rows, samples=round(seconds * task.inference.sample_rate))

@@ -40,6 +40,7 @@ class Recognition(NamedTuple):
       decode: (variables, encoder frames, num_frames) -> Tokens, by the search that is configured.
       log_probs: (variables, encoder frames) -> [B T V+1] float32, the blank last; None without a CTC head.
       incremental: the greedy search, part by part; None if a beam search is configured.
+      prompted: `decode` reads what is asked for from the collection "prompt" of the variables (`text.prompt`).
     """
 
     sample_rate: int
@@ -49,6 +50,7 @@ class Recognition(NamedTuple):
     decode: Callable[[Variables, Frames, Lengths], Tokens]
     log_probs: Callable[[Variables, Frames], Float[Array, "B T W"]] | None
     incremental: IncrementalSearch | None
+    prompted: bool = False
 
 
 class Classification(NamedTuple):

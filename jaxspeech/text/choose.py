@@ -1,6 +1,6 @@
 """Makes the tokenizer of a recipe: the model's, a stored one, a given alphabet, or one trained on the transcripts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxspeech.errors import ConfigError
@@ -18,13 +18,16 @@ def texts_needed(settings: Mapping[str, Any]) -> int | None:
     return None if settings["type"] == "char" else MOST_TEXTS
 
 
-def choose_tokenizer(settings: Mapping[str, Any], texts: Iterable[str], *, given: Tokenizer | None) -> Tokenizer:
+def choose_tokenizer(
+    settings: Mapping[str, Any], texts: Iterable[str], *, given: Tokenizer | None, special: Sequence[str] = ()
+) -> Tokenizer:
     """Make the tokenizer that a recipe's `tokenizer` describes.
 
     Args:
       settings: the fields of `tokenizer`.
       texts: the texts to train a new tokenizer on; not read if none is trained.
       given: the tokenizer of the model to start from, if there is one.
+      special: special tokens of a new tokenizer.
 
     Raises:
       ConfigError: the type is "model", and there is no model to start from.
@@ -39,4 +42,4 @@ def choose_tokenizer(settings: Mapping[str, Any], texts: Iterable[str], *, given
     if settings["characters"]:
         characters = settings["characters"]
         return CharTokenizer(compose(characters) if isinstance(characters, str) else characters)
-    return train_tokenizer(texts, type=settings["type"], vocab_size=settings["vocab_size"])
+    return train_tokenizer(texts, type=settings["type"], vocab_size=settings["vocab_size"], special=special)

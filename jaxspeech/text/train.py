@@ -5,7 +5,7 @@ The same texts give the same tokenizer, byte for byte. Texts are composed (NFC),
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import sentencepiece
@@ -21,31 +21,38 @@ from jaxspeech.text.tokenizer import Tokenizer
 
 
 def train_tokenizer(
-    texts: Iterable[str], *, type: Literal["bpe", "unigram", "char"], vocab_size: int = 1024
+    texts: Iterable[str],
+    *,
+    type: Literal["bpe", "unigram", "char"],
+    vocab_size: int = 1024,
+    special: Sequence[str] = (),
 ) -> Tokenizer:
     """Train a tokenizer on transcripts.
 
     Args:
       texts: the transcripts; empty ones are skipped.
       type: SentencePiece "bpe" or "unigram", or "char": one token for each character that occurs.
-      vocab_size: number of tokens, including the unknown token; ignored for "char".
+      vocab_size: number of tokens, including the unknown token and the special ones; ignored for "char".
+      special: tokens that stand for themselves, such as "<|en|>"; only of SentencePiece.
 
     Raises:
       TokenizerError: there is no text, or the vocabulary size does not fit it.
     """
     if type not in ("bpe", "unigram", "char"):
         raise TokenizerError(f"tokenizer type {type!r} is unknown; use bpe, unigram or char")
+    if type == "char" and special:
+        raise TokenizerError("a tokenizer of characters has no special tokens; use bpe or unigram")
     cleaned = (text for text in (" ".join(compose(visible(text)).split()) for text in texts) if text)
     if type == "char":
         characters = set().union(*map(set, cleaned))
         if characters:
             return CharTokenizer([SPACE, *sorted(characters - {SPACE})])
     elif listed := list(cleaned):
-        return SentencePieceTokenizer(_train_sentencepiece(listed, type, vocab_size), invisible="drop")
+        return SentencePieceTokenizer(_train_sentencepiece(listed, type, vocab_size, special), invisible="drop")
     raise TokenizerError("there is no text to train a tokenizer on")
 
 
-def _train_sentencepiece(texts: list[str], model_type: str, vocab_size: int) -> bytes:
+def _train_sentencepiece(texts: list[str], model_type: str, vocab_size: int, special: Sequence[str]) -> bytes:
     model = io.BytesIO()
     # SentencePiece's usual rule, which NeMo has too, makes the zero-width non-joiner of Persian words a space.
     rule = "nfkc" if any(ZERO_WIDTH_NON_JOINER in text for text in texts) else "nmt_nfkc"
@@ -61,6 +68,7 @@ def _train_sentencepiece(texts: list[str], model_type: str, vocab_size: int) -> 
             bos_id=-1,
             eos_id=-1,
             pad_id=-1,
+            user_defined_symbols=list(special),
             max_sentence_length=1 << 20,  # longer texts would be silently left out
             num_threads=1,  # with more, the result depends on the machine
             minloglevel=3,

@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxspeech import assets, builder, jobs
-from jaxspeech.configs.base import ctc, transducer, with_classes
+from jaxspeech.configs.base import attention, ctc, transducer, with_classes, with_prompts
 from jaxspeech.jobs.job import Placement
 from jaxspeech.train import load
 from tests.contract.toys import adversarial, clip_classifier, text_only
@@ -54,7 +54,11 @@ SPEAKER = _quiet(
     ConfigDict({"task": "speaker", "features": {"name": "mel"}, "encoder": ENCODER}),
     decoder={"name": "speaker", "embedding_widths": (8,), "attention_width": 6, "norm": "layer"},
 )
-MODELS = RECOGNITION | OF_LABELS | {"speaker": SPEAKER} | {toy.NAME: toy.MODEL for toy in TOYS}
+TRANSFORMER = {"width": 12, "num_layers": 1, "num_heads": 2, "hidden_width": 20, "encoder_layers": 1}
+TRANSFORMER |= {"encoder_heads": 2, "encoder_hidden_width": 20, "max_length": 40}
+TRANSFORMER |= dict.fromkeys(("dropout", "dropout_att", "dropout_emb"), 0.0)
+ATTENTION = _quiet(attention(ENCODER, decoder=TRANSFORMER), search={"beam_size": 2, "more_than_frames": 4})
+MODELS = RECOGNITION | OF_LABELS | {"attention": ATTENTION, "speaker": SPEAKER} | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
 
 
@@ -87,6 +91,9 @@ def recipe(name: str, tones: Path) -> ConfigDict:
     config.average_decay = 0.0
     if name == "speaker":
         config = with_classes(config, field="speaker")
+    if name == "attention":
+        config = with_prompts(config)
+        config.tokenizer.type, config.tokenizer.vocab_size = "bpe", 8
     config.steps = config.eval_every = 3
     config.checkpoint_every = config.log_every = 1
     return config

@@ -11,6 +11,8 @@ from jaxspeech.interop.nemo.lost_fields import WITHOUT_EFFECT
 from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
 from jaxspeech.interop.nemo.plain_yaml import parse_yaml, to_yaml
 from jaxspeech.text.char import CharTokenizer
+from jaxspeech.text.prompt import END, START, PromptFormat
+from jaxspeech.text.train import train_tokenizer
 from jaxspeech.text.wordpiece import WordPieceTokenizer
 from tests.parity.nemo_files import NEMO_FILES
 from tests.test_configs import RECIPES
@@ -23,20 +25,22 @@ SPELLED_DIFFERENTLY = {".preprocessor.normalize", ".encoder.conv_context_size", 
 # What NeMo's blocks accept and do not use.
 SPELLED_DIFFERENTLY |= {".encoder.jasper.se_repeat", ".encoder.jasper.se_interpolation_mode"}
 # The training folder, and names of members of the file, to which NeMo adds random numbers.
-SPELLED_DIFFERENTLY |= {f".tokenizer.{name}" for name in ("dir", "model_path", "vocab_path", "spe_tokenizer_vocab")}
+FILES = ("dir", "model_path", "vocab_path", "spe_tokenizer_vocab")
+LANGUAGES = ("", *(f"langs.{language}." for language in ("spl_tokens", "en", "es", "de", "fr")))
+SPELLED_DIFFERENTLY |= {f".tokenizer.{language}{name}" for language in LANGUAGES for name in FILES}
 
 
-def translated(config):
+def translated(config, assets=None):
     """Our configuration."""
-    _, model = from_nemo(config)
-    return model
+    family, model = from_nemo(config)
+    return family.completed(model, assets or {})
 
 
 def through_yaml(model, base=None, tokenizer=TOKENIZER, assets=None):
     """Returns NeMo's configuration of `model`, as it is in the file."""
-    source = Source(model, build(model).model, assets or {"tokenizer": tokenizer})
-    config, _, returned = to_nemo(source, base or {})
-    assert parse_yaml(to_yaml(config)) == config and translated(config) == returned
+    assets = assets or {"tokenizer": tokenizer}
+    config, _, returned = to_nemo(Source(model, build(model).model, assets), base or {})
+    assert parse_yaml(to_yaml(config)) == config and translated(config, assets) == returned
     return config
 
 
@@ -44,10 +48,23 @@ def with_vocabulary(model):
     return model | {"decoder": model["decoder"] | {"vocab_size": len(PIECES)}}
 
 
+def prompted(config):
+    """The assets of a recipe with prompts, and its model with their sizes."""
+    special = (START, END, *config.prompt.special)
+    tokenizer = train_tokenizer(["say one word"], type="bpe", vocab_size=len(special) + 14, special=special)
+    sizes = {"vocab_size": tokenizer.vocab_size, "end_id": tokenizer.pieces.index(END)}
+    model = config.model.to_dict()
+    model["decoder"] |= sizes
+    return model, {"tokenizer": tokenizer, "prompt": PromptFormat(config.prompt.format)}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe(name):
-    model = with_vocabulary(RECIPES[name]().model.to_dict())
-    returned = translated(through_yaml(model))
+    config = RECIPES[name]()
+    model, assets = with_vocabulary(config.model.to_dict()), {"tokenizer": TOKENIZER}
+    if "prompt" in config:
+        model, assets = prompted(config)
+    returned = translated(through_yaml(model, assets=assets), assets)
     for part in ("features", "encoder", "decoder", "spec_augment"):
         fields = {key: value for key, value in model.get(part, {}).items() if key not in WITHOUT_EFFECT}
         if part == "decoder":  # fields that its kind does not use are not translated
@@ -77,9 +94,10 @@ def test_every_reference(name):
         base = file.config()
         family, model = from_nemo(base)
         assets = family.assets(file, base, model)
+    model = family.completed(model, assets)
     config = through_yaml(model, base, assets=assets)
-    assert translated(config) == model
-    assert translated(through_yaml(model, {}, assets=assets)) == model
+    assert translated(config, assets) == model
+    assert translated(through_yaml(model, {}, assets=assets), assets) == model
     assert lost(base, config) <= SPELLED_DIFFERENTLY
 
 
@@ -204,7 +222,7 @@ def test_each_class_and_task_belongs_to_one_family():
 
 
 def test_a_task_without_a_family(hybrid):
-    with pytest.raises(ArchiveError, match=r"a \.nemo file of the task 'painting' \(can be ctc, .*speaker\)"):
+    with pytest.raises(ArchiveError, match=r"a \.nemo file of the task 'painting' \(can be ctc, .*speaker, "):
         family_of_model(hybrid | {"task": "painting"})
 
 

@@ -50,6 +50,7 @@ def load_nemo(
             if not stacked:
                 model = unstacked(model)
             assets = family.assets(file, config, model)
+            model = family.completed(model, assets)
             module, expected = build_with_shapes(model)
             tensors = read_checkpoint(file.open(WEIGHTS))
             derived = family.derived(module)

@@ -63,7 +63,8 @@ def to_nemo(source: Source, base: Mapping[str, Any]) -> NemoConfig:
     config |= {"nemo_version": VERSION, **written.sections}
     model: dict[str, Any] = {}
     if not problems:
-        _, model = from_nemo(config)
+        family, model = from_nemo(config)
+        model = family.completed(model, source.assets)
         problems = lost_fields(family.parts, source.config, source.module, build(model).model)
     if problems:
         raise ArchiveError(f"NeMo has no counterpart of {'; '.join(problems)}")

@@ -9,27 +9,31 @@ from typing import Any
 
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.container import NemoFile
+from jaxspeech.interop.nemo.sections.read import class_name
 from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.text.wordpiece import WordPieceTokenizer
 
+# Several languages, the first of which are special tokens; or one SentencePiece model that has these too.
+CANARY_TOKENIZERS = ("CanaryTokenizer", "CanaryBPETokenizer", "CanaryMultilingualTokenizer")
 
-def read_tokenizer(file: NemoFile, config: Mapping[str, Any], num_tokens: int) -> Tokenizer:
+
+def read_tokenizer(file: NemoFile, config: Mapping[str, Any], num_tokens: int | None) -> Tokenizer:
     """Reads the tokenizer of a .nemo file.
 
     Args:
       file: holds the tokenizer's files.
       config: the content of model_config.yaml.
-      num_tokens: of the model's decoder, without the blank.
+      num_tokens: of the model's decoder, without the blank; None if it follows from the tokenizer.
 
     Raises:
       ArchiveError: it is missing, of an unknown kind, or has a different number of tokens.
     """
     section = config.get("tokenizer")
     tokenizer = _characters(config) if section is None else _tokenizer(file, section, "tokenizer")
-    if tokenizer.vocab_size != num_tokens:
+    if num_tokens is not None and tokenizer.vocab_size != num_tokens:
         raise ArchiveError(f"its tokenizer has {tokenizer.vocab_size} pieces, its decoder {num_tokens}")
     return tokenizer
 
@@ -61,7 +65,8 @@ def _languages(file: NemoFile, section: Mapping[str, Any], place: str) -> Tokeni
     languages = section.get("langs")
     if not isinstance(languages, Mapping) or not languages:
         raise ArchiveError(f"{place}.langs is missing")
-    if section.get("custom_tokenizer"):
+    custom = section.get("custom_tokenizer") or {}
+    if custom and class_name(custom.get("_target_")) not in CANARY_TOKENIZERS:
         raise ArchiveError(f"not supported: {place}.custom_tokenizer")
     return AggregateTokenizer({str(n): _tokenizer(file, s, f"{place}.langs.{n}") for n, s in languages.items()})
 

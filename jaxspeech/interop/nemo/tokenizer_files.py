@@ -6,6 +6,7 @@ from typing import Any
 
 import sentencepiece
 
+from jaxspeech.text.prompt import SPECIAL as SPECIAL_TOKEN
 from jaxspeech.text.sentencepiece import MODEL_FILE, WORD_MARK
 from jaxspeech.text.wordpiece import INSIDE, VOCAB_FILE
 
@@ -66,7 +67,7 @@ def _words(model: Any) -> bytes:
     spelled = [
         (piece.removeprefix(WORD_MARK) or piece) if piece.startswith(WORD_MARK) else INSIDE + piece
         for piece in _pieces(model)
-        if piece not in SPECIAL
+        if piece not in SPECIAL and not SPECIAL_TOKEN.fullmatch(piece)
     ]
     return "".join(f"{piece}\n" for piece in spelled).encode()
 

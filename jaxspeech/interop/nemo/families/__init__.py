@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.nemo.families.attention import ATTENTION
 from jaxspeech.interop.nemo.families.classification import CLASSIFICATION
 from jaxspeech.interop.nemo.families.ctc import CTC
 from jaxspeech.interop.nemo.families.family import Family
@@ -13,7 +14,7 @@ from jaxspeech.interop.nemo.families.speaker import SPEAKER
 from jaxspeech.interop.nemo.families.transducer import TRANSDUCER
 from jaxspeech.interop.nemo.sections.read import class_name
 
-FAMILIES = (CTC, TRANSDUCER, HYBRID, CLASSIFICATION, FRAME_CLASSIFICATION, SPEAKER)
+FAMILIES = (CTC, TRANSDUCER, HYBRID, CLASSIFICATION, FRAME_CLASSIFICATION, SPEAKER, ATTENTION)
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK = {family.task: family for family in FAMILIES}
 # Classes of published models that this version cannot load, and what they are.
@@ -21,7 +22,6 @@ NOT_LOADED = {
     "EncDecRNNTBPEModelWithPrompt": "a transducer that is prompted with a language",
     "EncDecHybridRNNTCTCBPEModelWithPrompt": "a hybrid that is prompted with a language",
     "EncDecMultiTalkerRNNTBPEModel": "a transducer for several speakers at once",
-    "EncDecMultiTaskModel": "a recogniser and translator with an attention decoder (Canary)",
     "EncDecTransfModelBPE": "a translator with an attention decoder",
     "SortformerEncLabelModel": "a diarization model",
     "SpeechEncDecSelfSupervisedModel": "a model for pretraining",

@@ -62,6 +62,7 @@ class Family(NamedTuple):
       to_model: (NeMo's configuration, problems) -> our `model` configuration.
       to_nemo: (model, NeMo's configuration that it came with or {}, problems) -> the model in NeMo's form.
       assets: (file, its configuration, our `model` configuration) -> what the model owns besides its variables.
+      completed: (our `model` configuration, assets) -> the configuration with the fields that follow from the assets.
       rows: our `model` configuration -> the rows that map its tensors.
       parts: sections of our configuration whose fields must be the same after writing and reading.
       derived: module -> tensors of the file that are not variables, but follow from the configuration.
@@ -78,6 +79,7 @@ class Family(NamedTuple):
     assets: Callable[[NemoFile, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
     rows: Callable[[Mapping[str, Any]], list[TensorRow]]
     parts: Mapping[str, NemoPart]
+    completed: Callable[[dict[str, Any], Assets], dict[str, Any]] = lambda model, assets: model
     derived: Callable[[Any], Derived] = lambda module: {}
     written: Callable[[Any], Derived] = lambda module: {}
     defaults: Mapping[str, Any] = MappingProxyType({})

@@ -64,6 +64,8 @@ def to_variables(
                 name for part, name in zip(parts, taken.values(), strict=False) if not _read(row, tensors[name], part)
             ]
             problems += [f"{name} has the shape {list(tensors[name].shape)}" for name in wrong]
+            if path in filled and not np.array_equal(filled[path], array):
+                problems.append(f"{row.nemo} differs from the other tensor of {path}")
             filled[path] = place(array)
         problems += [f"{name} has no place" for name in names.values()]
     if not problems:

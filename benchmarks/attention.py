@@ -1,0 +1,69 @@
+"""Measures models with an attention decoder of canary-180m-flash's size: 8 x 15 s, 60 tokens after 10 of prompt."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.models import num_parameters
+from benchmarks.timing import measure
+from jaxspeech.builder import build
+from jaxspeech.configs import canary
+from jaxspeech.forms.inference import for_inference
+from jaxspeech.tasks.attention import decode_best
+
+TOKENS, PROMPT, VOCAB, SECONDS = 60, 10, 5248, 15.0
+
+
+def model_of(batch: int, *, beam_size: int) -> tuple[Any, Any, Any, Any]:
+    """Make the task, its variables, the audio and the prompts; a text never ends before its 60 tokens."""
+    config = canary.get_config("180m-flash").to_dict()["model"]
+    config["encoder"] |= {"dtype": "float32"}
+    config["decoder"] |= {"dtype": "float32", "vocab_size": VOCAB, "end_id": 3}
+    config["features"] |= {"dither": 0.0}
+    # The frames of 15 s, and so many more tokens that the limit is 60 after the prompt.
+    frames = -(-int(SECONDS * 100 + 1) // 8)
+    config["search"] |= {"beam_size": beam_size, "more_than_frames": TOKENS + PROMPT - frames}
+    variables = jax.device_get(jax.jit(build(config).init)(jax.random.key(0)))
+    variables["params"]["decoder"]["bias"] = np.where(np.arange(VOCAB) == 3, -1e4, 0).astype(np.float32)
+    config, variables = for_inference(config, variables)
+    task, rng = build(config), np.random.default_rng(0)
+    samples = (0.1 * rng.standard_normal((batch, int(SECONDS * 16000)))).astype(np.float32)
+    audio = samples, np.full(batch, samples.shape[1], np.int32)
+    prompts = np.tile(np.arange(4, 4 + PROMPT, dtype=np.int32), (batch, 1)), np.full(batch, PROMPT, np.int32)
+    return task, jax.device_put(variables), jax.device_put(audio), jax.device_put(prompts)
+
+
+def decode(repeat: int, *, beam_size: int = 1, batch: int = 8) -> dict[str, Any]:
+    """Search from encoder frames to tokens on the host."""
+    task, variables, audio, prompts = model_of(batch, beam_size=beam_size)
+    encoded, num_frames = jax.jit(task.inference.encode)(variables, *audio)
+    search = jax.jit(lambda variables, *inputs: decode_best(task.model, variables, *inputs)[0])
+    inputs = encoded, num_frames, *prompts
+    times = measure(lambda: jax.device_get(search(variables, *inputs)), repeat or 7)
+    found = search(variables, *inputs).num_tokens
+    sizes = {"params": num_parameters(variables), "batch": batch, "T": encoded.shape[1], "beam": beam_size}
+    return {**sizes, "tokens_each": jnp.asarray(found).tolist(), **times}
+
+
+def infer(repeat: int, *, batch: int = 8) -> dict[str, Any]:
+    """From waveforms to tokens on the host, greedily."""
+    task, variables, audio, prompts = model_of(batch, beam_size=1)
+
+    @jax.jit
+    def run(variables: Any, samples: Any, num_samples: Any, *prompts: Any) -> Any:
+        encoded, num_frames = task.inference.encode(variables, samples, num_samples)
+        return decode_best(task.model, variables, encoded, num_frames, *prompts)[0]
+
+    times = measure(lambda: jax.device_get(run(variables, *audio, *prompts)), repeat or 5)
+    return {"params": num_parameters(variables), "batch": batch, **times, "RTFx": batch * SECONDS / times["median_s"]}
+
+
+CASES = {
+    "aed_greedy": decode,
+    "aed_beam4": partial(decode, beam_size=4),
+    "aed_beam4_b1": partial(decode, beam_size=4, batch=1),
+    "aed_infer_b8": infer,
+}

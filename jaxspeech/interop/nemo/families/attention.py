@@ -1,0 +1,197 @@
+"""The family of models with an attention decoder and prompts: Canary."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxspeech.assets import Assets
+from jaxspeech.errors import ArchiveError, TokenizerError
+from jaxspeech.interop.nemo.container import NemoFile
+from jaxspeech.interop.nemo.families.acoustic import (
+    ACOUSTIC_PARTS,
+    acoustic_derived,
+    acoustic_model,
+    acoustic_remarks,
+    acoustic_sections,
+)
+from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
+from jaxspeech.interop.nemo.families.tokens import NO_TRAINING, RECOGNITION_SECTIONS, NemoTokens, nemo_tokens
+from jaxspeech.interop.nemo.sections.attention import (
+    CROSS_ENTROPY,
+    TOKEN_CLASSIFIER,
+    TRANSFORMER_DECODER,
+    TRANSFORMER_ENCODER,
+)
+from jaxspeech.interop.nemo.sections.read import optional_section, read_arguments, read_section, value_at
+from jaxspeech.interop.nemo.sections.write import arguments_of, fields_of, inner, merged, write_section
+from jaxspeech.interop.nemo.tokenizer import read_tokenizer
+from jaxspeech.interop.nemo.weights import encoder_rows
+from jaxspeech.interop.nemo.weights.attention import POSITIONS, attention_decoder_rows, position_table
+from jaxspeech.interop.nemo.weights.derived import Derived
+from jaxspeech.interop.nemo.weights.rows import TensorRow
+from jaxspeech.text.prompt import END, PromptFormat
+
+CANARY = "EncDecMultiTaskModel"
+CLASSES = {CANARY: "asr.models.aed_multitask_models"}
+DECODERS = {"get_nemo_transformer": TRANSFORMER_DECODER}
+LOSSES = {"SmoothedCrossEntropyLoss": CROSS_ENTROPY}
+HEAD = {"num_layers": 1, "activation": "relu", "log_softmax": True, "dropout": 0.0, "use_transformer_init": True}
+
+
+def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    acoustic = acoustic_model(config, problems)
+    decoder = read_section(DECODERS, config, "transf_decoder", problems)
+    decoder |= _encoder_fields(config, decoder, problems)
+    read_arguments(TOKEN_CLASSIFIER, optional_section(config, "head", problems), "head", problems)
+    loss = read_section(LOSSES, config, "loss", problems) if config.get("loss") else {}
+    loss["prompt"] = not config.get("use_loss_mask_for_prompt", False)
+    return {"task": "attention"} | acoustic | {"decoder": decoder, "loss": loss, "search": _search(config, problems)}
+
+
+def _encoder_fields(config: Mapping[str, Any], decoder: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Reads the layers between encoder and decoder, which have the decoder's width, norms and activation."""
+    section = optional_section(config, "transf_encoder", problems)
+    if not section.get("num_layers"):
+        return {"encoder_layers": 0}
+    fields = read_arguments(TRANSFORMER_ENCODER, section, "transf_encoder", problems)
+    for name in ("width", "activation", "norm_first", "norm_last"):
+        ours, theirs = decoder.get(name), fields.pop(f"encoder_{name}", None)
+        if ours != theirs:
+            problems.append(f"transf_encoder: its {name} {theirs!r} is not the decoder's, {ours!r}")
+    return fields
+
+
+def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    decoding = optional_section(config, "decoding", problems)
+    strategy = decoding.get("strategy", "beam")
+    options = optional_section(config, f"decoding.{'beam' if strategy == 'beam' else 'greedy'}", problems)
+    found: dict[str, Any] = {"beam_size": int(options.get("beam_size", 1)) if strategy == "beam" else 1}
+    if isinstance(options.get("length_penalty"), (int, float)):
+        found["length_penalty"] = float(options["length_penalty"])
+    more = options.get("max_generation_delta", 50)
+    if isinstance(more, int) and more >= 0:
+        found["more_than_frames"] = more
+    return found
+
+
+def _assets(file: NemoFile, config: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
+    del model
+    tokenizer = read_tokenizer(file, config, None)
+    try:
+        prompt = PromptFormat(str(config.get("prompt_format")), defaults=_defaults(config))
+    except TokenizerError as error:
+        raise ArchiveError(f"prompt_format: {error}") from error
+    return {"tokenizer": tokenizer, "prompt": prompt}
+
+
+def _completed(model: dict[str, Any], assets: Assets) -> dict[str, Any]:
+    tokenizer = assets["tokenizer"]
+    if END not in tokenizer.pieces:
+        raise ArchiveError(f"its tokenizer has no token {END}")
+    sizes = {"vocab_size": tokenizer.vocab_size, "end_id": tokenizer.pieces.index(END)}
+    return model | {"decoder": model["decoder"] | sizes}
+
+
+def _defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of slots that NeMo's configuration gives for the user's turn."""
+    turns = config.get("prompt_defaults") or []
+    user = next((turn for turn in turns if isinstance(turn, Mapping) and turn.get("role") == "user"), {})
+    slots = user.get("slots") or {}
+    return {str(name): value for name, value in slots.items() if value is not None}
+
+
+def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
+    return [*encoder_rows(model["encoder"]), *attention_decoder_rows(model["decoder"])]
+
+
+def _derived(module: Any) -> Derived:
+    return {**acoustic_derived(module), POSITIONS: position_table(module.decoder)}
+
+
+def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
+    module = source.module
+    decoder, tokens, prompt = module.decoder, nemo_tokens(source), source.assets["prompt"]
+    if prompt.format == "start":
+        problems.append("prompt.format 'start': NeMo has no such prompts")
+    sections = acoustic_sections(source, base, problems)
+    fields = fields_of(decoder)
+    sections["transf_encoder"] = _encoder_section(decoder, base)
+    sections["transf_decoder"] = write_section(DECODERS, base, "transf_decoder", "attention", fields, problems)
+    sections["transf_decoder"]["config_dict"] |= {"attn_layer_dropout": decoder.dropout, "vocab_size": None}
+    head = {"_target_": f"{TOKEN_CLASSIFIER.package}.TokenClassifier"} | HEAD | inner(base, "head")
+    sections["head"] = head | {"hidden_size": decoder.width, "num_classes": decoder.num_outputs}
+    sections["loss"] = write_section(LOSSES, base, "loss", "", fields_of(module.loss), problems)
+    sections |= _tokenizer_section(tokens, base)
+    sections |= {
+        "label_smoothing": module.loss.label_smoothing,
+        "use_loss_mask_for_prompt": not module.loss.prompt,
+        "prompt_format": prompt.format,
+        "restore_timestamps_model": False,  # an aligner is not kept
+        "prompt_defaults": [{"role": "user", "slots": _nemo_slots(prompt)}],
+        "decoding": merged(inner(base, "decoding"), _decoding(module)),
+        "model_defaults": inner(base, "model_defaults")
+        | {
+            "asr_enc_hidden": module.encoder.output_dim,
+            "lm_enc_hidden": decoder.width,
+            "lm_dec_hidden": decoder.width,
+        },
+    }
+    return Written(CANARY, sections, tokens.files)
+
+
+def _encoder_section(decoder: Any, base: Mapping[str, Any]) -> dict[str, Any]:
+    fields = fields_of(decoder)
+    ours = {f"encoder_{name}": fields[name] for name in ("width", "activation", "norm_first", "norm_last")}
+    dropout = {"ffn_dropout": decoder.dropout, "attn_score_dropout": decoder.dropout_att}
+    written = arguments_of(TRANSFORMER_ENCODER, fields | ours) | dropout | {"attn_layer_dropout": decoder.dropout}
+    if not decoder.encoder_layers and (before := inner(base, "transf_encoder")):
+        return before | {"num_layers": 0}  # the sizes of no layers stay as they were
+    target = {"_target_": f"{TRANSFORMER_ENCODER.package}.TransformerEncoder", "mask_future": False}
+    return merged(target | inner(base, "transf_encoder"), written)
+
+
+def _tokenizer_section(tokens: NemoTokens, base: Mapping[str, Any]) -> dict[str, Any]:
+    """The tokenizer with NeMo's class for special tokens; several languages have these in one of their own."""
+    section: dict[str, Any] = dict(tokens.section["tokenizer"]) if tokens.section else {}
+    kind = "CanaryTokenizer" if section.get("type") == "agg" else "CanaryBPETokenizer"
+    custom: dict[str, Any] = {"_target_": f"nemo.collections.common.tokenizers.canary_tokenizer.{kind}"}
+    if kind == "CanaryTokenizer":
+        custom["tokenizers"] = None
+    before = value_at(base, "tokenizer.custom_tokenizer")
+    return {"tokenizer": section | {"custom_tokenizer": before if isinstance(before, Mapping) else custom}}
+
+
+def _nemo_slots(prompt: PromptFormat) -> dict[str, Any]:
+    """The default of each slot as its special token."""
+    return {name: prompt.spelled(name, value) for name, value in prompt.chosen({}).items()}
+
+
+def _decoding(module: Any) -> dict[str, Any]:
+    search = module.search
+    return {
+        "strategy": "beam",
+        "beam": {
+            "beam_size": search.beam_size,
+            "length_penalty": search.length_penalty,
+            "max_generation_delta": search.more_than_frames,
+        },
+    }
+
+
+ATTENTION = Family(
+    task="attention",
+    classes=CLASSES,
+    sections=(
+        *RECOGNITION_SECTIONS,
+        *("transf_encoder", "transf_decoder", "head", "prompt_format", "prompt_defaults"),
+        *("restore_timestamps_model",),
+    ),
+    to_model=_to_model,
+    to_nemo=_to_nemo,
+    assets=_assets,
+    completed=_completed,
+    rows=_rows,
+    parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", DECODERS)},
+    derived=_derived,
+    defaults=NO_TRAINING,
+    remarks=acoustic_remarks,
+)

@@ -1,0 +1,75 @@
+"""The job of recognition and translation with an attention decoder: prompts and texts, the word error rate."""
+
+from jaxspeech.archive import Archive
+from jaxspeech.assets import Assets
+from jaxspeech.data.columns.column import Column
+from jaxspeech.data.columns.prompts import prompts
+from jaxspeech.data.columns.transcripts import transcripts
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.errors import ConfigError
+from jaxspeech.evaluation.evaluation import Evaluation
+from jaxspeech.evaluation.word_error_rate import word_error_rate
+from jaxspeech.jobs.job import Job, ModelConfig, Settings
+from jaxspeech.jobs.known_texts import look_at_texts
+from jaxspeech.jobs.recordings import manifest_with, recordings
+from jaxspeech.tasks.task import Task
+from jaxspeech.text.choose import choose_tokenizer, texts_needed
+from jaxspeech.text.prompt import END, START, PromptFormat, special_tokens
+
+
+def _assets(settings: Settings, manifest: Manifest, given: Assets) -> Assets:
+    """Makes the tokenizer, with the special tokens of the recipe's prompts, and the format of the prompts."""
+    if "prompt" in given:
+        return {"tokenizer": given["tokenizer"], "prompt": given["prompt"]}
+    chosen, name = settings["tokenizer"], settings["prompt"]["format"]
+    texts = manifest.texts(at_most=texts_needed(chosen))
+    needed = [START, END, *settings["prompt"]["special"]]
+    tokenizer = choose_tokenizer(chosen, texts, given=given.get("tokenizer"), special=needed)
+    special = special_tokens(tokenizer)
+    if missing := [piece for piece in needed if piece not in special]:
+        raise ConfigError(f"tokenizer: it has no token {missing[0]}, which prompt.special or the decoder needs")
+    start = special[START] if name == "start" else None
+    return {
+        "tokenizer": tokenizer,
+        "prompt": PromptFormat(name, start_id=start, defaults=settings["prompt"]["defaults"]),
+    }
+
+
+def _sized(model: ModelConfig, assets: Assets) -> ModelConfig:
+    tokenizer = assets["tokenizer"]
+    ends = special_tokens(tokenizer).get(END, model["decoder"].get("end_id", 0))
+    return model | {"decoder": model["decoder"] | {"vocab_size": tokenizer.vocab_size, "end_id": ends}}
+
+
+def _columns(manifest: Manifest, assets: Assets, task: Task) -> dict[str, Column]:
+    del task
+    tokenizer = assets["tokenizer"]
+    return {"prompt": prompts(manifest, tokenizer, assets["prompt"]), "labels": transcripts(manifest, tokenizer)}
+
+
+def _evaluation(settings: Settings, assets: Assets, task: Task) -> Evaluation:
+    del settings, task
+    return word_error_rate(assets["tokenizer"])
+
+
+def _adapted(archive: Archive, assets: Assets, seed: int) -> Archive:
+    del seed
+    if assets["tokenizer"].pieces != archive.assets["tokenizer"].pieces:
+        raise ConfigError('tokenizer: an attention decoder is trained further with its own tokenizer, type "model"')
+    return archive
+
+
+def _describe(assets: Assets) -> str:
+    return f"{assets['tokenizer'].vocab_size} tokens, prompts {assets['prompt'].format!r}"
+
+
+ATTENTION = Job(
+    source=manifest_with("text"),
+    assets=_assets,
+    sized=_sized,
+    data=recordings(_columns, need=("text",), identity=("text",), look=look_at_texts),
+    evaluation=_evaluation,
+    adapted=_adapted,
+    describe=_describe,
+    fixed=("tokenizer", "prompt"),
+)

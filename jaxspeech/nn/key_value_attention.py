@@ -1,0 +1,75 @@
+"""Multi-head attention whose keys and values are computed apart from its queries, so that they can be kept.
+
+y_t = W_out  sum_s softmax_s(q_t . k_s / sqrt(K)) v_s                  Vaswani et al. (2017)
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxspeech.nn.attention import MASKED_SCORE
+from jaxspeech.nn.dropout import Dropout
+from jaxspeech.nn.products import dot_general, einsum
+
+
+class KeysValues(NamedTuple):
+    """Keys and values of S frames or tokens, head first, as the products read them."""
+
+    keys: Float[Array, "*rows H S K"]
+    values: Float[Array, "*rows H S K"]
+
+
+class KeyValueAttention(nn.Module):
+    """Attention of queries to keys and values from anywhere: a decoder's own past, or the encoder's frames.
+
+    Attributes:
+      width: D, of the inputs and the output.
+      num_heads: H; each has K = D / H channels.
+      dropout: of the attention weights.
+      dtype: of the matrix products; the softmax is float32.
+    """
+
+    width: int
+    num_heads: int
+    dropout: float = 0.0
+    dtype: Any = jnp.float32
+
+    def setup(self) -> None:
+        self.query, self.key, self.value, self.out = (
+            nn.Dense(
+                self.width,
+                dtype=self.dtype,
+                kernel_init=nn.initializers.xavier_uniform(),
+                dot_general=dot_general,
+                name=name,
+            )
+            for name in ("query", "key", "value", "out")
+        )
+        self.drop = Dropout(self.dropout)
+
+    def keys_values(self, x: Float[Array, "*rows S D"]) -> KeysValues:
+        """Projects what is attended to."""
+        return KeysValues(self._heads(self.key(x)), self._heads(self.value(x)))
+
+    def __call__(
+        self,
+        x: Float[Array, "*rows N D"],
+        attended: KeysValues,
+        mask: Bool[Array, "*#rows #N S"],
+        *,
+        train: bool = False,
+    ) -> Float[Array, "*rows N D"]:
+        """Attends where `mask` (query, key) is True."""
+        query = self._heads(self.query(x)) / math.sqrt(self.width // self.num_heads)
+        scores = einsum("...nk,...sk->...ns", query, attended.keys).astype(jnp.float32)
+        weights = jax.nn.softmax(jnp.where(mask[..., None, :, :], scores, MASKED_SCORE), axis=-1)
+        weights = self.drop(weights.astype(self.dtype), train=train)
+        y = einsum("...ns,...sk->...nk", weights, attended.values).swapaxes(-3, -2)
+        return self.out(y.reshape(x.shape))
+
+    def _heads(self, x: Float[Array, "*rows N D"]) -> Float[Array, "*rows H N K"]:
+        return x.reshape(*x.shape[:-1], self.num_heads, -1).swapaxes(-3, -2)

@@ -1,0 +1,258 @@
+"""Speech recognition and translation with an attention decoder, as in Canary (Puvvada et al., 2024).
+
+input    prompt, text                      the prompt says the language, the task and the form of the text
+target   prompt without its first token, text, end
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxspeech.decoders.attention import AttentionDecoder, Past
+from jaxspeech.losses.cross_entropy import token_cross_entropy
+from jaxspeech.search.attention import attention_greedy
+from jaxspeech.search.attention_beam import attention_beam
+from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
+from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.train_apply import train_apply
+from jaxspeech.text.prompt import PROMPT
+from jaxspeech.types import Key, Phase, RowLosses, Variables
+
+
+class Prompted(NamedTuple):
+    """A padded batch of utterances with what is asked of each, and its text.
+
+    Attributes:
+      samples: waveforms at the model's sample rate, in [-1, 1].
+      num_samples: real samples of each row.
+      prompt: token ids that the decoder reads before the text.
+      num_prompt: real tokens of each prompt, at least 1.
+      labels: token ids of each text, below V.
+      num_labels: real labels of each row.
+      index: each row's place in the dataset; -1 marks a filler row, which counts nowhere.
+    """
+
+    samples: Float[Any, "B S"]
+    num_samples: Int[Any, " B"]
+    prompt: Int[Any, "B P"]
+    num_prompt: Int[Any, " B"]
+    labels: Int[Any, "B U"]
+    num_labels: Int[Any, " B"]
+    index: Int[Any, " B"]
+
+
+@dataclass(frozen=True)
+class AttentionLoss:
+    """Options of the loss.
+
+    Attributes:
+      label_smoothing: share of the probability that is spread over all tokens.
+      prompt: the prompt's tokens are targets too.
+    """
+
+    label_smoothing: float = 0.0
+    prompt: bool = True
+
+
+@dataclass(frozen=True)
+class AttentionSearch:
+    """Options of the search.
+
+    Attributes:
+      beam_size: hypotheses of the beam search; 1 for the greedy search.
+      length_penalty: exponent of the length by which a beam's scores are divided; see `search.attention_beam`.
+      least_tokens: no text has fewer tokens; with 0 it may be empty, as that of silence is.
+      more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames.
+    """
+
+    beam_size: int = 1
+    length_penalty: float = 0.0
+    least_tokens: int = 0
+    more_than_frames: int = 50
+
+    def __post_init__(self) -> None:
+        if self.beam_size < 1:
+            raise TypeError(f"beam_size is {self.beam_size}; it must be at least 1")
+
+
+class AttentionModel(AcousticModel, kw_only=True):
+    """An encoder with a Transformer decoder."""
+
+    decoder: AttentionDecoder
+    loss: AttentionLoss = AttentionLoss()
+    search: AttentionSearch = AttentionSearch()
+
+    def states(
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], ids: Int[Any, "B N"], *, train: bool = False
+    ) -> Float[Array, "B N D"]:
+        """Computes the decoder's states after each token."""
+        return self.decoder(*self.encode(samples, num_samples, train=train), ids, train=train)
+
+    def logits(
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], ids: Int[Any, "B N"], *, train: bool = False
+    ) -> Float[Array, "B N W"]:
+        """Computes the scores of the token after each token."""
+        return self.decoder.logits(self.states(samples, num_samples, ids, train=train))
+
+    __call__ = logits
+
+
+AttentionTask = Task[Prompted, Tokens, Recognition]
+
+
+def attention_task(model: AttentionModel) -> AttentionTask:
+    """Returns the task of `model`: pure functions that initialise, train and run it."""
+    decoder, sample_rate = model.decoder, model.frontend.sample_rate
+
+    def init(key: Key) -> Variables:
+        return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32)))
+
+    def loss(variables: Variables, batch: Prompted, key: Key) -> tuple[RowLosses, Variables]:
+        ids, targets, counts = teacher_forcing(batch, end_id=decoder.end_id, prompt=model.loss.prompt)
+        inputs = batch.samples, batch.num_samples, ids
+        states, updates = train_apply(model, variables, key, *inputs, method="states")
+        return decoder_losses(model, variables, states, targets, counts), updates
+
+    def encode(variables: Variables, samples: Any, num_samples: Any) -> tuple[Array, Array]:
+        apply: Any = model.apply
+        return apply(variables, samples, num_samples, method="encode")
+
+    def predict(variables: Variables, batch: Prompted) -> Tokens:
+        encoded, num_frames = encode(variables, batch.samples, batch.num_samples)
+        return decode_prompted(model, variables, encoded, num_frames, batch.prompt, batch.num_prompt)
+
+    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+        # The same prompt for all rows.
+        ids, count = variables[PROMPT]["ids"], variables[PROMPT]["count"]
+        rows = encoded.shape[0]
+        prompts = jnp.broadcast_to(ids, (rows, *ids.shape)), jnp.broadcast_to(count, (rows,))
+        return decode_prompted(model, variables, encoded, num_frames, *prompts)
+
+    return Task(
+        model=model,
+        batch=Prompted,
+        init=init,
+        phases=(Phase(loss),),
+        predict=predict,
+        seconds=lambda batch: batch.num_samples / sample_rate,
+        inference=Recognition(
+            sample_rate,
+            model.frame_seconds,
+            decoder.vocab_size,
+            encode,
+            decode,
+            log_probs=None,
+            incremental=None,
+            prompted=True,
+        ),
+    )
+
+
+def teacher_forcing(
+    batch: Prompted, *, end_id: int, prompt: bool = True
+) -> tuple[Int[Array, "B N"], Int[Array, "B N"], Bool[Array, "B N"]]:
+    """Returns the decoder's input, its targets, and which of them count: N = P + U."""
+    num_prompt, num_labels = jnp.asarray(batch.num_prompt)[:, None], jnp.asarray(batch.num_labels)[:, None]
+    place = jnp.arange(batch.prompt.shape[1] + batch.labels.shape[1] + 1)
+
+    def taken(ids: Any, places: Array) -> Array:
+        if not ids.shape[1]:
+            return jnp.zeros_like(places)
+        return jnp.take_along_axis(jnp.asarray(ids), jnp.clip(places, 0, ids.shape[1] - 1), axis=1)
+
+    whole = jnp.where(
+        place < num_prompt,
+        taken(batch.prompt, jnp.broadcast_to(place, (len(batch.prompt), len(place)))),
+        taken(batch.labels, place - num_prompt),
+    )
+    end = num_prompt + num_labels
+    whole = jnp.where(place >= end, end_id, whole)  # padding holds anything, also what is not a token
+    counts = (place[1:] <= end) & (prompt | (place[1:] >= num_prompt))
+    return whole[:, :-1], whole[:, 1:], counts
+
+
+def decoder_losses(
+    model: AttentionModel,
+    variables: Variables,
+    states: Float[Array, "B N D"],
+    targets: Int[Array, "B N"],
+    counts: Bool[Array, "B N"],
+) -> RowLosses:
+    """Computes the summed cross-entropy of each row; its weight is its number of targets."""
+    logits = partial(_decoder_apply(model, variables), method="logits")
+    losses = token_cross_entropy(states, targets, counts, logits=logits, label_smoothing=model.loss.label_smoothing)
+    return RowLosses(losses, counts.sum(1).astype(losses.dtype), {})
+
+
+def decode_prompted(
+    model: AttentionModel,
+    variables: Variables,
+    encoded: Float[Array, "B T D"],
+    num_frames: Int[Array, " B"],
+    prompt: Int[Any, "B P"],
+    num_prompt: Int[Any, " B"],
+) -> Tokens:
+    """Finds the text after each prompt, by the search that is configured."""
+    return decode_best(model, variables, encoded, num_frames, prompt, num_prompt)[0]
+
+
+def decode_best(
+    model: AttentionModel,
+    variables: Variables,
+    encoded: Float[Array, "B T D"],
+    num_frames: Int[Array, " B"],
+    prompt: Int[Any, "B P"],
+    num_prompt: Int[Any, " B"],
+    *,
+    num_best: int = 1,
+) -> list[Tokens]:
+    """Finds the best texts after each prompt, the best first."""
+    apply, options, decoder = _decoder_apply(model, variables), model.search, model.decoder
+    most = min(decoder.max_length, encoded.shape[1] + options.more_than_frames)
+    # A row's own length decides, not that of the batch, so that its text does not depend on the others.
+    limits = jnp.minimum(num_frames + options.more_than_frames, decoder.max_length) - jnp.asarray(num_prompt)
+    logits, memory, past = apply(encoded, num_frames, prompt, num_prompt, method="start", room=prompt.shape[1] + most)
+
+    def step(ids: Array, past: Past) -> tuple[Array, Past]:
+        logits, past = apply(ids, memory, past, method="step")
+        return logits, past
+
+    shared = {"end_id": decoder.end_id, "most_tokens": most, "limits": limits, "least_tokens": options.least_tokens}
+    if options.beam_size == 1:
+        return [attention_greedy(step, logits, past, **shared)]
+    return attention_beam(
+        step,
+        logits,
+        past,
+        select=select_hypotheses,
+        beam_size=options.beam_size,
+        length_penalty=options.length_penalty,
+        num_best=num_best,
+        **shared,
+    )
+
+
+def select_hypotheses(past: Past, parents: Int[Array, "B K"]) -> Past:
+    """Returns the past of the given hypotheses of each row."""
+    places = parents[..., None, None, None]
+    return past._replace(layers=jax.tree.map(lambda x: jnp.take_along_axis(x, places, axis=1), past.layers))
+
+
+def _decoder_apply(model: AttentionModel, variables: Variables) -> Any:
+    return partial(model.decoder.apply, {"params": variables["params"]["decoder"]})
+
+
+ATTENTION = Kind(
+    AttentionModel,
+    attention_task,
+    {**TRUNK, "decoder": Part("decoder", {"attention": AttentionDecoder})},
+    {**MASKS, "loss": AttentionLoss, "search": AttentionSearch},
+    PRODUCTS,
+)

@@ -1,0 +1,213 @@
+"""Prompts of attention decoders: what is asked of a model, as the special tokens that it reads before the text.
+
+    canary    <|startoftranscript|> <|en|> <|transcribe|> <|de|> <|pnc|>
+    canary2   <|startofcontext|> earlier text <|startoftranscript|> <|emo:undefined|> <|en|> <|de|> <|pnc|> ...
+    start     <s>                                     a model without prompts
+
+A slot is a name ("source_lang") with a value ("de"). Source: Puvvada et al., "Less is More: Accurate Speech Recognition
+and Translation without Web-Scale Data" (2024), and NeMo's formats of the same names.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxspeech.errors import TokenizerError, did_you_mean
+
+SPECIAL = re.compile(r"<\|[^|<>]*\|>|<pad>")
+START, END, CONTEXT = "<|startoftranscript|>", "<|endoftext|>", "<|startofcontext|>"
+YES = {"yes", "true", "1", "on"}
+NO = {"no", "false", "0", "off"}
+TASKS = {
+    **dict.fromkeys(("asr", "transcribe", "transcription"), "<|transcribe|>"),
+    **dict.fromkeys(("ast", "translate", "translation", "s2t_translation"), "<|translate|>"),
+}
+
+
+class Slot(NamedTuple):
+    """One slot of a format.
+
+    Attributes:
+      spell: value -> special token; raises ValueError, which says what values there are.
+      default: the value of a line that does not have the slot; None if it must have it.
+    """
+
+    spell: Callable[[Any], str]
+    default: Any = None
+
+
+def _language(value: Any) -> str:
+    return f"<|{value}|>"
+
+
+def _task(value: Any) -> str:
+    if str(value).lower() not in TASKS:
+        raise ValueError(f"can be {', '.join(TASKS)}{did_you_mean(str(value), TASKS)}")
+    return TASKS[str(value).lower()]
+
+
+def _switch(name: str) -> Callable[[Any], str]:
+    def spell(value: Any) -> str:
+        text = str(value).lower()
+        if text in {*YES, name}:
+            return f"<|{name}|>"
+        if text in {*NO, f"no{name}"}:
+            return f"<|no{name}|>"
+        raise ValueError("can be yes or no")
+
+    return spell
+
+
+def _emotion(value: Any) -> str:
+    return f"<|emo:{str(value).removeprefix('emo:')}|>"
+
+
+# The slots of each format in their order, with the tokens that are always there as plain text.
+FORMATS: dict[str, dict[str, Slot | None]] = {
+    "canary": {
+        START: None,
+        "source_lang": Slot(_language, "en"),
+        "task": Slot(_task, "transcribe"),
+        "target_lang": Slot(_language, "en"),
+        "pnc": Slot(_switch("pnc"), "yes"),
+    },
+    "canary2": {
+        CONTEXT: None,
+        "decodercontext": None,
+        START: None,
+        "emotion": Slot(_emotion, "undefined"),
+        "source_lang": Slot(_language, "en"),
+        "target_lang": Slot(_language, "en"),
+        "pnc": Slot(_switch("pnc"), "yes"),
+        "itn": Slot(_switch("itn"), "no"),
+        "timestamp": Slot(_switch("timestamp"), "no"),
+        "diarize": Slot(_switch("diarize"), "no"),
+    },
+    "start": {},
+}
+# Other names of slots, in manifests and in `transcribe`.
+ALIASES = {"taskname": "task"}
+# All slots by which a model can be asked for something.
+SLOTS = tuple(sorted({name for slots in FORMATS.values() for name in slots if not SPECIAL.fullmatch(name)}))
+# The collection of variables that holds a prompt, and the multiple to which it is padded, so that prompts of different
+# lengths share a program.
+PROMPT, MULTIPLE = "prompt", 16
+
+
+class PromptFormat:
+    """Turns slots into the ids of a prompt.
+
+    Args:
+      format: one of FORMATS.
+      start_id: the only token of the format "start".
+      defaults: values of slots that a line does not have, instead of the format's own.
+    """
+
+    def __init__(self, format: str, *, start_id: int | None = None, defaults: Mapping[str, Any] | None = None):
+        if format not in FORMATS:
+            raise TokenizerError(f"the prompt format {format!r} is unknown{did_you_mean(format, FORMATS)}")
+        self.format, self.start_id = format, start_id
+        self.defaults = {ALIASES.get(name, name): value for name, value in (defaults or {}).items()}
+        self._check(self.defaults)
+
+    @classmethod
+    def build(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> "PromptFormat":
+        """Rebuilds the format from its `config()`."""
+        del files
+        return cls(str(config.get("format")), start_id=config.get("start_id"), defaults=config.get("defaults"))
+
+    def config(self) -> dict[str, Any]:
+        return {"format": self.format, "start_id": self.start_id, "defaults": self.defaults}
+
+    def files(self) -> dict[str, bytes]:
+        return {}
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The names of the slots, in the order of the prompt."""
+        return tuple(name for name in FORMATS[self.format] if not SPECIAL.fullmatch(name))
+
+    def chosen(self, slots: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of all slots: those given, the model's defaults, the format's.
+
+        Raises:
+          TokenizerError: the format has no such slot.
+        """
+        given = {ALIASES.get(name, name): value for name, value in slots.items() if value is not None}
+        self._check(given)
+        own = {name: slot.default if slot else "" for name, slot in FORMATS[self.format].items() if name in self.slots}
+        return own | self.defaults | given
+
+    def encode(self, tokenizer: Any, slots: Mapping[str, Any]) -> list[int]:
+        """Encodes a prompt.
+
+        Args:
+          tokenizer: with the special tokens among its pieces.
+          slots: the values that are asked for; others have their defaults.
+
+        Raises:
+          TokenizerError: a slot or a value is unknown; the line has the known ones.
+        """
+        if self.format == "start":
+            self._check(slots)
+            return [self.start_id or 0]
+        values, special = self.chosen(slots), special_tokens(tokenizer)
+        ids: list[int] = []
+        for name, slot in FORMATS[self.format].items():
+            if name == "decodercontext":
+                if values.get(name):
+                    ids += tokenizer.encode(str(values[name]), plain(values["target_lang"]))
+                continue
+            token = name if slot is None else self._spelled(name, slot, values[name])
+            if token not in special:
+                known = ", ".join(self._known(name, special))
+                raise TokenizerError(f"{name} cannot be {plain(values.get(name))!r}: this model knows {known}")
+            ids.append(special[token])
+        return ids
+
+    def spelled(self, name: str, value: Any) -> str:
+        """The special token of a slot's value; the text of a slot that holds any text."""
+        slot = FORMATS[self.format][name]
+        return str(value or "") if slot is None else self._spelled(name, slot, value)
+
+    @staticmethod
+    def _spelled(name: str, slot: Slot, value: Any) -> str:
+        try:
+            return slot.spell(plain(value))
+        except ValueError as error:
+            raise TokenizerError(f"{name} {error}, not {plain(value)!r}") from error
+
+    @staticmethod
+    def _known(name: str, special: Mapping[str, int]) -> list[str]:
+        """The values of a slot that the tokenizer has."""
+        inner = [plain(token) for token in special]
+        if name == "emotion":
+            return [value.removeprefix("emo:") for value in inner if value.startswith("emo:")]
+        languages = [value for value in inner if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)?", value)]
+        return [value for value in languages if value not in SLOTS]
+
+    def _check(self, slots: Mapping[str, Any]) -> None:
+        for name in slots:
+            if ALIASES.get(name, name) not in self.slots:
+                raise TokenizerError(
+                    f"the prompt format {self.format!r} has no slot {name!r}{did_you_mean(name, self.slots)}"
+                )
+
+
+def collection(ids: Sequence[int]) -> dict[str, Any]:
+    """Returns a prompt as the collection "prompt" of a model's variables."""
+    padded = np.zeros(-(-len(ids) // MULTIPLE) * MULTIPLE, np.int32)
+    padded[: len(ids)] = ids
+    return {"ids": padded, "count": np.int32(len(ids))}
+
+
+def plain(value: Any) -> Any:
+    """Returns the value in a special token: "de" for "<|de|>"."""
+    return value[2:-2] if isinstance(value, str) and SPECIAL.fullmatch(value) and value != "<pad>" else value
+
+
+def special_tokens(tokenizer: Any) -> dict[str, int]:
+    """Returns the special tokens of a tokenizer and their ids."""
+    return {piece: i for i, piece in enumerate(tokenizer.pieces) if SPECIAL.fullmatch(piece)}

@@ -1,0 +1,65 @@
+"""Tests the attention decoder: token by token it computes what it computes for whole texts."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.decoders.attention import AttentionDecoder
+from jaxspeech.errors import ConfigError
+
+SMALL = {"vocab_size": 9, "width": 8, "num_layers": 2, "num_heads": 2, "hidden_width": 12, "max_length": 16}
+SMALL |= {"encoder_heads": 2, "encoder_hidden_width": 12}
+VARIANTS = {
+    "norms first": {"encoder_layers": 1},
+    "norms after": {"norm_first": False, "positions": "learnt", "token_types": 2, "activation": "gelu"},
+}
+RNG = np.random.default_rng(0)
+ENCODED = RNG.normal(size=(3, 6, 10)).astype(np.float32)
+NUM_FRAMES = np.array([6, 4, 2], np.int32)
+# Prompts of different lengths, then three tokens of text.
+PROMPTS, NUM_PROMPTS = RNG.integers(0, 9, (3, 4)).astype(np.int32), np.array([4, 1, 2], np.int32)
+TEXTS = RNG.integers(0, 9, (3, 3)).astype(np.int32)
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def decoder(request):
+    module = AttentionDecoder(**SMALL | VARIANTS[request.param])
+    variables = jax.jit(module.init)(jax.random.key(0), ENCODED, NUM_FRAMES, TEXTS)
+    # No parameter keeps its initial value: zero biases would hide mistakes.
+    return module, jax.tree.map(lambda x: x + 0.1 * RNG.normal(size=x.shape).astype(np.float32), variables)
+
+
+def by_steps(module, encoded, num_frames, prompts, num_prompts, texts):
+    logits, memory, past = module.start(encoded, num_frames, prompts, num_prompts, room=8)
+    found = [logits]
+    for token in range(texts.shape[1]):
+        logits, past = module.step(texts[:, token : token + 1], memory, past)
+        found.append(logits[:, 0])
+    return jnp.stack(found, 1)
+
+
+def test_steps_are_those_of_whole_texts_whatever_the_padding_holds(decoder):
+    module, variables = decoder
+    apply = jax.jit(lambda *inputs: module.apply(variables, *inputs, method=by_steps))
+    found = apply(ENCODED, NUM_FRAMES, PROMPTS, NUM_PROMPTS, TEXTS)
+    spoilt = np.where(np.arange(6)[:, None] < NUM_FRAMES[:, None, None], ENCODED, np.nan)
+    prompts = np.where(np.arange(4) < NUM_PROMPTS[:, None], PROMPTS, 10**6)
+    np.testing.assert_array_equal(apply(spoilt, NUM_FRAMES, prompts, NUM_PROMPTS, TEXTS), found)
+    assert found.shape == (3, 4, 16)  # a multiple of 8
+
+    @jax.jit
+    def whole(encoded, num_frames, ids):
+        return module.apply(variables, encoded, num_frames, ids, method=lambda m, *x: m.logits(m(*x)))
+
+    for row, count in enumerate(NUM_PROMPTS):
+        ids = np.zeros((1, 7), np.int32)
+        ids[0, : count + 3] = [*PROMPTS[row, :count], *TEXTS[row]]
+        alone = whole(ENCODED[row : row + 1, : NUM_FRAMES[row]], NUM_FRAMES[row : row + 1], ids)[0]
+        np.testing.assert_allclose(found[row], alone[count - 1 : count + 3], atol=1e-5)
+
+
+def test_heads_that_do_not_fit_the_width_are_one_line():
+    module = AttentionDecoder(**SMALL | {"num_heads": 3})
+    with pytest.raises(ConfigError, match="width 8 is not divisible by"):
+        jax.eval_shape(module.init, jax.random.key(0), ENCODED, NUM_FRAMES, TEXTS)
