@@ -16,16 +16,18 @@ def measure(call: Callable[[], Any], repeat: int, *, warmup: int = 2) -> dict[st
     first_s = time.perf_counter() - started
     for _ in range(warmup - 1):
         jax.block_until_ready(call())
-    seconds = []
+    seconds, cpu_seconds = [], []
     for _ in range(repeat):
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         jax.block_until_ready(call())
         seconds.append(time.perf_counter() - started)
+        cpu_seconds.append(time.process_time() - cpu_started)
     return {
         "median_s": statistics.median(seconds),
         "min_s": min(seconds),
         "max_s": max(seconds),
         "n": repeat,
+        "cpu_s": statistics.median(cpu_seconds),  # of all threads: comparable where other work shares the cores
         "first_call_s": first_s,
         **peak_memory(),
     }

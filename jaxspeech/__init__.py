@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.embedder import Identified as Identified
     from jaxspeech.pipelines.embedder import Verified as Verified
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
+    from jaxspeech.pipelines.regressor import Estimated as Estimated
+    from jaxspeech.pipelines.regressor import Regressor as Regressor
 
     __version__: str
 
@@ -38,9 +40,11 @@ PUBLIC = {
     "Detected": "jaxspeech.pipelines.detection",
     "Embedded": "jaxspeech.pipelines.embedder",
     "Embedder": "jaxspeech.pipelines.embedder",
+    "Estimated": "jaxspeech.pipelines.regressor",
     "Hypothesis": "jaxspeech.inference.hypothesis",
     "Identified": "jaxspeech.pipelines.embedder",
     "Recognizer": "jaxspeech.pipelines.recognizer",
+    "Regressor": "jaxspeech.pipelines.regressor",
     "SpeechError": "jaxspeech.errors",
     "Verified": "jaxspeech.pipelines.embedder",
     "build": "jaxspeech.builder",
@@ -56,9 +60,11 @@ __all__ = [
     "Detected",
     "Embedded",
     "Embedder",
+    "Estimated",
     "Hypothesis",
     "Identified",
     "Recognizer",
+    "Regressor",
     "SpeechError",
     "Verified",
     "build",

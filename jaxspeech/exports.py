@@ -35,7 +35,7 @@ def export_onnx(archive: Archive, folder: str | os.PathLike[str], *, own_feature
     """Writes a folder that the runtimes onnx-asr and sherpa-onnx load (extra `onnx`); see docs/export.md.
 
     Args:
-      archive: of a recogniser.
+      archive: of a recogniser, a model of speakers, or a classifier of frames.
       folder: created if needed; must be empty.
       own_features: write the model even if its features differ from those that the runtimes compute.
 

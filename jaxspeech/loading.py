@@ -7,6 +7,7 @@ speakers = load("titanet.nemo", Embedder)
 import functools
 import inspect
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 
 import jaxspeech
 from jaxspeech.archive import Archive, load_archive
+from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
 from jaxspeech.forms.inference import for_training
 from jaxspeech.hub import download, is_hub_name
@@ -73,18 +75,44 @@ def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = 
     """
     kind = jaxspeech.Recognizer if kind is None else kind
     _check_kind(kind)
-    if dtype is not None and dtype not in DTYPES:
-        raise ConfigError(f"dtype {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
-    known = [name for name, p in inspect.signature(kind).parameters.items() if p.kind is p.KEYWORD_ONLY]
-    for name in options:
-        if name not in known:
-            raise ConfigError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, known)}")
+    _check_options(kind, options)
+    _check_dtype(dtype)
     path = _on_disk(path)
     archive = _read(path, dtype)
     try:
         return kind(archive, dtype=dtype, **options)
     except WrongDoor as error:
         raise ConfigError(f"{path} is {error.door.noun}: {_how_to_load(error.door)}") from None
+
+
+def load_any(path: str | os.PathLike[str], *, dtype: str | None = None, **options: Any) -> Any:
+    """Loads a model as the class for its kind, whatever that is; takes and raises what `load` does.
+
+    Options that are None need not be options of that class.
+    """
+    _check_dtype(dtype)
+    path = _on_disk(path)
+    archive = _read(path, dtype)
+    door = DOORS[type(build(archive.model).inference)]
+    if door.name not in jaxspeech.PUBLIC:
+        raise ConfigError(f"{path} is {door.noun}: {_how_to_load(door)}")
+    kind, given = getattr(jaxspeech, door.name), {name: value for name, value in options.items() if value is not None}
+    _check_options(kind, given)
+    return kind(archive, dtype=dtype, **given)
+
+
+def _check_dtype(dtype: str | None) -> None:
+    """Raises ConfigError if the dtype is unknown."""
+    if dtype is not None and dtype not in DTYPES:
+        raise ConfigError(f"dtype {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
+
+
+def _check_options(kind: Any, options: Mapping[str, Any]) -> None:
+    """Raises ConfigError if the class has no such option."""
+    known = [name for name, p in inspect.signature(kind).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, known)}")
 
 
 def read_archive(path: str | os.PathLike[str], *, dtype: str | None = None) -> Archive:

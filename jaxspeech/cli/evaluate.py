@@ -1,28 +1,27 @@
-"""Scores a model on manifests with reference texts.
+"""Scores a model on manifests: transcripts with WER and CER, classes with accuracy and macro F1, speakers with EER.
 
   jaxspeech evaluate --model=model.jaxspeech --manifest=dev.jsonl,test.jsonl
   jaxspeech evaluate --model=model.nemo --manifest=test.jsonl --output=out.jsonl
+  jaxspeech evaluate --model=titanet.nemo --manifest=test.jsonl --field=speaker
 
-A manifest holds JSON lines with audio_filepath and text. Its word and character error rates go to stdout, a line for
-each manifest; --output receives all lines of the manifests with the model's transcript as pred_text. A recording that
-cannot be read is skipped, with a line on stderr, and does not count in the rates.
+A manifest holds JSON lines with audio_filepath and the truth: "text" for a recogniser; for other models the field that
+--field names, with the class, a label for each frame ("0 0 1 1"), or the speaker. Speakers need not be those of the
+training: all pairs of a manifest's recordings are compared. The scores go to stdout, a line for each manifest; --output
+receives all lines of the manifests with pred_text, pred_label, pred_top or pred_embedding. A recording that cannot be
+read is skipped, with a line on stderr, and does not count.
 
 Exit status: 0; 1 with --strict if a recording was skipped; 2 if nothing could be done.
 """
 
 import argparse
 import contextlib
-from typing import TYPE_CHECKING
+from typing import Any
 
-import jaxspeech
 from jaxspeech.cli.parser import Parser
 from jaxspeech.cli.recordings import add_manifest, add_options, check_model, process, report
 from jaxspeech.cli.transcribe import add_recognition
 from jaxspeech.errors import ConfigError, ManifestError
 from jaxspeech.inference.inputs import Recording, read_manifest
-
-if TYPE_CHECKING:
-    from jaxspeech.inference.hypothesis import Hypothesis
 
 
 def options(parser: Parser) -> None:
@@ -30,48 +29,45 @@ def options(parser: Parser) -> None:
     add_manifest(parser, help="JSON lines with audio_filepath and text; separate several manifests with commas")
     add_options(parser)
     add_recognition(parser, long=("auto", "full", "local", "buffered", "segments"))
-    parser.add_argument("--output", metavar="OUT.jsonl", help="the manifests' lines with pred_text")
+    parser.add_argument("--field", default="label", help="the manifests' field with the true class or the speaker")
+    parser.add_argument("--output", metavar="OUT.jsonl", help="the manifests' lines with what was found")
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Loads the model, transcribes, scores each manifest and prints a summary."""
-    from jaxspeech.cli.error_rates import error_rates
-    from jaxspeech.inference.writers import open_writer
+    """Loads the model, runs it over the manifests, scores each of them and prints a summary."""
+    from jaxspeech import loading
+    from jaxspeech.cli.scoring import scoring_of
 
     check_model(flags)
     if not flags.manifest:
         raise ConfigError("on what is the model to be evaluated? give --manifest=IN.jsonl")
     sets = {manifest: list(read_manifest(manifest)) for manifest in flags.manifest}
-    for manifest, recordings in sets.items():
-        if not any(recording.text for recording in recordings):
-            problem = next((recording.problem for recording in recordings if recording.problem), "")
-            raise ManifestError(problem or f'{manifest}: no line has a "text" to compare with')
+    for part in sets.values():
+        if all(recording.problem for recording in part):
+            raise ManifestError(part[0].problem)
     search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
-    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, **search)
+    scoring = scoring_of(loading.load_any(flags.model, dtype=flags.dtype, **search), flags)
+    for manifest, part in sets.items():
+        if missing := scoring.problem(part):
+            problem = next((recording.problem for recording in part if recording.problem), "")
+            raise ManifestError(problem or f"{manifest}: {missing}")
     recordings = [recording for part in sets.values() for recording in part]
-    hypotheses = recognizer.transcribe_iter(
-        recordings, batch_size=flags.batch_size, channel=flags.channel, long=flags.long, on_error="skip"
-    )
-    found: list[str | None] = []
-    writer = (
-        open_writer(flags.output, output_format="jsonl", recordings=recordings, named=True)
-        if flags.output
-        else contextlib.nullcontext()
-    )
-    with writer as write:
+    found: list[Any] = []
+    opened = scoring.writer(flags.output, recordings) if flags.output else contextlib.nullcontext()
+    with opened as write:
 
-        def take(recording: Recording, hypothesis: "Hypothesis") -> None:
+        def take(recording: Recording, result: Any) -> None:
             found.append(None)
             if write:
-                write(recording, hypothesis)
-            if hypothesis.error is None:
-                found[-1] = hypothesis.text
+                write(recording, result)
+            if result.error is None:
+                found[-1] = scoring.keep(recording, result)
 
-        totals = process(recordings, hypotheses, take, done="transcribed")
-    texts = iter(found)
+        totals = process(recordings, scoring.results(recordings), take, done=scoring.done)
+    kept = iter(found)
     for manifest, part in sets.items():
-        pairs = [(x.text, text) for x in part if (text := next(texts)) is not None and x.text is not None]
-        if any(said for said, _ in pairs):
-            print(f"{manifest}: {error_rates([said for said, _ in pairs], [text for _, text in pairs])}")
+        line = scoring.line([x for _ in part if (x := next(kept)) is not None])
+        if line is not None:
+            print(f"{manifest}: {line}")
     report(totals)
     return totals.status(strict=flags.strict)

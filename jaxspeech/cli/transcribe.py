@@ -58,8 +58,8 @@ def options(parser: Parser) -> None:
     )
     parser.add_argument(
         "--voice_activity",
-        help="--long=segments: a model of frames that finds speech (.jaxspeech, .nemo, or a name on the Hub); by "
-        "default the level of the signal",
+        help="a model of frames that finds speech (.jaxspeech, .nemo, or a name on the Hub). --long=segments: where to "
+        "cut, by default by the level of the signal; --stream: only speech is transcribed",
     )
     parser.add_argument(
         "--prompt",
@@ -190,8 +190,8 @@ def run(flags: argparse.Namespace) -> int:
 
     detector = {}
     if flags.voice_activity is not None:
-        if flags.long != "segments":
-            raise ConfigError("--voice_activity finds where to cut long recordings: add --long=segments")
+        if flags.long != "segments" and not flags.stream:
+            raise ConfigError("--voice_activity finds where to cut long recordings: add --long=segments, or --stream")
         detector = {"voice_activity": jaxspeech.load(flags.voice_activity, jaxspeech.Classifier)}
     search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
     recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, **search)
@@ -201,8 +201,9 @@ def run(flags: argparse.Namespace) -> int:
     grows = flags.stream and flags.output is None and output_format == "text" and not flags.timestamps
     growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
     if flags.stream:
+        settings = {"look_ahead": flags.look_ahead, "chunk": flags.chunk, "timestamps": timestamps}
         hypotheses = transcribe_live(
-            recognizer.streams(1, look_ahead=flags.look_ahead, chunk=flags.chunk, timestamps=timestamps),
+            recognizer.gated_streams(1, **detector, **settings) if detector else recognizer.streams(1, **settings),
             recordings,
             functools.partial(read_recording, sample_rate=recognizer.task.inference.sample_rate, channel=flags.channel),
             show=growing.show,

@@ -6,12 +6,14 @@
 For two recordings it prints the cosine of their embeddings and "same" or "different". A line of a trials list is
 "1 a.wav b.wav" or "0 a.wav b.wav", where 1 is the same speaker; paths are relative to the list's folder, and one with
 spaces is written with tabs between the three parts. It prints the equal error rate, minDCF and the threshold of equal
-errors; --output receives a line "score a b" for each trial.
+errors; --output receives a line "score a b" for each trial, and --report a page with the curve of both error rates.
 
 Exit status: 0; 2 for an error.
 """
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jaxspeech
@@ -28,6 +30,7 @@ def options(parser: Parser) -> None:
     parser.add_argument("--trials", help="a list of trials to score instead")
     parser.add_argument("--threshold", type=float, help="the lowest cosine of the same speaker; the model's by default")
     parser.add_argument("--output", metavar="SCORES.txt", help="--trials: the score of each trial")
+    parser.add_argument("--report", metavar="OUT.html", help="--trials: a page with the DET curve")
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -37,6 +40,10 @@ def run(flags: argparse.Namespace) -> int:
         raise ConfigError(f"give two recordings, or --trials=LIST; {flags.prog} --help lists the options")
     if not flags.trials and len(flags.audio) != 2:
         raise ConfigError(f"two recordings are compared, not {len(flags.audio)}; for more, give --trials=LIST")
+    unused = ("threshold",) if flags.trials else ("output", "report")
+    for name in unused:
+        if getattr(flags, name) is not None:
+            raise ConfigError(f"--{name} has no effect {'with' if flags.trials else 'without'} --trials")
     trials = read_trials(Path(flags.trials)) if flags.trials else []
     embedder = jaxspeech.load(flags.model, jaxspeech.Embedder, dtype=flags.dtype)
     if not trials:
@@ -47,6 +54,8 @@ def run(flags: argparse.Namespace) -> int:
 
     from jaxspeech.evaluation.verification import equal_errors, error_rates, min_dcf
     from jaxspeech.inference.voices import unit
+    from jaxspeech.report.det import det_curve
+    from jaxspeech.report.page import EvaluatedSet, write_report
 
     paths = list(dict.fromkeys(path for _, *pair in trials for path in pair))
     results = embedder.embed_iter(paths, batch_size=flags.batch_size, channel=flags.channel)
@@ -57,19 +66,33 @@ def run(flags: argparse.Namespace) -> int:
     scores = (vectors[one] * vectors[other]).sum(-1)
     if flags.output:
         lines = (f"{score:.6f}\t{a}\t{b}\n" for score, (_, a, b) in zip(scores, trials, strict=True))
-        try:
-            with replace_atomically(flags.output) as temporary:
-                temporary.write_text("".join(lines), encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{flags.output}: cannot be written ({error.strerror or error})") from error
+        with as_output(flags.output), replace_atomically(flags.output) as temporary:
+            temporary.write_text("".join(lines), encoding="utf-8")
     rates = error_rates(scores, np.array([same for same, _, _ in trials]))
     eer = equal_errors(rates)
-    print(
-        f"{flags.trials}: EER {eer.rate:.2%} at the threshold {eer.threshold:.4f}, "
+    found = (
+        f"EER {eer.rate:.2%} at the threshold {eer.threshold:.4f}, "
         f"minDCF {min_dcf(rates, prior=0.05):.4f} (prior 0.05), {min_dcf(rates, prior=0.01):.4f} (prior 0.01)"
     )
-    report(f"{len(trials)} trials of {len(paths)} recordings")
+    print(f"{flags.trials}: {found}")
+    counts = f"{len(trials)} trials of {len(paths)} recordings"
+    if flags.report:
+        facts = {"model": flags.model, "trials": counts}
+        settings = {name: getattr(flags, name) for name in ("model", "trials", "channel", "dtype")}
+        page = [EvaluatedSet(flags.trials, found, det_curve(rates))]
+        with as_output(flags.report):
+            write_report(flags.report, title=flags.trials, facts=facts, history=[], sets=page, settings=settings)
+    report(counts)
     return 0
+
+
+@contextmanager
+def as_output(path: str) -> Iterator[None]:
+    """Turns an error of writing `path` into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def read_trials(path: Path) -> list[tuple[bool, str, str]]:

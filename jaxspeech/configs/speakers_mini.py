@@ -1,4 +1,4 @@
-"""A small TitaNet, 1 million parameters, on 127 speakers: 20 of librispeech_mini and 107 of speechocean762.
+"""A small TitaNet, 0.6 million parameters, on 127 speakers: 20 of librispeech_mini and 107 of speechocean762.
 
     jaxspeech prepare speakers FOLDER/librispeech_mini/train.jsonl FOLDER/librispeech_mini/dev.jsonl \\
         --output=FOLDER/speakers
@@ -8,6 +8,9 @@
 FOLDER holds the manifests librispeech_mini, speechocean762_adult/{train,dev}.jsonl, and noise_rir/manifest.jsonl with
 noises and rooms ("kind" is noise or rir). On your own speakers, with --config=speakers_mini:alone, it needs
 speakers/{train,dev}.jsonl only (prepare speakers --dev=4), and adds white noise alone.
+
+Time: 483 s of user CPU time (4 minutes on two quiet cores), 27 minutes beside much other work. Score: an equal error
+rate of 8.9 % on 6,000 trials among seven speakers who were left out, 9.4 % on the dev set.
 
 Speeds of 0.9 and 1.1 make three speakers of one. The frames are 20 ms long.
 """

@@ -4,7 +4,7 @@
 
 Manifests have a "label", the speaker, beside "audio_filepath" and "duration". The evaluation set should hold other
 speakers: its score is the equal error rate of all its pairs. config.augment.noise and rir take manifests of noises and
-impulse responses. The sizes are NeMo's: without the classifier, large has 22.1 M parameters.
+impulse responses. The sizes are NeMo's: without the classifier, large has 22.1 M parameters and small 6.8 M.
 """
 
 from ml_collections import ConfigDict
@@ -14,12 +14,20 @@ from jaxspeech.configs.base import any_type, base_config, pick, with_classes
 FILTERS = {"large": {"filters": 1024}, "small": {"filters": 256}}
 
 
-def blocks(filters: int, last: int = 3072, *, repeat: int = 3, dropout: float = 0.1) -> tuple[dict, ...]:
-    """The blocks of a TitaNet, with squeeze and excitation over the whole recording."""
-    shared = {"separable": True, "squeeze_excite": True, "dropout": dropout}
-    middle = ({"filters": filters, "kernel": kernel, "repeat": repeat, "residual": True} for kernel in (7, 11, 15))
-    sizes = ({"filters": filters, "kernel": 3}, *middle, {"filters": last, "kernel": 1})
-    return tuple(shared | size for size in sizes)
+def blocks(filters: int, last: int = 3072, *, repeat: int = 3, end_dropout: float = 0.0) -> tuple[dict, ...]:
+    """The blocks of a TitaNet, with squeeze and excitation over the whole recording.
+
+    Args:
+      filters: channels of all blocks but the last.
+      last: channels of the last one.
+      repeat: convolutions of each residual block, which have a dropout of 0.1.
+      end_dropout: of the first and the last block.
+    """
+    middle = {"filters": filters, "repeat": repeat, "residual": True, "dropout": 0.1}
+    first, end = {"filters": filters, "kernel": 3}, {"filters": last, "kernel": 1}
+    sizes = [first | {"dropout": end_dropout}, *(middle | {"kernel": kernel} for kernel in (7, 11, 15))]
+    sizes.append(end | {"dropout": end_dropout})
+    return tuple({"separable": True, "squeeze_excite": True} | size for size in sizes)
 
 
 def get_config(size: str = "large") -> ConfigDict:

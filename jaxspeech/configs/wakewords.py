@@ -6,8 +6,8 @@
     jaxspeech train --config=wakewords --config.data_dir=FOLDER --workdir=runs/wakewords
     jaxspeech detect --model=runs/wakewords/model.jaxspeech --onset=0.94 --min_speech=0.3 --average=0.4 a.wav
 
-Time on two cores: 306 s of user CPU time, 8 minutes beside other work. Score: all 90 clips of words on dev, and one false
-alarm in 18 minutes of the speech of dev, at the thresholds above.
+Time: 306 s of user CPU time, 8 minutes beside other work. Score: all 90 clips of words on dev, and one false alarm in
+18 minutes of the speech of dev, at the thresholds above.
 
 The class "other" is all that is none of the words: parts of LibriSpeech, and noise. Any other set of words works the
 same way, its manifests have lines {"audio_filepath", "duration", "label"}.

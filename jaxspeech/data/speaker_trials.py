@@ -93,7 +93,7 @@ def draw_trials(recordings: Sequence[Recording], count: int, *, seed: int = 0) -
 
 
 def _drawn(
-    between: Sequence[tuple[str, str]], of: Mapping[str, Sequence[str]], count: int, rng: np.random.Generator
+    between: Sequence[tuple[str, str]], of: Mapping[str, list[str]], count: int, rng: np.random.Generator
 ) -> Iterator[Trial]:
     """Yields up to `count` trials, one of each pair of speakers in turn."""
     queues = []

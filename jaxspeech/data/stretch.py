@@ -100,7 +100,7 @@ def draw(
         choice[part] = rng.integers(len(speeds), size=len(choice[part]))
     changes = pad_seconds or crop_seconds
     silence = rng.uniform(-crop_seconds, pad_seconds, (2, count)) if changes else np.broadcast_to(0.0, (2, count))
-    most, place = (rng.uniform(*crop_to, count), rng.random(count)) if crop_to else (None, None)
+    most, place = (rng.uniform(crop_to[0], crop_to[1], count), rng.random(count)) if crop_to else (None, None)
     return Draws(np.asarray(speeds, np.float64), choice, silence[0], silence[1], float(longest), most, place)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.errors import did_you_mean
+from jaxspeech.masks import length_mask
 from jaxspeech.nn.initializers import dense
 from jaxspeech.types import Size
 
@@ -49,6 +50,13 @@ class PooledHead(nn.Module):
             pooled = jnp.where(real, x, 0).sum(1) / jnp.maximum(real.sum(1), 1)
         glorot = nn.initializers.glorot_uniform()
         return nn.Dense(num_classes, kernel_init=glorot, name="out")(pooled)
+
+    def logits(
+        self, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], *, num_classes: Size, train: bool = False
+    ) -> Float[Array, "B C"]:
+        """Computes the logits of recordings with these numbers of real frames."""
+        del train
+        return self(encoded, length_mask(num_frames, encoded.shape[1]), num_classes=num_classes)
 
 
 class FrameHead(nn.Module):

@@ -72,12 +72,14 @@ class AttentivePooling(nn.Module):
         real = jnp.where(mask, x, 0.0)
         mean, deviation = _weighted(real, mask / counts[:, None, None])
 
+        # Padded frames matter only to a batch norm that counts them.
+        seen = x if self.norm_over_padding else real
         # One product for each of the three inputs: mean and deviation are the same for all frames.
         kernel = self.param("kernel", convolutional("xavier_uniform", 3 * channels, width), (3 * channels, width))
         of_frames, of_mean, of_deviation = jnp.split(kernel, 3)
         bias = self.param("bias", uniform_within((3 * channels) ** -0.5), (width,))
         of_row = einsum("bd,dk->bk", mean, of_mean) + einsum("bd,dk->bk", deviation, of_deviation) + bias
-        hidden = jax.nn.relu(einsum("btd,dk->btk", x, of_frames) + of_row[:, None])
+        hidden = jax.nn.relu(einsum("btd,dk->btk", seen, of_frames) + of_row[:, None])
         if self.norm == "layer":
             hidden = LayerNorm(name="norm")(hidden)
         else:

@@ -13,6 +13,7 @@ from jaxspeech.errors import did_you_mean
 from jaxspeech.nn.initializers import convolutional, uniform_within
 from jaxspeech.nn.normalization import BatchNorm, LayerNorm
 from jaxspeech.nn.products import dot_general, einsum
+from jaxspeech.types import Size
 
 POOLINGS = ("attention", "statistics", "mean")
 NORMS = ("batch", "layer")
@@ -64,9 +65,18 @@ class SpeakerHead(nn.Module):
 
     @nn.compact
     def __call__(
-        self, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], *, train: bool = False
+        self,
+        encoded: Float[Array, "B T D"],
+        num_frames: Int[Array, " B"],
+        *,
+        num_classes: Size | None = None,
+        train: bool = False,
     ) -> tuple[Float[Array, "B C"], Float[Array, "B E"]]:
-        """Returns the logits of the speakers and the embedding, which is not normalised; both in float32."""
+        """Returns the logits of the speakers and the embedding, which is not normalised; both in float32.
+
+        `num_classes` is C of a model that knows it; None: that of the head.
+        """
+        count = self.num_classes if num_classes is None else num_classes
         x = self._pooled(encoded.astype(jnp.float32), num_frames, train=train)
         counted, embedding = num_frames > 0, x
         attends = self.pooling == "attention"
@@ -78,8 +88,14 @@ class SpeakerHead(nn.Module):
         if attends and self.center:
             x = embedding = self._norm(x, counted, len(self.embedding_widths), affine=False, train=train)
         if self.angular:
-            return CosineClassifier(self.num_classes, self.normalize_weights, name="classifier")(unit(x)), embedding
-        return _dense(self.num_classes, x.shape[-1], name="classifier")(x), embedding
+            return CosineClassifier(count, self.normalize_weights, name="classifier")(unit(x)), embedding
+        return _dense(count, x.shape[-1], name="classifier")(x), embedding
+
+    def logits(
+        self, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], *, num_classes: Size, train: bool = False
+    ) -> Float[Array, "B C"]:
+        """Computes the logits alone, of any classes: languages as well as speakers."""
+        return self(encoded, num_frames, num_classes=num_classes, train=train)[0]
 
     def _pooled(self, x: Array, num_frames: Array, *, train: bool) -> Array:
         if self.pooling == "attention":

@@ -36,6 +36,8 @@ class Block:
       stride: of each convolution, or with `stride_last` of the last one only.
       dilation: of each convolution; above 1 only if the stride is 1.
       separable: split convolutions into depthwise and pointwise.
+      look_ahead: taps of each kernel after the output's frame: 0 for a causal block; -1, or more than a kernel has: as
+        many as before it.
       residual: add a projection of the block's input; with `residual_dense` also one of the input of each block in the
         unbroken sequence of dense blocks before this one.
       squeeze_excite, se_reduction, se_context: see `nn.squeeze_excite`.
@@ -52,6 +54,7 @@ class Block:
     stride_last: bool = False
     dilation: int = 1
     separable: bool = False
+    look_ahead: int = -1
     residual: bool = False
     residual_dense: bool = False
     squeeze_excite: bool = False
@@ -66,6 +69,8 @@ class Block:
         counts = {"filters", "kernel", "repeat", "stride", "dilation", "se_reduction"}
         if wrong := [name for name in sorted(counts) if not isinstance(n := getattr(self, name), int) or n < 1]:
             raise TypeError(f"{wrong[0]} is {getattr(self, wrong[0])!r}; it must be a positive integer")
+        if not isinstance(self.look_ahead, int) or self.look_ahead < -1:
+            raise TypeError(f"look_ahead is {self.look_ahead!r}; it must be a number of frames, or -1")
         for kernel in (self.kernel, *self.parallel_kernels):
             if not isinstance(kernel, int) or kernel % 2 == 0:
                 raise TypeError(f"kernel is {kernel}; it must be odd")
@@ -88,6 +93,10 @@ class Block:
     def total_stride(self) -> int:
         """Input frames per output frame."""
         return math.prod(self.strides)
+
+    def taps_after(self, kernel: int) -> int:
+        """Taps of a kernel of this size after the output's frame."""
+        return self.look_ahead if 0 <= self.look_ahead < kernel else kernel // 2
 
     @property
     def copies(self) -> "list[Block]":
@@ -128,7 +137,8 @@ class JasperBlock(nn.Module):
         for i, stride in enumerate(block.strides):
             y = finish(y) if i > 0 else y
             fields = {"stride": stride, "dilation": block.dilation, "separable": block.separable}
-            y, n = conv_norm(y, n, str(i), kernel_size=block.kernel, **fields)
+            after = block.taps_after(block.kernel)
+            y, n = conv_norm(y, n, str(i), kernel_size=block.kernel, look_ahead=after, **fields)
         if block.squeeze_excite:
             gate = SqueezeExcite(block.se_reduction, block.se_context, act, self.weight_init, name="squeeze_excite")
             y = gate(y, n, train=train)

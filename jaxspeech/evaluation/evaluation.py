@@ -24,6 +24,8 @@ class Evaluation(NamedTuple):
       shares: names of scores that are fractions, which charts show in per cent.
       pair: where results are classes: (result, fields) -> (true class, found class), of which the report shows a table;
         None for an example whose class is not known.
+      rates: where pairs of results are compared: ({example: result}, {example: fields}) -> (thresholds, misses, false
+        alarms), of which the report shows a curve; None if there are no pairs of both kinds.
     """
 
     lower_is_better: bool
@@ -34,6 +36,7 @@ class Evaluation(NamedTuple):
     identity: tuple[str, ...] = ()
     shares: tuple[str, ...] = ()
     pair: Callable[[Any, Fields], tuple[str, str] | None] | None = None
+    rates: Callable[[Mapping[int, Any], Mapping[int, Fields]], Any] | None = None
 
     def comparable(self, scores: Scores) -> float | None:
         """Converts the first score to a number that is lower for better models; None if it is missing or NaN."""

@@ -90,7 +90,7 @@ def verification_scores(*, field: str = "label") -> Evaluation:
         length = np.linalg.norm(embeddings, axis=-1, keepdims=True)
         return (embeddings / np.maximum(length, 1e-12)).astype(np.float32).tolist()
 
-    def score(found: Mapping[int, list[float]], fields: Mapping[int, Fields]) -> dict[str, float]:
+    def rates(found: Mapping[int, list[float]], fields: Mapping[int, Fields]) -> Rates | None:
         named = {index: name for index in found if (name := class_name(fields[index], field)) is not None}
         chosen = sorted(named)
         if len(chosen) > MOST_RECORDINGS:
@@ -100,10 +100,15 @@ def verification_scores(*, field: str = "label") -> Evaluation:
         one, other = np.triu_indices(len(chosen), 1)
         targets = names[one] == names[other]
         if not len(targets) or targets.all() or not targets.any():
+            return None
+        return error_rates((vectors @ vectors.T)[one, other], targets)
+
+    def score(found: Mapping[int, list[float]], fields: Mapping[int, Fields]) -> dict[str, float]:
+        points = rates(found, fields)
+        if points is None:
             return {}
-        rates = error_rates((vectors @ vectors.T)[one, other], targets)
-        eer = equal_errors(rates)
-        return {"eer": eer.rate, "min_dcf": min_dcf(rates), "threshold": eer.threshold}
+        eer = equal_errors(points)
+        return {"eer": eer.rate, "min_dcf": min_dcf(points), "threshold": eer.threshold}
 
     def show(scores: Scores) -> str:
         if "eer" not in scores:
@@ -113,4 +118,4 @@ def verification_scores(*, field: str = "label") -> Evaluation:
     def sample(found: list[float], fields: Fields) -> str:
         return f"  speaker: {class_name(fields, field) or ''}, embedding of {len(found)} numbers"
 
-    return Evaluation(True, collect, score, show, sample, identity=(field,), shares=("eer",))
+    return Evaluation(True, collect, score, show, sample, identity=(field,), shares=("eer",), rates=rates)

@@ -3,18 +3,27 @@
 Frames whose whole receptive field is inside a window are what they are in the whole recording.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxspeech.encoders.jasper import Jasper
+from jaxspeech.features.framing import framing
 from jaxspeech.features.mfcc import MFCC
 
-# Feature frames on whose window the ends of a recording have an effect: half a Fourier transform, and the first sample
-# of the pre-emphasis.
-FEATURE_BORDER = 4
+
+class ReceptiveField(NamedTuple):
+    """The encoder frames before and after a frame that can affect it."""
+
+    before: int
+    after: int
+
+    @property
+    def both(self) -> int:
+        """The larger of the two."""
+        return max(self)
 
 
-def receptive_frames(model: Any) -> int | None:
-    """Returns the encoder frames to either side of a frame that can affect it.
+def receptive_field(model: Any) -> ReceptiveField | None:
+    """Returns the encoder frames around a frame that can affect it.
 
     None if all of the recording can: features normalised over the recording or limited relative to its peak, attention,
     recurrence, gates that average over time.
@@ -23,10 +32,24 @@ def receptive_frames(model: Any) -> int | None:
     whole = not frontend.log if isinstance(frontend, MFCC) else frontend.normalize != "none"
     if whole or not isinstance(encoder, Jasper) or any(block.squeeze_excite for block in encoder.blocks):
         return None
-    reach, stride = FEATURE_BORDER, 1
+    # Feature frames: half a Fourier transform to either side, and the sample before it for the pre-emphasis.
+    hop, fft = _hop_and_fft(frontend)
+    half = fft // 2 + (hop // 2 if getattr(frontend, "exact_pad", False) else 0)
+    before, after = -(-(half + 1) // hop), -(-half // hop)
+    stride = 1
     for block in encoder.blocks:
-        kernel = max(block.kernel, *block.parallel_kernels, 1)
+        kernels = (block.kernel, *block.parallel_kernels)
+        taps_after = max(block.taps_after(kernel) for kernel in kernels)
+        taps_before = max(kernel - 1 - block.taps_after(kernel) for kernel in kernels)
         for step in block.strides:
-            reach += (kernel - 1) // 2 * block.dilation * stride
+            before += taps_before * block.dilation * stride
+            after += taps_after * block.dilation * stride
             stride *= step
-    return -(-reach // stride) + 1
+    # An encoder frame begins with its first feature frame, and has the samples up to the next one.
+    return ReceptiveField(-(-before // stride), max(-(-after // stride) - 1, 0))
+
+
+def _hop_and_fft(frontend: Any) -> tuple[int, int]:
+    names = ("sample_rate", "window_seconds", "hop_seconds", "fft_size")
+    sizes = framing(**{name: getattr(frontend, name) for name in names})
+    return sizes.hop, sizes.fft

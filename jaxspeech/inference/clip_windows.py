@@ -1,10 +1,12 @@
 """Computes what a classifier of clips says about each moment of a recording, from a window around it.
 
 Exactly as NeMo, each window is a clip of its own, from its samples on, and the windows at the ends of the recording are
-filled with half a window of zeros. That is some sixty times the work of one pass. In one pass the recording is encoded
-once, and each window pools over its frames of that: the same but for frames near the borders of a window, which then
-see what is beyond it instead of zeros. Of a model that sees far beyond a window (MarbleNet: 0.7 s to either side), that
-is all of them.
+filled with half a window of zeros. That is some sixty times the work of one pass, except for the features: a frame that
+is not at the end of a window is the same in all windows, and computed once (forms/window_features.py).
+
+In one pass the recording is encoded once, and each window pools over its frames of that: the same but for frames near
+the borders of a window, which then see what is beyond it instead of zeros. Of a model that sees far beyond a window
+(MarbleNet: 0.7 s to either side), that is all of them.
 """
 
 from collections.abc import Mapping
@@ -17,13 +19,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.forms.receptive_field import receptive_frames
+from jaxspeech.forms.receptive_field import receptive_field
+from jaxspeech.forms.window_features import shared_frames, window_features
 from jaxspeech.inference.batching import Shape
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
 
 # Windows that are computed at once.
-EXACT_WINDOWS, DENSE_WINDOWS = 128, 2048
+EXACT_WINDOWS, DENSE_WINDOWS = 64, 2048
 
 
 class ClipWindows:
@@ -60,11 +63,13 @@ class ClipWindows:
             raise ConfigError(
                 f"window_seconds is {window_seconds:g}; a window needs {model.frontend.window_seconds:g} s or more"
             )
-        context = receptive_frames(model)
-        if not exact and (context is None or model.encoder.total_factor != 1):
+        field = receptive_field(model)
+        if not exact and (field is None or model.encoder.total_factor != 1):
             raise ConfigError("this model can only be computed window by window; set exact to True")
-        self._context = 0 if exact else context or 0
+        self._context = 0 if exact or field is None else field.both + 1
         self._count = EXACT_WINDOWS if exact else DENSE_WINDOWS
+        # Windows that are one frame apart share their frames' spectra.
+        self._shared = shared_frames(model.frontend, self._size) if exact and shift_seconds is None else None
         self._compute = jax.jit(self._by_window if exact else self._in_one_pass)
 
     def start(self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray]) -> tuple[Any, str]:
@@ -87,9 +92,23 @@ class ClipWindows:
         return (whole[None], np.array([len(whole)], np.int32)), ""
 
     def _by_window(self, variables: Variables, samples: Float[Array, " S"]) -> Float[Array, "N C"]:
+        sizes = jnp.full(self._count, self._size)
+        if self._shared is not None:
+            shared, options = self._shared, {"count": self._count, "hop": self._shift}
+
+            def logits(model: Any) -> Float[Array, "N C"]:
+                features = window_features(model.frontend, shared, samples, **options)
+                num_frames = jnp.full(self._count, features.shape[1])
+                pooled = model.pooled_frames(sizes, num_frames)
+                # One frame more than the window has, for a model that pools over it.
+                features = jnp.pad(features, ((0, 0), (0, 1), (0, 0)))
+                return model.logits_of_features(features, num_frames, pooled)
+
+            apply: Any = self._task.model.apply
+            return jax.nn.softmax(apply(variables, method=logits))
         starts = jnp.arange(self._count) * self._shift
         windows = jax.vmap(partial(jax.lax.dynamic_slice_in_dim, samples, slice_size=self._size))(starts)
-        return self._task.inference.probs(variables, windows, jnp.full(self._count, self._size))
+        return self._task.inference.probs(variables, windows, sizes)
 
     def _in_one_pass(self, variables: Variables, samples: Float[Array, " S"]) -> Float[Array, "N C"]:
         frames = self._size // self._shift + 1  # of a window alone
@@ -98,8 +117,7 @@ class ClipWindows:
             encoded, _ = model.encode(samples[None], jnp.array([samples.shape[0]]))
             starts = self._context + jnp.arange(self._count)
             windows = jax.vmap(partial(jax.lax.dynamic_slice_in_dim, encoded[0], slice_size=frames))(starts)
-            real = jnp.ones(windows.shape[:2], bool)
-            return model.decoder(windows, real, num_classes=model.num_classes)
+            return model.logits_of_frames(windows, jnp.full(self._count, frames))
 
         apply: Any = self._task.model.apply
         return jax.nn.softmax(apply(variables, method=logits))

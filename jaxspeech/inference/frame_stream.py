@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.errors import AudioError, ConfigError
+from jaxspeech.forms.receptive_field import ReceptiveField
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.programs import Programs
 from jaxspeech.types import Variables
@@ -29,7 +30,7 @@ class FrameStream:
         *,
         frame: int,
         sample_rate: int,
-        context: int,
+        field: ReceptiveField,
         num_classes: int,
         look_ahead: int | None = None,
         step: int = 5,
@@ -41,7 +42,7 @@ class FrameStream:
           variables: of the model.
           frame: samples of a frame.
           sample_rate: in Hz.
-          context: frames to either side of a frame that affect it.
+          field: the frames around a frame that affect it.
           num_classes: of the model.
           look_ahead: frames after a frame that are waited for; None: all of those.
           step: frames that are returned together.
@@ -49,14 +50,14 @@ class FrameStream:
         Raises:
           ConfigError: look_ahead or step is not a number of frames.
         """
-        look_ahead = context if look_ahead is None else look_ahead
+        look_ahead = field.after if look_ahead is None else look_ahead
         if not isinstance(look_ahead, int) or look_ahead < 0:
             raise ConfigError(f"look_ahead is {look_ahead!r}; it must be a number of frames, 0 or more")
         if not isinstance(step, int) or step < 1:
             raise ConfigError(f"step is {step!r}; it must be a number of frames, 1 or more")
         self._programs, self._variables = programs, variables
-        self._frame, self._context, self._ahead, self._step = frame, context, min(look_ahead, context), step
-        self._length = (context + step + self._ahead) * frame
+        self._frame, self._before, self._ahead, self._step = frame, field.before, min(look_ahead, field.after), step
+        self._length = (field.before + step + self._ahead) * frame
         self._num_classes = num_classes
         self._samples = np.zeros(0, np.float32)  # from the sample `_begin * frame` on
         self._begin = self._next = 0  # frames: the first whose samples are kept, the first that was not returned
@@ -96,7 +97,7 @@ class FrameStream:
         first = self._next - self._begin
         found = probs[0, first : min(first + count, int(num_frames[0]))]
         self._next += len(found)
-        begin = max(self._next - self._context, 0)
+        begin = max(self._next - self._before, 0)
         self._samples = self._samples[(begin - self._begin) * self._frame :]
         self._begin = begin
         return found

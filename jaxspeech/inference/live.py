@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from jaxspeech.audio.convert import Channel
 from jaxspeech.errors import SpeechError, as_speech_error
+from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import PIPE, Recording
 from jaxspeech.inference.pipe import BLOCK_SECONDS, open_live
@@ -31,7 +32,7 @@ class StepTimes:
 
 
 def transcribe_live(
-    streams: Streams,
+    streams: Streams | GatedStreams,
     recordings: Iterable[Recording],
     read: Callable[[Recording], Samples | SpeechError],
     *,
@@ -75,7 +76,7 @@ def transcribe_live(
         yield hypothesis
 
 
-def _steps(stream: Stream, streams: Streams, blocks: Iterable[Any], times: StepTimes) -> Iterator[Hypothesis]:
+def _steps(stream: Stream | GatedStream, streams: Any, blocks: Iterable[Any], times: StepTimes) -> Iterator[Hypothesis]:
     """Yields the hypothesis after each step of a recording; the last one is final, and has any error."""
     try:
         for block in blocks:
@@ -92,7 +93,7 @@ def _steps(stream: Stream, streams: Streams, blocks: Iterable[Any], times: StepT
         yield stream.hypothesis._replace(error=str(as_speech_error(error, stream.hypothesis.source)))
 
 
-def _timed_step(streams: Streams, times: StepTimes) -> None:
+def _timed_step(streams: Streams | GatedStreams, times: StepTimes) -> None:
     begin = time.perf_counter()
     streams.step()
     times.seconds.append(time.perf_counter() - begin)

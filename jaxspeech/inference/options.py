@@ -76,7 +76,7 @@ class TranscribeOptions(AlignOptions, total=False):
 
 
 class StreamOptions(TypedDict, total=False):
-    """Options of `Recognizer.stream`: those of `Recognizer.streams`, which documents them."""
+    """Options of `Recognizer.stream` besides the gate: those of `Recognizer.streams`, which documents them."""
 
     look_ahead: int | None
     chunk: int | None

@@ -16,15 +16,19 @@ from jaxspeech.nn.initializers import uniform_within
 
 # Frames per block in the computation of a kernel's gradient.
 BLOCK = 64
-# Up to this many taps, the plain gradient of the shifted multiply-adds is as fast.
-SHORT = 16
+# Up to this many taps, the plain gradient of the shifted multiply-adds is as fast: in a Conformer's layer, and in
+# blocks of nothing but convolutions, where the operands of each tap's product are written to memory.
+SHORT, SHORT_IN_BLOCKS = 16, 6
 
 
 def depthwise_conv1d(
-    x: Float[Array, "B T D"], kernel: Float[Array, "W D"], *, padding: tuple[int, int]
+    x: Float[Array, "B T D"], kernel: Float[Array, "W D"], *, padding: tuple[int, int], short: int = SHORT
 ) -> Float[Array, "B T_out D"]:
-    """Convolves each channel along time with its own kernel, after zero padding of (left, right) frames."""
-    convolve = shifted_multiply_adds if len(kernel) <= SHORT else _with_blocked_gradient
+    """Convolves each channel along time with its own kernel, after zero padding of (left, right) frames.
+
+    Kernels of up to `short` taps have the plain gradient, which is the same but for rounding.
+    """
+    convolve = shifted_multiply_adds if len(kernel) <= short else _with_blocked_gradient
     return convolve(jnp.pad(x, ((0, 0), padding, (0, 0))), kernel)
 
 
@@ -54,9 +58,16 @@ def _chunked_multiply_adds(x: Array, kernel: Array, chunk: Array, padding: tuple
 
 
 def same_depthwise_conv1d(
-    x: Float[Array, "B T D"], kernel: Float[Array, "W D"], *, stride: int = 1, dilation: int = 1
+    x: Float[Array, "B T D"],
+    kernel: Float[Array, "W D"],
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    look_ahead: int | None = None,
 ) -> Float[Array, "B T_out D"]:
-    """Convolves each channel with its own centred kernel of odd length; returns ceil(T / stride) frames.
+    """Convolves each channel with its own kernel; returns ceil(T / stride) frames.
+
+    The kernel has `look_ahead` taps after the output's frame; None: it is of odd length and centred.
 
     For a dilated kernel, the `dilation` interleaved sequences of frames become channels side by side. With a stride,
     XLA computes only the frames that are kept.
@@ -65,8 +76,8 @@ def same_depthwise_conv1d(
     groups = (t - 1) // dilation + 1
     x = jnp.pad(x, ((0, 0), (0, groups * dilation - t), (0, 0))).reshape(b, groups, dilation * width)
     kernel = jnp.tile(kernel, dilation)
-    half = len(kernel) // 2
-    y = depthwise_conv1d(x, kernel, padding=(half, half))
+    after = len(kernel) // 2 if look_ahead is None else look_ahead
+    y = depthwise_conv1d(x, kernel, padding=(len(kernel) - 1 - after, after), short=SHORT_IN_BLOCKS)
     return y.reshape(b, -1, width)[:, :t:stride]
 
 

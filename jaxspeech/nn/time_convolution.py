@@ -1,6 +1,6 @@
 """Convolutions along time, plain or separable, for the convolutional encoders.
 
-y[t] = sum_i x[stride t + dilation (i - (W - 1) / 2)] kernel[i],    zero outside
+y[t] = sum_i x[stride t + dilation (i - (W - 1) + A)] kernel[i],    zero outside;  A = (W - 1) / 2 unless it is given
 """
 
 from typing import Any
@@ -24,6 +24,7 @@ class TimeConv1D(nn.Module):
       kernel_size: in frames, odd.
       stride, dilation: of the kernel; one of them is 1.
       separable: depthwise, then pointwise.
+      look_ahead: A, the taps after the output's frame; None: as many as before it.
       weight_init: see `nn.initializers`.
     """
 
@@ -32,6 +33,7 @@ class TimeConv1D(nn.Module):
     stride: int = 1
     dilation: int = 1
     separable: bool = False
+    look_ahead: int | None = None
     weight_init: str = "xavier_uniform"
     dtype: Any = jnp.float32
 
@@ -45,7 +47,8 @@ class TimeConv1D(nn.Module):
         width, taps = x.shape[-1], self.kernel_size
         if self.separable:
             depthwise = self._weight("depthwise", (taps, width), fan_in=taps, fan_out=taps * width)
-            x = same_depthwise_conv1d(x, depthwise, stride=self.stride, dilation=self.dilation)
+            reach = {"dilation": self.dilation, "look_ahead": self.look_ahead}
+            x = same_depthwise_conv1d(x, depthwise, stride=self.stride, **reach)
             x = zero_padding(x, num_frames)
         elif taps == 1:
             x = x[:, :: self.stride]
@@ -54,12 +57,12 @@ class TimeConv1D(nn.Module):
             return einsum("btk,kn->btn", x, pointwise), num_frames
 
         kernel = self._weight("kernel", (taps, width, self.channels), taps * width, taps * self.channels)
-        half = self.dilation * (taps // 2)
+        after = taps // 2 if self.look_ahead is None else self.look_ahead
         y = jax.lax.conv_general_dilated(
             x,
             kernel,
             (self.stride,),
-            [(half, half)],
+            [(self.dilation * (taps - 1 - after), self.dilation * after)],
             rhs_dilation=(self.dilation,),
             dimension_numbers=("NWC", "WIO", "NWC"),
         )

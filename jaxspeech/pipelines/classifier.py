@@ -18,7 +18,8 @@ from jaxspeech import exports
 from jaxspeech.archive import Archive
 from jaxspeech.audio.speech_segments import segment_options
 from jaxspeech.errors import AudioError, ConfigError, SpeechError
-from jaxspeech.forms.receptive_field import receptive_frames
+from jaxspeech.forms.embedding_head import classifying
+from jaxspeech.forms.receptive_field import receptive_field
 from jaxspeech.inference.clip_windows import ClipWindows
 from jaxspeech.inference.dense import Dense
 from jaxspeech.inference.frame_stream import FrameStream
@@ -66,8 +67,9 @@ class Classifier:
           dtype: of the matrix products; None: as in the configuration.
 
         Raises:
-          ConfigError: it is not a classification model.
+          ConfigError: it is not a classification model, nor one of speakers, whose head classifies too.
         """
+        archive = archive._replace(model=classifying(archive.model))
         self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
         self.model = self.task.model
         self.assets, self.metadata = archive.assets, archive.metadata
@@ -89,6 +91,10 @@ class Classifier:
     def export_nemo(self, path: str | os.PathLike[str]) -> None:
         """Writes a .nemo file, if NeMo has such a model; see `exports.export_nemo`."""
         exports.export_nemo(self.archive, path)
+
+    def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
+        """Writes a folder with the model in ONNX; see `exports.export_onnx`."""
+        exports.export_onnx(self.archive, folder, own_features=own_features)
 
     def change_classes(self, names: Iterable[str], *, seed: int = 0) -> "Classifier":
         """Returns the model with other classes, to be trained further; those in both models keep their weights."""
@@ -216,9 +222,9 @@ class Classifier:
         Raises:
           ConfigError: the model does not classify frames, or a frame depends on the whole recording.
         """
-        context = receptive_frames(self.model) if isinstance(self.model, AcousticModel) else None
+        field = receptive_field(self.model) if isinstance(self.model, AcousticModel) else None
         seconds = self.task.inference.frame_seconds
-        if seconds is None or context is None:
+        if seconds is None or field is None:
             what = "classifies whole recordings" if seconds is None else "looks at the whole recording for each frame"
             raise ConfigError(f"stream: this model {what}, so that it cannot run live")
         rate = self.task.inference.sample_rate
@@ -227,11 +233,23 @@ class Classifier:
             self.variables,
             frame=round(seconds * rate),
             sample_rate=rate,
-            context=context,
+            field=field,
             num_classes=self.model.num_classes,
             look_ahead=look_ahead,
             step=step,
         )
+
+    def speech_class(self, label: str | None = None) -> int:
+        """Returns the number of the named class; by default of "speech", or of the second of two.
+
+        Raises:
+          ConfigError: there is no such class, or none is named and it is not clear which one is meant.
+        """
+        names = self._names(self.model.num_classes)
+        numbers = class_numbers(names, label)
+        if len(numbers) > 1:
+            raise ConfigError(f"which class is to be found? give its label; known are {', '.join(names)}")
+        return numbers[0]
 
     def __call__(self, samples: Float[np.ndarray, " S"], sample_rate: int) -> list[tuple[float, float]]:
         """Finds speech, as a `VoiceActivity` for `Recognizer.transcribe`: see `segments`, whose defaults hold."""
@@ -274,11 +292,11 @@ def _dense(task: Any, programs: Programs) -> Dense | None:
     kind = task.inference
     if kind.frame_seconds is None or not isinstance(task.model, AcousticModel):
         return None
-    context = receptive_frames(task.model)
-    if context is None:
+    field = receptive_field(task.model)
+    if field is None:
         return None
     frame = round(kind.frame_seconds * kind.sample_rate)
-    return Dense(programs, frame=frame, sample_rate=kind.sample_rate, context=context)
+    return Dense(programs, frame=frame, sample_rate=kind.sample_rate, context=field.both)
 
 
 def _failed(row: Row[Any], error: SpeechError) -> Classified:

@@ -28,6 +28,7 @@ class Door(NamedTuple):
 DOORS: dict[type, Door] = {
     kinds.Recognition: Door("Recognizer", "a recognition model"),
     kinds.Classification: Door("Classifier", "a classification model"),
+    kinds.Regression: Door("Regressor", "a regression model"),
     kinds.Embedding: Door("Embedder", "an embedding model"),
     kinds.Diarization: Door("Diarizer", "a diarization model"),
     kinds.Enhancement: Door("Enhancer", "an enhancement model"),

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from jaxspeech import exports
 from jaxspeech.archive import Archive
 from jaxspeech.errors import AudioError, ConfigError, SpeechError
+from jaxspeech.forms.embedding_head import embedding
 from jaxspeech.inference.inputs import find_recordings
 from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.programs import Programs
@@ -109,6 +110,7 @@ class Embedder:
         Raises:
           ConfigError: it is not an embedding model.
         """
+        archive = archive._replace(model=embedding(archive.model))
         self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
         self.model = self.task.model
         self.assets, self.metadata = archive.assets, dict(archive.metadata)
@@ -140,6 +142,10 @@ class Embedder:
     def export_nemo(self, path: str | os.PathLike[str]) -> None:
         """Writes a .nemo file, if NeMo has such a model; see `exports.export_nemo`."""
         exports.export_nemo(self.archive, path)
+
+    def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
+        """Writes a folder with the model in ONNX; see `exports.export_onnx`."""
+        exports.export_onnx(self.archive, folder, own_features=own_features)
 
     def embed(self, inputs: Any, *, progress: bool = False, **options: Unpack[RowOptions]) -> list[Embedded]:
         """Embeds all inputs, in order. An embedding does not depend on the other inputs.

@@ -7,8 +7,8 @@ recordings -> rows of tokens (inference/rows.py; long recordings: inference/long
 """
 
 import os
-from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, Unpack
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, Unpack, overload
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
@@ -18,13 +18,16 @@ from jaxspeech.forms.search import with_search
 from jaxspeech.forms.streaming import streaming
 from jaxspeech.forms.transcribing import transcribing_forms
 from jaxspeech.inference.aligner import Aligner
+from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis, hypotheses
 from jaxspeech.inference.inputs import find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, wanted
 from jaxspeech.inference.prompted import prompted_rows
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
+from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.doors import open_model, with_bar
+from jaxspeech.pipelines.live_activity import live_activity
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
 from jaxspeech.text.prompt import PROMPT
@@ -171,17 +174,69 @@ class Recognizer:
         rows = self._long.rows(self.variables, recordings, asked, Outputs(tokens=False, log_probs=True))
         return self._aligner.align(rows, asked, language=language)
 
+    @overload
     def stream(
         self, *, name: str = "stream", sample_rate: int | None = None, **options: Unpack[StreamOptions]
-    ) -> Stream:
+    ) -> Stream: ...
+
+    @overload
+    def stream(
+        self,
+        *,
+        name: str = "stream",
+        sample_rate: int | None = None,
+        voice_activity: Classifier,
+        gate: Mapping[str, Any] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> GatedStream: ...
+
+    def stream(
+        self,
+        *,
+        name: str = "stream",
+        sample_rate: int | None = None,
+        voice_activity: Classifier | None = None,
+        gate: Mapping[str, Any] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> Stream | GatedStream:
         """Opens a live stream: `stream.feed(samples)` yields a hypothesis after each step, `finish()` returns the last.
 
         Args:
           name: the stream's name in hypotheses and errors.
           sample_rate: of the samples, in Hz; the model's by default.
+          voice_activity: a model of frames: only the speech that it finds is transcribed, see `gated_streams`.
+          gate: options of `gated_streams`.
           options: see `streams`: look_ahead, chunk, chunks, timestamps.
         """
-        return self.streams(1, **options).open(name, sample_rate=sample_rate)
+        if voice_activity is None:
+            if gate is not None:
+                raise ConfigError("gate: says how voice_activity is used, which is not given")
+            return self.streams(1, **options).open(name, sample_rate=sample_rate)
+        return self.gated_streams(1, voice_activity, gate=gate, **options).open(name, sample_rate=sample_rate)
+
+    def gated_streams(
+        self,
+        size: int,
+        voice_activity: Classifier,
+        *,
+        gate: Mapping[str, Any] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> GatedStreams:
+        """Like `streams`, but transcribes only speech, and ends an utterance at a silence.
+
+        Args:
+          size: maximum number of simultaneous recordings.
+          voice_activity: a model of frames with a class "speech", or with two classes of which the second is speech.
+          gate: see `audio.speech_gate.GateOptions`: onset, offset, pad_onset, pad_offset, min_silence, look_ahead,
+            step.
+          options: see `streams`: look_ahead, chunk, chunks, timestamps.
+
+        Raises:
+          ConfigError: one of the models cannot run live, their sample rates differ, or an option is unknown.
+        """
+        rate = self.task.inference.sample_rate
+        activity = live_activity(voice_activity, gate, sample_rate=rate)
+        return GatedStreams(self.streams(size, **options), self.tokenizer, activity)
 
     def streams(
         self,

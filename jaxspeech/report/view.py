@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from jaxspeech.data.batches import EvaluationBatches
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.report.confusion import confusion_table
+from jaxspeech.report.det import det_curve
 from jaxspeech.types import Variables
 
 # The number of examples that a plain view shows of each set.
@@ -29,6 +30,8 @@ class View(Protocol):
 class PlainView:
     """Shows a few examples as lines of text; where results are classes, mistakes first, below a table of all.
 
+    Where results are compared in pairs, a curve of the error rates comes first.
+
     Args:
       evaluation: formats the lines.
     """
@@ -41,6 +44,9 @@ class PlainView:
 
     def section(self, variables: Variables, data: EvaluationBatches[Any], results: Mapping[int, Any]) -> str:
         chosen, table = sorted(results), ""
+        if self._evaluation.rates is not None:
+            rates = self._evaluation.rates(results, {index: data.fields(index) for index in chosen})
+            table = "" if rates is None else det_curve(rates)
         if self._evaluation.pair is not None:
             pairs = {index: self._evaluation.pair(results[index], data.fields(index)) for index in chosen}
             chosen.sort(key=lambda index: (pair := pairs[index]) is None or pair[0] == pair[1])

@@ -10,8 +10,8 @@ from jaxspeech.builder import build
 from jaxspeech.surgery.stated import changed
 from jaxspeech.text.classes import Classes
 
-# The layer whose outputs are the classes.
-HEAD = ("decoder", "out")
+# The layers whose outputs are the classes, one of which every decoder has.
+HEADS = ("out", "classifier")
 
 
 def change_classes(archive: Archive, classes: Classes, *, seed: int = 0) -> Archive:
@@ -27,13 +27,14 @@ def change_classes(archive: Archive, classes: Classes, *, seed: int = 0) -> Arch
         return archive
     model = {key: value for key, value in archive.model.items() if key != "class_weights"}
     model["num_classes"] = len(classes)
-    fresh = jax.jit(lambda key: build(model).init(key)["params"]["decoder"]["out"])(jax.random.key(seed))
+    [head] = [name for name in HEADS if name in archive.variables["params"]["decoder"]]
+    fresh = jax.jit(lambda key: build(model).init(key)["params"]["decoder"][head])(jax.random.key(seed))
     old = {name: number for number, name in enumerate(old_names)}
     kept = [(new, old[name]) for new, name in enumerate(classes.names) if name in old]
 
     def change(keys: Any, leaf: Any) -> Any:
         _, *module, name = (key.key for key in keys)
-        if tuple(module) != HEAD:
+        if module != ["decoder", head]:
             return leaf
         values = fresh[name].astype(leaf.dtype)
         if kept:

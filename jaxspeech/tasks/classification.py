@@ -7,11 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.classification import PooledHead
-from jaxspeech.encoders.jasper import Jasper
-from jaxspeech.features.mfcc import MFCC
+from jaxspeech.decoders.speaker import SpeakerHead
 from jaxspeech.losses.classification import cross_entropy, label_weights
-from jaxspeech.masks import length_mask
-from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.acoustic import shortest_audio
+from jaxspeech.tasks.clip_model import ClipModel
 from jaxspeech.tasks.kinds import Classification
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.task import Task
@@ -35,62 +34,38 @@ class LabelledClips(NamedTuple):
     index: Int[Any, " B"]
 
 
-class ClipClassifier(AcousticModel, kw_only=True):
-    """An encoder with a head that pools over the recording.
+class ClipClassifier(ClipModel, kw_only=True):
+    """A model of clips whose scores are the logits of classes.
 
     Attributes:
-      decoder: the head.
       num_classes: C.
       class_weights: how much each class counts in the loss; () for all the same.
       label_smoothing: share of the target that is spread over all classes.
       window_seconds: length of the window in which a longer recording is searched for the classes, about that of the
         clips that the model is trained on.
+      logit_scale: factor of the head's logits, for those of an angular head, which are cosines.
     """
 
-    decoder: PooledHead
     num_classes: int = 0
     class_weights: tuple[float, ...] = ()
     label_smoothing: float = 0.0
     window_seconds: float = 0.63
+    logit_scale: int | float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_class_options(self.num_classes, self.class_weights, self.label_smoothing)
 
-    def logits(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
+    @property
+    def num_outputs(self) -> int:
+        """C."""
+        return self.num_classes
+
+    def logits_of_frames(
+        self, encoded: Float[Any, "B T D"], num_frames: Int[Any, " B"], *, train: bool = False
     ) -> Float[Array, "B C"]:
-        """Computes unnormalised scores of the classes."""
-        features, num_frames = self.features(samples, num_samples, train=train)
-        return self.logits_of_features(features, num_frames, self.pooled_frames(num_samples, num_frames), train=train)
-
-    def logits_of_features(
-        self,
-        features: Float[Any, "B T F"],
-        num_frames: Int[Any, " B"],
-        pooled_frames: Int[Any, " B"],
-        *,
-        train: bool = False,
-    ) -> Float[Array, "B C"]:
-        """Computes the same from features; the first `pooled_frames` of each row are pooled, see `pooled_frames`."""
-        encoded, encoded_frames = self.encode_features(features, num_frames, train=train)
-        more = -(-jnp.asarray(pooled_frames) // self.encoder.total_factor) - -(
-            -jnp.asarray(num_frames) // self.encoder.total_factor
-        )
-        real = length_mask(encoded_frames + more, encoded.shape[1])
-        return self.decoder(encoded, real, num_classes=self.num_classes)
-
-    def pooled_frames(self, num_samples: Int[Any, " B"], num_frames: Int[Any, " B"]) -> Int[Array, " B"]:
-        """Counts the feature frames that are pooled over.
-
-        They are the real ones. MFCC features of a recording alone can have one more (see `MFCC.frames_alone`); NeMo
-        pools over that too, where the convolutions overlap the recording's end.
-        """
-        if isinstance(self.frontend, MFCC) and isinstance(self.encoder, Jasper):
-            return self.frontend.frames_alone(jnp.asarray(num_samples))
-        return jnp.asarray(num_frames)
-
-    __call__ = logits
+        """Computes unnormalised scores of the classes from encoder frames."""
+        return self.logit_scale * super().logits_of_frames(encoded, num_frames, train=train)
 
 
 def check_class_options(num_classes: int, class_weights: tuple[float, ...], label_smoothing: float) -> None:
@@ -138,7 +113,7 @@ CLASS_VALUES = {"num_classes": None, "class_weights": None, "label_smoothing": N
 CLASSIFICATION = Kind(
     ClipClassifier,
     classification_task,
-    {**TRUNK, "decoder": Part("decoder", {"pooled": PooledHead})},
+    {**TRUNK, "decoder": Part("decoder", {"pooled": PooledHead, "speaker": SpeakerHead})},
     MASKS,
-    {**PRODUCTS, **CLASS_VALUES, "window_seconds": None},
+    {**PRODUCTS, **CLASS_VALUES, "logit_scale": None, "window_seconds": None},
 )

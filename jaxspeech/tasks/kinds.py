@@ -69,6 +69,20 @@ class Classification(NamedTuple):
     shortest_seconds: float = 0.0
 
 
+class Regression(NamedTuple):
+    """Speech to one number.
+
+    Attributes:
+      sample_rate: of the waveforms, in Hz.
+      number: waveforms -> numbers [B].
+      shortest_seconds: a shorter recording has no result.
+    """
+
+    sample_rate: int
+    number: Callable[[Variables, Samples, Lengths], Float[Array, " B"]]
+    shortest_seconds: float = 0.0
+
+
 class Embedding(NamedTuple):
     """Speech to a vector that identifies the speaker.
 

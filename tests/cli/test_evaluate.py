@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-import jaxspeech
+from jaxspeech import loading
 from jaxspeech.cli.main import main
 from jaxspeech.pipelines.recognizer import Recognizer
 from tests.pipelines.test_recognizer import chirps, tiny_archive
@@ -25,7 +25,7 @@ def asr() -> Recognizer:
 @pytest.fixture
 def folder(tmp_path: Path, asr: Recognizer, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Manifest `a` has the model's own transcripts, `b` an extra word; it also names a file that is missing."""
-    monkeypatch.setattr(jaxspeech, "load", lambda path, **options: asr)
+    monkeypatch.setattr(loading, "load_any", lambda path, **options: asr)
     soundfile.write(tmp_path / "a.wav", chirps(0, 1.6), RATE)
     said = asr.transcribe(tmp_path / "a.wav")[0].text
     line = {"audio_filepath": "a.wav", "text": said}

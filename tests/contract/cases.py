@@ -42,6 +42,12 @@ OF_LABELS = {
         "encoder": ENCODER,
         "decoder": {"name": "pooled"},
     },
+    "regression": {
+        "task": "regression",
+        "features": {"name": "mel", "num_mels": 16, "dither": 0.0, "normalize": "none"},
+        "encoder": ENCODER,
+        "decoder": {"name": "pooled"},
+    },
     "frame_classification": {
         "task": "frame_classification",
         "features": {"name": "mel", "num_mels": 16, "dither": 0.0, "normalize": "none"},
@@ -89,6 +95,8 @@ def recipe(name: str, tones: Path) -> ConfigDict:
     config.optimizer.learning_rate = 1e-2
     config.optimizer.schedule = {"name": "constant"}
     config.average_decay = 0.0
+    if name == "regression":
+        config.values = {"field": "duration"}
     if name == "speaker":
         config = with_classes(config, field="speaker")
     if name == "attention":

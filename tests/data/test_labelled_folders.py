@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 import soundfile
 
+from jaxspeech.archive import save_archive
 from jaxspeech.cli.main import main
+from jaxspeech.data.activity_labels import activity_entries, marks_with_words
 from jaxspeech.data.labelled_folders import labelled_folders
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.problems import Problems
 from jaxspeech.errors import ManifestError
+from jaxspeech.pipelines.recognizer import Recognizer
+from tests.inference.test_streaming import CTC
+from tests.interop.random_model import CHARACTERS, random_archive
 
 
 @pytest.fixture
@@ -56,3 +63,47 @@ def test_frames_are_labelled_by_their_level(tmp_path, capsys):
     assert not marks[:40].any() and not marks[112:].any()  # a stretch of speech is extended by up to 0.15 s
     assert main(["prepare", "speech_activity", f"{tmp_path}/clean.jsonl", f"--output={tmp_path}"]) == 2
     assert "would be overwritten" in capsys.readouterr().err
+
+
+def test_words_keep_what_is_near_them():
+    by_level = np.zeros(200, int)
+    by_level[[*range(20, 60), *range(120, 160)]] = 1  # 0.4 to 1.2 s, and 2.4 to 3.2 s
+    marks = marks_with_words(by_level, [(0.5, 0.6), (0.75, 0.8), (3.3, 3.5)], frame_seconds=0.02)
+    expected = np.zeros(200, int)
+    expected[20:55] = 1  # the level's start, and 0.3 s after the last word
+    expected[150:160] = 1  # 0.3 s before the next word
+    expected[165:175] = 1  # a word below the level
+    np.testing.assert_array_equal(marks, expected)
+
+
+def test_frames_are_labelled_by_aligned_words(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    lines = []
+    for name, text in (("a", "ab c"), ("b", "a"), ("c", ""), ("d", "b " * 200)):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.normal(size=32000), 16000, subtype="FLOAT")
+        lines.append({"audio_filepath": f"{name}.wav", "duration": 2.0, "text": text})
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    archive = random_archive(CTC, CHARACTERS)
+    save_archive(tmp_path / "m.jaxspeech", **archive._asdict())
+    model = f"--aligner={tmp_path}/m.jaxspeech"
+    assert main(["prepare", "speech_activity", f"{tmp_path}/t.jsonl", model, f"--output={tmp_path}/out"]) == 0
+    said = capsys.readouterr().out
+    assert "c.wav: there is no text to align" in said and "d.wav: the text's 399 tokens do not fit" in said
+    found = [json.loads(line) for line in (tmp_path / "out" / "t.jsonl").read_text().splitlines()]
+    assert [entry["text"] for entry in found] == ["ab c", "a"]
+    asr = Recognizer(archive)
+    for entry in found:
+        words = asr.align(entry["audio_filepath"], entry["text"])[0].words
+        marks = np.array(entry["label"].split(), int)
+        assert len(marks) == 100
+        middles = (np.arange(100) + 0.5) * 0.02
+        inside = np.any([(word.start <= middles) & (middles < word.end) for word in words], 0)
+        assert marks[inside].all() and inside.any()
+        far = np.all([(middles < word.start - 0.3) | (middles >= word.end + 0.3) for word in words], 0)
+        assert not marks[far].any()
+    # A stand-in: the order of recordings and of their words is the same.
+    manifest = Manifest(tmp_path / "t.jsonl", problems=Problems(report=lambda line: None))
+    spans = lambda pairs: ([(0.1 * i, 0.1 * i + 0.1)] for i, _ in enumerate(list(pairs)))  # noqa: E731
+    silent = lambda samples, rate: []  # noqa: E731
+    marks = [np.array(e["label"].split(), int) for e in activity_entries(manifest, detector=silent, align=spans)]
+    assert [np.flatnonzero(m).tolist() for m in marks] == [list(range(5 * i, 5 * i + 5)) for i in range(4)]

@@ -55,6 +55,16 @@ def test_blocks_written_back_mean_the_same(config):
     assert from_nemo(config)[1] == model
 
 
+def test_the_look_ahead_of_a_block(config):
+    config["encoder"]["jasper"][0]["future_context"] = 2
+    config["encoder"]["jasper"][2]["future_context"] = 5  # as many as the kernel has taps: NeMo centres it
+    blocks = build(from_nemo(config)[1]).model.encoder.blocks
+    assert [block.taps_after(block.kernel) for block in blocks] == [2, 2, 2] and blocks[0].look_ahead == 2
+    config["encoder"]["jasper"][1] |= {"future_context": 1, "dilation": [2], "stride": [1]}
+    with pytest.raises(ArchiveError, match="future_context 1 with a dilation of 2"):
+        from_nemo(config)
+
+
 def parallel(**fields):
     return block(residual=True, separable=True, se_repeat=False, **fields)
 

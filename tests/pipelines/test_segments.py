@@ -8,7 +8,7 @@ from jaxspeech.audio.speech_segments import SegmentOptions, speech_segments
 from jaxspeech.audio.voice_activity import VoiceActivity
 from jaxspeech.builder import build
 from jaxspeech.errors import AudioError, ConfigError
-from jaxspeech.forms.receptive_field import receptive_frames
+from jaxspeech.forms.receptive_field import receptive_field
 from jaxspeech.inference import clip_windows, dense
 from jaxspeech.inference import rows as of_rows
 from jaxspeech.pipelines.classifier import Classifier
@@ -36,19 +36,21 @@ def test_long_recordings_are_exactly_those_of_one_pass(vad, monkeypatch):
 
 
 def test_the_receptive_field_is_where_a_sample_has_an_effect(vad):
-    reach = receptive_frames(build(MODEL).model)
+    reach = receptive_field(build(MODEL).model)
     samples = (RNG.normal(size=32000) * 0.1).astype(np.float32)
     other = samples.copy()
     other[16000] += 0.5
     probs = jax.jit(lambda x: vad.task.inference.probs(vad.variables, x, np.array([32000, 32000]))[0])
     before, after = probs(np.stack([samples, other]))
     changed = np.flatnonzero(np.abs(before - after).max(1) > 0)
-    assert 50 - reach <= changed.min() < changed.max() <= 50 + reach
+    # The sample is the first of frame 50: of the frames before it, those look at it whose look-ahead reaches it.
+    assert 49 - reach.after <= changed.min() < changed.max() <= 50 + reach.before
+    assert changed.min() < 52 - reach.after and changed.max() > 48 + reach.before
     for part, change in (
         ("features", {"normalize": "per_feature"}),
         ("encoder", {"blocks": ({"filters": 6, "kernel": 3, "squeeze_excite": True, "se_reduction": 2},)}),
     ):
-        assert receptive_frames(build(MODEL | {part: MODEL[part] | change}).model) is None
+        assert receptive_field(build(MODEL | {part: MODEL[part] | change}).model) is None
 
 
 def test_segments_are_those_of_the_probabilities(vad):
@@ -105,3 +107,21 @@ def test_windows_of_a_model_of_clips_pool_over_their_frames_of_the_whole(monkeyp
     means = np.stack([encoded[0, i + 20 : i + 20 + 21].mean(0) for i in range(100)])
     odds = np.exp(means @ out["kernel"] + out["bias"])
     np.testing.assert_allclose(found.probabilities, (odds / odds.sum(1, keepdims=True))[:, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("features", [{"name": "mfcc"}, {"name": "mfcc", "log": False}, {"name": "mel", "pad_to": 8}])
+def test_exact_windows_are_clips_of_their_own(features, monkeypatch):
+    """Whether they share the features of their frames, or not, as decibels depend on the loudest."""
+    monkeypatch.setattr(clip_windows, "EXACT_WINDOWS", 16)
+    if features["name"] == "mel":
+        features = features | {"num_mels": 8, "normalize": "none", "preemphasis": 0.97}
+    else:
+        features = features | {"num_mels": 8, "num_coefficients": 8}
+    clips = Classifier(frame_archive(CLIPS | {"features": features}))
+    samples = (RNG.normal(size=4000) * 0.1).astype(np.float32)
+    size = 1607 if features.get("log", True) else 1600  # not a whole number of frames
+    [found] = clips.segments([samples], windows={"seconds": size / 16000, "exact": True})
+    padded = np.pad(samples, (size // 2, size))
+    windows = np.stack([padded[i * 160 : i * 160 + size] for i in range(len(samples) // 160)])
+    expected = [one.probabilities[1] for one in clips.classify(list(windows), batch_size=32)]
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)

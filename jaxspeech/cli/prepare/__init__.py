@@ -16,8 +16,10 @@ VERBS = {
     ),
     "speech_commands": (
         "jaxspeech.cli.prepare.speech_commands",
-        "a folder with one folder for each class",
+        "a folder with one folder for each class, like Speech Commands on your disk",
     ),
     "wakewords": ("jaxspeech.cli.prepare.wakewords", "clips of words with a class for all other sounds"),
     "tfds": ("jaxspeech.cli.prepare.tfds", "a dataset of TensorFlow Datasets to FLAC files and a manifest"),
+    "voxceleb": ("jaxspeech.cli.prepare.voxceleb", "VoxCeleb 1 and 2 on your disk, with their lists of trials"),
+    "voxlingua107": ("jaxspeech.cli.prepare.voxlingua107", "VoxLingua107 on your disk: languages"),
 }

@@ -56,9 +56,7 @@ def frame_labels(
         entry = manifest[example]
         given = read_labels(entry.fields.get(field), classes, field=field, multi_label=multi_label)
         shares = resampled_shares(given, variant, duration=entry.duration, frame_seconds=frame_seconds)
-        if multi_label:
-            return (shares >= 0.5).astype(np.float32)
-        return last_argmax(shares).astype(np.int32)
+        return truth_of(shares, multi_label=multi_label)
 
     def widths(
         examples: Examples, shortest: Float[np.ndarray, " K"], bucket_seconds: Float[np.ndarray, " b"]
@@ -131,9 +129,18 @@ def shares_between(
 def resampled(labels: Sequence[int] | Int[np.ndarray, " L"], count: int) -> Int[np.ndarray, " T"]:
     """Bring the labels of a recording to `count` frames, in either direction; see `snapped`."""
     numbers = np.asarray(labels)
-    marks = np.eye(int(numbers.max(initial=0)) + 1)[numbers]
-    ratio = snapped(len(numbers) / max(count, 1))
-    return last_argmax(shares_between(marks, np.arange(count + 1) * ratio, end=count * ratio))
+    return last_argmax(shares_of_frames(np.eye(int(numbers.max(initial=0)) + 1)[numbers], count))
+
+
+def shares_of_frames(marks: Float[np.ndarray, "L C"], count: int) -> Float[np.ndarray, "T C"]:
+    """Compute the share of the time of each of `count` frames that each class has, in a recording as it is."""
+    ratio = snapped(len(marks) / max(count, 1))
+    return shares_between(marks, np.arange(count + 1) * ratio, end=count * ratio)
+
+
+def truth_of(shares: Float[np.ndarray, "T C"], *, multi_label: bool) -> Num[np.ndarray, "T *C"]:
+    """The class of each frame; of several classes at once, 1 for each that has half of the frame's time or more."""
+    return (shares >= 0.5).astype(np.float32) if multi_label else last_argmax(shares).astype(np.int32)
 
 
 def snapped(ratio: float) -> float:

@@ -49,10 +49,11 @@ def load_nemo(
             family, model = from_nemo(config)
             if not stacked:
                 model = unstacked(model)
+            tensors = read_checkpoint(file.open(WEIGHTS))
+            model = family.with_stored(model, tensors)
             assets = family.assets(file, config, model)
             model = family.completed(model, assets)
             module, expected = build_with_shapes(model)
-            tensors = read_checkpoint(file.open(WEIGHTS))
             derived = family.derived(module)
             check(tensors, derived)
             rows = family.rows(model)

@@ -7,9 +7,10 @@ from jaxspeech.interop.nemo.families.family import NemoPart
 from jaxspeech.interop.nemo.sections.arguments import Section
 from jaxspeech.interop.nemo.sections.write import fields_of, fitting
 
-# Fields that change only time and memory, and results only by rounding; two for which there are remarks; and the
+# Fields that change only time and memory, and results only by rounding; those for which there are remarks; and the
 # language that is spoken, which NeMo asks for when it transcribes.
-WITHOUT_EFFECT = ("frames_after", "padded_to", "language", "scan_layers", "remat", "dtype", "parent", "name")
+REMARKED = ("frames_after", "padded_to", "normalize_weights")
+WITHOUT_EFFECT = (*REMARKED, "language", "scan_layers", "remat", "dtype", "parent", "name")
 
 
 def lost_fields(parts: Mapping[str, NemoPart], model: Mapping[str, Any], module: Any, returned: Any) -> list[str]:

@@ -10,6 +10,7 @@ from jaxspeech.assets import Assets
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, SpeechError
 from jaxspeech.files import replace_atomically
+from jaxspeech.forms.embedding_head import embedding
 from jaxspeech.interop.nemo.container import WEIGHTS
 from jaxspeech.interop.nemo.families import family_of_model
 from jaxspeech.interop.nemo.families.family import Source
@@ -48,11 +49,12 @@ def save_nemo(
     """
     path, metadata = Path(path), metadata or {}
     base, kept = (metadata.get(name) or {} for name in ("nemo_config", "nemo_derived"))
+    model = embedding(model)  # NeMo has one class for both forms
     try:
         family = family_of_model(model)
         source = Source(model, build(model).model, assets)
         config, files, returned = to_nemo(source, base)
-        tensors = to_tensors(variables, family.rows(returned))
+        tensors = to_tensors(family.folded(source, variables), family.rows(returned))
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
 

@@ -1,6 +1,5 @@
-"""Writes the folder that both onnx-asr and sherpa-onnx load: models, vocabulary, and the settings that each reads."""
+"""Writes a folder of ONNX models: of a recogniser as onnx-asr and sherpa-onnx load it, or of another kind of model."""
 
-import dataclasses
 import json
 import os
 import tempfile
@@ -13,25 +12,33 @@ import numpy as np
 import onnx
 
 from jaxspeech.archive import Archive
+from jaxspeech.assets import Assets
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.forms.inference import for_inference
+from jaxspeech.interop.onnx.contents import Contents, other_features
 from jaxspeech.interop.onnx.models import ctc_models, transducer_models
+from jaxspeech.interop.onnx.voices import frame_contents, speaker_contents
 from jaxspeech.tasks.ctc import CTCModel
+from jaxspeech.tasks.frame_classification import FrameClassifier
 from jaxspeech.tasks.hybrid import HybridModel
-from jaxspeech.tasks.parts import FEATURES
+from jaxspeech.tasks.speaker import SpeakerModel
 from jaxspeech.tasks.transducer import TransducerModel
 from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Variables
 
-# The models that the runtimes support, and the head that is exported: "ctc" or "transducer".
+# The recognisers that the runtimes support, and the head that is exported: "ctc" or "transducer".
 HEADS: dict[type, Callable[[Any], str]] = {
     CTCModel: lambda model: "ctc",
     TransducerModel: lambda model: "transducer",
     HybridModel: lambda model: model.search.head,
 }
 
-# Fields of the features that may differ: used in training only, for padding only, or configurable in both runtimes.
-FREE = ("num_mels", "dither", "pad_to", "pad_value", "name", "parent")
+# Other models: (module, assets) -> what their folder holds.
+OTHERS: dict[type, Callable[[Any, Assets], Contents]] = {
+    FrameClassifier: frame_contents,
+    SpeakerModel: speaker_contents,
+}
 WORD_MARK = "\u2581"
 # A protocol buffer is limited to 2 GiB; a larger model has its weights in a second file.
 LARGEST_BYTES = 2**31 - 2**24
@@ -43,20 +50,21 @@ def write_folder(archive: Archive, folder: str | os.PathLike[str], *, own_featur
     config, variables = for_inference(archive.model, archive.variables, dtype="float32")
     variables = jax.tree.map(lambda x: np.asarray(x, np.float32), variables)
     model: Any = build(config).model
-    if type(model) not in HEADS:
-        raise ConfigError(f"a model of the task {config['task']!r} cannot be exported to ONNX: only recognition can")
-    by_ctc = HEADS[type(model)](model) == "ctc"
-    problems = [] if by_ctc else _unsupported_by_runtimes(model.decoder)
-    problems += [] if own_features else _other_features(model.frontend)
+    if type(model) in OTHERS:
+        contents = OTHERS[type(model)](model, archive.assets)
+    elif type(model) in HEADS:
+        contents = _recognition(model, archive.assets)
+    else:
+        able = "only recognition, frame classification and speaker models can"
+        raise ConfigError(f"a model of the task {config['task']!r} cannot be exported to ONNX: {able}")
+    problems = [*contents.problems, *(() if own_features else contents.other_features)]
     if problems:
         raise ConfigError(f"this model cannot be exported to ONNX: {'; '.join(problems)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ArchiveError(f"{folder}: exists already; name a new folder, or remove it first")
 
-    metadata = _metadata(model, by_ctc=by_ctc)
-    models = (ctc_models if by_ctc else transducer_models)(model, variables, metadata)
-    vocabulary = _vocabulary(archive.assets["tokenizer"])
-    texts = {"vocab.txt": vocabulary, "tokens.txt": vocabulary, "config.json": _config(model, by_ctc=by_ctc)}
+    models = contents.models(variables)
+    texts = contents.texts()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
@@ -71,6 +79,21 @@ def write_folder(archive: Archive, folder: str | os.PathLike[str], *, own_featur
         raise ArchiveError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
+def _recognition(model: Any, assets: Assets) -> Contents:
+    """What both runtimes load: the models, the vocabulary, and the settings that each reads."""
+    by_ctc = HEADS[type(model)](model) == "ctc"
+
+    def models(variables: Variables) -> dict[str, onnx.ModelProto]:
+        return (ctc_models if by_ctc else transducer_models)(model, variables, _metadata(model, by_ctc=by_ctc))
+
+    def texts() -> dict[str, str]:
+        vocabulary = _vocabulary(assets["tokenizer"])
+        return {"vocab.txt": vocabulary, "tokens.txt": vocabulary, "config.json": _config(model, by_ctc=by_ctc)}
+
+    problems = [] if by_ctc else _unsupported_by_runtimes(model.decoder)
+    return Contents(models, texts, problems, other_features(model.frontend))
+
+
 def _unsupported_by_runtimes(decoder: Any) -> list[str]:
     """Lists what the runtimes cannot run in a transducer's decoder."""
     problems = []
@@ -81,25 +104,6 @@ def _unsupported_by_runtimes(decoder: Any) -> list[str]:
     if decoder.durations and decoder.durations != tuple(range(len(decoder.durations))):
         problems.append(f"the runtimes assume TDT durations 0, 1, 2, ..., but its are {decoder.durations}")
     return problems
-
-
-def _other_features(ours: Any) -> list[str]:
-    """Lists how the features differ from those that the runtimes compute."""
-    if not isinstance(ours, FEATURES.table["mel"]):
-        return [f"the runtimes compute mel features, not {type(ours).__name__}; own_features=True if you compute them"]
-    theirs = FEATURES.table["mel"]()  # the defaults are NeMo's, and the runtimes'
-    # None stands for a value that is derived from the others.
-    derived = {"fft_size": theirs.fft_size, "high_hz": theirs.sample_rate / 2}
-
-    def value(features: Any, name: str) -> Any:
-        found = getattr(features, name)
-        return derived[name] if found is None and name in derived else found
-
-    names = [field.name for field in dataclasses.fields(ours) if field.name not in FREE]
-    other = [f"{name} {value(ours, name)}" for name in names if value(ours, name) != value(theirs, name)]
-    if not other:
-        return []
-    return [f"the runtimes cannot compute its features ({', '.join(other)}); own_features=True if you compute them"]
 
 
 def _kind(model: Any, *, by_ctc: bool) -> str:

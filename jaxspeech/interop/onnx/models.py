@@ -32,7 +32,7 @@ DECODED = {
 
 def ctc_models(model: Any, variables: Variables, metadata: dict[str, Any]) -> dict[str, onnx.ModelProto]:
     """Translates the encoder with the CTC head of a CTC or hybrid model; returns file name -> model."""
-    inputs, _, _ = _inputs(model)
+    inputs, _, _ = encoder_inputs(model)
     head = "ctc_head" if isinstance(model, HybridModel) else "decoder"
 
     def logprobs(variables: Variables, features: Any, lengths: Any) -> tuple[Any, Any]:
@@ -70,7 +70,7 @@ def transducer_models(model: Any, variables: Variables, metadata: dict[str, Any]
         predicted, *rest = decode(variables, *inputs)
         return *join(variables, encoded, predicted), *rest
 
-    inputs, batch, time = _inputs(model)
+    inputs, batch, time = encoder_inputs(model)
     encoded = Port("float32", (batch, model.encoder.output_dim, time))
     hidden, cell = (Port("float32", (decoder.num_layers, batch, part.shape[-1])) for part in decoder.initial_state(1))
     labels = {"targets": Port("int32", (batch, 1)), "target_length": Port("int32", (batch,))}
@@ -90,7 +90,7 @@ def transducer_models(model: Any, variables: Variables, metadata: dict[str, Any]
     }
 
 
-def _inputs(model: Any) -> tuple[dict[str, Port], Any, Any]:
+def encoder_inputs(model: Any) -> tuple[dict[str, Port], Any, Any]:
     """The inputs of an encoder, and the symbols for its batch and time."""
     # Long enough for one output frame, so that JAX can tell that there is one.
     batch, time = symbolic_shape("batch, time", constraints=[f"time >= {model.encoder.total_factor}"])

@@ -10,11 +10,21 @@ from jaxspeech.interop.nemo.families.ctc import CTC
 from jaxspeech.interop.nemo.families.family import Family
 from jaxspeech.interop.nemo.families.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
+from jaxspeech.interop.nemo.families.regression import REGRESSION
 from jaxspeech.interop.nemo.families.speaker import SPEAKER
 from jaxspeech.interop.nemo.families.transducer import TRANSDUCER
 from jaxspeech.interop.nemo.sections.read import class_name
 
-FAMILIES = (CTC, TRANSDUCER, HYBRID, CLASSIFICATION, FRAME_CLASSIFICATION, SPEAKER, ATTENTION)
+FAMILIES = (
+    CTC,
+    TRANSDUCER,
+    HYBRID,
+    ATTENTION,
+    CLASSIFICATION,
+    FRAME_CLASSIFICATION,
+    REGRESSION,
+    SPEAKER,
+)
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK = {family.task: family for family in FAMILIES}
 # Classes of published models that this version cannot load, and what they are.

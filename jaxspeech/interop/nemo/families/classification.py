@@ -19,6 +19,7 @@ from jaxspeech.interop.nemo.families.labels import (
     read_class_weights,
     read_labels,
     weight_tensors,
+    with_class_weights,
 )
 from jaxspeech.interop.nemo.sections.classification import POOLED_HEAD
 from jaxspeech.interop.nemo.sections.read import read_section
@@ -61,7 +62,7 @@ def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
 def class_remarks(source: Source) -> list[str]:
     """Lists what NeMo does differently with a classifier."""
     remarks = acoustic_remarks(source)
-    if source.module.label_smoothing:
+    if getattr(source.module, "label_smoothing", 0):
         remarks.append("NeMo does not smooth labels: if it trains the model further, it will do so without")
     if source.config["decoder"]["name"] == "pooled":
         remarks.append("NeMo pools over the padding too: its results for a batch depend on the longest recording")
@@ -79,6 +80,7 @@ CLASSIFICATION = Family(
     parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", HEADS)},
     derived=lambda module: {**acoustic_derived(module), WEIGHTS: None},
     written=weight_tensors,
+    with_stored=with_class_weights,
     defaults=NO_TRAINING,
     remarks=class_remarks,
 )

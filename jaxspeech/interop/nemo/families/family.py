@@ -9,6 +9,7 @@ from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.sections.arguments import Section
 from jaxspeech.interop.nemo.weights.derived import Derived
 from jaxspeech.interop.nemo.weights.rows import TensorRow
+from jaxspeech.types import Variables
 
 
 class NemoPart(NamedTuple):
@@ -67,6 +68,8 @@ class Family(NamedTuple):
       parts: sections of our configuration whose fields must be the same after writing and reading.
       derived: module -> tensors of the file that are not variables, but follow from the configuration.
       written: module -> further tensors to write, which are not checked when a file is read.
+      with_stored: (our `model` configuration, the checkpoint's tensors) -> it with what only the tensors say.
+      folded: (model, its variables) -> the variables with which NeMo computes the same.
       defaults: NeMo's configuration for a model that did not come with one.
       remarks: model -> what NeMo does differently with its file, a sentence each.
     """
@@ -82,5 +85,7 @@ class Family(NamedTuple):
     completed: Callable[[dict[str, Any], Assets], dict[str, Any]] = lambda model, assets: model
     derived: Callable[[Any], Derived] = lambda module: {}
     written: Callable[[Any], Derived] = lambda module: {}
+    with_stored: Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] = lambda model, tensors: model
+    folded: Callable[[Source, Variables], Variables] = lambda source, variables: variables
     defaults: Mapping[str, Any] = MappingProxyType({})
     remarks: Callable[[Source], list[str]] = lambda source: []

@@ -53,6 +53,25 @@ def read_class_weights(config: Mapping[str, Any], count: int, problems: list[str
     return {} if all(weight == 1 for weight in weights) else {"class_weights": tuple(map(float, weights))}
 
 
+def with_class_weights(model: dict[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the model with the weights of the classes that its checkpoint has.
+
+    They are those that NeMo restores, whatever the configuration says: with "auto" they are nowhere else.
+
+    Raises:
+      ArchiveError: they cannot be weights of the classes.
+    """
+    if WEIGHTS not in tensors:
+        return model
+    found, count = np.asarray(tensors[WEIGHTS], np.float32), model["num_classes"]
+    if found.shape != (count,) or not (np.isfinite(found) & (found >= 0)).all():
+        raise ArchiveError(f"{WEIGHTS}: not {count} numbers, 0 or more, one for each class")
+    if np.array_equal(found, np.asarray(model.get("class_weights", ()), np.float32)):
+        return model  # with more digits than the checkpoint
+    rest = {key: value for key, value in model.items() if key != "class_weights"}
+    return rest if (found == 1).all() else rest | {"class_weights": tuple(map(float, found))}
+
+
 def _is_weight(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value < float("inf")
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.families.acoustic import (
@@ -21,10 +23,13 @@ from jaxspeech.interop.nemo.weights.derived import Derived
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 from jaxspeech.interop.nemo.weights.speaker import speaker_head_rows
 from jaxspeech.text.classes import Classes
+from jaxspeech.types import Variables
 
 CLASS = "EncDecSpeakerLabelModel"
 HEADS = {"SpeakerDecoder": SPEAKER_HEAD}
 LOSSES = {"AngularSoftmaxLoss": ANGULAR_LOSS, "CrossEntropyLoss": CROSS_ENTROPY}
+# As in the head: a shorter vector is not normalised further.
+LEAST_NORM = 1e-12
 # The cross-entropy of cosines, as an angular loss.
 PLAIN_LOSS = {"scale": 1.0, "margin": 0.0}
 # NeMo reads these sections when it restores a model.
@@ -87,6 +92,24 @@ def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
     return [*encoder_rows(model["encoder"]), *speaker_head_rows(model["decoder"])]
 
 
+def _folded(source: Source, variables: Variables) -> Variables:
+    """The variables with a normalised classifier: NeMo's does not normalise its weights."""
+    head = source.module.decoder
+    if not (head.angular and head.normalize_weights):
+        return variables
+    params = variables["params"]
+    kernel = np.asarray(params["decoder"]["classifier"]["kernel"], np.float32)
+    classifier = {"kernel": kernel / np.maximum(np.linalg.norm(kernel, axis=0), LEAST_NORM)}
+    return {**variables, "params": {**params, "decoder": {**params["decoder"], "classifier": classifier}}}
+
+
+def _remarks(source: Source) -> list[str]:
+    remarks = acoustic_remarks(source)
+    if source.module.decoder.angular and source.module.decoder.normalize_weights:
+        remarks.append("if NeMo trains it further, its classifier's weights will not be normalised")
+    return remarks
+
+
 def _derived(module: Any) -> Derived:
     # The weights of the classes, if the loss has them.
     return {**acoustic_derived(module), "loss.weight": None}
@@ -103,5 +126,6 @@ SPEAKER = Family(
     parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", HEADS)},
     derived=_derived,
     defaults={"test_ds": None, "optim": None},
-    remarks=acoustic_remarks,
+    folded=_folded,
+    remarks=_remarks,
 )

@@ -32,6 +32,13 @@ def _scaled_kernel(kernel: int, factor: int | float) -> int:
 
 def _finish_block(block: dict[str, Any]) -> None:
     block["kernel"] = _scaled_kernel(block["kernel"], block.pop("kernel_size_factor"))
+    _check_context(block)
+
+
+def _check_context(block: dict[str, Any]) -> None:
+    """Raises ValueError for a kernel that NeMo shifts, and whose output it makes longer than the input."""
+    if 0 <= block["look_ahead"] < block["kernel"] and block["dilation"] > 1:
+        raise ValueError(f"future_context {block['look_ahead']} with a dilation of {block['dilation']}")
 
 
 def _list_of_one(value: int) -> list[int]:
@@ -59,7 +66,7 @@ BLOCK = Section(
         Argument("residual_mode", None, "add", among("add", "stride_add"), lambda _: "stride_add"),
         only("groups", 1),
         only("heads", -1),
-        only("future_context", -1),
+        Argument("future_context", "look_ahead", -1, integer(-1, 4096)),
     ),
     frozenset({"se_interpolation_mode", "se_repeat"}),
     finish=_finish_block,

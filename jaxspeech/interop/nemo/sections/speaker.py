@@ -29,6 +29,11 @@ def _nemo_sizes(value: Any) -> Any:
     return list(value) if len(value) > 1 else value[0]
 
 
+def _finish_head(decoder: dict[str, Any]) -> None:
+    """NeMo does not normalise the weights of the classifier, and its batch norms count the padding."""
+    decoder |= {"normalize_weights": False, "norm_over_padding": True}
+
+
 SPEAKER_HEAD = Section(
     "speaker",
     (
@@ -39,8 +44,8 @@ SPEAKER_HEAD = Section(
         Argument("attention_channels", "attention_width", 128, size),
     ),
     frozenset({"feat_in", "init_mode"}),
-    # NeMo does not normalise the weights of the classifier, and its batch norms count the padding.
-    settles=(("normalize_weights", False), ("norm", "batch"), ("norm_over_padding", True)),
+    finish=_finish_head,
+    settles=(("norm", "batch"),),
 )
 
 

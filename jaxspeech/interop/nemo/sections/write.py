@@ -29,7 +29,7 @@ def write_section(
     """
     candidates = fitting(table, name, fields)
     if not candidates:
-        problems.append(f"{name!r} ({place})")
+        problems.extend(_unfit(table, name, place, fields) or [f"{name!r} ({place})"])
         return {}
     before = inner(base, place)
     class_before = class_name(before.get("_target_"))
@@ -49,6 +49,15 @@ def fitting(table: Mapping[str, Section], name: str, fields: Mapping[str, Any]) 
         and section.fits(fields)
         and all(_data(fields.get(key)) == _data(value) for key, value in section.settles)
     ]
+
+
+def _unfit(table: Mapping[str, Section], name: str, place: str, fields: Mapping[str, Any]) -> list[str]:
+    """The fields for which the only NeMo class of a module does not fit; [] if there are several classes, or none."""
+    sections = [section for section in table.values() if section.name == name]
+    if len(sections) != 1:
+        return []
+    settled = {key: value for key, value in sections[0].settles if _data(fields.get(key)) != _data(value)}
+    return [f"{place}.{key} {fields.get(key)!r} (there it is {value!r})" for key, value in settled.items()]
 
 
 def arguments_of(section: Section, fields: Mapping[str, Any]) -> dict[str, Any]:
