@@ -38,7 +38,7 @@ RECIPES = {
 SPEAKERS = {
     "titanet:large": (titanet.get_config, 7205, 23_505_648),
     "titanet:small": (partial(titanet.get_config, "small"), 7205, 8_208_624),
-    "speakers_mini": (speakers_mini.get_config, 75, 478_592),
+    "speakers_mini": (speakers_mini.get_config, 75, 590_800),
 }
 
 
