@@ -38,7 +38,7 @@ RECIPES = {
 SPEAKERS = {
     "titanet:large": (titanet.get_config, 7205, 23_505_648),
     "titanet:small": (partial(titanet.get_config, "small"), 7205, 8_208_624),
-    "speakers_mini": (speakers_mini.get_config, 75, 478_592),
+    "speakers_mini": (speakers_mini.get_config, 75, 590_800),
 }
 
 
@@ -48,6 +48,7 @@ def test_speaker_recipes(name):
     settings = make().to_dict()
     model = settings["model"]
     model["decoder"]["num_classes"] = count
+    model["decoder"].pop("center", None)  # which NeMo does not have, so that such a model is refused
     task = build(model)
     variables = jax.eval_shape(task.init, jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == size
@@ -93,7 +94,7 @@ def test_size_settings_and_nemos_configuration(name, tmp_path, monkeypatch):
     task = build(model)
     variables = jax.eval_shape(task.init, jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == size
-    parse_augment(settings["augment"] | {"noise": {}})
+    parse_augment(settings["augment"])
     build_optimizer(settings["optimizer"], steps=settings["steps"])
     assert class_settings(settings).field == "label"
 
@@ -116,3 +117,15 @@ def test_fine_tuning_keeps_the_classes_of_the_model(tmp_path):
 def test_an_unknown_size_is_named():
     with pytest.raises(ValueError, match="the sizes are commands, commands-3x1x64"):
         matchboxnet.get_config("large")
+
+
+@pytest.mark.parametrize("data", speakers_mini.DATA)
+def test_a_small_speaker_model(data):
+    settings = speakers_mini.get_config(data).to_dict()
+    model = settings["model"] | {"decoder": settings["model"]["decoder"] | {"num_classes": 381}}
+    variables = jax.eval_shape(build(model).init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == 629_968
+    augment = parse_augment(settings["augment"])
+    assert augment.crop_to[1] == settings["data"]["buckets"][-1] and (augment.noise is None) == (data == "alone")
+    with pytest.raises(ValueError, match="the choices are corpora, alone"):
+        speakers_mini.get_config("other")

@@ -1,8 +1,9 @@
-"""Finds speech in recordings, or another class that a model of frames knows.
+"""Finds speech in recordings, words that are spotted, or any other class that a model knows.
 
   jaxspeech detect --model=vad.nemo a.wav folder
   jaxspeech detect --model=vad.jaxspeech --output=speech.rttm meeting.wav
   jaxspeech detect --model=marblenet.nemo --exact_windows --smoothing=median a.wav
+  jaxspeech detect --model=wakewords.jaxspeech --onset=0.8 --min_speech=0.2 --label=alexa,jarvis a.wav
   jaxspeech detect --model=vad.nemo --onset=0.6 --offset=0.4 --min_silence=0.3 --manifest=in.jsonl --output=out.jsonl
 
 Results go to stdout or to --output. Everything else goes to stderr: one line for each recording that cannot be used (it
@@ -12,6 +13,7 @@ Exit status: 0; 1 with --strict if a recording was skipped; 2 if nothing could b
 """
 
 import argparse
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ import jaxspeech
 from jaxspeech.audio.smoothing import METHODS
 from jaxspeech.audio.speech_segments import SCALES, SegmentOptions
 from jaxspeech.cli.parser import Parser
+from jaxspeech.cli.parser import names as split_names
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, find_inputs, process, report
 from jaxspeech.runtime.unicode import to_json
 
@@ -44,7 +47,13 @@ def options(parser: Parser) -> None:
     """Adds the options."""
     add_inputs(parser)
     add_options(parser)
-    parser.add_argument("--label", help='the class to find; by default "speech", or the second of two')
+    parser.add_argument(
+        "--label",
+        type=split_names,
+        action="extend",
+        help='the class to find, or several with commas; by default "speech", the second of two, or all words of a '
+        "model that has a class for everything else",
+    )
     for name, (default, help) in NUMBERS.items():
         parser.add_argument(f"--{name}", type=float, default=default, help=help)
     parser.add_argument("--max_speech", type=float, help="longer segments are split, in seconds")
@@ -54,6 +63,8 @@ def options(parser: Parser) -> None:
     parser.add_switch("exact_windows", help="a model of clips: compute each window by itself, as NeMo does")
     parser.add_argument("--smoothing", choices=METHODS, help="a model of clips: combine the windows around each moment")
     parser.add_argument("--overlap", type=float, help="a model of clips: share by which smoothed windows overlap")
+    parser.add_argument("--shift", type=float, help="a model of clips: seconds from an exact window to the next")
+    parser.add_argument("--average", type=float, help="a model of clips: average probabilities over so many seconds")
     parser.add_argument("--output", help="a file instead of stdout")
     parser.add_argument(
         "--format",
@@ -67,7 +78,7 @@ def options(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> int:
     """Loads the model, finds segments, writes the results and prints a summary."""
     from jaxspeech.inference.output import open_output
-    from jaxspeech.pipelines.detection import class_number
+    from jaxspeech.pipelines.detection import class_numbers
 
     check_model(flags)
     recordings, named = find_inputs(flags, question="where is speech to be found?")
@@ -78,7 +89,7 @@ def run(flags: argparse.Namespace) -> int:
     }
     classifier = jaxspeech.load(flags.model, jaxspeech.Classifier, dtype=flags.dtype)
     given = {"seconds": flags.window_seconds, "exact": flags.exact_windows or None}
-    given |= {"smoothing": flags.smoothing, "overlap": flags.overlap}
+    given |= {"smoothing": flags.smoothing, "overlap": flags.overlap, "shift": flags.shift, "average": flags.average}
     windows = {name: value for name, value in given.items() if value is not None}
     results = classifier.segments_iter(
         recordings,
@@ -89,9 +100,10 @@ def run(flags: argparse.Namespace) -> int:
         channel=flags.channel,
         on_error="skip",
     )
-    names = classifier.names or ()
-    label = names[class_number(names, flags.label)] if names else "speech"
-    speech = 0.0
+    names = classifier.names
+    wanted = [names[number] for number in class_numbers(names, flags.label)] if names else flags.label or ["speech"]
+    what = wanted[0] if len(wanted) == 1 else f"{len(wanted)} classes"
+    speech, counts = 0.0, Counter[str]()
     with open_output(flags.output) as put:
 
         def take(recording: "Recording", found: "Detected") -> None:
@@ -99,37 +111,51 @@ def run(flags: argparse.Namespace) -> int:
             if found.error is not None:
                 return
             speech += sum(end - start for start, end in found.segments)
-            put(FORMATTERS[output_format](recording, found, label, named))
+            counts.update(found.labels)
+            put(FORMATTERS[output_format](recording, found, named))
 
         totals = process(recordings, results, take, done="searched", bar=flags.output is not None)
     share = speech / totals.seconds if totals.seconds else 0.0
-    report(f"{totals}; {speech:.1f} s of {label}, {share:.0%}")
+    if len(wanted) > 1:
+        report(
+            f"{counts.total()} found: " + (", ".join(f"{n} {name}" for name, n in counts.most_common()) or "nothing")
+        )
+    report(f"{totals}; {speech:.1f} s of {what}, {share:.0%}")
     return totals.status(strict=flags.strict)
 
 
-def as_text(recording: "Recording", found: "Detected", label: str, named: bool) -> str:
+def as_text(recording: "Recording", found: "Detected", named: bool) -> str:
     """A line for each segment: start, end, label, separated by tabs; after the path if it is named."""
     del recording
     first = f"{found.source}\t" if named else ""
-    return "".join(f"{first}{start:.3f}\t{end:.3f}\t{label}\n" for start, end in found.segments)
+    return "".join(f"{first}{start:.3f}\t{end:.3f}\t{label}\n" for start, end, label, _ in _rows(found))
 
 
-def as_jsonl(recording: "Recording", found: "Detected", label: str, named: bool) -> str:
+def as_jsonl(recording: "Recording", found: "Detected", named: bool) -> str:
     """A line of JSON: the manifest line's fields, or path and duration, and the segments."""
     del named
     audio = {"audio_filepath": recording.source, "duration": round(found.duration, 3)}
-    segments = [{"start": round(start, 3), "end": round(end, 3), "label": label} for start, end in found.segments]
+    segments = [
+        {"start": round(start, 3), "end": round(end, 3), "label": label, "score": round(score, 4)}
+        for start, end, label, score in _rows(found)
+    ]
     return to_json(dict(recording.fields or audio) | {"pred_segments": segments}) + "\n"
 
 
-def as_rttm(recording: "Recording", found: "Detected", label: str, named: bool) -> str:
+def as_rttm(recording: "Recording", found: "Detected", named: bool) -> str:
     """The lines of NIST's Rich Transcription Time Marked format; times count from the start of the file."""
     del named
     name = "_".join(Path(found.source).stem.split()) or "recording"
     return "".join(
-        f"SPEAKER {name} 1 {recording.offset + start:.3f} {end - start:.3f} <NA> <NA> {label} <NA> <NA>\n"
-        for start, end in found.segments
+        f"SPEAKER {name} 1 {recording.offset + start:.3f} {end - start:.3f} <NA> <NA> {'_'.join(label.split())} <NA> "
+        "<NA>\n"
+        for start, end, label, _ in _rows(found)
     )
+
+
+def _rows(found: "Detected") -> list[tuple[float, float, str, float]]:
+    rows = zip(found.segments, found.labels, found.scores, strict=True)
+    return [(start, end, label, score) for (start, end), label, score in rows]
 
 
 FORMATTERS = {"text": as_text, "jsonl": as_jsonl, "rttm": as_rttm}

@@ -52,6 +52,7 @@ def base_config() -> ConfigDict:
                 "speed": (1.0,),
                 "pad_seconds": 0.0,
                 "crop_seconds": 0.0,
+                "crop_to": (),
                 "gain_db": (0.0, 0.0),
                 "equalize": {},
                 "rir": {},

@@ -7,12 +7,13 @@ By the level alone, everything that is loud enough is speech. With an alignment 
 so that breaths, clicks and music between the words are not speech, and the ends of words, where an alignment is coarse,
 are those of the level.
 
-The labels hold for the same recordings with noise too, which training adds.
+The labels hold for the same recordings with noise too, which training adds. Parts of noises without speech teach a
+detector that not all sounds are speech.
 """
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from jaxtyping import Float, Int
 from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, Span, VoiceActivity, join
 from jaxspeech.data.decode import Decoder, name_entry
 from jaxspeech.data.manifest import Entry, Manifest
+from jaxspeech.data.random_parts import kept_noises, random_parts
 from jaxspeech.errors import SpeechError
 
 RATE = 16000
@@ -80,6 +82,25 @@ def _decoded(manifest: Manifest) -> Iterator[tuple[Entry, Samples]]:
             yield entry, decode(index)
         except SpeechError as error:
             manifest.problems.add(name_entry(entry), str(error))
+
+
+def noise_entries(
+    noise: Manifest, *, lengths: Sequence[int | float], count: int, frame_seconds: float = FRAME_SECONDS, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Draws parts of recordings without speech, whose labels are all 0.
+
+    Args:
+      noise: the recordings; where lines have a "kind", only those of noise.
+      lengths: of the parts to draw from, in seconds.
+      count: number of parts.
+      frame_seconds: from a label to the next.
+      seed: determines the draw.
+
+    Raises:
+      ManifestError: there is no recording of noise.
+    """
+    parts = random_parts(kept_noises(noise), lengths=lengths, count=count, rng=np.random.default_rng(seed))
+    return [part | {"label": " ".join("0" * max(round(part["duration"] / frame_seconds), 1))} for part in parts]
 
 
 def frame_marks(samples: Samples, detector: VoiceActivity, *, frame_seconds: float) -> Int[np.ndarray, " T"]:

@@ -23,6 +23,9 @@ from jaxspeech.data.reverb import reverberate
 from jaxspeech.data.variant import Variant
 from jaxspeech.errors import ConfigError, did_you_mean
 
+# Seconds of a cut from which on samples further than NEAR from what is kept are not resampled.
+LONG_CUT, NEAR = 2.0, 0.5
+
 Number = int | float
 Range = tuple[Number, Number]
 
@@ -71,12 +74,15 @@ class AugmentConfig:
       speed: factors to choose from: [0.9, 1.0, 1.1]. They change pitch and formants too, as a different speaker would.
       pad_seconds: at most this much silence before and after.
       crop_seconds: at most this much is cut from a side that gets no silence, and at most 30 % of the utterance.
+      crop_to: (least, most) seconds; of a recording that is longer than what is drawn from this range, a random stretch
+        of so many seconds is taken. () takes all of it.
       gain_db: range of the change in level.
     """
 
     speed: tuple[Number, ...] = (1.0,)
     pad_seconds: Number = 0.0
     crop_seconds: Number = 0.0
+    crop_to: tuple[Number, ...] = ()
     gain_db: Range = (0.0, 0.0)
     rir: Rir | None = None
     equalize: Equalize | None = None
@@ -101,6 +107,8 @@ def parse_augment(config: Mapping[str, Any]) -> AugmentConfig:
     for name in ("pad_seconds", "crop_seconds"):
         if getattr(parsed, name) < 0.0:
             raise ConfigError(f"augment.{name}: {getattr(parsed, name)} must not be negative")
+    if parsed.crop_to and not (len(parsed.crop_to) == 2 and 0 < parsed.crop_to[0] <= parsed.crop_to[1]):
+        raise ConfigError(f"augment.crop_to: {list(parsed.crop_to)} must be the least and the most seconds, or empty")
     return parsed
 
 
@@ -148,6 +156,7 @@ class Augment:
           AudioError: a noise or an impulse response cannot be read.
         """
         config = self.config
+        samples, before, after = _near(samples, speed, before, after, self._sample_rate)
         samples = resample(samples, speed, 1.0)
         speech_rms = rms(samples)
         samples = _with_silence(samples, before, after, self._sample_rate)
@@ -175,7 +184,19 @@ class Augment:
 
 def stretch_samples(samples: Float[np.ndarray, " S"], variant: Variant, *, sample_rate: int) -> Float[np.ndarray, " R"]:
     """Apply speed, silence and cuts alone, as the clean target of an augmented recording needs."""
-    return _with_silence(resample(samples, variant.speed, 1.0), variant.before, variant.after, sample_rate)
+    samples, before, after = _near(samples, variant.speed, variant.before, variant.after, sample_rate)
+    return _with_silence(resample(samples, variant.speed, 1.0), before, after, sample_rate)
+
+
+def _near(
+    samples: Float[np.ndarray, " S"], speed: Number, before: Number, after: Number, sample_rate: int
+) -> tuple[Float[np.ndarray, " R"], Number, Number]:
+    """Drop samples far from a short stretch that is kept, which need not be resampled; returns the cuts that remain."""
+    if -min(before, 0.0) - min(after, 0.0) < LONG_CUT:
+        return samples, before, after
+    first, last = (int(max(-seconds - NEAR, 0.0) * speed * sample_rate) for seconds in (before, after))
+    rate = speed * sample_rate
+    return samples[first : len(samples) - last], before + first / rate, after + last / rate
 
 
 def _with_silence(

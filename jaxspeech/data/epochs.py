@@ -74,6 +74,7 @@ class Epochs:
         speeds: tuple[int | float, ...] = (1.0,),
         pad_seconds: int | float = 0.0,
         crop_seconds: int | float = 0.0,
+        crop_to: tuple[int | float, ...] = (),
         shards: Int[np.ndarray, " N"] | None = None,
     ):
         """Set up the plan; epochs are planned when they are first needed.
@@ -83,7 +84,7 @@ class Epochs:
           weights: how often an epoch shows each example.
           buckets: shapes of the batches.
           seed: determines everything that is drawn.
-          speeds, pad_seconds, crop_seconds: see stretch.py.
+          speeds, pad_seconds, crop_seconds, crop_to: see stretch.py.
           shards: the tar of each example; tars are read a few at a time, see shard_windows.py.
         """
         self.buckets = tuple(buckets)
@@ -92,7 +93,7 @@ class Epochs:
         self._once = bool((weights == 1).all())
         self._seed = seed
         self._speeds = speeds
-        self._pad_seconds, self._crop_seconds = pad_seconds, crop_seconds
+        self._pad_seconds, self._crop_seconds, self._crop_to = pad_seconds, crop_seconds, crop_to
         self._shards = shards
         self._lock = threading.Lock()
         self._first_steps = [0]
@@ -159,6 +160,7 @@ class Epochs:
             speeds=self._speeds,
             pad_seconds=self._pad_seconds,
             crop_seconds=self._crop_seconds,
+            crop_to=self._crop_to,
             longest=longest,
             seed=self._seed,
             epoch=epoch,

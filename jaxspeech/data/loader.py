@@ -136,24 +136,26 @@ class TrainingData(_Loader[B]):
             manifest = manifest.take(examples)
         augment = AugmentConfig() if augment is None else augment
         durations = manifest.durations
-        longest = float(durations.max() / min(augment.speed) + 2 * augment.pad_seconds)
-        options: dict[str, Any] = {"speeds": augment.speed, "seed": seed}
-        options |= {"pad_seconds": augment.pad_seconds, "crop_seconds": augment.crop_seconds}
+        # Of longer examples a stretch is taken.
+        needed = np.minimum(durations, augment.crop_to[1]) if augment.crop_to else durations
+        longest = float(needed.max() / min(augment.speed) + 2 * augment.pad_seconds)
+        cuts: dict[str, Any] = {"crop_seconds": augment.crop_seconds, "crop_to": augment.crop_to}
+        options = {"speeds": augment.speed, "seed": seed, "pad_seconds": augment.pad_seconds} | cuts
         if isinstance(buckets, int):
             draws, lengths = draw(len(durations), longest=longest, epoch=0, **options), durations.copy()
             for part in chunks(len(durations)):
                 # At least the duration, so that no example needs to be sped up to fit, whatever epoch 0 has drawn.
-                lengths[part] = np.maximum(draws.of(part, durations[part]).seconds(durations[part]), durations[part])
+                lengths[part] = np.maximum(draws.of(part, durations[part]).seconds(durations[part]), needed[part])
             buckets = estimate_buckets(lengths, buckets)
             del draws, lengths
-        buckets = _useful(buckets, longest, float(durations.max()))
+        buckets = _useful(buckets, longest, float(needed.max()))
         self._make_epochs = partial(Epochs, durations, weights=manifest.weights, shards=manifest.shards, **options)
         assembler = Assembler(
             manifest,
             columns,
             batch,
             examples=examples,
-            shortest=shortest(durations, speeds=augment.speed, crop_seconds=augment.crop_seconds, longest=buckets[-1]),
+            shortest=shortest(durations, speeds=augment.speed, longest=buckets[-1], **cuts),
             bucket_seconds=buckets,
             share=Share(process_index, process_count),
         )

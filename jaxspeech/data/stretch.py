@@ -4,6 +4,7 @@
 
 As batches are planned with the changed lengths, the padded shapes do not change and nothing is truncated; only the
 changes of the longest examples are limited, so that each still fits the last bucket. Negative silence cuts speech away.
+Of a recording that is longer than what is drawn for it, a random stretch remains.
 """
 
 from typing import Any, NamedTuple
@@ -42,6 +43,8 @@ class Draws(NamedTuple):
       choice: index into `speeds` for each example.
       before, after: seconds of silence (negative: cut off), before they are limited.
       longest: most seconds of any result.
+      most: seconds to which each example is cut if it is longer; None: none is cut.
+      place: where its stretch lies, from 0 (at the start) to 1.
     """
 
     speeds: Float[np.ndarray, " K"]
@@ -49,15 +52,24 @@ class Draws(NamedTuple):
     before: Float[np.ndarray, " N"]
     after: Float[np.ndarray, " N"]
     longest: float
+    most: Float[np.ndarray, " N"] | None = None
+    place: Float[np.ndarray, " N"] | None = None
 
     def of(self, rows: Any, durations: Float[np.ndarray, " R"]) -> Stretch:
         """The limited changes of the examples `rows` (indices or a slice), whose durations are `durations`."""
-        speed = np.maximum(self.speeds[self.choice[rows]], durations / self.longest)
+        speed = self.speeds[self.choice[rows]]
+        if self.most is None:
+            speed = np.maximum(speed, durations / self.longest)
         least = -MOST_CUT * durations / speed
         before, after = np.maximum(self.before[rows], least), np.maximum(self.after[rows], least)
         room = np.maximum(self.longest - durations / speed, 0.0)
         shrink = np.minimum(1.0, room / np.maximum(before + after, 1e-9))
-        return Stretch(speed, before * shrink, after * shrink)
+        before, after = before * shrink, after * shrink
+        if self.most is not None and self.place is not None:
+            over, place = durations / speed - np.minimum(self.most[rows], self.longest), self.place[rows]
+            before = np.where(over > 0, -place * over, before)
+            after = np.where(over > 0, -(1 - place) * over, after)
+        return Stretch(speed, before, after)
 
 
 def draw(
@@ -66,6 +78,7 @@ def draw(
     speeds: tuple[int | float, ...],
     pad_seconds: int | float,
     crop_seconds: int | float = 0.0,
+    crop_to: tuple[int | float, ...] = (),
     longest: int | float,
     seed: int,
     epoch: int,
@@ -77,6 +90,7 @@ def draw(
       speeds: factors to choose from, all equally likely.
       pad_seconds: most silence on each side.
       crop_seconds: most speech cut from a side that gets no silence; never more than MOST_CUT of the utterance.
+      crop_to: (least, most) seconds of the random stretch that is taken of a longer example; () takes all of it.
       longest: most seconds of any result: an example is not slowed down or padded beyond it.
       seed, epoch: determine the draw.
     """
@@ -86,7 +100,8 @@ def draw(
         choice[part] = rng.integers(len(speeds), size=len(choice[part]))
     changes = pad_seconds or crop_seconds
     silence = rng.uniform(-crop_seconds, pad_seconds, (2, count)) if changes else np.broadcast_to(0.0, (2, count))
-    return Draws(np.asarray(speeds, np.float64), choice, silence[0], silence[1], float(longest))
+    most, place = (rng.uniform(crop_to[0], crop_to[1], count), rng.random(count)) if crop_to else (None, None)
+    return Draws(np.asarray(speeds, np.float64), choice, silence[0], silence[1], float(longest), most, place)
 
 
 def draw_stretch(durations: Float[np.ndarray, " N"], **options: Any) -> Stretch:
@@ -99,10 +114,12 @@ def shortest(
     *,
     speeds: tuple[int | float, ...],
     crop_seconds: int | float = 0.0,
+    crop_to: tuple[int | float, ...] = (),
     longest: int | float,
 ) -> Float[np.ndarray, " N"]:
     """The least seconds that any change can give each example; the arguments are those of `draw`."""
     lost = np.broadcast_to(-float(crop_seconds), len(durations))
     fastest = np.array([max(speeds)], np.float64)
     draws = Draws(fastest, np.zeros(len(durations), np.uint8), lost, lost, float(longest))
-    return draws.of(slice(None), durations).seconds(durations)
+    least = draws.of(slice(None), durations).seconds(durations)
+    return np.minimum(least, crop_to[0]) if crop_to else least

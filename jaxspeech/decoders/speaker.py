@@ -33,6 +33,8 @@ class SpeakerHead(nn.Module):
       attention_width: of the inner layer of the attention.
       embedding_widths: of the layers; the last one is E.
       angular: classify the normalised embedding by a product without bias, for an angular loss.
+      center: normalise the output of the last layer over the batch, without parameters: embeddings of all speakers then
+        have a mean of zero. For attention; after other pooling it is always done.
       normalize_weights: normalise the classifier's weights too, so that the logits are cosines. NeMo's models do not.
       norm: "batch", or "layer" for batches of a few recordings.
       norm_over_padding: whether padded frames count in the statistics of the attention's batch norm.
@@ -43,6 +45,7 @@ class SpeakerHead(nn.Module):
     attention_width: int = 128
     embedding_widths: tuple[int, ...] = (192,)
     angular: bool = True
+    center: bool = False
     normalize_weights: bool = True
     norm: str = "batch"
     norm_over_padding: bool = False
@@ -82,6 +85,8 @@ class SpeakerHead(nn.Module):
             x = _dense(width, x.shape[-1], name=f"layer_{i}")(x)
             x = embedding = x if attends else self._norm(x, counted, i, affine=False, train=train)
             x = x if attends else jax.nn.relu(x)
+        if attends and self.center:
+            x = embedding = self._norm(x, counted, len(self.embedding_widths), affine=False, train=train)
         if self.angular:
             return CosineClassifier(count, self.normalize_weights, name="classifier")(unit(x)), embedding
         return _dense(count, x.shape[-1], name="classifier")(x), embedding

@@ -33,16 +33,18 @@ class ClipWindows:
     """The windows of one classifier of clips.
 
     Attributes:
-      shift_seconds: from the start of a window to that of the next: one feature frame.
+      window_seconds: length of a window.
+      shift_seconds: from the start of a window to that of the next: one feature frame, unless they are exact.
     """
 
-    def __init__(self, task: Task, *, window_seconds: float, exact: bool):
+    def __init__(self, task: Task, *, window_seconds: float, exact: bool, shift_seconds: float | None = None):
         """Chooses how to compute the windows.
 
         Args:
           task: of the classifier; one pass needs an encoder without subsampling whose frames depend on what is near.
           window_seconds: length of a window.
           exact: compute each window by itself.
+          shift_seconds: from an exact window to the next, a whole number of feature frames; None: one.
 
         Raises:
           ConfigError: the window is shorter than a frame, or the model cannot be computed in one pass.
@@ -50,7 +52,12 @@ class ClipWindows:
         self._task, model = task, task.model
         rate = task.inference.sample_rate
         self._shift = round(model.frame_seconds / model.encoder.total_factor * rate)
-        self._size = int(window_seconds * rate)
+        self._size, self.window_seconds = int(window_seconds * rate), float(window_seconds)
+        if shift_seconds is not None:
+            frames = round(shift_seconds * rate / self._shift)
+            if frames < 1:
+                raise ConfigError(f"shift is {shift_seconds:g}; windows are {self._shift / rate:g} s apart or more")
+            self._shift *= frames
         self.shift_seconds = self._shift / rate
         if self._size < model.frontend.window_seconds * rate:
             raise ConfigError(
@@ -61,7 +68,8 @@ class ClipWindows:
             raise ConfigError("this model can only be computed window by window; set exact to True")
         self._context = 0 if exact or field is None else field.both + 1
         self._count = EXACT_WINDOWS if exact else DENSE_WINDOWS
-        self._shared = shared_frames(model.frontend, self._size) if exact else None
+        # Windows that are one frame apart share their frames' spectra.
+        self._shared = shared_frames(model.frontend, self._size) if exact and shift_seconds is None else None
         self._compute = jax.jit(self._by_window if exact else self._in_one_pass)
 
     def start(self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray]) -> tuple[Any, str]:

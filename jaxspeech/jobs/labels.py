@@ -146,12 +146,8 @@ def labelled_recordings(
       ConfigError: data.balance is not between 0 and 1.
       ManifestError: no example of a set is of a class of the model.
     """
-    field, strength = class_settings(settings).field, settings["data"].get("balance", 0.0)
-    if not 0 <= strength <= 1:
-        raise ConfigError(f"data.balance is {strength!r}; it must be from 0, as it is, to 1, all classes equally often")
-    if strength:
-        numbers = label_numbers(manifest, assets["classes"], field=field)
-        manifest = manifest.weighted(balancing_weights(numbers, strength=strength))
+    field = class_settings(settings).field
+    manifest = balanced(settings, manifest, assets["classes"])
 
     def columns(manifest: Manifest, assets: Assets, task: Task) -> dict[str, Column]:
         return {"label": labels(manifest, assets["classes"], field=field)}
@@ -162,6 +158,21 @@ def labelled_recordings(
 
     make = recordings(columns, identity=(field,), look=look)
     return make(settings, manifest, assets, task, placement, report)
+
+
+def balanced(settings: Settings, manifest: Manifest, classes: Classes) -> Manifest:
+    """Returns the training data with those of rare classes more often, as data.balance says.
+
+    Raises:
+      ConfigError: data.balance is not between 0 and 1.
+    """
+    strength = settings["data"].get("balance", 0.0)
+    if not 0 <= strength <= 1:
+        raise ConfigError(f"data.balance is {strength!r}; it must be from 0, as it is, to 1, all classes equally often")
+    if not strength:
+        return manifest
+    numbers = label_numbers(manifest, classes, field=class_settings(settings).field)
+    return manifest.weighted(balancing_weights(numbers, strength=strength))
 
 
 def look_at_labels(manifest: Manifest, classes: Classes, *, field: str, report: Report) -> None:

@@ -15,7 +15,7 @@ from jaxspeech.data.variant import Variant
 from jaxspeech.errors import ManifestError
 from jaxspeech.evaluation.verification import verification_scores
 from jaxspeech.jobs.job import Job, ModelConfig, Placement, Report, Settings, as_it_is
-from jaxspeech.jobs.labels import choose_classes, class_settings, describe_classes
+from jaxspeech.jobs.labels import balanced, choose_classes, class_settings, describe_classes
 from jaxspeech.jobs.recordings import manifest_with, recordings
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.classes import Classes
@@ -64,6 +64,7 @@ def _data(
                 f"{name}: the field {field!r} names fewer than two speakers; there is nothing to verify"
             )
 
+    manifest = balanced(settings, manifest, classes)
     make = recordings(columns, identity=(field,), look=look)
     return make(settings, manifest, assets, task, placement, report)
 

@@ -7,7 +7,7 @@ recordings -> rows of probabilities (inference/rows.py) -> names
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Unpack
 
@@ -33,7 +33,7 @@ from jaxspeech.pipelines.classified import Classified
 from jaxspeech.pipelines.detection import (
     Detected,
     WindowOptions,
-    class_number,
+    class_numbers,
     detected,
     smoothed_windows,
     unsmoothed,
@@ -79,7 +79,7 @@ class Classifier:
         self._programs = Programs(self.task, self.task.inference.probs, name="classify", config=self.config)
         self._shapes = ShapeChoice(self.task.inference.sample_rate)
         self._dense = _dense(self.task, self._programs)
-        self._clip_windows: dict[tuple[float, bool], ClipWindows] = {}
+        self._clip_windows: dict[Any, ClipWindows] = {}
 
     @property
     def archive(self) -> Archive:
@@ -153,31 +153,34 @@ class Classifier:
 
     def _windows(self, asked: WindowOptions) -> ClipWindows:
         """The compiled windows of these options, which are kept."""
-        key = (asked.seconds, asked.exact)
+        seconds = self.model.window_seconds if asked.seconds is None else asked.seconds
+        key = (seconds, asked.exact, asked.shift)
         if key not in self._clip_windows:
-            self._clip_windows[key] = ClipWindows(self.task, window_seconds=asked.seconds, exact=asked.exact)
+            chosen: Any = {"window_seconds": seconds, "exact": asked.exact, "shift_seconds": asked.shift}
+            self._clip_windows[key] = ClipWindows(self.task, **chosen)
         return self._clip_windows[key]
 
     def segments(
         self,
         inputs: Any,
         *,
-        label: str | None = None,
+        label: str | Sequence[str] | None = None,
         progress: bool = False,
         postprocessing: Mapping[str, Any] | None = None,
         windows: Mapping[str, Any] | None = None,
         **options: Unpack[RowOptions],
     ) -> list[Detected]:
-        """Finds the segments of speech, or of another class, in all inputs, in order.
+        """Finds the segments of speech, or of other classes, in all inputs, in order.
 
         Args:
           inputs: as for `classify`.
-          label: the class; by default "speech", or the second of two.
+          label: the class, or several; by default "speech", the second of two, or all words of a model that has a
+            class for everything else (`pipelines.detection.REST`).
           progress: show a bar.
           postprocessing: how probabilities become segments, see `audio.speech_segments.SegmentOptions`: onset, offset,
             pad_onset, pad_offset, min_speech, min_silence, max_speech, ...
           windows: how a model of clips becomes one of frames, see `pipelines.detection.WindowOptions`: seconds, exact,
-            smoothing, overlap.
+            smoothing, overlap, shift, average.
           options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
 
         Raises:
@@ -191,13 +194,14 @@ class Classifier:
         self,
         inputs: Any,
         *,
-        label: str | None = None,
+        label: str | Sequence[str] | None = None,
         postprocessing: Mapping[str, Any] | None = None,
         windows: Mapping[str, Any] | None = None,
         **options: Unpack[RowOptions],
     ) -> Iterator[Detected]:
         """Like `segments`, but yields each result as soon as it and all earlier ones are ready."""
-        number = self.speech_class(label)
+        names = self._names(self.model.num_classes)
+        numbers = class_numbers(names, label)
         chosen = segment_options(dict(postprocessing or {}))
         seconds, smoothed = self.task.inference.frame_seconds, unsmoothed
         if seconds is not None:
@@ -207,11 +211,13 @@ class Classifier:
         else:
             asked = window_options(dict(windows or {}))
             of_clips = self._windows(asked)
-            seconds, smoothed = of_clips.shift_seconds, partial(smoothed_windows, asked, of_clips.shift_seconds)
+            seconds = of_clips.shift_seconds
+            smoothed = partial(smoothed_windows, asked, of_clips.window_seconds, seconds)
             rows = self._rows(inputs, wanted(options, RowOptions, call="segments"), of_clips)
             make = partial(self._classified, None, frames=True)
             found = results_of(rows, make, _failed, on_error=options.get("on_error", "raise"))
-        return (detected(result, number, frame_seconds=seconds, options=chosen, smoothed=smoothed) for result in found)
+        make_segments = partial(detected, frame_seconds=seconds, options=chosen, smoothed=smoothed)
+        return (make_segments(result, numbers, names) for result in found)
 
     def stream(self, *, look_ahead: int | None = None, step: int = 5) -> FrameStream:
         """Opens a live stream: `stream.feed(samples)` returns the probabilities of new frames, `finish()` of the last.
@@ -247,7 +253,11 @@ class Classifier:
         Raises:
           ConfigError: there is no such class, or none is named and it is not clear which one is meant.
         """
-        return class_number(self._names(self.model.num_classes), label)
+        names = self._names(self.model.num_classes)
+        numbers = class_numbers(names, label)
+        if len(numbers) > 1:
+            raise ConfigError(f"which class is to be found? give its label; known are {', '.join(names)}")
+        return numbers[0]
 
     def __call__(self, samples: Float[np.ndarray, " S"], sample_rate: int) -> list[tuple[float, float]]:
         """Finds speech, as a `VoiceActivity` for `Recognizer.transcribe`: see `segments`, whose defaults hold."""

@@ -41,12 +41,15 @@ class ClipClassifier(ClipModel, kw_only=True):
       num_classes: C.
       class_weights: how much each class counts in the loss; () for all the same.
       label_smoothing: share of the target that is spread over all classes.
+      window_seconds: length of the window in which a longer recording is searched for the classes, about that of the
+        clips that the model is trained on.
       logit_scale: factor of the head's logits, for those of an angular head, which are cosines.
     """
 
     num_classes: int = 0
     class_weights: tuple[float, ...] = ()
     label_smoothing: float = 0.0
+    window_seconds: float = 0.63
     logit_scale: int | float = 1.0
 
     def __post_init__(self) -> None:
@@ -112,5 +115,5 @@ CLASSIFICATION = Kind(
     classification_task,
     {**TRUNK, "decoder": Part("decoder", {"pooled": PooledHead, "speaker": SpeakerHead})},
     MASKS,
-    {**PRODUCTS, **CLASS_VALUES, "logit_scale": None},
+    {**PRODUCTS, **CLASS_VALUES, "logit_scale": None, "window_seconds": None},
 )

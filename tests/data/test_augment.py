@@ -39,6 +39,16 @@ def test_negative_silence_cuts_speech_away():
     np.testing.assert_array_equal(apply({}, before=-0.1, after=0.01), np.append(SPEECH[800:], np.zeros(80)))
 
 
+def test_a_short_stretch_of_a_long_recording_is_as_if_all_had_been_resampled():
+    speech = np.sin(np.cumsum(np.linspace(0.01, 0.1, 12 * RATE))).astype(np.float32)
+    cut = Augment(parse_augment({}), sample_rate=RATE)(
+        speech, speed=1.1, before=-4.0, after=-5.0, rng=generator(0, 0, 0)
+    )
+    whole = resample(speech, 1.1, 1.0)[4 * RATE : -5 * RATE]
+    assert abs(len(cut) - len(whole)) <= 2
+    np.testing.assert_allclose(cut[2 : len(whole) - 2], whole[2 : len(whole) - 2], atol=0.1)  # to a sample
+
+
 def test_gain_is_in_its_range():
     changes = [20 * np.log10(rms(apply({"gain_db": [-3, 6]}, example=i)) / rms(SPEECH)) for i in range(60)]
     assert -3 <= min(changes) < -2 and 5 < max(changes) <= 6
@@ -98,6 +108,7 @@ def test_room_of_a_manifest(sounds):
         ({"speed": [0.0]}, "factors between"),
         ({"pad_seconds": -1.0}, "must not be negative"),
         ({"crop_seconds": -1.0}, "must not be negative"),
+        ({"crop_to": [3.0, 2.0]}, r"crop_to: \[3.0, 2.0\] must be the least and the most seconds"),
     ],
 )
 def test_config_mistakes(config, message):

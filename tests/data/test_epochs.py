@@ -5,7 +5,7 @@ import pytest
 
 from jaxspeech.data.epochs import Epochs
 from jaxspeech.data.plan import Bucket
-from jaxspeech.data.stretch import draw_stretch
+from jaxspeech.data.stretch import draw_stretch, shortest
 
 BUCKETS = (Bucket(2.0, 8), Bucket(4.0, 4), Bucket(12.5, 4))
 DURATIONS = np.random.default_rng(0).uniform(0.5, 10, 101)
@@ -86,3 +86,17 @@ def test_ends_are_cut_by_three_tenths_at_most():
     assert before[:, 1].min() < -0.28 and before[:, 1].min() >= -0.3 and 0.09 < before.max() <= 0.1
     assert before[:, 0].min() == -0.3 * 0.2 / 0.8
     assert all((s.seconds(durations) >= 0.4 * durations / s.speed - 1e-9).all() for s in seen)
+
+
+def test_a_stretch_of_a_longer_example_is_taken():
+    durations = np.array([1.0, 2.1, 6.0, 12.0] * 500)
+    drawn = draw_stretch(
+        durations, speeds=(0.9, 1.1), pad_seconds=0.0, crop_to=(2.0, 3.0), longest=3.0, seed=0, epoch=0
+    )
+    seconds = drawn.seconds(durations).reshape(-1, 4)
+    long, place = seconds[:, 2:], (-drawn.before).reshape(-1, 4)[:, 3]
+    assert long.min() >= 2 - 1e-9 and long.max() <= 3 + 1e-9 and abs(long.mean() - 2.5) < 0.05
+    np.testing.assert_allclose(seconds[:, 0], 1.0 / drawn.speed.reshape(-1, 4)[:, 0])
+    assert {0.9, 1.1} == set(drawn.speed) and place.min() < 0.5 and place.max() > 8.5  # anywhere in it
+    least = shortest(durations, speeds=(0.9, 1.1), crop_to=(2.0, 3.0), longest=3.0)
+    assert (least <= drawn.seconds(durations) + 1e-9).all() and least.max() == 2.0

@@ -7,7 +7,7 @@ import pytest
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.errors import ConfigError, ManifestError
-from jaxspeech.jobs.labels import choose_classes, look_at_labels, sized_by_classes
+from jaxspeech.jobs.labels import balanced, choose_classes, look_at_labels, sized_by_classes
 from jaxspeech.text.classes import Classes
 
 
@@ -34,10 +34,10 @@ def test_classes_are_those_of_the_manifest_or_the_recipe_or_the_model(manifest):
     assert chosen(mine, given, names="model").names == ("yes", "no", "up")
     assert chosen(mine, given).names == ("go", "no", "yes")
     assert chosen(manifest(3, 4, field="speaker"), field="speaker").names == ("3", "4")
-    balanced = chosen(mine, weights="balanced")
-    assert balanced.weights == (4 / 3, 4 / 6, 4 / 3)
-    assert sized_by_classes({"task": "x"}, {"classes": balanced}) == {
-        **{"task": "x", "num_classes": 3, "class_weights": balanced.weights},
+    even = chosen(mine, weights="balanced")
+    assert even.weights == (4 / 3, 4 / 6, 4 / 3)
+    assert sized_by_classes({"task": "x"}, {"classes": even}) == {
+        **{"task": "x", "num_classes": 3, "class_weights": even.weights},
     }
     assert chosen(mine, weights={"go": 5}).weights == (5.0, 1.0, 1.0)
     assert "class_weights" not in sized_by_classes({"class_weights": (1,)}, {"classes": given["classes"]})
@@ -78,3 +78,13 @@ def test_an_evaluation_set_of_other_classes_is_reported_or_refused(manifest):
     ]
     with pytest.raises(ManifestError, match=r"no example is of a class of the model.*its labels are 'c'"):
         look_at_labels(manifest("c", "c"), classes, field="label", report=said.append)
+
+
+def test_rare_speakers_are_shown_more_often(manifest):
+    mine, settings = manifest("ann", "ann", "ann", "bob", field="speaker"), {"classes": {"field": "speaker"}}
+    classes = Classes(["ann", "bob", "ann (speed 0.9)", "bob (speed 0.9)"])
+    for strength, expected in ((0.0, [1, 1, 1, 1]), (1.0, [2 / 3, 2 / 3, 2 / 3, 2])):
+        shown = balanced({**settings, "data": {"balance": strength}}, mine, classes).weights
+        assert shown.tolist() == pytest.approx(expected)
+    with pytest.raises(ConfigError, match=r"data\.balance is 2; it must be from 0"):
+        balanced({**settings, "data": {"balance": 2}}, mine, classes)

@@ -9,6 +9,7 @@ VERBS = {
     "quickstart": (CORPORA, "everyday sentences, spoken by eSpeak NG: data/quickstart/{train,dev}.jsonl"),
     "spoken_digits": (CORPORA, "digits, spoken by eSpeak NG: data/spoken_digits/train.jsonl"),
     "records": ("jaxspeech.cli.prepare.records", "manifests to ArrayRecord files"),
+    "speakers": ("jaxspeech.cli.prepare.speakers", "a corpus without some speakers, and trials among those"),
     "speech_activity": (
         "jaxspeech.cli.prepare.speech_activity",
         "labels of speech for each 20 ms of clean recordings",
@@ -17,6 +18,7 @@ VERBS = {
         "jaxspeech.cli.prepare.speech_commands",
         "a folder with one folder for each class, like Speech Commands on your disk",
     ),
+    "wakewords": ("jaxspeech.cli.prepare.wakewords", "clips of words with a class for all other sounds"),
     "tfds": ("jaxspeech.cli.prepare.tfds", "a dataset of TensorFlow Datasets to FLAC files and a manifest"),
     "voxceleb": ("jaxspeech.cli.prepare.voxceleb", "VoxCeleb 1 and 2 on your disk, with their lists of trials"),
     "voxlingua107": ("jaxspeech.cli.prepare.voxlingua107", "VoxLingua107 on your disk: languages"),

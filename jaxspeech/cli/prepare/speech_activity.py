@@ -6,6 +6,7 @@
 With --aligner, a recogniser with a CTC head, speech is where the words of the "text" are and, up to 0.3 s around them,
 what is loud enough; without it, all that is loud enough. The command writes data/activity/train.jsonl and
 data/activity/dev.jsonl: the same lines with a "label" of 0 and 1 for every 20 ms.
+With --noise=noise.jsonl, one line in ten is a part of a noise, without speech.
 """
 
 import argparse
@@ -26,6 +27,7 @@ EXTRA = "train"
 def options(parser: Parser) -> None:
     """Adds the options."""
     parser.add_argument("manifests", nargs="+", metavar="MANIFEST", help="the output files are named after it")
+    parser.add_argument("--noise", help="a manifest of noises, parts of which are added as recordings without speech")
     parser.add_argument("--aligner", help="a recogniser with a CTC head (.jaxspeech, .nemo, or a name on the Hub)")
     parser.add_argument("--batch_size", type=at_least(1), default=8, help="--aligner: recordings in a batch")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder for the manifests")
@@ -35,7 +37,7 @@ def run(flags: argparse.Namespace) -> None:
     """Writes the manifests and reports how much of them is speech."""
     from tqdm import tqdm
 
-    from jaxspeech.data.activity_labels import activity_entries
+    from jaxspeech.data.activity_labels import activity_entries, noise_entries
     from jaxspeech.data.manifest import Manifest, write_manifest
     from jaxspeech.data.problems import Problems
 
@@ -50,6 +52,9 @@ def run(flags: argparse.Namespace) -> None:
     for source, name in zip(flags.manifests, names, strict=True):
         manifest = Manifest(source, problems=Problems(report=tqdm.write))
         entries = list(activity_entries(manifest, align=align))
+        if flags.noise:
+            lengths = manifest.durations.tolist()
+            entries += noise_entries(Manifest(flags.noise), lengths=lengths, count=max(len(entries) // 9, 1))
         write_manifest(flags.output / f"{name}.jsonl", entries)
         marks = "".join(entry["label"] for entry in entries)
         share = marks.count("1") / max(marks.count("0") + marks.count("1"), 1)
