@@ -1,5 +1,6 @@
 """Fixtures: shared references and speech (tests are skipped without them), a corpus of tones, bounded memory."""
 
+import gc
 import os
 import resource
 import signal
@@ -43,10 +44,15 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _bounded_memory() -> Iterator[None]:
-    """Drops compiled programs while the process takes gigabytes, which those of all test files together would."""
+    """Drops compiled programs while the process takes gigabytes, which those of all test files together would.
+
+    What a test file leaves behind, much of it in JAX's caches, is not searched for garbage again and again.
+    """
     yield
     if used_bytes() > MOST_BYTES:
+        gc.unfreeze()
         jax.clear_caches()
+    gc.freeze()
 
 
 def used_bytes() -> int:

@@ -90,7 +90,8 @@ def run(flags: argparse.Namespace) -> int:
     if flags.list:
         known = recipes()
         width = max(map(len, known))
-        print("\n".join(f"{name:{width}}  {line}" for name, line in known.items()))
+        for name, line in known.items():
+            print(f"{name:{width}}  {line}", flush=True)
         return 0
     recipe = find_recipe(flags.config)
     if flags.target and not flags.dry_run:

@@ -103,10 +103,16 @@ def for_training(config: dict[str, Any], variables: Variables) -> tuple[dict[str
     return scanned, variables
 
 
-def variable_shapes(config: dict[str, Any]) -> Variables:
-    """The shapes of a model's variables; of equal layers only one is traced, as in a scan, however they are stored."""
+def variable_shapes(config: dict[str, Any], task: Any) -> Variables:
+    """The shapes of a model's variables; of equal layers only one is traced, as in a scan, however they are stored.
+
+    Args:
+      config: of the model.
+      task: what `build` made from it.
+    """
     scanned = _scanned(config)
-    shapes = jax.eval_shape(build(scanned).init, jax.random.key(0))
+    task = task if scanned is config else build(scanned)
+    shapes = jax.eval_shape(task.init, jax.random.key(0))
     for key, field, _ in _parts(config):
         if scanned[key] is not config[key]:
             shapes = _part_changed(shapes, field, unstack_layers)

@@ -29,13 +29,13 @@ class Activity(NamedTuple):
     """A model of voice activity whose rate is the recogniser's.
 
     Attributes:
-      open: opens a live stream of it.
+      start: opens a live stream of it.
       number: the class of speech.
       frame_seconds: of the model.
       options: the thresholds.
     """
 
-    open: Callable[[], FrameStream]
+    start: Callable[[], FrameStream]
     number: int
     frame_seconds: float
     options: GateOptions
@@ -102,7 +102,7 @@ class GatedStream:
         rate = self._rate if sample_rate is None else check_rate(sample_rate)
         self._resampler = soxr.ResampleStream(rate, self._rate, 1, dtype="float32") if rate != self._rate else None
         activity = streams.activity
-        self._activity, self._number = activity.open(), activity.number
+        self._activity, self._number = activity.start(), activity.number
         self._gate = SpeechGate(activity.options, frame_seconds=activity.frame_seconds)
         self._audio = np.zeros(0, np.float32)  # from the sample `_first` on
         self._first = 0

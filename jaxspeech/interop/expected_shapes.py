@@ -17,7 +17,7 @@ def build_with_shapes(model: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """
     try:
         task = build(model)
-        tree = variable_shapes(model)
+        tree = variable_shapes(model, task)
     except (TypeError, ValueError, ArithmeticError) as error:
         if isinstance(error, SpeechError):
             raise

@@ -75,6 +75,8 @@ def shapes_by_path(tree: Any) -> dict[str, Any]:
 def _differences(saved: Any, now: Any, *, place: str) -> Iterator[str]:
     if isinstance(saved, dict) and isinstance(now, dict):
         for key in sorted(saved.keys() | now.keys()):
+            if key not in saved and not now[key]:
+                continue  # a setting that came with a later version, and that says nothing
             yield from _differences(saved.get(key, "absent"), now.get(key, "absent"), place=f"{place}.{key}")
     elif saved != now:
         yield f"{place} was {saved}, is now {now}"

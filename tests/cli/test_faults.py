@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 import jaxspeech
+from jaxspeech import loading
 from jaxspeech.cli.main import main
 from jaxspeech.cli.parser import names
 from jaxspeech.inference import read_ahead
@@ -38,6 +39,7 @@ def asr() -> Recognizer:
 def run(asr: Recognizer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a verb in this process with one loaded model: (status, stdout, stderr)."""
     monkeypatch.setattr(jaxspeech, "load", lambda path, **options: asr)
+    monkeypatch.setattr(loading, "load_any", lambda path, **options: asr)
 
     def run(verb: str, *arguments: object) -> tuple[int, str, str]:
         return main([verb, "--model=tiny", *map(str, arguments)]), *capsys.readouterr()

@@ -105,7 +105,18 @@ def test_a_command_that_a_module_was_says_what_it_is_now(module):
 
 
 def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():
-    parts = {"__init__", "error_rates", "main", "overrides", "parser", "recipes", "recordings", "scoring", "targets"}
+    parts = {
+        "__init__",
+        "announcements",
+        "error_rates",
+        "main",
+        "overrides",
+        "parser",
+        "recipes",
+        "recordings",
+        "scoring",
+        "targets",
+    }
     assert {path.stem for path in CLI.iterdir() if path.name != "__pycache__"} - parts == set(VERBS)
 
 

@@ -113,7 +113,15 @@ def test_an_archive_gives_the_same_bits(prepared, tmp_path):
 
 
 # The hybrid's run trains the heads of a transducer and of a CTC model; that of speakers, classes of recordings.
-@pytest.mark.parametrize("name", ["hybrid", "attention", "speaker", *(x for x in NAMES if x.startswith("toy_"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hybrid",
+        pytest.param("attention", marks=pytest.mark.slow),
+        "speaker",
+        *(x for x in NAMES if x.startswith("toy_")),
+    ],
+)
 def test_three_steps_and_a_resumed_run_end_with_the_same_bits(tones, tmp_path, name):
     config = recipe(name, tones)
     config.keep.last = 3

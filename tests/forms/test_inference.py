@@ -74,4 +74,4 @@ def test_an_unknown_type_of_products() -> None:
 @pytest.mark.parametrize("change", [{}, {"num_layers": 3}, {"reduction": "pooling", "reduction_position": 0}])
 def test_shapes_are_those_of_the_model_with_separate_layers(change: dict) -> None:
     config = unstacked(CONFIG | {"encoder": CONFIG["encoder"] | change})
-    assert variable_shapes(config) == jax.eval_shape(build(config).init, jax.random.key(0))
+    assert variable_shapes(config, build(config)) == jax.eval_shape(build(config).init, jax.random.key(0))

@@ -131,6 +131,7 @@ def test_beam_search_of_each_recording_alone(family):
             np.testing.assert_allclose(tokens.score[row], theirs["score"], atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["canary_canary2"], indirect=True)
 def test_a_batch_of_one_equals_a_batch_of_many_with_any_padding(family):
     search = {"beam_size": 3, "length_penalty": 0.6}

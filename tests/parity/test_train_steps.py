@@ -223,6 +223,7 @@ def test_final_weights_and_statistics(run, nemo):
         np.testing.assert_allclose(variance, theirs, rtol=5e-4)
 
 
+@pytest.mark.slow
 def test_strong_decay(run, nemo, exact):
     """Weight decay of 0.5 applies to every parameter, including biases and norms; final norms would show exceptions.
 

@@ -11,7 +11,8 @@ from tests.quick_compile import QUICK_COMPILE
 from tests.tone_runs import ROOT
 
 
-@pytest.mark.parametrize("remat", ["none", pytest.param("dots", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("remat", ["none", "dots"])
+@pytest.mark.slow
 def test_devices_send_weights_and_not_activations(remat):
     flags = f"--xla_force_host_platform_device_count=8 {QUICK_COMPILE}"
     done = subprocess.run(
