@@ -27,8 +27,8 @@ from jaxspeech.training.update_rules import sgd
 from jaxspeech.training.updates import Update
 
 ENCODERS = {
-    "titanet": {"name": "jasper", "blocks": blocks(1024, dropout=0.0)},
-    "titanet_small": {"name": "jasper", "blocks": blocks(256, dropout=0.0)},
+    "titanet": {"name": "jasper", "blocks": tuple(block | {"dropout": 0.0} for block in blocks(1024))},
+    "titanet_small": {"name": "jasper", "blocks": tuple(block | {"dropout": 0.0} for block in blocks(256))},
     "ecapa": {"name": "ecapa"},
 }
 SPEAKERS = 7205

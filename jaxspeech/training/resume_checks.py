@@ -42,7 +42,8 @@ def check_same_start(saved: Json, now: Json, *, folder: str | Path) -> None:
 def changed_settings(saved: Json, now: Json, *, fixed: Iterable[str]) -> str:
     """Describes the changed settings of a resumed run, except its length and the `fixed` parts; "" if none changed."""
     parts = (saved.keys() & now.keys()) - {*fixed, "steps", "init_from"}
-    changes = [change for part in sorted(parts) for change in _differences(saved[part], now[part], place=part)]
+    filled = {part: _with_new_settings(saved[part], now[part]) for part in parts}
+    changes = [change for part in sorted(parts) for change in _differences(filled[part], now[part], place=part)]
     return "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
 
 
@@ -72,11 +73,17 @@ def shapes_by_path(tree: Any) -> dict[str, Any]:
     return {path_name(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
+def _with_new_settings(saved: Any, now: Any) -> Any:
+    """The saved settings, with those that a later version added and that are empty."""
+    if not (isinstance(saved, dict) and isinstance(now, dict)):
+        return saved
+    new = {key: value for key, value in now.items() if key not in saved and not value}
+    return new | {key: _with_new_settings(value, now.get(key)) for key, value in saved.items()}
+
+
 def _differences(saved: Any, now: Any, *, place: str) -> Iterator[str]:
     if isinstance(saved, dict) and isinstance(now, dict):
         for key in sorted(saved.keys() | now.keys()):
-            if key not in saved and not now[key]:
-                continue  # a setting that came with a later version, and that says nothing
             yield from _differences(saved.get(key, "absent"), now.get(key, "absent"), place=f"{place}.{key}")
     elif saved != now:
         yield f"{place} was {saved}, is now {now}"

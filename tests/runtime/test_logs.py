@@ -27,5 +27,7 @@ def test_messages_about_orbax_tasks_are_not_logged(caplog) -> None:
     logger = logging.getLogger("asyncio")
     logger.error("Task exception was never retrieved\nfuture: <Task coro=<read() defined at %s:1>>", ocp.__file__)
     logger.handle(logging.LogRecord("asyncio", logging.ERROR, ocp.__file__, 83, "Task exception", (), None))
+    error = ValueError("OUT_OF_RANGE: ... [tensorstore_spec='{}']")
+    logger.error("Future exception was never retrieved\nfuture: <Future finished exception=%r>", error)
     logger.error("another")
     assert [record.getMessage() for record in caplog.records] == ["another"]

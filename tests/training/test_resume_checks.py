@@ -31,3 +31,10 @@ def test_changed_settings_are_reported():
     assert found == "optimizer.learning_rate was 0.1, is now 0.2; seed was 0, is now 5"
     many = changed_settings({"a": dict.fromkeys("abcdefg", 0)}, {"a": dict.fromkeys("abcdefg", 1)}, fixed=())
     assert many.endswith("a.e was 0, is now 1; and 2 more")
+
+
+def test_a_setting_that_a_later_version_added_is_a_change_only_if_it_says_something():
+    now = SAVED | {"optimizer": SAVED["optimizer"] | {"groups": []}}
+    assert changed_settings(SAVED, now, fixed=()) == ""
+    now["optimizer"]["groups"] = [1]
+    assert changed_settings(SAVED, now, fixed=()) == "optimizer.groups was absent, is now [1]"
