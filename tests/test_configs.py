@@ -150,6 +150,7 @@ def test_as_many_parameters_as_nemo(recipe, size, parameters):
     assert count_parameters(config, vocab_size=len(config.tokenizer.characters) or 1024) == parameters - blank
 
 
+@pytest.mark.slow
 def test_a_cache_aware_hybrid_with_a_stateless_prediction_learns():
     """The other kinds of recipe learn in tests/tasks and tests/contract."""
     model = fastconformer_streaming.get_config("large-hybrid").model.to_dict()

@@ -112,16 +112,11 @@ def test_an_archive_gives_the_same_bits(prepared, tmp_path):
     assert again.results(prepared.batch, loaded.variables) == prepared.results(prepared.batch)
 
 
-# The hybrid's run trains the heads of a transducer and of a CTC model; that of speakers, classes of recordings.
-@pytest.mark.parametrize(
-    "name",
-    [
-        "hybrid",
-        pytest.param("attention", marks=pytest.mark.slow),
-        "speaker",
-        *(x for x in NAMES if x.startswith("toy_")),
-    ],
-)
+# The hybrid's run trains the heads of a transducer and of a CTC model, and a toy has classes.
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("attention", "speaker")]
+
+
+@pytest.mark.parametrize("name", ["hybrid", *SLOW, *(x for x in NAMES if x.startswith("toy_"))])
 def test_three_steps_and_a_resumed_run_end_with_the_same_bits(tones, tmp_path, name):
     config = recipe(name, tones)
     config.keep.last = 3

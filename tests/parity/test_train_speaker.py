@@ -97,6 +97,7 @@ def off(ours, theirs):
     return np.abs(ours / theirs - 1)
 
 
+@pytest.mark.slow
 def test_all_steps_from_drawn_features(run, nemo):
     _, arrays, _, theirs = nemo
     metrics, model, before, after = run([drawn_features(i) for i in range(4)])
