@@ -9,7 +9,7 @@ recordings -> rows of probabilities (inference/rows.py) -> names
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from jaxtyping import Float
@@ -39,26 +39,23 @@ from jaxspeech.pipelines.detection import (
     unsmoothed,
     window_options,
 )
-from jaxspeech.pipelines.doors import open_model, with_bar
+from jaxspeech.pipelines.doors import with_bar
+from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.tasks.acoustic import AcousticModel
 from jaxspeech.tasks.kinds import Classification
 from jaxspeech.text.classes import Classes
 
 
-class Classifier:
+class Classifier(Pipeline):
     """A classification model.
 
+    What all pipelines have is documented at `Pipeline`.
+
     Attributes:
-      task: the pure functions of the model (see `tasks.Task`).
-      model: the Flax module.
-      variables: nested dicts of arrays on the device; may be replaced by others of the same shapes.
-      config: the configuration from which `build` makes the task.
-      assets: the model's files besides its weights.
-      metadata: further entries of the model file.
       names: of the classes, from the asset "classes"; None if the model has none: the classes are "0", "1", ...
     """
 
-    takes: ClassVar[type] = Classification
+    takes = Classification
 
     def __init__(self, archive: Archive, *, dtype: str | None = None):
         """Puts the model on the device.
@@ -70,29 +67,13 @@ class Classifier:
         Raises:
           ConfigError: it is not a classification model, nor one of speakers, whose head classifies too.
         """
-        archive = archive._replace(model=classifying(archive.model))
-        self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
-        self.model = self.task.model
-        self.assets, self.metadata = archive.assets, archive.metadata
+        super().__init__(archive._replace(model=classifying(archive.model)), dtype=dtype)
         classes = self.assets.get("classes")
         self.names: tuple[str, ...] | None = None if classes is None else tuple(classes.names)
         self._programs = Programs(self.task, self.task.inference.probs, name="classify", config=self.config)
         self._shapes = ShapeChoice(self.task.inference.sample_rate)
         self._dense = _dense(self.task, self._programs)
         self._clip_windows: dict[Any, ClipWindows] = {}
-
-    @property
-    def archive(self) -> Archive:
-        """The content of the file that `save` writes."""
-        return Archive(self.config, self.assets, self.variables, self.metadata)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes an archive that `load` reads; see `exports.save`."""
-        exports.save(self.archive, path)
-
-    def export_nemo(self, path: str | os.PathLike[str]) -> None:
-        """Writes a .nemo file, if NeMo has such a model; see `exports.export_nemo`."""
-        exports.export_nemo(self.archive, path)
 
     def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
         """Writes a folder with the model in ONNX; see `exports.export_onnx`."""

@@ -11,7 +11,7 @@ recordings -> rows of embeddings (inference/rows.py) -> cosines (inference/voice
 import os
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from jaxtyping import Float
@@ -27,7 +27,8 @@ from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
 from jaxspeech.inference.shape_choice import ShapeChoice
 from jaxspeech.inference.voices import Enrolment, as_norm, unit
-from jaxspeech.pipelines.doors import open_model, with_bar
+from jaxspeech.pipelines.doors import with_bar
+from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.tasks.kinds import Embedding
 
 # The cosine from which two recordings are of the same speaker, if a model has none of its own; NeMo's 0.7 of
@@ -86,20 +87,17 @@ class Identified(NamedTuple):
     error: str | None = None
 
 
-class Embedder:
+class Embedder(Pipeline):
     """A model of speakers.
 
+    What all pipelines have is documented at `Pipeline`.
+
     Attributes:
-      task: the pure functions of the model (see `tasks.Task`).
-      model: the Flax module.
-      variables: nested dicts of arrays on the device; may be replaced by others of the same shapes.
-      config: the configuration from which `build` makes the task.
-      assets: the model's files besides its weights.
-      metadata: further entries of the model file; `threshold` is one of them if it was calibrated.
-      enrolment: the speakers that were enrolled.
+      metadata: `threshold` is one of its entries if it was calibrated.
+      enrolment: the speakers that were enrolled; they are not part of the archive.
     """
 
-    takes: ClassVar[type] = Embedding
+    takes = Embedding
 
     def __init__(self, archive: Archive, *, dtype: str | None = None):
         """Puts the model on the device.
@@ -111,18 +109,10 @@ class Embedder:
         Raises:
           ConfigError: it is not an embedding model.
         """
-        archive = archive._replace(model=embedding(archive.model))
-        self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
-        self.model = self.task.model
-        self.assets, self.metadata = archive.assets, dict(archive.metadata)
+        super().__init__(archive._replace(model=embedding(archive.model)), dtype=dtype)
         self.enrolment = Enrolment()
         self._programs = Programs(self.task, self.task.inference.embed, name="embed", config=self.config)
         self._shapes = ShapeChoice(self.task.inference.sample_rate)
-
-    @property
-    def archive(self) -> Archive:
-        """The content of the file that `save` writes; enrolled speakers are not part of it."""
-        return Archive(self.config, self.assets, self.variables, self.metadata)
 
     @property
     def threshold(self) -> float:
@@ -136,14 +126,6 @@ class Embedder:
         first = next(iter(scores.values()), None) if isinstance(scores, Mapping) else None
         found = first.get("threshold") if isinstance(first, Mapping) else None
         return float(found) if isinstance(found, int | float) else DEFAULT_THRESHOLD
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes an archive that `load` reads; see `exports.save`."""
-        exports.save(self.archive, path)
-
-    def export_nemo(self, path: str | os.PathLike[str]) -> None:
-        """Writes a .nemo file, if NeMo has such a model; see `exports.export_nemo`."""
-        exports.export_nemo(self.archive, path)
 
     def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
         """Writes a folder with the model in ONNX; see `exports.export_onnx`."""

@@ -8,7 +8,7 @@ recordings -> rows of tokens (inference/rows.py; long recordings: inference/long
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, Unpack, overload
+from typing import Any, Literal, Unpack, overload
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
@@ -26,28 +26,25 @@ from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeO
 from jaxspeech.inference.prompted import prompted_rows
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.pipelines.classifier import Classifier
-from jaxspeech.pipelines.doors import open_model, with_bar
+from jaxspeech.pipelines.doors import with_bar
 from jaxspeech.pipelines.live_activity import live_activity
+from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
 from jaxspeech.text.prompt import PROMPT
 from jaxspeech.text.tokenizer import Tokenizer
 
 
-class Recognizer:
+class Recognizer(Pipeline):
     """A recognition model and its tokenizer.
 
+    What all pipelines have is documented at `Pipeline`.
+
     Attributes:
-      task: the pure functions of the model (see `tasks.Task`).
-      model: the Flax module.
-      variables: nested dicts of arrays on the device; may be replaced by others of the same shapes.
-      config: the configuration from which `build` makes the task.
-      assets: the model's files besides its weights.
       tokenizer: text to ids and back; one of the assets.
-      metadata: further entries of the model file.
     """
 
-    takes: ClassVar[type] = Recognition
+    takes = Recognition
 
     def __init__(
         self,
@@ -71,19 +68,12 @@ class Recognizer:
         search: Any = {"head": head, "beam_size": beam_size, "language": language}
         if any(option is not None for option in search.values()):
             archive = archive._replace(model=with_search(archive.model, **search))
-        self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
-        self.model = self.task.model
-        self.assets, self.metadata = archive.assets, archive.metadata
+        super().__init__(archive, dtype=dtype)
         self.tokenizer: Tokenizer = self.assets["tokenizer"]
         self._long = LongAudio(transcribing_forms(self.config, self.task), self.tokenizer)
         self._aligner = Aligner(self.task.inference, self.tokenizer)
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
         self._speaking: dict[str, Recognizer] = {}
-
-    @property
-    def archive(self) -> Archive:
-        """The content of the file that `save` writes."""
-        return Archive(self.config, self.assets, self.variables, self.metadata)
 
     def transcribe(
         self, inputs: Any, *, progress: bool = False, **options: Unpack[TranscribeOptions]
@@ -311,14 +301,6 @@ class Recognizer:
     def encoder_only(self) -> EncoderOnly:
         """Returns the frontend and encoder as a function of waveforms."""
         return encoder_only(self.task.model, self.variables, self.config)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes an archive that `load` reads; see `exports.save`."""
-        exports.save(self.archive, path)
-
-    def export_nemo(self, path: str | os.PathLike[str]) -> None:
-        """Writes a .nemo file, which NeMo restores; see `exports.export_nemo`."""
-        exports.export_nemo(self.archive, path)
 
     def export_onnx(self, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
         """Writes a folder that onnx-asr and sherpa-onnx load; see `exports.export_onnx`."""

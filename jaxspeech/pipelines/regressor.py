@@ -6,12 +6,10 @@
 recordings -> rows of numbers (inference/rows.py)
 """
 
-import os
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, Unpack
+from typing import Any, NamedTuple, Unpack
 
-from jaxspeech import exports
 from jaxspeech.archive import Archive
 from jaxspeech.errors import AudioError, SpeechError
 from jaxspeech.inference.inputs import find_recordings
@@ -19,7 +17,9 @@ from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row, Strategy, predicted_rows
-from jaxspeech.pipelines.doors import open_model, with_bar
+from jaxspeech.inference.shape_choice import ShapeChoice
+from jaxspeech.pipelines.doors import with_bar
+from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.tasks.kinds import Regression
 
 
@@ -41,19 +41,10 @@ class Estimated(NamedTuple):
     note: str | None = None
 
 
-class Regressor:
-    """A regression model.
+class Regressor(Pipeline):
+    """A regression model; what all pipelines have is documented at `Pipeline`."""
 
-    Attributes:
-      task: the pure functions of the model (see `tasks.Task`).
-      model: the Flax module.
-      variables: nested dicts of arrays on the device; may be replaced by others of the same shapes.
-      config: the configuration from which `build` makes the task.
-      assets: the model's files besides its weights.
-      metadata: further entries of the model file.
-    """
-
-    takes: ClassVar[type] = Regression
+    takes = Regression
 
     def __init__(self, archive: Archive, *, dtype: str | None = None):
         """Puts the model on the device.
@@ -65,23 +56,9 @@ class Regressor:
         Raises:
           ConfigError: it is not a regression model.
         """
-        self.config, self.task, self.variables = open_model(archive, self.takes, dtype=dtype)
-        self.model = self.task.model
-        self.assets, self.metadata = archive.assets, archive.metadata
+        super().__init__(archive, dtype=dtype)
         self._programs = Programs(self.task, self.task.inference.number, name="estimate", config=self.config)
-
-    @property
-    def archive(self) -> Archive:
-        """The content of the file that `save` writes."""
-        return Archive(self.config, self.assets, self.variables, self.metadata)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes an archive that `load` reads; see `exports.save`."""
-        exports.save(self.archive, path)
-
-    def export_nemo(self, path: str | os.PathLike[str]) -> None:
-        """Writes a .nemo file, if NeMo has such a model; see `exports.export_nemo`."""
-        exports.export_nemo(self.archive, path)
+        self._shapes = ShapeChoice(self.task.inference.sample_rate)
 
     def estimate(self, inputs: Any, *, progress: bool = False, **options: Unpack[RowOptions]) -> list[Estimated]:
         """Estimates the numbers of all inputs, in order. A result does not depend on the other inputs.
@@ -103,7 +80,8 @@ class Regressor:
         asked, kind = wanted(options, RowOptions, call="estimate"), self.task.inference
         at_once = [Strategy(partial(self._programs.start, self.variables))]
         shortest = max(kind.shortest_seconds * kind.sample_rate, 1.0)
-        rows = predicted_rows(find_recordings(inputs), at_once, asked, sample_rate=kind.sample_rate, shortest=shortest)
+        chosen: Any = {"sample_rate": kind.sample_rate, "shortest": shortest, "shapes": self._shapes}
+        rows = predicted_rows(find_recordings(inputs), at_once, asked, **chosen)
         return results_of(rows, self._estimated, _failed, on_error=asked.on_error)
 
     def _estimated(self, row: Row[Any]) -> Estimated:
