@@ -8,18 +8,15 @@ Each segment is an utterance, recognised by itself; silence is not recognised at
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import soxr
 from jaxtyping import Float
 
-from jaxspeech.audio.convert import to_samples
-from jaxspeech.audio.resample import check_rate
 from jaxspeech.audio.speech_gate import GateOptions, Heard, SpeechGate
-from jaxspeech.errors import AudioError
 from jaxspeech.inference.frame_stream import FrameStream
 from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.live_stream import LiveStream
 from jaxspeech.inference.streaming import Stream, Streams
 from jaxspeech.text.char import SPACE
 from jaxspeech.text.tokenizer import Tokenizer
@@ -83,7 +80,7 @@ class GatedStreams:
         self._open = [other for other in self._open if other is not stream]
 
 
-class GatedStream:
+class GatedStream(LiveStream):
     """One live recording, of which only speech is transcribed.
 
     Attributes:
@@ -95,18 +92,16 @@ class GatedStream:
     """
 
     def __init__(self, streams: GatedStreams, name: str, *, sample_rate: int | None, offset: float):
+        self._rate = streams.form.sample_rate
+        super().__init__(name, streams.step, sample_rate=sample_rate, model_rate=self._rate)
         self.utterances: list[Hypothesis] = []
         self.spans: list[tuple[float, float]] = []
-        self._streams, self._name, self._offset = streams, name, offset
-        self._rate = streams.form.sample_rate
-        rate = self._rate if sample_rate is None else check_rate(sample_rate)
-        self._resampler = soxr.ResampleStream(rate, self._rate, 1, dtype="float32") if rate != self._rate else None
+        self._streams, self._offset = streams, offset
         activity = streams.activity
         self._activity, self._number = activity.start(), activity.number
         self._gate = SpeechGate(activity.options, frame_seconds=activity.frame_seconds)
         self._audio = np.zeros(0, np.float32)  # from the sample `_first` on
         self._first = 0
-        self._ended = False
         self._queue: deque[Utterance] = deque()
         self._current: Stream | None = None
         wait = self._activity.latency_seconds + activity.frame_seconds
@@ -120,45 +115,7 @@ class GatedStream:
         parts = self.utterances if self._current is None else [*self.utterances, self._current.hypothesis]
         return joined(parts, self._streams.tokenizer, source=self._name, duration=seconds)
 
-    def feed(self, samples: Any) -> Iterator[Hypothesis]:
-        """Takes the next samples, and yields the hypothesis after each step that they make possible.
-
-        Args:
-          samples: [S], any number of them: floats in [-1, 1] or integers.
-        """
-        self.push(samples)  # now, even if the iterator is never consumed
-        return self._steps()
-
-    def _steps(self) -> Iterator[Hypothesis]:
-        while self.ready:
-            self._streams.step()
-            yield self.hypothesis
-
-    def finish(self) -> Hypothesis:
-        """Ends the stream and returns the hypothesis of all speech in it."""
-        self.end()
-        while self.ready:
-            self._streams.step()
-        return self.hypothesis
-
-    def push(self, samples: Any) -> None:
-        """Takes the next samples, like `feed`, for a later `GatedStreams.step`.
-
-        Raises:
-          AudioError: the stream has ended, or these are not samples.
-        """
-        if self._ended:
-            raise AudioError(f"{self._name}: the stream has ended; open a new one")
-        if np.size(samples):
-            self._take(to_samples(samples, name=self._name))
-
-    def end(self) -> None:
-        """Marks the end of the samples; the next steps process the rest."""
-        if self._ended:
-            return
-        if self._resampler is not None:
-            self._take(np.zeros(0, np.float32), last=True)
-        self._ended = True
+    def _close(self) -> None:
         self._hear(self._gate.feed(self._activity.finish()[:, self._number]))
         self._hear(self._gate.finish())
         self.advance([])
@@ -201,9 +158,7 @@ class GatedStream:
             self._current = None
         return took_part
 
-    def _take(self, samples: Float[np.ndarray, " S"], *, last: bool = False) -> None:
-        if self._resampler is not None:
-            samples = self._resampler.resample_chunk(samples, last=last)
+    def _take(self, samples: Float[np.ndarray, " S"]) -> None:
         self._audio = np.concatenate([self._audio, samples])
         self._hear(self._gate.feed(self._activity.feed(samples)[:, self._number]))
         self.advance([])

@@ -6,21 +6,19 @@ stream.push(samples)
 for stream in streams.step(): print(stream.hypothesis.text)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import soxr
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
-from jaxspeech.audio.convert import to_samples
-from jaxspeech.audio.resample import check_rate
-from jaxspeech.errors import AudioError, ConfigError
+from jaxspeech.errors import ConfigError
 from jaxspeech.forms.streaming_form import NewTokens, Streaming, StreamState, rows_where
 from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.live_stream import LiveStream
 from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -76,7 +74,7 @@ def compile_streams(form: Streaming, variables: Variables, *, size: int) -> Stre
     )
 
 
-class Stream:
+class Stream(LiveStream):
     """One live recording.
 
     Attributes:
@@ -92,61 +90,21 @@ class Stream:
         sample_rate: int | None,
         timed: TimedTokens | None,
     ):
+        rates = {"sample_rate": sample_rate, "model_rate": streams.form.sample_rate}
+        super().__init__(hypothesis.source, streams.step, **rates)
         self.hypothesis = hypothesis
         self.row = row
         self._streams = streams
         self._pending = np.zeros(lead_in, np.float32)
         self._num_samples = 0
-        self._ended = False
         self._owes = False  # whether steps have left the frames of samples that were only look-ahead
-        model_rate = streams.form.sample_rate
-        rate = model_rate if sample_rate is None else check_rate(sample_rate)
-        self._resampler = soxr.ResampleStream(rate, model_rate, 1, dtype="float32") if rate != model_rate else None
         self._timed = timed
         self._ids: list[int] = []
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._confidence: list[float] = []
 
-    def feed(self, samples: Any) -> Iterator[Hypothesis]:
-        """Takes the next samples, and yields the hypothesis after each step that they make possible.
-
-        Args:
-          samples: [S], any number of them: floats in [-1, 1] or integers.
-        """
-        self.push(samples)  # now, even if the iterator is never consumed
-        return self._steps()
-
-    def _steps(self) -> Iterator[Hypothesis]:
-        while self.ready:
-            self._streams.step()
-            yield self.hypothesis
-
-    def finish(self) -> Hypothesis:
-        """Ends the stream and returns the final hypothesis."""
-        self.end()
-        while self.ready:
-            self._streams.step()
-        return self.hypothesis
-
-    def push(self, samples: Any) -> None:
-        """Takes the next samples, like `feed`, for a later `Streams.step`.
-
-        Raises:
-          AudioError: the stream has ended, or these are not samples.
-        """
-        if self._ended:
-            raise AudioError(f"{self.hypothesis.source}: the stream has ended; open a new one")
-        if np.size(samples):
-            self._append(to_samples(samples, name=self.hypothesis.source))
-
-    def end(self) -> None:
-        """Marks the end of the samples; the next steps process the rest, and then the stream frees its place."""
-        if self._ended:
-            return
-        if self._resampler is not None:
-            self._append(np.zeros(0, np.float32), last=True)
-        self._ended = True
+    def _close(self) -> None:
         if self._num_samples < self._streams.form.sample_rate * self._streams.form.frame_seconds:
             self._pending, self._owes = self._pending[:0], False  # shorter than a frame: nothing to recognise
         if self.done:
@@ -158,9 +116,7 @@ class Stream:
         """Seconds of audio received so far."""
         return self._num_samples / self._streams.form.sample_rate
 
-    def _append(self, samples: np.ndarray, *, last: bool = False) -> None:
-        if self._resampler is not None:
-            samples = self._resampler.resample_chunk(samples, last=last)
+    def _take(self, samples: Float[np.ndarray, " S"]) -> None:
         self._pending = np.concatenate([self._pending, samples])
         self._num_samples += len(samples)
 
