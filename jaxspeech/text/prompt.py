@@ -114,9 +114,18 @@ class PromptFormat:
 
     @classmethod
     def build(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> "PromptFormat":
-        """Rebuilds the format from its `config()`."""
+        """Rebuilds the format from its `config()`.
+
+        Raises:
+          TokenizerError: it is no such config.
+        """
         del files
-        return cls(str(config.get("format")), start_id=config.get("start_id"), defaults=config.get("defaults"))
+        start_id, defaults = config.get("start_id"), config.get("defaults") or {}
+        if not isinstance(start_id, int | None) or not isinstance(defaults, Mapping):
+            raise TokenizerError(
+                "the prompt's config has a start_id that is no number, or defaults that are no mapping"
+            )
+        return cls(str(config.get("format")), start_id=start_id, defaults=defaults)
 
     def config(self) -> dict[str, Any]:
         return {"format": self.format, "start_id": self.start_id, "defaults": self.defaults}

@@ -11,7 +11,10 @@ import pytest
 
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
+from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo import load_nemo
+from jaxspeech.interop.nemo.container import NemoFile
+from jaxspeech.interop.nemo.model_config import from_nemo
 from jaxspeech.tasks.attention import Prompted, decode_best, decoder_losses, teacher_forcing
 from tests.parity.reference import inputs_of, reference
 
@@ -121,7 +124,7 @@ def test_greedy_search(family):
 
 
 def test_beam_search_of_each_recording_alone(family):
-    # NeMo's beam emits one token more than its greedy search before it stops, and goes on after an end at the start.
+    # NeMo's beam emits one token more than its greedy search before it stops, and continues after an end at the start.
     more = family.model.search.more_than_frames + 1
     best = decoded(family, beam_size=4, num_best=4, more_than_frames=more, least_tokens=1)
     for row, hypotheses in enumerate(family.notes["decode"]["beam4_nbest_alone"]):
@@ -144,3 +147,19 @@ def test_a_batch_of_one_equals_a_batch_of_many_with_any_padding(family):
         (alone,) = decoded(family, rows=slice(row, row + 1), **search)
         assert ids_of(whole, row) == ids_of(alone, 0) == ids_of(again, row)
         np.testing.assert_allclose(alone.score[0], whole.score[row], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"decoding": {"strategy": "beam", "beam": {"beam_size": "x"}}}, "decoding.beam.beam_size 'x'"),
+        ({"decoding": {"beam": {"max_generation_delta": 1.5}}}, "max_generation_delta 1.5"),
+        ({"decoding": {"strategy": "greedy", "greedy": 3}}, "decoding.greedy"),
+    ],
+)
+def test_a_search_that_is_none_is_one_line(change, message, request):
+    file, _, _ = reference("canary_v1", request)
+    with NemoFile(file) as opened:
+        config = opened.config()
+    with pytest.raises(ArchiveError, match=message):
+        from_nemo(config | change)

@@ -63,3 +63,9 @@ def test_an_asset_is_rebuilt_and_a_collection_is_padded(tokenizer):
     assert found["ids"].tolist() == [3, 4, 5] + [0] * 13 and found["count"] == 3
     with pytest.raises(TokenizerError, match="'canary3' is unknown"):
         PromptFormat("canary3")
+
+
+@pytest.mark.parametrize("config", [{"format": "start", "start_id": "x"}, {"format": "canary", "defaults": [1]}])
+def test_a_config_of_another_form_is_one_line(config):
+    with pytest.raises(TokenizerError, match="the prompt's config has"):
+        build_asset("prompt", config, {})

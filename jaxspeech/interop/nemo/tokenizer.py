@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.container import NemoFile
-from jaxspeech.interop.nemo.sections.read import class_name
+from jaxspeech.interop.nemo.sections.read import class_name, value_at
 from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
@@ -65,8 +65,8 @@ def _languages(file: NemoFile, section: Mapping[str, Any], place: str) -> Tokeni
     languages = section.get("langs")
     if not isinstance(languages, Mapping) or not languages:
         raise ArchiveError(f"{place}.langs is missing")
-    custom = section.get("custom_tokenizer") or {}
-    if custom and class_name(custom.get("_target_")) not in CANARY_TOKENIZERS:
+    custom = section.get("custom_tokenizer")
+    if custom and class_name(value_at(custom, "_target_")) not in CANARY_TOKENIZERS:
         raise ArchiveError(f"not supported: {place}.custom_tokenizer")
     return AggregateTokenizer({str(n): _tokenizer(file, s, f"{place}.langs.{n}") for n, s in languages.items()})
 

@@ -15,6 +15,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
 )
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
 from jaxspeech.interop.nemo.families.tokens import NO_TRAINING, RECOGNITION_SECTIONS, NemoTokens, nemo_tokens
+from jaxspeech.interop.nemo.sections.arguments import integer, number
 from jaxspeech.interop.nemo.sections.attention import (
     CROSS_ENTROPY,
     TOKEN_CLASSIFIER,
@@ -34,6 +35,8 @@ CANARY = "EncDecMultiTaskModel"
 CLASSES = {CANARY: "asr.models.aed_multitask_models"}
 DECODERS = {"get_nemo_transformer": TRANSFORMER_DECODER}
 LOSSES = {"SmoothedCrossEntropyLoss": CROSS_ENTROPY}
+# Instead of NeMo's -1: only the number of positions limits a text.
+NO_LIMIT = 1 << 20
 HEAD = {"num_layers": 1, "activation": "relu", "log_softmax": True, "dropout": 0.0, "use_transformer_init": True}
 
 
@@ -61,15 +64,24 @@ def _encoder_fields(config: Mapping[str, Any], decoder: Mapping[str, Any], probl
 
 
 def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    decoding = optional_section(config, "decoding", problems)
-    strategy = decoding.get("strategy", "beam")
-    options = optional_section(config, f"decoding.{'beam' if strategy == 'beam' else 'greedy'}", problems)
-    found: dict[str, Any] = {"beam_size": int(options.get("beam_size", 1)) if strategy == "beam" else 1}
-    if isinstance(options.get("length_penalty"), (int, float)):
-        found["length_penalty"] = float(options["length_penalty"])
-    more = options.get("max_generation_delta", 50)
-    if isinstance(more, int) and more >= 0:
-        found["more_than_frames"] = more
+    """Reads our section `search`; NeMo's defaults where its section says nothing."""
+    kind = "greedy" if optional_section(config, "decoding", problems).get("strategy", "beam") != "beam" else "beam"
+    options = optional_section(config, f"decoding.{kind}", problems)
+    found: dict[str, Any] = {"beam_size": 1}
+    known = {
+        "beam_size": ("beam_size", integer(1, 1024)),
+        "length_penalty": ("length_penalty", number(-100, 100)),
+        "max_generation_delta": ("more_than_frames", integer(-1, 1 << 20)),
+    }
+    for name, (ours, convert) in known.items():
+        if options.get(name) is None:
+            continue
+        try:
+            found[ours] = convert(options[name])
+        except ValueError as error:
+            problems.append(f"decoding.{kind}.{name} {options[name]!r} ({error})")
+    if found.get("more_than_frames") == -1:
+        found["more_than_frames"] = NO_LIMIT
     return found
 
 
@@ -93,10 +105,10 @@ def _completed(model: dict[str, Any], assets: Assets) -> dict[str, Any]:
 
 def _defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     """The values of slots that NeMo's configuration gives for the user's turn."""
-    turns = config.get("prompt_defaults") or []
+    turns = config.get("prompt_defaults")
+    turns = turns if isinstance(turns, list) else []
     user = next((turn for turn in turns if isinstance(turn, Mapping) and turn.get("role") == "user"), {})
-    slots = user.get("slots") or {}
-    return {str(name): value for name, value in slots.items() if value is not None}
+    return {str(name): value for name, value in inner(user, "slots").items() if value is not None}
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
