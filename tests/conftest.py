@@ -15,6 +15,8 @@ from tests.tones import make_tones
 
 # XLA_FLAGS="" compiles as it does outside of tests.
 os.environ.setdefault("XLA_FLAGS", QUICK_COMPILE)
+# JAX makes many objects and few cycles of them: looking for these seldom saves a minute of the whole suite.
+gc.set_threshold(50_000, 20, 50)
 # No test reads or fills the user's cache of compiled programs.
 os.environ.setdefault("JAXSPEECH_CACHE", "off")
 

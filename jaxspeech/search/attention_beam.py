@@ -87,7 +87,7 @@ def attention_beam(
 
         was_done = of_parents(beam.done)
         emitted = ~was_done & (tokens != end_id)
-        chosen = jnp.take_along_axis(of_parents(log_probs), tokens[..., None], axis=2)[..., 0]
+        chosen = jnp.take_along_axis(log_probs.reshape(b, -1), best, axis=1)
         place = jnp.arange(most_tokens) == beam.count
         ids = jnp.where(place & emitted[..., None], tokens[..., None], of_parents(beam.ids))
         probs = jnp.where(place & emitted[..., None], jnp.exp(chosen)[..., None], of_parents(beam.probs))

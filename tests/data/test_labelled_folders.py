@@ -103,7 +103,10 @@ def test_frames_are_labelled_by_aligned_words(tmp_path, capsys):
         assert not marks[far].any()
     # A stand-in: the order of recordings and of their words is the same.
     manifest = Manifest(tmp_path / "t.jsonl", problems=Problems(report=lambda line: None))
-    spans = lambda pairs: ([(0.1 * i, 0.1 * i + 0.1)] for i, _ in enumerate(list(pairs)))  # noqa: E731
-    silent = lambda samples, rate: []  # noqa: E731
-    marks = [np.array(e["label"].split(), int) for e in activity_entries(manifest, detector=silent, align=spans)]
+
+    def spans(pairs):
+        return ([(0.1 * i, 0.1 * i + 0.1)] for i, _ in enumerate(list(pairs)))
+
+    entries = activity_entries(manifest, detector=lambda samples, rate: [], align=spans)
+    marks = [np.array(e["label"].split(), int) for e in entries]
     assert [np.flatnonzero(m).tolist() for m in marks] == [list(range(5 * i, 5 * i + 5)) for i in range(4)]

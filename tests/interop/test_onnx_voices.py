@@ -75,7 +75,10 @@ def test_frames(tmp_path):
     Classifier(archive).export_onnx(tmp_path / "model")
     inputs = inputs_of(8)
     logits, counts = run(tmp_path / "model" / "model.onnx", **inputs)
-    forward = lambda model, encoded, counts: (model.decoder(encoded, num_classes=2), counts)  # noqa: E731
+
+    def forward(model, encoded, counts):
+        return model.decoder(encoded, num_classes=2), counts
+
     expected, wanted = ours(archive, forward, inputs)
     np.testing.assert_array_equal(counts, wanted)
     for row, own, count in zip(logits, expected, counts, strict=True):

@@ -50,7 +50,9 @@ def start(
         traced.append(width)
         return Sums(jnp.sin(samples * variables["params"]["weight"]).sum(1) + plus, None, (num_samples,))
 
-    nothing: Any = lambda *_: None  # noqa: E731
+    def nothing(*_: Any) -> Any:
+        return None
+
     kind = Classification(sample_rate=8, frame_seconds=None, probs=predict)
     task = Task(model, Sums, nothing, (Phase(nothing),), nothing, nothing, kind)
     programs = Programs(task, predict, name="sums", config={"width": width}, outputs=(Sums,))
