@@ -12,7 +12,7 @@ from jaxspeech.inference.buffered import Buffered
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
-from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
+from jaxspeech.inference.rows import Audio, Beside, Row, Strategy, nothing_beside, predicted_rows
 from jaxspeech.inference.segmented import Segmented
 from jaxspeech.inference.shape_choice import ShapeChoice
 from jaxspeech.search.tokens import Tokens
@@ -57,9 +57,19 @@ class LongAudio:
         self._segmented = Segmented(self._recognition, tokenizer, self._full)
 
     def rows(
-        self, variables: Variables, recordings: Iterable[Recording], wanted: Wanted, outputs: Outputs
+        self,
+        variables: Variables,
+        recordings: Iterable[Recording],
+        wanted: Wanted,
+        outputs: Outputs,
+        *,
+        beside: Beside = nothing_beside,
     ) -> Iterator[Row[Prediction]]:
         """Yields predictions in the order of the recordings, see `predicted_rows`; no prediction for less than a frame.
+
+        Args:
+          variables, recordings, wanted, outputs: of the model and the call.
+          beside: makes what the model takes beside the audio.
 
         Raises:
           ConfigError: long="local", and the model has no local form.
@@ -69,14 +79,15 @@ class LongAudio:
             [samples] = (audio[i] for i in shape.indices)
             return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
 
-        def segments(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+        def segments(shape: Shape, audio: Audio, *beside: Any) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            return self._segmented.predict(variables, samples, wanted.voice_activity, batch_size=wanted.batch_size)
+            options = {"batch_size": wanted.batch_size, "beside": beside}
+            return self._segmented.predict(variables, samples, wanted.voice_activity, **options)
 
         known = {
-            "full": Strategy(partial(self._full.start, variables, **outputs._asdict())),
+            "full": Strategy(partial(self._full.start, variables, **outputs._asdict()), beside=beside),
             "buffered": Strategy(buffered, alone=True),
-            "segments": Strategy(segments, alone=True),
+            "segments": Strategy(segments, alone=True, beside=beside),
         }
         if self._local is not None:
             known["local"] = Strategy(partial(self._local.start, variables, **outputs._asdict()))

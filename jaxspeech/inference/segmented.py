@@ -3,6 +3,8 @@
 The model never sees more than one segment, as in most of its training, and silence is not transcribed at all.
 """
 
+from typing import Any
+
 import jax
 import numpy as np
 from jaxtyping import Float
@@ -39,8 +41,16 @@ class Segmented:
         voice_activity: VoiceActivity,
         *,
         batch_size: int,
+        beside: tuple[Any, ...] = (),
     ) -> tuple[Prediction, str]:
         """Predicts one recording (a batch of one), with frames counted from its start; also says how, for the note.
+
+        Args:
+          variables: the model's variables.
+          samples: the recording.
+          voice_activity: finds the speech.
+          batch_size: maximum number of segments in a batch.
+          beside: what the model takes beside the audio, one row, which is that of each segment.
 
         Raises:
           AudioError: a batch of segments does not fit in memory.
@@ -56,7 +66,8 @@ class Segmented:
         lengths = {i: len(part) for i, part in audio.items() if len(part) >= frame}
         found: dict[int, Tokens] = {}
         for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=rate):
-            prediction, _ = self._programs.start(variables, shape, audio, **Outputs()._asdict())
+            of_each = jax.tree.map(lambda x, rows=shape.rows: np.repeat(x, rows, axis=0), beside)
+            prediction, _ = self._programs.start(variables, shape, audio, *of_each, **Outputs()._asdict())
             tokens = jax.device_get(prediction.tokens)
             for row, i in enumerate(shape.indices):
                 found[i] = _row(tokens, row, first_frames[i])

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Float, Int
 
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.types import Variables
 
@@ -34,13 +35,21 @@ def predict(
     variables: Variables,
     samples: Float[Any, "B S"],
     num_samples: Int[Any, " B"],
-    *,
+    *asked: Asked,
     tokens: bool,
     log_probs: bool,
 ) -> Prediction:
-    """Encodes and decodes padded recordings; the options are those of `Outputs`."""
+    """Encodes and decodes padded recordings.
+
+    Args:
+      recognition: the model.
+      variables: the model's variables.
+      samples, num_samples: the recordings.
+      asked: what is asked of a model with prompts; nothing for any other.
+      tokens, log_probs: see `Outputs`.
+    """
     encoded, num_frames = recognition.encode(variables, samples, num_samples)
-    found = recognition.decode(variables, encoded, num_frames) if tokens else None
+    found = recognition.decode(variables, encoded, num_frames, *asked) if tokens else None
     if not log_probs:
         return Prediction(found)
     assert recognition.log_probs is not None
