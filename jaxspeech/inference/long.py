@@ -1,18 +1,19 @@
 """Predicts a recogniser's rows: short recordings in batches, long ones by strategies that are tried in order."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.transcribing import Forms
+from jaxspeech.inference.asking import Asking, Ids
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.buffered import Buffered
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
-from jaxspeech.inference.rows import Audio, Beside, Row, Strategy, nothing_beside, predicted_rows
+from jaxspeech.inference.rows import Audio, Row, Strategy, nothing_beside, predicted_rows
 from jaxspeech.inference.segmented import Segmented
 from jaxspeech.inference.shape_choice import ShapeChoice
 from jaxspeech.search.tokens import Tokens
@@ -63,13 +64,13 @@ class LongAudio:
         wanted: Wanted,
         outputs: Outputs,
         *,
-        beside: Beside = nothing_beside,
+        asking: Asking | None = None,
     ) -> Iterator[Row[Prediction]]:
         """Yields predictions in the order of the recordings, see `predicted_rows`; no prediction for less than a frame.
 
         Args:
           variables, recordings, wanted, outputs: of the model and the call.
-          beside: makes what the model takes beside the audio.
+          asking: what is asked of a model with prompts besides them.
 
         Raises:
           ConfigError: long="local", and the model has no local form.
@@ -79,15 +80,20 @@ class LongAudio:
             [samples] = (audio[i] for i in shape.indices)
             return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
 
-        def segments(shape: Shape, audio: Audio, *beside: Any) -> tuple[Prediction, str]:
+        def segments(shape: Shape, audio: Audio, prompt: Ids) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            options = {"batch_size": wanted.batch_size, "beside": beside}
+            options: Any = {"batch_size": wanted.batch_size, "asking": asking, "prompt": prompt}
             return self._segmented.predict(variables, samples, wanted.voice_activity, **options)
 
+        def prompts(recordings: Sequence[Recording], rows: int) -> tuple[Ids]:
+            del rows
+            return (recordings[0].prompt,)
+
+        beside = nothing_beside if asking is None else asking.beside
         known = {
             "full": Strategy(partial(self._full.start, variables, **outputs._asdict()), beside=beside),
             "buffered": Strategy(buffered, alone=True),
-            "segments": Strategy(segments, alone=True, beside=beside),
+            "segments": Strategy(segments, alone=True, beside=prompts),
         }
         if self._local is not None:
             known["local"] = Strategy(partial(self._local.start, variables, **outputs._asdict()))

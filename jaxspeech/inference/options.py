@@ -58,7 +58,8 @@ class TranscribeOptions(AlignOptions, total=False):
       source_lang, target_lang, task, pnc, itn, timestamp, diarize, emotion, decodercontext: what is asked of a model
         with prompts (`text.prompt`): the language that is spoken and that of the text, "transcribe" or "translate",
         punctuation and capitals, digits, times in the text, marks of speakers, the speaker's emotion, and what was said
-        before. A model has some of these; None is its default.
+        before. A model has some of these; None is its default. With source_lang="auto" the model finds the language,
+        and the hypothesis says it; the text is in the language that is spoken unless target_lang is given.
     """
 
     timestamps: bool

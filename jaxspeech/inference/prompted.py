@@ -1,17 +1,17 @@
 """Predicts the rows of a model with prompts: what is asked for is that of the call and of each line of a manifest."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jaxspeech.errors import ConfigError, TokenizerError
+from jaxspeech.inference.asking import Asking
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
-from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs, Prediction
-from jaxspeech.text.prompt import ALIASES, PromptFormat, padded
+from jaxspeech.text.prompt import ALIASES, LANGUAGES, UNKNOWN, PromptFormat
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -48,13 +48,9 @@ def prompted_rows(
         return long.rows(variables, recordings, wanted, outputs)
     prompts = _Prompts(prompt, tokenizer, wanted.slots, most_tokens=recognition.prompts.most_tokens)
     prompts.of({})  # what the call asks for is checked at once
-    return long.rows(variables, map(prompts.given, recordings), wanted, outputs, beside=asked_beside)
-
-
-def asked_beside(recordings: Sequence[Recording], rows: int) -> tuple[Asked]:
-    """Returns what is asked for in a batch; filler rows ask for what its first recording does."""
-    ids = [recording.prompt for recording in recordings]
-    return (Asked(*padded([*ids, *[ids[0]] * (rows - len(ids))])),)
+    languages = prompt.languages(tokenizer) if LANGUAGES[0] in prompt.slots else ()
+    asking = Asking(languages)
+    return long.rows(variables, map(prompts.given, recordings), wanted, outputs, asking=asking)
 
 
 class _Prompts:
@@ -88,7 +84,7 @@ class _Prompts:
         """
         own = {name: value for name, value in fields.items() if name in self._names}
         if self._last[0] != (key := repr(own)):  # neighbours mostly ask for the same
-            ids = tuple(self._prompt.encode(self._tokenizer, {**self._slots, **own}))
+            ids = tuple(self._prompt.encode(self._tokenizer, {**self._slots, **own}, unknown=UNKNOWN))
             if len(ids) >= self._most:
                 raise TokenizerError(
                     f"the prompt has {len(ids)} tokens, which leaves none of at most {self._most} for the text; "

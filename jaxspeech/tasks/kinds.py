@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.types import Key, Size, Variables
 
 Samples = Float[Any, "B S"]
@@ -34,9 +35,12 @@ class Prompting(NamedTuple):
 
     Attributes:
       most_tokens: of prompt and text together.
+      complete: (variables, encoder frames, num_frames, Asked with languages) -> (Asked with complete prompts, the token
+        of the language that was found in each row [B]).
     """
 
     most_tokens: int
+    complete: Callable[[Variables, Frames, Lengths, Asked], tuple[Asked, Lengths]]
 
 
 class Recognition(NamedTuple):

@@ -23,11 +23,13 @@ class Prediction(NamedTuple):
     Attributes:
       tokens: the best hypothesis of each row, if asked for.
       log_probs, num_frames: of each row, if asked for.
+      language: token of the language that was found in each row, if asked for; -1 where it was given.
     """
 
     tokens: Tokens | None
     log_probs: Float[Any, "*B T W"] | None = None
     num_frames: Int[Any, "*B"] | None = None
+    language: Int[Any, "*B"] | None = None
 
 
 def predict(
@@ -49,8 +51,15 @@ def predict(
       tokens, log_probs: see `Outputs`.
     """
     encoded, num_frames = recognition.encode(variables, samples, num_samples)
-    found = recognition.decode(variables, encoded, num_frames, *asked) if tokens else None
-    if not log_probs:
-        return Prediction(found)
-    assert recognition.log_probs is not None
-    return Prediction(found, recognition.log_probs(variables, encoded), num_frames)
+    prediction = Prediction(None)
+    if asked and asked[0].languages is not None:
+        assert recognition.prompts is not None
+        complete, language = recognition.prompts.complete(variables, encoded, num_frames, *asked)
+        asked, prediction = (complete,), prediction._replace(language=language)
+    if tokens:
+        prediction = prediction._replace(tokens=recognition.decode(variables, encoded, num_frames, *asked))
+    if log_probs:
+        assert recognition.log_probs is not None
+        found = recognition.log_probs(variables, encoded)
+        prediction = prediction._replace(log_probs=found, num_frames=num_frames)
+    return prediction

@@ -75,6 +75,21 @@ def test_different_prompts_share_a_program_and_a_batch(asr, monkeypatch):
         assert hypothesis.tokens == alone.tokens and hypothesis.score == pytest.approx(alone.score, rel=1e-5)
 
 
+def test_the_language_is_found_and_said(asr):
+    clips = [NOISE[:16000], NOISE[20000:29000]]
+    for given in ({}, {"target_lang": "en"}):
+        for found in asr.transcribe(clips, source_lang="auto", **given):
+            clip = clips[int(found.source.split()[1])]
+            slots = {"source_lang": found.language, "target_lang": found.language} | given
+            (alone,) = asr.transcribe([clip], **slots)
+            assert found.language in ("en", "de") and alone.language is None
+            assert found.tokens == alone.tokens and found.score == pytest.approx(alone.score, rel=1e-5)
+    (whole,) = asr.transcribe(
+        [NOISE], source_lang="auto", voice_activity=lambda samples, rate: [(0.5, 1.5), (40.0, 41.0)]
+    )
+    assert whole.language in ("en", "de") and "segments" in whole.note
+
+
 def test_a_context_that_leaves_no_room_is_one_line(asr):
     with pytest.raises(SpeechError, match="the prompt has 5 tokens, which leaves none of at most 5"):
         _Prompts(PromptFormat("canary"), asr.tokenizer, {}, most_tokens=5).of({})
@@ -90,6 +105,8 @@ def test_long_recordings_are_cut_into_segments(asr):
     [
         ({"target_lang": "fr"}, "target_lang cannot be 'fr': this model knows en, de"),
         ({"itn": True}, "has no slot 'itn'"),
+        ({"task": "translate"}, "task 'translate' needs target_lang"),
+        ({"task": "translate", "source_lang": "auto"}, "task 'translate' needs target_lang"),
         ({"timestamps": True}, "timestamps: this model has no times"),
         ({"long": "full"}, 'an attention decoder takes long="segments"'),
     ],
