@@ -32,7 +32,8 @@ class Hypothesis(NamedTuple):
         seconds from the beginning of the file, also where only a part of it was transcribed. A pause of a second ends
         a sentence, like a full stop.
       log_probs: with `return_log_probs=True`, one row of V + 1 (the blank is last) for each encoder frame, in float32.
-      note: one line that says how a recording too long for one pass of full attention was transcribed.
+      note: one line that says how a recording too long for one pass of full attention was transcribed, or that its text
+        was decoded again.
       error: with `on_error="skip"`, one line that says why the recording could not be transcribed.
       channel: with `channel="each"`, the channel that was transcribed, counted from 0.
       language: with `source_lang="auto"`, the language that was found, such as "de"; where segments of a long recording

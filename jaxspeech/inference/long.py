@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,8 @@ from jaxspeech.forms.transcribing import Forms
 from jaxspeech.inference.asking import Asking, Ids
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.buffered import Buffered
+from jaxspeech.inference.decoding_again import DecodingAgain
+from jaxspeech.inference.guard import MOST_REPEATS
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
@@ -40,7 +43,7 @@ class LongAudio:
     """
 
     def __init__(self, forms: Forms, tokenizer: Tokenizer):
-        self._recognition = forms.transcribing.inference
+        self._recognition, self._tokenizer = forms.transcribing.inference, tokenizer
         known: Any = {"name": "transcribe", "outputs": (Prediction, Tokens)}
         self._full = Programs(
             forms.transcribing, partial(predict, self._recognition), config=forms.transcribing_config, **known
@@ -80,16 +83,29 @@ class LongAudio:
             [samples] = (audio[i] for i in shape.indices)
             return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
 
+        def again(asking: Asking | None) -> DecodingAgain | None:
+            if asking is None or asking.most_repeats is None:
+                return None
+            of_model: Any = {"tokenizer": self._tokenizer, "sample_rate": self._recognition.sample_rate}
+            return DecodingAgain(self._full, variables, asking=asking, batch_size=wanted.batch_size, **of_model)
+
+        # Recordings that are cut are guarded unless the call says no, others only if it says yes.
+        of_segments, of_whole = (
+            asking and replace(asking, most_repeats=MOST_REPEATS if on else None)
+            for on in (wanted.guard is not False, wanted.guard is True)
+        )
+
         def segments(shape: Shape, audio: Audio, prompt: Ids) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            options: Any = {"batch_size": wanted.batch_size, "asking": asking, "prompt": prompt}
+            asked: Any = {"asking": of_segments, "prompt": prompt, "again": again(of_segments)}
+            options = {"batch_size": wanted.batch_size, **asked}
             return self._segmented.predict(variables, samples, wanted.voice_activity, **options)
 
         def prompts(recordings: Sequence[Recording], rows: int) -> tuple[Ids]:
             del rows
             return (recordings[0].prompt,)
 
-        beside = nothing_beside if asking is None else asking.beside
+        beside = nothing_beside if of_whole is None else of_whole.beside
         known = {
             "full": Strategy(partial(self._full.start, variables, **outputs._asdict()), beside=beside),
             "buffered": Strategy(buffered, alone=True),
@@ -104,7 +120,7 @@ class LongAudio:
             if wanted.long not in ("auto", "segments"):
                 raise ConfigError(f'long="{wanted.long}": a model with an attention decoder takes long="segments"')
             order = ORDER["segments"]  # such a model is trained on recordings of up to 40 s
-        return predicted_rows(
+        rows = predicted_rows(
             recordings,
             [known["full"]],
             wanted,
@@ -113,3 +129,5 @@ class LongAudio:
             long=[known[name] for name in order if name in known],
             shapes=self._shapes[outputs],
         )
+        guard = again(of_whole)
+        return rows if guard is None else guard.rows(rows)

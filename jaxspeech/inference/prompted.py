@@ -45,6 +45,8 @@ def prompted_rows(
     if prompt is None or recognition.prompts is None:
         if wanted.slots:
             raise ConfigError(f"{next(iter(wanted.slots))}: this model has no prompt, and so no such choice")
+        if wanted.guard:
+            raise ConfigError("guard: only the texts of an attention decoder are guarded; this model has none")
         return long.rows(variables, recordings, wanted, outputs)
     prompts = _Prompts(prompt, tokenizer, wanted.slots, most_tokens=recognition.prompts.most_tokens)
     prompts.of({})  # what the call asks for is checked at once

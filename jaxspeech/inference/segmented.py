@@ -13,6 +13,7 @@ from jaxspeech.audio.segments import cut_at_silences
 from jaxspeech.audio.voice_activity import VoiceActivity
 from jaxspeech.inference.asking import Asking, Ids
 from jaxspeech.inference.batching import Shape
+from jaxspeech.inference.decoding_again import DecodingAgain
 from jaxspeech.inference.parts import predict_parts
 from jaxspeech.inference.programs import Programs
 from jaxspeech.search.tokens import Tokens
@@ -45,6 +46,7 @@ class Segmented:
         batch_size: int,
         asking: Asking | None = None,
         prompt: Ids = (),
+        again: DecodingAgain | None = None,
     ) -> tuple[Prediction, str]:
         """Predicts one recording (a batch of one), with frames counted from its start; also says how, for the note.
 
@@ -54,6 +56,7 @@ class Segmented:
           voice_activity: finds the speech.
           batch_size: maximum number of segments in a batch.
           asking, prompt: what is asked of a model with prompts, for each segment.
+          again: decodes segments again whose texts fail; None: all texts pass.
 
         Raises:
           AudioError: a batch of segments does not fit in memory.
@@ -72,6 +75,12 @@ class Segmented:
             return () if asking is None else asking.of([prompt] * len(shape.indices), shape.rows)
 
         found = predict_parts(self._programs, variables, audio, beside, batch_size=batch_size, sample_rate=rate)
+        note = f"in {len(spans)} segments between silences"
+        if again is not None:
+            chosen = again.parts(found, audio, dict.fromkeys(found, prompt))
+            found = {i: text.prediction for i, text in chosen.items()}
+            if count := sum(bool(text.how) for text in chosen.values()):
+                note += f", {count} of them again, as their texts repeated themselves or were improbable"
         tokens = [_row(found[i].tokens, first_frames[i]) for i in sorted(found)]
         languages = Counter[int]()
         for i, prediction in found.items():
@@ -79,8 +88,7 @@ class Segmented:
                 languages[int(prediction.language)] += len(audio[i])
         # Each segment is transcribed in its own language; that of the recording is the one of the most speech.
         language = np.array([languages.most_common(1)[0][0]]) if languages else None
-        joined = Prediction(_join(tokens, self._space), language=language)
-        return joined, f"in {len(spans)} segments between silences"
+        return Prediction(_join(tokens, self._space), language=language), note
 
 
 def _row(tokens: Any, first_frame: int) -> Tokens:

@@ -85,7 +85,7 @@ class Recognizer(Pipeline):
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
           progress: show a bar.
           options: see `inference.options.TranscribeOptions`: batch_size, timestamps, return_log_probs, sample_rate,
-            channel, long, voice_activity, on_error, language.
+            channel, long, voice_activity, on_error, language, guard, and the slots of prompts.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
