@@ -8,6 +8,7 @@ import soundfile
 
 import jaxspeech
 from jaxspeech.cli.main import main
+from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.pipelines.recognizer import Recognizer
 from tests.pipelines.prompted_model import prompted_archive
 
@@ -73,10 +74,17 @@ def test_a_mistake_in_the_call_is_one_line(run, tmp_path, option, message):
     assert status == 2 and out == "" and len(err) == 1 and message in err[0]
 
 
-def test_the_guard_reports_what_it_did(run, tmp_path):
-    status, out, err = run("--guard", tmp_path / "a.wav")
-    assert status == 0 and out and f"{tmp_path / 'a.wav'}: transcribed as the best of 6 texts; it" in err[0]
-    assert len(run("--noguard", tmp_path / "a.wav")[2]) == 1
+def test_the_guard_is_an_option_of_the_call(run, asr, tmp_path, monkeypatch):
+    given = []
+
+    def transcribe_iter(inputs, *, guard, **options):
+        given.append(guard)
+        return (Hypothesis(note="as the best of 6 texts; it repeated itself") for _ in inputs)
+
+    monkeypatch.setattr(asr, "transcribe_iter", transcribe_iter)
+    for options in ([], ["--guard"], ["--noguard"]):
+        assert ": transcribed as the best of 6 texts; it repeated itself" in run(*options, tmp_path / "a.wav")[2][0]
+    assert given == [None, True, False]
 
 
 @pytest.mark.slow
