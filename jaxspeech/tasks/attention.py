@@ -15,9 +15,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.attention import AttentionDecoder, Past
 from jaxspeech.decoders.ctc import CTCHead
+from jaxspeech.errors import ConfigError
 from jaxspeech.losses.cross_entropy import token_cross_entropy
 from jaxspeech.search.attention import attention_greedy
 from jaxspeech.search.attention_beam import attention_beam
+from jaxspeech.search.joint import Joint, ctc_joint
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.attention_ctc import with_ctc_losses
@@ -80,16 +82,24 @@ class AttentionSearch:
       length_penalty: exponent of the length by which a beam's scores are divided; see `search.attention_beam`.
       least_tokens: no text has fewer tokens; with 0 it may be empty, as that of silence is.
       more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames.
+      ctc_weight: w, below 1: the beam search ranks by (1 - w) log p(text) by the decoder + w log p(text) by the CTC
+        head; 0: by the decoder alone.
+      ctc_candidates: tokens of each hypothesis that the decoder proposes and the CTC head scores.
     """
 
     beam_size: int = 1
     length_penalty: float = 0.0
     least_tokens: int = 0
     more_than_frames: int = 50
+    ctc_weight: float = 0.0
+    ctc_candidates: int = 16
 
     def __post_init__(self) -> None:
-        if self.beam_size < 1:
-            raise TypeError(f"beam_size is {self.beam_size}; it must be at least 1")
+        for name in ("beam_size", "ctc_candidates"):
+            if getattr(self, name) < 1:
+                raise TypeError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.ctc_weight < 1:
+            raise TypeError(f"ctc_weight is {self.ctc_weight}; it must be at least 0, and below 1")
 
 
 class AttentionModel(AcousticModel, kw_only=True):
@@ -137,6 +147,8 @@ AttentionTask = Task[Prompted, Tokens, Recognition]
 def attention_task(model: AttentionModel) -> AttentionTask:
     """Returns the task of `model`: pure functions that initialise, train and run it."""
     decoder, sample_rate, weight = model.decoder, model.frontend.sample_rate, model.loss.ctc_weight
+    if model.search.ctc_weight and not weight:
+        raise ConfigError("search.ctc_weight: this model has no CTC head; with loss.ctc_weight above 0 it is given one")
 
     def init(key: Key) -> Variables:
         return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32), method="outputs"))
@@ -255,7 +267,7 @@ def decode_best(
         return logits, past
 
     shared = {"end_id": decoder.end_id, "most_tokens": most, "limits": limits, "least_tokens": options.least_tokens}
-    if options.beam_size == 1:
+    if options.beam_size == 1 and not options.ctc_weight:
         return [attention_greedy(step, logits, past, **shared)]
     return attention_beam(
         step,
@@ -265,7 +277,20 @@ def decode_best(
         beam_size=options.beam_size,
         length_penalty=options.length_penalty,
         num_best=num_best,
+        joint=_ctc_scores(model, variables, encoded, num_frames) if options.ctc_weight else None,
         **shared,
+    )
+
+
+def _ctc_scores(model: AttentionModel, variables: Variables, encoded: Array, num_frames: Array) -> Joint:
+    apply: Any = model.apply
+    return ctc_joint(
+        apply(variables, encoded, method="frame_log_probs"),
+        num_frames,
+        num_tokens=model.decoder.num_outputs,
+        end_id=model.decoder.end_id,
+        weight=model.search.ctc_weight,
+        candidates=model.search.ctc_candidates,
     )
 
 
