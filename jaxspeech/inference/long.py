@@ -79,9 +79,10 @@ class LongAudio:
           ConfigError: long="local", and the model has no local form.
         """
 
-        def buffered(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+        def buffered(shape: Shape, audio: Audio, *, tokens: bool = outputs.tokens) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
+            wished = Outputs(tokens, outputs.log_probs)
+            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=wished)
 
         def again(asking: Asking | None) -> DecodingAgain | None:
             if asking is None or asking.most_repeats is None:
@@ -99,7 +100,11 @@ class LongAudio:
             [samples] = (audio[i] for i in shape.indices)
             asked: Any = {"asking": of_segments, "prompt": prompt, "again": again(of_segments)}
             options = {"batch_size": wanted.batch_size, **asked}
-            return self._segmented.predict(variables, samples, wanted.voice_activity, **options)
+            found, how = self._segmented.predict(variables, samples, wanted.voice_activity, **options)
+            if outputs.log_probs:  # of all frames, also those between the segments
+                whole, _ = buffered(shape, audio, tokens=False)
+                found = found._replace(log_probs=whole.log_probs, num_frames=whole.num_frames)
+            return found, how
 
         def prompts(recordings: Sequence[Recording], rows: int) -> tuple[Ids]:
             del rows
@@ -119,7 +124,8 @@ class LongAudio:
         if self._recognition.prompted:
             if wanted.long not in ("auto", "segments"):
                 raise ConfigError(f'long="{wanted.long}": a model with an attention decoder takes long="segments"')
-            order = ORDER["segments"]  # such a model is trained on recordings of up to 40 s
+            # Such a model is trained on recordings of up to 40 s. Without tokens, only the encoder runs.
+            order = ORDER["segments" if outputs.tokens else "buffered"]
         rows = predicted_rows(
             recordings,
             [known["full"]],
