@@ -42,6 +42,22 @@ def read_tokenizer(content: Mapping[str, Any], num_tokens: int) -> SentencePiece
         raise ArchiveError(f"its tokenizer.json is damaged, or not SentencePiece's ({error!r:.200})") from error
 
 
+def count_tokens(content: Mapping[str, Any], num_outputs: int, *, multiple: int) -> int:
+    """Counts the tokens of a decoder whose outputs are rounded up to a multiple, so that the last stand for no token.
+
+    Raises:
+      ArchiveError: the tokenizer.json is damaged.
+    """
+    try:
+        model, added = content["model"], content.get("added_tokens") or ()
+        ids = model["vocab"].values() if model["type"] == "BPE" else range(len(model["vocab"]))
+        known = {*ids, *(token["id"] for token in added)}
+    except DAMAGE as error:
+        raise ArchiveError(f"its tokenizer.json is damaged, or not SentencePiece's ({error!r:.200})") from error
+    first = num_outputs - multiple + 1
+    return next((i for i in range(max(first, 1), num_outputs) if i not in known), num_outputs)
+
+
 def _model(content: Mapping[str, Any], num_tokens: int) -> bytes:
     """Makes SentencePiece's ModelProto."""
     model = content["model"]
