@@ -15,8 +15,11 @@ from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
 from jaxspeech.inference.segmented import Segmented
 from jaxspeech.inference.shape_choice import ShapeChoice
+from jaxspeech.inference.timed_programs import TimedPrograms
+from jaxspeech.runtime.kept_function import of_this_package
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.prediction import Outputs, Prediction, predict
+from jaxspeech.text.prompt import PromptFormat
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -36,14 +39,19 @@ class LongAudio:
     Args:
       forms: the model's forms.
       tokenizer: the model's tokenizer.
+      prompt: the model's format of prompts, if it has one.
     """
 
-    def __init__(self, forms: Forms, tokenizer: Tokenizer):
+    def __init__(self, forms: Forms, tokenizer: Tokenizer, prompt: PromptFormat | None = None):
         self._recognition = forms.transcribing.inference
         known: Any = {"name": "transcribe", "outputs": (Prediction, Tokens)}
         self._full = Programs(
             forms.transcribing, partial(predict, self._recognition), config=forms.transcribing_config, **known
         )
+        self._timed = None
+        if self._recognition.attend is not None:
+            config = forms.transcribing_config if of_this_package(forms.transcribing.model) else {}
+            self._timed = TimedPrograms(self._full, self._recognition, tokenizer, prompt, config)
         self._local = None
         if forms.local is not None:
             predict_local = partial(predict, forms.local.inference)
@@ -54,7 +62,7 @@ class LongAudio:
             lambda: ShapeChoice(self._recognition.sample_rate)
         )
         self._buffered = Buffered(self._recognition)
-        self._segmented = Segmented(self._recognition, tokenizer, self._full)
+        self._segmented = Segmented(self._recognition, tokenizer)
 
     def rows(
         self, variables: Variables, recordings: Iterable[Recording], wanted: Wanted, outputs: Outputs
@@ -64,6 +72,7 @@ class LongAudio:
         Raises:
           ConfigError: long="local", and the model has no local form.
         """
+        full = self._timed if wanted.timestamps and self._timed is not None else self._full
 
         def buffered(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
@@ -71,10 +80,11 @@ class LongAudio:
 
         def segments(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            return self._segmented.predict(variables, samples, wanted.voice_activity, batch_size=wanted.batch_size)
+            start = partial(full.start, variables, **Outputs()._asdict())
+            return self._segmented.predict(start, samples, wanted.voice_activity, batch_size=wanted.batch_size)
 
         known = {
-            "full": Strategy(partial(self._full.start, variables, **outputs._asdict())),
+            "full": Strategy(partial(full.start, variables, **outputs._asdict())),
             "buffered": Strategy(buffered, alone=True),
             "segments": Strategy(segments, alone=True),
         }

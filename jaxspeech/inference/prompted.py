@@ -10,9 +10,29 @@ from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
 from jaxspeech.tasks.prediction import Outputs, Prediction
-from jaxspeech.text.prompt import ALIASES, PROMPT, PromptFormat, collection
+from jaxspeech.text.prompt import ALIASES, PROMPT, TIMESTAMP, PromptFormat, collection, special_tokens
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
+
+
+def slots_of(prompt: PromptFormat, wanted: Wanted, recording: Recording) -> dict[str, Any]:
+    """Returns what is asked for: by the recording's line of a manifest, or else by the call."""
+    names = {*prompt.slots, *(name for name, slot in ALIASES.items() if slot in prompt.slots)}
+    return {**wanted.slots, **{name: value for name, value in recording.fields.items() if name in names}}
+
+
+def language_to_align(
+    recording: Recording, *, wanted: Wanted, prompt: PromptFormat | None, tokenizer: Tokenizer
+) -> str | None:
+    """Returns the language of a text that is to be aligned with its speech; "" if the model has no languages.
+
+    None: it is a translation, or times in the text are asked for.
+    """
+    if prompt is None:
+        return ""
+    ids = prompt.encode(tokenizer, slots_of(prompt, wanted, recording))
+    asks = special_tokens(tokenizer).get(TIMESTAMP) in ids
+    return None if asks or not prompt.same_language(ids) else prompt.language(tokenizer, ids)
 
 
 def prompted_rows(
@@ -24,6 +44,7 @@ def prompted_rows(
     *,
     prompt: PromptFormat | None,
     tokenizer: Tokenizer,
+    aligns: bool = False,
 ) -> Iterator[Row[Prediction]]:
     """Yields predictions in the order of the recordings, as `LongAudio.rows`.
 
@@ -33,6 +54,8 @@ def prompted_rows(
       long, variables, recordings, wanted, outputs: of the model and the call.
       prompt: the model's format; None for a model without prompts.
       tokenizer: the model's tokenizer.
+      aligns: whether times come from an alignment of the text; if not, or for a translation, a model that can write
+        them into the text is asked to.
 
     Raises:
       ConfigError: something is asked for, and the model has no prompts.
@@ -43,12 +66,15 @@ def prompted_rows(
             raise ConfigError(f"{next(iter(wanted.slots))}: this model has no prompt, and so no such choice")
         return long.rows(variables, recordings, wanted, outputs)
     prompt.encode(tokenizer, wanted.slots)
-    names = {*prompt.slots, *(name for name, slot in ALIASES.items() if slot in prompt.slots)}
+    writes = wanted.timestamps and prompt.writes_times(tokenizer)
 
     def asked(recording: Recording) -> tuple[Recording, tuple[int, ...]]:
-        own = {name: value for name, value in recording.fields.items() if name in names}
+        slots = slots_of(prompt, wanted, recording)
         try:
-            return recording, tuple(prompt.encode(tokenizer, {**wanted.slots, **own}))
+            ids = prompt.encode(tokenizer, slots)
+            if writes and slots.get("timestamp") is None and not (aligns and prompt.same_language(ids)):
+                ids = prompt.encode(tokenizer, {**slots, "timestamp": "yes"})
+            return recording, tuple(ids)
         except TokenizerError as error:
             return recording._replace(problem=f"{recording.source}: {error}"), ()
 

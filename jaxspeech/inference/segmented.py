@@ -3,20 +3,21 @@
 The model never sees more than one segment, as in most of its training, and silence is not transcribed at all.
 """
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.audio.segments import cut_at_silences
 from jaxspeech.audio.voice_activity import VoiceActivity
-from jaxspeech.inference.batching import plan_batches
-from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.batching import Shape, plan_batches
+from jaxspeech.inference.rows import Audio
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.kinds import Recognition
-from jaxspeech.tasks.prediction import Outputs, Prediction
+from jaxspeech.tasks.prediction import Prediction
 from jaxspeech.text.char import SPACE
 from jaxspeech.text.tokenizer import Tokenizer
-from jaxspeech.types import Variables
 
 
 class Segmented:
@@ -25,22 +26,27 @@ class Segmented:
     Args:
       recognition: the model.
       tokenizer: the model's tokenizer; if it has a space, that separates the segments' texts.
-      programs: the compiled `tasks.prediction.predict`.
     """
 
-    def __init__(self, recognition: Recognition, tokenizer: Tokenizer, programs: Programs):
-        self._recognition, self._programs = recognition, programs
+    def __init__(self, recognition: Recognition, tokenizer: Tokenizer):
+        self._recognition = recognition
         self._space = tokenizer.pieces.index(SPACE) if SPACE in tokenizer.pieces else None
 
     def predict(
         self,
-        variables: Variables,
+        start: Callable[[Shape, Audio], tuple[Prediction, str]],
         samples: Float[np.ndarray, " S"],
         voice_activity: VoiceActivity,
         *,
         batch_size: int,
     ) -> tuple[Prediction, str]:
         """Predicts one recording (a batch of one), with frames counted from its start; also says how, for the note.
+
+        Args:
+          start: predicts a batch of segments, as that of a `rows.Strategy`.
+          samples: of the recording.
+          voice_activity: finds the speech.
+          batch_size: maximum number of segments in a batch.
 
         Raises:
           AudioError: a batch of segments does not fit in memory.
@@ -55,13 +61,17 @@ class Segmented:
         audio = {i: samples[a * frame : b] for i, (a, b) in enumerate(zip(first_frames, ends, strict=True))}
         lengths = {i: len(part) for i, part in audio.items() if len(part) >= frame}
         found: dict[int, Tokens] = {}
+        timing: list[int] = []
         for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=rate):
-            prediction, _ = self._programs.start(variables, shape, audio, **Outputs()._asdict())
+            prediction, _ = start(shape, audio)
             tokens = jax.device_get(prediction.tokens)
+            if prediction.timing is not None:
+                timing += prediction.timing[: len(shape.indices)].tolist()
             for row, i in enumerate(shape.indices):
                 found[i] = _row(tokens, row, first_frames[i])
         joined = _join([found[i] for i in sorted(found)], self._space)
-        return Prediction(joined), f"in {len(spans)} segments between silences"
+        least = np.array([max(timing)], np.int32) if timing else None  # the least precise way that was used
+        return Prediction(joined, timing=least), f"in {len(spans)} segments between silences"
 
 
 def _row(tokens: Tokens, row: int, first_frame: int) -> Tokens:
@@ -80,14 +90,14 @@ def _row(tokens: Tokens, row: int, first_frame: int) -> Tokens:
 def _join(parts: list[Tokens], space: int | None) -> Tokens:
     """Joins the tokens of all parts to a batch of one; the space between two parts spans the silence."""
     ids: list[int] = []
-    starts: list[int] = []
-    ends: list[int] = []
+    starts: list[float] = []
+    ends: list[float] = []
     confidence: list[float] = []
     for part in parts:
         if space is not None and ids and len(part.ids):
             ids.append(space)
             starts.append(ends[-1])
-            ends.append(max(ends[-1], int(part.starts[0])))
+            ends.append(max(ends[-1], part.starts[0].item()))
             confidence.append(1.0)
         ids += part.ids.tolist()
         starts += part.starts.tolist()
@@ -96,8 +106,8 @@ def _join(parts: list[Tokens], space: int | None) -> Tokens:
     return Tokens(
         ids=np.array([ids], np.int32),
         num_tokens=np.array([len(ids)], np.int32),
-        starts=np.array([starts], np.int32),
-        ends=np.array([ends], np.int32),
+        starts=np.array([starts]),  # frames of an attention decoder's tokens have fractions
+        ends=np.array([ends]),
         confidence=np.array([confidence], np.float32),
         score=np.array([sum(float(part.score) for part in parts)], np.float32),
     )

@@ -7,7 +7,8 @@ recordings -> rows of tokens (inference/rows.py; long recordings: inference/long
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal, Unpack, overload
 
 from jaxspeech import exports
@@ -20,10 +21,11 @@ from jaxspeech.forms.transcribing import transcribing_forms
 from jaxspeech.inference.aligner import Aligner
 from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis, hypotheses
-from jaxspeech.inference.inputs import find_recordings, find_recordings_with_text
+from jaxspeech.inference.inputs import Recording, find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
-from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, wanted
-from jaxspeech.inference.prompted import prompted_rows
+from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, Wanted, wanted
+from jaxspeech.inference.prompted import language_to_align, prompted_rows
+from jaxspeech.inference.second_model import retimed
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.doors import with_bar
@@ -70,10 +72,17 @@ class Recognizer(Pipeline):
             archive = archive._replace(model=with_search(archive.model, **search))
         super().__init__(archive, dtype=dtype)
         self.tokenizer: Tokenizer = self.assets["tokenizer"]
-        self._long = LongAudio(transcribing_forms(self.config, self.task), self.tokenizer)
+        forms = transcribing_forms(self.config, self.task)
+        self._long = LongAudio(forms, self.tokenizer, self.assets.get(PROMPT))
         self._aligner = Aligner(self.task.inference, self.tokenizer)
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
         self._speaking: dict[str, Recognizer] = {}
+        self._second = None if archive.aligner is None else Recognizer(archive.aligner, dtype=dtype)
+
+    @property
+    def archive(self) -> Archive:
+        """The content of the file that `save` writes."""
+        return super().archive._replace(aligner=self._second and self._second.archive)
 
     def transcribe(
         self, inputs: Any, *, progress: bool = False, **options: Unpack[TranscribeOptions]
@@ -105,12 +114,20 @@ class Recognizer(Pipeline):
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if asked.return_log_probs and asked.long == "segments":
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use a different value')
-        if asked.timestamps and self.task.inference.prompted:
-            raise ConfigError("timestamps: this model has no times; it has an attention decoder")
+        recognition, second = self.task.inference, self._second if asked.timestamps else None
         outputs = Outputs(log_probs=asked.return_log_probs)
         of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": self.tokenizer}
-        rows = prompted_rows(self._long, self.variables, find_recordings(inputs), asked, outputs, **of_model)
-        return hypotheses(rows, self.task.inference, self.tokenizer, asked)
+        aligns = second is not None or recognition.log_probs is not None
+        recordings = find_recordings(inputs)
+        rows = prompted_rows(self._long, self.variables, recordings, asked, outputs, **of_model, aligns=aligns)
+        make = partial(hypotheses, recognition=recognition, tokenizer=self.tokenizer, wanted=asked)
+        if second is None:
+            return make(rows)
+        # The second model takes samples as the first one heard them, and what it cannot align keeps its times.
+        samples = Wanted(asked.batch_size, recognition.sample_rate, on_error="skip")
+        language = partial(language_to_align, wanted=asked, **of_model)
+        align = partial(second._aligned, wanted=samples, pin=True)
+        return retimed(rows, make, align, language, batch_size=asked.batch_size)
 
     def align(
         self,
@@ -160,9 +177,14 @@ class Recognizer(Pipeline):
             raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
         if asked.long == "segments":
             raise ConfigError('align: long="segments" would need a text for each segment; use a different value')
-        recordings = find_recordings_with_text(inputs, text)
-        rows = self._long.rows(self.variables, recordings, asked, Outputs(tokens=False, log_probs=True))
-        return self._aligner.align(rows, asked, language=language)
+        return self._aligned(find_recordings_with_text(inputs, text), asked, language=language)
+
+    def _aligned(
+        self, recordings: Iterable[Recording], wanted: Wanted, *, language: str | None = None, pin: bool = False
+    ) -> Iterator[Hypothesis]:
+        """Aligns recordings with their texts; see `Aligner.align`."""
+        rows = self._long.rows(self.variables, recordings, wanted, Outputs(tokens=False, log_probs=True))
+        return self._aligner.align(rows, wanted, language=language, pin=pin)
 
     @overload
     def stream(

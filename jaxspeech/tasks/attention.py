@@ -16,9 +16,10 @@ from jaxspeech.decoders.attention import AttentionDecoder, Past
 from jaxspeech.losses.cross_entropy import token_cross_entropy
 from jaxspeech.search.attention import attention_greedy
 from jaxspeech.search.attention_beam import attention_beam
+from jaxspeech.search.attention_times import median_frames, token_scores
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
-from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.kinds import Attention, Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
@@ -129,11 +130,11 @@ def attention_task(model: AttentionModel) -> AttentionTask:
         return decode_prompted(model, variables, encoded, num_frames, batch.prompt, batch.num_prompt)
 
     def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        # The same prompt for all rows.
-        ids, count = variables[PROMPT]["ids"], variables[PROMPT]["count"]
-        rows = encoded.shape[0]
-        prompts = jnp.broadcast_to(ids, (rows, *ids.shape)), jnp.broadcast_to(count, (rows,))
-        return decode_prompted(model, variables, encoded, num_frames, *prompts)
+        return decode_prompted(model, variables, encoded, num_frames, *_prompts(variables, len(encoded)))
+
+    def attend(variables: Variables, encoded: Any, num_frames: Any, ids: Any, num_tokens: Any) -> Attention:
+        prompts = _prompts(variables, len(encoded))
+        return attend_to_text(model, variables, encoded, num_frames, *prompts, ids, num_tokens)
 
     return Task(
         model=model,
@@ -151,6 +152,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
             log_probs=None,
             incremental=None,
             prompted=True,
+            attend=attend,
         ),
     )
 
@@ -237,6 +239,45 @@ def decode_best(
         num_best=num_best,
         **shared,
     )
+
+
+def attend_to_text(
+    model: AttentionModel,
+    variables: Variables,
+    encoded: Float[Array, "B T D"],
+    num_frames: Int[Any, " B"],
+    prompt: Int[Any, "B P"],
+    num_prompt: Int[Any, " B"],
+    ids: Int[Any, "B U"],
+    num_tokens: Int[Any, " B"],
+) -> Attention:
+    """Computes where the decoder looks when it predicts each token of a given text, and the end after the last.
+
+    The weights are those of all heads of the upper half of the layers, in which attention follows the speech.
+    """
+    nothing = jnp.zeros((len(encoded), 0))
+    batch = Prompted(nothing, num_prompt, prompt, num_prompt, ids, num_tokens, num_prompt)
+    texts, _, _ = teacher_forcing(batch, end_id=model.decoder.end_id)
+    layers, median = range(model.decoder.num_layers // 2, model.decoder.num_layers), median_frames(model.frame_seconds)
+
+    def of_row(row: Any) -> Attention:
+        encoded, num_frames, text, num_prompt, num_tokens = row
+        inputs = encoded[None], num_frames[None], text[None]
+        [weights] = _decoder_apply(model, variables)(*inputs, method="cross_attention", layers=layers)
+        # A token is predicted at the place before its own.
+        weights = weights[:, num_prompt - 1 + jnp.arange(ids.shape[1] + 1)]
+        return Attention(token_scores(weights, num_tokens + 1, num_frames, median=median), weights.mean(0))
+
+    # One row after the other: the weights of all heads are the largest array.
+    return jax.lax.map(
+        of_row, (encoded, jnp.asarray(num_frames), texts, jnp.asarray(num_prompt), jnp.asarray(num_tokens))
+    )
+
+
+def _prompts(variables: Variables, rows: int) -> tuple[Int[Array, "B P"], Int[Array, " B"]]:
+    """Returns the prompt of each row, which is the same for all."""
+    ids, count = variables[PROMPT]["ids"], variables[PROMPT]["count"]
+    return jnp.broadcast_to(ids, (rows, *ids.shape)), jnp.broadcast_to(count, (rows,))
 
 
 def select_hypotheses(past: Past, parents: Int[Array, "B K"]) -> Past:

@@ -29,6 +29,18 @@ class IncrementalSearch(NamedTuple):
     step: Callable[[Variables, Frames, Lengths, Any], tuple[Tokens, Int[Array, " B"], Any]]
 
 
+class Attention(NamedTuple):
+    """Where an attention decoder looks when it predicts each token of a text, and the end of the text: N = U + 1.
+
+    Attributes:
+      scores: how well each token fits each frame, see `search.attention_times`.
+      weights: of the attention, the mean over its heads.
+    """
+
+    scores: Float[Any, "B N T"]
+    weights: Float[Any, "B N T"]
+
+
 class Recognition(NamedTuple):
     """Speech to text.
 
@@ -41,6 +53,8 @@ class Recognition(NamedTuple):
       log_probs: (variables, encoder frames) -> [B T V+1] float32, the blank last; None without a CTC head.
       incremental: the greedy search, part by part; None if a beam search is configured.
       prompted: `decode` reads what is asked for from the collection "prompt" of the variables (`text.prompt`).
+      attend: (variables, encoder frames, num_frames, token ids [B U], num_tokens) -> how well each token, and the end
+        after the last, fits each frame; None if its tokens have frames.
     """
 
     sample_rate: int
@@ -51,6 +65,7 @@ class Recognition(NamedTuple):
     log_probs: Callable[[Variables, Frames], Float[Array, "B T W"]] | None
     incremental: IncrementalSearch | None
     prompted: bool = False
+    attend: Callable[[Variables, Frames, Lengths, Int[Any, "B U"], Lengths], Attention] | None = None
 
 
 class Classification(NamedTuple):
