@@ -12,7 +12,7 @@ from jaxspeech.inference.buffered import Buffered
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
-from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
+from jaxspeech.inference.rows import Audio, Beside, Row, Strategy, nothing_beside, predicted_rows
 from jaxspeech.inference.segmented import Segmented
 from jaxspeech.inference.shape_choice import ShapeChoice
 from jaxspeech.inference.timed_programs import TimedPrograms
@@ -49,7 +49,7 @@ class LongAudio:
             forms.transcribing, partial(predict, self._recognition), config=forms.transcribing_config, **known
         )
         self._timed = None
-        if self._recognition.attend is not None:
+        if self._recognition.prompts is not None:
             config = forms.transcribing_config if of_this_package(forms.transcribing.model) else {}
             self._timed = TimedPrograms(self._full, self._recognition, tokenizer, prompt, config)
         self._local = None
@@ -65,9 +65,19 @@ class LongAudio:
         self._segmented = Segmented(self._recognition, tokenizer)
 
     def rows(
-        self, variables: Variables, recordings: Iterable[Recording], wanted: Wanted, outputs: Outputs
+        self,
+        variables: Variables,
+        recordings: Iterable[Recording],
+        wanted: Wanted,
+        outputs: Outputs,
+        *,
+        beside: Beside = nothing_beside,
     ) -> Iterator[Row[Prediction]]:
         """Yields predictions in the order of the recordings, see `predicted_rows`; no prediction for less than a frame.
+
+        Args:
+          variables, recordings, wanted, outputs: of the model and the call.
+          beside: makes what the model takes beside the audio.
 
         Raises:
           ConfigError: long="local", and the model has no local form.
@@ -78,15 +88,16 @@ class LongAudio:
             [samples] = (audio[i] for i in shape.indices)
             return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
 
-        def segments(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+        def segments(shape: Shape, audio: Audio, *beside: Any) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
             start = partial(full.start, variables, **Outputs()._asdict())
-            return self._segmented.predict(start, samples, wanted.voice_activity, batch_size=wanted.batch_size)
+            options = {"batch_size": wanted.batch_size, "beside": beside}
+            return self._segmented.predict(start, samples, wanted.voice_activity, **options)
 
         known = {
-            "full": Strategy(partial(full.start, variables, **outputs._asdict())),
+            "full": Strategy(partial(full.start, variables, **outputs._asdict()), beside=beside),
             "buffered": Strategy(buffered, alone=True),
-            "segments": Strategy(segments, alone=True),
+            "segments": Strategy(segments, alone=True, beside=beside),
         }
         if self._local is not None:
             known["local"] = Strategy(partial(self._local.start, variables, **outputs._asdict()))

@@ -4,6 +4,7 @@ The model never sees more than one segment, as in most of its training, and sile
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,8 +12,7 @@ from jaxtyping import Float
 
 from jaxspeech.audio.segments import cut_at_silences
 from jaxspeech.audio.voice_activity import VoiceActivity
-from jaxspeech.inference.batching import Shape, plan_batches
-from jaxspeech.inference.rows import Audio
+from jaxspeech.inference.batching import plan_batches
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Prediction
@@ -34,19 +34,21 @@ class Segmented:
 
     def predict(
         self,
-        start: Callable[[Shape, Audio], tuple[Prediction, str]],
+        start: Callable[..., tuple[Prediction, str]],
         samples: Float[np.ndarray, " S"],
         voice_activity: VoiceActivity,
         *,
         batch_size: int,
+        beside: tuple[Any, ...] = (),
     ) -> tuple[Prediction, str]:
         """Predicts one recording (a batch of one), with frames counted from its start; also says how, for the note.
 
         Args:
           start: predicts a batch of segments, as that of a `rows.Strategy`.
-          samples: of the recording.
+          samples: the recording.
           voice_activity: finds the speech.
           batch_size: maximum number of segments in a batch.
+          beside: what the model takes beside the audio, one row, which is that of each segment.
 
         Raises:
           AudioError: a batch of segments does not fit in memory.
@@ -63,7 +65,8 @@ class Segmented:
         found: dict[int, Tokens] = {}
         timing: list[int] = []
         for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=rate):
-            prediction, _ = start(shape, audio)
+            of_each = jax.tree.map(lambda x, rows=shape.rows: np.repeat(x, rows, axis=0), beside)
+            prediction, _ = start(shape, audio, *of_each)
             tokens = jax.device_get(prediction.tokens)
             if prediction.timing is not None:
                 timing += prediction.timing[: len(shape.indices)].tolist()

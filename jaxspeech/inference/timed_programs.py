@@ -18,9 +18,10 @@ from jaxspeech.search.attention_times import token_frames
 from jaxspeech.search.forced_alignment import forced_alignment
 from jaxspeech.search.timestamps import pinned
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Attention, Recognition
 from jaxspeech.tasks.prediction import TIMINGS, Prediction
-from jaxspeech.text.prompt import PROMPT, PromptFormat, special_tokens
+from jaxspeech.text.prompt import PromptFormat, special_tokens
 from jaxspeech.text.time_tokens import frames_of_tokens, without_times
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -49,17 +50,25 @@ class TimedPrograms:
         config: dict[str, Any],
     ):
         self._programs, self._recognition, self._config = programs, recognition, config
-        self._prompt, self._pieces = prompt, tokenizer.pieces
+        assert recognition.prompts is not None
+        self._attend, self._prompt, self._pieces = recognition.prompts.attend, prompt, tokenizer.pieces
         self._written, self._special = frames_of_tokens(tokenizer.pieces), {*special_tokens(tokenizer).values()}
         self._compiled: dict[Hashable, Any] = {}
 
     def start(
-        self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], *, log_probs: bool, **options: bool
+        self,
+        variables: Variables,
+        shape: Shape,
+        audio: Mapping[int, np.ndarray],
+        asked: Asked,
+        *,
+        log_probs: bool,
+        **options: bool,
     ) -> tuple[Prediction, str]:
         """Does what `Programs.start` does with the options of `Outputs`, and waits for the texts."""
         by_head = self._recognition.log_probs is not None
         options |= {"log_probs": log_probs or by_head, "encoded": True}
-        found, how = self._programs.start(variables, shape, audio, **options)
+        found, how = self._programs.start(variables, shape, audio, asked, **options)
         assert found.tokens is not None and found.encoded is not None
         texts = _Texts(jax.device_get(found.tokens), len(shape.indices))
         num_frames = np.asarray(found.encoded[1])
@@ -67,20 +76,16 @@ class TimedPrograms:
             if timed := without_times(texts.ids(row), self._written, num_frames=float(num_frames[row])):
                 texts.keep(row, timed.places)
                 texts.place(row, timed.starts, timed.ends, "tokens")
-        if by_head and (rows := [row for row in texts.unknown() if self._is_spoken(variables, row)]):
+        if by_head and (rows := [row for row in texts.unknown() if self._is_spoken(asked, row)]):
             self._align(texts, rows, found.log_probs, num_frames)
         if rows := texts.unknown():
-            self._look(texts, rows, variables, found.encoded)
+            self._look(texts, rows, variables, found.encoded, asked)
         kept = Prediction(texts.tokens(), timing=texts.timing)
         return (kept._replace(log_probs=found.log_probs, num_frames=found.num_frames) if log_probs else kept), how
 
-    def _is_spoken(self, variables: Variables, row: int) -> bool:
+    def _is_spoken(self, asked: Asked, row: int) -> bool:
         """Whether the text is in the language of the speech: CTC says nothing about the times of a translation."""
-        if self._prompt is None:
-            return True
-        ids, counts = np.asarray(variables[PROMPT]["ids"]), np.asarray(variables[PROMPT]["count"])
-        ids, count = (ids[row], counts[row]) if ids.ndim == 2 else (ids, counts)
-        return self._prompt.same_language(ids[:count].tolist())
+        return self._prompt is None or self._prompt.same_language(asked.prompt[row, : asked.num_prompt[row]].tolist())
 
     def _align(self, texts: "_Texts", rows: Sequence[int], log_probs: Any, num_frames: np.ndarray) -> None:
         """Aligns the texts, without special tokens, which are not spoken; one that has too many tokens is left out."""
@@ -103,15 +108,15 @@ class TimedPrograms:
             last = np.where(before < 0, starts[0], ends[np.maximum(before, 0)])
             texts.place(row, np.where(own, starts[np.maximum(before, 0)], last), last, "ctc")
 
-    def _look(self, texts: "_Texts", rows: Sequence[int], variables: Variables, encoded: Any) -> None:
+    def _look(self, texts: "_Texts", rows: Sequence[int], variables: Variables, encoded: Any, asked: Asked) -> None:
         """Places tokens where the decoder looks when it predicts them."""
         counts = np.zeros(len(encoded[1]), np.int32)
         ids = np.zeros((len(counts), _padded(max(len(texts.ids(row)) for row in rows))), np.int32)
         for row in rows:
             counts[row] = len(texts.ids(row))
             ids[row, : counts[row]] = texts.ids(row)
-        decoder = {"params": {"decoder": variables["params"]["decoder"]}, PROMPT: variables[PROMPT]}
-        arguments = decoder, *encoded, ids, counts
+        decoder = {"params": {"decoder": variables["params"]["decoder"]}}
+        arguments = decoder, *encoded, asked, ids, counts
         found: Attention = jax.device_get(self._attention(arguments)(*arguments))
         for row in rows:
             # The end of the text is on the path too, so that silence after the last token is not a part of it.
@@ -121,18 +126,17 @@ class TimedPrograms:
 
     def _attention(self, arguments: tuple[Any, ...]) -> Any:
         """Returns the compiled program for such arguments."""
-        shapes = [x.shape for x in jax.tree.leaves(arguments[1:])] + [arguments[0][PROMPT]["ids"].shape]
-        key = tuple(shapes)
+        *_, ids, counts = arguments
+        key = tuple(x.shape for x in jax.tree.leaves(arguments[1:]))
         if key not in self._compiled:
-            assert self._recognition.attend is not None
             self._compiled[key] = compile_kept(
-                self._recognition.attend,
+                self._attend,
                 arguments,
                 name="attend",
                 config=self._config,
                 options={},
                 outputs=(Attention,),
-                what=f"the attention of {len(arguments[3])} texts of {arguments[3].shape[1]} tokens",
+                what=f"the attention of {len(counts)} texts of {ids.shape[1]} tokens",
             )
         return self._compiled[key]
 

@@ -116,18 +116,18 @@ class Recognizer(Pipeline):
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use a different value')
         recognition, second = self.task.inference, self._second if asked.timestamps else None
         outputs = Outputs(log_probs=asked.return_log_probs)
-        of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": self.tokenizer}
+        tokenizer = self.tokenizer
+        of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": tokenizer}
         aligns = second is not None or recognition.log_probs is not None
-        recordings = find_recordings(inputs)
-        rows = prompted_rows(self._long, self.variables, recordings, asked, outputs, **of_model, aligns=aligns)
-        make = partial(hypotheses, recognition=recognition, tokenizer=self.tokenizer, wanted=asked)
+        recordings, known = find_recordings(inputs), {"recognition": recognition, "aligns": aligns}
+        rows = prompted_rows(self._long, self.variables, recordings, asked, outputs, **of_model, **known)
+        make = partial(hypotheses, recognition=recognition, tokenizer=tokenizer, wanted=asked)
         if second is None:
             return make(rows)
         # The second model takes samples as the first one heard them, and what it cannot align keeps its times.
         samples = Wanted(asked.batch_size, recognition.sample_rate, on_error="skip")
-        language = partial(language_to_align, wanted=asked, **of_model)
         align = partial(second._aligned, wanted=samples, pin=True)
-        return retimed(rows, make, align, language, batch_size=asked.batch_size)
+        return retimed(rows, make, align, partial(language_to_align, **of_model), batch_size=asked.batch_size)
 
     def align(
         self,

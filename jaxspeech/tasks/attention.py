@@ -19,11 +19,11 @@ from jaxspeech.search.attention_beam import attention_beam
 from jaxspeech.search.attention_times import median_frames, token_scores
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
-from jaxspeech.tasks.kinds import Attention, Recognition
+from jaxspeech.tasks.asked import Asked
+from jaxspeech.tasks.kinds import Attention, Prompting, Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
-from jaxspeech.text.prompt import PROMPT
 from jaxspeech.types import Key, Phase, RowLosses, Variables
 
 
@@ -70,7 +70,8 @@ class AttentionSearch:
       beam_size: hypotheses of the beam search; 1 for the greedy search.
       length_penalty: exponent of the length by which a beam's scores are divided; see `search.attention_beam`.
       least_tokens: no text has fewer tokens; with 0 it may be empty, as that of silence is.
-      more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames.
+      more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames; a text
+        alone may have as many as there are frames, however long its prompt is.
     """
 
     beam_size: int = 1
@@ -129,11 +130,15 @@ def attention_task(model: AttentionModel) -> AttentionTask:
         encoded, num_frames = encode(variables, batch.samples, batch.num_samples)
         return decode_prompted(model, variables, encoded, num_frames, batch.prompt, batch.num_prompt)
 
-    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        return decode_prompted(model, variables, encoded, num_frames, *_prompts(variables, len(encoded)))
+    def decode(
+        variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], asked: Asked
+    ) -> Tokens:
+        return decode_prompted(model, variables, encoded, num_frames, asked.prompt, asked.num_prompt)
 
-    def attend(variables: Variables, encoded: Any, num_frames: Any, ids: Any, num_tokens: Any) -> Attention:
-        prompts = _prompts(variables, len(encoded))
+    def attend(
+        variables: Variables, encoded: Any, num_frames: Any, asked: Asked, ids: Any, num_tokens: Any
+    ) -> Attention:
+        prompts = asked.prompt, asked.num_prompt
         return attend_to_text(model, variables, encoded, num_frames, *prompts, ids, num_tokens)
 
     return Task(
@@ -151,8 +156,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
             decode,
             log_probs=None,
             incremental=None,
-            prompted=True,
-            attend=attend,
+            prompts=Prompting(decoder.max_length, attend),
         ),
     )
 
@@ -217,9 +221,14 @@ def decode_best(
 ) -> list[Tokens]:
     """Finds the best texts after each prompt, the best first."""
     apply, options, decoder = _decoder_apply(model, variables), model.search, model.decoder
-    most = min(decoder.max_length, encoded.shape[1] + options.more_than_frames)
-    # A row's own length decides, not that of the batch, so that its text does not depend on the others.
-    limits = jnp.minimum(num_frames + options.more_than_frames, decoder.max_length) - jnp.asarray(num_prompt)
+    most = decoder.max_length
+    if isinstance(encoded.shape[1], int):  # not a symbol of `jax.export`
+        most = min(most, encoded.shape[1] + options.more_than_frames)
+    # A row's own length decides, not that of the batch, so that its text does not depend on the others. A long prompt
+    # takes nothing from as many tokens as there are frames.
+    num_prompt = jnp.asarray(num_prompt)
+    more = jnp.maximum(options.more_than_frames - num_prompt, min(options.more_than_frames, 0))
+    limits = jnp.minimum(num_frames + more, decoder.max_length - num_prompt)
     logits, memory, past = apply(encoded, num_frames, prompt, num_prompt, method="start", room=prompt.shape[1] + most)
 
     def step(ids: Array, past: Past) -> tuple[Array, Past]:
@@ -272,12 +281,6 @@ def attend_to_text(
     return jax.lax.map(
         of_row, (encoded, jnp.asarray(num_frames), texts, jnp.asarray(num_prompt), jnp.asarray(num_tokens))
     )
-
-
-def _prompts(variables: Variables, rows: int) -> tuple[Int[Array, "B P"], Int[Array, " B"]]:
-    """Returns the prompt of each row, which is the same for all."""
-    ids, count = variables[PROMPT]["ids"], variables[PROMPT]["count"]
-    return jnp.broadcast_to(ids, (rows, *ids.shape)), jnp.broadcast_to(count, (rows,))
 
 
 def select_hypotheses(past: Past, parents: Int[Array, "B K"]) -> Past:

@@ -41,6 +41,18 @@ class Attention(NamedTuple):
     weights: Float[Any, "B N T"]
 
 
+class Prompting(NamedTuple):
+    """How a recogniser is asked for something.
+
+    Attributes:
+      most_tokens: of prompt and text together.
+      attend: (variables, encoder frames, num_frames, `Asked`, token ids [B U], num_tokens) -> where the decoder looks.
+    """
+
+    most_tokens: int
+    attend: Callable[..., Attention]
+
+
 class Recognition(NamedTuple):
     """Speech to text.
 
@@ -49,23 +61,26 @@ class Recognition(NamedTuple):
       frame_seconds: seconds of audio per encoder frame.
       vocab_size: V, tokens without the blank.
       encode: waveforms -> (encoder frames [B T D], num_frames [B]).
-      decode: (variables, encoder frames, num_frames) -> Tokens, by the search that is configured.
+      decode: (variables, encoder frames, num_frames) -> Tokens, by the search that is configured; with `Asked` as the
+        fourth argument if the model reads prompts.
       log_probs: (variables, encoder frames) -> [B T V+1] float32, the blank last; None without a CTC head.
       incremental: the greedy search, part by part; None if a beam search is configured.
-      prompted: `decode` reads what is asked for from the collection "prompt" of the variables (`text.prompt`).
-      attend: (variables, encoder frames, num_frames, token ids [B U], num_tokens) -> how well each token, and the end
-        after the last, fits each frame; None if its tokens have frames.
+      prompts: how it is asked for something; None for a model without prompts.
     """
 
     sample_rate: int
     frame_seconds: float
     vocab_size: int
     encode: Callable[[Variables, Samples, Lengths], tuple[Frames, Lengths]]
-    decode: Callable[[Variables, Frames, Lengths], Tokens]
+    decode: Callable[..., Tokens]
     log_probs: Callable[[Variables, Frames], Float[Array, "B T W"]] | None
     incremental: IncrementalSearch | None
-    prompted: bool = False
-    attend: Callable[[Variables, Frames, Lengths, Int[Any, "B U"], Lengths], Attention] | None = None
+    prompts: Prompting | None = None
+
+    @property
+    def prompted(self) -> bool:
+        """Whether it reads a prompt."""
+        return self.prompts is not None
 
 
 class Classification(NamedTuple):

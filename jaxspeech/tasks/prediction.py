@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Float, Int
 
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.types import Variables
 
@@ -43,14 +44,22 @@ def predict(
     variables: Variables,
     samples: Float[Any, "B S"],
     num_samples: Int[Any, " B"],
-    *,
+    *asked: Asked,
     tokens: bool,
     log_probs: bool,
     encoded: bool = False,
 ) -> Prediction:
-    """Encodes and decodes padded recordings; the options are those of `Outputs`."""
+    """Encodes and decodes padded recordings.
+
+    Args:
+      recognition: the model.
+      variables: the model's variables.
+      samples, num_samples: the recordings.
+      asked: what is asked of a model with prompts; nothing for any other.
+      tokens, log_probs, encoded: see `Outputs`.
+    """
     frames, num_frames = recognition.encode(variables, samples, num_samples)
-    found = Prediction(recognition.decode(variables, frames, num_frames) if tokens else None)
+    found = Prediction(recognition.decode(variables, frames, num_frames, *asked) if tokens else None)
     if encoded:
         found = found._replace(encoded=(frames, num_frames))
     if not log_probs:

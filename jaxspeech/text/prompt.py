@@ -10,9 +10,12 @@ and Translation without Web-Scale Data" (2024), and NeMo's formats of the same n
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
 from jaxspeech.errors import TokenizerError, did_you_mean
 from jaxspeech.text.time_tokens import frames_of_tokens
@@ -93,8 +96,7 @@ FORMATS: dict[str, dict[str, Slot | None]] = {
 ALIASES = {"taskname": "task"}
 # All slots by which a model can be asked for something.
 SLOTS = tuple(sorted({name for slots in FORMATS.values() for name in slots if not SPECIAL.fullmatch(name)}))
-# The collection of variables that holds a prompt, and the multiple to which it is padded, so that prompts of different
-# lengths share a program.
+# The asset that holds the format, and the multiple to which prompts are padded, so that they share programs.
 PROMPT, MULTIPLE = "prompt", 16
 
 
@@ -226,11 +228,13 @@ class PromptFormat:
                 )
 
 
-def collection(ids: Sequence[int]) -> dict[str, Any]:
-    """Returns a prompt as the collection "prompt" of a model's variables."""
-    padded = np.zeros(-(-len(ids) // MULTIPLE) * MULTIPLE, np.int32)
-    padded[: len(ids)] = ids
-    return {"ids": padded, "count": np.int32(len(ids))}
+def padded(prompts: Sequence[Sequence[int]]) -> tuple[Int[np.ndarray, "B P"], Int[np.ndarray, " B"]]:
+    """Pads the prompts of a batch; returns them with the number of real tokens of each."""
+    counts = np.array([len(ids) for ids in prompts], np.int32)
+    found = np.zeros((len(prompts), -(-int(counts.max()) // MULTIPLE) * MULTIPLE), np.int32)
+    for row, ids in enumerate(prompts):
+        found[row, : len(ids)] = ids
+    return found, counts
 
 
 def plain(value: Any) -> Any:
@@ -238,6 +242,11 @@ def plain(value: Any) -> Any:
     return value[2:-2] if isinstance(value, str) and SPECIAL.fullmatch(value) and value != "<pad>" else value
 
 
-def special_tokens(tokenizer: Any) -> dict[str, int]:
+def special_tokens(tokenizer: Any) -> Mapping[str, int]:
     """Returns the special tokens of a tokenizer and their ids."""
-    return {piece: i for i, piece in enumerate(tokenizer.pieces) if SPECIAL.fullmatch(piece)}
+    return _special(tuple(tokenizer.pieces))
+
+
+@lru_cache(maxsize=16)  # thousands of pieces, looked at for each recording
+def _special(pieces: tuple[str, ...]) -> Mapping[str, int]:
+    return MappingProxyType({piece: i for i, piece in enumerate(pieces) if SPECIAL.fullmatch(piece)})

@@ -9,6 +9,9 @@ import soundfile
 
 from jaxspeech.archive import Archive
 from jaxspeech.errors import ConfigError, SpeechError
+from jaxspeech.inference.inputs import Recording
+from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.prompted import _Prompts
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.text.prompt import END, START, PromptFormat
 from jaxspeech.text.train import train_tokenizer
@@ -53,6 +56,30 @@ def test_a_line_of_a_manifest_asks_for_itself(asr, tmp_path):
     assert "source_lang cannot be 'xx'" in found[3].error and len({h.score for h in found[:3]}) == 3
 
 
+def test_different_prompts_share_a_program_and_a_batch(asr, monkeypatch):
+    shapes = []
+    start = Programs.start
+
+    def counted(self, variables, shape, audio, *beside, **options):
+        shapes.append((shape.rows, beside[0].prompt.shape, beside[0].prompt[:, 1].tolist()))
+        return start(self, variables, shape, audio, *beside, **options)
+
+    monkeypatch.setattr(Programs, "start", counted)
+    asked = "de", "en", "de", "en"
+    lines = [Recording(str(i), NOISE[: 9000 - i], fields={"source_lang": lang}) for i, lang in enumerate(asked)]
+    found = Recognizer(asr.archive).transcribe(lines)
+    known = [asr.tokenizer.pieces.index(f"<|{lang}|>") for lang in asked]
+    assert shapes == [(4, (4, 16), known)]
+    for hypothesis, recording in zip(found, lines, strict=True):
+        (alone,) = asr.transcribe([recording.audio], source_lang=recording.fields["source_lang"])
+        assert hypothesis.tokens == alone.tokens and hypothesis.score == pytest.approx(alone.score, rel=1e-5)
+
+
+def test_a_context_that_leaves_no_room_is_one_line(asr):
+    with pytest.raises(SpeechError, match="the prompt has 5 tokens, which leaves none of at most 5"):
+        _Prompts(PromptFormat("canary"), asr.tokenizer, {}, most_tokens=5).of({})
+
+
 def test_long_recordings_are_cut_into_segments(asr):
     (hypothesis,) = asr.transcribe([NOISE])
     assert "segments between silences" in hypothesis.note
@@ -63,7 +90,6 @@ def test_long_recordings_are_cut_into_segments(asr):
     [
         ({"target_lang": "fr"}, "target_lang cannot be 'fr': this model knows en, de"),
         ({"itn": True}, "has no slot 'itn'"),
-        ({"timestamps": True}, "timestamps: this model has no times"),
         ({"long": "full"}, 'an attention decoder takes long="segments"'),
     ],
 )
@@ -75,8 +101,6 @@ def test_what_it_cannot_do_is_one_line(asr, options, message):
 def test_other_doors_and_models_say_so(asr, tmp_path):
     with pytest.raises(ConfigError, match="it has an attention decoder"):
         asr.stream()
-    with pytest.raises(ConfigError, match="by a prompt cannot be exported"):
-        asr.export_stablehlo(tmp_path / "x")
     ctc = {
         "task": "ctc",
         "features": ATTENTION["features"],

@@ -4,7 +4,7 @@ import pytest
 
 from jaxspeech.assets import build_asset
 from jaxspeech.errors import TokenizerError
-from jaxspeech.text.prompt import PromptFormat, collection, special_tokens
+from jaxspeech.text.prompt import PromptFormat, padded, special_tokens
 from jaxspeech.text.train import train_tokenizer
 
 NAMES = ("startoftranscript", "startofcontext", "endoftext", "emo:undefined", "emo:happy", "en", "de", "transcribe")
@@ -54,13 +54,13 @@ def test_what_a_model_does_not_have_is_one_line(tokenizer, slots, message):
         PromptFormat("canary").encode(tokenizer, slots)
 
 
-def test_an_asset_is_rebuilt_and_a_collection_is_padded(tokenizer):
+def test_an_asset_is_rebuilt_and_prompts_are_padded(tokenizer):
     prompt = PromptFormat("canary2", defaults={"source_lang": "de"})
     again = build_asset("prompt", prompt.config(), prompt.files())
     assert again.encode(tokenizer, {}) == prompt.encode(tokenizer, {})
     assert PromptFormat("start", start_id=7).encode(tokenizer, {}) == [7]
-    found = collection([3, 4, 5])
-    assert found["ids"].tolist() == [3, 4, 5] + [0] * 13 and found["count"] == 3
+    ids, counts = padded([[3, 4, 5], [6] * 17])
+    assert ids.shape == (2, 32) and ids[0].tolist() == [3, 4, 5] + [0] * 29 and counts.tolist() == [3, 17]
     with pytest.raises(TokenizerError, match="'canary3' is unknown"):
         PromptFormat("canary3")
 
