@@ -51,7 +51,7 @@ class LongAudio:
         self._timed = None
         if self._recognition.prompts is not None:
             config = forms.transcribing_config if of_this_package(forms.transcribing.model) else {}
-            self._timed = TimedPrograms(self._full, self._recognition, tokenizer, prompt, config)
+            self._timed = TimedPrograms(self._full.start, self._recognition, tokenizer, prompt, config)
         self._local = None
         if forms.local is not None:
             predict_local = partial(predict, forms.local.inference)

@@ -4,15 +4,14 @@ Of each row, by the first of these that it has: the times that the decoder wrote
 alignment of the text by the model's CTC head, the weights of the decoder's attention (`search.attention_times`).
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Num
 
 from jaxspeech.inference.batching import Shape
-from jaxspeech.inference.programs import Programs
 from jaxspeech.runtime.kept_function import compile_kept
 from jaxspeech.search.attention_times import token_frames
 from jaxspeech.search.forced_alignment import forced_alignment
@@ -34,7 +33,7 @@ class TimedPrograms:
     """Compiled programs whose predictions have frames.
 
     Args:
-      programs: of the model, for `tasks.prediction.predict`.
+      start: `Programs.start` of `tasks.prediction.predict`.
       recognition: the model.
       tokenizer: the model's tokenizer.
       prompt: the model's format of prompts; None: all texts are in the language that is spoken.
@@ -43,13 +42,13 @@ class TimedPrograms:
 
     def __init__(
         self,
-        programs: Programs,
+        start: Callable[..., tuple[Prediction, str]],
         recognition: Recognition,
         tokenizer: Tokenizer,
         prompt: PromptFormat | None,
         config: dict[str, Any],
     ):
-        self._programs, self._recognition, self._config = programs, recognition, config
+        self._start, self._recognition, self._config = start, recognition, config
         assert recognition.prompts is not None
         self._attend, self._prompt, self._pieces = recognition.prompts.attend, prompt, tokenizer.pieces
         self._written, self._special = frames_of_tokens(tokenizer.pieces), {*special_tokens(tokenizer).values()}
@@ -68,7 +67,7 @@ class TimedPrograms:
         """Does what `Programs.start` does with the options of `Outputs`, and waits for the texts."""
         by_head = self._recognition.log_probs is not None
         options |= {"log_probs": log_probs or by_head, "encoded": True}
-        found, how = self._programs.start(variables, shape, audio, asked, **options)
+        found, how = self._start(variables, shape, audio, asked, **options)
         assert found.tokens is not None and found.encoded is not None
         texts = _Texts(jax.device_get(found.tokens), len(shape.indices))
         num_frames = np.asarray(found.encoded[1])
@@ -173,7 +172,7 @@ class _Texts:
             part[row, : len(places)] = part[row, places]
         self._counts[row] = len(places)
 
-    def place(self, row: int, starts: Float[Any, " N"], ends: Float[Any, " N"], timing: str) -> None:
+    def place(self, row: int, starts: Num[Any, " N"], ends: Num[Any, " N"], timing: str) -> None:
         """Sets the frames of a row's tokens."""
         self._starts[row, : len(starts)], self._ends[row, : len(ends)] = starts, ends
         self.timing[row] = TIMINGS.index(timing)

@@ -63,15 +63,15 @@ def token_frames(
       Where each token begins and ends, in frames; with fractions where tokens share a frame.
     """
     rows, columns = warping_path(-scores)
-    # Along a path both grow, so that those of a frame, and those of a token, are one stretch of steps.
-    lowest, sharing = np.searchsorted(columns, np.arange(scores.shape[1])), np.bincount(columns)
-    order = np.arange(len(rows)) - lowest[columns]  # of a step among those of its frame
-    starts, ends = np.zeros(len(scores)), np.zeros(len(scores))
+    kept = []
     for token in range(len(scores)):
-        steps = np.flatnonzero(rows == token)
-        own = weights[token, columns[steps]]
-        kept = steps[np.flatnonzero(own >= SMALL * own.max())]
-        first, last = kept[0], kept[-1]
-        starts[token] = columns[first] + order[first] / sharing[columns[first]]
-        ends[token] = columns[last] + (order[last] + 1) / sharing[columns[last]]
+        own = columns[rows == token]
+        loud = own[weights[token, own] >= SMALL * weights[token, own].max()]
+        kept.append((loud[0], loud[-1]))
+    first, last = np.array(kept).T  # along a path, neither gets smaller
+    numbers, (starts, ends) = np.arange(len(scores)), np.array(kept, float).T
+    for borders, frames, after in ((starts, first, 0), (ends, last, 1)):
+        # The tokens that keep a frame are those from `lowest` to before `next_one`.
+        lowest, next_one = np.searchsorted(last, frames), np.searchsorted(first, frames, side="right")
+        borders += (numbers - lowest + after) / (next_one - lowest)
     return starts, ends
