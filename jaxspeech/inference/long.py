@@ -84,15 +84,20 @@ class LongAudio:
         """
         full = self._timed if wanted.timestamps and self._timed is not None else self._full
 
-        def buffered(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+        def buffered(shape: Shape, audio: Audio, *, tokens: bool = outputs.tokens) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
+            wished = Outputs(tokens, outputs.log_probs)
+            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=wished)
 
         def segments(shape: Shape, audio: Audio, *beside: Any) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
             start = partial(full.start, variables, **Outputs()._asdict())
             options = {"batch_size": wanted.batch_size, "beside": beside}
-            return self._segmented.predict(start, samples, wanted.voice_activity, **options)
+            found, how = self._segmented.predict(start, samples, wanted.voice_activity, **options)
+            if outputs.log_probs:  # of all frames, also those between the segments
+                whole, _ = buffered(shape, audio, tokens=False)
+                found = found._replace(log_probs=whole.log_probs, num_frames=whole.num_frames)
+            return found, how
 
         known = {
             "full": Strategy(partial(full.start, variables, **outputs._asdict()), beside=beside),
@@ -107,7 +112,8 @@ class LongAudio:
         if self._recognition.prompted:
             if wanted.long not in ("auto", "segments"):
                 raise ConfigError(f'long="{wanted.long}": a model with an attention decoder takes long="segments"')
-            order = ORDER["segments"]  # such a model is trained on recordings of up to 40 s
+            # Such a model is trained on recordings of up to 40 s. Without tokens, only the encoder runs.
+            order = ORDER["segments" if outputs.tokens else "buffered"]
         return predicted_rows(
             recordings,
             [known["full"]],

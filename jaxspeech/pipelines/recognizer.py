@@ -138,7 +138,7 @@ class Recognizer(Pipeline):
         progress: bool = False,
         **options: Unpack[AlignOptions],
     ) -> list[Hypothesis]:
-        """Finds when each word, segment and token of a given text was spoken; the model needs a CTC head.
+        """Finds when each word, segment and token of a given text was spoken; the model needs a CTC head, or an aligner.
 
             asr.align("talk.wav", open("talk.txt").read())[0].words[0].start
             asr.align([("a.wav", "what is said"), (samples, "and here")])
@@ -173,6 +173,8 @@ class Recognizer(Pipeline):
         decoder = self.config["decoder"]
         if language is not None and decoder.get("languages") and decoder.get("language") != language:
             return self._for_language(language).align_iter(inputs, text, language=language, **options)
+        if self.task.inference.log_probs is None and self._second is not None:
+            return self._second.align_iter(inputs, text, language=language, **options)
         if self.task.inference.log_probs is None:
             raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
         if asked.long == "segments":
