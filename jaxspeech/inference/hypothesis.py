@@ -14,6 +14,7 @@ from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.search.timestamps import TimedText
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import TIMINGS, Prediction
+from jaxspeech.text.prompt import plain
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -35,9 +36,12 @@ class Hypothesis(NamedTuple):
         its tokens; of a model with an attention decoder the first of these that it has: an "aligner", a model of its
         own, or a "ctc" head, which align the text, unless that is a translation; "tokens", times that the decoder
         wrote, with which there are no chars; its "attention".
-      note: one line that says how a recording too long for one pass of full attention was transcribed.
+      note: one line that says how a recording too long for one pass of full attention was transcribed, or that its text
+        was decoded again.
       error: with `on_error="skip"`, one line that says why the recording could not be transcribed.
       channel: with `channel="each"`, the channel that was transcribed, counted from 0.
+      language: with `source_lang="auto"`, the language that was found, such as "de"; where segments of a long recording
+        have different ones, that of the most speech.
     """
 
     text: str = ""
@@ -53,6 +57,7 @@ class Hypothesis(NamedTuple):
     note: str | None = None
     error: str | None = None
     channel: int | None = None
+    language: str | None = None
     timing: str | None = None
 
     def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
@@ -95,6 +100,9 @@ def hypotheses(
             timed.update(ids, tokens.starts[real], tokens.ends[real], confidence, duration=duration)
             found = row.prediction.timing
             hypothesis = hypothesis.with_times(timed, "frames" if found is None else TIMINGS[int(found)])
+        language = row.prediction.language
+        if language is not None and language >= 0:
+            hypothesis = hypothesis._replace(language=plain(tokenizer.pieces[int(language)]))
         return hypothesis._replace(log_probs=frames_of(row.prediction))
 
     def failed(row: Row[Prediction], error: SpeechError) -> Hypothesis:

@@ -1,34 +1,36 @@
 """Predicts the rows of a model with prompts: what is asked for is that of the call and of each line of a manifest."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jaxspeech.errors import ConfigError, TokenizerError
+from jaxspeech.inference.asking import Asking
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
-from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs, Prediction
-from jaxspeech.text.prompt import ALIASES, TIMESTAMP, PromptFormat, padded, special_tokens
+from jaxspeech.text.prompt import ALIASES, LANGUAGES, TIMESTAMP, UNKNOWN, PromptFormat, special_tokens
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
 
-def language_to_align(recording: Recording, *, prompt: PromptFormat | None, tokenizer: Tokenizer) -> str | None:
+def language_to_align(row: Row[Prediction], *, prompt: PromptFormat | None, tokenizer: Tokenizer) -> str | None:
     """Returns the language of a text that is to be aligned with its speech; "" if the model has no languages.
 
     None: it is a translation, or times in the text are asked for.
 
     Args:
-      recording: with its prompt.
+      row: the recording with its prompt, and the prediction, which has the language that was found.
       prompt, tokenizer: of the model.
     """
-    if prompt is None:
+    if prompt is None or row.prediction is None:
         return ""
-    asks = special_tokens(tokenizer).get(TIMESTAMP) in recording.prompt
-    return None if asks or not prompt.same_language(recording.prompt) else prompt.language(tokenizer, recording.prompt)
+    found = UNKNOWN if row.prediction.language is None else int(row.prediction.language)
+    ids = [found if i == UNKNOWN else i for i in row.recording.prompt]
+    asks = special_tokens(tokenizer).get(TIMESTAMP) in ids
+    return None if asks or not prompt.same_language(ids) else prompt.language(tokenizer, ids)
 
 
 def prompted_rows(
@@ -63,18 +65,16 @@ def prompted_rows(
     if prompt is None or recognition.prompts is None:
         if wanted.slots:
             raise ConfigError(f"{next(iter(wanted.slots))}: this model has no prompt, and so no such choice")
+        if wanted.guard:
+            raise ConfigError("guard: only the texts of an attention decoder are guarded; this model has none")
         return long.rows(variables, recordings, wanted, outputs)
     writes = wanted.timestamps and prompt.writes_times(tokenizer)
     times = (writes and not aligns, writes)
     prompts = _Prompts(prompt, tokenizer, wanted.slots, most_tokens=recognition.prompts.most_tokens, times=times)
     prompts.of({})  # what the call asks for is checked at once
-    return long.rows(variables, map(prompts.given, recordings), wanted, outputs, beside=asked_beside)
-
-
-def asked_beside(recordings: Sequence[Recording], rows: int) -> tuple[Asked]:
-    """Returns what is asked for in a batch; filler rows ask for what its first recording does."""
-    ids = [recording.prompt for recording in recordings]
-    return (Asked(*padded([*ids, *[ids[0]] * (rows - len(ids))])),)
+    languages = prompt.languages(tokenizer) if LANGUAGES[0] in prompt.slots else ()
+    asking = Asking(languages)
+    return long.rows(variables, map(prompts.given, recordings), wanted, outputs, asking=asking)
 
 
 class _Prompts:
@@ -128,8 +128,8 @@ class _Prompts:
         return self._last[1]
 
     def _encoded(self, slots: Mapping[str, Any]) -> tuple[int, ...]:
-        ids = self._prompt.encode(self._tokenizer, slots)
+        ids = self._prompt.encode(self._tokenizer, slots, unknown=UNKNOWN)
         of_same, of_translation = self._times
         if slots.get("timestamp") is None and (of_same if self._prompt.same_language(ids) else of_translation):
-            ids = self._prompt.encode(self._tokenizer, {**slots, "timestamp": "yes"})
+            ids = self._prompt.encode(self._tokenizer, {**slots, "timestamp": "yes"}, unknown=UNKNOWN)
         return tuple(ids)

@@ -17,7 +17,7 @@ def retimed(
     rows: Iterable[Row[Any]],
     make: Callable[[Iterable[Row[Any]]], Iterator[Hypothesis]],
     align: Align,
-    language: Callable[[Recording], str | None],
+    language: Callable[[Row[Any]], str | None],
     *,
     batch_size: int,
 ) -> Iterator[Hypothesis]:
@@ -27,7 +27,7 @@ def retimed(
       rows: of the first model.
       make: rows -> their hypotheses.
       align: the second model, which takes samples at the rate of the first one.
-      language: of a recording's text; None if it is not to be aligned.
+      language: of a row's text; None if it is not to be aligned.
       batch_size: how many are aligned together.
 
     Raises:
@@ -59,12 +59,12 @@ def retimed(
 
 
 def _aligned(
-    batch: list[tuple[Row[Any], Hypothesis]], align: Align, language: Callable[[Recording], str | None]
+    batch: list[tuple[Row[Any], Hypothesis]], align: Align, language: Callable[[Row[Any]], str | None]
 ) -> list[Hypothesis]:
     found = [hypothesis for _, hypothesis in batch]
     asked: dict[int, Recording] = {}
     for place, (row, hypothesis) in enumerate(batch):
-        if hypothesis.error is None and hypothesis.text.strip() and (spoken := language(row.recording)) is not None:
+        if hypothesis.error is None and hypothesis.text.strip() and (spoken := language(row)) is not None:
             asked[place] = Recording(
                 row.recording.source,
                 row.samples,

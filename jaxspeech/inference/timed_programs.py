@@ -20,7 +20,7 @@ from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Attention, Recognition
 from jaxspeech.tasks.prediction import TIMINGS, Prediction
-from jaxspeech.text.prompt import PromptFormat, special_tokens
+from jaxspeech.text.prompt import UNKNOWN, PromptFormat, special_tokens
 from jaxspeech.text.time_tokens import frames_of_tokens, without_times
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -71,6 +71,10 @@ class TimedPrograms:
         assert found.tokens is not None and found.encoded is not None
         texts = _Texts(jax.device_get(found.tokens), len(shape.indices))
         num_frames = np.asarray(found.encoded[1])
+        prompt = np.asarray(asked.prompt)
+        if found.language is not None:
+            prompt = np.where(prompt == UNKNOWN, np.asarray(found.language)[:, None], prompt)
+        asked = Asked(prompt, asked.num_prompt)
         for row in texts.unknown():
             if timed := without_times(texts.ids(row), self._written, num_frames=float(num_frames[row])):
                 texts.keep(row, timed.places)
@@ -79,8 +83,8 @@ class TimedPrograms:
             self._align(texts, rows, found.log_probs, num_frames)
         if rows := texts.unknown():
             self._look(texts, rows, variables, found.encoded, asked)
-        kept = Prediction(texts.tokens(), timing=texts.timing)
-        return (kept._replace(log_probs=found.log_probs, num_frames=found.num_frames) if log_probs else kept), how
+        found = found._replace(tokens=texts.tokens(), encoded=None, timing=texts.timing)
+        return (found if log_probs else found._replace(log_probs=None, num_frames=None)), how
 
     def _is_spoken(self, asked: Asked, row: int) -> bool:
         """Whether the text is in the language of the speech: CTC says nothing about the times of a translation."""
@@ -153,7 +157,7 @@ class _Texts:
 
     def __init__(self, tokens: Tokens, num_rows: int):
         self._tokens = [np.array(tokens.ids), np.array(tokens.confidence)]
-        self._counts, self._score = np.array(tokens.num_tokens), tokens.score
+        self._counts, self._score = np.array(tokens.num_tokens), np.array(tokens.score)
         self._starts, self._ends = (np.zeros(tokens.ids.shape, np.float32) for _ in range(2))
         self.timing = np.full(len(self._counts), -1, np.int32)
         # Nothing is to be found for an empty text or for filler.
@@ -167,8 +171,11 @@ class _Texts:
         return self._tokens[0][row, : self._counts[row]].tolist()
 
     def keep(self, row: int, places: np.ndarray) -> None:
-        """Leaves out the tokens at other places."""
-        for part in self._tokens:
+        """Leaves out the tokens at other places; the score is that of the text without them."""
+        ids, confidence = self._tokens
+        left_out = np.setdiff1d(np.arange(self._counts[row]), places)
+        self._score[row] -= np.log(np.maximum(confidence[row, left_out], np.finfo(np.float32).tiny)).sum()
+        for part in (ids, confidence):
             part[row, : len(places)] = part[row, places]
         self._counts[row] = len(places)
 

@@ -94,7 +94,7 @@ class Recognizer(Pipeline):
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
           progress: show a bar.
           options: see `inference.options.TranscribeOptions`: batch_size, timestamps, return_log_probs, sample_rate,
-            channel, long, voice_activity, on_error, language.
+            channel, long, voice_activity, on_error, language, guard, and the slots of prompts.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -138,7 +138,7 @@ class Recognizer(Pipeline):
         progress: bool = False,
         **options: Unpack[AlignOptions],
     ) -> list[Hypothesis]:
-        """Finds when each word, segment and token of a given text was spoken; the model needs a CTC head, or an aligner.
+        """Finds when each word, segment and token of a given text was spoken; needs a CTC head or an aligner.
 
             asr.align("talk.wav", open("talk.txt").read())[0].words[0].start
             asr.align([("a.wav", "what is said"), (samples, "and here")])

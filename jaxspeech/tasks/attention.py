@@ -21,11 +21,12 @@ from jaxspeech.search.attention_beam import attention_beam
 from jaxspeech.search.attention_times import median_frames, token_scores
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
-from jaxspeech.tasks.asked import Asked
+from jaxspeech.tasks.asked import Asked, Drawn
 from jaxspeech.tasks.attention_ctc import with_ctc_losses
 from jaxspeech.tasks.kinds import Attention, Prompting, Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import ctc_search
+from jaxspeech.tasks.spoken_language import find_languages
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Key, Phase, RowLosses, Variables
@@ -163,7 +164,16 @@ def attention_task(model: AttentionModel) -> AttentionTask:
     def decode(
         variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], asked: Asked
     ) -> Tokens:
-        return decode_prompted(model, variables, encoded, num_frames, asked.prompt, asked.num_prompt)
+        prompts = asked.prompt, asked.num_prompt
+        options = {"most_repeats": asked.most_repeats, "drawn": asked.drawn}
+        return decode_best(model, variables, encoded, num_frames, *prompts, **options)[0]
+
+    def complete(variables: Variables, encoded: Any, num_frames: Any, asked: Asked) -> tuple[Asked, Int[Array, " B"]]:
+        def next_token(prompts: Any, counts: Any) -> Array:
+            start = partial(_decoder_apply(model, variables), encoded, num_frames, method="start")
+            return start(prompts, counts, room=prompts.shape[1])[0]
+
+        return find_languages(next_token, asked)
 
     def attend(
         variables: Variables, encoded: Any, num_frames: Any, asked: Asked, ids: Any, num_tokens: Any
@@ -186,7 +196,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
             decode,
             log_probs=ctc_search(model, vocab_size=decoder.vocab_size).log_probs if weight else None,
             incremental=None,
-            prompts=Prompting(decoder.max_length, attend),
+            prompts=Prompting(decoder.max_length, complete, attend),
         ),
     )
 
@@ -248,8 +258,10 @@ def decode_best(
     num_prompt: Int[Any, " B"],
     *,
     num_best: int = 1,
+    most_repeats: Int[Any, " B"] | None = None,
+    drawn: Drawn | None = None,
 ) -> list[Tokens]:
-    """Finds the best texts after each prompt, the best first."""
+    """Finds the best texts after each prompt, the best first; or draws one, see `Asked`."""
     apply, options, decoder = _decoder_apply(model, variables), model.search, model.decoder
     most = decoder.max_length
     if isinstance(encoded.shape[1], int):  # not a symbol of `jax.export`
@@ -265,7 +277,13 @@ def decode_best(
         logits, past = apply(ids, memory, past, method="step")
         return logits, past
 
-    shared = {"end_id": decoder.end_id, "most_tokens": most, "limits": limits, "least_tokens": options.least_tokens}
+    shared = {
+        **{"end_id": decoder.end_id, "vocab_size": decoder.vocab_size, "most_tokens": most, "limits": limits},
+        **{"least_tokens": options.least_tokens, "most_repeats": most_repeats},
+    }
+    if drawn is not None:
+        keys = jax.vmap(jax.random.key)(drawn.seed)
+        return [attention_greedy(step, logits, past, temperature=drawn.temperature, keys=keys, **shared)]
     if options.beam_size == 1:
         return [attention_greedy(step, logits, past, **shared)]
     return attention_beam(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.types import Key, Size, Variables
 
 Samples = Float[Any, "B S"]
@@ -46,11 +47,15 @@ class Prompting(NamedTuple):
 
     Attributes:
       most_tokens: of prompt and text together.
-      attend: (variables, encoder frames, num_frames, `Asked`, token ids [B U], num_tokens) -> where the decoder looks.
+      complete: (variables, encoder frames, num_frames, Asked with languages) -> (Asked with complete prompts, the token
+        of the language that was found in each row [B]).
+      attend: (variables, encoder frames, num_frames, Asked with complete prompts, token ids [B U], num_tokens) -> where
+        the decoder looks.
     """
 
     most_tokens: int
-    attend: Callable[..., Attention]
+    complete: Callable[[Variables, Frames, Lengths, Asked], tuple[Asked, Lengths]]
+    attend: Callable[[Variables, Frames, Lengths, Asked, Int[Any, "B U"], Lengths], Attention]
 
 
 class Recognition(NamedTuple):

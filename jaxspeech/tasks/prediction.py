@@ -30,6 +30,7 @@ class Prediction(NamedTuple):
       log_probs, num_frames: of each row, if asked for.
       encoded: encoder frames and their number, if asked for.
       timing: where the frames of each row's tokens are from, a place in `TIMINGS`; None: from the search.
+      language: token of the language that was found in each row, if asked for; -1 where it was given.
     """
 
     tokens: Tokens | None
@@ -37,6 +38,7 @@ class Prediction(NamedTuple):
     num_frames: Int[Any, "*B"] | None = None
     encoded: tuple[Float[Any, "*B T D"], Int[Any, "*B"]] | None = None
     timing: Int[Any, "*B"] | None = None
+    language: Int[Any, "*B"] | None = None
 
 
 def predict(
@@ -59,10 +61,15 @@ def predict(
       tokens, log_probs, encoded: see `Outputs`.
     """
     frames, num_frames = recognition.encode(variables, samples, num_samples)
-    found = Prediction(recognition.decode(variables, frames, num_frames, *asked) if tokens else None)
-    if encoded:
-        found = found._replace(encoded=(frames, num_frames))
-    if not log_probs:
-        return found
-    assert recognition.log_probs is not None
-    return found._replace(log_probs=recognition.log_probs(variables, frames), num_frames=num_frames)
+    prediction = Prediction(None, encoded=(frames, num_frames) if encoded else None)
+    if asked and asked[0].languages is not None:
+        assert recognition.prompts is not None
+        complete, language = recognition.prompts.complete(variables, frames, num_frames, *asked)
+        asked, prediction = (complete,), prediction._replace(language=language)
+    if tokens:
+        prediction = prediction._replace(tokens=recognition.decode(variables, frames, num_frames, *asked))
+    if log_probs:
+        assert recognition.log_probs is not None
+        found = recognition.log_probs(variables, frames)
+        prediction = prediction._replace(log_probs=found, num_frames=num_frames)
+    return prediction

@@ -71,7 +71,7 @@ def timed(texts, prompts, *, log_probs=None, attention=None, wanted=False):
         return Attention(whole, whole)
 
     head = None if log_probs is None else lambda variables, encoded: log_probs
-    recognition = Recognition(16000, 0.08, BLANK, None, None, head, None, Prompting(99, attend))
+    recognition = Recognition(16000, 0.08, BLANK, None, None, head, None, Prompting(99, None, attend))
     programs = TimedPrograms(Planted(texts, log_probs).start, recognition, TOKENIZER, PROMPT, {})
     programs._attention = lambda arguments: attend
     asked = Asked(np.array(prompts, np.int32), np.full(len(prompts), len(SAME), np.int32))
