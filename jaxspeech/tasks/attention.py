@@ -265,7 +265,7 @@ def decode_best(
     apply, options, decoder = _decoder_apply(model, variables), model.search, model.decoder
     most = decoder.max_length
     if isinstance(encoded.shape[1], int):  # not a symbol of `jax.export`
-        most = min(most, encoded.shape[1] + options.more_than_frames)
+        most = max(min(most, encoded.shape[1] + options.more_than_frames), 1)
     # A row's own length decides, not that of the batch, so that its text does not depend on the others. A long prompt
     # takes nothing from as many tokens as there are frames.
     num_prompt = jnp.asarray(num_prompt)
