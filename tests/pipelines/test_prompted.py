@@ -94,10 +94,10 @@ def test_the_language_is_found_and_said(asr):
 
 
 def test_texts_that_fail_are_decoded_again_where_it_is_asked_for_and_in_long_recordings(asr):
-    # A random model's texts are improbable, at every temperature.
+    # This random model repeats the same token up to the limit, at every temperature.
     (usual,), (found,) = asr.transcribe([NOISE[:16000]]), asr.transcribe([NOISE[:16000]], guard=True)
-    assert found.note == "as the best of 6 texts; it was improbable" and found.tokens == usual.tokens
-    assert found.score == pytest.approx(usual.score, rel=1e-5) and usual.note is None
+    assert len(set(usual.tokens)) == 1 and len(usual.tokens) > 10 and usual.note is None
+    assert found.tokens == usual.tokens[:1] and found.note == "as the best of 6 texts; it repeated itself"
     (whole,) = asr.transcribe([NOISE], **SPEECH)
     expected = "in 2 segments between silences, 2 of them again, as their texts repeated themselves or were improbable"
     assert whole.note == f"{expected} (as asked for)"
