@@ -172,6 +172,7 @@ def test_a_model_that_writes_times_is_asked_to_where_nothing_better_is_there(mon
     assert asks == [False, True, False, True] and found[1].timing != "aligner" != found[3].timing
 
 
+@pytest.mark.slow
 def test_a_ctc_head_aligns_what_is_not_a_translation(monkeypatch):
     archive = archive_of(loss={"ctc_weight": 0.3})
     _, found = asked_of(archive, monkeypatch, {}, {"target_lang": "de"}, timestamps=True)
@@ -186,7 +187,7 @@ def test_both_kinds_of_files_keep_the_aligner(aligned, tmp_path):
     archive = load_archive(tmp_path / "x.jaxspeech")
     # NeMo cannot limit a text to fewer tokens than frames.
     save_nemo(tmp_path / "x.nemo", **archive._replace(model=archive.model | {"search": {}})._asdict())
-    first = load_nemo(tmp_path / "x.nemo")
+    first = load_nemo(tmp_path / "x.nemo", stacked=False)
     for read in (archive, first):
         jax.tree.map(np.testing.assert_array_equal, read.aligner.variables, aligned.archive.aligner.variables)
         assert read.aligner.assets["tokenizer"].files() == aligned.archive.aligner.assets["tokenizer"].files()
@@ -219,8 +220,9 @@ def test_an_aligner_that_is_none_is_one_line(aligned, tmp_path):
 def test_times_are_shown_in_every_format(aligned, tmp_path):
     (hypothesis,) = aligned.transcribe([Recording("a.wav", CLIPS[2])], timestamps=True)
     recording = Recording("a.wav", CLIPS[2])
+    hypothesis = hypothesis._replace(chars=())  # as with times that the decoder wrote
     for name in WORD_FORMATS:
         with open_writer(str(tmp_path / name), output_format=name, recordings=[recording], named=False) as write:
             write(recording, hypothesis)
         text = (tmp_path / name).read_text()
-        assert all(word.text in text for word in hypothesis.words) and len(text.splitlines()) > 2
+        assert all(word.text in text for word in hypothesis.words) and len(text.splitlines()) >= 2
