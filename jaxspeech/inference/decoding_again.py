@@ -17,7 +17,7 @@ from jaxspeech.inference.asking import Asking, Ids
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.guard import Guarded, attempt, guarded
 from jaxspeech.inference.parts import predict_parts
-from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.programs import Starting
 from jaxspeech.inference.rows import Row
 from jaxspeech.tasks.prediction import Prediction
 from jaxspeech.text.tokenizer import Tokenizer
@@ -35,7 +35,7 @@ class DecodingAgain:
       batch_size: the most rows of a batch.
     """
 
-    programs: Programs
+    programs: Starting
     variables: Variables
     tokenizer: Tokenizer
     sample_rate: int

@@ -19,8 +19,11 @@ from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.rows import Audio, Row, Strategy, nothing_beside, predicted_rows
 from jaxspeech.inference.segmented import Segmented
 from jaxspeech.inference.shape_choice import ShapeChoice
+from jaxspeech.inference.timed_programs import TimedPrograms
+from jaxspeech.runtime.kept_function import of_this_package
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.prediction import Outputs, Prediction, predict
+from jaxspeech.text.prompt import PromptFormat
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -40,14 +43,19 @@ class LongAudio:
     Args:
       forms: the model's forms.
       tokenizer: the model's tokenizer.
+      prompt: the model's format of prompts, if it has one.
     """
 
-    def __init__(self, forms: Forms, tokenizer: Tokenizer):
+    def __init__(self, forms: Forms, tokenizer: Tokenizer, prompt: PromptFormat | None = None):
         self._recognition, self._tokenizer = forms.transcribing.inference, tokenizer
         known: Any = {"name": "transcribe", "outputs": (Prediction, Tokens)}
         self._full = Programs(
             forms.transcribing, partial(predict, self._recognition), config=forms.transcribing_config, **known
         )
+        self._timed = None
+        if self._recognition.prompts is not None:
+            config = forms.transcribing_config if of_this_package(forms.transcribing.model) else {}
+            self._timed = TimedPrograms(self._full.start, self._recognition, tokenizer, prompt, config)
         self._local = None
         if forms.local is not None:
             predict_local = partial(predict, forms.local.inference)
@@ -58,7 +66,7 @@ class LongAudio:
             lambda: ShapeChoice(self._recognition.sample_rate)
         )
         self._buffered = Buffered(self._recognition)
-        self._segmented = Segmented(self._recognition, tokenizer, self._full)
+        self._segmented = Segmented(self._recognition, tokenizer)
 
     def rows(
         self,
@@ -78,6 +86,7 @@ class LongAudio:
         Raises:
           ConfigError: long="local", and the model has no local form.
         """
+        full = self._timed if wanted.timestamps and self._timed is not None else self._full
 
         def buffered(shape: Shape, audio: Audio, *, tokens: bool = outputs.tokens) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
@@ -88,7 +97,7 @@ class LongAudio:
             if asking is None or asking.most_repeats is None:
                 return None
             of_model: Any = {"tokenizer": self._tokenizer, "sample_rate": self._recognition.sample_rate}
-            return DecodingAgain(self._full, variables, asking=asking, batch_size=wanted.batch_size, **of_model)
+            return DecodingAgain(full, variables, asking=asking, batch_size=wanted.batch_size, **of_model)
 
         # Recordings that are cut are guarded unless the call says no, others only if it says yes.
         of_segments, of_whole = (
@@ -100,7 +109,7 @@ class LongAudio:
             [samples] = (audio[i] for i in shape.indices)
             asked: Any = {"asking": of_segments, "prompt": prompt, "again": again(of_segments)}
             options = {"batch_size": wanted.batch_size, **asked}
-            found, how = self._segmented.predict(variables, samples, wanted.voice_activity, **options)
+            found, how = self._segmented.predict(full, variables, samples, wanted.voice_activity, **options)
             if outputs.log_probs:  # of all frames, also those between the segments
                 whole, _ = buffered(shape, audio, tokens=False)
                 found = found._replace(log_probs=whole.log_probs, num_frames=whole.num_frames)
@@ -112,7 +121,7 @@ class LongAudio:
 
         beside = nothing_beside if of_whole is None else of_whole.beside
         known = {
-            "full": Strategy(partial(self._full.start, variables, **outputs._asdict()), beside=beside),
+            "full": Strategy(partial(full.start, variables, **outputs._asdict()), beside=beside),
             "buffered": Strategy(buffered, alone=True),
             "segments": Strategy(segments, alone=True, beside=prompts),
         }

@@ -7,13 +7,13 @@ import jax
 import numpy as np
 
 from jaxspeech.inference.batching import Shape, plan_batches
-from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.programs import Starting
 from jaxspeech.tasks.prediction import Outputs, Prediction
 from jaxspeech.types import Variables
 
 
 def predict_parts(
-    programs: Programs,
+    programs: Starting,
     variables: Variables,
     audio: Mapping[int, np.ndarray],
     beside: Callable[[Shape], tuple[Any, ...]],

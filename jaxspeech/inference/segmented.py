@@ -15,7 +15,7 @@ from jaxspeech.inference.asking import Asking, Ids
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.decoding_again import DecodingAgain
 from jaxspeech.inference.parts import predict_parts
-from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.programs import Starting
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Prediction
@@ -30,15 +30,15 @@ class Segmented:
     Args:
       recognition: the model.
       tokenizer: the model's tokenizer; if it has a space, that separates the segments' texts.
-      programs: the compiled `tasks.prediction.predict`.
     """
 
-    def __init__(self, recognition: Recognition, tokenizer: Tokenizer, programs: Programs):
-        self._recognition, self._programs = recognition, programs
+    def __init__(self, recognition: Recognition, tokenizer: Tokenizer):
+        self._recognition = recognition
         self._space = tokenizer.pieces.index(SPACE) if SPACE in tokenizer.pieces else None
 
     def predict(
         self,
+        programs: Starting,
         variables: Variables,
         samples: Float[np.ndarray, " S"],
         voice_activity: VoiceActivity,
@@ -51,6 +51,7 @@ class Segmented:
         """Predicts one recording (a batch of one), with frames counted from its start; also says how, for the note.
 
         Args:
+          programs: the compiled `tasks.prediction.predict`.
           variables: the model's variables.
           samples: the recording.
           voice_activity: finds the speech.
@@ -74,7 +75,7 @@ class Segmented:
         def beside(shape: Shape) -> tuple[Any, ...]:
             return () if asking is None else asking.of([prompt] * len(shape.indices), shape.rows)
 
-        found = predict_parts(self._programs, variables, audio, beside, batch_size=batch_size, sample_rate=rate)
+        found = predict_parts(programs, variables, audio, beside, batch_size=batch_size, sample_rate=rate)
         note = f"in {len(spans)} segments between silences"
         if again is not None:
             chosen = again.parts(found, audio, dict.fromkeys(found, prompt))
@@ -88,7 +89,10 @@ class Segmented:
                 languages[int(prediction.language)] += len(audio[i])
         # Each segment is transcribed in its own language; that of the recording is the one of the most speech.
         language = np.array([languages.most_common(1)[0][0]]) if languages else None
-        return Prediction(_join(tokens, self._space), language=language), note
+        # The times of the recording are as precise as the least precise of its segments.
+        timings = [int(prediction.timing) for prediction in found.values() if prediction.timing is not None]
+        timing = np.array([max(timings)]) if timings else None
+        return Prediction(_join(tokens, self._space), language=language, timing=timing), note
 
 
 def _row(tokens: Any, first_frame: int) -> Tokens:
@@ -107,14 +111,14 @@ def _row(tokens: Any, first_frame: int) -> Tokens:
 def _join(parts: list[Tokens], space: int | None) -> Tokens:
     """Joins the tokens of all parts to a batch of one; the space between two parts spans the silence."""
     ids: list[int] = []
-    starts: list[int] = []
-    ends: list[int] = []
+    starts: list[float] = []
+    ends: list[float] = []
     confidence: list[float] = []
     for part in parts:
         if space is not None and ids and len(part.ids):
             ids.append(space)
             starts.append(ends[-1])
-            ends.append(max(ends[-1], int(part.starts[0])))
+            ends.append(max(ends[-1], part.starts[0].item()))
             confidence.append(1.0)
         ids += part.ids.tolist()
         starts += part.starts.tolist()
@@ -123,8 +127,8 @@ def _join(parts: list[Tokens], space: int | None) -> Tokens:
     return Tokens(
         ids=np.array([ids], np.int32),
         num_tokens=np.array([len(ids)], np.int32),
-        starts=np.array([starts], np.int32),
-        ends=np.array([ends], np.int32),
+        starts=np.array([starts]),  # frames of an attention decoder's tokens have fractions
+        ends=np.array([ends]),
         confidence=np.array([confidence], np.float32),
         score=np.array([sum(float(part.score) for part in parts)], np.float32),
     )
