@@ -109,7 +109,8 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
         choices=long,
         default="auto",
         help="recordings of more than 40 s: all frames attend to all (full), to a window (local), or overlapping parts "
-        "are encoded separately (buffered); auto uses the first of these that fits in memory, and reports it"
+        "are encoded separately (buffered); auto uses the first of these that fits in memory, and reports it; with an "
+        "attention decoder auto transcribes chunks of 30 to 40 s, and joins them"
         + ("; segments: cut at silences into at most 30 s, each transcribed separately" if "segments" in long else ""),
     )
 

@@ -9,6 +9,7 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.forms.transcribing import Forms
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.buffered import Buffered
+from jaxspeech.inference.chunked import Chunked
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
@@ -28,6 +29,8 @@ ORDER = {
     "buffered": ("buffered",),
     "segments": ("segments",),
 }
+# The same for a model with an attention decoder, which loses its place in recordings longer than those of its training.
+PROMPTED_ORDER = {"auto": ("chunks",), "segments": ("segments",)}
 
 
 class LongAudio:
@@ -55,6 +58,7 @@ class LongAudio:
         )
         self._buffered = Buffered(self._recognition)
         self._segmented = Segmented(self._recognition, tokenizer, self._full)
+        self._chunked = Chunked(self._recognition, tokenizer, self._full.start)
 
     def rows(
         self, variables: Variables, recordings: Iterable[Recording], wanted: Wanted, outputs: Outputs
@@ -73,10 +77,15 @@ class LongAudio:
             [samples] = (audio[i] for i in shape.indices)
             return self._segmented.predict(variables, samples, wanted.voice_activity, batch_size=wanted.batch_size)
 
+        def chunks(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+            [samples] = (audio[i] for i in shape.indices)
+            return self._chunked.predict(variables, samples, wanted.voice_activity, batch_size=wanted.batch_size)
+
         known = {
             "full": Strategy(partial(self._full.start, variables, **outputs._asdict())),
             "buffered": Strategy(buffered, alone=True),
             "segments": Strategy(segments, alone=True),
+            "chunks": Strategy(chunks, alone=True),
         }
         if self._local is not None:
             known["local"] = Strategy(partial(self._local.start, variables, **outputs._asdict()))
@@ -84,9 +93,12 @@ class LongAudio:
             raise ConfigError('long="local": this model has no local form; use long="buffered"')
         order = ORDER[wanted.long]
         if self._recognition.prompted:
-            if wanted.long not in ("auto", "segments"):
-                raise ConfigError(f'long="{wanted.long}": a model with an attention decoder takes long="segments"')
-            order = ORDER["segments"]  # such a model is trained on recordings of up to 40 s
+            if wanted.long not in PROMPTED_ORDER:
+                raise ConfigError(
+                    f'long="{wanted.long}": an attention decoder is trained on short recordings; use "auto" for chunks '
+                    'of 30 to 40 s, or "segments" to leave silences out'
+                )
+            order = PROMPTED_ORDER[wanted.long]
         return predicted_rows(
             recordings,
             [known["full"]],

@@ -40,7 +40,8 @@ class AlignOptions(RowOptions, total=False):
       long: how recordings of more than 40 s are processed: all frames attend to all frames ("full"), to a window
         ("local"), or overlapping parts are encoded separately ("buffered"); "auto", the default, uses the first of
         these that fits in memory. "segments" (transcribing only) cuts them at silences into segments of at most 30 s,
-        each transcribed by itself. The hypothesis's `note` names the method that was used.
+        each transcribed by itself. A model with an attention decoder takes "segments", or "auto": chunks of 30 to 40 s,
+        which are joined. The hypothesis's `note` names the method that was used.
     """
 
     return_log_probs: bool

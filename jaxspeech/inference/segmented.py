@@ -10,11 +10,11 @@ from jaxtyping import Float
 from jaxspeech.audio.segments import cut_at_silences
 from jaxspeech.audio.voice_activity import VoiceActivity
 from jaxspeech.inference.batching import plan_batches
+from jaxspeech.inference.part_tokens import join_tokens, row_of
 from jaxspeech.inference.programs import Programs
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs, Prediction
-from jaxspeech.text.char import SPACE
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -29,8 +29,7 @@ class Segmented:
     """
 
     def __init__(self, recognition: Recognition, tokenizer: Tokenizer, programs: Programs):
-        self._recognition, self._programs = recognition, programs
-        self._space = tokenizer.pieces.index(SPACE) if SPACE in tokenizer.pieces else None
+        self._recognition, self._tokenizer, self._programs = recognition, tokenizer, programs
 
     def predict(
         self,
@@ -59,45 +58,6 @@ class Segmented:
             prediction, _ = self._programs.start(variables, shape, audio, **Outputs()._asdict())
             tokens = jax.device_get(prediction.tokens)
             for row, i in enumerate(shape.indices):
-                found[i] = _row(tokens, row, first_frames[i])
-        joined = _join([found[i] for i in sorted(found)], self._space)
+                found[i] = row_of(tokens, row, first_frames[i])
+        joined = join_tokens([found[i] for i in sorted(found)], self._tokenizer)
         return Prediction(joined), f"in {len(spans)} segments between silences"
-
-
-def _row(tokens: Tokens, row: int, first_frame: int) -> Tokens:
-    """One row's tokens without padding, their frames counted from the start of the recording."""
-    real = slice(int(tokens.num_tokens[row]))
-    return Tokens(
-        ids=tokens.ids[row, real],
-        num_tokens=tokens.num_tokens[row],
-        starts=tokens.starts[row, real] + first_frame,
-        ends=tokens.ends[row, real] + first_frame,
-        confidence=tokens.confidence[row, real],
-        score=tokens.score[row],
-    )
-
-
-def _join(parts: list[Tokens], space: int | None) -> Tokens:
-    """Joins the tokens of all parts to a batch of one; the space between two parts spans the silence."""
-    ids: list[int] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    confidence: list[float] = []
-    for part in parts:
-        if space is not None and ids and len(part.ids):
-            ids.append(space)
-            starts.append(ends[-1])
-            ends.append(max(ends[-1], int(part.starts[0])))
-            confidence.append(1.0)
-        ids += part.ids.tolist()
-        starts += part.starts.tolist()
-        ends += part.ends.tolist()
-        confidence += part.confidence.tolist()
-    return Tokens(
-        ids=np.array([ids], np.int32),
-        num_tokens=np.array([len(ids)], np.int32),
-        starts=np.array([starts], np.int32),
-        ends=np.array([ends], np.int32),
-        confidence=np.array([confidence], np.float32),
-        score=np.array([sum(float(part.score) for part in parts)], np.float32),
-    )

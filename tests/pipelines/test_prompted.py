@@ -8,6 +8,8 @@ import pytest
 import soundfile
 
 from jaxspeech.archive import Archive
+from jaxspeech.audio.chunks import cut_into_chunks
+from jaxspeech.audio.voice_activity import ENERGY_DETECTOR
 from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.text.prompt import END, START, PromptFormat
@@ -53,9 +55,23 @@ def test_a_line_of_a_manifest_asks_for_itself(asr, tmp_path):
     assert "source_lang cannot be 'xx'" in found[3].error and len({h.score for h in found[:3]}) == 3
 
 
-def test_long_recordings_are_cut_into_segments(asr):
+def test_long_recordings_are_cut_into_chunks_or_segments(asr):
     (hypothesis,) = asr.transcribe([NOISE])
+    assert hypothesis.note.startswith("in 2 chunks of at most 40 s, 1 of 1 cuts within speech")
+    assert hypothesis.tokens and hypothesis.text == asr.tokenizer.decode(hypothesis.tokens)
+    (hypothesis,) = asr.transcribe([NOISE], long="segments")
     assert "segments between silences" in hypothesis.note
+
+
+def test_chunks_between_silences_are_the_texts_of_each(asr):
+    noise, silence = NOISE[: 35 * 16000], 0 * NOISE[:16000]
+    samples = np.concatenate([noise, silence, noise])
+    (whole,) = asr.transcribe([samples], target_lang="de")
+    chunks = cut_into_chunks(samples, 16000, ENERGY_DETECTOR(samples, 16000), frame=1280)
+    parts = asr.transcribe([samples[slice(*chunk)] for chunk in chunks], target_lang="de")
+    assert whole.note.startswith("in 2 chunks of at most 40 s (")
+    assert whole.tokens == parts[0].tokens + parts[1].tokens
+    assert whole.score == pytest.approx(parts[0].score + parts[1].score, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +80,7 @@ def test_long_recordings_are_cut_into_segments(asr):
         ({"target_lang": "fr"}, "target_lang cannot be 'fr': this model knows en, de"),
         ({"itn": True}, "has no slot 'itn'"),
         ({"timestamps": True}, "timestamps: this model has no times"),
-        ({"long": "full"}, 'an attention decoder takes long="segments"'),
+        ({"long": "full"}, 'long="full": an attention decoder is trained on short recordings; use "auto"'),
     ],
 )
 def test_what_it_cannot_do_is_one_line(asr, options, message):
