@@ -76,12 +76,31 @@ class TranscribeOptions(AlignOptions, total=False):
     decodercontext: str | None
 
 
-class StreamOptions(TypedDict, total=False):
+class Slots(TypedDict, total=False):
+    """What is asked of a model with prompts (`text.prompt`); see `TranscribeOptions`."""
+
+    source_lang: str | None
+    target_lang: str | None
+    task: str | None
+    pnc: bool | str | None
+    itn: bool | str | None
+    timestamp: bool | str | None
+    diarize: bool | str | None
+    emotion: str | None
+    decodercontext: str | None
+
+
+class StreamOptions(Slots, total=False):
     """Options of `Recognizer.stream` besides the gate: those of `Recognizer.streams`, which documents them."""
 
     look_ahead: int | None
     chunk: int | None
     chunks: int
+    left: int | None
+    policy: Literal["alignatt", "waitk"] | None
+    wait: int | None
+    tokens: int | None
+    hold: int | None
     timestamps: bool
 
 
