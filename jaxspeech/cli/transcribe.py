@@ -68,6 +68,12 @@ def options(parser: Parser) -> None:
         "defaults if not given",
     )
     parser.add_switch(
+        "guard",
+        default=None,
+        help="with an attention decoder: decode a text again at rising temperatures that repeats itself or is "
+        "improbable; if neither is given, only segments of long recordings",
+    )
+    parser.add_switch(
         "stream",
         help="show the text while it is spoken: the audio is fed to the model step by step. The path - is standard "
         "input, as WAV or as 16-bit samples without a header. Needs a streaming model, like those of "
@@ -186,6 +192,10 @@ def run(flags: argparse.Namespace) -> int:
     for name in ("target", "seconds"):
         if getattr(flags, name):
             raise ConfigError(f"--{name} only plans: add --dry_run")
+    if flags.guard and flags.stream:
+        raise ConfigError(
+            "--guard is for whole recordings: leave out --stream, where texts in loops are stopped anyway"
+        )
     steps = ("look_ahead", "chunk", "policy", "left", "wait", "tokens", "hold")
     live = {name: getattr(flags, name) for name in (*steps, "realtime", "sample_rate")}
     given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
@@ -242,6 +252,7 @@ def run(flags: argparse.Namespace) -> int:
             channel=flags.channel,
             long=flags.long,
             on_error="skip",
+            guard=flags.guard,
             **detector,
             **slots_of(flags.prompt),
         )

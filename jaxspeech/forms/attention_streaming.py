@@ -22,9 +22,10 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.forms.sliding_window import slide
 from jaxspeech.forms.streaming_form import NewTokens, Streaming, StreamState, rows_where
-from jaxspeech.search.attention_stream import NO_TOKEN, RECENT, Rules, write_tokens
+from jaxspeech.search.attention_stream import Rules, Written, write_tokens
+from jaxspeech.search.loops import Runs, start_runs
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.attention import AttentionModel
+from jaxspeech.tasks.attention import AttentionModel, text_limits
 from jaxspeech.types import Variables
 
 # C, R and L, in seconds; the last for AlignAtt and for wait-k.
@@ -47,7 +48,7 @@ class Following(NamedTuple):
       heard: the frames that had been heard when each was written.
       count: how many they are.
       written: tokens of the text so far.
-      recent: the last of them, see `search.attention_stream`.
+      runs: of the text, see `search.loops`.
       frame: that of the last token.
     """
 
@@ -57,7 +58,7 @@ class Following(NamedTuple):
     heard: Int[Array, "B M"]
     count: Int[Array, " B"]
     written: Int[Array, " B"]
-    recent: Int[Array, "B R"]
+    runs: Runs
     frame: Int[Array, " B"]
 
 
@@ -115,7 +116,7 @@ def attention_streaming(
             heard=jnp.zeros((batch_size, room_kept), jnp.int32),
             count=zeros,
             written=zeros,
-            recent=jnp.full((batch_size, RECENT), NO_TOKEN, jnp.int32),
+            runs=start_runs((batch_size,)),
             frame=zeros,
         )
         return StreamState(history, search)
@@ -133,7 +134,8 @@ def attention_streaming(
         taken = past["num_samples"] + num_samples
         heard = jnp.maximum(taken - lead_in, 0)
         window, length, latest = slide(past["samples"], jnp.asarray(samples), num_samples, heard - past["begin"])
-        encoded, num_encoded = model.apply(variables, window, length, method="encode")
+        encode: Any = partial(model.apply, method="encode")
+        encoded, num_encoded = encode(variables, window, length)
 
         first = (heard - length) // frame  # of the window's frames, counted from the start of the stream
         full = ends | (heard - past["begin"] + new > size) if rules.policy == "waitk" else ends
@@ -141,7 +143,7 @@ def attention_streaming(
         total = first + visible
         known = _forget(known, first)
         writes = continues & (visible > 0) & (full | (total // chunk >= rules.wait))
-        limits = jnp.where(full, _most_tokens(model, visible, known.num_prompt) - known.count, in_step)
+        limits = jnp.where(full, text_limits(model, visible, known.num_prompt) - known.count, in_step)
         limits = jnp.minimum(limits, decoder.max_length - known.num_prompt - known.count)
 
         prefix = _prefix(known)
@@ -166,20 +168,20 @@ def attention_streaming(
             moved=first > 0,
             heard=visible,
             limits=limits,
-            recent=known.recent,
+            runs=known.runs,
             earlier=known.written,
             end_id=decoder.end_id,
+            vocab_size=decoder.vocab_size,
             most_tokens=most_new,
             least_tokens=model.search.least_tokens,
         )
         # Attention may step back; the time of a token may not.
         starts = jnp.maximum(jax.lax.cummax(first[:, None] + written.frames, axis=1), known.frame[:, None])
         tokens = Tokens(written.ids, written.num_tokens, starts, starts + 1, written.probs, written.score)
-        search = _remember(known, written.ids, written.num_tokens, total, written.recent, starts)
+        search = _remember(known, written, total, starts)
         ended = full & ~ends
-        search = search._replace(
-            count=jnp.where(ended, 0, search.count), recent=jnp.where(ended[:, None], NO_TOKEN, search.recent)
-        )
+        nothing = search._replace(count=jnp.zeros_like(search.count), runs=start_runs(ended.shape))
+        search = jax.tree.map(partial(rows_where, ended), nothing, search)
         num_frames = jnp.where(continues, jnp.maximum(total - past["num_frames"], 0), 0)
         history = {
             "samples": latest,
@@ -206,11 +208,6 @@ def attention_streaming(
     )
 
 
-def _most_tokens(model: AttentionModel, num_frames: Int[Array, " B"], num_prompt: Int[Array, " B"]) -> Array:
-    """The most tokens of the text of a whole recording, as offline."""
-    return jnp.minimum(num_frames + model.search.more_than_frames, model.decoder.max_length) - num_prompt
-
-
 def _forget(known: Following, first: Int[Array, " B"]) -> Following:
     """Drops the tokens that were written before the window began."""
     place = jnp.arange(known.ids.shape[1])
@@ -218,15 +215,9 @@ def _forget(known: Following, first: Int[Array, " B"]) -> Following:
     return known._replace(ids=_shifted(known.ids, gone), heard=_shifted(known.heard, gone), count=known.count - gone)
 
 
-def _remember(
-    known: Following,
-    ids: Int[Array, "B N"],
-    num_tokens: Int[Array, " B"],
-    total: Int[Array, " B"],
-    recent: Int[Array, "B R"],
-    starts: Int[Array, "B N"],
-) -> Following:
+def _remember(known: Following, written: Written, total: Int[Array, " B"], starts: Int[Array, "B N"]) -> Following:
     """Adds the tokens of a step; where there is no room for all, the oldest are dropped."""
+    ids, num_tokens = written.ids, written.num_tokens
     size, count = known.ids.shape[1], known.count + num_tokens
     place = jnp.arange(size + ids.shape[1])
     old = place < known.count[:, None]
@@ -244,7 +235,7 @@ def _remember(
         heard=_shifted(heard, gone)[:, :size],
         count=count - gone,
         written=known.written + num_tokens,
-        recent=recent,
+        runs=written.runs,
         frame=jnp.where(num_tokens > 0, last, known.frame),
     )
 

@@ -1,23 +1,31 @@
 """Predicts a recogniser's rows: short recordings in batches, long ones by strategies that are tried in order."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.transcribing import Forms
+from jaxspeech.inference.asking import Asking, Ids
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.buffered import Buffered
-from jaxspeech.inference.chunked import Chunked
+from jaxspeech.inference.chunked import predict_chunks
+from jaxspeech.inference.decoding_again import DecodingAgain
+from jaxspeech.inference.guard import MOST_REPEATS
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
-from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
-from jaxspeech.inference.segmented import Segmented
+from jaxspeech.inference.recognised_parts import PartRecogniser
+from jaxspeech.inference.rows import Audio, Row, Strategy, nothing_beside, predicted_rows
+from jaxspeech.inference.segmented import predict_segments
 from jaxspeech.inference.shape_choice import ShapeChoice
+from jaxspeech.inference.timed_programs import TimedPrograms
+from jaxspeech.runtime.kept_function import of_this_package
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.prediction import Outputs, Prediction, predict
+from jaxspeech.text.prompt import PromptFormat
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -39,14 +47,19 @@ class LongAudio:
     Args:
       forms: the model's forms.
       tokenizer: the model's tokenizer.
+      prompt: the model's format of prompts, if it has one.
     """
 
-    def __init__(self, forms: Forms, tokenizer: Tokenizer):
-        self._recognition = forms.transcribing.inference
+    def __init__(self, forms: Forms, tokenizer: Tokenizer, prompt: PromptFormat | None = None):
+        self._recognition, self._tokenizer = forms.transcribing.inference, tokenizer
         known: Any = {"name": "transcribe", "outputs": (Prediction, Tokens)}
         self._full = Programs(
             forms.transcribing, partial(predict, self._recognition), config=forms.transcribing_config, **known
         )
+        self._timed = None
+        if self._recognition.prompts is not None:
+            config = forms.transcribing_config if of_this_package(forms.transcribing.model) else {}
+            self._timed = TimedPrograms(self._full.start, self._recognition, tokenizer, prompt, config)
         self._local = None
         if forms.local is not None:
             predict_local = partial(predict, forms.local.inference)
@@ -57,35 +70,64 @@ class LongAudio:
             lambda: ShapeChoice(self._recognition.sample_rate)
         )
         self._buffered = Buffered(self._recognition)
-        self._segmented = Segmented(self._recognition, tokenizer, self._full)
-        self._chunked = Chunked(self._recognition, tokenizer, self._full.start)
 
     def rows(
-        self, variables: Variables, recordings: Iterable[Recording], wanted: Wanted, outputs: Outputs
+        self,
+        variables: Variables,
+        recordings: Iterable[Recording],
+        wanted: Wanted,
+        outputs: Outputs,
+        *,
+        asking: Asking | None = None,
     ) -> Iterator[Row[Prediction]]:
         """Yields predictions in the order of the recordings, see `predicted_rows`; no prediction for less than a frame.
+
+        Args:
+          variables, recordings, wanted, outputs: of the model and the call.
+          asking: what is asked of a model with prompts besides them.
 
         Raises:
           ConfigError: long="local", and the model has no local form.
         """
+        full = self._timed if wanted.timestamps and self._timed is not None else self._full
 
-        def buffered(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+        def buffered(shape: Shape, audio: Audio, *, tokens: bool = outputs.tokens) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
+            wished = Outputs(tokens, outputs.log_probs)
+            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=wished)
 
-        def segments(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+        def again(asking: Asking | None) -> DecodingAgain | None:
+            if asking is None or asking.most_repeats is None:
+                return None
+            of_model: Any = {"tokenizer": self._tokenizer, "sample_rate": self._recognition.sample_rate}
+            return DecodingAgain(full, variables, asking=asking, batch_size=wanted.batch_size, **of_model)
+
+        # Recordings that are cut are guarded unless the call says no, others only if it says yes.
+        of_segments, of_whole = (
+            asking and replace(asking, most_repeats=MOST_REPEATS if on else None)
+            for on in (wanted.guard is not False, wanted.guard is True)
+        )
+
+        def in_parts(predict: Any, shape: Shape, audio: Audio, prompt: Ids) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            return self._segmented.predict(variables, samples, wanted.voice_activity, batch_size=wanted.batch_size)
+            asked: Any = {"asking": of_segments, "prompt": prompt, "again": again(of_segments)}
+            recognise = PartRecogniser(self._recognition, full, variables, wanted.batch_size, **asked)
+            found, how = predict(recognise, self._tokenizer, samples, wanted.voice_activity)
+            if outputs.log_probs:  # of all frames, also those between the segments
+                whole, _ = buffered(shape, audio, tokens=False)
+                found = found._replace(log_probs=whole.log_probs, num_frames=whole.num_frames)
+            return found, how
 
-        def chunks(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
-            [samples] = (audio[i] for i in shape.indices)
-            return self._chunked.predict(variables, samples, wanted.voice_activity, batch_size=wanted.batch_size)
+        def prompts(recordings: Sequence[Recording], rows: int) -> tuple[Ids]:
+            del rows
+            return (recordings[0].prompt,)
 
+        beside = nothing_beside if of_whole is None else of_whole.beside
         known = {
-            "full": Strategy(partial(self._full.start, variables, **outputs._asdict())),
+            "full": Strategy(partial(full.start, variables, **outputs._asdict()), beside=beside),
             "buffered": Strategy(buffered, alone=True),
-            "segments": Strategy(segments, alone=True),
-            "chunks": Strategy(chunks, alone=True),
+            "segments": Strategy(partial(in_parts, predict_segments), alone=True, beside=prompts),
+            "chunks": Strategy(partial(in_parts, predict_chunks), alone=True, beside=prompts),
         }
         if self._local is not None:
             known["local"] = Strategy(partial(self._local.start, variables, **outputs._asdict()))
@@ -98,8 +140,9 @@ class LongAudio:
                     f'long="{wanted.long}": an attention decoder is trained on short recordings; use "auto" for chunks '
                     'of 30 to 40 s, or "segments" to leave silences out'
                 )
-            order = PROMPTED_ORDER[wanted.long]
-        return predicted_rows(
+            # Without tokens, only the encoder runs.
+            order = PROMPTED_ORDER[wanted.long] if outputs.tokens else ORDER["buffered"]
+        rows = predicted_rows(
             recordings,
             [known["full"]],
             wanted,
@@ -108,3 +151,5 @@ class LongAudio:
             long=[known[name] for name in order if name in known],
             shapes=self._shapes[outputs],
         )
+        guard = again(of_whole)
+        return rows if guard is None else guard.rows(rows)

@@ -1,6 +1,7 @@
 """Tokens of parts of a recording: one row of a batch, a stretch of it, and all of them joined."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -9,18 +10,18 @@ from jaxspeech.text.char import SPACE
 from jaxspeech.text.tokenizer import Tokenizer
 
 
-def row_of(tokens: Tokens, row: int, first_frame: int) -> Tokens:
+def row_of(tokens: Any, first_frame: int) -> Tokens:
     """Returns one row's tokens without padding, their frames counted from the start of the recording."""
-    real = slice(int(tokens.num_tokens[row]))
-    starts, ends = tokens.starts[row, real], tokens.ends[row, real]
+    real = slice(int(tokens.num_tokens))
+    starts, ends = tokens.starts[real], tokens.ends[real]
     first_frame = first_frame if has_times(starts, ends) else 0
     return Tokens(
-        ids=tokens.ids[row, real],
-        num_tokens=tokens.num_tokens[row],
+        ids=tokens.ids[real],
+        num_tokens=tokens.num_tokens,
         starts=starts + first_frame,
         ends=ends + first_frame,
-        confidence=tokens.confidence[row, real],
-        score=tokens.score[row],
+        confidence=tokens.confidence[real],
+        score=tokens.score,
     )
 
 
@@ -54,14 +55,14 @@ def join_tokens(parts: Sequence[Tokens], tokenizer: Tokenizer) -> Tokens:
     """
     space = tokenizer.pieces.index(SPACE) if SPACE in tokenizer.pieces else None
     ids: list[int] = []
-    starts: list[int] = []
-    ends: list[int] = []
+    starts: list[float] = []
+    ends: list[float] = []
     confidence: list[float] = []
     for part in parts:
         if space is not None and ids and len(part.ids):
             ids.append(space)
             starts.append(ends[-1])
-            ends.append(max(ends[-1], int(part.starts[0])))
+            ends.append(max(ends[-1], part.starts[0].item()))
             confidence.append(1.0)
         ids += part.ids.tolist()
         starts += part.starts.tolist()
@@ -70,8 +71,8 @@ def join_tokens(parts: Sequence[Tokens], tokenizer: Tokenizer) -> Tokens:
     return Tokens(
         ids=np.array([ids], np.int32),
         num_tokens=np.array([len(ids)], np.int32),
-        starts=np.array([starts], np.int32),
-        ends=np.array([ends], np.int32),
+        starts=np.array([starts]),  # frames of an attention decoder's tokens have fractions
+        ends=np.array([ends]),
         confidence=np.array([confidence], np.float32),
         score=np.array([sum(float(part.score) for part in parts)], np.float32),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.text.prompt import ALIASES, PromptFormat
+from jaxspeech.text.prompt import ALIASES, UNKNOWN, PromptFormat
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -58,6 +58,8 @@ class StreamPrompts:
                 raise ConfigError("this model reads prompts, and its file has no format of these among its assets")
             return []
         ids = self._prompt.encode(self._tokenizer, asked)
+        if UNKNOWN in ids:
+            raise ConfigError('source_lang "auto" is for whole recordings: give the language of a stream')
         if len(ids) > self._room:
             raise ConfigError(
                 f"the prompt has {len(ids)} tokens; that of a stream has at most {self._room}: shorten decodercontext"

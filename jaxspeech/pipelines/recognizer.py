@@ -7,7 +7,8 @@ recordings -> rows of tokens (inference/rows.py; long recordings: inference/long
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal, Unpack, overload
 
 from jaxspeech import exports
@@ -20,10 +21,11 @@ from jaxspeech.forms.transcribing import transcribing_forms
 from jaxspeech.inference.aligner import Aligner
 from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis, hypotheses
-from jaxspeech.inference.inputs import find_recordings, find_recordings_with_text
+from jaxspeech.inference.inputs import Recording, find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
-from jaxspeech.inference.options import AlignOptions, Slots, StreamOptions, TranscribeOptions, wanted
-from jaxspeech.inference.prompted import prompted_rows
+from jaxspeech.inference.options import AlignOptions, Slots, StreamOptions, TranscribeOptions, Wanted, wanted
+from jaxspeech.inference.prompted import language_to_align, prompted_rows
+from jaxspeech.inference.second_model import retimed
 from jaxspeech.inference.stream_prompts import StreamPrompts
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.pipelines.classifier import Classifier
@@ -71,10 +73,17 @@ class Recognizer(Pipeline):
             archive = archive._replace(model=with_search(archive.model, **search))
         super().__init__(archive, dtype=dtype)
         self.tokenizer: Tokenizer = self.assets["tokenizer"]
-        self._long = LongAudio(transcribing_forms(self.config, self.task), self.tokenizer)
+        forms = transcribing_forms(self.config, self.task)
+        self._long = LongAudio(forms, self.tokenizer, self.assets.get(PROMPT))
         self._aligner = Aligner(self.task.inference, self.tokenizer)
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
         self._speaking: dict[str, Recognizer] = {}
+        self._second = None if archive.aligner is None else Recognizer(archive.aligner, dtype=dtype)
+
+    @property
+    def archive(self) -> Archive:
+        """The content of the file that `save` writes."""
+        return super().archive._replace(aligner=self._second and self._second.archive)
 
     def transcribe(
         self, inputs: Any, *, progress: bool = False, **options: Unpack[TranscribeOptions]
@@ -86,7 +95,7 @@ class Recognizer(Pipeline):
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
           progress: show a bar.
           options: see `inference.options.TranscribeOptions`: batch_size, timestamps, return_log_probs, sample_rate,
-            channel, long, voice_activity, on_error, language.
+            channel, long, voice_activity, on_error, language, guard, and the slots of prompts.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -106,12 +115,20 @@ class Recognizer(Pipeline):
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if asked.return_log_probs and asked.long == "segments":
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use a different value')
-        if asked.timestamps and self.task.inference.prompted:
-            raise ConfigError("timestamps: this model has no times; it has an attention decoder")
+        recognition, second = self.task.inference, self._second if asked.timestamps else None
         outputs = Outputs(log_probs=asked.return_log_probs)
-        of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": self.tokenizer}
-        rows = prompted_rows(self._long, self.variables, find_recordings(inputs), asked, outputs, **of_model)
-        return hypotheses(rows, self.task.inference, self.tokenizer, asked)
+        tokenizer = self.tokenizer
+        of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": tokenizer}
+        aligns = second is not None or recognition.log_probs is not None
+        recordings, known = find_recordings(inputs), {"recognition": recognition, "aligns": aligns}
+        rows = prompted_rows(self._long, self.variables, recordings, asked, outputs, **of_model, **known)
+        make = partial(hypotheses, recognition=recognition, tokenizer=tokenizer, wanted=asked)
+        if second is None:
+            return make(rows)
+        # The second model takes samples as the first one heard them, and what it cannot align keeps its times.
+        samples = Wanted(asked.batch_size, recognition.sample_rate, on_error="skip")
+        align = partial(second._aligned, wanted=samples, pin=True)
+        return retimed(rows, make, align, partial(language_to_align, **of_model), batch_size=asked.batch_size)
 
     def align(
         self,
@@ -122,7 +139,7 @@ class Recognizer(Pipeline):
         progress: bool = False,
         **options: Unpack[AlignOptions],
     ) -> list[Hypothesis]:
-        """Finds when each word, segment and token of a given text was spoken; the model needs a CTC head.
+        """Finds when each word, segment and token of a given text was spoken; needs a CTC head or an aligner.
 
             asr.align("talk.wav", open("talk.txt").read())[0].words[0].start
             asr.align([("a.wav", "what is said"), (samples, "and here")])
@@ -157,13 +174,20 @@ class Recognizer(Pipeline):
         decoder = self.config["decoder"]
         if language is not None and decoder.get("languages") and decoder.get("language") != language:
             return self._for_language(language).align_iter(inputs, text, language=language, **options)
+        if self.task.inference.log_probs is None and self._second is not None:
+            return self._second.align_iter(inputs, text, language=language, **options)
         if self.task.inference.log_probs is None:
             raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
         if asked.long == "segments":
             raise ConfigError('align: long="segments" would need a text for each segment; use a different value')
-        recordings = find_recordings_with_text(inputs, text)
-        rows = self._long.rows(self.variables, recordings, asked, Outputs(tokens=False, log_probs=True))
-        return self._aligner.align(rows, asked, language=language)
+        return self._aligned(find_recordings_with_text(inputs, text), asked, language=language)
+
+    def _aligned(
+        self, recordings: Iterable[Recording], wanted: Wanted, *, language: str | None = None, pin: bool = False
+    ) -> Iterator[Hypothesis]:
+        """Aligns recordings with their texts; see `Aligner.align`."""
+        rows = self._long.rows(self.variables, recordings, wanted, Outputs(tokens=False, log_probs=True))
+        return self._aligner.align(rows, wanted, language=language, pin=pin)
 
     @overload
     def stream(

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.search.attention import Step, without_early_end
+from jaxspeech.search.attention import Step, of_tokens
+from jaxspeech.search.loops import Runs, add_token, in_loop, start_runs
 from jaxspeech.search.tokens import Tokens
 
 
@@ -27,20 +28,23 @@ class _Beam(NamedTuple):
     lengths: Int[Array, "B K"]  # tokens without the end
     scores: Float[Array, "B K"]
     done: Bool[Array, "B K"]
-    logits: Float[Array, "B K V"]
+    logits: Float[Array, "B K W"]
+    runs: Runs | None
     state: Any
 
 
 def attention_beam(
     step: Step,
-    logits: Float[Array, "B V"],
+    logits: Float[Array, "B W"],
     state: Any,
     *,
     select: Any,
     end_id: int,
+    vocab_size: int | None = None,
     most_tokens: int,
     limits: Int[Any, " B"] | None = None,
     least_tokens: int = 0,
+    most_repeats: Int[Any, " B"] | None = None,
     beam_size: int = 4,
     length_penalty: float = 0.0,
     num_best: int = 1,
@@ -48,8 +52,8 @@ def attention_beam(
     """Finds the best texts of each row, the best first.
 
     Args:
-      step, logits, state, end_id, most_tokens, limits, least_tokens: as in `attention_greedy`; `step` is called with K
-        hypotheses.
+      step, logits, state, end_id, vocab_size, most_tokens, limits, least_tokens, most_repeats: as in
+        `attention_greedy`; `step` is called with K hypotheses.
       select: (state, parents [B K]) -> the state of these hypotheses; the first state has one in each row.
       beam_size: K.
       length_penalty: a; 0 ranks by the log-probability.
@@ -63,7 +67,7 @@ def attention_beam(
     """
     if not 1 <= num_best <= beam_size:
         raise ConfigError(f"num_best={num_best} with beam_size={beam_size}: num_best must be between 1 and beam_size")
-    (b, vocab), k = logits.shape, beam_size
+    (b, width), k = logits.shape, beam_size
     limits = jnp.full(b, most_tokens) if limits is None else jnp.minimum(jnp.asarray(limits), most_tokens)
 
     def penalty(lengths: Array) -> Array:
@@ -71,16 +75,16 @@ def attention_beam(
 
     def body(beam: _Beam) -> _Beam:
         log_probs = jax.nn.log_softmax(beam.logits)
-        log_probs = without_early_end(log_probs, beam.count, end_id=end_id, least_tokens=least_tokens)
+        log_probs = of_tokens(log_probs, beam.count, end_id=end_id, vocab_size=vocab_size, least_tokens=least_tokens)
         # A hypothesis that has ended has one candidate, itself, in the place of the token that ends texts.
-        itself = jnp.where(jnp.arange(vocab) == end_id, 0.0, -jnp.inf)
+        itself = jnp.where(jnp.arange(width) == end_id, 0.0, -jnp.inf)
         scores = beam.scores[..., None] + jnp.where(beam.done[..., None], itself, log_probs)
-        is_end = jnp.arange(vocab) == end_id
+        is_end = jnp.arange(width) == end_id
         lengths = beam.lengths[..., None] + jnp.where(beam.done[..., None] | is_end, 0, 1)
         # Tokens counts the end where there is one, as the log-probability does.
         ranked = scores / penalty(lengths + jnp.where(is_end, 1, 0))
         _, best = jax.lax.top_k(ranked.reshape(b, -1), k)
-        parents, tokens = best // vocab, (best % vocab).astype(jnp.int32)
+        parents, tokens = best // width, (best % width).astype(jnp.int32)
 
         def of_parents(x: Array) -> Array:
             return jnp.take_along_axis(x, parents.reshape(b, k, *(1,) * (x.ndim - 2)), axis=1)
@@ -92,6 +96,10 @@ def attention_beam(
         ids = jnp.where(place & emitted[..., None], tokens[..., None], of_parents(beam.ids))
         probs = jnp.where(place & emitted[..., None], jnp.exp(chosen)[..., None], of_parents(beam.probs))
         new_lengths = of_parents(beam.lengths) + emitted
+        done, runs = was_done | (tokens == end_id) | (new_lengths >= limits[:, None]), None
+        if beam.runs is not None and most_repeats is not None:
+            runs = add_token(jax.tree.map(of_parents, beam.runs), tokens)
+            done = done | in_loop(runs, jnp.asarray(most_repeats)[:, None])
         logits, state = step(tokens, select(beam.state, parents))
         return _Beam(
             count=beam.count + 1,
@@ -99,8 +107,9 @@ def attention_beam(
             probs=probs,
             lengths=new_lengths,
             scores=jnp.take_along_axis(scores.reshape(b, -1), best, axis=1),
-            done=was_done | (tokens == end_id) | (new_lengths >= limits[:, None]),
+            done=done,
             logits=logits.astype(jnp.float32),
+            runs=runs,
             state=state,
         )
 
@@ -112,7 +121,8 @@ def attention_beam(
         lengths=jnp.zeros((b, k), jnp.int32),
         scores=jnp.broadcast_to(jnp.where(jnp.arange(k) == 0, 0.0, -jnp.inf), (b, k)),
         done=jnp.broadcast_to((limits <= 0)[:, None], (b, k)),
-        logits=jnp.broadcast_to(logits[:, None].astype(jnp.float32), (b, k, vocab)),
+        logits=jnp.broadcast_to(logits[:, None].astype(jnp.float32), (b, k, width)),
+        runs=None if most_repeats is None else start_runs((b, k)),
         state=select(state, jnp.zeros((b, k), jnp.int32)),
     )
     end = jax.lax.while_loop(lambda beam: (beam.count < most_tokens) & ~beam.done.all(), body, begin)

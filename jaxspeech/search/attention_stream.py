@@ -14,15 +14,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxspeech.search.loops import Runs, add_token, in_loop, start_runs
+
 Policy = Literal["alignatt", "waitk"]
 
 # (ids [B], state) -> (logits of the next token [B V], weights of the frames with which it is predicted [B T], state)
 WatchedStep = Callable[[Any, Any], tuple[Any, Any, Any]]
-# (tokens that repeat, how often they must be there): a text that ends like this is stopped.
-LOOPS = ((1, 8), (2, 6), (3, 5), (4, 4), (5, 4))
-# The last tokens of a text, which show whether it repeats itself.
-RECENT = max(size * times for size, times in LOOPS)
-NO_TOKEN = -1
+# After its first occurrence, an n-gram at the end of a text is repeated fewer times (`search.loops`).
+MOST_REPEATS = 3
 
 
 class Rules(NamedTuple):
@@ -51,7 +50,7 @@ class Written(NamedTuple):
       frames: the frame of the window that the decoder attended to most.
       probs: of each token.
       score: log-probability of the tokens, and of the end if the text is over.
-      recent: the last tokens of the text; emptied where it was stopped because it repeats itself.
+      runs: of the text; those of an empty one where it was stopped because it repeats itself.
     """
 
     ids: Int[Array, "B N"]
@@ -59,7 +58,7 @@ class Written(NamedTuple):
     frames: Int[Array, "B N"]
     probs: Float[Array, "B N"]
     score: Float[Array, " B"]
-    recent: Int[Array, "B R"]
+    runs: Runs
 
 
 class _Loop(NamedTuple):
@@ -81,9 +80,10 @@ def write_tokens(
     moved: Bool[Any, " B"],
     heard: Int[Any, " B"],
     limits: Int[Any, " B"],
-    recent: Int[Any, "B R"],
+    runs: Runs,
     earlier: Int[Any, " B"],
     end_id: int,
+    vocab_size: int,
     most_tokens: int,
     least_tokens: int = 0,
 ) -> Written:
@@ -99,9 +99,10 @@ def write_tokens(
       moved: whether its frames do not begin with the recording.
       heard: its frames.
       limits: most tokens of each row in this step, at most `most_tokens`.
-      recent: the last tokens of its text.
+      runs: of its text.
       earlier: tokens of its text so far.
       end_id: the token that ends a text.
+      vocab_size: outputs after these stand for no token.
       most_tokens: N.
       least_tokens: no text ends before it has as many tokens.
     """
@@ -115,7 +116,7 @@ def write_tokens(
         frames=empty,
         probs=jnp.zeros((b, most_tokens)),
         score=jnp.zeros(b),
-        recent=jnp.asarray(recent),
+        runs=runs,
     )
 
     def body(loop: _Loop) -> _Loop:
@@ -123,7 +124,9 @@ def write_tokens(
         logits, weights, state = step(loop.last, loop.state)
         log_probs = jax.nn.log_softmax(logits.astype(jnp.float32))
         too_early = jnp.asarray(earlier) + written.num_tokens < least_tokens
-        log_probs = jnp.where((jnp.arange(logits.shape[1]) == end_id) & too_early[:, None], -jnp.inf, log_probs)
+        token = jnp.arange(logits.shape[1])
+        never = ((token == end_id) & too_early[:, None]) | (token >= vocab_size)
+        log_probs = jnp.where(never, -jnp.inf, log_probs)
         best = jnp.argmax(log_probs, axis=-1).astype(jnp.int32)
         chosen = jnp.take_along_axis(log_probs, best[:, None], axis=1)[:, 0]
         place = jnp.arange(weights.shape[1])
@@ -132,8 +135,8 @@ def write_tokens(
         allowed = heard - (frame + 1) >= rules.hold if rules.policy == "alignatt" else written.num_tokens < rules.tokens
         goes = loop.writes & (final | allowed)
         ends = best == end_id
-        longer = jnp.concatenate([written.recent[:, 1:], best[:, None]], axis=1)
-        loops = repeats_itself(longer)
+        longer = add_token(written.runs, best)
+        loops = in_loop(longer, jnp.full(b, MOST_REPEATS))
         adds = goes & ~ends & ~loops
         at = loop.count
         return _Loop(
@@ -147,7 +150,7 @@ def write_tokens(
                 probs=written.probs.at[:, at].set(jnp.where(adds, jnp.exp(chosen), 0)),
                 score=written.score + jnp.where(adds | (goes & ends & final), chosen, 0),
                 # After a loop the next step may try again: what was said so often may have been said.
-                recent=jnp.where(adds[:, None], longer, jnp.where((goes & loops)[:, None], NO_TOKEN, written.recent)),
+                runs=_rows_of(adds, longer, _rows_of(goes & ~ends & loops, start_runs((b,)), written.runs)),
             ),
             state=state,
         )
@@ -156,10 +159,6 @@ def write_tokens(
     return jax.lax.while_loop(lambda loop: (loop.count < most_tokens) & loop.writes.any(), body, loop).written
 
 
-def repeats_itself(recent: Int[Array, "B R"]) -> Bool[Array, " B"]:
-    """Whether the last tokens of each text are a few that are there again and again."""
-    found = jnp.zeros(len(recent), bool)
-    for size, times in LOOPS:
-        tail = recent[:, -size * times :]
-        found |= (tail[:, size:] == tail[:, :-size]).all(1) & (tail != NO_TOKEN).all(1)
-    return found
+def _rows_of(rows: Bool[Array, " B"], new: Runs, old: Runs) -> Runs:
+    """Takes the rows of `new` where `rows` is true, else those of `old`."""
+    return Runs(*(jnp.where(rows[:, None], x, y) for x, y in zip(new, old, strict=True)))

@@ -8,14 +8,17 @@ import pytest
 
 from jaxspeech.audio.chunks import LONGEST_SECONDS, cut_into_chunks
 from jaxspeech.audio.voice_activity import ENERGY_DETECTOR
-from jaxspeech.inference.chunked import Chunked
+from jaxspeech.inference.chunked import predict_chunks
+from jaxspeech.inference.recognised_parts import PartRecogniser
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Prediction
 from jaxspeech.text.char import CharTokenizer
 
 RATE, BLOCK = 8000, 800
+NOTHING: Any = None
 LETTERS = CharTokenizer(tuple(" abcdefghijklmnopqrstuvwxyz"))
+RECOGNITION = Recognition(RATE, BLOCK / RATE, LETTERS.vocab_size, *[NOTHING] * 4)
 NAMES = [a + b + c for a in "bdfgklmn" for b in "aeiou" for c in ("rt", "sk", "ng")]
 
 
@@ -39,7 +42,7 @@ class Ears:
     def __init__(self, hears=lambda words, chunk: words, times=False):
         self.hears, self.times, self.shapes, self.count = hears, times, [], 0
 
-    def __call__(self, variables, shape, audio, **outputs):
+    def start(self, variables, shape, audio, **outputs):
         self.shapes.append(shape)
         rows = []
         for i in shape.indices:
@@ -84,8 +87,8 @@ class Ears:
 
 def transcribe(samples, ears=None, detector: Any = ENERGY_DETECTOR, batch_size=16):
     ears = Ears() if ears is None else ears
-    recognition = Recognition(RATE, BLOCK / RATE, LETTERS.vocab_size, None, None, None, None, prompted=True)  # type: ignore[arg-type]
-    prediction, note = Chunked(recognition, LETTERS, ears).predict({}, samples, detector, batch_size=batch_size)
+    recognise = PartRecogniser(RECOGNITION, ears, {}, batch_size)
+    prediction, note = predict_chunks(recognise, LETTERS, samples, detector)
     tokens = prediction.tokens
     assert tokens is not None
     assert tokens.num_tokens[0] == len(tokens.ids[0]) == len(tokens.confidence[0]) == len(tokens.starts[0])
