@@ -265,7 +265,7 @@ def decode_best(
     apply, options, decoder = _decoder_apply(model, variables), model.search, model.decoder
     most = decoder.max_length
     if isinstance(encoded.shape[1], int):  # not a symbol of `jax.export`
-        most = min(most, encoded.shape[1] + options.more_than_frames)
+        most = max(min(most, encoded.shape[1] + options.more_than_frames), 1)
     limits = text_limits(model, num_frames, num_prompt)
     logits, memory, past = apply(encoded, num_frames, prompt, num_prompt, method="start", room=prompt.shape[1] + most)
 
