@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxspeech.search.loops import without_loop
+from jaxspeech.search.loops import LEAST, without_loop
 from jaxspeech.tasks.prediction import Prediction
 from jaxspeech.text.tokenizer import Tokenizer
 
@@ -84,16 +84,16 @@ def attempt(prediction: Prediction, temperature: float, tokenizer: Tokenizer) ->
     """
     tokens: Any = prediction.tokens
     ids, confidence = (x[: int(tokens.num_tokens)] for x in (tokens.ids, tokens.confidence))
-    kept = without_loop(ids, most_repeats=MOST_REPEATS)
-    score, fault = float(tokens.score), ""
+    text = tokenizer.decode(ids.tolist()).encode()
+    squeezed = len(text) > MOST_COMPRESSION * len(zlib.compress(text))
+    # In a text that zlib finds repetitive, a few repetitions at the end are a loop.
+    kept = without_loop(ids, most_repeats=MOST_REPEATS, least=1 if squeezed else LEAST)
+    score, fault = float(tokens.score), REPEATS if squeezed or kept < len(ids) else ""
     if kept < len(ids):
-        score, fault = float(np.log(np.maximum(confidence[:kept], 1e-30)).sum()), REPEATS
+        score = float(np.log(np.maximum(confidence[:kept], 1e-30)).sum())
         tokens = tokens._replace(num_tokens=np.int32(kept), score=np.float32(score))
     log_prob = score / (kept + 1)
-    text = tokenizer.decode(ids[:kept].tolist()).encode()
-    if len(text) > MOST_COMPRESSION * len(zlib.compress(text)):
-        fault = REPEATS
-    elif not fault and (kept or temperature) and log_prob < LEAST_LOG_PROB:
+    if not fault and (kept or temperature) and log_prob < LEAST_LOG_PROB:
         fault = IMPROBABLE
     return Attempt(prediction._replace(tokens=tokens), temperature, fault, log_prob)
 

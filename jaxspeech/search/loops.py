@@ -47,12 +47,18 @@ def in_loop(runs: Runs, most_repeats: Int[Any, "*#rows"]) -> Bool[Array, "*rows"
     return (runs.lengths >= needed).any(-1)
 
 
-def without_loop(ids: Int[Any, " N"] | Sequence[int], *, most_repeats: int) -> int:
-    """Returns how many tokens of a text remain if a loop at its end is cut to one repetition; all without a loop."""
+def without_loop(ids: Int[Any, " N"] | Sequence[int], *, most_repeats: int, least: int = LEAST) -> int:
+    """Returns how many tokens of a text remain if a loop at its end is cut to one repetition; all without a loop.
+
+    Args:
+      ids: of the text.
+      most_repeats: R.
+      least: the fewest repeated tokens that are a loop.
+    """
     text = np.asarray(ids)
     for n in range(1, min(LONGEST, len(text)) + 1):
         differs = np.flatnonzero(text[n:] != text[:-n])
         run = len(text) - n - (differs[-1] + 1 if len(differs) else 0)
-        if run >= max(n * most_repeats, LEAST):
+        if run >= max(n * most_repeats, least):
             return len(text) - int(run)
     return len(text)

@@ -161,7 +161,7 @@ class PromptFormat:
         if ("source_lang" in given and "target_lang" not in given) or is_auto(values.get("target_lang")):
             values["target_lang"] = values["source_lang"]
         translates = TASKS.get(str(plain(given.get("task"))).lower()) == TRANSLATE
-        if translates and "target_lang" not in given and values["target_lang"] == values["source_lang"]:
+        if translates and "target_lang" not in given and plain(values["target_lang"]) == plain(values["source_lang"]):
             raise TokenizerError(f"task {plain(given['task'])!r} needs target_lang, the language of the text")
         return values
 
@@ -179,11 +179,11 @@ class PromptFormat:
         if self.format == "start":
             self._check(slots)
             return [self.start_id or 0]
-        values, special = self.chosen(slots), special_tokens(tokenizer)
+        values = self.chosen(slots)
         ids = {
             name: unknown
             if unknown is not None and name in LANGUAGES and is_auto(values[name])
-            else self._id(name, slot, values.get(name), special)
+            else self._id(name, slot, values.get(name), tokenizer)
             for name, slot in FORMATS[self.format].items()
             if name != "decodercontext"
         }
@@ -230,7 +230,8 @@ class PromptFormat:
         slot = FORMATS[self.format][name]
         return str(value or "") if slot is None else self._spelled(name, slot, value)
 
-    def _id(self, name: str, slot: Slot | None, value: Any, special: Mapping[str, int]) -> int:
+    def _id(self, name: str, slot: Slot | None, value: Any, tokenizer: Any) -> int:
+        special = special_tokens(tokenizer)
         token = name if slot is None else self._spelled(name, slot, value)
         if token not in special:
             token = {piece.lower(): piece for piece in special}.get(token.lower(), token)
@@ -238,8 +239,11 @@ class PromptFormat:
             return special[token]
         if slot is None:
             raise TokenizerError(f"the tokenizer has no token {token}, which every prompt of this model has")
-        known = ", ".join(self._known(name, special)) or "no value of it"
-        raise TokenizerError(f"{name} cannot be {plain(value)!r}: this model knows {known}")
+        known = self._known(name, special)
+        # Published tokenizers have tokens of nearly all languages, and texts in a few.
+        trained = [language for language in known if language in getattr(tokenizer, "languages", ())]
+        shown = ", ".join(trained or known) or "no value of it"
+        raise TokenizerError(f"{name} cannot be {plain(value)!r}: this model knows {shown}")
 
     @staticmethod
     def _context(tokenizer: Any, text: str, language: Any) -> list[int]:

@@ -64,6 +64,10 @@ def test_if_all_texts_repeat_themselves_the_loop_of_the_first_is_cut():
     found = [predicted(LOOP)]
     texts, how, _ = decoded(found, *[{0: predicted("no " * 9)}] * 5)
     assert texts == ["so thank you"] and how == ["as the best of 6 texts; it repeated itself"]
+    # Fewer repetitions are a loop where zlib finds the whole text repetitive.
+    assert decoded([predicted("oh " * 14 + "well" + " no" * 5)], *[{0: predicted("no " * 9)}] * 5)[0] == [
+        "oh " * 14 + "well no"
+    ]
     # The score is that of the tokens that remain.
     chosen = guarded({0: found[0]}, lambda places, t: {0: found[0]}, CHARACTERS)[0].prediction.tokens
     np.testing.assert_allclose(chosen.score, chosen.num_tokens * np.log(0.9), rtol=1e-5)
