@@ -57,7 +57,7 @@ class StreamPrompts:
             if self._room:
                 raise ConfigError("this model reads prompts, and its file has no format of these among its assets")
             return []
-        ids = self._prompt.encode(self._tokenizer, asked)
+        ids = self._prompt.encode(self._tokenizer, asked, unknown=UNKNOWN)
         if UNKNOWN in ids:
             raise ConfigError('source_lang "auto" is for whole recordings: give the language of a stream')
         if len(ids) > self._room:

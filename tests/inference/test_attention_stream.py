@@ -8,6 +8,8 @@ import pytest
 from jaxspeech.archive import Archive
 from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.forms.attention_streaming import KEPT_TOKENS, STEP_TOKENS
+from jaxspeech.inference.inputs import Recording
+from jaxspeech.inference.live import StepTimes, transcribe_live
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.search.attention_stream import MOST_REPEATS, Rules, write_tokens
 from jaxspeech.search.loops import start_runs, without_loop
@@ -171,6 +173,19 @@ def test_streams_of_any_age_write_what_the_policy_says(asr, oracle, rules):
         assert alone.tokens == found[i].tokens and alone.duration == found[i].duration
 
 
+def test_each_recording_of_a_list_asks_for_itself(asr):
+    audio = speech(1, 2.0)
+    streams = asr.streams(2, **SIZES, policy="alignatt", wait=2, tokens=1, hold=3)
+    lines = [Recording(language, audio, fields={"target_lang": language}) for language in ("de", "xx", "en")]
+    found = list(transcribe_live(streams, lines, lambda line: line.audio, show=lambda said: None, times=StepTimes()))
+    assert "target_lang cannot be 'xx'" in found[1].error and found[0].error is None
+    for said in (found[0], found[2]):
+        stream = streams.open(target_lang=said.source)
+        stream.push(audio)
+        assert stream.finish().tokens == said.tokens
+    assert found[0].score != found[2].score
+
+
 # A planted decoder: token k is said in frame 4 k, and is predicted while the decoder looks there; then the text ends.
 FRAMES, ENDING = np.arange(1, 9) * 4, 0
 
@@ -252,6 +267,7 @@ def test_a_row_does_not_depend_on_others_nor_on_nan_in_them():
         ({"chunks": 2}, "a step of this model takes one chunk"),
         ({"target_lang": "fr"}, "target_lang cannot be 'fr'"),
         ({"itn": True}, "has no slot 'itn'"),
+        ({"source_lang": "auto"}, 'source_lang "auto" is for whole recordings'),
     ],
 )
 def test_options_that_cannot_be(asr, options, message):
