@@ -155,11 +155,9 @@ def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
             _verify_hashes(archive, files, lambda name: not name.startswith("checkpoint/"))
             config = json.loads(archive.read("config.json"))
             assets, beside = _read_assets(archive, config), config.get(ALIGNER)
+            aligner = None if beside is None else _without_variables(archive, beside)
             if beside is None and (lost := [name for name in files if name.startswith(f"{ALIGNER}/")]):
                 raise ArchiveError(f"{lost[0]} belongs to no model in its config.json")
-            aligner = beside and Archive(
-                dict(beside["model"]), _read_assets(archive, beside, f"{ALIGNER}/"), {}, dict(beside["metadata"])
-            )
             tree = json.loads(archive.read(TREE + "_METADATA"))["tree_metadata"]
             num_bytes = sum(i.file_size for i in archive.infolist() if i.filename.startswith("checkpoint/"))
             with ThreadPoolExecutor(1) as beside:
@@ -175,6 +173,12 @@ def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
         raise ArchiveError(f"{path}: {error}") from error
     except (*DAMAGE, RecursionError) as error:
         raise ArchiveError(f"{path}: not a jaxspeech archive, or damaged ({_system_reason(error)})") from error
+
+
+def _without_variables(archive: zipfile.ZipFile, config: dict[str, Any]) -> Archive:
+    """Reads the second model of an archive but for its variables, which are in the tree of the first one."""
+    assets = _read_assets(archive, config, f"{ALIGNER}/")
+    return Archive(dict(config["model"]), assets, {}, dict(config["metadata"]))
 
 
 def _configs(assets: Assets) -> dict[str, Any]:

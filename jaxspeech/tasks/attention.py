@@ -15,14 +15,16 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.attention import AttentionDecoder, Past
 from jaxspeech.decoders.ctc import CTCHead
+from jaxspeech.errors import ConfigError
 from jaxspeech.losses.cross_entropy import token_cross_entropy
 from jaxspeech.search.attention import attention_greedy
 from jaxspeech.search.attention_beam import attention_beam
-from jaxspeech.search.attention_times import median_frames, token_scores
+from jaxspeech.search.joint import Joint, ctc_joint
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.asked import Asked, Drawn
 from jaxspeech.tasks.attention_ctc import with_ctc_losses
+from jaxspeech.tasks.attention_times import PromptedTexts, attend_to_text
 from jaxspeech.tasks.kinds import Attention, Prompting, Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import ctc_search
@@ -83,16 +85,24 @@ class AttentionSearch:
       least_tokens: no text has fewer tokens; with 0 it may be empty, as that of silence is.
       more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames; a text
         alone may have as many as there are frames, however long its prompt is.
+      ctc_weight: w, below 1: the beam search ranks by (1 - w) log p(text) by the decoder + w log p(text) by the CTC
+        head; 0: by the decoder alone.
+      ctc_candidates: tokens of each hypothesis that the decoder proposes and the CTC head scores.
     """
 
     beam_size: int = 1
     length_penalty: float = 0.0
     least_tokens: int = 0
     more_than_frames: int = 50
+    ctc_weight: float = 0.0
+    ctc_candidates: int = 16
 
     def __post_init__(self) -> None:
-        if self.beam_size < 1:
-            raise TypeError(f"beam_size is {self.beam_size}; it must be at least 1")
+        for name in ("beam_size", "ctc_candidates"):
+            if getattr(self, name) < 1:
+                raise TypeError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.ctc_weight < 1:
+            raise TypeError(f"ctc_weight is {self.ctc_weight}; it must be at least 0, and below 1")
 
 
 class AttentionModel(AcousticModel, kw_only=True):
@@ -140,6 +150,8 @@ AttentionTask = Task[Prompted, Tokens, Recognition]
 def attention_task(model: AttentionModel) -> AttentionTask:
     """Returns the task of `model`: pure functions that initialise, train and run it."""
     decoder, sample_rate, weight = model.decoder, model.frontend.sample_rate, model.loss.ctc_weight
+    if model.search.ctc_weight and not weight:
+        raise ConfigError("search.ctc_weight: this model has no CTC head; with loss.ctc_weight above 0 it is given one")
 
     def init(key: Key) -> Variables:
         return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32), method="outputs"))
@@ -178,8 +190,12 @@ def attention_task(model: AttentionModel) -> AttentionTask:
     def attend(
         variables: Variables, encoded: Any, num_frames: Any, asked: Asked, ids: Any, num_tokens: Any
     ) -> Attention:
-        prompts = asked.prompt, asked.num_prompt
-        return attend_to_text(model, variables, encoded, num_frames, *prompts, ids, num_tokens)
+        nothing, prompts = jnp.zeros((len(encoded), 0)), (asked.prompt, asked.num_prompt)
+        batch = Prompted(nothing, asked.num_prompt, *prompts, ids, num_tokens, asked.num_prompt)
+        whole, _, _ = teacher_forcing(batch, end_id=decoder.end_id)
+        texts = PromptedTexts(whole, jnp.asarray(asked.num_prompt), jnp.asarray(num_tokens))
+        look = partial(_decoder_apply(model, variables), method="cross_attention")
+        return attend_to_text(look, decoder, encoded, num_frames, texts, frame_seconds=model.frame_seconds)
 
     return Task(
         model=model,
@@ -280,7 +296,7 @@ def decode_best(
     if drawn is not None:
         keys = jax.vmap(jax.random.key)(drawn.seed)
         return [attention_greedy(step, logits, past, temperature=drawn.temperature, keys=keys, **shared)]
-    if options.beam_size == 1:
+    if options.beam_size == 1 and not options.ctc_weight:
         return [attention_greedy(step, logits, past, **shared)]
     return attention_beam(
         step,
@@ -290,6 +306,7 @@ def decode_best(
         beam_size=options.beam_size,
         length_penalty=options.length_penalty,
         num_best=num_best,
+        joint=_ctc_scores(model, variables, encoded, num_frames) if options.ctc_weight else None,
         **shared,
     )
 
@@ -304,36 +321,15 @@ def text_limits(model: AttentionModel, num_frames: Int[Array, " B"], num_prompt:
     return jnp.minimum(num_frames + jnp.maximum(more - num_prompt, min(more, 0)), model.decoder.max_length - num_prompt)
 
 
-def attend_to_text(
-    model: AttentionModel,
-    variables: Variables,
-    encoded: Float[Array, "B T D"],
-    num_frames: Int[Any, " B"],
-    prompt: Int[Any, "B P"],
-    num_prompt: Int[Any, " B"],
-    ids: Int[Any, "B U"],
-    num_tokens: Int[Any, " B"],
-) -> Attention:
-    """Computes where the decoder looks when it predicts each token of a given text, and the end after the last.
-
-    The weights are those of all heads of the upper half of the layers, in which attention follows the speech.
-    """
-    nothing = jnp.zeros((len(encoded), 0))
-    batch = Prompted(nothing, num_prompt, prompt, num_prompt, ids, num_tokens, num_prompt)
-    texts, _, _ = teacher_forcing(batch, end_id=model.decoder.end_id)
-    layers, median = range(model.decoder.num_layers // 2, model.decoder.num_layers), median_frames(model.frame_seconds)
-
-    def of_row(row: Any) -> Attention:
-        encoded, num_frames, text, num_prompt, num_tokens = row
-        inputs = encoded[None], num_frames[None], text[None]
-        [weights] = _decoder_apply(model, variables)(*inputs, method="cross_attention", layers=layers)
-        # A token is predicted at the place before its own.
-        weights = weights[:, num_prompt - 1 + jnp.arange(ids.shape[1] + 1)]
-        return Attention(token_scores(weights, num_tokens + 1, num_frames, median=median), weights.mean(0))
-
-    # One row after the other: the weights of all heads are the largest array.
-    return jax.lax.map(
-        of_row, (encoded, jnp.asarray(num_frames), texts, jnp.asarray(num_prompt), jnp.asarray(num_tokens))
+def _ctc_scores(model: AttentionModel, variables: Variables, encoded: Array, num_frames: Array) -> Joint:
+    apply: Any = model.apply
+    return ctc_joint(
+        apply(variables, encoded, method="frame_log_probs"),
+        num_frames,
+        num_tokens=model.decoder.num_outputs,
+        end_id=model.decoder.end_id,
+        weight=model.search.ctc_weight,
+        candidates=model.search.ctc_candidates,
     )
 
 

@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from jaxspeech.archive import Archive
+from jaxspeech.archive import Archive, load_archive
 from jaxspeech.cli.main import main
+from jaxspeech.errors import ArchiveError
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.programs import Programs
-from jaxspeech.loading import load
+from jaxspeech.inference.prompted import _Prompts
+from jaxspeech.inference.writers import WORD_FORMATS, open_writer
+from jaxspeech.interop.nemo import load_nemo, save_nemo
+from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.text.prompt import END, START, PromptFormat
 from jaxspeech.text.train import train_tokenizer
@@ -141,6 +145,18 @@ TIMES = [f"<|{n}|>" for n in range(30)]
 LINES = {}, {"target_lang": "de"}, {"timestamp": "no"}, {"timestamp": "yes"}
 
 
+@pytest.mark.parametrize(
+    ("times", "asks"),
+    [((True, True), [1, 1, 0, 1]), ((False, True), [0, 1, 0, 1]), ((False, False), [0, 0, 0, 1])],
+)
+def test_prompts_ask_for_times_where_nothing_better_is_there(times, asks):
+    tokenizer = train_tokenizer(TEXTS, type="bpe", vocab_size=36 + len(TIMES), special=[*SPECIAL, *TIMES])
+    prompts = _Prompts(PromptFormat("canary2"), tokenizer, {}, most_tokens=99, times=times)
+    timestamp = tokenizer.pieces.index("<|timestamp|>")
+    assert [timestamp in prompts.of(line) for line in LINES] == asks
+
+
+@pytest.mark.slow
 def test_a_model_that_writes_times_is_asked_to_where_nothing_better_is_there(monkeypatch):
     archive = archive_of(special=TIMES)
     asks, found = asked_of(archive, monkeypatch, *LINES, timestamps=True)
@@ -156,6 +172,7 @@ def test_a_model_that_writes_times_is_asked_to_where_nothing_better_is_there(mon
     assert asks == [False, True, False, True] and found[1].timing != "aligner" != found[3].timing
 
 
+@pytest.mark.slow
 def test_a_ctc_head_aligns_what_is_not_a_translation(monkeypatch):
     archive = archive_of(loss={"ctc_weight": 0.3})
     _, found = asked_of(archive, monkeypatch, {}, {"target_lang": "de"}, timestamps=True)
@@ -167,23 +184,45 @@ def test_a_ctc_head_aligns_what_is_not_a_translation(monkeypatch):
 def test_both_kinds_of_files_keep_the_aligner(aligned, tmp_path):
     (expected,) = aligned.transcribe(CLIPS[2:], timestamps=True)
     aligned.save(tmp_path / "x.jaxspeech")
-    again = load(tmp_path / "x.jaxspeech")
-    (found,) = again.transcribe(CLIPS[2:], timestamps=True)
-    assert [w[:3] for w in found.words] == [w[:3] for w in expected.words] and found.timing == "aligner"
+    archive = load_archive(tmp_path / "x.jaxspeech")
     # NeMo cannot limit a text to fewer tokens than frames.
-    Recognizer(again.archive._replace(model=again.config | {"search": {}})).export_nemo(tmp_path / "x.nemo")
-    again = load(tmp_path / "x.nemo")
-    again.export_nemo(tmp_path / "y.nemo")
-    load(tmp_path / "y.nemo").export_nemo(tmp_path / "z.nemo")
+    save_nemo(tmp_path / "x.nemo", **archive._replace(model=archive.model | {"search": {}})._asdict())
+    first = load_nemo(tmp_path / "x.nemo", stacked=False)
+    for read in (archive, first):
+        jax.tree.map(np.testing.assert_array_equal, read.aligner.variables, aligned.archive.aligner.variables)
+        assert read.aligner.assets["tokenizer"].files() == aligned.archive.aligner.assets["tokenizer"].files()
+    for name in ("y", "z"):
+        save_nemo(tmp_path / f"{name}.nemo", **first._asdict())
     assert (tmp_path / "y.nemo").read_bytes() == (tmp_path / "z.nemo").read_bytes()
-    (found,) = again.align([(CLIPS[2], expected.text)])
-    spans = [[(w.start, w.end) for w in of.words] for of in (found, aligned.align([(CLIPS[2], expected.text)])[0])]
-    np.testing.assert_allclose(*spans)
+    with NemoFile(tmp_path / "x.nemo") as file:
+        assert {"timestamps_asr_model_config.yaml", "timestamps_asr_model_weights.ckpt"} <= {*file.names}
+        assert file.config()["restore_timestamps_model"] is True
+    save_nemo(tmp_path / "x.nemo", **first._replace(aligner=None)._asdict())
+    with NemoFile(tmp_path / "x.nemo") as file:
+        assert not [name for name in file.names if "timestamps" in name]
     soundfile.write(tmp_path / "a.wav", CLIPS[2], RATE, subtype="FLOAT")
-    command = ["transcribe", f"--model={tmp_path / 'x.jaxspeech'}", str(tmp_path / "a.wav")]
-    for name in ("srt", "vtt", "ctm", "textgrid", "jsonl"):
-        output = tmp_path / f"out.{name}"
-        assert main([*command, f"--format={name}", f"--output={output}", "--timestamps"]) == 0
-        assert output.stat().st_size > 0
-    line = json.loads((tmp_path / "out.jsonl").read_text())
-    assert line["pred_timing"] == "aligner" and len(line["pred_words"]) == len(expected.words)
+    output = tmp_path / "out.jsonl"
+    command = ["transcribe", f"--model={tmp_path / 'x.jaxspeech'}", f"--output={output}", "--timestamps"]
+    assert main([*command, str(tmp_path / "a.wav")]) == 0
+    line = json.loads(output.read_text())
+    assert line["pred_timing"] == expected.timing == "aligner"
+    spans = [[(word["start"], word["end"]) for word in line["pred_words"]], [(w.start, w.end) for w in expected.words]]
+    np.testing.assert_allclose(*spans, atol=1e-3)
+
+
+def test_an_aligner_that_is_none_is_one_line(aligned, tmp_path):
+    archive = aligned.archive._replace(model=aligned.config | {"search": {}})
+    save_nemo(tmp_path / "x.nemo", **archive._replace(aligner=archive._replace(aligner=None))._asdict())
+    with pytest.raises(ArchiveError, match=r"timestamps_asr_model_config\.yaml: this model has no CTC head"):
+        load_nemo(tmp_path / "x.nemo")
+
+
+def test_times_are_shown_in_every_format(aligned, tmp_path):
+    (hypothesis,) = aligned.transcribe([Recording("a.wav", CLIPS[2])], timestamps=True)
+    recording = Recording("a.wav", CLIPS[2])
+    hypothesis = hypothesis._replace(chars=())  # as with times that the decoder wrote
+    for name in WORD_FORMATS:
+        with open_writer(str(tmp_path / name), output_format=name, recordings=[recording], named=False) as write:
+            write(recording, hypothesis)
+        text = (tmp_path / name).read_text()
+        assert all(word.text in text for word in hypothesis.words) and len(text.splitlines()) >= 2

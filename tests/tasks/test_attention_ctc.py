@@ -91,6 +91,21 @@ def test_the_head_aligns_texts_with_short_and_long_recordings(asr):
         np.testing.assert_allclose(aligned.log_probs, heard.log_probs, atol=1e-5)
 
 
+def test_a_search_by_both_scores_is_chosen_by_name(asr):
+    clips = [NOISE[:16000], NOISE[:9000]]
+    alone, both = asr.change_decoding(beam_size=2), asr.change_decoding(beam_size=2, ctc_weight=0.5)
+    assert both.config["search"]["ctc_weight"] == 0.5
+    ours, theirs = both.transcribe(clips), alone.transcribe(clips)
+    assert [h.score for h in ours] != [h.score for h in theirs]
+    (again,) = both.transcribe(clips[1:])
+    assert again.tokens == ours[1].tokens and again.score == pytest.approx(ours[1].score, rel=1e-4)
+    plain = Recognizer(Archive(PLAIN, asr.archive.assets, without_head(VARIABLES), {}))
+    with pytest.raises(ConfigError, match=r"search\.ctc_weight: this model has no CTC head"):
+        plain.change_decoding(ctc_weight=0.3)
+    with pytest.raises(ConfigError, match=r"ctc_weight is 1.0; it must be at least 0, and below 1"):
+        asr.change_decoding(ctc_weight=1.0)
+
+
 def test_a_nemo_file_leaves_the_head_out(asr, tmp_path):
     remarks = save_nemo(tmp_path / "x.nemo", **asr.archive._asdict())
     assert any("no CTC head: it is left out" in remark for remark in remarks)
