@@ -62,7 +62,7 @@ class DecodingAgain:
                 return self.asking.of(ids, shape.rows, temperature=temperature, seeds=seeds)
 
             some = {i: audio[i] for i in places}
-            options = {"batch_size": self.batch_size, "sample_rate": self.sample_rate}
+            options: Any = {"batch_size": self.batch_size, "sample_rate": self.sample_rate}
             return predict_parts(self.programs, self.variables, some, beside, **options)
 
         return guarded(found, again, self.tokenizer)

@@ -13,7 +13,7 @@ from typing import Any, Literal, Unpack, overload
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
-from jaxspeech.errors import ConfigError
+from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.forms.encoder import EncoderOnly, encoder_only
 from jaxspeech.forms.search import with_search
 from jaxspeech.forms.streaming import streaming
@@ -23,9 +23,10 @@ from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis, hypotheses
 from jaxspeech.inference.inputs import Recording, find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
-from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, Wanted, wanted
+from jaxspeech.inference.options import AlignOptions, Slots, StreamOptions, TranscribeOptions, Wanted, wanted
 from jaxspeech.inference.prompted import language_to_align, prompted_rows
 from jaxspeech.inference.second_model import retimed
+from jaxspeech.inference.stream_prompts import StreamPrompts
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.doors import with_bar
@@ -33,7 +34,7 @@ from jaxspeech.pipelines.live_activity import live_activity
 from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
-from jaxspeech.text.prompt import PROMPT
+from jaxspeech.text.prompt import PROMPT, SLOTS
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -220,7 +221,7 @@ class Recognizer(Pipeline):
           sample_rate: of the samples, in Hz; the model's by default.
           voice_activity: a model of frames: only the speech that it finds is transcribed, see `gated_streams`.
           gate: options of `gated_streams`.
-          options: see `streams`: look_ahead, chunk, chunks, timestamps.
+          options: see `streams`: look_ahead, chunk, chunks, left, policy, wait, tokens, hold, timestamps, slots.
         """
         if voice_activity is None:
             if gate is not None:
@@ -243,7 +244,7 @@ class Recognizer(Pipeline):
           voice_activity: a model of frames with a class "speech", or with two classes of which the second is speech.
           gate: see `audio.speech_gate.GateOptions`: onset, offset, pad_onset, pad_offset, min_silence, look_ahead,
             step.
-          options: see `streams`: look_ahead, chunk, chunks, timestamps.
+          options: see `streams`: look_ahead, chunk, chunks, left, policy, wait, tokens, hold, timestamps, slots.
 
         Raises:
           ConfigError: one of the models cannot run live, their sample rates differ, or an option is unknown.
@@ -259,7 +260,13 @@ class Recognizer(Pipeline):
         look_ahead: int | None = None,
         chunk: int | None = None,
         chunks: int = 1,
+        left: int | None = None,
+        policy: str | None = None,
+        wait: int | None = None,
+        tokens: int | None = None,
+        hold: int | None = None,
         timestamps: bool = False,
+        **slots: Unpack[Slots],
     ) -> Streams:
         """Transcribes up to `size` live recordings with one batched call; each can start and end at any time.
 
@@ -272,16 +279,29 @@ class Recognizer(Pipeline):
             `transcribe` uses. A step takes chunks x (look_ahead + 1) frames.
           chunk: of a unified model, the frames that a step takes (see `forms.window_streaming`).
           chunks: more chunks in one step cost less, but add latency; 1 for a unified model.
+          left, policy, wait, tokens, hold: of a model with an attention decoder: the frames before the chunk that a
+            step encodes again, and when a token is written, see `forms.attention_streaming` and
+            `search.attention_stream.Rules`. There `chunk` and `look_ahead` are any numbers of frames.
           timestamps: fill words, segments and chars.
+          slots: what is asked of a model with prompts, like source_lang="de"; a stream may ask for something else.
 
         Raises:
           ConfigError: the model cannot stream (the message lists all reasons), or does not support this look-ahead.
         """
-        key = (size, look_ahead, chunk, chunks)
-        if key not in self._stream_programs:
-            form = streaming(self.task, look_ahead=look_ahead, chunk=chunk, chunks=chunks)
-            self._stream_programs[key] = compile_streams(form, self.variables, size=size)
-        return Streams(self._stream_programs[key], self.variables, self.tokenizer, timestamps=timestamps)
+        for name in slots:
+            if name not in SLOTS:
+                raise TypeError(f"streams() got an unexpected keyword argument {name!r}{did_you_mean(name, SLOTS)}")
+        given = {"policy": policy, "wait": wait, "tokens": tokens, "hold": hold}
+        rules = {name: value for name, value in given.items() if value is not None}
+        key = (size, look_ahead, chunk, chunks, left, *given.values())
+        known = self._stream_programs.get(key)
+        sizes: Any = {"look_ahead": look_ahead, "chunk": chunk, "chunks": chunks, "left": left}
+        form = streaming(self.task, rules=rules, **sizes) if known is None else known.form
+        asked = {name: value for name, value in slots.items() if value is not None}
+        prompts = StreamPrompts(self.assets.get(PROMPT), self.tokenizer, asked, room=form.prompt_tokens)
+        if known is None:
+            known = self._stream_programs[key] = compile_streams(form, self.variables, size=size)
+        return Streams(known, self.variables, self.tokenizer, timestamps=timestamps, prompts=prompts)
 
     def change_attention(
         self,

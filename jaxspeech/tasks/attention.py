@@ -282,11 +282,7 @@ def decode_best(
     most = decoder.max_length
     if isinstance(encoded.shape[1], int):  # not a symbol of `jax.export`
         most = max(min(most, encoded.shape[1] + options.more_than_frames), 1)
-    # A row's own length decides, not that of the batch, so that its text does not depend on the others. A long prompt
-    # takes nothing from as many tokens as there are frames.
-    num_prompt = jnp.asarray(num_prompt)
-    more = jnp.maximum(options.more_than_frames - num_prompt, min(options.more_than_frames, 0))
-    limits = jnp.minimum(num_frames + more, decoder.max_length - num_prompt)
+    limits = text_limits(model, num_frames, num_prompt)
     logits, memory, past = apply(encoded, num_frames, prompt, num_prompt, method="start", room=prompt.shape[1] + most)
 
     def step(ids: Array, past: Past) -> tuple[Array, Past]:
@@ -313,6 +309,16 @@ def decode_best(
         joint=_ctc_scores(model, variables, encoded, num_frames) if options.ctc_weight else None,
         **shared,
     )
+
+
+def text_limits(model: AttentionModel, num_frames: Int[Array, " B"], num_prompt: Int[Any, " B"]) -> Int[Array, " B"]:
+    """Computes the most tokens of the text of each recording; see `AttentionSearch.more_than_frames`.
+
+    A row's own length decides, not that of the batch, so that its text does not depend on the others. A long prompt
+    takes nothing from as many tokens as there are frames.
+    """
+    num_prompt, more = jnp.asarray(num_prompt), model.search.more_than_frames
+    return jnp.minimum(num_frames + jnp.maximum(more - num_prompt, min(more, 0)), model.decoder.max_length - num_prompt)
 
 
 def _ctc_scores(model: AttentionModel, variables: Variables, encoded: Array, num_frames: Array) -> Joint:
