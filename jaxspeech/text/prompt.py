@@ -18,10 +18,11 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxspeech.errors import TokenizerError, did_you_mean
+from jaxspeech.text.time_tokens import frames_of_tokens
 
 SPECIAL = re.compile(r"<\|[^|<>]*\|>|<pad>")
 START, END, CONTEXT = "<|startoftranscript|>", "<|endoftext|>", "<|startofcontext|>"
-TRANSLATE = "<|translate|>"
+TRANSLATE, TIMESTAMP = "<|translate|>", "<|timestamp|>"
 YES = {"yes", "true", "1", "on"}
 NO = {"no", "false", "0", "off"}
 TASKS = {
@@ -204,6 +205,25 @@ class PromptFormat:
         if not (known := self._known("source_lang", special)):
             raise TokenizerError("source_lang cannot be 'auto': this model has no tokens of languages")
         return tuple(special[_language(name)] for name in known)
+
+    def same_language(self, ids: Sequence[int]) -> bool:
+        """Whether a prompt asks for a text in the language that is spoken, and not for a translation."""
+        places = [self._place(name) for name in ("source_lang", "target_lang") if name in self.slots]
+        return len({ids[place] for place in places}) < 2
+
+    def language(self, tokenizer: Any, ids: Sequence[int]) -> str:
+        """Returns the language of the text that a prompt asks for; "" if the format has none."""
+        return plain(tokenizer.pieces[ids[self._place("target_lang")]]) if "target_lang" in self.slots else ""
+
+    def _place(self, name: str) -> int:
+        """The place of a slot in prompts, from their end; no slot after it has more than one token."""
+        names = list(FORMATS[self.format])
+        return names.index(name) - len(names)
+
+    def writes_times(self, tokenizer: Any) -> bool:
+        """Whether a model with this tokenizer can be asked for times in the text."""
+        special = special_tokens(tokenizer)
+        return "timestamp" in self.slots and TIMESTAMP in special and bool(frames_of_tokens(tokenizer.pieces))
 
     def spelled(self, name: str, value: Any) -> str:
         """The special token of a slot's value; the text of a slot that holds any text."""

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from jaxspeech.audio.chunks import cut_into_chunks
+from jaxspeech.audio.voice_activity import ENERGY_DETECTOR
 from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.inference import decoding_again
 from jaxspeech.inference.guard import Guarded
@@ -18,7 +20,7 @@ from tests.contract.cases import ATTENTION
 from tests.interop.random_model import CHARACTERS, random_archive
 from tests.pipelines.prompted_model import prompted_archive
 
-SPEECH = {"voice_activity": lambda samples, rate: [(0.5, 1.5), (40.0, 41.0)]}
+SPEECH = {"long": "segments", "voice_activity": lambda samples, rate: [(0.5, 1.5), (40.0, 41.0)]}
 NOISE = np.random.default_rng(0).normal(0, 0.1, 50 * 16000).astype(np.float32)
 
 
@@ -83,10 +85,9 @@ def test_the_language_is_found_and_said(asr):
             (alone,) = asr.transcribe([clip], **slots)
             assert found.language in ("en", "de") and alone.language is None
             assert found.tokens == alone.tokens and found.score == pytest.approx(alone.score, rel=1e-5)
-    (whole,) = asr.transcribe(
-        [NOISE], source_lang="auto", voice_activity=lambda samples, rate: [(0.5, 1.5), (40.0, 41.0)]
-    )
-    assert whole.language in ("en", "de") and "segments" in whole.note
+    for long in ("segments", "auto"):
+        (whole,) = asr.transcribe([NOISE], source_lang="auto", **SPEECH | {"long": long})
+        assert whole.language in ("en", "de") and ("segments" in whole.note) == (long == "segments")
 
 
 def test_texts_that_fail_are_decoded_again_where_it_is_asked_for_and_in_long_recordings(asr):
@@ -147,9 +148,24 @@ def test_a_context_that_leaves_no_room_is_one_line(asr):
         _Prompts(PromptFormat("canary"), asr.tokenizer, {}, most_tokens=5).of({})
 
 
-def test_long_recordings_are_cut_into_segments(asr):
-    (hypothesis,) = asr.transcribe([NOISE])
+def test_long_recordings_are_cut_into_chunks_or_segments(asr):
+    (hypothesis,) = asr.transcribe([NOISE], guard=False)
+    assert hypothesis.note.startswith("in 2 chunks of at most 40 s, 1 of 1 cuts within speech")
+    assert hypothesis.tokens and hypothesis.text == asr.tokenizer.decode(hypothesis.tokens)
+    (hypothesis,) = asr.transcribe([NOISE], long="segments")
     assert "segments between silences" in hypothesis.note
+
+
+def test_chunks_between_silences_are_the_texts_of_each(asr):
+    noise, silence = NOISE[: 35 * 16000], 0 * NOISE[:16000]
+    samples = np.concatenate([noise, silence, noise])
+    options = {"target_lang": "de", "guard": False}
+    (whole,) = asr.transcribe([samples], **options)
+    chunks = cut_into_chunks(samples, 16000, ENERGY_DETECTOR(samples, 16000), frame=1280)
+    parts = asr.transcribe([samples[slice(*chunk)] for chunk in chunks], **options)
+    assert whole.note.startswith("in 2 chunks of at most 40 s (")
+    assert whole.tokens == parts[0].tokens + parts[1].tokens
+    assert whole.score == pytest.approx(parts[0].score + parts[1].score, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +176,7 @@ def test_long_recordings_are_cut_into_segments(asr):
         ({"task": "translate"}, "task 'translate' needs target_lang"),
         ({"task": "translate", "source_lang": "auto"}, "task 'translate' needs target_lang"),
         ({"guard": "yes"}, "guard is 'yes'; it can be True, False or None"),
-        ({"timestamps": True}, "timestamps: this model has no times"),
-        ({"long": "full"}, 'an attention decoder takes long="segments"'),
+        ({"long": "full"}, 'long="full": an attention decoder is trained on short recordings; use "auto"'),
     ],
 )
 def test_what_it_cannot_do_is_one_line(asr, options, message):
@@ -170,8 +185,8 @@ def test_what_it_cannot_do_is_one_line(asr, options, message):
 
 
 def test_other_doors_and_models_say_so(asr, tmp_path):
-    with pytest.raises(ConfigError, match="it has an attention decoder"):
-        asr.stream()
+    with pytest.raises(ConfigError, match="it searches with a beam"):
+        asr.change_decoding(beam_size=2).stream()
     ctc = {
         "task": "ctc",
         "features": ATTENTION["features"],
