@@ -94,7 +94,7 @@ class _Prepared(NamedTuple):
 def _prepared(archive: Archive, config_name: str, weights: str) -> _Prepared:
     base, kept = (archive.metadata.get(name) or {} for name in ("nemo_config", "nemo_derived"))
     model = embedding(archive.model)  # NeMo has one class for both forms
-    family = family_of_model(model)
+    family = family_of_model(model, archive.assets)
     source = Source(model, build(model).model, archive.assets, archive.aligner is not None)
     config, files, returned = to_nemo(source, base)
     tensors = to_tensors(family.folded(source, archive.variables), family.rows(returned))
