@@ -149,6 +149,14 @@ class PromptFormat:
         own = {name: slot.default if slot else "" for name, slot in FORMATS[self.format].items() if name in self.slots}
         return own | self.defaults | given
 
+    def translates(self, fields: Mapping[str, Any]) -> bool:
+        """Returns whether a line of a manifest asks for a text in a language that is not the spoken one."""
+        names = {"source_lang", "target_lang"}
+        if not names <= {*self.slots}:
+            return False
+        values = self.chosen({name: fields[name] for name in names & {*fields}})
+        return plain(values["source_lang"]) != plain(values["target_lang"])
+
     def encode(self, tokenizer: Any, slots: Mapping[str, Any]) -> list[int]:
         """Encodes a prompt.
 
