@@ -65,13 +65,20 @@ class LongAudio:
           ConfigError: long="local", and the model has no local form.
         """
 
-        def buffered(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
+        def buffered(shape: Shape, audio: Audio, *, tokens: bool = outputs.tokens) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=outputs)
+            wished = Outputs(tokens, outputs.log_probs)
+            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=wished)
 
         def segments(shape: Shape, audio: Audio) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            return self._segmented.predict(variables, samples, wanted.voice_activity, batch_size=wanted.batch_size)
+            found, how = self._segmented.predict(
+                variables, samples, wanted.voice_activity, batch_size=wanted.batch_size
+            )
+            if outputs.log_probs:  # of all frames, also those between the segments
+                whole, _ = buffered(shape, audio, tokens=False)
+                found = found._replace(log_probs=whole.log_probs, num_frames=whole.num_frames)
+            return found, how
 
         known = {
             "full": Strategy(partial(self._full.start, variables, **outputs._asdict())),
@@ -86,7 +93,8 @@ class LongAudio:
         if self._recognition.prompted:
             if wanted.long not in ("auto", "segments"):
                 raise ConfigError(f'long="{wanted.long}": a model with an attention decoder takes long="segments"')
-            order = ORDER["segments"]  # such a model is trained on recordings of up to 40 s
+            # Such a model is trained on recordings of up to 40 s. Without tokens, only the encoder runs.
+            order = ORDER["segments" if outputs.tokens else "buffered"]
         return predicted_rows(
             recordings,
             [known["full"]],

@@ -283,12 +283,14 @@ class Recognizer(Pipeline):
         head: str | None = None,
         beam_size: int | None = None,
         max_symbols: int | None = None,
+        ctc_weight: float | None = None,
         language: str | None = None,
     ) -> "Recognizer":
         """Returns the model with different search settings; see `surgery.decoding`."""
         from jaxspeech.surgery import decoding as surgery
 
-        options: Any = {"head": head, "beam_size": beam_size, "max_symbols": max_symbols, "language": language}
+        options: Any = {"head": head, "beam_size": beam_size, "max_symbols": max_symbols, "ctc_weight": ctc_weight}
+        options |= {"language": language}
         return Recognizer(surgery.change_decoding(self.archive, **options))
 
     def _for_language(self, language: str) -> "Recognizer":
