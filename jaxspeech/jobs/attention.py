@@ -4,6 +4,7 @@ from jaxspeech.archive import Archive
 from jaxspeech.assets import Assets
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.columns.prompts import prompts
+from jaxspeech.data.columns.said import said
 from jaxspeech.data.columns.transcripts import transcripts
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.errors import ConfigError
@@ -43,9 +44,9 @@ def _sized(model: ModelConfig, assets: Assets) -> ModelConfig:
 
 
 def _columns(manifest: Manifest, assets: Assets, task: Task) -> dict[str, Column]:
-    del task
-    tokenizer = assets["tokenizer"]
-    return {"prompt": prompts(manifest, tokenizer, assets["prompt"]), "labels": transcripts(manifest, tokenizer)}
+    tokenizer, prompt = assets["tokenizer"], assets["prompt"]
+    columns = {"prompt": prompts(manifest, tokenizer, prompt), "labels": transcripts(manifest, tokenizer)}
+    return columns | ({"said": said(manifest, tokenizer, prompt)} if task.model.loss.ctc_weight else {})
 
 
 def _look(manifest: Manifest, assets: Assets, train: bool, report: Report) -> None:
