@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import sys
 from collections import Counter
 
 import pytest
@@ -71,7 +72,7 @@ def test_formats():
 
 
 def test_without_sacrebleu_one_line_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
     with pytest.raises(ConfigError, match=r'pip install "jaxspeech\[bleu\]"') as error:
         check_bleu()
     assert "\n" not in str(error.value)
