@@ -51,22 +51,22 @@ def test_transcripts_have_a_word_error_rate_and_translations_a_bleu():
     translations = {i + 2: {"text": text, "target_lang": "eo"} for i, text in enumerate(REFERENCES)}
     found = {0: "a b", 1: "b b", **{i + 2: text for i, text in enumerate(FOUND)}}
     scores = EVALUATION.score(found, transcripts | translations)
-    assert scores == {"wer": 0.25, "bleu": bleu(REFERENCES, FOUND)} and list(scores) == ["wer", "bleu"]
-    assert EVALUATION.show({"wer": 0.25, "bleu": 61.26}) == "WER 25.00%, BLEU 61.3"
+    assert scores == {"wer": 0.25, "bleu": bleu(REFERENCES, FOUND) / 100} and list(scores) == ["wer", "bleu"]
+    assert EVALUATION.show({"wer": 0.25, "bleu": 0.6126}) == "WER 25.00%, BLEU 61.3"
     assert EVALUATION.score({i: found[i] for i in transcripts}, transcripts) == {"wer": 0.25}
     assert EVALUATION.score({i: found[i] for i in translations}, translations) == {"bleu": scores["bleu"]}
     assert EVALUATION.score({5: "a"}, {5: {"target_lang": "eo"}}) == {}
 
 
 def test_the_better_translation_is_chosen():
-    low, high = ({"bleu": value} for value in (20.0, 30.0))
+    low, high = ({"bleu": value} for value in (0.2, 0.3))
     assert is_better(EVALUATION.comparable(high), EVALUATION.comparable(low))
-    assert not is_better(EVALUATION.comparable({"wer": 0.3, "bleu": 30.0}), EVALUATION.comparable({"wer": 0.2}))
+    assert not is_better(EVALUATION.comparable({"wer": 0.3, "bleu": 0.3}), EVALUATION.comparable({"wer": 0.2}))
 
 
 def test_formats():
     assert EVALUATION.show({}) == "no WER (no reference has a word)"
-    assert EVALUATION.show({"bleu": 7.0}) == "BLEU 7.0"
+    assert EVALUATION.show({"bleu": 0.07}) == "BLEU 7.0"
     assert EVALUATION.sample("b", {"text": "a"}) == "  said:  a\n  heard: b"
     assert EVALUATION.sample("b", {"text": "a", "target_lang": "eo"}) == "  translation: a\n  found:       b"
 
