@@ -31,6 +31,5 @@ def bleu(references: Sequence[str], translations: Sequence[str]) -> float:
       ConfigError: sacrebleu is not installed.
     """
     check_bleu()
-    import sacrebleu
-
+    sacrebleu = importlib.import_module("sacrebleu")
     return sacrebleu.corpus_bleu(list(translations), [list(references)]).score
