@@ -1,7 +1,15 @@
 """Learns two tasks from prompts: to transcribe English, and to translate it into Esperanto; with an attention decoder.
 
-python -m pip install "jaxspeech[quickstart]"
-python train.py --config=two_tasks
+    python -m pip install "jaxspeech[quickstart]"
+    python train.py --config=two_tasks
+
+The recordings are those of the quickstart, and the translations are made by rule, see jaxspeech/data/two_tasks.py: the
+voices and the sentences of the evaluation do not occur in training. A prompt asks for one of both:
+
+    jaxspeech transcribe --model=runs/two_tasks/model.jaxspeech a.wav
+    jaxspeech transcribe --model=runs/two_tasks/model.jaxspeech --prompt=target_lang=eo a.wav
+
+FIGURES
 """
 
 from ml_collections import ConfigDict
@@ -10,31 +18,29 @@ from jaxspeech.configs import quickstart
 from jaxspeech.configs.base import FASTCONFORMER, attention, with_prompts
 from jaxspeech.configs.canary import special_tokens
 
-LANGUAGES = ("en", "eo")
-WIDTH = 144
 DECODER = {
-    "width": WIDTH,
+    "width": 144,
     "num_layers": 2,
     "num_heads": 4,
-    "hidden_width": 4 * WIDTH,
+    "hidden_width": 576,
     "max_length": 256,
-    "dropout": 0.1,
     "dropout_att": 0.0,
-    "dropout_emb": 0.1,
 }
+# A decoder alone would first learn the sentences by heart, long before it hears where their words are. The CTC head
+# makes the encoder find them within some hundred steps; the decoder's loss is smoothed, and not that of the prompt.
+LOSS = {"label_smoothing": 0.1, "prompt": False, "ctc_weight": 0.5}
 
 
 def get_config() -> ConfigDict:
     config = quickstart.get_config()
-    spec_augment = config.model.spec_augment
-    # The prompt is no target.
-    loss = {"label_smoothing": 0.1, "prompt": False, "ctc_weight": 0.3}
-    config.model = attention(FASTCONFORMER | quickstart.ENCODER, decoder=DECODER, loss=loss)
-    config.model.features.dither = 0.0
-    config.model.spec_augment = spec_augment
-    config = with_prompts(config, format="canary2", special=special_tokens(LANGUAGES, format="canary2"))
+    masks = config.model.spec_augment
+    config.model = attention(FASTCONFORMER | quickstart.ENCODER, decoder=DECODER, loss=LOSS)
+    config.model.features.dither = 0.0  # a normal draw for each sample is expensive on a CPU
+    config.model.spec_augment = masks
+    config = with_prompts(config, format="canary2", special=special_tokens(("en", "eo"), format="canary2"))
     config.tokenizer.vocab_size = 256
     config.data.prepare = "two_tasks"
-    config.steps = 5000
-    config.eval_every = config.checkpoint_every = 1000
+    config.optimizer.learning_rate = 3e-3
+    config.steps = 3000
+    config.eval_every = config.checkpoint_every = 500
     return config
