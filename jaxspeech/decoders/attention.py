@@ -25,6 +25,7 @@ from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.nn.normalization import LayerNorm
 from jaxspeech.nn.positions import sinusoids
 from jaxspeech.nn.products import dot_general
+from jaxspeech.types import Size
 
 # NeMo makes the number of outputs a multiple of this; the additional ones stand for no token.
 ALIGNMENT = 8
@@ -61,11 +62,12 @@ class AttentionDecoder(nn.Module):
       hidden_width: of the feed-forward branches.
       max_length: the most tokens of prompt and text together, which have positions.
       positions: "sinusoids", divided by sqrt(D), or "learnt".
-      token_types: rows of a table of types, the first of which is added to every token; 0: no table.
+      token_types: rows of a table of types, which files of NeMo may have and no result depends on; 0: no table.
       activation: of the feed-forward branches, "relu" or "gelu".
       norm_first: norms before the branches; False: after them.
       norm_last: a norm before the output layer; only with `norm_first`.
       encoder_layers, encoder_heads, encoder_hidden_width: L', and the sizes of these layers.
+      encoder_activation, encoder_norm_first, encoder_norm_last: of these layers; None: as in the decoder's.
       dropout, dropout_att, dropout_emb: of the branches, the attention weights, the embeddings.
       dtype: of the matrix products.
     """
@@ -85,6 +87,9 @@ class AttentionDecoder(nn.Module):
     encoder_layers: int = 0
     encoder_heads: int = 8
     encoder_hidden_width: int = 4096
+    encoder_activation: Literal["relu", "gelu"] | None = None
+    encoder_norm_first: bool | None = None
+    encoder_norm_last: bool | None = None
     dropout: float = 0.1
     dropout_att: float = 0.1
     dropout_emb: float = 0.1
@@ -95,40 +100,61 @@ class AttentionDecoder(nn.Module):
         """Rows of the table of tokens, a multiple of `ALIGNMENT`."""
         return -(-self.vocab_size // ALIGNMENT) * ALIGNMENT
 
+    @property
+    def encoder_style(self) -> tuple[Literal["relu", "gelu"], bool, bool]:
+        """The activation, `norm_first` and `norm_last` of the layers between the encoder and the decoder."""
+        first, last = self.encoder_norm_first, self.encoder_norm_last
+        return (
+            self.encoder_activation or self.activation,
+            self.norm_first if first is None else first,
+            self.norm_last if last is None else last,
+        )
+
     def setup(self) -> None:
-        for field, choices in {"positions": ("sinusoids", "learnt"), "activation": tuple(ACTIVATIONS)}.items():
-            if getattr(self, field) not in choices:
-                raise ConfigError(
-                    f"decoder.{field} {getattr(self, field)!r}{did_you_mean(getattr(self, field), choices)}"
-                )
+        activation, _, _ = self.encoder_style
+        for field, value, choices in (
+            ("positions", self.positions, ("sinusoids", "learnt")),
+            ("activation", self.activation, tuple(ACTIVATIONS)),
+            ("encoder_activation", activation, tuple(ACTIVATIONS)),
+        ):
+            if value not in choices:
+                raise ConfigError(f"decoder.{field} {value!r}{did_you_mean(value, choices)}")
         if self.width % self.num_heads:
             raise ConfigError(f"decoder.width {self.width} is not divisible by decoder.num_heads, {self.num_heads}")
         init = nn.initializers.normal(1 / math.sqrt(self.width))
-        self.table = self.param("table", init, (self.num_outputs, self.width))
-        self.bias = self.param("bias", nn.initializers.zeros_init(), (self.num_outputs,))
+        # As an array of JAX, which ids can index: the variables of an export are of NumPy.
+        self.table = jnp.asarray(self.param("table", init, (self.num_outputs, self.width)))
+        self.bias = jnp.asarray(self.param("bias", nn.initializers.zeros_init(), (self.num_outputs,)))
         if self.positions == "learnt":
-            self.position_table = self.param("positions", init, (self.max_length, self.width))
+            self.position_table = jnp.asarray(self.param("positions", init, (self.max_length, self.width)))
         if self.token_types:
-            self.type_table = self.param("types", init, (self.token_types, self.width))
+            self.param("types", init, (self.token_types, self.width))
         self.norm_in = LayerNorm(dtype=self.dtype)
         self.drop = Dropout(self.dropout_emb)
-        shared = {
-            "width": self.width,
-            "activation": self.activation,
-            "norm_first": self.norm_first,
-            "dropout": self.dropout,
-            "dropout_att": self.dropout_att,
-            "dtype": self.dtype,
-        }
+        shared: dict[str, Any] = {"width": self.width, "dropout": self.dropout, "dropout_att": self.dropout_att}
+        shared["dtype"] = self.dtype
+        activation, norm_first, norm_last = self.encoder_style
         self.encoder = [
-            EncoderLayer(num_heads=self.encoder_heads, hidden_width=self.encoder_hidden_width, **shared)
+            EncoderLayer(
+                num_heads=self.encoder_heads,
+                hidden_width=self.encoder_hidden_width,
+                activation=activation,
+                norm_first=norm_first,
+                **shared,
+            )
             for _ in range(self.encoder_layers)
         ]
         self.layers = [
-            DecoderLayer(num_heads=self.num_heads, hidden_width=self.hidden_width, **shared)
+            DecoderLayer(
+                num_heads=self.num_heads,
+                hidden_width=self.hidden_width,
+                activation=self.activation,
+                norm_first=self.norm_first,
+                **shared,
+            )
             for _ in range(self.num_layers)
         ]
-        if self.norm_first and self.encoder_layers:
+        if norm_first and norm_last and self.encoder_layers:
             self.norm_encoder = LayerNorm(dtype=self.dtype)
         if self.norm_first and self.norm_last:
             self.norm_out = LayerNorm(dtype=self.dtype)
@@ -145,7 +171,8 @@ class AttentionDecoder(nn.Module):
         mask = real[:, None]
         for layer in self.encoder:
             x = layer(x, mask, train=train)
-        if self.encoder and self.norm_first:
+        _, norm_first, norm_last = self.encoder_style
+        if self.encoder and norm_first and norm_last:
             x = self.norm_encoder(x)
         return x, mask
 
@@ -178,7 +205,7 @@ class AttentionDecoder(nn.Module):
         prompts: Int[Any, "B N"],
         num_prompts: Int[Any, " B"],
         *,
-        room: int,
+        room: Size,
     ) -> tuple[Float[Array, "B W"], Memory, Past]:
         """Reads the prompts.
 
@@ -236,8 +263,6 @@ class AttentionDecoder(nn.Module):
             places = sinusoids(positions.reshape(-1).astype(jnp.float32), self.width) / math.sqrt(self.width)
             places = places.reshape(*positions.shape, self.width)
         x = self.table[jnp.clip(ids, 0, self.num_outputs - 1)] + places
-        if self.token_types:
-            x = x + self.type_table[0]
         x = self.drop(self.norm_in(x), train=train)
         for i, layer in enumerate(self.layers):
             x = layer(x, memory.layers[i], memory.mask, lambda new, i=i: own(i, new), train=train)

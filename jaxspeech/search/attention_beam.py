@@ -17,8 +17,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.search.attention import Step, without_early_end
+from jaxspeech.search.attention import Step, of_tokens
 from jaxspeech.search.joint import Joint
+from jaxspeech.search.loops import Runs, add_token, in_loop, start_runs
 from jaxspeech.search.tokens import Tokens
 
 
@@ -32,21 +33,24 @@ class _Beam(NamedTuple):
     decoder: Float[Array, "B K"]  # log-probabilities by the decoder
     scores: Float[Array, "B K"]  # those by which hypotheses are ranked, but for the penalty on the length
     done: Bool[Array, "B K"]
-    logits: Float[Array, "B K V"]
+    logits: Float[Array, "B K W"]
+    runs: Runs | None
     state: Any
     joint: Any  # the state of the second score
 
 
 def attention_beam(
     step: Step,
-    logits: Float[Array, "B V"],
+    logits: Float[Array, "B W"],
     state: Any,
     *,
     select: Any,
     end_id: int,
+    vocab_size: int | None = None,
     most_tokens: int,
     limits: Int[Any, " B"] | None = None,
     least_tokens: int = 0,
+    most_repeats: Int[Any, " B"] | None = None,
     beam_size: int = 4,
     length_penalty: float = 0.0,
     num_best: int = 1,
@@ -55,8 +59,8 @@ def attention_beam(
     """Finds the best texts of each row, the best first.
 
     Args:
-      step, logits, state, end_id, most_tokens, limits, least_tokens: as in `attention_greedy`; `step` is called with K
-        hypotheses.
+      step, logits, state, end_id, vocab_size, most_tokens, limits, least_tokens, most_repeats: as in
+        `attention_greedy`; `step` is called with K hypotheses.
       select: (state, parents [B K]) -> the state of these hypotheses; the first state has one in each row.
       beam_size: K.
       length_penalty: a; 0 ranks by the log-probability.
@@ -72,7 +76,7 @@ def attention_beam(
     """
     if not 1 <= num_best <= beam_size:
         raise ConfigError(f"num_best={num_best} with beam_size={beam_size}: num_best must be between 1 and beam_size")
-    (b, vocab), k = logits.shape, beam_size
+    (b, width), k = logits.shape, beam_size
     limits = jnp.full(b, most_tokens) if limits is None else jnp.minimum(jnp.asarray(limits), most_tokens)
 
     def penalty(lengths: Array) -> Array:
@@ -81,10 +85,10 @@ def attention_beam(
     def candidates(beam: _Beam) -> tuple[Array, Array, Array]:
         """The tokens that can follow each hypothesis, the decoder's log-probability of each, and the new scores."""
         log_probs = jax.nn.log_softmax(beam.logits)
-        log_probs = without_early_end(log_probs, beam.count, end_id=end_id, least_tokens=least_tokens)
+        log_probs = of_tokens(log_probs, beam.count, end_id=end_id, vocab_size=vocab_size, least_tokens=least_tokens)
         if joint is None:
-            return jnp.arange(vocab), log_probs, beam.scores[..., None] + log_probs
-        _, ids = jax.lax.top_k(jnp.where(jnp.arange(vocab) == end_id, jnp.inf, log_probs), joint.candidates)
+            return jnp.arange(width), log_probs, beam.scores[..., None] + log_probs
+        _, ids = jax.lax.top_k(jnp.where(jnp.arange(width) == end_id, jnp.inf, log_probs), joint.candidates)
         log_probs = jnp.take_along_axis(log_probs, ids, axis=-1)
         of_decoder, weight = beam.decoder[..., None] + log_probs, joint.weight
         return ids, log_probs, (1 - weight) * of_decoder + weight * joint.score(beam.joint, ids)
@@ -108,12 +112,16 @@ def attention_beam(
             return jnp.take_along_axis(x, parents.reshape(b, k, *(1,) * (x.ndim - 2)), axis=1)
 
         was_done, chosen = of_parents(beam.done), of_best(log_probs)
-        tokens = (best % vocab if joint is None else of_best(ids)).astype(jnp.int32)
+        tokens = (best % width if joint is None else of_best(ids)).astype(jnp.int32)
         emitted = ~was_done & (tokens != end_id)
         place = jnp.arange(most_tokens) == beam.count
         texts = jnp.where(place & emitted[..., None], tokens[..., None], of_parents(beam.ids))
         probs = jnp.where(place & emitted[..., None], jnp.exp(chosen)[..., None], of_parents(beam.probs))
         new_lengths = of_parents(beam.lengths) + emitted
+        done, runs = was_done | (tokens == end_id) | (new_lengths >= limits[:, None]), None
+        if beam.runs is not None and most_repeats is not None:
+            runs = add_token(jax.tree.map(of_parents, beam.runs), tokens)
+            done = done | in_loop(runs, jnp.asarray(most_repeats)[:, None])
         logits, state = step(tokens, select(beam.state, parents))
         return _Beam(
             count=beam.count + 1,
@@ -122,8 +130,9 @@ def attention_beam(
             lengths=new_lengths,
             decoder=of_parents(beam.decoder) + jnp.where(was_done, 0, chosen),
             scores=of_best(scores),
-            done=was_done | (tokens == end_id) | (new_lengths >= limits[:, None]),
+            done=done,
             logits=logits.astype(jnp.float32),
+            runs=runs,
             state=state,
             joint=None if joint is None else joint.extend(joint.select(beam.joint, parents), tokens),
         )
@@ -138,7 +147,8 @@ def attention_beam(
         decoder=alone,
         scores=alone,
         done=jnp.broadcast_to((limits <= 0)[:, None], (b, k)),
-        logits=jnp.broadcast_to(logits[:, None].astype(jnp.float32), (b, k, vocab)),
+        logits=jnp.broadcast_to(logits[:, None].astype(jnp.float32), (b, k, width)),
+        runs=None if most_repeats is None else start_runs((b, k)),
         state=select(state, jnp.zeros((b, k), jnp.int32)),
         joint=None if joint is None else joint.select(joint.state, jnp.zeros((b, k), jnp.int32)),
     )

@@ -22,13 +22,14 @@ from jaxspeech.search.attention_beam import attention_beam
 from jaxspeech.search.joint import Joint, ctc_joint
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.asked import Asked, Drawn
 from jaxspeech.tasks.attention_ctc import with_ctc_losses
-from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.kinds import Prompting, Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import ctc_search
+from jaxspeech.tasks.spoken_language import find_languages
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
-from jaxspeech.text.prompt import PROMPT
 from jaxspeech.types import Key, Phase, RowLosses, Variables
 
 
@@ -86,7 +87,8 @@ class AttentionSearch:
       beam_size: hypotheses of the beam search; 1 for the greedy search.
       length_penalty: exponent of the length by which a beam's scores are divided; see `search.attention_beam`.
       least_tokens: no text has fewer tokens; with 0 it may be empty, as that of silence is.
-      more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames.
+      more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames; a text
+        alone may have as many as there are frames, however long its prompt is.
       ctc_weight: w, below 1: the beam search ranks by (1 - w) log p(text) by the decoder + w log p(text) by the CTC
         head; 0: by the decoder alone.
       ctc_candidates: tokens of each hypothesis that the decoder proposes and the CTC head scores.
@@ -175,12 +177,19 @@ def attention_task(model: AttentionModel) -> AttentionTask:
         encoded, num_frames = encode(variables, batch.samples, batch.num_samples)
         return decode_prompted(model, variables, encoded, num_frames, batch.prompt, batch.num_prompt)
 
-    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        # The same prompt for all rows.
-        ids, count = variables[PROMPT]["ids"], variables[PROMPT]["count"]
-        rows = encoded.shape[0]
-        prompts = jnp.broadcast_to(ids, (rows, *ids.shape)), jnp.broadcast_to(count, (rows,))
-        return decode_prompted(model, variables, encoded, num_frames, *prompts)
+    def decode(
+        variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], asked: Asked
+    ) -> Tokens:
+        prompts = asked.prompt, asked.num_prompt
+        options = {"most_repeats": asked.most_repeats, "drawn": asked.drawn}
+        return decode_best(model, variables, encoded, num_frames, *prompts, **options)[0]
+
+    def complete(variables: Variables, encoded: Any, num_frames: Any, asked: Asked) -> tuple[Asked, Int[Array, " B"]]:
+        def next_token(prompts: Any, counts: Any) -> Array:
+            start = partial(_decoder_apply(model, variables), encoded, num_frames, method="start")
+            return start(prompts, counts, room=prompts.shape[1])[0]
+
+        return find_languages(next_token, asked)
 
     return Task(
         model=model,
@@ -197,7 +206,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
             decode,
             log_probs=ctc_search(model, vocab_size=decoder.vocab_size).log_probs if weight else None,
             incremental=None,
-            prompted=True,
+            prompts=Prompting(decoder.max_length, complete),
         ),
     )
 
@@ -267,19 +276,32 @@ def decode_best(
     num_prompt: Int[Any, " B"],
     *,
     num_best: int = 1,
+    most_repeats: Int[Any, " B"] | None = None,
+    drawn: Drawn | None = None,
 ) -> list[Tokens]:
-    """Finds the best texts after each prompt, the best first."""
+    """Finds the best texts after each prompt, the best first; or draws one, see `Asked`."""
     apply, options, decoder = _decoder_apply(model, variables), model.search, model.decoder
-    most = min(decoder.max_length, encoded.shape[1] + options.more_than_frames)
-    # A row's own length decides, not that of the batch, so that its text does not depend on the others.
-    limits = jnp.minimum(num_frames + options.more_than_frames, decoder.max_length) - jnp.asarray(num_prompt)
+    most = decoder.max_length
+    if isinstance(encoded.shape[1], int):  # not a symbol of `jax.export`
+        most = min(most, encoded.shape[1] + options.more_than_frames)
+    # A row's own length decides, not that of the batch, so that its text does not depend on the others. A long prompt
+    # takes nothing from as many tokens as there are frames.
+    num_prompt = jnp.asarray(num_prompt)
+    more = jnp.maximum(options.more_than_frames - num_prompt, min(options.more_than_frames, 0))
+    limits = jnp.minimum(num_frames + more, decoder.max_length - num_prompt)
     logits, memory, past = apply(encoded, num_frames, prompt, num_prompt, method="start", room=prompt.shape[1] + most)
 
     def step(ids: Array, past: Past) -> tuple[Array, Past]:
         logits, past = apply(ids, memory, past, method="step")
         return logits, past
 
-    shared = {"end_id": decoder.end_id, "most_tokens": most, "limits": limits, "least_tokens": options.least_tokens}
+    shared = {
+        **{"end_id": decoder.end_id, "vocab_size": decoder.vocab_size, "most_tokens": most, "limits": limits},
+        **{"least_tokens": options.least_tokens, "most_repeats": most_repeats},
+    }
+    if drawn is not None:
+        keys = jax.vmap(jax.random.key)(drawn.seed)
+        return [attention_greedy(step, logits, past, temperature=drawn.temperature, keys=keys, **shared)]
     if options.beam_size == 1 and not options.ctc_weight:
         return [attention_greedy(step, logits, past, **shared)]
     return attention_beam(

@@ -51,7 +51,7 @@ def save_nemo(
     base, kept = (metadata.get(name) or {} for name in ("nemo_config", "nemo_derived"))
     model = embedding(model)  # NeMo has one class for both forms
     try:
-        family = family_of_model(model)
+        family = family_of_model(model, assets)
         source = Source(model, build(model).model, assets)
         config, files, returned = to_nemo(source, base)
         tensors = to_tensors(family.folded(source, variables), family.rows(returned))
