@@ -17,5 +17,6 @@ def get_config() -> ConfigDict:
     config = fsdd.get_config()
     aed = attention(dict(config.model.encoder), decoder=DECODER, loss={"ctc_weight": 0.3})
     config.model = ConfigDict({**config.model, **{key: aed[key] for key in ("task", "decoder", "loss", "search")}})
-    config.steps = 3_000
+    config.steps = 1_500
+    config.eval_every = config.checkpoint_every = 500
     return with_prompts(config, format="start")
