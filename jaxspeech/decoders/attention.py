@@ -7,9 +7,14 @@ logits = norm(x) E^T + b
 
 The same layers run on whole transcripts in training and on one token after another in a search. Then the keys and
 values of the encoder's frames are computed once, and those of earlier tokens are kept.
+
+Where a token was said shows in the weights with which the decoder, when it predicts the token, attends to the
+encoder's frames: both ways of running give them for chosen layers.
 """
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
@@ -18,6 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.attention_layers import ACTIVATIONS, DecoderLayer, EncoderLayer
+from jaxspeech.decoders.watched import Watch, Watched
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.masks import length_mask
 from jaxspeech.nn.dropout import Dropout
@@ -185,12 +191,24 @@ class AttentionDecoder(nn.Module):
         train: bool = False,
     ) -> Float[Array, "B N D"]:
         """Computes the states after each token, from which `logits` gives the scores of the next one."""
-        x, frame_mask = self.frames(encoded, num_frames, train=train)
-        causal = jnp.tril(jnp.ones((1, 1, ids.shape[1], ids.shape[1]), bool))
-        memory = Memory(tuple(layer.cross(x) for layer in self.layers), frame_mask)
-        return self._run(
-            jnp.asarray(ids)[:, None], jnp.arange(ids.shape[1]), memory, lambda _, new: (new, causal), train
-        )[:, 0]
+        return self._whole(encoded, num_frames, ids, train=train)
+
+    def cross_attention(
+        self, encoded: Float[Any, "B T E"], num_frames: Int[Any, " B"], ids: Int[Any, "B N"], *, layers: Sequence[int]
+    ) -> Float[Array, "B A N T"]:
+        """Computes how much of each frame the decoder takes when it predicts the token after each of these.
+
+        Args:
+          encoded, num_frames: from the encoder.
+          ids: prompt and text.
+          layers: their numbers; negative ones count from the last.
+
+        Returns:
+          The weights of each of the A = layers x H heads; those of a token sum to 1, padding frames have 0.
+        """
+        seen = Watched(layers, self.num_layers)
+        self._whole(encoded, num_frames, ids, train=False, watch=seen)
+        return seen.heads()[:, 0]
 
     def logits(self, states: Float[Array, "... D"]) -> Float[Array, "... W"]:
         """Computes the scores of the next token; the last of the W are those of no token."""
@@ -234,7 +252,32 @@ class AttentionDecoder(nn.Module):
         states, past = self._extend(ids[..., None], memory, past)
         return self.logits(states[:, :, 0]), past
 
-    def _extend(self, ids: Int[Array, "B L N"], memory: Memory, past: Past) -> tuple[Float[Array, "B L N D"], Past]:
+    def watched_step(
+        self, ids: Int[Array, "B L"], memory: Memory, past: Past, *, layers: Sequence[int]
+    ) -> tuple[Float[Array, "B L W"], Past, Float[Array, "B L A T"]]:
+        """Does what `step` does; returns also the weights of the frames, as `cross_attention`."""
+        seen = Watched(layers, self.num_layers)
+        states, past = self._extend(ids[..., None], memory, past, watch=seen)
+        return self.logits(states[:, :, 0]), past, seen.heads()[:, :, :, 0]
+
+    def _whole(
+        self,
+        encoded: Float[Any, "B T E"],
+        num_frames: Int[Any, " B"],
+        ids: Int[Any, "B N"],
+        *,
+        train: bool,
+        watch: Watch | None = None,
+    ) -> Float[Array, "B N D"]:
+        x, frame_mask = self.frames(encoded, num_frames, train=train)
+        causal = jnp.tril(jnp.ones((1, 1, ids.shape[1], ids.shape[1]), bool))
+        memory = Memory(tuple(layer.cross(x) for layer in self.layers), frame_mask)
+        texts, places = jnp.asarray(ids)[:, None], jnp.arange(ids.shape[1])
+        return self._run(texts, places, memory, lambda _, new: (new, causal), train, watch)[:, 0]
+
+    def _extend(
+        self, ids: Int[Array, "B L N"], memory: Memory, past: Past, *, watch: Watch | None = None
+    ) -> tuple[Float[Array, "B L N D"], Past]:
         size, room = ids.shape[2], past.layers[0].keys.shape[3]
         places = past.count + jnp.arange(size)
         seen = (jnp.arange(room) >= past.first[:, None, None]) & (jnp.arange(room) <= places[:, None])
@@ -251,11 +294,17 @@ class AttentionDecoder(nn.Module):
             return kept[-1], seen[:, None]
 
         positions = jnp.maximum(places - past.first[:, None], 0)[:, None]
-        states = self._run(ids, positions, memory, own, False)
+        states = self._run(ids, positions, memory, own, False, watch)
         return states, Past(tuple(kept), past.first, past.count + size)
 
     def _run(
-        self, ids: Int[Array, "B L N"], positions: Int[Array, "..."], memory: Memory, own: Any, train: bool
+        self,
+        ids: Int[Array, "B L N"],
+        positions: Int[Array, "..."],
+        memory: Memory,
+        own: Any,
+        train: bool,
+        watch: Watch | None = None,
     ) -> Float[Array, "B L N D"]:
         if self.positions == "learnt":
             places = self.position_table[positions]
@@ -265,5 +314,6 @@ class AttentionDecoder(nn.Module):
         x = self.table[jnp.clip(ids, 0, self.num_outputs - 1)] + places
         x = self.drop(self.norm_in(x), train=train)
         for i, layer in enumerate(self.layers):
-            x = layer(x, memory.layers[i], memory.mask, lambda new, i=i: own(i, new), train=train)
+            see = None if watch is None else partial(watch, i)
+            x = layer(x, memory.layers[i], memory.mask, partial(own, i), watch=see, train=train)
         return self.norm_out(x) if self.norm_first and self.norm_last else x

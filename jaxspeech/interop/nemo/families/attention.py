@@ -149,7 +149,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
         "label_smoothing": module.loss.label_smoothing,
         "use_loss_mask_for_prompt": not module.loss.prompt,
         "prompt_format": prompt.format,
-        "restore_timestamps_model": False,  # an aligner is not kept
+        "restore_timestamps_model": source.has_aligner,
         "prompt_defaults": [{"role": "user", "slots": _nemo_slots(prompt)}],
         "decoding": merged(inner(base, "decoding"), _decoding(module)),
         "model_defaults": inner(base, "model_defaults")

@@ -31,11 +31,13 @@ class Source(NamedTuple):
       config: as `build` takes it.
       module: the Flax module that was built from it.
       assets: what it owns besides its variables.
+      has_aligner: whether a second model is written to the same file, see `Archive.aligner`.
     """
 
     config: Mapping[str, Any]
     module: Any
     assets: Assets
+    has_aligner: bool = False
 
 
 class Written(NamedTuple):
