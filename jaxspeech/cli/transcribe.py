@@ -185,6 +185,7 @@ def run(flags: argparse.Namespace) -> int:
     from jaxspeech.inference.multi_process import SharedOutput, find_share
     from jaxspeech.inference.read_ahead import read_recording
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
+    from jaxspeech.text.prompt import PROMPT
 
     check_model(flags)
     if flags.dry_run:
@@ -256,6 +257,7 @@ def run(flags: argparse.Namespace) -> int:
             **detector,
             **slots_of(flags.prompt),
         )
+    prompt, slots = recognizer.assets.get(PROMPT), slots_of(flags.prompt)
     references: list[str] = []
     found: list[str] = []
     writer = (
@@ -269,7 +271,8 @@ def run(flags: argparse.Namespace) -> int:
             growing.end_line()
             if not grows:
                 write(recording, hypothesis)
-            if hypothesis.error is None and recording.text is not None:
+            translated = prompt is not None and prompt.translates({**slots, **recording.fields})
+            if hypothesis.error is None and recording.text is not None and not translated:
                 references.append(recording.text)
                 found.append(hypothesis.text)
 

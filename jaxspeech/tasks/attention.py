@@ -45,6 +45,9 @@ class Prompted(NamedTuple):
       labels: token ids of each text, below V.
       num_labels: real labels of each row.
       index: each row's place in the dataset; -1 marks a filler row, which counts nowhere.
+      said: token ids of what is said, from which a CTC head learns, also where the text is a translation of it. A row
+        without them, and with a text, teaches the CTC head nothing. None: the texts are transcripts.
+      num_said: real tokens of each of these.
     """
 
     samples: Float[Any, "B S"]
@@ -54,6 +57,8 @@ class Prompted(NamedTuple):
     labels: Int[Any, "B U"]
     num_labels: Int[Any, " B"]
     index: Int[Any, " B"]
+    said: Int[Any, "B C"] | None = None
+    num_said: Int[Any, " B"] | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
         (states, logits, num_frames), updates = train_apply(model, variables, key, *inputs, method="outputs")
         rows = decoder_losses(model, variables, states, targets, counts)
         if logits is not None:
-            rows = with_ctc_losses(rows, logits, num_frames, batch.labels, batch.num_labels, weight=weight)
+            rows = with_ctc_losses(rows, logits, num_frames, *transcripts_of(batch), weight=weight)
         return rows, updates
 
     def encode(variables: Variables, samples: Any, num_samples: Any) -> tuple[Array, Array]:
@@ -215,6 +220,14 @@ def attention_task(model: AttentionModel) -> AttentionTask:
             prompts=Prompting(decoder.max_length, complete, attend),
         ),
     )
+
+
+def transcripts_of(batch: Prompted) -> tuple[Int[Any, "B C"], Int[Any, " B"]]:
+    """Returns what is said in each row, and its number of tokens: -1 where it is not known."""
+    if batch.said is None or batch.num_said is None:
+        return batch.labels, batch.num_labels
+    known = (jnp.asarray(batch.num_said) > 0) | (jnp.asarray(batch.num_labels) == 0)  # silence, in any language
+    return batch.said, jnp.where(known, batch.num_said, -1)
 
 
 def teacher_forcing(

@@ -165,6 +165,14 @@ class PromptFormat:
             raise TokenizerError(f"task {plain(given['task'])!r} needs target_lang, the language of the text")
         return values
 
+    def translates(self, fields: Mapping[str, Any]) -> bool:
+        """Returns whether a line of a manifest asks for a text in a language that is known not to be the spoken one."""
+        names = {"source_lang", "target_lang"}
+        if not names <= {*self.slots}:
+            return False
+        values = self.chosen({name: fields[name] for name in names & {*fields}})
+        return not is_auto(values["source_lang"]) and plain(values["source_lang"]) != plain(values["target_lang"])
+
     def encode(self, tokenizer: Any, slots: Mapping[str, Any], *, unknown: int | None = None) -> list[int]:
         """Encodes a prompt.
 

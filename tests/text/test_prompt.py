@@ -57,6 +57,15 @@ def test_what_a_model_does_not_have_is_one_line(tokenizer, slots, message):
         PromptFormat("canary").encode(tokenizer, slots)
 
 
+def test_a_line_asks_for_a_translation_if_its_languages_differ():
+    assert PromptFormat("canary").translates({"target_lang": "de", "text": "ein", "lang": "en"})
+    assert not PromptFormat("canary2").translates({"source_lang": "<|de|>", "target_lang": "de"})
+    assert PromptFormat("canary2", defaults={"source_lang": "de"}).translates({})
+    assert not PromptFormat("canary2", defaults={"source_lang": "de"}).translates({"source_lang": "en"})
+    assert not PromptFormat("start", start_id=1).translates({"target_lang": "de"})
+    assert not PromptFormat("canary2").translates({"source_lang": "auto", "target_lang": "de"})
+
+
 def test_an_asset_is_rebuilt_and_prompts_are_padded(tokenizer):
     prompt = PromptFormat("canary2", defaults={"source_lang": "de"})
     again = build_asset("prompt", prompt.config(), prompt.files())
