@@ -49,6 +49,7 @@ VERBS: Verbs = {
     "classify": ("jaxspeech.cli.classify", "name the class of recordings: commands, languages, any labels"),
     "estimate": ("jaxspeech.cli.estimate", "estimate a number for recordings: ratings, ages"),
     "detect": ("jaxspeech.cli.detect", "find speech in recordings"),
+    "diarize": ("jaxspeech.cli.diarize", "find who spoke when in recordings"),
     "evaluate": (
         "jaxspeech.cli.evaluate",
         "score a model on manifests, or turns of speakers: transcripts, classes, speakers",
