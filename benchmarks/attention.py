@@ -23,9 +23,9 @@ def model_of(batch: int, *, beam_size: int) -> tuple[Any, Any, Any, Any]:
     config["encoder"] |= {"dtype": "float32"}
     config["decoder"] |= {"dtype": "float32", "vocab_size": VOCAB, "end_id": 3}
     config["features"] |= {"dither": 0.0}
-    # The frames of 15 s, and so many more tokens that the limit is 60 after the prompt.
+    # The frames of 15 s, and so many fewer tokens that the limit is 60.
     frames = -(-int(SECONDS * 100 + 1) // 8)
-    config["search"] |= {"beam_size": beam_size, "more_than_frames": TOKENS + PROMPT - frames}
+    config["search"] |= {"beam_size": beam_size, "more_than_frames": TOKENS - frames}
     variables = jax.device_get(jax.jit(build(config).init)(jax.random.key(0)))
     variables["params"]["decoder"]["bias"] = np.where(np.arange(VOCAB) == 3, -1e4, 0).astype(np.float32)
     config, variables = for_inference(config, variables)

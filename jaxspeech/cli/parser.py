@@ -39,9 +39,9 @@ class Parser(argparse.ArgumentParser):
         )
         self._collected: dict[str, str] = {}
 
-    def add_switch(self, name: str, *, help: str) -> None:
+    def add_switch(self, name: str, *, help: str, default: bool | None = False) -> None:
         """Adds `--name` and `--noname`, False by default."""
-        self.add_argument(f"--{name}", f"--no{name}", dest=name, action=Switch, nargs=0, default=False, help=help)
+        self.add_argument(f"--{name}", f"--no{name}", dest=name, action=Switch, nargs=0, default=default, help=help)
 
     def collect(self, prefix: str, *, dest: str) -> None:
         """Collects options that begin with `--prefix.` (or `--noprefix.`), with their values, in the list `dest`."""

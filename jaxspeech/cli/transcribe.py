@@ -68,6 +68,12 @@ def options(parser: Parser) -> None:
         "defaults if not given",
     )
     parser.add_switch(
+        "guard",
+        default=None,
+        help="with an attention decoder: decode a text again at rising temperatures that repeats itself or is "
+        "improbable; if neither is given, only segments of long recordings",
+    )
+    parser.add_switch(
         "stream",
         help="show the text while it is spoken: the audio is fed to the model step by step. The path - is standard "
         "input, as WAV or as 16-bit samples without a header. Needs a streaming model, like those of "
@@ -163,8 +169,9 @@ def run(flags: argparse.Namespace) -> int:
     for name in ("target", "seconds"):
         if getattr(flags, name):
             raise ConfigError(f"--{name} only plans: add --dry_run")
-    if flags.prompt and flags.stream:
-        raise ConfigError("--prompt is for whole recordings: leave out --stream")
+    for name in ("prompt", "guard"):
+        if getattr(flags, name) and flags.stream:
+            raise ConfigError(f"--{name} is for whole recordings: leave out --stream")
     live = {name: getattr(flags, name) for name in ("look_ahead", "chunk", "realtime", "sample_rate")}
     given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
     if given and not flags.stream:
@@ -220,6 +227,7 @@ def run(flags: argparse.Namespace) -> int:
             channel=flags.channel,
             long=flags.long,
             on_error="skip",
+            guard=flags.guard,
             **detector,
             **slots_of(flags.prompt),
         )

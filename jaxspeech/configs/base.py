@@ -153,8 +153,12 @@ def attention(encoder: dict, *, decoder: dict | None = None, loss: dict | None =
             **FRONTEND,
             "encoder": encoder,
             "decoder": transformer | (decoder or {}),
-            "loss": {"label_smoothing": 0.0, "prompt": True} | (loss or {}),
-            "search": {"beam_size": 1, "length_penalty": 0.0, "least_tokens": 0, "more_than_frames": 50},
+            # ctc_weight: of the loss of a CTC head on the encoder, usually 0.3; 0: no such head.
+            "loss": {"label_smoothing": 0.0, "prompt": True, "ctc_weight": 0.0} | (loss or {}),
+            "search": {
+                **{"beam_size": 1, "length_penalty": 0.0, "least_tokens": 0, "more_than_frames": 50},
+                "ctc_weight": 0.0,  # of the CTC head's score in the beam search
+            },
         }
     )
 

@@ -25,6 +25,7 @@ from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.nn.normalization import LayerNorm
 from jaxspeech.nn.positions import sinusoids
 from jaxspeech.nn.products import dot_general
+from jaxspeech.types import Size
 
 # NeMo makes the number of outputs a multiple of this; the additional ones stand for no token.
 ALIGNMENT = 8
@@ -104,10 +105,11 @@ class AttentionDecoder(nn.Module):
         if self.width % self.num_heads:
             raise ConfigError(f"decoder.width {self.width} is not divisible by decoder.num_heads, {self.num_heads}")
         init = nn.initializers.normal(1 / math.sqrt(self.width))
-        self.table = self.param("table", init, (self.num_outputs, self.width))
-        self.bias = self.param("bias", nn.initializers.zeros_init(), (self.num_outputs,))
+        # As an array of JAX, which ids can index: the variables of an export are of NumPy.
+        self.table = jnp.asarray(self.param("table", init, (self.num_outputs, self.width)))
+        self.bias = jnp.asarray(self.param("bias", nn.initializers.zeros_init(), (self.num_outputs,)))
         if self.positions == "learnt":
-            self.position_table = self.param("positions", init, (self.max_length, self.width))
+            self.position_table = jnp.asarray(self.param("positions", init, (self.max_length, self.width)))
         if self.token_types:
             self.type_table = self.param("types", init, (self.token_types, self.width))
         self.norm_in = LayerNorm(dtype=self.dtype)
@@ -178,7 +180,7 @@ class AttentionDecoder(nn.Module):
         prompts: Int[Any, "B N"],
         num_prompts: Int[Any, " B"],
         *,
-        room: int,
+        room: Size,
     ) -> tuple[Float[Array, "B W"], Memory, Past]:
         """Reads the prompts.
 

@@ -8,14 +8,20 @@ from jaxspeech.tasks.hybrid import HEADS
 
 
 def with_search(
-    config: dict[str, Any], *, head: str | None = None, beam_size: int | None = None, language: str | None = None
+    config: dict[str, Any],
+    *,
+    head: str | None = None,
+    beam_size: int | None = None,
+    ctc_weight: float | None = None,
+    language: str | None = None,
 ) -> dict[str, Any]:
     """The configuration of the same model with different search settings.
 
     Args:
       config: as `build` takes it; it is not changed.
       head: for a hybrid model, "transducer" or "ctc".
-      beam_size: for a transducer; 1 is greedy search.
+      beam_size: for a transducer or an attention decoder; 1 is greedy search.
+      ctc_weight: for an attention decoder with a CTC head, the head's weight in the beam search.
       language: for a model with a softmax for each language, the one that is spoken.
 
     Raises:
@@ -36,6 +42,10 @@ def with_search(
         if beam_size > 1 and (known is None or options.get("head") == "ctc"):
             raise ConfigError(f"beam_size {beam_size}: only a transducer has a beam search, not CTC")
         options["beam_size"] = beam_size
+    if ctc_weight is not None:
+        if not hasattr(known, "ctc_weight"):
+            raise ConfigError(f"ctc_weight {ctc_weight}: only an attention decoder with a CTC head has this option")
+        options["ctc_weight"] = ctc_weight
     if language is not None:
         languages = config["decoder"].get("languages") or ()
         if not languages:

@@ -41,10 +41,12 @@ def channels_to_text(channels: Sequence[Hypothesis], *, named: bool) -> str:
 def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
     """A line of JSON: `fields` and `pred_text`; with timestamps also `pred_words` and `pred_segments`, in seconds.
 
-    If each channel was transcribed, also its number, `channel`.
+    If each channel was transcribed, also its number, `channel`; if the language was found, also `pred_source_lang`.
     """
     line = dict(fields) | ({} if hypothesis.channel is None else {"channel": hypothesis.channel})
     line["pred_text"] = hypothesis.text
+    if hypothesis.language is not None:
+        line["pred_source_lang"] = hypothesis.language
     if hypothesis.words is not None:
         line["pred_words"] = [_span_to_json(word) for word in hypothesis.words]
     if hypothesis.segments is not None:

@@ -14,6 +14,7 @@ from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.search.timestamps import TimedText
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Prediction
+from jaxspeech.text.prompt import plain
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -31,9 +32,12 @@ class Hypothesis(NamedTuple):
         seconds from the beginning of the file, also where only a part of it was transcribed. A pause of a second ends
         a sentence, like a full stop.
       log_probs: with `return_log_probs=True`, one row of V + 1 (the blank is last) for each encoder frame, in float32.
-      note: one line that says how a recording too long for one pass of full attention was transcribed.
+      note: one line that says how a recording too long for one pass of full attention was transcribed, or that its text
+        was decoded again.
       error: with `on_error="skip"`, one line that says why the recording could not be transcribed.
       channel: with `channel="each"`, the channel that was transcribed, counted from 0.
+      language: with `source_lang="auto"`, the language that was found, such as "de"; where segments of a long recording
+        have different ones, that of the most speech.
     """
 
     text: str = ""
@@ -49,6 +53,7 @@ class Hypothesis(NamedTuple):
     note: str | None = None
     error: str | None = None
     channel: int | None = None
+    language: str | None = None
 
     def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
         """A copy with these tokens and their text; `confidence` has one value per token."""
@@ -88,6 +93,9 @@ def hypotheses(
             timed = TimedTokens(tokenizer, frame_seconds=recognition.frame_seconds, offset=row.recording.offset)
             timed.update(ids, tokens.starts[real], tokens.ends[real], confidence, duration=duration)
             hypothesis = hypothesis.with_times(timed)
+        language = row.prediction.language
+        if language is not None and language >= 0:
+            hypothesis = hypothesis._replace(language=plain(tokenizer.pieces[int(language)]))
         return hypothesis._replace(log_probs=frames_of(row.prediction))
 
     def failed(row: Row[Prediction], error: SpeechError) -> Hypothesis:

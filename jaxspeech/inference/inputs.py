@@ -35,6 +35,7 @@ class Recording(NamedTuple):
       fields: all fields of its manifest line.
       problem: one line that says why it cannot be read.
       channel: the channel to use, counted from 0; None: as the options say.
+      prompt: token ids that say what is asked of a model with prompts.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Recording(NamedTuple):
     fields: Mapping[str, Any] = MappingProxyType({})
     problem: str = ""
     channel: int | None = None
+    prompt: tuple[int, ...] = ()
 
 
 def find_recordings(inputs: Any) -> Iterator[Recording]:

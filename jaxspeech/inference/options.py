@@ -55,15 +55,20 @@ class TranscribeOptions(AlignOptions, total=False):
       voice_activity: finds the speech between silences for long="segments":
         (samples, rate) -> [(start, end), ...].
       language: that is spoken, for a model with a softmax for each language.
+      guard: decode a text again at rising temperatures that repeats itself or is improbable (`inference.guard`), which
+        attention decoders write at times, and cut a loop at its end; the hypothesis's `note` says so. None: only of
+        segments of long recordings.
       source_lang, target_lang, task, pnc, itn, timestamp, diarize, emotion, decodercontext: what is asked of a model
         with prompts (`text.prompt`): the language that is spoken and that of the text, "transcribe" or "translate",
         punctuation and capitals, digits, times in the text, marks of speakers, the speaker's emotion, and what was said
-        before. A model has some of these; None is its default.
+        before. A model has some of these; None is its default. With source_lang="auto" the model finds the language,
+        and the hypothesis says it; the text is in the language that is spoken unless target_lang is given.
     """
 
     timestamps: bool
     voice_activity: VoiceActivity
     language: str | None
+    guard: bool | None
     source_lang: str | None
     target_lang: str | None
     task: str | None
@@ -96,6 +101,7 @@ class Wanted(NamedTuple):
     timestamps: bool = False
     voice_activity: VoiceActivity = ENERGY_DETECTOR
     language: str | None = None
+    guard: bool | None = None
     slots: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -120,6 +126,8 @@ def wanted(options: Mapping[str, Any], known: Any, *, call: str) -> Wanted:
     found = Wanted(**{name: value for name, value in options.items() if name not in SLOTS}, slots=slots)
     if found.batch_size < 1:
         raise ConfigError(f"batch_size is {found.batch_size}; it must be at least 1")
+    if found.guard not in (None, True, False):
+        raise ConfigError(f"guard is {found.guard!r}; it can be True, False or None")
     if found.channel == "each" and known is not TranscribeOptions:
         raise ConfigError('channel is "each", which is for transcribing; give "mean" or the number of a channel')
     if found.on_error not in get_args(OnError):

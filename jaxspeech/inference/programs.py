@@ -30,7 +30,7 @@ class Programs:
 
     Args:
       task: the task whose model is called.
-      predict: (variables, samples [B S], num_samples [B], **options) -> a pytree with B leading in every leaf.
+      predict: (variables, samples [B S], num_samples [B], *beside, **options) -> a pytree with B leading in every leaf.
       name: of `predict`; with `config`, it determines the function.
       config: of the model; programs of an empty one are not kept on disk, nor those of modules of other packages, whose
         source the key of a program does not have.
@@ -57,7 +57,7 @@ class Programs:
         self._needed: dict[Any, int] = {}  # bytes of memory of each program besides its arguments
 
     def start(
-        self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], **options: Hashable
+        self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], *beside: Any, **options: Hashable
     ) -> tuple[Any, str]:
         """Sends a batch to the device; bound to variables and options, it is a `rows.Strategy`.
 
@@ -65,6 +65,8 @@ class Programs:
           variables: the model's variables.
           shape: which recordings, and how they are padded.
           audio: samples of each recording, by its index.
+          beside: further arguments of the function, pytrees of arrays with B leading; each combination of shapes is a
+            separate program.
           options: of the function; each combination is a separate program.
 
         Returns:
@@ -74,7 +76,7 @@ class Programs:
           AudioError: the batch would need more memory than is free.
         """
         variables = self._positions.beside(variables)
-        program = self._program(variables, shape, **options)
+        program = self._program(variables, shape, *beside, **options)
         needed, free = self._needed[program], available_bytes(jax.devices()[0])
         if free is not None and needed > free:
             seconds = len(audio[shape.indices[0]]) / self._sample_rate
@@ -82,24 +84,25 @@ class Programs:
                 f"{seconds:.0f} s of audio at once would take {needed / GIB:.1f} GiB of memory, only "
                 f"{free / GIB:.1f} GiB are free; cut it into shorter recordings"
             )
-        return program(variables, *pad(shape, audio)), self._how
+        return program(variables, *pad(shape, audio), *beside), self._how
 
     def _run_kept(self, function: Callable[..., Any], *arguments: Any) -> Any:
         place: Any = {"name": "positions", "config": self._config, "options": {}}
         return compile_kept(function, arguments, **place, what="positions")(*arguments)
 
-    def compiled(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
+    def compiled(self, variables: Variables, shape: Shape, *beside: Any, **options: Hashable) -> Any:
         """Returns the compiled program for batches of this shape."""
-        return self._program(self._positions.beside(variables), shape, **options)
+        return self._program(self._positions.beside(variables), shape, *beside, **options)
 
-    def _program(self, variables: Variables, shape: Shape, **options: Hashable) -> Any:
-        key = (shape.rows, shape.length, *sorted(options.items()))
+    def _program(self, variables: Variables, shape: Shape, *beside: Any, **options: Hashable) -> Any:
+        shapes = jax.tree.structure(beside), *((x.shape, x.dtype) for x in jax.tree.leaves(beside))
+        key = (shape.rows, shape.length, shapes, *sorted(options.items()))
         if key not in self._compiled:
             batch = pad(shape, dict.fromkeys(shape.indices, np.zeros(0, np.float32)))
             what = f"the model for {shape.rows} x {shape.length / self._sample_rate:g} s of audio"
             program = compile_kept(
                 self._predict,
-                (variables, *batch),
+                (variables, *batch, *beside),
                 name=self._name,
                 config=self._config,
                 options=options,

@@ -1,16 +1,17 @@
 """Predicts the rows of a model with prompts: what is asked for is that of the call and of each line of a manifest."""
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jaxspeech.errors import ConfigError, TokenizerError
+from jaxspeech.inference.asking import Asking
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
+from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs, Prediction
-from jaxspeech.text.prompt import ALIASES, PROMPT, PromptFormat, collection
+from jaxspeech.text.prompt import ALIASES, LANGUAGES, UNKNOWN, PromptFormat
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -22,15 +23,16 @@ def prompted_rows(
     wanted: Wanted,
     outputs: Outputs,
     *,
+    recognition: Recognition,
     prompt: PromptFormat | None,
     tokenizer: Tokenizer,
 ) -> Iterator[Row[Prediction]]:
     """Yields predictions in the order of the recordings, as `LongAudio.rows`.
 
-    Neighbours that are asked for the same share batches. All prompts share the compiled programs.
+    Recordings that are asked for different things share batches: each row has its own prompt.
 
     Args:
-      long, variables, recordings, wanted, outputs: of the model and the call.
+      long, variables, recordings, wanted, outputs, recognition: of the model and the call.
       prompt: the model's format; None for a model without prompts.
       tokenizer: the model's tokenizer.
 
@@ -38,23 +40,57 @@ def prompted_rows(
       ConfigError: something is asked for, and the model has no prompts.
       TokenizerError: the model does not have what the call asks for.
     """
-    if prompt is None:
+    if recognition.prompts is not None and prompt is None:
+        raise ConfigError("this model reads prompts, and its file has no format of these among its assets")
+    if prompt is None or recognition.prompts is None:
         if wanted.slots:
             raise ConfigError(f"{next(iter(wanted.slots))}: this model has no prompt, and so no such choice")
+        if wanted.guard:
+            raise ConfigError("guard: only the texts of an attention decoder are guarded; this model has none")
         return long.rows(variables, recordings, wanted, outputs)
-    prompt.encode(tokenizer, wanted.slots)
-    names = {*prompt.slots, *(name for name, slot in ALIASES.items() if slot in prompt.slots)}
+    prompts = _Prompts(prompt, tokenizer, wanted.slots, most_tokens=recognition.prompts.most_tokens)
+    prompts.of({})  # what the call asks for is checked at once
+    languages = prompt.languages(tokenizer) if LANGUAGES[0] in prompt.slots else ()
+    asking = Asking(languages)
+    return long.rows(variables, map(prompts.given, recordings), wanted, outputs, asking=asking)
 
-    def asked(recording: Recording) -> tuple[Recording, tuple[int, ...]]:
-        own = {name: value for name, value in recording.fields.items() if name in names}
+
+class _Prompts:
+    """The prompts of recordings; equal ones are encoded once.
+
+    Args:
+      prompt, tokenizer: of the model.
+      slots: what the call asks for.
+      most_tokens: of prompt and text together.
+    """
+
+    def __init__(self, prompt: PromptFormat, tokenizer: Tokenizer, slots: Mapping[str, Any], *, most_tokens: int):
+        self._prompt, self._tokenizer, self._slots, self._most = prompt, tokenizer, slots, most_tokens
+        self._names = {*prompt.slots, *(name for name, slot in ALIASES.items() if slot in prompt.slots)}
+        self._last: tuple[Any, tuple[int, ...]] = None, ()
+
+    def given(self, recording: Recording) -> Recording:
+        """Returns a recording with its prompt, or with the problem that it has none."""
+        if recording.problem:
+            return recording
         try:
-            return recording, tuple(prompt.encode(tokenizer, {**wanted.slots, **own}))
+            return recording._replace(prompt=self.of(recording.fields))
         except TokenizerError as error:
-            return recording._replace(problem=f"{recording.source}: {error}"), ()
+            return recording._replace(problem=f"{recording.source}: {error}")
 
-    def rows() -> Iterator[Row[Prediction]]:
-        for ids, group in itertools.groupby(map(asked, recordings), key=lambda pair: pair[1]):
-            of_group: dict[str, Any] = {**variables, PROMPT: collection(ids or (0,))}
-            yield from long.rows(of_group, (recording for recording, _ in group), wanted, outputs)
+    def of(self, fields: Mapping[str, Any]) -> tuple[int, ...]:
+        """Encodes the prompt of a manifest's line.
 
-    return rows()
+        Raises:
+          TokenizerError: the line or the call asks for what the model does not have.
+        """
+        own = {name: value for name, value in fields.items() if name in self._names}
+        if self._last[0] != (key := repr(own)):  # neighbours mostly ask for the same
+            ids = tuple(self._prompt.encode(self._tokenizer, {**self._slots, **own}, unknown=UNKNOWN))
+            if len(ids) >= self._most:
+                raise TokenizerError(
+                    f"the prompt has {len(ids)} tokens, which leaves none of at most {self._most} for the text; "
+                    "shorten decodercontext"
+                )
+            self._last = key, ids
+        return self._last[1]

@@ -26,6 +26,14 @@ P = TypeVar("P")
 T = TypeVar("T")
 # The samples of recordings, by their place in the window.
 Audio = Mapping[int, np.ndarray]
+# (the recordings of a batch, its number of rows) -> further arguments of a program, with as many rows.
+Beside = Callable[[Sequence[Recording], int], tuple[Any, ...]]
+
+
+def nothing_beside(recordings: Sequence[Recording], rows: int) -> tuple[Any, ...]:
+    """Returns no further arguments."""
+    del recordings, rows
+    return ()
 
 
 @dataclass(frozen=True)
@@ -36,10 +44,12 @@ class Strategy(Generic[P]):
       start: (shape, audio) -> (the prediction, B leading in every leaf, perhaps not computed yet; how it was made, for
         the note, or ""). It raises AudioError if the batch does not fit in memory.
       alone: whether it takes only one recording at a time.
+      beside: makes what `start` takes after shape and audio.
     """
 
-    start: Callable[[Shape, Audio], tuple[P, str]]
+    start: Callable[..., tuple[P, str]]
     alone: bool = False
+    beside: Beside = nothing_beside
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,8 @@ def _rows(
         shape, strategies, *predicted = waiting.popleft() if start else running.popleft()
         try:
             if start:
-                running.append((shape, strategies, first_that_fits(strategies, shape, audio)))
+                recordings = [window[i][0] for i in shape.indices]
+                running.append((shape, strategies, first_that_fits(strategies, shape, audio, recordings)))
                 continue
             [(prediction, note)] = predicted
             prediction = jax.device_get(prediction)
@@ -152,8 +163,16 @@ def _rows(
                 yield i, Row(window[i][0], audio[i], row, note)
 
 
-def first_that_fits(strategies: Sequence[Strategy[P]], shape: Shape, audio: Audio) -> tuple[P, str | None]:
+def first_that_fits(
+    strategies: Sequence[Strategy[P]], shape: Shape, audio: Audio, recordings: Sequence[Recording] = ()
+) -> tuple[P, str | None]:
     """Predicts a batch with the first strategy whose memory need fits, and says how it was predicted.
+
+    Args:
+      strategies: in the order in which they are tried.
+      shape: of the batch.
+      audio: samples of each recording, by its index.
+      recordings: those of the batch, in the order of `shape.indices`.
 
     Raises:
       AudioError: no strategy fits; or the batch has several rows, which should then be tried one at a time.
@@ -161,19 +180,21 @@ def first_that_fits(strategies: Sequence[Strategy[P]], shape: Shape, audio: Audi
     reason = "as asked for"
     for strategy in strategies[:-1]:
         try:
-            return _started(strategy, shape, audio, reason)
+            return _started(strategy, shape, audio, recordings, reason)
         except (AudioError, MemoryError) as error:
             if shape.rows > 1:
                 raise
             if strategy is strategies[0]:
                 reason = str(error).partition("; ")[0] or "not enough memory"
-    return _started(strategies[-1], shape, audio, reason)
+    return _started(strategies[-1], shape, audio, recordings, reason)
 
 
-def _started(strategy: Strategy[P], shape: Shape, audio: Audio, reason: str) -> tuple[P, str | None]:
+def _started(
+    strategy: Strategy[P], shape: Shape, audio: Audio, recordings: Sequence[Recording], reason: str
+) -> tuple[P, str | None]:
     if strategy.alone and shape.rows > 1:
         raise AudioError("this strategy takes one recording at a time")
-    prediction, how = strategy.start(shape, audio)
+    prediction, how = strategy.start(shape, audio, *strategy.beside(recordings, shape.rows))
     return prediction, f"{how} ({reason})" if how else None
 
 

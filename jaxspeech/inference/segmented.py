@@ -3,17 +3,22 @@
 The model never sees more than one segment, as in most of its training, and silence is not transcribed at all.
 """
 
-import jax
+from collections import Counter
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.audio.segments import cut_at_silences
 from jaxspeech.audio.voice_activity import VoiceActivity
-from jaxspeech.inference.batching import plan_batches
+from jaxspeech.inference.asking import Asking, Ids
+from jaxspeech.inference.batching import Shape
+from jaxspeech.inference.decoding_again import DecodingAgain
+from jaxspeech.inference.parts import predict_parts
 from jaxspeech.inference.programs import Programs
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.kinds import Recognition
-from jaxspeech.tasks.prediction import Outputs, Prediction
+from jaxspeech.tasks.prediction import Prediction
 from jaxspeech.text.char import SPACE
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -39,8 +44,19 @@ class Segmented:
         voice_activity: VoiceActivity,
         *,
         batch_size: int,
+        asking: Asking | None = None,
+        prompt: Ids = (),
+        again: DecodingAgain | None = None,
     ) -> tuple[Prediction, str]:
         """Predicts one recording (a batch of one), with frames counted from its start; also says how, for the note.
+
+        Args:
+          variables: the model's variables.
+          samples: the recording.
+          voice_activity: finds the speech.
+          batch_size: maximum number of segments in a batch.
+          asking, prompt: what is asked of a model with prompts, for each segment.
+          again: decodes segments again whose texts fail; None: all texts pass.
 
         Raises:
           AudioError: a batch of segments does not fit in memory.
@@ -52,28 +68,39 @@ class Segmented:
         first_frames = [int(start * rate) // frame for start, _ in spans]
         borders = [*(first * frame for first in first_frames[1:]), len(samples)]
         ends = [min(round(end * rate), border) for (_, end), border in zip(spans, borders, strict=False)]
-        audio = {i: samples[a * frame : b] for i, (a, b) in enumerate(zip(first_frames, ends, strict=True))}
-        lengths = {i: len(part) for i, part in audio.items() if len(part) >= frame}
-        found: dict[int, Tokens] = {}
-        for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=rate):
-            prediction, _ = self._programs.start(variables, shape, audio, **Outputs()._asdict())
-            tokens = jax.device_get(prediction.tokens)
-            for row, i in enumerate(shape.indices):
-                found[i] = _row(tokens, row, first_frames[i])
-        joined = _join([found[i] for i in sorted(found)], self._space)
-        return Prediction(joined), f"in {len(spans)} segments between silences"
+        parts = enumerate(zip(first_frames, ends, strict=True))
+        audio = {i: samples[a * frame : b] for i, (a, b) in parts if b - a * frame >= frame}
+
+        def beside(shape: Shape) -> tuple[Any, ...]:
+            return () if asking is None else asking.of([prompt] * len(shape.indices), shape.rows)
+
+        found = predict_parts(self._programs, variables, audio, beside, batch_size=batch_size, sample_rate=rate)
+        note = f"in {len(spans)} segments between silences"
+        if again is not None:
+            chosen = again.parts(found, audio, dict.fromkeys(found, prompt))
+            found = {i: text.prediction for i, text in chosen.items()}
+            if count := sum(bool(text.how) for text in chosen.values()):
+                note += f", {count} of them again, as their texts repeated themselves or were improbable"
+        tokens = [_row(found[i].tokens, first_frames[i]) for i in sorted(found)]
+        languages = Counter[int]()
+        for i, prediction in found.items():
+            if prediction.language is not None:
+                languages[int(prediction.language)] += len(audio[i])
+        # Each segment is transcribed in its own language; that of the recording is the one of the most speech.
+        language = np.array([languages.most_common(1)[0][0]]) if languages else None
+        return Prediction(_join(tokens, self._space), language=language), note
 
 
-def _row(tokens: Tokens, row: int, first_frame: int) -> Tokens:
+def _row(tokens: Any, first_frame: int) -> Tokens:
     """One row's tokens without padding, their frames counted from the start of the recording."""
-    real = slice(int(tokens.num_tokens[row]))
+    real = slice(int(tokens.num_tokens))
     return Tokens(
-        ids=tokens.ids[row, real],
-        num_tokens=tokens.num_tokens[row],
-        starts=tokens.starts[row, real] + first_frame,
-        ends=tokens.ends[row, real] + first_frame,
-        confidence=tokens.confidence[row, real],
-        score=tokens.score[row],
+        ids=tokens.ids[real],
+        num_tokens=tokens.num_tokens,
+        starts=tokens.starts[real] + first_frame,
+        ends=tokens.ends[real] + first_frame,
+        confidence=tokens.confidence[real],
+        score=tokens.score,
     )
 
 

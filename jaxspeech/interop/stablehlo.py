@@ -1,6 +1,8 @@
 """Exports a recogniser, weights included, as one StableHLO file (`jax.export`) that only JAX can run.
 
 samples [B S], num_samples [B] -> {"ids": [B N], "num_tokens": [B], ...}
+
+A model with prompts also takes prompt [B P] and num_prompt [B], the ids of what is asked for in each row.
 """
 
 import importlib.util
@@ -17,6 +19,7 @@ from jax.errors import InconclusiveDimensionOperation
 
 from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.files import replace_atomically
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.types import Variables
 
@@ -32,7 +35,8 @@ def export_stablehlo(
     """Writes the task's prediction, for any batch size and length.
 
     The file's function takes samples [B S] float32 at the task's sample rate and num_samples [B] int32, and returns a
-    dict of the fields of `Tokens`, with log_probs [B T V+1] and num_frames [B] if the task has them.
+    dict of the fields of `Tokens`, with log_probs [B T V+1] and num_frames [B] if the task has them. If it
+    reads prompts, it also takes their ids [B P] int32 and the number of these [B] int32.
 
     Raises:
       ArchiveError: the weights do not fit into a file, or it cannot be written.
@@ -40,8 +44,6 @@ def export_stablehlo(
     """
     if importlib.util.find_spec("flatbuffers") is None:
         raise ConfigError(MISSING)
-    if task.inference.prompted:
-        raise ConfigError(f"{path}: a model that is asked for something by a prompt cannot be exported")
     path = Path(path)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
     if size > LARGEST_BYTES:
@@ -50,16 +52,21 @@ def export_stablehlo(
         )
     variables = jax.tree.map(np.asarray, variables)
 
-    def predict(samples: Any, num_samples: Any) -> dict[str, Any]:
-        recognition = task.inference
+    recognition = task.inference
+
+    def predict(samples: Any, num_samples: Any, *prompts: Any) -> dict[str, Any]:
+        asked = (Asked(*prompts),) if recognition.prompted else ()
         encoded, num_frames = recognition.encode(variables, samples, num_samples)
-        outputs = dict(recognition.decode(variables, encoded, num_frames)._asdict())
+        outputs = dict(recognition.decode(variables, encoded, num_frames, *asked)._asdict())
         if recognition.log_probs is not None:
             outputs |= {"log_probs": recognition.log_probs(variables, encoded), "num_frames": num_frames}
         return outputs
 
-    batch, length = export.symbolic_shape("batch, samples")
-    inputs = jax.ShapeDtypeStruct((batch, length), jnp.float32), jax.ShapeDtypeStruct((batch,), jnp.int32)
+    batch, length, most = export.symbolic_shape("batch, samples, prompt")
+    lengths = jax.ShapeDtypeStruct((batch,), jnp.int32)
+    inputs = jax.ShapeDtypeStruct((batch, length), jnp.float32), lengths
+    if recognition.prompted:
+        inputs = *inputs, jax.ShapeDtypeStruct((batch, most), jnp.int32), lengths
     try:
         content = export.export(jax.jit(predict), platforms=platforms)(*inputs).serialize()
     except InconclusiveDimensionOperation as error:

@@ -59,7 +59,7 @@ class KeyValueAttention(nn.Module):
         self,
         x: Float[Array, "*rows N D"],
         attended: KeysValues,
-        mask: Bool[Array, "*#rows #N S"],
+        mask: Bool[Array, "... #N S"],
         *,
         train: bool = False,
     ) -> Float[Array, "*rows N D"]:

@@ -85,7 +85,7 @@ class Recognizer(Pipeline):
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
           progress: show a bar.
           options: see `inference.options.TranscribeOptions`: batch_size, timestamps, return_log_probs, sample_rate,
-            channel, long, voice_activity, on_error, language.
+            channel, long, voice_activity, on_error, language, guard, and the slots of prompts.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -108,9 +108,10 @@ class Recognizer(Pipeline):
         if asked.timestamps and self.task.inference.prompted:
             raise ConfigError("timestamps: this model has no times; it has an attention decoder")
         outputs = Outputs(log_probs=asked.return_log_probs)
-        of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": self.tokenizer}
+        recognition, tokenizer = self.task.inference, self.tokenizer
+        of_model: Any = {"recognition": recognition, "prompt": self.assets.get(PROMPT), "tokenizer": tokenizer}
         rows = prompted_rows(self._long, self.variables, find_recordings(inputs), asked, outputs, **of_model)
-        return hypotheses(rows, self.task.inference, self.tokenizer, asked)
+        return hypotheses(rows, recognition, tokenizer, asked)
 
     def align(
         self,
@@ -283,12 +284,14 @@ class Recognizer(Pipeline):
         head: str | None = None,
         beam_size: int | None = None,
         max_symbols: int | None = None,
+        ctc_weight: float | None = None,
         language: str | None = None,
     ) -> "Recognizer":
         """Returns the model with different search settings; see `surgery.decoding`."""
         from jaxspeech.surgery import decoding as surgery
 
-        options: Any = {"head": head, "beam_size": beam_size, "max_symbols": max_symbols, "language": language}
+        options: Any = {"head": head, "beam_size": beam_size, "max_symbols": max_symbols, "ctc_weight": ctc_weight}
+        options |= {"language": language}
         return Recognizer(surgery.change_decoding(self.archive, **options))
 
     def _for_language(self, language: str) -> "Recognizer":

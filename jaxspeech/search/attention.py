@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxspeech.search.loops import Runs, add_token, in_loop, start_runs
 from jaxspeech.search.tokens import Tokens
 
 # (ids [B L], state) -> (logits of the next token [B L V], state)
@@ -27,21 +28,24 @@ class _Loop(NamedTuple):
     lengths: Int[Array, " B"]
     score: Float[Array, " B"]
     done: Bool[Array, " B"]
-    logits: Float[Array, "B V"]
+    logits: Float[Array, "B W"]
+    runs: Runs | None
     state: Any
 
 
 def attention_greedy(
     step: Step,
-    logits: Float[Array, "B V"],
+    logits: Float[Array, "B W"],
     state: Any,
     *,
     end_id: int,
+    vocab_size: int | None = None,
     most_tokens: int,
     limits: Int[Any, " B"] | None = None,
     least_tokens: int = 0,
-    temperature: float = 0.0,
-    key: Any = None,
+    most_repeats: Int[Any, " B"] | None = None,
+    temperature: Float[Any, " B"] | None = None,
+    keys: Any = None,
 ) -> Tokens:
     """Finds one text for each row.
 
@@ -50,11 +54,13 @@ def attention_greedy(
       logits: of the first token.
       state: before it.
       end_id: the token that ends a text, and is not part of it.
+      vocab_size: V; further logits stand for no token, but have a share of the probability. None: W.
       most_tokens: N, where every text is cut.
       limits: where the text of each row is cut, at most N.
       least_tokens: no text ends before it has as many tokens.
-      temperature: 0 takes the most probable token, above it a token is drawn.
-      key: for drawing.
+      most_repeats: stops a text whose end was repeated so often, see `search.loops`; the repetitions remain in it.
+      temperature: above 0, at which tokens are drawn; None takes the most probable ones.
+      keys: for drawing, one for each row, whose text depends on no other row.
 
     Returns:
       The tokens without an end; `score` is the log-probability of the text with its end. There are no frames: starts
@@ -70,20 +76,27 @@ def attention_greedy(
         score=jnp.zeros(b),
         done=limits <= 0,
         logits=logits.astype(jnp.float32),
+        runs=None if most_repeats is None else start_runs((b,)),
         state=state,
     )
 
     def body(loop: _Loop) -> _Loop:
         log_probs = jax.nn.log_softmax(loop.logits)
-        log_probs = without_early_end(log_probs, loop.count, end_id=end_id, least_tokens=least_tokens)
-        best = jnp.argmax(log_probs, axis=-1).astype(jnp.int32)
-        if temperature > 0:
-            drawn = jax.random.categorical(jax.random.fold_in(key, loop.count), log_probs / temperature)
+        log_probs = of_tokens(log_probs, loop.count, end_id=end_id, vocab_size=vocab_size, least_tokens=least_tokens)
+        if temperature is None:
+            best = jnp.argmax(log_probs, axis=-1).astype(jnp.int32)
+        else:
+            own = jax.vmap(jax.random.fold_in, (0, None))(keys, loop.count)
+            drawn = jax.vmap(jax.random.categorical)(own, log_probs / jnp.asarray(temperature)[:, None])
             best = drawn.astype(jnp.int32)
         chosen = jnp.take_along_axis(log_probs, best[:, None], axis=1)[:, 0]
         ended = best == end_id
         emitted = ~loop.done & ~ended
         lengths = loop.lengths + emitted
+        done, runs = loop.done | ended | (lengths >= limits), None
+        if loop.runs is not None and most_repeats is not None:
+            runs = add_token(loop.runs, best)
+            done = done | in_loop(runs, most_repeats)
         logits, state = step(best[:, None], loop.state)
         return _Loop(
             count=loop.count + 1,
@@ -91,8 +104,9 @@ def attention_greedy(
             probs=loop.probs.at[:, loop.count].set(jnp.where(emitted, jnp.exp(chosen), 0)),
             lengths=lengths,
             score=loop.score + jnp.where(loop.done, 0, chosen),
-            done=loop.done | ended | (lengths >= limits),
+            done=done,
             logits=logits[:, 0].astype(jnp.float32),
+            runs=runs,
             state=state,
         )
 
@@ -101,9 +115,23 @@ def attention_greedy(
     return Tokens(end.ids, end.lengths, none, none, end.probs, end.score)
 
 
-def without_early_end(
-    log_probs: Float[Array, "*rows V"], count: Int[Array, ""], *, end_id: int, least_tokens: int
-) -> Float[Array, "*rows V"]:
-    """Returns the log-probabilities with which no text ends before it has `least_tokens` tokens; it has `count`."""
-    too_early = (jnp.arange(log_probs.shape[-1]) == end_id) & (count < least_tokens)
-    return jnp.where(too_early, -jnp.inf, log_probs)
+def of_tokens(
+    log_probs: Float[Array, "*rows W"],
+    count: Int[Array, ""],
+    *,
+    end_id: int,
+    vocab_size: int | None,
+    least_tokens: int,
+) -> Float[Array, "*rows W"]:
+    """Returns the log-probabilities of what may be chosen: tokens, and the end of texts of `least_tokens` or more.
+
+    Args:
+      log_probs: of the token after `count` tokens.
+      count: the same for all rows.
+      end_id, vocab_size, least_tokens: as in `attention_greedy`.
+    """
+    place = jnp.arange(log_probs.shape[-1])
+    barred = (place == end_id) & (count < least_tokens)
+    if vocab_size is not None:
+        barred = barred | (place >= vocab_size)
+    return jnp.where(barred, -jnp.inf, log_probs)

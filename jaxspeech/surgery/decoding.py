@@ -13,6 +13,7 @@ def change_decoding(
     head: str | None = None,
     beam_size: int | None = None,
     max_symbols: int | None = None,
+    ctc_weight: float | None = None,
     language: str | None = None,
 ) -> Archive:
     """Returns the model with other search options; None keeps an option.
@@ -20,14 +21,15 @@ def change_decoding(
     Args:
       archive: any recogniser.
       head: of a hybrid model, "transducer" or "ctc".
-      beam_size: of a transducer; 1 for the greedy search.
+      beam_size: of a transducer or an attention decoder; 1 for the greedy search.
       max_symbols: maximum number of tokens that a transducer emits per frame.
+      ctc_weight: of an attention decoder with a CTC head, the head's weight in the beam search.
       language: of a model with a softmax for each language, the one that is spoken.
 
     Raises:
       ConfigError: the model does not have this option.
     """
-    model = with_search(archive.model, head=head, beam_size=beam_size, language=language)
+    model = with_search(archive.model, head=head, beam_size=beam_size, ctc_weight=ctc_weight, language=language)
     if max_symbols is not None:
         if not hasattr(build(model).model, "search"):
             raise ConfigError("max_symbols: only a transducer has this option, not CTC")

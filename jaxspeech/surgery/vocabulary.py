@@ -21,8 +21,10 @@ def change_vocabulary(archive: Archive, tokenizer: Tokenizer, *, seed: int = 0) 
       seed: for the weights of new pieces.
 
     Raises:
-      ConfigError: the model has a softmax for each language.
+      ConfigError: the model has a softmax for each language, or an attention decoder.
     """
+    if archive.model["task"] == "attention":
+        raise ConfigError("change_vocabulary: an attention decoder is trained further with its own tokenizer")
     if archive.model["decoder"].get("languages"):
         raise ConfigError("change_vocabulary: the model has a softmax for each language, whose tokens belong together")
     model = archive.model | {"decoder": archive.model["decoder"] | {"vocab_size": tokenizer.vocab_size}}

@@ -17,9 +17,10 @@ from jaxspeech.nn.attention import POSITIONS
 from jaxspeech.row_parallel import traced_over
 from jaxspeech.targets.compiled import Compiled, compile_for
 from jaxspeech.targets.target import Target
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.prediction import Outputs, predict
 from jaxspeech.tasks.recognition import RecognitionTask
-from jaxspeech.text.prompt import PROMPT, collection
+from jaxspeech.text.prompt import MULTIPLE
 
 # How often the loop of a greedy search runs in a second of audio: about once for each token that is spoken.
 ROUNDS = 5.0
@@ -81,6 +82,15 @@ def audio_batch(mesh: Mesh, *, rows: int, samples: int) -> tuple[Any, Any]:
     )
 
 
+def prompt_batch(mesh: Mesh, *, rows: int) -> Asked:
+    """The shapes of prompts of a usual length, split over the devices."""
+    split = NamedSharding(mesh, P("data"))
+    return Asked(
+        jax.ShapeDtypeStruct((rows, MULTIPLE), jnp.int32, sharding=split),
+        jax.ShapeDtypeStruct((rows,), jnp.int32, sharding=split),
+    )
+
+
 def inference_program(task: RecognitionTask, variables: Any, mesh: Mesh, *, rows: int, seconds: float) -> Any:
     """Returns (the jitted function, the shapes of its arguments) for a batch.
 
@@ -92,12 +102,11 @@ def inference_program(task: RecognitionTask, variables: Any, mesh: Mesh, *, rows
       seconds: length of the recordings.
     """
     whole = NamedSharding(mesh, P())
-    if task.inference.prompted:
-        variables = {**variables, PROMPT: collection([0])}  # of a usual length
     placed = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), variables)
     function = traced_over(partial(predict, task.inference, **Outputs()._asdict()), mesh)
     audio = audio_batch(mesh, rows=rows, samples=round(seconds * task.inference.sample_rate))
-    return jax.jit(function), (placed, *audio)
+    asked = (prompt_batch(mesh, rows=rows),) if task.inference.prompted else ()
+    return jax.jit(function), (placed, *audio, *asked)
 
 
 def compile_inference(

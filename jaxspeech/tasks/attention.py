@@ -2,6 +2,7 @@
 
 input    prompt, text                      the prompt says the language, the task and the form of the text
 target   prompt without its first token, text, end
+loss     (1 - w) attention + w CTC         with a CTC head on the encoder (tasks/attention_ctc.py); without one, w = 0
 """
 
 from dataclasses import dataclass
@@ -13,16 +14,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.attention import AttentionDecoder, Past
+from jaxspeech.decoders.ctc import CTCHead
+from jaxspeech.errors import ConfigError
 from jaxspeech.losses.cross_entropy import token_cross_entropy
 from jaxspeech.search.attention import attention_greedy
 from jaxspeech.search.attention_beam import attention_beam
+from jaxspeech.search.joint import Joint, ctc_joint
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
-from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.asked import Asked, Drawn
+from jaxspeech.tasks.attention_ctc import with_ctc_losses
+from jaxspeech.tasks.kinds import Prompting, Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
+from jaxspeech.tasks.recognition import ctc_search
+from jaxspeech.tasks.spoken_language import find_languages
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
-from jaxspeech.text.prompt import PROMPT
 from jaxspeech.types import Key, Phase, RowLosses, Variables
 
 
@@ -55,10 +62,16 @@ class AttentionLoss:
     Attributes:
       label_smoothing: share of the probability that is spread over all tokens.
       prompt: the prompt's tokens are targets too.
+      ctc_weight: w, the weight of the CTC loss, below 1; with 0 the model has no CTC head.
     """
 
     label_smoothing: float = 0.0
     prompt: bool = True
+    ctc_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ctc_weight < 1:
+            raise TypeError(f"ctc_weight is {self.ctc_weight}; it must be at least 0, and below 1")
 
 
 @dataclass(frozen=True)
@@ -69,37 +82,63 @@ class AttentionSearch:
       beam_size: hypotheses of the beam search; 1 for the greedy search.
       length_penalty: exponent of the length by which a beam's scores are divided; see `search.attention_beam`.
       least_tokens: no text has fewer tokens; with 0 it may be empty, as that of silence is.
-      more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames.
+      more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames; a text
+        alone may have as many as there are frames, however long its prompt is.
+      ctc_weight: w, below 1: the beam search ranks by (1 - w) log p(text) by the decoder + w log p(text) by the CTC
+        head; 0: by the decoder alone.
+      ctc_candidates: tokens of each hypothesis that the decoder proposes and the CTC head scores.
     """
 
     beam_size: int = 1
     length_penalty: float = 0.0
     least_tokens: int = 0
     more_than_frames: int = 50
+    ctc_weight: float = 0.0
+    ctc_candidates: int = 16
 
     def __post_init__(self) -> None:
-        if self.beam_size < 1:
-            raise TypeError(f"beam_size is {self.beam_size}; it must be at least 1")
+        for name in ("beam_size", "ctc_candidates"):
+            if getattr(self, name) < 1:
+                raise TypeError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.ctc_weight < 1:
+            raise TypeError(f"ctc_weight is {self.ctc_weight}; it must be at least 0, and below 1")
 
 
 class AttentionModel(AcousticModel, kw_only=True):
-    """An encoder with a Transformer decoder."""
+    """An encoder with a Transformer decoder and, if its loss has a weight, a CTC head over the same tokens."""
 
     decoder: AttentionDecoder
     loss: AttentionLoss = AttentionLoss()
     search: AttentionSearch = AttentionSearch()
 
-    def states(
+    def setup(self) -> None:
+        if self.loss.ctc_weight:
+            self.ctc_head = CTCHead(self.decoder.vocab_size, self.decoder.dtype)
+
+    def outputs(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], ids: Int[Any, "B N"], *, train: bool = False
-    ) -> Float[Array, "B N D"]:
-        """Computes the decoder's states after each token."""
-        return self.decoder(*self.encode(samples, num_samples, train=train), ids, train=train)
+    ) -> tuple[Float[Array, "B N D"], Float[Array, "B T W"] | None, Int[Array, " B"]]:
+        """Computes the decoder's states after each token, the CTC head's logits, and num_frames of the encoder."""
+        encoded, num_frames = self.encode(samples, num_samples, train=train)
+        states = self.decoder(encoded, num_frames, ids, train=train)
+        return states, self.ctc_head(encoded) if self.loss.ctc_weight else None, num_frames
 
     def logits(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], ids: Int[Any, "B N"], *, train: bool = False
     ) -> Float[Array, "B N W"]:
         """Computes the scores of the token after each token."""
-        return self.decoder.logits(self.states(samples, num_samples, ids, train=train))
+        return self.decoder.logits(self.outputs(samples, num_samples, ids, train=train)[0])
+
+    def log_probs(
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
+    ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
+        """Computes the CTC head's log-probabilities of the tokens and the blank, in float32."""
+        encoded, num_frames = self.encode(samples, num_samples)
+        return self.frame_log_probs(encoded), num_frames
+
+    def frame_log_probs(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
+        """Computes the same from encoder frames."""
+        return jax.nn.log_softmax(self.ctc_head(encoded).astype(jnp.float32))
 
     __call__ = logits
 
@@ -109,16 +148,21 @@ AttentionTask = Task[Prompted, Tokens, Recognition]
 
 def attention_task(model: AttentionModel) -> AttentionTask:
     """Returns the task of `model`: pure functions that initialise, train and run it."""
-    decoder, sample_rate = model.decoder, model.frontend.sample_rate
+    decoder, sample_rate, weight = model.decoder, model.frontend.sample_rate, model.loss.ctc_weight
+    if model.search.ctc_weight and not weight:
+        raise ConfigError("search.ctc_weight: this model has no CTC head; with loss.ctc_weight above 0 it is given one")
 
     def init(key: Key) -> Variables:
-        return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32)))
+        return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32), method="outputs"))
 
     def loss(variables: Variables, batch: Prompted, key: Key) -> tuple[RowLosses, Variables]:
         ids, targets, counts = teacher_forcing(batch, end_id=decoder.end_id, prompt=model.loss.prompt)
         inputs = batch.samples, batch.num_samples, ids
-        states, updates = train_apply(model, variables, key, *inputs, method="states")
-        return decoder_losses(model, variables, states, targets, counts), updates
+        (states, logits, num_frames), updates = train_apply(model, variables, key, *inputs, method="outputs")
+        rows = decoder_losses(model, variables, states, targets, counts)
+        if logits is not None:
+            rows = with_ctc_losses(rows, logits, num_frames, batch.labels, batch.num_labels, weight=weight)
+        return rows, updates
 
     def encode(variables: Variables, samples: Any, num_samples: Any) -> tuple[Array, Array]:
         apply: Any = model.apply
@@ -128,12 +172,19 @@ def attention_task(model: AttentionModel) -> AttentionTask:
         encoded, num_frames = encode(variables, batch.samples, batch.num_samples)
         return decode_prompted(model, variables, encoded, num_frames, batch.prompt, batch.num_prompt)
 
-    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        # The same prompt for all rows.
-        ids, count = variables[PROMPT]["ids"], variables[PROMPT]["count"]
-        rows = encoded.shape[0]
-        prompts = jnp.broadcast_to(ids, (rows, *ids.shape)), jnp.broadcast_to(count, (rows,))
-        return decode_prompted(model, variables, encoded, num_frames, *prompts)
+    def decode(
+        variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], asked: Asked
+    ) -> Tokens:
+        prompts = asked.prompt, asked.num_prompt
+        options = {"most_repeats": asked.most_repeats, "drawn": asked.drawn}
+        return decode_best(model, variables, encoded, num_frames, *prompts, **options)[0]
+
+    def complete(variables: Variables, encoded: Any, num_frames: Any, asked: Asked) -> tuple[Asked, Int[Array, " B"]]:
+        def next_token(prompts: Any, counts: Any) -> Array:
+            start = partial(_decoder_apply(model, variables), encoded, num_frames, method="start")
+            return start(prompts, counts, room=prompts.shape[1])[0]
+
+        return find_languages(next_token, asked)
 
     return Task(
         model=model,
@@ -148,9 +199,9 @@ def attention_task(model: AttentionModel) -> AttentionTask:
             decoder.vocab_size,
             encode,
             decode,
-            log_probs=None,
+            log_probs=ctc_search(model, vocab_size=decoder.vocab_size).log_probs if weight else None,
             incremental=None,
-            prompted=True,
+            prompts=Prompting(decoder.max_length, complete),
         ),
     )
 
@@ -212,20 +263,33 @@ def decode_best(
     num_prompt: Int[Any, " B"],
     *,
     num_best: int = 1,
+    most_repeats: Int[Any, " B"] | None = None,
+    drawn: Drawn | None = None,
 ) -> list[Tokens]:
-    """Finds the best texts after each prompt, the best first."""
+    """Finds the best texts after each prompt, the best first; or draws one, see `Asked`."""
     apply, options, decoder = _decoder_apply(model, variables), model.search, model.decoder
-    most = min(decoder.max_length, encoded.shape[1] + options.more_than_frames)
-    # A row's own length decides, not that of the batch, so that its text does not depend on the others.
-    limits = jnp.minimum(num_frames + options.more_than_frames, decoder.max_length) - jnp.asarray(num_prompt)
+    most = decoder.max_length
+    if isinstance(encoded.shape[1], int):  # not a symbol of `jax.export`
+        most = min(most, encoded.shape[1] + options.more_than_frames)
+    # A row's own length decides, not that of the batch, so that its text does not depend on the others. A long prompt
+    # takes nothing from as many tokens as there are frames.
+    num_prompt = jnp.asarray(num_prompt)
+    more = jnp.maximum(options.more_than_frames - num_prompt, min(options.more_than_frames, 0))
+    limits = jnp.minimum(num_frames + more, decoder.max_length - num_prompt)
     logits, memory, past = apply(encoded, num_frames, prompt, num_prompt, method="start", room=prompt.shape[1] + most)
 
     def step(ids: Array, past: Past) -> tuple[Array, Past]:
         logits, past = apply(ids, memory, past, method="step")
         return logits, past
 
-    shared = {"end_id": decoder.end_id, "most_tokens": most, "limits": limits, "least_tokens": options.least_tokens}
-    if options.beam_size == 1:
+    shared = {
+        **{"end_id": decoder.end_id, "vocab_size": decoder.vocab_size, "most_tokens": most, "limits": limits},
+        **{"least_tokens": options.least_tokens, "most_repeats": most_repeats},
+    }
+    if drawn is not None:
+        keys = jax.vmap(jax.random.key)(drawn.seed)
+        return [attention_greedy(step, logits, past, temperature=drawn.temperature, keys=keys, **shared)]
+    if options.beam_size == 1 and not options.ctc_weight:
         return [attention_greedy(step, logits, past, **shared)]
     return attention_beam(
         step,
@@ -235,7 +299,20 @@ def decode_best(
         beam_size=options.beam_size,
         length_penalty=options.length_penalty,
         num_best=num_best,
+        joint=_ctc_scores(model, variables, encoded, num_frames) if options.ctc_weight else None,
         **shared,
+    )
+
+
+def _ctc_scores(model: AttentionModel, variables: Variables, encoded: Array, num_frames: Array) -> Joint:
+    apply: Any = model.apply
+    return ctc_joint(
+        apply(variables, encoded, method="frame_log_probs"),
+        num_frames,
+        num_tokens=model.decoder.num_outputs,
+        end_id=model.decoder.end_id,
+        weight=model.search.ctc_weight,
+        candidates=model.search.ctc_candidates,
     )
 
 

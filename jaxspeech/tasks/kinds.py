@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.types import Key, Size, Variables
 
 Samples = Float[Any, "B S"]
@@ -29,6 +30,19 @@ class IncrementalSearch(NamedTuple):
     step: Callable[[Variables, Frames, Lengths, Any], tuple[Tokens, Int[Array, " B"], Any]]
 
 
+class Prompting(NamedTuple):
+    """How a recogniser is asked for something.
+
+    Attributes:
+      most_tokens: of prompt and text together.
+      complete: (variables, encoder frames, num_frames, Asked with languages) -> (Asked with complete prompts, the token
+        of the language that was found in each row [B]).
+    """
+
+    most_tokens: int
+    complete: Callable[[Variables, Frames, Lengths, Asked], tuple[Asked, Lengths]]
+
+
 class Recognition(NamedTuple):
     """Speech to text.
 
@@ -37,20 +51,26 @@ class Recognition(NamedTuple):
       frame_seconds: seconds of audio per encoder frame.
       vocab_size: V, tokens without the blank.
       encode: waveforms -> (encoder frames [B T D], num_frames [B]).
-      decode: (variables, encoder frames, num_frames) -> Tokens, by the search that is configured.
+      decode: (variables, encoder frames, num_frames) -> Tokens, by the search that is configured; with `Asked` as the
+        fourth argument if the model reads prompts.
       log_probs: (variables, encoder frames) -> [B T V+1] float32, the blank last; None without a CTC head.
       incremental: the greedy search, part by part; None if a beam search is configured.
-      prompted: `decode` reads what is asked for from the collection "prompt" of the variables (`text.prompt`).
+      prompts: how it is asked for something; None for a model without prompts.
     """
 
     sample_rate: int
     frame_seconds: float
     vocab_size: int
     encode: Callable[[Variables, Samples, Lengths], tuple[Frames, Lengths]]
-    decode: Callable[[Variables, Frames, Lengths], Tokens]
+    decode: Callable[..., Tokens]
     log_probs: Callable[[Variables, Frames], Float[Array, "B T W"]] | None
     incremental: IncrementalSearch | None
-    prompted: bool = False
+    prompts: Prompting | None = None
+
+    @property
+    def prompted(self) -> bool:
+        """Whether it reads a prompt."""
+        return self.prompts is not None
 
 
 class Classification(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Float, Int
 
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.types import Variables
 
@@ -22,11 +23,13 @@ class Prediction(NamedTuple):
     Attributes:
       tokens: the best hypothesis of each row, if asked for.
       log_probs, num_frames: of each row, if asked for.
+      language: token of the language that was found in each row, if asked for; -1 where it was given.
     """
 
     tokens: Tokens | None
     log_probs: Float[Any, "*B T W"] | None = None
     num_frames: Int[Any, "*B"] | None = None
+    language: Int[Any, "*B"] | None = None
 
 
 def predict(
@@ -34,14 +37,29 @@ def predict(
     variables: Variables,
     samples: Float[Any, "B S"],
     num_samples: Int[Any, " B"],
-    *,
+    *asked: Asked,
     tokens: bool,
     log_probs: bool,
 ) -> Prediction:
-    """Encodes and decodes padded recordings; the options are those of `Outputs`."""
+    """Encodes and decodes padded recordings.
+
+    Args:
+      recognition: the model.
+      variables: the model's variables.
+      samples, num_samples: the recordings.
+      asked: what is asked of a model with prompts; nothing for any other.
+      tokens, log_probs: see `Outputs`.
+    """
     encoded, num_frames = recognition.encode(variables, samples, num_samples)
-    found = recognition.decode(variables, encoded, num_frames) if tokens else None
-    if not log_probs:
-        return Prediction(found)
-    assert recognition.log_probs is not None
-    return Prediction(found, recognition.log_probs(variables, encoded), num_frames)
+    prediction = Prediction(None)
+    if asked and asked[0].languages is not None:
+        assert recognition.prompts is not None
+        complete, language = recognition.prompts.complete(variables, encoded, num_frames, *asked)
+        asked, prediction = (complete,), prediction._replace(language=language)
+    if tokens:
+        prediction = prediction._replace(tokens=recognition.decode(variables, encoded, num_frames, *asked))
+    if log_probs:
+        assert recognition.log_probs is not None
+        found = recognition.log_probs(variables, encoded)
+        prediction = prediction._replace(log_probs=found, num_frames=num_frames)
+    return prediction

@@ -10,19 +10,23 @@ and Translation without Web-Scale Data" (2024), and NeMo's formats of the same n
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
 from jaxspeech.errors import TokenizerError, did_you_mean
 
 SPECIAL = re.compile(r"<\|[^|<>]*\|>|<pad>")
 START, END, CONTEXT = "<|startoftranscript|>", "<|endoftext|>", "<|startofcontext|>"
+TRANSLATE = "<|translate|>"
 YES = {"yes", "true", "1", "on"}
 NO = {"no", "false", "0", "off"}
 TASKS = {
     **dict.fromkeys(("asr", "transcribe", "transcription"), "<|transcribe|>"),
-    **dict.fromkeys(("ast", "translate", "translation", "s2t_translation"), "<|translate|>"),
+    **dict.fromkeys(("ast", "translate", "translation", "s2t_translation"), TRANSLATE),
 }
 
 
@@ -89,11 +93,13 @@ FORMATS: dict[str, dict[str, Slot | None]] = {
 }
 # Other names of slots, in manifests and in `transcribe`.
 ALIASES = {"taskname": "task"}
+LANGUAGES = ("source_lang", "target_lang")
 # All slots by which a model can be asked for something.
 SLOTS = tuple(sorted({name for slots in FORMATS.values() for name in slots if not SPECIAL.fullmatch(name)}))
-# The collection of variables that holds a prompt, and the multiple to which it is padded, so that prompts of different
-# lengths share a program.
+# The asset that holds the format, and the multiple to which prompts are padded, so that they share programs.
 PROMPT, MULTIPLE = "prompt", 16
+# The value of a language that the model is to find, and the id that stands for its token.
+AUTO, UNKNOWN = "auto", -1
 
 
 class PromptFormat:
@@ -141,20 +147,30 @@ class PromptFormat:
     def chosen(self, slots: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all slots: those given, the model's defaults, the format's.
 
+        The text is in the language that is spoken unless its language is given too: only who asks for a translation
+        gets one.
+
         Raises:
-          TokenizerError: the format has no such slot.
+          TokenizerError: the format has no such slot, or a translation lacks its language.
         """
         given = {ALIASES.get(name, name): value for name, value in slots.items() if value is not None}
         self._check(given)
         own = {name: slot.default if slot else "" for name, slot in FORMATS[self.format].items() if name in self.slots}
-        return own | self.defaults | given
+        values = own | self.defaults | given
+        if ("source_lang" in given and "target_lang" not in given) or is_auto(values.get("target_lang")):
+            values["target_lang"] = values["source_lang"]
+        translates = TASKS.get(str(plain(given.get("task"))).lower()) == TRANSLATE
+        if translates and "target_lang" not in given and values["target_lang"] == values["source_lang"]:
+            raise TokenizerError(f"task {plain(given['task'])!r} needs target_lang, the language of the text")
+        return values
 
-    def encode(self, tokenizer: Any, slots: Mapping[str, Any]) -> list[int]:
+    def encode(self, tokenizer: Any, slots: Mapping[str, Any], *, unknown: int | None = None) -> list[int]:
         """Encodes a prompt.
 
         Args:
           tokenizer: with the special tokens among its pieces.
           slots: the values that are asked for; others have their defaults.
+          unknown: the id for a language that is "auto"; None: languages must be given.
 
         Raises:
           TokenizerError: a slot or a value is unknown; the line has the known ones.
@@ -163,23 +179,53 @@ class PromptFormat:
             self._check(slots)
             return [self.start_id or 0]
         values, special = self.chosen(slots), special_tokens(tokenizer)
-        ids: list[int] = []
-        for name, slot in FORMATS[self.format].items():
-            if name == "decodercontext":
-                if values.get(name):
-                    ids += tokenizer.encode(str(values[name]), plain(values["target_lang"]))
-                continue
-            token = name if slot is None else self._spelled(name, slot, values[name])
-            if token not in special:
-                known = ", ".join(self._known(name, special))
-                raise TokenizerError(f"{name} cannot be {plain(values.get(name))!r}: this model knows {known}")
-            ids.append(special[token])
-        return ids
+        ids = {
+            name: unknown
+            if unknown is not None and name in LANGUAGES and is_auto(values[name])
+            else self._id(name, slot, values.get(name), special)
+            for name, slot in FORMATS[self.format].items()
+            if name != "decodercontext"
+        }
+        found: list[int] = []
+        for name in FORMATS[self.format]:
+            if name != "decodercontext":
+                found.append(ids[name])
+            elif values.get(name):
+                found += self._context(tokenizer, str(values[name]), values["target_lang"])
+        return found
+
+    def languages(self, tokenizer: Any) -> tuple[int, ...]:
+        """The ids of the languages, one of which "auto" is.
+
+        Raises:
+          TokenizerError: the model has none.
+        """
+        special = special_tokens(tokenizer)
+        if not (known := self._known("source_lang", special)):
+            raise TokenizerError("source_lang cannot be 'auto': this model has no tokens of languages")
+        return tuple(special[_language(name)] for name in known)
 
     def spelled(self, name: str, value: Any) -> str:
         """The special token of a slot's value; the text of a slot that holds any text."""
         slot = FORMATS[self.format][name]
         return str(value or "") if slot is None else self._spelled(name, slot, value)
+
+    def _id(self, name: str, slot: Slot | None, value: Any, special: Mapping[str, int]) -> int:
+        token = name if slot is None else self._spelled(name, slot, value)
+        if token not in special:
+            token = {piece.lower(): piece for piece in special}.get(token.lower(), token)
+        if token in special:
+            return special[token]
+        if slot is None:
+            raise TokenizerError(f"the tokenizer has no token {token}, which every prompt of this model has")
+        known = ", ".join(self._known(name, special)) or "no value of it"
+        raise TokenizerError(f"{name} cannot be {plain(value)!r}: this model knows {known}")
+
+    @staticmethod
+    def _context(tokenizer: Any, text: str, language: Any) -> list[int]:
+        if is_auto(language) and hasattr(tokenizer, "languages"):
+            raise TokenizerError("decodercontext needs target_lang where source_lang is 'auto'")
+        return tokenizer.encode(text, plain(language))
 
     @staticmethod
     def _spelled(name: str, slot: Slot, value: Any) -> str:
@@ -194,22 +240,32 @@ class PromptFormat:
         inner = [plain(token) for token in special]
         if name == "emotion":
             return [value.removeprefix("emo:") for value in inner if value.startswith("emo:")]
+        if name == "task":
+            return [task for task in ("transcribe", "translate") if task in inner]
+        if name not in LANGUAGES:
+            return [word for word, value in (("yes", name), ("no", f"no{name}")) if value in inner]
         languages = [value for value in inner if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)?", value)]
         return [value for value in languages if value not in SLOTS]
 
     def _check(self, slots: Mapping[str, Any]) -> None:
         for name in slots:
             if ALIASES.get(name, name) not in self.slots:
-                raise TokenizerError(
-                    f"the prompt format {self.format!r} has no slot {name!r}{did_you_mean(name, self.slots)}"
-                )
+                hint = did_you_mean(name, self.slots) if self.slots else "; it has none"
+                raise TokenizerError(f"the prompt format {self.format!r} has no slot {name!r}{hint}")
 
 
-def collection(ids: Sequence[int]) -> dict[str, Any]:
-    """Returns a prompt as the collection "prompt" of a model's variables."""
-    padded = np.zeros(-(-len(ids) // MULTIPLE) * MULTIPLE, np.int32)
-    padded[: len(ids)] = ids
-    return {"ids": padded, "count": np.int32(len(ids))}
+def padded(prompts: Sequence[Sequence[int]]) -> tuple[Int[np.ndarray, "B P"], Int[np.ndarray, " B"]]:
+    """Pads the prompts of a batch; returns them with the number of real tokens of each."""
+    counts = np.array([len(ids) for ids in prompts], np.int32)
+    found = np.zeros((len(prompts), -(-int(counts.max()) // MULTIPLE) * MULTIPLE), np.int32)
+    for row, ids in enumerate(prompts):
+        found[row, : len(ids)] = ids
+    return found, counts
+
+
+def is_auto(value: Any) -> bool:
+    """Whether a language is one that the model is to find."""
+    return isinstance(value, str) and value.lower() == AUTO
 
 
 def plain(value: Any) -> Any:
@@ -217,6 +273,11 @@ def plain(value: Any) -> Any:
     return value[2:-2] if isinstance(value, str) and SPECIAL.fullmatch(value) and value != "<pad>" else value
 
 
-def special_tokens(tokenizer: Any) -> dict[str, int]:
+def special_tokens(tokenizer: Any) -> Mapping[str, int]:
     """Returns the special tokens of a tokenizer and their ids."""
-    return {piece: i for i, piece in enumerate(tokenizer.pieces) if SPECIAL.fullmatch(piece)}
+    return _special(tuple(tokenizer.pieces))
+
+
+@lru_cache(maxsize=16)  # thousands of pieces, looked at for each recording
+def _special(pieces: tuple[str, ...]) -> Mapping[str, int]:
+    return MappingProxyType({piece: i for i, piece in enumerate(pieces) if SPECIAL.fullmatch(piece)})

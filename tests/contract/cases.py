@@ -64,7 +64,9 @@ TRANSFORMER = {"width": 12, "num_layers": 1, "num_heads": 2, "hidden_width": 20,
 TRANSFORMER |= {"encoder_heads": 2, "encoder_hidden_width": 20, "max_length": 40}
 TRANSFORMER |= dict.fromkeys(("dropout", "dropout_att", "dropout_emb"), 0.0)
 ATTENTION = _quiet(attention(ENCODER, decoder=TRANSFORMER), search={"beam_size": 2, "more_than_frames": 4})
-MODELS = RECOGNITION | OF_LABELS | {"attention": ATTENTION, "speaker": SPEAKER} | {toy.NAME: toy.MODEL for toy in TOYS}
+# What a model without a CTC head has, one with it has too.
+WITH_HEAD = ATTENTION | {"loss": {"ctc_weight": 0.3}, "search": ATTENTION["search"] | {"ctc_weight": 0.4}}
+MODELS = RECOGNITION | OF_LABELS | {"attention": WITH_HEAD, "speaker": SPEAKER} | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
 
 

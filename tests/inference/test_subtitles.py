@@ -108,6 +108,6 @@ def test_two_lines_are_balanced_and_split_after_punctuation() -> None:
 
 def test_six_minutes_take_no_time() -> None:
     words = said("it was a bright cold day in april, and the clocks were striking thirteen. " * 64, each=0.4)
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(to_cues(words)) > 60
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -12,7 +12,10 @@ from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError
 from jaxspeech.interop import stablehlo
 from jaxspeech.interop.stablehlo import export_stablehlo
+from jaxspeech.tasks.attention import Prompted
 from jaxspeech.tasks.recognition import Utterances
+from tests.contract.cases import ATTENTION
+from tests.interop.random_model import random_variables
 from tests.log_probs import log_probs_of
 
 V = 9
@@ -85,3 +88,18 @@ def test_a_place_that_cannot_be_written_is_reported(exported, tmp_path):
     with pytest.raises(ArchiveError, match="cannot be written"):
         export_stablehlo(task, variables, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_with_prompts_takes_them(tmp_path):
+    search = {"beam_size": 1, "more_than_frames": 4}
+    model = ATTENTION | {"decoder": ATTENTION["decoder"] | {"vocab_size": V, "end_id": 1}, "search": search}
+    task, variables = build(model), random_variables(model)
+    export_stablehlo(task, variables, tmp_path / "model.stablehlo")
+    function = jax.export.deserialize((tmp_path / "model.stablehlo").read_bytes())
+    samples = np.random.default_rng(0).standard_normal((2, 8000)).astype(np.float32)
+    inputs = samples, np.array([8000, 6000], np.int32), np.array([[4, 5, 6], [7, 0, 0]], np.int32), np.array([3, 1])
+    batch = Prompted(*inputs, jnp.zeros((2, 0), jnp.int32), inputs[1], inputs[1])
+    found, wanted = function.call(*inputs[:3], inputs[3].astype(np.int32)), jax.jit(task.predict)(variables, batch)
+    for row, count in enumerate(wanted.num_tokens):
+        assert count > 0 and found["ids"][row, :count].tolist() == wanted.ids[row, :count].tolist()
+    np.testing.assert_allclose(found["score"], wanted.score, rtol=1e-4)

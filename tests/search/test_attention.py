@@ -106,14 +106,69 @@ def test_greedy_takes_the_most_probable_token_until_the_end():
 
 def test_drawn_texts_have_the_models_probabilities():
     logits = jnp.broadcast_to(FIRST[:1], (4000, V))
-    draw = jax.jit(lambda key: attention_greedy(_ends, logits, 0, end_id=END, most_tokens=1, temperature=1.0, key=key))
-    tokens = draw(jax.random.key(0))
+    draw = jax.jit(
+        lambda keys, temperature: attention_greedy(
+            _ends, logits, 0, end_id=END, most_tokens=1, temperature=temperature, keys=keys
+        )
+    )
+    tokens = draw(jax.random.split(jax.random.key(0), 4000), jnp.ones(4000))
     found = np.bincount(np.where(tokens.num_tokens > 0, tokens.ids[:, 0], END), minlength=V) / 4000
     np.testing.assert_allclose(found, np.exp(TABLES[0, 1]), atol=0.03)
 
 
 def _ends(ids, state):
     return jnp.zeros((*ids.shape, V)), state
+
+
+def test_what_is_drawn_for_a_row_depends_on_no_other_row():
+    keys, temperature = jax.random.split(jax.random.key(1), 3), jnp.array([0.5, 1.0, 2.0])
+    drawn = greedy(keys=keys, temperature=temperature)
+    # The keys and temperatures of the first two rows are exchanged, those of the last row stay.
+    order = jnp.array([1, 0, 2])
+    other = greedy(keys=keys[order], temperature=temperature[order])
+    assert text_of(drawn, 2) == text_of(other, 2) and drawn.score[2] == other.score[2]
+    # A row with the key, the temperature and the table of another one has its text, wherever it is.
+    twice = jax.jit(
+        lambda keys: attention_greedy(
+            lambda ids, state: step(ids[:1].repeat(3, 0), state),
+            jnp.repeat(FIRST[:1], 3, 0),
+            START,
+            end_id=END,
+            most_tokens=1,
+            temperature=jnp.ones(3),
+            keys=keys,
+        )
+    )
+    before, after = twice(keys), twice(keys[::-1])
+    for row in range(3):
+        assert text_of(before, row) == text_of(after, 2 - row)
+
+
+def test_logits_of_no_token_have_a_share_of_the_probability_and_are_never_chosen():
+    logits = jnp.broadcast_to(jnp.array([0.0, 1.0, 0.5, 9.0]), (1, V))
+    (best,) = attention_beam(
+        lambda ids, state: (jnp.broadcast_to(logits, (*ids.shape, V)), state),
+        logits,
+        jnp.zeros((1, 1)),
+        select=lambda state, parents: jnp.zeros(parents.shape),
+        end_id=END,
+        vocab_size=3,
+        most_tokens=2,
+        beam_size=2,
+        least_tokens=2,
+    )
+    found = attention_greedy(
+        lambda ids, state: (jnp.broadcast_to(logits, (1, 1, V)), state),
+        logits,
+        0,
+        end_id=END,
+        vocab_size=3,
+        most_tokens=2,
+    )
+    for tokens in (best, found):
+        assert text_of(tokens, 0) == (1, 1)
+        share = np.exp(1.0) / np.exp(np.asarray(logits[0])).sum()
+        np.testing.assert_allclose(tokens.confidence[0], share, rtol=1e-5)
 
 
 def test_a_wrong_number_of_texts_is_one_line():

@@ -30,6 +30,7 @@ from jaxspeech.interop.nemo.weights.attention import POSITIONS, attention_decode
 from jaxspeech.interop.nemo.weights.derived import Derived
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 from jaxspeech.text.prompt import END, PromptFormat
+from jaxspeech.types import Variables
 
 CANARY = "EncDecMultiTaskModel"
 CLASSES = {CANARY: "asr.models.aed_multitask_models"}
@@ -54,7 +55,9 @@ def _encoder_fields(config: Mapping[str, Any], decoder: Mapping[str, Any], probl
     """Reads the layers between encoder and decoder, which have the decoder's width, norms and activation."""
     section = optional_section(config, "transf_encoder", problems)
     if not section.get("num_layers"):
-        return {"encoder_layers": 0}
+        # The sizes of no layers are kept, so that they are the same in a file that is written.
+        sizes = {"encoder_heads": section.get("num_attention_heads"), "encoder_hidden_width": section.get("inner_size")}
+        return {"encoder_layers": 0} | {name: value for name, value in sizes.items() if isinstance(value, int)}
     fields = read_arguments(TRANSFORMER_ENCODER, section, "transf_encoder", problems)
     for name in ("width", "activation", "norm_first", "norm_last"):
         ours, theirs = decoder.get(name), fields.pop(f"encoder_{name}", None)
@@ -150,6 +153,19 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     return Written(CANARY, sections, tokens.files)
 
 
+def _folded(source: Source, variables: Variables) -> Variables:
+    """Leaves the CTC head out, which NeMo's models with an attention decoder do not have."""
+    del source
+    return {**variables, "params": {name: part for name, part in variables["params"].items() if name != "ctc_head"}}
+
+
+def _remarks(source: Source) -> list[str]:
+    remarks = acoustic_remarks(source)
+    if source.module.loss.ctc_weight:
+        remarks.append("NeMo's models with an attention decoder have no CTC head: it is left out of the file")
+    return remarks
+
+
 def _encoder_section(decoder: Any, base: Mapping[str, Any]) -> dict[str, Any]:
     fields = fields_of(decoder)
     ours = {f"encoder_{name}": fields[name] for name in ("width", "activation", "norm_first", "norm_last")}
@@ -204,6 +220,7 @@ ATTENTION = Family(
     rows=_rows,
     parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", DECODERS)},
     derived=_derived,
+    folded=_folded,
     defaults=NO_TRAINING,
-    remarks=acoustic_remarks,
+    remarks=_remarks,
 )

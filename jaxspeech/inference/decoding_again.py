@@ -1,0 +1,96 @@
+"""Decodes the recordings, or the parts of one, whose texts fail (inference/guard.py) again, in batches of their own.
+
+What is drawn depends on the recording, its prompt and the temperature alone: not on other recordings, nor on its place.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxspeech.errors import SpeechError, as_speech_error
+from jaxspeech.inference.asking import Asking, Ids
+from jaxspeech.inference.batching import Shape
+from jaxspeech.inference.guard import Guarded, attempt, guarded
+from jaxspeech.inference.parts import predict_parts
+from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.rows import Row
+from jaxspeech.tasks.prediction import Prediction
+from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Variables
+
+
+@dataclass(frozen=True)
+class DecodingAgain:
+    """How the texts of one call are decoded again.
+
+    Attributes:
+      programs: the compiled `tasks.prediction.predict`.
+      variables, tokenizer, sample_rate: of the model.
+      asking: what is asked for besides the prompts.
+      batch_size: the most rows of a batch.
+    """
+
+    programs: Programs
+    variables: Variables
+    tokenizer: Tokenizer
+    sample_rate: int
+    asking: Asking
+    batch_size: int
+
+    def parts(
+        self, found: Mapping[int, Prediction], audio: Mapping[int, np.ndarray], prompts: Mapping[int, Ids]
+    ) -> dict[int, Guarded]:
+        """Returns the text of each part, decoded again if it must be.
+
+        Args:
+          found: the first prediction of each part, one row on the host, by its number.
+          audio, prompts: of each part.
+
+        Raises:
+          AudioError: a batch does not fit in memory.
+        """
+
+        def again(places: Sequence[int], temperature: float) -> dict[int, Prediction]:
+            def beside(shape: Shape) -> tuple[Any, ...]:
+                ids = [prompts[i] for i in shape.indices]
+                seeds = [seed_of(audio[i], prompts[i], temperature) for i in shape.indices]
+                return self.asking.of(ids, shape.rows, temperature=temperature, seeds=seeds)
+
+            some = {i: audio[i] for i in places}
+            options = {"batch_size": self.batch_size, "sample_rate": self.sample_rate}
+            return predict_parts(self.programs, self.variables, some, beside, **options)
+
+        return guarded(found, again, self.tokenizer)
+
+    def rows(self, rows: Iterable[Row[Prediction]]) -> Iterator[Row[Prediction]]:
+        """Yields rows in order, decoded again if they must be; those with a note were predicted part by part."""
+        waiting = iter(rows)
+        while some := list(islice(waiting, self.batch_size)):
+            whole = {i: row for i, row in enumerate(some) if row.prediction is not None and row.note is None}
+            found = {i: row.prediction for i, row in whole.items() if row.prediction is not None}
+            try:
+                chosen = self.parts(
+                    found,
+                    {i: row.samples for i, row in whole.items()},
+                    {i: row.recording.prompt for i, row in whole.items()},
+                )
+            except (SpeechError, MemoryError, RuntimeError) as error:
+                for i, prediction in found.items():
+                    if attempt(prediction, 0.0, self.tokenizer).fault:
+                        failed = as_speech_error(error, some[i].recording.source)
+                        some[i] = replace(some[i], prediction=None, error=failed)
+            else:
+                for i, text in chosen.items():
+                    some[i] = replace(some[i], prediction=text.prediction, note=text.how or None)
+            yield from some
+
+
+def seed_of(samples: Float[np.ndarray, " S"], prompt: Iterable[int], temperature: float) -> int:
+    """Returns the seed for drawing a text."""
+    rest = np.array([*prompt, round(100 * temperature)], np.int64)
+    return zlib.crc32(rest.tobytes(), zlib.crc32(np.ascontiguousarray(samples, np.float32).tobytes()))

@@ -1,0 +1,47 @@
+"""Predicts several recordings, or the parts of one, in batches of similar length, and waits for the results."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxspeech.inference.batching import Shape, plan_batches
+from jaxspeech.inference.programs import Programs
+from jaxspeech.tasks.prediction import Outputs, Prediction
+from jaxspeech.types import Variables
+
+
+def predict_parts(
+    programs: Programs,
+    variables: Variables,
+    audio: Mapping[int, np.ndarray],
+    beside: Callable[[Shape], tuple[Any, ...]],
+    *,
+    batch_size: int,
+    sample_rate: int,
+) -> dict[int, Prediction]:
+    """Predicts the tokens of each part.
+
+    Args:
+      programs: the compiled `tasks.prediction.predict`.
+      variables: the model's variables.
+      audio: samples of each part, by its number.
+      beside: makes what the function takes beside the audio of a batch.
+      batch_size: the most parts of a batch.
+      sample_rate: in Hz.
+
+    Returns:
+      The row of each part, as host arrays, by its number.
+
+    Raises:
+      AudioError: a batch does not fit in memory.
+    """
+    found: dict[int, Prediction] = {}
+    lengths = {i: len(samples) for i, samples in audio.items()}
+    for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=sample_rate):
+        prediction, _ = programs.start(variables, shape, audio, *beside(shape), **Outputs()._asdict())
+        prediction = jax.device_get(prediction)
+        for row, i in enumerate(shape.indices):
+            found[i] = jax.tree.map(lambda leaf, row=row: leaf[row], prediction)
+    return found
