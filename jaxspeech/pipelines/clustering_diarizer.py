@@ -125,8 +125,9 @@ class ClusteringDiarizer:
     ) -> Iterator[Diarized]:
         """Like `diarize`, but yields each result as soon as it is ready."""
         asked = wanted(options, RowOptions, call="diarize")
-        given = zip(SPEAKERS, (num_speakers, min_speakers, max_speakers), strict=True)
-        chosen = ClusterOptions(**self.clustering | {name: value for name, value in given if value is not None})
+        numbers = zip(SPEAKERS, (num_speakers, min_speakers, max_speakers), strict=True)
+        given: dict[str, Any] = self.clustering | {name: value for name, value in numbers if value is not None}
+        chosen = ClusterOptions(**given)
         start = partial(self._start, chosen, asked.batch_size)
         rows = predicted_rows(
             find_recordings(inputs),
