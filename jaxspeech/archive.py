@@ -3,6 +3,8 @@
     config.json        {"model": ..., "assets": {name: its config}}
     assets/NAME/*      the asset's files
     checkpoint/*       the Orbax tree of the variables, which TensorStore reads without extracting it
+    aligner/assets/*   the same of a second model that aligns texts, if there is one; its configuration is in
+                       config.json too, and its variables are the branch "aligner" of the tree
     metadata.json      {"format", "jaxspeech", "files": {name: {"size", "sha256"}}, "metadata": ...}
 
 Reading executes no code and writes no file. The members must be exactly those that metadata.json lists, uncompressed,
@@ -38,9 +40,11 @@ from jaxspeech.types import Variables
 FORMAT = 2
 READABLE = (1, 2)
 TREE = "checkpoint/state/"
+ALIGNER = "aligner"
 _NAME = r"\w[\w.-]*"
 MEMBER = re.compile(
-    rf"(config|metadata)\.json|tokenizer/{_NAME}|assets/{_NAME}/{_NAME}|checkpoint/({_NAME}/)*{_NAME}", re.ASCII
+    rf"(config|metadata)\.json|tokenizer/{_NAME}|({ALIGNER}/)?assets/{_NAME}/{_NAME}|checkpoint/({_NAME}/)*{_NAME}",
+    re.ASCII,
 )
 # Exceptions that zipfile, json and TensorStore raise for damaged input.
 DAMAGE = (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError, NotImplementedError)
@@ -59,12 +63,14 @@ class Archive(NamedTuple):
       assets: what the model needs besides its weights, by name; a recogniser has a "tokenizer".
       variables: nested dicts of NumPy arrays.
       metadata: any information from the writer, JSON-serialisable.
+      aligner: a second model with a CTC head, which finds when the text of this one was said; most have none.
     """
 
     model: dict[str, Any]
     assets: Assets
     variables: Variables
     metadata: dict[str, Any]
+    aligner: "Archive | None" = None
 
     def cast(self, dtype: Any) -> "Archive":
         """Casts floating-point parameters to `dtype` (None keeps them); running statistics keep their dtype."""
@@ -74,7 +80,9 @@ class Archive(NamedTuple):
         def cast(x: Any) -> Any:
             return x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
-        return self._replace(variables=self.variables | {"params": jax.tree.map(cast, self.variables["params"])})
+        params = jax.tree.map(cast, self.variables["params"])
+        aligner = None if self.aligner is None else self.aligner.cast(dtype)
+        return self._replace(variables=self.variables | {"params": params}, aligner=aligner)
 
 
 def save_archive(
@@ -84,6 +92,7 @@ def save_archive(
     assets: Assets,
     variables: Variables,
     metadata: dict[str, Any] | None = None,
+    aligner: Archive | None = None,
 ) -> None:
     """Writes an archive atomically: after an interruption, `path` is either the old file or the complete new one.
 
@@ -93,6 +102,7 @@ def save_archive(
       assets: the assets of the model, saved with their files.
       variables: nested dicts of arrays.
       metadata: anything JSON-serialisable, which `load_archive` returns.
+      aligner: a second model, see `Archive`.
 
     Raises:
       ArchiveError: the file cannot be written.
@@ -103,10 +113,12 @@ def save_archive(
             f"{path}: this writes jaxspeech archives (.jaxspeech); write .nemo files with Recognizer.export_nemo or "
             "jaxspeech convert"
         )
-    configs = {name: asset.config() for name, asset in assets.items()}
-    small = {"config.json": _to_json({"model": model, "assets": configs})}
-    for name, asset in assets.items():
-        small |= {f"assets/{name}/{file}": content for file, content in asset.files().items()}
+    config, small = {"model": model, "assets": _configs(assets)}, _asset_files(assets)
+    if aligner is not None:
+        config[ALIGNER] = {"model": aligner.model, "assets": _configs(aligner.assets), "metadata": aligner.metadata}
+        small |= {f"{ALIGNER}/{name}": content for name, content in _asset_files(aligner.assets).items()}
+        variables = {**variables, ALIGNER: aligner.variables}
+    small = {"config.json": _to_json(config), **small}
     for name in small:
         if not MEMBER.fullmatch(name):
             raise ArchiveError(f"{path}: an asset's file cannot be named {name!r}: use only letters, digits, _ . -")
@@ -142,7 +154,10 @@ def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
             metadata, files = _verified_metadata(archive)
             _verify_hashes(archive, files, lambda name: not name.startswith("checkpoint/"))
             config = json.loads(archive.read("config.json"))
-            assets = _read_assets(archive, config)
+            assets, beside = _read_assets(archive, config), config.get(ALIGNER)
+            aligner = None if beside is None else _without_variables(archive, beside)
+            if beside is None and (lost := [name for name in files if name.startswith(f"{ALIGNER}/")]):
+                raise ArchiveError(f"{lost[0]} belongs to no model in its config.json")
             tree = json.loads(archive.read(TREE + "_METADATA"))["tree_metadata"]
             num_bytes = sum(i.file_size for i in archive.infolist() if i.filename.startswith("checkpoint/"))
             with ThreadPoolExecutor(1) as beside:
@@ -151,20 +166,38 @@ def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
                     variables = _load_tree(path, tree, num_bytes)
                 finally:
                     hashed.result()  # its error says which member is damaged
-        return Archive(dict(config["model"]), assets, variables, metadata).cast(dtype)
+        if aligner is not None:
+            aligner = aligner._replace(variables=variables.pop(ALIGNER))
+        return Archive(dict(config["model"]), assets, variables, metadata, aligner).cast(dtype)
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
     except (*DAMAGE, RecursionError) as error:
         raise ArchiveError(f"{path}: not a jaxspeech archive, or damaged ({_system_reason(error)})") from error
 
 
-def _read_assets(archive: zipfile.ZipFile, config: dict[str, Any]) -> dict[str, Any]:
-    """Rebuilds the assets that config.json lists from their files; format 1 has only a tokenizer."""
+def _without_variables(archive: zipfile.ZipFile, config: dict[str, Any]) -> Archive:
+    """Reads the second model of an archive but for its variables, which are in the tree of the first one."""
+    assets = _read_assets(archive, config, f"{ALIGNER}/")
+    return Archive(dict(config["model"]), assets, {}, dict(config["metadata"]))
+
+
+def _configs(assets: Assets) -> dict[str, Any]:
+    return {name: asset.config() for name, asset in assets.items()}
+
+
+def _asset_files(assets: Assets) -> dict[str, bytes]:
+    """The members that hold the files of assets."""
+    files = ((f"assets/{name}/{file}", content) for name, a in assets.items() for file, content in a.files().items())
+    return dict(files)
+
+
+def _read_assets(archive: zipfile.ZipFile, config: dict[str, Any], root: str = "") -> dict[str, Any]:
+    """Rebuilds the assets that a configuration lists from their files below `root`; format 1 has only a tokenizer."""
     folders = {"tokenizer/": ("tokenizer", config["tokenizer"])} if "tokenizer" in config else {}
-    folders |= {f"assets/{name}/": (name, settings) for name, settings in dict(config.get("assets", {})).items()}
+    folders |= {f"{root}assets/{name}/": (name, of) for name, of in dict(config.get("assets", {})).items()}
     files: dict[str, dict[str, bytes]] = {folder: {} for folder in folders}
     for member in archive.namelist():
-        if member.startswith(("tokenizer/", "assets/")):
+        if member.startswith((f"{root}tokenizer/", f"{root}assets/")):
             folder, _, file = member.rpartition("/")
             if f"{folder}/" not in files:
                 raise ArchiveError(f"{member} belongs to no asset in its config.json")

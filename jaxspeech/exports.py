@@ -14,7 +14,11 @@ def save(archive: Archive, path: str | os.PathLike[str]) -> None:
     Raises:
       ArchiveError: it cannot be written.
     """
-    save_archive(path, **archive._replace(variables=jax.device_get(archive.variables))._asdict())
+    aligner = archive.aligner
+    if aligner is not None:
+        aligner = aligner._replace(variables=jax.device_get(aligner.variables))
+    archive = archive._replace(variables=jax.device_get(archive.variables), aligner=aligner)
+    save_archive(path, **archive._asdict())
 
 
 def export_nemo(archive: Archive, path: str | os.PathLike[str]) -> None:

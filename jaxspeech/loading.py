@@ -60,8 +60,8 @@ def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = 
         commands = load("commands.jaxspeech", jaxspeech.Classifier)
 
     Args:
-      path: a .jaxspeech archive, a .nemo file, the folder of a Parakeet that Hugging Face Transformers saved, or
-        the name of a model on the Hugging Face Hub ("organisation/model").
+      path: a .jaxspeech archive, a .nemo file, the folder of a Parakeet or Canary that Hugging Face Transformers
+        saved, or the name of a model on the Hugging Face Hub ("organisation/model").
       kind: the class to load it as; `Recognizer` by default.
       dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None: as in the file.
       options: further options of the class. A `Recognizer` has `head`, "transducer" or "ctc": the head of a hybrid

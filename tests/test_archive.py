@@ -219,6 +219,26 @@ def test_mismatched_assets_and_files_raise_one_line(saved):
         load_archive(with_config(saved, lambda c: c | {"assets": ["tokenizer"]}))
 
 
+def test_a_second_model_is_kept(tmp_path, saved):
+    first = load_archive(saved)
+    second = first._replace(model={"task": "ctc"}, variables={"params": {"x": np.ones((2, 3), np.float32)}})
+    save_archive(tmp_path / "both.jaxspeech", **first._replace(aligner=second)._asdict())
+    found = load_archive(tmp_path / "both.jaxspeech", dtype=ml_dtypes.bfloat16)
+    assert found.aligner is not None and "aligner" not in found.variables
+    assert found.aligner.model == {"task": "ctc"} and found.aligner.metadata == first.metadata
+    assert found.aligner.assets["tokenizer"].files() == first.assets["tokenizer"].files()
+    assert found.aligner.variables["params"]["x"].dtype == ml_dtypes.bfloat16
+    assert load_archive(saved).aligner is None
+    for change, message in (
+        ({"aligner": {}}, "belongs to no asset"),
+        ({"aligner": 1}, "damaged"),
+        ({}, "belongs to no model"),
+    ):
+        broken = with_config(saved, lambda c, change=change: c | change, {"aligner/assets/tokenizer/x": b"?"})
+        with pytest.raises(ArchiveError, match=message):
+            load_archive(broken)
+
+
 def test_a_model_without_assets(tmp_path, variables):
     path = tmp_path / "pretrained.jaxspeech"
     save_archive(path, model=MODEL, assets={}, variables=variables)

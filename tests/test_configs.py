@@ -30,6 +30,7 @@ from jaxspeech.configs import (
     fastconformer_tdt,
     fastconformer_transducer,
     fsdd,
+    fsdd_aed,
     fsdd_tdt,
     jasper_10x5dr,
     librispeech,
@@ -39,6 +40,7 @@ from jaxspeech.configs import (
     quartznet_15x5,
     quickstart,
     squeezeformer_ctc,
+    two_tasks,
 )
 from jaxspeech.configs.base import base_config
 from jaxspeech.data.augment import parse_augment
@@ -54,6 +56,8 @@ RECIPES = {
     "fastconformer_ctc": fastconformer_ctc.get_config,
     "quickstart:tdt": partial(quickstart.get_config, "tdt"),
     "fsdd_tdt": fsdd_tdt.get_config,
+    "fsdd_aed": fsdd_aed.get_config,
+    "two_tasks": two_tasks.get_config,
     "fastconformer_transducer": fastconformer_transducer.get_config,
     "fastconformer_tdt": fastconformer_tdt.get_config,
     "fastconformer_hybrid": fastconformer_hybrid.get_config,

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
-BASE |= {"punctuation", "row_parallel", "spacing", "table"}
+BASE |= {"punctuation", "row_groups", "row_parallel", "spacing", "table"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio", "diarization"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
@@ -20,6 +20,7 @@ ALLOWED = {
     "errors": set(),
     "files": {"runtime"},
     "gathering": set(),
+    "row_groups": set(),
     "row_parallel": set(),
     "manifest_lines": {"errors", "runtime"},
     "runtime": {"errors"},

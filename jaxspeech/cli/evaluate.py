@@ -1,4 +1,4 @@
-"""Scores a model on manifests: transcripts with WER and CER, classes with accuracy and macro F1, speakers with EER.
+"""Scores a model on manifests: transcripts with WER and CER, translations with BLEU, classes with accuracy, and so on.
 
 Or scores who spoke when, and who said what, in files that any program has written.
 
@@ -9,8 +9,9 @@ Or scores who spoke when, and who said what, in files that any program has writt
   jaxspeech evaluate --rttm=reference_folder found_folder --uem=all.uem --output=scores.json
   jaxspeech evaluate --seglst=reference.json found.json
 
-A manifest holds JSON lines with audio_filepath and the truth: "text" for a recogniser; for other models the field that
---field names, with the class, a label for each frame ("0 0 1 1"), or the speaker. Speakers need not be those of the
+A manifest holds JSON lines with audio_filepath and the truth: "text" for a recogniser, which is a translation
+where "source_lang" and "target_lang" differ; for other models the field that --field names, with the class (also its
+macro F1), a label for each frame ("0 0 1 1"), or the speaker (equal error rate). Speakers need not be those of the
 training: all pairs of a manifest's recordings are compared. The scores go to stdout, a line for each manifest; --output
 receives all lines of the manifests with pred_text, pred_label, pred_top or pred_embedding. A recording that cannot be
 read is skipped, with a line on stderr, and does not count.

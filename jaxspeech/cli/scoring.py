@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxspeech.cli.error_rates import error_rates
+from jaxspeech.cli.error_rates import bleu_score, error_rates
 from jaxspeech.cli.recordings import counted
 from jaxspeech.data.columns.frame_labels import read_labels, shares_of_frames, truth_of
 from jaxspeech.errors import ConfigError
+from jaxspeech.evaluation.bleu import check_bleu
 from jaxspeech.evaluation.classification import classification_scores
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.evaluation.frames import frame_scores
@@ -24,6 +25,7 @@ from jaxspeech.pipelines.embedder import Embedder
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.runtime.unicode import to_json
 from jaxspeech.text.classes import Classes, class_name
+from jaxspeech.text.prompt import PROMPT
 
 # (recording, its result) -> None; writes a line.
 Write = Callable[[Recording, Any], None]
@@ -69,14 +71,33 @@ def scoring_of(model: Any, flags: argparse.Namespace) -> Scoring:
 
 
 def _recognition(model: Recognizer, flags: argparse.Namespace) -> Scoring:
-    def line(pairs: Sequence[tuple[str, str]]) -> str | None:
-        said, found = [said for said, _ in pairs], [text for _, text in pairs]
-        return error_rates(said, found) if any(said) else None
+    prompt = model.assets.get(PROMPT)
+
+    def problem(part: Sequence[Recording]) -> str:
+        if not any(recording.text for recording in part):
+            return 'no line has a "text" to compare with'
+        if any(recording.text and translates(recording) for recording in part):
+            check_bleu()
+        return ""
+
+    def translates(recording: Recording) -> bool:
+        return prompt is not None and prompt.translates(recording.fields)
+
+    def line(kept: Sequence[tuple[bool, str, str]]) -> str | None:
+        pairs = {kind: [(text, found) for is_of, text, found in kept if is_of == kind] for kind in (False, True)}
+        lines = [
+            scored([text for text, _ in of_kind], [found for _, found in of_kind])
+            for scored, of_kind in ((error_rates, pairs[False]), (bleu_score, pairs[True]))
+            if any(text for text, _ in of_kind)
+        ]
+        return ", ".join(lines) or None
 
     return Scoring(
         lambda recordings: model.transcribe_iter(recordings, long=flags.long, **_options(flags)),
-        lambda part: "" if any(recording.text for recording in part) else 'no line has a "text" to compare with',
-        lambda recording, found: None if recording.text is None else (recording.text, found.text),
+        problem,
+        lambda recording, found: (
+            None if recording.text is None else (translates(recording), recording.text, found.text)
+        ),
         line,
         lambda path, recordings: open_writer(path, output_format="jsonl", recordings=recordings, named=True),
         "transcribed",

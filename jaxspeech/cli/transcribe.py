@@ -77,13 +77,35 @@ def options(parser: Parser) -> None:
         "stream",
         help="show the text while it is spoken: the audio is fed to the model step by step. The path - is standard "
         "input, as WAV or as 16-bit samples without a header. Needs a streaming model, like those of "
-        "fastconformer_streaming",
+        "fastconformer_streaming, or one with an attention decoder",
     )
     parser.add_argument(
         "--look_ahead", type=at_least(0), help="--stream: look-ahead in frames; the model's default if not given"
     )
     parser.add_argument(
-        "--chunk", type=at_least(1), help="--stream: frames of a chunk, for a unified model; its default if not given"
+        "--chunk",
+        type=at_least(1),
+        help="--stream: frames of a chunk, for a unified model or an attention decoder; its default if not given",
+    )
+    parser.add_argument(
+        "--policy",
+        choices=("alignatt", "waitk"),
+        help="--stream with an attention decoder: a token is written once enough is heard after it (alignatt, the "
+        "default), or after a fixed number of chunks (waitk)",
+    )
+    parser.add_argument(
+        "--left", type=at_least(0), help="--stream with an attention decoder: frames before a chunk that it hears again"
+    )
+    parser.add_argument(
+        "--wait",
+        type=at_least(0),
+        help="--stream with an attention decoder: chunks before the first token; 2 by default",
+    )
+    parser.add_argument(
+        "--tokens", type=at_least(1), help="--policy=waitk: the most tokens that are written for a chunk; 1 by default"
+    )
+    parser.add_argument(
+        "--hold", type=at_least(0), help="--policy=alignatt: frames that must be heard after a token; 8 by default"
     )
     parser.add_switch("realtime", help="--stream: read files in real time, at the speed of the speech")
     parser.add_argument(
@@ -115,7 +137,8 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
         choices=long,
         default="auto",
         help="recordings of more than 40 s: all frames attend to all (full), to a window (local), or overlapping parts "
-        "are encoded separately (buffered); auto uses the first of these that fits in memory, and reports it"
+        "are encoded separately (buffered); auto uses the first of these that fits in memory, and reports it; with an "
+        "attention decoder auto transcribes chunks of 30 to 40 s, and joins them"
         + ("; segments: cut at silences into at most 30 s, each transcribed separately" if "segments" in long else ""),
     )
 
@@ -162,6 +185,7 @@ def run(flags: argparse.Namespace) -> int:
     from jaxspeech.inference.multi_process import SharedOutput, find_share
     from jaxspeech.inference.read_ahead import read_recording
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
+    from jaxspeech.text.prompt import PROMPT
 
     check_model(flags)
     if flags.dry_run:
@@ -169,10 +193,12 @@ def run(flags: argparse.Namespace) -> int:
     for name in ("target", "seconds"):
         if getattr(flags, name):
             raise ConfigError(f"--{name} only plans: add --dry_run")
-    for name in ("prompt", "guard"):
-        if getattr(flags, name) and flags.stream:
-            raise ConfigError(f"--{name} is for whole recordings: leave out --stream")
-    live = {name: getattr(flags, name) for name in ("look_ahead", "chunk", "realtime", "sample_rate")}
+    if flags.guard and flags.stream:
+        raise ConfigError(
+            "--guard is for whole recordings: leave out --stream, where texts in loops are stopped anyway"
+        )
+    steps = ("look_ahead", "chunk", "policy", "left", "wait", "tokens", "hold")
+    live = {name: getattr(flags, name) for name in (*steps, "realtime", "sample_rate")}
     given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
     if given and not flags.stream:
         raise ConfigError(f"{given[0]} is for live audio: add --stream")
@@ -208,7 +234,7 @@ def run(flags: argparse.Namespace) -> int:
     grows = flags.stream and flags.output is None and output_format == "text" and not flags.timestamps
     growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
     if flags.stream:
-        settings = {"look_ahead": flags.look_ahead, "chunk": flags.chunk, "timestamps": timestamps}
+        settings = {name: live[name] for name in steps} | {"timestamps": timestamps} | slots_of(flags.prompt)
         hypotheses = transcribe_live(
             recognizer.gated_streams(1, **detector, **settings) if detector else recognizer.streams(1, **settings),
             recordings,
@@ -231,6 +257,7 @@ def run(flags: argparse.Namespace) -> int:
             **detector,
             **slots_of(flags.prompt),
         )
+    prompt, slots = recognizer.assets.get(PROMPT), slots_of(flags.prompt)
     references: list[str] = []
     found: list[str] = []
     writer = (
@@ -244,7 +271,8 @@ def run(flags: argparse.Namespace) -> int:
             growing.end_line()
             if not grows:
                 write(recording, hypothesis)
-            if hypothesis.error is None and recording.text is not None:
+            translated = prompt is not None and prompt.translates({**slots, **recording.fields})
+            if hypothesis.error is None and recording.text is not None and not translated:
                 references.append(recording.text)
                 found.append(hypothesis.text)
 

@@ -16,10 +16,11 @@ from jaxspeech.data.quickstart import QUICKSTART
 from jaxspeech.data.sources import listed
 from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
 from jaxspeech.data.trial import try_examples
+from jaxspeech.data.two_tasks import TWO_TASKS
 from jaxspeech.errors import ConfigError, did_you_mean
 
 # Corpora that data.prepare can name; they are made if they are missing.
-PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS)}
+PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS)}
 
 
 @runtime_checkable

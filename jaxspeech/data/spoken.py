@@ -12,7 +12,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from jaxspeech.data.voices import invent_voice
 from jaxspeech.errors import SpeechError
 from jaxspeech.files import replace_atomically
 from jaxspeech.runtime.command import run
+from jaxspeech.runtime.unicode import to_json
 
 ACCENTS = ("en", "en-us", "en-us-nyc", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
 
@@ -69,6 +70,7 @@ class SpokenCorpus(NamedTuple):
       sample_rate: in Hz.
       sizes: number of utterances of each part, by its name.
       plan: eSpeak's variants (definition by name) and sizes -> the utterances of each part.
+      lines: the line of a recording -> the lines that the manifest has about it.
     """
 
     name: str
@@ -77,6 +79,7 @@ class SpokenCorpus(NamedTuple):
     sample_rate: int
     sizes: Mapping[str, int]
     plan: Callable[..., dict[str, list[Utterance]]]
+    lines: Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]] = lambda line: [line]
 
     def make(self, folder: str | os.PathLike, **sizes: int) -> dict[str, Path]:
         """Make the corpus in `folder`, unless it already exists.
@@ -118,8 +121,8 @@ class SpokenCorpus(NamedTuple):
             for count in pool.imap_unordered(write_chunk, chunks, chunksize=1):
                 bar.update(count)
         for part, utterances in parts.items():
-            lines = (json.dumps(_manifest_entry(folder, utterance)) for utterance in utterances)
-            _write_text(folder / f"{part}.jsonl", "\n".join(lines) + "\n")
+            lines = (line for utterance in utterances for line in self.lines(_manifest_entry(folder, utterance)))
+            _write_text(folder / f"{part}.jsonl", "".join(f"{to_json(line)}\n" for line in lines))
         _write_text(folder / _MARKER, json.dumps({"version": self.version, **sizes}) + "\n")
 
     def _is_complete(self, folder: Path, sizes: Mapping[str, int]) -> bool:

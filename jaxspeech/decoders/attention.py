@@ -7,9 +7,14 @@ logits = norm(x) E^T + b
 
 The same layers run on whole transcripts in training and on one token after another in a search. Then the keys and
 values of the encoder's frames are computed once, and those of earlier tokens are kept.
+
+Where a token was said shows in the weights with which the decoder, when it predicts the token, attends to the
+encoder's frames: both ways of running give them for chosen layers.
 """
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
@@ -18,6 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.attention_layers import ACTIVATIONS, DecoderLayer, EncoderLayer
+from jaxspeech.decoders.watched import Watch, Watched
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.masks import length_mask
 from jaxspeech.nn.dropout import Dropout
@@ -62,11 +68,12 @@ class AttentionDecoder(nn.Module):
       hidden_width: of the feed-forward branches.
       max_length: the most tokens of prompt and text together, which have positions.
       positions: "sinusoids", divided by sqrt(D), or "learnt".
-      token_types: rows of a table of types, the first of which is added to every token; 0: no table.
+      token_types: rows of a table of types, which files of NeMo may have and no result depends on; 0: no table.
       activation: of the feed-forward branches, "relu" or "gelu".
       norm_first: norms before the branches; False: after them.
       norm_last: a norm before the output layer; only with `norm_first`.
       encoder_layers, encoder_heads, encoder_hidden_width: L', and the sizes of these layers.
+      encoder_activation, encoder_norm_first, encoder_norm_last: of these layers; None: as in the decoder's.
       dropout, dropout_att, dropout_emb: of the branches, the attention weights, the embeddings.
       dtype: of the matrix products.
     """
@@ -86,6 +93,9 @@ class AttentionDecoder(nn.Module):
     encoder_layers: int = 0
     encoder_heads: int = 8
     encoder_hidden_width: int = 4096
+    encoder_activation: Literal["relu", "gelu"] | None = None
+    encoder_norm_first: bool | None = None
+    encoder_norm_last: bool | None = None
     dropout: float = 0.1
     dropout_att: float = 0.1
     dropout_emb: float = 0.1
@@ -96,12 +106,25 @@ class AttentionDecoder(nn.Module):
         """Rows of the table of tokens, a multiple of `ALIGNMENT`."""
         return -(-self.vocab_size // ALIGNMENT) * ALIGNMENT
 
+    @property
+    def encoder_style(self) -> tuple[Literal["relu", "gelu"], bool, bool]:
+        """The activation, `norm_first` and `norm_last` of the layers between the encoder and the decoder."""
+        first, last = self.encoder_norm_first, self.encoder_norm_last
+        return (
+            self.encoder_activation or self.activation,
+            self.norm_first if first is None else first,
+            self.norm_last if last is None else last,
+        )
+
     def setup(self) -> None:
-        for field, choices in {"positions": ("sinusoids", "learnt"), "activation": tuple(ACTIVATIONS)}.items():
-            if getattr(self, field) not in choices:
-                raise ConfigError(
-                    f"decoder.{field} {getattr(self, field)!r}{did_you_mean(getattr(self, field), choices)}"
-                )
+        activation, _, _ = self.encoder_style
+        for field, value, choices in (
+            ("positions", self.positions, ("sinusoids", "learnt")),
+            ("activation", self.activation, tuple(ACTIVATIONS)),
+            ("encoder_activation", activation, tuple(ACTIVATIONS)),
+        ):
+            if value not in choices:
+                raise ConfigError(f"decoder.{field} {value!r}{did_you_mean(value, choices)}")
         if self.width % self.num_heads:
             raise ConfigError(f"decoder.width {self.width} is not divisible by decoder.num_heads, {self.num_heads}")
         init = nn.initializers.normal(1 / math.sqrt(self.width))
@@ -111,26 +134,33 @@ class AttentionDecoder(nn.Module):
         if self.positions == "learnt":
             self.position_table = jnp.asarray(self.param("positions", init, (self.max_length, self.width)))
         if self.token_types:
-            self.type_table = self.param("types", init, (self.token_types, self.width))
+            self.param("types", init, (self.token_types, self.width))
         self.norm_in = LayerNorm(dtype=self.dtype)
         self.drop = Dropout(self.dropout_emb)
-        shared = {
-            "width": self.width,
-            "activation": self.activation,
-            "norm_first": self.norm_first,
-            "dropout": self.dropout,
-            "dropout_att": self.dropout_att,
-            "dtype": self.dtype,
-        }
+        shared: dict[str, Any] = {"width": self.width, "dropout": self.dropout, "dropout_att": self.dropout_att}
+        shared["dtype"] = self.dtype
+        activation, norm_first, norm_last = self.encoder_style
         self.encoder = [
-            EncoderLayer(num_heads=self.encoder_heads, hidden_width=self.encoder_hidden_width, **shared)
+            EncoderLayer(
+                num_heads=self.encoder_heads,
+                hidden_width=self.encoder_hidden_width,
+                activation=activation,
+                norm_first=norm_first,
+                **shared,
+            )
             for _ in range(self.encoder_layers)
         ]
         self.layers = [
-            DecoderLayer(num_heads=self.num_heads, hidden_width=self.hidden_width, **shared)
+            DecoderLayer(
+                num_heads=self.num_heads,
+                hidden_width=self.hidden_width,
+                activation=self.activation,
+                norm_first=self.norm_first,
+                **shared,
+            )
             for _ in range(self.num_layers)
         ]
-        if self.norm_first and self.encoder_layers:
+        if norm_first and norm_last and self.encoder_layers:
             self.norm_encoder = LayerNorm(dtype=self.dtype)
         if self.norm_first and self.norm_last:
             self.norm_out = LayerNorm(dtype=self.dtype)
@@ -147,7 +177,8 @@ class AttentionDecoder(nn.Module):
         mask = real[:, None]
         for layer in self.encoder:
             x = layer(x, mask, train=train)
-        if self.encoder and self.norm_first:
+        _, norm_first, norm_last = self.encoder_style
+        if self.encoder and norm_first and norm_last:
             x = self.norm_encoder(x)
         return x, mask
 
@@ -160,12 +191,24 @@ class AttentionDecoder(nn.Module):
         train: bool = False,
     ) -> Float[Array, "B N D"]:
         """Computes the states after each token, from which `logits` gives the scores of the next one."""
-        x, frame_mask = self.frames(encoded, num_frames, train=train)
-        causal = jnp.tril(jnp.ones((1, 1, ids.shape[1], ids.shape[1]), bool))
-        memory = Memory(tuple(layer.cross(x) for layer in self.layers), frame_mask)
-        return self._run(
-            jnp.asarray(ids)[:, None], jnp.arange(ids.shape[1]), memory, lambda _, new: (new, causal), train
-        )[:, 0]
+        return self._whole(encoded, num_frames, ids, train=train)
+
+    def cross_attention(
+        self, encoded: Float[Any, "B T E"], num_frames: Int[Any, " B"], ids: Int[Any, "B N"], *, layers: Sequence[int]
+    ) -> Float[Array, "B A N T"]:
+        """Computes how much of each frame the decoder takes when it predicts the token after each of these.
+
+        Args:
+          encoded, num_frames: from the encoder.
+          ids: prompt and text.
+          layers: their numbers; negative ones count from the last.
+
+        Returns:
+          The weights of each of the A = layers x H heads; those of a token sum to 1, padding frames have 0.
+        """
+        seen = Watched(layers, self.num_layers)
+        self._whole(encoded, num_frames, ids, train=False, watch=seen)
+        return seen.heads()[:, 0]
 
     def logits(self, states: Float[Array, "... D"]) -> Float[Array, "... W"]:
         """Computes the scores of the next token; the last of the W are those of no token."""
@@ -209,7 +252,32 @@ class AttentionDecoder(nn.Module):
         states, past = self._extend(ids[..., None], memory, past)
         return self.logits(states[:, :, 0]), past
 
-    def _extend(self, ids: Int[Array, "B L N"], memory: Memory, past: Past) -> tuple[Float[Array, "B L N D"], Past]:
+    def watched_step(
+        self, ids: Int[Array, "B L"], memory: Memory, past: Past, *, layers: Sequence[int]
+    ) -> tuple[Float[Array, "B L W"], Past, Float[Array, "B L A T"]]:
+        """Does what `step` does; returns also the weights of the frames, as `cross_attention`."""
+        seen = Watched(layers, self.num_layers)
+        states, past = self._extend(ids[..., None], memory, past, watch=seen)
+        return self.logits(states[:, :, 0]), past, seen.heads()[:, :, :, 0]
+
+    def _whole(
+        self,
+        encoded: Float[Any, "B T E"],
+        num_frames: Int[Any, " B"],
+        ids: Int[Any, "B N"],
+        *,
+        train: bool,
+        watch: Watch | None = None,
+    ) -> Float[Array, "B N D"]:
+        x, frame_mask = self.frames(encoded, num_frames, train=train)
+        causal = jnp.tril(jnp.ones((1, 1, ids.shape[1], ids.shape[1]), bool))
+        memory = Memory(tuple(layer.cross(x) for layer in self.layers), frame_mask)
+        texts, places = jnp.asarray(ids)[:, None], jnp.arange(ids.shape[1])
+        return self._run(texts, places, memory, lambda _, new: (new, causal), train, watch)[:, 0]
+
+    def _extend(
+        self, ids: Int[Array, "B L N"], memory: Memory, past: Past, *, watch: Watch | None = None
+    ) -> tuple[Float[Array, "B L N D"], Past]:
         size, room = ids.shape[2], past.layers[0].keys.shape[3]
         places = past.count + jnp.arange(size)
         seen = (jnp.arange(room) >= past.first[:, None, None]) & (jnp.arange(room) <= places[:, None])
@@ -226,11 +294,17 @@ class AttentionDecoder(nn.Module):
             return kept[-1], seen[:, None]
 
         positions = jnp.maximum(places - past.first[:, None], 0)[:, None]
-        states = self._run(ids, positions, memory, own, False)
+        states = self._run(ids, positions, memory, own, False, watch)
         return states, Past(tuple(kept), past.first, past.count + size)
 
     def _run(
-        self, ids: Int[Array, "B L N"], positions: Int[Array, "..."], memory: Memory, own: Any, train: bool
+        self,
+        ids: Int[Array, "B L N"],
+        positions: Int[Array, "..."],
+        memory: Memory,
+        own: Any,
+        train: bool,
+        watch: Watch | None = None,
     ) -> Float[Array, "B L N D"]:
         if self.positions == "learnt":
             places = self.position_table[positions]
@@ -238,9 +312,8 @@ class AttentionDecoder(nn.Module):
             places = sinusoids(positions.reshape(-1).astype(jnp.float32), self.width) / math.sqrt(self.width)
             places = places.reshape(*positions.shape, self.width)
         x = self.table[jnp.clip(ids, 0, self.num_outputs - 1)] + places
-        if self.token_types:
-            x = x + self.type_table[0]
         x = self.drop(self.norm_in(x), train=train)
         for i, layer in enumerate(self.layers):
-            x = layer(x, memory.layers[i], memory.mask, lambda new, i=i: own(i, new), train=train)
+            see = None if watch is None else partial(watch, i)
+            x = layer(x, memory.layers[i], memory.mask, partial(own, i), watch=see, train=train)
         return self.norm_out(x) if self.norm_first and self.norm_last else x

@@ -103,6 +103,7 @@ class DecoderLayer(Branches):
         memory_mask: Bool[Array, "B 1 T"],
         own: Callable[[KeysValues], tuple[KeysValues, Bool[Array, "..."]]],
         *,
+        watch: Callable[[Float[Array, "B L H N T"]], None] | None = None,
         train: bool = False,
     ) -> Float[Array, "B L N D"]:
         """Runs the layer on N tokens of each of L hypotheses of each row; in training L is 1.
@@ -111,6 +112,7 @@ class DecoderLayer(Branches):
           x: the tokens.
           memory, memory_mask: the encoder's frames, of which the hypotheses of a row share one copy.
           own: the keys and values of these tokens -> those of all tokens that they attend to, and where they do.
+          watch: is called with the weights of the encoder's frames.
         """
 
         def attend(x: Array) -> Array:
@@ -118,7 +120,10 @@ class DecoderLayer(Branches):
 
         def attend_to_memory(x: Array) -> Array:
             rows = x.reshape(x.shape[0], -1, self.width)
-            return self.cross_attention(rows, memory, memory_mask, train=train).reshape(x.shape)
+            weights = self.cross_attention.weights(rows, memory, memory_mask)
+            if watch is not None:
+                watch(weights.reshape(*weights.shape[:2], *x.shape[1:3], -1).swapaxes(1, 2))
+            return self.cross_attention.mix(weights, memory, train=train).reshape(x.shape)
 
         x = self.add(x, self.norm_self, attend, train=train)
         x = self.add(x, self.norm_cross, attend_to_memory, train=train)

@@ -49,7 +49,9 @@ def with_search(
     if language is not None:
         languages = config["decoder"].get("languages") or ()
         if not languages:
-            raise ConfigError(f"language {language!r}: this model has no choice of a language")
+            raise ConfigError(
+                f"language {language!r}: this model has no choice of a language; one with prompts takes source_lang"
+            )
         if language not in languages:
             raise ConfigError(f"language {language!r}{did_you_mean(language, languages)}")
         config = config | {"decoder": {**config["decoder"], "language": language}}

@@ -6,11 +6,14 @@ A model can stream if its convolutions only look back, and its attention is limi
 fixed number of frames before it; R is the look-ahead (Noroozi et al., "Stateful Conformer with Cache-based Inference
 for Streaming Automatic Speech Recognition", 2024). Every step is one call with fixed shapes for all rows.
 
-A unified model, whose layers all look ahead, streams in windows instead: see `forms.window_streaming`.
+A unified model, whose layers all look ahead, streams in windows instead: see `forms.window_streaming`. So does a model
+with an attention decoder: see `forms.attention_streaming`.
 """
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -18,34 +21,52 @@ from jaxtyping import Bool, Float, Int
 
 from jaxspeech.encoders.chunk_context import UNIFIED
 from jaxspeech.encoders.fastconformer import FastConformer
-from jaxspeech.errors import ConfigError
+from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.features.mel import MelSpectrogram
+from jaxspeech.forms.attention_streaming import attention_streaming
 from jaxspeech.forms.streaming_form import NewTokens, Streaming, StreamState, rows_where
 from jaxspeech.forms.window_streaming import what_prevents_windows, window_streaming
 from jaxspeech.history import HISTORY
 from jaxspeech.nn.attention import POSITIONS
-from jaxspeech.tasks.recognition import RecognitionTask
+from jaxspeech.search.attention_stream import Policy, Rules
+from jaxspeech.tasks.attention import AttentionModel
 from jaxspeech.types import Variables
 
 
 def streaming(
-    task: RecognitionTask, *, look_ahead: int | None = None, chunk: int | None = None, chunks: int = 1
+    task: Any,
+    *,
+    look_ahead: int | None = None,
+    chunk: int | None = None,
+    chunks: int = 1,
+    left: int | None = None,
+    rules: Mapping[str, Any] = MappingProxyType({}),
 ) -> Streaming:
     """Makes the streaming form of a recogniser, with greedy search.
 
     Args:
       task: the model's task; the encoder's layers must not be stacked.
       look_ahead: R, one of those that the model supports; the first of them by default.
-      chunk: of a unified model, frames that a step adds; see `forms.window_streaming`.
+      chunk: of a unified model or one with an attention decoder, frames that a step adds; see
+        `forms.window_streaming` and `forms.attention_streaming`.
       chunks: of any other model, chunks of R + 1 frames in one step; more cost less, but add latency.
+      left: of a model with an attention decoder, frames before the chunk that a step encodes again.
+      rules: of an attention decoder: fields of `search.attention_stream.Rules`.
 
     Raises:
-      ConfigError: the model cannot stream (the message lists all reasons), or does not support this look-ahead.
+      ConfigError: the model cannot stream (the message lists all reasons), or does not support these options.
     """
     obstacles, search = what_prevents(task), task.inference.incremental
+    if isinstance(task.model, AttentionModel) and not obstacles:
+        if chunks != 1:
+            raise ConfigError(f"chunks {chunks}: a step of this model takes one chunk; choose its frames with chunk")
+        sizes = {"look_ahead": look_ahead, "chunk": chunk, "left": left}
+        return attention_streaming(task.model, _checked(rules), **sizes)
     if obstacles or search is None:
         advice = "configs/fastconformer_streaming.py trains one that can"
         raise ConfigError(f"this model cannot stream: {'; '.join(obstacles)}. {advice}")
+    for name in (*rules, *(() if left is None else ("left",))):
+        raise ConfigError(f"{name}: this model has no attention decoder, and so no such choice")
     if chunks < 1:
         raise ConfigError(f"chunks is {chunks}; a step takes at least 1")
     if _is_unified(task.model):
@@ -103,9 +124,15 @@ def streaming(
     )
 
 
-def what_prevents(task: RecognitionTask) -> list[str]:
+def what_prevents(task: Any) -> list[str]:
     """The reasons why a model cannot stream, each as a phrase; empty if it can."""
     model: Any = task.model
+    if isinstance(model, AttentionModel):
+        found = {
+            "it searches with a beam (beam_size)": model.search.beam_size > 1,
+            "it searches with its CTC head (ctc_weight)": model.search.ctc_weight > 0,
+        }
+        return [reason for reason, holds in found.items() if holds]
     encoder, frontend = model.encoder, model.frontend
     if not isinstance(encoder, FastConformer):
         return [f"only a Conformer or FastConformer streams, and its encoder is a {type(encoder).__name__}"]
@@ -132,10 +159,24 @@ def what_prevents(task: RecognitionTask) -> list[str]:
         "a group norm needs the whole recording": encoder.conv_norm == "group",
         "its encoder reduces the frames further": encoder.reduction is not None,
         "its layers are stacked (scan_layers)": encoder.scan_layers,
-        "it has an attention decoder": task.inference.prompted,
-        "it searches with a beam (beam_size)": task.inference.incremental is None and not task.inference.prompted,
+        "it searches with a beam (beam_size)": task.inference.incremental is None,
     }
     return [reason for reason, holds in found.items() if holds]
+
+
+def _checked(rules: Mapping[str, Any]) -> Rules:
+    """Fills in the defaults.
+
+    Raises:
+      ConfigError: a value is unknown or too small.
+    """
+    found = Rules(**rules)
+    if found.policy not in get_args(Policy):
+        raise ConfigError(f"policy {found.policy!r}{did_you_mean(str(found.policy), get_args(Policy))}")
+    for name, least in (("wait", 0), ("tokens", 1), ("hold", 0)):
+        if getattr(found, name) < least:
+            raise ConfigError(f"{name} {getattr(found, name)}: must be at least {least}")
+    return found
 
 
 def _is_unified(model: Any) -> bool:

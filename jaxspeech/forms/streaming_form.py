@@ -15,7 +15,7 @@ class StreamState(NamedTuple):
 
     Attributes:
       history: past activations that the model's layers need, or past samples.
-      search: `CTCState` or `GreedyState`.
+      search: `CTCState`, `GreedyState` or `Following`.
     """
 
     history: Any
@@ -51,6 +51,8 @@ class Streaming(NamedTuple):
       sample_rate: in Hz.
       frame_seconds: seconds of audio per encoder frame.
       look_ahead: R, in encoder frames.
+      prompt_tokens: room for a stream's prompt in the state of the search; 0 for a model without prompts.
+      held_frames: tokens of the last so many frames are held back until more is heard.
     """
 
     prepare: Callable[[Variables], Variables]
@@ -62,11 +64,13 @@ class Streaming(NamedTuple):
     sample_rate: int
     frame_seconds: float
     look_ahead: int
+    prompt_tokens: int = 0
+    held_frames: int = 0
 
     @property
     def latency_seconds(self) -> float:
         """The longest time from a sample's arrival until its step has all the samples that it needs."""
-        return (self.step_samples + self.right_samples) / self.sample_rate
+        return (self.step_samples + self.right_samples) / self.sample_rate + self.held_frames * self.frame_seconds
 
 
 def rows_where(rows: Bool[Array, " B"], new: Array, old: Array) -> Array:

@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int
 from jaxspeech.encoders.chunk_context import ChunkContext, chunk_context
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.kept_positions import KeptPositions
+from jaxspeech.forms.sliding_window import slide
 from jaxspeech.forms.streaming_form import NewTokens, Streaming, StreamState, rows_where
 from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.types import Variables
@@ -64,10 +65,7 @@ def window_streaming(task: RecognitionTask, *, look_ahead: int | None = None, ch
         num_samples, ends = jnp.asarray(num_samples), jnp.asarray(ends)
         taken = past["num_samples"] + num_samples
         heard = jnp.maximum(taken - lead_in, 0)
-        length = jnp.minimum(heard, size)
-        # A row's latest samples end at `size` + num_samples; its window begins `length` samples before.
-        row = jnp.concatenate([past["samples"], samples, jnp.zeros_like(past["samples"])], axis=1)
-        latest, window = (_slices(row, first, size) for first in (num_samples, num_samples + size - length))
+        window, length, latest = slide(past["samples"], jnp.asarray(samples), num_samples, heard)
         encoded, num_encoded = model.apply(variables, window, length, method="encode")
 
         skipped = (done * frame - (heard - length)) // frame
@@ -127,12 +125,6 @@ def what_prevents_windows(task: RecognitionTask) -> list[str]:
     own = chunk_context(encoder.attention_style, encoder.contexts[0])
     found = {
         "it lists no contexts (attention_chunk_context)": encoder.attention_chunk_context is None and own is None,
-        "it has an attention decoder": task.inference.prompted,
-        "it searches with a beam (beam_size)": task.inference.incremental is None and not task.inference.prompted,
+        "it searches with a beam (beam_size)": task.inference.incremental is None,
     }
     return [reason for reason, holds in found.items() if holds]
-
-
-def _slices(rows: Float[Any, "B N"], first: Int[Any, " B"], size: int) -> Float[Any, "B S"]:
-    """Cuts `size` values out of each row, from its own first one on."""
-    return jax.vmap(lambda row, at: jax.lax.dynamic_slice_in_dim(row, at, size))(rows, first)

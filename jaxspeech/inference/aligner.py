@@ -13,7 +13,7 @@ from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
 from jaxspeech.search.forced_alignment import ForcedAlignment, forced_alignment
-from jaxspeech.search.timestamps import merge, segment_times, token_times, word_times
+from jaxspeech.search.timestamps import merge, pinned, segment_times, token_times, word_times
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Prediction
 from jaxspeech.text.spelling import Spelling, spell
@@ -50,22 +50,25 @@ class Aligner:
     def __init__(self, recognition: Recognition, tokenizer: Tokenizer):
         self._recognition, self._tokenizer = recognition, tokenizer
 
-    def align(self, rows: Iterable[Row[Prediction]], wanted: Wanted, *, language: str | None) -> Iterator[Hypothesis]:
+    def align(
+        self, rows: Iterable[Row[Prediction]], wanted: Wanted, *, language: str | None, pin: bool = False
+    ) -> Iterator[Hypothesis]:
         """Yields hypotheses with all their times, in the order of the rows.
 
         Args:
           rows: predictions with log-probabilities, for recordings that have texts.
           wanted: batch_size, on_error, and return_log_probs (whether hypotheses keep them).
           language: of the texts, for a multilingual tokenizer; a manifest's "lang" takes precedence.
+          pin: whether punctuation marks take no time, see `search.timestamps.pinned`.
         """
         batch: list[_Waiting] = []
         for row in rows:
             item = self._spell(row, language)
             if batch and (len(batch) == wanted.batch_size or _padded_frames([*batch, item]) > BATCH_FRAMES):
-                yield from self._finish(batch, wanted)
+                yield from self._finish(batch, wanted, pin)
                 batch = []
             batch.append(item)
-        yield from self._finish(batch, wanted)
+        yield from self._finish(batch, wanted, pin)
 
     def _spell(self, row: Row[Prediction], language: str | None) -> _Waiting:
         recording, no_frames = row.recording, np.zeros((0, self._recognition.vocab_size + 1), np.float32)
@@ -85,44 +88,43 @@ class Aligner:
             return nothing._replace(problem=AudioError(f"{recording.source}: its text has nothing to pronounce"))
         return nothing._replace(log_probs=log_probs, spelling=spelling)
 
-    def _finish(self, batch: list[_Waiting], wanted: Wanted) -> Iterator[Hypothesis]:
+    def _finish(self, batch: list[_Waiting], wanted: Wanted, pin: bool) -> Iterator[Hypothesis]:
         """Aligns a batch and yields its results; where a batch fails, each recording by itself."""
         try:
             aligned = _align(batch, blank_id=self._recognition.vocab_size)
         except Exception as error:
             if len(batch) > 1:
                 for item in batch:
-                    yield from self._finish([item], wanted)
+                    yield from self._finish([item], wanted, pin)
                 return
             batch, aligned = [batch[0].failed(error)], [None]
         for item, found in zip(batch, aligned, strict=True):
-            result = item.heard if item.heard.error is not None else item.problem or self._hypothesis(item, found)
+            result = item.heard if item.heard.error is not None else item.problem or self._hypothesis(item, found, pin)
             if isinstance(result, SpeechError):
                 if wanted.on_error == "raise":
                     raise result
                 result = item.heard._replace(error=str(result), log_probs=None)
             yield result if wanted.return_log_probs else result._replace(log_probs=None)
 
-    def _hypothesis(self, item: _Waiting, found: ForcedAlignment | None) -> Hypothesis | SpeechError:
+    def _hypothesis(self, item: _Waiting, found: ForcedAlignment | None, pin: bool) -> Hypothesis | SpeechError:
         """The given text with its times; `found` is one row, None only where there is a problem."""
         assert found is not None
         try:
-            return self._timed(item, found)
+            return self._timed(item, found, pin)
         except Exception as error:
             return as_speech_error(error, item.recording.source)
 
-    def _timed(self, item: _Waiting, found: ForcedAlignment) -> Hypothesis | SpeechError:
+    def _timed(self, item: _Waiting, found: ForcedAlignment, pin: bool) -> Hypothesis | SpeechError:
         recording, heard, log_probs, spelling, _ = item
         if found.score == -np.inf:
             return AudioError(
                 f"{recording.source}: the text's {len(spelling.ids)} tokens do not fit into {heard.duration:.1f} s of "
                 f"audio ({len(log_probs)} frames); is it the right text?"
             )
-        times = (
-            found.starts,
-            np.minimum(found.ends, heard.duration / self._recognition.frame_seconds),
-            found.confidence,
-        )
+        starts, ends = pinned(spelling.pieces, found.starts, found.ends) if pin else (found.starts, found.ends)
+        # The last frame may extend beyond the audio, and a mark at its end begins there.
+        heard_frames = heard.duration / self._recognition.frame_seconds
+        times = np.minimum(starts, heard_frames), np.minimum(ends, heard_frames), found.confidence
         seconds: dict[str, Any] = {"frame_seconds": self._recognition.frame_seconds, "offset": recording.offset}
         words = word_times(spelling.words, *times, **seconds)
         if len(spelling.lines) > 1:

@@ -17,7 +17,7 @@ from jaxspeech.inference.asking import Asking, Ids
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.guard import Guarded, attempt, guarded
 from jaxspeech.inference.parts import predict_parts
-from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.programs import Starting
 from jaxspeech.inference.rows import Row
 from jaxspeech.tasks.prediction import Prediction
 from jaxspeech.text.tokenizer import Tokenizer
@@ -35,7 +35,7 @@ class DecodingAgain:
       batch_size: the most rows of a batch.
     """
 
-    programs: Programs
+    programs: Starting
     variables: Variables
     tokenizer: Tokenizer
     sample_rate: int
@@ -62,7 +62,7 @@ class DecodingAgain:
                 return self.asking.of(ids, shape.rows, temperature=temperature, seeds=seeds)
 
             some = {i: audio[i] for i in places}
-            options = {"batch_size": self.batch_size, "sample_rate": self.sample_rate}
+            options: Any = {"batch_size": self.batch_size, "sample_rate": self.sample_rate}
             return predict_parts(self.programs, self.variables, some, beside, **options)
 
         return guarded(found, again, self.tokenizer)

@@ -42,6 +42,7 @@ def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
     """A line of JSON: `fields` and `pred_text`; with timestamps also `pred_words` and `pred_segments`, in seconds.
 
     If each channel was transcribed, also its number, `channel`; if the language was found, also `pred_source_lang`.
+    With the times of a model with an attention decoder, also what they are from, `pred_timing`.
     """
     line = dict(fields) | ({} if hypothesis.channel is None else {"channel": hypothesis.channel})
     line["pred_text"] = hypothesis.text
@@ -51,6 +52,8 @@ def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
         line["pred_words"] = [_span_to_json(word) for word in hypothesis.words]
     if hypothesis.segments is not None:
         line["pred_segments"] = [_span_to_json(segment) for segment in hypothesis.segments]
+    if hypothesis.timing not in (None, "frames"):
+        line["pred_timing"] = hypothesis.timing
     return to_json(line) + "\n"
 
 

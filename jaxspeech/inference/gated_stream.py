@@ -6,9 +6,9 @@ Each segment is an utterance, recognised by itself; silence is not recognised at
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -59,12 +59,16 @@ class GatedStreams:
 
     def __init__(self, streams: Streams, tokenizer: Tokenizer, activity: Activity):
         self.form = streams.form
+        self.prompts = streams.prompts
         self.streams, self.tokenizer, self.activity = streams, tokenizer, activity
         self._open: list[GatedStream] = []
 
-    def open(self, name: str = "stream", *, sample_rate: int | None = None, offset: float = 0.0) -> "GatedStream":
+    def open(
+        self, name: str = "stream", *, sample_rate: int | None = None, offset: float = 0.0, **slots: Any
+    ) -> "GatedStream":
         """Opens a new stream; see `Streams.open`."""
-        self._open.append(GatedStream(self, name, sample_rate=sample_rate, offset=offset))
+        self.prompts.check(slots)
+        self._open.append(GatedStream(self, name, sample_rate=sample_rate, offset=offset, slots=slots))
         return self._open[-1]
 
     def step(self) -> "list[GatedStream]":
@@ -91,12 +95,14 @@ class GatedStream(LiveStream):
       closing_seconds: the time from the end of speech until its utterance is over.
     """
 
-    def __init__(self, streams: GatedStreams, name: str, *, sample_rate: int | None, offset: float):
+    def __init__(
+        self, streams: GatedStreams, name: str, *, sample_rate: int | None, offset: float, slots: Mapping[str, Any]
+    ):
         self._rate = streams.form.sample_rate
         super().__init__(name, streams.step, sample_rate=sample_rate, model_rate=self._rate)
         self.utterances: list[Hypothesis] = []
         self.spans: list[tuple[float, float]] = []
-        self._streams, self._offset = streams, offset
+        self._streams, self._offset, self._slots = streams, offset, slots
         activity = streams.activity
         self._activity, self._number = activity.start(), activity.number
         self._gate = SpeechGate(activity.options, frame_seconds=activity.frame_seconds)
@@ -144,7 +150,7 @@ class GatedStream(LiveStream):
             utterance = self._queue[0]
             if self._current is None:
                 offset = self._offset + utterance.start / self._rate
-                self._current = self._streams.streams.open(self._name, offset=offset)
+                self._current = self._streams.streams.open(self._name, offset=offset, **self._slots)
             for part in utterance.parts:
                 self._current.push(part)
             utterance.parts.clear()

@@ -13,7 +13,7 @@ from jaxspeech.inference.rows import Row
 from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.search.timestamps import TimedText
 from jaxspeech.tasks.kinds import Recognition
-from jaxspeech.tasks.prediction import Prediction
+from jaxspeech.tasks.prediction import TIMINGS, Prediction
 from jaxspeech.text.prompt import plain
 from jaxspeech.text.tokenizer import Tokenizer
 
@@ -32,6 +32,10 @@ class Hypothesis(NamedTuple):
         seconds from the beginning of the file, also where only a part of it was transcribed. A pause of a second ends
         a sentence, like a full stop.
       log_probs: with `return_log_probs=True`, one row of V + 1 (the blank is last) for each encoder frame, in float32.
+      timing: with `timestamps=True`, what these times are from: "frames" in which a CTC model or a transducer emitted
+        its tokens; of a model with an attention decoder the first of these that it has: an "aligner", a model of its
+        own, or a "ctc" head, which align the text, unless that is a translation; "tokens", times that the decoder
+        wrote, with which there are no chars; its "attention".
       note: one line that says how a recording too long for one pass of full attention was transcribed, or that its text
         was decoded again.
       error: with `on_error="skip"`, one line that says why the recording could not be transcribed.
@@ -54,15 +58,17 @@ class Hypothesis(NamedTuple):
     error: str | None = None
     channel: int | None = None
     language: str | None = None
+    timing: str | None = None
 
     def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
         """A copy with these tokens and their text; `confidence` has one value per token."""
         sure = float(np.mean(confidence)) if len(ids) else 0.0
         return self._replace(text=tokenizer.decode(list(ids)), tokens=tuple(ids), confidence=sure)
 
-    def with_times(self, timed: TimedTokens) -> "Hypothesis":
-        """A copy with words, segments and chars."""
-        return self._replace(words=tuple(timed.words), segments=tuple(timed.segments), chars=tuple(timed.chars))
+    def with_times(self, timed: TimedTokens, timing: str = "frames") -> "Hypothesis":
+        """A copy with words, segments and chars, and what they are from."""
+        chars = () if timing == "tokens" else tuple(timed.chars)  # such times are those of words
+        return self._replace(words=tuple(timed.words), segments=tuple(timed.segments), chars=chars, timing=timing)
 
 
 def hypotheses(
@@ -92,7 +98,8 @@ def hypotheses(
         if wanted.timestamps:
             timed = TimedTokens(tokenizer, frame_seconds=recognition.frame_seconds, offset=row.recording.offset)
             timed.update(ids, tokens.starts[real], tokens.ends[real], confidence, duration=duration)
-            hypothesis = hypothesis.with_times(timed)
+            found = row.prediction.timing
+            hypothesis = hypothesis.with_times(timed, "frames" if found is None else TIMINGS[int(found)])
         language = row.prediction.language
         if language is not None and language >= 0:
             hypothesis = hypothesis._replace(language=plain(tokenizer.pieces[int(language)]))

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.audio.convert import Channel
-from jaxspeech.errors import SpeechError, as_speech_error
+from jaxspeech.errors import SpeechError, TokenizerError, as_speech_error
 from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import PIPE, Recording
@@ -69,7 +69,12 @@ def transcribe_live(
                 continue
         else:
             blocks = paced_blocks(samples, rate, wait=realtime)
-        stream = streams.open(recording.source, sample_rate=rate, offset=recording.offset)
+        asked = streams.prompts.of_line(recording.fields)
+        try:
+            stream = streams.open(recording.source, sample_rate=rate, offset=recording.offset, **asked)
+        except TokenizerError as error:
+            yield Hypothesis(source=recording.source, error=f"{recording.source}: {error}")
+            continue
         hypothesis = stream.hypothesis
         for hypothesis in _steps(stream, streams, blocks, times):
             show(hypothesis)

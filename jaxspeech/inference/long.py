@@ -11,16 +11,21 @@ from jaxspeech.forms.transcribing import Forms
 from jaxspeech.inference.asking import Asking, Ids
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.buffered import Buffered
+from jaxspeech.inference.chunked import predict_chunks
 from jaxspeech.inference.decoding_again import DecodingAgain
 from jaxspeech.inference.guard import MOST_REPEATS
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.recognised_parts import PartRecogniser
 from jaxspeech.inference.rows import Audio, Row, Strategy, nothing_beside, predicted_rows
-from jaxspeech.inference.segmented import Segmented
+from jaxspeech.inference.segmented import predict_segments
 from jaxspeech.inference.shape_choice import ShapeChoice
+from jaxspeech.inference.timed_programs import TimedPrograms
+from jaxspeech.runtime.kept_function import of_this_package
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.prediction import Outputs, Prediction, predict
+from jaxspeech.text.prompt import PromptFormat
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -32,6 +37,8 @@ ORDER = {
     "buffered": ("buffered",),
     "segments": ("segments",),
 }
+# The same for a model with an attention decoder, which loses its place in recordings longer than those of its training.
+PROMPTED_ORDER = {"auto": ("chunks",), "segments": ("segments",)}
 
 
 class LongAudio:
@@ -40,14 +47,19 @@ class LongAudio:
     Args:
       forms: the model's forms.
       tokenizer: the model's tokenizer.
+      prompt: the model's format of prompts, if it has one.
     """
 
-    def __init__(self, forms: Forms, tokenizer: Tokenizer):
+    def __init__(self, forms: Forms, tokenizer: Tokenizer, prompt: PromptFormat | None = None):
         self._recognition, self._tokenizer = forms.transcribing.inference, tokenizer
         known: Any = {"name": "transcribe", "outputs": (Prediction, Tokens)}
         self._full = Programs(
             forms.transcribing, partial(predict, self._recognition), config=forms.transcribing_config, **known
         )
+        self._timed = None
+        if self._recognition.prompts is not None:
+            config = forms.transcribing_config if of_this_package(forms.transcribing.model) else {}
+            self._timed = TimedPrograms(self._full.start, self._recognition, tokenizer, prompt, config)
         self._local = None
         if forms.local is not None:
             predict_local = partial(predict, forms.local.inference)
@@ -58,7 +70,6 @@ class LongAudio:
             lambda: ShapeChoice(self._recognition.sample_rate)
         )
         self._buffered = Buffered(self._recognition)
-        self._segmented = Segmented(self._recognition, tokenizer, self._full)
 
     def rows(
         self,
@@ -78,6 +89,7 @@ class LongAudio:
         Raises:
           ConfigError: long="local", and the model has no local form.
         """
+        full = self._timed if wanted.timestamps and self._timed is not None else self._full
 
         def buffered(shape: Shape, audio: Audio, *, tokens: bool = outputs.tokens) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
@@ -88,7 +100,7 @@ class LongAudio:
             if asking is None or asking.most_repeats is None:
                 return None
             of_model: Any = {"tokenizer": self._tokenizer, "sample_rate": self._recognition.sample_rate}
-            return DecodingAgain(self._full, variables, asking=asking, batch_size=wanted.batch_size, **of_model)
+            return DecodingAgain(full, variables, asking=asking, batch_size=wanted.batch_size, **of_model)
 
         # Recordings that are cut are guarded unless the call says no, others only if it says yes.
         of_segments, of_whole = (
@@ -96,11 +108,11 @@ class LongAudio:
             for on in (wanted.guard is not False, wanted.guard is True)
         )
 
-        def segments(shape: Shape, audio: Audio, prompt: Ids) -> tuple[Prediction, str]:
+        def in_parts(predict: Any, shape: Shape, audio: Audio, prompt: Ids) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
             asked: Any = {"asking": of_segments, "prompt": prompt, "again": again(of_segments)}
-            options = {"batch_size": wanted.batch_size, **asked}
-            found, how = self._segmented.predict(variables, samples, wanted.voice_activity, **options)
+            recognise = PartRecogniser(self._recognition, full, variables, wanted.batch_size, **asked)
+            found, how = predict(recognise, self._tokenizer, samples, wanted.voice_activity)
             if outputs.log_probs:  # of all frames, also those between the segments
                 whole, _ = buffered(shape, audio, tokens=False)
                 found = found._replace(log_probs=whole.log_probs, num_frames=whole.num_frames)
@@ -112,9 +124,10 @@ class LongAudio:
 
         beside = nothing_beside if of_whole is None else of_whole.beside
         known = {
-            "full": Strategy(partial(self._full.start, variables, **outputs._asdict()), beside=beside),
+            "full": Strategy(partial(full.start, variables, **outputs._asdict()), beside=beside),
             "buffered": Strategy(buffered, alone=True),
-            "segments": Strategy(segments, alone=True, beside=prompts),
+            "segments": Strategy(partial(in_parts, predict_segments), alone=True, beside=prompts),
+            "chunks": Strategy(partial(in_parts, predict_chunks), alone=True, beside=prompts),
         }
         if self._local is not None:
             known["local"] = Strategy(partial(self._local.start, variables, **outputs._asdict()))
@@ -122,10 +135,13 @@ class LongAudio:
             raise ConfigError('long="local": this model has no local form; use long="buffered"')
         order = ORDER[wanted.long]
         if self._recognition.prompted:
-            if wanted.long not in ("auto", "segments"):
-                raise ConfigError(f'long="{wanted.long}": a model with an attention decoder takes long="segments"')
-            # Such a model is trained on recordings of up to 40 s. Without tokens, only the encoder runs.
-            order = ORDER["segments" if outputs.tokens else "buffered"]
+            if wanted.long not in PROMPTED_ORDER:
+                raise ConfigError(
+                    f'long="{wanted.long}": an attention decoder is trained on short recordings; use "auto" for chunks '
+                    'of 30 to 40 s, or "segments" to leave silences out'
+                )
+            # Without tokens, only the encoder runs.
+            order = PROMPTED_ORDER[wanted.long] if outputs.tokens else ORDER["buffered"]
         rows = predicted_rows(
             recordings,
             [known["full"]],

@@ -40,7 +40,8 @@ class AlignOptions(RowOptions, total=False):
       long: how recordings of more than 40 s are processed: all frames attend to all frames ("full"), to a window
         ("local"), or overlapping parts are encoded separately ("buffered"); "auto", the default, uses the first of
         these that fits in memory. "segments" (transcribing only) cuts them at silences into segments of at most 30 s,
-        each transcribed by itself. The hypothesis's `note` names the method that was used.
+        each transcribed by itself. A model with an attention decoder takes "segments", or "auto": chunks of 30 to 40 s,
+        which are joined. The hypothesis's `note` names the method that was used.
     """
 
     return_log_probs: bool
@@ -80,12 +81,31 @@ class TranscribeOptions(AlignOptions, total=False):
     decodercontext: str | None
 
 
-class StreamOptions(TypedDict, total=False):
+class Slots(TypedDict, total=False):
+    """What is asked of a model with prompts (`text.prompt`); see `TranscribeOptions`."""
+
+    source_lang: str | None
+    target_lang: str | None
+    task: str | None
+    pnc: bool | str | None
+    itn: bool | str | None
+    timestamp: bool | str | None
+    diarize: bool | str | None
+    emotion: str | None
+    decodercontext: str | None
+
+
+class StreamOptions(Slots, total=False):
     """Options of `Recognizer.stream` besides the gate: those of `Recognizer.streams`, which documents them."""
 
     look_ahead: int | None
     chunk: int | None
     chunks: int
+    left: int | None
+    policy: Literal["alignatt", "waitk"] | None
+    wait: int | None
+    tokens: int | None
+    hold: int | None
     timestamps: bool
 
 

@@ -7,19 +7,20 @@ import jax
 import numpy as np
 
 from jaxspeech.inference.batching import Shape, plan_batches
-from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.programs import Starting
 from jaxspeech.tasks.prediction import Outputs, Prediction
 from jaxspeech.types import Variables
 
 
 def predict_parts(
-    programs: Programs,
+    programs: Starting,
     variables: Variables,
     audio: Mapping[int, np.ndarray],
     beside: Callable[[Shape], tuple[Any, ...]],
     *,
     batch_size: int,
     sample_rate: int,
+    alike: bool = False,
 ) -> dict[int, Prediction]:
     """Predicts the tokens of each part.
 
@@ -30,6 +31,7 @@ def predict_parts(
       beside: makes what the function takes beside the audio of a batch.
       batch_size: the most parts of a batch.
       sample_rate: in Hz.
+      alike: pad all parts to one length, so that they share batches.
 
     Returns:
       The row of each part, as host arrays, by its number.
@@ -39,6 +41,8 @@ def predict_parts(
     """
     found: dict[int, Prediction] = {}
     lengths = {i: len(samples) for i, samples in audio.items()}
+    if alike and lengths:
+        lengths = dict.fromkeys(lengths, max(lengths.values()))
     for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=sample_rate):
         prediction, _ = programs.start(variables, shape, audio, *beside(shape), **Outputs()._asdict())
         prediction = jax.device_get(prediction)

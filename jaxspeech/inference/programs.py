@@ -1,7 +1,7 @@
 """Compiles a task's function once for each padded shape, and checks that its memory is free before running it."""
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -23,6 +23,17 @@ class PaddedAudio(NamedTuple):
 
     samples: Float[np.ndarray, "B S"]
     num_samples: Int[np.ndarray, " B"]
+
+
+@runtime_checkable
+class Starting(Protocol):
+    """What starts predictions: `Programs`, or something that adds to their results."""
+
+    def start(
+        self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray], *beside: Any, **options: Any
+    ) -> tuple[Any, str]:
+        """See `Programs.start`."""
+        ...
 
 
 class Programs:

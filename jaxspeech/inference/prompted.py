@@ -11,9 +11,26 @@ from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs, Prediction
-from jaxspeech.text.prompt import ALIASES, LANGUAGES, UNKNOWN, PromptFormat
+from jaxspeech.text.prompt import ALIASES, LANGUAGES, TIMESTAMP, UNKNOWN, PromptFormat, special_tokens
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
+
+
+def language_to_align(row: Row[Prediction], *, prompt: PromptFormat | None, tokenizer: Tokenizer) -> str | None:
+    """Returns the language of a text that is to be aligned with its speech; "" if the model has no languages.
+
+    None: it is a translation, or times in the text are asked for.
+
+    Args:
+      row: the recording with its prompt, and the prediction, which has the language that was found.
+      prompt, tokenizer: of the model.
+    """
+    if prompt is None or row.prediction is None:
+        return ""
+    found = UNKNOWN if row.prediction.language is None else int(row.prediction.language)
+    ids = [found if i == UNKNOWN else i for i in row.recording.prompt]
+    asks = special_tokens(tokenizer).get(TIMESTAMP) in ids
+    return None if asks or not prompt.same_language(ids) else prompt.language(tokenizer, ids)
 
 
 def prompted_rows(
@@ -26,6 +43,7 @@ def prompted_rows(
     recognition: Recognition,
     prompt: PromptFormat | None,
     tokenizer: Tokenizer,
+    aligns: bool = False,
 ) -> Iterator[Row[Prediction]]:
     """Yields predictions in the order of the recordings, as `LongAudio.rows`.
 
@@ -35,6 +53,8 @@ def prompted_rows(
       long, variables, recordings, wanted, outputs, recognition: of the model and the call.
       prompt: the model's format; None for a model without prompts.
       tokenizer: the model's tokenizer.
+      aligns: whether times come from an alignment of the text; if not, or for a translation, a model that can write
+        them into the text is asked to.
 
     Raises:
       ConfigError: something is asked for, and the model has no prompts.
@@ -48,7 +68,9 @@ def prompted_rows(
         if wanted.guard:
             raise ConfigError("guard: only the texts of an attention decoder are guarded; this model has none")
         return long.rows(variables, recordings, wanted, outputs)
-    prompts = _Prompts(prompt, tokenizer, wanted.slots, most_tokens=recognition.prompts.most_tokens)
+    writes = wanted.timestamps and prompt.writes_times(tokenizer)
+    times = (writes and not aligns, writes)
+    prompts = _Prompts(prompt, tokenizer, wanted.slots, most_tokens=recognition.prompts.most_tokens, times=times)
     prompts.of({})  # what the call asks for is checked at once
     languages = prompt.languages(tokenizer) if LANGUAGES[0] in prompt.slots else ()
     asking = Asking(languages)
@@ -62,12 +84,22 @@ class _Prompts:
       prompt, tokenizer: of the model.
       slots: what the call asks for.
       most_tokens: of prompt and text together.
+      times: whether times in the text are asked for, of texts in the language that is spoken and of translations.
     """
 
-    def __init__(self, prompt: PromptFormat, tokenizer: Tokenizer, slots: Mapping[str, Any], *, most_tokens: int):
+    def __init__(
+        self,
+        prompt: PromptFormat,
+        tokenizer: Tokenizer,
+        slots: Mapping[str, Any],
+        *,
+        most_tokens: int,
+        times: tuple[bool, bool] = (False, False),
+    ):
         self._prompt, self._tokenizer, self._slots, self._most = prompt, tokenizer, slots, most_tokens
         self._names = {*prompt.slots, *(name for name, slot in ALIASES.items() if slot in prompt.slots)}
         self._last: tuple[Any, tuple[int, ...]] = None, ()
+        self._times = times
 
     def given(self, recording: Recording) -> Recording:
         """Returns a recording with its prompt, or with the problem that it has none."""
@@ -86,7 +118,7 @@ class _Prompts:
         """
         own = {name: value for name, value in fields.items() if name in self._names}
         if self._last[0] != (key := repr(own)):  # neighbours mostly ask for the same
-            ids = tuple(self._prompt.encode(self._tokenizer, {**self._slots, **own}, unknown=UNKNOWN))
+            ids = self._encoded({**self._slots, **own})
             if len(ids) >= self._most:
                 raise TokenizerError(
                     f"the prompt has {len(ids)} tokens, which leaves none of at most {self._most} for the text; "
@@ -94,3 +126,10 @@ class _Prompts:
                 )
             self._last = key, ids
         return self._last[1]
+
+    def _encoded(self, slots: Mapping[str, Any]) -> tuple[int, ...]:
+        ids = self._prompt.encode(self._tokenizer, slots, unknown=UNKNOWN)
+        of_same, of_translation = self._times
+        if slots.get("timestamp") is None and (of_same if self._prompt.same_language(ids) else of_translation):
+            ids = self._prompt.encode(self._tokenizer, {**slots, "timestamp": "yes"}, unknown=UNKNOWN)
+        return tuple(ids)

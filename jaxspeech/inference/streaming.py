@@ -19,6 +19,7 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.forms.streaming_form import NewTokens, Streaming, StreamState, rows_where
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.live_stream import LiveStream
+from jaxspeech.inference.stream_prompts import StreamPrompts
 from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -168,12 +169,20 @@ class Streams:
       variables: the model's variables.
       tokenizer: the model's tokenizer.
       timestamps: fill the hypotheses' words, segments and chars.
+      prompts: what is asked of a model with prompts.
     """
 
     def __init__(
-        self, programs: StreamPrograms, variables: Variables, tokenizer: Tokenizer, *, timestamps: bool = False
+        self,
+        programs: StreamPrograms,
+        variables: Variables,
+        tokenizer: Tokenizer,
+        *,
+        timestamps: bool = False,
+        prompts: StreamPrompts | None = None,
     ):
         self.form = programs.form
+        self.prompts = prompts or StreamPrompts(None, tokenizer, {}, room=programs.form.prompt_tokens)
         self._programs = programs
         self._tokenizer = tokenizer
         self._timestamps = timestamps
@@ -183,23 +192,28 @@ class Streams:
         self._first_search = jax.tree.map(jnp.copy, self._state.search)
         self._open: dict[int, Stream] = {}
 
-    def open(self, name: str = "stream", *, sample_rate: int | None = None, offset: float = 0.0) -> Stream:
+    def open(
+        self, name: str = "stream", *, sample_rate: int | None = None, offset: float = 0.0, **slots: Any
+    ) -> Stream:
         """Opens a new stream.
 
         Args:
           name: the stream's name in hypotheses and errors.
           sample_rate: of its samples, in Hz; the model's by default.
           offset: time of the first sample, in seconds; it is added to all times.
+          slots: what is asked of a model with prompts for this stream, like source_lang="de".
 
         Raises:
           ConfigError: all `size` streams are open.
+          TokenizerError: the model does not have what is asked for.
         """
         free = [row for row in range(self._programs.size) if row not in self._open]
         if not free:
             raise ConfigError(f"{name}: all {self._programs.size} streams are open; end one, or use a larger size")
         row = free[0]
         rows = np.arange(self._programs.size) == row
-        self._state = self._programs.renew(self._state, self._first_search, rows)
+        first = self.prompts.written(self._first_search, rows, slots)
+        self._state = self._programs.renew(self._state, first, rows)
         spans = () if self._timestamps else None
         said = Hypothesis(source=name, words=spans, segments=spans, chars=spans)
         seconds = {"frame_seconds": self.form.frame_seconds, "offset": offset}

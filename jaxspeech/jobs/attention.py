@@ -1,15 +1,17 @@
-"""The job of recognition and translation with an attention decoder: prompts and texts, the word error rate."""
+"""The job of recognition and translation with an attention decoder: prompts and texts, word error rate and BLEU."""
 
 from jaxspeech.archive import Archive
 from jaxspeech.assets import Assets
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.columns.prompts import prompts
+from jaxspeech.data.columns.said import said
 from jaxspeech.data.columns.transcripts import transcripts
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.errors import ConfigError
+from jaxspeech.evaluation.bleu import check_bleu
 from jaxspeech.evaluation.evaluation import Evaluation
-from jaxspeech.evaluation.word_error_rate import word_error_rate
-from jaxspeech.jobs.job import Job, ModelConfig, Settings
+from jaxspeech.evaluation.translation import transcripts_and_translations
+from jaxspeech.jobs.job import Job, ModelConfig, Report, Settings
 from jaxspeech.jobs.known_texts import look_at_texts
 from jaxspeech.jobs.recordings import manifest_with, recordings
 from jaxspeech.tasks.task import Task
@@ -42,14 +44,22 @@ def _sized(model: ModelConfig, assets: Assets) -> ModelConfig:
 
 
 def _columns(manifest: Manifest, assets: Assets, task: Task) -> dict[str, Column]:
-    del task
-    tokenizer = assets["tokenizer"]
-    return {"prompt": prompts(manifest, tokenizer, assets["prompt"]), "labels": transcripts(manifest, tokenizer)}
+    tokenizer, prompt = assets["tokenizer"], assets["prompt"]
+    columns = {"prompt": prompts(manifest, tokenizer, prompt), "labels": transcripts(manifest, tokenizer)}
+    return columns | ({"said": said(manifest, tokenizer, prompt)} if task.model.loss.ctc_weight else {})
+
+
+def _look(manifest: Manifest, assets: Assets, train: bool, report: Report) -> None:
+    """Looks at the texts, and checks before the first step that translations can be scored."""
+    look_at_texts(manifest, assets, train, report)
+    prompt = assets["prompt"]
+    if not train and any(prompt.translates(manifest[example].fields) for example in range(len(manifest))):
+        check_bleu()
 
 
 def _evaluation(settings: Settings, assets: Assets, task: Task) -> Evaluation:
     del settings, task
-    return word_error_rate(assets["tokenizer"])
+    return transcripts_and_translations(assets["tokenizer"], translates=assets["prompt"].translates)
 
 
 def _adapted(archive: Archive, assets: Assets, seed: int) -> Archive:
@@ -67,7 +77,7 @@ ATTENTION = Job(
     source=manifest_with("text"),
     assets=_assets,
     sized=_sized,
-    data=recordings(_columns, need=("text",), identity=("text",), look=look_at_texts),
+    data=recordings(_columns, need=("text",), identity=("text",), look=_look),
     evaluation=_evaluation,
     adapted=_adapted,
     describe=_describe,

@@ -64,12 +64,23 @@ class KeyValueAttention(nn.Module):
         train: bool = False,
     ) -> Float[Array, "*rows N D"]:
         """Attends where `mask` (query, key) is True."""
+        return self.mix(self.weights(x, attended, mask), attended, train=train)
+
+    def weights(
+        self, x: Float[Array, "*rows N D"], attended: KeysValues, mask: Bool[Array, "*#rows #N S"]
+    ) -> Float[Array, "*rows H N S"]:
+        """Computes how much of each key every query takes, in float32; the weights of a query sum to 1."""
         query = self._heads(self.query(x)) / math.sqrt(self.width // self.num_heads)
         scores = einsum("...nk,...sk->...ns", query, attended.keys).astype(jnp.float32)
-        weights = jax.nn.softmax(jnp.where(mask[..., None, :, :], scores, MASKED_SCORE), axis=-1)
+        return jax.nn.softmax(jnp.where(mask[..., None, :, :], scores, MASKED_SCORE), axis=-1)
+
+    def mix(
+        self, weights: Float[Array, "*rows H N S"], attended: KeysValues, *, train: bool = False
+    ) -> Float[Array, "*rows N D"]:
+        """Sums the values with these weights, and projects the sums of all heads."""
         weights = self.drop(weights.astype(self.dtype), train=train)
         y = einsum("...ns,...sk->...nk", weights, attended.values).swapaxes(-3, -2)
-        return self.out(y.reshape(x.shape))
+        return self.out(y.reshape(*y.shape[:-2], self.width))
 
     def _heads(self, x: Float[Array, "*rows N D"]) -> Float[Array, "*rows H N K"]:
         return x.reshape(*x.shape[:-1], self.num_heads, -1).swapaxes(-3, -2)

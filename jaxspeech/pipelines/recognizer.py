@@ -7,12 +7,13 @@ recordings -> rows of tokens (inference/rows.py; long recordings: inference/long
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal, Unpack, overload
 
 from jaxspeech import exports
 from jaxspeech.archive import Archive
-from jaxspeech.errors import ConfigError
+from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.forms.encoder import EncoderOnly, encoder_only
 from jaxspeech.forms.search import with_search
 from jaxspeech.forms.streaming import streaming
@@ -20,10 +21,12 @@ from jaxspeech.forms.transcribing import transcribing_forms
 from jaxspeech.inference.aligner import Aligner
 from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis, hypotheses
-from jaxspeech.inference.inputs import find_recordings, find_recordings_with_text
+from jaxspeech.inference.inputs import Recording, find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
-from jaxspeech.inference.options import AlignOptions, StreamOptions, TranscribeOptions, wanted
-from jaxspeech.inference.prompted import prompted_rows
+from jaxspeech.inference.options import AlignOptions, Slots, StreamOptions, TranscribeOptions, Wanted, wanted
+from jaxspeech.inference.prompted import language_to_align, prompted_rows
+from jaxspeech.inference.second_model import retimed
+from jaxspeech.inference.stream_prompts import StreamPrompts
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.doors import with_bar
@@ -31,7 +34,7 @@ from jaxspeech.pipelines.live_activity import live_activity
 from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
-from jaxspeech.text.prompt import PROMPT
+from jaxspeech.text.prompt import PROMPT, SLOTS
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -70,10 +73,17 @@ class Recognizer(Pipeline):
             archive = archive._replace(model=with_search(archive.model, **search))
         super().__init__(archive, dtype=dtype)
         self.tokenizer: Tokenizer = self.assets["tokenizer"]
-        self._long = LongAudio(transcribing_forms(self.config, self.task), self.tokenizer)
+        forms = transcribing_forms(self.config, self.task)
+        self._long = LongAudio(forms, self.tokenizer, self.assets.get(PROMPT))
         self._aligner = Aligner(self.task.inference, self.tokenizer)
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
         self._speaking: dict[str, Recognizer] = {}
+        self._second = None if archive.aligner is None else Recognizer(archive.aligner, dtype=dtype)
+
+    @property
+    def archive(self) -> Archive:
+        """The content of the file that `save` writes."""
+        return super().archive._replace(aligner=self._second and self._second.archive)
 
     def transcribe(
         self, inputs: Any, *, progress: bool = False, **options: Unpack[TranscribeOptions]
@@ -105,13 +115,20 @@ class Recognizer(Pipeline):
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if asked.return_log_probs and asked.long == "segments":
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use a different value')
-        if asked.timestamps and self.task.inference.prompted:
-            raise ConfigError("timestamps: this model has no times; it has an attention decoder")
+        recognition, second = self.task.inference, self._second if asked.timestamps else None
         outputs = Outputs(log_probs=asked.return_log_probs)
-        recognition, tokenizer = self.task.inference, self.tokenizer
-        of_model: Any = {"recognition": recognition, "prompt": self.assets.get(PROMPT), "tokenizer": tokenizer}
-        rows = prompted_rows(self._long, self.variables, find_recordings(inputs), asked, outputs, **of_model)
-        return hypotheses(rows, recognition, tokenizer, asked)
+        tokenizer = self.tokenizer
+        of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": tokenizer}
+        aligns = second is not None or recognition.log_probs is not None
+        recordings, known = find_recordings(inputs), {"recognition": recognition, "aligns": aligns}
+        rows = prompted_rows(self._long, self.variables, recordings, asked, outputs, **of_model, **known)
+        make = partial(hypotheses, recognition=recognition, tokenizer=tokenizer, wanted=asked)
+        if second is None:
+            return make(rows)
+        # The second model takes samples as the first one heard them, and what it cannot align keeps its times.
+        samples = Wanted(asked.batch_size, recognition.sample_rate, on_error="skip")
+        align = partial(second._aligned, wanted=samples, pin=True)
+        return retimed(rows, make, align, partial(language_to_align, **of_model), batch_size=asked.batch_size)
 
     def align(
         self,
@@ -122,7 +139,7 @@ class Recognizer(Pipeline):
         progress: bool = False,
         **options: Unpack[AlignOptions],
     ) -> list[Hypothesis]:
-        """Finds when each word, segment and token of a given text was spoken; the model needs a CTC head.
+        """Finds when each word, segment and token of a given text was spoken; needs a CTC head or an aligner.
 
             asr.align("talk.wav", open("talk.txt").read())[0].words[0].start
             asr.align([("a.wav", "what is said"), (samples, "and here")])
@@ -157,13 +174,20 @@ class Recognizer(Pipeline):
         decoder = self.config["decoder"]
         if language is not None and decoder.get("languages") and decoder.get("language") != language:
             return self._for_language(language).align_iter(inputs, text, language=language, **options)
+        if self.task.inference.log_probs is None and self._second is not None:
+            return self._second.align_iter(inputs, text, language=language, **options)
         if self.task.inference.log_probs is None:
             raise ConfigError("align: this model has no CTC head, and so no log-probabilities for each frame")
         if asked.long == "segments":
             raise ConfigError('align: long="segments" would need a text for each segment; use a different value')
-        recordings = find_recordings_with_text(inputs, text)
-        rows = self._long.rows(self.variables, recordings, asked, Outputs(tokens=False, log_probs=True))
-        return self._aligner.align(rows, asked, language=language)
+        return self._aligned(find_recordings_with_text(inputs, text), asked, language=language)
+
+    def _aligned(
+        self, recordings: Iterable[Recording], wanted: Wanted, *, language: str | None = None, pin: bool = False
+    ) -> Iterator[Hypothesis]:
+        """Aligns recordings with their texts; see `Aligner.align`."""
+        rows = self._long.rows(self.variables, recordings, wanted, Outputs(tokens=False, log_probs=True))
+        return self._aligner.align(rows, wanted, language=language, pin=pin)
 
     @overload
     def stream(
@@ -197,7 +221,7 @@ class Recognizer(Pipeline):
           sample_rate: of the samples, in Hz; the model's by default.
           voice_activity: a model of frames: only the speech that it finds is transcribed, see `gated_streams`.
           gate: options of `gated_streams`.
-          options: see `streams`: look_ahead, chunk, chunks, timestamps.
+          options: see `streams`: look_ahead, chunk, chunks, left, policy, wait, tokens, hold, timestamps, slots.
         """
         if voice_activity is None:
             if gate is not None:
@@ -220,7 +244,7 @@ class Recognizer(Pipeline):
           voice_activity: a model of frames with a class "speech", or with two classes of which the second is speech.
           gate: see `audio.speech_gate.GateOptions`: onset, offset, pad_onset, pad_offset, min_silence, look_ahead,
             step.
-          options: see `streams`: look_ahead, chunk, chunks, timestamps.
+          options: see `streams`: look_ahead, chunk, chunks, left, policy, wait, tokens, hold, timestamps, slots.
 
         Raises:
           ConfigError: one of the models cannot run live, their sample rates differ, or an option is unknown.
@@ -236,7 +260,13 @@ class Recognizer(Pipeline):
         look_ahead: int | None = None,
         chunk: int | None = None,
         chunks: int = 1,
+        left: int | None = None,
+        policy: str | None = None,
+        wait: int | None = None,
+        tokens: int | None = None,
+        hold: int | None = None,
         timestamps: bool = False,
+        **slots: Unpack[Slots],
     ) -> Streams:
         """Transcribes up to `size` live recordings with one batched call; each can start and end at any time.
 
@@ -249,16 +279,29 @@ class Recognizer(Pipeline):
             `transcribe` uses. A step takes chunks x (look_ahead + 1) frames.
           chunk: of a unified model, the frames that a step takes (see `forms.window_streaming`).
           chunks: more chunks in one step cost less, but add latency; 1 for a unified model.
+          left, policy, wait, tokens, hold: of a model with an attention decoder: the frames before the chunk that a
+            step encodes again, and when a token is written, see `forms.attention_streaming` and
+            `search.attention_stream.Rules`. There `chunk` and `look_ahead` are any numbers of frames.
           timestamps: fill words, segments and chars.
+          slots: what is asked of a model with prompts, like source_lang="de"; a stream may ask for something else.
 
         Raises:
           ConfigError: the model cannot stream (the message lists all reasons), or does not support this look-ahead.
         """
-        key = (size, look_ahead, chunk, chunks)
-        if key not in self._stream_programs:
-            form = streaming(self.task, look_ahead=look_ahead, chunk=chunk, chunks=chunks)
-            self._stream_programs[key] = compile_streams(form, self.variables, size=size)
-        return Streams(self._stream_programs[key], self.variables, self.tokenizer, timestamps=timestamps)
+        for name in slots:
+            if name not in SLOTS:
+                raise TypeError(f"streams() got an unexpected keyword argument {name!r}{did_you_mean(name, SLOTS)}")
+        given = {"policy": policy, "wait": wait, "tokens": tokens, "hold": hold}
+        rules = {name: value for name, value in given.items() if value is not None}
+        key = (size, look_ahead, chunk, chunks, left, *given.values())
+        known = self._stream_programs.get(key)
+        sizes: Any = {"look_ahead": look_ahead, "chunk": chunk, "chunks": chunks, "left": left}
+        form = streaming(self.task, rules=rules, **sizes) if known is None else known.form
+        asked = {name: value for name, value in slots.items() if value is not None}
+        prompts = StreamPrompts(self.assets.get(PROMPT), self.tokenizer, asked, room=form.prompt_tokens)
+        if known is None:
+            known = self._stream_programs[key] = compile_streams(form, self.variables, size=size)
+        return Streams(known, self.variables, self.tokenizer, timestamps=timestamps, prompts=prompts)
 
     def change_attention(
         self,

@@ -32,6 +32,7 @@ from jaxspeech.runtime.platform import is_own, processor_facts
 MOST_BYTES = 1 << 29
 PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 VARIABLES = ("XLA_", "JAX_", "LIBTPU", "TPU_", "CUDA_", "NVIDIA_", "TF_", "ROCM_", "HIP_", "OPENBLAS", "OMP_")
+VARIABLES += ("JAXSPEECH_KERNELS",)
 # Settings of JAX that change where programs are kept, not what they are.
 NOT_OF_PROGRAMS = ("jax_compilation_cache_dir", "jax_persistent_cache", "jax_log", "jax_logging", "jax_debug_log")
 # Errors of damaged files, and of a JAX whose executables are not as this file expects.

@@ -4,12 +4,19 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Num
+
 from jaxspeech.punctuation import SENTENCE_ENDS, ends_sentence
 from jaxspeech.search.confidence import Aggregation, aggregate
 from jaxspeech.spacing import join
 
 # A silence that ends a sentence even without punctuation, which many models do not write.
 PAUSE_SECONDS = 1.0
+
+
+# Marks that are not spoken, which a CTC model may emit long after the word before them.
+MARKS = {",", ".", "!", "?"}
 
 
 class TimedText(NamedTuple):
@@ -37,6 +44,25 @@ def token_times(
         TimedText(piece, offset + float(start) * frame_seconds, offset + float(end) * frame_seconds, float(sure))
         for piece, start, end, sure in zip(pieces, starts, ends, confidence, strict=False)
     ]
+
+
+def pinned(
+    pieces: Sequence[str], starts: Num[Any, " N"], ends: Num[Any, " N"]
+) -> tuple[Num[np.ndarray, " U"], Num[np.ndarray, " U"]]:
+    """Returns the frames of tokens with those of punctuation marks at the end of the token before them.
+
+    A mark without a token before it in its word takes no time at its own start.
+
+    Args:
+      pieces: the text of each of the U tokens.
+      starts, ends: first frame of each token, and the frame after its last; N is at least U.
+    """
+    starts, ends = np.array(starts[: len(pieces)]), np.array(ends[: len(pieces)])
+    for i, piece in enumerate(pieces):
+        if piece in MARKS:
+            inside = i > 0 and not pieces[i - 1].isspace()
+            starts[i] = ends[i] = ends[i - 1] if inside else starts[i]
+    return starts, ends
 
 
 def word_times(

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 
 
 class Tokens(NamedTuple):
@@ -12,14 +12,15 @@ class Tokens(NamedTuple):
       ids: token ids, never a blank.
       num_tokens: tokens emitted for each utterance.
       starts: first encoder frame of each token.
-      ends: encoder frame after each token's last one (exclusive).
+      ends: encoder frame after each token's last one (exclusive). Both have fractions where tokens share a frame, as
+        those of an attention decoder may (`inference.timed_programs`).
       confidence: the model's confidence in each token, 0 to 1.
       score: log-probability of the chosen path.
     """
 
     ids: Int[Any, "B N"]
     num_tokens: Int[Any, " B"]
-    starts: Int[Any, "B N"]
-    ends: Int[Any, "B N"]
+    starts: Num[Any, "B N"]
+    ends: Num[Any, "B N"]
     confidence: Float[Any, "B N"]
     score: Float[Any, " B"]

@@ -24,7 +24,8 @@ from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.asked import Asked, Drawn
 from jaxspeech.tasks.attention_ctc import with_ctc_losses
-from jaxspeech.tasks.kinds import Prompting, Recognition
+from jaxspeech.tasks.attention_times import PromptedTexts, attend_to_text
+from jaxspeech.tasks.kinds import Attention, Prompting, Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import ctc_search
 from jaxspeech.tasks.spoken_language import find_languages
@@ -44,6 +45,9 @@ class Prompted(NamedTuple):
       labels: token ids of each text, below V.
       num_labels: real labels of each row.
       index: each row's place in the dataset; -1 marks a filler row, which counts nowhere.
+      said: token ids of what is said, from which a CTC head learns, also where the text is a translation of it. A row
+        without them, and with a text, teaches the CTC head nothing. None: the texts are transcripts.
+      num_said: real tokens of each of these.
     """
 
     samples: Float[Any, "B S"]
@@ -53,6 +57,8 @@ class Prompted(NamedTuple):
     labels: Int[Any, "B U"]
     num_labels: Int[Any, " B"]
     index: Int[Any, " B"]
+    said: Int[Any, "B C"] | None = None
+    num_said: Int[Any, " B"] | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
         (states, logits, num_frames), updates = train_apply(model, variables, key, *inputs, method="outputs")
         rows = decoder_losses(model, variables, states, targets, counts)
         if logits is not None:
-            rows = with_ctc_losses(rows, logits, num_frames, batch.labels, batch.num_labels, weight=weight)
+            rows = with_ctc_losses(rows, logits, num_frames, *transcripts_of(batch), weight=weight)
         return rows, updates
 
     def encode(variables: Variables, samples: Any, num_samples: Any) -> tuple[Array, Array]:
@@ -186,6 +192,16 @@ def attention_task(model: AttentionModel) -> AttentionTask:
 
         return find_languages(next_token, asked)
 
+    def attend(
+        variables: Variables, encoded: Any, num_frames: Any, asked: Asked, ids: Any, num_tokens: Any
+    ) -> Attention:
+        nothing, prompts = jnp.zeros((len(encoded), 0)), (asked.prompt, asked.num_prompt)
+        batch = Prompted(nothing, asked.num_prompt, *prompts, ids, num_tokens, asked.num_prompt)
+        whole, _, _ = teacher_forcing(batch, end_id=decoder.end_id)
+        texts = PromptedTexts(whole, jnp.asarray(asked.num_prompt), jnp.asarray(num_tokens))
+        look = partial(_decoder_apply(model, variables), method="cross_attention")
+        return attend_to_text(look, decoder, encoded, num_frames, texts, frame_seconds=model.frame_seconds)
+
     return Task(
         model=model,
         batch=Prompted,
@@ -201,9 +217,17 @@ def attention_task(model: AttentionModel) -> AttentionTask:
             decode,
             log_probs=ctc_search(model, vocab_size=decoder.vocab_size).log_probs if weight else None,
             incremental=None,
-            prompts=Prompting(decoder.max_length, complete),
+            prompts=Prompting(decoder.max_length, complete, attend),
         ),
     )
+
+
+def transcripts_of(batch: Prompted) -> tuple[Int[Any, "B C"], Int[Any, " B"]]:
+    """Returns what is said in each row, and its number of tokens: -1 where it is not known."""
+    if batch.said is None or batch.num_said is None:
+        return batch.labels, batch.num_labels
+    known = (jnp.asarray(batch.num_said) > 0) | (jnp.asarray(batch.num_labels) == 0)  # silence, in any language
+    return batch.said, jnp.where(known, batch.num_said, -1)
 
 
 def teacher_forcing(
@@ -270,12 +294,8 @@ def decode_best(
     apply, options, decoder = _decoder_apply(model, variables), model.search, model.decoder
     most = decoder.max_length
     if isinstance(encoded.shape[1], int):  # not a symbol of `jax.export`
-        most = min(most, encoded.shape[1] + options.more_than_frames)
-    # A row's own length decides, not that of the batch, so that its text does not depend on the others. A long prompt
-    # takes nothing from as many tokens as there are frames.
-    num_prompt = jnp.asarray(num_prompt)
-    more = jnp.maximum(options.more_than_frames - num_prompt, min(options.more_than_frames, 0))
-    limits = jnp.minimum(num_frames + more, decoder.max_length - num_prompt)
+        most = max(min(most, encoded.shape[1] + options.more_than_frames), 1)
+    limits = text_limits(model, num_frames, num_prompt)
     logits, memory, past = apply(encoded, num_frames, prompt, num_prompt, method="start", room=prompt.shape[1] + most)
 
     def step(ids: Array, past: Past) -> tuple[Array, Past]:
@@ -302,6 +322,16 @@ def decode_best(
         joint=_ctc_scores(model, variables, encoded, num_frames) if options.ctc_weight else None,
         **shared,
     )
+
+
+def text_limits(model: AttentionModel, num_frames: Int[Array, " B"], num_prompt: Int[Any, " B"]) -> Int[Array, " B"]:
+    """Computes the most tokens of the text of each recording; see `AttentionSearch.more_than_frames`.
+
+    A row's own length decides, not that of the batch, so that its text does not depend on the others. A long prompt
+    takes nothing from as many tokens as there are frames.
+    """
+    num_prompt, more = jnp.asarray(num_prompt), model.search.more_than_frames
+    return jnp.minimum(num_frames + jnp.maximum(more - num_prompt, min(more, 0)), model.decoder.max_length - num_prompt)
 
 
 def _ctc_scores(model: AttentionModel, variables: Variables, encoded: Array, num_frames: Array) -> Joint:

@@ -24,17 +24,18 @@ def with_ctc_losses(
     *,
     weight: float,
 ) -> RowLosses:
-    """Adds the CTC loss of each text, without its prompt and end, to the loss of the decoder.
+    """Adds the CTC loss of what is said, without a prompt and an end, to the loss of the decoder.
 
     Args:
       attention: of the decoder.
       logits: of the CTC head, the blank last.
       num_frames: of the encoder.
-      labels, num_labels: the texts.
+      labels, num_labels: what is said; the number is -1 where it is not known, which adds nothing.
       weight: w.
     """
-    ctc = ctc_loss(logits, num_frames, labels, num_labels, blank_id=logits.shape[-1] - 1)
+    known = jnp.asarray(num_labels) >= 0
+    ctc = ctc_loss(logits, num_frames, labels, jnp.maximum(num_labels, 0), blank_id=logits.shape[-1] - 1)
     # A text with more tokens than frames has no CTC path: only the decoder learns from it.
-    ctc = jnp.where(ctc == jnp.inf, 0, ctc)
+    ctc = jnp.where(known & (ctc != jnp.inf), ctc, 0)
     losses = (1 - weight) * attention.losses + weight * ctc
     return RowLosses(losses, attention.weights, {"attention_loss": attention.losses, "ctc_loss": ctc})

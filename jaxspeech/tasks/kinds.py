@@ -30,6 +30,18 @@ class IncrementalSearch(NamedTuple):
     step: Callable[[Variables, Frames, Lengths, Any], tuple[Tokens, Int[Array, " B"], Any]]
 
 
+class Attention(NamedTuple):
+    """Where an attention decoder looks when it predicts each token of a text, and the end of the text: N = U + 1.
+
+    Attributes:
+      scores: how well each token fits each frame, see `search.attention_times`.
+      weights: of the attention, the mean over its heads.
+    """
+
+    scores: Float[Any, "B N T"]
+    weights: Float[Any, "B N T"]
+
+
 class Prompting(NamedTuple):
     """How a recogniser is asked for something.
 
@@ -37,10 +49,13 @@ class Prompting(NamedTuple):
       most_tokens: of prompt and text together.
       complete: (variables, encoder frames, num_frames, Asked with languages) -> (Asked with complete prompts, the token
         of the language that was found in each row [B]).
+      attend: (variables, encoder frames, num_frames, Asked with complete prompts, token ids [B U], num_tokens) -> where
+        the decoder looks.
     """
 
     most_tokens: int
     complete: Callable[[Variables, Frames, Lengths, Asked], tuple[Asked, Lengths]]
+    attend: Callable[[Variables, Frames, Lengths, Asked, Int[Any, "B U"], Lengths], Attention]
 
 
 class Recognition(NamedTuple):

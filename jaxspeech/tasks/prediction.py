@@ -9,12 +9,17 @@ from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.types import Variables
 
+# What times can be from, the most precise first: an alignment of the text by a model of its own, or by the model's CTC
+# head; times that the decoder wrote into the text; the weights of its attention.
+TIMINGS = ("aligner", "ctc", "tokens", "attention")
+
 
 class Outputs(NamedTuple):
     """Which parts of a prediction are computed."""
 
     tokens: bool = True
     log_probs: bool = False
+    encoded: bool = False
 
 
 class Prediction(NamedTuple):
@@ -23,12 +28,16 @@ class Prediction(NamedTuple):
     Attributes:
       tokens: the best hypothesis of each row, if asked for.
       log_probs, num_frames: of each row, if asked for.
+      encoded: encoder frames and their number, if asked for.
+      timing: where the frames of each row's tokens are from, a place in `TIMINGS`; None: from the search.
       language: token of the language that was found in each row, if asked for; -1 where it was given.
     """
 
     tokens: Tokens | None
     log_probs: Float[Any, "*B T W"] | None = None
     num_frames: Int[Any, "*B"] | None = None
+    encoded: tuple[Float[Any, "*B T D"], Int[Any, "*B"]] | None = None
+    timing: Int[Any, "*B"] | None = None
     language: Int[Any, "*B"] | None = None
 
 
@@ -40,6 +49,7 @@ def predict(
     *asked: Asked,
     tokens: bool,
     log_probs: bool,
+    encoded: bool = False,
 ) -> Prediction:
     """Encodes and decodes padded recordings.
 
@@ -48,18 +58,18 @@ def predict(
       variables: the model's variables.
       samples, num_samples: the recordings.
       asked: what is asked of a model with prompts; nothing for any other.
-      tokens, log_probs: see `Outputs`.
+      tokens, log_probs, encoded: see `Outputs`.
     """
-    encoded, num_frames = recognition.encode(variables, samples, num_samples)
-    prediction = Prediction(None)
+    frames, num_frames = recognition.encode(variables, samples, num_samples)
+    prediction = Prediction(None, encoded=(frames, num_frames) if encoded else None)
     if asked and asked[0].languages is not None:
         assert recognition.prompts is not None
-        complete, language = recognition.prompts.complete(variables, encoded, num_frames, *asked)
+        complete, language = recognition.prompts.complete(variables, frames, num_frames, *asked)
         asked, prediction = (complete,), prediction._replace(language=language)
     if tokens:
-        prediction = prediction._replace(tokens=recognition.decode(variables, encoded, num_frames, *asked))
+        prediction = prediction._replace(tokens=recognition.decode(variables, frames, num_frames, *asked))
     if log_probs:
         assert recognition.log_probs is not None
-        found = recognition.log_probs(variables, encoded)
+        found = recognition.log_probs(variables, frames)
         prediction = prediction._replace(log_probs=found, num_frames=num_frames)
     return prediction

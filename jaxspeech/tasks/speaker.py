@@ -10,6 +10,7 @@ from jaxspeech.decoders.speaker import SpeakerHead
 from jaxspeech.losses.classification import cross_entropy
 from jaxspeech.losses.margin import angular_margin_loss
 from jaxspeech.nn.products import products_in
+from jaxspeech.row_groups import in_row_groups
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.kinds import Embedding
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
@@ -87,9 +88,13 @@ def speaker_task(model: SpeakerModel) -> Task[Voices, Float[Array, "B E"], Embed
         right = (logits.argmax(-1) == batch.label).astype(jnp.float32)
         return RowLosses(losses, jnp.ones_like(losses), {"accuracy": right}), updates
 
-    def embed(variables: Variables, samples: Any, num_samples: Any) -> Float[Array, "B E"]:
+    def embed_rows(variables: Variables, samples: Any, num_samples: Any) -> Float[Array, "B E"]:
         apply: Any = model.apply
         return apply(variables, samples, num_samples, method="embed")
+
+    def embed(variables: Variables, samples: Any, num_samples: Any) -> Float[Array, "B E"]:
+        frames = samples.shape[1] // round(sample_rate * model.frame_seconds)
+        return in_row_groups(embed_rows, variables, samples, num_samples, frames=frames)
 
     return Task(
         model=model,

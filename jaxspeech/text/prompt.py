@@ -18,10 +18,11 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxspeech.errors import TokenizerError, did_you_mean
+from jaxspeech.text.time_tokens import frames_of_tokens
 
 SPECIAL = re.compile(r"<\|[^|<>]*\|>|<pad>")
 START, END, CONTEXT = "<|startoftranscript|>", "<|endoftext|>", "<|startofcontext|>"
-TRANSLATE = "<|translate|>"
+TRANSLATE, TIMESTAMP = "<|translate|>", "<|timestamp|>"
 YES = {"yes", "true", "1", "on"}
 NO = {"no", "false", "0", "off"}
 TASKS = {
@@ -160,9 +161,17 @@ class PromptFormat:
         if ("source_lang" in given and "target_lang" not in given) or is_auto(values.get("target_lang")):
             values["target_lang"] = values["source_lang"]
         translates = TASKS.get(str(plain(given.get("task"))).lower()) == TRANSLATE
-        if translates and "target_lang" not in given and values["target_lang"] == values["source_lang"]:
+        if translates and "target_lang" not in given and plain(values["target_lang"]) == plain(values["source_lang"]):
             raise TokenizerError(f"task {plain(given['task'])!r} needs target_lang, the language of the text")
         return values
+
+    def translates(self, fields: Mapping[str, Any]) -> bool:
+        """Returns whether a line of a manifest asks for a text in a language that is known not to be the spoken one."""
+        names = {"source_lang", "target_lang"}
+        if not names <= {*self.slots}:
+            return False
+        values = self.chosen({name: fields[name] for name in names & {*fields}})
+        return not is_auto(values["source_lang"]) and plain(values["source_lang"]) != plain(values["target_lang"])
 
     def encode(self, tokenizer: Any, slots: Mapping[str, Any], *, unknown: int | None = None) -> list[int]:
         """Encodes a prompt.
@@ -178,11 +187,11 @@ class PromptFormat:
         if self.format == "start":
             self._check(slots)
             return [self.start_id or 0]
-        values, special = self.chosen(slots), special_tokens(tokenizer)
+        values = self.chosen(slots)
         ids = {
             name: unknown
             if unknown is not None and name in LANGUAGES and is_auto(values[name])
-            else self._id(name, slot, values.get(name), special)
+            else self._id(name, slot, values.get(name), tokenizer)
             for name, slot in FORMATS[self.format].items()
             if name != "decodercontext"
         }
@@ -205,12 +214,32 @@ class PromptFormat:
             raise TokenizerError("source_lang cannot be 'auto': this model has no tokens of languages")
         return tuple(special[_language(name)] for name in known)
 
+    def same_language(self, ids: Sequence[int]) -> bool:
+        """Whether a prompt asks for a text in the language that is spoken, and not for a translation."""
+        places = [self._place(name) for name in ("source_lang", "target_lang") if name in self.slots]
+        return len({ids[place] for place in places}) < 2
+
+    def language(self, tokenizer: Any, ids: Sequence[int]) -> str:
+        """Returns the language of the text that a prompt asks for; "" if the format has none."""
+        return plain(tokenizer.pieces[ids[self._place("target_lang")]]) if "target_lang" in self.slots else ""
+
+    def _place(self, name: str) -> int:
+        """The place of a slot in prompts, from their end; no slot after it has more than one token."""
+        names = list(FORMATS[self.format])
+        return names.index(name) - len(names)
+
+    def writes_times(self, tokenizer: Any) -> bool:
+        """Whether a model with this tokenizer can be asked for times in the text."""
+        special = special_tokens(tokenizer)
+        return "timestamp" in self.slots and TIMESTAMP in special and bool(frames_of_tokens(tokenizer.pieces))
+
     def spelled(self, name: str, value: Any) -> str:
         """The special token of a slot's value; the text of a slot that holds any text."""
         slot = FORMATS[self.format][name]
         return str(value or "") if slot is None else self._spelled(name, slot, value)
 
-    def _id(self, name: str, slot: Slot | None, value: Any, special: Mapping[str, int]) -> int:
+    def _id(self, name: str, slot: Slot | None, value: Any, tokenizer: Any) -> int:
+        special = special_tokens(tokenizer)
         token = name if slot is None else self._spelled(name, slot, value)
         if token not in special:
             token = {piece.lower(): piece for piece in special}.get(token.lower(), token)
@@ -218,8 +247,11 @@ class PromptFormat:
             return special[token]
         if slot is None:
             raise TokenizerError(f"the tokenizer has no token {token}, which every prompt of this model has")
-        known = ", ".join(self._known(name, special)) or "no value of it"
-        raise TokenizerError(f"{name} cannot be {plain(value)!r}: this model knows {known}")
+        known = self._known(name, special)
+        # Published tokenizers have tokens of nearly all languages, and texts in a few.
+        trained = [language for language in known if language in getattr(tokenizer, "languages", ())]
+        shown = ", ".join(trained or known) or "no value of it"
+        raise TokenizerError(f"{name} cannot be {plain(value)!r}: this model knows {shown}")
 
     @staticmethod
     def _context(tokenizer: Any, text: str, language: Any) -> list[int]:

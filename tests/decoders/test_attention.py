@@ -59,6 +59,41 @@ def test_steps_are_those_of_whole_texts_whatever_the_padding_holds(decoder):
         np.testing.assert_allclose(found[row], alone[count - 1 : count + 3], atol=1e-5)
 
 
+def test_the_weights_of_the_frames_are_those_of_queries_and_keys_in_whole_texts_and_in_steps(decoder):
+    module, variables = decoder
+    ids = np.concatenate([PROMPTS, TEXTS], 1)
+
+    def whole(encoded):
+        kept = {"capture_intermediates": lambda layer, _: layer.name in ("query", "key")}
+        inputs = encoded, NUM_FRAMES, ids
+        return module.apply(variables, *inputs, method="cross_attention", layers=(-1, 0), **kept)
+
+    weights, seen = jax.jit(whole)(ENCODED)
+    assert weights.shape == (3, 4, 7, 6)
+    for place, layer in enumerate(("layers_1", "layers_0")):
+        seen_by_layer = seen["intermediates"][layer]["cross_attention"]
+        queries, keys = (np.asarray(seen_by_layer[name]["__call__"][0], np.float64) for name in ("query", "key"))
+        for row, frames in enumerate(NUM_FRAMES):
+            for head in range(2):
+                of_head = slice(4 * head, 4 * head + 4)
+                scores = np.exp(queries[row, :, of_head] @ keys[row, :frames, of_head].T / 2)  # sqrt(4)
+                expected = np.zeros((7, 6))
+                expected[:, :frames] = scores / scores.sum(1, keepdims=True)
+                np.testing.assert_allclose(weights[row, 2 * place + head], expected, atol=1e-5)
+
+    def by_watched_steps(module):
+        _, memory, past = module.start(ENCODED, NUM_FRAMES, PROMPTS, np.full(3, 4, np.int32), room=8)
+        texts = jnp.asarray(TEXTS)
+        found = []
+        for token in range(3):
+            _, past, weights = module.watched_step(texts[:, token : token + 1], memory, past, layers=(-1, 0))
+            found.append(weights[:, 0])
+        return jnp.stack(found, 2)
+
+    steps = jax.jit(lambda: module.apply(variables, method=by_watched_steps))()
+    np.testing.assert_allclose(steps, weights[:, :, 4:], atol=1e-5)
+
+
 def test_heads_that_do_not_fit_the_width_are_one_line():
     module = AttentionDecoder(**SMALL | {"num_heads": 3})
     with pytest.raises(ConfigError, match="width 8 is not divisible by"):

@@ -10,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 
 # Tensors that stay as they are: of the frontend; embeddings, in which the blank's row is zero; constants.
-FIXED = re.compile(r"^preprocessor|embed(s\.\d+)?\.weight$|\.weights$")
+FIXED = re.compile(r"^preprocessor|pos_enc$|embed(s\.\d+)?\.weight$|\.weights$")
 LABELS = list(" abcdefghijklmnopqrstuvwxyz'")
 MODULES = "nemo.collections.asr.modules"
 PREPROCESSOR = {

@@ -2,12 +2,12 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
 import soundfile
 
-from jaxspeech.archive import Archive
+from jaxspeech.audio.chunks import cut_into_chunks
+from jaxspeech.audio.voice_activity import ENERGY_DETECTOR
 from jaxspeech.errors import ConfigError, SpeechError
 from jaxspeech.inference import decoding_again
 from jaxspeech.inference.guard import Guarded
@@ -15,25 +15,23 @@ from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.prompted import _Prompts
 from jaxspeech.pipelines.recognizer import Recognizer
-from jaxspeech.text.prompt import END, START, PromptFormat
-from jaxspeech.text.train import train_tokenizer
+from jaxspeech.text.prompt import PromptFormat
 from tests.contract.cases import ATTENTION
-from tests.interop.random_model import CHARACTERS, random_archive, random_variables
+from tests.interop.random_model import CHARACTERS, random_archive
+from tests.pipelines.prompted_model import prompted_archive
 
-SPECIAL = [START, END, *(f"<|{name}|>" for name in ("en", "de", "transcribe", "translate", "pnc", "nopnc"))]
-SPEECH = {"voice_activity": lambda samples, rate: [(0.5, 1.5), (40.0, 40.5)]}
+SPEECH = {"long": "segments", "voice_activity": lambda samples, rate: [(0.5, 1.5), (40.0, 41.0)]}
 NOISE = np.random.default_rng(0).normal(0, 0.1, 50 * 16000).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def asr():
-    tokenizer = train_tokenizer(["say a word"], type="bpe", vocab_size=24, special=SPECIAL)
-    sizes = {"vocab_size": tokenizer.vocab_size, "end_id": tokenizer.pieces.index(END)}
-    model = ATTENTION | {"decoder": ATTENTION["decoder"] | sizes, "search": {"beam_size": 1, "more_than_frames": 4}}
-    assets = {"tokenizer": tokenizer, "prompt": PromptFormat("canary")}
-    # Weights large enough that what is asked for matters.
-    variables = jax.tree.map(lambda x: 2 * x, random_variables(model))
-    return Recognizer(Archive(model, assets, variables, {}))
+    return Recognizer(prompted_archive())
+
+
+@pytest.fixture(scope="module")
+def empty():
+    return Recognizer(prompted_archive(ends_at_once=True))
 
 
 def test_the_text_depends_on_what_is_asked_for_and_on_no_other_recording(asr):
@@ -79,7 +77,7 @@ def test_different_prompts_share_a_program_and_a_batch(asr, monkeypatch):
 
 
 def test_the_language_is_found_and_said(asr):
-    clips = [NOISE[:16000], NOISE[20000:29000]]
+    clips = [NOISE[:16000], NOISE[20000:36000]]
     for given in ({}, {"target_lang": "en"}):
         for found in asr.transcribe(clips, source_lang="auto", **given):
             clip = clips[int(found.source.split()[1])]
@@ -87,10 +85,9 @@ def test_the_language_is_found_and_said(asr):
             (alone,) = asr.transcribe([clip], **slots)
             assert found.language in ("en", "de") and alone.language is None
             assert found.tokens == alone.tokens and found.score == pytest.approx(alone.score, rel=1e-5)
-    (whole,) = asr.transcribe(
-        [NOISE], source_lang="auto", voice_activity=lambda samples, rate: [(0.5, 1.5), (40.0, 41.0)]
-    )
-    assert whole.language in ("en", "de") and "segments" in whole.note
+    for long in ("segments", "auto"):
+        (whole,) = asr.transcribe([NOISE], source_lang="auto", **SPEECH | {"long": long})
+        assert whole.language in ("en", "de") and ("segments" in whole.note) == (long == "segments")
 
 
 def test_texts_that_fail_are_decoded_again_where_it_is_asked_for_and_in_long_recordings(asr):
@@ -109,7 +106,7 @@ def test_what_is_drawn_does_not_depend_on_what_else_is_decoded(asr, monkeypatch)
         return {i: Guarded(prediction, "drawn") for i, prediction in again(list(found), 1.0).items()}
 
     monkeypatch.setattr(decoding_again, "guarded", drawn)
-    clips, usual = [NOISE[:16000], NOISE[30000:45000]], asr.transcribe([NOISE[:16000]])
+    clips, usual = [NOISE[:16000], NOISE[30000:46000]], asr.transcribe([NOISE[:16000]])
     found = asr.transcribe(clips, guard=True)
     assert found[0].tokens != usual[0].tokens and found[0].note == "drawn"
     for order in ([1, 0], [1]):
@@ -119,14 +116,56 @@ def test_what_is_drawn_does_not_depend_on_what_else_is_decoded(asr, monkeypatch)
     assert other.tokens != found[0].tokens
 
 
+def test_silence_and_moments_have_no_text(asr, empty):
+    found = empty.transcribe([0 * NOISE[:16000], NOISE[:16000]], guard=True)
+    assert [(h.text, h.note) for h in found] == [("", None)] * 2
+    # 0.05 s are less than a frame, 0.1 s hardly more.
+    moments = asr.transcribe([NOISE[:800], NOISE[:1600]], source_lang="auto")
+    assert moments[0].text == "" and moments[0].duration == 0.05
+    assert [h.language is None for h in moments] == [True, False] and not any(h.error for h in moments)
+
+
+def test_long_silence_has_no_text_and_is_never_on_the_device_at_once(asr, empty, monkeypatch):
+    shapes = []
+    start = Programs.start
+
+    def counted(self, variables, shape, *rest, **options):
+        shapes.append(shape.length)
+        return start(self, variables, shape, *rest, **options)
+
+    monkeypatch.setattr(Programs, "start", counted)
+    minutes = np.zeros(300 * 16000, np.float32)
+    (silence,) = asr.transcribe([minutes], source_lang="auto")
+    assert (silence.text, silence.tokens, silence.duration, silence.language) == ("", (), 300.0, None) and not shapes
+    # A detector that takes it for speech: segments, each of which has no text.
+    everything = {"voice_activity": lambda samples, rate: [(0.0, len(samples) / rate)]}
+    (found,) = empty.transcribe([minutes[: 70 * 16000]], batch_size=1, **everything)
+    assert found.text == "" and max(shapes) <= 32 * 16000 and "again" not in found.note
+
+
 def test_a_context_that_leaves_no_room_is_one_line(asr):
     with pytest.raises(SpeechError, match="the prompt has 5 tokens, which leaves none of at most 5"):
         _Prompts(PromptFormat("canary"), asr.tokenizer, {}, most_tokens=5).of({})
 
 
-def test_long_recordings_are_cut_into_segments(asr):
-    (hypothesis,) = asr.transcribe([NOISE])
+def test_long_recordings_are_cut_into_chunks_or_segments(asr):
+    (hypothesis,) = asr.transcribe([NOISE], guard=False)
+    assert hypothesis.note.startswith("in 2 chunks of at most 40 s, 1 of 1 cuts within speech")
+    assert hypothesis.tokens and hypothesis.text == asr.tokenizer.decode(hypothesis.tokens)
+    (hypothesis,) = asr.transcribe([NOISE], long="segments")
     assert "segments between silences" in hypothesis.note
+
+
+def test_chunks_between_silences_are_the_texts_of_each(asr):
+    noise, silence = NOISE[: 35 * 16000], 0 * NOISE[:16000]
+    samples = np.concatenate([noise, silence, noise])
+    options = {"target_lang": "de", "guard": False}
+    (whole,) = asr.transcribe([samples], **options)
+    chunks = cut_into_chunks(samples, 16000, ENERGY_DETECTOR(samples, 16000), frame=1280)
+    parts = asr.transcribe([samples[slice(*chunk)] for chunk in chunks], **options)
+    assert whole.note.startswith("in 2 chunks of at most 40 s (")
+    assert whole.tokens == parts[0].tokens + parts[1].tokens
+    assert whole.score == pytest.approx(parts[0].score + parts[1].score, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -137,8 +176,7 @@ def test_long_recordings_are_cut_into_segments(asr):
         ({"task": "translate"}, "task 'translate' needs target_lang"),
         ({"task": "translate", "source_lang": "auto"}, "task 'translate' needs target_lang"),
         ({"guard": "yes"}, "guard is 'yes'; it can be True, False or None"),
-        ({"timestamps": True}, "timestamps: this model has no times"),
-        ({"long": "full"}, 'an attention decoder takes long="segments"'),
+        ({"long": "full"}, 'long="full": an attention decoder is trained on short recordings; use "auto"'),
     ],
 )
 def test_what_it_cannot_do_is_one_line(asr, options, message):
@@ -147,8 +185,8 @@ def test_what_it_cannot_do_is_one_line(asr, options, message):
 
 
 def test_other_doors_and_models_say_so(asr, tmp_path):
-    with pytest.raises(ConfigError, match="it has an attention decoder"):
-        asr.stream()
+    with pytest.raises(ConfigError, match="it searches with a beam"):
+        asr.change_decoding(beam_size=2).stream()
     ctc = {
         "task": "ctc",
         "features": ATTENTION["features"],

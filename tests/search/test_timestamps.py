@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxspeech.search.timestamps import TimedText, segment_times, token_times, word_times
+from jaxspeech.search.timestamps import TimedText, pinned, segment_times, token_times, word_times
 
 STARTS, ENDS = np.array([1, 3, 10, 12, 0]), np.array([2, 5, 11, 20, 0])  # the last is padding
 CONFIDENCE = np.array([0.9, 0.6, 0.8, 0.7, 0.0])
@@ -61,3 +61,15 @@ def test_segments_end_at_punctuation_and_long_gaps():
     assert [segment.text for segment in segment_times(words, punctuation="", max_gap_seconds=None)] == [
         'Hi. I said "no!" then left'
     ]
+
+
+def test_marks_take_no_time_after_the_token_before_them():
+    # Of NeMo 3.0 (get_forced_aligned_timestamps_with_external_model) for a random model, a random recording and the
+    # end of "The cat sat on the mat. Yes!": its `char` spans before and after it moves the marks.
+    pieces = ["▁m", "at", ".", "▁", "Ye", "s", "!"]
+    starts, ends = pinned(pieces, np.array([10, 11, 12, 13, 14, 36, 37, 0]), np.array([11, 12, 13, 14, 36, 37, 38, 0]))
+    assert starts.tolist() == [10, 11, 12, 13, 14, 36, 37] and ends.tolist() == [11, 12, 12, 14, 36, 37, 37]
+    # One after the other, at the beginning, and after a space that is a token.
+    frames = np.array([[1, 2], [3, 5], [6, 8], [9, 10], [11, 12], [14, 16]])
+    starts, ends = pinned(["?", "a", "?", "!", " ", ","], *frames.T)
+    assert list(zip(starts, ends, strict=True)) == [(1, 1), (3, 5), (5, 5), (5, 5), (11, 12), (14, 14)]

@@ -1,13 +1,14 @@
 """Tests an attention model's predictions: rows that are asked for different things do not depend on one another."""
 
-from functools import partial
+from functools import cache, partial
 
 import jax
 import numpy as np
 import pytest
 
 from jaxspeech.builder import build
-from jaxspeech.tasks.asked import Asked
+from jaxspeech.tasks.asked import Asked, Drawn
+from jaxspeech.tasks.attention import AttentionSearch, decode_best
 from jaxspeech.tasks.prediction import predict
 from jaxspeech.text.prompt import END, START, UNKNOWN, PromptFormat, padded
 from jaxspeech.text.train import train_tokenizer
@@ -41,6 +42,7 @@ def run(request):
     return predictor(request.param)
 
 
+@cache
 def predictor(beam_size):
     """Predicts padded recordings."""
     task = build(CONFIG | {"search": {"beam_size": beam_size, "more_than_frames": 4}})
@@ -70,14 +72,16 @@ def test_different_prompts_and_contexts_share_a_batch_whatever_the_padding_holds
 
 def test_the_language_is_the_most_probable_one_after_what_precedes_it():
     """Both are those of a decoder that reads the prompt up to the language's place, and as a whole."""
-    run, prompt = predictor(1), PromptFormat("canary2")
-    languages = prompt.languages(TOKENIZER)
+    run, format = predictor(1), PromptFormat("canary2")
+    languages = format.languages(TOKENIZER)
     assert [TOKENIZER.pieces[i] for i in languages] == ["<|en|>", "<|de|>"]
     auto = {"source_lang": "auto", "decodercontext": "say a word or two word"}
     slots = [auto, {"source_lang": "de"}, {"source_lang": "AUTO", "target_lang": "en"}]
-    ids = [prompt.encode(TOKENIZER, asked, unknown=UNKNOWN) for asked in slots]
+    ids = [format.encode(TOKENIZER, asked, unknown=UNKNOWN) for asked in slots]
     assert [row.count(UNKNOWN) for row in ids] == [2, 0, 1]
-    prompts = padded(ids)
+    prompt, num_prompt = padded(ids)
+    # As wide as those of the other test, whose program it shares.
+    prompts = np.pad(prompt, ((0, 0), (0, 32 - prompt.shape[1]))), num_prompt
     found = run(NOISE, LENGTHS, Asked(*prompts, languages=np.tile(np.array(languages, np.int32), (3, 1))))
     assert found.language[1] == UNKNOWN
 
@@ -89,3 +93,43 @@ def test_the_language_is_the_most_probable_one_after_what_precedes_it():
         if row != 1:
             scores = logits[row, ids[row].index(UNKNOWN) - 1]
             assert found.language[row] == max(languages, key=lambda i: scores[i])
+
+
+@jax.jit
+def teacher_forced(encoded, num_frames, ids):
+    variables = {"params": VARIABLES["params"]["decoder"]}
+    logits = MODEL.model.decoder.apply(
+        variables, encoded, num_frames, ids, method=lambda decoder, *inputs: decoder.logits(decoder(*inputs))
+    )
+    return jax.nn.log_softmax(logits)
+
+
+DRAWN = Drawn(np.array([0.7, 1.0, 1.5], np.float32), np.array([1, 2, 3], np.uint32))
+
+
+@pytest.mark.parametrize(
+    ("beam_size", "options"),
+    [(1, {}), (1, {"drawn": DRAWN}), (1, {"most_repeats": np.full(3, 2, np.int32)}), (3, {"num_best": 3})],
+    ids=["greedy", "drawn", "guarded", "beam"],
+)
+def test_confidences_and_scores_are_those_of_teacher_forcing(beam_size, options):
+    model = MODEL.model.clone(search=AttentionSearch(beam_size=beam_size, more_than_frames=12))
+    encoded = np.random.default_rng(1).normal(size=(3, 6, 16)).astype(np.float32)
+    num_frames, (prompt, num_prompt) = np.array([6, 4, 5], np.int32), padded(PROMPTS)
+    inputs = encoded, num_frames, prompt, num_prompt
+    best = jax.jit(lambda *inputs: decode_best(model, VARIABLES, *inputs, **options))(*inputs)
+    assert len(best) == options.get("num_best", 1)
+    for tokens in best:
+        texts = [tokens_of(tokens, row) for row in range(3)]
+        whole = np.zeros((3, 52), np.int32)
+        for row, text in enumerate(texts):
+            whole[row, : num_prompt[row] + len(text)] = [*PROMPTS[row], *text]
+        log_probs = np.asarray(teacher_forced(encoded, num_frames, whole))
+        for row, text in enumerate(texts):
+            first = num_prompt[row] - 1
+            said = np.array([log_probs[row, first + i, token] for i, token in enumerate(text)])
+            np.testing.assert_allclose(tokens.confidence[row, : len(text)], np.exp(said), rtol=1e-3)
+            ended = log_probs[row, first + len(text), SIZES["end_id"]]
+            score = float(tokens.score[row])
+            assert min(abs(score - said.sum()), abs(score - said.sum() - ended)) < 1e-3
+    assert sum(map(len, texts)) > 3

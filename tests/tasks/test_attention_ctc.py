@@ -51,7 +51,7 @@ def test_the_loss_is_the_weighted_sum_of_both_heads():
     batch = Prompted(samples, num_samples, prompt, num_prompt, labels, num_labels, np.arange(3, dtype=np.int32))
     task, plain = build(WITH_HEAD), build(PLAIN)
 
-    def losses(task, variables):
+    def losses(task, variables, batch=batch):
         return jax.jit(lambda v: task.phases[0].loss(v, batch, jax.random.key(0))[0])(variables)
 
     rows, attention = losses(task, VARIABLES), losses(plain, without_head(VARIABLES))
@@ -69,6 +69,17 @@ def test_the_loss_is_the_weighted_sum_of_both_heads():
     # A token weighs the same as without the head: the texts and their ends.
     np.testing.assert_array_equal(rows.weights, num_labels + 1)
     assert not attention.logged
+
+    # The first two rows are translations: of what is said in one it learns, and of the other it is not known.
+    said, num_said = rng.integers(1, 24, (3, 4)).astype(np.int32), np.array([4, 0, 0], np.int32)
+    translated = batch._replace(num_labels=np.array([3, 2, 0], np.int32), said=said, num_said=num_said)
+    rows = losses(task, VARIABLES, translated)
+    ctc = [
+        recursive_ctc(log_probs[row, : num_frames[row]], said[row, : num_said[row]], TOKENIZER.vocab_size)[0]
+        for row in (0, 2)
+    ]
+    np.testing.assert_allclose(rows.logged["ctc_loss"], [ctc[0], 0, ctc[1]], rtol=1e-4)
+    np.testing.assert_array_equal(rows.weights, [4, 3, 1])
 
 
 def test_a_model_has_no_head_unless_it_is_asked_for():

@@ -57,6 +57,15 @@ def test_what_a_model_does_not_have_is_one_line(tokenizer, slots, message):
         PromptFormat("canary").encode(tokenizer, slots)
 
 
+def test_a_line_asks_for_a_translation_if_its_languages_differ():
+    assert PromptFormat("canary").translates({"target_lang": "de", "text": "ein", "lang": "en"})
+    assert not PromptFormat("canary2").translates({"source_lang": "<|de|>", "target_lang": "de"})
+    assert PromptFormat("canary2", defaults={"source_lang": "de"}).translates({})
+    assert not PromptFormat("canary2", defaults={"source_lang": "de"}).translates({"source_lang": "en"})
+    assert not PromptFormat("start", start_id=1).translates({"target_lang": "de"})
+    assert not PromptFormat("canary2").translates({"source_lang": "auto", "target_lang": "de"})
+
+
 def test_an_asset_is_rebuilt_and_prompts_are_padded(tokenizer):
     prompt = PromptFormat("canary2", defaults={"source_lang": "de"})
     again = build_asset("prompt", prompt.config(), prompt.files())
@@ -85,6 +94,8 @@ def test_the_text_is_in_the_language_that_is_spoken_unless_given(tokenizer):
     assert languages(source_lang="DE") == ["<|de|>", "<|de|>"] and languages() == ["<|en|>", "<|en|>"]
     assert languages(source_lang="de", target_lang="en") == ["<|de|>", "<|en|>"]
     assert languages(source_lang="auto") == ["auto", "auto"]
+    with pytest.raises(TokenizerError, match="task 'translate' needs target_lang"):  # NeMo's files spell defaults so
+        PromptFormat("canary", defaults={"target_lang": "<|en|>"}).encode(tokenizer, {"task": "<|translate|>"})
     assert languages(source_lang="auto", target_lang="en") == ["auto", "<|en|>"]
     assert languages(source_lang="de", target_lang="auto") == ["<|de|>", "<|de|>"]
     assert [tokenizer.pieces[i] for i in prompt.languages(tokenizer)] == ["<|en|>", "<|de|>"]
@@ -105,6 +116,11 @@ def test_several_tokenizers(tokenizer):
     assert several.decode([*several.encode("say", "en"), *several.encode("ein wort", "de")]) == "say ein wort"
     with pytest.raises(TokenizerError, match="decodercontext needs target_lang where source_lang is 'auto'"):
         prompt.encode(several, {"decodercontext": "ein wort", "source_lang": "auto"}, unknown=UNKNOWN)
+    # A published tokenizer has tokens of nearly all languages, and texts in a few.
+    special = [f"<|{name}|>" for name in ("fr", *NAMES)]
+    many = train_tokenizer(["say a word"], type="bpe", vocab_size=40, special=special)
+    with pytest.raises(TokenizerError, match=r"source_lang cannot be 'xx': this model knows en, de$"):
+        prompt.encode(AggregateTokenizer({"spl_tokens": many, "en": english, "de": german}), {"source_lang": "xx"})
     assert UNKNOWN in prompt.encode(several, {"source_lang": "auto"}, unknown=UNKNOWN)
 
 

@@ -8,6 +8,7 @@ VERBS = {
     "librispeech": (CORPORA, "LibriSpeech (61 GB): data/librispeech/{train-clean-100,...}.jsonl"),
     "quickstart": (CORPORA, "everyday sentences, spoken by eSpeak NG: data/quickstart/{train,dev}.jsonl"),
     "spoken_digits": (CORPORA, "digits, spoken by eSpeak NG: data/spoken_digits/train.jsonl"),
+    "two_tasks": (CORPORA, "the quickstart's sentences with Esperanto: data/two_tasks/{train,dev}.jsonl"),
     "records": ("jaxspeech.cli.prepare.records", "manifests to ArrayRecord files"),
     "speakers": ("jaxspeech.cli.prepare.speakers", "a corpus without some speakers, and trials among those"),
     "speech_activity": (

@@ -30,8 +30,9 @@ def run(flags: argparse.Namespace) -> None:
     from jaxspeech.data import prepare
     from jaxspeech.data.quickstart import QUICKSTART
     from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
+    from jaxspeech.data.two_tasks import TWO_TASKS
 
-    spoken = {"quickstart": QUICKSTART, "spoken_digits": SPOKEN_DIGITS}
+    spoken = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS)}
     fetched = {"fsdd": prepare.prepare_fsdd, "librispeech_mini": prepare.prepare_librispeech_mini}
     folder = flags.output / flags.verb
     if flags.parts and flags.verb != "librispeech":

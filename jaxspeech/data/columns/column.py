@@ -72,7 +72,7 @@ def fields_of(columns: Mapping[str, Column]) -> list[str]:
 
 
 def check_fields(batch: type, filled: Iterable[str]) -> None:
-    """Check that each field of a batch is filled exactly once.
+    """Check that each field of a batch is filled exactly once; one that has a default may be left out.
 
     Args:
       batch: a NamedTuple class.
@@ -82,7 +82,8 @@ def check_fields(batch: type, filled: Iterable[str]) -> None:
       TypeError: names the fields that nothing fills, and those that the batch does not have.
     """
     wanted, found = Counter(batch._fields), Counter([*filled, "index"])
-    missing, surplus = (", ".join((a - b).elements()) for a, b in ((wanted, found), (found, wanted)))
+    needed = wanted - Counter([*batch._field_defaults])
+    missing, surplus = (", ".join((a - b).elements()) for a, b in ((needed, found), (found, wanted)))
     faults = [f"nothing fills {missing}"] * bool(missing) + [f"it has no field for {surplus}"] * bool(surplus)
     if faults:
         raise TypeError(f"{batch.__name__}({', '.join(batch._fields)}): {'; '.join(faults)}")

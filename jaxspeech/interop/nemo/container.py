@@ -17,6 +17,8 @@ from jaxspeech.interop.nemo.old_layout import in_present_layout
 from jaxspeech.interop.nemo.plain_yaml import CONFIG, parse_yaml
 
 WEIGHTS = "model_weights.ckpt"
+# The same of a second model in the file, which aligns the texts of the first one.
+ALIGNER_CONFIG, ALIGNER_WEIGHTS = "timestamps_asr_model_config.yaml", "timestamps_asr_model_weights.ckpt"
 GZIP_MAGIC = b"\x1f\x8b"
 # Weights hardly compress; a higher ratio is a decompression bomb.
 LARGEST_GZIP_RATIO, ALWAYS_ALLOWED_BYTES = 32, 1 << 26
@@ -62,9 +64,9 @@ class NemoFile:
         except TAR_DAMAGE as error:
             raise error if isinstance(error, ArchiveError) else ArchiveError(f"{name}: {error}") from error
 
-    def config(self) -> dict[str, Any]:
-        """Reads model_config.yaml, in the present layout."""
-        return in_present_layout(parse_yaml(self.read(CONFIG)))
+    def config(self, name: str = CONFIG) -> dict[str, Any]:
+        """Reads model_config.yaml, or another configuration of a model, in the present layout."""
+        return in_present_layout(parse_yaml(self.read(name)))
 
     def _decompressed(self, num_bytes: int) -> tuple[io.BufferedIOBase, int]:
         """Returns the uncompressed tar and its size in bytes."""

@@ -54,7 +54,7 @@ def to_nemo(source: Source, base: Mapping[str, Any]) -> NemoConfig:
     Raises:
       ArchiveError: some of it has no counterpart in NeMo; lists all of that in one line.
     """
-    family, problems = family_of_model(source.config), []
+    family, problems = family_of_model(source.config, source.assets), []
     written = family.to_nemo(source, base, problems)
     before = BY_CLASS.get(class_name(base.get("target")), family)
     own = {*family.sections, *before.sections}

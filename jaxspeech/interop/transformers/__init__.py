@@ -1,3 +1,3 @@
-"""Reads Parakeet checkpoints that Hugging Face Transformers saved, without torch and Transformers."""
+"""Reads Parakeet and Canary checkpoints that Hugging Face Transformers saved, without torch and Transformers."""
 
 from jaxspeech.interop.transformers.load import load_transformers as load_transformers

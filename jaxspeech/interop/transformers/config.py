@@ -1,4 +1,4 @@
-"""Translates the config.json of a Parakeet model, and that of its feature extractor, to our `model` dict.
+"""Translates the config.json of a Parakeet or Canary model, and that of its feature extractor, to our `model` dict.
 
 The tables work like those of `interop.nemo.sections`. One error reports every value that they cannot translate, and
 every field of the encoder that they do not know.
@@ -21,6 +21,7 @@ from jaxspeech.interop.nemo.sections.arguments import (
     size,
 )
 from jaxspeech.interop.nemo.sections.read import read_arguments
+from jaxspeech.interop.transformers.canary import DECODER
 
 
 def _finish_encoder(encoder: dict[str, Any]) -> None:
@@ -117,6 +118,7 @@ _TRANSDUCER = (
 _SETTLED = (("prediction", "lstm"), ("dropout", 0.0), ("joint_dropout", 0.0))
 RNNT = Section("transducer", _TRANSDUCER, settles=_SETTLED, finish=_finish_head)
 TDT = RNNT._replace(arguments=(*_TRANSDUCER, Argument("durations", "durations", [0, 1, 2, 3, 4], _durations)))
+CANARY = "canary"
 HEADS = {"parakeet_ctc": CTC, "parakeet_rnnt": RNNT, "parakeet_tdt": TDT}
 SEARCH = Section("", (Argument("max_symbols_per_step", "max_symbols", 10, integer(1, 10_000)),))
 
@@ -155,19 +157,26 @@ def translate_model(config: Mapping[str, Any], extractor: Mapping[str, Any]) -> 
       ArchiveError: some values or fields of the encoder have no counterpart here; lists all of them in one line.
     """
     kind = config.get("model_type")
-    if kind not in HEADS:
-        raise ArchiveError(f"not supported: model_type {kind!r} (can be {', '.join(HEADS)})")
+    if kind not in (*HEADS, CANARY):
+        raise ArchiveError(f"not supported: model_type {kind!r} (can be {', '.join((*HEADS, CANARY))})")
     problems: list[str] = []
     encoder = config.get("encoder_config")
     if not isinstance(encoder, Mapping):
         raise ArchiveError("its config.json has no encoder_config")
+    head = DECODER if kind == CANARY else HEADS[kind]
+    place = "decoder_config" if kind == CANARY else "config"
+    fields = config.get(place) if kind == CANARY else config
+    if not isinstance(fields, Mapping):
+        raise ArchiveError(f"its config.json has no {place}")
     model = {
-        "task": HEADS[kind].name,
+        "task": head.name,
         "features": {"name": FEATURES.name, **_known(FEATURES, extractor, "feature extractor", problems)},
         "encoder": {"name": ENCODER.name, **read_arguments(ENCODER, encoder, "encoder_config", problems)},
-        "decoder": {"name": HEADS[kind].name, **_known(HEADS[kind], config, "config", problems)},
+        "decoder": {"name": head.name, **_known(head, fields, place, problems)},
     }
-    if kind != "parakeet_ctc":
+    if kind == CANARY:
+        model |= {"loss": {}, "search": {}}
+    elif kind != "parakeet_ctc":
         model |= {"loss": {}, "search": _known(SEARCH, config, "config", problems)}
     if problems:
         raise ArchiveError(f"not supported: {'; '.join(problems)}")
@@ -175,6 +184,9 @@ def translate_model(config: Mapping[str, Any], extractor: Mapping[str, Any]) -> 
     mels = model["features"]["num_mels"]
     if bins != mels:
         raise ArchiveError(f"its encoder takes {bins} mel bins, its feature extractor gives {mels}")
+    widths = model["encoder"]["width"], model["decoder"].get("width")
+    if kind == CANARY and widths[0] != widths[1]:
+        raise ArchiveError(f"its encoder has the width {widths[0]}, its decoder {widths[1]}")
     return model
 
 

@@ -13,10 +13,11 @@ from jaxspeech.errors import ArchiveError, SpeechError
 from jaxspeech.forms.inference import unstacked
 from jaxspeech.interop.expected_shapes import build_with_shapes
 from jaxspeech.interop.nemo.weights.read import to_variables
+from jaxspeech.interop.transformers.canary import ALIGNMENT, UNUSED, prompt_of, with_both_tables
 from jaxspeech.interop.transformers.config import translate_model
 from jaxspeech.interop.transformers.names import transformers_rows, with_present_names
 from jaxspeech.interop.transformers.safetensors import StoredTensor, read_safetensors
-from jaxspeech.interop.transformers.tokenizer import read_tokenizer
+from jaxspeech.interop.transformers.tokenizer import count_tokens, read_tokenizer
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 # The feature extractor's fields are in a file of their own, or (later versions) in a part of the second file.
@@ -33,7 +34,7 @@ def load_transformers(
     stacked: bool = True,
     place: Callable[[np.ndarray], Any] = lambda array: array,
 ) -> Archive:
-    """Reads a Parakeet model in the layout of Transformers. No code in it runs, and nothing is written.
+    """Reads a Parakeet or Canary model in the layout of Transformers. No code in it runs, and nothing is written.
 
     Args:
       path: a folder with config.json, processor_config.json or preprocessor_config.json, tokenizer.json, and
@@ -53,17 +54,23 @@ def load_transformers(
         model = translate_model(config, _extractor(folder))
         if not stacked:
             model = unstacked(model)
-        tokenizer = read_tokenizer(_read_json(folder / TOKENIZER), model["decoder"]["vocab_size"])
+        content = _read_json(folder / TOKENIZER)
+        assets: dict[str, Any] = {}
+        if model["task"] == "attention":
+            outputs = model["decoder"]["vocab_size"]
+            model["decoder"]["vocab_size"] = count_tokens(content, outputs, multiple=ALIGNMENT)
+            assets["tokenizer"] = read_tokenizer(content, model["decoder"]["vocab_size"])
+            assets["prompt"] = prompt_of(config, assets["tokenizer"])
+        else:
+            assets["tokenizer"] = read_tokenizer(content, model["decoder"]["vocab_size"])
         _, expected = build_with_shapes(model)
-        tensors = with_present_names(_tensors(folder))
+        tensors = with_both_tables(with_present_names(_tensors(folder)))
         if EMBEDDING in tensors and np.asarray(tensors[EMBEDDING])[-1:].any():
             raise ArchiveError("not supported: an embedding of the blank that is not zero")
-        variables = to_variables(tensors, transformers_rows(model), expected, dtype=dtype, place=place)
+        variables = to_variables(tensors, transformers_rows(model), expected, unused=UNUSED, dtype=dtype, place=place)
     except SpeechError as error:
         raise ArchiveError(f"{folder}: {error}") from error
-    return Archive(
-        model, {"tokenizer": tokenizer}, variables, {"source": "transformers", "transformers_config": config}
-    )
+    return Archive(model, assets, variables, {"source": "transformers", "transformers_config": config})
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Maps the weights of a Parakeet model: the rows for NeMo's tensors, under the names of Transformers."""
+"""Maps the weights of a Parakeet or Canary model: the rows for NeMo's tensors, under the names of Transformers."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,9 @@ from typing import Any
 
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.families import family_of_model
+from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.rows import TensorRow
+from jaxspeech.interop.transformers.canary import decoder_rows
 
 # NeMo's part of a name -> Transformers'.
 NAMES = (
@@ -33,6 +35,9 @@ FORMER_NAMES = (
 
 def transformers_rows(model: Mapping[str, Any]) -> list[TensorRow]:
     """The rows for a `model` dict."""
+    if model["task"] == "attention":
+        encoder = [row._replace(nemo=f"model.{_renamed(row.nemo, NAMES)}") for row in encoder_rows(model["encoder"])]
+        return encoder + decoder_rows()
     return [row._replace(nemo=_renamed(row.nemo, NAMES)) for row in family_of_model(model).rows(model)]
 
 

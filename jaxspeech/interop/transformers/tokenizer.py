@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jaxspeech.errors import ArchiveError
+from jaxspeech.interop.protobuf import encode_bytes, encode_number
 from jaxspeech.text.sentencepiece import WORD_MARK, SentencePieceTokenizer
 
 # Values of SentencePiece's enumerations.
@@ -39,6 +40,22 @@ def read_tokenizer(content: Mapping[str, Any], num_tokens: int) -> SentencePiece
         if isinstance(error, ArchiveError):
             raise
         raise ArchiveError(f"its tokenizer.json is damaged, or not SentencePiece's ({error!r:.200})") from error
+
+
+def count_tokens(content: Mapping[str, Any], num_outputs: int, *, multiple: int) -> int:
+    """Counts the tokens of a decoder whose outputs are rounded up to a multiple, so that the last stand for no token.
+
+    Raises:
+      ArchiveError: the tokenizer.json is damaged.
+    """
+    try:
+        model, added = content["model"], content.get("added_tokens") or ()
+        ids = model["vocab"].values() if model["type"] == "BPE" else range(len(model["vocab"]))
+        known = {*ids, *(token["id"] for token in added)}
+    except DAMAGE as error:
+        raise ArchiveError(f"its tokenizer.json is damaged, or not SentencePiece's ({error!r:.200})") from error
+    first = num_outputs - multiple + 1
+    return next((i for i in range(max(first, 1), num_outputs) if i not in known), num_outputs)
 
 
 def _model(content: Mapping[str, Any], num_tokens: int) -> bytes:
@@ -71,9 +88,9 @@ def _model(content: Mapping[str, Any], num_tokens: int) -> bytes:
     if unknown not in (by_id[i][0] for i in range(num_tokens)):
         raise ArchiveError("not supported: a tokenizer without an unknown token")
     pieces = b"".join(_piece(*by_id[i], kind_of(i, by_id[i][0])) for i in range(num_tokens))
-    trainer = _number(3, BPE if model["type"] == "BPE" else UNIGRAM) + _number(35, with_bytes)
-    trainer += _bytes(45, str(unknown).encode())
-    return pieces + _bytes(2, trainer) + _bytes(3, _normalizer(content))
+    trainer = encode_number(3, BPE if model["type"] == "BPE" else UNIGRAM) + encode_number(35, with_bytes)
+    trainer += encode_bytes(45, str(unknown).encode())
+    return pieces + encode_bytes(2, trainer) + encode_bytes(3, _normalizer(content))
 
 
 def _merge_scores(merges: list[Any]) -> dict[str, float]:
@@ -103,8 +120,8 @@ def _normalizer(content: Mapping[str, Any]) -> bytes:
                 pass
             case kind:
                 raise ArchiveError(f"not supported: a tokenizer with {kind!r} and these options")
-    spec = _bytes(2, characters) if characters else b""
-    return spec + _number(3, first_space) + _number(4, one_space) + _number(5, True)
+    spec = encode_bytes(2, characters) if characters else b""
+    return spec + encode_number(3, first_space) + encode_number(4, one_space) + encode_number(5, True)
 
 
 def _parts(content: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
@@ -119,19 +136,6 @@ def _piece(piece: str, score: float, kind: int) -> bytes:
     # A piece may contain neither a zero byte nor a newline.
     if not piece or re.search(r"[\x00\n]", piece):
         raise ArchiveError(f"not supported: the token {piece!r}")
-    return _bytes(1, _bytes(1, piece.encode()) + b"\x15" + struct.pack("<f", score) + _number(3, kind))
-
-
-def _number(field: int, value: int) -> bytes:
-    """Encodes a field of a protocol buffer that holds an integer."""
-    return _varint(field << 3) + _varint(int(value))
-
-
-def _bytes(field: int, value: bytes) -> bytes:
-    """Encodes a field that holds bytes, a string or another message."""
-    return _varint(field << 3 | 2) + _varint(len(value)) + value
-
-
-def _varint(value: int) -> bytes:
-    low, rest = value & 127, value >> 7
-    return bytes([low | 128]) + _varint(rest) if rest else bytes([low])
+    return encode_bytes(
+        1, encode_bytes(1, piece.encode()) + b"\x15" + struct.pack("<f", score) + encode_number(3, kind)
+    )

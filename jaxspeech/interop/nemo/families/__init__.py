@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from jaxspeech.assets import Assets
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.families.attention import ATTENTION
 from jaxspeech.interop.nemo.families.classification import CLASSIFICATION
@@ -13,6 +14,7 @@ from jaxspeech.interop.nemo.families.hybrid import HYBRID
 from jaxspeech.interop.nemo.families.regression import REGRESSION
 from jaxspeech.interop.nemo.families.speaker import SPEAKER
 from jaxspeech.interop.nemo.families.transducer import TRANSDUCER
+from jaxspeech.interop.nemo.families.unprompted import UNPROMPTED
 from jaxspeech.interop.nemo.sections.read import class_name
 
 FAMILIES = (
@@ -20,19 +22,21 @@ FAMILIES = (
     TRANSDUCER,
     HYBRID,
     ATTENTION,
+    UNPROMPTED,
     CLASSIFICATION,
     FRAME_CLASSIFICATION,
     REGRESSION,
     SPEAKER,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
-BY_TASK = {family.task: family for family in FAMILIES}
+BY_TASK: dict[str, Family] = {}
+for _family in FAMILIES:
+    BY_TASK.setdefault(_family.task, _family)  # the first family of each task
 # Classes of published models that this version cannot load, and what they are.
 NOT_LOADED = {
     "EncDecRNNTBPEModelWithPrompt": "a transducer that is prompted with a language",
     "EncDecHybridRNNTCTCBPEModelWithPrompt": "a hybrid that is prompted with a language",
     "EncDecMultiTalkerRNNTBPEModel": "a transducer for several speakers at once",
-    "EncDecTransfModelBPE": "a translator with an attention decoder",
     "SortformerEncLabelModel": "a diarization model",
     "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
     "EncDecMaskedTokenPredModel": "a model for pretraining",
@@ -54,8 +58,12 @@ def family_of_nemo(config: Mapping[str, Any]) -> Family:
     return BY_CLASS[name]
 
 
-def family_of_model(model: Mapping[str, Any]) -> Family:
-    """Finds the family of a `model` configuration of ours.
+def family_of_model(model: Mapping[str, Any], assets: Assets | None = None) -> Family:
+    """Finds the family as which a model of ours is written.
+
+    Args:
+      model: its configuration.
+      assets: what it owns besides its variables; None: the first family of its task.
 
     Raises:
       ArchiveError: its task is not supported.
@@ -63,4 +71,6 @@ def family_of_model(model: Mapping[str, Any]) -> Family:
     task = model.get("task")
     if task not in BY_TASK:
         raise ArchiveError(f"not supported: a .nemo file of the task {task!r} (can be {', '.join(BY_TASK)})")
-    return BY_TASK[task]
+    if assets is None or BY_TASK[task].takes(assets):
+        return BY_TASK[task]
+    return next(family for family in FAMILIES if family.task == task and family.takes(assets))

@@ -15,7 +15,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
 )
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
 from jaxspeech.interop.nemo.families.tokens import NO_TRAINING, RECOGNITION_SECTIONS, NemoTokens, nemo_tokens
-from jaxspeech.interop.nemo.sections.arguments import integer, number
+from jaxspeech.interop.nemo.sections.arguments import Section, integer, number
 from jaxspeech.interop.nemo.sections.attention import (
     CROSS_ENTROPY,
     TOKEN_CLASSIFIER,
@@ -44,36 +44,46 @@ HEAD = {"num_layers": 1, "activation": "relu", "log_softmax": True, "dropout": 0
 def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     acoustic = acoustic_model(config, problems)
     decoder = read_section(DECODERS, config, "transf_decoder", problems)
-    decoder |= _encoder_fields(config, decoder, problems)
+    decoder |= encoder_fields(TRANSFORMER_ENCODER, config, decoder, problems)
     read_arguments(TOKEN_CLASSIFIER, optional_section(config, "head", problems), "head", problems)
     loss = read_section(LOSSES, config, "loss", problems) if config.get("loss") else {}
     loss["prompt"] = not config.get("use_loss_mask_for_prompt", False)
     return {"task": "attention"} | acoustic | {"decoder": decoder, "loss": loss, "search": _search(config, problems)}
 
 
-def _encoder_fields(config: Mapping[str, Any], decoder: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Reads the layers between encoder and decoder, which have the decoder's width, norms and activation."""
-    section = optional_section(config, "transf_encoder", problems)
-    if not section.get("num_layers"):
+def encoder_fields(
+    section: Section, config: Mapping[str, Any], decoder: Mapping[str, Any], problems: list[str]
+) -> dict[str, Any]:
+    """Reads the layers between encoder and decoder, which have the decoder's width."""
+    given = optional_section(config, "transf_encoder", problems)
+    if not given.get("num_layers"):
         # The sizes of no layers are kept, so that they are the same in a file that is written.
-        sizes = {"encoder_heads": section.get("num_attention_heads"), "encoder_hidden_width": section.get("inner_size")}
+        sizes = {"encoder_heads": given.get("num_attention_heads"), "encoder_hidden_width": given.get("inner_size")}
         return {"encoder_layers": 0} | {name: value for name, value in sizes.items() if isinstance(value, int)}
-    fields = read_arguments(TRANSFORMER_ENCODER, section, "transf_encoder", problems)
+    fields = read_arguments(section, given, "transf_encoder", problems)
     for name in ("width", "activation", "norm_first", "norm_last"):
         ours, theirs = decoder.get(name), fields.pop(f"encoder_{name}", None)
-        if ours != theirs:
+        if name == "width" and ours != theirs:
             problems.append(f"transf_encoder: its {name} {theirs!r} is not the decoder's, {ours!r}")
+        elif ours != theirs:
+            fields[f"encoder_{name}"] = theirs
     return fields
 
 
 def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Reads our section `search`; NeMo's defaults where its section says nothing."""
     kind = "greedy" if optional_section(config, "decoding", problems).get("strategy", "beam") != "beam" else "beam"
-    options = optional_section(config, f"decoding.{kind}", problems)
+    return search_fields(config, f"decoding.{kind}", problems)
+
+
+def search_fields(
+    config: Mapping[str, Any], place: str, problems: list[str], *, penalty: str = "length_penalty"
+) -> dict[str, Any]:
+    """Reads our section `search`; NeMo's defaults where its section at `place` says nothing."""
+    options = optional_section(config, place, problems)
     found: dict[str, Any] = {"beam_size": 1}
     known = {
         "beam_size": ("beam_size", integer(1, 1024)),
-        "length_penalty": ("length_penalty", number(-100, 100)),
+        penalty: ("length_penalty", number(-100, 100)),
         "max_generation_delta": ("more_than_frames", integer(-1, 1 << 20)),
     }
     for name, (ours, convert) in known.items():
@@ -82,7 +92,7 @@ def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
         try:
             found[ours] = convert(options[name])
         except ValueError as error:
-            problems.append(f"decoding.{kind}.{name} {options[name]!r} ({error})")
+            problems.append(f"{place}.{name} {options[name]!r} ({error})")
     if found.get("more_than_frames") == -1:
         found["more_than_frames"] = NO_LIMIT
     return found
@@ -125,11 +135,10 @@ def _derived(module: Any) -> Derived:
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
     module = source.module
     decoder, tokens, prompt = module.decoder, nemo_tokens(source), source.assets["prompt"]
-    if prompt.format == "start":
-        problems.append("prompt.format 'start': NeMo has no such prompts")
     sections = acoustic_sections(source, base, problems)
     fields = fields_of(decoder)
-    sections["transf_encoder"] = _encoder_section(decoder, base)
+    target = {"_target_": f"{TRANSFORMER_ENCODER.package}.TransformerEncoder", "mask_future": False}
+    sections["transf_encoder"] = encoder_section(TRANSFORMER_ENCODER, decoder, base, target)
     sections["transf_decoder"] = write_section(DECODERS, base, "transf_decoder", "attention", fields, problems)
     sections["transf_decoder"]["config_dict"] |= {"attn_layer_dropout": decoder.dropout, "vocab_size": None}
     head = {"_target_": f"{TOKEN_CLASSIFIER.package}.TokenClassifier"} | HEAD | inner(base, "head")
@@ -140,7 +149,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
         "label_smoothing": module.loss.label_smoothing,
         "use_loss_mask_for_prompt": not module.loss.prompt,
         "prompt_format": prompt.format,
-        "restore_timestamps_model": False,  # an aligner is not kept
+        "restore_timestamps_model": source.has_aligner,
         "prompt_defaults": [{"role": "user", "slots": _nemo_slots(prompt)}],
         "decoding": merged(inner(base, "decoding"), _decoding(module)),
         "model_defaults": inner(base, "model_defaults")
@@ -153,28 +162,33 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     return Written(CANARY, sections, tokens.files)
 
 
-def _folded(source: Source, variables: Variables) -> Variables:
+def without_ctc_head(source: Source, variables: Variables) -> Variables:
     """Leaves the CTC head out, which NeMo's models with an attention decoder do not have."""
     del source
     return {**variables, "params": {name: part for name, part in variables["params"].items() if name != "ctc_head"}}
 
 
-def _remarks(source: Source) -> list[str]:
+def attention_remarks(source: Source) -> list[str]:
+    """Lists what NeMo does differently, and what it does not have."""
     remarks = acoustic_remarks(source)
     if source.module.loss.ctc_weight:
         remarks.append("NeMo's models with an attention decoder have no CTC head: it is left out of the file")
     return remarks
 
 
-def _encoder_section(decoder: Any, base: Mapping[str, Any]) -> dict[str, Any]:
+def encoder_section(
+    section: Section, decoder: Any, base: Mapping[str, Any], target: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Writes the layers between encoder and decoder; `target` is what a section of its own has besides them."""
     fields = fields_of(decoder)
-    ours = {f"encoder_{name}": fields[name] for name in ("width", "activation", "norm_first", "norm_last")}
+    activation, norm_first, norm_last = decoder.encoder_style
+    ours = {"encoder_width": decoder.width, "encoder_activation": activation}
+    ours |= {"encoder_norm_first": norm_first, "encoder_norm_last": norm_last}
     dropout = {"ffn_dropout": decoder.dropout, "attn_score_dropout": decoder.dropout_att}
-    written = arguments_of(TRANSFORMER_ENCODER, fields | ours) | dropout | {"attn_layer_dropout": decoder.dropout}
+    written = arguments_of(section, fields | ours) | dropout | {"attn_layer_dropout": decoder.dropout}
     if not decoder.encoder_layers and (before := inner(base, "transf_encoder")):
         return before | {"num_layers": 0}  # the sizes of no layers stay as they were
-    target = {"_target_": f"{TRANSFORMER_ENCODER.package}.TransformerEncoder", "mask_future": False}
-    return merged(target | inner(base, "transf_encoder"), written)
+    return merged({**target, **inner(base, "transf_encoder")}, written)
 
 
 def _tokenizer_section(tokens: NemoTokens, base: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,7 +234,8 @@ ATTENTION = Family(
     rows=_rows,
     parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", DECODERS)},
     derived=_derived,
-    folded=_folded,
+    folded=without_ctc_head,
     defaults=NO_TRAINING,
-    remarks=_remarks,
+    remarks=attention_remarks,
+    takes=lambda assets: "prompt" not in assets or assets["prompt"].format != "start",
 )

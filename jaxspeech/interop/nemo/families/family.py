@@ -31,11 +31,13 @@ class Source(NamedTuple):
       config: as `build` takes it.
       module: the Flax module that was built from it.
       assets: what it owns besides its variables.
+      has_aligner: whether a second model is written to the same file, see `Archive.aligner`.
     """
 
     config: Mapping[str, Any]
     module: Any
     assets: Assets
+    has_aligner: bool = False
 
 
 class Written(NamedTuple):
@@ -72,6 +74,8 @@ class Family(NamedTuple):
       folded: (model, its variables) -> the variables with which NeMo computes the same.
       defaults: NeMo's configuration for a model that did not come with one.
       remarks: model -> what NeMo does differently with its file, a sentence each.
+      takes: assets -> whether a model of ours that has them is written as one of these classes. If not, the next family
+        of the task is asked.
     """
 
     task: str
@@ -89,3 +93,4 @@ class Family(NamedTuple):
     folded: Callable[[Source, Variables], Variables] = lambda source, variables: variables
     defaults: Mapping[str, Any] = MappingProxyType({})
     remarks: Callable[[Source], list[str]] = lambda source: []
+    takes: Callable[[Assets], bool] = lambda assets: True

@@ -14,6 +14,7 @@ from jaxspeech.interop.nemo.sections.arguments import (
     size,
 )
 
+TRANSFORMERS = "nemo.collections.asr.modules.transformer"
 # The layers between encoder and decoder; `num_layers` of 0 stands for none.
 TRANSFORMER_ENCODER = Section(
     "",
@@ -29,7 +30,17 @@ TRANSFORMER_ENCODER = Section(
     ),
     # Dropout is that of the decoder.
     frozenset({"ffn_dropout", "attn_score_dropout", "attn_layer_dropout"}),
-    package="nemo.collections.asr.modules.transformer.transformer_encoders",
+    package=f"{TRANSFORMERS}.transformer_encoders",
+)
+# The same layers in a class without prompts, which passes only some arguments on, with a different default.
+UNPROMPTED_ENCODER = Section(
+    "",
+    (
+        *(part for part in TRANSFORMER_ENCODER.arguments if part.nemo not in ("hidden_act", "pre_ln", "mask_future")),
+        Argument("pre_ln", "encoder_norm_first", True, flag),
+    ),
+    TRANSFORMER_ENCODER.without_effect | {"hidden_act", "mask_future"},
+    settles=(("encoder_activation", "relu"),),
 )
 POSITIONS = {False: "sinusoids", True: "learnt"}
 
@@ -60,7 +71,21 @@ TRANSFORMER_DECODER = Section(
     ),
     # The size of the table follows from the tokenizer; the dropout after attention is that of the branches.
     frozenset({"config_dict.vocab_size", "config_dict.attn_layer_dropout", "library"}),
-    package="nemo.collections.asr.modules.transformer",
+    package=TRANSFORMERS,
+)
+# A class without prompts has the same arguments without a nested section, and another default.
+UNPROMPTED_DECODER = Section(
+    "attention",
+    (
+        *(
+            part._replace(nemo=part.nemo.removeprefix("config_dict."))
+            for part in TRANSFORMER_DECODER.arguments
+            if part.nemo not in ("pre_ln_final_layer_norm", "encoder")
+        ),
+        Argument("pre_ln_final_layer_norm", "norm_last", False, flag),
+        only("library", "nemo"),
+    ),
+    frozenset({"vocab_size", "attn_layer_dropout"}),
 )
 TOKEN_CLASSIFIER = Section(
     "",

@@ -53,10 +53,10 @@ def _encoder_layer(nemo: str, ours: str) -> list[TensorRow]:
     ]
 
 
-def attention_decoder_rows(decoder: Mapping[str, Any]) -> list[TensorRow]:
-    """The rows of everything after the acoustic encoder."""
+def attention_decoder_rows(decoder: Mapping[str, Any], *, projection: str = "encoder_decoder_proj") -> list[TensorRow]:
+    """The rows of everything after the acoustic encoder; `projection` is NeMo's name of the first layer."""
     rows = [
-        *linear("encoder_decoder_proj", f"{_OURS}/projection"),
+        *linear(projection, f"{_OURS}/projection"),
         *_encoder_layer(f"{ENCODER}.layers.{{i}}", f"{_OURS}/encoder_{{i}}"),
         *norm(f"{ENCODER}.final_layer_norm", f"{_OURS}/norm_encoder"),
         TensorRow(f"{EMBEDDING}.token_embedding.weight", f"{_OURS}/table", same),
