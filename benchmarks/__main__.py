@@ -20,6 +20,7 @@ from benchmarks import (
     alignment,
     attention,
     decoding,
+    diarization,
     first_step,
     frontend,
     inference,
@@ -51,6 +52,7 @@ CPU_CASES = {
     **planning.CASES,
     **reading.CASES,
     **speakers.CASES,
+    **diarization.CASES,
 }
 GPU_CASES = {
     **frontend.GPU_CASES,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jaxspeech.loading import load as load
     from jaxspeech.pipelines.classified import Classified as Classified
     from jaxspeech.pipelines.classifier import Classifier as Classifier
+    from jaxspeech.pipelines.clustering_diarizer import ClusteringDiarizer as ClusteringDiarizer
+    from jaxspeech.pipelines.clustering_diarizer import Diarized as Diarized
     from jaxspeech.pipelines.detection import Detected as Detected
     from jaxspeech.pipelines.embedder import Embedded as Embedded
     from jaxspeech.pipelines.embedder import Embedder as Embedder
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
 PUBLIC = {
     "Classified": "jaxspeech.pipelines.classified",
     "Classifier": "jaxspeech.pipelines.classifier",
+    "ClusteringDiarizer": "jaxspeech.pipelines.clustering_diarizer",
     "Detected": "jaxspeech.pipelines.detection",
+    "Diarized": "jaxspeech.pipelines.clustering_diarizer",
     "Embedded": "jaxspeech.pipelines.embedder",
     "Embedder": "jaxspeech.pipelines.embedder",
     "Estimated": "jaxspeech.pipelines.regressor",
@@ -57,7 +61,9 @@ PUBLIC = {
 __all__ = [
     "Classified",
     "Classifier",
+    "ClusteringDiarizer",
     "Detected",
+    "Diarized",
     "Embedded",
     "Embedder",
     "Estimated",

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
 BASE |= {"punctuation", "row_groups", "row_parallel", "spacing", "table"}
-LAYERS = {"features", "nn", "losses", "search", "text", "audio"}
+LAYERS = {"features", "nn", "losses", "search", "text", "audio", "diarization"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
     "types": set(),
@@ -36,7 +36,7 @@ ALLOWED = {
     "assets": BASE | {"text"},
     "archive": BASE | {"assets"},
     "data": BASE | {"assets", "audio", "text"},
-    "evaluation": BASE | {"search", "text"},
+    "evaluation": BASE | {"search", "text", "diarization"},
     "training": BASE,
     "tasks": BASE | LAYERS | {"encoders", "decoders"},
     "builder": BASE | LAYERS | {"encoders", "decoders", "tasks"},
@@ -46,7 +46,8 @@ ALLOWED = {
     "inference": BASE | {"audio", "forms", "search", "tasks", "text"},
     "hub": BASE,
     "exports": BASE | {"archive", "builder", "forms", "interop"},
-    "pipelines": BASE | {"archive", "builder", "exports", "forms", "inference", "surgery", "tasks", "text", "audio"},
+    "pipelines": BASE
+    | {"archive", "builder", "diarization", "exports", "forms", "inference", "surgery", "tasks", "text", "audio"},
     "loading": BASE | {"archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
     "targets": BASE | LAYERS | {"builder", "forms", "inference", "tasks", "training"},
     "report": BASE | {"data", "evaluation", "tasks", "text", "training"},

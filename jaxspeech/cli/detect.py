@@ -24,6 +24,8 @@ from jaxspeech.audio.speech_segments import SCALES, SegmentOptions
 from jaxspeech.cli.parser import Parser
 from jaxspeech.cli.parser import names as split_names
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, find_inputs, process, report
+from jaxspeech.diarization.rttm import as_rttm as turns_as_rttm
+from jaxspeech.diarization.turns import Turn
 from jaxspeech.runtime.unicode import to_json
 
 if TYPE_CHECKING:
@@ -145,12 +147,9 @@ def as_jsonl(recording: "Recording", found: "Detected", named: bool) -> str:
 def as_rttm(recording: "Recording", found: "Detected", named: bool) -> str:
     """The lines of NIST's Rich Transcription Time Marked format; times count from the start of the file."""
     del named
-    name = "_".join(Path(found.source).stem.split()) or "recording"
-    return "".join(
-        f"SPEAKER {name} 1 {recording.offset + start:.3f} {end - start:.3f} <NA> <NA> {'_'.join(label.split())} <NA> "
-        "<NA>\n"
-        for start, end, label, _ in _rows(found)
-    )
+    first = recording.offset
+    turns = [Turn(first + start, first + end, label) for start, end, label, _ in _rows(found)]
+    return turns_as_rttm(Path(found.source).stem or "recording", turns)
 
 
 def _rows(found: "Detected") -> list[tuple[float, float, str, float]]:

@@ -49,7 +49,11 @@ VERBS: Verbs = {
     "classify": ("jaxspeech.cli.classify", "name the class of recordings: commands, languages, any labels"),
     "estimate": ("jaxspeech.cli.estimate", "estimate a number for recordings: ratings, ages"),
     "detect": ("jaxspeech.cli.detect", "find speech in recordings"),
-    "evaluate": ("jaxspeech.cli.evaluate", "score a model on manifests: transcripts, classes, speakers"),
+    "diarize": ("jaxspeech.cli.diarize", "find who spoke when in recordings"),
+    "evaluate": (
+        "jaxspeech.cli.evaluate",
+        "score a model on manifests, or turns of speakers: transcripts, classes, speakers",
+    ),
     "verify": ("jaxspeech.cli.verify", "decide whether recordings are of the same speaker"),
     "embed": ("jaxspeech.cli.embed", "write the speaker embeddings of recordings"),
     "train": ("jaxspeech.cli.train", "train a model, or fine-tune one, by a recipe"),

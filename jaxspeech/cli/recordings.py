@@ -68,9 +68,10 @@ class Totals(NamedTuple):
         return SKIPPED if strict and self.skipped else 0
 
 
-def add_options(parser: Parser) -> None:
+def add_options(parser: Parser, *, needs_model: bool = True) -> None:
     """Adds options that verbs with recordings share: --model, --batch_size, --channel, --dtype, --strict."""
-    parser.add_argument("--model", required=True, help="a .jaxspeech or .nemo file, or a name on the Hugging Face Hub")
+    help = "a .jaxspeech or .nemo file, or a name on the Hugging Face Hub"
+    parser.add_argument("--model", required=needs_model, help=help)
     parser.add_argument("--batch_size", type=at_least(1), default=16, help="maximum number of recordings in a batch")
     parser.add_argument(
         "--channel",
