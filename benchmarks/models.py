@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxspeech.configs import canary
 from jaxspeech.tasks.recognition import Utterances
 
 SAMPLE_RATE = 16000
@@ -36,6 +37,15 @@ def transducer_config(size: str, *, joint_width: int, spec_augment: bool = False
     decoder = {"name": "transducer", "vocab_size": VOCAB_SIZE, "width": joint_width, "joint_width": joint_width}
     decoder["dtype"] = encoder.get("dtype", "float32")
     return ctc_config(size, spec_augment=spec_augment, **encoder) | {"task": "transducer", "decoder": decoder}
+
+
+def attention_config(*, vocab_size: int, end_id: int, **dtype: Any) -> dict[str, Any]:
+    """Make the config of a model with an attention decoder, of canary-180m-flash's size and without dither."""
+    config = canary.get_config("180m-flash").to_dict()["model"]
+    config["encoder"] |= dtype
+    config["decoder"] |= {"vocab_size": vocab_size, "end_id": end_id, **dtype}
+    config["features"] |= {"dither": 0.0}
+    return config
 
 
 def noise_batch(batch_size: int, seconds: float, *, num_labels: int = 40) -> Utterances:

@@ -15,7 +15,7 @@ import jax
 from jax.sharding import Mesh
 
 from benchmarks.long_audio import WINDOW
-from benchmarks.models import ctc_config, transducer_config
+from benchmarks.models import attention_config, ctc_config, transducer_config
 from benchmarks.streaming import LEFT, LIVE
 from benchmarks.target_programs import Case, encode_over_devices, infer, loss, stream, train
 from jaxspeech.targets.compiled import compile_for
@@ -26,6 +26,8 @@ from jaxspeech.training.sharding import make_mesh
 HALF = {"dtype": "bfloat16"}
 # A beam search runs its loop once for each frame and each token of the longest hypothesis.
 BEAM_ROUNDS = 12.5 + 4.0
+# An attention decoder's once for each token.
+TOKEN_ROUNDS = 4.0
 
 
 class OnTarget(NamedTuple):
@@ -38,6 +40,7 @@ class OnTarget(NamedTuple):
 _AUGMENTED: dict[str, Any] = {"spec_augment": True, **HALF}
 _RNNT = {"joint_width": 640, **_AUGMENTED}
 _FULL = {"remat": "full"}
+_ATTENTION = attention_config(vocab_size=5248, end_id=3, **HALF)
 
 
 def _tdt(size: str, **more: Any) -> dict[str, Any]:
@@ -78,6 +81,8 @@ CASES = {
     "infer_tdt_600m": OnTarget(partial(infer, config=_tdt("600m"))),
     "beam_rnnt_115m": _beam(transducer_config("115m", joint_width=640, **HALF)),
     "beam_tdt_115m": _beam(_tdt("115m")),
+    "infer_aed_180m": OnTarget(partial(infer, config=_ATTENTION, rounds=TOKEN_ROUNDS)),
+    "beam_aed_180m": OnTarget(partial(infer, config=_ATTENTION | {"search": {"beam_size": 4}}, rounds=TOKEN_ROUNDS)),
     "loss_ctc": OnTarget(partial(loss, of="ctc", b=128, t=400, u=80)),
     "loss_rnnt": OnTarget(partial(loss, of="rnnt", b=32, t=150, u=40)),
     "loss_rnnt_joint": OnTarget(partial(loss, of="rnnt_joint", b=64, t=250, u=80)),
@@ -91,6 +96,7 @@ CASES = {
     "train_rnnt_115m": _trained(transducer_config("115m", **_RNNT)),
     "train_tdt_115m": _trained(_tdt("115m", spec_augment=True)),
     "train_hybrid_115m": _trained(transducer_config("115m", **_RNNT) | {"task": "hybrid"}),
+    "train_aed_180m": _trained(_ATTENTION),
     "train_ctc_600m": _sharded(ctc_config("600m", **_FULL, **_AUGMENTED), rows=32, devices=8),
     "train_rnnt_600m": _sharded(transducer_config("600m", **_FULL, **_RNNT), rows=32, devices=8),
     "train_tdt_600m": _sharded(_tdt("600m", spec_augment=True, **_FULL), rows=32, devices=8),

@@ -14,7 +14,8 @@ from jaxspeech.forms.streaming import streaming
 from jaxspeech.forms.time_parallel import time_parallel_program
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.losses.transducer import rnnt_joint_loss, rnnt_loss
-from jaxspeech.targets.inference_program import ROUNDS, inference_program, transcriber
+from jaxspeech.targets.inference_program import ROUNDS, inference_program, prompt_batch, transcriber
+from jaxspeech.tasks.attention import Prompted
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.sharding import make_rules, state_shardings
 from jaxspeech.training.state import init_state
@@ -39,17 +40,18 @@ class Case(NamedTuple):
     trips: float = 1
 
 
-def _batch(mesh: Mesh, rows: int, seconds: float, labels: int) -> Utterances:
+def _batch(task: Any, mesh: Mesh, rows: int, seconds: float, labels: int) -> Utterances | Prompted:
     """The shapes of a batch, split over the devices."""
     split = NamedSharding(mesh, P("data"))
 
     def array(dtype: Any, *shape: int) -> Any:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=split)
 
-    samples = array(jnp.float32, rows, round(seconds * SAMPLE_RATE))
-    return Utterances(
-        samples, array(jnp.int32, rows), array(jnp.int32, rows, labels), array(jnp.int32, rows), array(jnp.int32, rows)
-    )
+    audio = array(jnp.float32, rows, round(seconds * SAMPLE_RATE)), array(jnp.int32, rows)
+    text = array(jnp.int32, rows, labels), array(jnp.int32, rows)
+    if task.batch is Prompted:
+        return Prompted(*audio, *prompt_batch(mesh, rows=rows)[:2], *text, array(jnp.int32, rows))
+    return Utterances(*audio, *text, array(jnp.int32, rows))
 
 
 def _placed(shapes: Any, shardings: Any) -> Any:
@@ -149,5 +151,5 @@ def train(
         task, (Update(optimizer),), schedule=lambda count: 1e-3, loss_reduction="mean_volume", shardings=shardings
     )
     rows *= mesh.size
-    batch = _batch(mesh, rows, seconds, labels)
+    batch = _batch(task, mesh, rows, seconds, labels)
     return Case(step, (_placed(shapes, shardings), batch, 0), rows * seconds)

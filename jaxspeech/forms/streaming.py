@@ -128,7 +128,11 @@ def what_prevents(task: Any) -> list[str]:
     """The reasons why a model cannot stream, each as a phrase; empty if it can."""
     model: Any = task.model
     if isinstance(model, AttentionModel):
-        return ["it searches with a beam (beam_size)"] if model.search.beam_size > 1 else []
+        found = {
+            "it searches with a beam (beam_size)": model.search.beam_size > 1,
+            "it searches with its CTC head (ctc_weight)": model.search.ctc_weight > 0,
+        }
+        return [reason for reason, holds in found.items() if holds]
     encoder, frontend = model.encoder, model.frontend
     if not isinstance(encoder, FastConformer):
         return [f"only a Conformer or FastConformer streams, and its encoder is a {type(encoder).__name__}"]

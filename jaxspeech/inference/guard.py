@@ -1,7 +1,7 @@
 """Decodes a text again, with tokens that are drawn, where it repeats itself or is improbable.
 
 a text fails    it ends in a loop (search/loops.py); zlib makes it more than 2.4 times as small; or the mean
-                log-probability of its tokens and its end is below -1
+                log-probability of its tokens is below -1
 again           drawn at the temperatures 0.2, 0.4, ... 1.0, until a text passes; if none does, the most probable one
                 without repetitions is taken, and if all repeat themselves, the first, its loop cut to one repetition
 
@@ -36,7 +36,7 @@ class Attempt(NamedTuple):
       prediction: with the loop at the end cut to one repetition.
       temperature: at which it was drawn; 0 for the search that is configured.
       fault: why it fails; "" if it passes.
-      log_prob: the mean of its tokens and its end.
+      log_prob: the mean of its tokens, or that of the end of an empty text.
     """
 
     prediction: Prediction
@@ -88,11 +88,12 @@ def attempt(prediction: Prediction, temperature: float, tokenizer: Tokenizer) ->
     squeezed = len(text) > MOST_COMPRESSION * len(zlib.compress(text))
     # In a text that zlib finds repetitive, a few repetitions at the end are a loop.
     kept = without_loop(ids, most_repeats=MOST_REPEATS, least=1 if squeezed else LEAST)
-    score, fault = float(tokens.score), REPEATS if squeezed or kept < len(ids) else ""
+    fault = REPEATS if squeezed or kept < len(ids) else ""
+    # Of the decoder's tokens, as the score may be a joint one; an empty text has its end alone.
+    log_probs = np.log(np.maximum(confidence[:kept], 1e-30))
+    log_prob = float(log_probs.mean() if kept else tokens.score)
     if kept < len(ids):
-        score = float(np.log(np.maximum(confidence[:kept], 1e-30)).sum())
-        tokens = tokens._replace(num_tokens=np.int32(kept), score=np.float32(score))
-    log_prob = score / (kept + 1)
+        tokens = tokens._replace(num_tokens=np.int32(kept), score=np.float32(log_probs.sum()))
     if not fault and (kept or temperature) and log_prob < LEAST_LOG_PROB:
         fault = IMPROBABLE
     return Attempt(prediction._replace(tokens=tokens), temperature, fault, log_prob)
@@ -102,6 +103,11 @@ def _chosen(tried: Sequence[Attempt]) -> Guarded:
     first, last = tried[0], tried[-1]
     if not last.fault:
         how = f"again at temperature {last.temperature:g}, as the first text {first.fault}" if len(tried) > 1 else ""
-        return Guarded(last.prediction, how)
+        return Guarded(_completed(last.prediction, first.prediction), how)
     best = max(tried, key=lambda one: one.rank) if any(x.fault != REPEATS for x in tried) else first
-    return Guarded(best.prediction, f"as the best of {len(tried)} texts; it {best.fault}")
+    return Guarded(_completed(best.prediction, first.prediction), f"as the best of {len(tried)} texts; it {best.fault}")
+
+
+def _completed(prediction: Prediction, first: Prediction) -> Prediction:
+    """Returns a prediction with what only the first one has: log-probabilities do not depend on the text."""
+    return first._replace(**{name: value for name, value in prediction._asdict().items() if value is not None})

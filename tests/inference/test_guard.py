@@ -73,6 +73,16 @@ def test_if_all_texts_repeat_themselves_the_loop_of_the_first_is_cut():
     np.testing.assert_allclose(chosen.score, chosen.num_tokens * np.log(0.9), rtol=1e-5)
 
 
+def test_what_does_not_depend_on_the_text_stays_and_a_joint_score_does_not_count():
+    frames = np.zeros((3, 5), np.float32)
+    first = predicted(LOOP)._replace(log_probs=frames, num_frames=np.int32(3))
+    (chosen,) = guarded({0: first}, lambda places, t: {0: predicted(GOOD)}, CHARACTERS).values()
+    assert chosen.prediction.log_probs is frames and chosen.prediction.tokens.num_tokens == len(GOOD)
+    # A score with that of a CTC head is lower than the decoder's.
+    joint = predicted(GOOD)._replace(tokens=predicted(GOOD).tokens._replace(score=np.float32(-99)))
+    assert guarded({0: joint}, lambda places, t: {}, CHARACTERS)[0].how == ""
+
+
 @pytest.mark.parametrize(("confidence", "kept"), [(0.9, ""), (0.1, GOOD)])
 def test_an_empty_text_that_was_drawn_must_be_probable(confidence, kept):
     drawn = [{0: predicted("", confidence=confidence)}, *[{0: predicted("zzz", confidence=0.01)}] * 4]

@@ -50,7 +50,7 @@ def tokenizer(folder: Path) -> None:
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(SENTENCES),
         model_prefix=str(folder / "tokenizer"),
-        vocab_size=44,
+        vocab_size=48,  # a multiple of 8: NeMo also emits outputs that stand for no token
         model_type="bpe",
         normalization_rule_name="identity",
         **{"unk_id": 0, "pad_id": 1, "bos_id": 2, "eos_id": 3, "minloglevel": 3},
