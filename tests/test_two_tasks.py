@@ -20,7 +20,7 @@ def test_two_tasks_are_learnt_from_their_prompts(tmp_path: Path) -> None:
     pytest.importorskip("sacrebleu", reason='sacrebleu comes with pip install -e ".[quickstart]"')
     assert main(["train", "--config=two_tasks", f"--workdir={tmp_path}"]) == 0
     asr = jaxspeech.load(tmp_path / "model.jaxspeech")
-    folder = tmp_path / "data" / "two_tasks"
+    folder = tmp_path / "data"
     lines = [json.loads(line) for line in (folder / "dev.jsonl").read_text(encoding="utf-8").splitlines()]
     expected = {lang: [line["text"] for line in lines if line["target_lang"] == lang] for lang in ("en", "eo")}
     recordings = [folder / line["audio_filepath"] for line in lines[::2]]

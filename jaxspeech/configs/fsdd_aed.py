@@ -2,6 +2,9 @@
 
 jaxspeech prepare fsdd                                # data/fsdd
 python train.py --config=configs/fsdd_aed.py
+
+Time of 1500 steps (--config.steps=1500): 7 minutes of processor time, 3.5 of two cores; their score: 12.8 % WER on dev,
+still falling. The 4000 steps of the recipe take 9 minutes of two cores; they were not run to the end.
 """
 
 from ml_collections import ConfigDict
@@ -17,6 +20,5 @@ def get_config() -> ConfigDict:
     config = fsdd.get_config()
     aed = attention(dict(config.model.encoder), decoder=DECODER, loss={"ctc_weight": 0.3})
     config.model = ConfigDict({**config.model, **{key: aed[key] for key in ("task", "decoder", "loss", "search")}})
-    config.steps = 1_500
-    config.eval_every = config.checkpoint_every = 500
+    config.steps = 4_000
     return with_prompts(config, format="start")
