@@ -55,7 +55,8 @@ def prompted(config):
     sizes = {"vocab_size": tokenizer.vocab_size, "end_id": tokenizer.pieces.index(END)}
     model = config.model.to_dict()
     model["decoder"] |= sizes
-    return model, {"tokenizer": tokenizer, "prompt": PromptFormat(config.prompt.format)}
+    start = tokenizer.pieces.index(START)
+    return model, {"tokenizer": tokenizer, "prompt": PromptFormat(config.prompt.format, start_id=start)}
 
 
 @pytest.mark.parametrize("name", RECIPES)

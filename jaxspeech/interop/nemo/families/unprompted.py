@@ -71,7 +71,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
         problems.append(f"a text that begins and ends with the tokens {ours}, in a tokenizer that says {theirs}")
     if decoder.encoder_layers and decoder.encoder_style[0] != "relu":
         problems.append(f"decoder.encoder_activation {decoder.encoder_style[0]!r} (there it is 'relu')")
-    tokenizer = with_control_pieces(assets["tokenizer"], *ours)
+    tokenizer = with_control_pieces(assets["tokenizer"], *theirs)
     tokens = nemo_tokens(source._replace(assets={**assets, "tokenizer": tokenizer}))
     sections = acoustic_sections(source, base, problems)
     sections["transf_encoder"] = encoder_section(UNPROMPTED_ENCODER, decoder, base, {})
