@@ -46,9 +46,8 @@ from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.coverage import with_coverage
 from jaxspeech.training.empty_steps import check_learned
 from jaxspeech.training.evaluate import evaluate
-from jaxspeech.training.flops import peak_flops
+from jaxspeech.training.flops import peak_flops, step_flops
 from jaxspeech.training.interrupt import Interrupt
-from jaxspeech.training.kept_step import KeptStep, kept_state, programs_config
 from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.memory import device_memory, most_batch_seconds
 from jaxspeech.training.metrics_log import MetricsLog
@@ -150,12 +149,8 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         data = data.resized(record.batch_seconds or record.config["data"]["batch_seconds"])
     if dry_run:
         return report_dry_run(train_step, abstract, data.train, num_steps=settings["steps"], mesh=mesh, what=dry_run)
-    kept = programs_config(settings, task)
     if state is None:
-        if warm.start.arrays:
-            state = jax.jit(init, out_shardings=shardings)(key, warm.start.arrays)
-        else:
-            state = kept_state(partial(init, arrays={}), settings["seed"], like=abstract, config=kept)
+        state = jax.jit(init, out_shardings=shardings)(key, warm.start.arrays)
     warm = warm._replace(start=warm.start._replace(arrays={}))  # frees their memory
     record = record._replace(config=settings, contents=data.contents)
     if leading:
@@ -194,7 +189,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         log.scores(scores, 0)  # the first point of the curve
 
     # Steps, with regular evaluations and checkpoints.
-    peak, kept_step = peak_flops(jax.devices()), KeptStep(train_step, config=kept)
+    peak = peak_flops(jax.devices())
     progress = Progress(
         step=step, steps=settings["steps"], batch_shapes=data.train.batch_shapes, totals=record.totals, peak_flops=peak
     )
@@ -209,9 +204,9 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
             opened.callback(resource.close)
         while step < settings["steps"] and not stopping:
             batch = next(batches)
-            progress.starting(batch, flops=partial(kept_step.flops, state, batch, settings["seed"]))
+            progress.starting(batch, flops=partial(step_flops, train_step, state, batch, settings["seed"]))
             profile.next_step()
-            state, metrics = kept_step(state, batch, settings["seed"])
+            state, metrics = train_step(state, batch, settings["seed"])
             progress.finished(metrics)
             step += 1
             non_finite.watch(step, batch.index, metrics)
