@@ -14,7 +14,8 @@ from benchmarks.models import SAMPLE_RATE, attention_config, noise_batch, num_pa
 from benchmarks.timing import measure
 from jaxspeech.builder import build
 from jaxspeech.forms.inference import for_inference
-from jaxspeech.tasks.attention import Prompted, decode_best
+from jaxspeech.tasks.attention import Prompted
+from jaxspeech.tasks.attention_search import decode_best
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.update_rules import adamw

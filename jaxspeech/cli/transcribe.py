@@ -145,7 +145,7 @@ def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
 
 def slots_of(prompt: str) -> Any:
     """Reads --prompt: name=value pairs, with commas between them."""
-    from jaxspeech.text.prompt import SLOTS
+    from jaxspeech.text.prompt_slots import SLOTS
 
     slots = {}
     for pair in filter(None, prompt.split(",")):

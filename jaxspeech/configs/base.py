@@ -121,7 +121,7 @@ def with_prompts(
 
     Args:
       config: the recipe.
-      format: of the prompts, one of `text.prompt.FORMATS`.
+      format: of the prompts, one of `text.prompt_slots.FORMATS`.
       special: the special tokens of a new tokenizer, besides those of start and end.
       defaults: values of the prompt's slots for lines that do not have them.
     """

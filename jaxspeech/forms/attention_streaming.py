@@ -25,7 +25,8 @@ from jaxspeech.forms.streaming_form import NewTokens, Streaming, StreamState, ro
 from jaxspeech.search.attention_stream import Rules, Written, write_tokens
 from jaxspeech.search.loops import Runs, start_runs
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.attention import AttentionModel, text_limits
+from jaxspeech.tasks.attention_model import AttentionModel
+from jaxspeech.tasks.attention_search import text_limits
 from jaxspeech.types import Variables
 
 # C, R and L, in seconds; the last for AlignAtt and for wait-k.

@@ -29,7 +29,7 @@ from jaxspeech.forms.window_streaming import what_prevents_windows, window_strea
 from jaxspeech.history import HISTORY
 from jaxspeech.nn.attention import POSITIONS
 from jaxspeech.search.attention_stream import Policy, Rules
-from jaxspeech.tasks.attention import AttentionModel
+from jaxspeech.tasks.attention_model import AttentionModel
 from jaxspeech.types import Variables
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.tasks.asked import Asked, Drawn
-from jaxspeech.text.prompt import UNKNOWN, padded
+from jaxspeech.text.prompt import padded
+from jaxspeech.text.prompt_slots import UNKNOWN
 
 Ids = tuple[int, ...]
 

@@ -14,7 +14,7 @@ from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.search.timestamps import TimedText
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import TIMINGS, Prediction
-from jaxspeech.text.prompt import plain
+from jaxspeech.text.prompt_slots import plain
 from jaxspeech.text.tokenizer import Tokenizer
 
 

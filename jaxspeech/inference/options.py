@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, get_args
 from jaxspeech.audio.convert import Channel
 from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, VoiceActivity
 from jaxspeech.errors import ConfigError, did_you_mean
-from jaxspeech.text.prompt import SLOTS
+from jaxspeech.text.prompt_slots import SLOTS
 
 Long = Literal["auto", "full", "local", "buffered", "segments"]
 OnError = Literal["raise", "skip"]
@@ -60,10 +60,11 @@ class TranscribeOptions(AlignOptions, total=False):
         attention decoders write at times, and cut a loop at its end; the hypothesis's `note` says so. None: only of
         segments of long recordings.
       source_lang, target_lang, task, pnc, itn, timestamp, diarize, emotion, decodercontext: what is asked of a model
-        with prompts (`text.prompt`): the language that is spoken and that of the text, "transcribe" or "translate",
-        punctuation and capitals, digits, times in the text, marks of speakers, the speaker's emotion, and what was said
-        before. A model has some of these; None is its default. With source_lang="auto" the model finds the language,
-        and the hypothesis says it; the text is in the language that is spoken unless target_lang is given.
+        with prompts (`text.prompt_slots`): the language that is spoken and that of the text, "transcribe" or
+        "translate", punctuation and capitals, digits, times in the text, marks of speakers, the speaker's emotion, and
+        what was said before. A model has some of these; None is its default. With source_lang="auto" the model finds
+        the language, and the hypothesis says it; the text is in the language that is spoken unless target_lang is
+        given.
     """
 
     timestamps: bool
@@ -82,7 +83,7 @@ class TranscribeOptions(AlignOptions, total=False):
 
 
 class Slots(TypedDict, total=False):
-    """What is asked of a model with prompts (`text.prompt`); see `TranscribeOptions`."""
+    """What is asked of a model with prompts (`text.prompt_slots`); see `TranscribeOptions`."""
 
     source_lang: str | None
     target_lang: str | None

@@ -11,7 +11,8 @@ from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs, Prediction
-from jaxspeech.text.prompt import ALIASES, LANGUAGES, TIMESTAMP, UNKNOWN, PromptFormat, special_tokens
+from jaxspeech.text.prompt import PromptFormat, special_tokens
+from jaxspeech.text.prompt_slots import ALIASES, LANGUAGES, TIMESTAMP, UNKNOWN
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 

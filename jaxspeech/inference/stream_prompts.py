@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.text.prompt import ALIASES, UNKNOWN, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import ALIASES, UNKNOWN
 from jaxspeech.text.tokenizer import Tokenizer
 
 

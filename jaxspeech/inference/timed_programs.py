@@ -20,7 +20,8 @@ from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Attention, Recognition
 from jaxspeech.tasks.prediction import TIMINGS, Prediction
-from jaxspeech.text.prompt import UNKNOWN, PromptFormat, special_tokens
+from jaxspeech.text.prompt import PromptFormat, special_tokens
+from jaxspeech.text.prompt_slots import UNKNOWN
 from jaxspeech.text.time_tokens import frames_of_tokens, without_times
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables

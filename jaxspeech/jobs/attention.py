@@ -16,7 +16,8 @@ from jaxspeech.jobs.known_texts import look_at_texts
 from jaxspeech.jobs.recordings import manifest_with, recordings
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.choose import choose_tokenizer, texts_needed
-from jaxspeech.text.prompt import END, START, PromptFormat, special_tokens
+from jaxspeech.text.prompt import PromptFormat, special_tokens
+from jaxspeech.text.prompt_slots import END, START
 
 
 def _assets(settings: Settings, manifest: Manifest, given: Assets) -> Assets:

@@ -34,7 +34,8 @@ from jaxspeech.pipelines.live_activity import live_activity
 from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
-from jaxspeech.text.prompt import PROMPT, SLOTS
+from jaxspeech.text.prompt import PROMPT
+from jaxspeech.text.prompt_slots import SLOTS
 from jaxspeech.text.tokenizer import Tokenizer
 
 

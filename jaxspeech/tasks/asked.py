@@ -24,8 +24,8 @@ class Asked(NamedTuple):
     """What is asked for, B leading in every leaf.
 
     Attributes:
-      prompt: token ids that the decoder reads before the text; `text.prompt.UNKNOWN` stands for the language that is
-        spoken.
+      prompt: token ids that the decoder reads before the text; `text.prompt_slots.UNKNOWN` stands for the language that
+        is spoken.
       num_prompt: real tokens of each prompt, at least 1.
       languages: token ids of the languages among which that one is found; None: all prompts are complete.
       most_repeats: how often a text may end with the same tokens before it is stopped, see `search.loops`; None: it is

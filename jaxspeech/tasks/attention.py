@@ -5,25 +5,21 @@ target   prompt without its first token, text, end
 loss     (1 - w) attention + w CTC         with a CTC head on the encoder (tasks/attention_ctc.py); without one, w = 0
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxspeech.decoders.attention import AttentionDecoder, Past
-from jaxspeech.decoders.ctc import CTCHead
+from jaxspeech.decoders.attention import AttentionDecoder
 from jaxspeech.errors import ConfigError
 from jaxspeech.losses.cross_entropy import token_cross_entropy
-from jaxspeech.search.attention import attention_greedy
-from jaxspeech.search.attention_beam import attention_beam
-from jaxspeech.search.joint import Joint, ctc_joint
 from jaxspeech.search.tokens import Tokens
-from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
-from jaxspeech.tasks.asked import Asked, Drawn
+from jaxspeech.tasks.acoustic import shortest_audio
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.attention_ctc import with_ctc_losses
+from jaxspeech.tasks.attention_model import AttentionLoss, AttentionModel, AttentionSearch, decoder_apply
+from jaxspeech.tasks.attention_search import decode_best, decode_prompted
 from jaxspeech.tasks.attention_times import PromptedTexts, attend_to_text
 from jaxspeech.tasks.kinds import Attention, Prompting, Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
@@ -59,94 +55,6 @@ class Prompted(NamedTuple):
     index: Int[Any, " B"]
     said: Int[Any, "B C"] | None = None
     num_said: Int[Any, " B"] | None = None
-
-
-@dataclass(frozen=True)
-class AttentionLoss:
-    """Options of the loss.
-
-    Attributes:
-      label_smoothing: share of the probability that is spread over all tokens.
-      prompt: the prompt's tokens are targets too.
-      ctc_weight: w, the weight of the CTC loss, below 1; with 0 the model has no CTC head.
-    """
-
-    label_smoothing: float = 0.0
-    prompt: bool = True
-    ctc_weight: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.ctc_weight < 1:
-            raise TypeError(f"ctc_weight is {self.ctc_weight}; it must be at least 0, and below 1")
-
-
-@dataclass(frozen=True)
-class AttentionSearch:
-    """Options of the search.
-
-    Attributes:
-      beam_size: hypotheses of the beam search; 1 for the greedy search.
-      length_penalty: exponent of the length by which a beam's scores are divided; see `search.attention_beam`.
-      least_tokens: no text has fewer tokens; with 0 it may be empty, as that of silence is.
-      more_than_frames: prompt and text have at most this many tokens more than the recording has encoder frames; a text
-        alone may have as many as there are frames, however long its prompt is.
-      ctc_weight: w, below 1: the beam search ranks by (1 - w) log p(text) by the decoder + w log p(text) by the CTC
-        head; 0: by the decoder alone.
-      ctc_candidates: tokens of each hypothesis that the decoder proposes and the CTC head scores.
-    """
-
-    beam_size: int = 1
-    length_penalty: float = 0.0
-    least_tokens: int = 0
-    more_than_frames: int = 50
-    ctc_weight: float = 0.0
-    ctc_candidates: int = 16
-
-    def __post_init__(self) -> None:
-        for name in ("beam_size", "ctc_candidates"):
-            if getattr(self, name) < 1:
-                raise TypeError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if not 0 <= self.ctc_weight < 1:
-            raise TypeError(f"ctc_weight is {self.ctc_weight}; it must be at least 0, and below 1")
-
-
-class AttentionModel(AcousticModel, kw_only=True):
-    """An encoder with a Transformer decoder and, if its loss has a weight, a CTC head over the same tokens."""
-
-    decoder: AttentionDecoder
-    loss: AttentionLoss = AttentionLoss()
-    search: AttentionSearch = AttentionSearch()
-
-    def setup(self) -> None:
-        if self.loss.ctc_weight:
-            self.ctc_head = CTCHead(self.decoder.vocab_size, self.decoder.dtype)
-
-    def outputs(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], ids: Int[Any, "B N"], *, train: bool = False
-    ) -> tuple[Float[Array, "B N D"], Float[Array, "B T W"] | None, Int[Array, " B"]]:
-        """Computes the decoder's states after each token, the CTC head's logits, and num_frames of the encoder."""
-        encoded, num_frames = self.encode(samples, num_samples, train=train)
-        states = self.decoder(encoded, num_frames, ids, train=train)
-        return states, self.ctc_head(encoded) if self.loss.ctc_weight else None, num_frames
-
-    def logits(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], ids: Int[Any, "B N"], *, train: bool = False
-    ) -> Float[Array, "B N W"]:
-        """Computes the scores of the token after each token."""
-        return self.decoder.logits(self.outputs(samples, num_samples, ids, train=train)[0])
-
-    def log_probs(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
-    ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
-        """Computes the CTC head's log-probabilities of the tokens and the blank, in float32."""
-        encoded, num_frames = self.encode(samples, num_samples)
-        return self.frame_log_probs(encoded), num_frames
-
-    def frame_log_probs(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
-        """Computes the same from encoder frames."""
-        return jax.nn.log_softmax(self.ctc_head(encoded).astype(jnp.float32))
-
-    __call__ = logits
 
 
 AttentionTask = Task[Prompted, Tokens, Recognition]
@@ -187,7 +95,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
 
     def complete(variables: Variables, encoded: Any, num_frames: Any, asked: Asked) -> tuple[Asked, Int[Array, " B"]]:
         def next_token(prompts: Any, counts: Any) -> Array:
-            start = partial(_decoder_apply(model, variables), encoded, num_frames, method="start")
+            start = partial(decoder_apply(model, variables), encoded, num_frames, method="start")
             return start(prompts, counts, room=prompts.shape[1])[0]
 
         return find_languages(next_token, asked)
@@ -199,7 +107,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
         batch = Prompted(nothing, asked.num_prompt, *prompts, ids, num_tokens, asked.num_prompt)
         whole, _, _ = teacher_forcing(batch, end_id=decoder.end_id)
         texts = PromptedTexts(whole, jnp.asarray(asked.num_prompt), jnp.asarray(num_tokens))
-        look = partial(_decoder_apply(model, variables), method="cross_attention")
+        look = partial(decoder_apply(model, variables), method="cross_attention")
         return attend_to_text(look, decoder, encoded, num_frames, texts, frame_seconds=model.frame_seconds)
 
     return Task(
@@ -261,99 +169,9 @@ def decoder_losses(
     counts: Bool[Array, "B N"],
 ) -> RowLosses:
     """Computes the summed cross-entropy of each row; its weight is its number of targets."""
-    logits = partial(_decoder_apply(model, variables), method="logits")
+    logits = partial(decoder_apply(model, variables), method="logits")
     losses = token_cross_entropy(states, targets, counts, logits=logits, label_smoothing=model.loss.label_smoothing)
     return RowLosses(losses, counts.sum(1).astype(losses.dtype), {})
-
-
-def decode_prompted(
-    model: AttentionModel,
-    variables: Variables,
-    encoded: Float[Array, "B T D"],
-    num_frames: Int[Array, " B"],
-    prompt: Int[Any, "B P"],
-    num_prompt: Int[Any, " B"],
-) -> Tokens:
-    """Finds the text after each prompt, by the search that is configured."""
-    return decode_best(model, variables, encoded, num_frames, prompt, num_prompt)[0]
-
-
-def decode_best(
-    model: AttentionModel,
-    variables: Variables,
-    encoded: Float[Array, "B T D"],
-    num_frames: Int[Array, " B"],
-    prompt: Int[Any, "B P"],
-    num_prompt: Int[Any, " B"],
-    *,
-    num_best: int = 1,
-    most_repeats: Int[Any, " B"] | None = None,
-    drawn: Drawn | None = None,
-) -> list[Tokens]:
-    """Finds the best texts after each prompt, the best first; or draws one, see `Asked`."""
-    apply, options, decoder = _decoder_apply(model, variables), model.search, model.decoder
-    most = decoder.max_length
-    if isinstance(encoded.shape[1], int):  # not a symbol of `jax.export`
-        most = max(min(most, encoded.shape[1] + options.more_than_frames), 1)
-    limits = text_limits(model, num_frames, num_prompt)
-    logits, memory, past = apply(encoded, num_frames, prompt, num_prompt, method="start", room=prompt.shape[1] + most)
-
-    def step(ids: Array, past: Past) -> tuple[Array, Past]:
-        logits, past = apply(ids, memory, past, method="step")
-        return logits, past
-
-    shared = {
-        **{"end_id": decoder.end_id, "vocab_size": decoder.vocab_size, "most_tokens": most, "limits": limits},
-        **{"least_tokens": options.least_tokens, "most_repeats": most_repeats},
-    }
-    if drawn is not None:
-        keys = jax.vmap(jax.random.key)(drawn.seed)
-        return [attention_greedy(step, logits, past, temperature=drawn.temperature, keys=keys, **shared)]
-    if options.beam_size == 1 and not options.ctc_weight:
-        return [attention_greedy(step, logits, past, **shared)]
-    return attention_beam(
-        step,
-        logits,
-        past,
-        select=select_hypotheses,
-        beam_size=options.beam_size,
-        length_penalty=options.length_penalty,
-        num_best=num_best,
-        joint=_ctc_scores(model, variables, encoded, num_frames) if options.ctc_weight else None,
-        **shared,
-    )
-
-
-def text_limits(model: AttentionModel, num_frames: Int[Array, " B"], num_prompt: Int[Any, " B"]) -> Int[Array, " B"]:
-    """Computes the most tokens of the text of each recording; see `AttentionSearch.more_than_frames`.
-
-    A row's own length decides, not that of the batch, so that its text does not depend on the others. A long prompt
-    takes nothing from as many tokens as there are frames.
-    """
-    num_prompt, more = jnp.asarray(num_prompt), model.search.more_than_frames
-    return jnp.minimum(num_frames + jnp.maximum(more - num_prompt, min(more, 0)), model.decoder.max_length - num_prompt)
-
-
-def _ctc_scores(model: AttentionModel, variables: Variables, encoded: Array, num_frames: Array) -> Joint:
-    apply: Any = model.apply
-    return ctc_joint(
-        apply(variables, encoded, method="frame_log_probs"),
-        num_frames,
-        num_tokens=model.decoder.num_outputs,
-        end_id=model.decoder.end_id,
-        weight=model.search.ctc_weight,
-        candidates=model.search.ctc_candidates,
-    )
-
-
-def select_hypotheses(past: Past, parents: Int[Array, "B K"]) -> Past:
-    """Returns the past of the given hypotheses of each row."""
-    places = parents[..., None, None, None]
-    return past._replace(layers=jax.tree.map(lambda x: jnp.take_along_axis(x, places, axis=1), past.layers))
-
-
-def _decoder_apply(model: AttentionModel, variables: Variables) -> Any:
-    return partial(model.decoder.apply, {"params": variables["params"]["decoder"]})
 
 
 ATTENTION = Kind(

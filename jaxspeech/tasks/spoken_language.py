@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.tasks.asked import Asked
-from jaxspeech.text.prompt import UNKNOWN
+from jaxspeech.text.prompt_slots import UNKNOWN
 
 
 def find_languages(

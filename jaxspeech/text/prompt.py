@@ -1,106 +1,35 @@
-"""Prompts of attention decoders: what is asked of a model, as the special tokens that it reads before the text.
+"""Prompts of attention decoders: what is asked of a model, as the tokens that it reads before the text.
 
-    canary    <|startoftranscript|> <|en|> <|transcribe|> <|de|> <|pnc|>
-    canary2   <|startofcontext|> earlier text <|startoftranscript|> <|emo:undefined|> <|en|> <|de|> <|pnc|> ...
-    start     <s>                                     a model without prompts
-
-A slot is a name ("source_lang") with a value ("de"). Source: Puvvada et al., "Less is More: Accurate Speech Recognition
-and Translation without Web-Scale Data" (2024), and NeMo's formats of the same names.
+For the formats and their slots see `text.prompt_slots`.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from jaxspeech.errors import TokenizerError, did_you_mean
+from jaxspeech.text.prompt_slots import (
+    ALIASES,
+    FORMATS,
+    LANGUAGES,
+    SLOTS,
+    SPECIAL,
+    TASKS,
+    TIMESTAMP,
+    TRANSLATE,
+    Slot,
+    is_auto,
+    plain,
+)
 from jaxspeech.text.time_tokens import frames_of_tokens
 
-SPECIAL = re.compile(r"<\|[^|<>]*\|>|<pad>")
-START, END, CONTEXT = "<|startoftranscript|>", "<|endoftext|>", "<|startofcontext|>"
-TRANSLATE, TIMESTAMP = "<|translate|>", "<|timestamp|>"
-YES = {"yes", "true", "1", "on"}
-NO = {"no", "false", "0", "off"}
-TASKS = {
-    **dict.fromkeys(("asr", "transcribe", "transcription"), "<|transcribe|>"),
-    **dict.fromkeys(("ast", "translate", "translation", "s2t_translation"), TRANSLATE),
-}
-
-
-class Slot(NamedTuple):
-    """One slot of a format.
-
-    Attributes:
-      spell: value -> special token; raises ValueError, which says what values there are.
-      default: the value of a line that does not have the slot; None if it must have it.
-    """
-
-    spell: Callable[[Any], str]
-    default: Any = None
-
-
-def _language(value: Any) -> str:
-    return f"<|{value}|>"
-
-
-def _task(value: Any) -> str:
-    if str(value).lower() not in TASKS:
-        raise ValueError(f"can be {', '.join(TASKS)}{did_you_mean(str(value), TASKS)}")
-    return TASKS[str(value).lower()]
-
-
-def _switch(name: str) -> Callable[[Any], str]:
-    def spell(value: Any) -> str:
-        text = str(value).lower()
-        if text in {*YES, name}:
-            return f"<|{name}|>"
-        if text in {*NO, f"no{name}"}:
-            return f"<|no{name}|>"
-        raise ValueError("can be yes or no")
-
-    return spell
-
-
-def _emotion(value: Any) -> str:
-    return f"<|emo:{str(value).removeprefix('emo:')}|>"
-
-
-# The slots of each format in their order, with the tokens that are always there as plain text.
-FORMATS: dict[str, dict[str, Slot | None]] = {
-    "canary": {
-        START: None,
-        "source_lang": Slot(_language, "en"),
-        "task": Slot(_task, "transcribe"),
-        "target_lang": Slot(_language, "en"),
-        "pnc": Slot(_switch("pnc"), "yes"),
-    },
-    "canary2": {
-        CONTEXT: None,
-        "decodercontext": None,
-        START: None,
-        "emotion": Slot(_emotion, "undefined"),
-        "source_lang": Slot(_language, "en"),
-        "target_lang": Slot(_language, "en"),
-        "pnc": Slot(_switch("pnc"), "yes"),
-        "itn": Slot(_switch("itn"), "no"),
-        "timestamp": Slot(_switch("timestamp"), "no"),
-        "diarize": Slot(_switch("diarize"), "no"),
-    },
-    "start": {},
-}
-# Other names of slots, in manifests and in `transcribe`.
-ALIASES = {"taskname": "task"}
-LANGUAGES = ("source_lang", "target_lang")
-# All slots by which a model can be asked for something.
-SLOTS = tuple(sorted({name for slots in FORMATS.values() for name in slots if not SPECIAL.fullmatch(name)}))
 # The asset that holds the format, and the multiple to which prompts are padded, so that they share programs.
 PROMPT, MULTIPLE = "prompt", 16
-# The value of a language that the model is to find, and the id that stands for its token.
-AUTO, UNKNOWN = "auto", -1
 
 
 class PromptFormat:
@@ -293,16 +222,6 @@ def padded(prompts: Sequence[Sequence[int]]) -> tuple[Int[np.ndarray, "B P"], In
     for row, ids in enumerate(prompts):
         found[row, : len(ids)] = ids
     return found, counts
-
-
-def is_auto(value: Any) -> bool:
-    """Whether a language is one that the model is to find."""
-    return isinstance(value, str) and value.lower() == AUTO
-
-
-def plain(value: Any) -> Any:
-    """Returns the value in a special token: "de" for "<|de|>"."""
-    return value[2:-2] if isinstance(value, str) and SPECIAL.fullmatch(value) and value != "<pad>" else value
 
 
 def special_tokens(tokenizer: Any) -> Mapping[str, int]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from rapidfuzz.distance import Levenshtein
 
 from jaxspeech.text.canonical import comparable
 
@@ -135,17 +136,7 @@ def _alike(a: str, b: str) -> float:
         return EQUAL
     if any(map(str.isdigit, a + b)):  # 17 and 18 are not the same word
         return DIFFERENT
-    return SIMILAR if _edits(a, b) <= EDITS * max(len(a), len(b)) else DIFFERENT
-
-
-def _edits(a: str, b: str) -> int:
-    """The least number of letters to insert, remove or replace."""
-    row = list(range(len(b) + 1))
-    for i, letter in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != other))
-    return row[-1]
+    return SIMILAR if Levenshtein.distance(a, b) <= EDITS * max(len(a), len(b)) else DIFFERENT
 
 
 def _letters(word: str) -> str:

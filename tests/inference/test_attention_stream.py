@@ -13,7 +13,8 @@ from jaxspeech.inference.live import StepTimes, transcribe_live
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.search.attention_stream import MOST_REPEATS, Rules, write_tokens
 from jaxspeech.search.loops import start_runs, without_loop
-from jaxspeech.text.prompt import END, START, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import END, START
 from jaxspeech.text.train import train_tokenizer
 from tests.contract.cases import ATTENTION
 from tests.interop.random_model import random_variables

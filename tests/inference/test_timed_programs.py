@@ -9,7 +9,8 @@ from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Attention, Prompting, Recognition
 from jaxspeech.tasks.prediction import TIMINGS, Prediction
-from jaxspeech.text.prompt import END, START, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import END, START
 from jaxspeech.text.train import train_tokenizer
 
 NAMES = "en", "de", "transcribe", "translate", "pnc", "nopnc", *map(str, range(30))

@@ -12,7 +12,8 @@ from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.control_pieces import start_and_end, with_control_pieces
 from jaxspeech.interop.nemo.model_config import from_nemo
-from jaxspeech.text.prompt import END, START, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import END, START
 from jaxspeech.text.sentencepiece import MODEL_FILE
 from jaxspeech.text.train import train_tokenizer
 from tests.contract.cases import ATTENTION

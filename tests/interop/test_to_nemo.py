@@ -11,7 +11,8 @@ from jaxspeech.interop.nemo.lost_fields import WITHOUT_EFFECT
 from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
 from jaxspeech.interop.nemo.plain_yaml import parse_yaml, to_yaml
 from jaxspeech.text.char import CharTokenizer
-from jaxspeech.text.prompt import END, START, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import END, START
 from jaxspeech.text.train import train_tokenizer
 from jaxspeech.text.wordpiece import WordPieceTokenizer
 from tests.parity.nemo_files import NEMO_FILES

@@ -15,7 +15,8 @@ from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.interop.nemo.model_config import from_nemo
-from jaxspeech.tasks.attention import Prompted, decode_best, decoder_losses, teacher_forcing
+from jaxspeech.tasks.attention import Prompted, decoder_losses, teacher_forcing
+from jaxspeech.tasks.attention_search import decode_best
 from tests.parity.reference import inputs_of, reference
 
 CANARY = ["canary_v1", "canary_canary2"]

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 from jaxspeech.archive import Archive
-from jaxspeech.text.prompt import END, START, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import END, START
 from jaxspeech.text.train import train_tokenizer
 from tests.contract.cases import ATTENTION
 from tests.interop.random_model import random_variables

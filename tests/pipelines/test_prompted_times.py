@@ -17,7 +17,8 @@ from jaxspeech.inference.writers import WORD_FORMATS, open_writer
 from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.pipelines.recognizer import Recognizer
-from jaxspeech.text.prompt import END, START, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import END, START
 from jaxspeech.text.train import train_tokenizer
 from tests.contract.cases import ATTENTION
 from tests.interop.random_model import random_archive, random_variables

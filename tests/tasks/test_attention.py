@@ -8,9 +8,11 @@ import pytest
 
 from jaxspeech.builder import build
 from jaxspeech.tasks.asked import Asked, Drawn
-from jaxspeech.tasks.attention import AttentionSearch, decode_best
+from jaxspeech.tasks.attention_model import AttentionSearch
+from jaxspeech.tasks.attention_search import decode_best
 from jaxspeech.tasks.prediction import predict
-from jaxspeech.text.prompt import END, START, UNKNOWN, PromptFormat, padded
+from jaxspeech.text.prompt import PromptFormat, padded
+from jaxspeech.text.prompt_slots import END, START, UNKNOWN
 from jaxspeech.text.train import train_tokenizer
 from tests.contract.cases import ATTENTION
 from tests.interop.random_model import random_variables

@@ -11,7 +11,8 @@ from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.surgery.vocabulary import change_vocabulary
 from jaxspeech.tasks.attention import Prompted
-from jaxspeech.text.prompt import END, START, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import END, START
 from jaxspeech.text.train import train_tokenizer
 from tests.contract.cases import ATTENTION
 from tests.interop.random_model import random_variables

@@ -5,7 +5,8 @@ import pytest
 from jaxspeech.assets import build_asset
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.aggregate import AggregateTokenizer
-from jaxspeech.text.prompt import UNKNOWN, PromptFormat, padded, special_tokens
+from jaxspeech.text.prompt import PromptFormat, padded, special_tokens
+from jaxspeech.text.prompt_slots import UNKNOWN
 from jaxspeech.text.train import train_tokenizer
 
 NAMES = ("startoftranscript", "startofcontext", "endoftext", "emo:undefined", "emo:happy", "en", "de", "transcribe")

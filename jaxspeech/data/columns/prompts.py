@@ -7,7 +7,8 @@ from jaxspeech.data.columns.column import Column, Examples, widest
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.variant import Variant
 from jaxspeech.errors import SpeechError
-from jaxspeech.text.prompt import ALIASES, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import ALIASES
 from jaxspeech.text.tokenizer import Tokenizer
 
 

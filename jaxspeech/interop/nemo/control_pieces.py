@@ -4,7 +4,7 @@ import sentencepiece
 
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.protobuf import encode_bytes, encode_number, fields_of_message
-from jaxspeech.text.prompt import END, START
+from jaxspeech.text.prompt_slots import END, START
 from jaxspeech.text.sentencepiece import MODEL_FILE, SentencePieceTokenizer
 from jaxspeech.text.tokenizer import Tokenizer
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sentencepiece
 
-from jaxspeech.text.prompt import SPECIAL as SPECIAL_TOKEN
+from jaxspeech.text.prompt_slots import SPECIAL as SPECIAL_TOKEN
 from jaxspeech.text.sentencepiece import MODEL_FILE, WORD_MARK
 from jaxspeech.text.wordpiece import INSIDE, VOCAB_FILE
 

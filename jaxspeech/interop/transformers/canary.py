@@ -22,7 +22,8 @@ from jaxspeech.interop.nemo.sections.arguments import (
     size,
 )
 from jaxspeech.interop.nemo.weights.rows import TensorRow, Transform, dense, linear, same
-from jaxspeech.text.prompt import CONTEXT, START, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import CONTEXT, START
 from jaxspeech.text.tokenizer import Tokenizer
 
 # The first token of a prompt -> the format of prompts.

@@ -29,7 +29,8 @@ from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.attention import POSITIONS, attention_decoder_rows, position_table
 from jaxspeech.interop.nemo.weights.derived import Derived
 from jaxspeech.interop.nemo.weights.rows import TensorRow
-from jaxspeech.text.prompt import END, PromptFormat
+from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompt_slots import END
 from jaxspeech.types import Variables
 
 CANARY = "EncDecMultiTaskModel"
