@@ -165,3 +165,12 @@ print([callable(getattr(jaxspeech, name)) for name in ("load", "build")], platfo
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[True, True] None", done.stderr
+
+
+def test_no_module_hides_a_function_of_its_package():
+    """Importing a module sets the package's attribute of its name."""
+    for package in (file for file in FILES if file.name == "__init__.py"):
+        for node in ast.walk(ast.parse(package.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                hidden = [alias.name for alias in node.names if (package.parent / f"{alias.name}.py").exists()]
+                assert not hidden, f"{package}: {hidden}"

@@ -67,7 +67,7 @@ class KeyValueAttention(nn.Module):
         return self.mix(self.weights(x, attended, mask), attended, train=train)
 
     def weights(
-        self, x: Float[Array, "*rows N D"], attended: KeysValues, mask: Bool[Array, "*#rows #N S"]
+        self, x: Float[Array, "*rows N D"], attended: KeysValues, mask: Bool[Array, "... #N S"]
     ) -> Float[Array, "*rows H N S"]:
         """Computes how much of each key every query takes, in float32; the weights of a query sum to 1."""
         query = self._heads(self.query(x)) / math.sqrt(self.width // self.num_heads)

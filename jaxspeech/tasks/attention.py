@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.attention import AttentionDecoder
 from jaxspeech.errors import ConfigError
-from jaxspeech.losses.cross_entropy import token_cross_entropy
+from jaxspeech.losses.tokens import token_cross_entropy
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import shortest_audio
 from jaxspeech.tasks.asked import Asked

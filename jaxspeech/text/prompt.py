@@ -24,6 +24,7 @@ from jaxspeech.text.prompt_slots import (
     TRANSLATE,
     Slot,
     is_auto,
+    language_token,
     plain,
 )
 from jaxspeech.text.time_tokens import frames_of_tokens
@@ -141,7 +142,7 @@ class PromptFormat:
         special = special_tokens(tokenizer)
         if not (known := self._known("source_lang", special)):
             raise TokenizerError("source_lang cannot be 'auto': this model has no tokens of languages")
-        return tuple(special[_language(name)] for name in known)
+        return tuple(special[language_token(name)] for name in known)
 
     def same_language(self, ids: Sequence[int]) -> bool:
         """Whether a prompt asks for a text in the language that is spoken, and not for a translation."""

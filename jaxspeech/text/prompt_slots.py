@@ -37,7 +37,8 @@ class Slot(NamedTuple):
     default: Any = None
 
 
-def _language(value: Any) -> str:
+def language_token(value: Any) -> str:
+    """Returns the special token of a language."""
     return f"<|{value}|>"
 
 
@@ -67,9 +68,9 @@ def _emotion(value: Any) -> str:
 FORMATS: dict[str, dict[str, Slot | None]] = {
     "canary": {
         START: None,
-        "source_lang": Slot(_language, "en"),
+        "source_lang": Slot(language_token, "en"),
         "task": Slot(_task, "transcribe"),
-        "target_lang": Slot(_language, "en"),
+        "target_lang": Slot(language_token, "en"),
         "pnc": Slot(_switch("pnc"), "yes"),
     },
     "canary2": {
@@ -77,8 +78,8 @@ FORMATS: dict[str, dict[str, Slot | None]] = {
         "decodercontext": None,
         START: None,
         "emotion": Slot(_emotion, "undefined"),
-        "source_lang": Slot(_language, "en"),
-        "target_lang": Slot(_language, "en"),
+        "source_lang": Slot(language_token, "en"),
+        "target_lang": Slot(language_token, "en"),
         "pnc": Slot(_switch("pnc"), "yes"),
         "itn": Slot(_switch("itn"), "no"),
         "timestamp": Slot(_switch("timestamp"), "no"),

@@ -135,6 +135,7 @@ def check_search(ours, arrays, notes, case, times, labels):
     assert len({(one.speaker, other.speaker) for one, other in zip(found, theirs, strict=True)}) == len(set(labels))
 
 
+@pytest.mark.slow
 def test_clusters_of_parts(request):
     arrays, notes = arrays_of("diar_longform", request)
     settings = [name for name in notes if name.startswith(("unknown", "oracle"))]

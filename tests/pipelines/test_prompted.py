@@ -76,6 +76,7 @@ def test_different_prompts_share_a_program_and_a_batch(asr, monkeypatch):
         assert hypothesis.tokens == alone.tokens and hypothesis.score == pytest.approx(alone.score, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_language_is_found_and_said(asr):
     clips = [NOISE[:16000], NOISE[20000:36000]]
     for given in ({}, {"target_lang": "en"}):

@@ -92,6 +92,7 @@ def test_a_model_has_no_head_unless_it_is_asked_for():
             build(PLAIN | {"loss": {"ctc_weight": weight}})
 
 
+@pytest.mark.slow
 def test_the_head_aligns_texts_with_short_and_long_recordings(asr):
     for samples in (NOISE[:32000], NOISE):
         heard = asr.transcribe([samples], return_log_probs=True)[0]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.losses.cross_entropy import token_cross_entropy
+from jaxspeech.losses.tokens import token_cross_entropy
 
 B, U, D, V = 2, 7, 5, 11
 RNG = np.random.default_rng(0)
