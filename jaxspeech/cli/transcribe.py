@@ -150,8 +150,10 @@ def slots_of(prompt: str) -> Any:
     slots = {}
     for pair in filter(None, prompt.split(",")):
         name, sign, value = pair.partition("=")
-        if not sign or name not in SLOTS:
-            raise ConfigError(f"--prompt={prompt}: {pair!r} is not name=value{did_you_mean(name, SLOTS)}")
+        if not sign:
+            raise ConfigError(f"--prompt={prompt}: {pair!r} is not name=value")
+        if name not in SLOTS:
+            raise ConfigError(f"--prompt={prompt}: there is no slot {name!r}{did_you_mean(name, SLOTS)}")
         slots[name] = value
     return slots
 
