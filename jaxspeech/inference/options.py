@@ -48,8 +48,34 @@ class AlignOptions(RowOptions, total=False):
     long: Long
 
 
-class TranscribeOptions(AlignOptions, total=False):
-    """Options of `Recognizer.transcribe` and `transcribe_iter`: those of `AlignOptions` and more.
+class Slots(TypedDict, total=False):
+    """What is asked of a model with prompts (`text.prompt_slots`); a model has some of these, and None is its default.
+
+    Attributes:
+      source_lang: the language that is spoken; "auto": the model finds it, and the hypothesis says it.
+      target_lang: that of the text; the one that is spoken if it is not given.
+      task: "transcribe" or "translate".
+      pnc: punctuation and capitals.
+      itn: digits.
+      timestamp: times in the text.
+      diarize: marks of speakers.
+      emotion: the speaker's.
+      decodercontext: what was said before.
+    """
+
+    source_lang: str | None
+    target_lang: str | None
+    task: str | None
+    pnc: bool | str | None
+    itn: bool | str | None
+    timestamp: bool | str | None
+    diarize: bool | str | None
+    emotion: str | None
+    decodercontext: str | None
+
+
+class TranscribeOptions(AlignOptions, Slots, total=False):
+    """Options of `Recognizer.transcribe` and `transcribe_iter`: those of `AlignOptions` and `Slots`, and more.
 
     Attributes:
       timestamps: fill words, segments and chars.
@@ -59,41 +85,12 @@ class TranscribeOptions(AlignOptions, total=False):
       guard: decode a text again at rising temperatures that repeats itself or is improbable (`inference.guard`), which
         attention decoders write at times, and cut a loop at its end; the hypothesis's `note` says so. None: only of
         segments of long recordings.
-      source_lang, target_lang, task, pnc, itn, timestamp, diarize, emotion, decodercontext: what is asked of a model
-        with prompts (`text.prompt_slots`): the language that is spoken and that of the text, "transcribe" or
-        "translate", punctuation and capitals, digits, times in the text, marks of speakers, the speaker's emotion, and
-        what was said before. A model has some of these; None is its default. With source_lang="auto" the model finds
-        the language, and the hypothesis says it; the text is in the language that is spoken unless target_lang is
-        given.
     """
 
     timestamps: bool
     voice_activity: VoiceActivity
     language: str | None
     guard: bool | None
-    source_lang: str | None
-    target_lang: str | None
-    task: str | None
-    pnc: bool | str | None
-    itn: bool | str | None
-    timestamp: bool | str | None
-    diarize: bool | str | None
-    emotion: str | None
-    decodercontext: str | None
-
-
-class Slots(TypedDict, total=False):
-    """What is asked of a model with prompts (`text.prompt_slots`); see `TranscribeOptions`."""
-
-    source_lang: str | None
-    target_lang: str | None
-    task: str | None
-    pnc: bool | str | None
-    itn: bool | str | None
-    timestamp: bool | str | None
-    diarize: bool | str | None
-    emotion: str | None
-    decodercontext: str | None
 
 
 class StreamOptions(Slots, total=False):

@@ -17,6 +17,7 @@ from jaxspeech.text.prompt import PromptFormat
 from jaxspeech.text.prompt_slots import END, START
 from jaxspeech.text.train import train_tokenizer
 from tests.contract.cases import ATTENTION
+from tests.inference.fed import fed
 from tests.interop.random_model import random_variables
 
 RATE = 16000
@@ -119,29 +120,6 @@ class Oracle:
             if over:
                 return all_ids, score
             end = min(end + chunk * frame, len(audio))
-
-
-def fed(streams, audio, rng, **slots):
-    """Feeds all recordings in parts of any size; streams open and close whenever there is room."""
-    waiting, speaking, found = list(range(len(audio))), {}, {}
-    while waiting or speaking:
-        while waiting and len(speaking) < 2:
-            asked = {name: values[waiting[0]] for name, values in slots.items()}
-            speaking[waiting[0]] = (streams.open(**asked), 0)
-            waiting.pop(0)
-        for i, (stream, at) in list(speaking.items()):
-            size = int(rng.integers(1, 9000))
-            stream.push(audio[i][at : at + size])
-            speaking[i] = stream, at + size
-            if at + size >= len(audio[i]):
-                stream.end()
-        while streams.step():
-            pass
-        for i, (stream, _) in list(speaking.items()):
-            if stream.done:
-                found[i] = stream.hypothesis
-                del speaking[i]
-    return [found[i] for i in range(len(audio))]
 
 
 @pytest.mark.parametrize("rules", [Rules(hold=3), Rules("waitk", wait=1, tokens=2)], ids=["alignatt", "waitk"])

@@ -14,6 +14,7 @@ from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.read_ahead import read_recording
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.types import Variables
+from tests.inference.fed import fed
 from tests.interop.random_model import CHARACTERS, random_archive
 
 RATE = 16000
@@ -115,23 +116,7 @@ def test_streams_of_any_age_give_what_the_whole_gives(kind, look_ahead, chunks):
     assert sum(len(hypothesis.tokens) for hypothesis in expected) > 20
     # Two places for five recordings: each begins when another ends, and arrives in pieces of any length.
     streams = recognizer(kind).streams(2, look_ahead=look_ahead, chunks=chunks, timestamps=True)
-    waiting, speaking, found = list(range(len(audio))), {}, {}
-    while waiting or speaking:
-        while waiting and len(speaking) < 2:
-            speaking[waiting[0]] = (streams.open(), 0)
-            waiting.pop(0)
-        for i, (stream, at) in list(speaking.items()):
-            size = int(rng.integers(1, 9000))
-            stream.push(audio[i][at : at + size])
-            speaking[i] = stream, at + size
-            if at + size >= len(audio[i]):
-                stream.end()
-        while streams.step():
-            pass
-        for i, (stream, _) in list(speaking.items()):
-            if stream.done:
-                found[i] = stream.hypothesis
-                del speaking[i]
+    found = fed(streams, audio, rng)
     for i, hypothesis in enumerate(expected):
         assert_alike(found[i], hypothesis)
 

@@ -12,6 +12,7 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.forms.streaming import what_prevents
 from jaxspeech.forms.window_streaming import choose_context
 from jaxspeech.pipelines.recognizer import Recognizer
+from tests.inference.fed import fed
 from tests.inference.test_streaming import assert_alike, speech
 from tests.interop.random_model import CHARACTERS, random_archive
 
@@ -73,24 +74,7 @@ def test_streams_of_any_age_give_what_the_windows_give(look_ahead, chunk):
     expected = [in_windows(encode, decode, samples, context) for samples in audio]
     assert sum(map(len, expected)) > 20
     streams = Recognizer(archive()).streams(2, look_ahead=look_ahead, chunk=chunk)
-    waiting, speaking, found = list(range(len(audio))), {}, {}
-    while waiting or speaking:
-        while waiting and len(speaking) < 2:
-            speaking[waiting[0]] = (streams.open(), 0)
-            waiting.pop(0)
-        for i, (stream, at) in list(speaking.items()):
-            size = int(rng.integers(1, 9000))
-            stream.push(audio[i][at : at + size])
-            speaking[i] = stream, at + size
-            if at + size >= len(audio[i]):
-                stream.end()
-        while streams.step():
-            pass
-        for i, (stream, _) in list(speaking.items()):
-            if stream.done:
-                found[i] = stream._ids
-                del speaking[i]
-    assert [found[i] for i in range(len(audio))] == expected
+    assert [list(hypothesis.tokens) for hypothesis in fed(streams, audio, rng)] == expected
 
 
 def test_a_window_as_long_as_the_recording_is_a_transcription():

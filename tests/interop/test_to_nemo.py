@@ -221,7 +221,7 @@ def test_remarks(hybrid):
 def test_each_class_and_task_belongs_to_one_family():
     classes = [name for family in FAMILIES for name in family.classes]
     assert len(classes) == len(set(classes))
-    # Those of one task are told apart by what a model owns.
+    # What a model owns says which of the families of one task is its own.
     tasks = [family.task for family in FAMILIES]
     assert {task for task in tasks if tasks.count(task) > 1} == {"attention"}
     for format in ("start", "canary", "canary2"):

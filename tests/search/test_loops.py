@@ -63,7 +63,10 @@ def test_a_row_in_a_loop_is_stopped_and_the_others_are_not(search):
         options = {"end_id": END, "most_tokens": MOST, "most_repeats": most_repeats}
         if search == "greedy":
             return attention_greedy(model, logits, 0, **options)
-        select = lambda state, parents: jnp.zeros(parents.shape)  # noqa: E731
+
+        def select(state, parents):
+            return jnp.zeros(parents.shape)
+
         return attention_beam(model, logits, jnp.zeros((2, 1)), select=select, beam_size=2, **options)[0]
 
     for repeats, expected in ((3, 15), (6, 21)):
