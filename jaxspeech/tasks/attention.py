@@ -19,7 +19,7 @@ from jaxspeech.tasks.acoustic import shortest_audio
 from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.attention_ctc import with_ctc_losses
 from jaxspeech.tasks.attention_model import AttentionLoss, AttentionModel, AttentionSearch, decoder_apply
-from jaxspeech.tasks.attention_search import decode_best, decode_prompted
+from jaxspeech.tasks.attention_search import decode_best
 from jaxspeech.tasks.attention_times import PromptedTexts, attend_to_text
 from jaxspeech.tasks.kinds import Attention, Prompting, Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
@@ -84,7 +84,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
 
     def predict(variables: Variables, batch: Prompted) -> Tokens:
         encoded, num_frames = encode(variables, batch.samples, batch.num_samples)
-        return decode_prompted(model, variables, encoded, num_frames, batch.prompt, batch.num_prompt)
+        return decode_best(model, variables, encoded, num_frames, batch.prompt, batch.num_prompt)[0]
 
     def decode(
         variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], asked: Asked

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.attention import AttentionDecoder
 from jaxspeech.decoders.ctc import CTCHead
-from jaxspeech.tasks.acoustic import AcousticModel
+from jaxspeech.tasks.ctc_scored import CTCScored
 from jaxspeech.types import Variables
 
 
@@ -63,7 +61,7 @@ class AttentionSearch:
             raise TypeError(f"ctc_weight is {self.ctc_weight}; it must be at least 0, and below 1")
 
 
-class AttentionModel(AcousticModel, kw_only=True):
+class AttentionModel(CTCScored, kw_only=True):
     """An encoder with a Transformer decoder and, if its loss has a weight, a CTC head over the same tokens."""
 
     decoder: AttentionDecoder
@@ -88,16 +86,8 @@ class AttentionModel(AcousticModel, kw_only=True):
         """Computes the scores of the token after each token."""
         return self.decoder.logits(self.outputs(samples, num_samples, ids, train=train)[0])
 
-    def log_probs(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
-    ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
-        """Computes the CTC head's log-probabilities of the tokens and the blank, in float32."""
-        encoded, num_frames = self.encode(samples, num_samples)
-        return self.frame_log_probs(encoded), num_frames
-
-    def frame_log_probs(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
-        """Computes the same from encoder frames."""
-        return jax.nn.log_softmax(self.ctc_head(encoded).astype(jnp.float32))
+    def ctc_logits(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
+        return self.ctc_head(encoded)
 
     __call__ = logits
 

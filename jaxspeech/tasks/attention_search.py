@@ -16,18 +16,6 @@ from jaxspeech.tasks.attention_model import AttentionModel, decoder_apply
 from jaxspeech.types import Variables
 
 
-def decode_prompted(
-    model: AttentionModel,
-    variables: Variables,
-    encoded: Float[Array, "B T D"],
-    num_frames: Int[Array, " B"],
-    prompt: Int[Any, "B P"],
-    num_prompt: Int[Any, " B"],
-) -> Tokens:
-    """Finds the text after each prompt, by the search that is configured."""
-    return decode_best(model, variables, encoded, num_frames, prompt, num_prompt)[0]
-
-
 def decode_best(
     model: AttentionModel,
     variables: Variables,

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
-from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.acoustic import shortest_audio
+from jaxspeech.tasks.ctc_scored import CTCScored
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import (
     CTC_ADVICE,
@@ -23,7 +22,7 @@ from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Key, RowLosses, Variables
 
 
-class CTCModel(AcousticModel, kw_only=True):
+class CTCModel(CTCScored, kw_only=True):
     """An encoder with a CTC head."""
 
     decoder: CTCHead
@@ -35,16 +34,8 @@ class CTCModel(AcousticModel, kw_only=True):
         encoded, num_frames = self.encode(samples, num_samples, train=train)
         return self.decoder(encoded), num_frames
 
-    def log_probs(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
-    ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
-        """Computes log-probabilities of the tokens and the blank, in float32."""
-        encoded, num_frames = self.encode(samples, num_samples)
-        return self.frame_log_probs(encoded), num_frames
-
-    def frame_log_probs(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
-        """Computes the same from encoder frames."""
-        return jax.nn.log_softmax(self.decoder(encoded).astype(jnp.float32))
+    def ctc_logits(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
+        return self.decoder(encoded)
 
     __call__ = logits
 

@@ -12,7 +12,8 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.transducer import TransducerDecoder
-from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.acoustic import shortest_audio
+from jaxspeech.tasks.ctc_scored import CTCScored
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind
 from jaxspeech.tasks.recognition import (
     RecognitionTask,
@@ -53,7 +54,7 @@ class HybridSearch(TransducerSearch):
             raise TypeError(f"head is {self.head!r}; it must be {' or '.join(HEADS)}")
 
 
-class HybridModel(AcousticModel, kw_only=True):
+class HybridModel(CTCScored, kw_only=True):
     """An encoder with both a transducer and a CTC head, over the same tokens.
 
     Attributes:
@@ -76,16 +77,8 @@ class HybridModel(AcousticModel, kw_only=True):
         inputs = self.decoder.joint_inputs(encoded, labels, train=train)
         return inputs, self.ctc_head(encoded), num_frames
 
-    def log_probs(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
-    ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
-        """Computes the CTC head's log-probabilities of the tokens and the blank, in float32."""
-        encoded, num_frames = self.encode(samples, num_samples)
-        return self.frame_log_probs(encoded), num_frames
-
-    def frame_log_probs(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
-        """Computes the same from encoder frames."""
-        return jax.nn.log_softmax(self.ctc_head(encoded).astype(jnp.float32))
+    def ctc_logits(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
+        return self.ctc_head(encoded)
 
     __call__ = outputs
 
