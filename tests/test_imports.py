@@ -35,7 +35,7 @@ ALLOWED = {
     "decoders": BASE | {"nn"},
     "assets": BASE | {"text"},
     "archive": BASE | {"assets"},
-    "data": BASE | {"assets", "audio", "text"},
+    "data": BASE | {"assets", "audio", "diarization", "text"},
     "evaluation": BASE | {"search", "text", "diarization"},
     "training": BASE,
     "tasks": BASE | LAYERS | {"encoders", "decoders"},
