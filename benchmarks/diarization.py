@@ -1,4 +1,4 @@
-"""Measures the clustering of speaker embeddings, of windows of five lengths as NeMo's general setting has them; Sortformer.
+"""Measures the clustering of speaker embeddings, of windows of five lengths as in NeMo's general setting; Sortformer.
 
 The time of Sortformer includes the copy of the probabilities to the host.
 """
@@ -66,7 +66,8 @@ def sortformer(repeat: int, *, seconds: float) -> dict[str, Any]:
     activity, batch = jax.jit(build(config).inference.activity), noise_batch(1, seconds)
     compiled = activity.lower(variables, batch.samples, batch.num_samples).compile()
     times = measure(lambda: jax.device_get(compiled(variables, batch.samples, batch.num_samples)), repeat or 5)
-    temporaries = compiled.memory_analysis().temp_size_in_bytes / 2**20
+    planned: Any = compiled.memory_analysis()
+    temporaries = planned.temp_size_in_bytes / 2**20
     sizes = {"params": num_parameters(variables), "secs_audio": seconds, "temporaries_mib": temporaries}
     return {**sizes, **times, "RTFx": seconds / times["median_s"]}
 

@@ -146,7 +146,7 @@ def test_in_half_precision(variables, audio):
         ({"decoder": MODEL["decoder"] | {"num_heads": 5}}, r"decoder\.width 12 is not divisible"),
         ({"decoder": MODEL["decoder"] | {"num_speakers": 0}}, "num_speakers is 0"),
         ({"streaming": {"chunk": 6}}, "set scale_audio to False"),
-        ({"streaming": {"cache": 15}, "scale_audio": False}, "it must be at least 16 frames"),
+        ({"streaming": {"cache": 15}, "scale_audio": False}, "need at least 16 frames"),
         ({"loss": {"ats_weight": 0.0, "pil_weight": 0.0}}, "one must be above 0"),
         ({"encoder": {"name": "lstm"}}, r"model\.encoder\.name cannot be 'lstm'"),
     ],
