@@ -139,8 +139,8 @@ class Diarization(NamedTuple):
       sample_rate: of the waveforms, in Hz.
       frame_seconds: seconds of audio per frame.
       most_speakers: maximum number of speakers, the columns of the activity.
-      activity: waveforms -> (probabilities that each speaker is active [B T speakers], num_frames [B]); the speakers are
-        in the order in which they begin to speak.
+      activity: waveforms -> (probabilities that each speaker is active [B T speakers], num_frames [B]); the speakers
+        are in the order in which they begin to speak.
       streaming: the same for recordings that arrive part by part; None if the model only takes whole ones.
     """
 

@@ -86,7 +86,9 @@ class SortformerModel(AcousticModel, kw_only=True):
         if self.streaming is not None:
             self.streaming.check(self.decoder.num_speakers)
             if self.scale_audio:
-                raise ConfigError("a stream does not know its loudest sample: set scale_audio to False, or no streaming")
+                raise ConfigError(
+                    "a stream does not know its loudest sample: set scale_audio to False, or no streaming"
+                )
 
     def features(
         self, samples: Float[Any, "B N"], num_samples: Int[Any, " B"], *, train: bool = False
