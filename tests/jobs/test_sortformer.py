@@ -4,10 +4,16 @@ import json
 
 import pytest
 
+from jaxspeech.archive import Archive
+from jaxspeech.builder import build
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.errors import ConfigError, ManifestError
-from jaxspeech.jobs.sortformer import look_at_turns, session_settings
+from jaxspeech.jobs.sortformer import SORTFORMER, look_at_turns, session_settings
+from jaxspeech.text.char import CharTokenizer
+from jaxspeech.train import warm_start
+from tests.contract.cases import MODELS
+from tests.interop.random_model import random_archive, random_variables
 
 FULL = [[0.0, 2.0, "a"], [1.0, 4.0, "b"], [3.0, 6.0, "c"]]
 
@@ -50,3 +56,35 @@ def test_settings_of_sessions():
     ):
         with pytest.raises(ConfigError, match=message):
             session_settings({"sessions": sessions})
+
+
+def start_from(capsys, source, *, include=(), **features):
+    """The arrays that a Sortformer takes from a model, and what is printed."""
+    model = MODELS["sortformer"]
+    model = model | {"features": model["features"] | features}
+    options = {"include": include, "exclude": ()}
+    settings = {"init_from": "a.jaxspeech", "init": options, "seed": 0, "model": model}
+    return warm_start(SORTFORMER, source, {}, build(model), settings), capsys.readouterr().out
+
+
+def test_a_recogniser_gives_its_encoder(capsys):
+    source = random_archive(MODELS["ctc"], CharTokenizer("ab "))
+    warm, printed = start_from(capsys, source, num_mels=16, preemphasis=0.5)
+    assert warm.start.arrays and {path.split("/")[1] for path in warm.start.arrays} == {"encoder"}
+    assert not warm.exact
+    assert printed.splitlines() == [
+        f"Starting from a.jaxspeech: {len(warm.start.arrays)} arrays, those of the encoder of a model of the task "
+        "'ctc'; configured differently: features.preemphasis 0.5 here, 0.97 there; not used: decoder/out/bias, "
+        "decoder/out/kernel"
+    ]
+    with pytest.raises(ConfigError, match=r"a.jaxspeech does not fit: encoder/subsampling"):
+        start_from(capsys, source, num_mels=20)
+
+
+def test_a_sortformer_is_taken_as_a_whole(capsys):
+    source = Archive(MODELS["sortformer"], {}, random_variables(MODELS["sortformer"]), {})
+    warm, printed = start_from(capsys, source)
+    assert warm.exact and not warm.start.unused
+    assert printed == f"Starting from a.jaxspeech: {len(warm.start.arrays)} arrays\n"
+    some, _ = start_from(capsys, source, include=("decoder/out",))
+    assert len(some.start.arrays) == 2
