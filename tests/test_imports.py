@@ -35,7 +35,7 @@ ALLOWED = {
     "decoders": BASE | {"nn"},
     "assets": BASE | {"text"},
     "archive": BASE | {"assets"},
-    "data": BASE | {"assets", "audio", "text"},
+    "data": BASE | {"assets", "audio", "diarization", "text"},
     "evaluation": BASE | {"search", "text", "diarization"},
     "training": BASE,
     "tasks": BASE | LAYERS | {"encoders", "decoders"},
@@ -43,7 +43,7 @@ ALLOWED = {
     "forms": BASE | LAYERS | {"builder", "encoders", "decoders", "tasks"},
     "surgery": BASE | {"archive", "assets", "builder", "forms", "loading", "tasks", "text", "training"},
     "interop": BASE | {"archive", "assets", "builder", "forms", "tasks", "text", "audio"},
-    "inference": BASE | {"audio", "forms", "search", "tasks", "text"},
+    "inference": BASE | {"audio", "diarization", "forms", "search", "tasks", "text"},
     "hub": BASE,
     "exports": BASE | {"archive", "builder", "forms", "interop"},
     "pipelines": BASE
@@ -51,7 +51,8 @@ ALLOWED = {
     "loading": BASE | {"archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
     "targets": BASE | LAYERS | {"builder", "forms", "inference", "tasks", "training"},
     "report": BASE | {"data", "evaluation", "tasks", "text", "training"},
-    "jobs": BASE | {"archive", "assets", "data", "evaluation", "report", "search", "surgery", "tasks", "text"},
+    "jobs": BASE
+    | {"archive", "assets", "data", "diarization", "evaluation", "report", "search", "surgery", "tasks", "text"},
     "train": BASE
     | {
         "archive",
