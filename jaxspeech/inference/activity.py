@@ -1,7 +1,5 @@
 """The activity of the speakers of a recording, and from it the masks of each one and of all others."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 
@@ -18,27 +16,6 @@ def activity_of_speaker(activity: Float[np.ndarray, "T S"], speaker: int) -> Flo
     """Returns the probability that the speaker is active, and whether any of the others is (1 or 0), as NeMo does."""
     others = np.delete(activity, speaker, 1)
     return np.stack([activity[:, speaker], (others > ACTIVE).any(1)], 1).astype(np.float32)
-
-
-def activity_of_turns(
-    turns: Sequence[tuple[float, float, str]], *, seconds: float, frame_seconds: float
-) -> tuple[list[str], Float[np.ndarray, "T S"]]:
-    """Marks the frames whose middle is in a turn of each speaker.
-
-    Args:
-      turns: (start, end, speaker) of each, in seconds.
-      seconds: of the recording.
-      frame_seconds: of the model.
-
-    Returns:
-      (the speakers, in the order in which they begin; 1 where they are active, 0 elsewhere).
-    """
-    names = list(dict.fromkeys(speaker for _, _, speaker in sorted(turns)))
-    middles = (np.arange(int(np.ceil(seconds / frame_seconds))) + 0.5) * frame_seconds
-    activity = np.zeros((len(middles), len(names)), np.float32)
-    for start, end, speaker in turns:
-        activity[(start <= middles) & (middles < end), names.index(speaker)] = 1
-    return names, activity
 
 
 def resampled(

@@ -3,7 +3,8 @@
 conversations = Conversations(streams)
 meeting = conversations.open("meeting")
 meeting.push(samples, activity)            # as they come; the activity of a frame may come later than its samples
-for meeting in conversations.step(): print(meeting.hypotheses)
+while meeting.ready: conversations.step()
+print(meeting.hypotheses)
 
 A speaker's stream opens with his first active frame, a second of audio before it included, and ends when he has been
 quiet for a while; it opens again when he returns. So the cost is that of the speakers who speak.
@@ -118,7 +119,9 @@ class Conversation:
                 self._give(speaker, new[:, speaker], count)
             self._next += count
         if self._ended and self._available <= 0:
-            for stream in self._open.values():
+            for speaker, stream in self._open.items():
+                if activity is not None:  # an encoder may give a frame more than there are whole ones in the audio
+                    stream.push_activity(activity_of_speaker(activity[self._next - self._first :], speaker))
                 stream.end()
         self._forget()
 

@@ -71,7 +71,8 @@ class SpeakerRows:
     ) -> list[Hypothesis]:
         rate, count = self._model.sample_rate, len(activity)
         shape = Shape(tuple(range(count)), _rows(count), padded_length(len(samples), sample_rate=rate))
-        frames = int(np.ceil(shape.length / rate / self._model.frame_seconds))
+        # An encoder may give a frame or two more than there are whole ones in the audio.
+        frames = int(np.ceil(shape.length / rate / self._model.frame_seconds)) + 2
         both = np.zeros((2, shape.rows, frames), np.float32)
         for row, given in enumerate(activity):
             known = given[:frames]

@@ -7,7 +7,6 @@
 recording, activity -> a row for each speaker, with his mask and that of the others -> tokens -> words with times
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,10 @@ from jaxtyping import Float
 
 from jaxspeech.archive import Archive
 from jaxspeech.audio.convert import Channel
+from jaxspeech.diarization.targets import activity_of_turns
+from jaxspeech.diarization.turns import Turn, speakers_of
 from jaxspeech.errors import ConfigError, SpeechError
-from jaxspeech.inference.activity import active_speakers, activity_of_speaker, activity_of_turns, resampled
+from jaxspeech.inference.activity import ACTIVE, active_speakers, activity_of_speaker, resampled
 from jaxspeech.inference.conversations import Conversations
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording, find_recordings
@@ -57,7 +58,7 @@ class MultitalkerRecognizer(Pipeline):
     def transcribe(
         self,
         recording: Any,
-        speakers: Sequence[tuple[float, float, str]] | Activity,
+        speakers: Any,
         *,
         frame_seconds: float | None = None,
         sample_rate: int | None = None,
@@ -116,9 +117,12 @@ class MultitalkerRecognizer(Pipeline):
         ours = self.task.inference.frame_seconds
         if not hasattr(speakers, "shape"):
             try:
-                return activity_of_turns(list(speakers), seconds=seconds, frame_seconds=ours)
+                turns = sorted(Turn(*turn) for turn in speakers)
             except (TypeError, ValueError) as error:
                 raise ConfigError("speakers: give turns, (start, end, speaker), or activity [T S]") from error
+            most = max(len(speakers_of(turns)), 1)
+            found = activity_of_turns(turns, most_speakers=most, seconds=seconds, frame_seconds=ours)
+            return [*found.speakers], (found.shares[:, : len(found.speakers)] > ACTIVE).astype(np.float32)
         activity = np.asarray(speakers, np.float32)
         if activity.ndim != 2 or not len(activity):
             raise ConfigError(f"speakers: the activity has shape {activity.shape}; it must be [frames, speakers]")

@@ -103,7 +103,7 @@ def test_kernels_are_applied_before_their_layers(encoder):
     first = layers_of(module.clone(speaker_kernels=(0,)), params, features, masks)
     for place, untouched in ((3, without[3]), (2, first[2])):
         kernel = params[f"speaker_kernel_{place}"]
-        for b, t in [(b, t) for b in range(B) for t in range(FRAMES[b])]:
+        for b, t in np.ndindex(B, min(FRAMES)):
             want = by_hand(kernel, untouched[b, t], both[0][b, t], both[1][b, t])
             np.testing.assert_allclose(found[place][b, t], want, rtol=1e-4, atol=1e-4)
     plain = layers_of(module.clone(speaker_kernels=()), params, features)
@@ -140,5 +140,5 @@ def test_without_masks_there_is_one_speaker(encoder):
 
 @pytest.mark.parametrize("places", [(2, 0), (4,), (-1,), (1, 1)])
 def test_kernels_have_places_in_order(places):
-    with pytest.raises(ConfigError, match="speaker_kernels .* ascending numbers of layers, 0 to 3"):
+    with pytest.raises(ConfigError, match=r"speaker_kernels .* ascending numbers of layers, 0 to 3"):
         FastConformer(**ENCODER, speaker_kernels=places)

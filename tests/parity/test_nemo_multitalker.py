@@ -4,7 +4,9 @@ tests/parity/make_multitalker_references.py makes the reference.
 """
 
 import itertools
+import subprocess
 from functools import partial
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -17,7 +19,10 @@ from jaxspeech.interop.nemo.container import NemoFile
 from jaxspeech.pipelines.multitalker import MultitalkerRecognizer
 from jaxspeech.speaker_masks import SpeakerMasks
 from jaxspeech.tasks.multitalker import TalkerUtterances
+from tests.interop.random_model import random_variables
+from tests.parity.both_ways import NEMO_PYTHON
 from tests.parity.reference import inputs_of, reference
+from tests.pipelines.talker_model import talker_archive
 
 DROPOUTS = ("dropout", "dropout_pre_encoder", "dropout_emb", "dropout_att", "joint_dropout")
 LAYERS, LEAVES = ((0, "up"), (3, "down")), (("kernel", "weight"), ("bias", "bias"))
@@ -150,3 +155,31 @@ def test_it_is_written_as_it_was(multitalker, tmp_path):
     returned = load_nemo(tmp_path / "again.nemo", stacked=False)
     assert returned.model == archive.model
     jax.tree.map(partial(np.testing.assert_array_equal, strict=True), returned.variables, archive.variables)
+
+
+@pytest.mark.skipif(not NEMO_PYTHON, reason="no NeMo: set JAXSPEECH_NEMO_PYTHON to a Python interpreter that has it")
+@pytest.mark.parametrize(("places", "background"), [((0, 1, 2), True), ((1,), False)])
+def test_nemo_restores_a_model_of_ours(tmp_path, places, background):
+    archive = talker_archive()
+    kernels = {"speaker_kernels": places, "background_kernels": background}
+    model = archive.model | {"encoder": archive.model["encoder"] | kernels}
+    archive = archive._replace(model=model, variables=random_variables(model, seed=8))
+    save_nemo(tmp_path / "model.nemo", **archive._asdict())
+    rng = np.random.default_rng(4)
+    features = rng.normal(size=(2, 120, 16)).astype(np.float32)
+    lengths, masks = np.array([120, 120]), rng.random((2, 2, 16)).astype(np.float32)
+    np.savez(tmp_path / "inputs.npz", features=features.transpose(0, 2, 1), lengths=lengths, masks=masks)
+    script = Path(__file__).with_name("multitalker_with_nemo.py")
+    done = subprocess.run([NEMO_PYTHON, script, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with np.load(tmp_path / "outputs.npz") as file:
+        theirs = dict(file)
+    task = build(archive.model)
+    inputs = features, lengths.astype(np.int32), SpeakerMasks(*masks)
+    encode = jax.jit(partial(task.model.apply, method="encode_features"))
+    encoded, num_frames = encode(archive.variables, *inputs)
+    tokens = jax.device_get(jax.jit(task.inference.decode)(archive.variables, encoded, num_frames))
+    np.testing.assert_array_equal(num_frames, theirs["num_frames"])
+    np.testing.assert_allclose(encoded, theirs["encoded"], atol=1e-4)
+    for row, ids in enumerate(theirs["ids"]):
+        assert tokens.ids[row, : tokens.num_tokens[row]].tolist() == ids[ids >= 0].tolist()

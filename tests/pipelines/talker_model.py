@@ -1,8 +1,11 @@
 """A small random model that follows one speaker among several, and live audio for it."""
 
+import jax
 import numpy as np
 
 from jaxspeech.archive import Archive
+from jaxspeech.builder import build
+from jaxspeech.speaker_masks import SpeakerMasks
 from tests.interop.random_model import pieces_tokenizer, random_archive
 
 RATE, FRAME = 16000, 1280
@@ -23,9 +26,17 @@ MODEL = {
 def talker_archive() -> Archive:
     """Makes the model, whose tokens depend on the frame and on the masks."""
     archive = random_archive(MODEL, pieces_tokenizer(), seed=3)
-    out = archive.variables["params"]["decoder"]["joint"]["out"]
-    out["kernel"] *= 4
-    out["bias"][-1] += 3  # the blank
+    joint, task = archive.variables["params"]["decoder"]["joint"], build(archive.model)
+    samples, activity = talk(60, 4, seed=1)
+    rows = np.tile(samples, (4, 1)), np.full(4, len(samples), np.int32)
+    encode = jax.jit(task.inference.encode)
+    encoded, _ = encode(archive.variables, *rows, SpeakerMasks(activity.T, 1 - activity.T))
+    frames = np.asarray(encoded).reshape(-1, encoded.shape[-1]) @ joint["encoded"]["kernel"]
+    joint["encoded"]["kernel"] *= 2 / frames.std(0)
+    joint["encoded"]["bias"] = -frames.mean(0) * 2 / frames.std(0)
+    hidden = np.maximum((frames - frames.mean(0)) * 2 / frames.std(0) + joint["predicted"]["bias"], 0)
+    joint["out"]["bias"] = -(hidden @ joint["out"]["kernel"]).mean(0)
+    joint["out"]["bias"][-1] += 3.5  # the blank
     return archive
 
 
