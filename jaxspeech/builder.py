@@ -25,6 +25,7 @@ TASKS: Table[Kind] = Table(
         "hybrid": "jaxspeech.tasks.hybrid:HYBRID",
         "multitalker": "jaxspeech.tasks.multitalker:MULTITALKER",
         "regression": "jaxspeech.tasks.regression:REGRESSION",
+        "sortformer": "jaxspeech.tasks.sortformer:SORTFORMER",
         "speaker": "jaxspeech.tasks.speaker:SPEAKER",
         "transducer": "jaxspeech.tasks.transducer:TRANSDUCER",
     }

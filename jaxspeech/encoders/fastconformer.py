@@ -25,13 +25,21 @@ from jaxspeech.encoders.shared_layer import apply_shared, can_share
 from jaxspeech.errors import ConfigError
 from jaxspeech.gathering import GATHERED, layer_gather
 from jaxspeech.history import HISTORY, in_parts, with_history
-from jaxspeech.masks import attention_mask, chunk_window_mask, chunked_context_mask, context_mask, length_mask
+from jaxspeech.masks import (
+    attention_mask,
+    chunk_window_mask,
+    chunked_context_mask,
+    context_mask,
+    length_mask,
+    zero_padding,
+)
 from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.local_attention import reach, saves
 from jaxspeech.nn.materialize import KEPT
 from jaxspeech.nn.positions import absolute_positions, relative_positions
+from jaxspeech.nn.query_blocks import block_size
 from jaxspeech.nn.sequence_parallel import time_shards
 from jaxspeech.nn.speaker_kernel import SpeakerKernel
 from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, frames_before, subsample
@@ -151,6 +159,8 @@ class FastConformer(nn.Module):
         places = list(self.speaker_kernels)
         if places != sorted({*places} & {*range(self.num_layers + 1)}):
             raise ConfigError(f"speaker_kernels {places}: must be ascending numbers of layers, 0 to {self.num_layers}")
+        if places and self.reduction is not None:
+            raise ConfigError(f"speaker_kernels {places}: the masks have the frames before the reduction")
 
     @property
     def contexts(self) -> Sequence[tuple[int, ...]]:
@@ -189,6 +199,7 @@ class FastConformer(nn.Module):
         *,
         train: bool = False,
         return_layers: bool = False,
+        only: Literal["subsampling", "layers"] | None = None,
     ) -> Any:
         """Encodes `features`: whole rows, or the next part of each (see `jaxspeech.history`).
 
@@ -196,10 +207,11 @@ class FastConformer(nn.Module):
         feature is the last one that these k frames depend on, so a recording starts with f - 1 meaningless features.
 
         Args:
-          features, num_frames: the rows.
+          features, num_frames: of the recordings; for the layers alone, subsampled frames and their number.
           speakers: whom each row follows, for the speaker kernels; None: there is one speaker in each recording.
-          train: whether dropout and the like are active.
-          return_layers: whether the layers' outputs are returned too.
+          train: whether gradients will be computed.
+          return_layers: see below.
+          only: what to compute of whole rows: the subsampling alone, or all that follows it. None: both.
 
         Returns:
           (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
@@ -212,17 +224,22 @@ class FastConformer(nn.Module):
             features = with_history(self, "features", features, factor - 1)
             first = factor * done.value - frames_before(factor)
             num_frames = factor * (done.value - 1) + 1 + num_frames
-        x, num_frames = subsample(
-            features,
-            num_frames,
-            kind=self.subsampling,
-            factor=self.subsampling_factor,
-            channels=self.subsampling_channels,
-            width=self.width,
-            causal=self.causal_subsampling,
-            dtype=self.dtype,
-            first=first,
-        )
+        if only == "layers":
+            x = zero_padding(features, num_frames).astype(self.dtype)
+        else:
+            x, num_frames = subsample(
+                features,
+                num_frames,
+                kind=self.subsampling,
+                factor=self.subsampling_factor,
+                channels=self.subsampling_channels,
+                width=self.width,
+                causal=self.causal_subsampling,
+                dtype=self.dtype,
+                first=first,
+            )
+        if only == "subsampling":
+            return x, num_frames
         if self.xscaling:
             x = x * math.sqrt(self.width)
         if self.attention == "abs_pos":
@@ -304,9 +321,7 @@ class FastConformer(nn.Module):
         limits = self._chunk_context(size, key)
         window = self._window_in_blocks(size, key)
         if window is None:
-            place = jnp.arange(size)
-            visible = self._visible(place, key) if limits is None else chunk_window_mask(place, place, *limits)
-            mask = attention_mask(num_frames, visible)
+            mask = self._pairs(num_frames, size, limits, key, train=train)
         positions = None
         if self.attention != "abs_pos":
             furthest = (size - 1, size - 1) if window is None else reach(window.left, window.right, window.chunk)
@@ -314,6 +329,17 @@ class FastConformer(nn.Module):
             positions = Dropout(self.dropout_emb)(positions, train=train)
         chunked = limits is not None and key is not None and self.conv_context_style == "dcc"
         return LayerContext(frames, mask, positions, biases, limits.chunk if limits and chunked else None)
+
+    def _pairs(
+        self, num_frames: Array, size: Any, limits: ChunkContext | None, key: Any, *, train: bool
+    ) -> Bool[Array, "B #T T"]:
+        """Computes which keys each query may attend to; the same for all queries of a long recording without limits."""
+        whole = not train and limits is None and key is None and self.contexts[0] == (-1, -1)
+        if whole and block_size(len(num_frames), self.num_heads, size, size) != size and time_shards() == 1:
+            return length_mask(num_frames, size)[:, None]  # what padding attends to does not matter
+        place = jnp.arange(size)
+        visible = self._visible(place, key) if limits is None else chunk_window_mask(place, place, *limits)
+        return attention_mask(num_frames, visible)
 
     def _chunk_context(self, num_frames: Any, key: Any) -> ChunkContext | None:
         """Returns the context of a unified model; None if it attends to the whole recording, or is a different one."""

@@ -13,6 +13,7 @@ from jaxspeech.interop.nemo.families.frame_classification import FRAME_CLASSIFIC
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
 from jaxspeech.interop.nemo.families.multitalker import MULTITALKER
 from jaxspeech.interop.nemo.families.regression import REGRESSION
+from jaxspeech.interop.nemo.families.sortformer import SORTFORMER
 from jaxspeech.interop.nemo.families.speaker import SPEAKER
 from jaxspeech.interop.nemo.families.transducer import TRANSDUCER
 from jaxspeech.interop.nemo.families.unprompted import UNPROMPTED
@@ -29,6 +30,7 @@ FAMILIES = (
     FRAME_CLASSIFICATION,
     REGRESSION,
     SPEAKER,
+    SORTFORMER,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}
@@ -38,7 +40,6 @@ for _family in FAMILIES:
 NOT_LOADED = {
     "EncDecRNNTBPEModelWithPrompt": "a transducer that is prompted with a language",
     "EncDecHybridRNNTCTCBPEModelWithPrompt": "a hybrid that is prompted with a language",
-    "SortformerEncLabelModel": "a diarization model",
     "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
     "EncDecMaskedTokenPredModel": "a model for pretraining",
     "EncDecDenoiseMaskedTokenPredModel": "a model for pretraining",
