@@ -17,6 +17,7 @@ JOBS: Table[Job] = Table(
         "hybrid": "jaxspeech.jobs.recognition:RECOGNITION",
         "multitalker": "jaxspeech.jobs.multitalker:MULTITALKER",
         "regression": "jaxspeech.jobs.regression:REGRESSION",
+        "sortformer": "jaxspeech.jobs.sortformer:SORTFORMER",
         "speaker": "jaxspeech.jobs.speaker:SPEAKER",
         "transducer": "jaxspeech.jobs.recognition:RECOGNITION",
     }
