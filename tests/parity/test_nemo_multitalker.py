@@ -77,7 +77,7 @@ def test_the_pipeline_finds_the_same_ids(multitalker):
     asr = MultitalkerRecognizer(archive)
     for r, count in enumerate(SPEAKERS):
         samples = nemo["audio"][r, : nemo["audio_len"][r]]
-        found = asr.transcribe(samples, nemo[f"masks_{r}"][0].T)
+        found = asr.transcribe_speakers(samples, nemo[f"masks_{r}"][0].T)
         assert [list(x.tokens) for x in found.values()] == [notes[f"offline_{r}_{s}"] for s in range(count)]
 
 
