@@ -31,6 +31,7 @@ ALLOWED = {
     "spacing": set(),
     "table": set(),
     **dict.fromkeys(LAYERS, BASE),
+    "diarization": BASE | {"audio"},
     "encoders": BASE | {"nn"},
     "decoders": BASE | {"nn"},
     "assets": BASE | {"text"},
