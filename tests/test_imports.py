@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
-BASE |= {"punctuation", "row_groups", "row_parallel", "spacing", "table"}
+BASE |= {"punctuation", "row_groups", "row_parallel", "spacing", "speaker_masks", "table"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio", "diarization"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
@@ -29,6 +29,7 @@ ALLOWED = {
     "history": {"types", "errors"},
     "punctuation": set(),
     "spacing": set(),
+    "speaker_masks": {"types"},
     "table": set(),
     **dict.fromkeys(LAYERS, BASE),
     "diarization": BASE | {"audio"},
@@ -36,7 +37,7 @@ ALLOWED = {
     "decoders": BASE | {"nn"},
     "assets": BASE | {"text"},
     "archive": BASE | {"assets"},
-    "data": BASE | {"assets", "audio", "text"},
+    "data": BASE | {"assets", "audio", "diarization", "text"},
     "evaluation": BASE | {"search", "text", "diarization"},
     "training": BASE,
     "tasks": BASE | LAYERS | {"encoders", "decoders"},
@@ -44,7 +45,7 @@ ALLOWED = {
     "forms": BASE | LAYERS | {"builder", "encoders", "decoders", "tasks"},
     "surgery": BASE | {"archive", "assets", "builder", "forms", "loading", "tasks", "text", "training"},
     "interop": BASE | {"archive", "assets", "builder", "forms", "tasks", "text", "audio"},
-    "inference": BASE | {"audio", "forms", "search", "tasks", "text"},
+    "inference": BASE | {"audio", "diarization", "forms", "search", "tasks", "text"},
     "hub": BASE,
     "exports": BASE | {"archive", "builder", "forms", "interop"},
     "pipelines": BASE
@@ -52,7 +53,8 @@ ALLOWED = {
     "loading": BASE | {"archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
     "targets": BASE | LAYERS | {"builder", "forms", "inference", "tasks", "training"},
     "report": BASE | {"data", "evaluation", "tasks", "text", "training"},
-    "jobs": BASE | {"archive", "assets", "data", "evaluation", "report", "search", "surgery", "tasks", "text"},
+    "jobs": BASE
+    | {"archive", "assets", "data", "diarization", "evaluation", "report", "search", "surgery", "tasks", "text"},
     "train": BASE
     | {
         "archive",

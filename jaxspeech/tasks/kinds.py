@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.speaker_masks import SpeakerMasks
 from jaxspeech.tasks.asked import Asked
 from jaxspeech.types import Key, Size, Variables
 
@@ -88,6 +89,26 @@ class Recognition(NamedTuple):
         return self.prompts is not None
 
 
+class TalkerRecognition(NamedTuple):
+    """Speech of one of several speakers to text.
+
+    Attributes:
+      sample_rate: of the waveforms, in Hz.
+      frame_seconds: seconds of audio per encoder frame, which the masks have too.
+      vocab_size: V, tokens without the blank.
+      encode: (variables, samples, num_samples, masks of the speaker and the others) -> (encoder frames, num_frames).
+      decode: (variables, encoder frames, num_frames) -> Tokens, by the search that is configured.
+      incremental: the greedy search, part by part; None if a beam search is configured.
+    """
+
+    sample_rate: int
+    frame_seconds: float
+    vocab_size: int
+    encode: Callable[[Variables, Samples, Lengths, SpeakerMasks], tuple[Frames, Lengths]]
+    decode: Callable[[Variables, Frames, Lengths], Tokens]
+    incremental: IncrementalSearch | None
+
+
 class Classification(NamedTuple):
     """Speech to classes: of a whole recording, or of each of its frames.
 
@@ -139,13 +160,16 @@ class Diarization(NamedTuple):
       sample_rate: of the waveforms, in Hz.
       frame_seconds: seconds of audio per frame.
       most_speakers: maximum number of speakers, the columns of the activity.
-      activity: waveforms -> (probabilities that each speaker is active [B T speakers], num_frames [B]).
+      activity: waveforms -> (probabilities that each speaker is active [B T speakers], num_frames [B]); the speakers
+        are in the order in which they begin to speak.
+      streaming: the same for recordings that arrive part by part; None if the model only takes whole ones.
     """
 
     sample_rate: int
     frame_seconds: float
     most_speakers: int
     activity: Callable[[Variables, Samples, Lengths], tuple[Float[Array, "B T _"], Lengths]]
+    streaming: Any = None
 
 
 class Enhancement(NamedTuple):

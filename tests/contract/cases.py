@@ -35,6 +35,10 @@ RECOGNITION = {
     "transducer": _quiet(transducer(ENCODER, decoder=DECODER)),
     "hybrid": _quiet(transducer(ENCODER, decoder=DECODER), task="hybrid", ctc_weight=0.4),
 }
+# The only speaker of the tones is whom the model follows.
+MULTITALKER = _quiet(
+    transducer(ENCODER | {"speaker_kernels": (0,), "dropout_speakers": 0.0}, decoder=DECODER), task="multitalker"
+)
 OF_LABELS = {
     "classification": {
         "task": "classification",
@@ -66,7 +70,16 @@ TRANSFORMER |= dict.fromkeys(("dropout", "dropout_att", "dropout_emb"), 0.0)
 ATTENTION = _quiet(attention(ENCODER, decoder=TRANSFORMER), search={"beam_size": 2, "more_than_frames": 4})
 # What a model without a CTC head has, one with it has too.
 WITH_HEAD = ATTENTION | {"loss": {"ctc_weight": 0.3}, "search": ATTENTION["search"] | {"ctc_weight": 0.4}}
-MODELS = RECOGNITION | OF_LABELS | {"attention": WITH_HEAD, "speaker": SPEAKER} | {toy.NAME: toy.MODEL for toy in TOYS}
+# Each word is a speaker.
+SORTFORMER = _quiet(
+    ConfigDict({"task": "sortformer", "features": {"name": "mel"}, "encoder": ENCODER}),
+    decoder={
+        **{"name": "sortformer", "num_speakers": 3, "num_layers": 1, "width": 12, "num_heads": 2, "hidden_width": 20},
+        **dict.fromkeys(("dropout", "dropout_att", "dropout_out"), 0.0),
+    },
+)
+WHOLE = {"attention": WITH_HEAD, "multitalker": MULTITALKER, "sortformer": SORTFORMER, "speaker": SPEAKER}
+MODELS = RECOGNITION | OF_LABELS | WHOLE | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
 
 

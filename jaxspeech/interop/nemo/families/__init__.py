@@ -11,7 +11,9 @@ from jaxspeech.interop.nemo.families.ctc import CTC
 from jaxspeech.interop.nemo.families.family import Family
 from jaxspeech.interop.nemo.families.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
+from jaxspeech.interop.nemo.families.multitalker import MULTITALKER
 from jaxspeech.interop.nemo.families.regression import REGRESSION
+from jaxspeech.interop.nemo.families.sortformer import SORTFORMER
 from jaxspeech.interop.nemo.families.speaker import SPEAKER
 from jaxspeech.interop.nemo.families.transducer import TRANSDUCER
 from jaxspeech.interop.nemo.families.unprompted import UNPROMPTED
@@ -21,12 +23,14 @@ FAMILIES = (
     CTC,
     TRANSDUCER,
     HYBRID,
+    MULTITALKER,
     ATTENTION,
     UNPROMPTED,
     CLASSIFICATION,
     FRAME_CLASSIFICATION,
     REGRESSION,
     SPEAKER,
+    SORTFORMER,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}
@@ -36,8 +40,6 @@ for _family in FAMILIES:
 NOT_LOADED = {
     "EncDecRNNTBPEModelWithPrompt": "a transducer that is prompted with a language",
     "EncDecHybridRNNTCTCBPEModelWithPrompt": "a hybrid that is prompted with a language",
-    "EncDecMultiTalkerRNNTBPEModel": "a transducer for several speakers at once",
-    "SortformerEncLabelModel": "a diarization model",
     "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
     "EncDecMaskedTokenPredModel": "a model for pretraining",
     "EncDecDenoiseMaskedTokenPredModel": "a model for pretraining",
