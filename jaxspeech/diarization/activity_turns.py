@@ -62,6 +62,8 @@ def turn_options(given: str | Mapping[str, Any] | SegmentOptions | None) -> Segm
         raise ConfigError(f"postprocessing is {given!r}; it is options like onset=0.5, or one of {', '.join(SETTINGS)}")
     options = dict(given)
     named = options.pop("settings", None)
+    if "onset" in options and "offset" not in options and named is None:
+        options["offset"] = min(options["onset"], SegmentOptions.offset)  # above onset, frames would alternate
     changed = segment_options(options)  # checks them
     return changed if named is None else replace(turn_options(named), **options)
 

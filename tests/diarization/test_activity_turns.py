@@ -58,6 +58,7 @@ def test_settings_have_names():
     assert turn_options({"settings": "v2-dihard3", "onset": 0.7}).min_silence == 0.151
     assert turn_options({"settings": "v2-dihard3", "onset": 0.7}).onset == 0.7
     assert turn_options({"onset": 0.7}).min_silence == 0 and turn_options(None) == SegmentOptions()
+    assert turn_options({"onset": 0.3}).offset == 0.3 and turn_options({"onset": 0.3, "offset": 0.4}).offset == 0.4
     with pytest.raises(ConfigError, match="postprocessing 'v2-dihard'; did you mean"):
         turn_options("v2-dihard")
     with pytest.raises(ConfigError, match="onse is not an option of segments; did you mean"):
