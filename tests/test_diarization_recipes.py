@@ -68,7 +68,9 @@ def test_the_small_recipe_starts_from_the_blocks_of_the_speaker_model():
 
 
 def test_streams_need_a_fastconformer():
-    model = sortformer_mini.get_config().model.to_dict()
+    model = sortformer_mini.get_config().to_dict()["model"]
     model["features"] = model["features"] | {"normalize": "none"}
     with pytest.raises(ConfigError, match="streaming needs a fastconformer as the encoder, not Jasper"):
         build(model | {"streaming": {"chunk": 6, "left": 1, "right": 7, "queue": 188, "update": 144, "cache": 188}})
+    with pytest.raises(ConfigError, match="causal_share needs a fastconformer"):
+        build(model | {"causal_share": 0.5})

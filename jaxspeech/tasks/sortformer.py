@@ -91,10 +91,11 @@ class SortformerModel(AcousticModel, kw_only=True):
             raise ConfigError(
                 f"causal_share is {self.causal_share}, a share from 0 to 1; causal_right is {self.causal_right} frames"
             )
+        for name, asked in (("streaming", self.streaming is not None), ("causal_share", self.causal_share > 0)):
+            if asked and not isinstance(self.encoder, FastConformer):
+                raise ConfigError(f"{name} needs a fastconformer as the encoder, not {type(self.encoder).__name__}")
         if self.streaming is not None:
             self.streaming.check(self.decoder.num_speakers)
-            if not isinstance(self.encoder, FastConformer):
-                raise ConfigError(f"streaming needs a fastconformer as the encoder, not {type(self.encoder).__name__}")
             if self.scale_audio:
                 raise ConfigError(
                     "a stream does not know its loudest sample: set scale_audio to False, or no streaming"
@@ -159,7 +160,8 @@ class SortformerModel(AcousticModel, kw_only=True):
 
     def causal(self) -> "SortformerModel":
         """Returns the same model whose frames attend to `causal_right` frames after their own."""
-        encoder = self.encoder.clone(attention_context=(-1, self.causal_right), attention_style="regular")
+        encoder: Any = self.encoder  # a FastConformer
+        encoder = encoder.clone(attention_context=(-1, self.causal_right), attention_style="regular")
         return self.clone(encoder=encoder, decoder=self.decoder.clone(right_context=self.causal_right))
 
 
