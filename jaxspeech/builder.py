@@ -24,6 +24,7 @@ TASKS: Table[Kind] = Table(
         "frame_classification": "jaxspeech.tasks.frame_classification:FRAME_CLASSIFICATION",
         "hybrid": "jaxspeech.tasks.hybrid:HYBRID",
         "regression": "jaxspeech.tasks.regression:REGRESSION",
+        "sortformer": "jaxspeech.tasks.sortformer:SORTFORMER",
         "speaker": "jaxspeech.tasks.speaker:SPEAKER",
         "transducer": "jaxspeech.tasks.transducer:TRANSDUCER",
     }

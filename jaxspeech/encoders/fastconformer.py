@@ -24,7 +24,14 @@ from jaxspeech.encoders.shared_layer import apply_shared, can_share
 from jaxspeech.errors import ConfigError
 from jaxspeech.gathering import GATHERED, layer_gather
 from jaxspeech.history import HISTORY, in_parts, with_history
-from jaxspeech.masks import attention_mask, chunk_window_mask, chunked_context_mask, context_mask, length_mask
+from jaxspeech.masks import (
+    attention_mask,
+    chunk_window_mask,
+    chunked_context_mask,
+    context_mask,
+    length_mask,
+    zero_padding,
+)
 from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
@@ -175,11 +182,18 @@ class FastConformer(nn.Module):
         *,
         train: bool = False,
         return_layers: bool = False,
+        only: Literal["subsampling", "layers"] | None = None,
     ) -> Any:
         """Encodes `features`: whole rows, or the next part of each (see `jaxspeech.history`).
 
         A part that yields k encoder frames consists of f k feature frames, where f is the subsampling factor. Its last
         feature is the last one that these k frames depend on, so a recording starts with f - 1 meaningless features.
+
+        Args:
+          features, num_frames: of the recordings; for the layers alone, subsampled frames and their number.
+          train: whether gradients will be computed.
+          return_layers: see below.
+          only: what to compute of whole rows: the subsampling alone, or all that follows it. None: both.
 
         Returns:
           (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
@@ -192,17 +206,22 @@ class FastConformer(nn.Module):
             features = with_history(self, "features", features, factor - 1)
             first = factor * done.value - frames_before(factor)
             num_frames = factor * (done.value - 1) + 1 + num_frames
-        x, num_frames = subsample(
-            features,
-            num_frames,
-            kind=self.subsampling,
-            factor=self.subsampling_factor,
-            channels=self.subsampling_channels,
-            width=self.width,
-            causal=self.causal_subsampling,
-            dtype=self.dtype,
-            first=first,
-        )
+        if only == "layers":
+            x = zero_padding(features, num_frames).astype(self.dtype)
+        else:
+            x, num_frames = subsample(
+                features,
+                num_frames,
+                kind=self.subsampling,
+                factor=self.subsampling_factor,
+                channels=self.subsampling_channels,
+                width=self.width,
+                causal=self.causal_subsampling,
+                dtype=self.dtype,
+                first=first,
+            )
+        if only == "subsampling":
+            return x, num_frames
         if self.xscaling:
             x = x * math.sqrt(self.width)
         if self.attention == "abs_pos":

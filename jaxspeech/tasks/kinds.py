@@ -139,13 +139,16 @@ class Diarization(NamedTuple):
       sample_rate: of the waveforms, in Hz.
       frame_seconds: seconds of audio per frame.
       most_speakers: maximum number of speakers, the columns of the activity.
-      activity: waveforms -> (probabilities that each speaker is active [B T speakers], num_frames [B]).
+      activity: waveforms -> (probabilities that each speaker is active [B T speakers], num_frames [B]); the speakers are
+        in the order in which they begin to speak.
+      streaming: the same for recordings that arrive part by part; None if the model only takes whole ones.
     """
 
     sample_rate: int
     frame_seconds: float
     most_speakers: int
     activity: Callable[[Variables, Samples, Lengths], tuple[Float[Array, "B T _"], Lengths]]
+    streaming: Any = None
 
 
 class Enhancement(NamedTuple):

@@ -179,7 +179,6 @@ def test_transducers_that_are_not_supported(transducer, part, change, place):
     [
         ("EncDecMultiTalkerRNNTBPEModel", "several speakers at once"),
         ("EncDecRNNTBPEModelWithPrompt", "prompted with a language"),
-        ("SortformerEncLabelModel", "a diarization model"),
     ],
 )
 def test_a_kind_of_published_model_that_cannot_be_loaded_is_named(config, name, kind):

@@ -10,7 +10,7 @@ from jaxspeech.interop.nemo.sections.write import fields_of, fitting
 # Fields that change only time and memory, and results only by rounding; those for which there are remarks; and the
 # language that is spoken, which NeMo asks for when it transcribes.
 REMARKED = ("frames_after", "padded_to", "normalize_weights")
-WITHOUT_EFFECT = (*REMARKED, "language", "scan_layers", "remat", "dtype", "parent", "name")
+WITHOUT_EFFECT = (*REMARKED, "language", "scan_layers", "remat", "dtype", "parent", "name", "spare_outputs")
 
 
 def lost_fields(parts: Mapping[str, NemoPart], model: Mapping[str, Any], module: Any, returned: Any) -> list[str]:
@@ -28,7 +28,7 @@ def lost_fields(parts: Mapping[str, NemoPart], model: Mapping[str, Any], module:
         if ours is None:
             continue
         before, after = fields_of(ours), fields_of(theirs)
-        unused = _of_other_classes(part.classes, model[place].get("name", ""), before)
+        unused = _of_other_classes(part.classes, model.get(place, {}).get("name", ""), before)
         for name, value in before.items():
             skipped = name in WITHOUT_EFFECT or name in unused or _trains_only(name, ours)
             if value != after[name] and not skipped:

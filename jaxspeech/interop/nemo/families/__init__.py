@@ -12,6 +12,7 @@ from jaxspeech.interop.nemo.families.family import Family
 from jaxspeech.interop.nemo.families.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
 from jaxspeech.interop.nemo.families.regression import REGRESSION
+from jaxspeech.interop.nemo.families.sortformer import SORTFORMER
 from jaxspeech.interop.nemo.families.speaker import SPEAKER
 from jaxspeech.interop.nemo.families.transducer import TRANSDUCER
 from jaxspeech.interop.nemo.families.unprompted import UNPROMPTED
@@ -27,6 +28,7 @@ FAMILIES = (
     FRAME_CLASSIFICATION,
     REGRESSION,
     SPEAKER,
+    SORTFORMER,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}
@@ -37,7 +39,6 @@ NOT_LOADED = {
     "EncDecRNNTBPEModelWithPrompt": "a transducer that is prompted with a language",
     "EncDecHybridRNNTCTCBPEModelWithPrompt": "a hybrid that is prompted with a language",
     "EncDecMultiTalkerRNNTBPEModel": "a transducer for several speakers at once",
-    "SortformerEncLabelModel": "a diarization model",
     "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
     "EncDecMaskedTokenPredModel": "a model for pretraining",
     "EncDecDenoiseMaskedTokenPredModel": "a model for pretraining",

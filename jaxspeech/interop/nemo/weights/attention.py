@@ -44,7 +44,8 @@ def _decoder_layer(nemo: str, ours: str) -> list[TensorRow]:
     ]
 
 
-def _encoder_layer(nemo: str, ours: str) -> list[TensorRow]:
+def encoder_layer_rows(nemo: str, ours: str) -> list[TensorRow]:
+    """The rows of a layer of NeMo's Transformer encoder."""
     return [
         *norm(f"{nemo}.layer_norm_1", f"{ours}/norm_self"),
         *_attention(f"{nemo}.first_sub_layer", f"{ours}/self_attention"),
@@ -57,7 +58,7 @@ def attention_decoder_rows(decoder: Mapping[str, Any], *, projection: str = "enc
     """The rows of everything after the acoustic encoder; `projection` is NeMo's name of the first layer."""
     rows = [
         *linear(projection, f"{_OURS}/projection"),
-        *_encoder_layer(f"{ENCODER}.layers.{{i}}", f"{_OURS}/encoder_{{i}}"),
+        *encoder_layer_rows(f"{ENCODER}.layers.{{i}}", f"{_OURS}/encoder_{{i}}"),
         *norm(f"{ENCODER}.final_layer_norm", f"{_OURS}/norm_encoder"),
         TensorRow(f"{EMBEDDING}.token_embedding.weight", f"{_OURS}/table", same),
         TensorRow(f"{EMBEDDING}.token_type_embedding.weight", f"{_OURS}/types", same),
