@@ -86,7 +86,9 @@ class SortformerModel(AcousticModel, kw_only=True):
         if self.streaming is not None:
             self.streaming.check(self.decoder.num_speakers)
             if self.scale_audio:
-                raise ConfigError("a stream does not know its loudest sample: set scale_audio to False, or no streaming")
+                raise ConfigError(
+                    "a stream does not know its loudest sample: set scale_audio to False, or no streaming"
+                )
 
     def features(
         self, samples: Float[Any, "B N"], num_samples: Int[Any, " B"], *, train: bool = False
@@ -170,7 +172,7 @@ def sortformer_task(model: SortformerModel) -> SortformerTask:
         phases=(Phase(loss),),
         predict=lambda variables, batch: activity(variables, batch.samples, batch.num_samples),
         seconds=lambda batch: batch.num_samples / sample_rate,
-        inference=Diarization(sample_rate, model.frame_seconds, model.decoder.num_speakers, activity),
+        inference=Diarization(sample_rate, model.frame_seconds, model.decoder.num_speakers, activity, model.streaming),
     )
 
 
