@@ -1,6 +1,6 @@
-"""Measures diarization: the clustering of speaker embeddings, and a step of streaming Sortformer.
+"""Measures the clustering of speaker embeddings, of windows of five lengths as in NeMo's general setting; Sortformer.
 
-The embeddings are of windows of five lengths, as NeMo's general setting has them.
+The time of Sortformer includes the copy of the probabilities to the host.
 """
 
 from functools import partial
@@ -10,13 +10,12 @@ import jax
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from benchmarks.models import ENCODERS, noise_batch, num_parameters
 from benchmarks.timing import measure
 from jaxspeech.builder import build
 from jaxspeech.diarization.affinity import Scale
 from jaxspeech.diarization.clustering import cluster
 from jaxspeech.forms.inference import for_inference
-from jaxspeech.forms.speaker_streaming import speaker_streaming
-from jaxspeech.inference.speaker_stream import compile_speakers
 
 # Length of the windows and time from one to the next, in seconds.
 WINDOWS = ((1.5, 0.75), (1.25, 0.625), (1.0, 0.5), (0.75, 0.375), (0.5, 0.25))
@@ -51,51 +50,31 @@ def clustering(repeat: int, *, hours: float) -> dict[str, Any]:
     return {"secs_audio": 3600 * hours, **times, "RTFx": 3600 * hours / times["median_s"], **counts}
 
 
-# The sizes of diar_streaming_sortformer_4spk-v2: 117 million parameters.
+# The sizes of diar_sortformer_4spk-v1.
 SORTFORMER = {
     "task": "sortformer",
-    "features": {"name": "mel", "num_mels": 128, "normalize": "none"},
-    "encoder": {"name": "fastconformer", "num_layers": 17, "width": 512, "num_heads": 8, "xscaling": True},
+    "features": {"name": "mel"},
+    "encoder": {"name": "fastconformer", "xscaling": True, **ENCODERS["115m"]},
     "decoder": {"name": "sortformer"},
-    "scale_audio": False,
-    "streaming": {},
 }
 
 
-def sortformer_stream(repeat: int, *, latency: float, size: int = 1) -> dict[str, Any]:
-    """Runs one step of streams whose cache and queue are full, and copies the activity to the host."""
-    config, variables = for_inference(SORTFORMER, jax.jit(build(SORTFORMER).init)(jax.random.key(0)))
-    form = speaker_streaming(build(config), latency=latency)
-    programs = compile_speakers(form, variables, size=size)
-    variables = programs.prepare(variables)
-    settings, state = form.settings, programs.start()
-    samples = 0.1 * np.random.default_rng(0).standard_normal((size, form.window)).astype(np.float32)
-    counts = np.full(size, form.window, np.int32)
-
-    def step() -> Any:
-        nonlocal state
-        found, state = programs.step(variables, state, samples, counts)
-        return jax.device_get(found)
-
-    for _ in range(-(-(settings.cache + settings.queue) // settings.chunk) + 1):
-        step()
-    times = measure(step, repeat or 20)
-    seconds = settings.chunk * form.frame_seconds
-    return {
-        "streams": size,
-        "latency_s": form.latency_seconds,
-        "chunk_s": seconds,
-        "frames_of_a_step": settings.cache + settings.queue + settings.seen,
-        **times,
-        "cost_per_stream": times["median_s"] / size / seconds,
-    }
+def sortformer(repeat: int, *, seconds: float) -> dict[str, Any]:
+    """Finds the activity of four speakers in one recording, in one pass."""
+    config = SORTFORMER
+    config, variables = for_inference(config, jax.jit(build(config).init)(jax.random.key(0)))
+    activity, batch = jax.jit(build(config).inference.activity), noise_batch(1, seconds)
+    compiled = activity.lower(variables, batch.samples, batch.num_samples).compile()
+    times = measure(lambda: jax.device_get(compiled(variables, batch.samples, batch.num_samples)), repeat or 5)
+    planned: Any = compiled.memory_analysis()
+    temporaries = planned.temp_size_in_bytes / 2**20
+    sizes = {"params": num_parameters(variables), "secs_audio": seconds, "temporaries_mib": temporaries}
+    return {**sizes, **times, "RTFx": seconds / times["median_s"]}
 
 
 CASES = {
     "clustering": partial(clustering, hours=1.0),
     "clustering_long": partial(clustering, hours=10.0),
-    "sortformer_stream": partial(sortformer_stream, latency=1.04),
-    **{
-        f"sortformer_stream_{latency:g}s": partial(sortformer_stream, latency=latency) for latency in (0.32, 10.0, 30.4)
-    },
+    "sortformer": partial(sortformer, seconds=90.0),
+    "sortformer_10min": partial(sortformer, seconds=600.0),
 }

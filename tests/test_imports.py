@@ -35,7 +35,7 @@ ALLOWED = {
     "decoders": BASE | {"nn"},
     "assets": BASE | {"text"},
     "archive": BASE | {"assets"},
-    "data": BASE | {"assets", "audio", "text"},
+    "data": BASE | {"assets", "audio", "diarization", "text"},
     "evaluation": BASE | {"search", "text", "diarization"},
     "training": BASE,
     "tasks": BASE | LAYERS | {"encoders", "decoders"},
@@ -51,7 +51,8 @@ ALLOWED = {
     "loading": BASE | {"archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
     "targets": BASE | LAYERS | {"builder", "forms", "inference", "tasks", "training"},
     "report": BASE | {"data", "evaluation", "tasks", "text", "training"},
-    "jobs": BASE | {"archive", "assets", "data", "evaluation", "report", "search", "surgery", "tasks", "text"},
+    "jobs": BASE
+    | {"archive", "assets", "data", "diarization", "evaluation", "report", "search", "surgery", "tasks", "text"},
     "train": BASE
     | {
         "archive",

@@ -132,8 +132,8 @@ class Augment:
         """Open the manifests of noises and rooms; raises ManifestError if one cannot be used."""
         self.config = config
         self._sample_rate = sample_rate
-        self._noises = config.noise and _recordings(config.noise.manifest, "noise", sample_rate, cache_bytes)
-        self._rooms = config.rir and _recordings(config.rir.manifest, "rir", sample_rate, cache_bytes)
+        self._noises = config.noise and recordings_of_kind(config.noise.manifest, "noise", sample_rate, cache_bytes)
+        self._rooms = config.rir and recordings_of_kind(config.rir.manifest, "rir", sample_rate, cache_bytes)
 
     def __call__(
         self,
@@ -211,7 +211,7 @@ def _with_silence(
     return np.pad(kept, (max(before, 0), max(after, 0)))
 
 
-def _recordings(path: str, kind: str, sample_rate: int, cache_bytes: int) -> Decoder:
+def recordings_of_kind(path: str, kind: str, sample_rate: int, cache_bytes: int) -> Decoder:
     """Open the recordings of a manifest; where its lines have a "kind", only those of this kind."""
     manifest = Manifest(path)
     of_kind = [i for i, entry in enumerate(manifest) if entry.fields.get("kind", kind) == kind]

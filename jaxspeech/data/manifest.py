@@ -30,6 +30,8 @@ from jaxspeech.runtime.unicode import to_json
 
 # Number of lines read at once when all of them are read in order.
 BLOCK_LINES = 1 << 14
+# The field that names the file of a line's turns.
+RTTM = "rttm_filepath"
 
 
 class Entry(NamedTuple):
@@ -39,7 +41,7 @@ class Entry(NamedTuple):
       path: the file that holds the audio: an absolute path (relative ones start at the manifest's folder), or a URL.
       offset: start of the example in the recording, in seconds.
       duration: length of the example, in seconds.
-      fields: all fields of the line, including "text".
+      fields: all fields of the line, including "text"; the path of an RTTM file is absolute, as `path` is.
       member: name of the recording in a tar, or its position in an ArrayRecord file; None where the file is the
         recording itself.
     """
@@ -116,6 +118,7 @@ class Manifest:
         if temperature != 1:
             self._source_weights *= _tempered(self._sources, self.durations, self._source_weights, temperature)
         self._factors: np.ndarray | None = None
+        self._shifts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -125,11 +128,16 @@ class Manifest:
         start, size = int(self._starts[index]), int(self._sizes[index])
         fields = parse_line(read_at(self._files[source], size, start))
         shard = -1 if self.shards is None else int(self.shards[index])
-        name = fields["audio_filepath"]
+        name, offset, duration = fields["audio_filepath"], float(fields.get("offset") or 0), self.durations[index]
+        if self._shifts is not None:
+            offset += float(self._shifts[index])
+            fields |= {"offset": offset, "duration": float(duration)}
+        if isinstance(turns := fields.get(RTTM), str) and turns:
+            fields[RTTM] = str(beside(self._paths[source], turns))
         return Entry(
             path=self.tars[shard] if shard >= 0 else beside(self._paths[source], name),
-            offset=float(fields.get("offset") or 0.0),
-            duration=float(self.durations[index]),
+            offset=offset,
+            duration=float(duration),
             fields=fields,
             member=name if shard >= 0 else fields.get("record"),
         )
@@ -169,10 +177,23 @@ class Manifest:
     def take(self, indices: np.ndarray) -> "Manifest":
         """The same manifests with only these examples, in this order."""
         taken = copy.copy(self)
-        for column in ("_sources", "_starts", "_sizes", "durations", "shards", "_factors"):
+        for column in ("_sources", "_starts", "_sizes", "durations", "shards", "_factors", "_shifts"):
             values = getattr(self, column)
             setattr(taken, column, None if values is None else values[indices])
         return taken
+
+    def in_parts(self, most_seconds: int | float) -> "Manifest":
+        """The same recordings; each that is longer than this is in equal parts, as if every part had a line."""
+        counts = np.maximum(np.ceil(self.durations / most_seconds - 1e-6), 1).astype(np.int64)
+        if (counts == 1).all():
+            return self
+        parts = self.take(np.repeat(np.arange(len(self)), counts))
+        parts.durations = np.repeat(self.durations / counts, counts)
+        number = np.arange(len(parts)) - np.repeat(np.cumsum(counts) - counts, counts)
+        shifts = number * parts.durations
+        parts._shifts = shifts if parts._shifts is None else parts._shifts + shifts
+        parts.num_candidates += len(parts) - len(self)
+        return parts
 
     def weighted(self, factors: Float[np.ndarray, " N"]) -> "Manifest":
         """The same examples; an epoch shows each this many times as often."""

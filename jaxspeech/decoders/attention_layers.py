@@ -79,7 +79,10 @@ class EncoderLayer(Branches):
         self, x: Float[Array, "B T D"], mask: Bool[Array, "B #T T"], *, train: bool = False
     ) -> Float[Array, "B T D"]:
         def attend(x: Array) -> Array:
-            return self.self_attention(x, self.self_attention.keys_values(x), mask, train=train)
+            attended = self.self_attention.keys_values(x)
+            if not train and mask.shape[1] == 1:
+                return self.self_attention.to_frames(x, attended, mask)
+            return self.self_attention(x, attended, mask, train=train)
 
         x = self.add(x, self.norm_self, attend, train=train)
         return self.add(x, self.norm_ff, self.feed_forward, train=train)

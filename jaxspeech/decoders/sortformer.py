@@ -68,7 +68,8 @@ class SortformerDecoder(nn.Module):
         self, encoded: Float[Any, "B T E"], num_frames: Int[Any, " B"], *, train: bool = False
     ) -> Float[Array, "B T S"]:
         """Computes the logits, in float32; those beyond num_frames are finite but meaningless."""
-        x = zero_padding(jnp.asarray(encoded), num_frames).astype(self.dtype)
+        encoded, num_frames = jnp.asarray(encoded), jnp.asarray(num_frames)
+        x = zero_padding(encoded, num_frames).astype(self.dtype)
         if x.shape[-1] != self.width:
             x = self._dense(self.width, "projection")(x)
         mask = length_mask(num_frames, x.shape[1])[:, None]

@@ -38,6 +38,7 @@ from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.local_attention import reach, saves
 from jaxspeech.nn.materialize import KEPT
 from jaxspeech.nn.positions import absolute_positions, relative_positions
+from jaxspeech.nn.query_blocks import block_size
 from jaxspeech.nn.sequence_parallel import time_shards
 from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, frames_before, subsample
 
@@ -283,9 +284,7 @@ class FastConformer(nn.Module):
         limits = self._chunk_context(size, key)
         window = self._window_in_blocks(size, key)
         if window is None:
-            place = jnp.arange(size)
-            visible = self._visible(place, key) if limits is None else chunk_window_mask(place, place, *limits)
-            mask = attention_mask(num_frames, visible)
+            mask = self._pairs(num_frames, size, limits, key, train=train)
         positions = None
         if self.attention != "abs_pos":
             furthest = (size - 1, size - 1) if window is None else reach(window.left, window.right, window.chunk)
@@ -293,6 +292,17 @@ class FastConformer(nn.Module):
             positions = Dropout(self.dropout_emb)(positions, train=train)
         chunked = limits is not None and key is not None and self.conv_context_style == "dcc"
         return LayerContext(frames, mask, positions, biases, limits.chunk if limits and chunked else None)
+
+    def _pairs(
+        self, num_frames: Array, size: Any, limits: ChunkContext | None, key: Any, *, train: bool
+    ) -> Bool[Array, "B #T T"]:
+        """Computes which keys each query may attend to; the same for all queries of a long recording without limits."""
+        whole = not train and limits is None and key is None and self.contexts[0] == (-1, -1)
+        if whole and block_size(len(num_frames), self.num_heads, size, size) != size and time_shards() == 1:
+            return length_mask(num_frames, size)[:, None]  # what padding attends to does not matter
+        place = jnp.arange(size)
+        visible = self._visible(place, key) if limits is None else chunk_window_mask(place, place, *limits)
+        return attention_mask(num_frames, visible)
 
     def _chunk_context(self, num_frames: Any, key: Any) -> ChunkContext | None:
         """Returns the context of a unified model; None if it attends to the whole recording, or is a different one."""

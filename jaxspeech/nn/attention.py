@@ -20,6 +20,7 @@ from jaxspeech.nn.dropout import Dropout, dropout
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.materialize import materialize, separate
 from jaxspeech.nn.products import einsum
+from jaxspeech.nn.query_blocks import block_size, in_blocks_of_platform, in_query_blocks
 from jaxspeech.nn.sequence_parallel import time_shards
 from jaxspeech.row_parallel import gpu_kernels, rows_split
 from jaxspeech.types import Size
@@ -63,6 +64,11 @@ def split_positions(projected: Float[Array, "R D"], num_heads: int) -> Float[Arr
     return jnp.pad(heads.transpose(1, 2, 0), ((0, 0), (0, 0), (1, 0)))
 
 
+def pad_pairs(mask: Bool[Array, "B #T S"], extra: int) -> Bool[Array, "B _ _"]:
+    """Pads a mask of pairs, or one of keys for all queries, by masked frames."""
+    return jnp.pad(mask, ((0, 0), (0, extra if mask.shape[1] > 1 else 0), (0, extra)))
+
+
 class Positional(NamedTuple):
     """The projected positions, and the biases of the queries for content and position."""
 
@@ -75,7 +81,7 @@ def attention(
     query: Float[Array, "B T H K"],
     key: Float[Array, "B S H K"],
     value: Float[Array, "B S H K"],
-    mask: Bool[Array, "#B T S"],
+    mask: Bool[Array, "#B #T S"],
     positional: Positional | None,
     drawn: Any,
     *,
@@ -97,7 +103,7 @@ def attention(
     num_frames = query.shape[1]
     if extra:
         query, key, value = (jnp.pad(x, ((0, 0), (0, extra), (0, 0), (0, 0))) for x in (query, key, value))
-        mask = jnp.pad(mask, ((0, 0), (0, extra), (0, extra)))
+        mask = pad_pairs(mask, extra)
         if positional is not None:
             distances = jnp.pad(positional.keys, ((0, 0), (0, 0), (extra, extra)))
             positional = positional._replace(keys=distances)
@@ -128,6 +134,41 @@ def attention(
     return context.swapaxes(1, 2)[:, :num_frames]
 
 
+def attention_in_blocks(
+    query: Float[Array, "B T H K"],
+    key: Float[Array, "B S H K"],
+    value: Float[Array, "B S H K"],
+    mask: Bool[Array, "#B #T S"],
+    positional: Positional | None,
+    drawn: None = None,
+    *,
+    most_scores: int,
+) -> Float[Array, "B T H K"]:
+    """Computes `attention` without dropout and gradients, for a block of queries at a time (see `nn.query_blocks`)."""
+    b, t, h, _ = query.shape
+    size = block_size(b, h, t, key.shape[1], most_scores=most_scores)
+    if size == t:
+        return attention(query, key, value, mask, positional, drawn, rate=0.0, train=False)
+    extra = -t % size
+    per_query = mask.shape[1] > 1
+    if per_query:
+        mask = jnp.pad(mask, ((0, 0), (0, extra), (0, 0)))
+    if positional is not None:
+        positional = positional._replace(keys=jnp.pad(positional.keys, ((0, 0), (0, 0), (extra, 0))))
+
+    def attend(query: Array, first: Array) -> Array:
+        own, distances = mask, positional
+        if per_query:
+            own = jax.lax.dynamic_slice_in_dim(mask, first, size, axis=1)
+        if positional is not None:
+            # Of the distances T - 1, ..., 1 - T those from the last query to the first key, ..., and conversely.
+            keys = jax.lax.dynamic_slice_in_dim(positional.keys, t + extra - first - size, t + size, axis=2)
+            distances = positional._replace(keys=keys)
+        return attention(query, key, value, own, distances, None, rate=0.0, train=False)
+
+    return in_query_blocks(attend, query, block=size)
+
+
 class SelfAttention(nn.Module):
     """Self-attention over frames; with relative positions where `positions` are passed.
 
@@ -149,7 +190,7 @@ class SelfAttention(nn.Module):
     def __call__(
         self,
         x: Float[Array, "B T D"],
-        mask: Bool[Array, "#B T S"],
+        mask: Bool[Array, "#B #T S"],
         positions: Float[Array, "R D"] | None = None,
         biases: tuple[Float[Array, "H K"], Float[Array, "H K"]] | None = None,
         *,
@@ -163,7 +204,7 @@ class SelfAttention(nn.Module):
         kernels = train and positions is not None and self._has_kernels(x)
         extra = self._frames_to_align(num_frames)
         if extra and not kernels:
-            x, mask = jnp.pad(x, ((0, 0), (0, extra), (0, 0))), jnp.pad(mask, ((0, 0), (0, extra), (0, extra)))
+            x, mask = jnp.pad(x, ((0, 0), (0, extra), (0, 0))), pad_pairs(mask, extra)
             positions = None if positions is None else jnp.pad(positions, ((extra, extra), (0, 0)))
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)
@@ -192,8 +233,10 @@ class SelfAttention(nn.Module):
             by_kernels = partial(attention_by_kernels, extra=extra, **options)
             portable = partial(portable, extra=extra)
             context = jax.lax.platform_dependent(*arrays, cuda=by_kernels, default=portable)
-        else:
+        elif train or in_parts(self) or time_shards() > 1:
             context = portable(*arrays)
+        else:
+            context = in_blocks_of_platform(attention_in_blocks, *arrays, scores=(b, self.num_heads, t, t))
         context = context[:, :num_frames].reshape(b, num_frames, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
 

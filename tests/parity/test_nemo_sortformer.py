@@ -7,11 +7,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxspeech.archive import load_archive, save_archive
+from jaxspeech.archive import Archive
 from jaxspeech.builder import build
 from jaxspeech.interop.nemo import load_nemo, save_nemo
+from tests.interop.random_model import random_variables
 from tests.parity.both_ways import NEMO_PYTHON
-from tests.parity.reference import OWN, reference
+from tests.parity.reference import reference
+from tests.tasks.test_sortformer import MODEL
 
 # From audio, features differ by the rounding of the Fourier transform.
 FROM_FEATURES, FROM_AUDIO = 1e-4, 1e-4
@@ -88,3 +90,22 @@ def test_the_first_step_of_a_stream(name, request):
         probs = call(archive, step, inputs[:, :size], np.minimum(num_features, size))
         expected = nemo.get(f"{stem}.total_preds", nemo.get("sync.preds"))
         np.testing.assert_allclose(probs[:, : settings["chunk"]], expected[:, : settings["chunk"]], atol=tolerance)
+
+
+@pytest.mark.skipif(not NEMO_PYTHON, reason="no NeMo: set JAXSPEECH_NEMO_PYTHON to a Python interpreter that has it")
+def test_nemo_restores_what_we_write(tmp_path, request):
+    """Strictly, with equal activities: files of its own, and an own model."""
+    rng = np.random.default_rng(0)
+    archives = {name: load_nemo(reference(name, request)[0]) for name in (*WHOLE, *STREAMED)}
+    archives["own"] = Archive(MODEL, {}, random_variables(MODEL), {})
+    inputs = {"samples": rng.standard_normal((2, 32000)).astype(np.float32), "num_samples": np.array([32000, 21000])}
+    for name, archive in archives.items():
+        save_nemo(tmp_path / f"{name}.nemo", **archive._asdict())
+        np.savez(tmp_path / f"{name}.inputs.npz", **inputs)
+    script = Path(__file__).with_name("sortformer_with_nemo.py")
+    subprocess.run([NEMO_PYTHON, str(script), str(tmp_path)], check=True, capture_output=True, timeout=600)
+    for name, archive in archives.items():
+        probs, num_frames = call(archive, "activity", *inputs.values())
+        with np.load(tmp_path / f"{name}.outputs.npz") as outputs:
+            for i, n in enumerate(num_frames):
+                np.testing.assert_allclose(probs[i, :n], outputs[f"row{i}"], atol=FROM_AUDIO, err_msg=name)
