@@ -19,7 +19,7 @@ SORTFORMER = {
     "encoder": {"name": "fastconformer", "num_layers": 17, "width": 512, "num_heads": 8, "xscaling": True},
     "decoder": {"name": "sortformer"},
     "scale_audio": False,
-    "streaming": {},
+    "streaming": {"left": 1},
 }
 
 

@@ -142,12 +142,8 @@ class Diarization(NamedTuple):
       most_speakers: maximum number of speakers, the columns of the activity.
       activity: waveforms -> (probabilities that each speaker is active [B T speakers], num_frames [B]); the speakers
         are in the order in which they begin to speak.
-<<<<<<< HEAD
       streaming: the sizes of a stream that the model is made for, see `forms.speaker_streaming`; None if it only takes
         whole recordings.
-=======
-      streaming: the same for recordings that arrive part by part; None if the model only takes whole ones.
->>>>>>> main
     """
 
     sample_rate: int
