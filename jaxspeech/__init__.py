@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.classified import Classified as Classified
     from jaxspeech.pipelines.classifier import Classifier as Classifier
     from jaxspeech.pipelines.clustering_diarizer import ClusteringDiarizer as ClusteringDiarizer
-    from jaxspeech.pipelines.clustering_diarizer import Diarized as Diarized
     from jaxspeech.pipelines.detection import Detected as Detected
+    from jaxspeech.pipelines.diarized import Diarized as Diarized
+    from jaxspeech.pipelines.diarizer import Diarizer as Diarizer
     from jaxspeech.pipelines.embedder import Embedded as Embedded
     from jaxspeech.pipelines.embedder import Embedder as Embedder
     from jaxspeech.pipelines.embedder import Identified as Identified
     from jaxspeech.pipelines.embedder import Verified as Verified
+    from jaxspeech.pipelines.multitalker import MultitalkerRecognizer as MultitalkerRecognizer
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
     from jaxspeech.pipelines.regressor import Estimated as Estimated
     from jaxspeech.pipelines.regressor import Regressor as Regressor
@@ -41,12 +43,14 @@ PUBLIC = {
     "Classifier": "jaxspeech.pipelines.classifier",
     "ClusteringDiarizer": "jaxspeech.pipelines.clustering_diarizer",
     "Detected": "jaxspeech.pipelines.detection",
-    "Diarized": "jaxspeech.pipelines.clustering_diarizer",
+    "Diarized": "jaxspeech.pipelines.diarized",
+    "Diarizer": "jaxspeech.pipelines.diarizer",
     "Embedded": "jaxspeech.pipelines.embedder",
     "Embedder": "jaxspeech.pipelines.embedder",
     "Estimated": "jaxspeech.pipelines.regressor",
     "Hypothesis": "jaxspeech.inference.hypothesis",
     "Identified": "jaxspeech.pipelines.embedder",
+    "MultitalkerRecognizer": "jaxspeech.pipelines.multitalker",
     "Recognizer": "jaxspeech.pipelines.recognizer",
     "Regressor": "jaxspeech.pipelines.regressor",
     "SpeechError": "jaxspeech.errors",
@@ -64,11 +68,13 @@ __all__ = [
     "ClusteringDiarizer",
     "Detected",
     "Diarized",
+    "Diarizer",
     "Embedded",
     "Embedder",
     "Estimated",
     "Hypothesis",
     "Identified",
+    "MultitalkerRecognizer",
     "Recognizer",
     "Regressor",
     "SpeechError",
