@@ -33,8 +33,8 @@ from jaxspeech.nn.positions import sinusoids
 from jaxspeech.nn.products import dot_general
 from jaxspeech.types import Size
 
-# NeMo makes the number of outputs a multiple of this; the additional ones stand for no token. In half precision, a GPU's
-# products need it of all sizes.
+# NeMo makes the number of outputs a multiple of this; the additional ones stand for no token. A GPU's products in half
+# precision need it of all sizes.
 ALIGNMENT = 8
 
 
