@@ -7,6 +7,7 @@ The S speakers are in the order in which they begin to speak.
 """
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -73,6 +74,8 @@ class SortformerModel(AcousticModel, kw_only=True):
       scale_audio: divide each recording by its loudest sample, which must be known before its first frame.
       loss: weights of the losses.
       streaming: the sizes of a stream; None if the model is for whole recordings.
+      causal_share: share of the training steps in which a frame attends to few frames after its own.
+      causal_right: how many these are.
     """
 
     encoder: FastConformer
@@ -80,9 +83,15 @@ class SortformerModel(AcousticModel, kw_only=True):
     scale_audio: bool = True
     loss: ActivityLoss = ActivityLoss()
     streaming: StreamSettings | None = None
+    causal_share: int | float = 0.0
+    causal_right: int = 7
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 0 <= self.causal_share <= 1 or self.causal_right < 0:
+            raise ConfigError(
+                f"causal_share is {self.causal_share}, a share from 0 to 1; causal_right is {self.causal_right} frames"
+            )
         if self.streaming is not None:
             self.streaming.check(self.decoder.num_speakers)
             if self.scale_audio:
@@ -145,6 +154,11 @@ class SortformerModel(AcousticModel, kw_only=True):
 
     __call__ = logits
 
+    def causal(self) -> "SortformerModel":
+        """Returns the same model whose frames attend to `causal_right` frames after their own."""
+        encoder = self.encoder.clone(attention_context=(-1, self.causal_right), attention_style="regular")
+        return self.clone(encoder=encoder, decoder=self.decoder.clone(right_context=self.causal_right))
+
 
 SortformerTask = Task[Conversations, tuple[Float[Array, "B T S"], Int[Array, " B"]], Diarization]
 
@@ -156,8 +170,16 @@ def sortformer_task(model: SortformerModel) -> SortformerTask:
     def init(key: Key) -> Variables:
         return dict(model.init(key, *shortest_audio(model)))
 
+    def scores(variables: Variables, key: Key, samples: Float[Any, "B N"], num_samples: Int[Any, " B"]) -> Any:
+        if not model.causal_share:
+            return train_apply(model, variables, key, samples, num_samples)
+        key, drawn = jax.random.split(key)
+        limited = jax.random.bernoulli(drawn, model.causal_share)
+        choices = [partial(train_apply, choice) for choice in (model.causal(), model)]
+        return jax.lax.cond(limited, *choices, variables, key, samples, num_samples)
+
     def loss(variables: Variables, batch: Conversations, key: Key) -> tuple[RowLosses, Variables]:
-        (logits, num_frames), updates = train_apply(model, variables, key, batch.samples, batch.num_samples)
+        (logits, num_frames), updates = scores(variables, key, batch.samples, batch.num_samples)
         num_frames = jnp.minimum(num_frames, jnp.asarray(batch.num_activity))
         return activity_losses(logits, batch.activity, num_frames, **asdict(model.loss)), updates
 
@@ -185,5 +207,5 @@ SORTFORMER = Kind(
         "decoder": Part("decoder", {"sortformer": SortformerDecoder}),
     },
     {**MASKS, "loss": ActivityLoss, "streaming": StreamSettings},
-    {**PRODUCTS, "scale_audio": None},
+    {**PRODUCTS, "scale_audio": None, "causal_share": None, "causal_right": None},
 )
