@@ -125,6 +125,7 @@ def test_long_recordings_are_computed_in_blocks(variables, audio, monkeypatch):
     samples, length = np.tile(audio[:1], (1, 4)), np.array([61000], np.int32)
     whole, _ = activity(variables, samples, length)
     monkeypatch.setattr(query_blocks, "MOST_SCORES", 2 * 50 * 16)
+    monkeypatch.setattr(query_blocks, "LEAST_QUERIES", 16)
     blocks, _ = activity(variables, samples, length)
     np.testing.assert_allclose(blocks, whole, atol=1e-5)
 
