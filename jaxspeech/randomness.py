@@ -40,6 +40,20 @@ def random_bytes(key: Any, shape: tuple[int, ...]) -> UInt8[Array, "..."]:
     return jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[:size].reshape(shape)
 
 
+def bytes_of_rows(words: UInt32[Array, "*rows 2"], shape: tuple[int, ...]) -> UInt32[Array, "..."]:
+    """Draw `random_bytes` of this shape for each row, from the two words of its key; returns [*rows *shape]."""
+    size, rows = math.prod(shape), words.shape[:-1]
+
+    def by_word(words: UInt32[Array, "*rows 2"]) -> Array:
+        drawn = mix(jax.lax.iota(jnp.uint32, -(-size // 4)), words[..., :1], words[..., 1:])
+        return jax.lax.bitcast_convert_type(drawn, jnp.uint8).reshape(*rows, -1)[..., :size].astype(jnp.uint32)
+
+    def by_element(words: UInt32[Array, "*rows 2"]) -> Array:
+        return byte_at(jax.lax.iota(jnp.uint32, size), words[..., :1], words[..., 1:])
+
+    return jax.lax.platform_dependent(words, cpu=by_word, default=by_element).reshape(*rows, *shape)
+
+
 def random_bytes_by_element(key: Any, shape: tuple[int, ...], *, again: bool = False) -> UInt32[Array, "..."]:
     """Draw the numbers of `random_bytes`, each computed by itself: for accelerators, which fuse it with their use.
 

@@ -44,7 +44,7 @@ def over_rows(function: Callable[[Any], Any], batch: Any) -> Any:
 
 
 def kernels_over_rows(function: Callable[..., Any], whole: Any, *split: Any) -> Any:
-    """Runs a function with GPU kernels, which XLA cannot split, on each device with its rows.
+    """Runs a function on each device with its rows: one with GPU kernels, which XLA cannot split, or with long loops.
 
     Args:
       function: (index of the device's first row, whole, *split) -> arrays whose first axes are those of rows, or of

@@ -33,7 +33,7 @@ from jaxspeech.evaluation.evaluation import is_better
 from jaxspeech.evaluation.old_records import stated_scores, with_scores
 from jaxspeech.files import replace_atomically
 from jaxspeech.jobs import find_job
-from jaxspeech.jobs.job import Job, Placement
+from jaxspeech.jobs.job import Job, Placement, Taken
 from jaxspeech.loading import read_model
 from jaxspeech.report.evaluation_log import REPORT, EvaluationLog
 from jaxspeech.report.summary import devices_of, facts, last_line
@@ -281,9 +281,12 @@ def warm_start(job: Job, source: Archive, assets: Assets, task: Task, settings: 
     """Chooses the arrays that the new model takes from a trained one, and prints a summary."""
     name, options = settings["init_from"], settings["init"]
     fitting = job.adapted(source, assets, settings["seed"])
+    taken = Taken(options["include"])
+    if job.taken is not None and not taken.include:
+        taken = job.taken(settings["model"], source)
     shapes = jax.eval_shape(task.init, jax.random.key(settings["seed"]))
-    start = choose_start(shapes, fitting.variables, include=options["include"], exclude=options["exclude"], model=name)
-    print(describe_start(start, model=name), flush=True)
+    start = choose_start(shapes, fitting.variables, include=taken.include, exclude=options["exclude"], model=name)
+    print(describe_start(start, model=name, note=taken.note), flush=True)
     exact = not start.unused and not same_assets(source.assets, assets)
     return WarmStart(start, name, stated_scores(source.metadata), exact)
 

@@ -43,7 +43,7 @@ ALLOWED = {
     "forms": BASE | LAYERS | {"builder", "encoders", "decoders", "tasks"},
     "surgery": BASE | {"archive", "assets", "builder", "forms", "loading", "tasks", "text", "training"},
     "interop": BASE | {"archive", "assets", "builder", "forms", "tasks", "text", "audio"},
-    "inference": BASE | {"audio", "forms", "search", "tasks", "text"},
+    "inference": BASE | {"audio", "diarization", "forms", "search", "tasks", "text"},
     "hub": BASE,
     "exports": BASE | {"archive", "builder", "forms", "interop"},
     "pipelines": BASE

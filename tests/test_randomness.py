@@ -1,7 +1,7 @@
 import jax
 import numpy as np
 
-from jaxspeech.randomness import random_bytes, random_bytes_by_element, standard_normal
+from jaxspeech.randomness import bytes_of_rows, random_bytes, random_bytes_by_element, standard_normal, words_of
 
 
 def test_bytes_are_uniform_and_independent() -> None:
@@ -36,3 +36,11 @@ def test_normal_numbers_are_normal_and_follow_from_the_key() -> None:
     np.testing.assert_array_equal(one[:6], standard_normal(jax.random.key(0), (2, 3)).reshape(-1))
     other = np.asarray(standard_normal(jax.random.key(1), (size,)))
     assert abs(np.corrcoef(one, other)[0, 1]) < 5 / np.sqrt(size)
+
+
+def test_bytes_of_rows_are_those_of_their_keys():
+    keys = jax.random.split(jax.random.key(0), 6)
+    words = jax.vmap(words_of)(keys).reshape(2, 3, 2)
+    found = bytes_of_rows(words, (3, 5))
+    for row, key in enumerate(keys):
+        np.testing.assert_array_equal(found[row // 3, row % 3], random_bytes(key, (3, 5)))

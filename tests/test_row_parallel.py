@@ -1,8 +1,10 @@
-"""The rows of a batch that is split over devices stay on them, where XLA would gather them."""
+"""The rows of a batch that is split over devices stay on them; sums over them are communicated once, in no loop."""
 
 import os
 import subprocess
 import sys
+
+import pytest
 
 from tests.quick_compile import QUICK_COMPILE
 from tests.tone_runs import ROOT
@@ -36,10 +38,55 @@ np.testing.assert_array_equal(jax.jit(traced_over(gradient, mesh))(samples[:3], 
 """
 
 
-def test_features_of_split_rows_are_computed_where_the_rows_are():
+TRANSDUCER = """
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec as P
+from jaxspeech.losses.transducer import rnnt_joint_loss
+from jaxspeech.nn.lstm import LSTM
+from jaxspeech.row_parallel import traced_over
+from jaxspeech.targets.hlo import parse
+from jaxspeech.targets.roofline import communicates
+from jaxspeech.training.sharding import make_mesh
+
+mesh = make_mesh()
+rng = np.random.default_rng(0)
+lstm = LSTM(width=6)
+embedded, encoded = (rng.standard_normal((16, n, 6)).astype(np.float32) for n in (5, 9))
+lengths, labels = np.full(16, 9), rng.integers(0, 3, (16, 4))
+params = lstm.init(jax.random.key(0), embedded, lstm.initial_state(16)), rng.standard_normal((6, 4)).astype(np.float32)
+
+def loss(params, embedded, encoded, lengths, labels):
+    variables, kernel = params
+    predicted, _ = lstm.apply(variables, embedded, lstm.initial_state(16))
+    options = dict(blank_id=3, dropout=0.5, key=jax.random.key(1), block_frames=3)
+    arguments = encoded, predicted, kernel, jnp.zeros(4), lengths, labels, lengths // 2
+    return rnnt_joint_loss(*arguments, **options).mean()
+
+batch = embedded, encoded, lengths, labels
+rows = jax.device_put(batch, NamedSharding(mesh, P("data")))
+program = jax.jit(traced_over(jax.value_and_grad(loss), mesh)).lower(params, *rows).compile()
+text = parse(program.as_text())
+def inside(computation):
+    for x in text.computations[computation].instructions.values():
+        yield x
+        for name in x.called("body") + x.called("to_apply") + x.called("calls"):
+            yield from inside(name)
+loops = [x for c in text.computations.values() for x in c.instructions.values() if x.opcode == "while"]
+assert len(loops) >= 5
+assert not [x for loop in loops for x in inside(*loop.called("body")) if communicates(x.opcode)]
+assert any(communicates(x.opcode) for c in text.computations.values() for x in c.instructions.values())
+found, expected = program(params, *rows), jax.jit(jax.value_and_grad(loss))(params, *batch)
+jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found, expected)
+"""
+
+
+@pytest.mark.parametrize("script", [SPLIT, TRANSDUCER], ids=["features", "transducer"])
+def test_split_rows_are_computed_where_they_are(script):
     flags = f"--xla_force_host_platform_device_count=8 {QUICK_COMPILE}"
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
-        [sys.executable, "-c", SPLIT], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr

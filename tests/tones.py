@@ -23,5 +23,6 @@ def make_tones(folder: Path) -> None:
             soundfile.write(folder / f"{part}{i}.wav", samples, 16000)
             entry = {"audio_filepath": f"{part}{i}.wav", "duration": len(samples) / 16000, "text": " ".join(words)}
             entry["label"] = entry["speaker"] = words[0]  # for tasks with classes
+            entry["turns"] = [[0.1 + 0.3 * n, 0.4 + 0.3 * n, word] for n, word in enumerate(words.tolist())]
             lines.append(json.dumps(entry) + "\n")
         (folder / f"{part}.jsonl").write_text("".join(lines))

@@ -3,6 +3,7 @@
   jaxspeech transcribe --model=model.jaxspeech a.wav b.flac folder
   jaxspeech transcribe --model=model.nemo --manifest=in.jsonl --output=out.jsonl
   jaxspeech transcribe --model=model.jaxspeech --format=srt --output=subtitles folder
+  jaxspeech transcribe --model=model.jaxspeech --speakers=titanet.nemo --output=meeting.seglst.json meeting.wav
   srun jaxspeech transcribe --model=model.nemo --manifest=in.jsonl --output=out.jsonl   (see docs/scaling.md)
   jaxspeech transcribe --model=model.nemo --dry_run --target=h200 --batch_size=128      (see docs/scaling.md)
   arecord -f S16_LE -r 16000 -t raw | jaxspeech transcribe --model=live.jaxspeech --stream -
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import jaxspeech
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
+from jaxspeech.cli.speakers import SPEAKER_FORMATS, add_speakers, check_speakers, open_speakers
 from jaxspeech.cli.targets import add_target
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.runtime.streams import is_terminal
@@ -48,10 +50,11 @@ def options(parser: Parser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=FORMATS,
+        choices=FORMATS + SPEAKER_FORMATS,
         help="text: the transcript, after the path and a tab unless only one audio file is given; jsonl: the manifest "
         "line's fields and pred_text; srt, vtt: subtitles; ass: subtitles with karaoke tags; ctm: NIST's word times; "
-        "textgrid: Praat's. By default what --output ends in, else jsonl for a manifest and text for files",
+        "textgrid: Praat's; with --speakers also seglst: who said what, as JSON, and rttm: who spoke when. By "
+        "default what --output ends in, else jsonl for a manifest and text for files",
     )
     parser.add_switch(
         "timestamps", help="text: a line for each segment: start, end, text; jsonl: also pred_words and pred_segments"
@@ -59,8 +62,10 @@ def options(parser: Parser) -> None:
     parser.add_argument(
         "--voice_activity",
         help="a model of frames that finds speech (.jaxspeech, .nemo, or a name on the Hub). --long=segments: where to "
-        "cut, by default by the level of the signal; --stream: only speech is transcribed",
+        "cut, by default by the level of the signal; --stream: only speech is transcribed; --speakers: the "
+        "speech whose speakers are found",
     )
+    add_speakers(parser)
     parser.add_argument(
         "--prompt",
         default="",
@@ -183,6 +188,7 @@ def run(flags: argparse.Namespace) -> int:
     """Loads the model, transcribes, writes the results and prints a summary."""
     from jaxspeech.cli.error_rates import error_rates
     from jaxspeech.inference.channels import each_channel
+    from jaxspeech.inference.formats import to_text
     from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
     from jaxspeech.inference.multi_process import SharedOutput, find_share
     from jaxspeech.inference.read_ahead import read_recording
@@ -210,7 +216,9 @@ def run(flags: argparse.Namespace) -> int:
         raise ConfigError("--channel=each is for whole recordings: leave out --stream")
     if each:
         recordings = list(each_channel(recordings))
-    output_format = flags.format or guess_format(flags.output, otherwise="jsonl" if flags.manifest else "text")
+    otherwise = "jsonl" if flags.manifest else "text"
+    output_format = flags.format or guess_format(flags.output, otherwise=otherwise, among=FORMATS + SPEAKER_FORMATS)
+    check_speakers(flags, output_format)
     share = find_share(flags.num_processes, flags.process_id)
     shared = share and SharedOutput(flags.output, recordings, share, output_format=output_format)
     if shared:
@@ -225,11 +233,15 @@ def run(flags: argparse.Namespace) -> int:
 
     detector = {}
     if flags.voice_activity is not None:
-        if flags.long != "segments" and not flags.stream:
-            raise ConfigError("--voice_activity finds where to cut long recordings: add --long=segments, or --stream")
+        if flags.long != "segments" and not flags.stream and not flags.speakers:
+            raise ConfigError(
+                "--voice_activity finds where to cut long recordings, or what is said live or by speakers: add "
+                "--long=segments, --stream, or --speakers"
+            )
         detector = {"voice_activity": jaxspeech.load(flags.voice_activity, jaxspeech.Classifier)}
     search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
     recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, **search)
+    speakers = open_speakers(flags, *detector.values())
     timestamps = flags.timestamps or output_format in WORD_FORMATS
     times = StepTimes()
     # If the output is plain text on stdout, the growing text is itself the result.
@@ -237,11 +249,17 @@ def run(flags: argparse.Namespace) -> int:
     growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
     if flags.stream:
         settings = {name: live[name] for name in steps} | {"timestamps": timestamps} | slots_of(flags.prompt)
+        if speakers:
+            streams = recognizer.spoken_streams(1, speakers["speakers"], **detector, **settings)
+        elif detector:
+            streams = recognizer.gated_streams(1, **detector, **settings)
+        else:
+            streams = recognizer.streams(1, **settings)
         hypotheses = transcribe_live(
-            recognizer.gated_streams(1, **detector, **settings) if detector else recognizer.streams(1, **settings),
+            streams,
             recordings,
             functools.partial(read_recording, sample_rate=recognizer.task.inference.sample_rate, channel=flags.channel),
-            show=growing.show,
+            show=growing.show_known if speakers else growing.show,
             times=times,
             realtime=flags.realtime,
             pipe_rate=flags.sample_rate,
@@ -257,6 +275,7 @@ def run(flags: argparse.Namespace) -> int:
             on_error="skip",
             guard=flags.guard,
             **detector,
+            **speakers,
             **slots_of(flags.prompt),
         )
     prompt, slots = recognizer.assets.get(PROMPT), slots_of(flags.prompt)
@@ -270,7 +289,13 @@ def run(flags: argparse.Namespace) -> int:
     with writer as write:
 
         def take(recording: "Recording", hypothesis: "Hypothesis") -> None:
+            if grows and speakers:
+                growing.show(
+                    hypothesis._replace(text=to_text(hypothesis._replace(segments=None), named=False).rstrip("\n"))
+                )
             growing.end_line()
+            if output_format == "text" and not flags.timestamps:
+                hypothesis = hypothesis._replace(segments=None)
             if not grows:
                 write(recording, hypothesis)
             translated = prompt is not None and prompt.translates({**slots, **recording.fields})

@@ -42,7 +42,7 @@ def get_config(size: str = "180m-flash") -> ConfigDict:
     sizes = pick(SIZES, size, recipe="canary")
     large = sizes["width"] == 1024
     encoder = FASTCONFORMER | {"width": sizes["width"], "num_layers": sizes["num_layers"], "num_heads": 8}
-    encoder |= {"xscaling": False, "dtype": "bfloat16", "remat": "full" if large else "none"}
+    encoder |= {"xscaling": False, "dtype": "bfloat16", "remat": "full" if large else "dots"}
     decoder = {"num_layers": sizes["decoder"], "max_length": sizes.get("max_length", 1024)}
     config = published(attention(encoder, decoder=decoder))
     config.model.features.num_mels = 128

@@ -122,6 +122,7 @@ def make_run_data(
     share: tuple[int, int],
     report: Callable[[str], None],
     need: tuple[str, ...] = (),
+    parts: Callable[[Manifest], Manifest] | None = None,
 ) -> RunData:
     """Make the batches of a run's training and evaluation data.
 
@@ -137,6 +138,7 @@ def make_run_data(
       share: (i, n): this process gets part i of the n equal parts of each batch's rows.
       report: is called with a line about each example that cannot be used.
       need: required string fields of evaluation manifests; a line that lacks one is a bad line.
+      parts: chooses or cuts the examples of an evaluation manifest.
 
     Raises:
       ConfigError: an example is longer than the last bucket, or the batches cannot be split.
@@ -170,6 +172,7 @@ def make_run_data(
     shared |= {"batch_size": max(settings["eval_batch_size"], data_shards), "data_shards": data_shards}
     for name, path in settings["eval"].items():
         part = Manifest(path, need=need, problems=Problems(name=f"data.eval.{name}", report=report))
+        part = part if parts is None else parts(part)
         identities[name], contents[f"data.eval.{name}"] = identity(part, identity_fields), part.content
         columns = columns_of(part, train=False)
         try_examples(part, columns)

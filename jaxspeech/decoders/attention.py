@@ -47,13 +47,18 @@ class Memory(NamedTuple):
 class Past(NamedTuple):
     """The tokens so far of L hypotheses of each row, with room for S tokens.
 
+    A hypothesis that continues another one reads the other's earlier keys and values where they are: a search that
+    selects hypotheses copies none.
+
     Attributes:
-      layers: for each layer their keys and values, [B L H S K].
+      layers: for each layer keys and values, [B H S L K]: at each place those of the L hypotheses of that time.
+      slots: which of the L a hypothesis has at each place.
       first: place of the row's first token: prompts end at the same place, and begin at different ones.
       count: places that are taken.
     """
 
     layers: tuple[KeysValues, ...]
+    slots: Int[Array, "B L S"]
     first: Int[Array, " B"]
     count: Int[Array, ""]
 
@@ -241,9 +246,10 @@ class AttentionDecoder(nn.Module):
         first = size - counts
         # On the left of each prompt there is padding, so that all texts begin at the same place.
         ids = jnp.take_along_axis(jnp.asarray(prompts), jnp.maximum(jnp.arange(size) - first[:, None], 0), axis=1)
-        shape = (ids.shape[0], 1, self.num_heads, room, self.width // self.num_heads)
+        shape = (ids.shape[0], self.num_heads, room, 1, self.width // self.num_heads)
         empty = KeysValues(jnp.zeros(shape, self.dtype), jnp.zeros(shape, self.dtype))
-        past = Past((empty,) * self.num_layers, first, jnp.zeros((), jnp.int32))
+        slots = jnp.zeros((ids.shape[0], 1, room), jnp.int32)
+        past = Past((empty,) * self.num_layers, slots, first, jnp.zeros((), jnp.int32))
         states, past = self._extend(ids[:, None], memory, past)
         return self.logits(states[:, 0, -1]), memory, past
 
@@ -270,7 +276,7 @@ class AttentionDecoder(nn.Module):
         watch: Watch | None = None,
     ) -> Float[Array, "B N D"]:
         x, frame_mask = self.frames(encoded, num_frames, train=train)
-        causal = jnp.tril(jnp.ones((1, 1, ids.shape[1], ids.shape[1]), bool))
+        causal = jnp.tril(jnp.ones((1, ids.shape[1], ids.shape[1]), bool))
         memory = Memory(tuple(layer.cross(x) for layer in self.layers), frame_mask)
         texts, places = jnp.asarray(ids)[:, None], jnp.arange(ids.shape[1])
         return self._run(texts, places, memory, lambda _, new: (new, causal), train, watch)[:, 0]
@@ -278,24 +284,26 @@ class AttentionDecoder(nn.Module):
     def _extend(
         self, ids: Int[Array, "B L N"], memory: Memory, past: Past, *, watch: Watch | None = None
     ) -> tuple[Float[Array, "B L N D"], Past]:
-        size, room = ids.shape[2], past.layers[0].keys.shape[3]
+        (rows, hypotheses, size), room = ids.shape, past.slots.shape[2]
         places = past.count + jnp.arange(size)
         seen = (jnp.arange(room) >= past.first[:, None, None]) & (jnp.arange(room) <= places[:, None])
+        own_slots = jnp.broadcast_to(jnp.arange(hypotheses)[:, None], (rows, hypotheses, size))
+        slots = jax.lax.dynamic_update_slice_in_dim(past.slots, own_slots, past.count, axis=2)
+        is_own = slots[..., None] == jnp.arange(past.layers[0].keys.shape[3])
+        mask = (seen[:, None, ..., None] & is_own[:, :, None]).reshape(rows, hypotheses * size, -1)
         kept: list[KeysValues] = []
 
         def own(layer: int, new: KeysValues) -> tuple[KeysValues, Bool[Array, "..."]]:
-            kept.append(
-                jax.tree.map(
-                    lambda old, x: jax.lax.dynamic_update_slice_in_dim(old, x, past.count, axis=3),
-                    past.layers[layer],
-                    new,
-                )
-            )
-            return kept[-1], seen[:, None]
+            def placed(old: Array, x: Array) -> Array:
+                x = x.reshape(*x.shape[:2], hypotheses, size, -1).swapaxes(2, 3)
+                return jax.lax.dynamic_update_slice_in_dim(old, x, past.count, axis=2)
+
+            kept.append(jax.tree.map(placed, past.layers[layer], new))
+            return jax.tree.map(lambda x: x.reshape(*x.shape[:2], -1, x.shape[-1]), kept[-1]), mask
 
         positions = jnp.maximum(places - past.first[:, None], 0)[:, None]
         states = self._run(ids, positions, memory, own, False, watch)
-        return states, Past(tuple(kept), past.first, past.count + size)
+        return states, Past(tuple(kept), slots, past.first, past.count + size)
 
     def _run(
         self,

@@ -104,7 +104,7 @@ class DecoderLayer(Branches):
         x: Float[Array, "B L N D"],
         memory: KeysValues,
         memory_mask: Bool[Array, "B 1 T"],
-        own: Callable[[KeysValues], tuple[KeysValues, Bool[Array, "..."]]],
+        own: Callable[[KeysValues], tuple[KeysValues, Bool[Array, "#B LN S"]]],
         *,
         watch: Callable[[Float[Array, "B L H N T"]], None] | None = None,
         train: bool = False,
@@ -114,16 +114,19 @@ class DecoderLayer(Branches):
         Args:
           x: the tokens.
           memory, memory_mask: the encoder's frames, of which the hypotheses of a row share one copy.
-          own: the keys and values of these tokens -> those of all tokens that they attend to, and where they do.
+          own: the keys and values of these tokens, [B H LN K] -> those of all tokens that they attend to, and where
+            they do.
           watch: is called with the weights of the encoder's frames.
         """
 
         def attend(x: Array) -> Array:
-            return self.self_attention(x, *own(self.self_attention.keys_values(x)), train=train)
+            tokens = x.reshape(x.shape[0], -1, self.width)
+            attended = own(self.self_attention.keys_values(tokens))
+            return self.self_attention(tokens, *attended, train=train).reshape(x.shape)
 
         def attend_to_memory(x: Array) -> Array:
-            rows = x.reshape(x.shape[0], -1, self.width)
-            weights = self.cross_attention.weights(rows, memory, memory_mask)
+            tokens = x.reshape(x.shape[0], -1, self.width)
+            weights = self.cross_attention.weights(tokens, memory, memory_mask)
             if watch is not None:
                 watch(weights.reshape(*weights.shape[:2], *x.shape[1:3], -1).swapaxes(1, 2))
             return self.cross_attention.mix(weights, memory, train=train).reshape(x.shape)

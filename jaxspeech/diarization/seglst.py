@@ -39,20 +39,21 @@ def read_seglst(path: str | os.PathLike[str]) -> dict[str, list[Utterance]]:
 
 def seglst_of(recordings: Mapping[str, Sequence[Utterance]]) -> str:
     """Formats utterances as a JSON array with one object on each line."""
-    lines = [
-        to_json(
-            {
-                "session_id": name,
-                "speaker": said.speaker,
-                "start_time": round(said.start, 3),
-                "end_time": round(said.end, 3),
-                "words": said.words,
-            }
-        )
-        for name, utterances in recordings.items()
-        for said in utterances
-    ]
+    lines = [to_object(name, said) for name, utterances in recordings.items() for said in utterances]
     return "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n"
+
+
+def to_object(name: str, said: Utterance) -> str:
+    """Formats one utterance of a recording as a JSON object."""
+    return to_json(
+        {
+            "session_id": name,
+            "speaker": said.speaker,
+            "start_time": round(said.start, 3),
+            "end_time": round(said.end, 3),
+            "words": said.words,
+        }
+    )
 
 
 def _objects(file: Path) -> Iterator[tuple[str, Any]]:

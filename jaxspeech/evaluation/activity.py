@@ -25,8 +25,8 @@ FindTurns = Callable[[Any, float], list[Turn]]
 def activity_scores(find_turns: FindTurns, *, sample_rate: int, collar: float = 0.25) -> Evaluation:
     """Returns the evaluation of (probabilities [B T S], num_frames [B]) against a batch's activity.
 
-    The result of an example is {"frames": [both, true, found, all] numbers of active frames, "turns": [start, end,
-    speaker], "seconds"}.
+    The result of an example is {"frames": numbers of active frames, both, true, found and all; "turns": [start, end,
+    number of the speaker]; "seconds"}.
 
     Args:
       find_turns: turns the probabilities of a recording into turns.
@@ -36,13 +36,15 @@ def activity_scores(find_turns: FindTurns, *, sample_rate: int, collar: float = 
 
     def collect(prediction: Any, batch: Any) -> list[dict[str, Any]]:
         probs, num_frames = prediction
-        results = []
+        activity, results = np.asarray(batch.activity), []
         for row, count in enumerate(np.minimum(num_frames, batch.num_activity).tolist()):
             seconds = float(batch.num_samples[row]) / sample_rate
             turns = find_turns(probs[row, : int(num_frames[row])], seconds)
-            truth, found = batch.activity[row, :count] >= ACTIVE, probs[row, :count] > ACTIVE
+            truth, found = activity[row, :count] >= ACTIVE, probs[row, :count] > ACTIVE
             frames = _frames(truth, found[:, best_columns(truth, probs[row, :count])])
-            results.append({"frames": frames, "turns": [list(turn) for turn in turns], "seconds": seconds})
+            numbers = {name: number for number, name in enumerate(dict.fromkeys(turn.speaker for turn in turns))}
+            numbered = [[turn.start, turn.end, numbers[turn.speaker]] for turn in turns]
+            results.append({"frames": frames, "turns": numbered, "seconds": seconds})
         return results
 
     def score(found: Mapping[int, Any], fields: Mapping[int, Fields]) -> dict[str, float]:
@@ -84,6 +86,17 @@ def activity_scores(find_turns: FindTurns, *, sample_rate: int, collar: float = 
     )
 
 
+def plain_turns(probs: Float[Any, "T S"], seconds: float, *, frame_seconds: float) -> list[Turn]:
+    """Finds a turn for each stretch of frames in which a speaker is active; it ends in `seconds` at the latest."""
+    edges = np.diff(np.pad(np.asarray(probs) > ACTIVE, ((1, 1), (0, 0))).astype(np.int8), axis=0)
+    turns = []
+    for speaker in range(edges.shape[1]):
+        starts, ends = (np.flatnonzero(edges[:, speaker] == sign) * frame_seconds for sign in (1, -1))
+        pairs = zip(starts.tolist(), np.minimum(ends, seconds).tolist(), strict=True)
+        turns += [Turn(start, end, f"speaker_{speaker}") for start, end in pairs if end > start]
+    return turns
+
+
 def best_columns(truth: Bool[np.ndarray, "T S"], probs: Float[np.ndarray, "T S"]) -> Int[np.ndarray, " S"]:
     """Finds the column of the probabilities for each true speaker, by the greatest probability in his frames."""
     return linear_sum_assignment(truth.astype(np.float64).T @ probs, maximize=True)[1]
@@ -105,4 +118,5 @@ def _errors(result: Any, fields: Fields, collar: float) -> DiarizationErrors:
         for start, end, speaker in turns
         if end > offset and start < offset + seconds
     ]
-    return diarization_errors(truth, [Turn(*turn) for turn in result["turns"]], collar=collar, scored=[(0.0, seconds)])
+    found = [Turn(start, end, str(number)) for start, end, number in result["turns"]]
+    return diarization_errors(truth, found, collar=collar, scored=[(0.0, seconds)])

@@ -1,12 +1,15 @@
 """Formats a transcript for other programs: JSON, SubRip and WebVTT subtitles, NIST's CTM.
 
-Sources: SubRip as its players read it; WebVTT, W3C; CTM, the NIST Scoring Toolkit's infmts.htm.
+Sources: SubRip as its players read it; WebVTT, W3C; CTM, the NIST Scoring Toolkit's infmts.htm, and for its speakers
+the evaluation plan of NIST's Rich Transcription 2009.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxspeech.diarization.turns import one_word
 from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.speaker_formats import UNKNOWN, spoken_lines
 from jaxspeech.inference.subtitles import Cue, to_cues
 from jaxspeech.runtime.unicode import to_json
 from jaxspeech.search.timestamps import TimedText
@@ -16,13 +19,19 @@ def to_text(hypothesis: Hypothesis, *, named: bool) -> str:
     """The transcript as one line; with timestamps, one line a segment: start and end in seconds, then its text.
 
     Columns are separated by tabs; with `named` the first column is the recording's path. If each channel was
-    transcribed, the next column is the channel's number.
+    transcribed, the next column is the channel's number. With speakers, a line begins with its speaker, "ann: ", or
+    after the times it has a column with the speaker.
     """
     source = [hypothesis.source] if named else []
     source += [] if hypothesis.channel is None else [str(hypothesis.channel)]
+    spoken = hypothesis.turns is not None
     if hypothesis.segments is None:
-        return "\t".join([*source, hypothesis.text]) + "\n"
-    rows = ([*source, f"{s.start:.2f}", f"{s.end:.2f}", s.text] for s in hypothesis.segments)
+        lines = spoken_lines(hypothesis.words or ()) if spoken else []
+        return "".join("\t".join([*source, line]) + "\n" for line in lines or [hypothesis.text])
+    rows = (
+        [*source, f"{s.start:.2f}", f"{s.end:.2f}", *([s.speaker or UNKNOWN] if spoken else []), s.text]
+        for s in hypothesis.segments
+    )
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
@@ -42,24 +51,30 @@ def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
     """A line of JSON: `fields` and `pred_text`; with timestamps also `pred_words` and `pred_segments`, in seconds.
 
     If each channel was transcribed, also its number, `channel`; if the language was found, also `pred_source_lang`.
-    With the times of a model with an attention decoder, also what they are from, `pred_timing`.
+    With the times of a model with an attention decoder, also what they are from, `pred_timing`. With speakers, words
+    and segments have a `speaker`, and `pred_turns` says who spoke when.
     """
     line = dict(fields) | ({} if hypothesis.channel is None else {"channel": hypothesis.channel})
-    line["pred_text"] = hypothesis.text
+    line["pred_text"], spoken = hypothesis.text, hypothesis.turns is not None
     if hypothesis.language is not None:
         line["pred_source_lang"] = hypothesis.language
     if hypothesis.words is not None:
-        line["pred_words"] = [_span_to_json(word) for word in hypothesis.words]
+        line["pred_words"] = [_span_to_json(word, spoken=spoken) for word in hypothesis.words]
     if hypothesis.segments is not None:
-        line["pred_segments"] = [_span_to_json(segment) for segment in hypothesis.segments]
+        line["pred_segments"] = [_span_to_json(segment, spoken=spoken) for segment in hypothesis.segments]
+    if hypothesis.turns is not None:
+        line["pred_turns"] = [
+            {"start": round(start, 3), "end": round(end, 3), "speaker": name} for start, end, name in hypothesis.turns
+        ]
     if hypothesis.timing not in (None, "frames"):
         line["pred_timing"] = hypothesis.timing
     return to_json(line) + "\n"
 
 
-def _span_to_json(span: TimedText) -> dict[str, Any]:
+def _span_to_json(span: TimedText, *, spoken: bool) -> dict[str, Any]:
     times = {"start": round(span.start, 3), "end": round(span.end, 3)}
-    return {"text": span.text} | times | {"confidence": round(span.confidence, 4)}
+    sure = {"confidence": round(span.confidence, 4)}
+    return {"text": span.text} | times | sure | ({"speaker": span.speaker} if spoken else {})
 
 
 def channel_cues(channels: Sequence[Hypothesis]) -> list[Cue]:
@@ -108,8 +123,8 @@ def _clock(milliseconds: int, decimal: str) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{decimal}{milliseconds:03}"
 
 
-def to_ctm(words: Sequence[TimedText], *, name: str, channel: str = "1") -> str:
-    """CTM lines: name, channel, begin and duration in seconds, word, confidence.
+def to_ctm(words: Sequence[TimedText], *, name: str, channel: str = "1", speakers: bool = False) -> str:
+    """CTM lines: name, channel, begin and duration in seconds, word, confidence; with speakers also type and speaker.
 
     Columns are separated by white space; white space within a column becomes "_".
 
@@ -117,10 +132,12 @@ def to_ctm(words: Sequence[TimedText], *, name: str, channel: str = "1") -> str:
       words: in order of time.
       name: of the recording.
       channel: the name that the reference uses for it.
+      speakers: write the two further columns of NIST's Rich Transcription evaluations: "lex", and who says the word.
     """
 
     def row(word: TimedText) -> str:
         text, seconds = "_".join(word.text.split()), f"{word.start:.3f} {word.end - word.start:.3f}"
-        return f"{'_'.join(name.split())} {channel} {seconds} {text} {word.confidence:.4f}\n"
+        more = f" lex {one_word(word.speaker or UNKNOWN)}" if speakers else ""
+        return f"{'_'.join(name.split())} {channel} {seconds} {text} {word.confidence:.4f}{more}\n"
 
     return "".join(map(row, words))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxspeech.diarization.turns import Turn
 from jaxspeech.errors import SpeechError
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.results import results_of
@@ -32,6 +33,8 @@ class Hypothesis(NamedTuple):
         seconds from the beginning of the file, also where only a part of it was transcribed. A pause of a second ends
         a sentence, like a full stop.
       log_probs: with `return_log_probs=True`, one row of V + 1 (the blank is last) for each encoder frame, in float32.
+      turns: with `speakers`, who spoke when: (start, end, speaker) of each turn, in seconds from the beginning of the
+        file; words and segments then have their `speaker`, and a segment is one speaker's.
       timing: with `timestamps=True`, what these times are from: "frames" in which a CTC model or a transducer emitted
         its tokens; of a model with an attention decoder the first of these that it has: an "aligner", a model of its
         own, or a "ctc" head, which align the text, unless that is a translation; "tokens", times that the decoder
@@ -59,6 +62,7 @@ class Hypothesis(NamedTuple):
     channel: int | None = None
     language: str | None = None
     timing: str | None = None
+    turns: tuple[Turn, ...] | None = None
 
     def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
         """A copy with these tokens and their text; `confidence` has one value per token."""

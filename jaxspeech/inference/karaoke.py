@@ -58,7 +58,8 @@ def _dialogue(cue: Cue) -> str:
             space = space_before(word.text) if place else ""
             text += f"{space}{pause}{{\\k{stop - begin}}}{word.text.translate(REPLACED)}"
             at = stop
-    return f"Dialogue: 0,{_clock(start)},{_clock(end)},Default,,0,0,0,,{text}\n"
+    name = (cue.speaker or "").translate(REPLACED).replace(",", " ")
+    return f"Dialogue: 0,{_clock(start)},{_clock(end)},Default,{name},0,0,0,,{text}\n"
 
 
 def _centiseconds(seconds: float) -> int:

@@ -18,6 +18,8 @@ from jaxspeech.text.canonical import compose
 from jaxspeech.text.graphemes import graphemes
 
 LINE_COLUMNS, FULL_WIDTH_COLUMNS = 42, 32
+# A longer label would leave too little room for words.
+LABEL_COLUMNS = 20
 # Japanese characters that do not begin a line: small kana, the long vowel and signs of repetition.
 NO_LINE_BEGINS_WITH = frozenset(
     "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿー々〻ゝゞヽヾｧｨｩｪｫｬｭｮｯｰ"
@@ -43,6 +45,11 @@ def line_columns(text: str) -> int:
 
 def _is_wide(char: str) -> bool:
     return unicodedata.east_asian_width(char) in ("W", "F")
+
+
+def label_columns(label: str) -> int:
+    """The columns that a label takes at the beginning of a line, with the space after it; a long one is not counted."""
+    return min(width(label) + 1, LABEL_COLUMNS) if label else 0
 
 
 def fit_words(words: Sequence[TimedText]) -> list[TimedText]:
@@ -101,6 +108,6 @@ class Ruler:
         """The columns of a line with these words."""
         return FULL_WIDTH_COLUMNS if self._full[end] > self._full[begin] else LINE_COLUMNS
 
-    def fits(self, begin: int, end: int) -> bool:
-        """Whether these words fit on a line."""
-        return self.columns(begin, end) <= self.limit(begin, end)
+    def fits(self, begin: int, end: int, *, before: int = 0) -> bool:
+        """Whether these words fit on a line, after a label of so many columns."""
+        return before + self.columns(begin, end) <= self.limit(begin, end)

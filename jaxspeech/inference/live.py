@@ -14,6 +14,8 @@ from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import PIPE, Recording
 from jaxspeech.inference.pipe import BLOCK_SECONDS, open_live
+from jaxspeech.inference.speaker_formats import known_text
+from jaxspeech.inference.spoken_stream import SpokenStream, SpokenStreams
 from jaxspeech.inference.streaming import Stream, Streams
 
 Samples = Float[np.ndarray, " S"]
@@ -32,7 +34,7 @@ class StepTimes:
 
 
 def transcribe_live(
-    streams: Streams | GatedStreams,
+    streams: Streams | GatedStreams | SpokenStreams,
     recordings: Iterable[Recording],
     read: Callable[[Recording], Samples | SpeechError],
     *,
@@ -81,7 +83,9 @@ def transcribe_live(
         yield hypothesis
 
 
-def _steps(stream: Stream | GatedStream, streams: Any, blocks: Iterable[Any], times: StepTimes) -> Iterator[Hypothesis]:
+def _steps(
+    stream: Stream | GatedStream | SpokenStream, streams: Any, blocks: Iterable[Any], times: StepTimes
+) -> Iterator[Hypothesis]:
     """Yields the hypothesis after each step of a recording; the last one is final, and has any error."""
     try:
         for block in blocks:
@@ -98,7 +102,7 @@ def _steps(stream: Stream | GatedStream, streams: Any, blocks: Iterable[Any], ti
         yield stream.hypothesis._replace(error=str(as_speech_error(error, stream.hypothesis.source)))
 
 
-def _timed_step(streams: Streams | GatedStreams, times: StepTimes) -> None:
+def _timed_step(streams: Streams | GatedStreams | SpokenStreams, times: StepTimes) -> None:
     begin = time.perf_counter()
     streams.step()
     times.seconds.append(time.perf_counter() - begin)
@@ -135,6 +139,10 @@ class GrowingText:
             self._printed = ""
         self._put(hypothesis.text[len(self._printed) :])
         self._printed = hypothesis.text
+
+    def show_known(self, hypothesis: Hypothesis) -> None:
+        """Prints what was added to the words whose speakers are known, a line for each speaker's."""
+        self.show(hypothesis._replace(text=known_text(hypothesis.words or ())))
 
     def end_line(self) -> None:
         """Ends the last recording's line."""

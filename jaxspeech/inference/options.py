@@ -11,6 +11,8 @@ from jaxspeech.text.prompt_slots import SLOTS
 
 Long = Literal["auto", "full", "local", "buffered", "segments"]
 OnError = Literal["raise", "skip"]
+# Options of diarizers.
+SPEAKER_NUMBERS = ("num_speakers", "min_speakers", "max_speakers")
 
 
 class RowOptions(TypedDict, total=False):
@@ -85,12 +87,19 @@ class TranscribeOptions(AlignOptions, Slots, total=False):
       guard: decode a text again at rising temperatures that repeats itself or is improbable (`inference.guard`), which
         attention decoders write at times, and cut a loop at its end; the hypothesis's `note` says so. None: only of
         segments of long recordings.
+      speakers: finds who speaks when, so that words and segments have their speakers, and hypotheses `turns`: a
+        diarizer, or a function (samples, rate) -> [(start, end, speaker), ...]. Implies timestamps.
+      num_speakers, min_speakers, max_speakers: of a recording, as far as they are known; for `speakers`.
     """
 
     timestamps: bool
     voice_activity: VoiceActivity
     language: str | None
     guard: bool | None
+    speakers: Any
+    num_speakers: int | None
+    min_speakers: int | None
+    max_speakers: int | None
 
 
 class StreamOptions(Slots, total=False):
@@ -120,6 +129,10 @@ class Wanted(NamedTuple):
     voice_activity: VoiceActivity = ENERGY_DETECTOR
     language: str | None = None
     guard: bool | None = None
+    speakers: Any = None
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
     slots: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -146,6 +159,9 @@ def wanted(options: Mapping[str, Any], known: Any, *, call: str) -> Wanted:
         raise ConfigError(f"batch_size is {found.batch_size}; it must be at least 1")
     if found.guard not in (None, True, False):
         raise ConfigError(f"guard is {found.guard!r}; it can be True, False or None")
+    for name in SPEAKER_NUMBERS:
+        if getattr(found, name) is not None and found.speakers is None:
+            raise ConfigError(f"{name}: is for finding speakers; give a diarizer as speakers too")
     if found.channel == "each" and known is not TranscribeOptions:
         raise ConfigError('channel is "each", which is for transcribing; give "mean" or the number of a channel')
     if found.on_error not in get_args(OnError):

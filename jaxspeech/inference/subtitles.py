@@ -3,7 +3,7 @@
 A subtitle has at most two lines of 42 characters (16 if they are of full width: see `line_width`), is shown for 5/6 s
 to 7 s, and ends two video frames before the next one. It begins with its first word, and stays after its last one until
 there was time to read it. If possible it ends with a sentence, a clause or a pause; two lines are of similar length,
-preferably with the lower one longer.
+preferably with the lower one longer. Where words have speakers, a subtitle is one speaker's, and begins with the name.
 
 Sources: Netflix, "Timed Text Style Guide: General Requirements" and "English (USA)"; BBC Subtitle Guidelines 1.2.
 Dynamic programming over the words finds the cheapest division, as in Knuth and Plass, "Breaking Paragraphs into Lines"
@@ -11,9 +11,11 @@ Dynamic programming over the words finds the cheapest division, as in Knuth and 
 """
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from jaxspeech.inference.line_width import NO_LINE_BEGINS_WITH, Ruler, fit_words
+from jaxspeech.inference.line_width import NO_LINE_BEGINS_WITH, Ruler, fit_words, label_columns
+from jaxspeech.inference.speaker_formats import label
 from jaxspeech.punctuation import ends_clause, ends_sentence, without_closing
 from jaxspeech.search.timestamps import TimedText
 from jaxspeech.spacing import Attached, join
@@ -34,11 +36,12 @@ TOO_SHORT, TOO_FAST, UNEVEN = 5.0, 2.0, 0.5
 
 
 class Cue(NamedTuple):
-    """A subtitle: the words of its lines, and when it appears and disappears, in seconds."""
+    """A subtitle: the words of its lines, when it appears and disappears, in seconds, and who speaks."""
 
     lines: tuple[tuple[TimedText, ...], ...]
     start: float
     end: float
+    speaker: str | None = None
 
     @property
     def text(self) -> str:
@@ -63,9 +66,11 @@ def to_cues(words: Sequence[TimedText], segments: Sequence[TimedText] = ()) -> l
         # If two subtitles' first words begin at the same time, the subtitles are shown one after the other.
         start = max(words[begin].start, cues[-1].end if cues else 0.0)
         at = _lower_line(words, ruler, begin, end)
-        lines = tuple(tuple(line) for line in (words[begin:at], words[at:end]) if line)
+        name = label(words[begin].speaker)
+        first = [TimedText(name, start, start, 1.0), *words[begin:at]] if name else words[begin:at]
+        lines = tuple(tuple(line) for line in (first, words[at:end]) if line)
         until = _end(words[end - 1].end, ruler.columns(begin, end), start, next_start)
-        cues.append(Cue(lines, start, max(until, start + 0.001)))
+        cues.append(Cue(lines, start, max(until, start + 0.001), words[begin].speaker))
     return cues
 
 
@@ -80,10 +85,11 @@ def _end(spoken: float, columns: int, start: float, next_start: float) -> float:
 
 
 def _break_cost(words: Sequence[TimedText], i: int, segment_ends: set[float]) -> float:
-    """The cost of beginning a new subtitle after word i: 0 after a sentence or a pause."""
+    """The cost of beginning a new subtitle after word i: 0 after a sentence, a pause or a speaker."""
     text, following = words[i].text, words[i + 1] if i + 1 < len(words) else None
     pause = following.start - words[i].end if following else PAUSE_SECONDS
-    if _ends_sentence(text) or words[i].end in segment_ends or pause >= PAUSE_SECONDS:
+    changes = following is not None and following.speaker != words[i].speaker
+    if changes or _ends_sentence(text) or words[i].end in segment_ends or pause >= PAUSE_SECONDS:
         return 0.0
     if following and _forbidden(following.text, text):
         return BREAK_FORBIDDEN
@@ -108,9 +114,12 @@ def _forbidden(text: str, before: str) -> bool:
 def _divide(words: Sequence[TimedText], ruler: Ruler, break_costs: Sequence[float]) -> list[tuple[int, int]]:
     """The cheapest division into groups that fit in one subtitle, each (first word, word after the last)."""
     reach = _two_lines(words, ruler)
+    changes = (int(word.speaker != before.speaker) for before, word in pairwise(words))
+    changed = list(accumulate(changes, initial=0))  # how often the speaker has, before each word
 
     def fits(begin: int, end: int) -> bool:
-        return end <= reach[begin] and words[end - 1].end - words[begin].start <= LONGEST_SECONDS
+        alone = changed[begin] == changed[end - 1]
+        return alone and end <= reach[begin] and words[end - 1].end - words[begin].start <= LONGEST_SECONDS
 
     cheapest, first = [0.0], [0]  # for the words before i: the cost, and where their last group begins
     for end in range(1, len(words) + 1):
@@ -143,7 +152,10 @@ def _two_lines(words: Sequence[TimedText], ruler: Ruler) -> list[int]:
             at += 1
         ends.append(at)
     reach = []
-    for begin, end in enumerate(ends):
+    for begin, longest in enumerate(ends):
+        before, end = label_columns(label(words[begin].speaker)), longest
+        while before and end > begin and not ruler.fits(begin, end, before=before):
+            end -= 1
         lower = end
         while begin + 1 < lower < len(words) and _forbidden(words[lower].text, words[lower - 1].text):
             lower -= 1
@@ -179,14 +191,15 @@ def _lower_line(words: Sequence[TimedText], ruler: Ruler, begin: int, end: int) 
 
     They are of similar length, split after punctuation, and preferably the lower one is longer.
     """
-    if ruler.fits(begin, end) or end - begin == 1:
+    before = label_columns(label(words[begin].speaker))
+    if ruler.fits(begin, end, before=before) or end - begin == 1:
         return end
 
     def badness(at: int) -> tuple[bool, bool, int]:
-        upper, lower = ruler.columns(begin, at), ruler.columns(at, end)
+        upper, lower = before + ruler.columns(begin, at), ruler.columns(at, end)
         text = words[at - 1].text
         bonus = 24 if _ends_sentence(text) else 12 if ends_clause(text) else 0
-        fit = ruler.fits(begin, at) and ruler.fits(at, end)
+        fit = ruler.fits(begin, at, before=before) and ruler.fits(at, end)
         return not fit, _forbidden(words[at].text, text), abs(upper - lower) - bonus + (upper > lower)
 
     return min(range(begin + 1, end), key=badness)

@@ -5,10 +5,11 @@ Praat manual, "TextGrid file formats", the long text format.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.speaker_formats import UNKNOWN
 from jaxspeech.search.timestamps import TimedText
 
 SHORTEST_SECONDS = 0.001
@@ -25,13 +26,16 @@ class Interval(NamedTuple):
 def to_textgrid(*channels: Hypothesis) -> str:
     """The tiers `segments`, `words` and `tokens` of hypotheses with timestamps.
 
-    If each channel was transcribed, the tiers of channel 0 are `segments 0`, `words 0` and `tokens 0`, and so on.
+    If each channel was transcribed, the tiers of channel 0 are `segments 0`, `words 0` and `tokens 0`, and so on. With
+    speakers, each has tiers of its own, `segments ann` and `words ann`, beside the tokens of all.
     """
     spans: dict[str, tuple[TimedText, ...] | None] = {}
     for channel in channels:
         number = "" if channel.channel is None else f" {channel.channel}"
-        tiers_of = {"segments": channel.segments, "words": channel.words, "tokens": channel.chars}
-        spans |= {name + number: tier for name, tier in tiers_of.items()}
+        tiers_of = {"segments": channel.segments, "words": channel.words}
+        if channel.turns is not None:
+            tiers_of = _of_speakers(tiers_of)
+        spans |= {name + number: tier for name, tier in (tiers_of | {"tokens": channel.chars}).items()}
     # The last frame may extend beyond the recording; a tier must not.
     begun = (span.start + SHORTEST_SECONDS for tier in spans.values() for span in tier or ())
     end = max(SHORTEST_SECONDS, *(channel.duration for channel in channels), *begun)
@@ -42,10 +46,22 @@ def to_textgrid(*channels: Hypothesis) -> str:
     )
 
 
+def _of_speakers(
+    tiers: Mapping[str, tuple[TimedText, ...] | None],
+) -> dict[str, tuple[TimedText, ...] | None]:
+    """The tiers of each speaker, in the order in which they speak; none if nobody does."""
+    names = list(dict.fromkeys(span.speaker for tier in tiers.values() for span in tier or ()))
+    return {
+        f"{name} {speaker or UNKNOWN}": tuple(span for span in tier or () if span.speaker == speaker)
+        for speaker in names
+        for name, tier in tiers.items()
+    }
+
+
 def _tier(number: int, name: str, spans: Sequence[TimedText], end: float) -> str:
     intervals = list(tile(spans, end))
     head = (
-        f'    item [{number}]:\n        class = "IntervalTier" \n        name = "{name}" \n'
+        f'    item [{number}]:\n        class = "IntervalTier" \n        name = "{_escape(name)}" \n'
         f"        xmin = 0 \n        xmax = {end:.6f} \n        intervals: size = {len(intervals)} \n"
     )
     return head + "".join(

@@ -21,24 +21,28 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.karaoke import cues_to_ass
 from jaxspeech.inference.output import Put, open_output, write_file
+from jaxspeech.inference.speaker_formats import to_rttm, to_seglst
 from jaxspeech.inference.textgrid import to_textgrid
 from jaxspeech.runtime.platform import below_common_folder
 from jaxspeech.search.timestamps import TimedText
 
 LINE_FORMATS = ("text", "jsonl")  # one recording after the other, as they are done
 WORD_FORMATS = ("srt", "vtt", "ass", "ctm", "textgrid")  # all words of an audio file together
+SPEAKER_FORMATS = ("seglst", "rttm")  # the same, for hypotheses with speakers
 FORMATS = LINE_FORMATS + WORD_FORMATS
+ONE_FILE = ("ctm", *SPEAKER_FORMATS)  # holds any number of recordings
 SUFFIXES = {"textgrid": ".TextGrid"}  # as Praat spells it; other suffixes are the formats' names
 SUBTITLES = {"srt": cues_to_srt, "vtt": cues_to_vtt, "ass": cues_to_ass}
 
 Write = Callable[[Recording, Hypothesis], None]
 
 
-def guess_format(output: str | None, *, otherwise: str) -> str:
-    """The format that the suffix of the output's name says, or `otherwise`."""
+def guess_format(output: str | None, *, otherwise: str, among: Sequence[str] = FORMATS) -> str:
+    """The format that the suffix of the output's name says, if it is among these, or `otherwise`."""
     suffix = Path(output or "").suffix.removeprefix(".").lower()
+    suffix = "seglst" if (output or "").lower().endswith(".seglst.json") else suffix
     suffix = {"txt": "text", "json": "jsonl"}.get(suffix, suffix)
-    return suffix if suffix in FORMATS else otherwise
+    return suffix if suffix in among else otherwise
 
 
 @contextlib.contextmanager
@@ -53,7 +57,7 @@ def open_writer(
     Args:
       output: a file, see `open_output`; None is stdout; for subtitles or TextGrids of several files a
         folder, which gets one file for each, named and placed like its audio.
-      output_format: one of `LINE_FORMATS` and `WORD_FORMATS`; the latter need hypotheses with timestamps.
+      output_format: `WORD_FORMATS` need hypotheses with timestamps, `SPEAKER_FORMATS` with speakers.
       recordings: all recordings that will be passed to it.
       named: whether the text format contains the recordings' paths.
     """
@@ -65,9 +69,13 @@ def open_writer(
                 yield line_writer(put, output_format, named=named)
         return
     sources = {recording.source: recording for recording in recordings if not recording.problem}
-    if output_format == "ctm" or (len(sources) <= 1 and not os.path.isdir(output or "")):
+    names = recording_names(list(sources))
+    if output_format == "seglst":
+        with open_output(output) as put, _json_array(put) as put_objects:
+            yield _word_writer(recordings, lambda source, whole: put_objects(to_seglst(whole, session=names[source])))
+    elif output_format in ONE_FILE or (len(sources) <= 1 and not os.path.isdir(output or "")):
         with open_output(output) as put:
-            yield _word_writer(recordings, lambda source, whole: put(_render(output_format, source, whole)))
+            yield _word_writer(recordings, lambda source, whole: put(_render(output_format, names[source], whole)))
     elif output is None:
         raise ConfigError(
             f"--format={output_format} of {len(sources)} files: give --output=FOLDER, which gets one for each"
@@ -79,7 +87,7 @@ def open_writer(
         paths = subtitle_paths(list(sources), folder, SUFFIXES.get(output_format, f".{output_format}"))
         try:
             yield _word_writer(
-                recordings, lambda source, whole: write_file(paths[source], _render(output_format, source, whole))
+                recordings, lambda source, whole: write_file(paths[source], _render(output_format, "", whole))
             )
         finally:
             if made:
@@ -149,19 +157,54 @@ def _join(parts: Sequence[Hypothesis]) -> Hypothesis:
         words=spans("words"),
         segments=spans("segments"),
         chars=spans("chars"),
+        turns=None if parts[0].turns is None else tuple(sorted(turn for part in parts for turn in part.turns or ())),
         duration=max(part.duration for part in parts),
     )
 
 
-def _render(output_format: str, source: str, channels: Sequence[Hypothesis]) -> str:
+def _render(output_format: str, name: str, channels: Sequence[Hypothesis]) -> str:
+    """The channels of a recording in a format; formats for several recordings need its name."""
+    if output_format == "rttm":
+        return to_rttm(channels, recording=name)
     if output_format == "textgrid":
         return to_textgrid(*channels)
     if output_format != "ctm":
         return SUBTITLES[output_format](channel_cues(channels))
     # NIST counts channels from 1, and its tools want all of a channel before the next one.
     return "".join(
-        to_ctm(whole.words or (), name=Path(source).stem, channel=str(1 + (whole.channel or 0))) for whole in channels
+        to_ctm(
+            whole.words or (),
+            name=name,
+            channel=str(1 + (whole.channel or 0)),
+            speakers=whole.turns is not None,
+        )
+        for whole in channels
     )
+
+
+@contextlib.contextmanager
+def _json_array(put: Put) -> Iterator[Callable[[Sequence[str]], None]]:
+    """Gives a function that writes objects of a JSON array, a line each; if it is never called, nothing is written."""
+    written = called = False
+
+    def put_objects(objects: Sequence[str]) -> None:
+        nonlocal written, called
+        called = True
+        if objects:
+            put((",\n" if written else "[\n") + ",\n".join(objects))
+            written = True
+
+    yield put_objects
+    if called:
+        put("\n]\n" if written else "[]\n")
+
+
+def recording_names(sources: Sequence[str]) -> dict[str, str]:
+    """The name of each recording in a file of several: that of its file, with its folders where two are the same."""
+    below = map(Path, below_common_folder(sources)) if sources else ()
+    longer = {source: "-".join(path.parts) for source, path in zip(sources, below, strict=True)}
+    stems = Counter(Path(source).stem for source in sources)
+    return {source: Path(source).stem if stems[Path(source).stem] == 1 else longer[source] for source in sources}
 
 
 def subtitle_paths(sources: Sequence[str], folder: Path, suffix: str) -> dict[str, Path]:

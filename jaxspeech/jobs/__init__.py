@@ -16,6 +16,7 @@ JOBS: Table[Job] = Table(
         "frame_classification": "jaxspeech.jobs.frame_classification:FRAME_CLASSIFICATION",
         "hybrid": "jaxspeech.jobs.recognition:RECOGNITION",
         "regression": "jaxspeech.jobs.regression:REGRESSION",
+        "sortformer": "jaxspeech.jobs.sortformer:SORTFORMER",
         "speaker": "jaxspeech.jobs.speaker:SPEAKER",
         "transducer": "jaxspeech.jobs.recognition:RECOGNITION",
     }

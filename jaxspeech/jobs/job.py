@@ -32,6 +32,18 @@ class Placement(NamedTuple):
     share: tuple[int, int] = (0, 1)
 
 
+class Taken(NamedTuple):
+    """What a model takes from a trained one that is of another task.
+
+    Attributes:
+      include: patterns of the arrays, as in the recipe's `init.include`.
+      note: what that is, for the line about the start.
+    """
+
+    include: tuple[str, ...] = ()
+    note: str = ""
+
+
 class Job(NamedTuple):
     """What a run needs for a kind of task besides its Task. The functions never change their arguments.
 
@@ -47,6 +59,8 @@ class Job(NamedTuple):
       view: (task, its jitted prediction, assets, function that puts a batch on the devices) -> how the examples of an
         evaluation are shown in the logs and the report; None shows only their text lines.
       fixed: parts of the recipe that determine the assets; a run cannot resume if they have changed.
+      taken: (model's configuration, trained model) -> what is taken of it where the recipe's `init.include` is empty;
+        None: all of it.
       infeasible: the cause of rows with infinite loss, as a noun: "a transcript too long for its audio".
     """
 
@@ -59,6 +73,7 @@ class Job(NamedTuple):
     describe: Callable[[Assets], str]
     view: Callable[[Task, Callable[..., Any], Assets, Callable[[Any], Any]], View] | None = None
     fixed: tuple[str, ...] = ()
+    taken: Callable[[ModelConfig, Archive], Taken] | None = None
     infeasible: str = NOTHING_LEARNED
 
 

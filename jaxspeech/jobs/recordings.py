@@ -34,6 +34,7 @@ def recordings(
     identity: tuple[str, ...] = (),
     look: Look | None = None,
     infeasible: str = NOTHING_LEARNED,
+    parts: Callable[[Manifest], Manifest] | None = None,
 ) -> Callable[[Settings, Manifest, Assets, Task, Placement, Report], RunData]:
     """`Job.data`: batches with the field `samples`, augmented as the recipe says, and further columns.
 
@@ -43,6 +44,7 @@ def recordings(
       identity: fields that, with the durations, identify the evaluation set that a score belongs to.
       look: looks at each manifest before its columns are made, and reports or refuses what a model cannot learn from.
       infeasible: describes an example that is too long or too short to learn from, as in `Job`.
+      parts: chooses or cuts the examples of an evaluation manifest.
     """
 
     def data(
@@ -67,6 +69,7 @@ def recordings(
             task.batch,
             identity_fields=identity,
             need=need,
+            parts=parts,
             augment=augment,
             report=report,
             **placement._asdict(),

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped, UInt32
 
 from jaxspeech.losses.emissions import Emissions, emit, logits_gradient
 from jaxspeech.losses.topology import Topology
-from jaxspeech.randomness import random_bytes
+from jaxspeech.randomness import bytes_of_rows, words_of
+from jaxspeech.row_parallel import kernels_over_rows, rows_split
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
 
@@ -41,7 +42,7 @@ class JointArrays(NamedTuple):
 
 
 class JointOptions(NamedTuple):
-    """Options of the joint network and of its blocks; `block_frames` None depends on the device, see `per_device`."""
+    """Options of the joint network and of its blocks; `block_frames` None: see `_per_platform`."""
 
     activation: str
     dropout: float
@@ -55,34 +56,21 @@ def block_size(num_frames: int, logits_per_frame: int, *, limit: int) -> int:
     return max(1, -(-num_frames // blocks))
 
 
-def per_device(compute: Callable[..., T], joint: JointArrays, *arrays: Any, options: JointOptions) -> T:
-    """Returns compute(joint, *arrays, block_frames=...): the device that it is compiled for decides about blocks."""
-    if options.block_frames is not None:
-        return compute(joint, *arrays, block_frames=options.block_frames)
-    rows, num_frames, _ = joint.encoded.shape
-    logits = rows * joint.predicted.shape[1] * joint.kernel.shape[1]
-    cpu, other = (
-        partial(compute, block_frames=block_size(num_frames, logits, limit=limit)) for limit in (_CPU_BLOCK, _BLOCK)
-    )
-    return jax.lax.platform_dependent(joint, *arrays, cpu=cpu, default=other)
-
-
 def joint_emissions(
     joint: JointArrays, labels: Int[Array, "B N"], key: Any, topology: Topology, options: JointOptions
 ) -> Emissions:
     """Computes `emit` of all logits, block by block."""
 
-    def compute(joint: JointArrays, labels: Int[Array, "B N"], key: Any, *, block_frames: int) -> Emissions:
-        def step(_, block: tuple[Int[Array, ""], Float[Array, "B F J"]]):
-            index, encoded = block
-            hidden = _hidden(encoded, joint.predicted, _fold(key, index), options)
+    def compute(joint: JointArrays, words: Any, labels: Int[Array, "B N"], *, block_frames: int) -> Emissions:
+        def step(_, block: tuple[Float[Array, "B F J"], Any]):
+            encoded, words = block
+            hidden = _hidden(encoded, joint.predicted, words, options)
             return None, emit(_logits(hidden, joint), labels, topology)
 
-        blocks = _split(joint.encoded, block_frames)
-        _, emissions = jax.lax.scan(step, None, (jnp.arange(len(blocks)), blocks))
+        _, emissions = jax.lax.scan(step, None, _blocks((joint.encoded, words), block_frames))
         return jax.tree.map(lambda x: _join(x, joint.encoded.shape[1]), emissions)
 
-    return per_device(compute, joint, labels, key, options=options)
+    return _over_rows(compute, joint, key, labels, options=options)
 
 
 def joint_gradients(
@@ -100,13 +88,20 @@ def joint_gradients(
     dtype = joint.encoded.dtype
 
     def compute(
-        joint: JointArrays, labels: Any, key: Any, normalizer: Any, occupancy: Any, cotangent: Any, *, block_frames: int
+        joint: JointArrays,
+        words: Any,
+        labels: Any,
+        normalizer: Any,
+        occupancy: Any,
+        cotangent: Any,
+        *,
+        block_frames: int,
     ) -> JointArrays:
         kernel = joint.kernel.astype(dtype)
 
         def step(sums: tuple[Array, Array, Array], block):
-            index, encoded, normalizer, occupancy = block
-            hide = partial(_hidden, key=_fold(key, index), options=options)
+            encoded, words, normalizer, occupancy = block
+            hide = partial(_hidden, words=words, options=options)
             hidden, pull = jax.vjp(hide, encoded, joint.predicted)
             logits = _logits(hidden, joint)
             gradient = logits_gradient(logits, normalizer, occupancy, labels, topology, clamp)
@@ -118,21 +113,66 @@ def joint_gradients(
             encoded, predicted = pull(product(gradient, kernel.T).reshape(hidden.shape).astype(dtype))
             return jax.tree.map(jnp.add, sums, (predicted, *parts)), encoded
 
-        blocks = tuple(_split(x, block_frames) for x in (joint.encoded, normalizer, occupancy))
+        blocks = _blocks((joint.encoded, words, normalizer, occupancy), block_frames)
         sums = tuple(jnp.zeros(x.shape, jnp.float32) for x in joint[1:])
-        (predicted, kernel_gradient, bias), encoded = jax.lax.scan(step, sums, (jnp.arange(len(blocks[0])), *blocks))
-        gradients = JointArrays(_join(encoded, joint.encoded.shape[1]), predicted, kernel_gradient, bias)
-        return jax.tree.map(lambda x, like: x.astype(like.dtype), gradients, joint)
+        (predicted, kernel_gradient, bias), encoded = jax.lax.scan(step, sums, blocks)
+        encoded = _join(encoded, joint.encoded.shape[1])
+        return JointArrays(encoded, predicted, kernel_gradient[None], bias[None])
 
-    return per_device(compute, joint, labels, key, normalizer, occupancy, cotangent, options=options)
+    gradients = _over_rows(compute, joint, key, labels, normalizer, occupancy, cotangent, options=options)
+    gradients = gradients._replace(kernel=gradients.kernel.sum(0), bias=gradients.bias.sum(0))
+    return jax.tree.map(lambda x, like: x.astype(like.dtype), gradients, joint)
 
 
-def _hidden(encoded: Float[Array, "B F J"], predicted: Float[Array, "B N J"], key: Any, options: JointOptions):
+def _over_rows(compute: Callable[..., T], joint: JointArrays, key: Any, *arrays: Any, options: JointOptions) -> T:
+    """Returns compute(joint, words, *arrays, block_frames=...), computed on each device for its rows.
+
+    Sums over the rows of a device are summed over the devices once, instead of at every block. What is dropped depends
+    on neither the devices nor the blocks.
+
+    Args:
+      compute: the arrays that it returns have the rows, or 1, as the first axis; `words` is None without dropout.
+      joint, key: of all rows.
+      arrays: [B ...].
+      options: say how many frames are in a block.
+    """
+    rows = joint.encoded.shape[0]
+    words = _words(key, rows, joint.encoded.shape[1]) if round(options.dropout * 256) else None
+
+    def of_a_device(_: Any, weights: tuple[Array, Array], encoded: Array, predicted: Array, *arrays: Any) -> T:
+        return _per_platform(compute, JointArrays(encoded, predicted, *weights), *arrays, options=options)
+
+    inputs = (joint.kernel, joint.bias), joint.encoded, joint.predicted, words, *arrays
+    return kernels_over_rows(of_a_device, *inputs) if rows_split(rows) else of_a_device(0, *inputs)
+
+
+def _per_platform(compute: Callable[..., T], joint: JointArrays, *arrays: Any, options: JointOptions) -> T:
+    """Returns compute(joint, *arrays, block_frames=...): the device that it is compiled for decides about blocks."""
+    if options.block_frames is not None:
+        return compute(joint, *arrays, block_frames=options.block_frames)
+    rows, num_frames, _ = joint.encoded.shape
+    logits = rows * joint.predicted.shape[1] * joint.kernel.shape[1]
+    cpu, other = (
+        partial(compute, block_frames=block_size(num_frames, logits, limit=limit)) for limit in (_CPU_BLOCK, _BLOCK)
+    )
+    return jax.lax.platform_dependent(joint, *arrays, cpu=cpu, default=other)
+
+
+def _words(key: Any, rows: int, num_frames: int) -> UInt32[Array, "B T 2"]:
+    """Returns the words to hash for the dropout of each frame of each row."""
+    fold_in = jax.random.fold_in
+    of_rows = jax.vmap(fold_in, (None, 0))(key, jnp.arange(rows))
+    return jax.vmap(lambda key: jax.vmap(lambda t: words_of(fold_in(key, t)))(jnp.arange(num_frames)))(of_rows)
+
+
+def _hidden(
+    encoded: Float[Array, "B F J"], predicted: Float[Array, "B N J"], words: Any, options: JointOptions
+) -> Float[Array, "B F N J"]:
     summed = encoded.astype(jnp.float32)[:, :, None] + predicted.astype(jnp.float32)[:, None]
     hidden = ACTIVATIONS[options.activation](summed)
-    dropped = round(options.dropout * 256)
-    if dropped:
-        keep = random_bytes(key, hidden.shape) >= dropped
+    if words is not None:
+        dropped = round(options.dropout * 256)
+        keep = bytes_of_rows(words, hidden.shape[2:]) >= dropped
         hidden = jnp.where(keep, hidden * (256 / (256 - dropped)), 0)
     return hidden.astype(encoded.dtype)
 
@@ -143,11 +183,12 @@ def _logits(hidden: Float[Array, "B F N J"], joint: JointArrays) -> Float[Array,
     return product + joint.bias.astype(jnp.float32)
 
 
-def _fold(key: Any, index: Int[Array, ""]) -> Any:
-    return None if key is None else jax.random.fold_in(key, index)
+def _blocks(arrays: Any, block_frames: int) -> Any:
+    """Splits the frames of arrays [B T ...] into blocks, as the scan takes them."""
+    return jax.tree.map(lambda x: _split(x, block_frames), arrays)
 
 
-def _split(x: Float[Array, "B T *rest"], block_frames: int) -> Float[Array, "blocks B F *rest"]:
+def _split(x: Shaped[Array, "B T *rest"], block_frames: int) -> Shaped[Array, "blocks B F *rest"]:
     """Splits frames into blocks; the last one is padded with zeros."""
     blocks = -(-x.shape[1] // block_frames)
     x = jnp.pad(x, ((0, 0), (0, blocks * block_frames - x.shape[1])) + ((0, 0),) * (x.ndim - 2))

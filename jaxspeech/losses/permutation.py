@@ -50,7 +50,7 @@ def check_activity_options(ats_weight: int | float, pil_weight: int | float, cla
 
 def activity_losses(
     logits: Float[Any, "B T S"],
-    targets: Float[Any, "B T S"],
+    targets: Float[Any, "B T_known S"],
     num_frames: Int[Any, " B"],
     *,
     ats_weight: int | float = 0.5,
@@ -61,7 +61,8 @@ def activity_losses(
 
     Args:
       logits: whose sigmoid is the probability that a speaker is active.
-      targets: the activity, from 0 to 1; from 0.5 on a speaker counts as active.
+      targets: the activity, from 0 to 1; from 0.5 on a speaker counts as active. There may be more or fewer frames than
+        logits.
       num_frames: real frames of each row; a row without frames has an infinite loss.
       ats_weight, pil_weight: of the two losses; only their ratio matters.
       class_normalization: "class" weights each speaker inversely to his activity, "binary" weights active frames by the

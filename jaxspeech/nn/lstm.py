@@ -11,12 +11,12 @@ import math
 from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import uniform_within
+from jaxspeech.nn.recurrence import Carry, Weights, run, step
 from jaxspeech.types import Size
 
 
@@ -77,7 +77,7 @@ class LSTM(nn.Module):
     def _project(self, name: str) -> Float[Array, "C D"]:
         assert self.cell_width
         init = uniform_within(1 / math.sqrt(self.cell_width))
-        return self.param(name, init, (self.cell_width, self.width)).astype(self.dtype)
+        return self.param(name, init, (self.cell_width, self.width))
 
 
 class _Affine(nn.Module):
@@ -104,25 +104,14 @@ class _Affine(nn.Module):
         return x.astype(self.dtype) @ self.kernel.astype(self.dtype) + self.bias.astype(self.dtype)
 
 
-Carry = tuple[Float[Array, "B D"], Float[Array, "B C"]]
-
-
 def _run(
-    inputs: Float[Array, "N B G"], recurrent: _Affine, project: Float[Array, "C D"] | None, start: Carry
+    inputs: Float[Array, "N B G"],
+    recurrent: _Affine,
+    project: Float[Array, "C D"] | None,
+    start: Carry,
 ) -> tuple[Carry, Float[Array, "N B D"]]:
-    kernel, bias, dtype = recurrent.kernel.astype(recurrent.dtype), recurrent.bias, recurrent.dtype
-
-    def step(carry: Carry, x: Float[Array, "B G"]) -> tuple[Carry, Float[Array, "B D"]]:
-        h, c = carry
-        gates = x + (h.astype(dtype) @ kernel).astype(jnp.float32) + bias
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
-        if project is not None:
-            h = (h.astype(dtype) @ project).astype(jnp.float32)
-        return (h, c), h
-
+    weights = Weights(recurrent.kernel, recurrent.bias, project)
     if inputs.shape[0] == 1:  # one step of a decoding search: no loop needed
-        carry, h = step(start, inputs[0])
-        return carry, h[None]
-    return jax.lax.scan(step, start, inputs)
+        carry, _ = step(weights.for_products(recurrent.dtype), start, inputs[0])
+        return carry, carry[0][None]
+    return run(inputs, weights, start, recurrent.dtype)

@@ -7,6 +7,7 @@ recordings -> rows of tokens (inference/rows.py; long recordings: inference/long
 """
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal, Unpack, overload
@@ -19,13 +20,24 @@ from jaxspeech.forms.search import with_search
 from jaxspeech.forms.streaming import streaming
 from jaxspeech.forms.transcribing import transcribing_forms
 from jaxspeech.inference.aligner import Aligner
+from jaxspeech.inference.attributed import attributed, kept
 from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis, hypotheses
 from jaxspeech.inference.inputs import Recording, find_recordings, find_recordings_with_text
 from jaxspeech.inference.long import LongAudio
-from jaxspeech.inference.options import AlignOptions, Slots, StreamOptions, TranscribeOptions, Wanted, wanted
+from jaxspeech.inference.options import (
+    SPEAKER_NUMBERS,
+    AlignOptions,
+    Slots,
+    StreamOptions,
+    TranscribeOptions,
+    Wanted,
+    wanted,
+)
 from jaxspeech.inference.prompted import language_to_align, prompted_rows
+from jaxspeech.inference.rows import Row
 from jaxspeech.inference.second_model import retimed
+from jaxspeech.inference.spoken_stream import SpokenStream, SpokenStreams
 from jaxspeech.inference.stream_prompts import StreamPrompts
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.pipelines.classifier import Classifier
@@ -96,7 +108,8 @@ class Recognizer(Pipeline):
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
           progress: show a bar.
           options: see `inference.options.TranscribeOptions`: batch_size, timestamps, return_log_probs, sample_rate,
-            channel, long, voice_activity, on_error, language, guard, and the slots of prompts.
+            channel, long, voice_activity, on_error, language, guard, speakers, num_speakers, min_speakers,
+            max_speakers, and the slots of prompts.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -116,6 +129,7 @@ class Recognizer(Pipeline):
             raise ConfigError("return_log_probs: this model has no log-probabilities for each frame")
         if asked.return_log_probs and asked.long == "segments":
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use a different value')
+        asked = asked._replace(timestamps=asked.timestamps or asked.speakers is not None)
         recognition, second = self.task.inference, self._second if asked.timestamps else None
         outputs = Outputs(log_probs=asked.return_log_probs)
         tokenizer = self.tokenizer
@@ -123,13 +137,28 @@ class Recognizer(Pipeline):
         aligns = second is not None or recognition.log_probs is not None
         recordings, known = find_recordings(inputs), {"recognition": recognition, "aligns": aligns}
         rows = prompted_rows(self._long, self.variables, recordings, asked, outputs, **of_model, **known)
+        taken: deque[Row[Any]] = deque()
+        rows = rows if asked.speakers is None else kept(rows, taken)
         make = partial(hypotheses, recognition=recognition, tokenizer=tokenizer, wanted=asked)
         if second is None:
-            return make(rows)
+            return self._attributed(make(rows), taken, asked)
         # The second model takes samples as the first one heard them, and what it cannot align keeps its times.
         samples = Wanted(asked.batch_size, recognition.sample_rate, on_error="skip")
         align = partial(second._aligned, wanted=samples, pin=True)
-        return retimed(rows, make, align, partial(language_to_align, **of_model), batch_size=asked.batch_size)
+        found = retimed(rows, make, align, partial(language_to_align, **of_model), batch_size=asked.batch_size)
+        return self._attributed(found, taken, asked)
+
+    def _attributed(
+        self, hypotheses: Iterator[Hypothesis], rows: deque[Row[Any]], wanted: Wanted
+    ) -> Iterator[Hypothesis]:
+        """The hypotheses with speakers, if they are wanted; see `inference.attributed`."""
+        if wanted.speakers is None:
+            return hypotheses
+        from jaxspeech.pipelines.diarizing import diarizing  # which is slow to import
+
+        rate, numbers = self.task.inference.sample_rate, {name: getattr(wanted, name) for name in SPEAKER_NUMBERS}
+        diarize = diarizing(wanted.speakers, numbers, sample_rate=rate)
+        return attributed(hypotheses, rows, diarize, wanted, sample_rate=rate)
 
     def align(
         self,
@@ -206,6 +235,7 @@ class Recognizer(Pipeline):
         **options: Unpack[StreamOptions],
     ) -> GatedStream: ...
 
+    @overload
     def stream(
         self,
         *,
@@ -213,8 +243,20 @@ class Recognizer(Pipeline):
         sample_rate: int | None = None,
         voice_activity: Classifier | None = None,
         gate: Mapping[str, Any] | None = None,
+        speakers: Any,
         **options: Unpack[StreamOptions],
-    ) -> Stream | GatedStream:
+    ) -> SpokenStream: ...
+
+    def stream(
+        self,
+        *,
+        name: str = "stream",
+        sample_rate: int | None = None,
+        voice_activity: Classifier | None = None,
+        gate: Mapping[str, Any] | None = None,
+        speakers: Any = None,
+        **options: Unpack[StreamOptions],
+    ) -> Stream | GatedStream | SpokenStream:
         """Opens a live stream: `stream.feed(samples)` yields a hypothesis after each step, `finish()` returns the last.
 
         Args:
@@ -222,8 +264,12 @@ class Recognizer(Pipeline):
           sample_rate: of the samples, in Hz; the model's by default.
           voice_activity: a model of frames: only the speech that it finds is transcribed, see `gated_streams`.
           gate: options of `gated_streams`.
+          speakers: a diarizer that can run live: words have their speakers, see `spoken_streams`.
           options: see `streams`: look_ahead, chunk, chunks, left, policy, wait, tokens, hold, timestamps, slots.
         """
+        if speakers is not None:
+            activity: Any = {"voice_activity": voice_activity, "gate": gate}
+            return self.spoken_streams(1, speakers, **activity, **options).open(name, sample_rate=sample_rate)
         if voice_activity is None:
             if gate is not None:
                 raise ConfigError("gate: says how voice_activity is used, which is not given")
@@ -253,6 +299,36 @@ class Recognizer(Pipeline):
         rate = self.task.inference.sample_rate
         activity = live_activity(voice_activity, gate, sample_rate=rate)
         return GatedStreams(self.streams(size, **options), self.tokenizer, activity)
+
+    def spoken_streams(
+        self,
+        size: int,
+        speakers: Any,
+        *,
+        voice_activity: Classifier | None = None,
+        gate: Mapping[str, Any] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> SpokenStreams:
+        """Like `streams`, but words have their speakers, as soon as these are known; and hypotheses have `turns`.
+
+        Args:
+          size: maximum number of simultaneous recordings.
+          speakers: a diarizer that can run live.
+          voice_activity, gate: as for `stream`: only speech is transcribed.
+          options: see `streams`: look_ahead, chunk, chunks, left, policy, wait, tokens, hold, slots.
+
+        Raises:
+          ConfigError: one of the models cannot run live, or an option is unknown.
+        """
+        if not hasattr(speakers, "streams"):
+            given = type(speakers).__name__
+            raise ConfigError(f"speakers: a {given} needs whole recordings; live audio needs a model of diarization")
+        options = options | {"timestamps": True}
+        if voice_activity is None and gate is not None:
+            raise ConfigError("gate: says how voice_activity is used, which is not given")
+        if voice_activity is None:
+            return SpokenStreams(self.streams(size, **options), speakers.streams(size))
+        return SpokenStreams(self.gated_streams(size, voice_activity, gate=gate, **options), speakers.streams(size))
 
     def streams(
         self,

@@ -20,12 +20,20 @@ MARKS = {",", ".", "!", "?"}
 
 
 class TimedText(NamedTuple):
-    """A piece of text with its start and end in seconds, and the model's confidence in it, 0 to 1."""
+    """A piece of text with its start and end in seconds.
+
+    Attributes:
+      text: a word, a sentence, a token.
+      start, end: in seconds.
+      confidence: the model's, 0 to 1.
+      speaker: who says it; None if that was not asked for, or if nobody is known to speak there.
+    """
 
     text: str
     start: float
     end: float
     confidence: float
+    speaker: str | None = None
 
 
 def token_times(

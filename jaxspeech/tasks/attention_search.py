@@ -85,6 +85,9 @@ def _ctc_scores(model: AttentionModel, variables: Variables, encoded: Array, num
 
 
 def select_hypotheses(past: Past, parents: Int[Array, "B K"]) -> Past:
-    """Returns the past of the given hypotheses of each row."""
-    places = parents[..., None, None, None]
-    return past._replace(layers=jax.tree.map(lambda x: jnp.take_along_axis(x, places, axis=1), past.layers))
+    """Returns the past of the given hypotheses of each row: it says where their keys and values are, and moves none."""
+    more = max(parents.shape[1] - past.layers[0].keys.shape[3], 0)
+    layers = past.layers
+    if more:  # at the start of a search there was room for one hypothesis
+        layers = jax.tree.map(lambda x: jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, more), (0, 0))), layers)
+    return past._replace(layers=layers, slots=jnp.take_along_axis(past.slots, parents[..., None], axis=1))

@@ -92,9 +92,9 @@ def fill_from(variables: Variables, arrays: Mapping[str, Any], masks: Mapping[st
     return jax.tree_util.tree_map_with_path(choose, variables)
 
 
-def describe_start(start: Start, *, model: str) -> str:
-    """Describes in one line what was taken."""
-    line = f"Starting from {model}: {len(start.arrays)} arrays"
+def describe_start(start: Start, *, model: str, note: str = "") -> str:
+    """Describes in one line what was taken; `note` says more about the arrays."""
+    line = f"Starting from {model}: {len(start.arrays)} arrays{note and f', {note}'}"
     if start.unused:
         more = f" and {len(start.unused) - LISTED} more" if len(start.unused) > LISTED else ""
         line += f"; not used: {', '.join(start.unused[:LISTED])}{more}"

@@ -115,6 +115,7 @@ def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():
         "recipes",
         "recordings",
         "scoring",
+        "speakers",
         "targets",
         "turn_scores",
     }

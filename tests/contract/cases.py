@@ -66,7 +66,16 @@ TRANSFORMER |= dict.fromkeys(("dropout", "dropout_att", "dropout_emb"), 0.0)
 ATTENTION = _quiet(attention(ENCODER, decoder=TRANSFORMER), search={"beam_size": 2, "more_than_frames": 4})
 # What a model without a CTC head has, one with it has too.
 WITH_HEAD = ATTENTION | {"loss": {"ctc_weight": 0.3}, "search": ATTENTION["search"] | {"ctc_weight": 0.4}}
-MODELS = RECOGNITION | OF_LABELS | {"attention": WITH_HEAD, "speaker": SPEAKER} | {toy.NAME: toy.MODEL for toy in TOYS}
+# Each word is a speaker.
+SORTFORMER = _quiet(
+    ConfigDict({"task": "sortformer", "features": {"name": "mel"}, "encoder": ENCODER}),
+    decoder={
+        **{"name": "sortformer", "num_speakers": 3, "num_layers": 1, "width": 12, "num_heads": 2, "hidden_width": 20},
+        **dict.fromkeys(("dropout", "dropout_att", "dropout_out"), 0.0),
+    },
+)
+WHOLE = {"attention": WITH_HEAD, "sortformer": SORTFORMER, "speaker": SPEAKER}
+MODELS = RECOGNITION | OF_LABELS | WHOLE | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
 
 

@@ -52,5 +52,9 @@ if __name__ == "__main__":
     with toys_in_the_tables():
         tones, workdir = map(Path, sys.argv[1:])
         # The hybrid has the heads of a transducer and of a CTC model, the speaker's model classes of recordings.
-        names = [name for name in NAMES if name.startswith("toy_") or name in ("attention", "hybrid", "speaker")]
+        names = [
+            name
+            for name in NAMES
+            if name.startswith("toy_") or name in ("attention", "hybrid", "sortformer", "speaker")
+        ]
         print(json.dumps({name: losses(name, tones, workdir / name) for name in names}))

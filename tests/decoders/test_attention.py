@@ -7,6 +7,7 @@ import pytest
 
 from jaxspeech.decoders.attention import AttentionDecoder
 from jaxspeech.errors import ConfigError
+from jaxspeech.tasks.attention_search import select_hypotheses
 
 SMALL = {"vocab_size": 9, "width": 8, "num_layers": 2, "num_heads": 2, "hidden_width": 12, "max_length": 16}
 SMALL |= {"encoder_heads": 2, "encoder_hidden_width": 12}
@@ -57,6 +58,37 @@ def test_steps_are_those_of_whole_texts_whatever_the_padding_holds(decoder):
         ids[0, : count + 3] = [*PROMPTS[row, :count], *TEXTS[row]]
         alone = whole(ENCODED[row : row + 1, : NUM_FRAMES[row]], NUM_FRAMES[row : row + 1], ids)[0]
         np.testing.assert_allclose(found[row], alone[count - 1 : count + 3], atol=1e-5)
+
+
+def test_selected_hypotheses_continue_the_texts_of_their_parents(decoder):
+    module, variables = decoder
+    rng = np.random.default_rng(1)
+    tokens, parents = rng.integers(0, 9, (4, 3, 3)), rng.integers(0, 3, (4, 3, 3))
+    parents[0] = 0  # of one hypothesis in each row
+    assert len({tuple(row) for row in parents[1:].reshape(-1, 3)}) > 4
+
+    def by_steps(module):
+        _, memory, past = module.start(ENCODED, NUM_FRAMES, PROMPTS, NUM_PROMPTS, room=8)
+        for of_step, ids in zip(jnp.asarray(parents), jnp.asarray(tokens), strict=True):
+            logits, past = module.step(ids, memory, select_hypotheses(past, of_step))
+        return logits
+
+    def whole(encoded, num_frames, ids):
+        return module.apply(variables, encoded, num_frames, ids, method=lambda m, *x: m.logits(m(*x)))
+
+    found = jax.jit(lambda: module.apply(variables, method=by_steps))()
+    inputs, ends = [], []
+    for row, count in enumerate(NUM_PROMPTS):
+        texts = [[]] * 3
+        for step in range(4):
+            texts = [[*texts[parents[step, row, k]], tokens[step, row, k]] for k in range(3)]
+        for text in texts:
+            inputs.append((row, [*PROMPTS[row, :count], *text, *[0] * (4 - count)]))
+            ends.append(count + 3)
+    rows = np.array([row for row, _ in inputs])
+    expected = jax.jit(whole)(ENCODED[rows], NUM_FRAMES[rows], np.array([ids for _, ids in inputs], np.int32))
+    expected = expected[np.arange(9), ends].reshape(3, 3, -1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_the_weights_of_the_frames_are_those_of_queries_and_keys_in_whole_texts_and_in_steps(decoder):

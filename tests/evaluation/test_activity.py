@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxspeech.diarization.turns import Turn
-from jaxspeech.evaluation.activity import activity_scores, best_columns
+from jaxspeech.evaluation.activity import activity_scores, best_columns, plain_turns
 
 TURNS = [[0.0, 4.0, "a"], [3.2, 8.0, "b"]]
 
@@ -72,3 +72,10 @@ def test_lines_without_turns_or_speech():
 def test_best_columns():
     truth = np.array([[1, 0], [1, 0], [0, 1]], bool)
     np.testing.assert_array_equal(best_columns(truth, np.array([[0.1, 0.9], [0.2, 0.4], [0.3, 0.2]])), [1, 0])
+
+
+def test_plain_turns():
+    probs = np.array([[0.9, 0.5], [0.6, 0.7], [0.2, 0.8], [0.7, 0.9]])
+    turns = [Turn(0.0, 1.0, "speaker_0"), Turn(1.5, 1.75, "speaker_0"), Turn(0.5, 1.75, "speaker_1")]
+    assert plain_turns(probs, 1.75, frame_seconds=0.5) == turns
+    assert plain_turns(probs[:0], 0.0, frame_seconds=0.5) == []

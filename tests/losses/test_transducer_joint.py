@@ -149,6 +149,16 @@ def test_dropout_has_the_same_mask_both_ways():
     np.testing.assert_allclose((total(1) - total(-1)) / 2, slope, rtol=2e-2)
 
 
+def test_what_is_dropped_depends_on_no_block():
+    joint, labels = random_joint(6)
+    options, key = dict(blank_id=8, dropout=0.5), jax.random.key(0)
+    one, three = (
+        value_and_grads(rnnt_joint_loss, options | dict(block_frames=frames), joint, labels, key=key)
+        for frames in (1, 3)
+    )
+    assert_same(one, three)
+
+
 def test_dropout_keeps_the_mean():
     """The loss of an empty transcript over one frame is a function of the hidden values only."""
     rows = 4000

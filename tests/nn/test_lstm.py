@@ -56,6 +56,29 @@ def test_step_by_step_equals_all_at_once(stack):
     np.testing.assert_allclose(state.hidden, last.hidden, atol=1e-6)
 
 
+def test_gradients_are_those_of_the_steps_one_by_one(stack):
+    """Single steps have JAX's own gradients, with nothing summed after a loop."""
+    lstm, variables, x = stack
+    weigh = jax.random.normal(jax.random.key(3), (3, 7, 5))
+    start = jax.tree.map(lambda s: s + 0.1, lstm.initial_state(3))
+
+    def total(outputs, state):
+        return (outputs * weigh).sum() + (state.cell**2).sum() + state.hidden.sum()
+
+    def whole(variables, x, start):
+        return total(*lstm.apply(variables, x, start))
+
+    def by_steps(variables, x, start):
+        outputs, state = [], start
+        for n in range(x.shape[1]):
+            output, state = lstm.apply(variables, x[:, n : n + 1], state)
+            outputs.append(output[:, 0])
+        return total(jnp.stack(outputs, 1), state)
+
+    found, expected = (jax.jit(jax.grad(f, (0, 1, 2)))(variables, x, start) for f in (whole, by_steps))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, expected)
+
+
 def test_forget_gate_starts_open(stack):
     lstm, variables, _ = stack
     cells = lstm.cell_width or lstm.width

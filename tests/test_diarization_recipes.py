@@ -1,0 +1,46 @@
+"""Recipes of diarization models build models of the published sizes, from what training reads."""
+
+import jax
+import pytest
+
+from jaxspeech.builder import build
+from jaxspeech.configs import fastconformer_ctc, sortformer
+from jaxspeech.configs.base import base_config
+from jaxspeech.data.augment import parse_augment
+from jaxspeech.jobs.sortformer import session_settings
+from jaxspeech.training.optimizer import build_optimizer
+
+# Published: 123 and 117 million.
+SIZES = {"small": 15_154_228, "large": 123_218_436, "large-streaming": 117_692_420}
+
+
+def shapes_of(model):
+    return jax.eval_shape(build(model).init, jax.random.key(0))["params"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_recipe_is_usable(size):
+    config = sortformer.get_config(size)
+    settings, known = config.to_dict(), base_config()
+    assert set(config) == {*known, "model", "sessions"}
+    assert set(config.augment) == set(known.augment) and set(config.data) == {*known.data, "train", "eval"}
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes_of(settings["model"]))) == SIZES[size]
+    parse_augment(settings["augment"])
+    build_optimizer(settings["optimizer"], steps=settings["steps"])
+    assert session_settings(settings).seconds == 90.0
+    model = build(settings["model"]).model
+    live = size == "large-streaming"
+    assert (model.streaming is not None, not model.scale_audio) == (live, live)
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_the_encoder_is_that_of_the_recogniser_of_this_size(size):
+    ours, theirs = (shapes_of(recipe.get_config(size).model.to_dict()) for recipe in (sortformer, fastconformer_ctc))
+    assert jax.tree.map(lambda leaf: leaf.shape, ours["encoder"]) == jax.tree.map(
+        lambda leaf: leaf.shape, theirs["encoder"]
+    )
+
+
+def test_an_unknown_size_is_named():
+    with pytest.raises(ValueError, match="the sizes are small, large, large-streaming"):
+        sortformer.get_config("medium")
