@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.attention_layers import ACTIVATIONS, EncoderLayer
 from jaxspeech.errors import ConfigError, did_you_mean
-from jaxspeech.masks import length_mask, zero_padding
+from jaxspeech.masks import context_mask, length_mask, zero_padding
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.normalization import LayerNorm
 from jaxspeech.nn.products import dot_general
@@ -34,6 +34,7 @@ class SortformerDecoder(nn.Module):
       norm_last: a norm after the last layer; only with `norm_first`.
       dropout, dropout_att: of the branches, the attention weights.
       dropout_out: before each of the last two projections.
+      right_context: frames after its own that a frame attends to; -1 without limit.
       spare_outputs: further weights of the files of NeMo, which no result depends on.
       dtype: of the matrix products.
     """
@@ -49,6 +50,7 @@ class SortformerDecoder(nn.Module):
     dropout: float = 0.5
     dropout_att: float = 0.5
     dropout_out: float = 0.5
+    right_context: int = -1
     spare_outputs: bool = False
     dtype: Any = jnp.float32
 
@@ -72,7 +74,9 @@ class SortformerDecoder(nn.Module):
         x = zero_padding(encoded, num_frames).astype(self.dtype)
         if x.shape[-1] != self.width:
             x = self._dense(self.width, "projection")(x)
-        mask = length_mask(num_frames, x.shape[1])[:, None]
+        mask, frames = length_mask(num_frames, x.shape[1])[:, None], jnp.arange(x.shape[1])
+        if self.right_context >= 0:
+            mask &= context_mask(frames, frames, -1, self.right_context)
         for i in range(self.num_layers):
             layer = EncoderLayer(
                 width=self.width,

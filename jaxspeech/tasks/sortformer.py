@@ -7,6 +7,7 @@ The S speakers are in the order in which they begin to speak.
 """
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +24,7 @@ from jaxspeech.masks import length_mask
 from jaxspeech.nn.products import products_in
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.kinds import Diarization
-from jaxspeech.tasks.parts import FEATURES, MASKS, PRODUCTS, Kind, Part
+from jaxspeech.tasks.parts import ENCODER, FEATURES, MASKS, PRODUCTS, Kind, Part
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Key, Phase, RowLosses, Variables
@@ -73,18 +74,27 @@ class SortformerModel(AcousticModel, kw_only=True):
       scale_audio: divide each recording by its loudest sample, which must be known before its first frame.
       loss: weights of the losses.
       streaming: the sizes of a stream; None if the model is for whole recordings.
+      causal_share: share of the training steps in which a frame attends to few frames after its own.
+      causal_right: how many these are.
     """
 
-    encoder: FastConformer
     decoder: SortformerDecoder
     scale_audio: bool = True
     loss: ActivityLoss = ActivityLoss()
     streaming: StreamSettings | None = None
+    causal_share: int | float = 0.0
+    causal_right: int = 7
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 0 <= self.causal_share <= 1 or self.causal_right < 0:
+            raise ConfigError(
+                f"causal_share is {self.causal_share}, a share from 0 to 1; causal_right is {self.causal_right} frames"
+            )
         if self.streaming is not None:
             self.streaming.check(self.decoder.num_speakers)
+            if not isinstance(self.encoder, FastConformer):
+                raise ConfigError(f"streaming needs a fastconformer as the encoder, not {type(self.encoder).__name__}")
             if self.scale_audio:
                 raise ConfigError(
                     "a stream does not know its loudest sample: set scale_audio to False, or no streaming"
@@ -105,14 +115,16 @@ class SortformerModel(AcousticModel, kw_only=True):
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
         """Computes the frames before the encoder's layers, of a recording or of a chunk alone."""
         with products_in(self.product_dtype):
-            return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), only="subsampling")
+            encoder: Any = self.encoder  # a FastConformer
+            return encoder(jnp.asarray(features), jnp.asarray(num_frames), only="subsampling")
 
     def logits_of_frames(
         self, frames: Float[Any, "B T D"], num_frames: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T S"], Int[Array, " B"]]:
         """Computes unnormalised scores from the frames of `subsample`, which may come from different places."""
         with products_in(self.product_dtype):
-            encoded, num_frames = self.encoder(jnp.asarray(frames), jnp.asarray(num_frames), train=train, only="layers")
+            encoder: Any = self.encoder
+            encoded, num_frames = encoder(jnp.asarray(frames), jnp.asarray(num_frames), train=train, only="layers")
             return self.decoder(encoded, num_frames, train=train), num_frames
 
     def activity_of_frames(
@@ -145,6 +157,11 @@ class SortformerModel(AcousticModel, kw_only=True):
 
     __call__ = logits
 
+    def causal(self) -> "SortformerModel":
+        """Returns the same model whose frames attend to `causal_right` frames after their own."""
+        encoder = self.encoder.clone(attention_context=(-1, self.causal_right), attention_style="regular")
+        return self.clone(encoder=encoder, decoder=self.decoder.clone(right_context=self.causal_right))
+
 
 SortformerTask = Task[Conversations, tuple[Float[Array, "B T S"], Int[Array, " B"]], Diarization]
 
@@ -156,8 +173,16 @@ def sortformer_task(model: SortformerModel) -> SortformerTask:
     def init(key: Key) -> Variables:
         return dict(model.init(key, *shortest_audio(model)))
 
+    def scores(variables: Variables, key: Key, samples: Float[Any, "B N"], num_samples: Int[Any, " B"]) -> Any:
+        if not model.causal_share:
+            return train_apply(model, variables, key, samples, num_samples)
+        key, drawn = jax.random.split(key)
+        limited = jax.random.bernoulli(drawn, model.causal_share)
+        choices = [partial(train_apply, choice) for choice in (model.causal(), model)]
+        return jax.lax.cond(limited, *choices, variables, key, samples, num_samples)
+
     def loss(variables: Variables, batch: Conversations, key: Key) -> tuple[RowLosses, Variables]:
-        (logits, num_frames), updates = train_apply(model, variables, key, batch.samples, batch.num_samples)
+        (logits, num_frames), updates = scores(variables, key, batch.samples, batch.num_samples)
         num_frames = jnp.minimum(num_frames, jnp.asarray(batch.num_activity))
         return activity_losses(logits, batch.activity, num_frames, **asdict(model.loss)), updates
 
@@ -181,9 +206,9 @@ SORTFORMER = Kind(
     sortformer_task,
     {
         "features": FEATURES,
-        "encoder": Part("encoder", {"fastconformer": FastConformer}),
+        "encoder": ENCODER,
         "decoder": Part("decoder", {"sortformer": SortformerDecoder}),
     },
     {**MASKS, "loss": ActivityLoss, "streaming": StreamSettings},
-    {**PRODUCTS, "scale_audio": None},
+    {**PRODUCTS, "scale_audio": None, "causal_share": None, "causal_right": None},
 )
