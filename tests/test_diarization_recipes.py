@@ -72,5 +72,5 @@ def test_streams_need_a_fastconformer():
     model["features"] = model["features"] | {"normalize": "none"}
     with pytest.raises(ConfigError, match="streaming needs a fastconformer as the encoder, not Jasper"):
         build(model | {"streaming": {"chunk": 6, "left": 1, "right": 7, "queue": 188, "update": 144, "cache": 188}})
-    with pytest.raises(ConfigError, match="causal_share needs a fastconformer"):
+    with pytest.raises(ConfigError, match="causal_share needs an encoder"):
         build(model | {"causal_share": 0.5})

@@ -6,6 +6,7 @@ y_t = W_out  sum_s softmax_s(scores[t, s]) v_s
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,6 +34,8 @@ ALIGNMENT = 8
 MASKED_SCORE = -10000.0
 # Widths of a head for which there are GPU kernels.
 KERNEL_WIDTHS = (32, 64, 128)
+# For a TPU's kernel: widths of a head, and the most frames whose scores fit the chip.
+TPU_WIDTHS, LONGEST_ON_CHIP = (64, 128), 1024
 
 
 def position_scores(query: Float[Array, "B T H K"], positions: Float[Array, "H K W"]) -> Float[Array, "B H T S"]:
@@ -67,6 +70,16 @@ def split_positions(projected: Float[Array, "R D"], num_heads: int) -> Float[Arr
 def pad_pairs(mask: Bool[Array, "B #T S"], extra: int) -> Bool[Array, "B _ _"]:
     """Pads a mask of pairs, or one of keys for all queries, by masked frames."""
     return jnp.pad(mask, ((0, 0), (0, extra if mask.shape[1] > 1 else 0), (0, extra)))
+
+
+def computed_after(x: Float[Array, "B T D"], positions: Float[Array, "R D"]) -> Float[Array, "R D"]:
+    """Returns the positions, for XLA as a function of x: it cannot project those of all layers before the first one.
+
+    XLA drops barriers before it orders the operations, and simplifies anything that cannot depend on x. So this shifts
+    the positions where every row begins with NaN, and all results are NaN.
+    """
+    shift = jnp.isnan(x[:, 0, 0]).all().astype(jnp.int32)
+    return jax.lax.dynamic_slice_in_dim(jnp.pad(positions, ((0, 1), (0, 0))), shift, positions.shape[0])
 
 
 class Positional(NamedTuple):
@@ -156,14 +169,18 @@ def attention_in_blocks(
     if positional is not None:
         positional = positional._replace(keys=jnp.pad(positional.keys, ((0, 0), (0, 0), (extra, 0))))
 
+    # In the layout of the products, once for all blocks; inside, both transpositions cancel out.
+    keys, values = jax.lax.optimization_barrier((key.transpose(0, 2, 3, 1), value.swapaxes(1, 2)))
+
     def attend(query: Array, first: Array) -> Array:
         own, distances = mask, positional
         if per_query:
             own = jax.lax.dynamic_slice_in_dim(mask, first, size, axis=1)
         if positional is not None:
             # Of the distances T - 1, ..., 1 - T those from the last query to the first key, ..., and conversely.
-            keys = jax.lax.dynamic_slice_in_dim(positional.keys, t + extra - first - size, t + size, axis=2)
-            distances = positional._replace(keys=keys)
+            seen = jax.lax.dynamic_slice_in_dim(positional.keys, t + extra - first - size, t + size, axis=2)
+            distances = positional._replace(keys=seen)
+        key, value = keys.transpose(0, 3, 1, 2), values.swapaxes(1, 2)
         return attention(query, key, value, own, distances, None, rate=0.0, train=False)
 
     return in_query_blocks(attend, query, block=size)
@@ -209,6 +226,8 @@ class SelfAttention(nn.Module):
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)
 
+        if positions is not None and not train and self._in_blocks(x):
+            positions = computed_after(x, positions)
         query, key, value = self._project(x, heads, apart=kernels)
         if in_parts(self):
             # Stored in the layout of the products, head first: there are many times more earlier frames than new ones.
@@ -233,19 +252,39 @@ class SelfAttention(nn.Module):
             by_kernels = partial(attention_by_kernels, extra=extra, **options)
             portable = partial(portable, extra=extra)
             context = jax.lax.platform_dependent(*arrays, cuda=by_kernels, default=portable)
-        elif train or in_parts(self) or time_shards() > 1:
+        elif train or not self._in_blocks(x):
             context = portable(*arrays)
         else:
-            context = in_blocks_of_platform(attention_in_blocks, *arrays, scores=(b, self.num_heads, t, t))
+            portable = partial(in_blocks_of_platform, attention_in_blocks, scores=(b, self.num_heads, t, t))
+            context = self._by_platform(portable, x, *arrays)
         context = context[:, :num_frames].reshape(b, num_frames, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
 
+    def _by_platform(self, portable: Callable[..., Array], x: Float[Array, "B T D"], *arrays: Any) -> Array:
+        """Attends in inference: on a TPU, to recordings that fit the chip, by the kernel of `nn.tpu_attention`."""
+        query, _, _, _, positional, _ = arrays
+        long = not isinstance(x.shape[1], int) or x.shape[1] > LONGEST_ON_CHIP
+        if positional is None or long or not self._has_kernels(x) or query.shape[-1] not in TPU_WIDTHS:
+            return portable(*arrays)
+        from jaxspeech.nn.tpu_attention import attention_on_tpu
+
+        def on_tpu(*arrays: Any) -> Array:
+            return attention_on_tpu(*arrays[:5])
+
+        return jax.lax.platform_dependent(*arrays, tpu=on_tpu, default=portable)
+
     def _has_kernels(self, x: Float[Array, "B T D"]) -> bool:
-        """Whether a GPU computes this by the kernels of `nn.attention_kernels`."""
+        """Whether kernels of this package may compute this: in training, those of `nn.attention_kernels` on a GPU."""
         b, t, width = x.shape
         k = width // self.num_heads
         whole = isinstance(b, int) and isinstance(t, int) and not in_parts(self) and time_shards() == 1
         return gpu_kernels() and self.dtype == jnp.bfloat16 and whole and k in KERNEL_WIDTHS and rows_split(b) > 0
+
+    def _in_blocks(self, x: Float[Array, "B T D"]) -> bool:
+        """Whether inference computes the scores of so many frames block by block, on a CPU at least."""
+        b, t, _ = x.shape
+        whole = not in_parts(self) and time_shards() == 1
+        return whole and block_size(b, self.num_heads, t, t) != t
 
     def _frames_to_align(self, num_frames: Size) -> int:
         """Returns how many frames of padding make the products of whole recordings in half precision faster."""

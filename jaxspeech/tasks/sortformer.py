@@ -91,11 +91,12 @@ class SortformerModel(AcousticModel, kw_only=True):
             raise ConfigError(
                 f"causal_share is {self.causal_share}, a share from 0 to 1; causal_right is {self.causal_right} frames"
             )
-        for name, asked in (("streaming", self.streaming is not None), ("causal_share", self.causal_share > 0)):
-            if asked and not isinstance(self.encoder, FastConformer):
-                raise ConfigError(f"{name} needs a fastconformer as the encoder, not {type(self.encoder).__name__}")
+        if self.causal_share and not isinstance(self.encoder, FastConformer):
+            raise ConfigError("causal_share needs an encoder whose attention can be limited, a fastconformer")
         if self.streaming is not None:
             self.streaming.check(self.decoder.num_speakers)
+            if not isinstance(self.encoder, FastConformer):
+                raise ConfigError(f"streaming needs a fastconformer as the encoder, not {type(self.encoder).__name__}")
             if self.scale_audio:
                 raise ConfigError(
                     "a stream does not know its loudest sample: set scale_audio to False, or no streaming"
@@ -160,9 +161,9 @@ class SortformerModel(AcousticModel, kw_only=True):
 
     def causal(self) -> "SortformerModel":
         """Returns the same model whose frames attend to `causal_right` frames after their own."""
-        encoder: Any = self.encoder  # a FastConformer
-        encoder = encoder.clone(attention_context=(-1, self.causal_right), attention_style="regular")
-        return self.clone(encoder=encoder, decoder=self.decoder.clone(right_context=self.causal_right))
+        encoder: Any = self.encoder
+        limited = encoder.clone(attention_context=(-1, self.causal_right), attention_style="regular")
+        return self.clone(encoder=limited, decoder=self.decoder.clone(right_context=self.causal_right))
 
 
 SortformerTask = Task[Conversations, tuple[Float[Array, "B T S"], Int[Array, " B"]], Diarization]
@@ -199,7 +200,7 @@ def sortformer_task(model: SortformerModel) -> SortformerTask:
         phases=(Phase(loss),),
         predict=lambda variables, batch: activity(variables, batch.samples, batch.num_samples),
         seconds=lambda batch: batch.num_samples / sample_rate,
-        inference=Diarization(sample_rate, model.frame_seconds, model.decoder.num_speakers, activity),
+        inference=Diarization(sample_rate, model.frame_seconds, model.decoder.num_speakers, activity, model.streaming),
     )
 
 
