@@ -30,6 +30,7 @@ from benchmarks import (
     on_targets,
     planning,
     reading,
+    speaker_streaming,
     speakers,
     streaming,
     training,
@@ -53,6 +54,7 @@ CPU_CASES = {
     **reading.CASES,
     **speakers.CASES,
     **diarization.CASES,
+    **speaker_streaming.CASES,
 }
 GPU_CASES = {
     **frontend.GPU_CASES,

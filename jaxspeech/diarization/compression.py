@@ -10,17 +10,19 @@ The frames with the greatest scores are kept, those of the first speaker first, 
 Where fewer have a score, silence fills the cache. A frame of two speakers may be kept for both.
 
 Source: Medennikov et al., "Streaming Sortformer: Speaker Cache-Based Online Speaker Diarization with Arrival-Time
-Ordering", 2025; equal to `_compress_spkcache` of NeMo's sortformer_modules.py, but that of equal scores the earlier
-frames are kept, where NeMo's choice depends on the device.
+Ordering", 2025; equal to `_compress_spkcache` of NeMo's sortformer_modules.py; of equal scores those are kept that
+NeMo keeps on a CPU (`diarization.greatest`).
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxspeech.diarization.greatest import greatest
 from jaxspeech.diarization.stream_settings import StreamSettings
 from jaxspeech.types import Key
 
@@ -73,9 +75,9 @@ def compress(
     scores += max(settings.latest_bonus, 0) * (jnp.arange(size) >= settings.cache)[:, None]
     if key is not None and settings.noise > 0:
         scores += settings.noise * jax.random.uniform(noise_key, scores.shape)
-    scores += favour(scores, settings)
+    scores = favour(scores, num_frames, settings)
 
-    places, kept = best_places(scores, settings)
+    places, kept = best_places(scores, num_frames, settings)
     chosen = jnp.take(frames, places, axis=0), jnp.take(predictions, places, axis=0)
     return Compressed(jnp.where(kept[:, None], chosen[0], silence), jnp.where(kept[:, None], chosen[1], 0.0), order)
 
@@ -91,12 +93,13 @@ def frame_scores(probabilities: Float[Array, "T S"], settings: StreamSettings) -
     return jnp.where(active & ~clean & enough, -jnp.inf, scores)
 
 
-def favour(scores: Float[Array, "T S"], settings: StreamSettings) -> Float[Array, "T S"]:
-    """Returns what the best frames of each speaker get, so that no speaker fills the cache alone."""
+def favour(scores: Float[Array, "T S"], num_frames: Int[Array, ""], settings: StreamSettings) -> Float[Array, "T S"]:
+    """Adds to the scores of each speaker's best frames, so that no speaker fills the cache alone."""
     share = _share(settings, scores.shape[1])
-    rank = jnp.argsort(jnp.argsort(-scores, axis=0), axis=0)
-    strong, weak = (rank < math.floor(share * part) for part in (settings.strong_share, settings.weak_share))
-    return math.log(2) * (2.0 * strong + weak)
+    for part, times in ((settings.strong_share, 2), (settings.weak_share, 1)):
+        best = partial(greatest, k=math.floor(share * part))
+        scores += times * math.log(2) * jax.vmap(best, in_axes=(1, None), out_axes=1)(scores, num_frames)
+    return scores
 
 
 def random_order(scores: Float[Array, "T S"], key: Key) -> Int[Array, " S"]:
@@ -107,15 +110,19 @@ def random_order(scores: Float[Array, "T S"], key: Key) -> Int[Array, " S"]:
     return jnp.argsort(jnp.where(known, drawn, 1.0 + jnp.arange(speakers)))
 
 
-def best_places(scores: Float[Array, "T S"], settings: StreamSettings) -> tuple[Int[Array, " C"], Bool[Array, " C"]]:
+def best_places(
+    scores: Float[Array, "T S"], num_frames: Int[Array, ""], settings: StreamSettings
+) -> tuple[Int[Array, " C"], Bool[Array, " C"]]:
     """Chooses the frames that stay: the number of each, and False where silence takes a frame's place."""
     size, speakers = scores.shape
-    rows = jnp.concatenate([scores, jnp.full((settings.silence, speakers), jnp.inf, scores.dtype)]).T
-    best, places = jax.lax.top_k(rows.ravel(), settings.cache)
-    places = jnp.sort(jnp.where(best > -jnp.inf, places, NONE))
-    kept = places < NONE
-    frame = jnp.where(kept, places % rows.shape[1], 0)
-    kept &= frame < size
+    each = num_frames + settings.silence
+    place = jnp.arange((size + settings.silence) * speakers)
+    speaker, frame = jnp.minimum(place // each, speakers - 1), place % each
+    row = jnp.where(frame < num_frames, scores[jnp.minimum(frame, size - 1), speaker], jnp.inf)
+    chosen = greatest(row, each * speakers, settings.cache)
+    places = jnp.sort(jnp.where(chosen, place, NONE))[: settings.cache]
+    frame = jnp.where(places < NONE, places % each, 0)
+    kept = (places < NONE) & (frame < num_frames)
     return jnp.where(kept, frame, 0), kept
 
 

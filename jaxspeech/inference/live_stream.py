@@ -1,20 +1,13 @@
 """What all live streams of a recogniser share: samples are fed, steps are taken, the last hypothesis is the result."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-import soxr
-from jaxtyping import Float
-
-from jaxspeech.audio.convert import to_samples
-from jaxspeech.audio.resample import check_rate
-from jaxspeech.errors import AudioError
 from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.live_input import LiveInput
 
 
-class LiveStream(ABC):
+class LiveStream(LiveInput):
     """One live recording, which is fed in parts of any length.
 
     Args:
@@ -30,32 +23,8 @@ class LiveStream(ABC):
     hypothesis: Hypothesis
 
     def __init__(self, name: str, step: Callable[[], Any], *, sample_rate: int | None, model_rate: int):
-        self._name, self._step = name, step
-        self._ended = False
-        rate = model_rate if sample_rate is None else check_rate(sample_rate)
-        self._resampler = soxr.ResampleStream(rate, model_rate, 1, dtype="float32") if rate != model_rate else None
-
-    @property
-    @abstractmethod
-    def ready(self) -> bool:
-        """Whether the next step would process a part of this stream."""
-
-    @abstractmethod
-    def _take(self, samples: Float[np.ndarray, " S"]) -> None:
-        """Takes the next samples, at the model's rate."""
-
-    @abstractmethod
-    def _close(self) -> None:
-        """Is called once, after the last samples."""
-
-    def end(self) -> None:
-        """Marks the end of the samples; the next steps process the rest, and then the stream frees its place."""
-        if self._ended:
-            return
-        if self._resampler is not None:
-            self._take(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-        self._ended = True
-        self._close()
+        super().__init__(name, sample_rate=sample_rate, model_rate=model_rate)
+        self._step = step
 
     def feed(self, samples: Any) -> Iterator[Hypothesis]:
         """Takes the next samples, and yields the hypothesis after each step that they make possible.
@@ -77,15 +46,3 @@ class LiveStream(ABC):
         while self.ready:
             self._step()
         return self.hypothesis
-
-    def push(self, samples: Any) -> None:
-        """Takes the next samples, like `feed`, for a later step of all streams.
-
-        Raises:
-          AudioError: the stream has ended, or these are not samples.
-        """
-        if self._ended:
-            raise AudioError(f"{self._name}: the stream has ended; open a new one")
-        if np.size(samples):
-            converted = to_samples(samples, name=self._name)
-            self._take(converted if self._resampler is None else self._resampler.resample_chunk(converted))

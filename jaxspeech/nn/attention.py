@@ -156,14 +156,18 @@ def attention_in_blocks(
     if positional is not None:
         positional = positional._replace(keys=jnp.pad(positional.keys, ((0, 0), (0, 0), (extra, 0))))
 
+    # In the layout of the products, once for all blocks; inside, both transpositions cancel out.
+    keys, values = jax.lax.optimization_barrier((key.transpose(0, 2, 3, 1), value.swapaxes(1, 2)))
+
     def attend(query: Array, first: Array) -> Array:
         own, distances = mask, positional
         if per_query:
             own = jax.lax.dynamic_slice_in_dim(mask, first, size, axis=1)
         if positional is not None:
             # Of the distances T - 1, ..., 1 - T those from the last query to the first key, ..., and conversely.
-            keys = jax.lax.dynamic_slice_in_dim(positional.keys, t + extra - first - size, t + size, axis=2)
-            distances = positional._replace(keys=keys)
+            seen = jax.lax.dynamic_slice_in_dim(positional.keys, t + extra - first - size, t + size, axis=2)
+            distances = positional._replace(keys=seen)
+        key, value = keys.transpose(0, 3, 1, 2), values.swapaxes(1, 2)
         return attention(query, key, value, own, distances, None, rate=0.0, train=False)
 
     return in_query_blocks(attend, query, block=size)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from jaxspeech.types import Size
 
 # The most scores of a block in a CPU's cache, and in the memory of an accelerator.
-MOST_SCORES, MOST_SCORES_ELSEWHERE = 1 << 21, 1 << 29
+MOST_SCORES, MOST_SCORES_ELSEWHERE = 1 << 20, 1 << 29
 # Queries of a block are a multiple of this.
 ALIGNMENT = 16
 

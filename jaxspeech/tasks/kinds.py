@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.diarization.stream_settings import StreamSettings
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.asked import Asked
 from jaxspeech.types import Key, Size, Variables
@@ -141,14 +142,15 @@ class Diarization(NamedTuple):
       most_speakers: maximum number of speakers, the columns of the activity.
       activity: waveforms -> (probabilities that each speaker is active [B T speakers], num_frames [B]); the speakers
         are in the order in which they begin to speak.
-      streaming: the same for recordings that arrive part by part; None if the model only takes whole ones.
+      streaming: the sizes of a stream that the model is made for, see `forms.speaker_streaming`; None if it only takes
+        whole recordings.
     """
 
     sample_rate: int
     frame_seconds: float
     most_speakers: int
     activity: Callable[[Variables, Samples, Lengths], tuple[Float[Array, "B T _"], Lengths]]
-    streaming: Any = None
+    streaming: StreamSettings | None = None
 
 
 class Enhancement(NamedTuple):

@@ -194,7 +194,7 @@ def sortformer_task(model: SortformerModel) -> SortformerTask:
         phases=(Phase(loss),),
         predict=lambda variables, batch: activity(variables, batch.samples, batch.num_samples),
         seconds=lambda batch: batch.num_samples / sample_rate,
-        inference=Diarization(sample_rate, model.frame_seconds, model.decoder.num_speakers, activity),
+        inference=Diarization(sample_rate, model.frame_seconds, model.decoder.num_speakers, activity, model.streaming),
     )
 
 

@@ -12,6 +12,7 @@ from jaxspeech.diarization.compression import compress
 from jaxspeech.diarization.speaker_cache import advance, beside_cache, empty_cache
 from jaxspeech.diarization.stream_settings import PUBLISHED, StreamSettings, choose_settings
 from jaxspeech.errors import ConfigError
+from tests.diarization.nth_element import nth_element
 
 WIDTH = 3
 SMALL = StreamSettings(chunk=3, left=1, right=2, cache=16, queue=5, update=4, silence=2)
@@ -20,29 +21,35 @@ BARE = StreamSettings(chunk=4, left=0, right=0, cache=21, queue=0, update=1, sil
 LATE = StreamSettings(chunk=2, left=2, right=1, cache=12, queue=7, update=40, silence=1, latest_bonus=0.3)
 
 
+def best(scores, k):
+    """The keys of the k greatest scores that are not -inf; of equal ones those that NeMo takes."""
+    keys, values = list(scores), list(scores.values())
+    chosen = nth_element(values, k) if k < len(keys) else range(len(keys))
+    return [keys[i] for i in chosen if values[i] > -math.inf]
+
+
 def compressed(frames, beliefs, silence, s):
     """The frames that stay, chosen one speaker and one frame at a time."""
     speakers = len(beliefs[0])
     share = s.cache // speakers - s.silence
-    candidates = []
+    candidates = {}
     for speaker in range(speakers):
-        scores = {}
+        scores = dict.fromkeys(range(len(beliefs)), -math.inf)
         for time, p in enumerate(beliefs):
             if p[speaker] > 0.5:
                 quiet = [math.log(max(1 - x, s.least_probability)) for x in p]
                 scores[time] = math.log(p[speaker]) - quiet[speaker] + sum(quiet) + math.log(2)
         clean = [time for time, score in scores.items() if score > 0]
-        if len(clean) >= int(share * s.clean_share):
-            scores = {time: scores[time] for time in clean}
-        scores = {time: score + s.latest_bonus * (time >= s.cache) for time, score in scores.items()}
-        ranked = sorted(scores, key=lambda time: (-scores[time], time))
-        for rank, time in enumerate(ranked):
-            scores[time] += 2 * math.log(2) * (rank < int(share * s.strong_share))
-            scores[time] += math.log(2) * (rank < int(share * s.weak_share))
-        candidates += [(score, speaker, time) for time, score in scores.items()]
-        candidates += [(math.inf, speaker, len(beliefs) + i) for i in range(s.silence)]
-    best = sorted(candidates, key=lambda c: (-c[0], c[1], c[2]))[: s.cache]
-    times = [time for _, _, time in sorted(best, key=lambda c: c[1:])]
+        for time in scores:
+            if len(clean) >= int(share * s.clean_share) and time not in clean:
+                scores[time] = -math.inf
+            scores[time] += s.latest_bonus * (time >= s.cache)
+        for part, times in ((s.strong_share, 2), (s.weak_share, 1)):
+            for time in best(scores, int(share * part)):
+                scores[time] += times * math.log(2)
+        candidates |= {(speaker, time): score for time, score in scores.items()}
+        candidates |= {(speaker, len(beliefs) + i): math.inf for i in range(s.silence)}
+    times = [time for _, time in sorted(best(candidates, s.cache))]
     nothing = silence, [0.0] * speakers
     kept = [(frames[time], beliefs[time]) if time < len(frames) else nothing for time in times]
     return [*kept, *[nothing] * (s.cache - len(kept))]
