@@ -4,8 +4,6 @@ mean      mu = sum_t w[t] x[t]
 deviation sigma = sqrt(max(sum_t w[t] (x[t] - mu)^2, 1e-10))
 """
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -29,7 +27,7 @@ def statistics_pool(x: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> F
     mean = mean_pool(x, num_frames)
     squares = jnp.where(real, jnp.square(jnp.where(real, x, 0.0) - mean[:, None]), 0.0).sum(1)
     variance = squares / jnp.maximum(counts - 1, 1)[:, None]
-    return jnp.concatenate([mean, jnp.sqrt(jnp.maximum(variance, LEAST_VARIANCE))], -1)
+    return jnp.concatenate([mean, _deviation(variance)], -1)
 
 
 def mean_pool(x: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Float[Array, "B D"]:
@@ -70,7 +68,9 @@ class AttentivePooling(nn.Module):
         x = x.astype(jnp.float32)
         mask, counts = _real(x, num_frames)
         real = jnp.where(mask, x, 0.0)
-        mean, deviation = _weighted(real, mask / counts[:, None, None])
+        mean = real.sum(1) / counts[:, None]
+        squares = jnp.where(mask, jnp.square(real - mean[:, None]), 0.0).sum(1)
+        deviation = _deviation(squares / counts[:, None])
 
         # Padded frames matter only to a batch norm that counts them.
         seen = x if self.norm_over_padding else real
@@ -88,13 +88,14 @@ class AttentivePooling(nn.Module):
         # The bias adds the same to all frames of a channel: it has no effect, but NeMo's files have one.
         out_init, bias_init = convolutional("xavier_uniform", width, channels), uniform_within(width**-0.5)
         out = nn.Dense(channels, kernel_init=out_init, bias_init=bias_init, dot_general=dot_general, name="out")
-        scores = out(jnp.tanh(hidden))
-        weights = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), axis=1)
-        return jnp.concatenate(_weighted(real, weights), -1)
+        scores = jnp.where(mask, out(jnp.tanh(hidden)), -jnp.inf)
+        # The sums are divided, rather than each frame's weight: that is one pass over all frames less.
+        shares = jnp.exp(scores - jax.lax.stop_gradient(scores.max(1, keepdims=True)))
+        total = shares.sum(1)
+        mean = (shares * real).sum(1) / total
+        variance = (shares * jnp.square(real - mean[:, None])).sum(1) / total
+        return jnp.concatenate([mean, _deviation(variance)], -1)
 
 
-def _weighted(x: Float[Array, "B T D"], weights: Float[Array, "B T _"]) -> tuple[Any, Any]:
-    """The mean and the deviation of frames whose weights add up to 1."""
-    mean = (weights * x).sum(1)
-    variance = (weights * jnp.square(x - mean[:, None])).sum(1)
-    return mean, jnp.sqrt(jnp.maximum(variance, LEAST_VARIANCE))
+def _deviation(variance: Float[Array, "B D"]) -> Float[Array, "B D"]:
+    return jnp.sqrt(jnp.maximum(variance, LEAST_VARIANCE))

@@ -200,6 +200,10 @@ def _moved(instruction: Instruction, computation: Computation, inner: list[Compu
         return 2 * (operands[-1 if instruction.opcode == "scatter" else 1].bytes)
     if instruction.opcode in ("broadcast", "iota"):
         return instruction.bytes
+    if instruction.opcode in ("copy-start", "slice-start"):  # only one of its results is new: the operands come first
+        moved = instruction.shapes[len(operands)]
+        on_chip = all(x.shape.on_chip for x in operands)
+        return moved.bytes + (0.0 if on_chip else moved.size)
     if instruction.opcode == "custom-call":  # a library's workspace, an array of bytes, need not be moved
         arrays = [x for x in instruction.shapes if x.dtype != "s8"]
         return sum((x.bytes for x in arrays), sum((x.bytes for x in operands), 0.0))

@@ -50,6 +50,19 @@ def test_depthwise_conv_and_its_gradients_equal_xla(taps: int, stride: int, dila
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
+@pytest.mark.parametrize(("taps", "width"), [(11, 1024), (21, 512)])
+def test_rows_that_would_crowd_one_set_of_the_cache_give_the_same(taps: int, width: int) -> None:
+    x = jax.random.normal(jax.random.key(0), (2, 24, width))
+    kernel = jax.random.normal(jax.random.key(1), (taps, width))
+    convolve = jax.jit(same_depthwise_conv1d)
+    np.testing.assert_allclose(convolve(x, kernel), xlas(x, kernel, stride=1, dilation=1), atol=1e-4)
+    rows = convolve.lower(x, kernel).as_text()
+    assert (
+        f"x{width + 16}xf32" in rows
+        and f"x{width + 16}xf32" not in convolve.lower(x[:, :, 1:], kernel[:, 1:]).as_text()
+    )
+
+
 def test_gradients_of_few_taps_keep_the_precision_of_half_precision_inputs() -> None:
     x, weight = (jax.random.normal(jax.random.key(i), (4, 300, 2)).astype(jnp.bfloat16) for i in range(2))
     kernel = jax.random.normal(jax.random.key(2), (9, 2)).astype(jnp.bfloat16)

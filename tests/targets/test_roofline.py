@@ -76,6 +76,23 @@ def test_a_loop_counts_as_often_as_it_runs_and_slices_count_alone():
     assert kernels["n"].bytes == 64 * 4 + 64 * 4 + 4
 
 
+def test_a_copy_to_the_chip_reads_what_it_copies():
+    text = """HloModule test
+
+ENTRY %main (a: f32[64,256]) -> f32[16,256] {
+  %a = f32[64,256]{1,0} parameter(0)
+  %in = ((f32[64,256]{1,0}), f32[16,256]{1,0:S(1)}, s32[]{:S(2)}) slice-start(%a), slice={[0:16], [0:256]}
+  %on = f32[16,256]{1,0:S(1)} slice-done(%in)
+  %back = (f32[16,256]{1,0:S(1)}, f32[16,256]{1,0}, u32[]{:S(2)}) copy-start(%on)
+  %off = f32[16,256]{1,0} copy-done(%back)
+  ROOT %far = (f32[16,256]{1,0}, f32[16,256]{1,0}, u32[]{:S(2)}) copy-start(%off)
+}
+"""
+    moved = {name: kernel.bytes for name, kernel in by_name(estimate(parse(text), HARDWARE["v5e"])).items()}
+    size = 16 * 256 * 4
+    assert moved == {"in": size, "back": size, "far": 2 * size}
+
+
 def test_times_are_those_of_the_tightest_bound():
     found = estimate(parse(LOOP), H200)
     kernels = by_name(found)
