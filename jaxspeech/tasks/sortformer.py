@@ -25,7 +25,7 @@ from jaxspeech.nn.products import products_in
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.kinds import Diarization
 from jaxspeech.tasks.parts import FEATURES, MASKS, PRODUCTS, Kind, Part
-from jaxspeech.tasks.stream_training import logits_in_steps
+from jaxspeech.tasks.stream_training import activity_of_stream, logits_in_steps
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Key, Phase, RowLosses, Variables
@@ -189,12 +189,16 @@ def sortformer_task(model: SortformerModel) -> SortformerTask:
         apply: Any = model.apply
         return apply(variables, samples, num_samples, method="activity")
 
+    def predict(variables: Variables, batch: Conversations) -> Any:
+        find = activity if model.streaming is None else partial(activity_of_stream, model)
+        return find(variables, batch.samples, batch.num_samples)
+
     return Task(
         model=model,
         batch=Conversations,
         init=init,
         phases=(Phase(loss),),
-        predict=lambda variables, batch: activity(variables, batch.samples, batch.num_samples),
+        predict=predict,
         seconds=lambda batch: batch.num_samples / sample_rate,
         inference=Diarization(sample_rate, model.frame_seconds, model.decoder.num_speakers, activity, model.streaming),
     )

@@ -1,4 +1,4 @@
-"""Computes what streaming Sortformer is trained on: the scores of recordings that are taken step by step, as later.
+"""Trains and evaluates streaming Sortformer on whole recordings that are taken step by step, as it runs.
 
 Gradients flow through the speaker cache and the queue. A compression of the cache puts the speakers that it knows into
 a random order, so that none can be recognised by his place in it.
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxspeech.tasks.speaker_steps import Parts, Steps, StepState, first_state, step
+from jaxspeech.tasks.speaker_steps import Parts, Steps, StepState, activity_in_steps, first_state, step
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Key, Variables
 
@@ -31,8 +31,7 @@ def logits_in_steps(
       samples, num_samples: of whole recordings.
     """
     model = model.clone(encoder=model.encoder.clone(norm_over_padding=False))
-    encoder, speakers = model.encoder, model.decoder.num_speakers
-    steps = Steps(model.streaming, speakers, encoder.width, encoder.subsampling_factor)
+    steps = _steps_of(model)
     key, features_key = jax.random.split(key)
     (features, num_features), stats = train_apply(
         model, variables, features_key, samples, num_samples, method="features"
@@ -68,3 +67,26 @@ def logits_in_steps(
     probabilities = jnp.moveaxis(found.probabilities, 0, 1).reshape(rows, count * settings.chunk, steps.speakers)
     p = jnp.clip(probabilities[:, : -(-size // factor)], jnp.finfo(jnp.float32).tiny, 1 - NEAREST)
     return (jnp.log(p) - jnp.log1p(-p), found.num_frames.sum(0)), stats
+
+
+def activity_of_stream(
+    model: Any, variables: Variables, samples: Float[Any, "B N"], num_samples: Int[Any, " B"]
+) -> tuple[Float[Array, "B T S"], Int[Array, " B"]]:
+    """Computes the probability that each speaker is active in each frame, as a stream finds it.
+
+    Args:
+      model, variables: a SortformerModel with the sizes of its stream.
+      samples, num_samples: of whole recordings.
+    """
+
+    def bound(method: str) -> Any:
+        return lambda *inputs: model.apply(variables, *inputs, method=method)
+
+    features, num_features = bound("features")(samples, num_samples)
+    parts = Parts(bound("subsample"), bound("activity_of_frames"))
+    return activity_in_steps(_steps_of(model), parts, features, num_features)
+
+
+def _steps_of(model: Any) -> Steps:
+    encoder = model.encoder
+    return Steps(model.streaming, model.decoder.num_speakers, encoder.width, encoder.subsampling_factor)

@@ -83,6 +83,19 @@ def test_a_stream_of_one_step_is_trained_as_a_whole_recording():
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), ours, stats)
 
 
+def test_a_stream_is_evaluated_step_by_step():
+    variables, rng = random_variables(QUIET), np.random.default_rng(2)
+    samples, lengths = rng.normal(size=(2, 24000)).astype(np.float32) / 10, np.array([24000, 17000], np.int32)
+    batch = Conversations(samples, lengths, np.zeros((2, 1, 4), np.float32), lengths, lengths)
+    task, once = (build(QUIET | LIVE | {"streaming": STREAM | changes}) for changes in ({}, {"chunk": 19}))
+    found, counts = jax.jit(task.predict)(variables, batch)
+    # With its own sizes it differs from the model of whole recordings, and with a single chunk it does not.
+    whole, whole_counts = jax.jit(task.inference.activity)(variables, samples, lengths)
+    np.testing.assert_array_equal(counts, whole_counts)
+    assert np.abs(found - whole).max() > 1e-3
+    np.testing.assert_allclose(jax.jit(once.predict)(variables, batch)[0], whole, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_gradients_of_a_stream_are_those_of_differences():
     """The cache is filled and compressed on the way."""
