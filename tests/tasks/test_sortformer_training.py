@@ -14,7 +14,9 @@ from tests.interop.random_model import random_variables
 from tests.tasks.test_sortformer import LENGTHS, MODEL
 
 QUIET = MODEL | {
-    "encoder": MODEL["encoder"] | dict.fromkeys(("dropout", "dropout_pre_encoder", "dropout_att"), 0.0),
+    "encoder": MODEL["encoder"]
+    | {"subsampling": "stacking", "remat": "none"}
+    | dict.fromkeys(("dropout", "dropout_pre_encoder", "dropout_att"), 0.0),
     "decoder": MODEL["decoder"] | dict.fromkeys(("dropout", "dropout_att", "dropout_out"), 0.0),
 }
 RNG = np.random.default_rng(0)
@@ -87,13 +89,16 @@ def test_a_stream_is_evaluated_step_by_step():
     variables, rng = random_variables(QUIET), np.random.default_rng(2)
     samples, lengths = rng.normal(size=(2, 24000)).astype(np.float32) / 10, np.array([24000, 17000], np.int32)
     batch = Conversations(samples, lengths, np.zeros((2, 1, 4), np.float32), lengths, lengths)
-    task, once = (build(QUIET | LIVE | {"streaming": STREAM | changes}) for changes in ({}, {"chunk": 19}))
-    found, counts = jax.jit(task.predict)(variables, batch)
-    # With its own sizes it differs from the model of whole recordings, and with a single chunk it does not.
-    whole, whole_counts = jax.jit(task.inference.activity)(variables, samples, lengths)
+    task = build(QUIET | LIVE | {"streaming": STREAM})
+
+    @jax.jit
+    def both(variables):
+        return task.predict(variables, batch), task.inference.activity(variables, samples, lengths)
+
+    (found, counts), (whole, whole_counts) = both(variables)
     np.testing.assert_array_equal(counts, whole_counts)
-    assert np.abs(found - whole).max() > 1e-3
-    np.testing.assert_allclose(jax.jit(once.predict)(variables, batch)[0], whole, atol=1e-5)
+    # The first chunk sees little of what follows it; how much a frame changes is tested with the steps.
+    assert 1e-3 < np.abs(found - whole).max() < 1
 
 
 @pytest.mark.slow
