@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.embedder import Embedder as Embedder
     from jaxspeech.pipelines.embedder import Identified as Identified
     from jaxspeech.pipelines.embedder import Verified as Verified
+    from jaxspeech.pipelines.multitalker import MultitalkerRecognizer as MultitalkerRecognizer
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
     from jaxspeech.pipelines.regressor import Estimated as Estimated
     from jaxspeech.pipelines.regressor import Regressor as Regressor
@@ -47,6 +48,7 @@ PUBLIC = {
     "Estimated": "jaxspeech.pipelines.regressor",
     "Hypothesis": "jaxspeech.inference.hypothesis",
     "Identified": "jaxspeech.pipelines.embedder",
+    "MultitalkerRecognizer": "jaxspeech.pipelines.multitalker",
     "Recognizer": "jaxspeech.pipelines.recognizer",
     "Regressor": "jaxspeech.pipelines.regressor",
     "SpeechError": "jaxspeech.errors",
@@ -69,6 +71,7 @@ __all__ = [
     "Estimated",
     "Hypothesis",
     "Identified",
+    "MultitalkerRecognizer",
     "Recognizer",
     "Regressor",
     "SpeechError",

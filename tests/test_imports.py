@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
-BASE |= {"punctuation", "row_groups", "row_parallel", "spacing", "table"}
+BASE |= {"punctuation", "row_groups", "row_parallel", "spacing", "speaker_masks", "table"}
 LAYERS = {"features", "nn", "losses", "search", "text", "audio", "diarization"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
@@ -29,6 +29,7 @@ ALLOWED = {
     "history": {"types", "errors"},
     "punctuation": set(),
     "spacing": set(),
+    "speaker_masks": {"types"},
     "table": set(),
     **dict.fromkeys(LAYERS, BASE),
     "encoders": BASE | {"nn"},

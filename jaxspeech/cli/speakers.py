@@ -66,6 +66,31 @@ def check_speakers(flags: argparse.Namespace, output_format: str) -> None:
         raise ConfigError("--threshold is for known voices: add --enrolled=VOICES.npz")
 
 
+def open_recognizer(flags: argparse.Namespace, search: dict[str, Any]) -> Any:
+    """Loads --model: a `Recognizer` or, with --speakers, a `MultitalkerRecognizer`.
+
+    Args:
+      flags: of the command line.
+      search: options of a recogniser's search; None where one is not given.
+
+    Raises:
+      ConfigError: it recognises no speech, or needs --speakers, or whole recordings.
+    """
+    from jaxspeech.loading import load_any
+
+    if flags.speakers is None:  # which also says what a model for several speakers needs
+        return jaxspeech.load(flags.model, dtype=flags.dtype, **search)
+    found = load_any(flags.model, dtype=flags.dtype, **search)
+    if flags.stream and isinstance(found, jaxspeech.MultitalkerRecognizer):
+        raise ConfigError(
+            f"{flags.model} follows several speakers, live only in Python (MultitalkerRecognizer.conversations): "
+            "leave out --stream"
+        )
+    if not hasattr(found, "transcribe_iter"):
+        return jaxspeech.load(flags.model, dtype=flags.dtype, **search)  # which says how to load such a model
+    return found
+
+
 def open_speakers(flags: argparse.Namespace, voice_activity: Any = None) -> dict[str, Any]:
     """Loads what --speakers names; returns the options of `transcribe_iter`.
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import jaxspeech
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
-from jaxspeech.cli.speakers import SPEAKER_FORMATS, add_speakers, check_speakers, open_speakers
+from jaxspeech.cli.speakers import SPEAKER_FORMATS, add_speakers, check_speakers, open_recognizer, open_speakers
 from jaxspeech.cli.targets import add_target
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.runtime.streams import is_terminal
@@ -240,7 +240,7 @@ def run(flags: argparse.Namespace) -> int:
             )
         detector = {"voice_activity": jaxspeech.load(flags.voice_activity, jaxspeech.Classifier)}
     search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
-    recognizer = jaxspeech.load(flags.model, dtype=flags.dtype, **search)
+    recognizer = open_recognizer(flags, search)
     speakers = open_speakers(flags, *detector.values())
     timestamps = flags.timestamps or output_format in WORD_FORMATS
     times = StepTimes()

@@ -4,7 +4,9 @@
         --config.data.train=train.jsonl --config.data.eval.dev=dev.jsonl
     python transcribe.py --model=runs/live/model.jaxspeech --stream --look_ahead=1 talk.wav
 
-`:large` has a CTC head, `:large-transducer` is an RNN-T, `:large-hybrid` has both; the sizes are those of
+`:large` has a CTC head, `:large-transducer` is an RNN-T, `:large-hybrid` has both, and `:large-multitalker` is an RNN-T
+with a speaker kernel before the first layer, which transcribes each speaker of a conversation (docs/diarization.md);
+`:xlarge-multitalker` is as large as NVIDIA's multitalker-parakeet-streaming-0.6b-v1. The sizes are those of
 configs/fastconformer_ctc.py and configs/fastconformer_transducer.py, but that `large` has 17 layers with either head:
 109.4 M, 114.2 M and 114.8 M parameters with 1024 tokens.
 
@@ -31,6 +33,7 @@ FAMILIES = {
     "ctc": fastconformer_ctc.get_config,
     "transducer": fastconformer_transducer.get_config,
     "hybrid": fastconformer_hybrid.get_config,
+    "multitalker": fastconformer_transducer.get_config,
 }
 CONTEXTS = ((70, 13), (70, 6), (70, 1), (70, 0))
 
@@ -49,4 +52,6 @@ def get_config(size: str = "large") -> ConfigDict:
         config.model.loss.fastemit = 5e-3
     elif size == "large":
         encoder.num_layers = 17
+    if family == "multitalker":
+        config.model.task, encoder.speaker_kernels = family, (0,)
     return cache_aware(config, CONTEXTS)

@@ -5,6 +5,7 @@ x, n = subsample(features, n);  x = layer(x, mask) for each of L layers;  y = W_
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -40,7 +41,9 @@ from jaxspeech.nn.materialize import KEPT
 from jaxspeech.nn.positions import absolute_positions, relative_positions
 from jaxspeech.nn.query_blocks import block_size
 from jaxspeech.nn.sequence_parallel import time_shards
+from jaxspeech.nn.speaker_kernel import SpeakerKernel
 from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, frames_before, subsample
+from jaxspeech.speaker_masks import SpeakerMasks, one_speaker
 
 # The fields that Flax Linen adds to every module.
 MODULE_FIELDS = ("parent", "name")
@@ -81,6 +84,10 @@ class FastConformer(nn.Module):
       stochastic_depth, stochastic_depth_mode, stochastic_depth_start: largest probability of skipping a layer;
         "linear" growth over the layers or "uniform"; first layer that may be skipped.
       adapter_width: hidden width of an adapter after each layer (see `nn.adapter`); 0 for none.
+      speaker_kernels: the layers whose input passes a speaker kernel (see `nn.speaker_kernel`), of the task
+        "multitalker"; L stands for the output of the last one.
+      background_kernels: whether speaker kernels have a network for the other speakers.
+      dropout_speakers: dropout in the speaker kernels.
       scan_layers: True traces one layer and stacks the parameters on a leading axis of L ("layers"), which compiles in
         a fraction of the time. False makes L separate layers ("layers_0", ...), whose weights need no slicing: this is
         faster for inference on a CPU. See `encoders.layer_stack`.
@@ -128,6 +135,9 @@ class FastConformer(nn.Module):
     stochastic_depth_mode: Literal["linear", "uniform"] = "linear"
     stochastic_depth_start: int = 1
     adapter_width: int = 0
+    speaker_kernels: tuple[int, ...] = ()
+    background_kernels: bool = True
+    dropout_speakers: float = 0.5
     scan_layers: bool = True
     remat: Literal["none", "dots", "full"] = "dots"
     dtype: Any = jnp.float32
@@ -146,6 +156,11 @@ class FastConformer(nn.Module):
                 raise ConfigError(f"local attention needs one regular attention_context, without -1, not {given}")
         elif self.global_frames:
             raise ConfigError(f"global_frames {self.global_frames}: only attention 'rel_pos_local' has global frames")
+        places = list(self.speaker_kernels)
+        if places != sorted({*places} & {*range(self.num_layers + 1)}):
+            raise ConfigError(f"speaker_kernels {places}: must be ascending numbers of layers, 0 to {self.num_layers}")
+        if places and self.reduction is not None:
+            raise ConfigError(f"speaker_kernels {places}: the masks have the frames before the reduction")
 
     @property
     def contexts(self) -> Sequence[tuple[int, ...]]:
@@ -180,6 +195,7 @@ class FastConformer(nn.Module):
         self,
         features: Float[Array, "B T F"],
         num_frames: Int[Array, " B"],
+        speakers: SpeakerMasks | None = None,
         *,
         train: bool = False,
         return_layers: bool = False,
@@ -192,6 +208,7 @@ class FastConformer(nn.Module):
 
         Args:
           features, num_frames: of the recordings; for the layers alone, subsampled frames and their number.
+          speakers: whom each row follows, for the speaker kernels; None: there is one speaker in each recording.
           train: whether gradients will be computed.
           return_layers: see below.
           only: what to compute of whole rows: the subsampling alone, or all that follows it. None: both.
@@ -245,8 +262,10 @@ class FastConformer(nn.Module):
             num_frames = jnp.clip(num_frames - done.value, 0, x.shape[1])
             done.value += num_frames
         layers, fields = [x], self._layer_fields(x.shape[1], key, in_parts=done is not None)
+        kernels = self._kernels(x, speakers, num_frames, train=train)
+        x = kernels[0](x) if 0 in kernels else x
         if self.scan_layers and self.reduction is None:
-            x, outputs = self._scan(x, context, fields, train=train, return_layers=return_layers)
+            x, outputs = self._scan(x, context, fields, kernels, train=train, return_layers=return_layers)
             layers += [] if outputs is None else list(outputs)
         else:
             layer_class = self._rematerialised(ConformerLayer, static_argnums=(4,))
@@ -256,6 +275,7 @@ class FastConformer(nn.Module):
                 else:
                     layer = layer_class(**fields, name=f"layers_{i}")
                     x = layer(x, context, self.drop_probabilities[i], train)
+                x = kernels[i + 1](x) if i + 1 in kernels else x
                 layers.append(x)
                 if self.reduction and self.reduction_position == i:
                     x, num_frames = self._reduce(x, num_frames)
@@ -274,6 +294,23 @@ class FastConformer(nn.Module):
             return nn.max_pool(x, (factor,), (factor,)), num_frames // factor
         width = x.shape[-1]
         return ConvSubsampling(factor, width, width, depthwise=False, dtype=self.dtype, name="reduction")(x, num_frames)
+
+    def _kernels(
+        self, x: Array, speakers: SpeakerMasks | None, num_frames: Array, *, train: bool
+    ) -> dict[int, Callable[[Array], Array]]:
+        """Returns the speaker kernels by their place, as functions of the frames that any scan can call."""
+        if not self.speaker_kernels:
+            return {}
+        masks = (one_speaker(x.shape[0]) if speakers is None else speakers).aligned(num_frames, x.shape[1])
+        kernels = {}
+        for place in self.speaker_kernels:
+            options: Any = self.background_kernels, self.dropout_speakers, self.dtype
+            kernel = SpeakerKernel(*options, name=f"speaker_kernel_{place}")
+            if self.is_initializing():
+                kernel(x, *masks)
+            key = self.make_rng("dropout") if train and self.dropout_speakers else None
+            kernels[place] = partial(_apply_kernel, kernel.clone(parent=None, name=None), kernel.variables, key, masks)
+        return kernels
 
     def _context(
         self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, key: Any, *, train: bool
@@ -385,12 +422,25 @@ class FastConformer(nn.Module):
         return layer_gather((*self.path, "layers")) if self.scan_layers and not self.is_initializing() else None
 
     def _scan(
-        self, x: Array, context: LayerContext, fields: dict[str, Any], *, train: bool, return_layers: bool
+        self,
+        x: Array,
+        context: LayerContext,
+        fields: dict[str, Any],
+        kernels: dict[int, Callable[[Array], Array]],
+        *,
+        train: bool,
+        return_layers: bool,
     ) -> tuple[Array, Float[Array, "L B T D"] | None]:
-        """Runs all layers as a scan over one traced layer."""
+        """Runs all layers, and the kernels after them, as a scan over one traced layer."""
+        after = [place for place in kernels if place > 0]
+        # For each layer, which of `ways` follows it; None if that is the first one for all.
+        numbers = [after.index(i + 1) + 1 if i + 1 in after else 0 for i in range(self.num_layers)]
+        ways = [lambda x: x, *(kernels[place] for place in after)]
 
-        def body(layer: ConformerLayer, x: Array, drop_probability: Array) -> tuple[Array, Array | None]:
+        def body(layer: ConformerLayer, x: Array, each: tuple[Array, Array | None]) -> tuple[Array, Array | None]:
+            drop_probability, number = each
             x = layer(x, context, drop_probability, train)
+            x = x if number is None else jax.lax.switch(number, ways, x)
             return x, (x if return_layers else None)
 
         scan = nn.scan(
@@ -402,4 +452,13 @@ class FastConformer(nn.Module):
         layer: Any = ConformerLayer
         if (gather := self._layer_gather) is not None:
             layer = nn.map_variables(layer, "params", trans_in_fn=gather)
-        return scan(layer(**fields, name="layers"), x, self.drop_probabilities)
+        each = self.drop_probabilities, jnp.asarray(numbers) if after else None
+        return scan(layer(**fields, name="layers"), x, each)
+
+
+def _apply_kernel(
+    kernel: SpeakerKernel, variables: Any, key: Any, masks: tuple[Array, Array], x: Float[Array, "B T D"]
+) -> Float[Array, "B T D"]:
+    rngs = {} if key is None else {"dropout": key}
+    apply: Any = kernel.apply
+    return apply(variables, x, *masks, train=key is not None, rngs=rngs)

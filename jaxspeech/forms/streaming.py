@@ -29,6 +29,7 @@ from jaxspeech.forms.window_streaming import what_prevents_windows, window_strea
 from jaxspeech.history import HISTORY
 from jaxspeech.nn.attention import POSITIONS
 from jaxspeech.search.attention_stream import Policy, Rules
+from jaxspeech.speaker_masks import one_speaker
 from jaxspeech.tasks.attention_model import AttentionModel
 from jaxspeech.types import Variables
 
@@ -83,8 +84,11 @@ def streaming(
     step_samples = chunks * (ahead + 1) * chunk_samples
     apply: Any = partial(model.apply, method="encode")
 
-    def silence(batch_size: int) -> tuple[Any, Any]:
-        return jnp.zeros((batch_size, step_samples)), jnp.full(batch_size, step_samples)
+    def beside(batch_size: int) -> tuple[Any, ...]:
+        return (one_speaker(batch_size, chunks * (ahead + 1)),) if encoder.speaker_kernels else ()
+
+    def silence(batch_size: int) -> tuple[Any, ...]:
+        return jnp.zeros((batch_size, step_samples)), jnp.full(batch_size, step_samples), *beside(batch_size)
 
     def prepare(variables: Variables) -> Variables:
         _, made = apply(variables, *silence(1), mutable=[HISTORY, POSITIONS])
@@ -101,9 +105,10 @@ def streaming(
         samples: Float[Any, "B S"],
         num_samples: Int[Any, " B"],
         ends: Bool[Any, " B"],
+        *beside: Any,
     ) -> tuple[NewTokens, StreamState]:
         del ends  # fewer samples than a step's end a row
-        inputs = {**variables, HISTORY: state.history}, samples, num_samples
+        inputs = {**variables, HISTORY: state.history}, samples, num_samples, *beside
         (encoded, num_frames), made = apply(*inputs, mutable=[HISTORY])
         continues = jnp.asarray(num_samples) > 0
         num_frames = jnp.where(continues, num_frames, 0)
@@ -121,6 +126,7 @@ def streaming(
         sample_rate=frontend.sample_rate,
         frame_seconds=model.frame_seconds,
         look_ahead=ahead,
+        beside=beside,
     )
 
 

@@ -42,9 +42,10 @@ class Streaming(NamedTuple):
     Attributes:
       prepare: variables -> variables with values that all steps share, computed once.
       start: (prepared variables, batch size) -> the state before the first sample.
-      step: (prepared variables, state, samples [B S], num_samples [B], ends [B]) -> (NewTokens, state). Each row takes
-        its next S samples; its first step takes `lead_in` zeros and S - `lead_in` samples. The step that ends a row may
-        take fewer or, if the row owes the frames of `right_samples`, none; other rows without samples are unchanged.
+      step: (prepared variables, state, samples [B S], num_samples [B], ends [B], *beside) -> (NewTokens, state). Each
+        row takes its next S samples; its first step takes `lead_in` zeros and S - `lead_in` samples. The step that ends
+        a row may take fewer or, if the row owes the frames of `right_samples`, none; other rows without samples are
+        unchanged.
       step_samples: S.
       right_samples: how many of the latest samples are only look-ahead, whose own frames are left for later steps.
       lead_in: zeros before the first sample.
@@ -53,11 +54,13 @@ class Streaming(NamedTuple):
       look_ahead: R, in encoder frames.
       prompt_tokens: room for a stream's prompt in the state of the search; 0 for a model without prompts.
       held_frames: tokens of the last so many frames are held back until more is heard.
+      beside: batch size -> further arguments of a step, zeros here: the masks of a model with speaker kernels, whose
+        frames are those of the step.
     """
 
     prepare: Callable[[Variables], Variables]
     start: Callable[[Variables, int], StreamState]
-    step: Callable[[Variables, StreamState, Any, Any, Any], tuple[NewTokens, StreamState]]
+    step: Callable[..., tuple[NewTokens, StreamState]]
     step_samples: int
     lead_in: int
     right_samples: int
@@ -66,6 +69,7 @@ class Streaming(NamedTuple):
     look_ahead: int
     prompt_tokens: int = 0
     held_frames: int = 0
+    beside: Callable[[int], tuple[Any, ...]] = lambda batch_size: ()
 
     @property
     def latency_seconds(self) -> float:

@@ -12,8 +12,8 @@ class PublishedModel(NamedTuple):
       name: its name on the Hugging Face Hub.
       language: the codes of its languages, "25 European" or "40 locales".
       size: number of parameters of this architecture, rounded.
-      task: "ctc", "transducer" (RNN-T), "tdt" (a transducer with durations), "hybrid" or "hybrid tdt" (with CTC); or
-        one of `NOT_LOADED`, which cannot be loaded yet.
+      task: "ctc", "transducer" (RNN-T), "tdt" (a transducer with durations), "hybrid" or "hybrid tdt" (with CTC),
+        "multitalker transducer" (for several speakers at once); or one of `NOT_LOADED`, which cannot be loaded yet.
     """
 
     name: str
@@ -128,7 +128,6 @@ PARAKEETS = (
 # Tasks of published models that this version cannot load, and what these are.
 NOT_LOADED = {
     "prompted transducer": "a transducer that is prompted with a language",
-    "multitalker transducer": "a transducer for several speakers at once",
 }
 
 

@@ -56,7 +56,7 @@ def attributed(
     Raises:
       SpeechError: raised by `hypotheses`, or with on_error="raise" because speakers cannot be found.
     """
-    files = _Files(diarize, channel=wanted.channel if isinstance(wanted.channel, int) else None)
+    files = DiarizedFiles(diarize, channel=wanted.channel if isinstance(wanted.channel, int) else None)
     batch: list[tuple[Row[Any], Hypothesis]] = []
     seconds, waiting, failed = 0.0, iter(hypotheses), None
     while True:
@@ -78,11 +78,11 @@ def attributed(
 
 
 def _spoken(
-    batch: Sequence[tuple[Row[Any], Hypothesis]], diarize: Diarize, files: "_Files", wanted: Wanted
+    batch: Sequence[tuple[Row[Any], Hypothesis]], diarize: Diarize, files: "DiarizedFiles", wanted: Wanted
 ) -> Iterator[Hypothesis]:
     """Yields the hypotheses of a batch with their speakers."""
     asked = [place for place, (row, said) in enumerate(batch) if said.error is None and len(row.samples)]
-    whole = [place for place in asked if not _is_part(batch[place][0].recording)]
+    whole = [place for place in asked if not is_part(batch[place][0].recording)]
     given = [Recording(batch[i][0].recording.source, batch[i][0].samples) for i in whole]
     found: dict[int, tuple[Any, float]] = {
         place: (one, batch[place][0].recording.offset)  # of samples it is only added to the times
@@ -101,7 +101,7 @@ def _spoken(
         else:
             first = row.recording.offset
             one = named_by_channel(one, hypothesis.channel)
-            turns = _within(one.turns, first - offset, first - offset + hypothesis.duration, shift=offset)
+            turns = turns_within(one.turns, first - offset, first - offset + hypothesis.duration, shift=offset)
             said = with_speakers(hypothesis, turns, activity_of(one, start=offset))
             yield said._replace(note="; ".join(filter(None, (said.note, one.note))) or None)
 
@@ -167,19 +167,19 @@ def named_by_channel(found: Any, channel: int | None) -> Any:
     return renamed(found, {name: f"channel_{channel}_{name}" for name in known if ANONYMOUS.fullmatch(name)})
 
 
-def _within(turns: Sequence[Turn], start: float, end: float, *, shift: float) -> list[Turn]:
+def turns_within(turns: Sequence[Turn], start: float, end: float, *, shift: float) -> list[Turn]:
     """The turns between two times, cut at both, and then shifted."""
     inside = (Turn(max(turn.start, start), min(turn.end, end), turn.speaker) for turn in turns)
     return [Turn(first + shift, last + shift, speaker) for first, last, speaker in inside if first < last]
 
 
-def _is_part(recording: Recording) -> bool:
+def is_part(recording: Recording) -> bool:
     """Whether a recording is a part of a file that can be read again."""
     part = recording.offset > 0 or recording.duration is not None
     return part and isinstance(recording.audio, Path) and recording.audio.is_file()
 
 
-class _Files:
+class DiarizedFiles:
     """Finds who spoke when in files of which parts are transcribed; the last ones are kept."""
 
     def __init__(self, diarize: Diarize, *, channel: int | None):

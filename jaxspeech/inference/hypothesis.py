@@ -13,7 +13,7 @@ from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row
 from jaxspeech.inference.timed_tokens import TimedTokens
 from jaxspeech.search.timestamps import TimedText
-from jaxspeech.tasks.kinds import Recognition
+from jaxspeech.tasks.kinds import Recognition, TalkerRecognition
 from jaxspeech.tasks.prediction import TIMINGS, Prediction
 from jaxspeech.text.prompt_slots import plain
 from jaxspeech.text.tokenizer import Tokenizer
@@ -76,7 +76,10 @@ class Hypothesis(NamedTuple):
 
 
 def hypotheses(
-    rows: Iterable[Row[Prediction]], recognition: Recognition, tokenizer: Tokenizer, wanted: Wanted
+    rows: Iterable[Row[Prediction]],
+    recognition: Recognition | TalkerRecognition,
+    tokenizer: Tokenizer,
+    wanted: Wanted,
 ) -> Iterator[Hypothesis]:
     """Yields the transcript of each recording, or why there is none.
 

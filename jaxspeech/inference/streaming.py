@@ -8,7 +8,7 @@ for stream in streams.step(): print(stream.hypothesis.text)
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -63,14 +63,14 @@ def compile_streams(form: Streaming, variables: Variables, *, size: int) -> Stre
     state = jax.eval_shape(start, prepared)
     samples = jax.ShapeDtypeStruct((size, form.step_samples), jnp.float32)
     counts, rows = (jax.ShapeDtypeStruct((size,), dtype) for dtype in (jnp.int32, jnp.bool))
-    ends = rows
+    ends, beside = rows, jax.eval_shape(partial(form.beside, size))
     step = jax.jit(form.step, donate_argnums=1)
     return StreamPrograms(
         form,
         size,
         jax.jit(form.prepare),
         jax.jit(start),
-        step.lower(prepared, state, samples, counts, ends).compile(),
+        step.lower(prepared, state, samples, counts, ends, *beside).compile(),
         jax.jit(renew, donate_argnums=0).lower(state, state.search, rows).compile(),
     )
 
@@ -172,6 +172,8 @@ class Streams:
       prompts: what is asked of a model with prompts.
     """
 
+    kind: ClassVar[type[Stream]] = Stream
+
     def __init__(
         self,
         programs: StreamPrograms,
@@ -218,7 +220,7 @@ class Streams:
         said = Hypothesis(source=name, words=spans, segments=spans, chars=spans)
         seconds = {"frame_seconds": self.form.frame_seconds, "offset": offset}
         timed = TimedTokens(self._tokenizer, **seconds) if self._timestamps else None
-        self._open[row] = Stream(self, row, said, self.form.lead_in, sample_rate, timed)
+        self._open[row] = self.kind(self, row, said, self.form.lead_in, sample_rate, timed)
         return self._open[row]
 
     def step(self) -> list[Stream]:
@@ -226,17 +228,21 @@ class Streams:
         ready = [stream for stream in self._open.values() if stream.ready]
         if not ready:
             return []
-        samples = np.zeros((self._programs.size, self.form.step_samples), np.float32)
-        counts, ends = np.zeros(self._programs.size, np.int32), np.zeros(self._programs.size, bool)
-        for stream in ready:
-            part, ends[stream.row] = stream.take()
-            samples[stream.row, : len(part)], counts[stream.row] = part, len(part)
-        found, self._state = self._programs.step(self._variables, self._state, samples, counts, ends)
+        found, self._state = self._programs.step(self._variables, self._state, *self._taken(ready))
         found = jax.device_get(found)
         for stream in ready:
             stream.extend(found, stream.row, tokenizer=self._tokenizer)
             self.forget_if_done(stream)
         return ready
+
+    def _taken(self, ready: list[Stream]) -> tuple[Any, ...]:
+        """Takes from these streams what the next step processes: samples, their numbers, whether the stream ends."""
+        samples = np.zeros((self._programs.size, self.form.step_samples), np.float32)
+        counts, ends = np.zeros(self._programs.size, np.int32), np.zeros(self._programs.size, bool)
+        for stream in ready:
+            part, ends[stream.row] = stream.take()
+            samples[stream.row, : len(part)], counts[stream.row] = part, len(part)
+        return samples, counts, ends
 
     def drop(self, stream: Stream) -> None:
         """Frees the place of a stream whatever state it is in, as after an error in one of its steps."""

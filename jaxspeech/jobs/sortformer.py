@@ -3,8 +3,12 @@
 A recipe has
 
     sessions: {seconds: of the longest part of a recording, soft_targets: whether shares are learned, collar: seconds}
+    conversations: {sessions: 1000, speakers: [2, 3], ...}; see data/conversation_manifest.py
+
+With `conversations`, the training data are utterances of one speaker each, of which every epoch makes new ones.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -12,8 +16,11 @@ import numpy as np
 
 from jaxspeech.archive import Archive
 from jaxspeech.assets import Assets
+from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.columns.activity import Activities, activity
 from jaxspeech.data.columns.column import Column
+from jaxspeech.data.columns.conversation import conversation_columns
+from jaxspeech.data.conversation_manifest import ConversationManifest, conversation_manifest
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.run_data import RunData, training_manifest
 from jaxspeech.errors import ConfigError, ManifestError, SpeechError, did_you_mean
@@ -27,6 +34,8 @@ from jaxspeech.tasks.task import Task
 INFEASIBLE = "a recording without a frame"
 # Examples whose turns are read before the first step, evenly spaced.
 MOST_READ = 200
+# Of models whose recipe does not name it, in Hz.
+SAMPLE_RATE = 16000
 
 
 class SessionSettings(NamedTuple):
@@ -62,7 +71,11 @@ def session_settings(settings: Settings) -> SessionSettings:
 
 
 def _source(settings: Settings, report: Report) -> Manifest:
-    return training_manifest(settings["data"], report=report).in_parts(session_settings(settings).seconds)
+    manifest = training_manifest(settings["data"], report=report)
+    if simulated := settings.get("conversations"):
+        rate = settings["model"]["features"].get("sample_rate", SAMPLE_RATE)
+        return conversation_manifest(simulated, manifest, sample_rate=rate, seed=settings["data"]["seed"])
+    return manifest.in_parts(session_settings(settings).seconds)
 
 
 def _data(
@@ -71,11 +84,15 @@ def _data(
     options = session_settings(settings)
     of_model = {"most_speakers": task.inference.most_speakers, "frame_seconds": task.inference.frame_seconds}
 
-    def columns(manifest: Manifest, assets: Assets, task: Task) -> dict[str, Column]:
+    def columns(manifest: Manifest, assets: Assets, task: Task) -> Mapping[str, Column]:
+        if isinstance(manifest, ConversationManifest):  # its samples replace those of files
+            augment, seed = parse_augment(settings["augment"]), settings["data"]["seed"]
+            return conversation_columns(manifest, augment=augment, seed=seed, soft=options.soft_targets, **of_model)
         return {"activity": activity(manifest, soft=options.soft_targets, **of_model)}
 
     def look(manifest: Manifest, assets: Assets, train: bool, report: Report) -> None:
-        look_at_turns(manifest, train=train, report=report, **of_model)
+        if not isinstance(manifest, ConversationManifest):
+            look_at_turns(manifest, train=train, report=report, **of_model)
 
     make = recordings(
         columns,

@@ -27,6 +27,10 @@ class Door(NamedTuple):
 
 DOORS: dict[type, Door] = {
     kinds.Recognition: Door("Recognizer", "a recognition model"),
+    kinds.TalkerRecognition: Door(
+        "MultitalkerRecognizer",
+        "a recognition model for several speakers, which must know who speaks when (transcribe --speakers=DIARIZER)",
+    ),
     kinds.Classification: Door("Classifier", "a classification model"),
     kinds.Regression: Door("Regressor", "a regression model"),
     kinds.Embedding: Door("Embedder", "an embedding model"),

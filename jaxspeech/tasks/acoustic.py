@@ -17,7 +17,8 @@ from jaxspeech.nn.products import products_in
 class AcousticModel(nn.Module):
     """The feature extractor, SpecAugment and the encoder; each method runs one part or several in sequence.
 
-    All methods take and return padded rows with their lengths.
+    All methods take and return padded rows with their lengths. `beside` is what an encoder takes besides features: the
+    masks of speakers, if it has speaker kernels.
 
     Attributes:
       product_dtype: dtype to which the operands of the encoder's float32 products are rounded; see `nn.products`.
@@ -38,17 +39,17 @@ class AcousticModel(nn.Module):
         return features, num_frames
 
     def encode_features(
-        self, features: Float[Any, "B T F"], num_frames: Int[Any, " B"], *, train: bool = False
+        self, features: Float[Any, "B T F"], num_frames: Int[Any, " B"], *beside: Any, train: bool = False
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
         """Encodes feature frames."""
         with products_in(self.product_dtype):
-            return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), train=train)
+            return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), *beside, train=train)
 
     def encode(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
+        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *beside: Any, train: bool = False
     ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
         """Encodes waveforms."""
-        return self.encode_features(*self.features(samples, num_samples, train=train), train=train)
+        return self.encode_features(*self.features(samples, num_samples, train=train), *beside, train=train)
 
     @property
     def frame_seconds(self) -> float:

@@ -91,7 +91,7 @@ def recognition_task(
 
     capacity = None
     if frames_needed is not None:
-        capacity = Capacity(partial(_measure, model, frames_needed), "encoder frames", advice)
+        capacity = Capacity(partial(measure, model, frames_needed), "encoder frames", advice)
     return Task(
         model=model,
         batch=Utterances,
@@ -104,7 +104,7 @@ def recognition_task(
     )
 
 
-def _measure(
+def measure(
     model: AcousticModel, frames_needed: FramesNeeded, examples: Extents
 ) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
     """Counts the frames that the transcripts need, and those that there are."""

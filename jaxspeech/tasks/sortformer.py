@@ -24,7 +24,7 @@ from jaxspeech.masks import length_mask
 from jaxspeech.nn.products import products_in
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.kinds import Diarization
-from jaxspeech.tasks.parts import FEATURES, MASKS, PRODUCTS, Kind, Part
+from jaxspeech.tasks.parts import ENCODER, FEATURES, MASKS, PRODUCTS, Kind, Part
 from jaxspeech.tasks.stream_training import activity_of_stream, logits_in_steps
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
@@ -79,7 +79,6 @@ class SortformerModel(AcousticModel, kw_only=True):
       causal_right: how many these are.
     """
 
-    encoder: FastConformer
     decoder: SortformerDecoder
     scale_audio: bool = True
     loss: ActivityLoss = ActivityLoss()
@@ -95,6 +94,8 @@ class SortformerModel(AcousticModel, kw_only=True):
             )
         if self.streaming is not None:
             self.streaming.check(self.decoder.num_speakers)
+            if not isinstance(self.encoder, FastConformer):
+                raise ConfigError(f"streaming needs a fastconformer as the encoder, not {type(self.encoder).__name__}")
             if self.scale_audio:
                 raise ConfigError(
                     "a stream does not know its loudest sample: set scale_audio to False, or no streaming"
@@ -115,14 +116,16 @@ class SortformerModel(AcousticModel, kw_only=True):
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
         """Computes the frames before the encoder's layers, of a recording or of a chunk alone."""
         with products_in(self.product_dtype):
-            return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), only="subsampling")
+            encoder: Any = self.encoder  # a FastConformer
+            return encoder(jnp.asarray(features), jnp.asarray(num_frames), only="subsampling")
 
     def logits_of_frames(
         self, frames: Float[Any, "B T D"], num_frames: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T S"], Int[Array, " B"]]:
         """Computes unnormalised scores from the frames of `subsample`, which may come from different places."""
         with products_in(self.product_dtype):
-            encoded, num_frames = self.encoder(jnp.asarray(frames), jnp.asarray(num_frames), train=train, only="layers")
+            encoder: Any = self.encoder
+            encoded, num_frames = encoder(jnp.asarray(frames), jnp.asarray(num_frames), train=train, only="layers")
             return self.decoder(encoded, num_frames, train=train), num_frames
 
     def activity_of_frames(
@@ -209,7 +212,7 @@ SORTFORMER = Kind(
     sortformer_task,
     {
         "features": FEATURES,
-        "encoder": Part("encoder", {"fastconformer": FastConformer}),
+        "encoder": ENCODER,
         "decoder": Part("decoder", {"sortformer": SortformerDecoder}),
     },
     {**MASKS, "loss": ActivityLoss, "streaming": StreamSettings},

@@ -83,11 +83,11 @@ class TransducerModel(AcousticModel, kw_only=True):
         samples: Float[Any, "B S"],
         num_samples: Int[Any, " B"],
         labels: Int[Any, "B U"],
-        *,
+        *beside: Any,
         train: bool = False,
     ) -> tuple[JointInputs, Int[Array, " B"]]:
         """Computes the inputs of the losses (see `decoders.transducer.JointInputs`), and num_frames of the encoder."""
-        encoded, num_frames = self.encode(samples, num_samples, train=train)
+        encoded, num_frames = self.encode(samples, num_samples, *beside, train=train)
         return self.decoder.joint_inputs(encoded, labels, train=train), num_frames
 
     def logits(

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 import jaxspeech
+from jaxspeech import loading
 from jaxspeech.archive import save_archive
 from jaxspeech.cli import speakers
 from jaxspeech.cli.main import main
@@ -45,10 +46,11 @@ def asr():
 
 @pytest.fixture
 def run(asr, folder, monkeypatch, capsys):
-    load = jaxspeech.load
-    monkeypatch.setattr(
-        jaxspeech, "load", lambda path, *kind, **options: asr if "asr." in path else load(path, *kind, **options)
-    )
+    for module, name in ((jaxspeech, "load"), (loading, "load_any")):
+        load = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda path, *kind, load=load, **given: asr if "asr." in path else load(path, *kind, **given)
+        )
     monkeypatch.chdir(folder)
 
     def run(*arguments):

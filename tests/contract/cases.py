@@ -35,6 +35,10 @@ RECOGNITION = {
     "transducer": _quiet(transducer(ENCODER, decoder=DECODER)),
     "hybrid": _quiet(transducer(ENCODER, decoder=DECODER), task="hybrid", ctc_weight=0.4),
 }
+# The only speaker of the tones is whom the model follows.
+MULTITALKER = _quiet(
+    transducer(ENCODER | {"speaker_kernels": (0,), "dropout_speakers": 0.0}, decoder=DECODER), task="multitalker"
+)
 OF_LABELS = {
     "classification": {
         "task": "classification",
@@ -74,7 +78,7 @@ SORTFORMER = _quiet(
         **dict.fromkeys(("dropout", "dropout_att", "dropout_out"), 0.0),
     },
 )
-WHOLE = {"attention": WITH_HEAD, "sortformer": SORTFORMER, "speaker": SPEAKER}
+WHOLE = {"attention": WITH_HEAD, "multitalker": MULTITALKER, "sortformer": SORTFORMER, "speaker": SPEAKER}
 MODELS = RECOGNITION | OF_LABELS | WHOLE | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
 

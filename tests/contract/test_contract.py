@@ -57,7 +57,7 @@ def same_results(ours, theirs):
 
 
 def test_every_task_of_the_package_is_tried():
-    tried = {*RECOGNITION, *OF_LABELS, "attention", "sortformer", "speaker"}
+    tried = {*RECOGNITION, *OF_LABELS, "attention", "multitalker", "sortformer", "speaker"}
     assert tried == {name for name in JOBS if not name.startswith("toy_")}
     assert set(TASKS) == set(JOBS)
 

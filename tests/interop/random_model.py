@@ -28,7 +28,12 @@ def random_archive(model: Any, tokenizer: Tokenizer, *, seed: int = 0) -> Archiv
 
 
 def random_variables(model: Any, *, seed: int = 0) -> Variables:
-    """Draws variables with which signals keep their size from layer to layer."""
+    """Draws the variables of the model of a configuration."""
+    return random_leaves(jax.eval_shape(build(model).init, jax.random.key(0)), seed=seed)
+
+
+def random_leaves(shapes: Any, *, seed: int = 0) -> Variables:
+    """Draws variables of these shapes, with which signals keep their size from layer to layer."""
     rng = np.random.default_rng(seed)
 
     def draw(keys: tuple[Any, ...], leaf: Any) -> np.ndarray:
@@ -41,4 +46,4 @@ def random_variables(model: Any, *, seed: int = 0) -> Variables:
         *inputs, _ = leaf.shape[1:] if any(key.key == "layers" for key in keys) else leaf.shape
         return x / np.sqrt(np.prod(inputs)).astype(np.float32) if inputs else 0.3 * x
 
-    return jax.tree_util.tree_map_with_path(draw, jax.eval_shape(build(model).init, jax.random.key(0)))
+    return jax.tree_util.tree_map_with_path(draw, shapes)

@@ -177,7 +177,6 @@ def test_transducers_that_are_not_supported(transducer, part, change, place):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("EncDecMultiTalkerRNNTBPEModel", "several speakers at once"),
         ("EncDecRNNTBPEModelWithPrompt", "prompted with a language"),
     ],
 )

@@ -88,7 +88,8 @@ def audio() -> np.ndarray:
 
 def balance(model: EncDecRNNTModel, encoded: torch.Tensor) -> None:
     """Makes the joint depend on the frame and on the last symbol; it would emit the same symbol everywhere."""
-    predicted, _, _ = model.decoder(targets=torch.arange(len(LABELS))[:, None], target_length=torch.ones(len(LABELS)))
+    symbols = torch.arange(model.joint.num_classes_with_blank - 1)
+    predicted, _, _ = model.decoder(targets=symbols[:, None], target_length=torch.ones(len(symbols)))
     out = model.joint.joint_net[-1]
     out.weight.normal_(generator=torch.Generator().manual_seed(9))
     for layer, inputs in ((model.joint.enc, encoded), (model.joint.pred, predicted[:, :, 1])):

@@ -11,6 +11,7 @@ from jaxspeech.interop.nemo.families.ctc import CTC
 from jaxspeech.interop.nemo.families.family import Family
 from jaxspeech.interop.nemo.families.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
+from jaxspeech.interop.nemo.families.multitalker import MULTITALKER
 from jaxspeech.interop.nemo.families.regression import REGRESSION
 from jaxspeech.interop.nemo.families.sortformer import SORTFORMER
 from jaxspeech.interop.nemo.families.speaker import SPEAKER
@@ -22,6 +23,7 @@ FAMILIES = (
     CTC,
     TRANSDUCER,
     HYBRID,
+    MULTITALKER,
     ATTENTION,
     UNPROMPTED,
     CLASSIFICATION,
@@ -38,7 +40,6 @@ for _family in FAMILIES:
 NOT_LOADED = {
     "EncDecRNNTBPEModelWithPrompt": "a transducer that is prompted with a language",
     "EncDecHybridRNNTCTCBPEModelWithPrompt": "a hybrid that is prompted with a language",
-    "EncDecMultiTalkerRNNTBPEModel": "a transducer for several speakers at once",
     "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
     "EncDecMaskedTokenPredModel": "a model for pretraining",
     "EncDecDenoiseMaskedTokenPredModel": "a model for pretraining",
