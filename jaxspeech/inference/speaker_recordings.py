@@ -14,7 +14,7 @@ from jaxspeech.types import Variables
 
 
 def activity_in_steps(
-    programs: SpeakerPrograms, variables: Variables, recordings: Iterable[Iterable[Float[np.ndarray, " S"]]]
+    programs: SpeakerPrograms, variables: Variables, recordings: Iterable[Iterable[np.ndarray]]
 ) -> Iterator[Float[np.ndarray, "T S"]]:
     """Computes the probability that each speaker is active in each frame of recordings.
 

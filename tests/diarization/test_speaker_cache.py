@@ -99,7 +99,9 @@ def random_activity(rng, count, speakers):
     return np.where(active, rng.uniform(0.4, 1.0, p.shape), p).astype(np.float32)
 
 
-@pytest.mark.parametrize(("name", "speakers"), [("small", 2), ("bare", 3), ("late", 4)])
+@pytest.mark.parametrize(
+    ("name", "speakers"), [("small", 2), ("bare", 3), pytest.param("late", 4, marks=pytest.mark.slow)]
+)
 def test_states_are_those_of_lists(name, speakers):
     """Property: rows whose chunks have lengths of their own, and which pause; padding holds NaN."""
     s = {"small": SMALL, "bare": BARE, "late": LATE}[name]
