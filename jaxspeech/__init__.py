@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.classified import Classified as Classified
     from jaxspeech.pipelines.classifier import Classifier as Classifier
     from jaxspeech.pipelines.clustering_diarizer import ClusteringDiarizer as ClusteringDiarizer
-    from jaxspeech.pipelines.clustering_diarizer import Diarized as Diarized
     from jaxspeech.pipelines.detection import Detected as Detected
+    from jaxspeech.pipelines.diarized import Diarized as Diarized
+    from jaxspeech.pipelines.diarizer import Diarizer as Diarizer
     from jaxspeech.pipelines.embedder import Embedded as Embedded
     from jaxspeech.pipelines.embedder import Embedder as Embedder
     from jaxspeech.pipelines.embedder import Identified as Identified
@@ -42,7 +43,8 @@ PUBLIC = {
     "Classifier": "jaxspeech.pipelines.classifier",
     "ClusteringDiarizer": "jaxspeech.pipelines.clustering_diarizer",
     "Detected": "jaxspeech.pipelines.detection",
-    "Diarized": "jaxspeech.pipelines.clustering_diarizer",
+    "Diarized": "jaxspeech.pipelines.diarized",
+    "Diarizer": "jaxspeech.pipelines.diarizer",
     "Embedded": "jaxspeech.pipelines.embedder",
     "Embedder": "jaxspeech.pipelines.embedder",
     "Estimated": "jaxspeech.pipelines.regressor",
@@ -66,6 +68,7 @@ __all__ = [
     "ClusteringDiarizer",
     "Detected",
     "Diarized",
+    "Diarizer",
     "Embedded",
     "Embedder",
     "Estimated",

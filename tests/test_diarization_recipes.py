@@ -4,9 +4,11 @@ import jax
 import pytest
 
 from jaxspeech.builder import build
-from jaxspeech.configs import fastconformer_ctc, sortformer
+from jaxspeech.configs import fastconformer_ctc, sortformer, sortformer_mini, speakers_mini
 from jaxspeech.configs.base import base_config
 from jaxspeech.data.augment import parse_augment
+from jaxspeech.data.conversation_options import parse_conversations
+from jaxspeech.errors import ConfigError
 from jaxspeech.jobs.sortformer import session_settings
 from jaxspeech.training.optimizer import build_optimizer
 
@@ -44,3 +46,29 @@ def test_the_encoder_is_that_of_the_recogniser_of_this_size(size):
 def test_an_unknown_size_is_named():
     with pytest.raises(ValueError, match="the sizes are small, large, large-streaming"):
         sortformer.get_config("medium")
+
+
+def test_the_small_recipe_starts_from_the_blocks_of_the_speaker_model():
+    settings, speakers = sortformer_mini.get_config().to_dict(), speakers_mini.get_config().to_dict()
+    ours = shapes_of(settings["model"])
+    theirs = shapes_of(speakers["model"] | {"decoder": speakers["model"]["decoder"] | {"num_classes": 3}})
+    assert sum(leaf.size for leaf in jax.tree.leaves(ours)) == 1_102_611
+    for block in range(5):
+        one, other = ours["encoder"][f"block_{block}"], theirs["encoder"][f"block_{block}"]
+        assert jax.tree.map(lambda leaf: leaf.shape, one) == jax.tree.map(lambda leaf: leaf.shape, other)
+    assert build(settings["model"]).inference.frame_seconds == 0.08
+    settings["conversations"].pop("sessions")
+    options = parse_conversations(settings["conversations"])
+    assert (
+        options.leave_out == ("data/librispeech_mini/dev.jsonl",)
+        and options.seconds[1] <= settings["data"]["buckets"][0]
+    )
+    parse_augment(settings["augment"])
+    build_optimizer(settings["optimizer"], steps=settings["steps"])
+
+
+def test_streams_need_a_fastconformer():
+    model = sortformer_mini.get_config().model.to_dict()
+    model["features"] = model["features"] | {"normalize": "none"}
+    with pytest.raises(ConfigError, match="streaming needs a fastconformer as the encoder, not Jasper"):
+        build(model | {"streaming": {"chunk": 6, "left": 1, "right": 7, "queue": 188, "update": 144, "cache": 188}})

@@ -32,6 +32,7 @@ ALLOWED = {
     "speaker_masks": {"types"},
     "table": set(),
     **dict.fromkeys(LAYERS, BASE),
+    "diarization": BASE | {"audio"},
     "encoders": BASE | {"nn"},
     "decoders": BASE | {"nn"},
     "assets": BASE | {"text"},

@@ -33,7 +33,8 @@ from jaxspeech.nn.positions import sinusoids
 from jaxspeech.nn.products import dot_general
 from jaxspeech.types import Size
 
-# NeMo makes the number of outputs a multiple of this; the additional ones stand for no token.
+# NeMo makes the number of outputs a multiple of this; the additional ones stand for no token. A GPU's products in half
+# precision need it of all sizes.
 ALIGNMENT = 8
 
 
@@ -241,6 +242,10 @@ class AttentionDecoder(nn.Module):
           Logits of the first token of the text; the memory; the past of one hypothesis in each row.
         """
         x, frame_mask = self.frames(encoded, num_frames)
+        if self.dtype != jnp.float32:
+            # Else a GPU would pad all keys and values for its products, at each token.
+            extra, room = _to_align(x.shape[1]), room + _to_align(room)
+            x, frame_mask = jnp.pad(x, ((0, 0), (0, extra), (0, 0))), jnp.pad(frame_mask, ((0, 0), (0, 0), (0, extra)))
         memory = Memory(tuple(layer.cross(x) for layer in self.layers), frame_mask)
         size, counts = prompts.shape[1], jnp.asarray(num_prompts)
         first = size - counts
@@ -325,3 +330,8 @@ class AttentionDecoder(nn.Module):
             see = None if watch is None else partial(watch, i)
             x = layer(x, memory.layers[i], memory.mask, partial(own, i), watch=see, train=train)
         return self.norm_out(x) if self.norm_first and self.norm_last else x
+
+
+def _to_align(size: Size) -> int:
+    """Returns how many more frames or tokens make the products of half precision faster."""
+    return -size % ALIGNMENT if isinstance(size, int) else 0

@@ -6,6 +6,7 @@ y_t = W_out  sum_s softmax_s(scores[t, s]) v_s
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,6 +34,8 @@ ALIGNMENT = 8
 MASKED_SCORE = -10000.0
 # Widths of a head for which there are GPU kernels.
 KERNEL_WIDTHS = (32, 64, 128)
+# For a TPU's kernel: widths of a head, and the most frames whose scores fit the chip.
+TPU_WIDTHS, LONGEST_ON_CHIP = (64, 128), 1024
 
 
 def position_scores(query: Float[Array, "B T H K"], positions: Float[Array, "H K W"]) -> Float[Array, "B H T S"]:
@@ -240,12 +243,26 @@ class SelfAttention(nn.Module):
         elif train or in_parts(self) or time_shards() > 1:
             context = portable(*arrays)
         else:
-            context = in_blocks_of_platform(attention_in_blocks, *arrays, scores=(b, self.num_heads, t, t))
+            portable = partial(in_blocks_of_platform, attention_in_blocks, scores=(b, self.num_heads, t, t))
+            context = self._by_platform(portable, x, *arrays)
         context = context[:, :num_frames].reshape(b, num_frames, width)
         return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
 
+    def _by_platform(self, portable: Callable[..., Array], x: Float[Array, "B T D"], *arrays: Any) -> Array:
+        """Attends in inference: on a TPU, to recordings that fit the chip, by the kernel of `nn.tpu_attention`."""
+        query, _, _, _, positional, _ = arrays
+        long = not isinstance(x.shape[1], int) or x.shape[1] > LONGEST_ON_CHIP
+        if positional is None or long or not self._has_kernels(x) or query.shape[-1] not in TPU_WIDTHS:
+            return portable(*arrays)
+        from jaxspeech.nn.tpu_attention import attention_on_tpu
+
+        def on_tpu(*arrays: Any) -> Array:
+            return attention_on_tpu(*arrays[:5])
+
+        return jax.lax.platform_dependent(*arrays, tpu=on_tpu, default=portable)
+
     def _has_kernels(self, x: Float[Array, "B T D"]) -> bool:
-        """Whether a GPU computes this by the kernels of `nn.attention_kernels`."""
+        """Whether kernels of this package may compute this: in training, those of `nn.attention_kernels` on a GPU."""
         b, t, width = x.shape
         k = width // self.num_heads
         whole = isinstance(b, int) and isinstance(t, int) and not in_parts(self) and time_shards() == 1

@@ -6,52 +6,39 @@
 samples -> speech (any voice activity) -> windows of several lengths (diarization/subsegments.py) -> embeddings
     -> clusters (diarization/clustering.py) -> turns
 
-At any moment there is one speaker at most: speech of several at a time is given to one of them.
+At any moment there is one speaker at most: speech of several at a time is given to one of them. Only where it is known
+that two speak (`speech=`, turns that overlap), the second speaker is the one whose voice is the next nearest.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Unpack
+from typing import Any, Unpack
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, VoiceActivity
 from jaxspeech.diarization.affinity import Scale
 from jaxspeech.diarization.clustering import ClusterOptions, cluster
-from jaxspeech.diarization.subsegments import subsegments
-from jaxspeech.diarization.turns import Turn, turns_of_labels
+from jaxspeech.diarization.second_speakers import likeness, overlaps_of, second_turns, with_turns
+from jaxspeech.diarization.speaker_numbers import speaker_numbers
+from jaxspeech.diarization.subsegments import merge_overlaps, subsegments
+from jaxspeech.diarization.turns import speakers_of, turns_of_labels
 from jaxspeech.errors import ConfigError, SpeechError, did_you_mean
 from jaxspeech.inference.batching import Shape
-from jaxspeech.inference.inputs import find_recordings
+from jaxspeech.inference.inputs import Recording, find_recordings
 from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
+from jaxspeech.pipelines.diarized import Diarized, activity_of_turns
 from jaxspeech.pipelines.doors import with_bar
 from jaxspeech.pipelines.embedder import SHORTEST_SECONDS, Embedder
+from jaxspeech.pipelines.known_speech import check_speech, speech_of
 
 # Length of the windows of each scale, and time from one to the next, in seconds: NeMo's general setting.
 WINDOWS = ((1.5, 0.75), (1.25, 0.625), (1.0, 0.5), (0.75, 0.375), (0.5, 0.25))
 # Options of a call that are those of `ClusterOptions`.
 SPEAKERS = ("num_speakers", "min_speakers", "max_speakers")
-
-
-class Diarized(NamedTuple):
-    """Who spoke when in one recording.
-
-    Attributes:
-      source: the file's path, or "array 0", "array 1", ...
-      duration: of the audio, in seconds.
-      turns: (start, end, speaker) of each, times in seconds, in the order of the starts.
-      error: with `on_error="skip"`, one line that says why there is no result.
-      note: one line about how it was computed, if there is something to report.
-    """
-
-    source: str
-    duration: float
-    turns: list[Turn]
-    error: str | None = None
-    note: str | None = None
 
 
 class ClusteringDiarizer:
@@ -94,6 +81,8 @@ class ClusteringDiarizer:
         num_speakers: int | None = None,
         min_speakers: int | None = None,
         max_speakers: int | None = None,
+        exclusive: bool = False,
+        speech: Any = None,
         progress: bool = False,
         **options: Unpack[RowOptions],
     ) -> list[Diarized]:
@@ -104,6 +93,9 @@ class ClusteringDiarizer:
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
           num_speakers: if it is known; always obeyed, as far as there is as much speech.
           min_speakers, max_speakers: if it is not known; 1 and 8 by default.
+          exclusive: at any moment at most one speaker, also where several are known to speak.
+          speech: where speech is, if that is known, instead of what the voice activity detector finds: (start, end) of
+            stretches in seconds, or a mapping from the names of recordings to these, as `read_rttm` returns it.
           progress: show a bar.
           options: see `inference.options.RowOptions`; `batch_size` is of windows.
 
@@ -111,7 +103,7 @@ class ClusteringDiarizer:
           SpeechError: an input or option is invalid; the message is one line.
         """
         given: Any = dict(zip(SPEAKERS, (num_speakers, min_speakers, max_speakers), strict=True))
-        results = self.diarize_iter(inputs, **given, **options)
+        results = self.diarize_iter(inputs, exclusive=exclusive, speech=speech, **given, **options)
         return list(with_bar(results, inputs) if progress else results)
 
     def diarize_iter(
@@ -121,29 +113,45 @@ class ClusteringDiarizer:
         num_speakers: int | None = None,
         min_speakers: int | None = None,
         max_speakers: int | None = None,
+        exclusive: bool = False,
+        speech: Any = None,
         **options: Unpack[RowOptions],
     ) -> Iterator[Diarized]:
         """Like `diarize`, but yields each result as soon as it is ready."""
         asked = wanted(options, RowOptions, call="diarize")
+        speaker_numbers(num_speakers, min_speakers, max_speakers)  # checks them
         numbers = zip(SPEAKERS, (num_speakers, min_speakers, max_speakers), strict=True)
         given: dict[str, Any] = self.clustering | {name: value for name, value in numbers if value is not None}
         chosen = ClusterOptions(**given)
-        start = partial(self._start, chosen, asked.batch_size)
+        check_speech(speech)
+        start = partial(self._start, chosen, speech, exclusive, asked.batch_size)
         rows = predicted_rows(
             find_recordings(inputs),
-            [Strategy(start, alone=True)],
+            [Strategy(start, alone=True, beside=_recordings)],
             asked._replace(batch_size=1),
             sample_rate=self.embedder.task.inference.sample_rate,
         )
         return results_of(rows, self._diarized, _failed, on_error=asked.on_error)
 
     def _start(
-        self, chosen: ClusterOptions, batch_size: int, shape: Shape, audio: Audio
-    ) -> tuple[tuple[Float[np.ndarray, "1 N 2"], Int[np.ndarray, "1 N"]], str]:
-        """Finds the windows of one recording, and the speaker of each."""
-        [place] = shape.indices
+        self,
+        chosen: ClusterOptions,
+        known: Any,
+        exclusive: bool,
+        batch_size: int,
+        shape: Shape,
+        audio: Audio,
+        recordings: Sequence[Recording],
+    ) -> tuple[tuple[Any, ...], str]:
+        """Finds the windows of one recording, the speaker of each, and how much its voice is like each speaker's."""
+        [place], [recording] = shape.indices, recordings
         samples, rate = audio[place], self.embedder.task.inference.sample_rate
-        speech = np.array(self.voice_activity(samples, rate), np.float64).reshape(-1, 2)
+        if known is None:
+            speech = np.array(self.voice_activity(samples, rate), np.float64).reshape(-1, 2)
+            overlaps = speech[:0]
+        else:
+            spoken = speech_of(recording, known, duration=len(samples) / rate)
+            speech, overlaps = merge_overlaps(spoken), spoken[:0] if exclusive else overlaps_of(spoken)
         scales = [
             self._embedded(
                 samples, subsegments(speech, window=window, shift=shift, shortest=SHORTEST_SECONDS).times, batch_size
@@ -151,7 +159,8 @@ class ClusteringDiarizer:
             for window, shift in self.windows
         ]
         times = np.asarray(scales[-1].times)
-        return (times[None], cluster(scales, chosen).labels[None]), ""
+        labels = cluster(scales, chosen).labels
+        return (times[None], labels[None], likeness(scales, labels)[None], overlaps[None]), ""
 
     def _embedded(self, samples: Float[np.ndarray, " S"], times: Float[np.ndarray, "N 2"], batch_size: int) -> Scale:
         """Embeds the windows of one length."""
@@ -164,8 +173,29 @@ class ClusteringDiarizer:
 
     def _diarized(self, row: Row[Any]) -> Diarized:
         duration = len(row.samples) / self.embedder.task.inference.sample_rate
-        turns = [] if row.prediction is None else turns_of_labels(*row.prediction)
-        return Diarized(row.recording.source, duration, turns, note=row.note)
+        if row.prediction is None:
+            return Diarized(row.recording.source, duration, [], note=row.note)
+        times, labels, alike, overlaps = row.prediction
+        turns = turns_of_labels(times, labels)
+        seconds = second_turns(turns, overlaps, times, alike)
+        turns, confidences = with_turns(turns, seconds, times, alike)
+        speakers = speakers_of(turns)
+        activity = activity_of_turns(turns, confidences, speakers, duration=duration)
+        return Diarized(
+            row.recording.source,
+            duration,
+            turns,
+            note=row.note,
+            activity=activity,
+            speakers=speakers,
+            confidences=confidences,
+        )
+
+
+def _recordings(recordings: Sequence[Recording], rows: int) -> tuple[Any, ...]:
+    """What `ClusteringDiarizer._start` takes beside the audio."""
+    del rows
+    return (list(recordings),)
 
 
 def _failed(row: Row[Any], error: SpeechError) -> Diarized:

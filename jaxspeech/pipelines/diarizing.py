@@ -9,7 +9,8 @@ from jaxspeech.inference.attributed import Diarize
 from jaxspeech.inference.inputs import Recording, find_recordings
 from jaxspeech.inference.options import SPEAKER_NUMBERS
 from jaxspeech.inference.read_ahead import read_recording
-from jaxspeech.pipelines.clustering_diarizer import ClusteringDiarizer, Diarized
+from jaxspeech.pipelines.clustering_diarizer import ClusteringDiarizer
+from jaxspeech.pipelines.diarized import Diarized
 from jaxspeech.pipelines.embedder import Embedder
 from jaxspeech.pipelines.named_diarizer import NamedDiarizer
 

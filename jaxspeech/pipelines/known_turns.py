@@ -8,7 +8,7 @@ from typing import Any
 from jaxspeech.diarization.rttm import read_rttm
 from jaxspeech.diarization.turns import one_word
 from jaxspeech.inference.inputs import Recording, find_recordings
-from jaxspeech.pipelines.clustering_diarizer import Diarized
+from jaxspeech.pipelines.diarized import Diarized
 
 
 class KnownTurns:

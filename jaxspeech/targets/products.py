@@ -14,6 +14,9 @@ _MOVING = {
 
 # In an instruction's text, a quotation mark within a string is \22.
 _SAID = re.compile(r"\\22(flops|operations)\\22: \\22(\d+)\\22")
+_SAID_ON_TPU = re.compile(r'"cost_estimate":\{"flops":"(\d+)","transcendentals":"(\d+)"')
+# A TPU kernel says how many exponentials it has: in attention, some 40 operations for each shift scores and weigh.
+OPERATIONS = 40
 
 
 def product_flops(instruction: Instruction, computation: Computation) -> float:
@@ -35,7 +38,9 @@ def product_flops(instruction: Instruction, computation: Computation) -> float:
 
 
 def kernel_counts(instruction: Instruction) -> dict[str, float]:
-    """What one of our GPU kernels says of itself: "flops" of its products, and other "operations"; else nothing."""
+    """What one of our kernels says of itself: "flops" of its products, and other "operations"; else nothing."""
+    if said := _SAID_ON_TPU.search(instruction.attributes):
+        return {"flops": float(said[1]), "operations": float(said[2]) * OPERATIONS}
     if "xla.gpu.triton" not in instruction.attributes:
         return {}
     return {name: float(number) for name, number in _SAID.findall(instruction.attributes)}

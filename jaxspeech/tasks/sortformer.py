@@ -92,6 +92,8 @@ class SortformerModel(AcousticModel, kw_only=True):
             raise ConfigError(
                 f"causal_share is {self.causal_share}, a share from 0 to 1; causal_right is {self.causal_right} frames"
             )
+        if self.causal_share and not isinstance(self.encoder, FastConformer):
+            raise ConfigError("causal_share needs an encoder whose attention can be limited, a fastconformer")
         if self.streaming is not None:
             self.streaming.check(self.decoder.num_speakers)
             if not isinstance(self.encoder, FastConformer):
@@ -160,8 +162,9 @@ class SortformerModel(AcousticModel, kw_only=True):
 
     def causal(self) -> "SortformerModel":
         """Returns the same model whose frames attend to `causal_right` frames after their own."""
-        encoder = self.encoder.clone(attention_context=(-1, self.causal_right), attention_style="regular")
-        return self.clone(encoder=encoder, decoder=self.decoder.clone(right_context=self.causal_right))
+        encoder: Any = self.encoder
+        limited = encoder.clone(attention_context=(-1, self.causal_right), attention_style="regular")
+        return self.clone(encoder=limited, decoder=self.decoder.clone(right_context=self.causal_right))
 
 
 SortformerTask = Task[Conversations, tuple[Float[Array, "B T S"], Int[Array, " B"]], Diarization]

@@ -60,6 +60,17 @@ def test_steps_are_those_of_whole_texts_whatever_the_padding_holds(decoder):
         np.testing.assert_allclose(found[row], alone[count - 1 : count + 3], atol=1e-5)
 
 
+def test_in_half_precision_aligned_steps_are_those_of_whole_texts():
+    """Six frames and eight places become eight, of which the added ones are not attended to."""
+    module = AttentionDecoder(**SMALL | {"dtype": jnp.bfloat16})
+    variables = jax.jit(module.init)(jax.random.key(0), ENCODED, NUM_FRAMES, TEXTS)
+    prompts = ENCODED, NUM_FRAMES, PROMPTS, np.full(3, 4, np.int32)
+    found = jax.jit(lambda: module.apply(variables, *prompts, jnp.asarray(TEXTS), method=by_steps))()
+    ids = np.concatenate([PROMPTS, TEXTS], 1)
+    whole = jax.jit(lambda: module.apply(variables, *prompts[:2], ids, method=lambda m, *x: m.logits(m(*x))))()
+    np.testing.assert_allclose(np.float32(found), np.float32(whole[:, 3:]), atol=0.05)
+
+
 def test_selected_hypotheses_continue_the_texts_of_their_parents(decoder):
     module, variables = decoder
     rng = np.random.default_rng(1)

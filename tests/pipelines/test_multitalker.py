@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 import jaxspeech
+from jaxspeech import loading
 from jaxspeech.cli.main import main
 from jaxspeech.diarization.turns import Turn
 from jaxspeech.errors import ConfigError, SpeechError
@@ -46,12 +47,12 @@ def test_each_row_follows_its_speaker(asr, meeting, said):
     samples, activity = meeting
     assert list(said) == ["speaker_0", "speaker_1", "speaker_2"]
     assert len({hypothesis.tokens for hypothesis in said.values()}) == SPEAKERS
-    model = asr.task.inference
+    encode, decode = jax.jit(asr.task.inference.encode), jax.jit(asr.task.inference.decode)
     for speaker in range(SPEAKERS):
         others = [i for i in range(SPEAKERS) if i != speaker]
         masks = SpeakerMasks(activity[None, :, speaker], 1.0 * (activity[None][..., others] > 0.5).any(-1))
-        encoded = model.encode(asr.variables, samples[None], np.array([len(samples)]), masks)
-        tokens = jax.device_get(model.decode(asr.variables, *encoded))
+        encoded = encode(asr.variables, samples[None], np.array([len(samples)]), masks)
+        tokens = jax.device_get(decode(asr.variables, *encoded))
         found = said[f"speaker_{speaker}"]
         assert list(found.tokens) == tokens.ids[0, : tokens.num_tokens[0]].tolist()
         assert found.text == asr.tokenizer.decode(list(found.tokens)) and len(found.tokens) > 3
@@ -60,7 +61,7 @@ def test_each_row_follows_its_speaker(asr, meeting, said):
 
 
 def test_speakers_do_not_depend_on_how_many_are_transcribed_together(asr, meeting, said):
-    again = asr.transcribe_speakers(*meeting, batch_size=2)
+    again = asr.transcribe_speakers(*meeting, batch_size=1)
     assert {name: words(found) for name, found in again.items()} == {name: words(x) for name, x in said.items()}
 
 
@@ -112,6 +113,7 @@ def test_the_command_transcribes_with_speakers(asr, meeting, tmp_path, monkeypat
     rows = [f"SPEAKER a 1 {start} {length} <NA> <NA> {name} <NA> <NA>\n" for start, length, name in TURNS]
     (tmp_path / "a.rttm").write_text("".join(rows))
     asr.save("m.jaxspeech")
+    monkeypatch.setattr(loading, "load_any", lambda path, **options: asr)  # whose programs are compiled already
     assert main(["transcribe", "--model=m.jaxspeech", "--speakers=a.rttm", "--format=seglst", "a.wav"]) == 0
     entries = json.loads(capsys.readouterr().out)
     assert {entry["speaker"] for entry in entries} == {"ann", "bob"}
@@ -135,7 +137,7 @@ def test_nobody_and_nothing(asr, meeting):
     assert len(asr.transcribe_speakers(samples[:100], activity[:1] + 1)) == SPEAKERS
     alone = asr.transcribe_speakers(samples, activity * [0, 1, 0])
     assert list(alone) == ["speaker_1"]
-    nine = asr.transcribe_speakers(samples, np.tile(activity, (1, 3)))
+    nine = asr.transcribe_speakers(samples, np.tile(activity, (1, 3)), batch_size=4)
     assert len(nine) == 9 and nine["speaker_8"].tokens == nine["speaker_2"].tokens
 
 
@@ -162,8 +164,8 @@ def feed(conversations, meetings, *, late=0):
 
 def test_live_conversations_equal_whole_recordings(asr, meeting, said):
     """With streams of all speakers from the first frame; two conversations at once, and activity that comes late."""
-    other = talk(FRAMES, 2, seed=5)
-    conversations = asr.conversations(5)
+    other = talk(FRAMES, 1, seed=5)
+    conversations = asr.conversations(4)
     first, second = (conversations.open(name, quiet_seconds=None) for name in ("first", "second"))
     feed(conversations, [(first, meeting), (second, other)], late=7)
     for conversation, whole in ((first, said), (second, asr.transcribe_speakers(*other))):
@@ -199,7 +201,7 @@ def test_speakers_appear_and_vanish(asr):
 
 
 def test_a_silent_conversation_opens_no_stream(asr):
-    conversations = asr.conversations(2)
+    conversations = asr.conversations(1)
     conversation = conversations.open()
     for _ in range(20):
         conversation.push(np.zeros(5 * FRAME, np.float32), np.zeros((5, 4), np.float32))
@@ -235,16 +237,14 @@ def test_options_that_cannot_be(asr, meeting):
         asr.conversations(2, look_ahead=5)
 
 
-def test_a_plain_recognizer_says_what_the_model_needs(asr, tmp_path, meeting, said):
+def test_a_plain_recognizer_says_what_the_model_needs(asr, tmp_path):
     asr.save(tmp_path / "m.jaxspeech")
     with pytest.raises(
         ConfigError, match=r"must know who speaks when \(transcribe --speakers=DIARIZER\): .*Multitalker"
     ):
         jaxspeech.load(tmp_path / "m.jaxspeech")
     loaded = jaxspeech.load(tmp_path / "m.jaxspeech", jaxspeech.MultitalkerRecognizer)
-    found = loaded.transcribe_speakers(*meeting)
-    assert {name: x.tokens for name, x in found.items()} == {name: x.tokens for name, x in said.items()}
-    assert loaded.task.inference.sample_rate == RATE
+    assert loaded.task.inference.sample_rate == RATE and loaded.tokenizer.pieces == asr.tokenizer.pieces
 
 
 def test_a_model_without_kernels_is_refused():

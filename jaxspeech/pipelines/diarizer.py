@@ -1,0 +1,326 @@
+"""Finds who spoke when with a model of the activity of speakers, such as Sortformer.
+
+    diarizer = load("diar.jaxspeech", Diarizer, embedder=load("titanet.nemo", Embedder))
+    diarizer.diarize("meeting.wav", num_speakers=3)[0].turns
+
+With a model of speakers, voices are recognised over all of a recording, and there may be more speakers than the model
+of activity has:
+
+    samples -> activity in windows of 30 s that overlap -> tracks (diarization/tracks.py) -> an embedding of each
+        -> which are of one speaker (diarization/linking.py) -> activity of the recording (diarization/stitching.py)
+        -> turns (diarization/activity_turns.py)
+
+Without, a recording of up to 90 s is one window. A longer one has windows of 90 s that overlap by half, and a speaker
+is who was active at the same time in the window before.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Unpack
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from jaxspeech.archive import Archive
+from jaxspeech.audio.speech_segments import SegmentOptions
+from jaxspeech.diarization.activity_turns import turn_options, turns_of_activity
+from jaxspeech.diarization.linking import link_tracks
+from jaxspeech.diarization.speaker_numbers import Numbers, heard_at_all, speaker_numbers, with_most, within_speech
+from jaxspeech.diarization.stitching import Span, chain, stitch, window_spans
+from jaxspeech.diarization.tracks import Track, Window, overlap_links, pieces_of, samples_of, tracks_of
+from jaxspeech.errors import AudioError, ConfigError, SpeechError
+from jaxspeech.inference.batching import Shape, padded_length
+from jaxspeech.inference.inputs import Recording, find_recordings
+from jaxspeech.inference.options import RowOptions, wanted
+from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.results import results_of
+from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
+from jaxspeech.pipelines.diarized import Diarized
+from jaxspeech.pipelines.doors import with_bar
+from jaxspeech.pipelines.embedder import SHORTEST_SECONDS, Embedder
+from jaxspeech.pipelines.known_speech import check_speech, speech_of
+from jaxspeech.pipelines.pipeline import Pipeline
+from jaxspeech.tasks.kinds import Diarization
+
+# (length, shift) of windows in seconds, with a model of speakers and without.
+WITH_EMBEDDER, ALONE = (30.0, 22.4), (90.0, 44.8)
+# Windows that are computed at once.
+WINDOWS = 4
+# Tracks of neighbouring windows agree if both are active for so long, in seconds.
+AGREE_SECONDS = 0.5
+
+
+class Diarizer(Pipeline):
+    """A model of the activity of speakers, and perhaps one of their voices.
+
+    What all pipelines have is documented at `Pipeline`.
+
+    Attributes:
+      embedder: recognises voices; None: there are at most as many speakers as the model has. May be set later.
+      postprocessing: how probabilities become turns, if a call does not say it.
+      threshold: the cosine from which two tracks are of the same speaker; None: the embedder's.
+    """
+
+    takes = Diarization
+
+    def __init__(
+        self,
+        archive: Archive,
+        *,
+        dtype: str | None = None,
+        embedder: Embedder | None = None,
+        postprocessing: str | Mapping[str, Any] | SegmentOptions | None = None,
+        windows: tuple[float, float] | None = None,
+        threshold: float | None = None,
+    ):
+        """Puts the model on the device.
+
+        Args:
+          archive: the content of a model file.
+          dtype: of the matrix products; None: as in the configuration.
+          embedder: a model of speakers, by which voices are recognised over all of a recording.
+          postprocessing: see `diarize`.
+          windows: (length, shift) of the windows, in seconds; by default (30, 22.4), without an embedder (90, 44.8).
+          threshold: the cosine from which two tracks are of the same speaker; None: the embedder's.
+
+        Raises:
+          ConfigError: it is not a diarization model, or an option is invalid.
+        """
+        if embedder is not None and not isinstance(embedder, Embedder):
+            given = type(embedder).__name__
+            raise ConfigError(f'embedder is a {given}; it must be jaxspeech.load("titanet.nemo", jaxspeech.Embedder)')
+        super().__init__(archive, dtype=dtype)
+        kind = self.task.inference
+        self.embedder, self.threshold = embedder, threshold
+        self.postprocessing = turn_options(postprocessing)
+        self._windows = None if windows is None else tuple(windows)
+        if len(self.windows) != 2 or not kind.frame_seconds <= self.windows[1] <= self.windows[0]:
+            raise ConfigError(
+                f"windows is {windows!r}; it is (length, shift) in seconds, the shift not above the length"
+            )
+        self._programs = Programs(self.task, kind.activity, name="diarize", config=self.config)
+
+    @property
+    def windows(self) -> tuple[float, ...]:
+        """The (length, shift) of the windows, in seconds."""
+        return self._windows or (ALONE if self.embedder is None else WITH_EMBEDDER)
+
+    def diarize(
+        self,
+        inputs: Any,
+        *,
+        num_speakers: int | None = None,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+        exclusive: bool = False,
+        postprocessing: str | Mapping[str, Any] | SegmentOptions | None = None,
+        speech: Any = None,
+        progress: bool = False,
+        **options: Unpack[RowOptions],
+    ) -> list[Diarized]:
+        """Finds who spoke when in all inputs, in order.
+
+        Args:
+          inputs: a path (of an audio file, a folder, a .jsonl or .json manifest), an array of samples ([S], [S C]
+            or [C S]; float in [-1, 1], or integers), or an iterable of all these.
+          num_speakers: if it is known; always obeyed where anybody speaks.
+          min_speakers, max_speakers: if it is not known.
+          exclusive: at any moment at most one speaker, the more probable one.
+          postprocessing: how probabilities become turns: options of `audio.speech_segments.SegmentOptions` (onset,
+            offset, pad_onset, pad_offset, min_speech, min_silence, ...), or the name of published settings, one of
+            `diarization.activity_turns.SETTINGS`.
+          speech: where speech is, if that is known: (start, end) of stretches in seconds, or a mapping from the names
+            of recordings to these, as `diarization.rttm.read_rttm` returns it.
+          progress: show a bar.
+          options: see `inference.options.RowOptions`; `batch_size` is of tracks that are embedded.
+
+        Raises:
+          SpeechError: an input or option is invalid; the message is one line.
+        """
+        given: Any = {"num_speakers": num_speakers, "min_speakers": min_speakers, "max_speakers": max_speakers}
+        given |= {"exclusive": exclusive, "postprocessing": postprocessing, "speech": speech}
+        results = self.diarize_iter(inputs, **given, **options)
+        return list(with_bar(results, inputs) if progress else results)
+
+    def diarize_iter(
+        self,
+        inputs: Any,
+        *,
+        num_speakers: int | None = None,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+        exclusive: bool = False,
+        postprocessing: str | Mapping[str, Any] | SegmentOptions | None = None,
+        speech: Any = None,
+        **options: Unpack[RowOptions],
+    ) -> Iterator[Diarized]:
+        """Like `diarize`, but yields each result as soon as it is ready."""
+        asked = wanted(options, RowOptions, call="diarize")
+        numbers = speaker_numbers(num_speakers, min_speakers, max_speakers)
+        most = self.task.inference.most_speakers
+        if self.embedder is None and numbers.least > most:
+            name = "min_speakers" if num_speakers is None else "num_speakers"
+            raise ConfigError(f"{name} is {numbers.least}, but the model knows {most} speakers: give it an embedder")
+        chosen = self.postprocessing if postprocessing is None else turn_options(postprocessing)
+        check_speech(speech)
+        work = _Work(self, numbers, chosen, speech, asked.batch_size)
+        rows = predicted_rows(
+            find_recordings(inputs),
+            [Strategy(work.start, alone=True, beside=_recordings)],
+            asked._replace(batch_size=1),
+            sample_rate=self.task.inference.sample_rate,
+        )
+        return results_of(rows, partial(work.result, exclusive), _failed, on_error=asked.on_error)
+
+    def activity(self, samples: Float[np.ndarray, " N"], spans: Sequence[Span], *, whole: bool) -> list[Window]:
+        """Returns what the model says about windows of a recording.
+
+        Args:
+          samples: of the recording.
+          spans: of the windows, in frames.
+          whole: the only window is the whole recording, whose frames are counted by the model.
+
+        Raises:
+          AudioError: a window does not fit in memory.
+        """
+        kind = self.task.inference
+        frame = round(kind.frame_seconds * kind.sample_rate)
+        parts = [samples[first * frame : last * frame] for first, last in spans]
+        longest, single = max(map(len, parts)), len(spans) == 1
+        length = padded_length(longest, sample_rate=kind.sample_rate) if whole else longest
+        found, rows = list[Window](), 1 if single else WINDOWS
+        for at in range(0, len(parts), rows):
+            some = dict(enumerate(parts[at : at + rows]))
+            if not any(part.any() for part in some.values()):  # nobody speaks in digital silence
+                frames = [
+                    np.zeros((last - first, kind.most_speakers), np.float32) for first, last in spans[at : at + rows]
+                ]
+            else:
+                try:
+                    prediction, _ = self._programs.start(self.variables, Shape(tuple(some), rows, length), some)
+                    predicted = jax.device_get(prediction)
+                except (AudioError, MemoryError):
+                    if single:
+                        raise
+                    found += [self.activity(samples, [span], whole=False)[0] for span in spans[at : at + rows]]
+                    continue
+                frames = [np.asarray(predicted[0][row, : predicted[1][row]], np.float32) for row in some]
+            for (first, last), own in zip(spans[at : at + rows], frames, strict=True):
+                missing = max(last - first - len(own), 0)
+                # The model may count a frame more than there are samples for; a whole recording keeps it.
+                own = own if whole else np.pad(own[: last - first], ((0, missing), (0, 0)))
+                found.append(Window(first, own))
+        return found
+
+
+class _Work:
+    """One call of a diarizer: its options, and what is done with each recording."""
+
+    def __init__(self, diarizer: Diarizer, numbers: Numbers, options: SegmentOptions, speech: Any, batch_size: int):
+        self._diarizer, self._numbers, self._options = diarizer, numbers, options
+        self._speech, self._batch_size = speech, batch_size
+        kind = diarizer.task.inference
+        self._rate, self._frame_seconds = kind.sample_rate, kind.frame_seconds
+        self._frame = round(kind.frame_seconds * kind.sample_rate)
+        # A speaker is heard in a window where a turn may begin.
+        self._border = min(float(options.onset), 0.5)
+
+    def start(self, shape: Shape, audio: Audio, recordings: Sequence[Recording]) -> tuple[Any, str]:
+        """Finds the activity of the speakers of one recording; a `rows.Strategy`."""
+        [place], [recording] = shape.indices, recordings
+        samples, seconds = audio[place], self._frame_seconds
+        num_frames = -(-len(samples) // self._frame)
+        length, shift = (max(round(x / seconds), 1) for x in self._diarizer.windows)
+        spans = window_spans(num_frames, length=length, shift=shift)
+        whole = len(spans) == 1
+        windows = self._diarizer.activity(samples, spans, whole=whole)
+        if self._speech is not None:
+            windows = self._spoken(recording, windows, duration=len(samples) / self._rate)
+        if self._diarizer.embedder is None:
+            activity = windows[0].probabilities if whole else chain(windows, border=self._border)
+            activity = with_most(activity, self._numbers.most, border=self._border)
+        else:
+            num_frames = len(windows[0].probabilities) if whole else num_frames
+            activity = self._linked(samples, windows, num_frames)
+        return (activity[None],), ""
+
+    def result(self, exclusive: bool, row: Row[Any]) -> Diarized:
+        """Makes the turns of one recording."""
+        source, duration = row.recording.source, len(row.samples) / self._rate
+        if row.prediction is None:
+            return Diarized(source, duration, [], note=row.note, frame_seconds=self._frame_seconds)
+        [activity] = row.prediction
+        options: Any = {"options": self._options, "frame_seconds": self._frame_seconds}
+        names = [f"speaker_{number}" for number in range(activity.shape[1])]
+        forced = heard_at_all(activity, self._numbers.least, **options)
+        options |= {"duration": duration, "exclusive": exclusive, "names": names, "forced": forced}
+        turns, confidences = turns_of_activity(activity, **options)
+        return Diarized(
+            source, duration, turns, None, row.note, activity, self._frame_seconds, tuple(names), confidences
+        )
+
+    def _spoken(self, recording: Recording, windows: Sequence[Window], *, duration: float) -> list[Window]:
+        """Applies the known speech to all windows."""
+        speech = speech_of(recording, self._speech, duration=duration)
+        found = []
+        for first, probabilities in windows:
+            begin = first * self._frame_seconds
+            inside = np.clip(speech - begin, 0, len(probabilities) * self._frame_seconds).tolist()
+            limits: Any = {"frame_seconds": self._frame_seconds, "border": float(self._options.onset)}
+            found.append(Window(first, within_speech(probabilities, inside, **limits)))
+        return found
+
+    def _linked(
+        self, samples: Float[np.ndarray, " N"], windows: Sequence[Window], num_frames: int
+    ) -> Float[np.ndarray, "T K"]:
+        """Recognises the voices of the tracks, and joins the windows by them."""
+        embedder, threshold = self._diarizer.embedder, self._diarizer.threshold
+        if embedder is None:
+            raise ConfigError("voices are recognised by an embedder; there is none")
+        tracks = tracks_of(windows, border=self._border)
+        tracks = pieces_of(tracks, least=self._numbers.least, frame_seconds=self._frame_seconds)
+        vectors = self._embedded(samples, windows, tracks, embedder)
+        known = [i for i, vector in enumerate(vectors) if len(vector)]
+        tracks, vectors = [tracks[i] for i in known], [vectors[i] for i in known]
+        agree = max(round(AGREE_SECONDS / self._frame_seconds), 1)
+        labels = link_tracks(
+            np.stack(vectors) if vectors else np.zeros((0, 1), np.float32),
+            np.array([track.window for track in tracks], np.int64),
+            np.array([track.speaker for track in tracks], np.int64),
+            np.array([track.heard(self._frame_seconds).sum() * self._frame_seconds for track in tracks], np.float32),
+            threshold=embedder.threshold if threshold is None else threshold,
+            numbers=self._numbers,
+            links=overlap_links(windows, tracks, least_frames=agree),
+        )
+        return stitch(windows, tracks, labels, num_frames=num_frames)
+
+    def _embedded(
+        self,
+        samples: Float[np.ndarray, " N"],
+        windows: Sequence[Window],
+        tracks: Sequence[Track],
+        embedder: Embedder,
+    ) -> list[Float[np.ndarray, " E"]]:
+        """Embeds each track; one that is too short, in a recording that is, has an empty vector."""
+        shortest = int(np.ceil(SHORTEST_SECONDS * self._rate)) + 1
+        cut: Any = {"frame": self._frame, "frame_seconds": self._frame_seconds, "shortest": shortest}
+
+        def parts() -> Iterator[Float[np.ndarray, " M"]]:
+            for track in tracks:
+                first, probabilities = windows[track.window]
+                inside = samples[first * self._frame : (first + len(probabilities)) * self._frame]
+                yield samples_of(track, inside, **cut)
+
+        options: Any = {"batch_size": self._batch_size, "sample_rate": self._rate, "on_error": "skip"}
+        return [found.vector for found in embedder.embed_iter(parts(), **options)]
+
+
+def _recordings(recordings: Sequence[Recording], rows: int) -> tuple[Any, ...]:
+    """What `_Work.start` takes beside the audio."""
+    del rows
+    return (list(recordings),)
+
+
+def _failed(row: Row[Any], error: SpeechError) -> Diarized:
+    return Diarized(row.recording.source, 0.0, [], str(error))
