@@ -97,7 +97,7 @@ CASES = {
     "train_tdt_115m": _trained(_tdt("115m", spec_augment=True)),
     "train_hybrid_115m": _trained(transducer_config("115m", **_RNNT) | {"task": "hybrid"}),
     "train_aed_180m": _trained(_ATTENTION),
-    "train_aed_180m_32": _trained(_ATTENTION, rows=32),  # what a TPU v5e has memory for
+    "train_aed_180m_32": _trained(_ATTENTION, rows=32),  # half the rows, for a TPU v5e
     "train_ctc_600m": _sharded(ctc_config("600m", **_FULL, **_AUGMENTED), rows=32, devices=8),
     "train_rnnt_600m": _sharded(transducer_config("600m", **_FULL, **_RNNT), rows=32, devices=8),
     "train_tdt_600m": _sharded(_tdt("600m", spec_augment=True, **_FULL), rows=32, devices=8),

@@ -72,6 +72,16 @@ def pad_pairs(mask: Bool[Array, "B #T S"], extra: int) -> Bool[Array, "B _ _"]:
     return jnp.pad(mask, ((0, 0), (0, extra if mask.shape[1] > 1 else 0), (0, extra)))
 
 
+def computed_after(x: Float[Array, "B T D"], positions: Float[Array, "R D"]) -> Float[Array, "R D"]:
+    """Returns the positions, for XLA as a function of x: it cannot project those of all layers before the first one.
+
+    XLA drops barriers before it orders the operations, and simplifies anything that cannot depend on x. So this shifts
+    the positions where every row begins with NaN, and all results are NaN.
+    """
+    shift = jnp.isnan(x[:, 0, 0]).all().astype(jnp.int32)
+    return jax.lax.dynamic_slice_in_dim(jnp.pad(positions, ((0, 1), (0, 0))), shift, positions.shape[0])
+
+
 class Positional(NamedTuple):
     """The projected positions, and the biases of the queries for content and position."""
 
@@ -216,6 +226,8 @@ class SelfAttention(nn.Module):
         b, t, width = x.shape
         heads = (self.num_heads, width // self.num_heads)
 
+        if positions is not None and not train and self._in_blocks(x):
+            positions = computed_after(x, positions)
         query, key, value = self._project(x, heads, apart=kernels)
         if in_parts(self):
             # Stored in the layout of the products, head first: there are many times more earlier frames than new ones.
@@ -240,7 +252,7 @@ class SelfAttention(nn.Module):
             by_kernels = partial(attention_by_kernels, extra=extra, **options)
             portable = partial(portable, extra=extra)
             context = jax.lax.platform_dependent(*arrays, cuda=by_kernels, default=portable)
-        elif train or in_parts(self) or time_shards() > 1:
+        elif train or not self._in_blocks(x):
             context = portable(*arrays)
         else:
             portable = partial(in_blocks_of_platform, attention_in_blocks, scores=(b, self.num_heads, t, t))
@@ -267,6 +279,12 @@ class SelfAttention(nn.Module):
         k = width // self.num_heads
         whole = isinstance(b, int) and isinstance(t, int) and not in_parts(self) and time_shards() == 1
         return gpu_kernels() and self.dtype == jnp.bfloat16 and whole and k in KERNEL_WIDTHS and rows_split(b) > 0
+
+    def _in_blocks(self, x: Float[Array, "B T D"]) -> bool:
+        """Whether inference computes the scores of so many frames block by block, on a CPU at least."""
+        b, t, _ = x.shape
+        whole = not in_parts(self) and time_shards() == 1
+        return whole and block_size(b, self.num_heads, t, t) != t
 
     def _frames_to_align(self, num_frames: Size) -> int:
         """Returns how many frames of padding make the products of whole recordings in half precision faster."""

@@ -15,8 +15,9 @@ from jaxspeech.types import Size
 
 # The most scores of a block in a CPU's cache, and in the memory of an accelerator.
 MOST_SCORES, MOST_SCORES_ELSEWHERE = 1 << 20, 1 << 29
-# Queries of a block are a multiple of this.
-ALIGNMENT = 16
+# Queries of a block are a multiple of the first; every block copies the positions it needs, so that it has at least the
+# second, also where its scores do not fit the cache.
+ALIGNMENT, LEAST_QUERIES = 16, 64
 
 
 def block_size(rows: Size, heads: int, queries: Size, keys: Size, *, most_scores: int | None = None) -> Size:
@@ -26,7 +27,7 @@ def block_size(rows: Size, heads: int, queries: Size, keys: Size, *, most_scores
     if not known or rows * heads * queries * keys <= 2 * most_scores:
         return queries
     fitting = most_scores // (rows * heads * keys)
-    blocks = -(-queries // max(fitting // ALIGNMENT * ALIGNMENT, ALIGNMENT))
+    blocks = -(-queries // max(fitting // ALIGNMENT * ALIGNMENT, LEAST_QUERIES))
     size = -(-queries // blocks)
     return size + -size % ALIGNMENT
 

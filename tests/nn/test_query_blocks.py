@@ -17,16 +17,22 @@ LENGTHS = jnp.array([50, 37])
 MOST = B * H * T * 16
 
 
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr(query_blocks, "LEAST_QUERIES", 16)
+
+
 def random(shape, seed):
     return jax.random.normal(jax.random.key(seed), shape)
 
 
-def test_sizes_of_blocks():
+def test_sizes_of_blocks(monkeypatch):
     assert block_size(B, H, T, T, most_scores=MOST) == 16
     assert block_size(B, H, 32, T, most_scores=MOST) == 32  # few enough at once
+    monkeypatch.setattr(query_blocks, "LEAST_QUERIES", 64)
     for queries in (1000, 1125, 45000):
         size = block_size(1, 8, queries, queries)
-        assert size % 16 == 0 and 8 * size * queries <= max(query_blocks.MOST_SCORES, 8 * 16 * queries)
+        assert size % 16 == 0 and 8 * size * queries <= max(query_blocks.MOST_SCORES, 8 * 64 * queries)
 
 
 @pytest.mark.parametrize("positions", [True, False])

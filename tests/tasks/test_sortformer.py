@@ -21,6 +21,7 @@ MODEL = {
     },
     "decoder": {"name": "sortformer", "num_layers": 2, "width": 12, "num_heads": 3, "hidden_width": 20},
 }
+OTHER = {"name": "transformer", "num_layers": 1, "width": 16, "num_heads": 2}
 LENGTHS = np.array([16000, 11000], np.int32)
 
 
@@ -125,6 +126,7 @@ def test_long_recordings_are_computed_in_blocks(variables, audio, monkeypatch):
     samples, length = np.tile(audio[:1], (1, 4)), np.array([61000], np.int32)
     whole, _ = activity(variables, samples, length)
     monkeypatch.setattr(query_blocks, "MOST_SCORES", 2 * 50 * 16)
+    monkeypatch.setattr(query_blocks, "LEAST_QUERIES", 16)
     blocks, _ = activity(variables, samples, length)
     np.testing.assert_allclose(blocks, whole, atol=1e-5)
 
@@ -148,7 +150,7 @@ def test_in_half_precision(variables, audio):
         ({"streaming": {"chunk": 6}}, "set scale_audio to False"),
         ({"streaming": {"cache": 15}, "scale_audio": False}, "need at least 16 frames"),
         ({"loss": {"ats_weight": 0.0, "pil_weight": 0.0}}, "one must be above 0"),
-        ({"encoder": {"name": "lstm"}}, r"model\.encoder\.name cannot be 'lstm'"),
+        ({"encoder": OTHER, "streaming": {"chunk": 6}, "scale_audio": False}, "needs a fastconformer"),
     ],
 )
 def test_configurations_that_cannot_be(changes, message):
