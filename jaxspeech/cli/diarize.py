@@ -5,6 +5,7 @@
   jaxspeech diarize --model=titanet.nemo --vad=vad.nemo --num_speakers=3 --rttm=out.rttm folder
   jaxspeech diarize --model=sortformer.nemo --exclusive --output=out.json meeting.wav
   jaxspeech diarize --model=titanet.nemo --speech=reference.rttm --rttm=out.rttm meeting.wav
+  arecord -f S16_LE -r 16000 -t raw | jaxspeech diarize --model=live.nemo --realtime -
 
 The kind of --model decides. Sortformer, a diarization model, also finds speech of several at a time; with --embedder,
 a speaker model, voices are recognised over all of a recording, and there may be more speakers than the model has. A
@@ -73,6 +74,16 @@ def options(parser: Parser) -> None:
         "pred_speakers and pred_turns with confidences; rttm: NIST's; seglst: turns without words. By default what "
         "--output ends in (.json, .rttm, .seglst.json), else jsonl for a manifest and text for files",
     )
+    parser.add_switch(
+        "realtime",
+        help="find turns while they are spoken: files are read at the pace of the speech, and the path - is standard "
+        "input, as WAV or as 16-bit samples without a header. Needs a Sortformer for live audio",
+    )
+    parser.add_argument(
+        "--latency", type=float, help="--realtime: a published one, 0.32, 1.04, 10 or 30.4 s; the model's by default"
+    )
+    help = "--realtime: sample rate of standard input without a header, in Hz; the model's by default"
+    parser.add_argument("--sample_rate", type=at_least(1), help=help)
     help = "a timeline: FILE.html to look at and listen to, FILE.svg to look at; a folder for several recordings"
     parser.add_argument("--picture", metavar="PICTURE", help=help)
 
@@ -88,23 +99,28 @@ def run(flags: argparse.Namespace) -> int:
     pictures = picture_paths(flags.picture, recordings)
     speech = _speech(flags, recordings)
     diarizer, more = _diarizer(flags)
-    results = diarizer.diarize_iter(
-        recordings,
-        num_speakers=flags.num_speakers,
-        min_speakers=flags.min_speakers,
-        max_speakers=flags.max_speakers,
-        exclusive=flags.exclusive,
-        batch_size=flags.batch_size,
-        channel=flags.channel,
-        speech=speech,
-        on_error="skip",
-        **more,
-    )
+    # On stdout turns appear as soon as they are over.
+    grows = flags.realtime and outputs == [(None, "text")]
+    if flags.realtime:
+        results = _live(flags, diarizer, recordings, more, show=_shower(named) if grows else lambda *_: None)
+    else:
+        results = diarizer.diarize_iter(
+            recordings,
+            num_speakers=flags.num_speakers,
+            min_speakers=flags.min_speakers,
+            max_speakers=flags.max_speakers,
+            exclusive=flags.exclusive,
+            batch_size=flags.batch_size,
+            channel=flags.channel,
+            speech=speech,
+            on_error="skip",
+            **more,
+        )
     turns = speakers = done = 0
     with contextlib.ExitStack() as stack:
         writers = [
             stack.enter_context(turn_writer(path, output_format=output_format, named=named))
-            for path, output_format in outputs
+            for path, output_format in ([] if grows else outputs)
         ]
 
         def take(recording: "Recording", found: "Diarized") -> None:
@@ -136,6 +152,13 @@ def _outputs(flags: argparse.Namespace) -> list[tuple[str | None, str]]:
         speaker_numbers(flags.num_speakers, flags.min_speakers, flags.max_speakers)
     except ConfigError as error:
         raise ConfigError(f"--{str(error).replace('leave out ', 'leave out --')}") from None
+    if flags.realtime:
+        for name in ("num_speakers", "min_speakers", "max_speakers", "exclusive", "embedder", "speech"):
+            if getattr(flags, name):
+                raise ConfigError(f"--{name} needs whole recordings: leave out --realtime")
+    elif flags.latency is not None or flags.sample_rate is not None:
+        given = "latency" if flags.latency is not None else "sample_rate"
+        raise ConfigError(f"--{given} is for live audio: add --realtime")
     if flags.vad and flags.speech:
         raise ConfigError("--vad finds the speech that --speech says: give one of them")
     if flags.format and flags.rttm and not flags.output:
@@ -147,6 +170,36 @@ def _outputs(flags: argparse.Namespace) -> list[tuple[str | None, str]]:
         otherwise = "jsonl" if flags.output and flags.manifest else "text"
         found.append((flags.output, flags.format or guess_format(flags.output, otherwise=otherwise)))
     return found
+
+
+def _live(flags: argparse.Namespace, diarizer: Any, recordings: Any, more: Any, *, show: Any) -> Any:
+    """Diarizes recordings while they are spoken.
+
+    Raises:
+      ConfigError: the model cannot run live.
+    """
+    from functools import partial
+
+    from jaxspeech.inference.read_ahead import read_recording
+    from jaxspeech.pipelines.live_diarizing import diarize_live
+
+    if not isinstance(diarizer, jaxspeech.Diarizer):
+        raise ConfigError(f"--realtime is for a diarization model; {flags.model} is a speaker model")
+    read = partial(read_recording, sample_rate=diarizer.task.inference.sample_rate, channel=flags.channel)
+    streams = diarizer.streams(1, latency=flags.latency, **more)
+    options: Any = {"pipe_rate": flags.sample_rate, "pipe_channel": flags.channel}
+    return diarize_live(streams, recordings, read, show=show, **options)
+
+
+def _shower(named: bool) -> Any:
+    """Returns the function that prints the turns that are over."""
+
+    def show(recording: "Recording", turns: Any) -> None:
+        path = f"{recording.source}\t" if named else ""
+        for start, end, speaker in turns:
+            print(f"{path}{start:.3f}\t{end:.3f}\t{speaker}", flush=True)
+
+    return show
 
 
 def _speech(flags: argparse.Namespace, recordings: "list[Recording]") -> Any:

@@ -24,18 +24,21 @@ from jaxtyping import Float
 
 from jaxspeech.archive import Archive
 from jaxspeech.audio.speech_segments import SegmentOptions
-from jaxspeech.diarization.activity_turns import turn_options, turns_of_activity
+from jaxspeech.diarization.activity_turns import PREFIX, turn_options, turn_spans, turns_of_activity
 from jaxspeech.diarization.linking import link_tracks
 from jaxspeech.diarization.speaker_numbers import Numbers, heard_at_all, speaker_numbers, with_most, within_speech
 from jaxspeech.diarization.stitching import Span, chain, stitch, window_spans
 from jaxspeech.diarization.tracks import Track, Window, overlap_links, pieces_of, samples_of, tracks_of
 from jaxspeech.errors import AudioError, ConfigError, SpeechError
+from jaxspeech.forms.speaker_streaming import speaker_streaming
 from jaxspeech.inference.batching import Shape, padded_length
 from jaxspeech.inference.inputs import Recording, find_recordings
+from jaxspeech.inference.live_turns import LiveTurns
 from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.programs import Programs
 from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
+from jaxspeech.inference.speaker_stream import SpeakerStreams, compile_speakers
 from jaxspeech.pipelines.diarized import Diarized
 from jaxspeech.pipelines.doors import with_bar
 from jaxspeech.pipelines.embedder import SHORTEST_SECONDS, Embedder
@@ -172,6 +175,37 @@ class Diarizer(Pipeline):
             sample_rate=self.task.inference.sample_rate,
         )
         return results_of(rows, partial(work.result, exclusive), _failed, on_error=asked.on_error)
+
+    def streams(
+        self,
+        size: int = 1,
+        *,
+        latency: float | str | None = None,
+        postprocessing: str | Mapping[str, Any] | SegmentOptions | None = None,
+        **settings: int | float,
+    ) -> SpeakerStreams:
+        """Opens live recordings, in which a speaker keeps his name however long he is silent; no embedder is used.
+
+        Args:
+          size: maximum number of simultaneous recordings; they are stepped together.
+          latency: one of the published settings, 0.32, 1.04, 10 or 30.4 s; None: the model's own.
+          postprocessing: see `diarize`.
+          settings: see `diarization.stream_settings.StreamSettings`: chunk, right, cache, queue, update, ...
+
+        Raises:
+          ConfigError: the model cannot run live, or an option is invalid.
+        """
+        form = speaker_streaming(self.task, latency=latency, options=settings)
+        chosen = self.postprocessing if postprocessing is None else turn_options(postprocessing)
+        seconds = form.frame_seconds
+
+        def spans(probabilities: Float[np.ndarray, " T"], duration: float | None) -> Float[np.ndarray, "N 2"]:
+            return turn_spans(probabilities, frame_seconds=seconds, options=chosen, duration=duration)
+
+        names = [f"{PREFIX}{number}" for number in range(form.speakers)]
+        turns = partial(LiveTurns, names, spans, chosen, frame_seconds=seconds)
+        turns()  # reports now that the options need whole recordings
+        return SpeakerStreams(compile_speakers(form, self.variables, size=size), self.variables, turns=turns)
 
     def activity(self, samples: Float[np.ndarray, " N"], spans: Sequence[Span], *, whole: bool) -> list[Window]:
         """Returns what the model says about windows of a recording.

@@ -25,6 +25,7 @@ from jaxspeech.nn.products import products_in
 from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
 from jaxspeech.tasks.kinds import Diarization
 from jaxspeech.tasks.parts import ENCODER, FEATURES, MASKS, PRODUCTS, Kind, Part
+from jaxspeech.tasks.stream_training import activity_of_stream, logits_in_steps
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Key, Phase, RowLosses, Variables
@@ -73,7 +74,7 @@ class SortformerModel(AcousticModel, kw_only=True):
       decoder: the head.
       scale_audio: divide each recording by its loudest sample, which must be known before its first frame.
       loss: weights of the losses.
-      streaming: the sizes of a stream; None if the model is for whole recordings.
+      streaming: the sizes of a stream, as which such a model is trained; None if it is for whole recordings.
       causal_share: share of the training steps in which a frame attends to few frames after its own.
       causal_right: how many these are.
     """
@@ -177,11 +178,12 @@ def sortformer_task(model: SortformerModel) -> SortformerTask:
         return dict(model.init(key, *shortest_audio(model)))
 
     def scores(variables: Variables, key: Key, samples: Float[Any, "B N"], num_samples: Int[Any, " B"]) -> Any:
+        apply = train_apply if model.streaming is None else logits_in_steps
         if not model.causal_share:
-            return train_apply(model, variables, key, samples, num_samples)
+            return apply(model, variables, key, samples, num_samples)
         key, drawn = jax.random.split(key)
         limited = jax.random.bernoulli(drawn, model.causal_share)
-        choices = [partial(train_apply, choice) for choice in (model.causal(), model)]
+        choices = [partial(apply, choice) for choice in (model.causal(), model)]
         return jax.lax.cond(limited, *choices, variables, key, samples, num_samples)
 
     def loss(variables: Variables, batch: Conversations, key: Key) -> tuple[RowLosses, Variables]:
@@ -193,12 +195,16 @@ def sortformer_task(model: SortformerModel) -> SortformerTask:
         apply: Any = model.apply
         return apply(variables, samples, num_samples, method="activity")
 
+    def predict(variables: Variables, batch: Conversations) -> Any:
+        find = activity if model.streaming is None else partial(activity_of_stream, model)
+        return find(variables, batch.samples, batch.num_samples)
+
     return Task(
         model=model,
         batch=Conversations,
         init=init,
         phases=(Phase(loss),),
-        predict=lambda variables, batch: activity(variables, batch.samples, batch.num_samples),
+        predict=predict,
         seconds=lambda batch: batch.num_samples / sample_rate,
         inference=Diarization(sample_rate, model.frame_seconds, model.decoder.num_speakers, activity, model.streaming),
     )

@@ -88,6 +88,8 @@ def test_mistakes_are_one_line(meeting, tmp_path, capsys, monkeypatch):
         (["--vad=vad.nemo"], "--vad is for a speaker model; m.jaxspeech is a diarization model"),
         (["--vad=vad.nemo", "--speech=a.rttm"], "--vad finds the speech that --speech says"),
         (["--speech=none.rttm"], "none.rttm: cannot be read (No such file or directory)"),
+        (["--realtime", "--num_speakers=2"], "--num_speakers needs whole recordings: leave out --realtime"),
+        (["--latency=1.04"], "--latency is for live audio: add --realtime"),
         (["--rttm=a.rttm", "--format=text"], "--format is that of --output"),
         (["--rttm=a.rttm", "--output=a.rttm"], "--rttm and --output are the same file"),
         (["--picture=a.png"], "--picture=a.png: pictures are .html or .svg"),
