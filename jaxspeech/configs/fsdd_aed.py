@@ -3,8 +3,7 @@
 jaxspeech prepare fsdd                                # data/fsdd
 python train.py --config=configs/fsdd_aed.py
 
-Time of 1500 steps (--config.steps=1500): 7 minutes of processor time, 3.5 of two cores; their score: 12.8 % WER on dev,
-still falling. The 4000 steps of the recipe take 9 minutes of two cores; they were not run to the end.
+Score: 2.0 % WER on dev (6.8 % after 2000 steps, 3.2 % after 3000). Time: 14 minutes of processor time, some 9 of two cores.
 """
 
 from ml_collections import ConfigDict
