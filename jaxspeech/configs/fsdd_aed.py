@@ -3,7 +3,8 @@
 jaxspeech prepare fsdd                                # data/fsdd
 python train.py --config=configs/fsdd_aed.py
 
-Score: 2.0 % WER on dev (6.8 % after 2000 steps, 3.2 % after 3000). Time: 14 minutes of processor time, some 9 of two cores.
+Score: 2.0 % WER on dev (6.8 % after 2000 steps, 3.2 % after 3000).
+Time: 14 minutes of processor time, some 9 of two cores.
 """
 
 from ml_collections import ConfigDict
