@@ -78,7 +78,7 @@ def test_options_of_another_door_and_other_mistakes_are_one_line(tmp_path: Path)
     toys = saved(tmp_path / "toys.jaxspeech", toy_archive(CLIPS))
     assert message(toys, jaxspeech.Classifier, head="ctc") == "Classifier has no option 'head'; known are dtype"
     assert message(toys, beamsize=4) == "Recognizer has no option 'beamsize'; did you mean \"beam_size\"?"
-    assert "it is one of jaxspeech.Recognizer, jaxspeech.Classifier" in message(toys, "Classifier")
+    assert "it is one of jaxspeech.Recognizer, jaxspeech.MultitalkerRecognizer, " in message(toys, "Classifier")
     assert message(toys, jaxspeech.Classifier, dtype="float61").startswith("dtype 'float61'; did you mean")
 
 

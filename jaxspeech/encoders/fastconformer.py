@@ -335,7 +335,7 @@ class FastConformer(nn.Module):
     ) -> Bool[Array, "B #T T"]:
         """Computes which keys each query may attend to; the same for all queries of a long recording without limits."""
         whole = not train and limits is None and key is None and self.contexts[0] == (-1, -1)
-        if whole and block_size(len(num_frames), self.num_heads, size, size) != size and time_shards() == 1:
+        if whole and block_size(num_frames.shape[0], self.num_heads, size, size) != size and time_shards() == 1:
             return length_mask(num_frames, size)[:, None]  # what padding attends to does not matter
         place = jnp.arange(size)
         visible = self._visible(place, key) if limits is None else chunk_window_mask(place, place, *limits)

@@ -121,5 +121,5 @@ def _cell(
     return c, jax.nn.sigmoid(o) * jnp.tanh(c)
 
 
-def _product(x: Float[Array, "B X"], kernel: Float[Array, "X Y"]) -> Float[Array, "B Y"]:
+def _product(x: Float[Array, "B X"], kernel: Float[Any, "X Y"]) -> Float[Array, "B Y"]:
     return (x.astype(kernel.dtype) @ kernel).astype(jnp.float32)

@@ -117,6 +117,7 @@ def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():
         "scoring",
         "speakers",
         "targets",
+        "turn_outputs",
         "turn_scores",
     }
     assert {path.stem for path in CLI.iterdir() if path.name != "__pycache__"} - parts == set(VERBS)
