@@ -14,7 +14,7 @@ from jaxspeech.audio.speech_segments import SegmentOptions
 from jaxspeech.diarization.turns import Turn
 from jaxspeech.errors import ConfigError
 
-# (probabilities of one speaker [T], where the recording ends in seconds, None if it goes on) -> [N 2] of its turns
+# (probabilities of one speaker [T], where the recording ends in seconds, None while it lasts) -> [N 2] of its turns
 Spans = Callable[[Float[np.ndarray, " T"], float | None], Float[np.ndarray, "_ 2"]]
 
 

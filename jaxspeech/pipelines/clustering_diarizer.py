@@ -24,13 +24,13 @@ from jaxspeech.diarization.second_speakers import likeness, overlaps_of, second_
 from jaxspeech.diarization.speaker_numbers import speaker_numbers
 from jaxspeech.diarization.subsegments import merge_overlaps, subsegments
 from jaxspeech.diarization.turns import speakers_of, turns_of_labels
-from jaxspeech.errors import ConfigError, SpeechError, did_you_mean
+from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.inference.batching import Shape
-from jaxspeech.inference.inputs import Recording, find_recordings
+from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import RowOptions, wanted
-from jaxspeech.inference.results import results_of
-from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
+from jaxspeech.inference.rows import Audio, Row
 from jaxspeech.pipelines.diarized import Diarized, activity_of_turns
+from jaxspeech.pipelines.diarized_rows import diarized_rows
 from jaxspeech.pipelines.doors import with_bar
 from jaxspeech.pipelines.embedder import SHORTEST_SECONDS, Embedder
 from jaxspeech.pipelines.known_speech import check_speech, speech_of
@@ -125,13 +125,8 @@ class ClusteringDiarizer:
         chosen = ClusterOptions(**given)
         check_speech(speech)
         start = partial(self._start, chosen, speech, exclusive, asked.batch_size)
-        rows = predicted_rows(
-            find_recordings(inputs),
-            [Strategy(start, alone=True, beside=_recordings)],
-            asked._replace(batch_size=1),
-            sample_rate=self.embedder.task.inference.sample_rate,
-        )
-        return results_of(rows, self._diarized, _failed, on_error=asked.on_error)
+        rate = self.embedder.task.inference.sample_rate
+        return diarized_rows(inputs, start, self._diarized, asked, sample_rate=rate)
 
     def _start(
         self,
@@ -190,13 +185,3 @@ class ClusteringDiarizer:
             speakers=speakers,
             confidences=confidences,
         )
-
-
-def _recordings(recordings: Sequence[Recording], rows: int) -> tuple[Any, ...]:
-    """What `ClusteringDiarizer._start` takes beside the audio."""
-    del rows
-    return (list(recordings),)
-
-
-def _failed(row: Row[Any], error: SpeechError) -> Diarized:
-    return Diarized(row.recording.source, 0.0, [], str(error))

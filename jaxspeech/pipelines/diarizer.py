@@ -24,25 +24,23 @@ from jaxtyping import Float
 
 from jaxspeech.archive import Archive
 from jaxspeech.audio.speech_segments import SegmentOptions
-from jaxspeech.diarization.activity_turns import PREFIX, turn_options, turn_spans, turns_of_activity
-from jaxspeech.diarization.linking import link_tracks
-from jaxspeech.diarization.speaker_numbers import Numbers, heard_at_all, speaker_numbers, with_most, within_speech
-from jaxspeech.diarization.stitching import Span, chain, stitch, window_spans
-from jaxspeech.diarization.tracks import Track, Window, overlap_links, pieces_of, samples_of, tracks_of
-from jaxspeech.errors import AudioError, ConfigError, SpeechError
+from jaxspeech.diarization.activity_turns import PREFIX, turn_options, turn_spans
+from jaxspeech.diarization.speaker_numbers import speaker_numbers
+from jaxspeech.diarization.stitching import Span
+from jaxspeech.diarization.tracks import Window
+from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.forms.speaker_streaming import speaker_streaming
 from jaxspeech.inference.batching import Shape, padded_length
-from jaxspeech.inference.inputs import Recording, find_recordings
 from jaxspeech.inference.live_turns import LiveTurns
 from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.programs import Programs
-from jaxspeech.inference.results import results_of
-from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
 from jaxspeech.inference.speaker_stream import SpeakerStreams, compile_speakers
 from jaxspeech.pipelines.diarized import Diarized
+from jaxspeech.pipelines.diarized_rows import diarized_rows
+from jaxspeech.pipelines.diarizer_call import DiarizerCall
 from jaxspeech.pipelines.doors import with_bar
-from jaxspeech.pipelines.embedder import SHORTEST_SECONDS, Embedder
-from jaxspeech.pipelines.known_speech import check_speech, speech_of
+from jaxspeech.pipelines.embedder import Embedder
+from jaxspeech.pipelines.known_speech import check_speech
 from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.tasks.kinds import Diarization
 
@@ -50,8 +48,6 @@ from jaxspeech.tasks.kinds import Diarization
 WITH_EMBEDDER, ALONE = (30.0, 22.4), (90.0, 44.8)
 # Windows that are computed at once.
 WINDOWS = 4
-# Tracks of neighbouring windows agree if both are active for so long, in seconds.
-AGREE_SECONDS = 0.5
 
 
 class Diarizer(Pipeline):
@@ -167,14 +163,15 @@ class Diarizer(Pipeline):
             raise ConfigError(f"{name} is {numbers.least}, but the model knows {most} speakers: give it an embedder")
         chosen = self.postprocessing if postprocessing is None else turn_options(postprocessing)
         check_speech(speech)
-        work = _Work(self, numbers, chosen, speech, asked.batch_size)
-        rows = predicted_rows(
-            find_recordings(inputs),
-            [Strategy(work.start, alone=True, beside=_recordings)],
-            asked._replace(batch_size=1),
-            sample_rate=self.task.inference.sample_rate,
+        kind = self.task.inference
+        threshold = self.threshold
+        if self.embedder is not None and threshold is None:
+            threshold = self.embedder.threshold
+        call = DiarizerCall(
+            *(self.activity, kind.sample_rate, kind.frame_seconds, self.windows),
+            *(self.embedder, threshold, numbers, chosen, speech, exclusive, asked.batch_size),
         )
-        return results_of(rows, partial(work.result, exclusive), _failed, on_error=asked.on_error)
+        return diarized_rows(inputs, call.start, call.result, asked, sample_rate=kind.sample_rate)
 
     def streams(
         self,
@@ -246,115 +243,3 @@ class Diarizer(Pipeline):
                 own = own if whole else np.pad(own[: last - first], ((0, missing), (0, 0)))
                 found.append(Window(first, own))
         return found
-
-
-class _Work:
-    """One call of a diarizer: its options, and what is done with each recording."""
-
-    def __init__(self, diarizer: Diarizer, numbers: Numbers, options: SegmentOptions, speech: Any, batch_size: int):
-        self._diarizer, self._numbers, self._options = diarizer, numbers, options
-        self._speech, self._batch_size = speech, batch_size
-        kind = diarizer.task.inference
-        self._rate, self._frame_seconds = kind.sample_rate, kind.frame_seconds
-        self._frame = round(kind.frame_seconds * kind.sample_rate)
-        # A speaker is heard in a window where a turn may begin.
-        self._border = min(float(options.onset), 0.5)
-
-    def start(self, shape: Shape, audio: Audio, recordings: Sequence[Recording]) -> tuple[Any, str]:
-        """Finds the activity of the speakers of one recording; a `rows.Strategy`."""
-        [place], [recording] = shape.indices, recordings
-        samples, seconds = audio[place], self._frame_seconds
-        num_frames = -(-len(samples) // self._frame)
-        length, shift = (max(round(x / seconds), 1) for x in self._diarizer.windows)
-        spans = window_spans(num_frames, length=length, shift=shift)
-        whole = len(spans) == 1
-        windows = self._diarizer.activity(samples, spans, whole=whole)
-        if self._speech is not None:
-            windows = self._spoken(recording, windows, duration=len(samples) / self._rate)
-        if self._diarizer.embedder is None:
-            activity = windows[0].probabilities if whole else chain(windows, border=self._border)
-            activity = with_most(activity, self._numbers.most, border=self._border)
-        else:
-            num_frames = len(windows[0].probabilities) if whole else num_frames
-            activity = self._linked(samples, windows, num_frames)
-        return (activity[None],), ""
-
-    def result(self, exclusive: bool, row: Row[Any]) -> Diarized:
-        """Makes the turns of one recording."""
-        source, duration = row.recording.source, len(row.samples) / self._rate
-        if row.prediction is None:
-            return Diarized(source, duration, [], note=row.note, frame_seconds=self._frame_seconds)
-        [activity] = row.prediction
-        options: Any = {"options": self._options, "frame_seconds": self._frame_seconds}
-        names = [f"speaker_{number}" for number in range(activity.shape[1])]
-        forced = heard_at_all(activity, self._numbers.least, **options)
-        options |= {"duration": duration, "exclusive": exclusive, "names": names, "forced": forced}
-        turns, confidences = turns_of_activity(activity, **options)
-        return Diarized(
-            source, duration, turns, None, row.note, activity, self._frame_seconds, tuple(names), confidences
-        )
-
-    def _spoken(self, recording: Recording, windows: Sequence[Window], *, duration: float) -> list[Window]:
-        """Applies the known speech to all windows."""
-        speech = speech_of(recording, self._speech, duration=duration)
-        found = []
-        for first, probabilities in windows:
-            begin = first * self._frame_seconds
-            inside = np.clip(speech - begin, 0, len(probabilities) * self._frame_seconds).tolist()
-            limits: Any = {"frame_seconds": self._frame_seconds, "border": float(self._options.onset)}
-            found.append(Window(first, within_speech(probabilities, inside, **limits)))
-        return found
-
-    def _linked(
-        self, samples: Float[np.ndarray, " N"], windows: Sequence[Window], num_frames: int
-    ) -> Float[np.ndarray, "T K"]:
-        """Recognises the voices of the tracks, and joins the windows by them."""
-        embedder, threshold = self._diarizer.embedder, self._diarizer.threshold
-        if embedder is None:
-            raise ConfigError("voices are recognised by an embedder; there is none")
-        tracks = tracks_of(windows, border=self._border)
-        tracks = pieces_of(tracks, least=self._numbers.least, frame_seconds=self._frame_seconds)
-        vectors = self._embedded(samples, windows, tracks, embedder)
-        known = [i for i, vector in enumerate(vectors) if len(vector)]
-        tracks, vectors = [tracks[i] for i in known], [vectors[i] for i in known]
-        agree = max(round(AGREE_SECONDS / self._frame_seconds), 1)
-        labels = link_tracks(
-            np.stack(vectors) if vectors else np.zeros((0, 1), np.float32),
-            np.array([track.window for track in tracks], np.int64),
-            np.array([track.speaker for track in tracks], np.int64),
-            np.array([track.heard(self._frame_seconds).sum() * self._frame_seconds for track in tracks], np.float32),
-            threshold=embedder.threshold if threshold is None else threshold,
-            numbers=self._numbers,
-            links=overlap_links(windows, tracks, least_frames=agree),
-        )
-        return stitch(windows, tracks, labels, num_frames=num_frames)
-
-    def _embedded(
-        self,
-        samples: Float[np.ndarray, " N"],
-        windows: Sequence[Window],
-        tracks: Sequence[Track],
-        embedder: Embedder,
-    ) -> list[Float[np.ndarray, " E"]]:
-        """Embeds each track; one that is too short, in a recording that is, has an empty vector."""
-        shortest = int(np.ceil(SHORTEST_SECONDS * self._rate)) + 1
-        cut: Any = {"frame": self._frame, "frame_seconds": self._frame_seconds, "shortest": shortest}
-
-        def parts() -> Iterator[Float[np.ndarray, " M"]]:
-            for track in tracks:
-                first, probabilities = windows[track.window]
-                inside = samples[first * self._frame : (first + len(probabilities)) * self._frame]
-                yield samples_of(track, inside, **cut)
-
-        options: Any = {"batch_size": self._batch_size, "sample_rate": self._rate, "on_error": "skip"}
-        return [found.vector for found in embedder.embed_iter(parts(), **options)]
-
-
-def _recordings(recordings: Sequence[Recording], rows: int) -> tuple[Any, ...]:
-    """What `_Work.start` takes beside the audio."""
-    del rows
-    return (list(recordings),)
-
-
-def _failed(row: Row[Any], error: SpeechError) -> Diarized:
-    return Diarized(row.recording.source, 0.0, [], str(error))
