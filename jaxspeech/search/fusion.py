@@ -21,6 +21,8 @@ class Fusion(NamedTuple):
         and selects among hypotheses by indexing every leaf.
       scores: states -> sum_i w_i log p_i(v | text) of all V tokens.
       candidates: (states, tokens) -> the same for some tokens, [*rows C], without the others where a model can do so.
+      bound: states -> a score that no token's exceeds, and the smaller the better; inf where none is known. It tells a
+        search which has asked for some candidates whether another token can be better (`search.shortlist`).
       extend: (states, tokens) -> the states of the texts with one more token.
       end: states -> sum_i w_i log p_i(the end | text); a model without ends, such as boosted phrases, adds 0.
       weight: sum_i w_i of the models that are probabilities; 0 if all are boosted phrases.
@@ -29,6 +31,7 @@ class Fusion(NamedTuple):
     state: Any
     scores: Callable[[Any], Float[Array, "*rows V"]]
     candidates: Callable[[Any, Int[Array, "*rows C"]], Float[Array, "*rows C"]]
+    bound: Callable[[Any], Float[Array, "*rows"]]
     extend: Callable[[Any, Int[Array, "*rows"]], Any]
     end: Callable[[Any], Float[Array, "*rows"]]
     weight: Float[Any, ""]
