@@ -5,12 +5,24 @@ score(text) = log p(text | audio) + sum_i w_i log p_i(text)
 A search holds one state for each hypothesis in its loop's carry, asks for the scores of the tokens that may follow, and
 extends the states by the tokens that it chose. The arrays of the models are arguments of the compiled program, so other
 models of the same shapes need no other program.
+
+How they reach a search: the caller adds the collection `FUSION`, `Fused(...)._asdict()`, to the variables, which all
+functions of a task take first. `decode(variables, encoded, num_frames)` and an incremental search's `start(variables,
+batch_size)` and `step(variables, encoded, num_frames, state)` get their models by `fusion_of(variables, batch_size)`:
+None if there are none, and then the program is as without them. The state of an incremental search begins with
+`Fusion.state`, and it carries the states on.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, reduce
+from typing import Any, NamedTuple, Protocol
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
+
+from jaxspeech.types import Size, Variables
+
+FUSION = "fusion"
 
 
 class Fusion(NamedTuple):
@@ -35,3 +47,62 @@ class Fusion(NamedTuple):
     extend: Callable[[Any, Int[Array, "*rows"]], Any]
     end: Callable[[Any], Float[Array, "*rows"]]
     weight: Float[Any, ""]
+
+
+class Fusible(Protocol):
+    """A model that a search can use, a pytree: `search.ngram.Ngram`, or any other with this method."""
+
+    def fusion(self, weight: Float[Any, ""], starts: Int[Array, " B"]) -> Fusion:
+        """Returns this model alone, with a weight.
+
+        Args:
+          weight: w_i.
+          starts: what the model begins with in each row. Of n-grams the state of the empty text, and so in an arena of
+            several lists of phrases the root of the row's own list; others take 0.
+        """
+        ...
+
+
+class Fused(NamedTuple):
+    """The models of a search.
+
+    Attributes:
+      models: N of them, see `Fusible`.
+      weights: of each model.
+      starts: see `Fusible.fusion`; one row stands for all of a batch.
+    """
+
+    models: tuple[Any, ...]
+    weights: Float[Any, " N"]
+    starts: Int[Any, "B N"]
+
+
+def fusion_of(variables: Variables, batch_size: Size) -> Fusion | None:
+    """Returns the models that the variables hold, for the rows of a batch; None if there are none."""
+    found: Mapping[str, Any] | None = variables.get(FUSION)
+    if found is None:
+        return None
+    fused = Fused(**found)
+    weights, starts = jnp.asarray(fused.weights), jnp.asarray(fused.starts)
+    starts = jnp.broadcast_to(starts, (batch_size, len(fused.models)))
+    return combine([model.fusion(weights[i], starts[:, i]) for i, model in enumerate(fused.models)])
+
+
+def combine(fusions: Sequence[Fusion]) -> Fusion:
+    """Returns the sum of some models, whose state is a tuple of theirs."""
+
+    def total(field: str, states: Any, *tokens: Any) -> Array:
+        parts = [getattr(fusion, field)(state, *tokens) for fusion, state in zip(fusions, states, strict=True)]
+        return reduce(jnp.add, parts)
+
+    return Fusion(
+        state=tuple(fusion.state for fusion in fusions),
+        scores=partial(total, "scores"),
+        candidates=partial(total, "candidates"),
+        bound=partial(total, "bound"),
+        extend=lambda states, tokens: tuple(
+            fusion.extend(state, tokens) for fusion, state in zip(fusions, states, strict=True)
+        ),
+        end=partial(total, "end"),
+        weight=reduce(jnp.add, [fusion.weight for fusion in fusions]),
+    )
