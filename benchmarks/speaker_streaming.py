@@ -23,9 +23,9 @@ SORTFORMER = {
 }
 
 
-def sortformer_stream(repeat: int, *, latency: float, size: int = 1) -> dict[str, Any]:
+def sortformer_stream(repeat: int, *, latency: float, size: int = 1, dtype: str | None = None) -> dict[str, Any]:
     """Runs one step of streams whose cache and queue are full, and copies the activity to the host."""
-    config, variables = for_inference(SORTFORMER, jax.jit(build(SORTFORMER).init)(jax.random.key(0)))
+    config, variables = for_inference(SORTFORMER, jax.jit(build(SORTFORMER).init)(jax.random.key(0)), dtype=dtype)
     form = speaker_streaming(build(config), latency=latency)
     programs = compile_speakers(form, variables, size=size)
     variables = programs.prepare(variables)
@@ -54,6 +54,7 @@ def sortformer_stream(repeat: int, *, latency: float, size: int = 1) -> dict[str
 
 CASES = {
     "sortformer_stream": partial(sortformer_stream, latency=1.04),
+    "sortformer_stream_bfloat16": partial(sortformer_stream, latency=1.04, dtype="bfloat16"),
     **{
         f"sortformer_stream_{latency:g}s": partial(sortformer_stream, latency=latency) for latency in (0.32, 10.0, 30.4)
     },
