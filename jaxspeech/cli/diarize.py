@@ -5,12 +5,13 @@
   jaxspeech diarize --model=titanet.nemo --vad=vad.nemo --num_speakers=3 --rttm=out.rttm folder
   jaxspeech diarize --model=sortformer.nemo --exclusive --output=out.json meeting.wav
   jaxspeech diarize --model=titanet.nemo --speech=reference.rttm --rttm=out.rttm meeting.wav
+  jaxspeech diarize --model=titanet.nemo --enrolled=voices.npz meeting.wav
   arecord -f S16_LE -r 16000 -t raw | jaxspeech diarize --model=live.nemo --realtime -
 
 The kind of --model decides. Sortformer, a diarization model, also finds speech of several at a time; with --embedder,
 a speaker model, voices are recognised over all of a recording, and there may be more speakers than the model has. A
 speaker model alone clusters the voices of the speech that --vad finds, or whatever is loud, and gives each moment to
-one speaker.
+one speaker. With --enrolled, speakers whose voices are known have their names.
 
 Turns go to stdout, a line each with start, end and speaker, after the path unless only one audio file is given; or to
 --rttm and --output. Everything else goes to stderr: one line for each recording that cannot be used (it is skipped),
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import jaxspeech
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
+from jaxspeech.cli.speakers import add_enrolled, check_threshold, with_names
 from jaxspeech.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def options(parser: Parser) -> None:
     parser.add_argument("--min_speakers", type=at_least(1), help="if the number is not known; 1 by default")
     help = "if the number is not known; for a speaker model 8 by default"
     parser.add_argument("--max_speakers", type=at_least(1), help=help)
+    add_enrolled(parser)
     parser.add_switch("exclusive", help="at any moment at most one speaker, the more probable one")
     help = "published settings of a diarization model, named after its version and the data"
     parser.add_argument("--postprocessing", choices=SETTINGS, help=help)
@@ -99,6 +102,8 @@ def run(flags: argparse.Namespace) -> int:
     pictures = picture_paths(flags.picture, recordings)
     speech = _speech(flags, recordings)
     diarizer, more = _diarizer(flags)
+    if flags.enrolled:
+        diarizer = with_names(diarizer, flags.enrolled, threshold=flags.threshold)
     # On stdout turns appear as soon as they are over.
     grows = flags.realtime and outputs == [(None, "text")]
     if flags.realtime:
@@ -152,8 +157,9 @@ def _outputs(flags: argparse.Namespace) -> list[tuple[str | None, str]]:
         speaker_numbers(flags.num_speakers, flags.min_speakers, flags.max_speakers)
     except ConfigError as error:
         raise ConfigError(f"--{str(error).replace('leave out ', 'leave out --')}") from None
+    check_threshold(flags)
     if flags.realtime:
-        for name in ("num_speakers", "min_speakers", "max_speakers", "exclusive", "embedder", "speech"):
+        for name in ("num_speakers", "min_speakers", "max_speakers", "exclusive", "embedder", "speech", "enrolled"):
             if getattr(flags, name):
                 raise ConfigError(f"--{name} needs whole recordings: leave out --realtime")
     elif flags.latency is not None or flags.sample_rate is not None:

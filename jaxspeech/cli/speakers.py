@@ -31,10 +31,15 @@ def add_speakers(parser: Parser) -> None:
         metavar="MODEL",
         help="--speakers: a speaker model, which makes one of diarization better",
     )
+    add_enrolled(parser, needs="--speakers: ")
+
+
+def add_enrolled(parser: Parser, *, needs: str = "") -> None:
+    """Adds --enrolled and --threshold; `needs` begins the help of --enrolled, if it needs another option."""
     parser.add_argument(
         "--enrolled",
         metavar="VOICES.npz",
-        help="--speakers: the voices of people by name, as jaxspeech embed writes them; speakers with these voices get "
+        help=f"{needs}the voices of people by name, as jaxspeech embed writes them; speakers with these voices get "
         "their names. Needs a speaker model",
     )
     parser.add_argument(
@@ -62,6 +67,11 @@ def check_speakers(flags: argparse.Namespace, output_format: str) -> None:
         for name in (*SPEAKER_NUMBERS, "enrolled"):
             if getattr(flags, name) is not None:
                 raise ConfigError(f"--{name} is for whole recordings: leave out --stream")
+    check_threshold(flags)
+
+
+def check_threshold(flags: argparse.Namespace) -> None:
+    """Checks that --threshold has the option that it is for."""
     if flags.threshold is not None and flags.enrolled is None:
         raise ConfigError("--threshold is for known voices: add --enrolled=VOICES.npz")
 
@@ -108,7 +118,7 @@ def open_speakers(flags: argparse.Namespace, voice_activity: Any = None) -> dict
         return {"speakers": _of_file(flags, numbers)}
     found = _of_model(flags, voice_activity)
     if flags.enrolled is not None:
-        found = _named(found, flags)
+        found = with_names(found, flags.enrolled, threshold=flags.threshold)
     return {"speakers": found} | numbers
 
 
@@ -139,12 +149,22 @@ def _of_file(flags: argparse.Namespace, numbers: dict[str, Any]) -> Any:
     return KnownTurns(flags.speakers)
 
 
-def _named(found: Any, flags: argparse.Namespace) -> Any:
+def with_names(diarizer: Any, voices: str, *, threshold: float | None) -> Any:
+    """Returns the diarizer whose speakers have the names of known people.
+
+    Args:
+      diarizer: with an embedder.
+      voices: the file of --enrolled.
+      threshold: of --threshold.
+
+    Raises:
+      ConfigError: the diarizer has no embedder, or the file is not of its model.
+    """
     from jaxspeech.inference.enrolment_file import read_enrolment
     from jaxspeech.pipelines.named_diarizer import NamedDiarizer
 
-    embedder = getattr(found, "embedder", None)
+    embedder = getattr(diarizer, "embedder", None)
     if embedder is None:
         raise ConfigError("--enrolled compares voices, which needs a speaker model: add --embedder=MODEL")
-    embedder.enrolment = read_enrolment(flags.enrolled, width=embedder.task.inference.width)
-    return NamedDiarizer(found, embedder, threshold=flags.threshold)
+    embedder.enrolment = read_enrolment(voices, width=embedder.task.inference.width)
+    return NamedDiarizer(diarizer, embedder, threshold=threshold)

@@ -89,6 +89,9 @@ def test_mistakes_are_one_line(meeting, tmp_path, capsys, monkeypatch):
         (["--vad=vad.nemo", "--speech=a.rttm"], "--vad finds the speech that --speech says"),
         (["--speech=none.rttm"], "none.rttm: cannot be read (No such file or directory)"),
         (["--realtime", "--num_speakers=2"], "--num_speakers needs whole recordings: leave out --realtime"),
+        (["--threshold=.5"], "--threshold is for known voices: add --enrolled=VOICES.npz"),
+        (["--realtime", "--enrolled=v.npz"], "--enrolled needs whole recordings: leave out --realtime"),
+        (["--enrolled=v.npz"], "--enrolled compares voices, which needs a speaker model: add --embedder=MODEL"),
         (["--latency=1.04"], "--latency is for live audio: add --realtime"),
         (["--rttm=a.rttm", "--format=text"], "--format is that of --output"),
         (["--rttm=a.rttm", "--output=a.rttm"], "--rttm and --output are the same file"),
@@ -125,6 +128,11 @@ def test_voices_and_known_speech_by_the_command(tmp_path, capsys):
     assert min(x.start for x in found) == 0.5 and max(x.end for x in found) == 2.5
     # Both speak where the known turns overlap.
     assert len({x.speaker for x in found if x.start <= 1.6 and x.end >= 1.9}) == 2
+    vectors = np.random.default_rng(0).normal(size=(1, 6))
+    np.savez(tmp_path / "v.npz", embeddings=np.concatenate([vectors, -vectors]), speakers=["ann", "eve"])
+    names = [f"--enrolled={tmp_path}/v.npz", "--threshold=-1"]
+    assert main([*command, "--num_speakers=2", "--format=rttm", *names]) == 0
+    assert {line.split()[7] for line in capsys.readouterr().out.splitlines()} == {"ann", "eve"}
     assert main([*command, "--num_speakers=2", "--exclusive"]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert all(float(a[1]) <= float(b[0]) for a, b in itertools.pairwise(rows))
