@@ -14,6 +14,9 @@ current prediction and a window of frames in one product, the blanks in the wind
 the prediction network advances once for all rows. So the number of iterations is about the number of tokens of the
 longest row, not its frames.
 
+With fused models the acoustics decide whether a blank follows, and the duration; which token a token is, the sum of its
+logit and of the models' scores. So a model changes what is heard, and hardly where or how much.
+
 Source: Bataev et al., "Label-Looping: Highly Efficient Decoding for Transducers" (SLT 2024).
 """
 
@@ -26,6 +29,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.search.frame_jumps import frame_jumps, tokens_per_frame
+from jaxspeech.search.fusion import Fusion
+from jaxspeech.search.shortlist import best_tokens
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.types import Size
 
@@ -43,71 +49,40 @@ class GreedyState(NamedTuple):
       prediction: the prediction network's state after the last token, B leading in every leaf.
       skip: frames at the start of the next chunk that the last duration has already covered.
       frames: frames decoded so far, from which the `starts` and `ends` of the next chunk count.
+      fusion: the fused models' state after the last token; None without models.
     """
 
     predicted: Float[Any, "B J"]
     prediction: Any
     skip: Int[Any, " B"]
     frames: Int[Any, " B"]
+    fusion: Any = None
 
 
-def greedy_start(predict: Predict, prediction: Any, *, start_id: int) -> GreedyState:
+def greedy_start(predict: Predict, prediction: Any, *, start_id: int, fusion: Fusion | None = None) -> GreedyState:
     """Returns the state before the first frame: that after the start symbol.
 
     Args:
       predict: as in `transducer_greedy`.
       prediction: the prediction network's initial state, B leading in every leaf.
       start_id: the start symbol; V in this package's prediction networks.
+      fusion: the models of the search that starts.
     """
     batch_size = jax.tree.leaves(prediction)[0].shape[0]
     zeros = jnp.zeros(batch_size, jnp.int32)
     predicted, prediction = predict(jnp.full(batch_size, start_id, jnp.int32), prediction)
-    return GreedyState(predicted, prediction, skip=zeros, frames=zeros)
+    return GreedyState(predicted, prediction, skip=zeros, frames=zeros, fusion=None if fusion is None else fusion.state)
+
+
+def check_started(state: GreedyState, fusion: Fusion | None) -> None:
+    """Raises ConfigError if a state was not started with the models of the search, or started with some it lacks."""
+    if (state.fusion is None) != (fusion is None):
+        raise ConfigError("greedy_start and the search that continues its state take the same fusion, or none")
 
 
 def probability(log_probs: Float[Any, "B W"]) -> Float[Array, " B"]:
     """Returns the most probable symbol's probability."""
     return jnp.exp(log_probs.max(-1))
-
-
-def frame_jumps(
-    logits: Float[Any, "*batch W"],
-    *,
-    blank_id: int,
-    durations: tuple[int, ...] = (),
-    big_blank_durations: tuple[int, ...] = (),
-) -> tuple[Bool[Array, "*batch"], Int[Array, "*batch"], Int[Array, "*batch"]]:
-    """Returns whether a blank is the most probable symbol, by how many frames it would advance, and a token.
-
-    Raises:
-      ConfigError: the width of the logits does not match these options.
-    """
-    width = blank_id + 1 + len(durations)
-    if logits.shape[-1] != width:
-        raise ConfigError(f"the joint gives {logits.shape[-1]} logits, but blank_id and durations require {width}")
-    vocab_size = blank_id - len(big_blank_durations)
-    blanks = logits[..., vocab_size : blank_id + 1]
-    is_blank = logits[..., :vocab_size].max(-1) < blanks.max(-1)
-    if durations:
-        jump = jnp.array(durations, jnp.int32)[logits[..., blank_id + 1 :].argmax(-1)]
-        return is_blank, jnp.maximum(jump, 1), jump
-    blank_jump = jnp.array((*big_blank_durations[::-1], 1), jnp.int32)[blanks.argmax(-1)]
-    return is_blank, blank_jump, jnp.zeros_like(blank_jump)
-
-
-def tokens_per_frame(max_symbols: int | None, durations: tuple[int, ...]) -> int:
-    """Returns the maximum number of tokens per frame: 1 if every token advances to another frame.
-
-    Raises:
-      ConfigError: it is not positive, or there is no limit.
-    """
-    if durations and 0 not in durations:
-        return 1
-    if max_symbols is None:
-        raise ConfigError("max_symbols=None: the search may never leave a frame; set the maximum of tokens per frame")
-    if max_symbols < 1:
-        raise ConfigError(f"max_symbols={max_symbols}: at least one token per frame must be allowed")
-    return max_symbols
 
 
 def transducer_greedy(
@@ -123,6 +98,7 @@ def transducer_greedy(
     max_symbols: int | None = 10,
     confidence: Callable[[Any], Any] = probability,
     window: int = 4,
+    fusion: Fusion | None = None,
 ) -> tuple[Tokens, GreedyState]:
     """Finds the greedy tokens of each utterance, or of its next chunk, and returns them with the state after it.
 
@@ -146,16 +122,18 @@ def transducer_greedy(
       confidence: log-probabilities of the W - D symbols, [B W-D] -> [B], for each token's confidence; for the measures
         of `search.confidence`, a `functools.partial` of `frame_confidence`.
       window: frames per iteration.
+      fusion: models that choose among the tokens; the same with which the state started.
 
     Returns:
       Tokens: N = T x max_symbols, the largest possible number. A token ends one frame after it starts (RNN-T) or after
       its duration (TDT, where that may be 0). `score` sums the tokens' log-softmax over all W logits, durations
-      included, as NeMo's does on a CPU; blanks do not count.
+      included, as NeMo's does on a CPU, and the models' scores; blanks do not count. The confidences are acoustic.
 
     Raises:
       ConfigError: max_symbols is not positive, or None where the search might not end; logits of the wrong width.
     """
     per_frame = tokens_per_frame(max_symbols, durations)
+    check_started(state, fusion)
     jumps = partial(frame_jumps, blank_id=blank_id, durations=durations, big_blank_durations=big_blank_durations)
 
     batch_size, num_padded, _ = encoded.shape
@@ -178,8 +156,13 @@ def transducer_greedy(
         # The logits at the token's frame; rows without a token read some frame and discard it.
         place = jnp.minimum(ahead, window - 1)
         chosen, jump = logits[row, place].astype(jnp.float32), token_jump[row, place]
-        label = _argmax(chosen[:, : blank_id - len(big_blank_durations)])
-        log_prob = chosen[row, label] - jax.nn.logsumexp(chosen, axis=-1)
+        of_tokens = chosen[:, : blank_id - len(big_blank_durations)]
+        if fusion is None:
+            label = _argmax(of_tokens)
+            log_prob = chosen[row, label] - jax.nn.logsumexp(chosen, axis=-1)
+        else:
+            best = best_tokens(fusion, loop.fusion, of_tokens, count=1, needed=found)
+            label, log_prob = best.tokens[:, 0], best.scores[:, 0] - jax.nn.logsumexp(chosen, axis=-1)
         sure = confidence(jax.nn.log_softmax(chosen[:, : blank_id + 1], axis=-1))
 
         column = jnp.where(found, loop.tokens.num_tokens, loop.tokens.ids.shape[1])  # out of range: dropped
@@ -201,9 +184,15 @@ def transducer_greedy(
             lambda: _where(found, predict(label, loop.prediction), (loop.predicted, loop.prediction)),
             lambda: (loop.predicted, loop.prediction),
         )
+        fused = loop.fusion if fusion is None else _where(found, fusion.extend(loop.fusion, label), loop.fusion)
         in_frame = jnp.where(move > 0, 0, in_frame)
         return loop._replace(
-            predicted=predicted, prediction=prediction, time=time + move, in_frame=in_frame, tokens=tokens
+            predicted=predicted,
+            prediction=prediction,
+            time=time + move,
+            in_frame=in_frame,
+            tokens=tokens,
+            fusion=fused,
         )
 
     loop = _Loop(
@@ -213,10 +202,11 @@ def transducer_greedy(
         in_frame=jnp.zeros(batch_size, jnp.int32),
         first_frame=state.frames,
         tokens=_no_tokens(batch_size, per_frame * num_padded),
+        fusion=state.fusion,
     )
     loop = jax.lax.while_loop(unfinished, next_token, loop)
     skip, frames = loop.time - num_frames, state.frames + num_frames
-    return loop.tokens, GreedyState(loop.predicted, loop.prediction, skip, frames)
+    return loop.tokens, GreedyState(loop.predicted, loop.prediction, skip, frames, loop.fusion)
 
 
 class _Loop(NamedTuple):
@@ -228,6 +218,7 @@ class _Loop(NamedTuple):
     in_frame: Int[Any, " B"]
     first_frame: Int[Any, " B"]
     tokens: Tokens
+    fusion: Any
 
 
 def _follow(is_blank: Bool[Any, "B F"], jump: Int[Any, "B F"], num_left: Int[Any, " B"]) -> Int[Array, " B"]:

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from jaxspeech.search.transducer import GreedyState, JointFunction, Predict, frame_jumps, tokens_per_frame
+from jaxspeech.search.frame_jumps import frame_jumps, tokens_per_frame
+from jaxspeech.search.transducer import GreedyState, JointFunction, Predict
 
 
 class Alignment(NamedTuple):

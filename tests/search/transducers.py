@@ -32,8 +32,11 @@ def log_softmax(x):
     return x - np.logaddexp.reduce(x)
 
 
-def frame_by_frame(model, encoded, *, blank_id, durations=(), big_blank_durations=(), max_symbols=10):
-    """Returns [(id, start, end, confidence)], score and [(frame, label, logits)] of one utterance, encoded [T J]."""
+def frame_by_frame(model, encoded, *, blank_id, durations=(), big_blank_durations=(), max_symbols=10, added=None):
+    """Returns [(id, start, end, confidence)], score and [(frame, label, logits)] of one utterance, encoded [T J].
+
+    `added`, tokens -> what is added to the logits of the V tokens, chooses among tokens, not whether one follows.
+    """
     predicted, state = model.predict(np.array([model.vocab_size]), model.initial(1))
     tokens, score, steps, time, in_frame = [], 0.0, [], 0, 0
     while time < len(encoded):
@@ -46,9 +49,13 @@ def frame_by_frame(model, encoded, *, blank_id, durations=(), big_blank_duration
             if label < blank_id:
                 jump = big_blank_durations[blank_id - 1 - label]
         else:
-            sure = np.exp(log_softmax(logits[: blank_id + 1])[label])
+            sure, more = np.exp(log_softmax(logits[: blank_id + 1])[label]), 0
+            if added is not None:
+                more = added([token[0] for token in tokens])
+                label = int((logits[: len(more)] + more).argmax())
+                more = more[label]
             tokens.append((label, time, time + (jump if durations else 1), sure))
-            score += log_softmax(logits)[label]
+            score += log_softmax(logits)[label] + more
             predicted, state = model.predict(np.array([label]), state)
             in_frame += 1
             if jump == 0 and in_frame == max_symbols:
@@ -58,8 +65,20 @@ def frame_by_frame(model, encoded, *, blank_id, durations=(), big_blank_duration
     return tokens, score, steps
 
 
-def enumerate_tokens(model, encoded, *, blank_id, durations=(), big_blank_durations=(), max_symbols=10):
-    """Enumerates all paths of one utterance; returns {tokens: log of the total probability of their alignments}."""
+def enumerate_tokens(
+    model,
+    encoded,
+    *,
+    blank_id,
+    durations=(),
+    big_blank_durations=(),
+    max_symbols=10,
+    scores=lambda of_symbol, tokens: of_symbol,
+):
+    """Enumerates all paths of one utterance; returns {tokens: log of the total probability of their alignments}.
+
+    `scores` makes another score of the symbols' log-probabilities and the tokens before them.
+    """
     vocab_size = blank_id - len(big_blank_durations)
     totals = {}
 
@@ -69,6 +88,8 @@ def enumerate_tokens(model, encoded, *, blank_id, durations=(), big_blank_durati
             return
         logits = model.joint(encoded[time], predicted[0]).astype(np.float64)
         of_symbol = log_softmax(logits[: blank_id + 1])
+        if scores is not None:
+            of_symbol = scores(of_symbol, tokens)
         of_duration = log_softmax(logits[blank_id + 1 :]) if durations else [0.0]
         for symbol in range(vocab_size if in_frame >= max_symbols else 0, blank_id + 1):
             after = model.predict(np.array([symbol]), state) if symbol < vocab_size else (predicted, state)
