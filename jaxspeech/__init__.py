@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.embedder import Embedder as Embedder
     from jaxspeech.pipelines.embedder import Identified as Identified
     from jaxspeech.pipelines.embedder import Verified as Verified
+    from jaxspeech.pipelines.language_model import LanguageModel as LanguageModel
+    from jaxspeech.pipelines.language_model import Perplexity as Perplexity
+    from jaxspeech.pipelines.language_model import ScoredText as ScoredText
     from jaxspeech.pipelines.multitalker import MultitalkerRecognizer as MultitalkerRecognizer
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
     from jaxspeech.pipelines.regressor import Estimated as Estimated
@@ -50,9 +53,12 @@ PUBLIC = {
     "Estimated": "jaxspeech.pipelines.regressor",
     "Hypothesis": "jaxspeech.inference.hypothesis",
     "Identified": "jaxspeech.pipelines.embedder",
+    "LanguageModel": "jaxspeech.pipelines.language_model",
     "MultitalkerRecognizer": "jaxspeech.pipelines.multitalker",
+    "Perplexity": "jaxspeech.pipelines.language_model",
     "Recognizer": "jaxspeech.pipelines.recognizer",
     "Regressor": "jaxspeech.pipelines.regressor",
+    "ScoredText": "jaxspeech.pipelines.language_model",
     "SpeechError": "jaxspeech.errors",
     "Verified": "jaxspeech.pipelines.embedder",
     "build": "jaxspeech.builder",
@@ -74,9 +80,12 @@ __all__ = [
     "Estimated",
     "Hypothesis",
     "Identified",
+    "LanguageModel",
     "MultitalkerRecognizer",
+    "Perplexity",
     "Recognizer",
     "Regressor",
+    "ScoredText",
     "SpeechError",
     "Verified",
     "build",

@@ -175,6 +175,24 @@ def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
         raise ArchiveError(f"{path}: not a jaxspeech archive, or damaged ({_system_reason(error)})") from error
 
 
+def load_assets(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads the assets of an archive, but not its variables.
+
+    Raises:
+      ArchiveError: the file is missing, damaged, or not an archive.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _, files = _verified_metadata(archive)
+            _verify_hashes(archive, files, lambda name: not name.startswith("checkpoint/"))
+            return _read_assets(archive, json.loads(archive.read("config.json")))
+    except SpeechError as error:
+        raise ArchiveError(f"{path}: {error}") from error
+    except (*DAMAGE, RecursionError) as error:
+        raise ArchiveError(f"{path}: not a jaxspeech archive, or damaged ({_system_reason(error)})") from error
+
+
 def _without_variables(archive: zipfile.ZipFile, config: dict[str, Any]) -> Archive:
     """Reads the second model of an archive but for its variables, which are in the tree of the first one."""
     assets = _read_assets(archive, config, f"{ALIGNER}/")

@@ -23,6 +23,7 @@ TASKS: Table[Kind] = Table(
         "ctc": "jaxspeech.tasks.ctc:CTC",
         "frame_classification": "jaxspeech.tasks.frame_classification:FRAME_CLASSIFICATION",
         "hybrid": "jaxspeech.tasks.hybrid:HYBRID",
+        "language_model": "jaxspeech.tasks.language_model:LANGUAGE_MODEL",
         "multitalker": "jaxspeech.tasks.multitalker:MULTITALKER",
         "regression": "jaxspeech.tasks.regression:REGRESSION",
         "sortformer": "jaxspeech.tasks.sortformer:SORTFORMER",

@@ -85,6 +85,7 @@ if TYPE_CHECKING:  # the type checker reports an error here if a class does not 
     from jaxspeech.data.evaluation_text import EvaluationTextBlocks
     from jaxspeech.data.loader import EvaluationData, TrainingData
     from jaxspeech.data.text_blocks import TextBlocks
+    from jaxspeech.data.text_rows import EvaluationTexts, TrainingTexts
 
-    TRAINING: tuple[type[TrainingBatches[Any]], ...] = (TrainingData, TextBlocks)
-    EVALUATION: tuple[type[EvaluationBatches[Any]], ...] = (EvaluationData, EvaluationTextBlocks)
+    TRAINING: tuple[type[TrainingBatches[Any]], ...] = (TrainingData, TextBlocks, TrainingTexts)
+    EVALUATION: tuple[type[EvaluationBatches[Any]], ...] = (EvaluationData, EvaluationTextBlocks, EvaluationTexts)

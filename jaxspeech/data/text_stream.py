@@ -1,14 +1,15 @@
 """Encodes the texts of files and manifests as one sequence of tokens, each text followed by an end token."""
 
+import hashlib
 import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
 
-from jaxspeech.data.files import locate, open_binary
+from jaxspeech.data.files import Location, locate, open_binary
 from jaxspeech.data.problems import Problems
 from jaxspeech.errors import ManifestError, as_speech_error
 from jaxspeech.manifest_lines import (
@@ -29,10 +30,11 @@ class TextStream:
 
     Attributes:
       tokens: the tokens of all texts in the order of the files, end tokens included.
+      digest: a short hash of the texts, which no tokenizer changes.
       problems: the lines that cannot be used.
     """
 
-    def __init__(self, paths: Sequence[str | Path], tokenizer: Tokenizer, *, problems: Problems | None = None):
+    def __init__(self, paths: Sequence[Location | str], tokenizer: Tokenizer, *, problems: Problems | None = None):
         """Read and encode all texts.
 
         Args:
@@ -47,20 +49,23 @@ class TextStream:
         self._paths = list(paths)
         self._tokenizer = tokenizer
         kind = np.uint16 if tokenizer.vocab_size < 2**16 else np.uint32
-        parts, numbers, counts, lines = [np.zeros(0, kind)], [], [], 0
+        parts, numbers, counts, lines, digest = [np.zeros(0, kind)], [], [], 0, hashlib.sha256()
         for path in self._paths:
-            for number, line in _lines(path):
+            for number, text in texts_of(path, self.problems):
                 lines += 1
+                if not text:
+                    continue
                 try:
-                    if text := _text(line, of_manifest=is_manifest(str(path))):
-                        parts.append(np.array([*tokenizer.encode(text), self.end], kind))
-                        numbers.append(number)
-                except Exception as error:  # also what a tokenizer raises
-                    place = f"{path}:{number}"
+                    parts.append(np.array([*tokenizer.encode(text), self.end], kind))
+                except Exception as error:  # whatever a tokenizer raises
+                    place, lines = f"{path}:{number}", lines - 1
                     self.problems.add(place, str(as_speech_error(error, place)))
+                    continue
+                numbers.append(number)
+                digest.update(f"{text}\n".encode())
             counts.append(len(numbers))
-        self.problems.check(lines)
-        self.tokens = np.concatenate(parts)
+        self.problems.check(lines + len(self.problems))
+        self.tokens, self.digest = np.concatenate(parts), digest.hexdigest()[:16]
         # For each text: where it ends, and its line number. For each file: number of texts up to its end.
         self._ends = np.cumsum([len(part) for part in parts[1:]])
         self._lines = np.array(numbers, np.int32)
@@ -70,6 +75,28 @@ class TextStream:
     def end(self) -> int:
         """The id of the end token."""
         return self._tokenizer.vocab_size
+
+    def __len__(self) -> int:
+        """The number of texts."""
+        return len(self._ends)
+
+    @property
+    def lengths(self) -> Int[np.ndarray, " N"]:
+        """The number of tokens of each text, with its end token."""
+        return np.diff(self._ends, prepend=0)
+
+    @property
+    def file_of(self) -> Int[np.ndarray, " N"]:
+        """The number of the file that each text is in."""
+        return np.searchsorted(self._texts_until, np.arange(len(self)), side="right")
+
+    def text(self, number: int) -> np.ndarray:
+        """The tokens of a text, without its end token."""
+        return self.tokens[self.start(number) : self._ends[number] - 1]
+
+    def start(self, number: int) -> int:
+        """The position of a text's first token."""
+        return int(self._ends[number - 1]) if number else 0
 
     def name(self, place: int) -> str:
         """The file and line of the text that contains the token at position `place`."""
@@ -83,12 +110,32 @@ class TextStream:
         return "\n".join(self._tokenizer.decode([i for i in part if i != self.end]) for part in parts if part)
 
 
-def _lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
+def texts_of(path: Location | str, problems: Problems) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each line that is not blank, with single spaces between its words.
+
+    Args:
+      path: JSON lines (.jsonl or .json) with a "text", or a file with a text on each line.
+      problems: collects the lines that are broken, or have no text where they must.
+
+    Raises:
+      ManifestError: the file cannot be read.
+    """
+    of_manifest = is_manifest(str(path))
+    for number, line in _lines(path, of_manifest=of_manifest):
+        try:
+            text = " ".join(_text(line, of_manifest=of_manifest).split())
+        except Exception as error:  # of whatever kind
+            problems.add(f"{path}:{number}", str(as_speech_error(error, f"{path}:{number}")))
+            continue
+        yield number, text
+
+
+def _lines(path: Location | str, *, of_manifest: bool) -> Iterator[tuple[int, bytes]]:
     """Yield the number and content of each line that is not blank."""
     with open_binary(locate(path), error=ManifestError) as opened:
         try:
             file = as_utf8(opened if hasattr(opened, "peek") else io.BufferedReader(opened))
-            if is_manifest(str(path)):
+            if of_manifest:
                 check_layout(file.peek(HEAD_BYTES))
             yield from numbered_lines(file)
         except (ManifestError, *DAMAGE) as error:
@@ -102,8 +149,8 @@ def _text(line: bytes, *, of_manifest: bool) -> str:
       ManifestError: the line has no text, or is broken.
     """
     if of_manifest:
-        return check_text(parse_line(line).get("text")).strip()
+        return check_text(parse_line(line).get("text"))
     try:
-        return line.decode("utf-8-sig").strip()
+        return line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ManifestError("not UTF-8") from error

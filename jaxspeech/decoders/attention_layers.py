@@ -88,6 +88,31 @@ class EncoderLayer(Branches):
         return self.add(x, self.norm_ff, self.feed_forward, train=train)
 
 
+class CausalLayer(Branches):
+    """x += SelfAttention(x);  x += FF(x), over the tokens so far."""
+
+    def __call__(
+        self,
+        x: Float[Array, "B N D"],
+        own: Callable[[KeysValues], tuple[KeysValues, Bool[Array, "#B N S"]]],
+        *,
+        train: bool = False,
+    ) -> Float[Array, "B N D"]:
+        """Runs the layer on N tokens of each row.
+
+        Args:
+          x: the tokens.
+          own: the keys and values of these tokens, [B H N K] -> those of all tokens that they attend to, and where
+            they do.
+        """
+
+        def attend(x: Array) -> Array:
+            return self.self_attention(x, *own(self.self_attention.keys_values(x)), train=train)
+
+        x = self.add(x, self.norm_self, attend, train=train)
+        return self.add(x, self.norm_ff, self.feed_forward, train=train)
+
+
 class DecoderLayer(Branches):
     """x += SelfAttention(x);  x += CrossAttention(x, encoder);  x += FF(x)."""
 

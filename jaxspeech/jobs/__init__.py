@@ -15,6 +15,7 @@ JOBS: Table[Job] = Table(
         "ctc": "jaxspeech.jobs.recognition:RECOGNITION",
         "frame_classification": "jaxspeech.jobs.frame_classification:FRAME_CLASSIFICATION",
         "hybrid": "jaxspeech.jobs.recognition:RECOGNITION",
+        "language_model": "jaxspeech.jobs.language_model:LANGUAGE_MODEL",
         "multitalker": "jaxspeech.jobs.multitalker:MULTITALKER",
         "regression": "jaxspeech.jobs.regression:REGRESSION",
         "sortformer": "jaxspeech.jobs.sortformer:SORTFORMER",

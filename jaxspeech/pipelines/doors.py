@@ -37,7 +37,7 @@ DOORS: dict[type, Door] = {
     kinds.Diarization: Door("Diarizer", "a diarization model"),
     kinds.Enhancement: Door("Enhancer", "an enhancement model"),
     kinds.Synthesis: Door("Synthesizer", "a synthesis model"),
-    kinds.Generation: Door("Chat", "a language model"),
+    kinds.Generation: Door("LanguageModel", "a language model"),
 }
 
 

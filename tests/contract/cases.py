@@ -78,7 +78,21 @@ SORTFORMER = _quiet(
         **dict.fromkeys(("dropout", "dropout_att", "dropout_out"), 0.0),
     },
 )
-WHOLE = {"attention": WITH_HEAD, "multitalker": MULTITALKER, "sortformer": SORTFORMER, "speaker": SPEAKER}
+# Of the texts alone, with a context shorter than most of them.
+LANGUAGE = {
+    "task": "language_model",
+    "decoder": {
+        **{"name": "transformer", "width": 12, "num_layers": 1, "num_heads": 2, "hidden_width": 20, "context": 4},
+        **dict.fromkeys(("dropout", "dropout_att", "dropout_emb"), 0.0),
+    },
+}
+WHOLE = {
+    "attention": WITH_HEAD,
+    "language_model": LANGUAGE,
+    "multitalker": MULTITALKER,
+    "sortformer": SORTFORMER,
+    "speaker": SPEAKER,
+}
 MODELS = RECOGNITION | OF_LABELS | WHOLE | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
 
@@ -117,6 +131,8 @@ def recipe(name: str, tones: Path) -> ConfigDict:
     if name == "attention":
         config = with_prompts(config)
         config.tokenizer.type, config.tokenizer.vocab_size = "bpe", 8
+    if name == "language_model":
+        config.data.max_tokens = 100
     config.steps = config.eval_every = 3
     config.checkpoint_every = config.log_every = 1
     return config

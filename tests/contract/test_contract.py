@@ -57,7 +57,7 @@ def same_results(ours, theirs):
 
 
 def test_every_task_of_the_package_is_tried():
-    tried = {*RECOGNITION, *OF_LABELS, "attention", "multitalker", "sortformer", "speaker"}
+    tried = {*RECOGNITION, *OF_LABELS, "attention", "language_model", "multitalker", "sortformer", "speaker"}
     assert tried == {name for name in JOBS if not name.startswith("toy_")}
     assert set(TASKS) == set(JOBS)
 
@@ -95,9 +95,10 @@ def test_a_batch_of_one_equals_a_batch_of_many(prepared):
         close(losses_of(prepared.task, prepared.variables, one), [x[row : row + 1] for x in losses])
 
 
-# The hybrid has the heads of a transducer and of a CTC model, that of speakers the pooling of a classifier.
+# The hybrid has the heads of a transducer and of a CTC model, that of speakers the pooling of a classifier; a toy has
+# texts.
 @pytest.mark.parametrize(
-    "prepared", [x for x in NAMES if x not in ("classification", "ctc", "transducer")], indirect=True
+    "prepared", [x for x in NAMES if x not in ("classification", "ctc", "language_model", "transducer")], indirect=True
 )
 def test_jit_equals_eager(prepared):
     key, few = jax.random.key(7), jax.tree.map(lambda x: x[:2], prepared.batch)
@@ -121,7 +122,7 @@ def test_an_archive_gives_the_same_bits(prepared, tmp_path):
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("attention", "sortformer", "speaker")]
 
 
-@pytest.mark.parametrize("name", ["hybrid", *SLOW, *(x for x in NAMES if x.startswith("toy_"))])
+@pytest.mark.parametrize("name", ["hybrid", "language_model", *SLOW, *(x for x in NAMES if x.startswith("toy_"))])
 def test_three_steps_and_a_resumed_run_end_with_the_same_bits(tones, tmp_path, name):
     config = recipe(name, tones)
     config.keep.last = 3
