@@ -31,6 +31,10 @@ class ArchiveError(SpeechError):
     """A model file cannot be read or written."""
 
 
+class LanguageModelError(SpeechError):
+    """A language model cannot be trained, read, written or used with a tokenizer."""
+
+
 class CheckpointError(SpeechError):
     """A training run cannot be saved or resumed."""
 

@@ -48,8 +48,10 @@ ALLOWED = {
     "inference": BASE | {"audio", "diarization", "forms", "search", "tasks", "text"},
     "hub": BASE,
     "exports": BASE | {"archive", "builder", "forms", "interop"},
+    "ngrams": BASE | {"interop", "search", "text"},
     "pipelines": BASE
     | {
+        "ngrams",
         "archive",
         "builder",
         "diarization",
@@ -62,7 +64,7 @@ ALLOWED = {
         "text",
         "audio",
     },
-    "loading": BASE | {"archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
+    "loading": BASE | {"ngrams", "archive", "builder", "forms", "hub", "interop", "pipelines", "tasks"},
     "targets": BASE | LAYERS | {"builder", "forms", "inference", "tasks", "training"},
     "report": BASE | {"data", "evaluation", "tasks", "text", "training"},
     "jobs": BASE

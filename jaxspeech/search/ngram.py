@@ -62,13 +62,17 @@ class Ngram(NamedTuple):
 
     def fusion(self, weight: Float[Any, ""], starts: Int[Array, " B"]) -> Fusion:
         """Returns this model with a weight, for a search whose rows begin in the states `starts`; see `Fusible`."""
+
+        def weighted(values: Array) -> Array:
+            return jnp.where(weight == 0, 0, weight * values)  # 0 * -inf, of an impossible token, is not a number
+
         return Fusion(
             state=starts.astype(jnp.int32),
-            scores=lambda states: weight * scores(self, states),
-            candidates=lambda states, tokens: weight * candidates(self, states, tokens),
-            bound=lambda states: (weight * self.bounds[states]).max(-1),
+            scores=lambda states: weighted(scores(self, states)),
+            candidates=lambda states, tokens: weighted(candidates(self, states, tokens)),
+            bound=lambda states: weighted(self.bounds[states]).max(-1),
             extend=lambda states, tokens: extend(self, states, tokens),
-            end=lambda states: weight * end(self, states),
+            end=lambda states: weighted(end(self, states)),
             weight=weight * self.probability,
         )
 

@@ -110,6 +110,7 @@ def test_fusion_adds_models_with_their_weights_and_states_of_their_own(both):
     def score(ngram, arena, weights, texts):
         starts = jnp.stack([queries.start(ngram, 2), offsets], axis=1)
         fusion = fusion_of({FUSION: Fused((ngram, arena), weights, starts)._asdict()}, 2)
+        assert fusion is not None
 
         def step(state, tokens):
             scores = fusion.scores(state)
