@@ -58,6 +58,8 @@ class TransducerDecoder(nn.Module):
       languages: each has an output layer of its own for its share of the tokens; empty: all tokens share one (see
         `languages`). The prediction network counts tokens from the language's first.
       language: the one of them that is spoken.
+      hat: a hybrid autoregressive transducer (Variani et al., 2020): the blank has a probability of its own, the
+        sigmoid of its logit, and the labels a softmax without it. `logits` are then log-probabilities of the tokens.
     """
 
     vocab_size: int
@@ -76,6 +78,7 @@ class TransducerDecoder(nn.Module):
     dtype: Any = jnp.float32
     languages: tuple[str, ...] = ()
     language: str | None = None
+    hat: bool = False
 
     @property
     def tokens(self) -> LanguageTokens | None:
@@ -124,6 +127,8 @@ class TransducerDecoder(nn.Module):
             )
         if self.languages and (self.durations or self.big_blanks):
             raise ConfigError("decoder.languages: not together with durations or big_blanks")
+        if self.hat and (self.languages or self.big_blanks):
+            raise ConfigError("decoder.hat: not together with languages or big_blanks")
         self.joint = JointNetwork(
             joint_width=self.joint_width,
             num_outputs=self.blank_id + 1 + len(self.durations),
@@ -171,6 +176,8 @@ class TransducerDecoder(nn.Module):
 
     def _logits(self, encoded: Array, predicted: Array, *, train: bool) -> Array:
         logits = self.joint.logits(encoded, predicted, self._output(), train=train)
+        if self.hat:
+            return _blank_first(logits, self.blank_id)
         if self.is_initializing() or self.tokens is None:
             return logits
         return self.tokens.among(logits, self.vocab_size)
@@ -191,6 +198,13 @@ class TransducerDecoder(nn.Module):
             return jnp.asarray(labels)
         assert self.tokens is not None
         return self.tokens.local(labels, otherwise=self.vocab_size)
+
+
+def _blank_first(logits: Float[Array, "... W"], blank_id: int) -> Float[Array, "... W"]:
+    """Returns log-probabilities of labels and blank: the blank is drawn first. Logits after it stay as they are."""
+    labels, blank, rest = jnp.split(logits.astype(jnp.float32), (blank_id, blank_id + 1), axis=-1)
+    labels = jax.nn.log_softmax(labels) + jax.nn.log_sigmoid(-blank)
+    return jnp.concatenate([labels, jax.nn.log_sigmoid(blank), rest], axis=-1)
 
 
 class Embedding(nn.Module):

@@ -34,6 +34,7 @@ class Topology(NamedTuple):
     num_durations: int  # number of logits after those of the tokens
     arcs: tuple[Arc, ...]
     sigma: float  # subtracted from every token's log-probability
+    factored: bool = False  # the blank has a probability of its own, and the labels a softmax without it
 
     @property
     def num_tokens_kept(self) -> int:
@@ -41,9 +42,9 @@ class Topology(NamedTuple):
         return 1 + len(self.blanks)
 
 
-def rnnt(width: int, blank_id: int) -> Topology:
-    """Returns the topology of RNN-T over `width` logits."""
-    topology = Topology((blank_id,), 0, (Arc(0, 1, (LABEL,)), Arc(1, 0, (1,))), 0.0)
+def rnnt(width: int, blank_id: int, *, factored: bool = False) -> Topology:
+    """Returns the topology of RNN-T over `width` logits; `factored` is that of HAT, see `losses.emissions`."""
+    topology = Topology((blank_id,), 0, (Arc(0, 1, (LABEL,)), Arc(1, 0, (1,))), 0.0, factored)
     return _checked(topology, width)
 
 
@@ -57,13 +58,13 @@ def multiblank(width: int, blank_id: int, big_blank_durations: tuple[int, ...], 
     return _checked(Topology(places, 0, (Arc(0, 1, (LABEL,)), *blanks), sigma), width)
 
 
-def tdt(width: int, blank_id: int, durations: tuple[int, ...], sigma: float) -> Topology:
-    """Returns the topology of TDT: the last logits are those of the durations."""
+def tdt(width: int, blank_id: int, durations: tuple[int, ...], sigma: float, *, factored: bool = False) -> Topology:
+    """Returns the topology of TDT: the last logits are those of the durations. `factored`: as of `rnnt`."""
     if min(durations, default=0) < 0 or max(durations, default=0) < 1:
         raise ConfigError(f"durations {durations}: none may be negative, and at least one must be positive")
     labels = tuple(Arc(d, 1, (LABEL, 2 + i)) for i, d in enumerate(durations))
     blanks = tuple(Arc(d, 0, (1, 2 + i)) for i, d in enumerate(durations) if d > 0)
-    return _checked(Topology((blank_id,), len(durations), (*labels, *blanks), sigma), width)
+    return _checked(Topology((blank_id,), len(durations), (*labels, *blanks), sigma, factored), width)
 
 
 def _checked(topology: Topology, width: int) -> Topology:

@@ -10,7 +10,8 @@ advance u by 1, and blanks, which advance t, until all frames and labels are con
     d loss / d logits(t, u) = passing(t, u) softmax(t, u) - occupancy(t, u)
 
 where passing is the posterior of visiting node (t, u), and occupancy that of each symbol emitted there. A path never
-ends with a label: its last symbol is a blank (in TDT and multi-blank one that ends exactly with the last frame).
+ends with a label: its last symbol is a blank (in TDT and multi-blank one that ends exactly with the last frame). An
+RNN-T or a TDT may be a hybrid autoregressive transducer (HAT), whose blank has a probability of its own.
 `losses.lattice` sums the paths, `losses.emissions` converts between logits and the lattice, `losses.joint` does so for
 the joint network in blocks of frames.
 
@@ -40,7 +41,7 @@ from jaxspeech.losses.topology import multiblank, rnnt, tdt
 from jaxspeech.masks import zero_padding
 
 
-@partial(jax.jit, static_argnames=("blank_id", "fastemit", "clamp"))
+@partial(jax.jit, static_argnames=("blank_id", "fastemit", "clamp", "hat"))
 def rnnt_loss(
     logits: Float[Any, "B T N W"],
     num_frames: Int[Any, " B"],
@@ -50,6 +51,7 @@ def rnnt_loss(
     blank_id: int,
     fastemit: float = 0.0,
     clamp: float = -1.0,
+    hat: bool = False,
 ) -> Float[Array, " B"]:
     """Computes the RNN-T loss: negative log-likelihoods in nats, in float32 whatever the dtype of the logits.
 
@@ -64,6 +66,8 @@ def rnnt_loss(
         loss, as in NeMo, although the gradient is then not that of the returned loss.
       clamp: if positive, each row's gradient by its logits is clipped to [-clamp, clamp] before the chain rule
         multiplies it by the cotangent (for example that of a mean over rows).
+      hat: a hybrid autoregressive transducer: the blank has a probability of its own, the sigmoid of its logit, and the
+        labels share the rest by a softmax without it (see `losses.emissions`).
 
     Returns:
       Losses [B], never negative. A row without a path (no frames, or labels at or above W) has the loss inf and a zero
@@ -71,11 +75,11 @@ def rnnt_loss(
 
     Memory: the gradient, W float32 per node, of which there are B T (U+1), and about 14 more for the lattice.
     """
-    settings = Settings(rnnt(logits.shape[-1], blank_id), fastemit, clamp)
+    settings = Settings(rnnt(logits.shape[-1], blank_id, factored=hat), fastemit, clamp)
     return logits_loss(settings, jnp.asarray(logits), _transcripts(num_frames, labels, num_labels))
 
 
-@partial(jax.jit, static_argnames=("blank_id", "durations", "sigma", "fastemit", "clamp"))
+@partial(jax.jit, static_argnames=("blank_id", "durations", "sigma", "fastemit", "clamp", "hat"))
 def tdt_loss(
     logits: Float[Any, "B T N W"],
     num_frames: Int[Any, " B"],
@@ -87,6 +91,7 @@ def tdt_loss(
     sigma: float = 0.0,
     fastemit: float = 0.0,
     clamp: float = -1.0,
+    hat: bool = False,
 ) -> Float[Array, " B"]:
     """Computes the TDT loss: that of `rnnt_loss`, with a duration for every symbol.
 
@@ -101,7 +106,7 @@ def tdt_loss(
 
     Memory: as `rnnt_loss`, with about 14 + 3 D float32 per node for the lattice.
     """
-    settings = Settings(tdt(logits.shape[-1], blank_id, durations, sigma), fastemit, clamp)
+    settings = Settings(tdt(logits.shape[-1], blank_id, durations, sigma, factored=hat), fastemit, clamp)
     return logits_loss(settings, jnp.asarray(logits), _transcripts(num_frames, labels, num_labels))
 
 
@@ -136,7 +141,7 @@ def multiblank_rnnt_loss(
 _JOINT_STATIC = ("blank_id", "activation", "dropout", "fastemit", "clamp", "block_frames")
 
 
-@partial(jax.jit, static_argnames=_JOINT_STATIC)
+@partial(jax.jit, static_argnames=(*_JOINT_STATIC, "hat"))
 def rnnt_joint_loss(
     encoded: Float[Any, "B T J"],
     predicted: Float[Any, "B N J"],
@@ -153,6 +158,7 @@ def rnnt_joint_loss(
     fastemit: float = 0.0,
     clamp: float = -1.0,
     block_frames: int | None = None,
+    hat: bool = False,
 ) -> Float[Array, " B"]:
     """Computes `rnnt_loss` of the logits dropout(activation(encoded + predicted)) kernel + bias, in blocks of frames.
 
@@ -169,13 +175,13 @@ def rnnt_joint_loss(
     Memory: about 14 float32 per node, of which there are B T (U+1), and one block of W + J values per node with their
     gradients; apart from the kernel's gradient, nothing else grows with W.
     """
-    settings = Settings(rnnt(kernel.shape[-1], blank_id), fastemit, clamp)
+    settings = Settings(rnnt(kernel.shape[-1], blank_id, factored=hat), fastemit, clamp)
     joint = JointArrays(encoded, predicted, kernel, bias)
     options = _options(activation, dropout, key, block_frames)
     return _blockwise(settings, options, joint, key, _transcripts(num_frames, labels, num_labels))
 
 
-@partial(jax.jit, static_argnames=(*_JOINT_STATIC, "durations", "sigma"))
+@partial(jax.jit, static_argnames=(*_JOINT_STATIC, "durations", "sigma", "hat"))
 def tdt_joint_loss(
     encoded: Float[Any, "B T J"],
     predicted: Float[Any, "B N J"],
@@ -194,12 +200,13 @@ def tdt_joint_loss(
     fastemit: float = 0.0,
     clamp: float = -1.0,
     block_frames: int | None = None,
+    hat: bool = False,
 ) -> Float[Array, " B"]:
     """Computes `tdt_loss` from the joint network; arguments are those of `tdt_loss` and `rnnt_joint_loss`.
 
     Memory: as `rnnt_joint_loss`, with about 14 + 3 D float32 per node for the lattice.
     """
-    settings = Settings(tdt(kernel.shape[-1], blank_id, durations, sigma), fastemit, clamp)
+    settings = Settings(tdt(kernel.shape[-1], blank_id, durations, sigma, factored=hat), fastemit, clamp)
     joint = JointArrays(encoded, predicted, kernel, bias)
     options = _options(activation, dropout, key, block_frames)
     return _blockwise(settings, options, joint, key, _transcripts(num_frames, labels, num_labels))

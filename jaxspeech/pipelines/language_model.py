@@ -7,9 +7,9 @@
 texts -> token ids -> batches of few shapes -> log-probabilities
 """
 
+import json
 import math
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import numpy as np
 from jaxspeech.archive import Archive
 from jaxspeech.errors import ConfigError, as_speech_error
 from jaxspeech.pipelines.pipeline import Pipeline
-from jaxspeech.search.neural import NeuralModel
+from jaxspeech.search.neural import Functions, NeuralModel
 from jaxspeech.tasks.kinds import Generation
 from jaxspeech.text.tokenizer import Tokenizer
 
@@ -82,14 +82,11 @@ class LanguageModel(Pipeline):
         self.tokenizer: Tokenizer = self.assets["tokenizer"]
         self._predict = jax.jit(self.task.predict)
 
-    @cached_property
-    def functions(self) -> tuple[Any, Any]:
-        """`start` and `step` of `Generation`, always the same ones, which compiled programs are kept for."""
-        return self.task.inference.start, self.task.inference.step
-
     def fusible(self) -> NeuralModel:
         """Returns the model for a search (see `search.fusion`), which needs the same tokenizer."""
-        return NeuralModel(self.variables, *self.functions, start_id=self.tokenizer.vocab_size)
+        key, generation = json.dumps(self.config, sort_keys=True, default=str), self.task.inference
+        functions = Functions(key, generation.start, generation.step)
+        return NeuralModel(self.variables, functions, start_id=self.tokenizer.vocab_size)
 
     def score(self, texts: Any, *, batch_size: int = 64) -> list[ScoredText]:
         """Computes the log-probability of each text, in order. It does not depend on the other texts.

@@ -7,7 +7,7 @@ runs once for each token that it adds.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -22,27 +22,36 @@ from jaxspeech.types import Size
 State = tuple[Any, Float[Array, "*rows W"]]
 
 
-@partial(
-    jax.tree_util.register_dataclass, data_fields=["variables"], meta_fields=["start", "step", "start_id", "has_end"]
-)
+@dataclass(frozen=True)
+class Functions:
+    """What runs a model, in the form of `tasks.kinds.Generation`. Compiled programs belong to it.
+
+    Attributes:
+      key: describes the model completely, for example its configuration as JSON. Functions with equal keys are taken
+        for equal, in other processes too: compiled programs are kept under it.
+      start: (variables, number of rows) -> state before the first token, with a leading axis of rows in every leaf.
+      step: (variables, token ids [B], state) -> (logits of the next token [B W], state).
+    """
+
+    key: str
+    start: Callable[[Any, Size], Any] = field(compare=False, repr=False)
+    step: Callable[[Any, Int[Array, " B"], Any], tuple[Float[Array, "B W"], Any]] = field(compare=False, repr=False)
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["variables"], meta_fields=["functions", "start_id", "has_end"])
 @dataclass(frozen=True)
 class NeuralModel:
-    """A model in the form of `tasks.kinds.Generation`, as `search.fusion.Fusible`.
-
-    Its arrays are an argument of compiled programs; its functions belong to them, so another model of the same shapes
-    needs no other program as long as it is run by the same functions.
+    """A model as `search.fusion.Fusible`: its arrays are an argument of compiled programs.
 
     Attributes:
       variables: of the model.
-      start: (variables, number of rows) -> state before the first token, with a leading axis of rows in every leaf.
-      step: (variables, token ids [B], state) -> (logits of the next token [B W], state).
+      functions: that run it.
       start_id: the token that stands before a text.
       has_end: whether the last of the logits is that of the end; the others are the V tokens'.
     """
 
     variables: Any
-    start: Callable[[Any, Size], Any]
-    step: Callable[[Any, Int[Array, " B"], Any], tuple[Float[Array, "B W"], Any]]
+    functions: Functions
     start_id: int
     has_end: bool = True
 
@@ -62,7 +71,7 @@ class NeuralModel:
             return weight * state[1][..., -1] if self.has_end else jnp.zeros(state[1].shape[:-1])
 
         return Fusion(
-            state=self._next(first, self.start(self.variables, rows)),
+            state=self._next(first, self.functions.start(self.variables, rows)),
             scores=tokens_of,
             candidates=candidates,
             bound=lambda state: tokens_of(state).max(-1),
@@ -75,6 +84,6 @@ class NeuralModel:
         """Runs the model on one more token of each of the rows, which may have several axes."""
         rows = tokens.shape
         flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(rows) :]), state)
-        logits, flat = self.step(self.variables, tokens.reshape(-1), flat)
+        logits, flat = self.functions.step(self.variables, tokens.reshape(-1), flat)
         log_probs = jax.nn.log_softmax(logits.astype(jnp.float32))
         return jax.tree.map(lambda x: x.reshape(*rows, *x.shape[1:]), (flat, log_probs))

@@ -166,7 +166,7 @@ def transducer_losses(
     }
 
     def rnnt(inputs: JointInputs) -> Float[Array, " B"]:
-        return rnnt_joint_loss(*inputs, *lengths_and_labels, **shared)
+        return rnnt_joint_loss(*inputs, *lengths_and_labels, **shared, hat=decoder.hat)
 
     if decoder.big_blanks:
         return multiblank_rnnt_joint_loss(
@@ -176,7 +176,8 @@ def transducer_losses(
         return without_other_languages(rnnt(inputs), decoder.tokens, batch)
 
     def tdt(inputs: JointInputs) -> Float[Array, " B"]:
-        return tdt_joint_loss(*inputs, *lengths_and_labels, **shared, durations=decoder.durations, sigma=options.sigma)
+        timed = {"durations": decoder.durations, "sigma": options.sigma}
+        return tdt_joint_loss(*inputs, *lengths_and_labels, **shared, **timed, hat=decoder.hat)
 
     def tokens_alone(inputs: JointInputs) -> Float[Array, " B"]:
         num_tokens = decoder.blank_id + 1

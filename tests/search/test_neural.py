@@ -1,5 +1,6 @@
 """A neural model in a search: its scores are those of whole texts, for hypotheses that are selected and extended."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxspeech.search.fusion import FUSION, Fused, fusion_of
-from jaxspeech.search.neural import NeuralModel
+from jaxspeech.search.neural import Functions, NeuralModel
 from tests.language_models import DECODERS, log_prob, tiny
 
 WEIGHTS = np.array([0.7, -0.2], np.float32)
@@ -15,7 +16,8 @@ WEIGHTS = np.array([0.7, -0.2], np.float32)
 
 def fusible(name):
     model = tiny(name)
-    return NeuralModel(model.variables, model.task.inference.start, model.task.inference.step, start_id=4)
+    functions = Functions(name, model.task.inference.start, model.task.inference.step)
+    return NeuralModel(model.variables, functions, start_id=4)
 
 
 def test_hypotheses_have_the_scores_of_their_texts():
@@ -61,7 +63,7 @@ def test_a_model_without_an_end():
         return variables[ids], state
 
     table = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3)), jnp.float32)
-    fusion = NeuralModel(table, lambda variables, rows: (), step, start_id=3, has_end=False)
+    fusion = NeuralModel(table, Functions("", lambda variables, rows: (), step), start_id=3, has_end=False)
     fusion = fusion.fusion(jnp.float32(2), jnp.zeros(2, jnp.int32))
     np.testing.assert_allclose(fusion.scores(fusion.state), jnp.broadcast_to(2 * jax.nn.log_softmax(table[3]), (2, 3)))
     after = fusion.extend(fusion.state, jnp.array([1, 0]))
@@ -78,8 +80,8 @@ def test_another_model_of_the_same_shapes_needs_no_other_program():
         fusion = model.fusion(jnp.float32(1), jnp.zeros(1, jnp.int32))
         return fusion.scores(fusion.state)
 
-    model = fusible("lstm")
-    other = NeuralModel(
-        jax.tree.map(lambda x: x + 0.1, model.variables), model.start, model.step, start_id=model.start_id
-    )
+    model, again = fusible("lstm"), fusible("lstm")
+    other = replace(again, variables=jax.tree.map(lambda x: x + 0.1, model.variables))
+    # What a program kept on disk knows of the functions is their key, not where they are in memory.
+    assert "0x" not in str(jax.tree.structure(model)) and model.functions != fusible("transformer").functions
     assert np.abs(scores(model) - scores(other)).max() > 1e-3 and len(traced) == 1
