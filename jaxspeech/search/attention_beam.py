@@ -5,7 +5,8 @@ prune        keep the K best of a row by score / ((5 + n) / 6)^a, n being the ca
 end          when the K hypotheses of every row have ended
 
 With a second score, such as that of a CTC head (`search.joint`), a hypothesis has as candidates the tokens that the
-decoder finds most probable, and the end; their score is the weighted sum of both.
+decoder finds most probable, and the end; their score is the weighted sum of both. With fused models
+(`search.attention_fusion`) it has the best by the sum of the scores, and the end.
 
 Source: Wu et al., "Google's Neural Machine Translation System" (2016), for the penalty on the length.
 """
@@ -18,6 +19,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.search.attention import Step, of_tokens
+from jaxspeech.search.attention_fusion import best_continuations, given_continuations
+from jaxspeech.search.fusion import Fusion
 from jaxspeech.search.joint import Joint
 from jaxspeech.search.loops import Runs, add_token, in_loop, start_runs
 from jaxspeech.search.tokens import Tokens
@@ -37,6 +40,8 @@ class _Beam(NamedTuple):
     runs: Runs | None
     state: Any
     joint: Any  # the state of the second score
+    fusion: Any  # the fused models' state
+    added: Float[Array, "B K"] | None  # the sum of their scores
 
 
 def attention_beam(
@@ -55,6 +60,7 @@ def attention_beam(
     length_penalty: float = 0.0,
     num_best: int = 1,
     joint: Joint | None = None,
+    fusion: Fusion | None = None,
 ) -> list[Tokens]:
     """Finds the best texts of each row, the best first.
 
@@ -66,10 +72,12 @@ def attention_beam(
       length_penalty: a; 0 ranks by the log-probability.
       num_best: how many texts to return, at most K.
       joint: a second score.
+      fusion: models whose scores are added.
 
     Returns:
       One `Tokens` for each rank. `score` is the log-probability of the text with its end, or the weighted sum of both
-      scores, and -inf for ranks without a text; `confidence` the decoder's probability of each token.
+      scores, and the models' scores; -inf for ranks without a text. `confidence` is the decoder's probability of each
+      token.
 
     Raises:
       ConfigError: `num_best` is not between 1 and `beam_size`.
@@ -82,19 +90,29 @@ def attention_beam(
     def penalty(lengths: Array) -> Array:
         return ((5 + lengths) / 6) ** length_penalty
 
-    def candidates(beam: _Beam) -> tuple[Array, Array, Array]:
-        """The tokens that can follow each hypothesis, the decoder's log-probability of each, and the new scores."""
+    def candidates(beam: _Beam) -> tuple[Array, Array, Array, Array | None]:
+        """The tokens that can follow each hypothesis, the decoder's log-probabilities, the new scores, and f."""
         log_probs = jax.nn.log_softmax(beam.logits)
         log_probs = of_tokens(log_probs, beam.count, end_id=end_id, vocab_size=vocab_size, least_tokens=least_tokens)
+        if joint is None and fusion is not None:
+            texts = {"vocab_size": vocab_size, "needed": ~beam.done & (beam.scores > -jnp.inf)}
+            ids, log_probs, added = best_continuations(
+                fusion, beam.fusion, log_probs, count=min(k, (vocab_size or width) - 1), end_id=end_id, **texts
+            )
+            return ids, log_probs, beam.scores[..., None] + log_probs + added, added
         if joint is None:
-            return jnp.arange(width), log_probs, beam.scores[..., None] + log_probs
+            return jnp.arange(width), log_probs, beam.scores[..., None] + log_probs, None
         _, ids = jax.lax.top_k(jnp.where(jnp.arange(width) == end_id, jnp.inf, log_probs), joint.candidates)
         log_probs = jnp.take_along_axis(log_probs, ids, axis=-1)
         of_decoder, weight = beam.decoder[..., None] + log_probs, joint.weight
-        return ids, log_probs, (1 - weight) * of_decoder + weight * joint.score(beam.joint, ids)
+        scores = (1 - weight) * of_decoder + weight * joint.score(beam.joint, ids)
+        if fusion is None or beam.added is None:
+            return ids, log_probs, scores, None
+        added = given_continuations(fusion, beam.fusion, log_probs, ids, end_id=end_id).added
+        return ids, log_probs, scores + beam.added[..., None] + added, added
 
     def body(beam: _Beam) -> _Beam:
-        ids, log_probs, scores = candidates(beam)
+        ids, log_probs, scores, added = candidates(beam)
         is_end = ids == end_id
         # A hypothesis that has ended has one candidate, itself, in the place of the token that ends texts.
         itself = jnp.where(is_end, beam.scores[..., None], -jnp.inf)
@@ -112,7 +130,7 @@ def attention_beam(
             return jnp.take_along_axis(x, parents.reshape(b, k, *(1,) * (x.ndim - 2)), axis=1)
 
         was_done, chosen = of_parents(beam.done), of_best(log_probs)
-        tokens = (best % width if joint is None else of_best(ids)).astype(jnp.int32)
+        tokens = (of_best(ids) if ids.ndim > 1 else best % width).astype(jnp.int32)
         emitted = ~was_done & (tokens != end_id)
         place = jnp.arange(most_tokens) == beam.count
         texts = jnp.where(place & emitted[..., None], tokens[..., None], of_parents(beam.ids))
@@ -123,6 +141,11 @@ def attention_beam(
             runs = add_token(jax.tree.map(of_parents, beam.runs), tokens)
             done = done | in_loop(runs, jnp.asarray(most_repeats)[:, None])
         logits, state = step(tokens, select(beam.state, parents))
+        fused, total = None, None
+        if fusion is not None and beam.added is not None and added is not None:
+            # What follows an end is not looked at.
+            fused = fusion.extend(jax.tree.map(of_parents, beam.fusion), jnp.where(tokens == end_id, 0, tokens))
+            total = of_parents(beam.added) + jnp.where(was_done, 0, of_best(added))
         return _Beam(
             count=beam.count + 1,
             ids=texts,
@@ -135,6 +158,8 @@ def attention_beam(
             runs=runs,
             state=state,
             joint=None if joint is None else joint.extend(joint.select(beam.joint, parents), tokens),
+            fusion=fused,
+            added=total,
         )
 
     # One hypothesis at first: the others have no probability, and are replaced by the candidates of the first.
@@ -151,6 +176,8 @@ def attention_beam(
         runs=None if most_repeats is None else start_runs((b, k)),
         state=select(state, jnp.zeros((b, k), jnp.int32)),
         joint=None if joint is None else joint.select(joint.state, jnp.zeros((b, k), jnp.int32)),
+        fusion=None if fusion is None else jax.tree.map(lambda x: jnp.repeat(x[:, None], k, axis=1), fusion.state),
+        added=None if fusion is None else jnp.zeros((b, k)),
     )
     end = jax.lax.while_loop(lambda beam: (beam.count < most_tokens) & ~beam.done.all(), body, begin)
     _, order = jax.lax.top_k(end.scores / penalty(end.lengths + 1), num_best)
