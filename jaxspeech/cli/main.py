@@ -60,6 +60,7 @@ VERBS: Verbs = {
     "average": ("jaxspeech.cli.average", "average models, or the checkpoints of a run"),
     "convert": ("jaxspeech.cli.convert", "convert a model between .nemo and .jaxspeech"),
     "tokenizer": ("jaxspeech.cli.tokenizer", "train a tokenizer on transcripts"),
+    "ngram": ("jaxspeech.cli.ngram", "train an n-gram language model on texts, score texts, convert"),
     "prepare": ("jaxspeech.cli.prepare", "fetch or convert a speech corpus"),
 }
 HELP = ("-h", "--help", "-help", "help")

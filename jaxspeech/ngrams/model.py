@@ -84,6 +84,7 @@ def build_orders(parts: Sequence[Ngrams], vocab_size: int) -> tuple[NgramOrder, 
       LanguageModelError: an n-gram is there twice.
     """
     parts = [part if n == 1 else _possible(part) for n, part in enumerate(parts, start=1)]
+    parts[-1] = parts[-1]._replace(backoffs=np.zeros(len(parts[-1].tokens)))  # nothing is longer
     for n in range(len(parts), 2, -1):
         parts[n - 2] = _with_prefixes(parts[n - 2], parts[n - 1].tokens[:, :-1], vocab_size)
     orders: list[NgramOrder] = []

@@ -1,0 +1,67 @@
+"""Reads texts for a language model one after another: lines of text files, and the texts of manifests."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+from jaxspeech.errors import LanguageModelError, ManifestError, SpeechError, as_speech_error
+from jaxspeech.manifest_lines import DAMAGE, as_utf8, check_layout, check_text, numbered_lines, parse_line
+from jaxspeech.text.tokenizer import Tokenizer
+
+HEAD_BYTES = 1 << 12
+
+
+class Texts:
+    """The token ids of every text, for one pass; memory does not grow with their number.
+
+    Args:
+      tokenizer: encodes them; white space between words becomes a single space first.
+      text_files: with a text on each line.
+      manifests: JSON lines with a "text".
+      report: is called with a line about each text that is left out: it cannot be read or encoded.
+
+    Attributes:
+      texts, words, left_out: how many there have been so far; blank lines count nowhere.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        text_files: Iterable[str],
+        manifests: Iterable[str],
+        *,
+        report: Callable[[str], None] = lambda line: None,
+    ):
+        self.texts = self.words = self.left_out = 0
+        self._tokenizer, self._report = tokenizer, report
+        self._files = [(path, False) for path in text_files] + [(path, True) for path in manifests]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for path, is_manifest in self._files:
+            for number, line in _lines(path, is_manifest=is_manifest):
+                try:
+                    text = check_text(parse_line(line).get("text")) if is_manifest else line.decode("utf-8-sig")
+                    words = text.split()
+                    ids = list(self._tokenizer.encode(" ".join(words)))
+                except Exception as error:  # whatever a tokenizer raises
+                    self.left_out += 1
+                    reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error
+                    shown = reason if isinstance(reason, str | SpeechError) else as_speech_error(error, "not encoded")
+                    self._report(f"left out {path}:{number}: {shown}")
+                    continue
+                if words:
+                    self.texts, self.words = self.texts + 1, self.words + len(words)
+                    yield ids
+
+
+def _lines(path: str, *, is_manifest: bool) -> Iterator[tuple[int, bytes]]:
+    try:
+        with open(path, "rb") as file:
+            stream: BinaryIO = as_utf8(file)
+            if is_manifest:
+                check_layout(stream.peek(HEAD_BYTES)[:HEAD_BYTES])  # type: ignore[attr-defined]
+            yield from numbered_lines(stream)
+    except ManifestError as error:
+        raise LanguageModelError(f"{path} {error}") from error
+    except (OSError, *DAMAGE) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise LanguageModelError(f"{path} cannot be read: {reason}") from error
