@@ -11,36 +11,22 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
-from jaxspeech.encoders.chunk_context import (
-    UNIFIED,
-    ChunkContext,
-    check_chunk_context,
-    chunk_context,
-    draw_chunk_context,
-)
+from jaxspeech.encoders.chunk_context import check_chunk_context
 from jaxspeech.encoders.conformer_layer import ConformerLayer, LayerContext
 from jaxspeech.encoders.shared_layer import apply_shared, can_share
+from jaxspeech.encoders.visible_frames import VisibleFrames
 from jaxspeech.errors import ConfigError
 from jaxspeech.gathering import GATHERED, layer_gather
 from jaxspeech.history import HISTORY, in_parts, with_history
-from jaxspeech.masks import (
-    attention_mask,
-    chunk_window_mask,
-    chunked_context_mask,
-    context_mask,
-    length_mask,
-    zero_padding,
-)
+from jaxspeech.masks import length_mask, zero_padding
 from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
-from jaxspeech.nn.local_attention import reach, saves
+from jaxspeech.nn.local_attention import reach
 from jaxspeech.nn.materialize import KEPT
 from jaxspeech.nn.positions import absolute_positions, relative_positions
-from jaxspeech.nn.query_blocks import block_size
-from jaxspeech.nn.sequence_parallel import time_shards
 from jaxspeech.nn.speaker_kernel import SpeakerKernel
 from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, frames_before, subsample
 from jaxspeech.speaker_masks import SpeakerMasks, one_speaker
@@ -172,6 +158,19 @@ class FastConformer(nn.Module):
         return (context,) if isinstance(context[0], int) else context
 
     @property
+    def visible(self) -> VisibleFrames:
+        """Which frames each frame attends to."""
+        return VisibleFrames(
+            attention=self.attention,
+            contexts=self.contexts,
+            weights=self.attention_context_weights,
+            style=self.attention_style,
+            choices=self.attention_chunk_context,
+            share=self.chunk_context_share,
+            num_heads=self.num_heads,
+        )
+
+    @property
     def total_factor(self) -> int:
         """Feature frames per encoder frame."""
         return self.subsampling_factor * (self.reduction_factor if self.reduction else 1)
@@ -253,8 +252,7 @@ class FastConformer(nn.Module):
             biases = (self.param("bias_u", zeros, heads), self.param("bias_v", zeros, heads))
 
         # Drawn once: all layers, also those after a reduction, have the same context.
-        varies = train and (len(self.contexts) > 1 or self.attention_chunk_context is not None)
-        key = self.make_rng("dropout") if varies else None
+        key = self.make_rng("dropout") if train and self.visible.varies else None
         if done is None:
             context = self._context(x, num_frames, biases, key, train=train)
         else:
@@ -316,12 +314,12 @@ class FastConformer(nn.Module):
         self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, key: Any, *, train: bool
     ) -> LayerContext:
         """Computes the inputs that all layers at this frame rate share; with `key`, it draws the attention context."""
-        size = x.shape[1]
+        size, visible = x.shape[1], self.visible
         frames = mask = length_mask(num_frames, size)
-        limits = self._chunk_context(size, key)
-        window = self._window_in_blocks(size, key)
+        limits = visible.limits(size, key)
+        window = visible.in_blocks(size, key)
         if window is None:
-            mask = self._pairs(num_frames, size, limits, key, train=train)
+            mask = visible.pairs(num_frames, size, limits, key, train=train)
         positions = None
         if self.attention != "abs_pos":
             furthest = (size - 1, size - 1) if window is None else reach(window.left, window.right, window.chunk)
@@ -330,75 +328,20 @@ class FastConformer(nn.Module):
         chunked = limits is not None and key is not None and self.conv_context_style == "dcc"
         return LayerContext(frames, mask, positions, biases, limits.chunk if limits and chunked else None)
 
-    def _pairs(
-        self, num_frames: Array, size: Any, limits: ChunkContext | None, key: Any, *, train: bool
-    ) -> Bool[Array, "B #T T"]:
-        """Computes which keys each query may attend to; the same for all queries of a long recording without limits."""
-        whole = not train and limits is None and key is None and self.contexts[0] == (-1, -1)
-        if whole and block_size(num_frames.shape[0], self.num_heads, size, size) != size and time_shards() == 1:
-            return length_mask(num_frames, size)[:, None]  # what padding attends to does not matter
-        place = jnp.arange(size)
-        visible = self._visible(place, key) if limits is None else chunk_window_mask(place, place, *limits)
-        return attention_mask(num_frames, visible)
-
-    def _chunk_context(self, num_frames: Any, key: Any) -> ChunkContext | None:
-        """Returns the context of a unified model; None if it attends to the whole recording, or is a different one."""
-        if key is not None and self.attention_chunk_context is not None:
-            share = self.chunk_context_share
-            return draw_chunk_context(key, self.attention_chunk_context, share=share, num_frames=num_frames)
-        unified = self.attention_style == UNIFIED
-        return chunk_context(self.attention_style, self.contexts[0]) if unified else None
-
-    def _window_in_blocks(self, num_frames: Any, key: Any) -> ChunkContext | None:
-        """Returns the window of attention that is computed in blocks (see `nn.local_attention`), None if there is none.
-
-        Blocks give the results of a mask of pairs, with less work where a recording is much longer than its window.
-        """
-        if self.attention == "rel_pos_local":
-            left, right = self.contexts[0]
-            return ChunkContext(left, 1, right)
-        if self.attention == "abs_pos" or key is not None or not isinstance(num_frames, int) or time_shards() > 1:
-            return None
-        window = chunk_context(self.attention_style, self.contexts[0])
-        if window is None or not saves(num_frames, window.left, window.right, window.chunk):
-            return None
-        return window
-
     def _part_context(
         self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, *, done: Int[Array, " B"]
     ) -> LayerContext:
         """Computes the same for parts of rows that start at frame `done`, after the frames that the layers remember."""
-        size, remembered = x.shape[1], self.frames_remembered
-        query = done[:, None] + jnp.arange(size)
-        key = done[:, None] + jnp.arange(-remembered, size)
-        frames = query < num_frames[:, None]
-        real = frames[:, :, None] & (key >= 0)[:, None] & (key < num_frames[:, None])[:, None]
-        positions = relative_positions(remembered + size - 1, size - 1, self.width).astype(self.dtype)
-        return LayerContext(frames, real & self._window(query, key, *self.contexts[0]), positions, biases)
-
-    @property
-    def frames_remembered(self) -> int:
-        """Frames of left context that the layers keep from before a part."""
-        left, right = self.contexts[0]
-        return left // (right + 1) * (right + 1) if self.attention_style == "chunked_limited" else left
-
-    @property
-    def _window(self) -> Callable[..., Array]:
-        return chunked_context_mask if self.attention_style == "chunked_limited" else context_mask
-
-    def _visible(self, frames: Int[Array, " T"], key: Any) -> Bool[Array, "T T"]:
-        """Returns which keys each query may attend to, regardless of padding."""
-        if key is None:
-            return self._window(frames, frames, *self.contexts[0])
-        weights = jnp.asarray(self.attention_context_weights) if self.attention_context_weights else None
-        drawn = jax.random.choice(key, len(self.contexts), p=weights)
-        return jnp.stack([self._window(frames, frames, *context) for context in self.contexts])[drawn]
+        size, visible = x.shape[1], self.visible
+        frames, mask = visible.of_part(num_frames, size, done)
+        positions = relative_positions(visible.frames_remembered + size - 1, size - 1, self.width).astype(self.dtype)
+        return LayerContext(frames, mask, positions, biases)
 
     def _layer_fields(self, num_frames: Any, key: Any, *, in_parts: bool) -> dict[str, Any]:
         """Returns the fields of the layers for T frames: those of the same name here, and those of their attention."""
         fields = {name: getattr(self, name) for name in ConformerLayer.__dataclass_fields__ if hasattr(self, name)}
         fields = {name: value for name, value in fields.items() if name not in MODULE_FIELDS}
-        window = None if in_parts else self._window_in_blocks(num_frames, key)
+        window = None if in_parts else self.visible.in_blocks(num_frames, key)
         if window is None:
             return fields | {"attention_context": (-1, -1)}
         local = {"attention_context": (window.left, window.right), "attention_chunk": window.chunk}
