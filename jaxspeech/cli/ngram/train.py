@@ -1,7 +1,7 @@
 """Trains an n-gram model over the tokens of a recogniser: interpolated modified Kneser-Ney, as KenLM.
 
   jaxspeech ngram train --model=model.jaxspeech --text=corpus.txt.gz --order=5 --prune=0,0,1 --output=lm.ngram
-  jaxspeech transcribe --model=model.jaxspeech --lm=lm.ngram a.wav
+  jaxspeech ngram perplexity lm.ngram --model=model.jaxspeech --text=heldout.txt
 
 Texts are read once and not kept: memory grows with the different n-grams. They should look as the recogniser writes:
 same case, same punctuation. An output that ends in .nemo is for NeMo, one in .arpa or .arpa.gz for all that reads ARPA.
