@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jaxspeech
+from jaxspeech.cli.fusion import add_fusion, fusion_of
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
 from jaxspeech.cli.speakers import SPEAKER_FORMATS, add_speakers, check_speakers, open_recognizer, open_speakers
@@ -133,10 +134,11 @@ def options(parser: Parser) -> None:
 
 
 def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
-    """Adds the options of a recognizer's search, and --long."""
+    """Adds the options of a recognizer's search, of what it takes in, and --long."""
     parser.add_argument("--head", choices=("transducer", "ctc"), help="which head of a hybrid model transcribes")
     parser.add_argument("--beam_size", type=at_least(1), help="beam of a transducer's search; 1 is greedy search")
     parser.add_argument("--language", help="the language that is spoken, for a model with a softmax for each language")
+    add_fusion(parser)
     parser.add_argument(
         "--long",
         choices=long,
@@ -242,13 +244,17 @@ def run(flags: argparse.Namespace) -> int:
     search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
     recognizer = open_recognizer(flags, search)
     speakers = open_speakers(flags, *detector.values())
+    fusion = fusion_of(flags)
+    if fusion and isinstance(recognizer, jaxspeech.MultitalkerRecognizer):
+        raise ConfigError(f"--{next(iter(fusion))}: the search of a model for several speakers takes nothing in")
     timestamps = flags.timestamps or output_format in WORD_FORMATS
     times = StepTimes()
     # If the output is plain text on stdout, the growing text is itself the result.
     grows = flags.stream and flags.output is None and output_format == "text" and not flags.timestamps
     growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
     if flags.stream:
-        settings = {name: live[name] for name in steps} | {"timestamps": timestamps} | slots_of(flags.prompt)
+        settings = {name: live[name] for name in steps} | {"timestamps": timestamps}
+        settings |= {**slots_of(flags.prompt), **fusion}
         if speakers:
             streams = recognizer.spoken_streams(1, speakers["speakers"], **detector, **settings)
         elif detector:
@@ -277,6 +283,7 @@ def run(flags: argparse.Namespace) -> int:
             **detector,
             **speakers,
             **slots_of(flags.prompt),
+            **fusion,
         )
     prompt, slots = recognizer.assets.get(PROMPT), slots_of(flags.prompt)
     references: list[str] = []

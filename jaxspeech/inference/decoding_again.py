@@ -4,7 +4,7 @@ What is drawn depends on the recording, its prompt and the temperature alone: no
 """
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.errors import SpeechError, as_speech_error
-from jaxspeech.inference.asking import Asking, Ids
+from jaxspeech.inference.asking import Asking
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.guard import Guarded, attempt, guarded
+from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.parts import predict_parts
 from jaxspeech.inference.programs import Starting
 from jaxspeech.inference.rows import Row
@@ -30,40 +31,43 @@ class DecodingAgain:
 
     Attributes:
       programs: the compiled `tasks.prediction.predict`.
-      variables, tokenizer, sample_rate: of the model.
+      variables: (recordings of a batch, its number of rows) -> those of the model, see `inference.fusing`.
+      tokenizer, sample_rate: of the model.
       asking: what is asked for besides the prompts.
       batch_size: the most rows of a batch.
     """
 
     programs: Starting
-    variables: Variables
+    variables: Callable[[Sequence[Recording], int], Variables]
     tokenizer: Tokenizer
     sample_rate: int
     asking: Asking
     batch_size: int
 
     def parts(
-        self, found: Mapping[int, Prediction], audio: Mapping[int, np.ndarray], prompts: Mapping[int, Ids]
+        self, found: Mapping[int, Prediction], audio: Mapping[int, np.ndarray], recordings: Mapping[int, Recording]
     ) -> dict[int, Guarded]:
         """Returns the text of each part, decoded again if it must be.
 
         Args:
           found: the first prediction of each part, one row on the host, by its number.
-          audio, prompts: of each part.
+          audio, recordings: of each part.
 
         Raises:
           AudioError: a batch does not fit in memory.
         """
 
         def again(places: Sequence[int], temperature: float) -> dict[int, Prediction]:
-            def beside(shape: Shape) -> tuple[Any, ...]:
-                ids = [prompts[i] for i in shape.indices]
-                seeds = [seed_of(audio[i], prompts[i], temperature) for i in shape.indices]
-                return self.asking.of(ids, shape.rows, temperature=temperature, seeds=seeds)
+            def arguments(shape: Shape) -> tuple[Any, ...]:
+                of_batch = [recordings[i] for i in shape.indices]
+                ids = [recording.prompt for recording in of_batch]
+                seeds = [seed_of(audio[i], recordings[i].prompt, temperature) for i in shape.indices]
+                asked = self.asking.of(ids, shape.rows, temperature=temperature, seeds=seeds)
+                return self.variables(of_batch, shape.rows), *asked
 
             some = {i: audio[i] for i in places}
             options: Any = {"batch_size": self.batch_size, "sample_rate": self.sample_rate}
-            return predict_parts(self.programs, self.variables, some, beside, **options)
+            return predict_parts(self.programs, some, arguments, **options)
 
         return guarded(found, again, self.tokenizer)
 
@@ -77,7 +81,7 @@ class DecodingAgain:
                 chosen = self.parts(
                     found,
                     {i: row.samples for i, row in whole.items()},
-                    {i: row.recording.prompt for i, row in whole.items()},
+                    {i: row.recording for i, row in whole.items()},
                 )
             except (SpeechError, MemoryError, RuntimeError) as error:
                 for i, prediction in found.items():

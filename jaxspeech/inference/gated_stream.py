@@ -64,11 +64,18 @@ class GatedStreams:
         self._open: list[GatedStream] = []
 
     def open(
-        self, name: str = "stream", *, sample_rate: int | None = None, offset: float = 0.0, **slots: Any
+        self,
+        name: str = "stream",
+        *,
+        sample_rate: int | None = None,
+        offset: float = 0.0,
+        boost: Any = None,
+        **slots: Any,
     ) -> "GatedStream":
         """Opens a new stream; see `Streams.open`."""
         self.prompts.check(slots)
-        self._open.append(GatedStream(self, name, sample_rate=sample_rate, offset=offset, slots=slots))
+        asked = slots | {"boost": boost}
+        self._open.append(GatedStream(self, name, sample_rate=sample_rate, offset=offset, asked=asked))
         return self._open[-1]
 
     def step(self) -> "list[GatedStream]":
@@ -96,13 +103,13 @@ class GatedStream(LiveStream):
     """
 
     def __init__(
-        self, streams: GatedStreams, name: str, *, sample_rate: int | None, offset: float, slots: Mapping[str, Any]
+        self, streams: GatedStreams, name: str, *, sample_rate: int | None, offset: float, asked: Mapping[str, Any]
     ):
         self._rate = streams.form.sample_rate
         super().__init__(name, streams.step, sample_rate=sample_rate, model_rate=self._rate)
         self.utterances: list[Hypothesis] = []
         self.spans: list[tuple[float, float]] = []
-        self._streams, self._offset, self._slots = streams, offset, slots
+        self._streams, self._offset, self._asked = streams, offset, asked
         activity = streams.activity
         self._activity, self._number = activity.start(), activity.number
         self._gate = SpeechGate(activity.options, frame_seconds=activity.frame_seconds)
@@ -150,7 +157,7 @@ class GatedStream(LiveStream):
             utterance = self._queue[0]
             if self._current is None:
                 offset = self._offset + utterance.start / self._rate
-                self._current = self._streams.streams.open(self._name, offset=offset, **self._slots)
+                self._current = self._streams.streams.open(self._name, offset=offset, **self._asked)
             for part in utterance.parts:
                 self._current.push(part)
             utterance.parts.clear()

@@ -19,6 +19,7 @@ from jaxspeech.manifest_lines import (
     parse_line,
     part_of,
 )
+from jaxspeech.search.ngram_graph import Graph
 
 # The name for standard input.
 PIPE = "-"
@@ -36,6 +37,7 @@ class Recording(NamedTuple):
       problem: one line that says why it cannot be read.
       channel: the channel to use, counted from 0; None: as the options say.
       prompt: token ids that say what is asked of a model with prompts.
+      phrases: the tree of phrases that its search prefers instead of those of all recordings.
     """
 
     source: str
@@ -47,6 +49,7 @@ class Recording(NamedTuple):
     problem: str = ""
     channel: int | None = None
     prompt: tuple[int, ...] = ()
+    phrases: Graph | None = None
 
 
 def find_recordings(inputs: Any) -> Iterator[Recording]:

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.audio.convert import Channel
-from jaxspeech.errors import SpeechError, TokenizerError, as_speech_error
+from jaxspeech.errors import ConfigError, SpeechError, TokenizerError, as_speech_error
+from jaxspeech.inference.fusing import FIELD
 from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import PIPE, Recording
@@ -71,10 +72,10 @@ def transcribe_live(
                 continue
         else:
             blocks = paced_blocks(samples, rate, wait=realtime)
-        asked = streams.prompts.of_line(recording.fields)
+        asked = {**streams.prompts.of_line(recording.fields), "boost": recording.fields.get(FIELD)}
         try:
             stream = streams.open(recording.source, sample_rate=rate, offset=recording.offset, **asked)
-        except TokenizerError as error:
+        except (ConfigError, TokenizerError) as error:
             yield Hypothesis(source=recording.source, error=f"{recording.source}: {error}")
             continue
         hypothesis = stream.hypothesis

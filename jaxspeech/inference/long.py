@@ -8,22 +8,24 @@ from typing import Any
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.transcribing import Forms
-from jaxspeech.inference.asking import Asking, Ids
+from jaxspeech.inference.asking import Asking
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.buffered import Buffered
 from jaxspeech.inference.chunked import predict_chunks
 from jaxspeech.inference.decoding_again import DecodingAgain
+from jaxspeech.inference.fusing import Fusing
 from jaxspeech.inference.guard import MOST_REPEATS
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
-from jaxspeech.inference.programs import Programs
+from jaxspeech.inference.programs import Programs, Starting
 from jaxspeech.inference.recognised_parts import PartRecogniser
-from jaxspeech.inference.rows import Audio, Row, Strategy, nothing_beside, predicted_rows
+from jaxspeech.inference.rows import Audio, Row, Strategy, predicted_rows
 from jaxspeech.inference.segmented import predict_segments
 from jaxspeech.inference.shape_choice import ShapeChoice
 from jaxspeech.inference.timed_programs import TimedPrograms
 from jaxspeech.runtime.kept_function import of_this_package
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.prediction import Outputs, Prediction, predict
 from jaxspeech.text.prompt import PromptFormat
 from jaxspeech.text.tokenizer import Tokenizer
@@ -79,19 +81,26 @@ class LongAudio:
         outputs: Outputs,
         *,
         asking: Asking | None = None,
+        fusing: Fusing | None = None,
     ) -> Iterator[Row[Prediction]]:
         """Yields predictions in the order of the recordings, see `predicted_rows`; no prediction for less than a frame.
 
         Args:
           variables, recordings, wanted, outputs: of the model and the call.
           asking: what is asked of a model with prompts besides them.
+          fusing: the language model and phrases that the search takes in.
 
         Raises:
           ConfigError: long="local", and the model has no local form.
         """
         full = self._timed if wanted.timestamps and self._timed is not None else self._full
 
-        def buffered(shape: Shape, audio: Audio, *, tokens: bool = outputs.tokens) -> tuple[Prediction, str]:
+        def fused(recordings: Sequence[Recording], rows: int) -> Variables:
+            return variables if fusing is None else fusing.variables(variables, recordings, rows)
+
+        def buffered(
+            shape: Shape, audio: Audio, variables: Variables, *, tokens: bool = outputs.tokens
+        ) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
             wished = Outputs(tokens, outputs.log_probs)
             return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=wished)
@@ -100,7 +109,7 @@ class LongAudio:
             if asking is None or asking.most_repeats is None:
                 return None
             of_model: Any = {"tokenizer": self._tokenizer, "sample_rate": self._recognition.sample_rate}
-            return DecodingAgain(full, variables, asking=asking, batch_size=wanted.batch_size, **of_model)
+            return DecodingAgain(full, fused, asking=asking, batch_size=wanted.batch_size, **of_model)
 
         # Recordings that are cut are guarded unless the call says no, others only if it says yes.
         of_segments, of_whole = (
@@ -108,29 +117,39 @@ class LongAudio:
             for on in (wanted.guard is not False, wanted.guard is True)
         )
 
-        def in_parts(predict: Any, shape: Shape, audio: Audio, prompt: Ids) -> tuple[Prediction, str]:
+        def in_parts(
+            predict: Any, shape: Shape, audio: Audio, variables: Variables, recording: Recording
+        ) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
-            asked: Any = {"asking": of_segments, "prompt": prompt, "again": again(of_segments)}
+            asked: Any = {"asking": of_segments, "recording": recording, "again": again(of_segments)}
             recognise = PartRecogniser(self._recognition, full, variables, wanted.batch_size, **asked)
             found, how = predict(recognise, self._tokenizer, samples, wanted.voice_activity)
             if outputs.log_probs:  # of all frames, also those between the segments
-                whole, _ = buffered(shape, audio, tokens=False)
+                whole, _ = buffered(shape, audio, variables, tokens=False)
                 found = found._replace(log_probs=whole.log_probs, num_frames=whole.num_frames)
             return found, how
 
-        def prompts(recordings: Sequence[Recording], rows: int) -> tuple[Ids]:
-            del rows
-            return (recordings[0].prompt,)
+        def start(programs: Starting, shape: Shape, audio: Audio, variables: Variables, *asked: Asked) -> Any:
+            return programs.start(variables, shape, audio, *asked, **outputs._asdict())
 
-        beside = nothing_beside if of_whole is None else of_whole.beside
+        def of_batch(recordings: Sequence[Recording], rows: int) -> tuple[Any, ...]:
+            asked = () if of_whole is None else of_whole.beside(recordings, rows)
+            return fused(recordings, rows), *asked
+
+        def of_one(recordings: Sequence[Recording], rows: int) -> tuple[Any, ...]:
+            return fused(recordings, rows), recordings[0]
+
+        def of_frames(recordings: Sequence[Recording], rows: int) -> tuple[Any, ...]:
+            return (fused(recordings, rows),)
+
         known = {
-            "full": Strategy(partial(full.start, variables, **outputs._asdict()), beside=beside),
-            "buffered": Strategy(buffered, alone=True),
-            "segments": Strategy(partial(in_parts, predict_segments), alone=True, beside=prompts),
-            "chunks": Strategy(partial(in_parts, predict_chunks), alone=True, beside=prompts),
+            "full": Strategy(partial(start, full), beside=of_batch),
+            "buffered": Strategy(buffered, alone=True, beside=of_frames),
+            "segments": Strategy(partial(in_parts, predict_segments), alone=True, beside=of_one),
+            "chunks": Strategy(partial(in_parts, predict_chunks), alone=True, beside=of_one),
         }
         if self._local is not None:
-            known["local"] = Strategy(partial(self._local.start, variables, **outputs._asdict()))
+            known["local"] = Strategy(partial(start, self._local), beside=of_frames)
         elif wanted.long == "local":
             raise ConfigError('long="local": this model has no local form; use long="buffered"')
         order = ORDER[wanted.long]

@@ -76,8 +76,25 @@ class Slots(TypedDict, total=False):
     decodercontext: str | None
 
 
-class TranscribeOptions(AlignOptions, Slots, total=False):
-    """Options of `Recognizer.transcribe` and `transcribe_iter`: those of `AlignOptions` and `Slots`, and more.
+class FusionOptions(TypedDict, total=False):
+    """What the search of a recogniser takes in besides the model's own scores; see docs/language-models.md.
+
+    Attributes:
+      boost: phrases to prefer, as a list, a dict of weights, or a file's path (`text.phrases`). A manifest's line can
+        have a list of its own in the field "boost".
+      boost_weight: of all phrases, 1 by default; a phrase's own weight is multiplied by it.
+      language_model: a path, or what `jaxspeech.load_language_model` returns.
+      lm_weight: of the language model's log-probabilities, 0.5 by default.
+    """
+
+    boost: Any
+    boost_weight: float | None
+    language_model: Any
+    lm_weight: float | None
+
+
+class TranscribeOptions(AlignOptions, Slots, FusionOptions, total=False):
+    """Options of `Recognizer.transcribe` and `transcribe_iter`: `AlignOptions`, `Slots`, `FusionOptions`, and more.
 
     Attributes:
       timestamps: fill words, segments and chars.
@@ -102,7 +119,7 @@ class TranscribeOptions(AlignOptions, Slots, total=False):
     max_speakers: int | None
 
 
-class StreamOptions(Slots, total=False):
+class StreamOptions(Slots, FusionOptions, total=False):
     """Options of `Recognizer.stream` besides the gate: those of `Recognizer.streams`, which documents them."""
 
     look_ahead: int | None
@@ -133,6 +150,10 @@ class Wanted(NamedTuple):
     num_speakers: int | None = None
     min_speakers: int | None = None
     max_speakers: int | None = None
+    boost: Any = None
+    boost_weight: float | None = None
+    language_model: Any = None
+    lm_weight: float | None = None
     slots: Mapping[str, Any] = MappingProxyType({})
 
 

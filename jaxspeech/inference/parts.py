@@ -9,14 +9,12 @@ import numpy as np
 from jaxspeech.inference.batching import Shape, plan_batches
 from jaxspeech.inference.programs import Starting
 from jaxspeech.tasks.prediction import Outputs, Prediction
-from jaxspeech.types import Variables
 
 
 def predict_parts(
     programs: Starting,
-    variables: Variables,
     audio: Mapping[int, np.ndarray],
-    beside: Callable[[Shape], tuple[Any, ...]],
+    arguments: Callable[[Shape], tuple[Any, ...]],
     *,
     batch_size: int,
     sample_rate: int,
@@ -26,9 +24,8 @@ def predict_parts(
 
     Args:
       programs: the compiled `tasks.prediction.predict`.
-      variables: the model's variables.
       audio: samples of each part, by its number.
-      beside: makes what the function takes beside the audio of a batch.
+      arguments: makes what the function takes besides the audio of a batch: the variables, and what follows the audio.
       batch_size: the most parts of a batch.
       sample_rate: in Hz.
       alike: pad all parts to one length, so that they share batches.
@@ -44,7 +41,8 @@ def predict_parts(
     if alike and lengths:
         lengths = dict.fromkeys(lengths, max(lengths.values()))
     for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=sample_rate):
-        prediction, _ = programs.start(variables, shape, audio, *beside(shape), **Outputs()._asdict())
+        variables, *beside = arguments(shape)
+        prediction, _ = programs.start(variables, shape, audio, *beside, **Outputs()._asdict())
         prediction = jax.device_get(prediction)
         for row, i in enumerate(shape.indices):
             found[i] = jax.tree.map(lambda leaf, row=row: leaf[row], prediction)

@@ -12,6 +12,7 @@ from jaxspeech.forms.kept_positions import KeptPositions
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
 from jaxspeech.runtime.kept_function import compile_kept, needed_bytes, of_this_package
 from jaxspeech.runtime.platform import free_memory
+from jaxspeech.search.fusion import FUSION
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Variables
 
@@ -73,11 +74,11 @@ class Programs:
         """Sends a batch to the device; bound to variables and options, it is a `rows.Strategy`.
 
         Args:
-          variables: the model's variables.
+          variables: the model's variables, perhaps with models for the search (`search.fusion`).
           shape: which recordings, and how they are padded.
           audio: samples of each recording, by its index.
           beside: further arguments of the function, pytrees of arrays with B leading; each combination of shapes is a
-            separate program.
+            separate program, also of the models for the search.
           options: of the function; each combination is a separate program.
 
         Returns:
@@ -106,8 +107,7 @@ class Programs:
         return self._program(self._positions.beside(variables), shape, *beside, **options)
 
     def _program(self, variables: Variables, shape: Shape, *beside: Any, **options: Hashable) -> Any:
-        shapes = jax.tree.structure(beside), *((x.shape, x.dtype) for x in jax.tree.leaves(beside))
-        key = (shape.rows, shape.length, shapes, *sorted(options.items()))
+        key = (shape.rows, shape.length, shapes_of((beside, variables.get(FUSION))), *sorted(options.items()))
         if key not in self._compiled:
             batch = pad(shape, dict.fromkeys(shape.indices, np.zeros(0, np.float32)))
             what = f"the model for {shape.rows} x {shape.length / self._sample_rate:g} s of audio"
@@ -122,6 +122,11 @@ class Programs:
             )
             self._compiled[key], self._needed[program] = program, needed_bytes(program)
         return self._compiled[key]
+
+
+def shapes_of(arguments: Any) -> Hashable:
+    """What a compiled program knows of its arguments, a pytree of arrays."""
+    return jax.tree.structure(arguments), *((x.shape, x.dtype) for x in jax.tree.leaves(arguments))
 
 
 def pad(shape: Shape, audio: Mapping[int, np.ndarray]) -> PaddedAudio:

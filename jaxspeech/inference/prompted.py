@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxspeech.errors import ConfigError, TokenizerError
 from jaxspeech.inference.asking import Asking
+from jaxspeech.inference.fusing import Fusing
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.long import LongAudio
 from jaxspeech.inference.options import Wanted
@@ -45,6 +46,7 @@ def prompted_rows(
     prompt: PromptFormat | None,
     tokenizer: Tokenizer,
     aligns: bool = False,
+    fusing: Fusing | None = None,
 ) -> Iterator[Row[Prediction]]:
     """Yields predictions in the order of the recordings, as `LongAudio.rows`.
 
@@ -56,6 +58,7 @@ def prompted_rows(
       tokenizer: the model's tokenizer.
       aligns: whether times come from an alignment of the text; if not, or for a translation, a model that can write
         them into the text is asked to.
+      fusing: what the search takes in.
 
     Raises:
       ConfigError: something is asked for, and the model has no prompts.
@@ -68,14 +71,14 @@ def prompted_rows(
             raise ConfigError(f"{next(iter(wanted.slots))}: this model has no prompt, and so no such choice")
         if wanted.guard:
             raise ConfigError("guard: only the texts of an attention decoder are guarded; this model has none")
-        return long.rows(variables, recordings, wanted, outputs)
+        return long.rows(variables, recordings, wanted, outputs, fusing=fusing)
     writes = wanted.timestamps and prompt.writes_times(tokenizer)
     times = (writes and not aligns, writes)
     prompts = _Prompts(prompt, tokenizer, wanted.slots, most_tokens=recognition.prompts.most_tokens, times=times)
     prompts.of({})  # what the call asks for is checked at once
     languages = prompt.languages(tokenizer) if LANGUAGES[0] in prompt.slots else ()
     asking = Asking(languages)
-    return long.rows(variables, map(prompts.given, recordings), wanted, outputs, asking=asking)
+    return long.rows(variables, map(prompts.given, recordings), wanted, outputs, asking=asking, fusing=fusing)
 
 
 class _Prompts:

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxspeech.inference.asking import Asking, Ids
+from jaxspeech.inference.asking import Asking
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.decoding_again import DecodingAgain
+from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.part_tokens import row_of
 from jaxspeech.inference.parts import predict_parts
 from jaxspeech.inference.programs import Starting
@@ -36,10 +37,12 @@ class PartRecogniser(NamedTuple):
     """Recognises parts of one recording with one model.
 
     Attributes:
-      recognition, variables: the model.
+      recognition: the model.
+      variables: of the model, with what the recording's search takes in (`inference.fusing`).
       programs: the compiled `tasks.prediction.predict`.
       batch_size: maximum number of parts in a batch.
-      asking, prompt: what is asked of a model with prompts, for each part.
+      asking: what is asked of a model with prompts, for each part.
+      recording: the recording.
       again: decodes parts again whose texts fail; None: all texts pass.
     """
 
@@ -48,7 +51,7 @@ class PartRecogniser(NamedTuple):
     variables: Variables
     batch_size: int
     asking: Asking | None = None
-    prompt: Ids = ()
+    recording: Recording = Recording("")
     again: DecodingAgain | None = None
 
     def __call__(
@@ -65,14 +68,16 @@ class PartRecogniser(NamedTuple):
           AudioError: a batch of parts does not fit in memory.
         """
 
-        def beside(shape: Shape) -> tuple[Any, ...]:
-            return () if self.asking is None else self.asking.of([self.prompt] * len(shape.indices), shape.rows)
+        def arguments(shape: Shape) -> tuple[Any, ...]:
+            if self.asking is None:
+                return (self.variables,)
+            return self.variables, *self.asking.of([self.recording.prompt] * len(shape.indices), shape.rows)
 
         options: Any = {"batch_size": self.batch_size, "sample_rate": self.recognition.sample_rate, "alike": alike}
-        found = predict_parts(self.programs, self.variables, audio, beside, **options)
+        found = predict_parts(self.programs, audio, arguments, **options)
         how = ""
         if self.again is not None:
-            chosen = self.again.parts(found, audio, dict.fromkeys(found, self.prompt))
+            chosen = self.again.parts(found, audio, dict.fromkeys(found, self.recording))
             found = {i: text.prediction for i, text in chosen.items()}
             if count := sum(bool(text.how) for text in chosen.values()):
                 how = f", {count} of them again, as their texts repeated themselves or were improbable"

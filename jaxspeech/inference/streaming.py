@@ -17,10 +17,13 @@ from jaxtyping import Bool, Float
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.streaming_form import NewTokens, Streaming, StreamState, rows_where
+from jaxspeech.inference.fusing import StreamFusing
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.live_stream import LiveStream
+from jaxspeech.inference.programs import shapes_of
 from jaxspeech.inference.stream_prompts import StreamPrompts
 from jaxspeech.inference.timed_tokens import TimedTokens
+from jaxspeech.search.fusion import FUSION
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -170,6 +173,8 @@ class Streams:
       tokenizer: the model's tokenizer.
       timestamps: fill the hypotheses' words, segments and chars.
       prompts: what is asked of a model with prompts.
+      fusing: what the search takes in besides the model's own scores; None: nothing.
+      compile: (variables with other sizes of phrases) -> their programs.
     """
 
     kind: ClassVar[type[Stream]] = Stream
@@ -182,20 +187,30 @@ class Streams:
         *,
         timestamps: bool = False,
         prompts: StreamPrompts | None = None,
+        fusing: StreamFusing | None = None,
+        compile: Callable[[Variables], StreamPrograms] | None = None,
     ):
         self.form = programs.form
         self.prompts = prompts or StreamPrompts(None, tokenizer, {}, room=programs.form.prompt_tokens)
         self._programs = programs
         self._tokenizer = tokenizer
         self._timestamps = timestamps
-        self._variables = programs.prepare(variables)
+        self._fusing, self._compile = fusing, compile
+        self._variables = programs.prepare(variables if fusing is None else fusing.variables(variables))
         self._state = programs.start(self._variables)
         # Copies, because every step donates the state's buffers.
         self._first_search = jax.tree.map(jnp.copy, self._state.search)
+        self._shapes = shapes_of(self._variables.get(FUSION))
         self._open: dict[int, Stream] = {}
 
     def open(
-        self, name: str = "stream", *, sample_rate: int | None = None, offset: float = 0.0, **slots: Any
+        self,
+        name: str = "stream",
+        *,
+        sample_rate: int | None = None,
+        offset: float = 0.0,
+        boost: Any = None,
+        **slots: Any,
     ) -> Stream:
         """Opens a new stream.
 
@@ -203,10 +218,11 @@ class Streams:
           name: the stream's name in hypotheses and errors.
           sample_rate: of its samples, in Hz; the model's by default.
           offset: time of the first sample, in seconds; it is added to all times.
+          boost: phrases to prefer in this stream instead of those of all streams.
           slots: what is asked of a model with prompts for this stream, like source_lang="de".
 
         Raises:
-          ConfigError: all `size` streams are open.
+          ConfigError: all `size` streams are open, or the phrases cannot be used.
           TokenizerError: the model does not have what is asked for.
         """
         free = [row for row in range(self._programs.size) if row not in self._open]
@@ -214,6 +230,7 @@ class Streams:
             raise ConfigError(f"{name}: all {self._programs.size} streams are open; end one, or use a larger size")
         row = free[0]
         rows = np.arange(self._programs.size) == row
+        self._fuse(row, boost)
         first = self.prompts.written(self._first_search, rows, slots)
         self._state = self._programs.renew(self._state, first, rows)
         spans = () if self._timestamps else None
@@ -222,6 +239,20 @@ class Streams:
         timed = TimedTokens(self._tokenizer, **seconds) if self._timestamps else None
         self._open[row] = self.kind(self, row, said, self.form.lead_in, sample_rate, timed)
         return self._open[row]
+
+    def _fuse(self, row: int, boost: Any) -> None:
+        """Gives the phrases of a new stream to the search, which may need programs for more of them."""
+        if self._fusing is None:
+            if boost is not None:
+                raise ConfigError("boost: streams whose phrases differ are made by streams(..., boost=[])")
+            return
+        self._fusing.open(row, boost)
+        self._variables = self._fusing.variables(self._variables)
+        found = shapes_of(self._variables.get(FUSION))
+        if found != self._shapes and self._compile is not None:
+            self._programs = self._compile(self._variables)
+        self._shapes = found
+        self._first_search = self._programs.start(self._variables).search
 
     def step(self) -> list[Stream]:
         """Runs one call for all streams that have enough audio; returns them, with updated hypotheses."""

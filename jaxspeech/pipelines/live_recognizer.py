@@ -6,17 +6,24 @@ from typing import Any, Unpack, overload
 from jaxspeech.archive import Archive
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.forms.streaming import streaming
+from jaxspeech.forms.streaming_form import Streaming
+from jaxspeech.inference.fusing import StreamFusing
 from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.options import Slots, StreamOptions
+from jaxspeech.inference.programs import shapes_of
 from jaxspeech.inference.spoken_stream import SpokenStream, SpokenStreams
 from jaxspeech.inference.stream_prompts import StreamPrompts
 from jaxspeech.inference.streaming import Stream, StreamPrograms, Streams, compile_streams
 from jaxspeech.pipelines.classifier import Classifier
+from jaxspeech.pipelines.fused_models import FusedModels
 from jaxspeech.pipelines.live_activity import live_activity
 from jaxspeech.pipelines.pipeline import Pipeline
+from jaxspeech.search.fusion import FUSION
+from jaxspeech.tasks.attention_model import AttentionModel
 from jaxspeech.text.prompt import PROMPT
 from jaxspeech.text.prompt_slots import SLOTS
 from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.types import Variables
 
 
 class LiveRecognizer(Pipeline):
@@ -29,6 +36,8 @@ class LiveRecognizer(Pipeline):
     def __init__(self, archive: Archive, *, dtype: str | None = None):
         super().__init__(archive, dtype=dtype)
         self.tokenizer: Tokenizer = self.assets["tokenizer"]
+        self._fused = FusedModels(self.tokenizer, attention=isinstance(self.model, AttentionModel))
+        self._stream_forms: dict[tuple[Any, ...], Streaming] = {}
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
 
     @overload
@@ -77,7 +86,8 @@ class LiveRecognizer(Pipeline):
           voice_activity: a model of frames: only the speech that it finds is transcribed, see `gated_streams`.
           gate: options of `gated_streams`.
           speakers: a diarizer that can run live: words have their speakers, see `spoken_streams`.
-          options: see `streams`: look_ahead, chunk, chunks, left, policy, wait, tokens, hold, timestamps, slots.
+          options: see `streams`: look_ahead, chunk, chunks, left, policy, wait, tokens, hold, timestamps, boost,
+            boost_weight, language_model, lm_weight, slots.
         """
         if speakers is not None:
             activity: Any = {"voice_activity": voice_activity, "gate": gate}
@@ -155,6 +165,10 @@ class LiveRecognizer(Pipeline):
         tokens: int | None = None,
         hold: int | None = None,
         timestamps: bool = False,
+        boost: Any = None,
+        boost_weight: float | None = None,
+        language_model: Any = None,
+        lm_weight: float | None = None,
         **slots: Unpack[Slots],
     ) -> Streams:
         """Transcribes up to `size` live recordings with one batched call; each can start and end at any time.
@@ -172,6 +186,9 @@ class LiveRecognizer(Pipeline):
             step encodes again, and when a token is written, see `forms.attention_streaming` and
             `search.attention_stream.Rules`. There `chunk` and `look_ahead` are any numbers of frames.
           timestamps: fill words, segments and chars.
+          boost, boost_weight, language_model, lm_weight: what the search takes in, see
+            `inference.options.FusionOptions`. A stream may have phrases of its own (`streams.open(boost=...)`) if any
+            of these is given; boost=[] for none in all others.
           slots: what is asked of a model with prompts, like source_lang="de"; a stream may ask for something else.
 
         Raises:
@@ -183,11 +200,24 @@ class LiveRecognizer(Pipeline):
         given = {"policy": policy, "wait": wait, "tokens": tokens, "hold": hold}
         rules = {name: value for name, value in given.items() if value is not None}
         key = (size, look_ahead, chunk, chunks, left, *given.values())
-        known = self._stream_programs.get(key)
         sizes: Any = {"look_ahead": look_ahead, "chunk": chunk, "chunks": chunks, "left": left}
-        form = streaming(self.task, rules=rules, **sizes) if known is None else known.form
+        if key not in self._stream_forms:
+            self._stream_forms[key] = streaming(self.task, rules=rules, **sizes)
+        form = self._stream_forms[key]
         asked = {name: value for name, value in slots.items() if value is not None}
         prompts = StreamPrompts(self.assets.get(PROMPT), self.tokenizer, asked, room=form.prompt_tokens)
-        if known is None:
-            known = self._stream_programs[key] = compile_streams(form, self.variables, size=size)
-        return Streams(known, self.variables, self.tokenizer, timestamps=timestamps, prompts=prompts)
+        fusing, fused = None, (boost, boost_weight, language_model, lm_weight)
+        if any(option is not None for option in fused):
+            if isinstance(self.model, AttentionModel):
+                raise ConfigError("boost, language_model: the live search of an attention decoder takes neither")
+            fusing = StreamFusing(self._fused.fusing(*fused), size)
+
+        def compiled(variables: Variables) -> StreamPrograms:
+            place = *key, shapes_of(variables.get(FUSION))
+            if place not in self._stream_programs:
+                self._stream_programs[place] = compile_streams(form, variables, size=size)
+            return self._stream_programs[place]
+
+        variables = self.variables if fusing is None else fusing.variables(self.variables)
+        options: Any = {"timestamps": timestamps, "prompts": prompts, "fusing": fusing, "compile": compiled}
+        return Streams(compiled(variables), self.variables, self.tokenizer, **options)

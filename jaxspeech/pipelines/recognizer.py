@@ -97,7 +97,7 @@ class Recognizer(LiveRecognizer):
           progress: show a bar.
           options: see `inference.options.TranscribeOptions`: batch_size, timestamps, return_log_probs, sample_rate,
             channel, long, voice_activity, on_error, language, guard, speakers, num_speakers, min_speakers,
-            max_speakers, and the slots of prompts.
+            max_speakers, boost, boost_weight, language_model, lm_weight, and the slots of prompts.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -123,7 +123,9 @@ class Recognizer(LiveRecognizer):
         tokenizer = self.tokenizer
         of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": tokenizer}
         aligns = second is not None or recognition.log_probs is not None
-        recordings, known = find_recordings(inputs), {"recognition": recognition, "aligns": aligns}
+        fusing = self._fused.fusing(asked.boost, asked.boost_weight, asked.language_model, asked.lm_weight)
+        recordings = map(fusing.given, find_recordings(inputs))
+        known = {"recognition": recognition, "aligns": aligns, "fusing": fusing}
         rows = prompted_rows(self._long, self.variables, recordings, asked, outputs, **of_model, **known)
         taken: deque[Row[Any]] = deque()
         rows = rows if asked.speakers is None else kept(rows, taken)
