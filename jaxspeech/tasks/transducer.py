@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss, rnnt_joint_loss, tdt_joint_loss
+from jaxspeech.search.fusion import fusion_of
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.search.transducer import GreedyState, JointFunction, Predict, greedy_start, transducer_greedy
 from jaxspeech.search.transducer_beam import transducer_beam
@@ -195,11 +196,12 @@ def transducer_search(model: Any) -> Search:
 
     def start(variables: Variables, batch_size: Size) -> GreedyState:
         predict = partial(_decoder_apply(model, variables), method="predict")
-        return greedy_start(predict, decoder.initial_state(batch_size), start_id=decoder.vocab_size)
+        fusion = fusion_of(variables, batch_size)
+        return greedy_start(predict, decoder.initial_state(batch_size), start_id=decoder.vocab_size, fusion=fusion)
 
     def greedy_part(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, GreedyState]:
         inputs, shared = _search_inputs(model, variables, encoded)
-        return transducer_greedy(*inputs, num_frames, state, **shared)
+        return transducer_greedy(*inputs, num_frames, state, **shared, fusion=fusion_of(variables, encoded.shape[0]))
 
     def greedy(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
         tokens, _ = greedy_part(variables, encoded, num_frames, start(variables, encoded.shape[0]))
@@ -208,7 +210,8 @@ def transducer_search(model: Any) -> Search:
     def beam(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
         inputs, shared = _search_inputs(model, variables, encoded)
         begin = start(variables, encoded.shape[0])
-        (tokens,) = transducer_beam(*inputs, num_frames, begin, **shared, beam_size=options.beam_size)
+        fusion = fusion_of(variables, encoded.shape[0])
+        (tokens,) = transducer_beam(*inputs, num_frames, begin, **shared, beam_size=options.beam_size, fusion=fusion)
         return tokens
 
     def step(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, Any, Any]:
