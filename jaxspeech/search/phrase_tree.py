@@ -7,7 +7,8 @@ backoff(n)  = (E(n) - phi(n)) - (E(f) - phi(f))           f = fail(n), the longe
 
 An arc has its token's score; where phrases share a token, the largest. So every text has, in the end, the scores of the
 phrases in it and nothing for phrases that it has only begun, however they overlap. NeMo takes the score of a phrase
-back that is the beginning or inside of a longer one which breaks off, or overlaps the next; `as_nemo` does the same.
+back that is the beginning or inside of a longer one which breaks off, or overlaps the next, and takes nothing back at
+the end of a text, where an attention decoder's end has the best score of any token; `as_nemo` does the same.
 
 Sources: Aho and Corasick (1975); TurboBias (Andrusenko et al., 2025); NeMo's `context_graph_universal.py` and
 `boosting_graph_batched.py`.
@@ -57,7 +58,8 @@ def phrase_graph(
       depth_scaling: how much more the second and later tokens count; 2 for CTC and transducers, 1 for attention.
       unknown: score of tokens that begin no phrase.
       end: for a decoder that predicts the end of the text as a token: what the end has after a complete phrase, besides
-        the best score of the tokens that may follow; None: the end takes back what was given to a broken phrase.
+        the best score of a token that begins one, without which phrases would keep a text from ending; None: the end is
+        no token. It takes back what was given to a broken phrase.
       uniform: the same score for all tokens, and the phrase's once more at its last token, as in Icefall.
       as_nemo: NeMo's scores where they differ, see above.
       space: a token that scores nothing at the beginning of a phrase, as it begins any word.
@@ -74,15 +76,16 @@ def phrase_graph(
     if uniform:
         ends = [node for node in tree.complete if tree.depths[node] > 1]
         scores[ends] += np.array(tree.phi)[ends]
-    if end is not None:
-        finals = _best_next(tree, order, fails, scores, backoffs, unknown)
-        finals[list(tree.complete)] += end
-    elif as_nemo:
-        finals = np.zeros(len(order))
-    else:
-        finals = np.zeros(len(order))
+    finals = np.zeros(len(order))
+    if not as_nemo:
         for node in order[1:]:
             finals[node] = finals[fails[node]] + backoffs[node]
+        if end is not None:
+            finals += max(0.0, unknown, *scores[list(tree.children[0].values())])
+    elif end is not None:
+        finals = _best_next(tree, order, fails, scores, backoffs, unknown)
+    if end is not None:
+        finals[list(tree.complete)] += end
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order))
     backoffs[0] = unknown

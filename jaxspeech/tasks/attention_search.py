@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.decoders.attention import Past
 from jaxspeech.search.attention import attention_greedy
 from jaxspeech.search.attention_beam import attention_beam
+from jaxspeech.search.fusion import fusion_of
 from jaxspeech.search.joint import Joint, ctc_joint
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.asked import Drawn
@@ -28,7 +29,10 @@ def decode_best(
     most_repeats: Int[Any, " B"] | None = None,
     drawn: Drawn | None = None,
 ) -> list[Tokens]:
-    """Finds the best texts after each prompt, the best first; or draws one, see `Asked`."""
+    """Finds the best texts after each prompt, the best first; or draws one, see `Asked`.
+
+    The models that the variables hold (`search.fusion`) are added to the decoder's scores.
+    """
     apply, options, decoder = decoder_apply(model, variables), model.search, model.decoder
     most = decoder.max_length
     if isinstance(encoded.shape[1], int):  # not a symbol of `jax.export`
@@ -43,6 +47,7 @@ def decode_best(
     shared = {
         **{"end_id": decoder.end_id, "vocab_size": decoder.vocab_size, "most_tokens": most, "limits": limits},
         **{"least_tokens": options.least_tokens, "most_repeats": most_repeats},
+        "fusion": fusion_of(variables, encoded.shape[0]),
     }
     if drawn is not None:
         keys = jax.vmap(jax.random.key)(drawn.seed)

@@ -198,3 +198,10 @@ def test_other_doors_and_models_say_so(asr, tmp_path):
         Recognizer(random_archive(ctc, CHARACTERS)).transcribe([NOISE[:8000]], source_lang="de")
     with pytest.raises(ConfigError, match="guard: only the texts of an attention decoder are guarded"):
         Recognizer(random_archive(ctc, CHARACTERS)).transcribe([NOISE[:8000]], guard=True)
+
+
+def test_phrases_are_preferred_in_each_segment(asr):
+    (found,) = asr.transcribe(NOISE, boost=["word"], boost_weight=40.0, **SPEECH)
+    assert found.text.count("word") > 1
+    with pytest.raises(ConfigError, match="the live search of an attention decoder takes neither"):
+        asr.streams(1, boost=["word"])

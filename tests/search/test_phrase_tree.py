@@ -76,7 +76,15 @@ def test_words_of_an_alphabet_begin_after_a_space_or_at_the_start():
 
 
 def test_the_end_of_a_text_competes_with_the_tokens_of_an_attention_decoder():
-    graph = phrase_graph([(1, 2, 3), (1, 4)], end=0.5)
+    phrases, weights = [(1, 2, 3), (1, 4)], [1.5, 1.0]
+    plain, graph = phrase_graph(phrases, weights), phrase_graph(phrases, weights, end=0.5)
+    for text in ((), (0,), (1,), (1, 2), (1, 2, 3), (1, 4), (1, 4, 1)):
+        more = 1.5 + (0.5 if text in phrases else 0.0)  # that of the best beginning, and of the end after a phrase
+        assert total(graph, text) == pytest.approx(total(plain, text) + more)
+
+
+def test_nemo_gives_the_end_of_a_text_the_best_score_of_any_token():
+    graph = phrase_graph([(1, 2, 3), (1, 4)], end=0.5, as_nemo=True)
     for text in ((), (0,), (1,), (1, 2), (1, 2, 3), (1, 4)):
         state = graph.starts[1]
         for token in text:
