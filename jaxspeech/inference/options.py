@@ -83,7 +83,7 @@ class FusionOptions(TypedDict, total=False):
       boost: phrases to prefer, as a list, a dict of weights, or a file's path (`text.phrases`). A manifest's line can
         have a list of its own in the field "boost".
       boost_weight: of all phrases, 1 by default; a phrase's own weight is multiplied by it.
-      language_model: a path, or what `jaxspeech.load_language_model` returns.
+      language_model: the path of an n-gram model, see `ngrams.load`; or such a model.
       lm_weight: of the language model's log-probabilities, 0.5 by default.
     """
 

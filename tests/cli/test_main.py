@@ -110,6 +110,7 @@ def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():
         "announcements",
         "error_rates",
         "main",
+        "fusion",
         "overrides",
         "parser",
         "recipes",
