@@ -46,6 +46,7 @@ ALLOWED = {
     "surgery": BASE | {"archive", "assets", "builder", "forms", "loading", "tasks", "text", "training"},
     "interop": BASE | {"archive", "assets", "builder", "forms", "tasks", "text", "audio"},
     "inference": BASE | {"audio", "diarization", "forms", "search", "tasks", "text"},
+    "engines": BASE | {"audio", "inference"},
     "hub": BASE,
     "exports": BASE | {"archive", "builder", "forms", "interop"},
     "ngrams": BASE | {"interop", "search", "text"},

@@ -1,21 +1,66 @@
-"""Formats word and character error rates, and the BLEU of translations, as a line."""
+"""Formats word and character error rates, and other scores of transcripts and translations, as lines."""
 
 from collections.abc import Sequence
 
 from jaxspeech.cli.recordings import counted
 from jaxspeech.evaluation.bleu import bleu
+from jaxspeech.evaluation.bootstrap import LEVEL
+from jaxspeech.evaluation.chrf import chrf
+from jaxspeech.evaluation.punctuation import MarkCounts, total
+from jaxspeech.evaluation.transcripts import TranscriptScores
 from jaxspeech.text.error_rate import char_errors, word_errors
 
 
 def error_rates(references: Sequence[str], found: Sequence[str]) -> str:
     """WER and CER over all references together."""
     words, characters = word_errors(references, found), char_errors(references, found)
+    if not words.length:
+        many = counted(words.errors, "word")
+        return f"no WER: none of {counted(len(references), 'reference')} has a word, {many} recognised"
     return (
         f"WER {words.rate:.2%} ({counted(words.errors, 'error')} in {counted(words.length, 'word')} of "
         f"{counted(len(references), 'reference')}), CER {characters.rate:.2%}"
     )
 
 
-def bleu_score(references: Sequence[str], found: Sequence[str]) -> str:
-    """BLEU over all references together."""
-    return f"BLEU {bleu(references, found):.1f} ({counted(len(references), 'translation')})"
+def bleu_score(references: Sequence[str], found: Sequence[str]) -> tuple[str, dict[str, float]]:
+    """BLEU and chrF over all references together, as a text and by name."""
+    values = {"bleu": bleu(references, found), "chrf": chrf(references, found)}
+    text = f"BLEU {values['bleu']:.1f}, chrF {values['chrf']:.1f} ({counted(len(references), 'translation')})"
+    return text, values
+
+
+def details(scores: TranscriptScores) -> list[str]:
+    """Further lines about a set of transcripts."""
+    words, lines = scores.word_errors, []
+    if words.length:
+        edits = f"{words.substitutions} substituted, {words.deletions} deleted, {words.insertions} inserted"
+        low, high = scores.interval or (float("nan"),) * 2
+        lines.append(f"{edits}; {LEVEL:.0%} interval of the WER {low:.2%} to {high:.2%} (bootstrap by utterance)")
+    if scores.normalizer.name != "none":
+        by = f" ({scores.normalizer.package})" if scores.normalizer.package else ""
+        lines.append(f"normalised by {scores.normalizer.name}{by}")
+    if scores.bleu is not None:
+        lines.append(f"BLEU {scores.bleu:.1f}, chrF {scores.chrf:.1f}")
+    if scores.punctuation:
+        lines.append(_marks("punctuation", total(scores.punctuation), "mark"))
+    if scores.capitalization is not None:
+        lines.append(_marks("capitalisation", scores.capitalization, "capital"))
+    if sure := scores.confidence:
+        shown = {
+            "NCE": sure.nce,
+            "AUC-ROC": sure.auc_roc,
+            "AUC-PR": sure.auc_pr,
+            "AUC-NT": sure.auc_nt,
+            "ECE": sure.ece,
+        }
+        known = ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
+        lines.append(f"confidences of {counted(sure.words, 'word')}: {known}")
+    return lines
+
+
+def _marks(name: str, counts: MarkCounts, noun: str) -> str:
+    return (
+        f"{name} error rate {counts.rate:.2%} ({counted(counts.substitutions, f'other {noun}')}, "
+        f"{counts.deletions} missing, {counts.insertions} too many, {counts.correct} right)"
+    )

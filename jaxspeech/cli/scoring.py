@@ -1,4 +1,4 @@
-"""How each kind of model is scored on a manifest: by transcripts, classes, classes of frames, speakers."""
+"""How each kind of model is scored on a manifest: by transcripts (in a file of its own), classes, frames, speakers."""
 
 import argparse
 import contextlib
@@ -8,24 +8,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxspeech.cli.error_rates import bleu_score, error_rates
 from jaxspeech.cli.recordings import counted
 from jaxspeech.data.columns.frame_labels import read_labels, shares_of_frames, truth_of
 from jaxspeech.errors import ConfigError
-from jaxspeech.evaluation.bleu import check_bleu
 from jaxspeech.evaluation.classification import classification_scores
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.evaluation.frames import frame_scores
 from jaxspeech.evaluation.verification import verification_scores
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.output import open_output
-from jaxspeech.inference.writers import open_writer
 from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.embedder import Embedder
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.runtime.unicode import to_json
 from jaxspeech.text.classes import Classes, class_name
-from jaxspeech.text.prompt import PROMPT
 
 # (recording, its result) -> None; writes a line.
 Write = Callable[[Recording, Any], None]
@@ -33,14 +29,29 @@ Write = Callable[[Recording, Any], None]
 MOST_LISTED = 10
 
 
+class Summary(NamedTuple):
+    """The scores of a manifest.
+
+    Attributes:
+      text: of one or more lines.
+      values: by name, for JSON.
+      section: makes the HTML of a report; None if there is none for this kind of model.
+    """
+
+    text: str
+    values: Mapping[str, Any]
+    section: Callable[[], str] | None = None
+
+
 class Scoring(NamedTuple):
-    """The way to score a model.
+    """The way to score a model, or what one has found.
 
     Attributes:
       results: recordings -> their results, in order.
       problem: the recordings of a manifest -> why they cannot be scored; "" if they can.
-      keep: (recording, result without an error) -> what `line` takes of it; None if there is nothing to compare with.
-      line: what was kept -> a text about a manifest; None if that is not enough for a score.
+      keep: (recording, result without an error) -> what `summarize` takes of it; None if there is nothing to compare
+        with.
+      summarize: what was kept -> the scores of a manifest; None if that is not enough for a score.
       writer: (path, recordings) -> a context that gives the function that writes the lines of --output.
       done: the verb in the past tense.
     """
@@ -48,7 +59,7 @@ class Scoring(NamedTuple):
     results: Callable[[Sequence[Recording]], Iterator[Any]]
     problem: Callable[[Sequence[Recording]], str]
     keep: Callable[[Recording, Any], Any]
-    line: Callable[[Sequence[Any]], str | None]
+    summarize: Callable[[Sequence[Any]], Summary | None]
     writer: Callable[[str, Sequence[Recording]], contextlib.AbstractContextManager[Write]]
     done: str
 
@@ -59,49 +70,19 @@ def scoring_of(model: Any, flags: argparse.Namespace) -> Scoring:
     Raises:
       ConfigError: there is none for its kind.
     """
+    from jaxspeech.cli.transcript_scoring import of_recognizer
+
     if isinstance(model, Recognizer):
-        return _recognition(model, flags)
+        return of_recognizer(model, flags)
     if flags.long != "auto":
         raise ConfigError("--long is for models that transcribe")
+    if flags.report:
+        raise ConfigError("--report is for transcripts; a run of training has report.html, verify has --report")
     if isinstance(model, Embedder):
         return _speakers(model, flags)
     if isinstance(model, Classifier):
         return _frames(model, flags) if model.task.inference.frame_seconds is not None else _classes(model, flags)
     raise ConfigError(f"{flags.model}: this version has no scores for a {type(model).__name__}")
-
-
-def _recognition(model: Recognizer, flags: argparse.Namespace) -> Scoring:
-    prompt = model.assets.get(PROMPT)
-
-    def problem(part: Sequence[Recording]) -> str:
-        if not any(recording.text for recording in part):
-            return 'no line has a "text" to compare with'
-        if any(recording.text and translates(recording) for recording in part):
-            check_bleu()
-        return ""
-
-    def translates(recording: Recording) -> bool:
-        return prompt is not None and prompt.translates(recording.fields)
-
-    def line(kept: Sequence[tuple[bool, str, str]]) -> str | None:
-        pairs = {kind: [(text, found) for is_of, text, found in kept if is_of == kind] for kind in (False, True)}
-        lines = [
-            scored([text for text, _ in of_kind], [found for _, found in of_kind])
-            for scored, of_kind in ((error_rates, pairs[False]), (bleu_score, pairs[True]))
-            if any(text for text, _ in of_kind)
-        ]
-        return ", ".join(lines) or None
-
-    return Scoring(
-        lambda recordings: model.transcribe_iter(recordings, long=flags.long, **_options(flags)),
-        problem,
-        lambda recording, found: (
-            None if recording.text is None else (translates(recording), recording.text, found.text)
-        ),
-        line,
-        lambda path, recordings: open_writer(path, output_format="jsonl", recordings=recordings, named=True),
-        "transcribed",
-    )
 
 
 def _classes(model: Classifier, flags: argparse.Namespace) -> Scoring:
@@ -116,9 +97,9 @@ def _classes(model: Classifier, flags: argparse.Namespace) -> Scoring:
             return f'"{field}" has {_listed(sorted(given))}, but the classes of the model are {_listed(names)}'
         return ""
 
-    def line(found: Sequence[tuple[str, Mapping[str, Any]]]) -> str | None:
+    def summarize(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Summary | None:
         unknown = sorted({str(class_name(fields, field)) for _, fields in found} - set(names))
-        return _line(evaluation, found, f"; the model lacks {_listed(unknown)}" if unknown else "")
+        return _summary(evaluation, found, f"; the model lacks {_listed(unknown)}" if unknown else "")
 
     def as_json(found: Any) -> dict[str, Any]:
         return {"pred_label": found.top[0][0], "pred_probability": round(found.top[0][1], 6)}
@@ -127,7 +108,7 @@ def _classes(model: Classifier, flags: argparse.Namespace) -> Scoring:
         lambda recordings: model.classify_iter(recordings, **_options(flags)),
         problem,
         lambda recording, found: _named(recording, found.top[0][0], field),
-        line,
+        summarize,
         lambda path, recordings: _json_lines(path, as_json),
         "classified",
     )
@@ -152,7 +133,7 @@ def _frames(model: Classifier, flags: argparse.Namespace) -> Scoring:
         lambda recordings: model.classify_iter(recordings, **_options(flags)),
         lambda part: "" if any(field in recording.fields for recording in part) else missing,
         keep,
-        lambda found: _line(evaluation, found),
+        lambda found: _summary(evaluation, found),
         lambda path, recordings: _json_lines(path, lambda found: {"pred_top": found.top}),
         "classified",
     )
@@ -166,7 +147,7 @@ def _speakers(model: Embedder, flags: argparse.Namespace) -> Scoring:
         lambda recordings: model.embed_iter(recordings, **_options(flags)),
         lambda part: "" if 1 < len(set(_names(part, field))) < len(_names(part, field)) else missing,
         lambda recording, found: _named(recording, evaluation.collect(found.vector[None], None)[0], field),
-        lambda found: _line(evaluation, found),
+        lambda found: _summary(evaluation, found),
         lambda path, recordings: _json_lines(path, lambda found: {"pred_embedding": found.vector.tolist()}),
         "embedded",
     )
@@ -184,11 +165,11 @@ def _named(recording: Recording, found: Any, field: str) -> Any:
     return None if class_name(recording.fields, field) is None else (found, recording.fields)
 
 
-def _line(evaluation: Evaluation, found: Sequence[tuple[Any, Mapping[str, Any]]], note: str = "") -> str | None:
+def _summary(evaluation: Evaluation, found: Sequence[tuple[Any, Mapping[str, Any]]], note: str = "") -> Summary | None:
     scores = evaluation.score(
         {i: result for i, (result, _) in enumerate(found)}, {i: fields for i, (_, fields) in enumerate(found)}
     )
-    return f"{evaluation.show(scores)} of {counted(len(found), 'recording')}{note}" if scores else None
+    return Summary(f"{evaluation.show(scores)} of {counted(len(found), 'recording')}{note}", scores) if scores else None
 
 
 @contextlib.contextmanager

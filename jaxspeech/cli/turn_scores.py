@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from jaxspeech.cli.parser import Parser, names
 from jaxspeech.cli.recordings import counted, report
+from jaxspeech.cli.table import aligned
 from jaxspeech.errors import ConfigError, ManifestError
 
 # The options that these scores need or have, with the defaults of those that have one.
@@ -88,7 +89,7 @@ def evaluate_turns(flags: argparse.Namespace) -> int:
     together = sum_of(list(scores.values()))
     rows = [["recording", *table.titles]]
     rows += [[name, *table.cells(errors)] for name, errors in scores.items()]
-    print("\n".join(_aligned([*rows, ["all", *table.cells(together)]])))
+    print("\n".join(aligned([*rows, ["all", *table.cells(together)]])))
     if flags.output:
         import json
 
@@ -169,11 +170,6 @@ def _read(read: Callable[[str], Mapping[str, Any]], paths: Sequence[str]) -> dic
         for name, turns in read(path).items():
             found.setdefault(name, []).extend(turns)
     return {name: list(dict.fromkeys(turns)) for name, turns in found.items()}
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
 
 
 def _shown(settings: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from jaxspeech.errors import ConfigError
 
-MISSING = 'the BLEU of translations is computed by sacrebleu, which is not installed: pip install "jaxspeech[bleu]"'
+MISSING = 'the BLEU of translations is computed by sacrebleu, which is not installed: pip install "jaxspeech[eval]"'
 
 
 def check_bleu() -> None:

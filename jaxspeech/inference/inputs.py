@@ -134,10 +134,14 @@ def _find_named(name: str | bytes) -> Iterator[Recording]:
         yield Recording(str(path), path)
 
 
-def read_manifest(path: str | os.PathLike[str]) -> Iterator[Recording]:
+def read_manifest(path: str | os.PathLike[str], *, needs_audio: bool = True) -> Iterator[Recording]:
     """Yields the recordings of a manifest, see `manifest_lines`; a line that cannot be used has a `problem`.
 
     Audio paths are relative to the manifest's folder; only audio_filepath is required.
+
+    Args:
+      path: of the manifest.
+      needs_audio: a line without audio_filepath has a problem; if not, it is a recording without audio.
     """
     path = Path(path)
     number = 0
@@ -146,7 +150,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Iterator[Recording]:
             file = as_utf8(opened)
             check_layout(file.peek(HEAD_BYTES))
             for number, line in numbered_lines(file):
-                yield _parse(line, place=f"{path}:{number}", folder=path.parent)
+                yield _parse(line, place=f"{path}:{number}", folder=path.parent, needs_audio=needs_audio)
         if not number:
             yield Recording(str(path), problem=f"{path}: an empty manifest")
     except ManifestError as error:
@@ -157,12 +161,15 @@ def read_manifest(path: str | os.PathLike[str]) -> Iterator[Recording]:
         yield Recording(str(path), problem=f"{path}: cannot be read as a manifest{after} ({reason})")
 
 
-def _parse(line: bytes, *, place: str, folder: Path) -> Recording:
+def _parse(line: bytes, *, place: str, folder: Path, needs_audio: bool) -> Recording:
     try:
         fields = parse_line(line)
-        part, text = part_of(fields), fields.get("text")
+        silent = not needs_audio and fields.get("audio_filepath") is None
+        part, text = part_of({**fields, "audio_filepath": place} if silent else fields), fields.get("text")
         if text is not None and not isinstance(text, str):
             raise ManifestError(f"the text is {str(text)[:80]}, not a string")
+        if silent:
+            return Recording(place, None, part.offset, part.duration, text, fields)
         return Recording(str(folder / part.name), folder / part.name, part.offset, part.duration, text, fields)
     except Exception as error:
         return Recording(place, problem=str(as_speech_error(error, place)))

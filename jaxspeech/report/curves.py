@@ -26,9 +26,9 @@ def curve(title: str, lines: dict[str, list[tuple[float, float]]], *, unit: str 
     ys = [y for points in kept.values() for _, y in points]
     log = log and min(ys) > 0
     to_axis = math.log10 if log else float
-    x_ticks = _ticks(min(xs), max(xs), 5)
+    x_ticks = ticks(min(xs), max(xs), 5)
     # Powers of ten on a logarithmic axis of a decade or more; else round numbers at equal distances.
-    y_ticks = _decades(min(ys), max(ys)) if log else _ticks(min(ys), max(ys), 4)
+    y_ticks = _decades(min(ys), max(ys)) if log else ticks(min(ys), max(ys), 4)
     x_low, x_high = min(xs), max(max(xs), min(xs) + 1)
     y_low, y_high = min(to_axis(min(ys)), to_axis(y_ticks[0])), max(to_axis(max(ys)), to_axis(y_ticks[-1]))
     y_high = y_high if y_high > y_low else y_low + 1
@@ -81,7 +81,7 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return [*means, points[-1]]
 
 
-def _ticks(low: float, high: float, count: int) -> list[float]:
+def ticks(low: float, high: float, count: int) -> list[float]:
     """Round numbers that cover low to high."""
     if high <= low:
         low, high = low - abs(low) * 0.1, high + abs(high) * 0.1 or 1.0
@@ -95,7 +95,7 @@ def _ticks(low: float, high: float, count: int) -> list[float]:
 def _decades(low: float, high: float) -> list[float]:
     """Powers of ten that cover low to high, or round numbers for less than a decade."""
     if high / low < 10:
-        return _ticks(low, high, 4)[1:] or [low]
+        return ticks(low, high, 4)[1:] or [low]
     return [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
 
 

@@ -33,7 +33,7 @@ class EvaluatedSet(NamedTuple):
 
     Attributes:
       name: of the set.
-      scores: as text.
+      scores: as text; "" if the section says them.
       section: HTML about its examples; see `report.view`.
     """
 
@@ -66,7 +66,7 @@ def write_report(
     body = [
         f"<h1>{html.escape(title)}</h1>",
         _facts(facts),
-        '<section class="curves">' + "".join(_charts(history, shares)) + "</section>",
+        '<section class="curves">' + "".join(_charts(history, shares)) + "</section>" if history else "",
         *(_evaluated(evaluated) for evaluated in sets),
         "<details><summary>Settings</summary><pre>"
         + html.escape(json.dumps(settings, indent=2, ensure_ascii=False))
@@ -124,4 +124,5 @@ def _title(score: str) -> str:
 
 def _evaluated(evaluated: EvaluatedSet) -> str:
     name, scores = html.escape(evaluated.name), html.escape(evaluated.scores)
-    return f"<section><h2>{name}</h2><p>{scores}</p>{evaluated.section}</section>"
+    said = f"<p>{scores}</p>" if scores else ""
+    return f"<section><h2>{name}</h2>{said}{evaluated.section}</section>"

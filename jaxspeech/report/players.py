@@ -20,10 +20,16 @@ HEIGHT = 110
 def card(utterance: Utterance, audio: ReplayedAudio | None) -> str:
     """The HTML of one utterance; without audio, only its words."""
     errors = utterance.errors
-    facts = [utterance.speaker, f"{utterance.seconds:.1f} s", f"{errors.errors} of {errors.length} words"]
+    seconds = f"{utterance.seconds:.1f} s" if utterance.seconds else ""  # not known
+    facts = [utterance.speaker, seconds, f"{errors.errors} of {errors.length} words"]
     title = f"<b>{html.escape(utterance.name)}</b><span>{html.escape(' · '.join(filter(None, facts)))}</span>"
-    seen = "" if audio is None else _player(audio) + _picture(audio)
+    seen = "" if audio is None else played(audio)
     return f"<article><header>{title}</header>{seen}{_words(utterance)}</article>"
+
+
+def played(audio: ReplayedAudio) -> str:
+    """The HTML of a recording: a player, and its spectrogram with the recognised tokens."""
+    return _player(audio) + _picture(audio)
 
 
 def _words(utterance: Utterance) -> str:
@@ -68,7 +74,7 @@ def _picture(audio: ReplayedAudio) -> str:
             f'<rect class="piece{i % 2}" x="{x:.1f}" y="{HEIGHT + 2}" width="{span:.1f}" height="5">'
             f"<title>{html.escape(tip)}</title></rect>" + label
         )
-    height = HEIGHT + BAND
+    height = HEIGHT + (BAND if audio.pieces else 0)
     drawing = (
         f'<svg class="mel" width="{width}" height="{height}" viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
     )

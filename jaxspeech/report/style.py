@@ -38,6 +38,12 @@ svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 .key { font-weight: 600; }
 .key.line0 { color: var(--one); } .key.line1 { color: var(--two); } .key.line2 { color: var(--three); }
 .key.line3 { color: var(--four); }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 14px; }
+.wide { grid-column: 1 / -1; max-width: 760px; margin-top: 14px; }
+.whisker { stroke-width: 3; stroke-opacity: .45; stroke-linecap: round; }
+.diagonal { stroke: var(--soft); stroke-dasharray: 4 4; }
+.words { fill: var(--one); fill-opacity: .45; }
+td.why { color: var(--soft); font-size: 13px; text-align: left; white-space: normal; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }

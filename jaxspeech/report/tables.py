@@ -13,7 +13,9 @@ MOST_SPEAKERS = 20
 
 
 def by_length(utterances: Sequence[Utterance]) -> str:
-    """A table of the errors by the length of the utterances."""
+    """A table of the errors by the length of the utterances; "" if no length is known."""
+    if not any(utterance.seconds for utterance in utterances):
+        return ""
     groups = {}
     for low, high in pairwise(LENGTHS):
         inside = [utterance for utterance in utterances if low <= utterance.seconds < high]

@@ -1,4 +1,4 @@
-"""Shows evaluated transcripts: tables of the errors, and the worst utterances with audio and spectrogram."""
+"""Shows the transcripts of a run's evaluation, with pictures of what was recognised where."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,11 @@ import jax
 
 from jaxspeech.data.loader import EvaluationData
 from jaxspeech.evaluation.word_error_rate import reference
+from jaxspeech.report.errors import WORST_SHOWN, errors_section
 from jaxspeech.report.picture import png, spectrogram, with_alignment
-from jaxspeech.report.players import card
 from jaxspeech.report.replay import Replay
-from jaxspeech.report.tables import by_length, by_speaker
 from jaxspeech.report.utterance import ReplayedAudio, Utterance, scored, worst
-from jaxspeech.text.error_rate import ErrorCounts
 from jaxspeech.types import Variables
-
-WORST_SHOWN = 12
 
 
 class TranscriptView:
@@ -42,31 +38,6 @@ class TranscriptView:
     def _replayed(self, variables: Variables, data: EvaluationData, indices: list[int]) -> dict[int, ReplayedAudio]:
         # With several processes, none holds the rows of the others.
         return self._replay(variables, data, indices) if jax.process_count() == 1 else {}
-
-
-def errors_section(utterances: list[Utterance], audio: Mapping[str, ReplayedAudio]) -> str:
-    """HTML about a set's errors: in total, by length, by speaker, and the utterances with the most errors.
-
-    Args:
-      utterances: all of the set.
-      audio: of the worst ones, by name.
-    """
-    if not utterances:
-        return ""
-    total = ErrorCounts(*(sum(column) for column in zip(*(u.errors for u in utterances), strict=True)))
-    perfect = sum(u.errors.errors == 0 for u in utterances) / len(utterances)
-    summary = (
-        f"{len(utterances)} utterances, {total.length} words: WER {total.rate:.2%} "
-        f"({total.substitutions} substituted, {total.deletions} deleted, {total.insertions} inserted); "
-        f"{perfect:.0%} of the utterances have no errors."
-    )
-    cards = [card(u, audio.get(u.name)) for u in worst(utterances, WORST_SHOWN)]
-    speakers = by_speaker(utterances)
-    return (
-        f"<p>{summary}</p><h3>By length</h3>{by_length(utterances)}"
-        + (f"<h3>By speaker</h3>{speakers}" if speakers else "")
-        + (f'<h3>Most errors</h3><div class="cards">{"".join(cards)}</div>' if cards else "")
-    )
 
 
 def _utterance(data: EvaluationData, index: int, heard: str) -> Utterance:

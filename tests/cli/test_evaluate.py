@@ -10,6 +10,7 @@ import soundfile
 from jaxspeech import loading
 from jaxspeech.cli.main import main
 from jaxspeech.pipelines.recognizer import Recognizer
+from jaxspeech.text.normalize import normalize
 from tests.pipelines.test_recognizer import chirps, tiny_archive
 
 RATE = 16000
@@ -41,7 +42,8 @@ def test_rates_of_each_manifest(folder: Path, capsys: pytest.CaptureFixture[str]
     a, b = folder / "a.jsonl", folder / "b.jsonl"
     assert main(["evaluate", "--model=m", f"--manifest={a},{b}", f"--output={folder / 'out.jsonl'}"]) == 0
     out, err = capsys.readouterr()
-    first, second = out.splitlines()
+    first, edits, second, _ = out.splitlines()
+    assert edits.startswith("  0 substituted, 0 deleted, 0 inserted; 95% interval of the WER 0.00% to 0.00% ")
     assert re.fullmatch(rf"{a}: WER 0\.00% \(0 errors in \d+ words? of 1 reference\), CER 0\.00%", first)
     words = len(json.loads(a.read_text())["text"].split()) + 1
     assert second.startswith(f"{b}: WER {1 / words:.2%} (1 error in {words} words of 1 reference), CER ")
@@ -49,7 +51,28 @@ def test_rates_of_each_manifest(folder: Path, capsys: pytest.CaptureFixture[str]
     assert err.splitlines()[1].startswith("3 files, 1 skipped, 3.2 s of audio in ")
     lines = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
     assert [line["text"].removesuffix(" more") for line in lines] == [line["pred_text"] for line in lines]
+    assert [line["word_errors"]["insertions"] + line["word_errors"]["deletions"] for line in lines] == [0, 1]
     assert main(["evaluate", "--model=m", f"--manifest={a},{b}", "--strict"]) == 1
+
+
+def test_speed_confidences_and_a_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, scores, output = (folder / name for name in ("page.html", "scores.json", "out.jsonl"))
+    wanted = [f"--report={page}", f"--scores={scores}", f"--output={output}", "--rtfx", "--confidence"]
+    assert main(["evaluate", "--model=m", f"--manifest={folder / 'b.jsonl'}", "--normalize=basic", *wanted]) == 0
+    out, err = capsys.readouterr()
+    assert re.search(
+        r"^RTFx \d+\.\d\d: 1\.6 s of audio in \d+\.\d\d s, batch size 16, .+, after a warm-up on all", out, re.M
+    )
+    assert (
+        "normalised by basic" in out and re.search(r"confidences of \d+ words?: ", out) and "warmed up on 2 rec" in err
+    )
+    found = json.loads(scores.read_text())
+    [values] = found["manifests"].values()
+    assert found["speed"]["rtfx"] > 0 and values["confidence"]["words"] > 0 and values["wer"] > 0
+    line = json.loads(output.read_text())
+    assert line["scored_text"] == normalize(line["text"]) and line["pred_words"]
+    content = page.read_text()
+    assert "data:audio/flac" in content and "Right words over their confidence" in content and "ECE" in content
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from jaxspeech.evaluation.translation import transcripts_and_translations
 from jaxspeech.text.char import CharTokenizer
 
 needs_sacrebleu = pytest.mark.skipif(
-    importlib.util.find_spec("sacrebleu") is None, reason='sacrebleu comes with pip install -e ".[bleu]"'
+    importlib.util.find_spec("sacrebleu") is None, reason='sacrebleu comes with pip install -e ".[eval]"'
 )
 EVALUATION = transcripts_and_translations(
     CharTokenizer("ab "), translates=lambda fields: fields.get("target_lang", "en") != "en"
@@ -73,6 +73,6 @@ def test_formats():
 
 def test_without_sacrebleu_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
-    with pytest.raises(ConfigError, match=r'pip install "jaxspeech\[bleu\]"') as error:
+    with pytest.raises(ConfigError, match=r'pip install "jaxspeech\[eval\]"') as error:
         check_bleu()
     assert "\n" not in str(error.value)

@@ -57,7 +57,7 @@ def test_a_ctc_head_learns_what_is_said(settings):
 
 
 def test_a_set_of_both_has_both_scores(settings):
-    pytest.importorskip("sacrebleu", reason='sacrebleu comes with pip install -e ".[bleu]"')
+    pytest.importorskip("sacrebleu", reason='sacrebleu comes with pip install -e ".[eval]"')
     assets, task, data = made(settings)
     evaluation: Evaluation = ATTENTION.evaluation(settings, assets, task)
     fields = {index: data.eval["dev"].fields(index) for index in range(6)}
@@ -69,5 +69,5 @@ def test_a_set_of_both_has_both_scores(settings):
 
 def test_without_sacrebleu_a_run_with_translations_does_not_begin(settings, monkeypatch):
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
-    with pytest.raises(ConfigError, match=r'pip install "jaxspeech\[bleu\]"'):
+    with pytest.raises(ConfigError, match=r'pip install "jaxspeech\[eval\]"'):
         made(settings)

@@ -12,10 +12,10 @@ import pytest
 import soundfile
 
 from jaxspeech.report.curves import curve
+from jaxspeech.report.errors import errors_section
 from jaxspeech.report.page import EvaluatedSet, write_report
 from jaxspeech.report.picture import png, spectrogram, with_alignment
 from jaxspeech.report.tables import by_length, by_speaker
-from jaxspeech.report.transcripts import errors_section
 from jaxspeech.report.utterance import Piece, ReplayedAudio, scored, worst
 from jaxspeech.text.differences import differences
 
