@@ -17,6 +17,7 @@ import io
 import itertools
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ BLOCK_LINES = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
 KENLM_MAGIC = b"mmap lm http://kheafield.com/code"
 LOG10 = math.log(10)
+WITHOUT_BACKOFF = re.compile(r"^([^\t\n]*\t[^\t\n]*)$", re.MULTILINE)
 
 
 class Arpa(NamedTuple):
@@ -92,10 +94,11 @@ class _Lines:
         self.number += 1
         return line.rstrip("\n\r") if line else None
 
-    def take(self, count: int) -> list[str]:
-        lines = [line.rstrip("\n\r") for line in itertools.islice(self._stream, count)]
-        self.number += len(lines)
-        return lines
+    def take(self, count: int) -> str:
+        """The next lines, with their ends."""
+        block = "".join(itertools.islice(self._stream, count))
+        self.number += block.count("\n") + (not block.endswith("\n") if block else 0)
+        return block.replace("\r\n", "\n") if "\r" in block else block
 
     def filled(self) -> str:
         """The next line that is not blank."""
@@ -141,32 +144,55 @@ def _sizes(count: int) -> list[int]:
 def _block(lines: _Lines, n: int, size: int, words: dict[str, int]) -> Ngrams:
     """Reads the next `size` n-grams; those of length 1 add their words to `words`."""
     first = lines.number + 1
-    taken = lines.take(size)
+    block = lines.take(size)
     try:
-        if len(taken) < size:
-            raise ValueError
-        fields = [line.split("\t") for line in taken]
-        if taken and any(len(field) == 1 for field in fields):
-            fields = [_split_at_spaces(line, n) for line in taken]
-        log_probs = np.array([float(field[0]) for field in fields])
-        backoffs = np.array([float(field[2]) if len(field) > 2 else 0.0 for field in fields])
-        spelled = [field[1] for field in fields]
+        columns = _columns(block, n, size)
+        log_probs, backoffs = (np.fromiter(map(float, columns[i]), np.float64) for i in (0, 2))
+        backoffs = backoffs if backoffs.size else np.zeros(size)
         if n == 1:
             start = len(words)
-            words.update(zip(spelled, range(start, start + size), strict=True))
+            words.update(zip(columns[1], range(start, start + size), strict=True))
+            tokens = np.arange(start, start + size)
             if len(words) != start + size:
                 raise ValueError
-            tokens = np.arange(start, start + size)
         else:
-            flat = " ".join(spelled).split(" ") if spelled else []
+            flat = " ".join(columns[1]).split(" ") if size else []
             tokens = np.fromiter(map(words.__getitem__, flat), np.int64, len(flat))
             if len(flat) != n * size:
                 raise ValueError
-        if max(map(len, fields), default=2) > 3 or np.isnan(log_probs).any() or np.isnan(backoffs).any():
+        if np.isnan(log_probs).any() or np.isnan(backoffs).any():
             raise ValueError
         return Ngrams(tokens.reshape(size, n), log_probs * LOG10, backoffs * LOG10)
     except (ValueError, IndexError, KeyError):
-        raise _fault(taken, first, n, size, words) from None
+        raise _fault(
+            block.split("\n")[:-1] if block.endswith("\n") else block.split("\n"), first, n, size, words
+        ) from None
+
+
+def _columns(block: str, n: int, size: int) -> list[Sequence[str]]:
+    """Splits a block of lines into its columns, all lines at once; the third one is empty if no line has a backoff.
+
+    Raises:
+      ValueError: there are fewer lines, or a line has a wrong number of fields.
+    """
+    if not size:
+        return [(), (), ()]
+    if block.count("\n") != size:
+        raise ValueError
+    if block.count("\t") < size:  # not all lines have tabs
+        block = "".join("\t".join(_split_at_spaces(line, n)) + "\n" for line in block.split("\n")[:-1])
+    tabs = block.count("\t")
+    if size < tabs < 2 * size:
+        block = WITHOUT_BACKOFF.sub(r"\1\t0", block)
+        tabs = block.count("\t")
+    if tabs not in (size, 2 * size):
+        raise ValueError
+    width = tabs // size + 1
+    # A field of its own at each line's end shows whether all lines have the same fields.
+    flat = block.replace("\n", "\t\n\t").split("\t")[:-1]
+    if len(flat) != size * (width + 1) or set(flat[width :: width + 1]) != {"\n"}:
+        raise ValueError
+    return [flat[:: width + 1], flat[1 :: width + 1], flat[2 :: width + 1] if width == 3 else ()]
 
 
 def _split_at_spaces(line: str, n: int) -> list[str]:

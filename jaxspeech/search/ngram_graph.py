@@ -12,7 +12,7 @@ from jaxspeech.search.ngram import EMPTY, Ngram
 # Arcs of a block on average, where a state has so many that it needs several.
 _IN_BLOCK = 16
 # Multipliers that are tried before a block's region is doubled.
-_TRIES = 64
+_TRIES = 16
 
 
 class Graph(NamedTuple):
@@ -59,8 +59,11 @@ def pack(graph: Graph, vocab_size: int, *, probability: bool) -> Ngram:
       vocab_size: V; every label is below it.
       probability: whether the weights are log-probabilities of a language model, rather than boosts.
     """
-    order = np.lexsort((graph.labels, graph.sources))
-    sources, labels = graph.sources[order].astype(np.int64), graph.labels[order].astype(np.int64)
+    order = np.argsort(graph.sources.astype(np.int64) * vocab_size + graph.labels, kind="stable")
+    graph = graph._replace(
+        **{name: getattr(graph, name)[order] for name in ("sources", "labels", "weights", "targets")}
+    )
+    sources, labels = graph.sources.astype(np.int64), graph.labels.astype(np.int64)
     num_states = len(graph.backoffs)
     # Block 0 and slot 0 are those of states without arcs.
     shifts = _shifts(np.bincount(sources, minlength=num_states), vocab_size)
@@ -79,12 +82,13 @@ def pack(graph: Graph, vocab_size: int, *, probability: bool) -> Ngram:
 
     num_slots = size_class(1 + int(size.sum()))
     places: Any = np.full(num_slots, EMPTY, np.int32), np.zeros(num_slots, np.float32), np.zeros(num_slots, np.int32)
-    for array, values in zip(places, (labels, graph.weights[order], graph.targets[order]), strict=True):
+    for array, values in zip(places, (labels, graph.weights, graph.targets), strict=True):
         array[slots] = values
     states, padded = size_class(num_states), size_class(num_blocks)
+    bounds = [_filled(_bound(graph, best), states, np.float32) for best in (np.minimum, np.maximum)]
     return Ngram(
-        tokens=jnp.arange(vocab_size, dtype=jnp.int32),
-        starts=jnp.array(graph.starts, jnp.int32),
+        tokens=jnp.asarray(np.arange(vocab_size, dtype=np.int32)),
+        starts=jnp.asarray(np.array(graph.starts, np.int32)),
         blocks=_padded(blocks, states, np.int32),
         shifts=_padded(shifts, states, np.int32),
         offsets=_padded(offsets, padded, np.int32),
@@ -95,22 +99,27 @@ def pack(graph: Graph, vocab_size: int, *, probability: bool) -> Ngram:
         backoffs=_padded(graph.backoffs, states, np.int32),
         backoff_weights=_padded(graph.backoff_weights, states, np.float32),
         finals=_padded(graph.finals, states, np.float32),
-        bounds=jnp.stack([_padded(_bound(graph, best), states, np.float32) for best in (np.minimum, np.maximum)], -1),
-        probability=jnp.float32(probability),
+        bounds=jnp.asarray(np.stack(bounds, axis=1)),
+        probability=jnp.asarray(np.float32(probability)),
     )
 
 
 def size_class(size: int) -> int:
-    """Rounds a size up to 2^k or 3 * 2^k, at least 1024: models of similar sizes have arrays of equal shapes."""
-    power = 1 << max(size - 1, 1023).bit_length()
-    return power * 3 // 4 if size <= power * 3 // 4 and power > 1024 else power
+    """Rounds a size up to 2^k or 3 * 2^k, at least 4096: models of similar sizes have arrays of equal shapes."""
+    power = 1 << max(size - 1, 4095).bit_length()
+    return power * 3 // 4 if size <= power * 3 // 4 and power > 4096 else power
 
 
 def _bound(graph: Graph, best: np.ufunc) -> Float[np.ndarray, " S"]:
-    """Returns the least or largest score of each state: of its arcs, or its backoff weight + that of its backoff."""
+    """Returns the least or largest score of each state: of its arcs, or its backoff weight + that of its backoff.
+
+    Arcs are sorted by state.
+    """
     root = graph.backoffs == np.arange(len(graph.backoffs))
     own = np.where(root, graph.backoff_weights, -best.reduce([-np.inf, np.inf])).astype(np.float64)
-    best.at(own, graph.sources, graph.weights)
+    first = np.flatnonzero(np.diff(graph.sources, prepend=-1))
+    states = graph.sources[first]
+    own[states] = best(own[states], best.reduceat(graph.weights, first)) if first.size else own[states]
     bound = own
     while True:
         further = np.where(root, own, best(own, graph.backoff_weights + bound[graph.backoffs]))
@@ -130,7 +139,7 @@ def _regions(
 ) -> tuple[Int[np.ndarray, " G"], Any]:
     """Finds the bits b and a multiplier of each block, with which its labels do not meet; arcs are sorted by block."""
     count = np.bincount(block, minlength=len(span))
-    wanted = np.ceil(np.log2(np.maximum(count, np.maximum(count**2 / 8, 1)))).astype(np.int64)
+    wanted = np.ceil(np.log2(np.maximum(count, np.maximum(count**2 / 4, 1)))).astype(np.int64)
     bits = np.minimum(wanted, span)
     # With as many slots as labels the last bits of the label are the slot.
     multipliers = np.where(bits == span, 1 << (32 - np.maximum(bits, 1)), 0).astype(np.uint32)
@@ -139,7 +148,8 @@ def _regions(
     arcs = np.flatnonzero((multipliers == 0)[block] & (count > 1)[block])
     tries = 0
     while arcs.size:
-        pending, inverse = np.unique(block[arcs], return_inverse=True)
+        new = np.diff(block[arcs], prepend=-1) > 0
+        pending, inverse = block[arcs[new]], np.cumsum(new) - 1
         tries += 1
         if tries % _TRIES == 0:
             bits[pending] = np.minimum(bits[pending] + 1, span[pending])
@@ -161,4 +171,8 @@ def _hash(labels: Int[np.ndarray, " A"], multipliers: Any, bits: Int[np.ndarray,
 
 
 def _padded(array: np.ndarray, size: int, dtype: Any) -> Any:
-    return jnp.asarray(np.pad(array.astype(dtype), (0, size - len(array))))
+    return jnp.asarray(_filled(array, size, dtype))
+
+
+def _filled(array: np.ndarray, size: int, dtype: Any) -> np.ndarray:
+    return np.pad(array.astype(dtype), (0, size - len(array)))

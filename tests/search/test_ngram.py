@@ -95,7 +95,7 @@ def test_another_model_of_the_same_size_class_needs_no_other_program(both):
     other = pack(random_graph(1, num_states=45, missing=-np.inf), V, probability=False)
     advance(other, jnp.arange(40))
     assert advance._cache_size() == programs  # type: ignore[attr-defined]
-    assert [size_class(n) for n in (1, 1024, 1025, 1537, 3000, 4096)] == [1024, 1024, 1536, 2048, 3072, 4096]
+    assert [size_class(n) for n in (1, 4096, 4097, 6145, 9000, 16384)] == [4096, 4096, 6144, 8192, 12288, 16384]
 
 
 def test_fusion_adds_models_with_their_weights_and_states_of_their_own(both):
@@ -156,7 +156,7 @@ def test_every_arc_has_a_slot_of_its_own(vocab_size):
     np.testing.assert_array_equal(ngram.labels[slots], labels)
     np.testing.assert_array_equal(ngram.weights[slots], np.arange(len(labels)))
     assert (np.asarray(ngram.labels) != queries.EMPTY).sum() == len(labels)
-    assert len(ngram.labels) < 12 * len(labels) + 1025
+    assert len(ngram.labels) < 12 * len(labels) + 4097
 
 
 def test_a_chain_of_backoffs_ends_at_its_root():
