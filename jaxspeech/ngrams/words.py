@@ -29,7 +29,8 @@ def tokens_of(words: Sequence[str], kind: str, pieces: Sequence[str], vocab_size
       LanguageModelError: a word is no token.
     """
     of_word = _OF_WORD[kind](pieces) if kind != "words" else _numbered(words)
-    found = [SPECIAL[w.lower()] if w.lower() in SPECIAL and w not in pieces else of_word(w) for w in words]
+    # Also where they are pieces, as <unk> is of every SentencePiece model: in a file they are what they always are.
+    found = [SPECIAL[w.lower()] if w.lower() in SPECIAL else of_word(w) for w in words]
     for word, token in zip(words, found, strict=True):
         if token is None or token >= vocab_size:
             raise LanguageModelError(f"its word {word!r} is none of the {vocab_size} tokens ({kind})")
@@ -42,7 +43,7 @@ def guess_kind(words: Sequence[str], pieces: Sequence[str], vocab_size: int) -> 
     Raises:
       LanguageModelError: they can be characters of NeMo's as well as pieces.
     """
-    plain = [word for word in words if word.lower() not in SPECIAL or word in pieces]
+    plain = [word for word in words if word.lower() not in SPECIAL]
     kinds = []
     for kind in ("offset", "pieces", "ids"):
         of_word = _OF_WORD[kind](pieces)

@@ -102,6 +102,15 @@ def test_words_that_are_no_tokens_make_a_model_over_words(tmp_path):
         load_ngrams(path, CharTokenizer("abc"), words="pieces")
 
 
+def test_unk_is_no_token_though_a_tokenizer_has_such_a_piece(tmp_path):
+    given = table_of(from_arpa(write(tmp_path / "lm.arpa"), vocab_size=3, pieces="abc"))
+    moved = {tuple(i + (i >= 0) for i in ngram): values for ngram, values in given.items()}
+    pieces = "<unk>", "a", "b", "c"
+    assert table_of(from_arpa(tmp_path / "lm.arpa", vocab_size=4, pieces=pieces)) == moved
+    path = write(tmp_path / "offset.arpa", spelled(a=chr(101), b=chr(102), c=chr(103)))
+    assert table_of(from_arpa(path, vocab_size=4, pieces=pieces)) == moved
+
+
 def test_words_that_can_be_either_must_be_named(tmp_path):
     letters = "".join(map(chr, range(97, 123)))
     path = write(tmp_path / "lm.arpa", spelled(a="d", b="e", c="f"))
