@@ -33,6 +33,7 @@ import contextlib
 from typing import Any
 
 from jaxspeech.cli.engine_options import add_comparison, compares
+from jaxspeech.cli.fusion import fusion_of
 from jaxspeech.cli.parser import Parser
 from jaxspeech.cli.recordings import Totals, add_manifest, add_options, check_model, counted, process, report
 from jaxspeech.cli.transcribe import add_recognition
@@ -108,6 +109,8 @@ def _evaluate(flags: argparse.Namespace) -> int:
 
         if flags.rtfx or flags.confidence:
             raise ConfigError(f"--{'rtfx' if flags.rtfx else 'confidence'} needs --model=FILE, which transcribes")
+        if given := fusion_of(flags):
+            raise ConfigError(f"--{next(iter(given))} needs --model=FILE, which transcribes")
         sets = {manifest: list(read_predictions(manifest, text_field=flags.text_field)) for manifest in flags.manifest}
         _check(sets)
         scoring = of_predictions(flags)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxspeech.cli.fusion import fusion_of
 from jaxspeech.cli.recordings import counted
 from jaxspeech.data.columns.frame_labels import read_labels, shares_of_frames, truth_of
 from jaxspeech.errors import ConfigError
@@ -76,6 +77,8 @@ def scoring_of(model: Any, flags: argparse.Namespace) -> Scoring:
         return of_recognizer(model, flags)
     if flags.long != "auto":
         raise ConfigError("--long is for models that transcribe")
+    if given := fusion_of(flags):
+        raise ConfigError(f"--{next(iter(given))} is for models that transcribe")
     if flags.report:
         raise ConfigError("--report is for transcripts; a run of training has report.html, verify has --report")
     if isinstance(model, Embedder):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxspeech.cli.error_rates import bleu_score, details, error_rates
+from jaxspeech.cli.fusion import fusion_of
 from jaxspeech.cli.scoring import Scoring, Summary, Write
 from jaxspeech.evaluation.bleu import check_bleu
 from jaxspeech.evaluation.transcripts import Transcript, TranscriptScores, finite, transcript_scores
@@ -35,6 +36,7 @@ def of_recognizer(model: Recognizer, flags: argparse.Namespace) -> Scoring:
     """The way to score a model that transcribes."""
     prompt = model.assets.get(PROMPT)
     options = {"batch_size": flags.batch_size, "channel": flags.channel, "on_error": "skip"}
+    options |= fusion_of(flags)
 
     def results(recordings: Sequence[Recording]) -> Iterator[Hypothesis]:
         return model.transcribe_iter(recordings, long=flags.long, timestamps=flags.confidence, **options)

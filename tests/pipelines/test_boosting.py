@@ -1,10 +1,15 @@
 """Phrases and language models at the doors of a random recogniser: a phrase with a large weight is written."""
 
 import functools
+import json
 
 import numpy as np
 import pytest
+import soundfile
 
+import jaxspeech
+from jaxspeech import loading
+from jaxspeech.cli.main import main
 from jaxspeech.errors import ConfigError, LanguageModelError
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.ngrams.graph import to_ngram
@@ -97,6 +102,26 @@ def test_a_language_model_is_added_and_must_be_of_the_tokenizer(tmp_path):
     arpa(path, "é")
     with pytest.raises(LanguageModelError, match="no such file"):
         texts(AUDIO, language_model=tmp_path / "other.arpa")
+
+
+def test_the_command_takes_a_list(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(jaxspeech, "load", lambda path, **options: recognizer())
+    monkeypatch.setattr(loading, "load_any", lambda path, **options: recognizer())
+    for name, audio in zip("ab", AUDIO, strict=False):
+        soundfile.write(tmp_path / f"{name}.wav", audio, 16000, subtype="FLOAT")
+    names, manifest, output = (tmp_path / name for name in ("names.txt", "in.jsonl", "out.jsonl"))
+    names.write_text("qzx\n日本\n")
+    lines = [{"audio_filepath": "a.wav", "text": "a"}, {"audio_filepath": "b.wav", "text": "a", "boost": {"xk": 2}}]
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options = [f"--boost={names}", "--boost_weight=9"]
+    expected = [texts(AUDIO[0], boost=["qzx"], **STRONG)[0], texts(AUDIO[1], boost={"xk": 2}, **STRONG)[0]]
+    for verb in ("transcribe", "evaluate"):
+        arguments = [verb, "--model=m", *options, f"--manifest={manifest}", f"--output={output}"]
+        assert main(arguments) == 0
+        assert [json.loads(line)["pred_text"] for line in output.read_text().splitlines()] == expected
+    capsys.readouterr()
+    assert main(["transcribe", "--model=m", "--lm_weight=1", str(tmp_path / "a.wav")]) == 2
+    assert "there is no language_model that it could weigh" in capsys.readouterr().err
 
 
 def test_streams_have_lists_of_their_own():
