@@ -11,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.models import SAMPLE_RATE, attention_config, noise_batch, num_parameters
+from benchmarks.random_ngrams import random_ngram
 from benchmarks.timing import measure
 from jaxspeech.builder import build
 from jaxspeech.forms.inference import for_inference
+from jaxspeech.search.fusion import FUSION, Fused
 from jaxspeech.tasks.attention import Prompted
 from jaxspeech.tasks.attention_search import decode_best
 from jaxspeech.training.state import init_state
@@ -40,9 +42,13 @@ def model_of(batch: int, *, beam_size: int) -> tuple[Any, Any, Any, Any]:
     return task, jax.device_put(variables), jax.device_put(audio), jax.device_put(prompts)
 
 
-def decode(repeat: int, *, beam_size: int = 1, batch: int = 8) -> dict[str, Any]:
-    """Search from encoder frames to tokens on the host."""
+def decode(repeat: int, *, beam_size: int = 1, batch: int = 8, weight: float = 0.0) -> dict[str, Any]:
+    """Search from encoder frames to tokens on the host; with a weight, with the n-grams of `random_ngrams`."""
     task, variables, audio, prompts = model_of(batch, beam_size=beam_size)
+    if weight:
+        model = random_ngram(VOCAB, bigrams=60_000)
+        starts = model.starts[None, 1:]
+        variables = variables | {FUSION: Fused((model,), jnp.array([weight]), starts)._asdict()}
     encoded, num_frames = jax.jit(task.inference.encode)(variables, *audio)
     search = jax.jit(lambda variables, *inputs: decode_best(task.model, variables, *inputs)[0])
     inputs = encoded, num_frames, *prompts
@@ -89,6 +95,7 @@ def train(repeat: int, *, batch: int = 8, seconds: float = 10.0, tokens: int = 4
 CASES = {
     "aed_greedy": decode,
     "aed_beam4": partial(decode, beam_size=4),
+    "aed_beam4_lm": partial(decode, beam_size=4, weight=0.3),
     "aed_beam4_b1": partial(decode, beam_size=4, batch=1),
     "aed_infer_b8": infer,
     "aed_train": train,

@@ -2,9 +2,9 @@
 
 best = top_k(a_v + f_v)                            a_v acoustic, f_v = Fusion.scores
 
-Of the N tokens with the best a_v, f_v is asked for. Every other token has a_v + f_v <= a_(N+1) + bound, so that the k
-best of the N are the k best of all if the k-th reaches it. Where it does not, for some row, N grows, and at last all
-tokens are scored. So the result is exact, and its cost depends on how sure the acoustic model is.
+Of the N tokens with the best a_v, f_v is asked for. Every other token has a_v + f_v <= a_N + bound, so that the k best
+of the N are the k best of all if the k-th reaches it. Where it does not, for some row, all tokens are scored. So the
+result is exact, and its cost depends on how sure the acoustic model is.
 """
 
 from typing import Any, NamedTuple
@@ -16,8 +16,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxspeech.errors import ConfigError
 from jaxspeech.search.fusion import Fusion
 
-# N of the first attempt, and of the second.
-SIZES = (16, 128)
+# N. A second, longer list would cost as much as the scores of all tokens: top_k of many is slow on a CPU.
+SIZES = (16,)
 
 
 class Best(NamedTuple):
@@ -59,12 +59,12 @@ def best_tokens(
 
     def among(size: int) -> tuple[Best, Bool[Array, "*rows"]]:
         """The best of `size` tokens, and whether no other token can be better."""
-        of_token, tokens = jax.lax.top_k(acoustic, size + 1)
-        listed = tokens[..., :-1].astype(jnp.int32)
-        fused = of_token[..., :-1] + fusion.candidates(states, listed)
-        scores, place = jax.lax.top_k(fused, count)
+        of_token, tokens = jax.lax.top_k(acoustic, size)
+        listed = tokens.astype(jnp.int32)
+        scores, place = jax.lax.top_k(of_token + fusion.candidates(states, listed), count)
         best = Best(scores, jnp.take_along_axis(listed, place, axis=-1))
-        return best, scores[..., -1] >= of_token[..., -1] + fusion.bound(states)
+        # The last ones, as minima: of a slice of its result, XLA's CPU compiler makes of top_k a sort of all tokens.
+        return best, scores.min(-1) >= of_token.min(-1) + fusion.bound(states)
 
     def among_all() -> tuple[Best, Bool[Array, "*rows"]]:
         scores, tokens = jax.lax.top_k(acoustic + fusion.scores(states), count)
