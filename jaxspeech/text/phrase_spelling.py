@@ -1,7 +1,7 @@
 """Spells phrases in a tokenizer's tokens, in the forms in which a recogniser may write them.
 
-forms       as it is written; in lower case; with a capital. If the tokenizer has none of these: in upper case, without
-            punctuation, without accents
+forms       as it is written; in lower case; with a capital, and one in each word. If the tokenizer has none of these:
+            in upper case, without punctuation, without accents
 spellings   the tokenizer's own, and those with the fewest tokens of all others, as a model does not spell a rare name
             as its tokenizer does
 
@@ -174,12 +174,11 @@ def _forms(text: str, *, exact: bool) -> Iterator[tuple[str, ...]]:
     if exact:
         yield (text,)
         return
-    yield text, text.lower(), text[:1].upper() + text[1:]
-    yield (text.upper(),)
     bare = normalize(text, lowercase=False)
     plain = "".join(char for char in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(char))
-    for form in (bare, plain):
-        yield form, form.lower(), form[:1].upper() + form[1:]
+    for form in (text, bare, plain):
+        capitals = " ".join(word[:1].upper() + word[1:] for word in form.split(" "))
+        yield form, form.lower(), form[:1].upper() + form[1:], capitals
         yield (form.upper(),)
 
 

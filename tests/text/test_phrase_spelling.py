@@ -62,6 +62,11 @@ def test_letters_after_a_space_in_the_case_of_the_alphabet():
 def test_every_case_that_the_tokenizer_has_unless_it_is_exact():
     assert spelled(["sea"], PIECES, spellings=1)[0] == {("sea",), ("Sea",)}
     assert spelled(["Sea"], PIECES, spellings=1)[0] == {("sea",), ("Sea",)}
+    cased = CharTokenizer(" nwyorkNY")
+    assert spelled(["new york"], CharTokenizer(" nweyorkNY"))[0] == {
+        (" ", *text) for text in ("new york", "New york", "New York")
+    }
+    assert spelled(["new york"], cased)[1].unspelled == ("new york",)
     assert spelled([Phrase("Sea", exact=True)], PIECES, spellings=1)[0] == {("Sea",)}
 
 
