@@ -16,7 +16,11 @@ ZIP_MAGIC = b"PK"
 
 
 def load_ngrams(
-    path: str | os.PathLike[str], tokenizer: Tokenizer | None = None, *, words: str | None = None
+    path: str | os.PathLike[str],
+    tokenizer: Tokenizer | None = None,
+    *,
+    words: str | None = None,
+    over_words: bool = False,
 ) -> NgramModel:
     """Reads a model, whatever its format.
 
@@ -26,6 +30,7 @@ def load_ngrams(
       path: a file in our format, NeMo's or ARPA; the content says which.
       tokenizer: whose tokens the model must be over. Without one a model is read as it is.
       words: of an ARPA file, what its words are: a kind of `ngrams.words`; None finds out.
+      over_words: whether a model over words is returned, too; see `lexicon` for its use with a tokenizer.
 
     Raises:
       LanguageModelError: the file is missing or damaged; or it is of another tokenizer, or over words.
@@ -42,7 +47,9 @@ def load_ngrams(
         model = read_nemo(path)
     else:
         model = from_arpa(path, vocab_size=len(pieces) or None, pieces=pieces, words=words)
-    return model if tokenizer is None else _of_tokenizer(path, model, pieces)
+    if tokenizer is None or (over_words and model.words):
+        return model
+    return _of_tokenizer(path, model, pieces)
 
 
 def from_arpa(
@@ -79,8 +86,7 @@ def from_arpa(
 def _of_tokenizer(path: Path, model: NgramModel, pieces: tuple[str, ...]) -> NgramModel:
     if model.words:
         raise LanguageModelError(
-            f"{path}: a model over words, as {_some(model.pieces)}; a search needs one over the tokenizer's tokens: "
-            "jaxspeech ngram train --model=..."
+            f"{path}: a model over words, as {_some(model.pieces)}, not over the tokenizer's tokens"
         )
     if model.vocab_size != len(pieces) or (model.pieces and model.pieces != pieces):
         theirs = f"{model.vocab_size} tokens" + (f", {tokenizer_hash(model.pieces)[:12]}" if model.pieces else "")

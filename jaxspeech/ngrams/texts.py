@@ -1,13 +1,34 @@
 """Reads texts for a language model one after another: lines of text files, and the texts of manifests."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from jaxspeech.errors import LanguageModelError, ManifestError, SpeechError, as_speech_error
 from jaxspeech.manifest_lines import DAMAGE, as_utf8, check_layout, check_text, numbered_lines, parse_line
-from jaxspeech.text.tokenizer import Tokenizer
 
 HEAD_BYTES = 1 << 12
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns a text into tokens: a tokenizer, or `Words`."""
+
+    def encode(self, text: str) -> list[int]: ...
+
+
+class Words:
+    """Turns a text into the words of a model over words; one that it does not have is V.
+
+    Args:
+      words: of the model, V of them.
+    """
+
+    def __init__(self, words: Sequence[str]):
+        self._ids = {word: i for i, word in enumerate(words)}
+
+    def encode(self, text: str) -> list[int]:
+        """Returns the number of each word."""
+        return [self._ids.get(word, len(self._ids)) for word in text.split()]
 
 
 class Texts:
@@ -25,7 +46,7 @@ class Texts:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: Encoder,
         text_files: Iterable[str],
         manifests: Iterable[str],
         *,

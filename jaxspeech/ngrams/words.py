@@ -3,7 +3,8 @@
 | kind     | the word of a token is                                                                         |
 |----------|------------------------------------------------------------------------------------------------|
 | offset   | one character, that of the token's number + 100, as NeMo writes them                           |
-| pieces   | its spelling in the tokenizer; "|", "<space>" or "▁" for the space of a tokenizer of characters |
+| pieces   | its spelling in the tokenizer; "|", "<space>" or "▁" for the space of a tokenizer of characters; |
+|          | <token_7> for one that cannot be written, such as a tokenizer's own <unk>                       |
 | ids      | its number                                                                                     |
 | words    | itself: the model is over words, not over the tokens of a recogniser                           |
 """
@@ -64,6 +65,9 @@ def _from_pieces(pieces: Sequence[str]) -> Callable[[str], int | None]:
     if " " in ids:
         for word in SPACES:
             ids.setdefault(word, ids[" "])
+    for i, piece in enumerate(pieces):
+        if not _can_be_written(piece):
+            ids[_numbered_word(i)] = i
     return ids.get
 
 
@@ -92,4 +96,18 @@ def speller(kind: str, pieces: Sequence[str]) -> Callable[[int], str]:
         return str
     if not pieces:
         raise LanguageModelError("the spelling of its tokens is not known: write offset or ids, or give the tokenizer")
-    return lambda token: pieces[token].replace(" ", "|") or str(token)
+
+    def spell(token: int) -> str:
+        piece = "|" if pieces[token] == " " and "|" not in pieces else pieces[token]
+        return piece if _can_be_written(piece) else _numbered_word(token)
+
+    return spell
+
+
+def _can_be_written(piece: str) -> bool:
+    """Whether a piece is a word of its own in an ARPA file: not one of the marks, and without what separates words."""
+    return bool(piece) and piece.lower() not in SPECIAL and not set(piece) & set(" \t\r\n")
+
+
+def _numbered_word(token: int) -> str:
+    return f"<token_{token}>"

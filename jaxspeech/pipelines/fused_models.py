@@ -66,17 +66,14 @@ class FusedModels:
         """Returns a language model for the search; a file is read again only if it has changed."""
         if hasattr(given, "fusion"):
             return given
-        from jaxspeech.ngrams.graph import to_ngram
-        from jaxspeech.ngrams.load import load_ngrams
-        from jaxspeech.ngrams.model import NgramModel
+        from jaxspeech.ngrams.lexicon import load_fusible
 
         key = given
         if isinstance(given, str | os.PathLike) and Path(given).is_file():
             facts = os.stat(given)
             key = os.fspath(given), facts.st_mtime_ns, facts.st_size
         if self._last[0] is not key and (self._last[0] != key or key is given):
-            known = isinstance(given, NgramModel)
-            self._last = key, to_ngram(given if known else load_ngrams(given, self._tokenizer))
+            self._last = key, load_fusible(given, self._tokenizer)
         return self._last[1]
 
 

@@ -53,6 +53,21 @@ def test_train_describe_score_and_convert(folder, capsys):
         last = file
 
 
+def test_a_model_over_words_scores_texts_without_a_recogniser(folder, capsys):
+    (folder / "words.arpa").write_text(
+        "\\data\\\nngram 1=4\n\n\\1-grams:\n-99 <s>\n-1 </s>\n-3 <unk>\n-1 hello\n\n\\end\\\n"
+    )
+    (folder / "some.txt").write_text("hello hello\nhello you\n")
+    assert main(["ngram", "perplexity", "words.arpa", "--text=some.txt"]) == 0
+    expected = 10 ** ((1 + 1 + 1 + 1 + 3 + 1) / 6)
+    out = capsys.readouterr().out
+    assert (
+        out.startswith(f"perplexity {expected:.2f} per token, {expected:.2f} per word: ") and "1 of them unknown" in out
+    )
+    assert main(["ngram", "info", "words.arpa"]) == 0
+    assert "order 1, 1 words" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

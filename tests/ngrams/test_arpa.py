@@ -92,11 +92,20 @@ def test_what_is_written_is_read_again(tmp_path, kind, name):
         np.testing.assert_allclose(table_of(again)[row], values, rtol=1e-6, atol=1e-7)
 
 
+def test_pieces_that_are_no_words_of_an_arpa_file(tmp_path):
+    """A tokenizer has an <unk> of its own, white space, or the bar that stands for a space."""
+    for pieces in (("<unk>", " ", "c"), ("|", " ", "\t"), ("a", "b", " ")):
+        model = from_arpa(write(tmp_path / "lm.arpa"), vocab_size=3, pieces="abc")
+        write_arpa(tmp_path / "out.arpa", model, speller("pieces", pieces))
+        again = from_arpa(tmp_path / "out.arpa", vocab_size=3, pieces=pieces, words="pieces")
+        assert table_of(again).keys() == table_of(model).keys()
+
+
 def test_words_that_are_no_tokens_make_a_model_over_words(tmp_path):
     path = write(tmp_path / "words.arpa", spelled(a="hello"))
     model = load_ngrams(path)
     assert model.words and model.pieces == ("hello", "b", "c")
-    with pytest.raises(LanguageModelError, match="a model over words, as 'hello', 'b', 'c'; a search needs"):
+    with pytest.raises(LanguageModelError, match="a model over words, as 'hello', 'b', 'c', not over"):
         load_ngrams(path, CharTokenizer("abc"))
     with pytest.raises(LanguageModelError, match="its word 'hello' is none of the 3 tokens"):
         load_ngrams(path, CharTokenizer("abc"), words="pieces")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from jaxspeech.cli.parser import Parser, names
 from jaxspeech.cli.recordings import add_manifest
 from jaxspeech.errors import ConfigError
-from jaxspeech.ngrams.texts import Texts
+from jaxspeech.ngrams.texts import Encoder, Texts
 from jaxspeech.runtime.streams import is_terminal
 from jaxspeech.text.tokenizer import Tokenizer, read_tokenizer
 
@@ -56,7 +56,7 @@ def find_tokenizer(flags: argparse.Namespace, *, needed: bool = True) -> Tokeniz
     return tokenizer
 
 
-def find_texts(flags: argparse.Namespace, tokenizer: Tokenizer) -> Texts:
+def find_texts(flags: argparse.Namespace, tokenizer: Encoder) -> Texts:
     """Returns the texts that the command line names; those that are left out are reported on stderr.
 
     Raises:

@@ -3,7 +3,8 @@
   jaxspeech ngram perplexity lm.ngram --model=model.jaxspeech --text=heldout.txt
 
 Perplexity is exp(-log p / count), where the end of each text counts as one more token or word. Perplexities per token
-compare models of one tokenizer only; those per word compare any.
+compare models of one tokenizer only; those per word compare any. An ARPA file over words needs no model, and its tokens
+are its words.
 """
 
 import argparse
@@ -25,11 +26,13 @@ def run(flags: argparse.Namespace) -> None:
     from jaxspeech.cli.ngram.inputs import find_texts, find_tokenizer, left_out, with_progress
     from jaxspeech.ngrams.load import load_ngrams
     from jaxspeech.ngrams.scores import score_texts
+    from jaxspeech.ngrams.texts import Words
 
-    tokenizer = find_tokenizer(flags)
-    assert tokenizer is not None
-    model = load_ngrams(flags.lm, tokenizer)
-    texts = find_texts(flags, tokenizer)
+    tokenizer = find_tokenizer(flags, needed=False)
+    model = load_ngrams(flags.lm, tokenizer, over_words=True)
+    encoder = Words(model.pieces) if model.words else tokenizer or find_tokenizer(flags)
+    assert encoder is not None
+    texts = find_texts(flags, encoder)
     scores = score_texts(model, with_progress(texts))
     unknown = f", {scores.num_unknown:,} of them unknown to the model" if scores.num_unknown else ""
     print(
