@@ -118,6 +118,7 @@ def _write_page(
         facts["audio"] = f"{found.seconds / 60:.1f} minutes"
     if found.runs:
         facts["batch size"] = str(flags.batch_size)
+        facts["speed"] = "after a warm-up" if flags.warm_up != 0 else "without a warm-up"
     facts["normalisation"] = f"{normalizer.name} {normalizer.package}".rstrip()
     settings = {name: value for name, value in sorted(vars(flags).items()) if value not in (None, [], False)}
     sets = [EvaluatedSet(", ".join(flags.manifest or flags.compare + flags.found), "", section)]

@@ -1,4 +1,7 @@
-"""Prepares recordings for engines: all of them hear the same WAV files, of 16 kHz and one channel."""
+"""Prepares recordings for engines: all of them hear the same WAV files, of 16 kHz and one channel.
+
+A file has 16 bits if these hold its samples, and 32 bits if not: where a recording was resampled or mixed.
+"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -35,7 +38,10 @@ def prepare(recordings: Iterable[Recording], folder: Path) -> tuple[list[Prepare
             problems.append(str(samples))
             continue
         path = folder / f"{number:06d}.wav"
-        soundfile.write(path, np.clip(samples, -1, 1), SAMPLE_RATE, subtype="PCM_16")
+        scaled = samples * np.float32(32768)
+        exact = np.array_equal(scaled, np.round(scaled)) and np.abs(scaled).max(initial=0.0) < 32767
+        # Where 16 bits would round, their noise fills bands that are empty: after upsampling it changes transcripts.
+        soundfile.write(path, np.clip(samples, -1, 1), SAMPLE_RATE, subtype="PCM_16" if exact else "PCM_32")
         found.append(Prepared(recording, str(path), len(samples) / SAMPLE_RATE))
     return sorted(found, key=lambda x: -x.seconds), problems
 

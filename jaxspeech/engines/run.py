@@ -109,7 +109,9 @@ def size_of(path: str) -> int | None:
 
 
 def _variables(name: str, python: str) -> dict[str, str]:
-    """The environment variables of the process: no modules of this environment reach another one."""
+    """The environment variables of the process: no modules of this environment reach another one, but a command's."""
+    if name == "command":
+        return dict(os.environ)
     variables = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     return variables | ({"PYTHONPATH": str(ROOT)} if name == "jaxspeech" and python == sys.executable else {})
 

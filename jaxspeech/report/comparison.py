@@ -122,7 +122,7 @@ def _card(comparison: Comparison, index: int, name: str, audio: ReplayedAudio | 
     rows = [("said", html.escape(said) or "<i>nothing</i>")]
     for system, scores in comparison.systems.items():
         count = scores.words[index].errors
-        mark = f' <span class="note">{count}</span>' if count else ""
+        mark = f" · {count}" if count else ""
         rows.append((html.escape(system) + mark, _marked(said, scores.heard[index])))
     cells = "".join(f"<dt>{title}</dt><dd>{text}</dd>" for title, text in rows)
     seen = "" if audio is None else played(audio)

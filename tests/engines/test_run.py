@@ -67,8 +67,9 @@ def test_texts_of_a_command() -> None:
         texts_of(lines, ["b", "c"])
 
 
-def test_what_is_not_installed_is_one_line(tmp_path: Path) -> None:
+def test_what_is_not_installed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "whisper.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # of this environment, not of the engine's
     check_engine("command")
     with pytest.raises(ConfigError, match=r"openai-whisper is not installed in the environment of .*--python="):
         check_engine("openai-whisper")
@@ -107,6 +108,8 @@ def test_all_engines_hear_the_same_files(tmp_path: Path) -> None:
     recordings = [Recording("a", tmp_path / "a.wav", 0.25, 0.5), Recording("b", tmp_path / "b.wav")]
     prepared, problems = prepare([*recordings, Recording("none", tmp_path / "none.wav")], tmp_path)
     assert [x.recording.source for x in prepared] == ["b", "a"] and problems == ["none: no such file"]
+    assert [soundfile.info(x.path).subtype for x in prepared] == ["PCM_16", "PCM_32"]  # the second was resampled
+    assert not serving.samples_of(prepared[0].path).any()
     samples = serving.samples_of(prepared[1].path)
     assert len(samples) == SAMPLE_RATE // 2 and abs(np.median(samples) - 0.375) < 1e-3
 

@@ -39,6 +39,11 @@ def test_insertions_count_where_they_are():
     assert found.mean * found.segments == pytest.approx(-1) and found.differing == 1
 
 
+def test_two_words_after_an_insertion_are_enough():
+    found = matched_pairs(["a b c d e f"], ["a x b c d e f"], ["a b c y e f"])
+    assert found.differing == 2  # the insertion, and d: b and c are between them
+
+
 def test_chance_is_called_so():
     said = [" ".join(RNG.choice(list("abcdefgh"), 12)) for _ in range(30)]
     values = [matched_pairs(said, *([corrupted(x, 0.2) for x in said] for _ in range(2))).p for _ in range(25)]

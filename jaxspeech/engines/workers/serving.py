@@ -5,7 +5,7 @@ The job is a JSON object in the file that the only argument names:
     {"model": "...", "audio": ["a.wav", ...], "warm_up": ["a.wav", ...], "batch_size": 16, "language": "",
      "packages": ["nemo_toolkit[asr]"], "output": "results.json"}
 
-The audio is WAV, 16 kHz, one channel, 16 bits. The results go to the file that the job's "output" names:
+The audio is WAV, 16 kHz, one channel, 16 or 32 bits. The results go to the file that the job's "output" names:
 
     {"texts": [...], "seconds": 1.5, "load_seconds": 3.0, "memory": bytes, "packages": {"count": 5, "bytes": bytes},
      "device": "cpu", "version": "1.0"}
@@ -45,7 +45,9 @@ def samples_of(path):
     import numpy
 
     with wave.open(path) as file:
-        return numpy.frombuffer(file.readframes(file.getnframes()), numpy.int16).astype(numpy.float32) / 32768
+        kind = f"<i{file.getsampwidth()}"
+        samples = numpy.frombuffer(file.readframes(file.getnframes()), kind)
+    return samples.astype(numpy.float32) / numpy.float32(2 ** (8 * samples.itemsize - 1))
 
 
 def _run(job, load):
