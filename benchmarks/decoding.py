@@ -17,6 +17,7 @@ from jaxspeech.search.transducer import greedy_start, transducer_greedy
 from jaxspeech.search.transducer_beam import transducer_beam
 
 MODELS: dict[str, Any] = {"": lambda _: None, "lm": random_ngram, "boost": random_phrases}
+MODELS["boost20000"] = partial(random_phrases, count=20_000)
 
 
 def decode(
@@ -86,6 +87,7 @@ CASES = {
     "rnnt_greedy": partial(decode, **RNNT_RATE),
     "rnnt_greedy_lm": partial(decode, models="lm", **RNNT_RATE),
     "rnnt_greedy_boost": partial(decode, models="boost", weight=1.0, **RNNT_RATE),
+    "rnnt_greedy_boost20000": partial(decode, models="boost20000", weight=1.0, **RNNT_RATE),
     "rnnt_malsd": partial(decode, beam_size=4, **RNNT_RATE),
     "rnnt_malsd_lm": partial(decode, beam_size=4, models="lm", **RNNT_RATE),
     "tdt_malsd": partial(decode, beam_size=4, **TDT_RATE),
