@@ -127,6 +127,7 @@ def check_engine(name: str, *, python: str = sys.executable) -> None:
       ConfigError: it is not installed there, or there is no such program.
     """
     module = ENGINES[name].module
+    python = os.path.abspath(python) if os.path.exists(python) else python
     program = f"import importlib.util, sys; sys.exit(bool({module!r}) and importlib.util.find_spec({module!r}) is None)"
     quiet: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:

@@ -8,6 +8,7 @@ import html
 import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxspeech.files import replace_atomically
@@ -55,7 +56,7 @@ def write_report(
     """Writes the page, and replaces an existing one.
 
     Args:
-      path: of the HTML file.
+      path: of the HTML file, whose folder is made if it is missing.
       title: of the run.
       facts: shown at the top, for example {"parameters": "2.1 M"}.
       history: {"step": ..., name: value, ...} for each time that something was logged.
@@ -73,6 +74,7 @@ def write_report(
         + "</pre></details>",
     ]
     page = _PAGE.format(title=html.escape(title), css=CSS, body="\n".join(body))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

@@ -30,7 +30,7 @@ def manifest(tmp_path: Path) -> Path:
 
 
 def test_scores_and_one_line_for_each_fault(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page = manifest.with_name("page.html")
+    page = manifest.with_name("new") / "page.html"
     assert main(["evaluate", f"--manifest={manifest}", f"--output={manifest}.out", f"--report={page}"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith(f"{manifest}: WER 20.00% (2 errors in 10 words of 5 references), CER ")

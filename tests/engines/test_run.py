@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_texts_of_a_command() -> None:
 def test_what_is_not_installed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "whisper.py").write_text("")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # of this environment, not of the engine's
-    check_engine("command")
+    check_engine("command", python=os.path.relpath(sys.executable))
     with pytest.raises(ConfigError, match=r"openai-whisper is not installed in the environment of .*--python="):
         check_engine("openai-whisper")
     with pytest.raises(ConfigError, match="--python=/no/python: cannot be run"):
