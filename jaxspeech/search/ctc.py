@@ -29,6 +29,20 @@ class CTCState(NamedTuple):
     frames: Int[Any, "*B"]
 
 
+class CTCPath(NamedTuple):
+    """A symbol for each frame; padding may hold anything.
+
+    Attributes:
+      symbol: a token or the blank.
+      log_prob: its log-probability.
+      added: to the path's score there, by other models than the acoustic one.
+    """
+
+    symbol: Int[Any, "*B T"]
+    log_prob: Float[Any, "*B T"]
+    added: Float[Any, "*B T"]
+
+
 def ctc_start(batch_size: Size, *, blank_id: int) -> CTCState:
     """Returns the state before the first frame: as after a blank."""
     zeros = jnp.zeros(batch_size, jnp.int32)
@@ -69,16 +83,24 @@ def ctc_greedy_part(
       The tokens; how many of them (0 or 1) repeat the last token of the previous part, extended by this one; and the
       state after these frames. `score` is that of these frames only.
     """
-    search = partial(_search, blank_id=blank_id)
-    return jax.vmap(search)(jnp.asarray(log_probs).astype(jnp.float32), jnp.asarray(num_frames), state)
+    log_probs = jnp.asarray(log_probs).astype(jnp.float32)
+    path = CTCPath(log_probs.argmax(-1).astype(jnp.int32), log_probs.max(-1), jnp.zeros(log_probs.shape[:2]))
+    return tokens_on(path, jnp.asarray(num_frames), state, blank_id=blank_id)
 
 
-def _search(
-    log_probs: Float[Any, "T W"], num_frames: Int[Any, ""], state: CTCState, *, blank_id: int
+def tokens_on(
+    path: CTCPath, num_frames: Int[Any, " B"], state: CTCState, *, blank_id: int
+) -> tuple[Tokens, Int[Any, " B"], CTCState]:
+    """Returns what `ctc_greedy_part` does, of any path."""
+    return jax.vmap(partial(_tokens_on, blank_id=blank_id))(path, num_frames, state)
+
+
+def _tokens_on(
+    path: CTCPath, num_frames: Int[Any, ""], state: CTCState, *, blank_id: int
 ) -> tuple[Tokens, Int[Any, ""], CTCState]:
-    num_padded = log_probs.shape[0]
+    symbol, log_prob, added = path
+    num_padded = len(symbol)
     time = jnp.arange(num_padded, dtype=jnp.int32)
-    symbol, log_prob = log_probs.argmax(-1).astype(jnp.int32), log_probs.max(-1)
     before = jnp.roll(symbol, 1).at[0].set(state.symbol)
     emits = (time < num_frames) & (symbol != blank_id)
     begins = emits & (symbol != before)
@@ -99,7 +121,7 @@ def _search(
         starts=state.frames + ends - duration,
         ends=state.frames + ends,
         confidence=total / jnp.maximum(duration, 1),
-        score=jnp.where(emits, log_prob, 0).sum(),
+        score=jnp.where(emits, log_prob + added, 0).sum(),
     )
     last, last_token = jnp.maximum(num_frames - 1, 0), jnp.maximum(num_tokens - 1, 0)
     after = CTCState(symbol[last], duration[last_token], total[last_token], state.frames + num_frames)

@@ -17,9 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 from typing import Any, NamedTuple, Protocol
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.errors import ConfigError
 from jaxspeech.types import Size, Variables
 
 FUSION = "fusion"
@@ -86,6 +88,20 @@ def fusion_of(variables: Variables, batch_size: Size) -> Fusion | None:
     weights, starts = jnp.asarray(fused.weights), jnp.asarray(fused.starts)
     starts = jnp.broadcast_to(starts, (batch_size, len(fused.models)))
     return combine([model.fusion(weights[i], starts[:, i]) for i, model in enumerate(fused.models)])
+
+
+def check_vocabulary(fusion: Fusion, vocab_size: int) -> None:
+    """Checks that the models have the tokens of a search.
+
+    Raises:
+      ConfigError: they have another number of tokens.
+    """
+    known = jax.eval_shape(fusion.scores, fusion.state).shape[-1]
+    if known != vocab_size:
+        raise ConfigError(
+            f"a language model or phrase list of {known} tokens for a search over {vocab_size}: "
+            "it belongs to another tokenizer"
+        )
 
 
 def combine(fusions: Sequence[Fusion]) -> Fusion:

@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxspeech.errors import ConfigError
-from jaxspeech.search.fusion import Fusion
+from jaxspeech.search.fusion import Fusion, check_vocabulary
 
 # N. A second, longer list would cost as much as the scores of all tokens: top_k of many is slow on a CPU.
 SIZES = (16,)
@@ -50,12 +49,7 @@ def best_tokens(
       ConfigError: the models have another number of tokens.
     """
     vocab_size = acoustic.shape[-1]
-    known = jax.eval_shape(fusion.scores, states).shape[-1]
-    if known != vocab_size:
-        raise ConfigError(
-            f"a language model or phrase list of {known} tokens for a search over {vocab_size}: "
-            "it belongs to another tokenizer"
-        )
+    check_vocabulary(fusion, vocab_size)
 
     def among(size: int) -> tuple[Best, Bool[Array, "*rows"]]:
         """The best of `size` tokens, and whether no other token can be better."""
