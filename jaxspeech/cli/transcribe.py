@@ -136,7 +136,7 @@ def options(parser: Parser) -> None:
 def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
     """Adds the options of a recognizer's search, of what it takes in, and --long."""
     parser.add_argument("--head", choices=("transducer", "ctc"), help="which head of a hybrid model transcribes")
-    parser.add_argument("--beam_size", type=at_least(1), help="beam of a transducer's search; 1 is greedy search")
+    parser.add_argument("--beam_size", type=at_least(1), help="texts that the search keeps; 1 is greedy search")
     parser.add_argument("--language", help="the language that is spoken, for a model with a softmax for each language")
     add_fusion(parser)
     parser.add_argument(

@@ -12,6 +12,7 @@ def with_search(
     *,
     head: str | None = None,
     beam_size: int | None = None,
+    length_bonus: float | None = None,
     ctc_weight: float | None = None,
     language: str | None = None,
 ) -> dict[str, Any]:
@@ -20,7 +21,8 @@ def with_search(
     Args:
       config: as `build` takes it; it is not changed.
       head: for a hybrid model, "transducer" or "ctc".
-      beam_size: for a transducer or an attention decoder; 1 is greedy search.
+      beam_size: 1 is greedy search.
+      length_bonus: for the beam search of CTC, what each token adds to the score.
       ctc_weight: for an attention decoder with a CTC head, the head's weight in the beam search.
       language: for a model with a softmax for each language, the one that is spoken.
 
@@ -39,9 +41,13 @@ def with_search(
     if beam_size is not None:
         if beam_size < 1:
             raise ConfigError(f"beam_size is {beam_size}; it must be at least 1")
-        if beam_size > 1 and (known is None or options.get("head") == "ctc"):
-            raise ConfigError(f"beam_size {beam_size}: only a transducer has a beam search, not CTC")
+        if known is None:
+            raise ConfigError(f"beam_size {beam_size}: a model of the task {config['task']} has no search")
         options["beam_size"] = beam_size
+    if length_bonus is not None:
+        if not hasattr(known, "length_bonus"):
+            raise ConfigError(f"length_bonus {length_bonus}: only the beam search of CTC has this option")
+        options["length_bonus"] = length_bonus
     if ctc_weight is not None:
         if not hasattr(known, "ctc_weight"):
             raise ConfigError(f"ctc_weight {ctc_weight}: only an attention decoder with a CTC head has this option")

@@ -233,6 +233,7 @@ class Recognizer(LiveRecognizer):
         head: str | None = None,
         beam_size: int | None = None,
         max_symbols: int | None = None,
+        length_bonus: float | None = None,
         ctc_weight: float | None = None,
         language: str | None = None,
     ) -> "Recognizer":
@@ -240,7 +241,7 @@ class Recognizer(LiveRecognizer):
         from jaxspeech.surgery import decoding as surgery
 
         options: Any = {"head": head, "beam_size": beam_size, "max_symbols": max_symbols, "ctc_weight": ctc_weight}
-        options |= {"language": language}
+        options |= {"length_bonus": length_bonus, "language": language}
         return Recognizer(surgery.change_decoding(self.archive, **options))
 
     def _for_language(self, language: str) -> "Recognizer":

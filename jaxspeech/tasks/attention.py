@@ -21,9 +21,9 @@ from jaxspeech.tasks.attention_ctc import with_ctc_losses
 from jaxspeech.tasks.attention_model import AttentionLoss, AttentionModel, AttentionSearch, decoder_apply
 from jaxspeech.tasks.attention_search import decode_best
 from jaxspeech.tasks.attention_times import PromptedTexts, attend_to_text
+from jaxspeech.tasks.ctc_search import frame_log_probs
 from jaxspeech.tasks.kinds import Attention, Prompting, Recognition
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
-from jaxspeech.tasks.recognition import ctc_search
 from jaxspeech.tasks.spoken_language import find_languages
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
@@ -123,7 +123,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
             decoder.vocab_size,
             encode,
             decode,
-            log_probs=ctc_search(model, vocab_size=decoder.vocab_size).log_probs if weight else None,
+            log_probs=partial(frame_log_probs, model) if weight else None,
             incremental=None,
             prompts=Prompting(decoder.max_length, complete, attend),
         ),

@@ -1,4 +1,4 @@
-"""Speech recognition with CTC: waveform -> features -> SpecAugment -> encoder -> head -> loss or greedy search."""
+"""Speech recognition with CTC: waveform -> features -> SpecAugment -> encoder -> head -> loss or search."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.tasks.acoustic import shortest_audio
 from jaxspeech.tasks.ctc_scored import CTCScored
+from jaxspeech.tasks.ctc_search import CTCSearch, ctc_search
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.recognition import (
     CTC_ADVICE,
@@ -14,7 +15,6 @@ from jaxspeech.tasks.recognition import (
     Utterances,
     ctc_frames_needed,
     ctc_losses,
-    ctc_search,
     label_losses,
     recognition_task,
 )
@@ -26,6 +26,7 @@ class CTCModel(CTCScored, kw_only=True):
     """An encoder with a CTC head."""
 
     decoder: CTCHead
+    search: CTCSearch = CTCSearch()
 
     def logits(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
@@ -51,7 +52,7 @@ def ctc_task(model: CTCModel) -> RecognitionTask:
         (logits, num_frames), updates = train_apply(model, variables, key, batch.samples, batch.num_samples)
         return label_losses(ctc_losses(logits, num_frames, batch, model.decoder), batch), updates
 
-    search = ctc_search(model, vocab_size=vocab_size)
+    search = ctc_search(model, vocab_size=vocab_size, options=model.search)
     return recognition_task(
         model,
         init=init,
@@ -63,4 +64,10 @@ def ctc_task(model: CTCModel) -> RecognitionTask:
     )
 
 
-CTC = Kind(CTCModel, ctc_task, {**TRUNK, "decoder": Part("decoder", {"ctc": CTCHead})}, MASKS, PRODUCTS)
+CTC = Kind(
+    CTCModel,
+    ctc_task,
+    {**TRUNK, "decoder": Part("decoder", {"ctc": CTCHead})},
+    {**MASKS, "search": CTCSearch},
+    PRODUCTS,
+)

@@ -14,12 +14,12 @@ from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.transducer import TransducerDecoder
 from jaxspeech.tasks.acoustic import shortest_audio
 from jaxspeech.tasks.ctc_scored import CTCScored
+from jaxspeech.tasks.ctc_search import CTCSearch, ctc_search
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind
 from jaxspeech.tasks.recognition import (
     RecognitionTask,
     Utterances,
     ctc_losses,
-    ctc_search,
     label_losses,
     recognition_task,
 )
@@ -39,8 +39,8 @@ HEADS = ("transducer", "ctc")
 
 
 @dataclass(frozen=True)
-class HybridSearch(TransducerSearch):
-    """Options of the search.
+class HybridSearch(CTCSearch, TransducerSearch):
+    """Options of the searches of both heads.
 
     Attributes:
       head: the head whose search is used, "transducer" or "ctc".
@@ -49,7 +49,8 @@ class HybridSearch(TransducerSearch):
     head: Literal["transducer", "ctc"] = "transducer"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        CTCSearch.__post_init__(self)
+        TransducerSearch.__post_init__(self)
         if self.head not in HEADS:
             raise TypeError(f"head is {self.head!r}; it must be {' or '.join(HEADS)}")
 
@@ -107,7 +108,7 @@ def hybrid_task(model: HybridModel) -> RecognitionTask:
         losses = jnp.where(infeasible, jnp.inf, (1 - weight) * transducer + weight * ctc)
         return label_losses(losses, batch, transducer_loss=transducer, ctc_loss=ctc), updates
 
-    by_ctc, by_transducer = ctc_search(model, vocab_size=vocab_size), transducer_search(model)
+    by_ctc, by_transducer = ctc_search(model, vocab_size=vocab_size, options=model.search), transducer_search(model)
     # The log-probabilities are those of the CTC head, whichever head's search is used.
     search = by_ctc if model.search.head == "ctc" else by_transducer._replace(log_probs=by_ctc.log_probs)
     return recognition_task(

@@ -12,13 +12,12 @@ from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.languages import LanguageTokens
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.masks import length_mask
-from jaxspeech.search.ctc import ctc_greedy, ctc_greedy_part, ctc_start
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel
 from jaxspeech.tasks.frames import count_frames
 from jaxspeech.tasks.kinds import IncrementalSearch, Recognition
 from jaxspeech.tasks.task import Task
-from jaxspeech.types import Capacity, Extents, Key, Phase, RowLosses, Size, Variables
+from jaxspeech.types import Capacity, Extents, Key, Phase, RowLosses, Variables
 
 # What to change if many transcripts are too long for CTC.
 CTC_ADVICE = (
@@ -146,23 +145,3 @@ def ctc_frames_needed(examples: Extents, frames: Int[np.ndarray, " N"]) -> Int[n
     for example, labels in zip(unsure, examples.values("labels", unsure), strict=True):
         needed[example] += np.count_nonzero(labels[1:] == labels[:-1])
     return needed
-
-
-def ctc_search(model: AcousticModel, *, vocab_size: int) -> Search:
-    """Returns the greedy search of a model with a CTC head, whose method `frame_log_probs` takes encoder frames."""
-
-    def log_probs(variables: Variables, encoded: Float[Array, "B T D"]) -> Float[Array, "B T W"]:
-        apply: Any = model.apply
-        return apply(variables, encoded, method="frame_log_probs")
-
-    def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        return ctc_greedy(log_probs(variables, encoded), num_frames, blank_id=vocab_size)
-
-    def start(variables: Variables, batch_size: Size) -> Any:
-        del variables
-        return ctc_start(batch_size, blank_id=vocab_size)
-
-    def step(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, Any, Any]:
-        return ctc_greedy_part(log_probs(variables, encoded), num_frames, state, blank_id=vocab_size)
-
-    return Search(decode, log_probs, IncrementalSearch(start, step))

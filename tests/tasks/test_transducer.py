@@ -190,13 +190,21 @@ def test_either_head_can_decode(hybrid):
     assert not np.array_equal(other.num_tokens, tokens.num_tokens) or not np.array_equal(other.ids, tokens.ids)
 
 
+def test_the_ctc_head_of_a_hybrid_can_have_a_beam(hybrid):
+    settings, _, variables = hybrid
+    task = build(with_search(settings, head="ctc", beam_size=3, length_bonus=0.5))
+    assert task.model.search.length_bonus == 0.5 and task.inference.incremental is None
+    tokens = jax.jit(task.predict)(variables, make_batch())
+    assert np.isfinite(tokens.score).all() and (tokens.num_tokens[:3] > 0).all() and tokens.num_tokens[3] == 0
+
+
 def test_an_unavailable_search_is_refused_in_one_line(hybrid):
     settings, _, _ = hybrid
     for model, options, message in [
         (settings, {"head": "rnnt"}, "transducer"),
         (config("rnnt"), {"head": "ctc"}, "only a hybrid"),
-        (settings, {"head": "ctc", "beam_size": 4}, "not CTC"),
-        ({"task": "ctc"}, {"beam_size": 4}, "not CTC"),
+        ({"task": "speaker"}, {"beam_size": 4}, "a model of the task speaker has no search"),
+        (config("rnnt"), {"length_bonus": 1.0}, "only the beam search of CTC"),
         (settings, {"beam_size": 0}, "at least 1"),
     ]:
         with pytest.raises(ConfigError, match=message):
