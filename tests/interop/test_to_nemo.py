@@ -169,6 +169,12 @@ def test_a_changed_model_is_written_as_it_is_now(hybrid):
     config = through_yaml(ctc, base, CHARACTERS)
     assert config["target"].endswith(".ctc_models.EncDecCTCModel") and config["labels"] == list(CHARACTERS.pieces)
     assert not {"joint", "loss", "aux_ctc", "tokenizer"} & set(config)
+    assert config["decoding"]["strategy"] == "greedy" and "search" not in translated(config)
+    search = {"beam_size": 3, "length_bonus": 0.5, "threshold": 9.0}
+    beam = through_yaml(ctc | {"search": search}, config, CHARACTERS)
+    assert beam["decoding"]["strategy"] == "beam_batch" and beam["decoding"]["beam"]["beam_beta"] == 0.5
+    assert translated(beam)["search"] == search
+    assert through_yaml(ctc, beam, CHARACTERS)["decoding"]["strategy"] == "greedy_batch"
 
 
 def test_the_joint_that_nemo_trains_on_sampled_tokens(hybrid):

@@ -19,17 +19,18 @@ from jaxspeech.interop.nemo.families.tokens import (
     nemo_tokens,
     recognition_assets,
 )
+from jaxspeech.interop.nemo.sections.arguments import integer, number
 from jaxspeech.interop.nemo.sections.decoders import CTC_HEAD
-from jaxspeech.interop.nemo.sections.read import read_section
-from jaxspeech.interop.nemo.sections.write import fields_of, inner, write_section
+from jaxspeech.interop.nemo.sections.read import optional_section, read_section
+from jaxspeech.interop.nemo.sections.write import fields_of, inner, merged, write_section
 from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.decoders import CTC_HEAD as CTC_HEAD_ROWS
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 
 CLASSES = {"EncDecCTCModelBPE": "asr.models.ctc_bpe_models", "EncDecCTCModel": "asr.models.ctc_models"}
 HEADS = {"ConvASRDecoder": CTC_HEAD}
-# The default if the configuration that the model came with names no strategy.
-GREEDY = {"strategy": "greedy_batch"}
+# NeMo's greedy search, and that of its beam searches that we have too.
+GREEDY_STRATEGY, BEAM_STRATEGY = "greedy_batch", "beam_batch"
 
 
 def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -39,14 +40,44 @@ def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
         vocabulary = config["decoder"].get("vocabulary")
         decoder["vocab_size"] = len(vocabulary) if isinstance(vocabulary, list) else 0
     decoder |= read_languages(config, decoder.get("vocab_size"), problems)
-    return {"task": "ctc"} | acoustic | {"decoder": decoder}
+    search = _search(config, problems)
+    return {"task": "ctc"} | acoustic | {"decoder": decoder} | ({"search": search} if search else {})
+
+
+def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Reads our section `search` for the strategy that we have too; for any other, greedy search."""
+    if optional_section(config, "decoding", problems).get("strategy") != BEAM_STRATEGY:
+        return {}
+    beam: Mapping[str, Any] = optional_section(config, "decoding.beam", problems)
+    found: dict[str, Any] = {"beam_size": 4, "length_bonus": 1.0}
+    for theirs, (ours, convert) in {
+        "beam_size": ("beam_size", integer(1, 1024)),
+        "beam_beta": ("length_bonus", number(-100, 100)),
+        "beam_threshold": ("threshold", number(1e-3, 1e9)),
+    }.items():
+        try:
+            found |= {ours: convert(beam[theirs])} if theirs in beam else {}
+        except ValueError as error:
+            problems.append(f"decoding.beam.{theirs} {beam[theirs]!r} ({error})")
+    return found
+
+
+def _decoding_section(module: Any, base: Mapping[str, Any]) -> dict[str, Any]:
+    search, before = module.search, inner(base, "decoding")
+    decoding: dict[str, Any] = {}
+    if search.beam_size > 1:
+        beam = {"beam_size": search.beam_size, "beam_beta": search.length_bonus, "beam_threshold": search.threshold}
+        decoding = {"strategy": BEAM_STRATEGY, "beam": beam}
+    elif before.get("strategy") == BEAM_STRATEGY:
+        decoding["strategy"] = GREEDY_STRATEGY
+    return merged({"strategy": GREEDY_STRATEGY} | before, decoding)
 
 
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
     tokens = nemo_tokens(source)
     sections = acoustic_sections(source, base, problems)
     sections["decoder"] = head_section(source, fields_of(source.module.decoder), tokens.labels, base, problems)
-    sections |= tokens.section | {"decoding": GREEDY | inner(base, "decoding")}
+    sections |= tokens.section | {"decoding": _decoding_section(source.module, base)}
     if not tokens.section:
         sections["labels"] = tokens.labels
     sections = with_languages(source, base, sections)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jaxspeech.interop.nemo.families.ctc import GREEDY, HEADS, head_section
+from jaxspeech.interop.nemo.families.ctc import GREEDY_STRATEGY, HEADS, head_section
 from jaxspeech.interop.nemo.families.family import Source, Written
 from jaxspeech.interop.nemo.families.languages import with_languages
 from jaxspeech.interop.nemo.families.tokens import chosen_class, nemo_tokens
@@ -53,7 +53,11 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     head = head_section(
         source, {"vocab_size": len(tokens.labels)}, tokens.labels, base, problems, place="aux_ctc.decoder"
     )
-    aux |= {"ctc_loss_weight": source.module.ctc_weight, "decoder": head, "decoding": GREEDY | inner(aux, "decoding")}
+    aux |= {
+        "ctc_loss_weight": source.module.ctc_weight,
+        "decoder": head,
+        "decoding": {"strategy": GREEDY_STRATEGY} | inner(aux, "decoding"),
+    }
     sections |= {"aux_ctc": aux, "labels": tokens.labels}
     return Written(chosen_class(CLASSES, tokens, base), with_languages(source, base, sections), tokens.files)
 
