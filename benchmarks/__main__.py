@@ -19,6 +19,7 @@ import sys
 from benchmarks import (
     alignment,
     attention,
+    ctc_searches,
     decoding,
     diarization,
     first_step,
@@ -44,6 +45,7 @@ CPU_CASES = {
     **frontend.CASES,
     **losses.CASES,
     **decoding.CASES,
+    **ctc_searches.CASES,
     **alignment.CASES,
     **attention.CASES,
     **inference.CASES,
@@ -64,6 +66,7 @@ GPU_CASES = {
     **frontend.GPU_CASES,
     **losses.GPU_CASES,
     **decoding.GPU_CASES,
+    **ctc_searches.GPU_CASES,
     **alignment.GPU_CASES,
     **inference.GPU_CASES,
     **language_models.GPU_CASES,
