@@ -1,9 +1,11 @@
 """Options for what a recogniser's search takes in besides the model's own scores: phrases and language models."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from jaxspeech.cli.parser import Parser
+from jaxspeech.errors import ConfigError
 
 OPTIONS = ("boost", "boost_weight", "language_model", "lm_weight")
 
@@ -20,11 +22,36 @@ def add_fusion(parser: Parser) -> None:
     parser.add_argument(
         "--language_model",
         metavar="FILE",
-        help="an n-gram model over the model's tokens, from jaxspeech ngram train, an ARPA file or NeMo's .nemo",
+        help="a language model over the model's tokens: n-grams from jaxspeech ngram train, an ARPA file or NeMo's "
+        ".nemo, or a model of the recipe language_model. Several with their weights: lm.jaxspeech:0.5,old.arpa:-0.2; a "
+        "weight below 0 subtracts a model, and the name internal is that of the model inside a transducer",
     )
     parser.add_argument("--lm_weight", type=float, help="of the language model; 0.5 if not given")
 
 
 def fusion_of(flags: argparse.Namespace) -> dict[str, Any]:
     """Returns the options of `inference.options.FusionOptions` that are given."""
-    return {name: getattr(flags, name) for name in OPTIONS if getattr(flags, name) is not None}
+    given = {name: getattr(flags, name) for name in OPTIONS if getattr(flags, name) is not None}
+    if "language_model" in given:
+        given["language_model"] = models_of(given["language_model"])
+    return given
+
+
+def models_of(text: str) -> str | list[tuple[str, float]]:
+    """Reads --language_model: one model, or several with their weights, FILE:WEIGHT,FILE:WEIGHT.
+
+    Raises:
+      ConfigError: one of several has no weight.
+    """
+    if Path(text).is_file():
+        return text
+    pairs = []
+    for part in text.split(","):
+        name, _, weight = part.rpartition(":")
+        try:
+            pairs.append((name, float(weight)))
+        except ValueError:
+            if part == text:
+                return text
+            raise ConfigError(f"--language_model={text}: {part!r} has no weight, as in {part}:0.5") from None
+    return pairs

@@ -25,6 +25,7 @@ import jaxspeech
 from jaxspeech.cli.fusion import add_fusion, fusion_of
 from jaxspeech.cli.parser import Parser, at_least
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
+from jaxspeech.cli.rescoring import Tuner, add_rescoring, rescoring_of
 from jaxspeech.cli.speakers import SPEAKER_FORMATS, add_speakers, check_speakers, open_recognizer, open_speakers
 from jaxspeech.cli.targets import add_target
 from jaxspeech.errors import ConfigError, did_you_mean
@@ -46,6 +47,7 @@ def options(parser: Parser) -> None:
     add_inputs(parser)
     add_options(parser)
     add_recognition(parser, long=("auto", "full", "local", "buffered", "segments"))
+    add_rescoring(parser)
     parser.add_argument(
         "--output", help="a file instead of stdout; a folder for subtitles or TextGrids of several files"
     )
@@ -244,9 +246,9 @@ def run(flags: argparse.Namespace) -> int:
     search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
     recognizer = open_recognizer(flags, search)
     speakers = open_speakers(flags, *detector.values())
-    fusion = fusion_of(flags)
-    if fusion and isinstance(recognizer, jaxspeech.MultitalkerRecognizer):
-        raise ConfigError(f"--{next(iter(fusion))}: the search of a model for several speakers takes nothing in")
+    fusion, rescoring = fusion_of(flags), rescoring_of(flags)
+    if (given := [*fusion, *rescoring]) and isinstance(recognizer, jaxspeech.MultitalkerRecognizer):
+        raise ConfigError(f"--{given[0]}: not for the search of a model for several speakers")
     timestamps = flags.timestamps or output_format in WORD_FORMATS
     times = StepTimes()
     # If the output is plain text on stdout, the growing text is itself the result.
@@ -284,10 +286,12 @@ def run(flags: argparse.Namespace) -> int:
             **speakers,
             **slots_of(flags.prompt),
             **fusion,
+            **rescoring,
         )
     prompt, slots = recognizer.assets.get(PROMPT), slots_of(flags.prompt)
     references: list[str] = []
     found: list[str] = []
+    tuner = Tuner() if flags.tune_rescoring else None
     writer = (
         shared.open()
         if shared
@@ -309,12 +313,16 @@ def run(flags: argparse.Namespace) -> int:
             if hypothesis.error is None and recording.text is not None and not translated:
                 references.append(recording.text)
                 found.append(hypothesis.text)
+                if tuner is not None:
+                    tuner.add(recording.text, hypothesis)
 
         # If the results themselves appear on the terminal, no progress bar is needed.
         bar = not (flags.stream or (flags.output is None and is_terminal(sys.stdout)))
         totals = process(recordings, hypotheses, take, done="transcribed", bar=bar)
     if any(references):
         report(error_rates(references, found))
+    if tuner is not None:
+        report(tuner.line())
     report(f"{totals}; {times}" if flags.stream else totals)
     if shared and (entries := shared.merge()):
         done = [entry for entry in entries if not entry["skipped"]]

@@ -214,6 +214,7 @@ def transducer(encoder: dict, *, decoder: dict | None = None, loss: dict | None 
         "dropout": 0.2,
         "joint_dropout": 0.2,
         "durations": (),
+        "hat": False,  # a hybrid autoregressive transducer: see docs/language-models.md
         "dtype": encoder.get("dtype", "float32"),
     }
     options = {"fastemit": 0.0, "clamp": -1.0, "sigma": 0.0, "omega": 0.0}

@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxspeech.diarization.turns import one_word
 from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.inference.rescoring import Alternative
 from jaxspeech.inference.speaker_formats import UNKNOWN, spoken_lines
 from jaxspeech.inference.subtitles import Cue, to_cues
 from jaxspeech.runtime.unicode import to_json
@@ -52,7 +53,7 @@ def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
 
     If each channel was transcribed, also its number, `channel`; if the language was found, also `pred_source_lang`.
     With the times of a model with an attention decoder, also what they are from, `pred_timing`. With speakers, words
-    and segments have a `speaker`, and `pred_turns` says who spoke when.
+    and segments have a `speaker`, and `pred_turns` says who spoke when. With alternatives, `pred_alternatives`.
     """
     line = dict(fields) | ({} if hypothesis.channel is None else {"channel": hypothesis.channel})
     line["pred_text"], spoken = hypothesis.text, hypothesis.turns is not None
@@ -68,7 +69,14 @@ def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
         ]
     if hypothesis.timing not in (None, "frames"):
         line["pred_timing"] = hypothesis.timing
+    if hypothesis.alternatives is not None:
+        line["pred_alternatives"] = [_alternative_to_json(found) for found in hypothesis.alternatives]
     return to_json(line) + "\n"
+
+
+def _alternative_to_json(found: Alternative) -> dict[str, Any]:
+    scores = {"score": found.score} | ({} if found.lm is None else {"acoustic": found.acoustic, "lm": found.lm})
+    return {"text": found.text} | {name: round(score, 4) for name, score in scores.items()}
 
 
 def _span_to_json(span: TimedText, *, spoken: bool) -> dict[str, Any]:

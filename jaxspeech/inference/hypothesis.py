@@ -9,6 +9,7 @@ from jaxtyping import Float
 from jaxspeech.diarization.turns import Turn
 from jaxspeech.errors import SpeechError
 from jaxspeech.inference.options import Wanted
+from jaxspeech.inference.rescoring import Alternative, alternatives_of
 from jaxspeech.inference.results import results_of
 from jaxspeech.inference.rows import Row
 from jaxspeech.inference.timed_tokens import TimedTokens
@@ -33,6 +34,8 @@ class Hypothesis(NamedTuple):
         seconds from the beginning of the file, also where only a part of it was transcribed. A pause of a second ends
         a sentence, like a full stop.
       log_probs: with `return_log_probs=True`, one row of V + 1 (the blank is last) for each encoder frame, in float32.
+      alternatives: with `alternatives=N` or `rescore`, the best texts of the search, the best first; None where the
+        recording was recognised in parts.
       turns: with `speakers`, who spoke when: (start, end, speaker) of each turn, in seconds from the beginning of the
         file; words and segments then have their `speaker`, and a segment is one speaker's.
       timing: with `timestamps=True`, what these times are from: "frames" in which a CTC model or a transducer emitted
@@ -63,6 +66,7 @@ class Hypothesis(NamedTuple):
     language: str | None = None
     timing: str | None = None
     turns: tuple[Turn, ...] | None = None
+    alternatives: tuple[Alternative, ...] | None = None
 
     def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
         """A copy with these tokens and their text; `confidence` has one value per token."""
@@ -110,6 +114,9 @@ def hypotheses(
         language = row.prediction.language
         if language is not None and language >= 0:
             hypothesis = hypothesis._replace(language=plain(tokenizer.pieces[int(language)]))
+        if row.prediction.alternatives is not None:
+            found = alternatives_of(row.prediction.alternatives, tokenizer)
+            hypothesis = hypothesis._replace(alternatives=found)
         return hypothesis._replace(log_probs=frames_of(row.prediction))
 
     def failed(row: Row[Prediction], error: SpeechError) -> Hypothesis:

@@ -26,7 +26,7 @@ from jaxspeech.inference.timed_programs import TimedPrograms
 from jaxspeech.runtime.kept_function import of_this_package
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.asked import Asked
-from jaxspeech.tasks.prediction import Outputs, Prediction, predict
+from jaxspeech.tasks.prediction import NBest, Outputs, Prediction, predict
 from jaxspeech.text.prompt import PromptFormat
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -54,7 +54,7 @@ class LongAudio:
 
     def __init__(self, forms: Forms, tokenizer: Tokenizer, prompt: PromptFormat | None = None):
         self._recognition, self._tokenizer = forms.transcribing.inference, tokenizer
-        known: Any = {"name": "transcribe", "outputs": (Prediction, Tokens)}
+        known: Any = {"name": "transcribe", "outputs": (Prediction, Tokens, NBest)}
         self._full = Programs(
             forms.transcribing, partial(predict, self._recognition), config=forms.transcribing_config, **known
         )

@@ -83,7 +83,9 @@ class FusionOptions(TypedDict, total=False):
       boost: phrases to prefer, as a list, a dict of weights, or a file's path (`text.phrases`). A manifest's line can
         have a list of its own in the field "boost".
       boost_weight: of all phrases, 1 by default; a phrase's own weight is multiplied by it.
-      language_model: the path of an n-gram model, see `ngrams.load`; or such a model.
+      language_model: the path of an n-gram model (see `ngrams.load`) or of a model of the recipe language_model, or
+        such a model. Several as [(model, weight), ...], where a negative weight subtracts a model, and "internal" is
+        that inside a transducer (`tasks.internal_language_model`).
       lm_weight: of the language model's log-probabilities, 0.5 by default.
     """
 
@@ -107,6 +109,11 @@ class TranscribeOptions(AlignOptions, Slots, FusionOptions, total=False):
       speakers: finds who speaks when, so that words and segments have their speakers, and hypotheses `turns`: a
         diarizer, or a function (samples, rate) -> [(start, end, speaker), ...]. Implies timestamps.
       num_speakers, min_speakers, max_speakers: of a recording, as far as they are known; for `speakers`.
+      alternatives: how many of the best texts the hypotheses have, at most the size of the beam.
+      rescore: a language model, as a path or a `LanguageModel`, that chooses among them, by default among the whole
+        beam: score = acoustic + rescore_weight log p(text) + length_reward (number of tokens). It may have another
+        tokenizer.
+      rescore_weight, length_reward: 0.5 and 0 by default; `jaxspeech transcribe --tune_rescoring` finds better ones.
     """
 
     timestamps: bool
@@ -117,6 +124,10 @@ class TranscribeOptions(AlignOptions, Slots, FusionOptions, total=False):
     num_speakers: int | None
     min_speakers: int | None
     max_speakers: int | None
+    alternatives: int
+    rescore: Any
+    rescore_weight: float
+    length_reward: float
 
 
 class StreamOptions(Slots, FusionOptions, total=False):
@@ -154,6 +165,10 @@ class Wanted(NamedTuple):
     boost_weight: float | None = None
     language_model: Any = None
     lm_weight: float | None = None
+    alternatives: int = 0
+    rescore: Any = None
+    rescore_weight: float = 0.5
+    length_reward: float = 0.0
     slots: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -183,6 +198,11 @@ def wanted(options: Mapping[str, Any], known: Any, *, call: str) -> Wanted:
     for name in SPEAKER_NUMBERS:
         if getattr(found, name) is not None and found.speakers is None:
             raise ConfigError(f"{name}: is for finding speakers; give a diarizer as speakers too")
+    if found.alternatives < 0:
+        raise ConfigError(f"alternatives is {found.alternatives}; it must be at least 0")
+    for name in ("rescore_weight", "length_reward"):
+        if name in options and found.rescore is None:
+            raise ConfigError(f"{name}: is for choosing among alternatives; give a language model as rescore too")
     if found.channel == "each" and known is not TranscribeOptions:
         raise ConfigError('channel is "each", which is for transcribing; give "mean" or the number of a channel')
     if found.on_error not in get_args(OnError):

@@ -63,7 +63,7 @@ class TimedPrograms:
         asked: Asked,
         *,
         log_probs: bool,
-        **options: bool,
+        **options: Any,
     ) -> tuple[Prediction, str]:
         """Does what `Programs.start` does with the options of `Outputs`, and waits for the texts."""
         by_head = self._recognition.log_probs is not None

@@ -2,18 +2,26 @@
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.inference.fusing import Fusing, PhraseLists, Weighted, start_of
 from jaxspeech.inference.phrase_arena import PhraseArena
 from jaxspeech.inference.phrase_trees import PhraseTrees
+from jaxspeech.pipelines.language_model import LanguageModel, open_language_model
+from jaxspeech.search.fusion import Mixture
 from jaxspeech.search.ngram_graph import Graph
 from jaxspeech.text.tokenizer import Tokenizer
 
 # Of a language model's log-probabilities, and of phrases.
 LM_WEIGHT, BOOST_WEIGHT = 0.5, 1.0
+# Stands for the recogniser's own language model.
+INTERNAL = "internal"
+MOST_KEPT = 4
 
 
 class FusedModels:
@@ -22,14 +30,15 @@ class FusedModels:
     Args:
       tokenizer: the recogniser's.
       attention: whether it has an attention decoder.
+      internal: makes its internal language model.
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, attention: bool):
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Tokenizer, *, attention: bool, internal: Callable[[], Any]):
+        self._tokenizer, self._internal = tokenizer, internal
         self._trees = PhraseTrees(tokenizer, attention=attention)
         arenas = PhraseArena(tokenizer.vocab_size), PhraseArena(tokenizer.vocab_size)
         self._lists = PhraseLists(self._tree, *arenas, tokenizer.vocab_size)
-        self._last: tuple[Any, Any] = None, None
+        self._kept: dict[Any, tuple[Any, Any]] = {}
 
     def fusing(self, boost: Any, boost_weight: Any, language_model: Any, lm_weight: Any) -> Fusing:
         """Makes what one call gives to its search; see `inference.options.FusionOptions`.
@@ -39,6 +48,10 @@ class FusedModels:
         """
         if lm_weight is not None and language_model is None:
             raise ConfigError(f"lm_weight is {lm_weight}, but there is no language_model that it could weigh")
+        if isinstance(language_model, list):
+            if lm_weight is not None:
+                raise ConfigError("lm_weight: the models of a list have their own weights, [(model, weight), ...]")
+            language_model, lm_weight = self._mixture(language_model), 1.0
         weight = _checked("lm_weight", LM_WEIGHT if lm_weight is None else lm_weight)
         model = None if language_model is None else self._model(language_model)
         return Fusing(
@@ -62,19 +75,44 @@ class FusedModels:
             )
         return tree
 
+    def _mixture(self, given: list[Any]) -> Mixture:
+        """Returns several models with their weights as one."""
+        if not given or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in given):
+            raise ConfigError(f"language_model is {given!r}; several models are given as [(model, weight), ...]")
+        models = tuple(self._model(model) for model, _ in given)
+        weights = np.array([_checked("language_model: a weight", weight) for _, weight in given], np.float32)
+        return Mixture(models, weights, np.array([start_of(model) for model in models], np.int32))
+
     def _model(self, given: Any) -> Any:
         """Returns a language model for the search; a file is read again only if it has changed."""
         if hasattr(given, "fusion"):
             return given
-        from jaxspeech.ngrams.lexicon import load_fusible
-
-        key = given
+        if given == INTERNAL:
+            return self._internal()
+        key = id(given)
         if isinstance(given, str | os.PathLike) and Path(given).is_file():
             facts = os.stat(given)
             key = os.fspath(given), facts.st_mtime_ns, facts.st_size
-        if self._last[0] is not key and (self._last[0] != key or key is given):
-            self._last = key, load_fusible(given, self._tokenizer)
-        return self._last[1]
+        if key not in self._kept:
+            model = self._opened(given)
+            while len(self._kept) >= MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = given, model  # an object is not another one while it is kept
+        return self._kept[key][1]
+
+    def _opened(self, given: Any) -> Any:
+        if isinstance(given, str | os.PathLike) and Path(given).suffix == ".jaxspeech":
+            given = open_language_model(given)
+        if isinstance(given, LanguageModel):
+            if given.tokenizer.pieces != self._tokenizer.pieces:
+                raise ConfigError(
+                    "language_model: its tokens are not those of the recogniser; it can rescore, or be trained with "
+                    "--config.tokenizer.path=RECOGNISER.jaxspeech"
+                )
+            return given.fusible()
+        from jaxspeech.ngrams.lexicon import load_fusible  # which is slow to import
+
+        return load_fusible(given, self._tokenizer)
 
 
 def _checked(name: str, weight: Any) -> float:

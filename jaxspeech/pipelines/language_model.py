@@ -9,6 +9,7 @@ texts -> token ids -> batches of few shapes -> log-probabilities
 
 import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxspeech.archive import Archive
+from jaxspeech.archive import Archive, load_archive
 from jaxspeech.errors import ConfigError, as_speech_error
 from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.search.neural import Functions, NeuralModel
@@ -148,3 +149,16 @@ class LanguageModel(Pipeline):
             return list(self.tokenizer.encode(" ".join(text.split())))
         except Exception as error:  # whatever a tokenizer raises
             raise as_speech_error(error, f"{text[:60]!r}") from error
+
+
+def open_language_model(path: str | os.PathLike[str]) -> LanguageModel:
+    """Reads a language model.
+
+    Raises:
+      ArchiveError: the file cannot be read.
+      ConfigError: it holds another kind of model.
+    """
+    try:
+        return LanguageModel(load_archive(path))
+    except ConfigError as error:
+        raise ConfigError(f"{os.fspath(path)}: {error}") from None

@@ -1,5 +1,6 @@
 """Transcribes live audio with a recogniser: its doors `stream` and `streams`, and those with a gate or speakers."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Unpack, overload
 
@@ -19,7 +20,9 @@ from jaxspeech.pipelines.fused_models import FusedModels
 from jaxspeech.pipelines.live_activity import live_activity
 from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.search.fusion import FUSION
+from jaxspeech.search.neural import NeuralModel
 from jaxspeech.tasks.attention_model import AttentionModel
+from jaxspeech.tasks.internal_language_model import internal_language_model
 from jaxspeech.text.prompt import PROMPT
 from jaxspeech.text.prompt_slots import SLOTS
 from jaxspeech.text.tokenizer import Tokenizer
@@ -36,9 +39,14 @@ class LiveRecognizer(Pipeline):
     def __init__(self, archive: Archive, *, dtype: str | None = None):
         super().__init__(archive, dtype=dtype)
         self.tokenizer: Tokenizer = self.assets["tokenizer"]
-        self._fused = FusedModels(self.tokenizer, attention=isinstance(self.model, AttentionModel))
+        attention = isinstance(self.model, AttentionModel)
+        self._fused = FusedModels(self.tokenizer, attention=attention, internal=self._internal_language_model)
         self._stream_forms: dict[tuple[Any, ...], Streaming] = {}
         self._stream_programs: dict[tuple[Any, ...], StreamPrograms] = {}
+
+    def _internal_language_model(self) -> NeuralModel:
+        key = json.dumps(self.config, sort_keys=True, default=str)
+        return internal_language_model(self.model, self.variables, key=key)
 
     @overload
     def stream(

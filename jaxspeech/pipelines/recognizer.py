@@ -31,10 +31,12 @@ from jaxspeech.inference.options import (
     wanted,
 )
 from jaxspeech.inference.prompted import language_to_align, prompted_rows
+from jaxspeech.inference.rescoring import rescored_rows
 from jaxspeech.inference.rows import Row
 from jaxspeech.inference.second_model import retimed
 from jaxspeech.pipelines.doors import with_bar
 from jaxspeech.pipelines.live_recognizer import LiveRecognizer
+from jaxspeech.pipelines.rescorers import Rescorers
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
 from jaxspeech.text.prompt import PROMPT
@@ -78,6 +80,7 @@ class Recognizer(LiveRecognizer):
         forms = transcribing_forms(self.config, self.task)
         self._long = LongAudio(forms, self.tokenizer, self.assets.get(PROMPT))
         self._aligner = Aligner(self.task.inference, self.tokenizer)
+        self._rescorers = Rescorers(self.tokenizer)
         self._speaking: dict[str, Recognizer] = {}
         self._second = None if archive.aligner is None else Recognizer(archive.aligner, dtype=dtype)
 
@@ -97,7 +100,8 @@ class Recognizer(LiveRecognizer):
           progress: show a bar.
           options: see `inference.options.TranscribeOptions`: batch_size, timestamps, return_log_probs, sample_rate,
             channel, long, voice_activity, on_error, language, guard, speakers, num_speakers, min_speakers,
-            max_speakers, boost, boost_weight, language_model, lm_weight, and the slots of prompts.
+            max_speakers, boost, boost_weight, language_model, lm_weight, alternatives, rescore, rescore_weight,
+            length_reward, and the slots of prompts.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -119,7 +123,8 @@ class Recognizer(LiveRecognizer):
             raise ConfigError('return_log_probs: long="segments" leaves frames out; use a different value')
         asked = asked._replace(timestamps=asked.timestamps or asked.speakers is not None)
         recognition, second = self.task.inference, self._second if asked.timestamps else None
-        outputs = Outputs(log_probs=asked.return_log_probs)
+        rescoring = self._rescorers.rescoring(asked)
+        outputs = Outputs(log_probs=asked.return_log_probs, alternatives=self._num_alternatives(asked))
         tokenizer = self.tokenizer
         of_model: Any = {"prompt": self.assets.get(PROMPT), "tokenizer": tokenizer}
         aligns = second is not None or recognition.log_probs is not None
@@ -127,6 +132,7 @@ class Recognizer(LiveRecognizer):
         recordings = map(fusing.given, find_recordings(inputs))
         known = {"recognition": recognition, "aligns": aligns, "fusing": fusing}
         rows = prompted_rows(self._long, self.variables, recordings, asked, outputs, **of_model, **known)
+        rows = rows if rescoring is None else rescored_rows(rows, rescoring)
         taken: deque[Row[Any]] = deque()
         rows = rows if asked.speakers is None else kept(rows, taken)
         make = partial(hypotheses, recognition=recognition, tokenizer=tokenizer, wanted=asked)
@@ -137,6 +143,20 @@ class Recognizer(LiveRecognizer):
         align = partial(second._aligned, wanted=samples, pin=True)
         found = retimed(rows, make, align, partial(language_to_align, **of_model), batch_size=asked.batch_size)
         return self._attributed(found, taken, asked)
+
+    def _num_alternatives(self, wanted: Wanted) -> int:
+        """How many alternatives the search is to return."""
+        if not wanted.alternatives and wanted.rescore is None:
+            return 0
+        recognition, name = self.task.inference, "alternatives" if wanted.alternatives else "rescore"
+        if recognition.decode_best is None:
+            raise ConfigError(f"{name}: the search of this model finds one text; load it with beam_size=8, for example")
+        if recognition.prompted and wanted.timestamps:
+            raise ConfigError(f"{name}: the alternatives of an attention decoder have no times; leave out timestamps")
+        beam_size = self.config["search"]["beam_size"]
+        if wanted.alternatives > beam_size:
+            raise ConfigError(f"alternatives is {wanted.alternatives}, and beam_size only {beam_size}")
+        return wanted.alternatives or beam_size
 
     def _attributed(
         self, hypotheses: Iterator[Hypothesis], rows: deque[Row[Any]], wanted: Wanted

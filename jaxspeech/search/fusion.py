@@ -65,6 +65,26 @@ class Fusible(Protocol):
         ...
 
 
+class Mixture(NamedTuple):
+    """Several models as one `Fusible`; a model with a negative weight is subtracted.
+
+    Attributes:
+      models: N of them.
+      weights: of each model.
+      firsts: the `starts` of each, the same for all rows.
+    """
+
+    models: tuple[Any, ...]
+    weights: Float[Any, " N"]
+    firsts: Int[Any, " N"]
+
+    def fusion(self, weight: Float[Any, ""], starts: Int[Array, " B"]) -> Fusion:
+        """Returns the weighted sum of the models, with a weight."""
+        weights, firsts = weight * jnp.asarray(self.weights), jnp.asarray(self.firsts)
+        rows = starts.shape
+        return combine([m.fusion(weights[i], jnp.broadcast_to(firsts[i], rows)) for i, m in enumerate(self.models)])
+
+
 class Fused(NamedTuple):
     """The models of a search.
 

@@ -86,12 +86,22 @@ def attention_task(model: AttentionModel) -> AttentionTask:
         encoded, num_frames = encode(variables, batch.samples, batch.num_samples)
         return decode_best(model, variables, encoded, num_frames, batch.prompt, batch.num_prompt)[0]
 
+    def best(
+        variables: Variables,
+        encoded: Float[Array, "B T D"],
+        num_frames: Int[Array, " B"],
+        asked: Asked,
+        *,
+        num_best: int = 1,
+    ) -> list[Tokens]:
+        prompts = asked.prompt, asked.num_prompt
+        options = {"most_repeats": asked.most_repeats, "drawn": asked.drawn, "num_best": num_best}
+        return decode_best(model, variables, encoded, num_frames, *prompts, **options)
+
     def decode(
         variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], asked: Asked
     ) -> Tokens:
-        prompts = asked.prompt, asked.num_prompt
-        options = {"most_repeats": asked.most_repeats, "drawn": asked.drawn}
-        return decode_best(model, variables, encoded, num_frames, *prompts, **options)[0]
+        return best(variables, encoded, num_frames, asked)[0]
 
     def complete(variables: Variables, encoded: Any, num_frames: Any, asked: Asked) -> tuple[Asked, Int[Array, " B"]]:
         def next_token(prompts: Any, counts: Any) -> Array:
@@ -126,6 +136,7 @@ def attention_task(model: AttentionModel) -> AttentionTask:
             log_probs=partial(frame_log_probs, model) if weight else None,
             incremental=None,
             prompts=Prompting(decoder.max_length, complete, attend),
+            decode_best=best if model.search.beam_size > 1 else None,
         ),
     )
 

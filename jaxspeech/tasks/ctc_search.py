@@ -68,12 +68,15 @@ def ctc_search(model: AcousticModel, *, vocab_size: int, options: CTCSearch) -> 
             return ctc_greedy(frames, num_frames, blank_id=vocab_size)
         return ctc_greedy_fused(frames, num_frames, ctc_start(len(frames), blank_id=vocab_size), fusion)[0]
 
-    def beam(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        (tokens,) = ctc_beam(
+    def beam(
+        variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], *, num_best: int
+    ) -> list[Tokens]:
+        return ctc_beam(
             log_probs(variables, encoded),
             num_frames,
             blank_id=vocab_size,
             beam_size=options.beam_size,
+            num_best=num_best,
             candidates=options.candidates,
             fusion=fusion_of(variables, len(encoded)),
             length_bonus=options.length_bonus,
@@ -81,7 +84,6 @@ def ctc_search(model: AcousticModel, *, vocab_size: int, options: CTCSearch) -> 
             skip_blank=options.skip_blank,
             merge=options.merge,
         )
-        return tokens
 
     def start(variables: Variables, batch_size: Size) -> Any:
         fusion = fusion_of(variables, batch_size)
@@ -98,5 +100,5 @@ def ctc_search(model: AcousticModel, *, vocab_size: int, options: CTCSearch) -> 
         return tokens, again, (state, models)
 
     if options.beam_size > 1:
-        return Search(beam, log_probs, None)
+        return Search(lambda *inputs: beam(*inputs, num_best=1)[0], log_probs, None, beam)
     return Search(decode, log_probs, IncrementalSearch(start, step))

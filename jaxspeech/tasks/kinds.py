@@ -73,6 +73,8 @@ class Recognition(NamedTuple):
       log_probs: (variables, encoder frames) -> [B T V+1] float32, the blank last; None without a CTC head.
       incremental: the greedy search, part by part; None if a beam search is configured.
       prompts: how it is asked for something; None for a model without prompts.
+      decode_best: what `decode` does, with the keyword `num_best` -> the best hypotheses, the best first; None for a
+        greedy search. Ranks without a hypothesis have no tokens and the score -inf.
     """
 
     sample_rate: int
@@ -83,6 +85,7 @@ class Recognition(NamedTuple):
     log_probs: Callable[[Variables, Frames], Float[Array, "B T W"]] | None
     incremental: IncrementalSearch | None
     prompts: Prompting | None = None
+    decode_best: Callable[..., list[Tokens]] | None = None
 
     @property
     def prompted(self) -> bool:

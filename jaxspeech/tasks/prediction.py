@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Float, Int
 
 from jaxspeech.search.tokens import Tokens
@@ -15,11 +17,26 @@ TIMINGS = ("aligner", "ctc", "tokens", "attention")
 
 
 class Outputs(NamedTuple):
-    """Which parts of a prediction are computed."""
+    """Which parts of a prediction are computed; `alternatives` is their number, 0 for none."""
 
     tokens: bool = True
     log_probs: bool = False
     encoded: bool = False
+    alternatives: int = 0
+
+
+class NBest(NamedTuple):
+    """The best hypotheses of each row, the best first: M of them, perhaps fewer that exist (the others' score is -inf).
+
+    Attributes:
+      tokens: [B M ...]; their `score` is what they are ordered by.
+      acoustic: score of the search.
+      lm: log-probability by a language model that rescored them; None without one.
+    """
+
+    tokens: Tokens
+    acoustic: Float[Any, "*B M"]
+    lm: Float[Any, "*B M"] | None = None
 
 
 class Prediction(NamedTuple):
@@ -31,6 +48,7 @@ class Prediction(NamedTuple):
       encoded: encoder frames and their number, if asked for.
       timing: where the frames of each row's tokens are from, a place in `TIMINGS`; None: from the search.
       language: token of the language that was found in each row, if asked for; -1 where it was given.
+      alternatives: the best hypotheses of each row, if asked for.
     """
 
     tokens: Tokens | None
@@ -39,6 +57,7 @@ class Prediction(NamedTuple):
     encoded: tuple[Float[Any, "*B T D"], Int[Any, "*B"]] | None = None
     timing: Int[Any, "*B"] | None = None
     language: Int[Any, "*B"] | None = None
+    alternatives: NBest | None = None
 
 
 def predict(
@@ -50,6 +69,7 @@ def predict(
     tokens: bool,
     log_probs: bool,
     encoded: bool = False,
+    alternatives: int = 0,
 ) -> Prediction:
     """Encodes and decodes padded recordings.
 
@@ -58,7 +78,7 @@ def predict(
       variables: the model's variables.
       samples, num_samples: the recordings.
       asked: what is asked of a model with prompts; nothing for any other.
-      tokens, log_probs, encoded: see `Outputs`.
+      tokens, log_probs, encoded, alternatives: see `Outputs`.
     """
     frames, num_frames = recognition.encode(variables, samples, num_samples)
     prediction = Prediction(None, encoded=(frames, num_frames) if encoded else None)
@@ -66,7 +86,12 @@ def predict(
         assert recognition.prompts is not None
         complete, language = recognition.prompts.complete(variables, frames, num_frames, *asked)
         asked, prediction = (complete,), prediction._replace(language=language)
-    if tokens:
+    if alternatives:
+        assert recognition.decode_best is not None
+        best = recognition.decode_best(variables, frames, num_frames, *asked, num_best=alternatives)
+        stacked = jax.tree.map(lambda *of_ranks: jnp.stack(of_ranks, 1), *best)
+        prediction = prediction._replace(tokens=best[0], alternatives=NBest(stacked, stacked.score))
+    elif tokens:
         prediction = prediction._replace(tokens=recognition.decode(variables, frames, num_frames, *asked))
     if log_probs:
         assert recognition.log_probs is not None

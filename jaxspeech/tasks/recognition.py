@@ -50,6 +50,7 @@ class Search(NamedTuple):
     decode: Callable[[Variables, Any, Any], Tokens]
     log_probs: Callable[[Variables, Any], Float[Array, "B T W"]] | None
     incremental: IncrementalSearch | None
+    decode_best: Callable[..., list[Tokens]] | None = None
 
 
 # (examples, encoder frames of each) -> the least frames in which each transcript can be emitted
@@ -98,7 +99,7 @@ def recognition_task(
         phases=(Phase(loss),),
         predict=predict,
         seconds=lambda batch: batch.num_samples / sample_rate,
-        inference=Recognition(sample_rate, model.frame_seconds, vocab_size, encode, *search),
+        inference=Recognition(sample_rate, model.frame_seconds, vocab_size, encode, **search._asdict()),
         capacity=capacity,
     )
 

@@ -207,19 +207,20 @@ def transducer_search(model: Any) -> Search:
         tokens, _ = greedy_part(variables, encoded, num_frames, start(variables, encoded.shape[0]))
         return tokens
 
-    def beam(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
+    def beam(
+        variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], *, num_best: int
+    ) -> list[Tokens]:
         inputs, shared = _search_inputs(model, variables, encoded)
-        begin = start(variables, encoded.shape[0])
-        fusion = fusion_of(variables, encoded.shape[0])
-        (tokens,) = transducer_beam(*inputs, num_frames, begin, **shared, beam_size=options.beam_size, fusion=fusion)
-        return tokens
+        shared |= {"beam_size": options.beam_size, "num_best": num_best}
+        begin, fusion = start(variables, encoded.shape[0]), fusion_of(variables, encoded.shape[0])
+        return transducer_beam(*inputs, num_frames, begin, **shared, fusion=fusion)
 
     def step(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, Any, Any]:
         tokens, state = greedy_part(variables, encoded, num_frames, state)
         return tokens, jnp.zeros_like(num_frames), state  # emitted tokens are final
 
     if options.beam_size > 1:
-        return Search(beam, None, None)
+        return Search(lambda *inputs: beam(*inputs, num_best=1)[0], None, None, beam)
     return Search(greedy, None, IncrementalSearch(start, step))
 
 

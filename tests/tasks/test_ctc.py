@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -145,6 +147,11 @@ def test_a_beam_has_times_and_ignores_padding(with_models):
     real = (jnp.arange(encoded.shape[1]) < num_frames[:, None])[..., None]
     tokens, other = (decode(variables, jnp.where(real, encoded, fill), num_frames) for fill in (0.0, jnp.nan))
     jax.tree.map(np.testing.assert_array_equal, tokens, other)
+    first, second, third = jax.jit(partial(searching(beam_size=3).decode_best, num_best=3))(
+        variables, encoded, num_frames
+    )
+    jax.tree.map(np.testing.assert_array_equal, first, tokens)
+    assert (first.score >= second.score).all() and (second.score >= third.score).all()
     for row in range(2):
         starts, ends = (x[row, : tokens.num_tokens[row]] for x in (tokens.starts, tokens.ends))
         assert len(starts) and (starts < ends).all() and (starts[1:] >= ends[:-1]).all()
