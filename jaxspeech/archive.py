@@ -313,7 +313,8 @@ def _verify_hashes(archive: zipfile.ZipFile, files: dict[str, Any], chosen: Call
 
 def _load_tree(path: Path, tree: dict[str, Any], num_bytes: int) -> Variables:
     """Reads the arrays in the archive as a nested dict; `tree` is their description by Orbax."""
-    base = {"driver": "zip", "base": {"driver": "file", "path": str(path.absolute())}, "path": TREE}
+    # TensorStore takes no path with "..".
+    base = {"driver": "zip", "base": {"driver": "file", "path": os.path.realpath(path)}, "path": TREE}
     context = ts.Context()
 
     def open_array(keys: tuple[str, ...]) -> Any:

@@ -86,6 +86,16 @@ def test_orbax_reads_the_tree(saved, variables, tmp_path):
     assert_same_tree(ocp.load(tmp_path / "unpacked" / "checkpoint"), variables)
 
 
+def test_any_spelling_of_the_path(saved, variables, monkeypatch):
+    folder = saved.parent / "beside"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for path in ("../model.jaxspeech", Path("..") / "beside" / ".." / "model.jaxspeech", f"{folder}/../model.jaxspeech"):
+        assert_same_tree(load_archive(path).variables, variables)
+    save_archive("../again.jaxspeech", model=MODEL, assets=ASSETS, variables=variables, metadata=METADATA)
+    assert_same_tree(load_archive(saved.parent / "again.jaxspeech").variables, variables)
+
+
 def test_dtype_casts_the_parameters_only(saved):
     loaded = load_archive(saved, dtype=ml_dtypes.bfloat16).variables
     assert loaded["params"]["scalar"].dtype == ml_dtypes.bfloat16
