@@ -182,6 +182,8 @@ def load_assets(path: str | os.PathLike[str]) -> dict[str, Any]:
       ArchiveError: the file is missing, damaged, or not an archive.
     """
     path = Path(path)
+    if not path.is_file():
+        raise ArchiveError(f"{path}: no such file")
     try:
         with zipfile.ZipFile(path) as archive:
             _, files = _verified_metadata(archive)

@@ -56,5 +56,5 @@ def test_the_tokenizer_of_another_model(path, tmp_path):
     lm = jaxspeech.load(tmp_path / "run" / "model.jaxspeech", jaxspeech.LanguageModel)
     assert lm.tokenizer.vocab_size == 4 and lm.score("cab")[0].log_prob < 0
     config.tokenizer.path = str(tmp_path / "missing.jaxspeech")
-    with pytest.raises(ArchiveError, match=r"missing.jaxspeech: no such file|No such file"):
+    with pytest.raises(ArchiveError, match=r"missing.jaxspeech: no such file"):
         train_here(config, tmp_path / "other")
