@@ -90,7 +90,11 @@ def test_any_spelling_of_the_path(saved, variables, monkeypatch):
     folder = saved.parent / "beside"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    for path in ("../model.jaxspeech", Path("..") / "beside" / ".." / "model.jaxspeech", f"{folder}/../model.jaxspeech"):
+    for path in (
+        "../model.jaxspeech",
+        Path("..") / "beside" / ".." / "model.jaxspeech",
+        f"{folder}/../model.jaxspeech",
+    ):
         assert_same_tree(load_archive(path).variables, variables)
     save_archive("../again.jaxspeech", model=MODEL, assets=ASSETS, variables=variables, metadata=METADATA)
     assert_same_tree(load_archive(saved.parent / "again.jaxspeech").variables, variables)
