@@ -13,13 +13,14 @@ with their sizes and hashes, and the arrays must not be larger than the stored b
 Format 1, which can still be read, had a tokenizer and no other assets: {"model": ..., "tokenizer": ...}, tokenizer/*.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -146,33 +147,23 @@ def load_archive(path: str | os.PathLike[str], *, dtype: Any = None) -> Archive:
     Raises:
       ArchiveError: the file is missing, damaged, or not an archive.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ArchiveError(f"{path}: no such file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            metadata, files = _verified_metadata(archive)
-            _verify_hashes(archive, files, lambda name: not name.startswith("checkpoint/"))
-            config = json.loads(archive.read("config.json"))
-            assets, beside = _read_assets(archive, config), config.get(ALIGNER)
-            aligner = None if beside is None else _without_variables(archive, beside)
-            if beside is None and (lost := [name for name in files if name.startswith(f"{ALIGNER}/")]):
-                raise ArchiveError(f"{lost[0]} belongs to no model in its config.json")
-            tree = json.loads(archive.read(TREE + "_METADATA"))["tree_metadata"]
-            num_bytes = sum(i.file_size for i in archive.infolist() if i.filename.startswith("checkpoint/"))
-            with ThreadPoolExecutor(1) as beside:
-                hashed = beside.submit(_verify_hashes, archive, files, lambda name: name.startswith("checkpoint/"))
-                try:
-                    variables = _load_tree(path, tree, num_bytes)
-                finally:
-                    hashed.result()  # its error says which member is damaged
+    with _opened(path) as (archive, metadata, files):
+        config = json.loads(archive.read("config.json"))
+        assets, beside = _read_assets(archive, config), config.get(ALIGNER)
+        aligner = None if beside is None else _without_variables(archive, beside)
+        if beside is None and (lost := [name for name in files if name.startswith(f"{ALIGNER}/")]):
+            raise ArchiveError(f"{lost[0]} belongs to no model in its config.json")
+        tree = json.loads(archive.read(TREE + "_METADATA"))["tree_metadata"]
+        num_bytes = sum(i.file_size for i in archive.infolist() if i.filename.startswith("checkpoint/"))
+        with ThreadPoolExecutor(1) as beside:
+            hashed = beside.submit(_verify_hashes, archive, files, lambda name: name.startswith("checkpoint/"))
+            try:
+                variables = _load_tree(path, tree, num_bytes)
+            finally:
+                hashed.result()  # its error says which member is damaged
         if aligner is not None:
             aligner = aligner._replace(variables=variables.pop(ALIGNER))
         return Archive(dict(config["model"]), assets, variables, metadata, aligner).cast(dtype)
-    except SpeechError as error:
-        raise ArchiveError(f"{path}: {error}") from error
-    except (*DAMAGE, RecursionError) as error:
-        raise ArchiveError(f"{path}: not a jaxspeech archive, or damaged ({_system_reason(error)})") from error
 
 
 def load_assets(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -181,14 +172,24 @@ def load_assets(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
       ArchiveError: the file is missing, damaged, or not an archive.
     """
-    path = Path(path)
-    if not path.is_file():
+    with _opened(path) as (archive, _, _):
+        return _read_assets(archive, json.loads(archive.read("config.json")))
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any], dict[str, Any]]]:
+    """Opens an archive, all of whose members but the variables are undamaged; with its metadata, and list of files.
+
+    Raises:
+      ArchiveError: the file is missing, or damaged, as is found out here or inside the context.
+    """
+    if not Path(path).is_file():
         raise ArchiveError(f"{path}: no such file")
     try:
         with zipfile.ZipFile(path) as archive:
-            _, files = _verified_metadata(archive)
+            metadata, files = _verified_metadata(archive)
             _verify_hashes(archive, files, lambda name: not name.startswith("checkpoint/"))
-            return _read_assets(archive, json.loads(archive.read("config.json")))
+            yield archive, metadata, files
     except SpeechError as error:
         raise ArchiveError(f"{path}: {error}") from error
     except (*DAMAGE, RecursionError) as error:
@@ -313,7 +314,7 @@ def _verify_hashes(archive: zipfile.ZipFile, files: dict[str, Any], chosen: Call
             raise ArchiveError(f"{name} is damaged (SHA-256 differs)")
 
 
-def _load_tree(path: Path, tree: dict[str, Any], num_bytes: int) -> Variables:
+def _load_tree(path: str | os.PathLike[str], tree: dict[str, Any], num_bytes: int) -> Variables:
     """Reads the arrays in the archive as a nested dict; `tree` is their description by Orbax."""
     # TensorStore takes no path with "..".
     base = {"driver": "zip", "base": {"driver": "file", "path": os.path.realpath(path)}, "path": TREE}

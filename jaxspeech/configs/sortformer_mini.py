@@ -10,8 +10,8 @@ FOLDER holds what configs/speakers_mini.py needs, and after it speakers/{train,t
 encoder are those of the speaker model, whose last one keeps every fourth frame: 80 ms, as all Sortformers have. The
 speakers of speakers/test.jsonl and of librispeech_mini/dev.jsonl take no part, so that both are for tests.
 
-Score: after 1,100 steps (35 minutes on two cores beside much other work) a DER of 33 % on the dev set, where it was still
-falling; 22 % for two speakers, 39 % for three (docs/diarization.md). All 2,000 steps have not been run.
+Score: after 1,100 steps (35 minutes on two cores beside much other work) a DER of 33 % on the dev set, still
+falling; 22 % for two speakers, 39 % for three (docs/diarization.md). Not all of its 2,000 steps have been run.
 
 Every epoch has new conversations of one to three speakers. A changed speed makes other voices of a speaker.
 """
