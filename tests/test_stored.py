@@ -60,7 +60,9 @@ def test_a_run_of_before_resumes_and_ends_as_it_did(tones, tmp_path, monkeypatch
     with np.load(STORED / "run_at_8.npz") as before:
         assert found.keys() == set(before)
         for name in before:  # to the rounding of another processor
-            np.testing.assert_allclose(found[name], before[name], rtol=1e-3, atol=1e-5, err_msg=name)
+            # A batch norm takes its input's bias out again, so that the bias's gradient is nothing but rounding.
+            atol = 1e-3 if name.endswith(("depthwise/bias", "norm/mean")) else 1e-5
+            np.testing.assert_allclose(found[name], before[name], rtol=1e-3, atol=atol, err_msg=name)
     assert last.metadata["scores"]["dev"]["wer"] == pytest.approx(0.5)
 
 

@@ -99,7 +99,7 @@ def _tokens_on(
     path: CTCPath, num_frames: Int[Any, ""], state: CTCState, *, blank_id: int
 ) -> tuple[Tokens, Int[Any, ""], CTCState]:
     symbol, log_prob, added = path
-    num_padded = len(symbol)
+    num_padded = symbol.shape[0]
     time = jnp.arange(num_padded, dtype=jnp.int32)
     before = jnp.roll(symbol, 1).at[0].set(state.symbol)
     emits = (time < num_frames) & (symbol != blank_id)

@@ -63,10 +63,10 @@ def ctc_search(model: AcousticModel, *, vocab_size: int, options: CTCSearch) -> 
     log_probs = partial(frame_log_probs, model)
 
     def decode(variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Tokens:
-        frames, fusion = log_probs(variables, encoded), fusion_of(variables, len(encoded))
+        frames, fusion = log_probs(variables, encoded), fusion_of(variables, encoded.shape[0])
         if fusion is None:
             return ctc_greedy(frames, num_frames, blank_id=vocab_size)
-        return ctc_greedy_fused(frames, num_frames, ctc_start(len(frames), blank_id=vocab_size), fusion)[0]
+        return ctc_greedy_fused(frames, num_frames, ctc_start(frames.shape[0], blank_id=vocab_size), fusion)[0]
 
     def beam(
         variables: Variables, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"], *, num_best: int
@@ -78,7 +78,7 @@ def ctc_search(model: AcousticModel, *, vocab_size: int, options: CTCSearch) -> 
             beam_size=options.beam_size,
             num_best=num_best,
             candidates=options.candidates,
-            fusion=fusion_of(variables, len(encoded)),
+            fusion=fusion_of(variables, encoded.shape[0]),
             length_bonus=options.length_bonus,
             threshold=options.threshold,
             skip_blank=options.skip_blank,
@@ -91,7 +91,7 @@ def ctc_search(model: AcousticModel, *, vocab_size: int, options: CTCSearch) -> 
 
     def step(variables: Variables, encoded: Any, num_frames: Any, state: Any) -> tuple[Tokens, Any, Any]:
         frames, (state, models) = log_probs(variables, encoded), state
-        fusion = fusion_of(variables, len(encoded))
+        fusion = fusion_of(variables, encoded.shape[0])
         if fusion is None:
             tokens, again, state = ctc_greedy_part(frames, num_frames, state, blank_id=vocab_size)
         else:

@@ -94,7 +94,7 @@ def test_half_a_character_is_written_as_it_was(run: Run, folder: Path) -> None:
         status, _, err = run(verb, f"--manifest={path}", f"--output={output}")
         assert status == 0 and "4 files, 0 skipped" in err
         lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
-        assert len(lines) == 4 and lines[2] == json.loads(bad) | {"pred_text": lines[2]["pred_text"]}
+        assert len(lines) == 4 and json.loads(bad).items() <= lines[2].items() and "pred_text" in lines[2]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from argparse import Namespace
 
 import pytest
 
+from jaxspeech.cli.fusion import OPTIONS
 from jaxspeech.cli.scoring import scoring_of
 from jaxspeech.errors import ConfigError
 from jaxspeech.inference.hypothesis import Hypothesis
@@ -25,7 +26,8 @@ def recording(text: str, target: str) -> Recording:
 
 
 FLAGS = Namespace(
-    long="auto", batch_size=1, channel="mean", normalize="none", bleu=False, confidence=False, report=None
+    **{"long": "auto", "batch_size": 1, "channel": "mean", "normalize": "none", "bleu": False, "confidence": False},
+    **dict.fromkeys(("report", *OPTIONS)),
 )
 SCORING = scoring_of(Prompted(), FLAGS)
 PART = [recording("a b", "en"), recording("ni bezonas panon kaj lakton", "eo"), recording("c d", "en")]

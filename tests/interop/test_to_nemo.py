@@ -71,7 +71,7 @@ def test_every_recipe(name):
         fields = {key: value for key, value in model.get(part, {}).items() if key not in WITHOUT_EFFECT}
         if part == "decoder":  # fields that its kind does not use are not translated
             unused = {"num_layers"} if fields.get("prediction") == "stateless" else set()
-            unused |= {"durations"} if not fields.get("durations") else set()
+            unused |= {name for name in ("durations", "hat") if not fields.get(name)}
             fields = {key: value for key, value in fields.items() if key not in unused}
         assert holds(plain(returned[part]), plain(fields)), part
     assert returned["task"] == model["task"] and returned.get("ctc_weight") == model.get("ctc_weight")

@@ -34,7 +34,11 @@ def test_no_other_file_calls_what_only_some_systems_have():
     # os.replace and Path.replace: a rename over an existing file fails on Windows.
     calls = re.compile(rf"\b(os|signal)\.({NAMES})\b|\.rename\(|[\"'](/proc|/tmp|/etc)\b")
     imports = re.compile(rf"^\s*(import|from) ({'|'.join(OF_SOME_SYSTEMS)})\b", re.MULTILINE)
+    # What runs by itself in the environment of a different program cannot import platform.py, and asks for itself.
+    alone = PACKAGE / "engines" / "workers"
     for file in FILES:
+        if alone in file.parents:
+            continue
         text = file.read_text(encoding="utf-8")
         found = imports.search(text) or calls.search(text)
         assert not found or file == PACKAGE / "runtime" / "platform.py", f"{file}: {found[0]}"
