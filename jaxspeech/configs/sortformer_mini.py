@@ -62,8 +62,8 @@ def get_config() -> ConfigDict:
     config.init.exclude = any_type(("encoder/block_[56]/",))
     config.optimizer.learning_rate = 1.5e-3
     config.optimizer.weight_decay = 1e-2
-    # The first blocks of the speaker model stay as they are: a step takes a third of the time, as no gradient is needed
-    # where there are most frames, and voices of few speakers are not learnt by heart.
+    # The first blocks of the speaker model stay as they are. No gradient is needed where there are most frames, so that
+    # the gradients of 16 x 20 s take 0.59 s instead of 0.89 on two quiet cores.
     config.freeze = any_type((r"encoder/block_[0-2]/",))
     config.average_decay = 0.99
     config.steps = 2000

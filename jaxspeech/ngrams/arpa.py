@@ -55,7 +55,7 @@ def read_arpa(path: str | os.PathLike[str]) -> Arpa:
             head = file.peek(len(KENLM_MAGIC))
             if head.startswith(KENLM_MAGIC):
                 raise LanguageModelError("a KenLM binary: give the ARPA file that it was built from")
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=file)) if head.startswith(GZIP_MAGIC) else file  # type: ignore[arg-type]
+            stream: Any = gzip.GzipFile(fileobj=file) if head.startswith(GZIP_MAGIC) else file
             return _read(_Lines(io.TextIOWrapper(stream, encoding="utf-8", newline="\n")))
     except LanguageModelError as error:
         raise LanguageModelError(f"{path}: {error}") from error
@@ -75,9 +75,9 @@ def write_arpa(path: str | os.PathLike[str], model: NgramModel, spell: Callable[
     """
     try:
         with replace_atomically(path) as temporary:
-            opened = gzip.open if str(path).endswith(".gz") else open
+            opened: Any = gzip.open if str(path).endswith(".gz") else open
             with opened(temporary, "wt", encoding="utf-8", newline="\n") as stream:
-                stream.writelines(_written(model, spell))  # type: ignore[union-attr]
+                stream.writelines(_written(model, spell))
     except (OSError, UnicodeEncodeError) as error:
         raise LanguageModelError(f"{path}: cannot be written ({error})") from error
 

@@ -54,7 +54,7 @@ def write_ngrams(path: str | os.PathLike[str], model: NgramModel) -> None:
         "tokenizer": tokenizer_hash(model.pieces) if model.pieces else "",
         "words": model.words,
         "unknown_each": model.unknown_each,
-        "training": model.training,
+        "training": dict(model.training),
         "arrays": {
             name: {"dtype": array.dtype.str, "size": array.size, "sha256": hashlib.sha256(array.data).hexdigest()}
             for name, array in arrays.items()

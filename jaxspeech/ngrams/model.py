@@ -4,8 +4,9 @@ An n-gram is the row of its first n - 1 tokens in the table before and its last 
 whatever its order. The rows are in lexicographic order of their tokens.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -51,7 +52,7 @@ class NgramModel(NamedTuple):
     pieces: tuple[str, ...] = ()
     words: bool = False
     unknown_each: bool = False
-    training: dict = {}  # noqa: RUF012 (never changed)
+    training: Mapping[str, Any] = MappingProxyType({})
 
     def ngrams(self, order: int) -> Int[np.ndarray, "N n"]:
         """Returns the tokens of all n-grams of an order."""

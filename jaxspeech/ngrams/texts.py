@@ -1,7 +1,7 @@
 """Reads texts for a language model one after another: lines of text files, and the texts of manifests."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxspeech.errors import LanguageModelError, ManifestError, SpeechError, as_speech_error
 from jaxspeech.manifest_lines import DAMAGE, as_utf8, check_layout, check_text, numbered_lines, parse_line
@@ -77,9 +77,9 @@ class Texts:
 def _lines(path: str, *, is_manifest: bool) -> Iterator[tuple[int, bytes]]:
     try:
         with open(path, "rb") as file:
-            stream: BinaryIO = as_utf8(file)
+            stream: Any = as_utf8(file)
             if is_manifest:
-                check_layout(stream.peek(HEAD_BYTES)[:HEAD_BYTES])  # type: ignore[attr-defined]
+                check_layout(stream.peek(HEAD_BYTES)[:HEAD_BYTES])
             yield from numbered_lines(stream)
     except ManifestError as error:
         raise LanguageModelError(f"{path} {error}") from error

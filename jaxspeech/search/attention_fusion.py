@@ -37,12 +37,12 @@ def best_continuations(
       log_probs: of the decoder, -inf for what is not allowed.
       count: at most the number of tokens.
       end_id, vocab_size: as in `attention_greedy`; the models have as many tokens.
-      needed: texts that go on; the others may hold anything.
+      needed: texts that have not ended; the others may hold anything.
     """
     tokens = log_probs[..., :vocab_size]
     ends = jnp.arange(tokens.shape[-1]) == end_id
     best = best_tokens(fusion, states, jnp.where(ends, -jnp.inf, tokens), count=count, needed=needed)
-    # In texts that do not go on, or allow too few tokens, the end can be among the tokens; it shall be there once.
+    # In texts that have ended, or allow too few tokens, the end can be among the tokens; it shall be there once.
     other = jnp.where(best.tokens == end_id, (end_id + 1) % tokens.shape[-1], best.tokens)
     ids = jnp.concatenate([other, jnp.full((*needed.shape, 1), end_id, other.dtype)], axis=-1)
     of_decoder = jnp.take_along_axis(log_probs, ids, axis=-1)

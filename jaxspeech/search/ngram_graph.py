@@ -71,7 +71,7 @@ def pack(graph: Graph, vocab_size: int, *, probability: bool) -> Ngram:
     count[np.bincount(sources, minlength=num_states) == 0] = 0
     blocks = np.where(count, 1 + np.cumsum(count) - count, 0)
     num_blocks = 1 + int(count.sum())
-    span = np.zeros(num_blocks, np.int64)  # labels are told apart by their last `span` bits within a block
+    span = np.zeros(num_blocks, np.int64)  # labels differ within a block in their last `span` bits
     span[1:] = np.repeat(np.minimum(shifts, max(vocab_size - 1, 1).bit_length()), count)
 
     block = blocks[sources] + (labels >> shifts[sources])

@@ -18,7 +18,7 @@ from jaxspeech.search import ngram
 from jaxspeech.search.fusion import Fusion
 from jaxspeech.search.ngram import Ngram
 
-# What a token does: goes on with a word, begins one, or stands between two.
+# What a token does: continues a word, begins one, or stands between two.
 CONTINUES, BEGINS, SEPARATES = 0, 1, 2
 # Nodes of the tree: no word yet, and a spelling that is none of the words.
 NO_WORD, OTHER = 0, 1

@@ -21,7 +21,7 @@ def path(tmp_path):
 
 
 def rewrite(path, change):
-    """Writes the file anew with members that `change` returns."""
+    """Writes the file again, with members that `change` returns."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:

@@ -1,6 +1,6 @@
 """Compares the search of an attention decoder with language models and boosted phrases with NeMo's.
 
-NeMo's searches of a batch go on until the longest row's limit, so that of a batch only that row can be compared. With
+NeMo's searches of a batch continue until the longest row's limit, so of a batch only that row can be compared. With
 phrases alone no row can: a hypothesis that has ended gets each further token's score times 10,001 in NeMo's beam, and a
 boosted score is above 0.
 """

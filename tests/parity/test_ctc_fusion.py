@@ -78,7 +78,7 @@ def test_greedy_search(refs, name):
         np.testing.assert_allclose(found.score[row], hypothesis["score"], rtol=1e-5)
 
 
-# In a batch, NeMo's beam search goes on over the padding: only its longest row is right.
+# In a batch, NeMo's beam search continues over the padding: only its longest row is right.
 @pytest.mark.parametrize(
     ("name", "rows"),
     [

@@ -186,7 +186,7 @@ def test_a_row_of_a_beam_depends_on_no_other_row(kind):
 @pytest.mark.parametrize(
     ("rules", "message"),
     [(Rules(pruning="lat"), "pruning 'lat'; did you mean \"late\""), (Rules("late", "none"), "none")],
-)  # type: ignore[arg-type]
+)
 def test_a_rule_that_there_is_not_is_refused(rules, message):
     with pytest.raises(ConfigError, match=message):
         beam("rnnt", utterances([2], size=2), [2], rules=rules)
