@@ -6,9 +6,10 @@ log p(v | state) = weight of the arc (state, v), if there is one, or else
 A state is a history that the model knows; it backs off to the longest of its endings that the model knows too. The
 last one, a root, is the empty history: it backs off to itself, with the weight of the tokens that it has no arc for.
 
-Every arc is found by one look-up. The labels of a state are split into blocks of 2^shift, and a block has a region of
-2^b slots and a multiplier m with which no two of its labels meet: slot = offset + (label * m mod 2^32) // 2^(32-b).
-So the cost does not depend on the number of arcs, and there is no table of states x vocabulary.
+A root has a row of all tokens. Every other arc is found by one look-up: the labels of a state are split into blocks of
+2^shift, and a block has a region of 2^b slots and a multiplier m with which no two of its labels meet:
+slot = offset + (label * m mod 2^32) // 2^(32-b). So the cost does not depend on the number of arcs, and there is no
+table of states x vocabulary.
 
 Sources: the automaton is that of NeMo's NGPU-LM (Bataev et al., 2025); perfect hashing of Fredman, Komlós and
 Szemerédi (1984).
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, UInt
+from jaxtyping import Array, Bool, Float, Int, UInt
 
 from jaxspeech.search.fusion import Fusion
 
@@ -29,13 +30,15 @@ EMPTY = -(2**31)
 class Ngram(NamedTuple):
     """An automaton over tokens, as `ngram_graph.pack` makes it: an argument of compiled programs, not a constant.
 
-    The sizes S (states), G (blocks) and P (slots) are padded to classes, so that another model of the same classes
-    needs no other program. All weights are natural logarithms.
+    The sizes R (roots), S (states), G (blocks) and P (slots) are padded to classes, so that another model of the same
+    classes needs no other program. All weights are natural logarithms.
 
     Attributes:
       tokens: 0, 1, ... V - 1; V is its length.
       starts: the states of an empty text: the empty history, and after <s>.
-      blocks, shifts: the first block of each state, and the logarithm of the labels in each of its blocks.
+      root_weights, root_targets: log p(v | root) and the state after it, also of tokens without an arc.
+      blocks, shifts: the first block of each state, and the logarithm of the labels in each of its blocks. The block of
+        a root is its row among the roots.
       offsets: the first slot of each block.
       multipliers: m of each block, whose last 5 bits are b instead.
       labels, weights, targets: the arc in each slot; `EMPTY` if there is none.
@@ -47,6 +50,8 @@ class Ngram(NamedTuple):
 
     tokens: Int[Any, " V"]
     starts: Int[Any, " 2"]
+    root_weights: Float[Any, "R V"]
+    root_targets: Int[Any, "R V"]
     blocks: Int[Any, " S"]
     shifts: Int[Any, " S"]
     offsets: Int[Any, " G"]
@@ -88,23 +93,30 @@ def start(ngram: Ngram, num_rows: int, *, begin: bool = True) -> Int[Array, " B"
 
 def scores(ngram: Ngram, states: Int[Array, "*rows"]) -> Float[Array, "*rows V"]:
     """Returns log p(v | state) of all tokens."""
-    return candidates(ngram, states, jnp.broadcast_to(ngram.tokens, (*states.shape, len(ngram.tokens))))
+    return advance(ngram, states)[0]
 
 
 def candidates(ngram: Ngram, states: Int[Array, "*rows"], tokens: Int[Array, "*rows C"]) -> Float[Array, "*rows C"]:
-    """Returns log p(v | state) of some tokens of each row."""
-    return _walk(ngram, states, tokens).scores(ngram)
+    """Returns log p(v | state) of some tokens of each row; an id that is no token costs what one without an arc does."""
+    walk = _walk(ngram, states, tokens)
+    known, missing = _is_token(ngram, tokens), _at(ngram.backoff_weights, walk.state)[..., None]
+    weights = _at(ngram.root_weights, (walk.root(ngram)[..., None], tokens))
+    return walk.scores(ngram, jnp.where(known, weights, missing))
 
 
 def extend(ngram: Ngram, states: Int[Array, "*rows"], tokens: Int[Array, "*rows"]) -> Int[Array, "*rows"]:
-    """Returns the states after one more token."""
-    return _walk(ngram, states, tokens[..., None]).targets(ngram)[..., 0]
+    """Returns the states after one more token; that after an id that is no token is the root."""
+    walk = _walk(ngram, states, tokens[..., None])
+    targets = _at(ngram.root_targets, (walk.root(ngram), tokens))
+    return walk.targets(ngram, jnp.where(_is_token(ngram, tokens), targets, walk.state)[..., None])[..., 0]
 
 
 def advance(ngram: Ngram, states: Int[Array, "*rows"]) -> tuple[Float[Array, "*rows V"], Int[Array, "*rows V"]]:
     """Returns log p(v | state) of all tokens, and the states after each of them."""
     walk = _walk(ngram, states, jnp.broadcast_to(ngram.tokens, (*states.shape, len(ngram.tokens))))
-    return walk.scores(ngram), walk.targets(ngram)
+    root = walk.root(ngram)  # a whole row is copied, where `candidates` looks up each token
+    weights, targets = _at(ngram.root_weights, root), _at(ngram.root_targets, root)
+    return walk.scores(ngram, weights), walk.targets(ngram, targets)
 
 
 def end(ngram: Ngram, states: Int[Array, "*rows"]) -> Float[Array, "*rows"]:
@@ -118,7 +130,7 @@ class _Walk(NamedTuple):
     Attributes:
       state: the one to look at next.
       total: sum of the backoff weights on the way to it.
-      live: whether the row has to look further.
+      live: whether the row has to look further: not if it found all tokens or is at its root.
       slots: where each token was found; -1 if it was not.
       before: `total` where it was found.
     """
@@ -129,27 +141,31 @@ class _Walk(NamedTuple):
     slots: Int[Array, "*rows C"]
     before: Float[Array, "*rows C"]
 
-    def scores(self, ngram: Ngram) -> Float[Array, "*rows C"]:
-        weight = jnp.where(self.slots >= 0, _at(ngram.weights, self.slots), 0)
-        return jnp.where(self.slots >= 0, self.before, self.total[..., None]) + weight
+    def root(self, ngram: Ngram) -> Int[Array, "*rows"]:
+        """Returns the rows' roots, where they came to them; any elsewhere."""
+        return _at(ngram.blocks, self.state)
 
-    def targets(self, ngram: Ngram) -> Int[Array, "*rows C"]:
-        return jnp.where(self.slots >= 0, _at(ngram.targets, self.slots), self.state[..., None])
+    def scores(self, ngram: Ngram, root: Float[Array, "*rows C"]) -> Float[Array, "*rows C"]:
+        found = self.before + _at(ngram.weights, self.slots)
+        return jnp.where(self.slots >= 0, found, self.total[..., None] + root)
+
+    def targets(self, ngram: Ngram, root: Int[Array, "*rows C"]) -> Int[Array, "*rows C"]:
+        return jnp.where(self.slots >= 0, _at(ngram.targets, self.slots), root)
 
 
 def _walk(ngram: Ngram, states: Int[Array, "*rows"], tokens: Int[Array, "*rows C"]) -> _Walk:
-    """Follows the backoffs of all rows until each has found its tokens or passed its root."""
+    """Follows the backoffs of all rows until each has found its tokens or is at its root."""
 
     def look(walk: _Walk) -> _Walk:
         slots = _slots(ngram, walk.state[..., None], tokens)
         hit = (_at(ngram.labels, slots) == tokens) & walk.live[..., None] & (walk.slots < 0)
         slots = jnp.where(hit, slots, walk.slots)
-        backoff = _at(ngram.backoffs, walk.state)
         further = walk.live & (slots < 0).any(-1)
+        state = jnp.where(further, _at(ngram.backoffs, walk.state), walk.state)
         return _Walk(
-            state=jnp.where(further, backoff, walk.state),
+            state=state,
             total=jnp.where(further, walk.total + _at(ngram.backoff_weights, walk.state), walk.total),
-            live=further & (backoff != walk.state),
+            live=further & (_at(ngram.backoffs, state) != state),
             slots=slots,
             before=jnp.where(hit, walk.total[..., None], walk.before),
         )
@@ -159,7 +175,7 @@ def _walk(ngram: Ngram, states: Int[Array, "*rows"], tokens: Int[Array, "*rows C
     first = _Walk(
         state=states,
         total=zeros,
-        live=zeros == 0,
+        live=_at(ngram.backoffs, states) != states,
         slots=jnp.full(tokens.shape, -1, jnp.int32),
         before=jnp.zeros(tokens.shape, zeros.dtype),
     )
@@ -175,5 +191,9 @@ def _slots(ngram: Ngram, states: Int[Array, "*rows 1"], tokens: Int[Array, "*row
     return _at(ngram.offsets, block) + within.astype(jnp.int32)
 
 
-def _at(array: Array, places: Array) -> Array:
-    return jnp.asarray(array).at[places].get(mode="clip")
+def _is_token(ngram: Ngram, tokens: Int[Array, "*rows"]) -> Bool[Array, "*rows"]:
+    return (tokens >= 0) & (tokens < len(ngram.tokens))
+
+
+def _at(array: Array, places: Any) -> Array:
+    return jnp.asarray(array).at[places].get(mode="clip", wrap_negative_indices=False)

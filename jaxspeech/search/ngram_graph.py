@@ -59,10 +59,10 @@ def pack(graph: Graph, vocab_size: int, *, probability: bool) -> Ngram:
       vocab_size: V; every label is below it.
       probability: whether the weights are log-probabilities of a language model, rather than boosts.
     """
-    order = np.argsort(graph.sources.astype(np.int64) * vocab_size + graph.labels, kind="stable")
-    graph = graph._replace(
-        **{name: getattr(graph, name)[order] for name in ("sources", "labels", "weights", "targets")}
-    )
+    graph = _arcs(graph, np.argsort(graph.sources.astype(np.int64) * vocab_size + graph.labels, kind="stable"))
+    bounds = [_bound(graph, best) for best in (np.minimum, np.maximum)]
+    roots, root_weights, root_targets = _roots(graph, vocab_size)
+    graph = _arcs(graph, ~np.isin(graph.sources, roots))
     sources, labels = graph.sources.astype(np.int64), graph.labels.astype(np.int64)
     num_states = len(graph.backoffs)
     # Block 0 and slot 0 are those of states without arcs.
@@ -70,6 +70,7 @@ def pack(graph: Graph, vocab_size: int, *, probability: bool) -> Ngram:
     count = np.where(shifts < 31, ((vocab_size - 1) >> np.minimum(shifts, 30)) + 1, 1)
     count[np.bincount(sources, minlength=num_states) == 0] = 0
     blocks = np.where(count, 1 + np.cumsum(count) - count, 0)
+    blocks[roots] = np.arange(len(roots))
     num_blocks = 1 + int(count.sum())
     span = np.zeros(num_blocks, np.int64)  # labels differ within a block in their last `span` bits
     span[1:] = np.repeat(np.minimum(shifts, max(vocab_size - 1, 1).bit_length()), count)
@@ -85,10 +86,11 @@ def pack(graph: Graph, vocab_size: int, *, probability: bool) -> Ngram:
     for array, values in zip(places, (labels, graph.weights, graph.targets), strict=True):
         array[slots] = values
     states, padded = size_class(num_states), size_class(num_blocks)
-    bounds = [_filled(_bound(graph, best), states, np.float32) for best in (np.minimum, np.maximum)]
     return Ngram(
         tokens=jnp.asarray(np.arange(vocab_size, dtype=np.int32)),
         starts=jnp.asarray(np.array(graph.starts, np.int32)),
+        root_weights=jnp.asarray(root_weights),
+        root_targets=jnp.asarray(root_targets),
         blocks=_padded(blocks, states, np.int32),
         shifts=_padded(shifts, states, np.int32),
         offsets=_padded(offsets, padded, np.int32),
@@ -99,7 +101,7 @@ def pack(graph: Graph, vocab_size: int, *, probability: bool) -> Ngram:
         backoffs=_padded(graph.backoffs, states, np.int32),
         backoff_weights=_padded(graph.backoff_weights, states, np.float32),
         finals=_padded(graph.finals, states, np.float32),
-        bounds=jnp.asarray(np.stack(bounds, axis=1)),
+        bounds=jnp.asarray(np.stack([_filled(bound, states, np.float32) for bound in bounds], axis=1)),
         probability=jnp.asarray(np.float32(probability)),
     )
 
@@ -108,6 +110,26 @@ def size_class(size: int) -> int:
     """Rounds a size up to 2^k or 3 * 2^k, at least 4096: models of similar sizes have arrays of equal shapes."""
     power = 1 << max(size - 1, 4095).bit_length()
     return power * 3 // 4 if size <= power * 3 // 4 and power > 4096 else power
+
+
+def _arcs(graph: Graph, chosen: np.ndarray) -> Graph:
+    """Returns the graph with the chosen arcs only, in their order."""
+    fields = ("sources", "labels", "weights", "targets")
+    return graph._replace(**{name: getattr(graph, name)[chosen] for name in fields})
+
+
+def _roots(
+    graph: Graph, vocab_size: int
+) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, "R V"], Int[np.ndarray, "R V"]]:
+    """Returns the M roots, and the weight and target of every token in each; R is M, padded to a power of two."""
+    roots = np.flatnonzero(graph.backoffs == np.arange(len(graph.backoffs)))
+    padded = np.pad(roots, (0, (1 << max(len(roots) - 1, 0).bit_length()) - len(roots)))
+    weights = np.repeat(graph.backoff_weights[padded].astype(np.float32)[:, None], vocab_size, axis=1)
+    targets = np.repeat(padded.astype(np.int32)[:, None], vocab_size, axis=1)
+    arcs = np.flatnonzero(np.isin(graph.sources, roots))
+    places = np.searchsorted(roots, graph.sources[arcs]), graph.labels[arcs]
+    weights[places], targets[places] = graph.weights[arcs], graph.targets[arcs]
+    return roots, weights, targets
 
 
 def _bound(graph: Graph, best: np.ufunc) -> Float[np.ndarray, " S"]:

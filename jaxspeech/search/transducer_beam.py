@@ -45,6 +45,7 @@ from jaxspeech.search.transducer_hypotheses import (
     unflat,
     where,
 )
+from jaxspeech.search.transducer_predictions import predict_emitting
 
 
 def transducer_beam(
@@ -153,13 +154,14 @@ def transducer_beam(
             fusion=jax.tree.map(lambda x: x[row, parent], beam.fusion),
         )
         beam = beam._replace(score=merged_scores(beam))
-        predicted, prediction = predict(flat(jnp.where(emits, symbol, 0)), jax.tree.map(flat, beam.prediction))
-        beam = beam._replace(
-            predicted=where(emits, unflat(predicted, beam_size), beam.predicted),
-            prediction=jax.tree.map(lambda n, o: where(emits, unflat(n, beam_size), o), prediction, beam.prediction),
+        tokens = jnp.where(emits, symbol, 0)
+        predicted, prediction = predict_emitting(
+            predict, flat(emits), flat(tokens), flat(beam.predicted), jax.tree.map(flat, beam.prediction)
         )
+        predicted, prediction = jax.tree.map(partial(unflat, beam_size=beam_size), (predicted, prediction))
+        beam = beam._replace(predicted=predicted, prediction=prediction)
         if fusion is not None:
-            longer = fusion.extend(beam.fusion, jnp.where(emits, symbol, 0))
+            longer = fusion.extend(beam.fusion, tokens)
             beam = beam._replace(fusion=where(emits, longer, beam.fusion))
         put = partial(jax.lax.dynamic_update_index_in_dim, index=loop.num_steps, axis=0)
         return Loop(beam, jax.tree.map(put, loop.steps, step), loop.num_steps + 1)

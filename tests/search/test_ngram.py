@@ -81,13 +81,17 @@ def test_bounds_enclose_the_scores_of_every_state(both):
     assert (high - scores.max(-1) < 1e-5).any()
 
 
-def test_tokens_that_are_none_match_no_arc(both):
-    """Padding may hold any number: nothing breaks, and it costs what a token without an arc costs."""
+def test_ids_that_are_no_tokens_cost_what_a_token_without_an_arc_does(both):
+    """Padding may hold any number, and a word that the model does not know has an id beyond its tokens."""
     graph, ngram = both
     tokens = jnp.array([-1, V, 2**31 - 1, queries.EMPTY])
-    found = jax.jit(queries.candidates)(ngram, jnp.zeros(1, jnp.int32), tokens[None])
+    found = jax.jit(queries.candidates)(ngram, jnp.arange(40), jnp.broadcast_to(tokens, (40, 4)))
+    expected = [walk(graph, state, None) for state in range(40)]
     assert np.isfinite(found).all()
-    np.testing.assert_allclose(found[0, :3], graph.backoff_weights[0])
+    np.testing.assert_allclose(found[:, 1], [weight for weight, _ in expected], rtol=1e-5)
+    np.testing.assert_allclose(found[:, :3], np.tile(found[:, 1:2], 3))
+    after = jax.jit(queries.extend)(ngram, jnp.arange(40), jnp.full(40, V))
+    np.testing.assert_array_equal(after, [state for _, state in expected])
 
 
 def test_another_model_of_the_same_size_class_needs_no_other_program(both):
@@ -148,8 +152,8 @@ def test_every_arc_has_a_slot_of_its_own(vocab_size):
     sets = [np.arange(d) for d in degrees] + [np.arange(d) * (vocab_size // d) for d in degrees]
     sets += [generator.permutation(vocab_size)[:d] for d in degrees]
     labels = np.concatenate(sets)
-    sources = np.repeat(np.arange(len(sets)), [len(s) for s in sets])
-    nothing = np.zeros(len(sets))
+    sources = np.repeat(1 + np.arange(len(sets)), [len(s) for s in sets])  # state 0, the root, has no arcs
+    nothing = np.zeros(1 + len(sets))
     graph = Graph(sources, labels, np.arange(len(labels)), sources, nothing.astype(int), nothing, nothing, (0, 0))
     ngram = pack(graph, vocab_size, probability=True)
     slots = np.asarray(jax.jit(queries._slots)(ngram, jnp.asarray(sources)[:, None], jnp.asarray(labels)[:, None]))[
