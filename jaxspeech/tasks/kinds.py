@@ -182,13 +182,19 @@ class Enhancement(NamedTuple):
 
     Attributes:
       sample_rate: of the waveforms, in Hz.
-      channels: number of channels that a recording must have.
-      enhance: (variables, samples [B C S], num_samples [B]) -> samples [B C S], C being the output's channels.
+      channels: number of channels that a recording must have; None: any number.
+      enhance: (variables, samples [B C S], num_samples [B]) -> samples [B M S], zeros after the last sample of a row.
+        With the options below it takes one keyword each.
+      scaled: whether the model divides a row by its peak; the keyword `peak` [B] is that of the whole recording of
+        which a row is a part, and None, the default, that of the row.
+      random: whether the model draws noise; the keyword `key` is a random key, by default always the same one.
     """
 
     sample_rate: int
-    channels: int
-    enhance: Callable[[Variables, Float[Any, "B C S"], Lengths], Float[Array, "B _ S"]]
+    channels: int | None
+    enhance: Callable[..., Float[Array, "B M S"]]
+    scaled: bool = False
+    random: bool = False
 
 
 class Synthesis(NamedTuple):
