@@ -4,6 +4,8 @@ from jaxspeech.losses.classification import cross_entropy as cross_entropy
 from jaxspeech.losses.ctc import ctc_loss as ctc_loss
 from jaxspeech.losses.margin import angular_margin_loss as angular_margin_loss
 from jaxspeech.losses.permutation import activity_losses as activity_losses
+from jaxspeech.losses.sdr import sdr_loss as sdr_loss
+from jaxspeech.losses.sdr import signal_to_distortion as signal_to_distortion
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss as multiblank_rnnt_joint_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss as multiblank_rnnt_loss
 from jaxspeech.losses.transducer import rnnt_joint_loss as rnnt_joint_loss
