@@ -13,7 +13,7 @@ PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
 BASE |= {"punctuation", "row_groups", "row_parallel", "spacing", "speaker_masks", "table"}
-LAYERS = {"features", "nn", "losses", "search", "text", "audio", "diarization"}
+LAYERS = {"features", "nn", "losses", "processes", "search", "text", "audio", "diarization"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
     "types": set(),

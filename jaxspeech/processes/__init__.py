@@ -1,0 +1,1 @@
+"""Random processes between noisy and clean spectra, and the samplers that follow them with a network."""
