@@ -75,3 +75,11 @@ def attention_mask(lengths: Int[Array, " B"], context: Bool[Array, "T T"]) -> Bo
     """Restrict `context` to real positions: (query, key) is True where the query may attend to the key."""
     real = length_mask(lengths, context.shape[0])
     return real[:, :, None] & real[:, None, :] & context
+
+
+def last_axis_mask(lengths: Int[Array, "..."], size: Size, ndim: int) -> Bool[Array, "..."]:
+    """Mask for an array of `ndim` axes whose first are those of `lengths` and whose last has `size` positions.
+
+    The axes between them, such as channels, have the size 1: [B], 100, 3 -> [B 1 100].
+    """
+    return jnp.arange(size) < lengths.reshape(lengths.shape + (1,) * (ndim - lengths.ndim))
