@@ -6,6 +6,10 @@ from jaxspeech.losses.margin import angular_margin_loss as angular_margin_loss
 from jaxspeech.losses.permutation import activity_losses as activity_losses
 from jaxspeech.losses.sdr import sdr_loss as sdr_loss
 from jaxspeech.losses.sdr import signal_to_distortion as signal_to_distortion
+from jaxspeech.losses.separation import match_targets as match_targets
+from jaxspeech.losses.spectral import mae_loss as mae_loss
+from jaxspeech.losses.spectral import mse_loss as mse_loss
+from jaxspeech.losses.spectral import stft_loss as stft_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss as multiblank_rnnt_joint_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss as multiblank_rnnt_loss
 from jaxspeech.losses.transducer import rnnt_joint_loss as rnnt_joint_loss

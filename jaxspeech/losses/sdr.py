@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.losses.channels import channel_mean, check_weights
 from jaxspeech.losses.toeplitz import solve_toeplitz
 from jaxspeech.masks import length_mask
 
@@ -42,16 +43,6 @@ def check_sdr_options(
     if convolution_filter_length < 1:
         raise ConfigError(f"convolution_filter_length is {convolution_filter_length}: give 1 or more")
     check_weights(weight)
-
-
-def check_weights(weight: Sequence[float] | None) -> None:
-    """Checks the weights of a loss's channels.
-
-    Raises:
-      ConfigError: they are not positive, or do not sum to 1.
-    """
-    if weight is not None and not (min(weight, default=0) > 0 and abs(sum(weight) - 1) < 1e-6):
-        raise ConfigError(f"weight is {list(weight)}: the weights of the channels must be positive and sum to 1")
 
 
 def sdr_loss(
@@ -94,9 +85,7 @@ def sdr_loss(
         eps=eps,
     )
     audible = is_audible(targets, num_samples, remove_mean=remove_mean)
-    weights = jnp.where(audible, _channel_weights(weight, ratios.shape[1]), 0)
-    mean = (weights * jnp.where(audible, ratios, 0)).sum(1) / jnp.maximum(weights.sum(1), eps)
-    return jnp.where(audible.any(1), -mean, jnp.inf)
+    return jnp.where(audible.any(1), -channel_mean(ratios, weight, audible), jnp.inf)
 
 
 def signal_to_distortion(
@@ -161,9 +150,3 @@ def _fitted(
     auto = auto.at[..., 0].set(auto[..., 0] * (1 + REGULARIZATION) + eps)
     taps_of = jnp.fft.rfft(solve_toeplitz(auto, cross), n=length)
     return jnp.fft.irfft(target * taps_of, n=length)[..., :size]
-
-
-def _channel_weights(weight: Sequence[float] | None, channels: int) -> Float[Array, " M"]:
-    if weight is None:
-        return jnp.full(channels, 1 / channels)
-    return jnp.asarray(weight, jnp.float32)
