@@ -60,6 +60,8 @@ depthwise = Transform(lambda x: x[:, 0].T, lambda x: x.T[:, None])
 conv1d = _permuted(2, 1, 0)
 # Convolution [out, in, time, frequency] to [time, frequency, in, out].
 conv2d = _permuted(2, 3, 1, 0)
+# Convolution [out, in, frequency, time] to [time, frequency, in, out].
+image_conv = _permuted(3, 2, 1, 0)
 
 
 def flattened(channels: int) -> Transform:

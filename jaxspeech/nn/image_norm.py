@@ -1,0 +1,50 @@
+"""Group norm of images that counts chosen frames only, and what follows it in NCSN++: the swish.
+
+y = scale (x - mean) / sqrt(var + eps) + bias,    mean and var over the frames that count, all bins, a group's channels
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+EPSILON = 1e-6
+# As many channels in a group, but at most so many groups.
+LEAST_CHANNELS, MOST_GROUPS = 4, 32
+
+
+def num_groups(channels: int) -> int:
+    """Returns the number of groups that NCSN++ has for so many channels."""
+    return min(channels // LEAST_CHANNELS, MOST_GROUPS)
+
+
+class ImageNorm(nn.Module):
+    """Normalises each image over groups of channels (Wu and He, 2018), applies swish, and zeroes what does not count.
+
+    `counts` is True for the frames of each image that count; the others are zero afterwards.
+    """
+
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B N F C"], counts: Bool[Array, "B N"]) -> Float[Array, "B N F C"]:
+        b, _, bins, channels = x.shape
+        groups = num_groups(channels)
+        scale = self.param("scale", nn.initializers.ones_init(), (channels,))
+        bias = self.param("bias", nn.initializers.zeros_init(), (channels,))
+        real = counts[:, :, None, None]
+        number = jnp.maximum(counts.sum(1), 1)[:, None] * (bins * (channels // groups))
+
+        def mean(values: Float[Array, "B N F C"]) -> Float[Array, "B 1 1 C"]:
+            """Returns a group's mean for each of its channels; summing over the bins first rounds less."""
+            by_frame = jax.lax.optimization_barrier(jnp.where(real, values, 0.0).sum(2))
+            by_group = by_frame.sum(1).reshape(b, groups, -1).sum(-1) / number
+            return jnp.repeat(by_group, channels // groups, axis=1)[:, None, None]
+
+        wide = x.astype(jnp.float32)
+        centre = mean(wide)
+        factor = jax.lax.rsqrt(mean(jnp.square(wide - centre)) + EPSILON) * scale
+        normal = wide * factor + (bias - centre * factor)
+        return jnp.where(real, jax.nn.swish(normal), 0.0).astype(self.dtype)
