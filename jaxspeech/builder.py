@@ -21,6 +21,7 @@ TASKS: Table[Kind] = Table(
         "attention": "jaxspeech.tasks.attention:ATTENTION",
         "classification": "jaxspeech.tasks.classification:CLASSIFICATION",
         "ctc": "jaxspeech.tasks.ctc:CTC",
+        "enhancement": "jaxspeech.tasks.enhancement:ENHANCEMENT",
         "frame_classification": "jaxspeech.tasks.frame_classification:FRAME_CLASSIFICATION",
         "hybrid": "jaxspeech.tasks.hybrid:HYBRID",
         "language_model": "jaxspeech.tasks.language_model:LANGUAGE_MODEL",
@@ -86,7 +87,9 @@ def _module(table: Mapping[str, Any], fields: Any, place: str) -> Any:
 
 
 def _construct(module_class: Any, fields: Mapping[str, Any], place: str) -> Any:
-    known = {n: f for n, f in module_class.__dataclass_fields__.items() if n not in MODULE_FIELDS}
+    # Modules and options are dataclasses; options can be NamedTuples too.
+    every = getattr(module_class, "__dataclass_fields__", None) or module_class._fields
+    known = [name for name in every if name not in MODULE_FIELDS]
     _check_names(fields, known, place=place)
     fields = dict(fields)
     if "dtype" in fields:

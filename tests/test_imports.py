@@ -13,7 +13,7 @@ PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
 BASE |= {"punctuation", "row_groups", "row_parallel", "spacing", "speaker_masks", "table"}
-LAYERS = {"features", "nn", "losses", "processes", "search", "text", "audio", "diarization"}
+LAYERS = {"features", "nn", "losses", "processes", "search", "signal", "text", "audio", "diarization"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
     "types": set(),
@@ -33,8 +33,8 @@ ALLOWED = {
     "table": set(),
     **dict.fromkeys(LAYERS, BASE),
     "diarization": BASE | {"audio"},
-    "encoders": BASE | {"nn"},
-    "decoders": BASE | {"nn"},
+    "encoders": BASE | {"nn", "signal"},
+    "decoders": BASE | {"nn", "signal"},
     "assets": BASE | {"text"},
     "archive": BASE | {"assets"},
     "data": BASE | {"assets", "audio", "diarization", "text"},

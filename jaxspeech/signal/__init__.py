@@ -1,0 +1,1 @@
+"""Computes signals of several microphones from one another: arrays in, arrays out."""

@@ -1,0 +1,27 @@
+"""Makes estimated sources add up to their mixture.
+
+y_m = s_m + w_m (x - sum_k s_k),   w_m = 1 / M,  or |s_m|^2 / (sum_k |s_k|^2 + eps)     (Wisdom et al., 2018)
+"""
+
+from typing import Literal
+
+from jaxtyping import Array, Complex
+
+EPSILON = 1e-8
+
+
+def consistent(
+    estimates: Complex[Array, "B M N F"], mixture: Complex[Array, "B 1 N F"], *, weighting: Literal["uniform", "power"]
+) -> Complex[Array, "B M N F"]:
+    """Adds to each source its share of what is missing of the mixture.
+
+    Args:
+      estimates: M sources.
+      mixture: one channel.
+      weighting: the shares: all the same, or by the sources' power.
+    """
+    rest = mixture - estimates.sum(1, keepdims=True)
+    if weighting == "uniform":
+        return estimates + rest / estimates.shape[1]
+    power = estimates.real**2 + estimates.imag**2
+    return estimates + power / (power.sum(1, keepdims=True) + EPSILON) * rest
