@@ -38,7 +38,7 @@ ALLOWED = {
     "assets": BASE | {"text"},
     "archive": BASE | {"assets"},
     "data": BASE | {"assets", "audio", "diarization", "text"},
-    "evaluation": BASE | {"search", "text", "diarization"},
+    "evaluation": BASE | {"audio", "diarization", "search", "text"},
     "training": BASE,
     "tasks": BASE | LAYERS | {"encoders", "decoders"},
     "builder": BASE | LAYERS | {"encoders", "decoders", "tasks"},
