@@ -14,13 +14,9 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 import jaxspeech
-from jaxspeech.data.espeak import Espeak
-from jaxspeech.data.quickstart import split_variants
+from benchmarks.unheard_voices import spoken
 from jaxspeech.data.sentences import SLOTS, sentence
-from jaxspeech.data.spoken import ACCENTS, Utterance, draw_voice, render
 from jaxspeech.text.error_rate import word_errors
 
 NAMES = [
@@ -114,19 +110,6 @@ def named_sentence(rng: random.Random) -> str:
     return " ".join(rng.choice(known[word]) if word in known else word for word in words)
 
 
-def spoken(espeak: Espeak, texts: Sequence[str], *, rate: int) -> list[np.ndarray]:
-    """Speaks sentences in voices that the quickstart's training does not have."""
-    _, unheard = split_variants(espeak.variants)
-    clips = []
-    for i, text in enumerate(texts):
-        rng = random.Random(f"names {i}")
-        manner = {"rate": rng.randint(130, 170), "pitch": rng.randint(30, 70), "pitch_range": rng.randint(30, 70)}
-        noise = {"silence": (0.2, 0.1), "level_db": -6.0, "snr_db": 30.0, "seed": i}
-        voice = draw_voice(rng, i, accents=ACCENTS, variants=unheard)
-        clips.append(render(espeak, Utterance(f"{i}", text, voice, **manner, **noise), rate))
-    return clips
-
-
 def name_scores(references: Sequence[str], found: Sequence[str]) -> tuple[float, float, float]:
     """Returns precision, recall and F-score of the names, in percent; each counts as often as it is said."""
     said = [Counter(word for word in text.split() if word in NAMES) for text in references]
@@ -152,7 +135,7 @@ def main() -> None:
     others = [sentence(rng) for _ in range(flags.sentences)]
     made_up = {"".join(rng.choices(SYLLABLES, k=rng.randint(2, 5))) for _ in range(flags.phrases)}
     names = [*NAMES, *sorted(made_up)]
-    clips = spoken(Espeak(), [*named, *others], rate=model.task.inference.sample_rate)
+    clips = spoken([*named, *others], rate=model.task.inference.sample_rate)
     print("weight  precision  recall  F-score  WER with names  WER without")
     for weight in (None, *map(float, flags.weights.split(","))):
         options = {} if weight is None else {"boost": names, "boost_weight": weight}

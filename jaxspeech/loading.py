@@ -46,6 +46,7 @@ def load(
     head: str | None = None,
     beam_size: int | None = None,
     language: str | None = None,
+    search: Mapping[str, Any] | None = None,
 ) -> "Recognizer": ...
 
 
@@ -65,8 +66,9 @@ def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = 
       kind: the class to load it as; `Recognizer` by default.
       dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None: as in the file.
       options: further options of the class. A `Recognizer` has `head`, "transducer" or "ctc": the head of a hybrid
-        model that transcribes; `beam_size`, the texts that the search keeps, 1 for greedy search; and `language`, the
-        one that is spoken, for a model with a softmax for each. None: as in the file.
+        model that transcribes; `beam_size`, the texts that the search keeps, 1 for greedy search; `language`, the
+        one that is spoken, for a model with a softmax for each; and `search`, further options of the search by their
+        names. None: as in the file.
 
     Raises:
       ArchiveError: the file does not exist, has an unknown type, or is damaged.

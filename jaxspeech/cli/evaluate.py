@@ -35,8 +35,8 @@ from typing import Any
 from jaxspeech.cli.engine_options import add_comparison, compares
 from jaxspeech.cli.fusion import fusion_of
 from jaxspeech.cli.parser import Parser
+from jaxspeech.cli.recognition import add_recognition, search_of
 from jaxspeech.cli.recordings import Totals, add_manifest, add_options, check_model, counted, process, report
-from jaxspeech.cli.transcribe import add_recognition
 from jaxspeech.cli.turn_scores import add_turn_options, evaluate_turns, is_of_turns
 from jaxspeech.errors import ConfigError, ManifestError
 from jaxspeech.inference.inputs import Recording, read_manifest
@@ -101,8 +101,7 @@ def _evaluate(flags: argparse.Namespace) -> int:
 
         sets = {manifest: list(read_manifest(manifest)) for manifest in flags.manifest}
         _check(sets)
-        search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
-        scoring = scoring_of(loading.load_any(flags.model, dtype=flags.dtype, **search), flags)
+        scoring = scoring_of(loading.load_any(flags.model, dtype=flags.dtype, **search_of(flags)), flags)
     else:
         from jaxspeech.cli.transcript_scoring import of_predictions
         from jaxspeech.inference.predictions import read_predictions

@@ -18,12 +18,12 @@ Exit status: 0; 1 with --strict if a recording was skipped; 2 if nothing could b
 import argparse
 import functools
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jaxspeech
-from jaxspeech.cli.fusion import add_fusion, fusion_of
+from jaxspeech.cli.fusion import fusion_of
 from jaxspeech.cli.parser import Parser, at_least
+from jaxspeech.cli.recognition import add_recognition, search_of
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
 from jaxspeech.cli.rescoring import Tuner, add_rescoring, rescoring_of
 from jaxspeech.cli.speakers import SPEAKER_FORMATS, add_speakers, check_speakers, open_recognizer, open_speakers
@@ -135,23 +135,6 @@ def options(parser: Parser) -> None:
     parser.add_argument("--process_id", type=int, help="number of this process, from 0")
 
 
-def add_recognition(parser: Parser, *, long: Sequence[str]) -> None:
-    """Adds the options of a recognizer's search, of what it takes in, and --long."""
-    parser.add_argument("--head", choices=("transducer", "ctc"), help="which head of a hybrid model transcribes")
-    parser.add_argument("--beam_size", type=at_least(1), help="texts that the search keeps; 1 is greedy search")
-    parser.add_argument("--language", help="the language that is spoken, for a model with a softmax for each language")
-    add_fusion(parser)
-    parser.add_argument(
-        "--long",
-        choices=long,
-        default="auto",
-        help="recordings of more than 40 s: all frames attend to all (full), to a window (local), or overlapping parts "
-        "are encoded separately (buffered); auto uses the first of these that fits in memory, and reports it; with an "
-        "attention decoder auto transcribes chunks of 30 to 40 s, and joins them"
-        + ("; segments: cut at silences into at most 30 s, each transcribed separately" if "segments" in long else ""),
-    )
-
-
 def slots_of(prompt: str) -> Any:
     """Reads --prompt: name=value pairs, with commas between them."""
     from jaxspeech.text.prompt_slots import SLOTS
@@ -183,7 +166,7 @@ def dry_run(flags: argparse.Namespace) -> int:
     target = find_target(name)
     enable_compilation_cache()
     archive = read_archive(flags.model, dtype=flags.dtype)
-    config = with_search(archive.model, head=flags.head, beam_size=flags.beam_size, language=flags.language)
+    config = with_search(archive.model, **search_of(flags))
     shape = {"rows": flags.batch_size, "seconds": float(flags.seconds or DRY_RUN_SECONDS)}
     return report_inference(config, archive.variables, target=target, dtype=flags.dtype, **shape)
 
@@ -243,8 +226,7 @@ def run(flags: argparse.Namespace) -> int:
                 "--long=segments, --stream, or --speakers"
             )
         detector = {"voice_activity": jaxspeech.load(flags.voice_activity, jaxspeech.Classifier)}
-    search = {"head": flags.head, "beam_size": flags.beam_size, "language": flags.language}
-    recognizer = open_recognizer(flags, search)
+    recognizer = open_recognizer(flags, search_of(flags))
     speakers = open_speakers(flags, *detector.values())
     fusion, rescoring = fusion_of(flags), rescoring_of(flags)
     if (given := [*fusion, *rescoring]) and isinstance(recognizer, jaxspeech.MultitalkerRecognizer):

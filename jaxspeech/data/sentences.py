@@ -6,6 +6,7 @@ evaluation do not occur in training.
 
 import random
 import re
+from collections.abc import Mapping, Sequence
 
 SLOTS = {
     "article": ["the", "my", "our", "your"],
@@ -64,7 +65,7 @@ TEMPLATES = [
 ]
 
 
-def sentence(rng: random.Random) -> str:
-    """Return one random sentence: lower-case words with single spaces."""
+def sentence(rng: random.Random, slots: Mapping[str, Sequence[str]] = SLOTS) -> str:
+    """Return one random sentence, with the words of `slots`: lower-case words with single spaces."""
     template = rng.choice(TEMPLATES)
-    return re.sub(r"\{(\w+)\}", lambda slot: rng.choice(SLOTS[slot[1]]), template)
+    return re.sub(r"\{(\w+)\}", lambda slot: rng.choice(slots[slot[1]]), template)

@@ -1,5 +1,7 @@
 """Changes the search of a model: only its configuration differs."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from jaxspeech.builder import TASKS
@@ -15,6 +17,7 @@ def with_search(
     length_bonus: float | None = None,
     ctc_weight: float | None = None,
     language: str | None = None,
+    search: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The configuration of the same model with different search settings.
 
@@ -25,11 +28,20 @@ def with_search(
       length_bonus: for the beam search of CTC, what each token adds to the score.
       ctc_weight: for an attention decoder with a CTC head, the head's weight in the beam search.
       language: for a model with a softmax for each language, the one that is spoken.
+      search: further options of the model's search by their names, such as `candidates` (`tasks.ctc_search.CTCSearch`).
 
     Raises:
       ConfigError: the model does not have this choice.
     """
     options, known = dict(config.get("search", {})), TASKS[config["task"]].sections.get("search")
+    defaults = {} if known is None else {field.name: field.default for field in fields(known)}
+    for name, value in (search or {}).items():
+        if name not in defaults:
+            raise ConfigError(f"search: {name!r}{did_you_mean(name, defaults)}")
+        for kind, allowed, noun in ((int, int, "a whole number"), (float, int | float, "a number")):
+            if type(defaults[name]) is kind and not (isinstance(value, allowed) and not isinstance(value, bool)):
+                raise ConfigError(f"search: {name} is {value!r}; it must be {noun}")
+        options[name] = float(value) if isinstance(defaults[name], float) else value
     if head is not None:
         if head not in HEADS:
             raise ConfigError(f"head {head!r}{did_you_mean(head, HEADS)}")

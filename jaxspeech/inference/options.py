@@ -84,8 +84,8 @@ class FusionOptions(TypedDict, total=False):
         have a list of its own in the field "boost".
       boost_weight: of all phrases, 1 by default; a phrase's own weight is multiplied by it.
       language_model: the path of an n-gram model (see `ngrams.load`) or of a model of the recipe language_model, or
-        such a model. Several as [(model, weight), ...], where a negative weight subtracts a model, and "internal" is
-        that inside a transducer (`tasks.internal_language_model`).
+        such a model. Several as [(model, weight), ...] or {path: weight, ...}, where a negative weight subtracts a
+        model, and "internal" is that inside a transducer (`tasks.internal_language_model`).
       lm_weight: of the language model's log-probabilities, 0.5 by default.
     """
 

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable
+import reprlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ class FusedModels:
         """
         if lm_weight is not None and language_model is None:
             raise ConfigError(f"lm_weight is {lm_weight}, but there is no language_model that it could weigh")
+        if isinstance(language_model, Mapping):
+            language_model = list(language_model.items())
         if isinstance(language_model, list):
             if lm_weight is not None:
                 raise ConfigError("lm_weight: the models of a list have their own weights, [(model, weight), ...]")
@@ -111,7 +114,13 @@ class FusedModels:
                 )
             return given.fusible()
         from jaxspeech.ngrams.lexicon import load_fusible  # which is slow to import
+        from jaxspeech.ngrams.model import NgramModel
 
+        if not isinstance(given, str | os.PathLike | NgramModel):
+            raise ConfigError(
+                f"language_model is {reprlib.repr(given)}; it must be a file, a model, or several with their weights, "
+                "[(model, weight), ...]"
+            )
         return load_fusible(given, self._tokenizer)
 
 

@@ -8,7 +8,7 @@ recordings -> rows of tokens (inference/rows.py; long recordings: inference/long
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal, Unpack
 
@@ -62,20 +62,21 @@ class Recognizer(LiveRecognizer):
         head: str | None = None,
         beam_size: int | None = None,
         language: str | None = None,
+        search: Mapping[str, Any] | None = None,
     ):
         """Puts the model on the device; `config` and `variables` are in the form in which it runs fastest.
 
         Args:
           archive: the content of a model file.
           dtype: of the matrix products; None: as in the configuration.
-          head, beam_size, language: options of the search, see `load`; None: as in the configuration.
+          head, beam_size, language, search: options of the search, see `load`; None: as in the configuration.
 
         Raises:
           ConfigError: it is not a recognition model, or has no such search.
         """
-        search: Any = {"head": head, "beam_size": beam_size, "language": language}
-        if any(option is not None for option in search.values()):
-            archive = archive._replace(model=with_search(archive.model, **search))
+        options: Any = {"head": head, "beam_size": beam_size, "language": language, "search": search}
+        if any(option is not None for option in options.values()):
+            archive = archive._replace(model=with_search(archive.model, **options))
         super().__init__(archive, dtype=dtype)
         forms = transcribing_forms(self.config, self.task)
         self._long = LongAudio(forms, self.tokenizer, self.assets.get(PROMPT))

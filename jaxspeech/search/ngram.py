@@ -97,7 +97,7 @@ def scores(ngram: Ngram, states: Int[Array, "*rows"]) -> Float[Array, "*rows V"]
 
 
 def candidates(ngram: Ngram, states: Int[Array, "*rows"], tokens: Int[Array, "*rows C"]) -> Float[Array, "*rows C"]:
-    """Returns log p(v | state) of some tokens of each row; an id that is no token costs what one without an arc does."""
+    """Returns log p(v | state) of some tokens of each row; an id that is no token costs as one without an arc."""
     walk = _walk(ngram, states, tokens)
     known, missing = _is_token(ngram, tokens), _at(ngram.backoff_weights, walk.state)[..., None]
     weights = _at(ngram.root_weights, (walk.root(ngram)[..., None], tokens))

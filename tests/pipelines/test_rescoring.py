@@ -92,6 +92,9 @@ def test_wrong_options_are_one_line(folder, capsys):
         (["--tune_rescoring", "--rescore=lm.jaxspeech", "--stream"], "--rescore is for whole recordings"),
         ([f"--rescore={folder / 'asr.jaxspeech'}"], "asr.jaxspeech: this is a recognition model"),
         (["--language_model=a.arpa:0.5,b.arpa"], "'b.arpa' has no weight, as in b.arpa:0.5"),
+        (["--search=max_symbols"], "'max_symbols' is not NAME=VALUE"),
+        (["--search=maxsymbols=3"], "search: 'maxsymbols'; did you mean \"max_symbols\""),
+        (["--search=max_symbols=many"], "search: max_symbols is 'many'; it must be a whole number"),
         (["--alternatives=9"], "alternatives is 9, and beam_size only 4"),
         (["--alternatives=2", "--beam_size=1"], "alternatives: the search of this model finds one text"),
     ):
@@ -110,12 +113,14 @@ def test_neural_models_in_the_search(folder, asr):
     plain, strong = [found.text for found in asr.transcribe(audio)], texts(lm, lm_weight=4.0)
     assert strong != plain and lm.perplexity(strong).per_token < lm.perplexity(plain).per_token
     assert texts([(lm, 1.5), (path, -1.5)]) == plain
+    assert texts({path: 4.0}) == strong
     assert texts([(lm, 4.0), ("internal", -2.0)]) != texts([(lm, 4.0), ("internal", 2.0)])
     other = jaxspeech.load(path, jaxspeech.LanguageModel)
     other.tokenizer = CharTokenizer("xyzw")
     for models, message in (
         (other, "its tokens are not those of the recogniser"),
         ([lm], "several models are given as"),
+        (3, "language_model is 3; it must be a file, a model, or several"),
         ([(path, "1")], "a weight is '1'; it must be a number"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -206,10 +206,14 @@ def test_an_unavailable_search_is_refused_in_one_line(hybrid):
         ({"task": "speaker"}, {"beam_size": 4}, "a model of the task speaker has no search"),
         (config("rnnt"), {"length_bonus": 1.0}, "only the beam search of CTC"),
         (settings, {"beam_size": 0}, "at least 1"),
+        (settings, {"search": {"candidate": 3}}, "search: 'candidate'; did you mean \"candidates\""),
+        ({"task": "speaker"}, {"search": {"candidates": 3}}, "search: 'candidates'"),
     ]:
         with pytest.raises(ConfigError, match=message):
             with_search(model, **options)
     assert with_search(settings) == settings
+    wide = with_search(settings, beam_size=2, search={"candidates": 3})
+    assert wide["search"] | {"beam_size": 2, "candidates": 3} == wide["search"]
 
 
 def test_a_beam_of_one_equals_greedy_and_a_wider_beam_runs(kind):
