@@ -119,6 +119,7 @@ def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():
         "overrides",
         "parser",
         "recipes",
+        "recognition",
         "recordings",
         "scored_manifests",
         "rescoring",
