@@ -56,6 +56,37 @@ def read(
         return resample(samples, rate, sample_rate), sample_rate
 
 
+def read_channels(
+    path: Source,
+    *,
+    name: str | None = None,
+    sample_rate: int | None = None,
+    offset: int | float = 0.0,
+    duration: int | float | None = None,
+) -> tuple[Float[np.ndarray, "C S"], int]:
+    """Read the samples of all channels of a recording, or of a part of it.
+
+    Takes the arguments of `read`, but for `channel`.
+
+    Returns:
+      (samples in [-1, 1], rate in Hz).
+
+    Raises:
+      AudioError: as in `read`; or a sample is NaN or infinite, or the number of channels changes within the file.
+    """
+    name = _name(path, name)
+    stretches, rate = _stretches(path, name, offset, duration)
+    with one_line(name):
+        if len({samples.shape[1] for samples, _ in stretches}) > 1:
+            raise AudioError(f"{name}: joins recordings with different numbers of channels")
+        samples = np.concatenate([resample(samples, from_rate, rate) for samples, from_rate in stretches])
+        if not np.isfinite(samples).all():
+            raise AudioError(f"{name}: holds NaN or infinite samples")
+        if sample_rate is not None and sample_rate != rate:
+            samples, rate = resample(samples, rate, sample_rate), sample_rate
+        return np.ascontiguousarray(samples.T, np.float32), rate
+
+
 def read_seconds(path: Source, *, name: str | None = None) -> float:
     """Read the length of a recording: from its headers where they are right, by decoding it where they are not.
 

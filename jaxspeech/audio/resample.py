@@ -20,7 +20,9 @@ def check_rate(sample_rate: int | float) -> int | float:
     return sample_rate
 
 
-def resample(samples: Float[np.ndarray, " S"], from_rate: int | float, to_rate: int | float) -> Float[np.ndarray, " R"]:
+def resample(
+    samples: Float[np.ndarray, "S *channels"], from_rate: int | float, to_rate: int | float
+) -> Float[np.ndarray, "R *channels"]:
     """Resample to a different rate: R = S * to_rate / from_rate, give or take one sample.
 
     Any ratio is possible: `resample(x, 1.1, 1.0)` is x spoken 1.1 times as fast (and as high).

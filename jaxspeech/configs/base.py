@@ -56,6 +56,7 @@ def base_config() -> ConfigDict:
                 "gain_db": (0.0, 0.0),
                 "equalize": {},
                 "rir": {},
+                "room": {},
                 "noise": {},
                 "white_noise": {},
             },

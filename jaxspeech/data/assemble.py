@@ -95,8 +95,10 @@ class Assembler(Generic[B]):
             self._manifest.problems.loaded()
             for name, value in values.items():
                 if name in self._widths:
-                    fields[name][row, : len(value)] = value
-                    fields[f"num_{name}"][row] = len(value)
+                    column, length = self._columns[name], self._columns[name].length(value)
+                    fields[name][(row, *[slice(None)] * len(column.before), slice(length))] = value
+                    if column.counted:
+                        fields[f"num_{name}"][row] = length
                 else:
                     fields[name][row] = value
         return self._batch(**fields, index=index)
@@ -109,8 +111,8 @@ class Assembler(Generic[B]):
             if not column.usable[example]:
                 continue
             values[name] = value = column.row(example, variant)
-            if name in self._widths and len(value) > (width := self._widths[name][bucket]):
-                raise AudioError(f"is longer than its manifest says ({len(value)} {name} for {width})")
+            if name in self._widths and column.length(value) > (width := self._widths[name][bucket]):
+                raise AudioError(f"is longer than its manifest says ({column.length(value)} {name} for {width})")
         return values
 
     def _skip(self, index: int, error: Exception) -> None:
@@ -128,7 +130,7 @@ class Assembler(Generic[B]):
         fields: dict[str, tuple[tuple[int, ...], Any]] = {}
         for name, column in self._columns.items():
             length = (self._widths[name][bucket],) if name in self._widths else ()
-            fields[name] = (rows, *length, *column.shape), column.dtype
-            if length:
+            fields[name] = (rows, *column.before, *length, *column.shape), column.dtype
+            if length and column.counted:
                 fields[f"num_{name}"] = (rows,), np.int32
         return fields

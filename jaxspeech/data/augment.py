@@ -20,6 +20,8 @@ from jaxspeech.data.equalize import equalize
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.noise import SILENCE, add_noise, add_white_noise, decibels, rms
 from jaxspeech.data.reverb import reverberate
+from jaxspeech.data.room_options import RoomOptions
+from jaxspeech.data.rooms import SimulatedRooms
 from jaxspeech.data.variant import Variant
 from jaxspeech.errors import ConfigError, did_you_mean
 
@@ -57,6 +59,13 @@ class Rir:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Room(RoomOptions):
+    """Reverberation: a random simulated room, for examples that `rir` has left dry."""
+
+    probability: Number = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
 class Equalize:
     """A random smooth filter: `points` gains within +-`gain_db`, and a low-pass at a frequency within `low_pass_hz`."""
 
@@ -85,12 +94,13 @@ class AugmentConfig:
     crop_to: tuple[Number, ...] = ()
     gain_db: Range = (0.0, 0.0)
     rir: Rir | None = None
+    room: Room | None = None
     equalize: Equalize | None = None
     noise: Noise | None = None
     white_noise: WhiteNoise | None = None
 
 
-_PARTS = {"rir": Rir, "equalize": Equalize, "noise": Noise, "white_noise": WhiteNoise}
+_PARTS = {"rir": Rir, "room": Room, "equalize": Equalize, "noise": Noise, "white_noise": WhiteNoise}
 
 
 def parse_augment(config: Mapping[str, Any]) -> AugmentConfig:
@@ -121,6 +131,8 @@ def _construct(cls: type, values: Any, place: str) -> Any:
             raise ConfigError(f"{place}.{name}: no such field{did_you_mean(name, names)}")
     try:
         return cls(**{name: tuple(v) if isinstance(v, list | tuple) else v for name, v in values.items()})
+    except ConfigError as error:
+        raise ConfigError(f"{place}.{error}") from error
     except TypeError as error:
         raise ConfigError(f"{place}: {str(error).partition(') ')[2] or error}") from error
 
@@ -133,6 +145,7 @@ class Augment:
         self.config = config
         self._sample_rate = sample_rate
         self._noises = config.noise and recordings_of_kind(config.noise.manifest, "noise", sample_rate, cache_bytes)
+        self._simulated = config.room and SimulatedRooms(config.room, channels=1, sample_rate=sample_rate)
         self._rooms = config.rir and recordings_of_kind(config.rir.manifest, "rir", sample_rate, cache_bytes)
 
     def __call__(
@@ -162,6 +175,8 @@ class Augment:
         samples = _with_silence(samples, before, after, self._sample_rate)
         if config.rir and self._rooms and rng.random() < config.rir.probability:
             samples = reverberate(samples, self._rooms(int(rng.integers(len(self._rooms.manifest)))))
+        elif config.room and self._simulated and rng.random() < config.room.probability:
+            samples = reverberate(samples, self._simulated(rng, 1)[0].full[0])
         if config.equalize and rng.random() < config.equalize.probability:
             gains = rng.uniform(-config.equalize.gain_db, config.equalize.gain_db, config.equalize.points)
             low_pass = config.equalize.low_pass_hz and rng.uniform(*config.equalize.low_pass_hz)

@@ -142,6 +142,10 @@ class Manifest:
             member=name if shard >= 0 else fields.get("record"),
         )
 
+    def beside(self, index: SupportsIndex, name: str) -> Location:
+        """Where a further file is that the line of an example names: relative to its manifest, absolute, or a URL."""
+        return beside(self._paths[self._sources[index]], name)
+
     def __iter__(self) -> Iterator[Entry]:
         return (self[index] for index in range(len(self)))
 

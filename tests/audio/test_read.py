@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from jaxspeech.audio.read import read, read_seconds
+from jaxspeech.audio.read import read, read_channels, read_seconds
 from jaxspeech.errors import AudioError
 
 RATE = 16000
@@ -57,6 +57,20 @@ def test_channels(tmp_path, tone):
     np.testing.assert_array_equal(read(tmp_path / "a.wav", channel=1)[0], -0.5 * tone)
     with pytest.raises(AudioError, match=r"a\.wav: no channel 2, the recording has 2"):
         read(tmp_path / "a.wav", channel=2)
+
+
+def test_all_channels(tmp_path, tone):
+    both = np.stack([tone, -0.5 * tone])
+    soundfile.write(tmp_path / "a.wav", both.T, RATE, subtype="FLOAT")
+    samples, rate = read_channels(tmp_path / "a.wav", offset=0.25, duration=0.5)
+    assert rate == RATE
+    np.testing.assert_array_equal(samples, both[:, 4000:12000])
+    slower, rate = read_channels(tmp_path / "a.wav", sample_rate=RATE // 2)
+    assert rate == RATE // 2 and slower.shape == (2, RATE)
+    np.testing.assert_allclose(slower[0], read(tmp_path / "a.wav", channel=0, sample_rate=RATE // 2)[0], atol=1e-6)
+    soundfile.write(tmp_path / "nan.wav", np.full((9, 2), np.nan), RATE, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"nan.wav: holds NaN"):
+        read_channels(tmp_path / "nan.wav")
 
 
 def test_resampled_on_request(tmp_path, tone):

@@ -132,3 +132,18 @@ def test_noise_is_measured_by_the_speech_that_the_equaliser_leaves(sounds, part)
     noisy = apply(augment | {part: noise})
     assert rms(quiet) < 0.5 * rms(SPEECH)
     np.testing.assert_allclose(20 * np.log10(rms(quiet) / rms(noisy - quiet)), 10.0, atol=0.2)
+
+
+def test_simulated_rooms_reverberate_what_recorded_ones_have_left_dry():
+    click = np.zeros(RATE, np.float32)
+    click[1000] = 0.5
+    config = {"room": {"rooms": 2, "rt60": [0.2, 0.3], "distance": [1.0, 2.0], "probability": 1.0}}
+    augment = Augment(parse_augment(config), sample_rate=RATE)
+    found = [augment(click, speed=1, before=0, after=0, rng=generator(0, 0, i)) for i in range(8)]
+    assert all(np.abs(x).argmax() == 1000 and len(x) == RATE for x in found)
+    assert all(rms(x) == pytest.approx(rms(click), rel=1e-3) and rms(x[1100:2500]) > 0.02 * rms(x) for x in found)
+    assert len({x.tobytes() for x in found}) in range(2, 2 * 3 + 1)
+    with pytest.raises(ConfigError, match=r"augment\.room\.rt60 is"):
+        parse_augment({"room": {"rt60": [0.2, 20.0]}})
+    with pytest.raises(ConfigError, match=r'augment\.room\.rt: no such field; did you mean "rt60"'):
+        parse_augment({"room": {"rt": 1}})

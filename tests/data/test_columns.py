@@ -252,3 +252,22 @@ def test_widths_fit_every_example_that_a_bucket_may_hold():
     shortest, lengths = np.array([0.5, 0.9, 1.5]), np.array([3, 17, 4])
     assert widest(lengths, shortest, np.array([0.6, 1.0, 2.0])) == (8, 24, 24)
     assert widest(lengths * 0, shortest, np.array([2.0])) == (8,)
+
+
+class Pairs(NamedTuple):
+    samples: Any
+    num_samples: Any
+    targets: Any
+    index: Any
+
+
+def test_axes_before_the_length_and_lengths_that_are_not_counted(manifest):
+    plain = audio(manifest, sample_rate=RATE)
+    both = plain._replace(before=(2,), row=lambda i, variant: np.stack([plain.row(i, variant)] * 2))
+    made = {"samples": plain, "targets": both._replace(counted=False)}
+    batch = next(TrainingData(manifest, made, Pairs, **OPTIONS).batches())
+    assert batch.targets.shape == (len(batch.index), 2, batch.samples.shape[1])
+    np.testing.assert_array_equal(batch.targets[:, 0], batch.samples)
+    np.testing.assert_array_equal(batch.targets[:, 1], batch.samples)
+    with pytest.raises(TypeError, match="it has no field for num_targets"):
+        TrainingData(manifest, {"samples": plain, "targets": both}, Pairs, **OPTIONS)

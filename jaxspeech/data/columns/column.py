@@ -1,7 +1,8 @@
 """A column: one field of a batch, filled row by row from the examples of a manifest.
 
 A column named `x` with a padded length fills the batch's fields `x` [B X ...] and `num_x` [B]; a column with a single
-value per row fills `x` [B ...] alone.
+value per row fills `x` [B ...] alone. Axes may come before the length, as in samples [B C S], and where a second field
+has the same lengths (the target of an enhancement model), one of them is not counted: it fills no `num_x`.
 """
 
 from collections import Counter
@@ -42,6 +43,12 @@ class Column(NamedTuple):
     usable: Bool[np.ndarray, " N"]
     row: Callable[[int, Variant], Any]
     lengths: Int[np.ndarray, " N"] | None = None
+    before: tuple[int, ...] = ()
+    counted: bool = True
+
+    def length(self, value: Any) -> int:
+        """The length of a row's value."""
+        return np.shape(value)[len(self.before)]
 
 
 def widest(
@@ -67,7 +74,7 @@ def fields_of(columns: Mapping[str, Column]) -> list[str]:
     return [
         field
         for name, column in columns.items()
-        for field in ([name] if column.widths is None else [name, f"num_{name}"])
+        for field in ([name] if column.widths is None or not column.counted else [name, f"num_{name}"])
     ]
 
 
