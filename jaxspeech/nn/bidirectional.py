@@ -49,8 +49,9 @@ class BidirectionalLSTM(nn.Module):
         zeros = jnp.zeros((x.shape[0], self.width))
 
         def of_direction(inputs: Array, kernel: Array, bias: Array) -> Array:
-            _, outputs = run(inputs, Weights(kernel, bias, None), (zeros, zeros), self.dtype)
-            return outputs
+            found: Any = run(inputs, Weights(kernel, bias, None), (zeros, zeros), self.dtype)
+            return found[1]
 
-        ahead, back = jax.vmap(of_direction)(inputs, kernels, biases).swapaxes(1, 2)
+        both: Any = jax.vmap(of_direction)(inputs, kernels, biases)
+        ahead, back = both.swapaxes(1, 2)
         return jnp.concatenate([ahead, reverse(back, num_frames)], -1).astype(self.dtype)

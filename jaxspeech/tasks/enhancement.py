@@ -20,9 +20,9 @@ from jaxspeech.encoders.mask_channels import MaskChannels
 from jaxspeech.encoders.mask_rnn import MaskRNN
 from jaxspeech.errors import ConfigError
 from jaxspeech.features.stft import STFT, istft, stft
-from jaxspeech.losses.sdr import check_sdr_options, sdr_loss
 from jaxspeech.masks import length_mask
 from jaxspeech.signal.mask import consistent
+from jaxspeech.tasks.enhancement_losses import LOSSES, in_best_order
 from jaxspeech.tasks.kinds import Enhancement
 from jaxspeech.tasks.parts import Kind, Part
 from jaxspeech.tasks.task import Task
@@ -47,28 +47,6 @@ class EnhancementRows(NamedTuple):
     samples: Float[Any, "B C S"]
     num_samples: Int[Any, " B"]
     targets: Float[Any, "B M S"]
-
-
-@dataclass(frozen=True)
-class SDRLoss:
-    """The section `loss` with the name "sdr": the negative ratio of signal to distortion, see `losses.sdr`."""
-
-    scale_invariant: bool = False
-    convolution_invariant: bool = False
-    convolution_filter_length: int = 512
-    remove_mean: bool = True
-    sdr_max: int | float | None = None
-    weight: tuple[float, ...] | None = None
-
-    def __post_init__(self) -> None:
-        check_sdr_options(self.scale_invariant, self.convolution_invariant, self.convolution_filter_length, self.weight)
-
-    def __call__(
-        self, estimates: Float[Array, "B M S"], targets: Float[Array, "B M S"], num_samples: Int[Array, " B"]
-    ) -> Float[Array, " B"]:
-        """Computes the loss of each row."""
-        options = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return sdr_loss(estimates, targets, num_samples, **options)
 
 
 @dataclass(frozen=True)
@@ -103,6 +81,8 @@ class EnhancementModel(nn.Module):
         them: "uniform", by their "power", or not at all, "none".
       normalize_input: whether recordings are divided by their greatest sample, and the outputs multiplied by it.
       channel_augment: of training.
+      permutation_invariant: whether the order of the targets means nothing, as in separation: the loss is that of the
+        best order.
     """
 
     estimator: Any
@@ -114,6 +94,7 @@ class EnhancementModel(nn.Module):
     mixture_consistency: Literal["none", "uniform", "power"] = "none"
     normalize_input: bool = False
     channel_augment: ChannelAugment | None = None
+    permutation_invariant: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -177,7 +158,10 @@ def enhancement_task(model: EnhancementModel) -> Task[EnhancementRows, Any, Enha
     def loss(variables: Variables, batch: EnhancementRows, key: Key) -> tuple[RowLosses, Variables]:
         def of_channels(samples: Float[Array, "B C S"]) -> tuple[Float[Array, " B"], Variables]:
             outputs, updates = train_apply(model, variables, key, samples, batch.num_samples)
-            return model.loss(outputs, jnp.asarray(batch.targets), jnp.asarray(batch.num_samples)), updates
+            targets, num_samples = jnp.asarray(batch.targets), jnp.asarray(batch.num_samples)
+            if model.permutation_invariant:
+                targets = in_best_order(model.loss, outputs, targets, num_samples)
+            return model.loss(outputs, targets, num_samples), updates
 
         samples = jnp.asarray(batch.samples)
         augment = model.channel_augment
@@ -226,7 +210,7 @@ ENHANCEMENT = Kind(
     {
         "estimator": Part("estimator", {"mask_channels": MaskChannels, "mask_rnn": MaskRNN}),
         "processor": Part("processor", {"reference": ReferenceChannel, "spectrum": Spectrum}),
-        "loss": Part("loss", {"sdr": SDRLoss}),
+        "loss": Part("loss", LOSSES),
     },
     {"stft": STFT, "channel_augment": ChannelAugment},
     {
@@ -234,5 +218,6 @@ ENHANCEMENT = Kind(
         "channels": None,
         "mixture_consistency": {name: name for name in ("none", "uniform", "power")},
         "normalize_input": None,
+        "permutation_invariant": None,
     },
 )

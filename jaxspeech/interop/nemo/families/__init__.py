@@ -8,6 +8,7 @@ from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.families.attention import ATTENTION
 from jaxspeech.interop.nemo.families.classification import CLASSIFICATION
 from jaxspeech.interop.nemo.families.ctc import CTC
+from jaxspeech.interop.nemo.families.enhancement import ENHANCEMENT
 from jaxspeech.interop.nemo.families.family import Family
 from jaxspeech.interop.nemo.families.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
@@ -31,6 +32,7 @@ FAMILIES = (
     REGRESSION,
     SPEAKER,
     SORTFORMER,
+    ENHANCEMENT,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}
