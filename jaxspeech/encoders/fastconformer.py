@@ -69,6 +69,8 @@ class FastConformer(nn.Module):
         the relative positions, the attention weights.
       stochastic_depth, stochastic_depth_mode, stochastic_depth_start: largest probability of skipping a layer;
         "linear" growth over the layers or "uniform"; first layer that may be skipped.
+      unet_skips: each layer of the second half also takes the input of its counterpart in the first half, the last
+        layer that of the first: x = W [x, skip / sqrt 2] (Le et al., "Voicebox", 2023). Its layers are not stacked.
       adapter_width: hidden width of an adapter after each layer (see `nn.adapter`); 0 for none.
       speaker_kernels: the layers whose input passes a speaker kernel (see `nn.speaker_kernel`), of the task
         "multitalker"; L stands for the output of the last one.
@@ -120,6 +122,7 @@ class FastConformer(nn.Module):
     stochastic_depth: float = 0.0
     stochastic_depth_mode: Literal["linear", "uniform"] = "linear"
     stochastic_depth_start: int = 1
+    unet_skips: bool = False
     adapter_width: int = 0
     speaker_kernels: tuple[int, ...] = ()
     background_kernels: bool = True
@@ -142,6 +145,10 @@ class FastConformer(nn.Module):
                 raise ConfigError(f"local attention needs one regular attention_context, without -1, not {given}")
         elif self.global_frames:
             raise ConfigError(f"global_frames {self.global_frames}: only attention 'rel_pos_local' has global frames")
+        if self.unet_skips and self.num_layers % 2:
+            raise ConfigError(f"num_layers {self.num_layers}: with unet_skips it must be even, to have two halves")
+        if self.unet_skips and self.reduction is not None:
+            raise ConfigError("unet_skips join layers of the same frame rate: use no reduction with them")
         places = list(self.speaker_kernels)
         if places != sorted({*places} & {*range(self.num_layers + 1)}):
             raise ConfigError(f"speaker_kernels {places}: must be ascending numbers of layers, 0 to {self.num_layers}")
@@ -262,12 +269,18 @@ class FastConformer(nn.Module):
         layers, fields = [x], self._layer_fields(x.shape[1], key, in_parts=done is not None)
         kernels = self._kernels(x, speakers, num_frames, train=train)
         x = kernels[0](x) if 0 in kernels else x
-        if self.scan_layers and self.reduction is None:
+        if self.scan_layers and self.reduction is None and not self.unet_skips:
             x, outputs = self._scan(x, context, fields, kernels, train=train, return_layers=return_layers)
             layers += [] if outputs is None else list(outputs)
         else:
             layer_class = self._rematerialised(ConformerLayer, static_argnums=(4,))
+            skipped: list[Array] = []
             for i in range(self.num_layers):
+                if self.unet_skips and i < self.num_layers // 2:
+                    skipped.append(x)
+                elif self.unet_skips:
+                    both = jnp.concatenate([x, skipped.pop() / math.sqrt(2.0)], -1)
+                    x = dense(self.width, 2 * self.width, name=f"skip_{i}", dtype=self.dtype)(both)
                 if can_share(self, train=train):
                     x = apply_shared(ConformerLayer(**fields, name=f"layers_{i}"), x, context)
                 else:

@@ -1,0 +1,36 @@
+"""Root mean square norm (Zhang and Sennrich, 2019), with a scale of its own or one that depends on a condition.
+
+y = gamma x / rms(x)        y = (W_gamma c) x / rms(x) + W_beta c
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+# The least length of a vector that is divided by it.
+LEAST_LENGTH = 1e-12
+
+
+class RMSNorm(nn.Module):
+    """Normalises each frame by the root mean square of its channels; the statistics are float32.
+
+    With a condition [B E], the scale and an offset are projections of it, which start as 1 and 0.
+    """
+
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B T D"], condition: Float[Array, "B E"] | None = None) -> Float[Array, "B T D"]:
+        width = x.shape[-1]
+        x = x.astype(jnp.float32)
+        square = jnp.maximum(jnp.square(x).sum(-1, keepdims=True), LEAST_LENGTH**2)
+        normal = x * (jax.lax.rsqrt(square) * width**0.5)
+        if condition is None:
+            return (normal * self.param("scale", nn.initializers.ones_init(), (width,))).astype(self.dtype)
+        zeros, ones = nn.initializers.zeros_init(), nn.initializers.ones_init()
+        gamma = nn.Dense(width, kernel_init=zeros, bias_init=ones, name="gamma")(condition)
+        beta = nn.Dense(width, kernel_init=zeros, name="beta")(condition)
+        return (normal * gamma[:, None] + beta[:, None]).astype(self.dtype)
