@@ -51,9 +51,17 @@ def attend(
     return (einsum("bhqt,bthk->bqhk", weights, value) / totals).astype(query.dtype)
 
 
-def attend_in_blocks(*arrays: Array, most_scores: int) -> Float[Array, "B T H K"]:
+def attend_in_blocks(
+    query: Float[Array, "B T H K"],
+    key: Float[Array, "B T H K"],
+    value: Float[Array, "B T H K"],
+    slopes: Float[Array, " H"],
+    mask: Bool[Array, "B T"],
+    *,
+    most_scores: int,
+) -> Float[Array, "B T H K"]:
     """Computes `attend` without dropout, for a block of queries at a time (see `nn.query_blocks`)."""
-    query, *others = arrays
+    others = key, value, slopes, mask
     b, t, h, _ = query.shape
     size = block_size(b, h, t, t, most_scores=most_scores)
     if size == t:

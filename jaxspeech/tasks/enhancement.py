@@ -25,6 +25,7 @@ from jaxspeech.signal.mask import consistent
 from jaxspeech.tasks.enhancement_losses import LOSSES, in_best_order
 from jaxspeech.tasks.kinds import Enhancement
 from jaxspeech.tasks.parts import Kind, Part
+from jaxspeech.tasks.spectrum_estimators import SPECTRUM_ESTIMATORS
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Key, Phase, RowLosses, Variables
@@ -100,6 +101,11 @@ class EnhancementModel(nn.Module):
         super().__post_init__()
         if self.channels is None and not getattr(self.estimator, "any_channels", False):
             raise ConfigError("model.channels is missing: this estimator is made for a fixed number of channels")
+        if isinstance(self.estimator, tuple(SPECTRUM_ESTIMATORS.values())) != isinstance(self.processor, Spectrum):
+            raise ConfigError(
+                "model.processor 'spectrum' is for estimators of spectra, and they for no other processor "
+                f"({', '.join(SPECTRUM_ESTIMATORS)})"
+            )
         if self.mixture_consistency != "none" and self.channels != 1:
             raise ConfigError(f"model.mixture_consistency is for one channel, not {self.channels} (model.channels)")
 
@@ -208,7 +214,7 @@ ENHANCEMENT = Kind(
     EnhancementModel,
     enhancement_task,
     {
-        "estimator": Part("estimator", {"mask_channels": MaskChannels, "mask_rnn": MaskRNN}),
+        "estimator": Part("estimator", {"mask_channels": MaskChannels, "mask_rnn": MaskRNN, **SPECTRUM_ESTIMATORS}),
         "processor": Part("processor", {"reference": ReferenceChannel, "spectrum": Spectrum}),
         "loss": Part("loss", LOSSES),
     },

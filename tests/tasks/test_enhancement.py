@@ -87,5 +87,7 @@ def test_settings_that_contradict_each_other():
         build({name: value for name, value in MODEL.items() if name != "channels"})
     with pytest.raises(ConfigError, match=r"mixture_consistency is for one channel, not 2"):
         build(MODEL | {"mixture_consistency": "power"})
+    with pytest.raises(ConfigError, match=r"processor 'spectrum' is for estimators of spectra"):
+        build(MODEL | {"processor": {"name": "spectrum"}})
     with pytest.raises(ConfigError, match=r'model.stft.hops is not a field; did you mean "hop"'):
         build(MODEL | {"stft": {"hops": 3}})
