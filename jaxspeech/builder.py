@@ -23,6 +23,7 @@ TASKS: Table[Kind] = Table(
         "ctc": "jaxspeech.tasks.ctc:CTC",
         "enhancement": "jaxspeech.tasks.enhancement:ENHANCEMENT",
         "frame_classification": "jaxspeech.tasks.frame_classification:FRAME_CLASSIFICATION",
+        "generative_enhancement": "jaxspeech.tasks.generative_enhancement:GENERATIVE_ENHANCEMENT",
         "hybrid": "jaxspeech.tasks.hybrid:HYBRID",
         "language_model": "jaxspeech.tasks.language_model:LANGUAGE_MODEL",
         "multitalker": "jaxspeech.tasks.multitalker:MULTITALKER",

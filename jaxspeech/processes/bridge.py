@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.processes.sampler import Draw, Spectra, Steps, interleaved, table
+from jaxspeech.processes.sampler import Draw, Example, Spectra, Steps, interleaved, table
 
 EPS = 1e-8  # NeMo adds it to the denominators, and to sbar^2
 
@@ -33,6 +33,8 @@ class Bridge:
     c: int | float = 1.0
     time_min: int | float = 0.0
     time_max: int | float = 1.0
+
+    estimates = "data"
 
     def __post_init__(self) -> None:
         if not 0 <= self.time_min < self.time_max:
@@ -86,6 +88,10 @@ class Bridge:
         alpha, sigma, bar, last = self.alpha(time), self.sigma(time), self.sigma_bar(time), self.last_variance
         mean = alpha * bar**2 / (last + EPS) * clean + self.alpha_bar(time) * sigma**2 / (last + EPS) * noisy
         return mean + alpha * bar * sigma / (math.sqrt(last) + EPS) * noise
+
+    def example(self, clean: Spectra, noisy: Spectra, time: Float[Any, " B"], noise: Spectra) -> Example:
+        """What the network learns from."""
+        return Example(self.perturb(clean, noisy, time, noise), clean, 1.0)
 
 
 @dataclass(frozen=True)
@@ -149,23 +155,29 @@ class BridgeVP(Bridge):
 
 @dataclass(frozen=True)
 class BridgeSDE:
-    """Steps of first order along the bridge's stochastic equation, which add noise, also at the last one.
+    """Steps of first order along the bridge's stochastic equation, which add noise.
 
     Attributes:
       num_steps: N, and as many calls of the network.
       network_time: "previous", the time of the state that the network is shown; or "current", to which the step leads.
       eps: added to the denominators. NeMo's 1e-8 is not small beside sbar(T) = 1e-4: the first step of an ordinary
         equation then has a wrong share of the noisy spectrum.
+      output: "state", with the noise of the last step as in NeMo, or "mean".
       time_min, time_max: None for the process's own.
     """
 
     num_steps: int = 50
     network_time: str = "previous"
     eps: int | float = 0.0
+    output: str = "state"
     time_min: int | float | None = None
     time_max: int | float | None = None
 
+    follows = Bridge
+
     def __post_init__(self) -> None:
+        if self.output not in ("mean", "state"):
+            raise ConfigError(f"model.sampler.output cannot be {self.output!r} (can be 'mean', 'state')")
         if self.network_time not in ("previous", "current"):
             raise ConfigError(
                 f"model.sampler.network_time cannot be {self.network_time!r} (can be 'previous', 'current')"

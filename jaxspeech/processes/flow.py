@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.processes.sampler import Draw, Spectra, Steps, interleaved, table
+from jaxspeech.processes.sampler import Draw, Example, Spectra, Steps, interleaved, table
 
 EPS = 1e-6  # NeMo adds it to s(t)
 ESTIMATES = ("velocity", "data")
@@ -71,6 +71,12 @@ class Flow:
         rise = self.sigma_end * (point - start) - self.sigma_start * (point - clean)
         return rise / ((1 - time) * self.sigma_start + time * self.sigma_end + EPS)
 
+    def example(self, clean: Spectra, noisy: Spectra, time: Float[Any, " B"], noise: Spectra) -> Example:
+        """What the network learns from; the noisy spectrum is only shown to it."""
+        del noisy
+        state = self.perturb(clean, time, noise)
+        return Example(state, self.velocity(state, clean, time) if self.estimates == "velocity" else clean, 1.0)
+
 
 @dataclass(frozen=True)
 class Euler:
@@ -84,6 +90,8 @@ class Euler:
     num_steps: int = 20
     time_min: int | float = 1e-8
     time_max: int | float = 1.0
+
+    follows, output = Flow, "mean"
 
     def grid(self) -> Float[np.ndarray, " M"]:
         """Returns the N + 1 times between which the steps are."""

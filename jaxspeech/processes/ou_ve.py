@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.processes.sampler import Draw, Spectra, Steps, interleaved, table
+from jaxspeech.processes.sampler import Draw, Example, Spectra, Steps, interleaved, table
 
 EPS = 1e-8  # NeMo adds it to s_min and to r
 
@@ -35,6 +35,8 @@ class OUVE:
     std_max: int | float = 0.5
     time_min: int | float = 0.03
     time_max: int | float = 1.0
+
+    estimates = "score"
 
     def __post_init__(self) -> None:
         if not 0 < self.std_min < self.std_max:
@@ -73,6 +75,11 @@ class OUVE:
         weight = jnp.exp(-self.stiffness * time)
         return weight * clean + (1 - weight) * noisy + self.std(time) * noise
 
+    def example(self, clean: Spectra, noisy: Spectra, time: Float[Any, " B"], noise: Spectra) -> Example:
+        """What the network learns from: the score times the standard deviation should be the noise, negated."""
+        factor = self.std(jnp.asarray(time)[:, None, None, None])
+        return Example(self.perturb(clean, noisy, time, noise), -noise, factor)
+
 
 @dataclass(frozen=True)
 class PredictorCorrector:
@@ -92,6 +99,8 @@ class PredictorCorrector:
     output: str = "mean"
     time_min: int | float | None = None
     time_max: int | float | None = None
+
+    follows = OUVE
 
     def __post_init__(self) -> None:
         if self.output not in ("mean", "state"):

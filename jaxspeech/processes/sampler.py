@@ -57,11 +57,29 @@ def interleaved(*tables: Steps) -> Steps:
 
 @runtime_checkable
 class Sampler(Protocol):
-    """How a process is followed: the first state with the anchor, and the table."""
+    """How a process is followed: the first state with the anchor, and the table.
+
+    Its attribute `follows` is the class of the processes that it is for, and `output` says what it ends with: the
+    "state", or the "mean", without the noise that was added last.
+    """
 
     def begin(self, process: Any, noisy: Spectra, draw: Draw) -> tuple[Any, Any]: ...
 
     def steps(self, process: Any) -> Steps: ...
+
+
+class Example(NamedTuple):
+    """What a network learns from: factor * estimate should be the target.
+
+    Attributes:
+      state: that it is shown.
+      target: [B C N F].
+      factor: of the estimate, broadcast against it.
+    """
+
+    state: Spectra
+    target: Spectra
+    factor: Any
 
 
 class Position(NamedTuple):

@@ -11,6 +11,7 @@ from jaxspeech.interop.nemo.families.ctc import CTC
 from jaxspeech.interop.nemo.families.enhancement import ENHANCEMENT
 from jaxspeech.interop.nemo.families.family import Family
 from jaxspeech.interop.nemo.families.frame_classification import FRAME_CLASSIFICATION
+from jaxspeech.interop.nemo.families.generative_enhancement import GENERATIVE_ENHANCEMENT
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
 from jaxspeech.interop.nemo.families.multitalker import MULTITALKER
 from jaxspeech.interop.nemo.families.regression import REGRESSION
@@ -33,6 +34,7 @@ FAMILIES = (
     SPEAKER,
     SORTFORMER,
     ENHANCEMENT,
+    GENERATIVE_ENHANCEMENT,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}

@@ -1,0 +1,290 @@
+"""Generative enhancement: a network follows a random process from the noisy spectrum, or from noise, to the clean one.
+
+Training: both spectra -> a time and noise -> the state of the process then -> what the network estimates -> loss.
+Use: the noisy spectrum -> a sampler, which calls the network many times -> inverse STFT.
+
+The kinds, by their process: score (`ou_ve`), flow matching (`flow`) and Schroedinger bridge (`bridge_ve`, `bridge_vp`).
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Complex, Float, Int
+
+from jaxspeech.encoders.ncsnpp import NCSNPlusPlus
+from jaxspeech.encoders.transformer_unet import TransformerUNet
+from jaxspeech.errors import ConfigError
+from jaxspeech.features.patches import Patches
+from jaxspeech.features.stft import STFT, istft, stft
+from jaxspeech.losses.spectral import mae_loss, mse_loss
+from jaxspeech.masks import length_mask
+from jaxspeech.processes.bridge import BridgeHeun, BridgeODE, BridgeSDE, BridgeVE, BridgeVP
+from jaxspeech.processes.flow import Euler, Flow, Heun, Midpoint
+from jaxspeech.processes.noise import complex_noise, rows_noise
+from jaxspeech.processes.ou_ve import OUVE, PredictorCorrector
+from jaxspeech.processes.sampler import Draw, sample
+from jaxspeech.tasks.enhancement import EPSILON, EnhancementRows
+from jaxspeech.tasks.kinds import Enhancement
+from jaxspeech.tasks.parts import Kind, Part
+from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.train_apply import train_apply
+from jaxspeech.types import Key, Phase, RowLosses, Variables
+
+DISTANCES = {"mse": mse_loss, "mae": mae_loss}
+
+
+class Encoded(NamedTuple):
+    """Spectra of recordings, zero beyond each row's frames.
+
+    Attributes:
+      spectra, num_frames: of the recordings, divided by the scale.
+      scale: [B 1 1].
+    """
+
+    spectra: Complex[Array, "B C N F"]
+    num_frames: Int[Array, " B"]
+    scale: Float[Array, "B 1 1"]
+
+
+class Draws(NamedTuple):
+    """The random numbers of a training step.
+
+    Attributes:
+      time: of the process.
+      noise: complex normal of variance 1.
+      shown: the frames of the noisy spectrum that the network is shown.
+    """
+
+    time: Float[Array, " B"]
+    noise: Complex[Array, "B C N F"]
+    shown: Bool[Array, "B N"]
+
+
+@dataclass(frozen=True)
+class GenerativeLoss:
+    """The section `loss`: the distance of the estimate and what it should be.
+
+    Attributes:
+      spectrum: "mse" or "mae", of spectra.
+      spectrum_weight: its factor.
+      waveform: the same, of the samples, for a network that estimates the clean spectrum.
+      waveform_weight: its factor.
+    """
+
+    spectrum: str = "mse"
+    spectrum_weight: int | float = 1.0
+    waveform: str = "mae"
+    waveform_weight: int | float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in (self.spectrum, self.waveform):
+            if name not in DISTANCES:
+                raise ConfigError(f"model.loss: a distance cannot be {name!r} (can be {', '.join(DISTANCES)})")
+        if min(self.spectrum_weight, self.waveform_weight) < 0 or not (self.spectrum_weight or self.waveform_weight):
+            raise ConfigError("model.loss: one weight must be positive, and none negative")
+
+
+class GenerativeModel(nn.Module):
+    """A network with a process and a way to follow it.
+
+    Attributes:
+      estimator: is called with (state and noisy spectrum [B 2C N F], num_frames, time [B], train=).
+      process: from clean to noisy spectra, see `jaxspeech.processes`.
+      sampler: back.
+      loss: of the estimates.
+      stft: the transform, see `features.stft`.
+      sample_rate: in Hz.
+      normalize_input: whether recordings are divided by their greatest sample, and the outputs multiplied by it.
+      condition_rate: how often the network is shown the noisy spectrum in training; at 0 never, and not in use either.
+      pretraining: which frames of it are hidden, for a model that learns to fill them in.
+    """
+
+    estimator: Any
+    process: Any
+    sampler: Any
+    loss: GenerativeLoss = GenerativeLoss()
+    stft: STFT = STFT(510, 128, magnitude_power=0.5, scale=0.33)
+    sample_rate: int = 16000
+    normalize_input: bool = True
+    condition_rate: float = 1.0
+    pretraining: Patches | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.process, self.sampler.follows):
+            known = ", ".join(name for name, kind in SAMPLERS.items() if isinstance(self.process, kind.follows))
+            raise ConfigError(f"model.sampler: it does not follow this model.process; use one of {known}")
+        if not self.estimator.conditioned_on_time:
+            raise ConfigError("model.estimator.conditioned_on_time must be True")
+        if self.loss.waveform_weight and self.process.estimates != "data":
+            raise ConfigError("model.loss.waveform_weight is for a network that estimates the clean spectrum")
+        if not 0 <= self.condition_rate <= 1:
+            raise ConfigError("model.condition_rate must lie between 0 and 1")
+
+    @property
+    def channels(self) -> int:
+        """C, of the recordings and of the outputs."""
+        return self.estimator.num_outputs
+
+    def encode(
+        self, samples: Float[Any, "B C S"], num_samples: Int[Any, " B"], scale: Float[Any, "B 1 1"] | None = None
+    ) -> Encoded:
+        """Computes spectra of the samples divided by the scale, or by their own peak if it is None."""
+        samples, num_samples = jnp.asarray(samples), jnp.asarray(num_samples)
+        samples = jnp.where(length_mask(num_samples, samples.shape[-1])[:, None], samples, 0.0)
+        if scale is None:
+            peak = jnp.abs(samples).max((1, 2), keepdims=True) + EPSILON
+            scale = peak if self.normalize_input else jnp.ones_like(peak)
+        return Encoded(*stft(samples / scale, num_samples, self.stft), scale)
+
+    def estimate(
+        self,
+        state: Complex[Any, "B C N F"],
+        noisy: Complex[Any, "B C N F"],
+        num_frames: Int[Any, " B"],
+        time: Float[Any, " B"],
+        *,
+        train: bool = False,
+    ) -> Complex[Array, "B C N F"]:
+        """Runs the network; its estimate is zero beyond each row's frames."""
+        estimate = self.estimator(jnp.concatenate([state, noisy], 1), num_frames, time, train=train)
+        return jnp.where(length_mask(num_frames, estimate.shape[2])[:, None, :, None], estimate, 0)
+
+    __call__ = estimate
+
+
+def drawn(model: GenerativeModel, key: Key, encoded: Encoded) -> Draws:
+    """Draws what a training step needs. A row's draws depend on its place in the batch, not on its padding."""
+    rows, channels, frames, bins = encoded.spectra.shape
+    keys = jax.vmap(lambda row: jax.random.split(jax.random.fold_in(key, row), 4))(jnp.arange(rows))
+    low, high = model.process.time_min, model.process.time_max
+    time = jax.vmap(lambda key: jax.random.uniform(key, minval=low, maxval=high))(keys[:, 0])
+    kept = jax.vmap(lambda key: jax.random.uniform(key) < model.condition_rate)(keys[:, 2])
+    shown = jnp.broadcast_to(kept[:, None], (rows, frames))
+    if model.pretraining is not None:
+        shown &= model.pretraining.drawn(keys[:, 3], encoded.num_frames, frames)
+    return Draws(time, rows_noise(keys[:, 1], encoded.num_frames, channels, frames, bins), shown)
+
+
+def generative_losses(
+    model: GenerativeModel, variables: Variables, batch: EnhancementRows, draws: Draws, noisy: Encoded, key: Key
+) -> tuple[RowLosses, Variables]:
+    """Computes the loss of each row, given the draws; the key is for dropout."""
+    targets, num_samples = jnp.asarray(batch.targets), jnp.asarray(batch.num_samples)
+    clean = model.encode(targets, num_samples, noisy.scale).spectra
+    state, target, factor = model.process.example(clean, noisy.spectra, draws.time, draws.noise)
+    shown = jnp.where(draws.shown[:, None, :, None], noisy.spectra, 0)
+    estimates, updates = train_apply(model, variables, key, state, shown, noisy.num_frames, draws.time)
+    options = model.loss
+    losses = DISTANCES[options.spectrum](factor * estimates, target, noisy.num_frames)
+    logged = {"spectrum": losses} if options.waveform_weight else {}
+    losses = options.spectrum_weight * losses
+    if options.waveform_weight:
+        real = length_mask(num_samples, targets.shape[-1])[:, None]
+        waveforms = istft(estimates, num_samples, model.stft, size=targets.shape[-1])
+        scaled = jnp.where(real, targets, 0.0) / noisy.scale
+        logged["waveform"] = DISTANCES[options.waveform](waveforms, scaled, num_samples)
+        losses += options.waveform_weight * logged["waveform"]
+    return RowLosses(losses, jnp.ones_like(losses), logged), updates
+
+
+def generate(
+    model: GenerativeModel,
+    variables: Variables,
+    noisy: Complex[Array, "B C N F"],
+    num_frames: Int[Array, " B"],
+    draw: Draw,
+    hidden: Bool[Array, " N"] | None = None,
+) -> Complex[Array, "B C N F"]:
+    """Follows the process with the model's sampler.
+
+    Args:
+      model, variables: the model.
+      noisy, num_frames: the spectra, zero beyond each row's frames.
+      draw: number of a draw -> noise, zero beyond them too; see `processes.sampler.sample`.
+      hidden: frames of the noisy spectrum that the network is not shown.
+    """
+    apply: Any = model.apply
+    shown = jnp.zeros_like(noisy) if model.condition_rate == 0 else noisy
+    if hidden is not None:
+        shown = jnp.where(hidden[:, None], 0, shown)
+
+    def network(state: Any, time: Float[Array, ""]) -> Complex[Array, "B C N F"]:
+        return apply(variables, state, shown, num_frames, jnp.full(state.shape[0], time))
+
+    end = sample(model.sampler, model.process, network, noisy, draw)
+    return end.mean if model.sampler.output == "mean" else end.state
+
+
+def generative_task(model: GenerativeModel) -> Task[EnhancementRows, Any, Enhancement]:
+    """Returns the task of `model`: pure functions that initialise, train and run it."""
+
+    def init(key: Key) -> Variables:
+        spectra = jnp.zeros((1, model.channels, 4, model.stft.num_bins), jnp.complex64)
+        return dict(model.init(key, spectra, spectra, jnp.array([4]), jnp.ones(1)))
+
+    def loss(variables: Variables, batch: EnhancementRows, key: Key) -> tuple[RowLosses, Variables]:
+        draw_key, dropout_key = jax.random.split(key)
+        noisy = model.encode(batch.samples, batch.num_samples)
+        return generative_losses(model, variables, batch, drawn(model, draw_key, noisy), noisy, dropout_key)
+
+    def enhanced(variables: Variables, samples: Any, num_samples: Any, peak: Any, key: Any, masked: bool) -> Array:
+        num_samples = jnp.asarray(num_samples)
+        scale = None if peak is None or not model.normalize_input else jnp.asarray(peak)[:, None, None] + EPSILON
+        noisy = model.encode(samples, num_samples, scale)
+        _, channels, frames, bins = noisy.spectra.shape
+        real = length_mask(noisy.num_frames, frames)[:, None, :, None]
+        key = jax.random.key(0) if key is None else key
+
+        def draw(number: Int[Array, ""]) -> Complex[Array, "B C N F"]:
+            # The same for all rows, so that a recording's result does not depend on its place in a batch.
+            return jnp.where(real, complex_noise(jax.random.fold_in(key, number), channels, frames, bins), 0)
+
+        hidden = ~model.pretraining.fixed(frames) if masked and model.pretraining is not None else None
+        spectra = generate(model, variables, noisy.spectra, noisy.num_frames, draw, hidden)
+        return istft(spectra, num_samples, model.stft, size=jnp.shape(samples)[-1]) * noisy.scale
+
+    def enhance(
+        variables: Variables, samples: Any, num_samples: Any, *, peak: Any = None, key: Any = None
+    ) -> Float[Array, "B M S"]:
+        return enhanced(variables, samples, num_samples, peak, key, masked=False)
+
+    def predict(variables: Variables, batch: EnhancementRows) -> Float[Array, "B M S"]:
+        """In pretraining with hidden frames, always the same ones."""
+        return enhanced(variables, batch.samples, batch.num_samples, None, None, masked=True)
+
+    return Task(
+        model=model,
+        batch=EnhancementRows,
+        init=init,
+        phases=(Phase(loss),),
+        predict=predict,
+        seconds=lambda batch: batch.num_samples / model.sample_rate,
+        inference=Enhancement(model.sample_rate, model.channels, enhance, scaled=model.normalize_input, random=True),
+    )
+
+
+PROCESSES = {"ou_ve": OUVE, "flow": Flow, "bridge_ve": BridgeVE, "bridge_vp": BridgeVP}
+SAMPLERS = {
+    "predictor_corrector": PredictorCorrector,
+    "euler": Euler,
+    "heun": Heun,
+    "midpoint": Midpoint,
+    "bridge_sde": BridgeSDE,
+    "bridge_ode": BridgeODE,
+    "bridge_heun": BridgeHeun,
+}
+GENERATIVE_ENHANCEMENT = Kind(
+    GenerativeModel,
+    generative_task,
+    {
+        "estimator": Part("estimator", {"ncsnpp": NCSNPlusPlus, "transformer_unet": TransformerUNet}),
+        "process": Part("process", PROCESSES),
+        "sampler": Part("sampler", SAMPLERS),
+    },
+    {"stft": STFT, "loss": GenerativeLoss, "pretraining": Patches},
+    {"sample_rate": None, "normalize_input": None, "condition_rate": None},
+)
