@@ -11,6 +11,7 @@ Or scores transcripts that manifests already hold, compares recognisers, and sco
   jaxspeech evaluate --rttm=reference.rttm found.rttm --collar=0.25
   jaxspeech evaluate --rttm=reference_folder found_folder --uem=all.uem --output=scores.json
   jaxspeech evaluate --seglst=reference.json found.json
+  jaxspeech evaluate --clean=clean_folder --noisy=noisy_folder enhanced_folder --report=page.html
 
 A manifest holds JSON lines with audio_filepath and the truth: "text" for a recogniser, which is a translation
 where "source_lang" and "target_lang" differ; for other models the field that --field names, with the class (also its
@@ -23,7 +24,8 @@ Without a model, --manifest scores the transcripts in "pred_text", or in the fie
 and --engine compare several recognisers; docs/evaluating.md describes them. --rttm scores turns of speakers by
 md-eval's rules: a table with the diarization error rate, its parts, the Jaccard error rate and the number of speakers
 of each recording and of all. --seglst scores words of speakers: cpWER and tcpWER. The found turns or words are another
-file, or a folder of files.
+file, or a folder of files. --clean scores enhanced recordings against clean ones of the same name: a table with SI-SDR,
+SDR, PESQ, STOI and ESTOI, also of the --noisy ones, and with --recognizer=MODEL the word error rates of both.
 
 Exit status: 0; 1 with --strict if a recording was skipped; 2 if nothing could be done.
 """
@@ -33,6 +35,7 @@ import contextlib
 from typing import Any
 
 from jaxspeech.cli.engine_options import add_comparison, compares
+from jaxspeech.cli.enhanced_options import add_enhanced_options, is_of_enhanced
 from jaxspeech.cli.fusion import fusion_of
 from jaxspeech.cli.parser import Parser
 from jaxspeech.cli.recognition import add_recognition, search_of
@@ -51,7 +54,7 @@ def options(parser: Parser) -> None:
     add_options(parser, needs_model=False)
     add_recognition(parser, long=("auto", "full", "local", "buffered", "segments"))
     parser.add_argument("--field", default="label", help="the manifests' field with the true class or the speaker")
-    help = "the manifests' lines with what was found; --rttm, --seglst: the scores as JSON"
+    help = "the manifests' lines with what was found; --rttm, --seglst: the scores as JSON; --clean: a line for each"
     parser.add_argument("--output", metavar="OUT", help=help)
     parser.add_argument(
         "--normalize",
@@ -74,6 +77,7 @@ def options(parser: Parser) -> None:
     parser.add_argument("--scores", metavar="OUT.json", help="the scores of each manifest as JSON")
     add_comparison(parser)
     add_turn_options(parser)
+    add_enhanced_options(parser)
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -82,6 +86,10 @@ def run(flags: argparse.Namespace) -> int:
         from jaxspeech.cli.comparison import compare
 
         return compare(flags)
+    if is_of_enhanced(flags):
+        from jaxspeech.cli.enhanced_scores import evaluate_enhanced
+
+        return evaluate_enhanced(flags)
     if is_of_turns(flags):
         return evaluate_turns(flags)
     if not flags.manifest:

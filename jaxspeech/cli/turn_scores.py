@@ -28,7 +28,9 @@ class Table(NamedTuple):
 
 def add_turn_options(parser: Parser) -> None:
     """Adds the options of these scores."""
-    parser.add_argument("found", nargs="*", metavar="FOUND", help="--rttm, --seglst: what is scored, files or folders")
+    parser.add_argument(
+        "found", nargs="*", metavar="FOUND", help="--rttm, --seglst, --clean: what is scored, files or folders"
+    )
     for name, what in (("rttm", "turns of speakers"), ("seglst", "words of speakers")):
         help = f"the true {what}: files or a folder; separate several with commas"
         parser.add_argument(f"--{name}", type=names, action="extend", metavar="REFERENCE", help=help)
@@ -54,7 +56,7 @@ def is_of_turns(flags: argparse.Namespace) -> bool:
         if flags.found:
             raise ConfigError(
                 f"unexpected argument {flags.found[0]}: a model is scored on --manifest=IN.jsonl, turns with "
-                f"--rttm=REFERENCE, words of speakers with --seglst=REFERENCE"
+                f"--rttm=REFERENCE, words of speakers with --seglst=REFERENCE, enhanced recordings with --clean=CLEAN"
             )
         return False
     if flags.rttm and flags.seglst:

@@ -103,7 +103,7 @@ def _scores_of(
 def score_recording(
     estimates: Float[np.ndarray, "M S"],
     targets: Float[np.ndarray, "M S"],
-    noisy: Float[np.ndarray, " S"] | None,
+    noisy: Float[np.ndarray, "_ S"] | None,
     sample_rate: int,
     *,
     measures: Sequence[str] = IN_DECIBELS,
@@ -113,7 +113,7 @@ def score_recording(
 
     Args:
       estimates, targets: M signals of the same length.
-      noisy: the channel of the input that they were made of; None if it is not known.
+      noisy: the input that they were made of: one channel, or M; None if it is not known.
       sample_rate: in Hz.
       measures: names among `MEASURES`.
       any_order: whether separated sources may come out in any order.
@@ -197,7 +197,7 @@ def enhancement_scores(
             if index < 0:
                 rows.append(Scored({}))
                 continue
-            noisy = samples[row, reference_channel, :count]
+            noisy = samples[row, reference_channel : reference_channel + 1, :count]
             rows.append(
                 score_recording(outputs[row, :, :count], targets[row, :, :count], noisy, sample_rate, **options)
             )

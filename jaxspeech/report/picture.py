@@ -13,12 +13,17 @@ ALIGNMENT_ROWS = 6
 _BANDS = np.array([[90, 170, 255], [255, 190, 70]], np.uint8)
 
 
-def spectrogram(features: Float[np.ndarray, "T F"], *, height: int = 80) -> UInt8[np.ndarray, "H T 3"]:
-    """Draws a spectrogram, low frequencies at the bottom; the darkest and the brightest per cent are clipped.
+def spectrogram(
+    features: Float[np.ndarray, "T F"], *, height: int = 80, limits: tuple[float, float] | None = None
+) -> UInt8[np.ndarray, "H T 3"]:
+    """Draws a spectrogram, low frequencies at the bottom.
 
-    Each mel bin is repeated so that the image comes close to `height`.
+    Each mel bin is repeated so that the image comes close to `height`. `limits` are the darkest and the brightest
+    level; by default the darkest and the brightest per cent are clipped.
     """
     low, high = np.percentile(features, [1, 99]) if features.size else (0.0, 1.0)
+    if limits is not None:
+        low, high = limits
     levels = np.clip((features - low) / max(float(high - low), 1e-6), 0, 1)
     image = COLORS[(levels * 255).astype(np.uint8)]
     return np.repeat(image.transpose(1, 0, 2)[::-1], max(1, round(height / max(features.shape[1], 1))), axis=0)

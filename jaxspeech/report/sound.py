@@ -19,10 +19,11 @@ def heard(samples: Float[np.ndarray, " S"], sample_rate: int, words: Sequence[Pi
       sample_rate: in Hz.
       words: with times from the beginning of the samples.
     """
-    return ReplayedAudio(samples, sample_rate, _decibels(np.asarray(samples, np.float64), sample_rate), tuple(words))
+    return ReplayedAudio(samples, sample_rate, decibels(np.asarray(samples, np.float64), sample_rate), tuple(words))
 
 
-def _decibels(samples: Float[np.ndarray, " S"], sample_rate: int) -> Float[np.ndarray, "T F"]:
+def decibels(samples: Float[np.ndarray, " S"], sample_rate: int) -> Float[np.ndarray, "T F"]:
+    """A mel spectrogram in dB, at most `DECIBELS` below its loudest place."""
     hop, window = max(1, round(HOP * sample_rate)), max(2, round(WINDOW * sample_rate))
     count = max(1, 1 + (len(samples) - window) // hop)
     padded = np.pad(samples, (0, max(0, (count - 1) * hop + window - len(samples))))

@@ -61,8 +61,8 @@ def test_sources_may_come_out_in_any_order():
     sources = np.stack([drawn(seed)[1] for seed in range(3)])
     mixed = sources[[2, 0, 1]] + 0.1 * sources[[0, 1, 2]]
     assert best_pairing(mixed, sources) == [2, 0, 1]
-    found = score_recording(mixed, sources, sources.sum(0), RATE, any_order=True)
-    fixed = score_recording(mixed, sources, sources.sum(0), RATE)
+    found = score_recording(mixed, sources, sources.sum(0, keepdims=True), RATE, any_order=True)
+    fixed = score_recording(mixed, sources, sources.sum(0, keepdims=True), RATE)
     assert found.after["si_sdr"] > 15 > 0 > fixed.after["si_sdr"]
     # Somebody who is silent does not count, and does not disturb the others.
     sources[1] = 0
@@ -169,7 +169,7 @@ def test_opinion_scores_are_of_the_whole_of_speech_and_of_background(monkeypatch
     monkeypatch.setattr(perceived.importlib, "import_module", lambda name: SimpleNamespace(run=run))
     monkeypatch.setattr(perceived.importlib.util, "find_spec", lambda name: True)
     loud = speech() * 100
-    rows = [score_recording(x[None], loud[None], x, RATE, measures=["dnsmos"]) for x in (loud, loud * 0)]
+    rows = [score_recording(x[None], loud[None], x[None], RATE, measures=["dnsmos"]) for x in (loud, loud * 0)]
     scores = summarize(rows)
     assert scores["dnsmos"] == 2.5 and scores["dnsmos_gain"] == 0 and scores["dnsmos_bak_unscored"] == 1
     assert show_scores(scores).startswith("DNSMOS 2.50 (+0.00, 1 not scored), DNSMOS speech 3.50")
