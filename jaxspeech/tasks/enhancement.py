@@ -214,7 +214,10 @@ ENHANCEMENT = Kind(
     EnhancementModel,
     enhancement_task,
     {
-        "estimator": Part("estimator", {"mask_channels": MaskChannels, "mask_rnn": MaskRNN, **SPECTRUM_ESTIMATORS}),
+        "estimator": Part(
+            "estimator",
+            {"mask_channels": MaskChannels, "mask_rnn": MaskRNN, **SPECTRUM_ESTIMATORS},
+        ),
         "processor": Part("processor", {"reference": ReferenceChannel, "spectrum": Spectrum}),
         "loss": Part("loss", LOSSES),
     },
