@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.embedder import Embedder as Embedder
     from jaxspeech.pipelines.embedder import Identified as Identified
     from jaxspeech.pipelines.embedder import Verified as Verified
+    from jaxspeech.pipelines.enhancer import Enhanced as Enhanced
+    from jaxspeech.pipelines.enhancer import Enhancer as Enhancer
     from jaxspeech.pipelines.language_model import LanguageModel as LanguageModel
     from jaxspeech.pipelines.language_model import Perplexity as Perplexity
     from jaxspeech.pipelines.language_model import ScoredText as ScoredText
@@ -50,6 +52,8 @@ PUBLIC = {
     "Diarizer": "jaxspeech.pipelines.diarizer",
     "Embedded": "jaxspeech.pipelines.embedder",
     "Embedder": "jaxspeech.pipelines.embedder",
+    "Enhanced": "jaxspeech.pipelines.enhancer",
+    "Enhancer": "jaxspeech.pipelines.enhancer",
     "Estimated": "jaxspeech.pipelines.regressor",
     "Hypothesis": "jaxspeech.inference.hypothesis",
     "Identified": "jaxspeech.pipelines.embedder",
@@ -77,6 +81,8 @@ __all__ = [
     "Diarizer",
     "Embedded",
     "Embedder",
+    "Enhanced",
+    "Enhancer",
     "Estimated",
     "Hypothesis",
     "Identified",

@@ -35,14 +35,23 @@ def to_samples(array: Any, *, channel: Channel = "mean", name: str = "array") ->
       AudioError: no samples, NaN or infinity, an unsupported number type, too many axes, no such channel, or floats
         far outside [-1, 1].
     """
-    array = np.asarray(array)
-    if array.ndim not in (1, 2):
-        raise AudioError(f"{name}: expected samples [S] or [S, channels], got an array of shape {array.shape}")
-    if array.size == 0:
-        raise AudioError(f"{name}: holds no samples")
-    if array.ndim == 2 and array.shape[0] < array.shape[1]:
-        array = array.T
-    return mix_down(_to_float32(array.reshape(len(array), -1), name), channel=channel, name=name)
+    return mix_down(_to_frames(np.asarray(array), name), channel=channel, name=name)
+
+
+def to_channels(array: Any, *, name: str = "array") -> Float[np.ndarray, "C S"]:
+    """Convert a recording to float32 samples in [-1, 1], one row for each channel.
+
+    Args:
+      array: as for `to_samples`.
+      name: the name of the array in error messages.
+
+    Raises:
+      AudioError: as in `to_samples`.
+    """
+    frames = _to_frames(np.asarray(array), name)
+    if not np.isfinite(frames).all():
+        raise AudioError(f"{name}: holds NaN or infinite samples")
+    return np.ascontiguousarray(frames.T)
 
 
 def mix_down(samples: Float[np.ndarray, "S C"], *, channel: Channel, name: str) -> Float[np.ndarray, " S"]:
@@ -86,6 +95,17 @@ def opposite_signs(products: Float[np.ndarray, "C C"]) -> Float[np.ndarray, " C"
 def to_int16(samples: Float[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
     """Round samples in [-1, 1] to 16-bit integers; louder ones are clipped. Exact for 16-bit recordings."""
     return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def _to_frames(array: Shaped[np.ndarray, "*shape"], name: str) -> Float[np.ndarray, "S C"]:
+    """The samples of all channels; of two axes, the shorter one is taken as the channels."""
+    if array.ndim not in (1, 2):
+        raise AudioError(f"{name}: expected samples [S] or [S, channels], got an array of shape {array.shape}")
+    if array.size == 0:
+        raise AudioError(f"{name}: holds no samples")
+    if array.ndim == 2 and array.shape[0] < array.shape[1]:
+        array = array.T
+    return _to_float32(array.reshape(len(array), -1), name)
 
 
 def _to_float32(array: Shaped[np.ndarray, "S C"], name: str) -> Float[np.ndarray, "S C"]:

@@ -54,7 +54,11 @@ class _Unmoved(soundfile.SoundFile):
 
 
 class Sndfile:
-    """A recording that libsndfile decodes; see `Part`."""
+    """A recording that libsndfile decodes; see `Part`.
+
+    Attributes:
+      stored: libsndfile's format, subtype and byte order.
+    """
 
     def __init__(self, link: Link, path: str | os.PathLike | None, *, name: str):
         self._name = name
@@ -85,6 +89,7 @@ class Sndfile:
         if not LOWEST_RATE <= self.rate <= HIGHEST_RATE:
             self._file.close()
             raise AudioError(f"{name}: damaged: its header claims a sample rate of {self.rate} Hz")
+        self.stored = (self._file.format, self._file.subtype, self._file.endian)
         self.frames: int | None = self._file.frames if self._file.frames < _UNKNOWN else None
         self.position = 0
 

@@ -50,6 +50,7 @@ VERBS: Verbs = {
     "estimate": ("jaxspeech.cli.estimate", "estimate a number for recordings: ratings, ages"),
     "detect": ("jaxspeech.cli.detect", "find speech in recordings"),
     "diarize": ("jaxspeech.cli.diarize", "find who spoke when in recordings"),
+    "enhance": ("jaxspeech.cli.enhance", "remove noise from recordings, or from live audio"),
     "evaluate": (
         "jaxspeech.cli.evaluate",
         "score a model on manifests, or turns of speakers: transcripts, classes, speakers",

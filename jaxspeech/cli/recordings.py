@@ -70,8 +70,7 @@ class Totals(NamedTuple):
 
 def add_options(parser: Parser, *, needs_model: bool = True) -> None:
     """Adds options that verbs with recordings share: --model, --batch_size, --channel, --dtype, --strict."""
-    help = "a .jaxspeech or .nemo file, or a name on the Hugging Face Hub"
-    parser.add_argument("--model", required=needs_model, help=help)
+    add_model(parser, needed=needs_model)
     parser.add_argument("--batch_size", type=at_least(1), default=16, help="maximum number of recordings in a batch")
     parser.add_argument(
         "--channel",
@@ -79,8 +78,14 @@ def add_options(parser: Parser, *, needs_model: bool = True) -> None:
         default="mean",
         help="mean of all channels, or the number of one, from 0; transcribe also: each, a transcript for each channel",
     )
-    parser.add_argument("--dtype", choices=DTYPES, help="of the computation; the model's by default")
     parser.add_switch("strict", help="exit with status 1 if a recording was skipped")
+
+
+def add_model(parser: Parser, *, needed: bool = True) -> None:
+    """Adds --model and --dtype."""
+    help = "a .jaxspeech or .nemo file, or a name on the Hugging Face Hub"
+    parser.add_argument("--model", required=needed, help=help)
+    parser.add_argument("--dtype", choices=DTYPES, help="of the computation; the model's by default")
 
 
 def add_manifest(parser: Parser, *, help: str) -> None:

@@ -70,6 +70,9 @@ def options(parser: Parser) -> None:
     )
     add_speakers(parser)
     parser.add_argument(
+        "--enhance", help="an enhancement model (.jaxspeech, .nemo, or a name on the Hub) that hears recordings first"
+    )
+    parser.add_argument(
         "--prompt",
         default="",
         help="what is asked of a model with an attention decoder: source_lang=de,target_lang=en,pnc=no,...; its "
@@ -192,6 +195,10 @@ def run(flags: argparse.Namespace) -> int:
         raise ConfigError(
             "--guard is for whole recordings: leave out --stream, where texts in loops are stopped anyway"
         )
+    if flags.enhance and flags.stream:
+        raise ConfigError(
+            "--enhance is for whole recordings: leave out --stream, or pipe live audio through enhance --realtime"
+        )
     steps = ("look_ahead", "chunk", "policy", "left", "wait", "tokens", "hold")
     live = {name: getattr(flags, name) for name in (*steps, "realtime", "sample_rate")}
     given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
@@ -228,9 +235,10 @@ def run(flags: argparse.Namespace) -> int:
         detector = {"voice_activity": jaxspeech.load(flags.voice_activity, jaxspeech.Classifier)}
     recognizer = open_recognizer(flags, search_of(flags))
     speakers = open_speakers(flags, *detector.values())
+    enhance = {"enhance": jaxspeech.load(flags.enhance, jaxspeech.Enhancer)} if flags.enhance else {}
     fusion, rescoring = fusion_of(flags), rescoring_of(flags)
-    if (given := [*fusion, *rescoring]) and isinstance(recognizer, jaxspeech.MultitalkerRecognizer):
-        raise ConfigError(f"--{given[0]}: not for the search of a model for several speakers")
+    if (given := [*fusion, *rescoring, *enhance]) and isinstance(recognizer, jaxspeech.MultitalkerRecognizer):
+        raise ConfigError(f"--{given[0]}: not for a model for several speakers")
     timestamps = flags.timestamps or output_format in WORD_FORMATS
     times = StepTimes()
     # If the output is plain text on stdout, the growing text is itself the result.
@@ -266,6 +274,7 @@ def run(flags: argparse.Namespace) -> int:
             guard=flags.guard,
             **detector,
             **speakers,
+            **enhance,
             **slots_of(flags.prompt),
             **fusion,
             **rescoring,

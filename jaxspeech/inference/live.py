@@ -66,7 +66,7 @@ def transcribe_live(
         rate = streams.form.sample_rate
         if samples is None:
             try:
-                rate, blocks = open_live(sys.stdin.buffer, rate=pipe_rate or rate, channel=pipe_channel)
+                rate, blocks, _ = open_live(sys.stdin.buffer, rate=pipe_rate or rate, channel=pipe_channel)
             except SpeechError as error:
                 yield Hypothesis(source=recording.source, error=str(error))
                 continue

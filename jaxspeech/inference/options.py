@@ -103,6 +103,7 @@ class TranscribeOptions(AlignOptions, Slots, FusionOptions, total=False):
       voice_activity: finds the speech between silences for long="segments":
         (samples, rate) -> [(start, end), ...].
       language: that is spoken, for a model with a softmax for each language.
+      enhance: hears recordings before the model: an `Enhancer`, or a function (samples [S], rate) -> samples [S].
       guard: decode a text again at rising temperatures that repeats itself or is improbable (`inference.guard`), which
         attention decoders write at times, and cut a loop at its end; the hypothesis's `note` says so. None: only of
         segments of long recordings.
@@ -119,6 +120,7 @@ class TranscribeOptions(AlignOptions, Slots, FusionOptions, total=False):
     timestamps: bool
     voice_activity: VoiceActivity
     language: str | None
+    enhance: Any
     guard: bool | None
     speakers: Any
     num_speakers: int | None
@@ -156,6 +158,7 @@ class Wanted(NamedTuple):
     timestamps: bool = False
     voice_activity: VoiceActivity = ENERGY_DETECTOR
     language: str | None = None
+    enhance: Any = None
     guard: bool | None = None
     speakers: Any = None
     num_speakers: int | None = None
@@ -193,6 +196,8 @@ def wanted(options: Mapping[str, Any], known: Any, *, call: str) -> Wanted:
     found = Wanted(**{name: value for name, value in options.items() if name not in SLOTS}, slots=slots)
     if found.batch_size < 1:
         raise ConfigError(f"batch_size is {found.batch_size}; it must be at least 1")
+    if found.enhance is not None and not callable(found.enhance):
+        raise ConfigError(f"enhance is {found.enhance!r}; give an Enhancer, or a function (samples, rate) -> samples")
     if found.guard not in (None, True, False):
         raise ConfigError(f"guard is {found.guard!r}; it can be True, False or None")
     for name in SPEAKER_NUMBERS:

@@ -26,10 +26,17 @@ _HEADERS = (
 
 
 class LiveAudio(NamedTuple):
-    """Audio as it arrives: its rate in Hz, and blocks of samples, floats in [-1, 1] or 16-bit integers."""
+    """Audio as it arrives.
+
+    Attributes:
+      rate: in Hz.
+      blocks: of samples, floats in [-1, 1] or 16-bit integers.
+      headed: whether a header said what it is.
+    """
 
     rate: int
     blocks: Iterator[np.ndarray]
+    headed: bool = True
 
 
 def open_live(pipe: Any, *, rate: int, channel: Channel = "mean") -> LiveAudio:
@@ -46,7 +53,7 @@ def open_live(pipe: Any, *, rate: int, channel: Channel = "mean") -> LiveAudio:
     opening = pipe.read(12)
     whole = _Begun(opening, pipe)
     if not any(opening[place : place + len(magic)] == magic for place, magic in _HEADERS):
-        return LiveAudio(rate, pcm_blocks(whole, rate))
+        return LiveAudio(rate, pcm_blocks(whole, rate), headed=False)
     if opening[:4] in (b"RIFF", b"RF64"):
         header = read_wav_header(whole)
         if header is None:

@@ -17,6 +17,7 @@ import numpy as np
 from jaxspeech.errors import AudioError, ConfigError, SpeechError, as_speech_error
 from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape, plan_batches
 from jaxspeech.inference.channels import each_channel
+from jaxspeech.inference.enhanced_reading import EnhancedReading
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.read_ahead import Window, read_recording, read_windows
@@ -98,10 +99,12 @@ def predicted_rows(
       SpeechError: with on_error="raise", the error of the first recording that has one.
     """
 
+    read_one = read_recording if wanted.enhance is None else EnhancedReading(wanted.enhance).read
+
     def read(recording: Recording) -> Any:
         channel = "mean" if wanted.channel == "each" else wanted.channel
         channel = channel if recording.channel is None else recording.channel
-        return read_recording(recording, sample_rate=sample_rate, array_rate=wanted.sample_rate, channel=channel)
+        return read_one(recording, sample_rate=sample_rate, array_rate=wanted.sample_rate, channel=channel)
 
     recordings = each_channel(recordings) if wanted.channel == "each" else recordings
     for window in read_windows(recordings, read, sample_rate=sample_rate):

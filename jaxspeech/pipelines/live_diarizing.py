@@ -40,7 +40,7 @@ def diarize_live(
         rate, fed, stream = streams.form.sample_rate, 0, None
         try:
             if recording.source == PIPE:
-                rate, blocks = open_live(sys.stdin.buffer, rate=pipe_rate or rate, channel=pipe_channel)
+                rate, blocks, _ = open_live(sys.stdin.buffer, rate=pipe_rate or rate, channel=pipe_channel)
             else:
                 samples = read(recording)
                 if isinstance(samples, SpeechError):

@@ -100,7 +100,7 @@ class Recognizer(LiveRecognizer):
             or [C S]; float in [-1, 1], or integers), or an iterable of all these.
           progress: show a bar.
           options: see `inference.options.TranscribeOptions`: batch_size, timestamps, return_log_probs, sample_rate,
-            channel, long, voice_activity, on_error, language, guard, speakers, num_speakers, min_speakers,
+            channel, long, voice_activity, on_error, language, enhance, guard, speakers, num_speakers, min_speakers,
             max_speakers, boost, boost_weight, language_model, lm_weight, alternatives, rescore, rescore_weight,
             length_reward, and the slots of prompts.
 

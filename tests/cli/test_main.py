@@ -118,6 +118,7 @@ def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():
         "enhanced_words",
         "error_rates",
         "heard",
+        "live_enhancing",
         "main",
         "fusion",
         "overrides",

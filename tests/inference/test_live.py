@@ -125,22 +125,22 @@ def test_a_header_on_the_pipe_says_how_it_is_read(form, subtype):
         data = data[:4] + b"\xff" * 4 + data[8:]
         place = data.index(b"data") + 4
         data = data[:place] + b"\xff" * 4 + data[place + 4 :]
-    rate, blocks = open_live(io.BytesIO(data), rate=16000)
+    rate, blocks, _ = open_live(io.BytesIO(data), rate=16000)
     assert rate == 44100
     np.testing.assert_allclose(np.concatenate(list(blocks)), samples / 2, atol=1e-4)
-    _, left = open_live(io.BytesIO(data), rate=16000, channel=0)
+    _, left, _ = open_live(io.BytesIO(data), rate=16000, channel=0)
     np.testing.assert_allclose(np.concatenate(list(left)), samples, atol=1e-4)
 
 
 def test_channels_of_opposite_phase_do_not_cancel_live():
     samples = speech(2, 1.0)
-    _, blocks = open_live(io.BytesIO(stereo(samples, -samples, 16000, "WAV", "FLOAT")), rate=16000)
+    _, blocks, _ = open_live(io.BytesIO(stereo(samples, -samples, 16000, "WAV", "FLOAT")), rate=16000)
     np.testing.assert_allclose(np.concatenate(list(blocks)), samples, atol=1e-6)
 
 
 def test_samples_without_a_header_are_what_they_were():
     pcm = (speech(2, 0.3) * 32767).astype("<i2")
-    rate, blocks = open_live(io.BytesIO(pcm.tobytes()), rate=16000)
+    rate, blocks, _ = open_live(io.BytesIO(pcm.tobytes()), rate=16000)
     assert rate == 16000
     np.testing.assert_array_equal(np.concatenate(list(blocks)), pcm)
     assert list(open_live(io.BytesIO(b""), rate=16000).blocks) == []
