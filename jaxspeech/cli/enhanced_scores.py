@@ -51,7 +51,7 @@ def evaluate_enhanced(flags: argparse.Namespace) -> int:
         raise ManifestError("no recording could be scored")
     words = recognised([x.pair for x in found], flags) if flags.recognizer else None
     scores = summarize(x.scored for x in found)
-    print("\n".join(aligned(_table(scores, found, words))))
+    print("\n".join(aligned(_table(found, words))))
     _report_delays(found)
     if words is not None:
         report(words.note)
@@ -124,24 +124,11 @@ def _channels(recording: Recording, channel: Any, rate: int | None) -> tuple[Flo
     return np.stack([samples for samples, _ in read_ones]), read_ones[0][1]
 
 
-def _table(scores: Mapping[str, float], found: Sequence[FileScores], words: WordScores | None) -> list[list[str]]:
-    """The means: of the noisy recordings, of the enhanced ones, of the gains; and how many could not be scored."""
-    from jaxspeech.evaluation.enhancement import GAIN, IN_DECIBELS, TITLES, UNSCORED, shown
+def _table(found: Sequence[FileScores], words: WordScores | None) -> list[list[str]]:
+    from jaxspeech.report.enhanced import means
 
-    rows = [["", "noisy", "enhanced", "gain", "not scored"]]
-    for name, title in TITLES.items():
-        if name not in found[0].scored.after:
-            continue
-        before = [value for x in found if (value := x.scored.before.get(name)) is not None]
-        gain = scores.get(name + GAIN)
-        cells = [shown(name, float(np.mean(before)) if before else None), shown(name, scores.get(name))]
-        cells.append("–" if gain is None else ("+" if gain >= 0 else "") + shown(name, gain))
-        unit = " (dB)" if name in IN_DECIBELS else ""
-        plain = [cell.removesuffix(" dB") for cell in cells]
-        rows.append([title + unit, *plain, f"{scores.get(name + UNSCORED, 0):.0f}"])
-    if words is not None:
-        rows.append(["WER (%)", *words.cells()])
-    return rows
+    rows = means([x.scored for x in found])
+    return rows if words is None else [*rows, ["WER (%)", *words.cells()]]
 
 
 def _report_delays(found: Sequence[FileScores]) -> None:
@@ -176,12 +163,10 @@ def _write(
         with open_output(flags.scores) as put:
             put(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
     if flags.report:
-        _write_page(flags, found, scores, words)
+        _write_page(flags, found, words)
 
 
-def _write_page(
-    flags: argparse.Namespace, found: Sequence[FileScores], scores: Mapping[str, float], words: WordScores | None
-) -> None:
+def _write_page(flags: argparse.Namespace, found: Sequence[FileScores], words: WordScores | None) -> None:
     from jaxspeech.report.enhanced import SHOWN, Example, Sound, chosen, enhanced_section
     from jaxspeech.report.page import EvaluatedSet, write_report
 
@@ -198,7 +183,7 @@ def _write_page(
             for i, signal in enumerate(signals)
         ]
         examples.append(Example(x.pair.name, x.scored, heard, {} if words is None else words.fields(number)))
-    table = _table(scores, found, words)
+    table = _table(found, words)
     section = enhanced_section(table, [x.scored for x in found], examples)
     facts = {"recordings": str(len(found)), "audio": f"{sum(x.duration for x in found) / 60:.1f} minutes"}
     facts |= {} if words is None else {"recogniser": flags.recognizer}

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import soundfile
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
-from jaxspeech.evaluation.enhancement import TITLES, Scored, shown
+from jaxspeech.evaluation.enhancement import GAIN, IN_DECIBELS, TITLES, UNSCORED, Scored, shown, summarize
 from jaxspeech.report.picture import png, spectrogram
 from jaxspeech.report.sound import decibels
 
@@ -22,6 +22,8 @@ SHOWN = 9
 # Of each so much, which keeps the page small.
 MOST_SECONDS = 20.0
 HEIGHT = 120
+# Between spectrograms, in pixels.
+GAP = 3
 # Of a spectrogram: the darkest and the brightest level, relative to the loudest of the clean signal, in dB.
 FLOOR, CEILING = -70.0, 0.0
 # Of the noisy recordings' SI-SDR, in dB.
@@ -68,6 +70,22 @@ def chosen(scored: Sequence[Scored], count: int) -> list[int]:
     return order[: count - best] + order[len(order) - best :]
 
 
+def means(scored: Sequence[Scored]) -> list[list[str]]:
+    """A table: the means of the noisy recordings, of the enhanced ones, of the gains; how many could not be scored."""
+    rows, scores = [["", "noisy", "enhanced", "gain", "not scored"]], summarize(scored)
+    for name, title in TITLES.items():
+        if not any(name in x.after for x in scored):
+            continue
+        before = [value for x in scored if (value := x.before.get(name)) is not None]
+        gain = scores.get(name + GAIN)
+        cells = [shown(name, float(np.mean(before)) if before else None), shown(name, scores.get(name))]
+        cells.append("–" if gain is None else ("+" if gain >= 0 else "") + shown(name, gain))
+        unit = " (dB)" if name in IN_DECIBELS else ""
+        missing = f"{scores.get(name + UNSCORED, 0):.0f}"
+        rows.append([title + unit, *(cell.removesuffix(" dB") for cell in cells), missing])
+    return rows
+
+
 def enhanced_section(table: Sequence[Sequence[str]], scored: Sequence[Scored], examples: Sequence[Example]) -> str:
     """HTML about a set of enhanced recordings, escaped.
 
@@ -105,17 +123,28 @@ _TEXTS = {"text": "said", "noisy_pred_text": "heard before", "pred_text": "heard
 
 def sounds_shown(sounds: Sequence[Sound]) -> str:
     """Players, each with a spectrogram; all have the same colours for the same levels."""
-    pictures = [decibels(_cut(x), x.sample_rate) for x in sounds]
-    loudest = float(pictures[-1].max()) if pictures else 0.0
     parts = []
-    for sound, levels in zip(sounds, pictures, strict=True):
-        image = spectrogram(levels, limits=(loudest + FLOOR, loudest + CEILING))
+    for sound, image in zip(sounds, _pictures(sounds), strict=True):
         parts.append(
             f"<div><p class=note>{html.escape(sound.name)}</p>{_player(sound)}"
             f'<img class="mel" alt="spectrogram" style="width:100%;height:{HEIGHT}px" src="'
             f'data:image/png;base64,{base64.b64encode(png(image)).decode()}"></div>'
         )
     return "".join(parts)
+
+
+def stacked(sounds: Sequence[Sound]) -> UInt8[np.ndarray, "H T 3"]:
+    """The spectrograms of signals of the same length, one below the other."""
+    parts = []
+    for image in _pictures(sounds):
+        parts += [image, np.full((GAP, image.shape[1], 3), 255, np.uint8)]
+    return np.concatenate(parts[:-1])
+
+
+def _pictures(sounds: Sequence[Sound]) -> list[UInt8[np.ndarray, "H T 3"]]:
+    levels = [decibels(_cut(x), x.sample_rate) for x in sounds]
+    loudest = float(levels[-1].max()) if levels else 0.0
+    return [spectrogram(x, limits=(loudest + FLOOR, loudest + CEILING)) for x in levels]
 
 
 def _cut(sound: Sound) -> Float[np.ndarray, " S"]:
