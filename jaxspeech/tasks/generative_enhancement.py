@@ -23,7 +23,7 @@ from jaxspeech.losses.spectral import mae_loss, mse_loss
 from jaxspeech.masks import length_mask
 from jaxspeech.processes.bridge import BridgeHeun, BridgeODE, BridgeSDE, BridgeVE, BridgeVP
 from jaxspeech.processes.flow import Euler, Flow, Heun, Midpoint
-from jaxspeech.processes.noise import complex_noise, rows_noise
+from jaxspeech.processes.noise import rows_noise
 from jaxspeech.processes.ou_ve import OUVE, PredictorCorrector
 from jaxspeech.processes.sampler import Draw, sample
 from jaxspeech.tasks.enhancement import EPSILON, EnhancementRows
@@ -235,13 +235,13 @@ def generative_task(model: GenerativeModel) -> Task[EnhancementRows, Any, Enhanc
         num_samples = jnp.asarray(num_samples)
         scale = None if peak is None or not model.normalize_input else jnp.asarray(peak)[:, None, None] + EPSILON
         noisy = model.encode(samples, num_samples, scale)
-        _, channels, frames, bins = noisy.spectra.shape
-        real = length_mask(noisy.num_frames, frames)[:, None, :, None]
-        key = jax.random.key(0) if key is None else key
+        rows, channels, frames, bins = noisy.spectra.shape
+        # By default the same for all rows: a recording's result does not depend on its place in a batch.
+        keys = jnp.broadcast_to(jax.random.key(0) if key is None else key, (rows,))
 
         def draw(number: Int[Array, ""]) -> Complex[Array, "B C N F"]:
-            # The same for all rows, so that a recording's result does not depend on its place in a batch.
-            return jnp.where(real, complex_noise(jax.random.fold_in(key, number), channels, frames, bins), 0)
+            own = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+            return rows_noise(own, noisy.num_frames, channels, frames, bins)
 
         hidden = ~model.pretraining.fixed(frames) if masked and model.pretraining is not None else None
         spectra = generate(model, variables, noisy.spectra, noisy.num_frames, draw, hidden)
