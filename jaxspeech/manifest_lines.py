@@ -35,6 +35,10 @@ _MARKS = (
 DAMAGE = (EOFError, zlib.error, UnicodeError)
 
 
+# The field of a line that names its audio.
+AUDIO = "audio_filepath"
+
+
 class Part(NamedTuple):
     """The audio that a line names.
 
@@ -120,15 +124,22 @@ def parse_line(line: bytes) -> dict[str, Any]:
     return fields
 
 
-def part_of(fields: Mapping[str, Any]) -> Part:
+def part_of(fields: Mapping[str, Any], audio: str = AUDIO, *, several: bool = False) -> Part:
     """The audio that a line's fields name.
+
+    Args:
+      fields: of the line.
+      audio: the field that names the file.
+      several: whether it may list several files; the first one counts.
 
     Raises:
       ManifestError: says which field is missing or is not a number of seconds.
     """
-    name, offset, duration = fields.get("audio_filepath"), fields.get("offset"), fields.get("duration")
+    name, offset, duration = fields.get(audio), fields.get("offset"), fields.get("duration")
+    if several and isinstance(name, list) and all(isinstance(one, str) and one for one in name):
+        name = next(iter(name), None)
     if not isinstance(name, str) or not name:
-        raise ManifestError("no audio_filepath")
+        raise ManifestError(f"no {audio}")
     if offset is not None and not (_is_seconds(offset) and offset >= 0):
         raise ManifestError(f"the offset is {_shown(offset)}; it must be a number of seconds")
     if duration is not None and not (_is_seconds(duration) and duration > 0):

@@ -24,7 +24,7 @@ from jaxspeech.data.manifest_index import Lines, scan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.sources import ParsedSource, Source, parse_sources
 from jaxspeech.errors import ManifestError, as_speech_error
-from jaxspeech.manifest_lines import parse_line
+from jaxspeech.manifest_lines import AUDIO, parse_line
 from jaxspeech.runtime.platform import read_at
 from jaxspeech.runtime.unicode import to_json
 
@@ -73,6 +73,8 @@ class Manifest:
         *,
         min_seconds: int | float = 0.0,
         max_seconds: int | float = math.inf,
+        audio: str = AUDIO,
+        several: bool = False,
         need: tuple[str, ...] = (),
         temperature: int | float = 1.0,
         problems: Problems | None = None,
@@ -82,6 +84,8 @@ class Manifest:
         Args:
           sources: manifests, each a path or {"path": ..., "weight": ..., "tars": ...}; see sources.py.
           min_seconds, max_seconds: shorter and longer examples are counted and left out.
+          audio: the field that names the file with the audio.
+          several: whether that field may list several files, which are channels of one recording.
           need: required string fields; a line that lacks one is a bad line. Recognition needs ("text",).
           temperature: above 1, small sources are shown more often and large ones less: a source with the share p of
             all seconds gets a share proportional to p^(1 / temperature); the length of an epoch does not change.
@@ -98,6 +102,7 @@ class Manifest:
         self._files: list[io.IOBase] = []
         self._checksums: list[int] = []
         parsed = parse_sources(sources)
+        self._audio, self._several = audio, several
         self._paths = [_name(source) for source in parsed]
         found, lines = [], 0
         for number, source in enumerate(parsed):
@@ -128,7 +133,9 @@ class Manifest:
         start, size = int(self._starts[index]), int(self._sizes[index])
         fields = parse_line(read_at(self._files[source], size, start))
         shard = -1 if self.shards is None else int(self.shards[index])
-        name, offset, duration = fields["audio_filepath"], float(fields.get("offset") or 0), self.durations[index]
+        name, offset, duration = fields[self._audio], float(fields.get("offset") or 0), self.durations[index]
+        if isinstance(name, list):
+            name = name[0]
         if self._shifts is not None:
             offset += float(self._shifts[index])
             fields |= {"offset": offset, "duration": float(duration)}
@@ -232,6 +239,8 @@ class Manifest:
         parts, lines = [], 0
         for part, count in scan(
             Checked(self._files[-1], self._checksums),
+            audio=self._audio,
+            several=self._several,
             need=need,
             shards=lookup,
             measure=lambda name: _seconds(beside(path, name)),

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxspeech.errors import ManifestError
-from jaxspeech.manifest_lines import MOST_SECONDS, check_text, parse_line, part_of
+from jaxspeech.manifest_lines import AUDIO, MOST_SECONDS, check_text, parse_line, part_of
 
 BLOCK_BYTES = 1 << 22
 _BRACES = (ord("{"), ord("}"))
@@ -55,6 +55,8 @@ class Fields(msgspec.Struct, gc=False):
 def scan(
     file: io.IOBase,
     *,
+    audio: str = AUDIO,
+    several: bool = False,
     need: tuple[str, ...] = (),
     shards: Mapping[int, int],
     measure: Callable[[str], float],
@@ -64,12 +66,14 @@ def scan(
 
     Args:
       file: the manifest, in UTF-8; its lines begin where the file is now.
+      audio: the field that names the file with the audio.
+      several: whether it may list several files, of which the first is measured.
       need: required string fields; a line that lacks one is a bad line.
       shards: maps "shard_id" to `Lines.shards`; with a single entry, lines may omit it. Empty without tars.
       measure: returns the seconds of an audio file, for lines without a duration; raises AudioError.
       report: is called for each bad line.
     """
-    table, decoder = _table(shards), _decoder(need)
+    table, decoder = _table(shards), _decoder(need, audio)
     before, number = file.tell(), 1
     for block in _blocks(file):
         bytes_ = np.frombuffer(block, np.uint8)
@@ -78,7 +82,16 @@ def scan(
         lines = _parse_block(block, bytes_, starts, ends, decoder=decoder, table=table)
         if lines is None:
             lines, count = _parse_lines(
-                block, starts, ends, number, need=need, shards=shards, measure=measure, report=report
+                block,
+                starts,
+                ends,
+                number,
+                audio=audio,
+                several=several,
+                need=need,
+                shards=shards,
+                measure=measure,
+                report=report,
             )
         else:
             count = len(starts)
@@ -146,7 +159,7 @@ def _parse_block(
 
 
 @lru_cache
-def _decoder(need: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+def _decoder(need: tuple[str, ...], audio: str) -> msgspec.json.Decoder[Any]:
     """Make a decoder of lines that have these fields as strings, and whose "text", if any, is a string."""
     needed = [name for name in dict.fromkeys(need) if name not in Fields.__struct_fields__]
     fields: list[Any] = [
@@ -155,6 +168,9 @@ def _decoder(need: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
     if "text" not in needed:
         fields.append(("text", str | msgspec.UnsetType, msgspec.UNSET))
     rename = {f"need_{i}": name for i, name in enumerate(needed)}
+    if audio != AUDIO:
+        fields.append((AUDIO, Fields.__annotations__[AUDIO]))
+        rename[AUDIO] = audio
     return msgspec.json.Decoder(
         msgspec.defstruct("Fields", fields, bases=(Fields,), kw_only=True, gc=False, rename=rename)
     )
@@ -166,6 +182,8 @@ def _parse_lines(
     ends: np.ndarray,
     number: int,
     *,
+    audio: str,
+    several: bool,
     need: tuple[str, ...],
     shards: Mapping[int, int],
     measure: Callable[[str], float],
@@ -179,7 +197,7 @@ def _parse_lines(
             continue
         count += 1
         try:
-            rows.append((start, end - start, *_check(line, need, shards, measure)))
+            rows.append((start, end - start, *_check(line, audio, several, need, shards, measure)))
         except Exception as error:  # also what a decoder raises while the file is measured
             report(number + i, error)
     columns = zip(*rows, strict=True) if rows else ((),) * 4
@@ -188,7 +206,12 @@ def _parse_lines(
 
 
 def _check(
-    line: bytes, need: tuple[str, ...], shards: Mapping[int, int], measure: Callable[[str], float]
+    line: bytes,
+    audio: str,
+    several: bool,
+    need: tuple[str, ...],
+    shards: Mapping[int, int],
+    measure: Callable[[str], float],
 ) -> tuple[float, int]:
     """Return the duration of the example in this line, and the number of its tar.
 
@@ -196,7 +219,7 @@ def _check(
       SpeechError: says what is wrong with the line; `measure` may raise others.
     """
     fields = parse_line(line)
-    part = part_of(fields)
+    part = part_of(fields, audio, several=several)
     for name in dict.fromkeys((*need, "text")):
         if name in need or name in fields:
             check_text(fields.get(name), name=name)

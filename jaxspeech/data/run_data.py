@@ -18,6 +18,7 @@ from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
 from jaxspeech.data.trial import try_examples
 from jaxspeech.data.two_tasks import TWO_TASKS
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.manifest_lines import AUDIO
 
 # Corpora that data.prepare can name; they are made if they are missing.
 PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS)}
@@ -81,7 +82,12 @@ def with_corpus(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def training_manifest(
-    settings: Mapping[str, Any], *, report: Callable[[str], None], need: tuple[str, ...] = ()
+    settings: Mapping[str, Any],
+    *,
+    report: Callable[[str], None],
+    need: tuple[str, ...] = (),
+    audio: str = AUDIO,
+    several: bool = False,
 ) -> Manifest:
     """Open the manifests of a recipe's training data.
 
@@ -89,6 +95,7 @@ def training_manifest(
       settings: the fields of `data`.
       report: is called with a line about each example that cannot be used.
       need: required string fields; a line that lacks one is a bad line.
+      audio, several: see `Manifest`.
 
     Raises:
       ManifestError: a manifest is missing, or too many of the examples are unusable.
@@ -99,6 +106,8 @@ def training_manifest(
         max_seconds=settings["max_seconds"],
         need=need,
         temperature=settings["temperature"],
+        audio=audio,
+        several=several,
         problems=Problems(name="data.train", report=report),
     )
     total = len(manifest) + manifest.too_short + manifest.too_long
@@ -123,6 +132,8 @@ def make_run_data(
     report: Callable[[str], None],
     need: tuple[str, ...] = (),
     parts: Callable[[Manifest], Manifest] | None = None,
+    audio: str = AUDIO,
+    several: bool = False,
 ) -> RunData:
     """Make the batches of a run's training and evaluation data.
 
@@ -139,6 +150,7 @@ def make_run_data(
       report: is called with a line about each example that cannot be used.
       need: required string fields of evaluation manifests; a line that lacks one is a bad line.
       parts: chooses or cuts the examples of an evaluation manifest.
+      audio, several: of evaluation manifests, see `Manifest`.
 
     Raises:
       ConfigError: an example is longer than the last bucket, or the batches cannot be split.
@@ -171,7 +183,8 @@ def make_run_data(
     identities, contents = {}, {"data.train": manifest.content}
     shared |= {"batch_size": max(settings["eval_batch_size"], data_shards), "data_shards": data_shards}
     for name, path in settings["eval"].items():
-        part = Manifest(path, need=need, problems=Problems(name=f"data.eval.{name}", report=report))
+        problems = Problems(name=f"data.eval.{name}", report=report)
+        part = Manifest(path, need=need, audio=audio, several=several, problems=problems)
         part = part if parts is None else parts(part)
         identities[name], contents[f"data.eval.{name}"] = identity(part, identity_fields), part.content
         columns = columns_of(part, train=False)

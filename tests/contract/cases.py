@@ -86,8 +86,17 @@ LANGUAGE = {
         **dict.fromkeys(("dropout", "dropout_att", "dropout_emb"), 0.0),
     },
 }
+ENHANCEMENT = {
+    "task": "enhancement",
+    "channels": 1,
+    "stft": {"fft_length": 64, "hop": 32},
+    "estimator": {"name": "mask_rnn", "width": 8, "num_layers": 1, "bidirectional": True},
+    "processor": {"name": "reference"},
+    "loss": {"name": "sdr"},
+}
 WHOLE = {
     "attention": WITH_HEAD,
+    "enhancement": ENHANCEMENT,
     "language_model": LANGUAGE,
     "multitalker": MULTITALKER,
     "sortformer": SORTFORMER,
@@ -131,6 +140,8 @@ def recipe(name: str, tones: Path) -> ConfigDict:
     if name == "attention":
         config = with_prompts(config)
         config.tokenizer.type, config.tokenizer.vocab_size = "bpe", 8
+    if name == "enhancement":
+        config.mixtures = {"generated": 1.0, "snr_db": (0.0, 6.0)}
     if name == "language_model":
         config.data.max_tokens = 100
     config.steps = config.eval_every = 3
@@ -167,12 +178,17 @@ def prepare(name: str, tones: Path, workdir: Path) -> Prepared:
 def spoiled(batch: Any) -> Any:
     """The same batch with invalid values in its padding, which no model can compute with."""
     fields = jax.device_get(batch)._asdict()
-    for name, count in fields.items():
-        if name.startswith("num_"):
-            values = np.array(fields[name.removeprefix("num_")])
-            beyond = np.arange(values.shape[1]) >= np.asarray(count)[:, None]
-            values[beyond] = np.nan if values.dtype.kind == "f" else 10**6
-            fields[name.removeprefix("num_")] = values
+    counts = {name.removeprefix("num_"): count for name, count in fields.items() if name.startswith("num_")}
+    if "targets" in fields and "num_targets" not in fields:  # as long as the samples
+        counts["targets"] = counts["samples"]
+    for name, count in counts.items():
+        values = np.array(fields[name])
+        # Waveforms have axes of channels before their length, everything else has axes after it.
+        wave = values.ndim == 3 and name in ("samples", "targets")
+        lengths = np.moveaxis(values, 1, 2) if wave else values
+        beyond = np.arange(lengths.shape[1]) >= np.asarray(count)[:, None]
+        lengths[beyond] = np.nan if values.dtype.kind == "f" else 10**6
+        fields[name] = values
     return jax.device_put(type(batch)(**fields))
 
 
