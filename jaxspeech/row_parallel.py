@@ -34,11 +34,12 @@ def traced_over(function: F, mesh: Mesh | None) -> F:
 def over_rows(function: Callable[[Any], Any], batch: Any) -> Any:
     """Runs `function(batch)`, [B ...] -> [B ...], on each device with its rows if the current mesh has the axis ROWS.
 
-    The function must treat each row by itself. Rows that the devices do not divide stay together.
+    Both may be trees of arrays. The function must treat each row by itself. Rows that the devices do not divide stay
+    together.
     """
     mesh = jax.sharding.get_abstract_mesh()
     devices = dict(mesh.shape).get(ROWS, 1)
-    if devices == 1 or batch.shape[0] % devices:
+    if devices == 1 or jax.tree.leaves(batch)[0].shape[0] % devices:
         return function(batch)
     return jax.shard_map(function, in_specs=P(ROWS), out_specs=P(ROWS), check_vma=False)(batch)
 

@@ -1,13 +1,24 @@
-"""Makes estimated sources add up to their mixture.
+"""Limits masks, and makes estimated sources add up to their mixture.
 
 y_m = s_m + w_m (x - sum_k s_k),   w_m = 1 / M,  or |s_m|^2 / (sum_k |s_k|^2 + eps)     (Wisdom et al., 2018)
 """
 
 from typing import Literal
 
-from jaxtyping import Array, Complex
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
 
 EPSILON = 1e-8
+
+
+def amplitude(db: int | float) -> float:
+    """Converts a level in dB to a factor of amplitudes."""
+    return 10.0 ** (db / 20)
+
+
+def limited(masks: Float[Array, "..."], *, least_db: int | float, most_db: int | float) -> Float[Array, "..."]:
+    """Limits masks on both sides."""
+    return jnp.clip(masks, amplitude(least_db), amplitude(most_db))
 
 
 def consistent(
