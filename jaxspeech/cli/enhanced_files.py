@@ -89,14 +89,20 @@ def _of_line(
     other = _named(name, enhanced)
     if other is None:
         return None
+    return Compared(name, other, clean_of(line, clean_field), _named(name, inputs) or line, line.text)
+
+
+def clean_of(line: Recording, clean_field: str) -> Recording:
+    """The clean recording of a manifest's line: of one file, or of several, each with some of its channels."""
     given = line.fields.get(clean_field)
-    if not isinstance(given, str):
+    names = given if isinstance(given, list) else [given]
+    if not names or not all(name and isinstance(name, str) for name in names):
         what = f'has no clean recording in "{clean_field}"; --clean_field=NAME names another field'
-        return Compared(name, other, Recording(line.source, problem=f"{line.source}: its line {what}"))
+        return Recording(line.source, problem=f"{line.source}: its line {what}")
+    # The source is the manifest's folder and the name that the line has.
     folder = Path(line.source[: len(line.source) - len(str(line.fields["audio_filepath"]))])
-    path = folder / given
-    clean = Recording(str(path), path, line.offset, line.duration)
-    return Compared(name, other, clean, _named(name, inputs) or line, line.text)
+    paths = [folder / str(name) for name in names]
+    return Recording(str(paths[0]), paths[0] if len(paths) == 1 else paths, line.offset, line.duration)
 
 
 def _by_name(paths: Iterable[str]) -> dict[str, Recording]:

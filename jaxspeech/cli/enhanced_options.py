@@ -14,6 +14,8 @@ DEFAULTS: dict[str, Any] = {
     "any_order": False,
     "clean_field": "target_filepath",
 }
+# Those that a model which enhances --manifest has too.
+OF_MODELS_TOO = ("measures", "any_order", "clean_field")
 # Options of other scores, which are not used here.
 OF_OTHERS: dict[str, Any] = {"model": None, "manifest": [], "rttm": None, "seglst": None, "confidence": False}
 
@@ -30,12 +32,13 @@ def add_enhanced_options(parser: Parser) -> None:
         action="extend",
         default=[],
         metavar="NAMES",
-        help="--clean: some of si_sdr, sdr, pesq, stoi, estoi, dnsmos; by default all that are installed",
+        help="--clean, or a model that enhances: some of si_sdr, sdr, pesq, stoi, estoi, dnsmos; by default all that "
+        "are installed",
     )
-    parser.add_switch("any_order", help="--clean: the channels are separated sources, in any order")
+    parser.add_switch("any_order", help="the same: the channels are separated sources, in any order")
     help = "--clean: a model that recognises what is said, before and after, for its word error rate"
     parser.add_argument("--recognizer", metavar="MODEL", help=help)
-    help = "--clean=MANIFEST: its field with the clean recording"
+    help = "--clean=MANIFEST, or a model that enhances --manifest: its field with the clean recording"
     parser.add_argument("--clean_field", default=DEFAULTS["clean_field"], help=help)
 
 
@@ -47,7 +50,7 @@ def is_of_enhanced(flags: argparse.Namespace) -> bool:
     """
     if not flags.clean:
         for name, default in DEFAULTS.items():
-            if getattr(flags, name) != default:
+            if getattr(flags, name) != default and not (flags.model and name in OF_MODELS_TOO):
                 raise ConfigError(f"--{name} has no effect without --clean=CLEAN")
         return False
     for name, default in OF_OTHERS.items():

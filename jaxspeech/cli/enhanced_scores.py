@@ -17,6 +17,8 @@ from jaxspeech.cli.table import aligned
 from jaxspeech.errors import AudioError, ManifestError, as_speech_error
 from jaxspeech.inference.inputs import Recording
 
+# Enhanced, clean and noisy ones of the same rate and length; the last may be of one channel.
+Signals = tuple[Float[np.ndarray, "M S"], Float[np.ndarray, "M S"], Float[np.ndarray, "_ S"] | None]
 # Files may differ by so much in length without a note, in seconds.
 SAME_LENGTH = 0.01
 
@@ -61,22 +63,24 @@ def evaluate_enhanced(flags: argparse.Namespace) -> int:
 
 
 def _scored(pairs: Sequence[Compared], measures: Sequence[str], flags: argparse.Namespace) -> Iterator[FileScores]:
-    from jaxspeech.evaluation.delays import delay
-    from jaxspeech.evaluation.enhancement import score_recording
-
     for pair in pairs:
         try:
-            signals, rate, note = read_signals(pair, flags.channel)
-            estimates, targets, noisy = signals
-            scored = score_recording(estimates, targets, noisy, rate, measures=measures, any_order=flags.any_order)
-            late = 0.0 if flags.any_order else delay(estimates[0], targets[0], rate) / rate
-            seconds = estimates.shape[1] / rate
-            yield FileScores(pair, pair.enhanced.source, seconds, note, None, scored, late)
+            yield scores_of(pair, *read_signals(pair, flags.channel), measures=measures, any_order=flags.any_order)
         except Exception as error:
             yield FileScores(pair, pair.enhanced.source, error=str(as_speech_error(error, pair.enhanced.source)))
 
 
-Signals = tuple[Float[np.ndarray, "M S"], Float[np.ndarray, "M S"], Float[np.ndarray, "_ S"] | None]
+def scores_of(
+    pair: Compared, signals: Signals, rate: int, note: str | None, *, measures: Sequence[str], any_order: bool
+) -> FileScores:
+    """Scores the signals of a recording, see `read_signals`."""
+    from jaxspeech.evaluation.delays import delay
+    from jaxspeech.evaluation.enhancement import score_recording
+
+    estimates, targets, noisy = signals
+    scored = score_recording(estimates, targets, noisy, rate, measures=measures, any_order=any_order)
+    late = 0.0 if any_order else delay(estimates[0], targets[0], rate) / rate
+    return FileScores(pair, pair.enhanced.source, estimates.shape[1] / rate, note, None, scored, late)
 
 
 def read_signals(pair: Compared, channel: Any = "mean") -> tuple[Signals, int, str | None]:
@@ -92,10 +96,18 @@ def read_signals(pair: Compared, channel: Any = "mean") -> tuple[Signals, int, s
     Raises:
       SpeechError: one cannot be read, or they have different numbers of channels.
     """
-    for recording in (pair.enhanced, pair.clean):
-        if recording.problem:
-            raise ManifestError(recording.problem)
+    if pair.enhanced.problem:
+        raise ManifestError(pair.enhanced.problem)
     estimates, rate = _channels(pair.enhanced, channel, None)
+    return beside(pair, estimates, rate, channel)
+
+
+def beside(
+    pair: Compared, estimates: Float[np.ndarray, "M R"], rate: int, channel: Any
+) -> tuple[Signals, int, str | None]:
+    """Reads what belongs to enhanced signals, as `read_signals` does."""
+    if pair.clean.problem:
+        raise ManifestError(pair.clean.problem)
     targets, _ = _channels(pair.clean, channel, rate)
     noisy = None if pair.noisy is None else _channels(pair.noisy, channel, rate)[0]
     if len(estimates) != len(targets):
@@ -115,6 +127,10 @@ def read_signals(pair: Compared, channel: Any = "mean") -> tuple[Signals, int, s
 
 
 def _channels(recording: Recording, channel: Any, rate: int | None) -> tuple[Float[np.ndarray, "C S"], int]:
+    if isinstance(recording.audio, list):
+        each = [_channels(recording._replace(source=str(x), audio=x), channel, rate) for x in recording.audio]
+        size = min(samples.shape[1] for samples, _ in each)
+        return np.concatenate([samples[:, :size] for samples, _ in each]), each[0][1]
     path: Any = recording.audio
     part: Any = {"name": recording.source, "sample_rate": rate, "offset": recording.offset}
     part["duration"] = recording.duration
@@ -151,12 +167,8 @@ def _write(
     if flags.output:
         with open_output(flags.output) as put:
             for number, x in enumerate(found):
-                files = {"enhanced_filepath": x.pair.enhanced.source, "clean_filepath": x.pair.clean.source}
-                files |= {} if x.pair.noisy is None else {"noisy_filepath": x.pair.noisy.source}
-                line = {"name": x.pair.name, **files, "duration": round(x.duration, 4), "scores": dict(x.scored.after)}
-                line |= {"noisy_scores": dict(x.scored.before)} if x.scored.before else {}
-                line |= {} if words is None else words.fields(number)
-                put(to_json(line) + "\n")
+                texts = {} if words is None else words.fields(number)
+                put(to_json({**line_of(x), **texts}) + "\n")
     if flags.scores:
         whole = {"jaxspeech": jaxspeech.__version__, "recordings": len(found), "scores": dict(scores)}
         whole |= {} if words is None else {"words": words.values()}
@@ -166,23 +178,23 @@ def _write(
         _write_page(flags, found, words)
 
 
+def line_of(x: FileScores) -> dict[str, Any]:
+    """The fields of a recording in --output."""
+    files = {"enhanced_filepath": x.pair.enhanced.source, "clean_filepath": x.pair.clean.source}
+    files |= {} if x.pair.noisy is None else {"noisy_filepath": x.pair.noisy.source}
+    line = {"name": x.pair.name, **files, "duration": round(x.duration, 4), "scores": dict(x.scored.after)}
+    return line | ({"noisy_scores": dict(x.scored.before)} if x.scored.before else {})
+
+
 def _write_page(flags: argparse.Namespace, found: Sequence[FileScores], words: WordScores | None) -> None:
-    from jaxspeech.report.enhanced import SHOWN, Example, Sound, chosen, enhanced_section
+    from jaxspeech.report.enhanced import SHOWN, chosen, enhanced_section, example
     from jaxspeech.report.page import EvaluatedSet, write_report
 
     examples = []
     for number in chosen([x.scored for x in found], SHOWN):
-        x = found[number]
-        (estimates, targets, noisy), rate, _ = read_signals(x.pair, flags.channel)
-        sounds = [("before", noisy)] if noisy is not None else []
-        sounds += [("after", estimates), ("clean", targets)]
-        several = len(targets) > 1
-        heard = [
-            Sound(f"{name} {i + 1}" if several and len(signals) > 1 else name, signal, rate)
-            for name, signals in sounds
-            for i, signal in enumerate(signals)
-        ]
-        examples.append(Example(x.pair.name, x.scored, heard, {} if words is None else words.fields(number)))
+        signals, rate, _ = read_signals(found[number].pair, flags.channel)
+        texts = {} if words is None else words.fields(number)
+        examples.append(example(found[number].pair.name, found[number].scored, signals, rate, texts))
     table = _table(found, words)
     section = enhanced_section(table, [x.scored for x in found], examples)
     facts = {"recordings": str(len(found)), "audio": f"{sum(x.duration for x in found) / 60:.1f} minutes"}

@@ -15,10 +15,11 @@ Or scores transcripts that manifests already hold, compares recognisers, and sco
 
 A manifest holds JSON lines with audio_filepath and the truth: "text" for a recogniser, which is a translation
 where "source_lang" and "target_lang" differ; for other models the field that --field names, with the class (also its
-macro F1), a label for each frame ("0 0 1 1"), or the speaker (equal error rate). Speakers need not be those of the
-training: all pairs of a manifest's recordings are compared. The scores go to stdout, for each manifest; --output
-receives all lines of the manifests with pred_text, pred_label, pred_top or pred_embedding, and with the errors of each
-transcript. A recording that cannot be read is skipped, with a line on stderr, and does not count.
+macro F1), a label for each frame ("0 0 1 1"), or the speaker (equal error rate); for a model that enhances
+"target_filepath", the clean recording. Speakers need not be those of the training: all pairs of a manifest's recordings
+are compared. The scores go to stdout, for each manifest; --output receives all lines of the manifests with pred_text,
+pred_label, pred_top or pred_embedding, and with the errors of each transcript. A recording that cannot be read is
+skipped, with a line on stderr, and does not count.
 
 Without a model, --manifest scores the transcripts in "pred_text", or in the field that --pred_field names. --compare
 and --engine compare several recognisers; docs/evaluating.md describes them. --rttm scores turns of speakers by

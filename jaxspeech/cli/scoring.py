@@ -20,6 +20,7 @@ from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.output import open_output
 from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.embedder import Embedder
+from jaxspeech.pipelines.enhancer import Enhancer
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.runtime.unicode import to_json
 from jaxspeech.text.classes import Classes, class_name
@@ -79,6 +80,10 @@ def scoring_of(model: Any, flags: argparse.Namespace) -> Scoring:
         raise ConfigError("--long is for models that transcribe")
     if given := fusion_of(flags):
         raise ConfigError(f"--{next(iter(given))} is for models that transcribe")
+    if isinstance(model, Enhancer):
+        from jaxspeech.cli.enhancer_scoring import of_enhancer
+
+        return of_enhancer(model, flags)
     if flags.report:
         raise ConfigError("--report is for transcripts; a run of training has report.html, verify has --report")
     if isinstance(model, Embedder):

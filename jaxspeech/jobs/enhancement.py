@@ -27,6 +27,7 @@ from jaxspeech.evaluation.enhancement import IN_DECIBELS, enhancement_scores
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.jobs.job import Job, Placement, Report, Settings, as_it_is
 from jaxspeech.manifest_lines import AUDIO
+from jaxspeech.report.enhanced_view import EnhancedView
 from jaxspeech.tasks.task import Task
 
 INFEASIBLE = "a silent target"
@@ -140,5 +141,6 @@ ENHANCEMENT = Job(
     evaluation=_evaluation,
     adapted=as_it_is,
     describe=lambda assets: "enhancement",
+    view=lambda task, predict, assets, put: EnhancedView(predict, sample_rate=task.inference.sample_rate, put=put),
     infeasible=INFEASIBLE,
 )

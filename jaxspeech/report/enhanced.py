@@ -55,6 +55,24 @@ class Example(NamedTuple):
     texts: Mapping[str, str] = MappingProxyType({})
 
 
+def example(
+    name: str,
+    scored: Scored,
+    signals: tuple[Float[np.ndarray, "M S"], Float[np.ndarray, "M S"], Float[np.ndarray, "_ S"] | None],
+    sample_rate: int,
+    texts: Mapping[str, str] = MappingProxyType({}),
+) -> Example:
+    """A recording to show, of its enhanced, clean and noisy signals."""
+    after, clean, before = signals
+    named = [("before", before if before is not None else after[:0]), ("after", after), ("clean", clean)]
+    sounds = [
+        Sound(title if len(channels) == 1 else f"{title} {i + 1}", samples, sample_rate)
+        for title, channels in named
+        for i, samples in enumerate(channels)
+    ]
+    return Example(name, scored, sounds, texts)
+
+
 def chosen(scored: Sequence[Scored], count: int) -> list[int]:
     """The recordings that are worth a look: those with the least gain, or score, and a few with the greatest."""
 

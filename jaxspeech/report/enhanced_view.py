@@ -1,13 +1,13 @@
 """Shows recordings that a model in training has enhanced: pictures for the logs, and players for the report."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxspeech.evaluation.enhancement import Scored
-from jaxspeech.report.enhanced import SHOWN, Example, Sound, chosen, enhanced_section, means, stacked
+from jaxspeech.report.enhanced import SHOWN, Example, Sound, chosen, enhanced_section, example, means, stacked
 from jaxspeech.report.picture import png
 from jaxspeech.types import Variables
 
@@ -48,18 +48,13 @@ class EnhancedView:
         examples = [Example(data.name(i), known[i], sounds[i]) for i in wanted if i in sounds]
         return enhanced_section(means(list(known.values())), list(known.values()), examples)
 
-    def _sounds(self, variables: Variables, data: Any, indices: Iterable[int]) -> Iterator[tuple[int, list[Sound]]]:
+    def _sounds(self, variables: Variables, data: Any, indices: Iterable[int]) -> Iterator[tuple[int, Sequence[Sound]]]:
         wanted = set(indices)
         # With several processes, none holds the rows of the others.
         for batch in data.batches_with(wanted) if jax.process_count() == 1 else ():
             outputs = np.asarray(jax.device_get(self._predict(variables, self._put(batch))), np.float32)
             for row, (index, count) in enumerate(zip(batch.index.tolist(), batch.num_samples.tolist(), strict=True)):
                 if index in wanted:
-                    noisy = batch.samples[row, self._channel, :count]
-                    yield index, self._of_row(noisy, outputs[row, :, :count], batch.targets[row, :, :count])
-
-    def _of_row(self, noisy: Any, outputs: Any, targets: Any) -> list[Sound]:
-        named = [("before", noisy)]
-        for name, signals in (("after", outputs), ("target", targets)):
-            named += [(name if len(signals) == 1 else f"{name} {i + 1}", signal) for i, signal in enumerate(signals)]
-        return [Sound(name, np.asarray(signal), self._sample_rate) for name, signal in named]
+                    noisy = np.asarray(batch.samples[row, self._channel : self._channel + 1, :count])
+                    signals = outputs[row, :, :count], np.asarray(batch.targets[row, :, :count]), noisy
+                    yield index, example("", Scored({}), signals, self._sample_rate).sounds

@@ -8,9 +8,11 @@ import pytest
 import soundfile
 
 import jaxspeech
+from jaxspeech import loading
 from jaxspeech.cli.main import main
 from jaxspeech.evaluation.signal_ratios import si_sdr
 from jaxspeech.inference.hypothesis import Hypothesis
+from jaxspeech.pipelines.enhancer import Enhanced, Enhancer
 
 RATE = 16000
 
@@ -41,7 +43,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def rows_of(out):
-    return {line[: line.index("  ")]: line.split()[-4:] for line in out.splitlines()[1:]}
+    return {line.strip().split("  ")[0]: line.split()[-4:] for line in out.splitlines()[1:]}
 
 
 def soundfile_scores(folder):
@@ -100,6 +102,46 @@ def test_manifests_and_words_before_and_after(folder, capsys, monkeypatch):
     assert main(["evaluate", "--clean=clean", "enhanced", "--measures=si_sdr", "--recognizer=m"]) == 0
     out, err = capsys.readouterr()
     assert rows_of(out)["WER (%)"] == ["–", "0.00", "–", "0"] and "what is recognised in the clean recordings" in err
+
+
+class Half(Enhancer):
+    """Takes half of the difference to the clean recording away."""
+
+    def __init__(self):
+        pass
+
+    def enhance_iter(self, recordings, **options):
+        assert options == {"batch_size": 16, "channel": None, "on_error": "skip"}
+        for recording in recordings:
+            files = (recording.source, recording.source.replace("noisy", "clean"))
+            noisy, clean = (soundfile.read(file, dtype="float32")[0] for file in files)
+            yield Enhanced(recording.source, 0.25, (noisy + clean) / 2, RATE)
+
+
+def test_a_model_on_a_manifest(folder, capsys, monkeypatch):
+    monkeypatch.setattr(loading, "load_any", lambda *_, **options: Half())
+    command = ["evaluate", "--model=m", "--manifest=test.jsonl", "--measures=si_sdr", "--output=out.jsonl"]
+    assert main([*command, "--scores=scores.json", "--report=page.html"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("test.jsonl: 3 recordings\n") and rows_of(out)["SI-SDR (dB)"][3] == "1"
+    lines = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    np.testing.assert_allclose(lines[0]["scores"]["si_sdr"], soundfile_scores(folder)[1], rtol=1e-4)
+    assert lines[0]["text"] == "number 0" and len(lines) == 3
+    means = json.loads((folder / "scores.json").read_text())["manifests"]["test.jsonl"]
+    assert means["recordings"] == 3 and means["si_sdr_unscored"] == 1
+    assert (folder / "page.html").read_text().count("<audio") == 9
+    assert main([*command, "--clean_field=reference"]) == 2
+    assert 'test.jsonl: no line has a clean recording in "reference"' in capsys.readouterr().err
+
+
+def test_several_clean_files_are_channels_one_after_the_other(folder, capsys):
+    clean = [soundfile.read(f"clean/b/{i}.wav", dtype="float32")[0] for i in (0, 2)]
+    write(folder / "enhanced" / "two.wav", np.stack(clean))
+    line = {"audio_filepath": "two.wav", "target_filepath": ["clean/b/0.wav", "clean/b/2.wav"]}
+    (folder / "two.jsonl").write_text(json.dumps(line) + "\n")
+    write(folder / "two.wav", clean[0] + clean[1])
+    assert main(["evaluate", "--clean=two.jsonl", "enhanced", "--measures=si_sdr"]) == 0
+    assert rows_of(capsys.readouterr().out)["SI-SDR (dB)"][1] == "100.00"
 
 
 def test_two_files_of_other_lengths_rates_and_times(folder, capsys):

@@ -116,6 +116,7 @@ def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():
         "enhanced_options",
         "enhanced_scores",
         "enhanced_words",
+        "enhancer_scoring",
         "error_rates",
         "heard",
         "live_enhancing",

@@ -84,7 +84,7 @@ def test_a_model_in_training_is_heard_before_and_after():
     }
     page = view.section(variables, data, results)
     # The mixture, two outputs and two targets of each of three recordings.
-    assert page.count("<audio") == 15 and "after 2" in page and "target 1" in page and "1.wav" in page
+    assert page.count("<audio") == 15 and "after 2" in page and "clean 1" in page and "1.wav" in page
     pictures = view.pictures(variables, data, [1, 2])
     assert list(pictures) == [1, 2] and all(png.startswith(b"\x89PNG") for png in pictures.values())
 
