@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int
 
+from jaxspeech.encoders.lstm import reverse
 from jaxspeech.errors import ConfigError
 from jaxspeech.masks import zero_padding
-from jaxspeech.nn.bidirectional import BidirectionalLSTM, reverse
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.gru import GRU
 from jaxspeech.nn.initializers import dense
@@ -87,13 +87,14 @@ class MaskRNN(nn.Module):
         return jnp.stack([zero_padding(mask, num_frames) for mask in masks], 1)
 
     def _layer(self, x: Float[Array, "B N D"], num_frames: Int[Array, " B"], name: str) -> Float[Array, "B N D_out"]:
-        if self.cell == "lstm" and self.bidirectional:
-            return BidirectionalLSTM(self.width, dtype=self.dtype, name=name)(x, num_frames)
-        if self.cell == "lstm":
-            lstm = LSTM(self.width, forget_bias=0.0, dtype=self.dtype, name=name)
-            return lstm(x, lstm.initial_state(x.shape[0]))[0]
-        y = GRU(self.width, dtype=self.dtype, name=f"{name}_forward")(x)
-        if self.bidirectional:
-            back = GRU(self.width, dtype=self.dtype, name=f"{name}_backward")(reverse(x, num_frames))
-            y = jnp.concatenate([y, reverse(back, num_frames)], -1)
-        return y
+        y = self._run(x, f"{name}_forward")
+        if not self.bidirectional:
+            return y
+        back = self._run(reverse(x, num_frames), f"{name}_backward")
+        return jnp.concatenate([y, reverse(back, num_frames)], -1)
+
+    def _run(self, x: Float[Array, "B N D_in"], name: str) -> Float[Array, "B N D"]:
+        if self.cell == "gru":
+            return GRU(self.width, dtype=self.dtype, name=name)(x)
+        lstm = LSTM(self.width, forget_bias=0.0, dtype=self.dtype, name=name)
+        return lstm(x, lstm.initial_state(x.shape[0]))[0]

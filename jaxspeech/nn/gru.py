@@ -39,7 +39,8 @@ class GRU(nn.Module):
 
         def step(h: Float[Array, "B D"], x: Float[Array, "B G"]) -> tuple[Array, Array]:
             recurrent = (h.astype(self.dtype) @ kernel.astype(self.dtype)).astype(jnp.float32) + bias
-            r, z = jnp.split(jax.nn.sigmoid(x[:, : 2 * width] + recurrent[:, : 2 * width]), 2, -1)
+            # sigmoid(x) = (tanh(x / 2) + 1) / 2, which a CPU computes faster.
+            r, z = jnp.split(0.5 * jnp.tanh(0.5 * (x[:, : 2 * width] + recurrent[:, : 2 * width])) + 0.5, 2, -1)
             n = jnp.tanh(x[:, 2 * width :] + r * recurrent[:, 2 * width :])
             h = (1 - z) * n + z * h
             return h, h

@@ -70,9 +70,9 @@ class LSTM(nn.Module):
             cell.append(c)
         return x, LSTMState(jnp.stack(hidden, 1), jnp.stack(cell, 1))
 
-    def _affine(self, fan_in: int, name: str, *, forget_bias: float) -> "Gates":
+    def _affine(self, fan_in: int, name: str, *, forget_bias: float) -> "_Affine":
         """The affine map of all four gates."""
-        return Gates(fan_in, self.cell_width or self.width, forget_bias, self.dtype, name=name)
+        return _Affine(fan_in, self.cell_width or self.width, forget_bias, self.dtype, name=name)
 
     def _project(self, name: str) -> Float[Array, "C D"]:
         assert self.cell_width
@@ -80,7 +80,7 @@ class LSTM(nn.Module):
         return self.param(name, init, (self.cell_width, self.width))
 
 
-class Gates(nn.Module):
+class _Affine(nn.Module):
     """Computes x W + b for all four gates; kernel and bias are accessible for use inside a loop.
 
     Initial values are uniform within 1/sqrt(width), as in torch.
@@ -106,7 +106,7 @@ class Gates(nn.Module):
 
 def _run(
     inputs: Float[Array, "N B G"],
-    recurrent: Gates,
+    recurrent: _Affine,
     project: Float[Array, "C D"] | None,
     start: Carry,
 ) -> tuple[Carry, Float[Array, "N B D"]]:

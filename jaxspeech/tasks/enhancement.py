@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, Int
 
-from jaxspeech.decoders.mask_processors import ReferenceChannel, Spectrum
+from jaxspeech.decoders.mask_processors import PROCESSORS, Spectrum
 from jaxspeech.encoders.mask_channels import MaskChannels
 from jaxspeech.encoders.mask_rnn import MaskRNN
 from jaxspeech.errors import ConfigError
@@ -189,7 +189,7 @@ def enhancement_task(model: EnhancementModel) -> Task[EnhancementRows, Any, Enha
 
 
 def with_channels(
-    loss: Callable[[Float[Array, "B C S"]], Any], samples: Float[Array, "B C S"], options: ChannelAugment, key: Key
+    loss: Callable[[Float[Array, "B C S"]], Any], samples: Float[Any, "B C S"], options: ChannelAugment, key: Key
 ) -> Any:
     """Computes `loss` of some of the channels: for each number that can be drawn there is a branch of the program.
 
@@ -214,11 +214,8 @@ ENHANCEMENT = Kind(
     EnhancementModel,
     enhancement_task,
     {
-        "estimator": Part(
-            "estimator",
-            {"mask_channels": MaskChannels, "mask_rnn": MaskRNN, **SPECTRUM_ESTIMATORS},
-        ),
-        "processor": Part("processor", {"reference": ReferenceChannel, "spectrum": Spectrum}),
+        "estimator": Part("estimator", {"mask_channels": MaskChannels, "mask_rnn": MaskRNN, **SPECTRUM_ESTIMATORS}),
+        "processor": Part("processor", PROCESSORS),
         "loss": Part("loss", LOSSES),
     },
     {"stft": STFT, "channel_augment": ChannelAugment},

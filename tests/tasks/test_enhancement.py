@@ -1,12 +1,16 @@
 """Tests enhancement with masks: what comes out, padding, batches, gradients, channels."""
 
+from functools import partial
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
-from jaxspeech.tasks.enhancement import EnhancementRows
+from jaxspeech.tasks.enhancement import ChannelAugment, EnhancementRows, with_channels
+from jaxspeech.tasks.enhancement_losses import MAELoss, SDRLoss, in_best_order
 
 MODEL = {
     "task": "enhancement",
@@ -91,3 +95,55 @@ def test_settings_that_contradict_each_other():
         build(MODEL | {"processor": {"name": "spectrum"}})
     with pytest.raises(ConfigError, match=r'model.stft.hops is not a field; did you mean "hop"'):
         build(MODEL | {"stft": {"hops": 3}})
+
+
+FLEXIBLE = {"name": "mask_channels", "num_blocks": 1, "num_layers": 1, "width": 8}
+PROCESSORS = [
+    ({"name": "beamformer", "reference": "max_snr", "subband_weights": True}, 2),
+    ({"name": "wpe", "taps": 2}, 3),
+]
+
+
+@pytest.mark.parametrize(("processor", "outputs"), PROCESSORS)
+def test_any_number_of_channels(processor, outputs):
+    """The parameters of one number are those of another."""
+    masks = 1 if processor["name"] == "wpe" else 2
+    model = {name: value for name, value in MODEL.items() if name != "channels"}
+    task = build(model | {"estimator": FLEXIBLE | {"num_outputs": masks}, "processor": processor})
+    variables = jax.eval_shape(task.init, jax.random.key(0))
+    assert task.inference.channels is None
+    assert ("processor" in variables["params"]) == ("subband_weights" in processor)
+    batch = rows(channels=3)
+    found = jax.eval_shape(task.inference.enhance, variables, batch.samples, batch.num_samples)
+    assert found.shape == (3, outputs, 200)
+
+
+def test_each_step_draws_channels():
+    samples = jnp.broadcast_to(jnp.arange(5.0)[None, :, None], (4, 5, 1))
+    options = ChannelAugment(fewest=2, most=4)
+
+    def drawn(key):
+        """The channels of the first row, in order; -1 where there are fewer."""
+        return with_channels(
+            lambda x: jnp.pad(x[..., 0], ((0, 0), (0, 4 - x.shape[1])), constant_values=-1), samples, options, key
+        )
+
+    found = np.asarray(jax.jit(jax.vmap(drawn))(jax.random.split(jax.random.key(0), 40)))
+    counts = (found >= 0).sum(-1)
+    assert (counts == counts[:, :1]).all() and {*counts[:, 0].tolist()} == {2, 3, 4}
+    for step in found:
+        assert len({tuple(row) for row in step}) > 1 and all(len({*row[row >= 0]}) == (row >= 0).sum() for row in step)
+    with pytest.raises(ConfigError, match="fewest is 2; the recordings have 1 channels"):
+        with_channels(lambda x: x, samples[:, :1], options, jax.random.key(0))
+
+
+@pytest.mark.parametrize("loss", [SDRLoss(scale_invariant=True, weight=(0.9, 0.1)), MAELoss()])
+def test_separated_sources_have_no_order(loss):
+    batch = rows()
+    targets = np.nan_to_num(batch.targets)
+    swapped = targets.copy()
+    swapped[1] = swapped[1, ::-1]
+    rng = np.random.default_rng(1)
+    estimates = targets + 0.1 * rng.standard_normal(targets.shape).astype(np.float32)
+    found = jax.jit(partial(in_best_order, loss))(estimates, swapped, batch.num_samples)
+    np.testing.assert_array_equal(found, targets)

@@ -137,6 +137,10 @@ _LIMITS = (
 )
 
 
+def _loading(value: Any) -> float:
+    return 0.0 if value is None else number(0, 1e3)(value)
+
+
 def _channel(value: Any) -> Any:
     return value if value in (None, "max_snr") else integer(0, 1 << 10)(value)
 
@@ -164,13 +168,13 @@ MASK_PROCESSORS = {
             Argument("filter_rank", "rank", "one", among("one", "full")),
             Argument("filter_postfilter", "postfilter", None, _or_none("ban"), none_as_null),
             Argument("ref_channel", "reference", 0, _channel, lambda value: None if value == "all" else value),
-            Argument("ref_hard", "hard_reference", True, lambda value: bool(among(True, False)(value))),
+            Argument("ref_hard", "hard", True, lambda value: bool(among(True, False)(value))),
             Argument("ref_hard_use_grad", "straight_through", False, flag),
             Argument("ref_subband_weighting", "subband_weights", False, flag),
             *_LIMITS,
             Argument("postmask_min_db", "post_least_db", 0.0, decibels),
             Argument("postmask_max_db", "post_most_db", 0.0, decibels),
-            Argument("diag_reg", "diagonal", 1e-6, optional(number(0, 1e3))),
+            Argument("diag_reg", "loading", 1e-6, _loading, lambda loading: loading or None),
             Argument("eps", "epsilon", 1e-8, number(1e-30, 1.0)),
         ),
         frozenset({"num_subbands"}),
@@ -183,15 +187,16 @@ MASK_PROCESSORS = {
     "MaskBasedDereverbWPE": Section(
         "wpe",
         (
-            Argument("filter_length", "num_taps", Required, integer(1, 1 << 10)),
-            Argument("prediction_delay", "delay", Required, integer(0, 1 << 10)),
-            Argument("num_iterations", "num_iterations", 1, integer(1, 1 << 10)),
+            Argument("filter_length", "taps", Required, integer(1, 1 << 10)),
+            Argument("prediction_delay", "delay", Required, integer(1, 1 << 10)),
+            Argument("num_iterations", "iterations", 1, integer(1, 1 << 10)),
             *_LIMITS,
-            Argument("diag_reg", "diagonal", 1e-6, optional(number(0, 1e3))),
+            Argument("diag_reg", "loading", 1e-6, _loading, lambda loading: loading or None),
             Argument("eps", "epsilon", 1e-8, number(1e-30, 1.0)),
         ),
         # NeMo's dtype makes no difference beyond rounding.
         frozenset({"dtype"}),
+        settles=(("cascaded", True),),
         package=f"{MODULES}.masking",
     ),
 }

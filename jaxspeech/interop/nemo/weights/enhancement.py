@@ -22,13 +22,8 @@ def mask_rnn_rows(estimator: Mapping[str, Any]) -> list[TensorRow]:
     directions = {"forward": "", "backward": "_reverse"} if bidirectional else {"forward": ""}
     for i in range(estimator["num_layers"]):
         for direction, suffix in directions.items():
-            ours = f"{_OURS}/layers_{i}"
-            if gru:
-                names = {"ih": f"{ours}_{direction}/input", "hh": f"{ours}_{direction}/hidden"}
-            elif bidirectional:
-                names = {"ih": f"{ours}/{direction}_input", "hh": f"{ours}/{direction}_hidden"}
-            else:
-                names = {"ih": f"{ours}/input_0", "hh": f"{ours}/hidden_0"}
+            ours, end = f"{_OURS}/layers_{i}_{direction}", "" if gru else "_0"
+            names = {"ih": f"{ours}/input{end}", "hh": f"{ours}/hidden{end}"}
             rows += [
                 TensorRow(f"{_NEMO}.rnn.{kind}_{place}_l{i}{suffix}", f"{name}/{parameter}", transform)
                 for kind, parameter, transform in (("weight", "kernel", dense), ("bias", "bias", same))
@@ -94,6 +89,6 @@ def reference_rows(processor: Mapping[str, Any]) -> list[TensorRow]:
     """The rows of the weights with which a beamformer finds its reference channel."""
     if processor.get("name") != "beamformer" or not processor.get("subband_weights"):
         return []
-    return [
-        TensorRow(f"mask_processor.filter.ref_estimator.weight_{n}", f"params/processor/weight_{n}", same) for n in "sn"
-    ]
+    weights = {"weight_s": "speech", "weight_n": "noise"}
+    nemo = "mask_processor.filter.ref_estimator"
+    return [TensorRow(f"{nemo}.{theirs}", f"params/processor/{ours}", same) for theirs, ours in weights.items()]
