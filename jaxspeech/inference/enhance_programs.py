@@ -62,7 +62,7 @@ class EnhancePrograms:
         if self._kind.scaled:
             beside.append(np.array([peaks[place] for place in places], np.float32))
         if self._kind.random:
-            beside.append(np.tile(np.asarray(jax.random.key_data(jax.random.key(SEED))), (size, 1)))
+            beside.append(np.asarray(jax.random.key_data(jax.random.key(SEED))))
         arguments = variables, samples, num_samples, *beside
         program = self._program(arguments, seconds=length / self._kind.sample_rate)
         needed, free = self._needed[samples.shape], available_bytes(jax.devices()[0])

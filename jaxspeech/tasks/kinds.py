@@ -187,8 +187,8 @@ class Enhancement(NamedTuple):
         With the options below it takes one keyword each.
       scaled: whether the model divides a row by its peak; the keyword `peak` [B] is that of the whole recording of
         which a row is a part, and None, the default, that of the row.
-      random: whether the model draws noise; the keyword `key` [B] has a random key for each row, by default always the
-        same one, so that a row does not depend on the others.
+      random: whether the model draws noise; the keyword `key` is a random key for each row [B], or one for all of them,
+        so that a row does not depend on the others; by default always the same one.
     """
 
     sample_rate: int
