@@ -1,9 +1,12 @@
 """Fixtures: shared references and speech (tests are skipped without them), a corpus of tones, bounded memory."""
 
+import atexit
 import gc
 import os
 import resource
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +22,16 @@ os.environ.setdefault("XLA_FLAGS", QUICK_COMPILE)
 gc.set_threshold(50_000, 20, 50)
 # No test reads or fills the user's cache of compiled programs.
 os.environ.setdefault("JAXSPEECH_CACHE", "off")
+
+# What one test compiles another need not: programs are kept while the tests run, for all their processes.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")  # to write a small one takes as long
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+jax.config.update(
+    "jax_persistent_cache_min_compile_time_secs", float(os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"])
+)
 
 # Tests send themselves signals that a process in the background (`nohup pytest &`, some CI systems) ignores.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -12,6 +12,15 @@ from jaxspeech.runtime import cache_folder
 from jaxspeech.runtime.compilation_cache import VARIABLE, _write_whole_entries, enable_compilation_cache
 
 
+@pytest.fixture(autouse=True)
+def _without_that_of_the_tests(monkeypatch):
+    update, folder = jax.config.update, jax.config.values["jax_compilation_cache_dir"]
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    update("jax_compilation_cache_dir", None)
+    yield
+    update("jax_compilation_cache_dir", folder)
+
+
 @pytest.fixture
 def chosen(monkeypatch, tmp_path):
     """Returns the folder that is used for a value of JAXSPEECH_CACHE, in a current folder of the test."""
