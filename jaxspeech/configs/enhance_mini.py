@@ -28,7 +28,7 @@ def get_config() -> ConfigDict:
             "channels": 1,
             # A window of 20 ms and two frames of 10 ms ahead: a stream is 40 ms late.
             "stft": {"fft_length": 320, "hop": 160},
-            "estimator": {"name": "deep_filter", "width": 256, "num_layers": 2, "look_ahead": 2},
+            "estimator": {"name": "deep_filter", "width": 256, "num_layers": 2, "look_ahead": 2, "clean_db": 22.0},
             "processor": {"name": "spectrum"},
             # Of the waveforms as they are: a loss that ignores the level would leave it to chance.
             "loss": {"name": "sdr", "scale_invariant": False, "sdr_max": 30.0},

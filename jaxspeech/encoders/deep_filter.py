@@ -4,6 +4,7 @@ e = 10 log10 mean_band |X|^2 - its running mean;  u = X / sqrt(running mean of |
 z = relu(W [e, Re u, Im u]);  z += LSTM(z)
 G = sigmoid(W_G z) of each band;  c = W_c z of each low bin and tap
 Y[n] = G X[n] + sum_k c_k X[n + p - k]                                                        with n = m - look_ahead
+Y += sigmoid(10 log10(mean |X|^2 / mean |X - Y|^2) - clean_db) (X - Y)                        running means of frames
 
 This is DeepFilterNet (Schroeter et al., 2022, arXiv:2110.05588; 2023, arXiv:2305.08227) without its convolutions and
 grouped layers, which win nothing where a frame is one product of a vector and a matrix: bands of equal width on the
@@ -11,7 +12,8 @@ scale of equivalent rectangular bandwidths (Moore and Glasberg, 1983) with gains
 filters over a few frames for the periodic parts of speech, which are too close to each other for gains. Both come from
 one recurrent trunk, and the filters add to the gains, so that training begins with gains alone.
 
-Frames after the one that is cleaned are heard by delaying the result: everything else looks back only.
+The last line leaves clean recordings as they are: where what would be removed is that weak, it is as likely speech as
+noise. Frames after the one that is cleaned are heard by delaying the result: everything else looks back only.
 """
 
 import itertools
@@ -47,12 +49,14 @@ class DeepFilterState(NamedTuple):
       spectra: of the last frames.
       levels, magnitudes: running means of the bands in dB, and of the magnitudes of the low bins.
       trunk: of the recurrent layers.
+      removed: running means of the powers of frames, and of what was removed from them.
     """
 
     spectra: Complex[Any, "B P F"]
     levels: RunningMean
     magnitudes: RunningMean
     trunk: LSTMState
+    removed: RunningMean
 
 
 class DeepFilter(nn.Module):
@@ -66,6 +70,8 @@ class DeepFilter(nn.Module):
       width: of the trunk.
       num_layers: of the trunk.
       memory: of the running means, in frames: their weights decay by e within it.
+      clean_db: how much weaker than the recording the removed part is, in decibels, when half of it is kept; None: all
+        that is found is removed.
       sample_rate: in Hz.
       dtype: of the matrix products.
     """
@@ -77,6 +83,7 @@ class DeepFilter(nn.Module):
     width: int = 256
     num_layers: int = 2
     memory: int = 100
+    clean_db: float | None = None
     sample_rate: int = 16000
     dtype: Any = jnp.float32
 
@@ -103,6 +110,7 @@ class DeepFilter(nn.Module):
             RunningMean(jnp.zeros((batch, len(self._edges(num_bins)) - 1)), zeros),
             RunningMean(jnp.zeros((batch, low)), zeros),
             self._trunk_state(batch),
+            RunningMean(jnp.zeros((batch, 2)), zeros),
         )
 
     def __call__(
@@ -152,14 +160,22 @@ class DeepFilter(nn.Module):
         # Of frame j of `rows`, the frame that is cleaned is at `cleaned + j` in `known`.
         past = state.spectra.shape[1]
         cleaned = past - self.look_ahead
-        output = gains * known[:, cleaned : cleaned + frames]
+        noisy = known[:, cleaned : cleaned + frames]
+        output = gains * noisy
         filtered = sum(
             coefficients[:, :, k] * known[:, first : first + frames, :low]
             for k in range(self.taps)
             for first in [cleaned + self.taps_ahead - k]
         )
         output = output.at[..., :low].add(filtered)
-        state = DeepFilterState(known[:, known.shape[1] - past :], level_state, magnitude_state, trunk_state)
+        removed_state = state.removed
+        if self.clean_db is not None:
+            powers = jnp.stack([(x.real**2 + x.imag**2).sum(-1) for x in (noisy, noisy - output)], axis=-1)
+            means, removed_state = self._running(powers + SILENCE, state.removed)
+            ratio_db = 10 * jnp.log10(means[..., 0] / means[..., 1])
+            output = output + jax.nn.sigmoid(ratio_db - self.clean_db)[..., None] * (noisy - output)
+        past_spectra = known[:, known.shape[1] - past :]
+        state = DeepFilterState(past_spectra, level_state, magnitude_state, trunk_state, removed_state)
         return output.reshape(batch, channels, frames, num_bins), state
 
     def _trunk_state(self, batch: Size) -> LSTMState:

@@ -1,5 +1,7 @@
 """The estimator of the live enhancer: causal but for its look-ahead, and step by step what it is at once."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,9 @@ import pytest
 
 from jaxspeech.encoders.deep_filter import DeepFilter, band_edges
 
-SMALL = DeepFilter(num_bands=6, low_bins=9, taps=5, look_ahead=2, width=8, num_layers=1, memory=10)
+SIZES: Any = {"num_bands": 6, "low_bins": 9, "taps": 5, "look_ahead": 2, "width": 8, "num_layers": 1, "memory": 10}
+# What these random gains and filters remove is about 3 dB weaker than the input.
+SMALL = DeepFilter(**SIZES, clean_db=3.0)
 FRAMES, BINS = 11, 17
 
 
@@ -47,18 +51,30 @@ def test_a_frame_hears_no_more_than_the_look_ahead(variables, whole):
     assert same.tolist() == [True] * 5 + [False] * 6
 
 
-def test_the_output_is_gains_and_filters_of_the_input(variables, whole):
+def test_the_output_is_gains_and_filters_of_the_input(variables):
     """By hand, with gains of one half and filters that are the same in all frames."""
     parts = jax.tree.map(jnp.zeros_like, variables["params"])
     filters = np.random.default_rng(3).normal(size=(2, 5, 9)).astype(np.float32)
     parts["filters"]["bias"] = filters.reshape(-1)
     spectra = spectra_of()
-    found = whole({"params": parts}, spectra)
+    model: Any = DeepFilter(**SIZES)
+    found = model.apply({"params": parts}, jnp.asarray(spectra), jnp.full(2, FRAMES))
     taps, padded = filters[0] + 1j * filters[1], np.pad(spectra, ((0, 0), (0, 0), (2, 2), (0, 0)))
     expected = spectra / 2
     for k in range(5):
         expected[..., :9] += taps[k] * padded[:, :, 4 - k : 4 - k + FRAMES, :9]
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_recording_of_which_little_would_be_removed_stays_as_it_is(variables):
+    """Gains of 0.9 remove what is 20 dB weaker: more than 10 dB is kept, and of what is above 30 dB nothing."""
+    parts = jax.tree.map(jnp.zeros_like, variables["params"])
+    parts["gains"]["bias"] = jnp.full_like(parts["gains"]["bias"], np.log(9.0))
+    spectra = jnp.asarray(spectra_of())
+    for clean_db, kept in ((10.0, 1.0), (20.0, 0.5), (30.0, 0.0)):
+        model: Any = DeepFilter(**SIZES, clean_db=clean_db)
+        found = model.apply({"params": parts}, spectra, jnp.full(2, FRAMES))
+        np.testing.assert_allclose(found, (0.9 + 0.1 * kept) * spectra, atol=1e-3)
 
 
 def test_bands_are_narrow_where_hearing_is_fine():
