@@ -34,17 +34,20 @@ class ImageNorm(nn.Module):
         groups = num_groups(channels)
         scale = self.param("scale", nn.initializers.ones_init(), (channels,))
         bias = self.param("bias", nn.initializers.zeros_init(), (channels,))
-        real = counts[:, :, None, None]
+        weights = counts.astype(jnp.float32)
         number = jnp.maximum(counts.sum(1), 1)[:, None] * (bins * (channels // groups))
 
         def mean(values: Float[Array, "B N F C"]) -> Float[Array, "B 1 1 C"]:
-            """Returns a group's mean for each of its channels; summing over the bins first rounds less."""
-            by_frame = jax.lax.optimization_barrier(jnp.where(real, values, 0.0).sum(2))
-            by_group = by_frame.sum(1).reshape(b, groups, -1).sum(-1) / number
+            """Returns a group's mean for each of its channels.
+
+            The frames are summed up by a product, since a CPU is slow at a sum of sums: XLA makes one loop of them.
+            """
+            by_channel = jnp.einsum("bn,bnc->bc", weights, values.sum(2), precision=jax.lax.Precision.HIGHEST)
+            by_group = by_channel.reshape(b, groups, -1).sum(-1) / number
             return jnp.repeat(by_group, channels // groups, axis=1)[:, None, None]
 
         wide = x.astype(jnp.float32)
         centre = mean(wide)
         factor = jax.lax.rsqrt(mean(jnp.square(wide - centre)) + EPSILON) * scale
         normal = wide * factor + (bias - centre * factor)
-        return jnp.where(real, jax.nn.swish(normal), 0.0).astype(self.dtype)
+        return jnp.where(counts[:, :, None, None], jax.nn.swish(normal), 0.0).astype(self.dtype)

@@ -14,6 +14,7 @@ from jaxspeech.interop.nemo.families.frame_classification import FRAME_CLASSIFIC
 from jaxspeech.interop.nemo.families.generative_enhancement import GENERATIVE_ENHANCEMENT
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
 from jaxspeech.interop.nemo.families.multitalker import MULTITALKER
+from jaxspeech.interop.nemo.families.predictive_enhancement import PREDICTIVE_ENHANCEMENT
 from jaxspeech.interop.nemo.families.regression import REGRESSION
 from jaxspeech.interop.nemo.families.sortformer import SORTFORMER
 from jaxspeech.interop.nemo.families.speaker import SPEAKER
@@ -33,6 +34,7 @@ FAMILIES = (
     REGRESSION,
     SPEAKER,
     SORTFORMER,
+    PREDICTIVE_ENHANCEMENT,  # before the other one of its task, which does not look at the model
     ENHANCEMENT,
     GENERATIVE_ENHANCEMENT,
 )
@@ -77,6 +79,5 @@ def family_of_model(model: Mapping[str, Any], assets: Assets | None = None) -> F
     task = model.get("task")
     if task not in BY_TASK:
         raise ArchiveError(f"not supported: a .nemo file of the task {task!r} (can be {', '.join(BY_TASK)})")
-    if assets is None or BY_TASK[task].takes(assets):
-        return BY_TASK[task]
-    return next(family for family in FAMILIES if family.task == task and family.takes(assets))
+    candidates = (BY_TASK[task], *(family for family in FAMILIES if family.task == task))
+    return next(family for family in candidates if family.suits(model) and (assets is None or family.takes(assets)))

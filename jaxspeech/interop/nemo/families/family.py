@@ -74,6 +74,8 @@ class Family(NamedTuple):
       folded: (model, its variables) -> the variables with which NeMo computes the same.
       defaults: NeMo's configuration for a model that did not come with one.
       remarks: model -> what NeMo does differently with its file, a sentence each.
+      suits: our `model` configuration -> whether it is written as one of these classes; if not, the next family of the
+        task is asked.
       takes: assets -> whether a model of ours that has them is written as one of these classes. If not, the next family
         of the task is asked.
     """
@@ -93,4 +95,5 @@ class Family(NamedTuple):
     folded: Callable[[Source, Variables], Variables] = lambda source, variables: variables
     defaults: Mapping[str, Any] = MappingProxyType({})
     remarks: Callable[[Source], list[str]] = lambda source: []
+    suits: Callable[[Mapping[str, Any]], bool] = lambda model: True
     takes: Callable[[Assets], bool] = lambda assets: True

@@ -236,7 +236,15 @@ def _weights(value: Any) -> list[float]:
     return [share(weight) for weight in value]
 
 
+def _distance(name: str) -> Section:
+    """A loss of waveforms that is a mean over the samples."""
+    arguments = (Argument("weight", "weight", None, optional(_weights)), only("reduction", "mean"), only("ndim", 3))
+    return Section(name, arguments, package="nemo.collections.audio.losses")
+
+
 LOSSES = {
+    "MSELoss": _distance("mse"),
+    "MAELoss": _distance("mae"),
     "SDRLoss": Section(
         "sdr",
         (
