@@ -23,6 +23,7 @@ TOKENIZER = WordPieceTokenizer("".join(f"{piece}\n" for piece in PIECES).encode(
 CHARACTERS = CharTokenizer([chr(ord("α") + i) for i in range(len(PIECES))])
 # "NA" and null, "causal" and its frames, -1 and the number that it stands for.
 SPELLED_DIFFERENTLY = {".preprocessor.normalize", ".encoder.conv_context_size", ".encoder.subsampling_conv_channels"}
+SPELLED_DIFFERENTLY |= {".estimator.conv_context_size"}
 # What NeMo's blocks accept and do not use.
 SPELLED_DIFFERENTLY |= {".encoder.jasper.se_repeat", ".encoder.jasper.se_interpolation_mode"}
 # The training folder, and names of members of the file, to which NeMo adds random numbers.
@@ -227,9 +228,12 @@ def test_remarks(hybrid):
 def test_each_class_and_task_belongs_to_one_family():
     classes = [name for family in FAMILIES for name in family.classes]
     assert len(classes) == len(set(classes))
-    # What a model owns says which of the families of one task is its own.
+    # What a model owns, or its processor, says which of the families of one task is its own.
     tasks = [family.task for family in FAMILIES]
-    assert {task for task in tasks if tasks.count(task) > 1} == {"attention"}
+    assert {task for task in tasks if tasks.count(task) > 1} == {"attention", "enhancement"}
+    for processor in ("reference", "spectrum"):
+        model = {"processor": {"name": processor}}
+        assert [family.suits(model) for family in FAMILIES if family.task == "enhancement"].count(True) == 1
     for format in ("start", "canary", "canary2"):
         assets = {"prompt": PromptFormat(format)}
         assert [family.takes(assets) for family in FAMILIES if family.task == "attention"].count(True) == 1

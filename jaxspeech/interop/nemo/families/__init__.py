@@ -34,7 +34,7 @@ FAMILIES = (
     REGRESSION,
     SPEAKER,
     SORTFORMER,
-    PREDICTIVE_ENHANCEMENT,  # before the other one of its task, which does not look at the model
+    PREDICTIVE_ENHANCEMENT,
     ENHANCEMENT,
     GENERATIVE_ENHANCEMENT,
 )

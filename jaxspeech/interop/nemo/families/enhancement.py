@@ -168,4 +168,5 @@ ENHANCEMENT = Family(
     derived=_derived,
     defaults={"skip_nan_grad": False, "optim": None},
     remarks=_remarks,
+    suits=lambda model: model.get("processor", {}).get("name") != "spectrum",
 )
