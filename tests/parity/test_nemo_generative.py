@@ -120,12 +120,15 @@ def test_samples_of_given_noise(loaded):
             np.testing.assert_allclose(ours[i, :, :whole], theirs, atol=bound * np.abs(theirs).max(), err_msg=key)
 
 
-def test_what_nemo_stores_twice(loaded, tmp_path):
-    """The network's copies are checked, and restored."""
+def test_what_nemo_stores_twice(loaded, tmp_path, refs):
+    """The network's copies are checked, and restored, without their bytes."""
     archive, _ = loaded
     assert save_nemo(tmp_path / "again.nemo", **archive._asdict()) == [
         f"NeMo returns zeros for the samples after the last multiple of {archive.model['stft']['hop']}"
     ]
+    assert (tmp_path / "again.nemo").stat().st_size < 1.2 * sum(
+        x.nbytes for x in jax.tree.leaves(archive.variables)
+    ) + 2e5
     again = load_nemo(tmp_path / "again.nemo")
     assert again.model == archive.model
     jax.tree.map(np.testing.assert_array_equal, again.variables, archive.variables)

@@ -20,7 +20,7 @@ from jaxspeech.interop.nemo.model_config import to_nemo
 from jaxspeech.interop.nemo.plain_yaml import CONFIG, to_yaml
 from jaxspeech.interop.nemo.tar import add_member, end_tar
 from jaxspeech.interop.nemo.weights.derived import derived_tensors, with_counts
-from jaxspeech.interop.nemo.weights.write import to_tensors
+from jaxspeech.interop.nemo.weights.write import copies, to_tensors
 from jaxspeech.interop.nemo.writer import write_checkpoint
 from jaxspeech.types import Variables
 
@@ -97,10 +97,11 @@ def _prepared(archive: Archive, config_name: str, weights: str) -> _Prepared:
     family = family_of_model(model, archive.assets)
     source = Source(model, build(model).model, archive.assets, archive.aligner is not None)
     config, files, returned = to_nemo(source, base)
-    tensors = to_tensors(family.folded(source, archive.variables), family.rows(returned))
+    rows = family.rows(returned)
+    tensors = to_tensors(family.folded(source, archive.variables), rows)
 
     def write_weights(stream: io.BufferedIOBase) -> None:
         derived = derived_tensors({**family.derived(source.module), **family.written(source.module)}, kept)
-        write_checkpoint(stream, itertools.chain(derived, with_counts(tensors, kept)))
+        write_checkpoint(stream, itertools.chain(derived, with_counts(tensors, kept)), copies(rows))
 
     return _Prepared({**files, config_name: to_yaml(config)}, weights, write_weights, family.remarks(source))

@@ -11,7 +11,9 @@ import math
 import pickle
 import struct
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,24 +28,44 @@ PADDING_FIELD = int.from_bytes(b"FB", "little")
 LOCAL_HEADER_BYTES = 30
 
 
-def write_checkpoint(stream: io.BufferedIOBase, tensors: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Writes a checkpoint of `tensors` (names and arrays) at the current position of `stream`.
+def write_checkpoint(
+    stream: io.BufferedIOBase,
+    tensors: Iterable[tuple[str, np.ndarray]],
+    shared: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Writes a checkpoint at the current position of `stream`.
+
+    Args:
+      stream: of a file.
+      tensors: names and arrays.
+      shared: name of a tensor -> the name of an earlier one that is the same, and whose values it uses.
 
     Raises:
       ArchiveError: an array has a type that torch does not have.
     """
     target = _Counted(stream)
-    index = []
+    index: dict[str, _Entry] = {}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[type-var] (`write` and `tell` are enough)
         for key, (name, tensor) in enumerate(tensors):
             if tensor.dtype not in STORAGES:
                 raise ArchiveError(f"{name} has the type {tensor.dtype}, which torch does not have")
+            if shared.get(name) in index:
+                index[name] = index[shared[name]]
+                continue
             member = _aligned(f"{ROOT}/data/{key}", offset=target.tell(), num_bytes=tensor.nbytes)
             with archive.open(member, "w") as data:
                 data.write(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)
-            index.append((name, tensor.dtype, tensor.shape))
+            index[name] = _Entry(key, tensor.dtype, tensor.shape)
         for name, content in (("data.pkl", _pickled(index)), ("byteorder", b"little"), ("version", b"3\n")):
             archive.writestr(zipfile.ZipInfo(f"{ROOT}/{name}"), content)
+
+
+class _Entry(NamedTuple):
+    """A tensor in the file: the number of its storage, its type and shape."""
+
+    storage: int
+    dtype: np.dtype
+    shape: tuple[int, ...]
 
 
 class _Counted:
@@ -72,12 +94,12 @@ def _aligned(name: str, *, offset: int, num_bytes: int) -> zipfile.ZipInfo:
     return member
 
 
-def _pickled(index: Sequence[tuple[str, np.dtype, tuple[int, ...]]]) -> bytes:
-    """Pickles the state dict (protocol 2); storages are numbered in their order."""
+def _pickled(index: Mapping[str, _Entry]) -> bytes:
+    """Pickles the state dict (protocol 2)."""
     empty = pickle.EMPTY_TUPLE + pickle.REDUCE
     ordered_dict = _global("collections", "OrderedDict") + empty
     parts = [pickle.PROTO + b"\x02", ordered_dict, pickle.MARK]
-    for key, (name, dtype, shape) in enumerate(index):
+    for name, (key, dtype, shape) in index.items():
         kind = _global("torch", STORAGES[dtype])
         storage = _tuple(_text("storage"), kind, _text(str(key)), _text("cpu"), _integer(math.prod(shape)))
         # Offset, shape, strides in elements, no gradient, no hooks.

@@ -28,6 +28,13 @@ def to_tensors(variables: Variables, rows: Sequence[TensorRow]) -> Iterator[tupl
     return _walk(flat, rows, found)
 
 
+def copies(rows: Sequence[TensorRow]) -> dict[str, str]:
+    """The tensors that are written more than once: name -> the name of the first."""
+    first: dict[Any, str] = {}
+    names = ((row, first.setdefault((row.ours, row.transform), row.nemo)) for row in rows if "{i}" not in row.nemo)
+    return {row.nemo: name for row, name in names if row.nemo != name}
+
+
 def _walk(
     flat: Mapping[str, Any], rows: Sequence[TensorRow], found: Sequence[Mapping[str, list[int] | None]]
 ) -> Iterator[tuple[str, np.ndarray]]:
