@@ -156,10 +156,10 @@ class GenerativeModel(nn.Module):
     __call__ = estimate
 
 
-def drawn(model: GenerativeModel, key: Key, encoded: Encoded) -> Draws:
-    """Draws what a training step needs. A row's draws depend on its place in the batch, not on its padding."""
+def drawn(model: GenerativeModel, key: Key, encoded: Encoded, index: Int[Any, " B"]) -> Draws:
+    """Draws what a training step needs. A row's draws depend on its place in the dataset, not on its batch."""
     rows, channels, frames, bins = encoded.spectra.shape
-    keys = jax.vmap(lambda row: jax.random.split(jax.random.fold_in(key, row), 4))(jnp.arange(rows))
+    keys = jax.vmap(lambda row: jax.random.split(jax.random.fold_in(key, row), 4))(jnp.asarray(index))
     low, high = model.process.time_min, model.process.time_max
     time = jax.vmap(lambda key: jax.random.uniform(key, minval=low, maxval=high))(keys[:, 0])
     kept = jax.vmap(lambda key: jax.random.uniform(key) < model.condition_rate)(keys[:, 2])
@@ -229,7 +229,8 @@ def generative_task(model: GenerativeModel) -> Task[EnhancementRows, Any, Enhanc
     def loss(variables: Variables, batch: EnhancementRows, key: Key) -> tuple[RowLosses, Variables]:
         draw_key, dropout_key = jax.random.split(key)
         noisy = model.encode(batch.samples, batch.num_samples)
-        return generative_losses(model, variables, batch, drawn(model, draw_key, noisy), noisy, dropout_key)
+        draws = drawn(model, draw_key, noisy, batch.index)
+        return generative_losses(model, variables, batch, draws, noisy, dropout_key)
 
     def enhanced(variables: Variables, samples: Any, num_samples: Any, peak: Any, key: Any, masked: bool) -> Array:
         num_samples = jnp.asarray(num_samples)

@@ -58,7 +58,7 @@ def same_results(ours, theirs):
 
 def test_every_task_of_the_package_is_tried():
     tried = {*RECOGNITION, *OF_LABELS, "attention", "enhancement", "language_model", "multitalker", "sortformer"}
-    # The draws of a generative model depend on a row's place in its batch: tests/tasks/test_generative_enhancement.py
+    # What is promised of generative models is tried in tests/tasks/test_generative_enhancement.py
     tried |= {"speaker", "generative_enhancement"}
     assert tried == {name for name in JOBS if not name.startswith("toy_")}
     assert set(TASKS) == {*JOBS}
