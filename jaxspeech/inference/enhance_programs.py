@@ -31,6 +31,7 @@ class EnhancePrograms:
         self._config = config if of_this_package(task.model) else {}
         self._compiled: dict[Hashable, Any] = {}
         self._needed: dict[Hashable, int] = {}
+        self._step: Any = None
 
     def start(
         self,
@@ -78,13 +79,10 @@ class EnhancePrograms:
         self, streaming: EnhancementStreaming, variables: Variables, state: Any, samples: Float[np.ndarray, "B C S"]
     ) -> tuple[Any, Any]:
         """Takes a step of a stream: (enhanced samples [B C S], the next state)."""
-        key = ("step", *samples.shape)
-        if key not in self._compiled:
-            what = f"the live model for {samples.shape[-1] / streaming.sample_rate:g} s of audio"
-            place: Any = {"name": "enhance_step", "config": self._config, "options": {}, "what": what}
-            arguments = variables, state, samples
-            self._compiled[key] = compile_kept(streaming.step, arguments, outputs=_types_in(state), **place)
-        return self._compiled[key](variables, state, samples)
+        if self._step is None:
+            # Not a kept program: its call takes longer than all that a step of 10 ms computes.
+            self._step = jax.jit(streaming.step)
+        return self._step(variables, state, samples)
 
     def _program(self, arguments: tuple[Any, ...], *, seconds: float) -> Any:
         shape = arguments[1].shape
@@ -101,11 +99,3 @@ class EnhancePrograms:
         if self._kind.random:
             options["key"] = jax.random.wrap_key_data(rest.pop(0))
         return self._kind.enhance(variables, samples, num_samples, **options)
-
-
-def _types_in(state: Any) -> tuple[type, ...]:
-    """The classes of the NamedTuples in a pytree."""
-    if not isinstance(state, tuple):
-        return ()
-    own = (type(state),) if hasattr(state, "_fields") else ()
-    return tuple(dict.fromkeys([*own, *(found for part in state for found in _types_in(part))]))
