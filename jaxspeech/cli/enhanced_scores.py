@@ -111,10 +111,10 @@ def beside(
     targets, _ = _channels(pair.clean, channel, rate)
     noisy = None if pair.noisy is None else _channels(pair.noisy, channel, rate)[0]
     if len(estimates) != len(targets):
-        raise AudioError(
-            f"{pair.enhanced.source}: has {counted(len(estimates), 'channel')}, but {pair.clean.source} has "
-            f"{len(targets)}; --channel=N compares one"
-        )
+        have = f"{counted(len(estimates), 'channel')}, but {pair.clean.source} has {len(targets)}"
+        if pair.enhanced is pair.noisy:
+            raise AudioError(f"{pair.enhanced.source}: the model's output has {have}; the field may list several files")
+        raise AudioError(f"{pair.enhanced.source}: has {have}; --channel=N compares one")
     if noisy is not None and len(noisy) != len(targets):
         # The first microphone is what an enhanced signal of several ones is compared with.
         noisy = noisy[:1]
