@@ -47,7 +47,7 @@ def get_config() -> ConfigDict:
     config.data.num_threads = 2
     config.augment.crop_to = (2.0, 2.0)
     config.augment.speed = (0.9, 1.0, 1.1)
-    config.scores = {"measures": any_type(("si_sdr",)), "any_order": False}
+    config.scores = {"measures": any_type(("si_sdr",))}
     config.mixtures = mixtures()
     # Field by field, so that a tuple of names follows the folder.
     config.mixtures.noise = (folder + "/noise_rir/manifest.jsonl", folder + "/noise_speechcommands/manifest.jsonl")

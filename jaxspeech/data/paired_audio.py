@@ -69,7 +69,8 @@ def parse_pairs(config: Mapping[str, Any]) -> PairOptions:
     for name in config:
         if name not in names:
             raise ConfigError(f"pairs.{name}: no such field{did_you_mean(name, names)}")
-    return PairOptions(**{key: tuple(v) if isinstance(v, list | tuple) else v for key, v in config.items()})
+    given: dict[str, Any] = {key: tuple(v) if isinstance(v, list | tuple) else v for key, v in config.items()}
+    return PairOptions(**given)
 
 
 class PairedAudio:
@@ -131,8 +132,8 @@ class PairedAudio:
 def _names(fields: Mapping[str, Any], field: str) -> list[str]:
     """The files that a field names."""
     value = fields.get(field)
-    names = value if isinstance(value, list) else [value]
-    if not names or not all(isinstance(name, str) and name for name in names):
+    names = [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str) and name]
+    if not names or (isinstance(value, list) and len(names) < len(value)):
         raise ManifestError(f"no {field}" if value is None else f"its {field} names no files: {value!r:.60}")
     return names
 
@@ -142,11 +143,11 @@ def _selected(sound: Float[np.ndarray, "C S"], channels: Selector, *, name: str)
         return sound
     if channels == AVERAGE:
         return sound.mean(0, keepdims=True)
-    numbers = channels if isinstance(channels, tuple) else (channels,)
+    numbers = [int(number) for number in (channels if isinstance(channels, tuple) else (channels,))]
     for number in numbers:
-        if not (isinstance(number, int) and number < len(sound)):
+        if number >= len(sound):
             raise AudioError(f"{name}: no channel {number}, there are {len(sound)} (counted from 0)")
-    return sound[list(numbers)]
+    return sound[numbers]
 
 
 def _is_number(value: Any) -> bool:

@@ -4,7 +4,7 @@ A recipe may have the parts
 
     mixtures: {noise: manifest, snr_db: (-5, 15), rooms: manifest or {...}, ...}; see data/mixture_options.py
     pairs: {input: "audio_filepath", target: "target_filepath", ...}; see data/paired_audio.py
-    scores: {measures: ("si_sdr", "pesq"), any_order: whether separated talkers may come out in any order}
+    scores: {measures: ("si_sdr", "pesq")}; the first one chooses the best model
 
 With `mixtures`, the training data are talkers, of whom every epoch makes new mixtures; without, each line has its
 target. An evaluation set whose lines have a target is of pairs, any other of mixtures, the same ones every time.
@@ -123,13 +123,13 @@ def _data(
 
 def _evaluation(settings: Settings, assets: Assets, task: Task) -> Evaluation:
     del assets
-    given, known = dict(settings.get("scores") or {}), ("measures", "any_order")
+    given = dict(settings.get("scores") or {})
     for name in given:
-        if name not in known:
-            raise ConfigError(f"scores.{name} is not a field{did_you_mean(name, known)}")
+        if name != "measures":
+            raise ConfigError(f"scores.{name} is not a field{did_you_mean(name, ['measures'])}")
     measures = given.get("measures") or IN_DECIBELS[:1]
     measures = (measures,) if isinstance(measures, str) else measures
-    any_order = bool(given.get("any_order", False))
+    any_order = bool(settings["model"].get("permutation_invariant"))
     return enhancement_scores(task.inference.sample_rate, measures=measures, any_order=any_order, identity=("speaker",))
 
 

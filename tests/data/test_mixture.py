@@ -11,6 +11,7 @@ from jaxspeech.data.columns.mixture import mixture_columns
 from jaxspeech.data.loader import TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.mixture import Mixtures
+from jaxspeech.data.mixture_files import write_mixtures
 from jaxspeech.data.mixture_options import parse_mixtures
 from jaxspeech.data.noise import rms
 from jaxspeech.data.noises import Noises
@@ -225,3 +226,16 @@ def test_invalid_options(changes, message):
 def test_sets_differ_from_training():
     found = parse_mixtures({"noise": "a.jsonl", "clean": 0.5, "sets": {"dev": {"snr_db": [0, 0], "clean": 0.0}}})
     assert found.for_set("dev").snr_db == (0, 0) and found.for_set("dev").clean == 0 and found.for_set("x") is found
+
+
+def test_mixtures_are_written_with_their_targets(folder, tmp_path):
+    chosen = options(folder, snr_db=[0, 0], rooms=str(folder / "rooms.jsonl"), channels=2)
+    path, unusable = write_mixtures([str(folder / "speech.jsonl")], chosen, tmp_path / "a", sample_rate=RATE)
+    again, _ = write_mixtures([str(folder / "speech.jsonl")], chosen, tmp_path / "b", sample_rate=RATE, suffix="wav")
+    entries, others = list(Manifest(path)), list(Manifest(again))
+    assert len(entries) == 6 and not unusable and entries[2].fields["speaker"] == 2
+    for entry, other in zip(entries, others, strict=True):
+        noisy, _ = soundfile.read(entry.path)
+        clean, _ = soundfile.read(path.parent / entry.fields["target_filepath"])
+        assert noisy.shape == (len(clean), 2) and ratio_db(clean, noisy[:, 0] - clean) == pytest.approx(0, abs=0.05)
+        np.testing.assert_array_equal(noisy, soundfile.read(other.path)[0])

@@ -10,6 +10,7 @@ VERBS = {
     "spoken_digits": (CORPORA, "digits, spoken by eSpeak NG: data/spoken_digits/train.jsonl"),
     "two_tasks": (CORPORA, "the quickstart's sentences with Esperanto: data/two_tasks/{train,dev}.jsonl"),
     "conversations": ("jaxspeech.cli.prepare.conversations", "conversations of the speakers of a manifest, with RTTM"),
+    "mixtures": ("jaxspeech.cli.prepare.mixtures", "noisy and clean files of the speech of a manifest"),
     "records": ("jaxspeech.cli.prepare.records", "manifests to ArrayRecord files"),
     "speakers": ("jaxspeech.cli.prepare.speakers", "a corpus without some speakers, and trials among those"),
     "speech_activity": (
