@@ -12,7 +12,7 @@ from jaxspeech.configs.base import base_config
 from jaxspeech.jobs.enhancement import check_augment, mixture_settings
 from jaxspeech.training.optimizer import build_optimizer
 
-SIZES = {"enhance_mini": 1_365_216}
+SIZES = {"enhance_mini": 1_365_216, "beamform_mini": 758_785}
 
 
 def recipe(name, *options):
