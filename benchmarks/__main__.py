@@ -34,6 +34,7 @@ from benchmarks import (
     phrases,
     planning,
     reading,
+    spatial,
     speaker_streaming,
     speakers,
     streaming,
@@ -63,6 +64,7 @@ CPU_CASES = {
     **speakers.CASES,
     **diarization.CASES,
     **speaker_streaming.CASES,
+    **spatial.CASES,
 }
 GPU_CASES = {
     **frontend.GPU_CASES,
@@ -75,6 +77,7 @@ GPU_CASES = {
     **long_audio.GPU_CASES,
     **streaming.GPU_CASES,
     **training.GPU_CASES,
+    **spatial.GPU_CASES,
 }
 
 

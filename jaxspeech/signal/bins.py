@@ -11,8 +11,6 @@ from jaxspeech.row_parallel import over_rows
 
 # Elements of arrays that are computed at a time: 512 MiB in single precision.
 MOST_ELEMENTS = 1 << 27
-# Bins at a time where the number of frames is a symbol.
-BINS = 64
 
 
 def over_bins(function: Callable[..., Any], *arrays: Array, elements: Any) -> Any:
@@ -26,22 +24,27 @@ def over_bins(function: Callable[..., Any], *arrays: Array, elements: Any) -> An
       elements: how many elements of arrays the function computes for one bin, about; it bounds how many are computed
         at a time.
     """
-    bins_together = max(1, MOST_ELEMENTS // elements) if isinstance(elements, int) else BINS
+    together = max(1, MOST_ELEMENTS // elements) if isinstance(elements, int) else None
 
     def rows(arrays: Any) -> Any:
         flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), arrays)
-        num_bins = flat[0].shape[0]
-        every = isinstance(num_bins, int) and num_bins <= bins_together
-
-        def mapped(flat: Any, batch_size: int | None) -> Any:
-            return jax.lax.map(lambda one: function(*one), flat, batch_size=batch_size)
-
-        together = partial(_vectorized, function) if every else partial(mapped, batch_size=bins_together)
-        out = jax.lax.platform_dependent(flat, cpu=partial(mapped, batch_size=None), default=together)
+        out = jax.lax.platform_dependent(
+            flat,
+            cpu=partial(_one_by_one, function),
+            default=partial(_some_at_a_time, function, together),
+        )
         return jax.tree.map(lambda x: x.reshape(*arrays[0].shape[:2], *x.shape[1:]), out)
 
     return over_rows(rows, arrays)
 
 
-def _vectorized(function: Callable[..., Any], flat: Any) -> Any:
-    return jax.vmap(function)(*flat)
+def _one_by_one(function: Callable[..., Any], flat: Any) -> Any:
+    return jax.lax.map(lambda one: function(*one), flat)
+
+
+def _some_at_a_time(function: Callable[..., Any], together: int | None, flat: Any) -> Any:
+    """All at a time if their number is a symbol."""
+    number = flat[0].shape[0]
+    if together is None or not isinstance(number, int) or number <= together:
+        return jax.vmap(function)(*flat)
+    return jax.lax.map(lambda one: function(*one), flat, batch_size=together)
