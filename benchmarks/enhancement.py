@@ -13,7 +13,7 @@ from benchmarks.models import SAMPLE_RATE, num_parameters
 from benchmarks.speakers import speed
 from benchmarks.timing import measure
 from jaxspeech.builder import build
-from jaxspeech.configs import enhancement_predictive
+from jaxspeech.configs import enhancement_mask, enhancement_predictive
 from jaxspeech.forms.inference import for_inference
 from jaxspeech.tasks.enhancement import EnhancementRows
 from jaxspeech.training.state import init_state
@@ -28,6 +28,11 @@ def noise_rows(batch: int, channels: int, seconds: float) -> EnhancementRows:
     samples, targets = (0.1 * rng.standard_normal((batch, c, size)).astype(np.float32) for c in (channels, 1))
     rows = EnhancementRows(np.arange(batch, dtype=np.int32), samples, np.full(batch, size, np.int32), targets)
     return jax.device_put(rows)
+
+
+def mask_model(kind: str) -> dict[str, Any]:
+    """Makes the configuration of one of the models that estimate masks."""
+    return enhancement_mask.model(kind).to_dict()
 
 
 def spectrum_model(kind: str) -> dict[str, Any]:
@@ -64,7 +69,14 @@ def train(repeat: int, *, config: dict[str, Any], batch: int, channels: int, sec
 
 
 SHORT: dict[str, Any] = {"batch": 1, "channels": 1, "seconds": 4.0}
+MASK: dict[str, Any] = {"config": mask_model("single"), "batch": 8, "channels": 1, "seconds": 4.0}
+MVDR: dict[str, Any] = {"config": mask_model("beamformer"), "batch": 1, "channels": 6, "seconds": 10.0}
 CASES = {
+    "mask": partial(enhance, **MASK),
+    "mask_train": partial(train, **MASK),
+    "mvdr6": partial(enhance, **MVDR),
+    "mvdr6_train": partial(train, **MVDR),
+    "flex6": partial(enhance, **MVDR | {"config": mask_model("flexible")}),
     "ncsnpp": partial(enhance, config=spectrum_model("ncsnpp"), **SHORT),
     "ncsnpp_train": partial(train, config=spectrum_model("ncsnpp"), **SHORT),
     "conformer_unet": partial(enhance, config=spectrum_model("conformer_unet"), **SHORT),
