@@ -24,6 +24,8 @@ CHARACTERS = CharTokenizer([chr(ord("α") + i) for i in range(len(PIECES))])
 # "NA" and null, "causal" and its frames, -1 and the number that it stands for.
 SPELLED_DIFFERENTLY = {".preprocessor.normalize", ".encoder.conv_context_size", ".encoder.subsampling_conv_channels"}
 SPELLED_DIFFERENTLY |= {".estimator.conv_context_size"}
+# A Wiener filter without a trade-off is NeMo's "mvdr_souden".
+SPELLED_DIFFERENTLY |= {".mask_processor.filter_type"}
 # What NeMo's blocks accept and do not use.
 SPELLED_DIFFERENTLY |= {".encoder.jasper.se_repeat", ".encoder.jasper.se_interpolation_mode"}
 # The training folder, and names of members of the file, to which NeMo adds random numbers.
