@@ -13,7 +13,7 @@ from benchmarks.models import SAMPLE_RATE, num_parameters
 from benchmarks.speakers import speed
 from benchmarks.timing import measure
 from jaxspeech.builder import build
-from jaxspeech.configs import enhancement_mask, enhancement_predictive
+from jaxspeech.configs import enhancement_generative, enhancement_mask, enhancement_predictive
 from jaxspeech.forms.inference import for_inference
 from jaxspeech.tasks.enhancement import EnhancementRows
 from jaxspeech.training.state import init_state
@@ -38,6 +38,12 @@ def mask_model(kind: str) -> dict[str, Any]:
 def spectrum_model(kind: str) -> dict[str, Any]:
     """Makes the configuration of one of the models that estimate spectra."""
     return enhancement_predictive.model(kind).to_dict()
+
+
+def generative_model(kind: str) -> dict[str, Any]:
+    """Makes the configuration of one of the generative models, with 5 steps."""
+    config = enhancement_generative.model(kind).to_dict()
+    return config | {"sampler": config["sampler"] | {"num_steps": 5}}
 
 
 def enhance(repeat: int, *, config: dict[str, Any], batch: int, channels: int, seconds: float) -> dict[str, Any]:
@@ -80,4 +86,9 @@ CASES = {
     "ncsnpp": partial(enhance, config=spectrum_model("ncsnpp"), **SHORT),
     "ncsnpp_train": partial(train, config=spectrum_model("ncsnpp"), **SHORT),
     "conformer_unet": partial(enhance, config=spectrum_model("conformer_unet"), **SHORT),
+    "sb5": partial(enhance, config=generative_model("bridge"), **SHORT),
+    "sb_train": partial(train, config=generative_model("bridge"), **SHORT),
+    "score5": partial(enhance, config=generative_model("score"), **SHORT),
+    "flow5": partial(enhance, config=generative_model("flow"), **SHORT),
+    "flow_train": partial(train, config=generative_model("flow"), **SHORT),
 }
