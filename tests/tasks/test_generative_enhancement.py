@@ -36,34 +36,28 @@ def test_neither_padding_nor_other_rows_matter():
     variables = jax.jit(task.init)(jax.random.key(0))
 
     @jax.jit
-    def run(batch):
+    def run(batch, key, peak):
         rows, _ = task.phases[0].loss(variables, batch, jax.random.key(1))
-        found = task.inference.enhance(variables, batch.samples, batch.num_samples)
+        found = task.inference.enhance(variables, batch.samples, batch.num_samples, key=key, peak=peak)
         return rows, task.predict(variables, batch), found
 
-    rows, predicted, found = run(batch)
+    keys, peak = jax.numpy.stack([jax.random.key(0)] * 3), np.abs(np.where(beyond, 0, samples)).max((1, 2))
+    rows, predicted, found = first = run(batch, keys, peak)
     assert set(rows.logged) == {"spectrum", "waveform"} and np.isfinite(rows.losses).all()
-    for ours, theirs in zip(jax.tree.leaves(run(spoiled)), jax.tree.leaves((rows, predicted, found)), strict=True):
+    for ours, theirs in zip(jax.tree.leaves(run(spoiled, keys, peak)), jax.tree.leaves(first), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
     assert not np.where(beyond, found, 0).any() and np.abs(found - predicted).max() > 1e-3  # frames were hidden there
+
+    # Other noise, another level, and another peak of the recording of which a row is a part.
+    assert np.abs(run(batch, jax.random.split(jax.random.key(1), 3), peak)[2] - found).max() > 1e-3
+    louder = run(batch._replace(samples=3 * samples), keys, 3 * peak)[2]
+    np.testing.assert_allclose(louder, 3 * found, rtol=1e-3, atol=1e-3)
+    assert np.abs(run(batch, keys, 5 * peak)[2] - found).max() > 1e-3
+
     short = EnhancementRows(batch.index[1:2], samples[1:2, :, :60], batch.num_samples[1:2], targets[1:2, :, :60])
-    (lone, *_, alone), whole = run(short), found[1:2, :, :60]
+    (lone, *_, alone), whole = run(short, keys[:1], peak[1:2]), found[1:2, :, :60]
     np.testing.assert_allclose(lone.losses, rows.losses[1:2], rtol=1e-4)
     np.testing.assert_allclose(alone, whole, atol=1e-4 * np.abs(whole).max())
-    again = jax.jit(lambda key: task.inference.enhance(variables, samples, batch.num_samples, key=key))
-    assert np.abs(again(jax.random.key(1)) - found).max() > 1e-3
-    np.testing.assert_allclose(again(jax.numpy.stack([jax.random.key(0)] * 3)), found, atol=1e-5)
-
-
-def test_the_level_of_the_whole_recording():
-    task = changed(pretraining={}, condition_rate=1.0)
-    samples = np.random.default_rng(1).normal(size=(1, 1, 40)).astype(np.float32)
-    lengths, variables = np.array([40], np.int32), task.init(jax.random.key(0))
-    enhance = jax.jit(lambda samples, peak: task.inference.enhance(variables, samples, lengths, peak=peak))
-    peak = np.abs(samples).max((1, 2))
-    whole = enhance(samples, peak)
-    np.testing.assert_allclose(enhance(3 * samples, 3 * peak), 3 * whole, rtol=1e-4, atol=1e-4)
-    assert np.abs(enhance(samples, 5 * peak) - whole).max() > 1e-3
 
 
 @pytest.mark.parametrize(
