@@ -19,6 +19,8 @@ from jaxspeech.errors import ConfigError
 
 # The package that computes each score.
 PACKAGES = {"pesq": "pesq", "stoi": "pystoi", "estoi": "pystoi", "dnsmos": "speechmos"}
+# speechmos does not say what it needs itself.
+ITS_NEEDS = ("librosa", "onnxruntime", "requests")
 # Sample rates in Hz.
 WIDE, NARROW = 16000, 8000
 # pystoi returns exactly this, with a warning, where there is too little speech.
@@ -29,8 +31,10 @@ LONGEST = 30.0
 
 def missing_package(name: str) -> str:
     """The package that a score needs and that is not installed; "" if there is none."""
-    package = PACKAGES.get(name, "")
-    return package if package and importlib.util.find_spec(package) is None else ""
+    if name not in PACKAGES:
+        return ""
+    needed = (PACKAGES[name], *(ITS_NEEDS if name == "dnsmos" else ()))
+    return next((package for package in needed if importlib.util.find_spec(package) is None), "")
 
 
 def check_package(name: str) -> None:
@@ -40,8 +44,8 @@ def check_package(name: str) -> None:
       ConfigError: its package is not installed.
     """
     if package := missing_package(name):
-        extra = "pip install speechmos" if package == "speechmos" else 'pip install "jaxspeech[enhance]"'
-        raise ConfigError(f'the score "{name}" needs the package {package}: {extra}')
+        install = " ".join(("speechmos", *ITS_NEEDS)) if name == "dnsmos" else '"jaxspeech[enhance]"'
+        raise ConfigError(f'the score "{name}" needs the package {package}: pip install {install}')
 
 
 def pesq(estimate: Float[np.ndarray, " S"], target: Float[np.ndarray, " S"], sample_rate: int) -> float | None:
