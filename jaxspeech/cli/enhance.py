@@ -39,6 +39,9 @@ def options(parser: Parser) -> None:
     parser.add_argument(
         "--channel", type=_channel, help="only this channel, from 0, or the mean of all; by default each is enhanced"
     )
+    parser.add_switch(
+        "beamform", help="combine the microphones of a recording into one channel, with a model of one channel"
+    )
     parser.add_argument("--output", help="a folder for the results; for one recording, or --realtime, also a file")
     parser.add_argument(
         "--attenuation_limit_db", type=float, help="lower noise by no more than this; there is no limit if not given"
@@ -86,7 +89,9 @@ def run(flags: argparse.Namespace) -> int:
                 raise ConfigError(f"--{name} is for whole recordings: leave out --realtime")
     elif not flags.output:
         raise ConfigError("where do the results go? --output=FOLDER names a folder")
-    enhancer = jaxspeech.load(flags.model, jaxspeech.Enhancer, dtype=flags.dtype)
+    if flags.beamform and flags.channel is not None:
+        raise ConfigError("--channel takes one channel, and --beamform all of them")
+    enhancer = jaxspeech.load(flags.model, jaxspeech.Enhancer, dtype=flags.dtype, beamform=flags.beamform)
     mixed: Any = {"attenuation_limit_db": flags.attenuation_limit_db, "mix": flags.mix}
     if flags.realtime:
         return enhance_live(enhancer, flags, **mixed)

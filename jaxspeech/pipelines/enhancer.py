@@ -8,6 +8,7 @@
 recordings -> windows or a stream (inference/enhancing.py) -> samples or files
 """
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -20,6 +21,7 @@ from jaxtyping import Float
 from jaxspeech.archive import Archive
 from jaxspeech.audio.convert import Channel
 from jaxspeech.errors import ConfigError, OutputError, did_you_mean
+from jaxspeech.forms.beamforming import beamforming
 from jaxspeech.forms.enhancement_streaming import enhancement_streaming, what_prevents
 from jaxspeech.inference.enhance_jobs import Done, Settings
 from jaxspeech.inference.enhance_programs import EnhancePrograms
@@ -90,19 +92,25 @@ class Enhancer(Pipeline):
 
     takes = Enhancement
 
-    def __init__(self, archive: Archive, *, dtype: str | None = None):
+    def __init__(self, archive: Archive, *, dtype: str | None = None, beamform: bool = False):
         """Puts the model on the device.
 
         Args:
           archive: the content of a model file.
           dtype: of the matrix products; None: as in the configuration.
+          beamform: with a model of one channel, whether the microphones of a recording are combined into one channel
+            by what the model finds in each (`forms.beamforming`), rather than enhanced one by one. Not live.
 
         Raises:
-          ConfigError: it is not an enhancement model.
+          ConfigError: it is not an enhancement model, or takes several channels by itself.
         """
         super().__init__(archive, dtype=dtype)
-        self._streaming = None if what_prevents(self.task) else enhancement_streaming(self.task)
-        self._programs = EnhancePrograms(self.task, config=self.config)
+        self._beamforms = beamform
+        if beamform:
+            self.task = dataclasses.replace(self.task, inference=beamforming(self.task.inference))
+        self._streaming = None if beamform or what_prevents(self.task) else enhancement_streaming(self.task)
+        # A beamformer's programs are not those of the model, and are not kept under its name.
+        self._programs = EnhancePrograms(self.task, config={} if beamform else self.config)
 
     @property
     def sample_rate(self) -> int:
@@ -167,6 +175,8 @@ class Enhancer(Pipeline):
         """
         if not isinstance(step, int) or step < 1:
             raise ConfigError(f"step is {step!r}; it must be a number of hops, 1 or more")
+        if self._beamforms:
+            raise ConfigError("beamform: not live; leave it out, and each channel is enhanced by itself")
         streaming = enhancement_streaming(self.task)
         wet = wet_share(attenuation_limit_db, mix)
         return EnhanceStream(streaming, self._programs, self.variables, sample_rate=sample_rate, wet=wet, step=step)

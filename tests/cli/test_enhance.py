@@ -51,6 +51,14 @@ def test_a_manifest_gets_one_of_the_results(folder):
     assert soundfile.info(folder / "listed/noisy/deep/b.wav").frames == 3200
 
 
+def test_microphones_are_combined(folder):
+    rng = np.random.default_rng(1)
+    soundfile.write(folder / "mics.wav", 0.1 * rng.normal(size=(4000, 3)), RATE)
+    assert call(folder, f"--output={folder}/one.wav", "--beamform", folder / "mics.wav") == 0
+    found = soundfile.info(folder / "one.wav")
+    assert (found.channels, found.frames) == (1, 4000)
+
+
 class Pipe:
     """Standard input or output."""
 
@@ -92,6 +100,8 @@ def test_live_audio_goes_through_a_pipe(folder, monkeypatch, capsys):
         (["--realtime", "--channel=0", "-"], "--channel is for whole recordings"),
         (["--realtime", "a.wav", "b.wav"], "one recording at a time"),
         (["--output=y", "--mix=3", "x.wav"], "mix is 3.0"),
+        (["--beamform", "--realtime", "-"], "beamform: not live"),
+        (["--beamform", "--output=y", "--channel=0", "x.wav"], "--beamform all of them"),
         (["--output=y", "--channel=left", "x.wav"], "neither mean nor the number"),
         (["--output=y", "none.wav"], "none.wav: no such file"),
     ],
