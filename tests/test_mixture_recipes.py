@@ -44,7 +44,11 @@ def test_own_data():
         "--config.mixtures.noise=noises.jsonl",
         "--config.mixtures.held_out=()",
         "--config.mixtures.sets.dev.snr_db=(5.0, 5.0)",
+        "--config.mixtures.talkers=(2, 2)",
+        "--config.mixtures.targets=('talker', 'talker')",
+        "--config.mixtures.keep=early",
     )
     options = mixture_settings(changed)
     assert options is not None and (options.noise, options.held_out) == (("noises.jsonl",), ())
+    assert options.talkers == (2, 2) and options.targets == ("talker", "talker") and options.keep == "early"
     assert set(changed["data"]["eval"].values()) == {"dev.jsonl"} and options.for_set("dev").snr_db == (5, 5)

@@ -12,9 +12,12 @@ The evaluation sets are the same unheard speakers with the noises of `mixtures.h
 hear: at 0 dB (dev), at 10 dB and almost clean.
 """
 
+from dataclasses import fields
+
 from ml_collections import ConfigDict
 
 from jaxspeech.configs.base import any_type, base_config
+from jaxspeech.data.mixture_options import MixtureOptions
 
 # Recordings that are for evaluation alone.
 HELD_OUT = ("exercise_bike.flac", "noise1.flac", "noise4.flac")
@@ -66,10 +69,13 @@ def mixtures() -> ConfigDict:
     """How the mixtures are drawn."""
     still = {"clean": 0.0, "generated": 0.0, "babble": 0.0, "noise_filter_db": 0.0, "room_probability": 0.0}
     still |= {"noises": (1, 1), "noise_speed": (1.0, 1.0), "level_db": ()}
+    defaults = {field.name: field.default for field in fields(MixtureOptions) if field.name != "sets"}
     return ConfigDict(
-        {
+        defaults
+        | {
             "noise": any_type(""),
             "held_out": any_type(HELD_OUT),
+            "targets": any_type(("talker",)),
             "snr_db": (-5.0, 15.0),
             "clean": 0.1,
             "clean_snr_db": (25.0, 45.0),

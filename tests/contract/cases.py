@@ -89,8 +89,8 @@ LANGUAGE = {
 ENHANCEMENT = {
     "task": "enhancement",
     "channels": 1,
-    "stft": {"fft_length": 64, "hop": 32},
-    "estimator": {"name": "mask_rnn", "width": 8, "num_layers": 1, "bidirectional": True},
+    "stft": {"fft_length": 256, "hop": 128},
+    "estimator": {"name": "mask_rnn", "width": 8, "num_layers": 1, "bidirectional": False},
     "processor": {"name": "reference"},
     "loss": {"name": "sdr"},
 }
