@@ -6,7 +6,7 @@ with d_im from image i to microphone m, r_iw how often its sound has met wall w,
 Sabine's formula, sound decays by 60 dB in 0.161 V / (S absorption) seconds.
 
 The impulses are placed on a grid of OVERSAMPLING times the sample rate, split linearly between two of its points, and
-the result is limited to the band and decimated in the frequency domain: half a million images take some 50 ms.
+the result is limited to the band and decimated in the frequency domain.
 """
 
 import math
