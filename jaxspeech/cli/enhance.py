@@ -84,8 +84,8 @@ def run(flags: argparse.Namespace) -> int:
         if getattr(flags, name) is not None and not flags.realtime:
             raise ConfigError(f"--{name} is for live audio: add --realtime")
     if flags.realtime:
-        for name in ("report", "chunk_seconds", "overlap_seconds", "channel", "manifest"):
-            if getattr(flags, name) not in (None, []):
+        for name in ("report", "chunk_seconds", "overlap_seconds", "channel", "beamform", "manifest"):
+            if getattr(flags, name) not in (None, False, []):
                 raise ConfigError(f"--{name} is for whole recordings: leave out --realtime")
     elif not flags.output:
         raise ConfigError("where do the results go? --output=FOLDER names a folder")

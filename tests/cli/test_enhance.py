@@ -100,7 +100,7 @@ def test_live_audio_goes_through_a_pipe(folder, monkeypatch, capsys):
         (["--realtime", "--channel=0", "-"], "--channel is for whole recordings"),
         (["--realtime", "a.wav", "b.wav"], "one recording at a time"),
         (["--output=y", "--mix=3", "x.wav"], "mix is 3.0"),
-        (["--beamform", "--realtime", "-"], "beamform: not live"),
+        (["--beamform", "--realtime", "-"], "--beamform is for whole recordings"),
         (["--beamform", "--output=y", "--channel=0", "x.wav"], "--beamform all of them"),
         (["--output=y", "--channel=left", "x.wav"], "neither mean nor the number"),
         (["--output=y", "none.wav"], "none.wav: no such file"),
