@@ -85,7 +85,8 @@ def run(flags: argparse.Namespace) -> int:
             raise ConfigError(f"--{name} is for live audio: add --realtime")
     if flags.realtime:
         for name in ("report", "chunk_seconds", "overlap_seconds", "channel", "beamform", "manifest"):
-            if getattr(flags, name) not in (None, False, []):
+            given = getattr(flags, name)
+            if given not in (None, []) and given is not False:  # channel 0 equals False
                 raise ConfigError(f"--{name} is for whole recordings: leave out --realtime")
     elif not flags.output:
         raise ConfigError("where do the results go? --output=FOLDER names a folder")
