@@ -5,6 +5,9 @@ best = top_k(a_v + f_v)                            a_v acoustic, f_v = Fusion.sc
 Of the N tokens with the best a_v, f_v is asked for. Every other token has a_v + f_v <= a_N + bound, so that the k best
 of the N are the k best of all if the k-th reaches it. Where it does not, for some row, all tokens are scored. So the
 result is exact, and its cost depends on how sure the acoustic model is.
+
+A search that uses only tokens which reach some score may say so: a row is also sure if no token that is not among the
+N reaches it.
 """
 
 from typing import Any, NamedTuple
@@ -33,6 +36,7 @@ def best_tokens(
     *,
     count: int,
     needed: Bool[Array, "*rows"],
+    least: Float[Array, "*rows"] | None = None,
     sizes: tuple[int, ...] = SIZES,
 ) -> Best:
     """Returns the best tokens by acoustic and fused scores.
@@ -43,6 +47,7 @@ def best_tokens(
       acoustic: log-probabilities, or logits, of the V tokens; -inf for one that is not allowed.
       count: k, at most V.
       needed: rows whose result is used; the others have some result, and their arrays may hold anything.
+      least: the score that a token of a row must reach to be used; in place of lower ones, others may be returned.
       sizes: of the lists that are tried before all tokens are scored, in rising order.
 
     Raises:
@@ -58,7 +63,9 @@ def best_tokens(
         scores, place = jax.lax.top_k(of_token + fusion.candidates(states, listed), count)
         best = Best(scores, jnp.take_along_axis(listed, place, axis=-1))
         # The last ones, as minima: of a slice of its result, XLA's CPU compiler makes of top_k a sort of all tokens.
-        return best, scores.min(-1) >= of_token.min(-1) + fusion.bound(states)
+        others = of_token.min(-1) + fusion.bound(states)
+        certain = scores.min(-1) >= others
+        return best, certain if least is None else certain | (others < least)
 
     def among_all() -> tuple[Best, Bool[Array, "*rows"]]:
         scores, tokens = jax.lax.top_k(acoustic + fusion.scores(states), count)

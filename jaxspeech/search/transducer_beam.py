@@ -42,10 +42,9 @@ from jaxspeech.search.transducer_hypotheses import (
     no_steps,
     trace,
     unfinished,
-    unflat,
     where,
 )
-from jaxspeech.search.transducer_predictions import predict_emitting
+from jaxspeech.search.transducer_predictions import first_predictions, predict_emitting, predicted_at, unused
 
 
 def transducer_beam(
@@ -120,16 +119,12 @@ def transducer_beam(
         beam = loop.beam
         active = unfinished(beam, num_frames)
         frames = encoded[row, jnp.minimum(beam.time, size - 1)]
-        logits = joint(flat(frames), flat(beam.predicted)).astype(jnp.float32)
-        candidates = extensions(
-            unflat(logits, beam_size), beam.in_frame >= per_frame, states=beam.fusion, active=active
-        )
+        logits = joint(flat(frames), flat(predicted_at(loop.predictions, beam.place))).astype(jnp.float32)
+        full = beam.in_frame >= per_frame
+        candidates = extensions(logits, beam.score, active=active, full=full, states=beam.fusion)
 
-        # A finished hypothesis is its own only candidate, in the first place, whatever the padding holds.
-        stay = jnp.where(jnp.arange(candidates.score.shape[-1]) == 0, 0, -jnp.inf)
-        gain = jnp.where(active[..., None], candidates.score, stay)
-        score, best = jax.lax.top_k(last_two(beam.score[..., None] + gain), beam_size)
-        parent = (best // gain.shape[-1]).astype(jnp.int32)
+        score, best = jax.lax.top_k(last_two(candidates.score), beam_size)
+        parent = (best // candidates.score.shape[-1]).astype(jnp.int32)
         symbol, jump, log_prob = (last_two(x)[row, best] for x in candidates[1:])
         extended = active[row, parent]
         emits = extended & (symbol < vocab_size)
@@ -143,31 +138,30 @@ def transducer_beam(
         factors = jnp.array(HASH_FACTORS, jnp.uint32)
         added = hashes * factors + (symbol[..., None] + 1).astype(jnp.uint32)
         in_frame = jnp.where(jump > 0, 0, beam.in_frame[row, parent] + emits)
+        before = beam.place[row, parent]
+        place = jnp.where(emits, unused(beam.place), before)
         beam = Beam(
             score=score,
             time=time,
             in_frame=in_frame,
             num_tokens=beam.num_tokens[row, parent] + emits,
             hashes=jnp.where(emits[..., None], added, hashes),
-            predicted=beam.predicted[row, parent],
-            prediction=jax.tree.map(lambda x: x[row, parent], beam.prediction),
+            place=place,
             fusion=jax.tree.map(lambda x: x[row, parent], beam.fusion),
         )
         beam = beam._replace(score=merged_scores(beam))
         tokens = jnp.where(emits, symbol, 0)
-        predicted, prediction = predict_emitting(
-            predict, flat(emits), flat(tokens), flat(beam.predicted), jax.tree.map(flat, beam.prediction)
-        )
-        predicted, prediction = jax.tree.map(partial(unflat, beam_size=beam_size), (predicted, prediction))
-        beam = beam._replace(predicted=predicted, prediction=prediction)
+        alive = emits & (beam.score > -jnp.inf)
+        predictions = predict_emitting(predict, loop.predictions, state.prediction, alive, tokens, before, place)
         if fusion is not None:
             longer = fusion.extend(beam.fusion, tokens)
             beam = beam._replace(fusion=where(emits, longer, beam.fusion))
         put = partial(jax.lax.dynamic_update_index_in_dim, index=loop.num_steps, axis=0)
-        return Loop(beam, jax.tree.map(put, loop.steps, step), loop.num_steps + 1)
+        return Loop(beam, predictions, jax.tree.map(put, loop.steps, step), loop.num_steps + 1)
 
     loop = Loop(
         beam=first_hypotheses(state, beam_size, num_frames),
+        predictions=first_predictions(state.predicted, state.prediction, beam_size),
         steps=no_steps(size * (per_frame + 1), batch_size, beam_size),
         num_steps=jnp.int32(0),
     )

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.search.transducer import GreedyState
+from jaxspeech.search.transducer_predictions import Predictions
 
 # Two polynomial hashes modulo 2^32 identify token sequences; the probability of a collision is 2^-64.
 HASH_FACTORS = (1000003, 2654435761)
@@ -25,8 +26,7 @@ class Beam(NamedTuple):
     in_frame: Int[Any, "B K"]
     num_tokens: Int[Any, "B K"]
     hashes: UInt[Any, "B K 2"]
-    predicted: Float[Any, "B K J"]
-    prediction: Any
+    place: Int[Any, "B K"]  # of its prediction, see `search.transducer_predictions`
     fusion: Any  # the fused models' state
 
 
@@ -44,6 +44,7 @@ class Loop(NamedTuple):
     """The hypotheses after `num_steps` iterations, and what each iteration did."""
 
     beam: Beam
+    predictions: Predictions
     steps: Step
     num_steps: Int[Any, ""]
 
@@ -51,18 +52,14 @@ class Loop(NamedTuple):
 def first_hypotheses(state: GreedyState, beam_size: int, num_frames: Int[Any, "B 1"]) -> Beam:
     """Returns the initial beam: one empty hypothesis, in the first slot."""
     zeros = jnp.zeros((len(num_frames), beam_size), jnp.int32)
-    predicted, prediction, fusion = jax.tree.map(
-        lambda x: jnp.repeat(x[:, None], beam_size, axis=1), (state.predicted, state.prediction, state.fusion)
-    )
     return Beam(
         score=jnp.where(jnp.arange(beam_size) == 0, 0, -jnp.inf) + jnp.zeros(zeros.shape, jnp.float32),
         time=jnp.minimum(state.skip[:, None], num_frames) + zeros,
         in_frame=zeros,
         num_tokens=zeros,
         hashes=jnp.zeros((*zeros.shape, len(HASH_FACTORS)), jnp.uint32),
-        predicted=predicted,
-        prediction=prediction,
-        fusion=fusion,
+        place=jnp.arange(beam_size, dtype=jnp.int32) + zeros,
+        fusion=jax.tree.map(lambda x: jnp.repeat(x[:, None], beam_size, axis=1), state.fusion),
     )
 
 
@@ -120,11 +117,6 @@ def trace(loop: Loop, best: Int[Any, "B M"], size: int) -> Tokens:
 def flat(x: Array) -> Array:
     """Reshapes [B K ...] -> [B*K ...]."""
     return x.reshape(-1, *x.shape[2:])
-
-
-def unflat(x: Array, beam_size: int) -> Array:
-    """Reshapes [B*K ...] -> [B K ...]."""
-    return x.reshape(-1, beam_size, *x.shape[1:])
 
 
 def where(condition: Bool[Array, "B K"], new: Any, old: Any) -> Any:

@@ -20,11 +20,11 @@ STATES = (np.arange(ROWS) % 5).astype(np.int32)
 
 
 @partial(jax.jit, static_argnames=("count", "sizes", "counting"))
-def run(acoustic, needed, *, count, sizes, counting=False):
+def run(acoustic, needed, *, count, sizes, counting=False, least=None):
     fusion = fuse([TABLE], [0.7], ROWS)
     if counting:  # a search that scores all tokens would add NaN
         fusion = fusion._replace(scores=lambda states: jnp.full((ROWS, V), jnp.nan))
-    return best_tokens(fusion, (jnp.asarray(STATES),), acoustic, count=count, needed=needed, sizes=sizes)
+    return best_tokens(fusion, (jnp.asarray(STATES),), acoustic, count=count, needed=needed, least=least, sizes=sizes)
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(1, (2, 8)), (4, (4, 16)), (3, (64,))])
@@ -43,6 +43,18 @@ def test_certain_rows_do_not_score_all_tokens():
     expected = (ACOUSTIC + 0.7 * TABLE.scores[STATES]).argmax(-1)
     np.testing.assert_array_equal(best.tokens[needed, 0], expected[needed])
     assert np.isfinite(best.scores[needed]).all()
+
+
+def test_tokens_below_the_least_score_are_not_looked_for():
+    total = ACOUSTIC + 0.7 * TABLE.scores[STATES]
+    least = np.sort(total, axis=-1)[:, -2] + 1e-4  # one token reaches it
+    fusion = fuse([TABLE], [0.7], ROWS)
+    rest = np.sort(ACOUSTIC, axis=-1)[:, -8] + np.asarray(fusion.bound((jnp.asarray(STATES),)))
+    sure = rest < least
+    best = run(ACOUSTIC, sure, count=4, sizes=(8,), counting=True, least=least.astype(np.float32))
+    assert sure.sum() > 20
+    np.testing.assert_array_equal(best.tokens[sure, 0], total[sure].argmax(-1))
+    assert np.isfinite(best.scores[sure]).all()
 
 
 def test_tokens_that_are_not_allowed_are_not_found():

@@ -1,33 +1,45 @@
-"""Predictions for the rows that emit: gathered if they are few, of all rows if they are many."""
+"""Predictions after new tokens come to places that no hypothesis has, and the others stay where they are."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.search.transducer_predictions import predict_emitting
+from jaxspeech.search.transducer_predictions import first_predictions, predict_emitting, predicted_at, unused
 
-N = 8
-
-
-def predict(symbols, state):
-    """A network whose calls and rows can be told from their results."""
-    return state["sum"] + symbols[:, None], {
-        "sum": state["sum"] + symbols[:, None],
-        "rows": state["rows"] + len(symbols),
-    }
+B, K, D = 2, 4, 3
 
 
-@pytest.mark.parametrize(("emitting", "computed"), [((), 2), ((5,), 2), ((1, 6), 2), ((0, 2, 7), N), (range(N), N)])
-def test_rows_that_emit_are_predicted_and_the_others_stay(emitting, computed):
-    emits = np.isin(np.arange(N), list(emitting))
-    before = {"sum": jnp.arange(float(N * 3)).reshape(N, 3), "rows": jnp.zeros(N, jnp.int32)}
-    predicted = jnp.full((N, 3), -1.0)
-    symbols = jnp.arange(N) * 100
-    run = jax.jit(lambda *inputs: predict_emitting(predict, *inputs))
-    after, state = run(jnp.asarray(emits), symbols, predicted, before)
-    expected = np.asarray(before["sum"]) + 100 * np.arange(N)[:, None]
-    np.testing.assert_array_equal(after, np.where(emits[:, None], expected, -1))
-    np.testing.assert_array_equal(state["sum"], np.where(emits[:, None], expected, before["sum"]))
-    if jax.default_backend() == "cpu":
-        np.testing.assert_array_equal(state["rows"], np.where(emits, computed, 0))
+def predict(tokens, state):
+    total = state["sum"] + tokens[:, None, None]
+    return total.sum(1), {"sum": total, "count": state["count"] + 1}
+
+
+def start():
+    state = {"sum": jnp.arange(B * 2.0 * D).reshape(B, 2, D), "count": jnp.zeros(B, jnp.int32)}
+    return state, first_predictions(state["sum"].sum(1), state, K)
+
+
+@jax.jit
+def step(predictions, places, parents, tokens, emits):
+    state, _ = start()
+    row = jnp.arange(B)[:, None]
+    before, new = places[row, parents], unused(places)
+    predictions = predict_emitting(predict, predictions, state, emits, tokens, before, new)
+    places = jnp.where(emits, new, before)
+    return predictions, places, predicted_at(predictions, places)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_equals_predictions_that_move_with_their_hypotheses(share):
+    rng = np.random.default_rng(0)
+    state, predictions = start()
+    sums = np.repeat(np.asarray(state["sum"])[:, None], K, axis=1)
+    places = jnp.broadcast_to(jnp.arange(K), (B, K))
+    for _ in range(8):
+        parents, tokens = rng.integers(K, size=(B, K)), rng.integers(100, size=(B, K))
+        emits = rng.random((B, K)) < share
+        predictions, places, found = step(predictions, places, parents, tokens, emits)
+        sums = sums[np.arange(B)[:, None], parents] + np.where(emits, tokens, 0)[..., None, None]
+        np.testing.assert_array_equal(found, sums.sum(2))
+        assert (np.asarray(unused(places))[:, :, None] != np.asarray(places)[:, None]).all()
