@@ -11,6 +11,8 @@ from jaxspeech.search.ngram import EMPTY, Ngram
 
 # Arcs of a block on average, where a state has so many that it needs several.
 _IN_BLOCK = 16
+# Room for so many lists of phrases at least: one more or less needs no other program.
+_FEWEST_LISTS = 16
 # Multipliers that are tried before a block's region is doubled.
 _TRIES = 16
 
@@ -61,7 +63,7 @@ def pack(graph: Graph, vocab_size: int, *, probability: bool) -> Ngram:
     """
     graph = _arcs(graph, np.argsort(graph.sources.astype(np.int64) * vocab_size + graph.labels, kind="stable"))
     bounds = [_bound(graph, best) for best in (np.minimum, np.maximum)]
-    roots, root_weights, root_targets = _roots(graph, vocab_size)
+    roots, root_weights, root_targets = _roots(graph, vocab_size, fewest=1 if probability else _FEWEST_LISTS)
     graph = _arcs(graph, ~np.isin(graph.sources, roots))
     sources, labels = graph.sources.astype(np.int64), graph.labels.astype(np.int64)
     num_states = len(graph.backoffs)
@@ -119,11 +121,12 @@ def _arcs(graph: Graph, chosen: np.ndarray) -> Graph:
 
 
 def _roots(
-    graph: Graph, vocab_size: int
+    graph: Graph, vocab_size: int, *, fewest: int
 ) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, "R V"], Int[np.ndarray, "R V"]]:
-    """Returns the M roots, and the weight and target of every token in each; R is M, padded to a power of two."""
+    """Returns the M roots, and the weight and target of every token in each; R is M or `fewest`, a power of two."""
     roots = np.flatnonzero(graph.backoffs == np.arange(len(graph.backoffs)))
-    padded = np.pad(roots, (0, (1 << max(len(roots) - 1, 0).bit_length()) - len(roots)))
+    size = max(fewest, 1 << max(len(roots) - 1, 0).bit_length())
+    padded = np.pad(roots, (0, size - len(roots)))
     weights = np.repeat(graph.backoff_weights[padded].astype(np.float32)[:, None], vocab_size, axis=1)
     targets = np.repeat(padded.astype(np.int32)[:, None], vocab_size, axis=1)
     arcs = np.flatnonzero(np.isin(graph.sources, roots))

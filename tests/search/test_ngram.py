@@ -99,7 +99,7 @@ def test_another_model_of_the_same_size_class_needs_no_other_program(both):
     jitted: Any = advance
     jitted(ngram, jnp.arange(40))
     programs = jitted._cache_size()
-    other = pack(random_graph(1, num_states=45, missing=-np.inf), V, probability=False)
+    other = pack(random_graph(1, num_states=45, missing=-np.inf), V, probability=True)
     jitted(other, jnp.arange(40))
     assert jitted._cache_size() == programs
     assert [size_class(n) for n in (1, 4096, 4097, 6145, 9000, 16384)] == [4096, 4096, 6144, 8192, 12288, 16384]
