@@ -131,7 +131,8 @@ def run(flags: argparse.Namespace) -> int:
 def _write_page(page: str, shown: "list[tuple[Recording, Path]]", *, model: str) -> None:
     """Writes the report of these recordings and the files of their results."""
     from jaxspeech.audio.read import read
-    from jaxspeech.report.before_after import MOST_SECONDS, Heard, write_page
+    from jaxspeech.report.before_after import Heard, write_page
+    from jaxspeech.report.enhanced import MOST_SECONDS
 
     recordings = []
     for recording, path in shown:

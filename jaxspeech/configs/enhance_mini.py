@@ -1,4 +1,4 @@
-"""A small mask model that removes noise, on mixtures that are made of speech and noise as it trains.
+"""A small live model that removes noise, on mixtures that are made of speech and noise as it trains.
 
     jaxspeech train --config=enhance_mini --config.data_dir=FOLDER --workdir=runs/enhance
 

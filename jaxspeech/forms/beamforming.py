@@ -3,6 +3,7 @@
 recording [B C S] -> each channel enhanced by itself -> filters of long windows (signal.estimate_beamformer) -> [B 1 S]
 """
 
+import math
 from typing import Any
 
 import jax
@@ -30,7 +31,7 @@ def beamforming(kind: Enhancement) -> Enhancement:
     """
     if kind.channels != 1:
         raise ConfigError("beamform: this model takes all channels together already")
-    length = 2 ** round(jnp.log2(WINDOW_SECONDS * kind.sample_rate).item())
+    length = 2 ** round(math.log2(WINDOW_SECONDS * kind.sample_rate))
     transform = STFT(fft_length=length, hop=length // 4)
 
     def enhance(

@@ -8,12 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxspeech.report.enhanced import MOST_SECONDS, SIDE_BY_SIDE, Sound, sounds_shown
 from jaxspeech.report.page import EvaluatedSet, write_report
-from jaxspeech.report.players import played
-from jaxspeech.report.sound import heard
-
-# Of each recording so much, which keeps the page small.
-MOST_SECONDS = 20.0
 
 
 class Heard(NamedTuple):
@@ -42,8 +38,8 @@ def write_page(path: str | os.PathLike[str], recordings: Sequence[Heard], *, mod
 
 
 def _card(recording: Heard) -> str:
-    parts = [f"<article><header><b>{html.escape(recording.name)}</b></header>"]
-    for name, samples in recording.sounds.items():
-        shown = played(heard(samples[: round(MOST_SECONDS * recording.sample_rate)], recording.sample_rate))
-        parts.append(f"<p class=note>{html.escape(name)}</p>{shown}")
-    return "".join([*parts, "</article>"])
+    sounds = [Sound(name, samples, recording.sample_rate) for name, samples in recording.sounds.items()]
+    return (
+        f'<article style="grid-column: 1 / -1"><header><b>{html.escape(recording.name)}</b></header>'
+        f'<div style="{SIDE_BY_SIDE}">{sounds_shown(sounds)}</div></article>'
+    )

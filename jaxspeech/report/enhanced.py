@@ -129,13 +129,13 @@ def example_card(example: Example) -> str:
     words = f"<dl>{texts}</dl>" if texts else ""
     # Wide, so that before and after stand side by side.
     return (
-        f'<article style="grid-column: 1 / -1"><header>{title}</header><div style="{_SIDE_BY_SIDE}">'
+        f'<article style="grid-column: 1 / -1"><header>{title}</header><div style="{SIDE_BY_SIDE}">'
         f"{sounds_shown(example.sounds)}</div>{words}</article>"
     )
 
 
 # Three on a wide screen.
-_SIDE_BY_SIDE = "display:grid;gap:14px;grid-template-columns:repeat(auto-fit,minmax(min(280px,100%),1fr))"
+SIDE_BY_SIDE = "display:grid;gap:14px;grid-template-columns:repeat(auto-fit,minmax(min(280px,100%),1fr))"
 _TEXTS = {"text": "said", "noisy_pred_text": "heard before", "pred_text": "heard after"}
 
 

@@ -3,7 +3,7 @@
 Phi_s of the estimates e, Phi_n of what they leave, x - e;  y = W[:, r]^H x      with the filters W of `signal.mvdr`
 
 A model that changes spectra distorts them; a filter that is the same for all frames does not, and keeps what it lets
-through as it was. That is what a recogniser wants (Heymann, Drude and Haeb-Umbach, 2016, who estimate masks).
+through as it was (Heymann, Drude and Haeb-Umbach, 2016, who estimate masks).
 """
 
 import jax.numpy as jnp

@@ -35,7 +35,7 @@ def test_a_folder_is_enhanced_and_shown(folder, capsys):
     assert "skipped: " in said and "broken.wav" in said and "3 files, 1 skipped" in said
     assert sorted(x.name for x in (folder / "clean").rglob("*.wav")) == ["a.wav", "b.wav"]
     page = (folder / "page.html").read_text()
-    assert page.count("<audio") == 4 and page.count("<article>") == 2 and "a.wav" in page
+    assert page.count("<audio") == 4 and page.count("<article ") == 2 and page.count("<img") == 4 and "a.wav" in page
     assert call(folder, f"--output={folder}/clean", "--strict", folder / "noisy") == 1
 
 
