@@ -4,8 +4,9 @@
      "decoder": {"name": "ctc", "vocab_size": 1024}}
 
 A *part* is a module of the model: `name` selects it from the part's table, and every other key is a field of that
-module. A *section* holds options of a fixed class, and may be omitted; a *value* is a plain field of the model. A
-misspelled key raises an error with its path and the nearest valid key.
+module. A *section* holds options of a fixed class, and may be omitted; a *value* is a plain field of the model; a
+*model* is the configuration of another task, of which this one is made. A misspelled key raises an error with its path
+and the nearest valid key.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,17 +44,7 @@ def build(config: Any) -> Task:
     Raises:
       ConfigError: a missing, misspelled or invalid entry; the message has its path and the nearest valid one.
     """
-    config = plain(config)
-    kind = _pick(TASKS, config.get("task"), place="model.task")
-    _check_names(config, {"task", *kind.parts, *kind.sections, *kind.values}, place="model")
-    fields = {part.field: _module(part.table, config.get(key), f"model.{key}") for key, part in kind.parts.items()}
-    for key, section in kind.sections.items():
-        if config.get(key):
-            fields[key] = _construct(section, config[key], f"model.{key}")
-    for key, table in kind.values.items():
-        if config.get(key) is not None:
-            fields[key] = config[key] if table is None else _pick(table, config[key], place=f"model.{key}")
-    return kind.task(kind.model(**fields))
+    return _task(plain(config), "model")
 
 
 def plain(config: Any) -> Any:
@@ -77,7 +68,27 @@ def with_defaults(config: Any) -> dict[str, Any]:
                 f.name: f.default for f in known if isinstance(f.default, PLAIN) and f.name not in MODULE_FIELDS
             }
             config[key] = {**defaults, **fields}
+    for key in kind.models if kind else ():
+        if isinstance(config.get(key), Mapping):
+            config[key] = with_defaults(config[key])
     return config
+
+
+def _task(config: Any, place: str) -> Task:
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"{place} is missing: it is the configuration of a whole model, with its task")
+    kind = _pick(TASKS, config.get("task"), place=f"{place}.task")
+    _check_names(config, {"task", *kind.parts, *kind.models, *kind.sections, *kind.values}, place=place)
+    fields = {part.field: _module(part.table, config.get(key), f"{place}.{key}") for key, part in kind.parts.items()}
+    for key, field in kind.models.items():
+        fields[field] = _task(config.get(key), f"{place}.{key}")
+    for key, section in kind.sections.items():
+        if config.get(key):
+            fields[key] = _construct(section, config[key], f"{place}.{key}")
+    for key, table in kind.values.items():
+        if config.get(key) is not None:
+            fields[key] = config[key] if table is None else _pick(table, config[key], place=f"{place}.{key}")
+    return kind.task(kind.model(**fields))
 
 
 def _module(table: Mapping[str, Any], fields: Any, place: str) -> Any:

@@ -2,11 +2,15 @@ import copy
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from jaxspeech.builder import build, with_defaults
+from jaxspeech.builder import TASKS, build, with_defaults
 from jaxspeech.errors import ConfigError
+from jaxspeech.forms.inference import for_inference, for_training
+from jaxspeech.tasks.branches import branch, with_branch
+from jaxspeech.tasks.parts import Kind
 
 CONFIG = {
     "task": "ctc",
@@ -61,6 +65,26 @@ def test_defaults_do_not_change_the_model() -> None:
 def test_errors_contain_the_path_of_the_entry(change: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(CONFIG | change)
+
+
+def test_a_model_can_be_made_of_whole_models(monkeypatch) -> None:
+    """Their configurations and variables are branches of its own."""
+    monkeypatch.setitem(TASKS, "toy_pair", Kind(lambda one: one, lambda one: one, {}, models={"first": "one"}))
+    pair = {"task": "toy_pair", "first": CONFIG}
+    assert build(pair).model == build(CONFIG).model
+    assert with_defaults(pair)["first"] == with_defaults(CONFIG)
+    with pytest.raises(ConfigError, match=r"model\.first\.encoder\.num_layer is not a field"):
+        build({"task": "toy_pair", "first": CONFIG | {"encoder": CONFIG["encoder"] | {"num_layer": 3}}})
+    with pytest.raises(ConfigError, match=r"model\.first is missing"):
+        build({"task": "toy_pair"})
+    variables = {"params": {"encoder": {"layers": {"kernel": np.zeros((2, 3))}}}}
+    config, single = for_inference(pair, with_branch({}, "first", variables), dtype="bfloat16")
+    assert config["first"] == for_inference(CONFIG, variables, dtype="bfloat16")[0]
+    assert [*branch(single, "first")["params"]["encoder"]] == ["layers_0", "layers_1"]
+    assert single["params"]["first"]["encoder"]["layers_1"]["kernel"].dtype == jnp.bfloat16
+    stacked = for_training(config, single)
+    assert stacked[0]["first"]["encoder"]["scan_layers"]
+    assert stacked[1]["params"]["first"]["encoder"]["layers"]["kernel"].shape == (2, 3)
 
 
 def test_scanned_parameters_have_a_leading_axis_of_layers() -> None:

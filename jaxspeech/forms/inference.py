@@ -8,6 +8,7 @@ import jax
 from jaxspeech.builder import TASKS, build
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
+from jaxspeech.tasks.branches import branch, with_branch
 from jaxspeech.types import Variables
 
 HALF = ("bfloat16", "float16")
@@ -32,6 +33,9 @@ def for_inference(
     Returns:
       The configuration and variables of the same model.
     """
+    for key in _models(config):
+        part, own = for_inference(config[key], branch(variables, key), dtype=dtype, platform=platform)
+        config, variables = config | {key: part}, with_branch(variables, key, own)
     single = unstacked(config)
     for key, field, _ in _parts(config):
         if single[key] is not config[key]:
@@ -72,6 +76,11 @@ def _parts(config: dict[str, Any]) -> list[tuple[str, str, Any]]:
     return [(key, known[key].field, known[key].table[name]) for key, name in names.items() if name in known[key].table]
 
 
+def _models(config: dict[str, Any]) -> list[str]:
+    """The keys of the whole models of which the model is made."""
+    return list(TASKS[config["task"]].models) if config.get("task") in TASKS else []
+
+
 def _part_changed(variables: Variables, field: str, change: Callable[[Any], Any]) -> Variables:
     """Applies `change` to the variables of one part."""
     return {
@@ -95,6 +104,9 @@ def _of_any_device(config: dict[str, Any]) -> dict[str, Any]:
 
 def for_training(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:
     """The inverse of `for_inference`: stacks equal layers, which compile as one, and restores the model's dtype."""
+    for key in _models(config):
+        part, own = for_training(config[key], branch(variables, key))
+        config, variables = config | {key: part}, with_branch(variables, key, own)
     config = _of_any_device(config)
     scanned = _scanned(config)
     for key, field, _ in _parts(config):

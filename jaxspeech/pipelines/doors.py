@@ -36,7 +36,9 @@ DOORS: dict[type, Door] = {
     kinds.Embedding: Door("Embedder", "an embedding model"),
     kinds.Diarization: Door("Diarizer", "a diarization model"),
     kinds.Enhancement: Door("Enhancer", "an enhancement model"),
-    kinds.Synthesis: Door("Synthesizer", "a synthesis model"),
+    kinds.Speaking: Door("Synthesizer", "a voice"),
+    kinds.Synthesis: Door("Synthesizer", "a text-to-mel model"),
+    kinds.Vocoding: Door("Vocoder", "a vocoder"),
     kinds.Generation: Door("LanguageModel", "a language model"),
 }
 

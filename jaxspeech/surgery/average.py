@@ -69,7 +69,9 @@ def differences(model: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
 
 def _plain_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """Flattens the parts of a model to {"part.field": value}, and adds its task."""
-    parts = {key: value for key, value in config.items() if key in TASKS[config["task"]].parts}
+    kind = TASKS[config["task"]]
+    parts = {key: value for key, value in config.items() if key in kind.parts}
+    parts |= {key: _plain_fields(config[key]) for key in kind.models}
     return {"task": config["task"]} | {
         f"{part}.{name}": x for part, fields in parts.items() for name, x in fields.items()
     }

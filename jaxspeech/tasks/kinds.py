@@ -12,7 +12,7 @@ from jaxspeech.diarization.stream_settings import StreamSettings
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.speaker_masks import SpeakerMasks
 from jaxspeech.tasks.asked import Asked
-from jaxspeech.types import Key, Size, Variables
+from jaxspeech.types import Size, Variables
 
 Samples = Float[Any, "B S"]
 Lengths = Int[Any, " B"]
@@ -198,16 +198,89 @@ class Enhancement(NamedTuple):
     random: bool = False
 
 
-class Synthesis(NamedTuple):
-    """Text to speech.
+class Timing(NamedTuple):
+    """What a text-to-mel model computes before its frames.
 
     Attributes:
-      sample_rate: of the waveforms, in Hz.
-      synthesize: (variables, token ids [B N], num_tokens [B], key) -> (samples [B S], num_samples [B]).
+      durations: frames of each symbol, 0 beyond a row's symbols.
+      hidden: whatever the frames are made of besides: a pytree of arrays, B leading in each.
+    """
+
+    durations: Int[Any, "B N"]
+    hidden: Any
+
+
+class Synthesis(NamedTuple):
+    """Text to mel frames, in two programs: the host reads the durations of the first, which size the second.
+
+    Attributes:
+      sample_rate: of the audio that the frames are of, in Hz.
+      hop: samples from one frame to the next.
+      mel: the `features.mel.MelSpectrogram` that computes such frames of recordings.
+      vocab_size: number of symbols.
+      num_speakers: those of the model, numbered from 0; 0 for a model of one voice, which ignores the speaker.
+      durations: (variables, text [B N], num_symbols [B], speaker [B], pace [B], pitch_shift [B]) -> Timing. A pace of 2
+        is twice as fast; the shift is in standard deviations of the pitch.
+      frames: (variables, Timing, T, which is a static number of frames) -> mel frames [B T F], of which a row has the
+        sum of its durations.
     """
 
     sample_rate: int
-    synthesize: Callable[[Variables, Int[Any, "B N"], Lengths, Key], tuple[Samples, Lengths]]
+    hop: int
+    mel: Any
+    vocab_size: int
+    num_speakers: int
+    durations: Callable[..., Timing]
+    frames: Callable[[Variables, Timing, Size], Frames]
+
+
+class IncrementalVocoding(NamedTuple):
+    """A vocoder that works part by part; all parts together give what the whole gives.
+
+    Attributes:
+      delay: frames by which the samples are late. The first `delay * hop` samples are to be dropped, and as many
+        frames follow the last one, whatever they hold.
+      start: (variables, batch size) -> state before the first frame.
+      step: (variables, mel frames [B T F], num_frames [B] that are left of each row, state) -> (samples [B T*hop],
+        state).
+    """
+
+    delay: int
+    start: Callable[[Variables, Size], Any]
+    step: Callable[[Variables, Frames, Lengths, Any], tuple[Samples, Any]]
+
+
+class Vocoding(NamedTuple):
+    """Mel frames to waveforms.
+
+    Attributes:
+      sample_rate: of the waveforms, in Hz.
+      hop: samples of each frame.
+      mel: the `features.mel.MelSpectrogram` that computes such frames of recordings.
+      vocode: (variables, mel frames [B T F], num_frames [B]) -> samples [B T*hop], 0 beyond a row's frames.
+      params: regular expression that matches the names of the parameters that `vocode` needs; the others are for
+        training.
+      incremental: the same part by part; None if the model cannot.
+    """
+
+    sample_rate: int
+    hop: int
+    mel: Any
+    vocode: Callable[[Variables, Frames, Lengths], Samples]
+    params: str = ""
+    incremental: IncrementalVocoding | None = None
+
+
+class Speaking(NamedTuple):
+    """Text to speech: a text-to-mel model and the vocoder of its frames; both take the variables of the whole.
+
+    Attributes:
+      synthesis: text to mel frames.
+      vocoding: mel frames to waveforms.
+    """
+
+    synthesis: Synthesis
+    vocoding: Vocoding
 
 
 class Generation(NamedTuple):

@@ -40,6 +40,8 @@ class Kind(NamedTuple):
       parts: key -> the part under it; all are required.
       sections: key -> class of the options under it; each may be omitted.
       values: key -> table from names to the model's values, or None for a plain value.
+      models: key -> the field that gets the Task of the whole model whose configuration is under it; all are required.
+        The model's variables are the branch of this key in every collection (see `tasks.branches`).
     """
 
     model: Any
@@ -47,6 +49,7 @@ class Kind(NamedTuple):
     parts: Mapping[str, Part]
     sections: Mapping[str, Any] = MappingProxyType({})
     values: Mapping[str, Mapping[str, Any] | None] = MappingProxyType({})
+    models: Mapping[str, str] = MappingProxyType({})
 
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
