@@ -34,6 +34,7 @@ Assets = Mapping[str, Any]  # the values are Assets
 BUILDERS: Table[Callable[[dict[str, Any], dict[str, bytes]], Any]] = Table(
     {
         "classes": "jaxspeech.text.classes:Classes.build",
+        "front_end": "jaxspeech.text.front_end:FrontEnd.build",
         "prompt": "jaxspeech.text.prompt:PromptFormat.build",
         "tokenizer": "jaxspeech.text.tokenizer:build_tokenizer",
     }
