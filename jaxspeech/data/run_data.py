@@ -17,11 +17,12 @@ from jaxspeech.data.sources import listed
 from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
 from jaxspeech.data.trial import try_examples
 from jaxspeech.data.two_tasks import TWO_TASKS
+from jaxspeech.data.voice import VOICE
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.manifest_lines import AUDIO
 
 # Corpora that data.prepare can name; they are made if they are missing.
-PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS)}
+PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS, VOICE)}
 
 
 @runtime_checkable

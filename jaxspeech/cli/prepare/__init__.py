@@ -9,6 +9,7 @@ VERBS = {
     "quickstart": (CORPORA, "everyday sentences, spoken by eSpeak NG: data/quickstart/{train,dev}.jsonl"),
     "spoken_digits": (CORPORA, "digits, spoken by eSpeak NG: data/spoken_digits/train.jsonl"),
     "two_tasks": (CORPORA, "the quickstart's sentences with Esperanto: data/two_tasks/{train,dev}.jsonl"),
+    "voice": (CORPORA, "two hours of one speaker of eSpeak NG, for a voice: data/voice/{train,dev}.jsonl"),
     "conversations": ("jaxspeech.cli.prepare.conversations", "conversations of the speakers of a manifest, with RTTM"),
     "mixtures": ("jaxspeech.cli.prepare.mixtures", "noisy and clean files of the speech of a manifest"),
     "records": ("jaxspeech.cli.prepare.records", "manifests to ArrayRecord files"),

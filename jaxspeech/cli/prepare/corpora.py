@@ -31,8 +31,9 @@ def run(flags: argparse.Namespace) -> None:
     from jaxspeech.data.quickstart import QUICKSTART
     from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
     from jaxspeech.data.two_tasks import TWO_TASKS
+    from jaxspeech.data.voice import VOICE
 
-    spoken = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS)}
+    spoken = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS, VOICE)}
     fetched = {"fsdd": prepare.prepare_fsdd, "librispeech_mini": prepare.prepare_librispeech_mini}
     folder = flags.output / flags.verb
     if flags.parts and flags.verb != "librispeech":
