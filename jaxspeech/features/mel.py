@@ -2,7 +2,7 @@
 
     x = x + dither * noise                        when training
     x[n] = x[n] - preemphasis * x[n - 1]          and 0 after the utterance's end
-    y = mel_filters(|STFT(x)|^mag_power)
+    y = mel_filters((|STFT(x)|^2 + power_guard)^(mag_power / 2))
     y = log(y + guard)
     y = (y - mean) / (std + 1e-5)                 over the utterance
 
@@ -44,6 +44,8 @@ class MelSpectrogram(nn.Module):
       log_guard: how the logarithm is kept finite: "add" log_guard_value, or "clamp" to at least that.
       log_guard_value: in units of mel energy.
       mag_power: exponent of the magnitudes; 2 gives energies.
+      power_guard: added to the spectrum's powers; for a loss of magnitudes, whose gradient it limits (NeMo's use_grads
+        adds 1e-5).
       low_hz, high_hz: range of the mel bands; None: up to half the sample rate.
       mel_norm: "slaney", filters of equal area, or "none", filters of equal height.
       pad_to: pad the number of frames T to a multiple of this; 0: no padding.
@@ -68,6 +70,7 @@ class MelSpectrogram(nn.Module):
     log_guard: str = "add"
     log_guard_value: int | float = 2**-24
     mag_power: int | float = 2.0
+    power_guard: int | float = 0.0
     low_hz: int | float = 0.0
     high_hz: int | float | None = None
     mel_norm: str = "slaney"
@@ -83,7 +86,7 @@ class MelSpectrogram(nn.Module):
         check_choice("mel_norm", self.mel_norm, ("slaney", "none"))
         check_positive(num_mels=self.num_mels, frame_splicing=self.frame_splicing)
         check_band(self.low_hz, self._top_hz, sample_rate=self.sample_rate)
-        check_not_negative(pad_to=self.pad_to)
+        check_not_negative(pad_to=self.pad_to, power_guard=self.power_guard)
         hop = self._framing.hop
         if self.exact_pad and hop % 2:
             raise ConfigError(f"exact_pad needs an even hop, not {hop} samples: change hop_seconds")
@@ -138,7 +141,12 @@ class MelSpectrogram(nn.Module):
         """Frames of samples that include their margins, before normalisation."""
         window, hop, fft = self._framing
         energies = filtered_spectrum(
-            samples, centred_window(self.window, window, size=fft), self.filters, hop=hop, mag_power=self.mag_power
+            samples,
+            centred_window(self.window, window, size=fft),
+            self.filters,
+            hop=hop,
+            mag_power=self.mag_power,
+            guard=self.power_guard,
         )
         features = self._compress(energies) if self.log else energies
         # NeMo splices a frame with itself, not with its neighbours.

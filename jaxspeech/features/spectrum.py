@@ -1,7 +1,7 @@
 """Applies a filterbank to short-time spectra, in float32.
 
 X_t[k] = sum_n w[n] x[t hop + n] exp(-2 pi i k n / N)
-y_t    = |X_t|^p filters
+y_t    = (|X_t|^2 + guard)^(p/2) filters
 """
 
 from functools import partial
@@ -19,7 +19,7 @@ CHUNK = 8192
 TINY = 1e-30
 
 
-@partial(jax.jit, static_argnames=("hop", "mag_power", "chunk"))
+@partial(jax.jit, static_argnames=("hop", "mag_power", "guard", "chunk"))
 def filtered_spectrum(
     samples: Float[Array, "B S"],
     window: Float[Any, " N"],
@@ -27,9 +27,12 @@ def filtered_spectrum(
     *,
     hop: int,
     mag_power: float = 2.0,
+    guard: float = 0.0,
     chunk: int = CHUNK,
 ) -> Float[Array, "B T F"]:
     """Compute the magnitudes of each frame's spectrum, to the power `mag_power`, weighted by the filters.
+
+    `guard` is added to the powers, which keeps the gradients of quiet bins small where a root is taken.
 
     Frame t starts at sample t * hop; T = (S - N) // hop + 1 frames fit, as the caller does the padding. `chunk` frames
     are transformed at a time.
@@ -43,6 +46,8 @@ def filtered_spectrum(
         frames = jax.vmap(lambda start: jax.lax.dynamic_slice(row, (start,), (size,)))(starts)
         spectrum = jnp.fft.rfft(frames * window)
         power = spectrum.real**2 + spectrum.imag**2
+        if guard:
+            power = power + guard
         if mag_power != 2.0:
             power = (power + TINY) ** (mag_power / 2)
         # HIGHEST: a GPU's or TPU's default matmul would round the powers to 10 or 7 bits.
