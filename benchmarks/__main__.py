@@ -38,6 +38,7 @@ from benchmarks import (
     speaker_streaming,
     speakers,
     streaming,
+    text_alignment,
     training,
 )
 from benchmarks.timing import machine
@@ -65,6 +66,7 @@ CPU_CASES = {
     **diarization.CASES,
     **speaker_streaming.CASES,
     **spatial.CASES,
+    **text_alignment.CASES,
 }
 GPU_CASES = {
     **frontend.GPU_CASES,
@@ -78,6 +80,7 @@ GPU_CASES = {
     **streaming.GPU_CASES,
     **training.GPU_CASES,
     **spatial.GPU_CASES,
+    **text_alignment.GPU_CASES,
 }
 
 
