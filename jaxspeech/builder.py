@@ -31,6 +31,7 @@ TASKS: Table[Kind] = Table(
         "regression": "jaxspeech.tasks.regression:REGRESSION",
         "sortformer": "jaxspeech.tasks.sortformer:SORTFORMER",
         "speaker": "jaxspeech.tasks.speaker:SPEAKER",
+        "speech": "jaxspeech.tasks.speech:SPEECH",
         "transducer": "jaxspeech.tasks.transducer:TRANSDUCER",
     }
 )

@@ -12,9 +12,9 @@ STREAMS = ("dither", "specaugment", "dropout", "stochastic_depth")
 
 
 def train_apply(
-    model: nn.Module, variables: Variables, key: Key, *inputs: Any, method: str | None = None
+    model: nn.Module, variables: Variables, key: Key, *inputs: Any, method: Any = None
 ) -> tuple[Any, Variables]:
-    """Applies a method of the model (default: `__call__`) with `train=True`.
+    """Applies a method of the model, or a function of the model (default: `__call__`), with `train=True`.
 
     Returns:
       The method's result, and the new value of every collection except "params".
