@@ -6,6 +6,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -26,7 +27,9 @@ PRONUNCIATIONS: Table[Callable[[dict[str, Any], Mapping[str, bytes]], Pronunciat
     }
 )
 # Name of a normaliser -> function from a text to how it is spoken.
-NORMALIZERS: Table[Callable[[str], str]] = Table({"none": str})
+NORMALIZERS: Table[Callable[[str], str]] = Table({"none": str, "english": "jaxspeech.text.speech_text:spoken_form"})
+# Between hour and minute, which the normalised texts of corpora keep apart so, a voice makes no pause.
+_COLON = re.compile(r"(?<=[a-z]):(?=[a-z])")
 
 
 class Spelling(NamedTuple):
@@ -80,6 +83,7 @@ class FrontEnd:
         """
         text = visible(text)
         text = text if normalized else self.normalize(text)
+        text = text if self.normalizer == "none" else _COLON.sub(" ", text)
         parts = self.pronunciations.parts(text)
         encoded = self.tokenizer.encode(symbol for part in parts for symbol in part.symbols)
         self._report(encoded.unknown)
