@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxspeech.errors import SpeechError as SpeechError
     from jaxspeech.hub import list_models as list_models
     from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
+    from jaxspeech.inference.spoken import Spoken as Spoken
     from jaxspeech.loading import from_pretrained as from_pretrained
     from jaxspeech.loading import load as load
     from jaxspeech.pipelines.classified import Classified as Classified
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.recognizer import Recognizer as Recognizer
     from jaxspeech.pipelines.regressor import Estimated as Estimated
     from jaxspeech.pipelines.regressor import Regressor as Regressor
+    from jaxspeech.pipelines.synthesizer import Synthesizer as Synthesizer
 
     __version__: str
 
@@ -64,6 +66,8 @@ PUBLIC = {
     "Regressor": "jaxspeech.pipelines.regressor",
     "ScoredText": "jaxspeech.pipelines.language_model",
     "SpeechError": "jaxspeech.errors",
+    "Spoken": "jaxspeech.inference.spoken",
+    "Synthesizer": "jaxspeech.pipelines.synthesizer",
     "Verified": "jaxspeech.pipelines.embedder",
     "build": "jaxspeech.builder",
     "from_pretrained": "jaxspeech.loading",
@@ -93,6 +97,8 @@ __all__ = [
     "Regressor",
     "ScoredText",
     "SpeechError",
+    "Spoken",
+    "Synthesizer",
     "Verified",
     "build",
     "from_pretrained",

@@ -33,6 +33,7 @@ TASKS: Table[Kind] = Table(
         "speaker": "jaxspeech.tasks.speaker:SPEAKER",
         "speech": "jaxspeech.tasks.speech:SPEECH",
         "transducer": "jaxspeech.tasks.transducer:TRANSDUCER",
+        "voice": "jaxspeech.tasks.voice:VOICE",
     }
 )
 MODULE_FIELDS = ("parent", "name")

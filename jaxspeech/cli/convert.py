@@ -3,6 +3,9 @@
   jaxspeech convert model.nemo model.jaxspeech
   jaxspeech convert model.jaxspeech model.nemo
 
+  jaxspeech convert --vocoder=hifigan.nemo fastpitch.nemo voice.jaxspeech
+  jaxspeech convert --part=vocoder voice.jaxspeech hifigan.nemo
+
 Converting .nemo to .nemo, or .jaxspeech to .jaxspeech, updates a file of an older format to the current one.
 """
 
@@ -10,16 +13,34 @@ import argparse
 from pathlib import Path
 
 from jaxspeech.cli.parser import Parser
+from jaxspeech.errors import ConfigError
 
 
 def options(parser: Parser) -> None:
     """Adds the options."""
     parser.add_argument("input", type=Path, metavar="INPUT", help="a .nemo or .jaxspeech file")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="the file to write, .jaxspeech or .nemo")
+    parser.add_argument("--vocoder", help="the file of a vocoder, which makes a voice of a text-to-mel model")
+    parser.add_argument("--part", choices=("speech", "vocoder"), help="take one of the two models of a voice")
 
 
 def run(flags: argparse.Namespace) -> None:
     """Writes the converted file and prints a description of the model."""
-    from jaxspeech.interop.nemo.convert import convert
+    from jaxspeech.interop.nemo.convert import convert, write_converted
 
-    convert(flags.input, flags.output)
+    if not flags.vocoder and not flags.part:
+        convert(flags.input, flags.output)
+        return
+    from jaxspeech.loading import read_archive
+    from jaxspeech.surgery.voice import join_files, split_voice
+
+    if flags.output.suffix != ".jaxspeech" and not flags.part:
+        raise ConfigError(f"{flags.output}: a voice is one .jaxspeech file; NeMo has its parts (--part)")
+    if flags.output.suffix not in (".jaxspeech", ".nemo"):
+        raise ConfigError(f"{flags.output}: expected a name that ends in .jaxspeech or .nemo")
+    archive = read_archive(flags.input)
+    if flags.vocoder:
+        archive = join_files(archive, flags.vocoder)
+    if flags.part:
+        archive = split_voice(archive)[flags.part == "vocoder"]
+    write_converted(archive, flags.input, flags.output)

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,8 @@ from jaxspeech.audio.convert import to_int16
 from jaxspeech.audio.decoder import one_line
 from jaxspeech.cli.announcements import compilation_announced
 from jaxspeech.cli.recordings import report
-from jaxspeech.errors import ConfigError, OutputError
+from jaxspeech.cli.wave_stream import send, wave_header
+from jaxspeech.errors import ConfigError
 from jaxspeech.files import replace_atomically
 from jaxspeech.inference.inputs import PIPE
 from jaxspeech.inference.pipe import open_live
@@ -83,8 +83,8 @@ def _written(path: str | None, rate: int, *, headed: bool) -> Iterator[Put]:
     if path is None:
         stream = sys.stdout.buffer
         if headed:
-            _send(stream, _wav_header(rate))
-        yield lambda samples: _send(stream, to_int16(samples).astype("<i2").tobytes())
+            send(stream, wave_header(rate))
+        yield lambda samples: send(stream, to_int16(samples).astype("<i2").tobytes())
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     stored = Stored(rate, 1)
@@ -94,30 +94,3 @@ def _written(path: str | None, rate: int, *, headed: bool) -> Iterator[Put]:
         raise ConfigError(f"--output={path}: --realtime writes .wav and .flac")
     with one_line(path), replace_atomically(path) as temporary, write_recording(temporary, stored, name=path) as write:
         yield lambda samples: write(samples[None])
-
-
-def _send(stream: Any, data: bytes) -> None:
-    try:
-        stream.write(data)
-        stream.flush()
-    except BrokenPipeError:  # its reader has heard enough
-        raise
-    except OSError as error:
-        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
-
-
-def _wav_header(rate: int) -> bytes:
-    """The header of a stream of 16-bit samples of one channel, whose sizes nobody knows yet."""
-    form = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
-    unknown = 0xFFFFFFFF
-    return b"".join(
-        [
-            b"RIFF",
-            struct.pack("<I", unknown),
-            b"WAVEfmt ",
-            struct.pack("<I", 16),
-            form,
-            b"data",
-            struct.pack("<I", unknown),
-        ]
-    )

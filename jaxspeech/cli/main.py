@@ -51,6 +51,7 @@ VERBS: Verbs = {
     "detect": ("jaxspeech.cli.detect", "find speech in recordings"),
     "diarize": ("jaxspeech.cli.diarize", "find who spoke when in recordings"),
     "enhance": ("jaxspeech.cli.enhance", "remove noise from recordings, or from live audio"),
+    "speak": ("jaxspeech.cli.speak", "speak texts with a voice"),
     "evaluate": (
         "jaxspeech.cli.evaluate",
         "score a model on manifests, or turns of speakers: transcripts, classes, speakers",

@@ -239,7 +239,9 @@ def _type(x: Any) -> list[Any]:
 
 
 def _described(result: Any, known: tuple[type, ...]) -> Any:
-    """Describes the structure of a function's result in JSON: NamedTuples of known classes, tuples and arrays."""
+    """Describes the structure of a function's result in JSON: known NamedTuples, tuples, dicts and arrays."""
+    if isinstance(result, dict):  # in the order of its leaves
+        return {name: _described(part, known) for name, part in sorted(result.items())}
     if result is None:
         return None
     if isinstance(result, int):
@@ -257,6 +259,8 @@ def _built(described: Any, leaves: Any, known: dict[str, type]) -> Any:
         return None
     if described == 0:
         return next(leaves)
+    if isinstance(described, dict):
+        return {name: _built(part, leaves, known) for name, part in described.items()}
     name, parts = described
     values = [_built(part, leaves, known) for part in parts]
     return tuple(values) if name == "tuple" else known[name](*values)

@@ -203,7 +203,7 @@ class Timing(NamedTuple):
 
     Attributes:
       durations: frames of each symbol, 0 beyond a row's symbols.
-      hidden: whatever the frames are made of besides: a pytree of arrays, B leading in each.
+      hidden: whatever the frames are made of besides: arrays, in tuples or dicts, B leading in each.
     """
 
     durations: Int[Any, "B N"]
@@ -258,8 +258,8 @@ class Vocoding(NamedTuple):
       hop: samples of each frame.
       mel: the `features.mel.MelSpectrogram` that computes such frames of recordings.
       vocode: (variables, mel frames [B T F], num_frames [B]) -> samples [B T*hop], 0 beyond a row's frames.
-      params: regular expression that matches the names of the parameters that `vocode` needs; the others are for
-        training.
+      params: regular expression that matches the names of the variables that `vocode` needs, such as
+        "generator/up/kernel"; the others are for training.
       incremental: the same part by part; None if the model cannot.
     """
 

@@ -131,12 +131,14 @@ def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():
         "rescoring",
         "scoring",
         "speakers",
+        "spoken_files",
         "systems",
         "table",
         "targets",
         "transcript_scoring",
         "turn_outputs",
         "turn_scores",
+        "wave_stream",
     }
     assert {path.stem for path in CLI.iterdir() if path.name != "__pycache__"} - parts == set(VERBS)
 

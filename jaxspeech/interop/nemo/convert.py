@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from jaxspeech.archive import load_archive, save_archive
+from jaxspeech.archive import Archive, load_archive, save_archive
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.load import load_nemo
 from jaxspeech.interop.nemo.save import save_nemo
@@ -25,8 +25,12 @@ def convert(source: Path, target: Path) -> None:
         if path.suffix not in FORMATS:
             raise ArchiveError(f"{path}: expected a name that ends in {' or '.join(FORMATS)}")
     load, _ = FORMATS[source.suffix]
+    write_converted(load(source), source, target)
+
+
+def write_converted(archive: Archive, source: Path, target: Path) -> None:
+    """Writes the file `target` of what was read from `source`, and describes the model."""
     _, save = FORMATS[target.suffix]
-    archive = load(source)
     for remark in save(target, **archive._asdict()) or ():
         print(f"note: {remark}")
     count = sum(leaf.size for leaf in jax.tree.leaves(archive.variables["params"]))
