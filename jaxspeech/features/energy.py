@@ -41,13 +41,16 @@ def frame_energy(
     num_samples = jnp.asarray(num_samples)
     taper = centred_window(window, window_size or fft_size, size=fft_size)
     x = zero_padding(jnp.asarray(samples, jnp.float32), num_samples)
-    x = jnp.pad(x, ((0, 0), (fft_size // 2, fft_size // 2)))
-    frames = (x.shape[1] - fft_size) // hop + 1
-    places = jnp.arange(frames)[:, None] * hop + np.arange(fft_size)
-    alternating = taper * (1 - 2 * (np.arange(fft_size) % 2))
-    ends = jnp.asarray(np.stack([taper, alternating], 1), jnp.float32)
-    windowed = x[:, places]
-    squares = jnp.einsum("bts,s->bt", windowed**2, jnp.asarray(taper**2, jnp.float32), precision="highest")
-    edges = jnp.einsum("bts,sk->btk", windowed, ends, precision="highest")
+    frames, parts = x.shape[1] // hop + 1, -(-fft_size // hop)
+    x = jnp.pad(x, ((0, 0), (fft_size // 2, parts * hop)))[:, : (frames - 1 + parts) * hop]
+    blocks = x.reshape(x.shape[0], frames - 1 + parts, hop)
+    # A frame is `parts` blocks of hop samples, which no other array holds several times.
+    sign = 1 - 2 * (np.arange(fft_size) % 2)
+    weights = np.pad(np.stack([taper, taper * sign, taper**2], 1), ((0, parts * hop - fft_size), (0, 0)))
+    weights = jnp.asarray(weights.reshape(parts, hop, 3), jnp.float32)
+    edges = jnp.einsum("bth,phk->btpk", blocks, weights[:, :, :2], precision="highest")
+    squares = jnp.einsum("bth,ph->btp", blocks**2, weights[:, :, 2], precision="highest")
+    edges = sum((edges[:, i : i + frames, i] for i in range(1, parts)), start=edges[:, :frames, 0])
+    squares = sum((squares[:, i : i + frames, i] for i in range(1, parts)), start=squares[:, :frames, 0])
     energy = jnp.sqrt(fft_size / 2 * squares + (edges**2).sum(-1) / 2)
     return zero_padding(energy, num_samples // hop)
