@@ -6,11 +6,10 @@ Each of the two is trained by itself, and `surgery.voice` joins them. The variab
 as far as speaking needs them.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxspeech.errors import ConfigError
@@ -82,11 +81,20 @@ def _value(mel: Any, name: str) -> Any:
     return float(value or 0) if name == "preemphasis" else value
 
 
-def voice_task(model: VoiceModel) -> Task[Any, Float[Array, "B S"], Speaking]:
-    """Returns the task of a voice, which cannot be trained as a whole: it has no phases.
+class SpokenSound(NamedTuple):
+    """What a voice says for the texts of a batch of its text-to-mel model.
 
-    Its prediction is the samples of the texts of a batch of its text-to-mel model.
+    Attributes:
+      spoken: what the text-to-mel model predicts, among it `mel` and `num_frames`.
+      samples: of these frames, zero beyond a row's.
     """
+
+    spoken: Any
+    samples: Float[Array, "B S"]
+
+
+def voice_task(model: VoiceModel) -> Task[Any, SpokenSound, Speaking]:
+    """Returns the task of a voice, which cannot be trained as a whole: it has no phases."""
     speech, vocoder = model.speech_task, model.vocoder_task
     speaking = Speaking(_of_branch(speech.inference), _vocoding_of_branch(vocoder.inference))
 
@@ -95,12 +103,9 @@ def voice_task(model: VoiceModel) -> Task[Any, Float[Array, "B S"], Speaking]:
         own = matching(vocoder.init(vocoder_key), vocoder.inference.params)
         return with_branch(with_branch({}, SPEECH, speech.init(speech_key)), VOCODER, own)
 
-    def predict(variables: Variables, batch: Any) -> Float[Array, "B S"]:
-        ones = jnp.ones(batch.text.shape[0])
-        made = speaking.synthesis.durations(variables, batch.text, batch.num_symbols, batch.speaker, ones, 0 * ones)
-        mel = speaking.synthesis.frames(variables, made, batch.samples.shape[1] // speaking.synthesis.hop)
-        num_frames = jnp.minimum(made.durations.sum(1), mel.shape[1])
-        return speaking.vocoding.vocode(variables, mel, num_frames)
+    def predict(variables: Variables, batch: Any) -> SpokenSound:
+        spoken = speech.predict(branch(variables, SPEECH), batch)
+        return SpokenSound(spoken, speaking.vocoding.vocode(variables, spoken.mel, spoken.num_frames))
 
     return Task(
         model=model,

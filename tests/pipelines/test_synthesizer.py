@@ -235,13 +235,13 @@ def test_models_of_other_frames_are_not_joined(voice):
 
 
 def test_a_batch_of_texts_is_predicted(voice):
-    """The samples of the durations that the model finds, in the padded length of the recordings."""
+    """The samples of the frames that the text-to-mel model predicts."""
     ids = voice.front_end.spell("hello").ids
     batch = voice.task.batch(
         np.arange(1), np.array([ids]), np.array([len(ids)]), np.array([0]), np.zeros((1, 40 * HOP), np.float32)
     )
     samples = expected(voice.archive.variables, ids)[1]
-    found = np.asarray(jax.jit(voice.task.predict)(voice.variables, batch))[0]
+    found = np.asarray(jax.jit(voice.task.predict)(voice.variables, batch).samples)[0]
     np.testing.assert_allclose(found[: len(samples)], samples, atol=1e-5)
     assert found.shape == (40 * HOP,) and not found[len(samples) :].any()
     with pytest.raises(ValueError, match="0 phases"):

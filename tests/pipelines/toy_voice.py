@@ -39,6 +39,11 @@ class Texts(NamedTuple):
     samples: Any
 
 
+class SpokenFrames(NamedTuple):
+    mel: Any
+    num_frames: Any
+
+
 class ToySpeech(nn.Module):
     frontend: MelSpectrogram
     vocab_size: int
@@ -91,13 +96,18 @@ def _speech_task(model: ToySpeech) -> Task:
     def frames(variables: Any, *rest: Any) -> Any:
         return model.apply(variables, *rest, method="frames")
 
+    def predict(variables: Any, batch: Any) -> SpokenFrames:
+        ones = jnp.ones(batch.text.shape[0])
+        timing = durations(variables, batch.text, batch.num_symbols, batch.speaker, ones, 0 * ones)
+        return SpokenFrames(frames(variables, timing, batch.samples.shape[1] // HOP), timing.durations.sum(1))
+
     one = jnp.ones(1, jnp.int32)
     return Task(
         model=model,
         batch=Texts,
         init=lambda key: dict(model.init(key, one[:, None], one, one, one, one, method="durations")),
         phases=(),
-        predict=lambda variables, batch: None,
+        predict=predict,
         seconds=lambda batch: batch.index * 0.0,
         inference=Synthesis(RATE, HOP, model.frontend, model.vocab_size, model.num_speakers, durations, frames),
     )
