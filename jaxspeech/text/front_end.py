@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from jaxspeech.errors import ArchiveError, TokenizerError, did_you_mean
 from jaxspeech.table import Table
 from jaxspeech.text.canonical import visible
-from jaxspeech.text.phonemes import Pronunciations
+from jaxspeech.text.parts import Pronunciations
 from jaxspeech.text.sentences import split_sentences
 from jaxspeech.text.symbols import SymbolTokenizer
 
@@ -22,6 +22,8 @@ SYMBOLS = "symbols.json"
 # Kind of pronunciations -> function (config without "type", files) -> Pronunciations.
 PRONUNCIATIONS: Table[Callable[[dict[str, Any], Mapping[str, bytes]], Pronunciations]] = Table(
     {
+        "english": "jaxspeech.text.english:EnglishPhonemes.build",
+        "espeak": "jaxspeech.text.espeak:EspeakPhonemes.build",
         "letters": "jaxspeech.text.phonemes:Letters.build",
         "lexicon": "jaxspeech.text.phonemes:LexiconPhonemes.build",
     }

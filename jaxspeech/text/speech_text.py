@@ -42,7 +42,7 @@ def spoken_form(text: str) -> str:
       The text with single spaces.
     """
     parts = [part if i % 2 else _spoken(part) for i, part in enumerate(_KEPT.split(text))]
-    return " ".join(" ".join(parts).split())
+    return " ".join("".join(parts).split())
 
 
 def _spoken(text: str) -> str:

@@ -17,8 +17,8 @@ STRESS = ("ˈ", "ˌ")
 # What eSpeak NG writes in any of its languages, and its marks of length, tone and articulation.
 ESPEAK = tuple(
     "abcdefhijklmnopqrstuvwxyzæçðøħŋœɐɑɒɓɔɕɖɗɘəɚɛɜɝɞɟɠɡɢɣɤɥɦɧɨɪɫɬɭɮɯɰɱɲɳɴɵɸɹɺɻɽɾʀʁʂʃʄʈʉʊʋʌʍʎʏʐʑʒʔʕʘʙʛʝʟʡʢ"
-    "βθχᵊᵻⱱˈˌːˑʰʱʲʷʼˀˠˤ˞ˡⁿ"
-    + "\u0303\u0329\u032a\u031d\u031e\u031f\u0320\u0325\u032f\u0306\u0308\u030a\u0361"
+    "ANSXZgäʦεβθχΦᵊᵝᵻⱱˈˌːˑʰʱʲʷʼˀˠˤ˞ˡⁿ"
+    + "\u0303\u0329\u032a\u031d\u031e\u031f\u0320\u0325\u032f\u0306\u0308\u030a\u0361\u033a\u033b`^#"
     + "˥˦˧˨˩↑↓1234567"
 )
 

@@ -88,7 +88,7 @@ def test_dictionaries_are_read_in_both_alphabets(tmp_path):
     path.write_text(";;; remark\nREAD  R EH1 D\nREAD(2)\tR IY1 D # now\n\nCafe\u0301  K AE0\n")
     read = read_lexicon(path)
     assert dict(read) == {"read": (("R", "EH1", "D"), ("R", "IY1", "D")), "café": (("K", "AE0"),)}
-    assert dict(read.overridden({"read": [["R"]]}))["read"] == (("R",),)
+    assert dict(read.overridden(Lexicon({"read": [["R"]]})))["read"] == (("R",),)
     assert Lexicon.from_bytes(read.to_bytes()) == read
     path.write_text("WELL  wˈɛl\n")
     assert dict(read_lexicon(path, alphabet="ipa")) == {"WELL": (("w", "ˈ", "ɛ", "l"),)}
