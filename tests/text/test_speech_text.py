@@ -101,7 +101,7 @@ def test_as_lj_speech_is_normalised(speech):
         pytest.skip(f"{path} is missing")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     pairs = [(row["text"], row["normalized_text"]) for row in rows]
-    need = [(text, wanted) for text, wanted in pairs if text.split() != wanted.split()][::3]
+    need = [(text, wanted) for text, wanted in pairs if text.split() != wanted.split()][::5]
 
     def words(text):
         return [_TITLES.get(word, word) for word in re.sub(r"[^a-z' ]+", " ", text.lower()).split()]
