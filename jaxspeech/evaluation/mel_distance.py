@@ -1,8 +1,11 @@
 """The mel-cepstral distance between two recordings of the same words, each spoken at its own pace.
 
-c[t, k] = sqrt(2 / F) sum_f mel[t, f] cos(pi k (f + 1/2) / F)           k = 1 .. 13, without the loudness k = 0
-d[t, s] = 10 sqrt(2) / ln(10) |c[t] - c'[s]|                             in dB
+c[t, k] = 2 / F sum_f mel[t, f] cos(pi k (f + 1/2) / F)           k = 1 .. 13, without the loudness k = 0
+d[t, s] = 10 sqrt(2) / ln(10) |c[t] - c'[s]|                       in dB
 distance = mean of d over the path of dynamic time warping
+
+With these cepstra, mel[t, f] = sum_k c[t, k] cos(pi k (f + 1/2) / F) but for the loudness and what is left out: d is
+the root mean square difference of the smoothed spectra over the bands, in dB, however many bands there are.
 
 After R. Kubichek, "Mel-cepstral distance measure for objective speech quality assessment" (1993), with the cosine
 transform of log-mel frames in place of the mel-generalised cepstrum: values of different mels are not comparable.
@@ -25,7 +28,7 @@ def cepstra(mel: Float[np.ndarray, "T F"], count: int = COEFFICIENTS) -> Float[n
     """Computes the cepstra of log-mel frames, without the loudness."""
     bands = mel.shape[1]
     basis = np.cos(np.pi * np.outer(np.arange(bands) + 0.5, np.arange(1, count + 1)) / bands)
-    return np.asarray(mel, np.float64) @ basis * math.sqrt(2 / bands)
+    return np.asarray(mel, np.float64) @ basis * (2 / bands)
 
 
 def mel_distance(found: Float[np.ndarray, "T F"], wanted: Float[np.ndarray, "R F"]) -> tuple[float, Path]:
