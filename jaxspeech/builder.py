@@ -33,6 +33,7 @@ TASKS: Table[Kind] = Table(
         "speaker": "jaxspeech.tasks.speaker:SPEAKER",
         "speech": "jaxspeech.tasks.speech:SPEECH",
         "transducer": "jaxspeech.tasks.transducer:TRANSDUCER",
+        "vocoder": "jaxspeech.tasks.vocoder:VOCODER",
         "voice": "jaxspeech.tasks.voice:VOICE",
     }
 )

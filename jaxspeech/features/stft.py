@@ -21,6 +21,7 @@ from jaxtyping import Array, Complex, Float, Int
 from jaxspeech.errors import ConfigError
 from jaxspeech.features.window import WINDOWS, centred_window
 from jaxspeech.masks import last_axis_mask
+from jaxspeech.overlap import overlap_add
 from jaxspeech.row_parallel import over_rows
 from jaxspeech.types import Size
 
@@ -209,18 +210,6 @@ def windowed_frames(
 def sums_of_squares(squares: Float[Array, "..."]) -> Float[Array, "..."]:
     """What overlapped frames are divided by: 1 where no window counts."""
     return jnp.where(squares > NO_WEIGHT, squares, 1)
-
-
-def overlap_add(frames: Float[Array, "..."], hop: int) -> Float[Array, "..."]:
-    """Adds frames [... N M], each `hop` after the one before: [... (N - 1 + ceil(M / hop)) hop], its end is zeros."""
-    *batch, num_frames, size = frames.shape
-    parts = -(-size // hop)
-    axes = [(0, 0)] * len(batch)
-    frames = jnp.pad(frames, [*axes, (0, 0), (0, parts * hop - size)])
-    summed = sum(
-        jnp.pad(frames[..., j * hop : (j + 1) * hop], [*axes, (j, parts - 1 - j), (0, 0)]) for j in range(parts)
-    )
-    return jnp.asarray(summed).reshape(*batch, (num_frames + parts - 1) * hop)
 
 
 def over_first(function: Any, batch: Array) -> Array:

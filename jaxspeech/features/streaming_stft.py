@@ -13,12 +13,12 @@ from jaxspeech.features.stft import (
     STFT,
     compressed,
     framed,
-    overlap_add,
     spectra_of,
     sums_of_squares,
     window_of,
     windowed_frames,
 )
+from jaxspeech.overlap import overlap_add
 
 
 class AnalysisState(NamedTuple):

@@ -8,6 +8,7 @@ import jax
 from jaxspeech.builder import TASKS, build
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
+from jaxspeech.forms.weight_norms import with_weight_norms, without_weight_norms
 from jaxspeech.tasks.branches import branch, with_branch
 from jaxspeech.types import Variables
 
@@ -20,6 +21,8 @@ def for_inference(
     config: dict[str, Any], variables: Variables, *, dtype: str | None = None, platform: str | None = None
 ) -> tuple[dict[str, Any], Variables]:
     """Makes encoder layers separate copies instead of a scan, which would slice the stacked weights at each step.
+
+    The weight norms of a vocoder are multiplied into its kernels.
 
     In bfloat16 on a CPU, everything between the products is float32 (see `nn.products`). The products' weights are
     rounded only if `dtype` asks for half precision: a model whose config states it keeps its trained weights.
@@ -40,7 +43,7 @@ def for_inference(
     for key, field, _ in _parts(config):
         if single[key] is not config[key]:
             variables = _part_changed(variables, field, unstack_layers)
-    config = _of_any_device(single)
+    config, variables = without_weight_norms(_of_any_device(single), variables)
     if dtype is not None:
         config = _in_dtype(config, dtype)
     if dtype in HALF:
@@ -107,7 +110,7 @@ def for_training(config: dict[str, Any], variables: Variables) -> tuple[dict[str
     for key in _models(config):
         part, own = for_training(config[key], branch(variables, key))
         config, variables = config | {key: part}, with_branch(variables, key, own)
-    config = _of_any_device(config)
+    config, variables = with_weight_norms(_of_any_device(config), variables)
     scanned = _scanned(config)
     for key, field, _ in _parts(config):
         if scanned[key] is not config[key]:

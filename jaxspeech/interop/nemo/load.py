@@ -86,7 +86,7 @@ def _read(
     family, model = from_nemo(config)
     if not stacked:
         model = unstacked(model)
-    tensors = read_checkpoint(file.open(weights))
+    tensors = family.renamed(model, read_checkpoint(file.open(weights)))
     model = family.with_stored(model, tensors)
     assets = family.assets(file, config, model)
     model = family.completed(model, assets)

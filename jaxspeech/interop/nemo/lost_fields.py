@@ -11,6 +11,7 @@ from jaxspeech.interop.nemo.sections.write import fields_of, fitting
 # language that is spoken, which NeMo asks for when it transcribes.
 REMARKED = ("frames_after", "padded_to", "normalize_weights")
 WITHOUT_EFFECT = (*REMARKED, "language", "scan_layers", "remat", "dtype", "parent", "name", "spare_outputs")
+WITHOUT_EFFECT += ("kernel_norm",)  # of a vocoder: NeMo's form of it is restored
 
 
 def lost_fields(parts: Mapping[str, NemoPart], model: Mapping[str, Any], module: Any, returned: Any) -> list[str]:

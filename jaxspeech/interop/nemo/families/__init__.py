@@ -20,6 +20,7 @@ from jaxspeech.interop.nemo.families.sortformer import SORTFORMER
 from jaxspeech.interop.nemo.families.speaker import SPEAKER
 from jaxspeech.interop.nemo.families.transducer import TRANSDUCER
 from jaxspeech.interop.nemo.families.unprompted import UNPROMPTED
+from jaxspeech.interop.nemo.families.vocoder import VOCODER
 from jaxspeech.interop.nemo.sections.read import class_name
 
 FAMILIES = (
@@ -37,6 +38,7 @@ FAMILIES = (
     PREDICTIVE_ENHANCEMENT,
     ENHANCEMENT,
     GENERATIVE_ENHANCEMENT,
+    VOCODER,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}

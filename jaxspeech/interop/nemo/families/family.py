@@ -71,6 +71,8 @@ class Family(NamedTuple):
       derived: module -> tensors of the file that are not variables, but follow from the configuration.
       written: module -> further tensors to write, which are not checked when a file is read.
       with_stored: (our `model` configuration, the checkpoint's tensors) -> it with what only the tensors say.
+      renamed: (our `model` configuration, the checkpoint's tensors) -> the tensors under the names of today, where older
+        files have others.
       folded: (model, its variables) -> the variables with which NeMo computes the same.
       defaults: NeMo's configuration for a model that did not come with one.
       remarks: model -> what NeMo does differently with its file, a sentence each.
@@ -92,6 +94,7 @@ class Family(NamedTuple):
     derived: Callable[[Any], Derived] = lambda module: {}
     written: Callable[[Any], Derived] = lambda module: {}
     with_stored: Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] = lambda model, tensors: model
+    renamed: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]] = lambda model, tensors: tensors
     folded: Callable[[Source, Variables], Variables] = lambda source, variables: variables
     defaults: Mapping[str, Any] = MappingProxyType({})
     remarks: Callable[[Source], list[str]] = lambda source: []
