@@ -102,7 +102,9 @@ class HiFiGAN(nn.Module):
             raise ConfigError("generator: rates and kernels, or block_kernels and block_dilations, differ in number")
         for rate, kernel in zip(self.rates, self.kernels, strict=True):
             if kernel < rate or (kernel - rate) % 2:
-                raise ConfigError(f"generator.kernels: {kernel} is no kernel for rate {rate}: kernel - rate is 0, 2, 4, ...")
+                raise ConfigError(
+                    f"generator.kernels: {kernel} is no kernel for rate {rate}: kernel - rate is 0, 2, 4, ..."
+                )
         if any(kernel % 2 == 0 for kernel in self.block_kernels):
             raise ConfigError(f"generator.block_kernels are {self.block_kernels}: they must be odd")
         if self.channels % 2 ** len(self.rates):

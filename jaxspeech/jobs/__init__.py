@@ -23,6 +23,7 @@ JOBS: Table[Job] = Table(
         "sortformer": "jaxspeech.jobs.sortformer:SORTFORMER",
         "speaker": "jaxspeech.jobs.speaker:SPEAKER",
         "transducer": "jaxspeech.jobs.recognition:RECOGNITION",
+        "vocoder": "jaxspeech.jobs.vocoder:VOCODER",
     }
 )
 

@@ -10,14 +10,14 @@ row, the sums over all discriminators; NeMo 3.0.0: tts/losses/hifigan_losses.py.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 # Values [B T ...], and which positions [B T] are real; discriminators differ in T.
-Masked = tuple[Float[Array, "..."], Bool[Array, "..."]]
+Masked = tuple[Float[Any, "..."], Bool[Any, "..."]]
 FEATURES_FACTOR = 2.0
 
 
@@ -35,8 +35,9 @@ DISTANCES = {
 }
 
 
-def row_means(values: Float[Array, "B T ..."], mask: Bool[Array, "B T"]) -> Float[Array, " B"]:
+def row_means(values: Float[Any, "B T ..."], mask: Bool[Any, "B T"]) -> Float[Array, " B"]:
     """The mean of each row over its real positions, in float32; 0 without one. Other positions may hold anything."""
+    mask = jnp.asarray(mask)
     real = mask.reshape(mask.shape + (1,) * (values.ndim - 2))
     axes = tuple(range(1, values.ndim))
     each = values.astype(jnp.float32)
@@ -54,15 +55,14 @@ def discriminator_loss(
       distance: "squares" or "hinge".
     """
     of = DISTANCES[distance]
-    return sum(
-        (row_means(of.real(r), rm) + row_means(of.generated(g), gm))
-        for (r, rm), (g, gm) in zip(real, generated, strict=True)
-    )
+    pairs = zip(real, generated, strict=True)
+    each = [row_means(of.real(r), rm) + row_means(of.generated(g), gm) for (r, rm), (g, gm) in pairs]
+    return jnp.stack(each).sum(0)
 
 
 def generator_loss(generated: Sequence[Masked], *, distance: str = "squares") -> Float[Array, " B"]:
     """Computes the generator's loss of each row from the scores of each discriminator."""
-    return sum(row_means(DISTANCES[distance].generator(g), mask) for g, mask in generated)
+    return jnp.stack([row_means(DISTANCES[distance].generator(g), mask) for g, mask in generated]).sum(0)
 
 
 def feature_loss(real: Sequence[Masked], generated: Sequence[Masked]) -> Float[Array, " B"]:
@@ -72,4 +72,4 @@ def feature_loss(real: Sequence[Masked], generated: Sequence[Masked]) -> Float[A
       real, generated: the output of each layer of each discriminator, with the same positions.
     """
     pairs = zip(real, generated, strict=True)
-    return FEATURES_FACTOR * sum(row_means(jnp.abs(r - g), mask) for (r, mask), (g, _) in pairs)
+    return FEATURES_FACTOR * jnp.stack([row_means(jnp.abs(r - g), mask) for (r, mask), (g, _) in pairs]).sum(0)

@@ -77,7 +77,15 @@ class PeriodDiscriminator(nn.Module):
 
 
 # Layers of a scale discriminator: (part of the channels' list, taps, stride, groups).
-SCALE_LAYERS = ((0, 15, 1, 1), (0, 41, 2, 4), (1, 41, 2, 16), (2, 41, 4, 16), (3, 41, 4, 16), (3, 41, 1, 16), (3, 5, 1, 1))
+SCALE_LAYERS = (
+    (0, 15, 1, 1),
+    (0, 41, 2, 4),
+    (1, 41, 2, 16),
+    (2, 41, 4, 16),
+    (3, 41, 4, 16),
+    (3, 41, 1, 16),
+    (3, 5, 1, 1),
+)
 
 
 class ScaleDiscriminator(nn.Module):
@@ -144,7 +152,7 @@ class SpectrumDiscriminator(nn.Module):
 
 
 def halved(samples: Float[Array, "B S"], num_samples: Int[Array, " B"]) -> tuple[Array, Array]:
-    """Means of four samples, two apart, the zeros around the audio included: the next scale, with n // 2 + 1 samples."""
+    """Means of four samples, two apart, the zeros around the audio included: n // 2 + 1 samples of the next scale."""
     padded = jnp.pad(jnp.where(length_mask(num_samples, samples.shape[1]), samples, 0.0), ((0, 0), (2, 2)))
     pairs = padded[:, : (padded.shape[1]) // 2 * 2].reshape(len(samples), -1, 2).sum(-1)
     return (pairs[:, :-1] + pairs[:, 1:]) / 4, num_samples // 2 + 1

@@ -1,9 +1,9 @@
 """Convolutions over frames whose kernels are normalised: vocoders and their discriminators.
 
-    weight     kernel = scale v / |v|           a norm for each output channel (Salimans and Kingma, 2016); of a
-                                                transposed convolution, for each input channel, as in torch
-    spectral   kernel = w / (u w v)             u and v follow the greatest singular value (Miyato et al., 2018)
-    none       kernel
+weight     kernel = scale v / |v|           a norm for each output channel (Salimans and Kingma, 2016); of a
+                                            transposed convolution, for each input channel, as in torch
+spectral   kernel = w / (u w v)             u and v follow the greatest singular value (Miyato et al., 2018)
+none       kernel
 """
 
 import math
@@ -16,9 +16,9 @@ from jaxtyping import Array, Float
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.history import in_parts, with_history
-from jaxspeech.nn.waveform_convolution import convolve
 from jaxspeech.nn.initializers import uniform_within
 from jaxspeech.nn.products import einsum
+from jaxspeech.nn.waveform_convolution import convolve
 from jaxspeech.overlap import overlap_add
 
 NORMS = ("weight", "spectral", "none")
@@ -115,7 +115,7 @@ class NormedUpsampling(nn.Module):
 
 def normed_kernel(
     module: Any, shape: tuple[int, int, int], bound: float, *, own_axes: tuple[int, int], train: bool
-) -> Float[Array, "W I D"]:
+) -> Float[Any, "W I D"]:
     """Makes the kernel of a module from its parameters.
 
     Args:

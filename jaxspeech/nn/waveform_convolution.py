@@ -5,6 +5,8 @@ y[t, d] = sum_{i, c} x[stride t + dilation i - left, g(d), c] kernel[i, c, d],  
 Channel d of the output belongs to group g(d), and sees the channels of the input that do.
 """
 
+from typing import Any
+
 import jax
 from jaxtyping import Array, Float
 
@@ -13,7 +15,7 @@ DIMENSIONS = ("NWC", "WIO", "NWC")
 
 def convolve(
     x: Float[Array, "B T C"],
-    kernel: Float[Array, "W I D"],
+    kernel: Float[Any, "W I D"],
     *,
     padding: tuple[int, int] = (0, 0),
     stride: int = 1,

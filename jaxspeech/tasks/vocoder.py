@@ -4,8 +4,8 @@
     phase "discriminator":  D(real), D(G(mel))                                         -> discriminator loss
     phase "generator":      D(G(mel)) -> generator loss + feature loss, and + 45 * mean |mel' - mel'(G(mel))|
 
-mel' has the whole range of frequencies (HiFi-GAN, Kong et al., 2020; NeMo 3.0.0: tts/models/hifigan.py). The generator's
-forward pass is the same in both phases, so that XLA computes it once in a step.
+mel' has the whole range of frequencies (HiFi-GAN, Kong et al., 2020; NeMo 3.0.0: tts/models/hifigan.py). The forward
+pass of the generator is the same in both phases, so that XLA computes it once in a step.
 """
 
 from dataclasses import dataclass
@@ -71,8 +71,8 @@ class VocoderLoss:
       mel_weight: factor of the distance of the mels.
       adversarial_weight: factor of the generator's loss from the scores.
       feature_weight: factor of the feature loss, which is 2 by itself.
-      resolutions: (size of the transform, hop, mel bands) of further mels, whose distances are averaged with that of the
-        first.
+      resolutions: (size of the transform, hop, mel bands) of further mels, whose distances are averaged with that of
+        the first.
     """
 
     distance: str = "squares"
@@ -83,7 +83,9 @@ class VocoderLoss:
 
     def __post_init__(self) -> None:
         if self.distance not in DISTANCES:
-            raise ConfigError(f"model.loss.distance cannot be {self.distance!r}{did_you_mean(self.distance, DISTANCES)}")
+            raise ConfigError(
+                f"model.loss.distance cannot be {self.distance!r}{did_you_mean(self.distance, DISTANCES)}"
+            )
         if min(self.mel_weight, self.adversarial_weight, self.feature_weight) < 0 or self.mel_weight == 0:
             raise ConfigError("model.loss: mel_weight must be positive, and no weight negative")
 
@@ -108,13 +110,15 @@ class VocoderModel(nn.Module):
         hop = self.frontend.hop_and_fft[0]
         if self.generator.hop != hop:
             raise ConfigError(
-                f"model.generator makes {self.generator.hop} samples of a frame, and model.features has a frame in {hop}"
+                f"model.generator makes {self.generator.hop} samples of a frame; model.features has a frame in {hop}"
             )
         if self.frontend.normalize != "none" or self.frontend.frame_splicing != 1:
             raise ConfigError("model.features: a vocoder needs normalize 'none' and frame_splicing 1")
         centred = getattr(self.generator, "centred", None)
         if centred is not None and centred == self.frontend.exact_pad:
-            raise ConfigError(f"model.generator.centred is {centred}, model.features.exact_pad too: it is one or the other")
+            raise ConfigError(
+                f"model.generator.centred is {centred}, model.features.exact_pad too: it is one or the other"
+            )
 
     def features(
         self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
@@ -232,9 +236,7 @@ def discriminator_losses(
     return _row_losses(sum(logged.values(), jnp.zeros(count)), real, logged), dict(updates)
 
 
-def generator_losses(
-    model: VocoderModel, variables: Variables, real: Recordings, *, left_out: int = 0
-) -> RowLosses:
+def generator_losses(model: VocoderModel, variables: Variables, real: Recordings, *, left_out: int = 0) -> RowLosses:
     """Computes the generator's losses of each row; `left_out` is as in `mel_distance`."""
     apply: Any = model.apply
     options = model.loss
@@ -314,7 +316,7 @@ def incremental_vocoding(model: VocoderModel) -> IncrementalVocoding:
     def start(variables: Variables, batch_size: Size) -> Any:
         bands = model.frontend.num_mels
         part = jnp.zeros((batch_size, 1, bands)), jnp.zeros(batch_size, jnp.int32)
-        _, history = jax.eval_shape(lambda *args: run(*args, None), variables, *part)
+        _, history = jax.eval_shape(lambda mel, num_frames: run(variables, mel, num_frames, None), *part)
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), history)
 
     def step(variables: Variables, mel: Any, num_frames: Any, state: Any) -> tuple[Array, Any]:

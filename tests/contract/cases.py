@@ -94,6 +94,15 @@ ENHANCEMENT = {
     "processor": {"name": "reference"},
     "loss": {"name": "sdr"},
 }
+VOCODER = {
+    "task": "vocoder",
+    "features": {
+        **{"name": "mel", "num_mels": 8, "fft_size": 256, "window_seconds": 0.016, "hop_seconds": 0.008},
+        **{"preemphasis": None, "dither": 0.0, "normalize": "none", "exact_pad": True},
+    },
+    "generator": {"name": "vocos", "width": 8, "hidden_width": 8, "num_layers": 1, "fft_size": 256, "hop": 128},
+    "discriminators": {"name": "hifigan", "periods": (3,), "period_channels": (4,), "num_scales": 0},
+}
 WHOLE = {
     "attention": WITH_HEAD,
     "enhancement": ENHANCEMENT,
@@ -101,6 +110,7 @@ WHOLE = {
     "multitalker": MULTITALKER,
     "sortformer": SORTFORMER,
     "speaker": SPEAKER,
+    "vocoder": VOCODER,
 }
 MODELS = RECOGNITION | OF_LABELS | WHOLE | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)

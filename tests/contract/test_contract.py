@@ -59,7 +59,7 @@ def same_results(ours, theirs):
 def test_every_task_of_the_package_is_tried():
     tried = {*RECOGNITION, *OF_LABELS, "attention", "enhancement", "language_model", "multitalker", "sortformer"}
     # What is promised of generative models is tried in tests/tasks/test_generative_enhancement.py
-    tried |= {"speaker", "generative_enhancement"}
+    tried |= {"speaker", "vocoder", "generative_enhancement"}
     assert tried == {name for name in JOBS if not name.startswith("toy_")}
     assert {*JOBS} <= {*TASKS}
 
@@ -98,10 +98,11 @@ def test_a_batch_of_one_equals_a_batch_of_many(prepared):
 
 
 # The hybrid has the heads of a transducer and of a CTC model, that of speakers the pooling of a classifier; a toy has
-# texts.
-@pytest.mark.parametrize(
-    "prepared", [x for x in NAMES if x not in ("classification", "ctc", "language_model", "transducer")], indirect=True
-)
+# texts, another one two phases.
+COMPILED = ("classification", "ctc", "language_model", "transducer", "vocoder")
+
+
+@pytest.mark.parametrize("prepared", [x for x in NAMES if x not in COMPILED], indirect=True)
 def test_jit_equals_eager(prepared):
     key, few = jax.random.key(7), jax.tree.map(lambda x: x[:2], prepared.batch)
     eager = [phase.loss(prepared.variables, few, key)[0].losses for phase in prepared.task.phases]
@@ -121,7 +122,10 @@ def test_an_archive_gives_the_same_bits(prepared, tmp_path):
 
 
 # The hybrid's run trains the heads of a transducer and of a CTC model, and a toy has classes.
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("attention", "enhancement", "sortformer", "speaker")]
+SLOW = [
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("attention", "enhancement", "sortformer", "speaker", "vocoder")
+]
 
 
 @pytest.mark.parametrize("name", ["hybrid", "language_model", *SLOW, *(x for x in NAMES if x.startswith("toy_"))])

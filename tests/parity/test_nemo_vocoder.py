@@ -35,7 +35,7 @@ def computed(request) -> Any:
     # NeMo fills the last frame with a constant, which its mean counts.
     frames = nemo["mel"].shape[2]
     weight = archive.model["loss"]["mel_weight"] * (frames - LEFT_OUT) / frames
-    model = build(archive.model | {"loss": {"mel_weight": weight}}).model
+    model: Any = build(archive.model | {"loss": {"mel_weight": weight}}).model
 
     @jax.jit
     def run(variables):
@@ -90,7 +90,10 @@ def test_scores_and_features(computed):
                     score = score.reshape(len(expected), period, -1).swapaxes(1, 2).reshape(len(expected), -1)
                 close(score, expected)
             if f"{theirs}{i}.fmap_abs_mean_real" in nemo:
-                means = [np.abs(x).sum() / (m.sum() * x.shape[-1]) for x, m in zip(both[0].layers, both[0].masks, strict=True)]
+                means = [
+                    np.abs(x).sum() / (m.sum() * x.shape[-1])
+                    for x, m in zip(both[0].layers, both[0].masks, strict=True)
+                ]
                 np.testing.assert_allclose(means, nemo[f"{theirs}{i}.fmap_abs_mean_real"], rtol=OUTPUTS)
 
 

@@ -71,8 +71,8 @@ class Family(NamedTuple):
       derived: module -> tensors of the file that are not variables, but follow from the configuration.
       written: module -> further tensors to write, which are not checked when a file is read.
       with_stored: (our `model` configuration, the checkpoint's tensors) -> it with what only the tensors say.
-      renamed: (our `model` configuration, the checkpoint's tensors) -> the tensors under the names of today, where older
-        files have others.
+      renamed: (our `model` configuration, the checkpoint's tensors) -> the tensors under the names of today, where
+        older files have others.
       folded: (model, its variables) -> the variables with which NeMo computes the same.
       defaults: NeMo's configuration for a model that did not come with one.
       remarks: model -> what NeMo does differently with its file, a sentence each.

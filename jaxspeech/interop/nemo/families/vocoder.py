@@ -59,7 +59,9 @@ def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
     module, config = source.module, source.config
     fields = fields_of(module.frontend)
-    sections: dict[str, Any] = {"preprocessor": write_section(FILTERBANKS, base, "preprocessor", "mel", fields, problems)}
+    sections: dict[str, Any] = {
+        "preprocessor": write_section(FILTERBANKS, base, "preprocessor", "mel", fields, problems)
+    }
     fields, name = fields_of(module.generator), config["generator"]["name"]
     sections["generator"] = write_section(GENERATORS, base, "generator", name, fields, problems)
     sections["generator"]["initial_input_size"] = module.frontend.num_mels

@@ -10,10 +10,6 @@ from jaxspeech.interop.nemo.sections.arguments import (
     Section,
     flag,
     integer,
-    number,
-    only,
-    optional,
-    share,
     size,
 )
 from jaxspeech.interop.nemo.sections.features import MEL

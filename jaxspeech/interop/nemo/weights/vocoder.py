@@ -1,7 +1,7 @@
 """NeMo's tensors of HiFi-GAN, and our variables for them.
 
-`weight_g` and `weight_v` are the scale and the direction of a weight norm. Under a spectral norm there are `weight_orig`,
-and `weight_u` and `weight_v`, the vectors of its power iteration.
+`weight_g` and `weight_v` are the scale and the direction of a weight norm. Under a spectral norm there is the kernel,
+`weight_orig`, and the vectors of its power iteration, `weight_u` and `weight_v`.
 """
 
 from collections.abc import Mapping
