@@ -91,8 +91,8 @@ def spelt_pieces(
 
 
 def _first_clause(sentence: str) -> list[str]:
-    """The sentence, cut at the first comma that enough is before."""
-    for found in re.finditer(r"\s", sentence):
+    """The sentence, cut at the first comma that enough is before, but not within a date ("May 5, 1999")."""
+    for found in re.finditer(r"(?<=\D[^\w\s])\s+", sentence):
         if found.start() >= SHORTEST_CLAUSE and ends_clause(sentence[: found.start()]):
             return [sentence[: found.start()], sentence[found.end() :]]
     return [sentence]
