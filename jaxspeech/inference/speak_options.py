@@ -1,11 +1,15 @@
 """Options of speaking: as types for the reader and type checker, and as checked values."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict, get_args
 
+from jaxspeech.audio.convert import to_samples
+from jaxspeech.audio.read import read
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.inference.options import OnError
 from jaxspeech.inference.speak_programs import Manner
+from jaxspeech.tasks.kinds import Synthesis
 
 # Beyond these a model only garbles: least and most.
 LIMITS = {"pace": (0.25, 4.0), "pitch": (-5.0, 5.0), "pause": (0.0, 60.0)}
@@ -20,6 +24,7 @@ class SpeakOptions(TypedDict, total=False):
       pace: 1 by default; 2 is twice as fast, 0.5 half as fast.
       pitch: by how much it is higher, in standard deviations of the voice's pitch; 0 by default.
       pause: seconds of silence between two sentences of a text, 0.2 by default, beside what the voice makes by itself.
+      style: a recording to speak like, as a path or an array at the voice's rate, for a voice with style tokens.
       normalized: whether the texts have numbers and abbreviations in words already, as a manifest's "normalized_text".
       batch_size: maximum number of sentences in a batch, 8 by default.
       on_error: "raise" at the first text that cannot be spoken (the default), or "skip": its result is empty and says
@@ -30,6 +35,7 @@ class SpeakOptions(TypedDict, total=False):
     pace: float
     pitch: float
     pause: float
+    style: Any
     normalized: bool
     batch_size: int
     on_error: OnError
@@ -45,16 +51,18 @@ class SpeakSettings(NamedTuple):
     on_error: OnError = "raise"
 
 
-def speak_settings(options: Mapping[str, Any], *, speakers: Sequence[str]) -> SpeakSettings:
+def speak_settings(options: Mapping[str, Any], *, speakers: Sequence[str], synthesis: Synthesis) -> SpeakSettings:
     """Checks the options of a call, and fills in the defaults.
 
     Args:
       options: the keyword arguments of the call.
       speakers: of the voice, see `speaker_number`.
+      synthesis: of the voice.
 
     Raises:
       TypeError: an unknown option, with Python's own wording.
       ConfigError: an invalid value.
+      AudioError: the recording to speak like cannot be used.
     """
     known = SpeakOptions.__annotations__
     for name in options:
@@ -66,13 +74,28 @@ def speak_settings(options: Mapping[str, Any], *, speakers: Sequence[str]) -> Sp
             raise ConfigError(f"{name} is {value!r}; it must be from {least:g} to {most:g}")
     given = dict(options)
     speaker, pace, pitch = given.pop("speaker", None), given.pop("pace", 1.0), given.pop("pitch", 0.0)
+    style = given.pop("style", None)
     settings = SpeakSettings(**given)
     if settings.on_error not in get_args(OnError):
         raise ConfigError(f"on_error is {settings.on_error!r}; it can be raise or skip")
     if not isinstance(settings.batch_size, int) or settings.batch_size < 1:
         raise ConfigError(f"batch_size is {settings.batch_size!r}; it must be at least 1")
     number = 0 if speaker is None else speaker_number(speaker, speakers)
-    return settings._replace(manner=Manner(number, float(pace), float(pitch)))
+    heard = _style(style, synthesis)
+    return settings._replace(manner=Manner(number, float(pace), float(pitch), heard))
+
+
+def _style(recording: Any, synthesis: Synthesis) -> Any:
+    """The samples of a recording to speak like."""
+    if recording is None:
+        if synthesis.styled and not synthesis.num_speakers:
+            raise ConfigError("this voice speaks like a recording: give one as the style")
+        return None
+    if not synthesis.styled:
+        raise ConfigError("this voice has no style tokens: leave out style")
+    if isinstance(recording, str | os.PathLike):
+        return read(recording, sample_rate=synthesis.sample_rate)[0]
+    return to_samples(recording, name="style")
 
 
 def speaker_number(speaker: Any, speakers: Sequence[str]) -> int:

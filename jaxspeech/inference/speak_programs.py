@@ -34,11 +34,13 @@ class Manner(NamedTuple):
       speaker: the number of the speaker.
       pace: 2 is twice as fast.
       pitch: by how much it is higher, in standard deviations.
+      style: a recording to speak like, at the voice's rate; the same for all texts of a call, or None.
     """
 
     speaker: int = 0
     pace: float = 1.0
     pitch: float = 0.0
+    style: Float[np.ndarray, " S"] | None = None
 
 
 class SpeakPrograms:
@@ -79,7 +81,13 @@ class SpeakPrograms:
             np.array([manners[place].pace for place in places], np.float32),
             np.array([manners[place].pitch for place in places], np.float32),
         )
-        timing = self._run("durations", self._synthesis.durations, (variables, text, *given), f"{size} symbols")
+        style: tuple[Any, ...] = ()
+        if (heard := manners[0].style) is not None:
+            samples = np.zeros((rows, padded_length(len(heard), sample_rate=self._synthesis.sample_rate)), np.float32)
+            samples[:, : len(heard)] = heard
+            style = ((samples, np.full(rows, len(heard), np.int32)),)
+        arguments = variables, text, *given, *style
+        timing = self._run("durations", self._synthesis.durations, arguments, f"{size} symbols")
         return timing, np.asarray(timing.durations)
 
     def frames(self, variables: Variables, timing: Timing, num_frames: Int[np.ndarray, " B"]) -> Float[Array, "B T F"]:

@@ -95,7 +95,7 @@ class Synthesizer(Pipeline):
           inputs: a text (a string), a `Path` of a text file or of a manifest whose lines have a "text", such a line as
             a dict, or an iterable of all these.
           progress: show a bar.
-          options: see `SpeakOptions`: speaker, pace, pitch, pause, normalized, batch_size, on_error.
+          options: see `SpeakOptions`: speaker, pace, pitch, pause, style, normalized, batch_size, on_error.
 
         Raises:
           SpeechError: a text cannot be spoken, or an option is invalid; the message is one line.
@@ -135,7 +135,7 @@ class Synthesizer(Pipeline):
         return stream_pieces(self._programs, self.variables, pieces, vocoding=vocoding, pause=settings.pause)
 
     def _settings(self, options: Any) -> SpeakSettings:
-        return speak_settings(options, speakers=self.speakers)
+        return speak_settings(options, speakers=self.speakers, synthesis=self.task.inference.synthesis)
 
     def _speak(self, inputs: Any, settings: SpeakSettings, *, eager: bool) -> Iterator[Done]:
         return speak_pieces(

@@ -220,9 +220,11 @@ class Synthesis(NamedTuple):
       vocab_size: number of symbols.
       num_speakers: those of the model, numbered from 0; 0 for a model of one voice, which ignores the speaker.
       durations: (variables, text [B N], num_symbols [B], speaker [B], pace [B], pitch_shift [B]) -> Timing. A pace of 2
-        is twice as fast; the shift is in standard deviations of the pitch.
+        is twice as fast; the shift is in standard deviations of the pitch. With `styled`, a last argument (samples
+        [B S], num_samples [B]) is a recording for each row, which is spoken like.
       frames: (variables, Timing, T, which is a static number of frames) -> mel frames [B T F], of which a row has the
         sum of its durations.
+      styled: whether the model takes its manner of speaking from a recording.
     """
 
     sample_rate: int
@@ -232,6 +234,7 @@ class Synthesis(NamedTuple):
     num_speakers: int
     durations: Callable[..., Timing]
     frames: Callable[[Variables, Timing, Size], Frames]
+    styled: bool = False
 
 
 class IncrementalVocoding(NamedTuple):

@@ -175,6 +175,7 @@ def speech_task(model: SpeechModel) -> Task[SpokenText, SpokenMel, Synthesis]:
             num_speakers=model.speakers.number if model.speakers is not None else 0,
             durations=partial(_durations, apply),
             frames=partial(_frames, apply),
+            styled=model.style is not None,
         ),
         capacity=Capacity(partial(_measure, hop), "mel frames", ADVICE),
     )

@@ -5,6 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
+import soundfile
 
 import jaxspeech
 from jaxspeech.archive import save_archive
@@ -152,6 +153,20 @@ def test_options_change_the_manner(voice):
     assert np.abs(sound_of(voice, "hello", pitch=1.0) - plain).max() > 0.1
 
 
+def test_a_voice_speaks_like_a_recording(voice, tmp_path):
+    model = voice.config | {"speech": voice.config["speech"] | {"styled": True, "num_speakers": 0}}
+    styled = Synthesizer(voice.archive._replace(model=model, assets={"front_end": voice.front_end}))
+    with pytest.raises(ConfigError, match="this voice speaks like a recording: give one as the style"):
+        styled.speak("hello")
+    recording = np.full(900, 10, np.float32) / 32
+    expected_sound = sound_of(voice, "hello", pitch=10 / 32)
+    np.testing.assert_allclose(sound_of(styled, "hello", style=recording), expected_sound, atol=1e-5)
+    soundfile.write(tmp_path / "a.wav", recording, 2 * RATE)
+    assert sound_of(styled, "hello", style=tmp_path / "a.wav").shape == expected_sound.shape
+    with pytest.raises(SpeechError, match=r"none\.wav"):
+        styled.stream("hello", style="none.wav")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -162,6 +177,7 @@ def test_options_change_the_manner(voice):
         ({"pitch": "high"}, "pitch is 'high'"),
         ({"pause": -1}, "pause is -1"),
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"style": "a.wav"}, "this voice has no style tokens: leave out style"),
         ({"on_error": "stop"}, "on_error is 'stop'"),
     ],
 )

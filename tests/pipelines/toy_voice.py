@@ -48,13 +48,18 @@ class ToySpeech(nn.Module):
     frontend: MelSpectrogram
     vocab_size: int
     num_speakers: int = 0
+    styled: bool = False
 
     def setup(self) -> None:
         self.embed = nn.Embed(self.vocab_size, MELS)
 
-    def durations(self, text: Any, num_symbols: Any, speaker: Any, pace: Any, pitch_shift: Any) -> Timing:
+    def durations(
+        self, text: Any, num_symbols: Any, speaker: Any, pace: Any, pitch_shift: Any, style: Any = None
+    ) -> Timing:
         frames = jnp.floor((1 + text % 3) / pace[:, None] + 0.5).astype(jnp.int32)
         hidden = self.embed(text) + 10 * speaker[:, None, None] + pitch_shift[:, None, None]
+        if style is not None:  # the mean of the recordings
+            hidden += (zero_padding(*style).sum(1) / style[1])[:, None, None]
         return Timing(zero_padding(frames, num_symbols), hidden)
 
     def frames(self, timing: Timing, num_frames: int) -> Any:
@@ -109,7 +114,16 @@ def _speech_task(model: ToySpeech) -> Task:
         phases=(),
         predict=predict,
         seconds=lambda batch: batch.index * 0.0,
-        inference=Synthesis(RATE, HOP, model.frontend, model.vocab_size, model.num_speakers, durations, frames),
+        inference=Synthesis(
+            sample_rate=RATE,
+            hop=HOP,
+            mel=model.frontend,
+            vocab_size=model.vocab_size,
+            num_speakers=model.num_speakers,
+            durations=durations,
+            frames=frames,
+            styled=model.styled,
+        ),
     )
 
 
@@ -143,7 +157,7 @@ def _vocoder_task(model: ToyVocoder) -> Task:
 
 KINDS = {
     "toy_speech": Kind(
-        ToySpeech, _speech_task, {"features": FEATURES}, values={"vocab_size": None, "num_speakers": None}
+        ToySpeech, _speech_task, {"features": FEATURES}, values=dict.fromkeys(("vocab_size", "num_speakers", "styled"))
     ),
     "toy_vocoder": Kind(ToyVocoder, _vocoder_task, {"features": FEATURES}, values={"parts": None}),
 }
