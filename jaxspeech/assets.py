@@ -35,6 +35,7 @@ BUILDERS: Table[Callable[[dict[str, Any], dict[str, bytes]], Any]] = Table(
     {
         "classes": "jaxspeech.text.classes:Classes.build",
         "front_end": "jaxspeech.text.front_end:FrontEnd.build",
+        "pitch": "jaxspeech.audio.pitch_statistics:PitchStatistics.build",
         "prompt": "jaxspeech.text.prompt:PromptFormat.build",
         "speakers": "jaxspeech.text.classes:Classes.build",
         "tokenizer": "jaxspeech.text.tokenizer:build_tokenizer",

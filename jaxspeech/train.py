@@ -265,6 +265,7 @@ def load(
     if settings["data"]["prepare"]:
         with leader_first("corpus"):
             settings = settings | {"data": with_corpus(settings["data"], workdir / "data")}
+    settings = settings | {"workdir": str(workdir)}
     read = job.source(settings, tqdm.write)
     with leader_first("assets"):
         if resuming or not is_leader():

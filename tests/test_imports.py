@@ -36,7 +36,7 @@ ALLOWED = {
     "diarization": BASE | {"audio"},
     "encoders": BASE | {"nn", "signal"},
     "decoders": BASE | {"nn", "signal"},
-    "assets": BASE | {"text"},
+    "assets": BASE | {"audio", "text"},
     "archive": BASE | {"assets"},
     "data": BASE | {"assets", "audio", "diarization", "text"},
     "evaluation": BASE | {"audio", "diarization", "search", "text"},
@@ -70,7 +70,8 @@ ALLOWED = {
     "targets": BASE | LAYERS | {"builder", "forms", "inference", "tasks", "training"},
     "report": BASE | {"data", "evaluation", "tasks", "text", "training"},
     "jobs": BASE
-    | {"archive", "assets", "data", "diarization", "evaluation", "report", "search", "surgery", "tasks", "text"},
+    | {"archive", "assets", "audio", "builder", "data", "diarization", "evaluation", "loading", "pipelines", "report"}
+    | {"search", "surgery", "tasks", "text"},
     "train": BASE
     | {
         "archive",

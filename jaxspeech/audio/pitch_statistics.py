@@ -1,9 +1,12 @@
 """Gathers the mean and the deviation of pitch over recordings, and normalises pitch with them."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+
+from jaxspeech.errors import ArchiveError
 
 
 class PitchStatistics(NamedTuple):
@@ -15,6 +18,27 @@ class PitchStatistics(NamedTuple):
     def normalize(self, pitch: Float[np.ndarray, "*T"]) -> Float[np.ndarray, "*T"]:
         """Returns pitch in standard deviations from the mean; frames that are not voiced stay 0."""
         return np.where(pitch > 0, (pitch - self.mean) / self.std, 0).astype(np.float32)
+
+    def config(self) -> dict[str, float]:
+        """Returns both numbers: the statistics are an asset of a model that was trained with them."""
+        return {"mean": self.mean, "std": self.std}
+
+    def files(self) -> dict[str, bytes]:
+        """Returns no file."""
+        return {}
+
+    @classmethod
+    def build(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> "PitchStatistics":
+        """Makes the asset from its config.
+
+        Raises:
+          ArchiveError: it is damaged.
+        """
+        del files
+        try:
+            return cls(float(config["mean"]), float(config["std"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArchiveError(f"the statistics of pitch cannot be read ({error})") from error
 
 
 class PitchSums(NamedTuple):

@@ -22,6 +22,7 @@ JOBS: Table[Job] = Table(
         "regression": "jaxspeech.jobs.regression:REGRESSION",
         "sortformer": "jaxspeech.jobs.sortformer:SORTFORMER",
         "speaker": "jaxspeech.jobs.speaker:SPEAKER",
+        "speech": "jaxspeech.jobs.speech:SPEECH",
         "transducer": "jaxspeech.jobs.recognition:RECOGNITION",
         "vocoder": "jaxspeech.jobs.vocoder:VOCODER",
     }

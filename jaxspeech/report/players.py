@@ -29,7 +29,12 @@ def card(utterance: Utterance, audio: ReplayedAudio | None) -> str:
 
 def played(audio: ReplayedAudio) -> str:
     """The HTML of a recording: a player, and its spectrogram with the recognised tokens."""
-    return _player(audio) + _picture(audio)
+    return _player(audio) + _picture(audio, len(audio.samples) / audio.sample_rate)
+
+
+def pictured(audio: ReplayedAudio) -> str:
+    """The HTML of a spectrogram with its tokens, without a player; it lasts until the last token."""
+    return _picture(audio, max((piece.end for piece in audio.pieces), default=0.0) or 1.0)
 
 
 def _words(utterance: Utterance) -> str:
@@ -53,8 +58,7 @@ def _player(audio: ReplayedAudio) -> str:
     return f'<audio controls preload="none" src="{_data_uri("audio/flac", file.getvalue())}"></audio>'
 
 
-def _picture(audio: ReplayedAudio) -> str:
-    seconds = len(audio.samples) / audio.sample_rate
+def _picture(audio: ReplayedAudio, seconds: float) -> str:
     width = max(160, round(seconds * PIXELS_A_SECOND))
     image = _data_uri("image/png", png(spectrogram(audio.features)))
     parts = [f'<image href="{image}" width="{width}" height="{HEIGHT}" preserveAspectRatio="none"/>']

@@ -73,6 +73,7 @@ class SpokenMel(NamedTuple):
       target: the recordings' own mel frames.
       num_target: of each row of `target`.
       aligned: frames of each symbol in the recording.
+      alignment: probability of each symbol at each frame of `target`.
     """
 
     mel: Float[Array, "B T_out F"]
@@ -83,6 +84,7 @@ class SpokenMel(NamedTuple):
     target: Float[Array, "B T F"]
     num_target: Int[Array, " B"]
     aligned: Int[Array, "B N"]
+    alignment: Float[Array, "B T N"]
 
 
 class SpeechModel(FastPitch):
@@ -155,8 +157,17 @@ def speech_task(model: SpeechModel) -> Task[SpokenText, SpokenMel, Synthesis]:
             size = target.shape[1] + target.shape[1] // 2
             mel = model.decode(spelt.hidden, durations, voice, size)
             num_frames = jnp.minimum(durations.sum(1), size)
-            pitch = spelt.pitch
-            return SpokenMel(mel, num_frames, durations, pitch, num_symbols, target, num_target, taught.durations)
+            return SpokenMel(
+                mel=mel,
+                num_frames=num_frames,
+                durations=durations,
+                pitch=spelt.pitch,
+                num_symbols=num_symbols,
+                target=target,
+                num_target=num_target,
+                aligned=taught.durations,
+                alignment=jnp.exp(taught.alignment.log_probs),
+            )
 
         return apply(variables, method=run)
 

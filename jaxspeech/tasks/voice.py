@@ -2,8 +2,8 @@
 
     {"task": "voice", "speech": {"task": "speech", ...}, "vocoder": {"task": "vocoder", ...}}
 
-Each of the two is trained by itself, and `surgery.voice` joins them. The variables of a voice are branches of theirs,
-as far as speaking needs them.
+Each of the two is trained by itself, and `surgery.voice` joins them, or both together, see `tasks.voice_training`. The
+variables of a voice are branches of theirs, as far as speaking needs them; of one that is trained, all of them.
 """
 
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from jaxspeech.tasks.branches import branch, matching, with_branch
 from jaxspeech.tasks.kinds import IncrementalVocoding, Speaking, Synthesis, Vocoding
 from jaxspeech.tasks.parts import Kind
 from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.voice_training import VoiceTraining, voice_phases
 from jaxspeech.types import Key, Variables
 
 SPEECH, VOCODER = "speech", "vocoder"
@@ -33,10 +34,12 @@ class VoiceModel(nn.Module):
 
     Attributes:
       speech_task, vocoder_task: the tasks of both models.
+      training: how both learn together; None for a voice that only speaks.
     """
 
     speech_task: Task
     vocoder_task: Task
+    training: VoiceTraining | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,13 +97,14 @@ class SpokenSound(NamedTuple):
 
 
 def voice_task(model: VoiceModel) -> Task[Any, SpokenSound, Speaking]:
-    """Returns the task of a voice, which cannot be trained as a whole: it has no phases."""
+    """Returns the task of a voice; it has no phases if it only speaks."""
     speech, vocoder = model.speech_task, model.vocoder_task
     speaking = Speaking(_of_branch(speech.inference), _vocoding_of_branch(vocoder.inference))
 
     def init(key: Key) -> Variables:
         speech_key, vocoder_key = jax.random.split(key)
-        own = matching(vocoder.init(vocoder_key), vocoder.inference.params)
+        own = vocoder.init(vocoder_key)
+        own = matching(own, vocoder.inference.params) if model.training is None else own
         return with_branch(with_branch({}, SPEECH, speech.init(speech_key)), VOCODER, own)
 
     def predict(variables: Variables, batch: Any) -> SpokenSound:
@@ -111,10 +115,11 @@ def voice_task(model: VoiceModel) -> Task[Any, SpokenSound, Speaking]:
         model=model,
         batch=speech.batch,
         init=init,
-        phases=(),
+        phases=() if model.training is None else voice_phases(speech, vocoder, model.training),
         predict=predict,
         seconds=speech.seconds,
         inference=speaking,
+        capacity=speech.capacity,
     )
 
 
@@ -138,4 +143,6 @@ def _vocoding_of_branch(vocoding: Vocoding) -> Vocoding:
     )
 
 
-VOICE = Kind(VoiceModel, voice_task, {}, models={SPEECH: "speech_task", VOCODER: "vocoder_task"})
+VOICE = Kind(
+    VoiceModel, voice_task, {}, {"training": VoiceTraining}, models={SPEECH: "speech_task", VOCODER: "vocoder_task"}
+)

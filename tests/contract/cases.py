@@ -103,6 +103,15 @@ VOCODER = {
     "generator": {"name": "vocos", "width": 8, "hidden_width": 8, "num_layers": 1, "fft_size": 256, "hop": 128},
     "discriminators": {"name": "hifigan", "periods": (3,), "period_channels": (4,), "num_scales": 0},
 }
+STACK = {"name": "fft", "num_layers": 1, "width": 12, "num_heads": 1, "head_width": 8, "hidden_width": 12}
+STACK |= dict.fromkeys(("dropout", "dropout_att"), 0.0)
+PREDICTOR = {"name": "convolutions", "num_layers": 1, "hidden_width": 8, "dropout": 0.0}
+SPEECH = {
+    "task": "speech",
+    "features": {"name": "mel", "num_mels": 16, "hop_seconds": 0.016, "dither": 0.0, "normalize": "none"},
+    **{"encoder": STACK, "decoder": STACK, "duration": PREDICTOR, "pitch": PREDICTOR},
+    "aligner": {"name": "distances", "channels": 8},
+}
 WHOLE = {
     "attention": WITH_HEAD,
     "enhancement": ENHANCEMENT,
@@ -111,6 +120,7 @@ WHOLE = {
     "sortformer": SORTFORMER,
     "speaker": SPEAKER,
     "vocoder": VOCODER,
+    "speech": SPEECH,
 }
 MODELS = RECOGNITION | OF_LABELS | WHOLE | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
@@ -152,6 +162,8 @@ def recipe(name: str, tones: Path) -> ConfigDict:
         config.tokenizer.type, config.tokenizer.vocab_size = "bpe", 8
     if name == "enhancement":
         config.mixtures = {"generated": 1.0, "snr_db": (0.0, 6.0)}
+    if name == "speech":
+        config.front_end = {"type": "letters", "normalizer": "none"}
     if name == "language_model":
         config.data.max_tokens = 100
     config.steps = config.eval_every = 3
@@ -191,6 +203,9 @@ def spoiled(batch: Any) -> Any:
     counts = {name.removeprefix("num_"): count for name, count in fields.items() if name.startswith("num_")}
     if "targets" in fields and "num_targets" not in fields:  # as long as the samples
         counts["targets"] = counts["samples"]
+    if "symbols" in counts:  # the text's, and the pitch of each frame of the samples
+        counts["text"], hop = counts.pop("symbols"), fields["samples"].shape[1] // (fields["pitch"].shape[1] - 1)
+        counts["pitch"] = counts["samples"] // hop + 1
     for name, count in counts.items():
         values = np.array(fields[name])
         # Waveforms have axes of channels before their length, everything else has axes after it.
