@@ -5,6 +5,7 @@ audio; the pYIN that NeMo uses takes 500.
 """
 
 import importlib
+import importlib.util
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -69,6 +70,11 @@ def extract_pitch(
         first, end = max(start - overlap, 0), min(start + part, frames)
         found[start:end] = track(first, min(end + overlap, frames))[start - first : end - first]
     return found
+
+
+def has_praat() -> bool:
+    """Whether the library is installed."""
+    return importlib.util.find_spec("parselmouth") is not None
 
 
 def praat() -> Any:

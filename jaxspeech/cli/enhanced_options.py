@@ -14,8 +14,8 @@ DEFAULTS: dict[str, Any] = {
     "any_order": False,
     "clean_field": "target_filepath",
 }
-# Those that a model which enhances --manifest has too.
-OF_MODELS_TOO = ("measures", "any_order", "clean_field")
+# Those that a model has too: one which enhances --manifest, or a voice which speaks it.
+OF_MODELS_TOO = ("measures", "any_order", "clean_field", "recognizer")
 # Options of other scores, which are not used here.
 OF_OTHERS: dict[str, Any] = {"model": None, "manifest": [], "rttm": None, "seglst": None, "confidence": False}
 
@@ -32,11 +32,11 @@ def add_enhanced_options(parser: Parser) -> None:
         action="extend",
         default=[],
         metavar="NAMES",
-        help="--clean, or a model that enhances: some of si_sdr, sdr, pesq, stoi, estoi, dnsmos; by default all that "
-        "are installed",
+        help="--clean, or a model that enhances: some of si_sdr, sdr, pesq, stoi, estoi, dnsmos; a voice: some of "
+        "mel_distance, duration, pitch, dnsmos; by default all that are installed",
     )
     parser.add_switch("any_order", help="the same: the channels are separated sources, in any order")
-    help = "--clean: a model that recognises what is said, before and after, for its word error rate"
+    help = "--clean, or a voice: a model that recognises what is said, before and after, for its word error rate"
     parser.add_argument("--recognizer", metavar="MODEL", help=help)
     help = "--clean=MANIFEST, or a model that enhances --manifest: its field with the clean recording"
     parser.add_argument("--clean_field", default=DEFAULTS["clean_field"], help=help)

@@ -12,11 +12,13 @@ Or scores transcripts that manifests already hold, compares recognisers, and sco
   jaxspeech evaluate --rttm=reference_folder found_folder --uem=all.uem --output=scores.json
   jaxspeech evaluate --seglst=reference.json found.json
   jaxspeech evaluate --clean=clean_folder --noisy=noisy_folder enhanced_folder --report=page.html
+  jaxspeech evaluate --model=voice.jaxspeech --manifest=test.jsonl --recognizer=asr.jaxspeech --report=page.html
 
 A manifest holds JSON lines with audio_filepath and the truth: "text" for a recogniser, which is a translation
 where "source_lang" and "target_lang" differ; for other models the field that --field names, with the class (also its
 macro F1), a label for each frame ("0 0 1 1"), or the speaker (equal error rate); for a model that enhances
-"target_filepath", the clean recording. Speakers need not be those of the training: all pairs of a manifest's recordings
+"target_filepath", the clean recording; for a voice "text", which is spoken, and compared with the recording if there is
+one. Speakers need not be those of the training: all pairs of a manifest's recordings
 are compared. The scores go to stdout, for each manifest; --output receives all lines of the manifests with pred_text,
 pred_label, pred_top or pred_embedding, and with the errors of each transcript. A recording that cannot be read is
 skipped, with a line on stderr, and does not count.
@@ -35,6 +37,7 @@ import argparse
 import contextlib
 from typing import Any
 
+import jaxspeech
 from jaxspeech.cli.engine_options import add_comparison, compares
 from jaxspeech.cli.enhanced_options import add_enhanced_options, is_of_enhanced
 from jaxspeech.cli.fusion import fusion_of
@@ -79,6 +82,7 @@ def options(parser: Parser) -> None:
     add_comparison(parser)
     add_turn_options(parser)
     add_enhanced_options(parser)
+    parser.add_argument("--vocoder", help="the file of a vocoder, for a --model that makes mel frames of texts")
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -108,9 +112,13 @@ def _evaluate(flags: argparse.Namespace) -> int:
         from jaxspeech import loading
         from jaxspeech.cli.scoring import scoring_of
 
-        sets = {manifest: list(read_manifest(manifest)) for manifest in flags.manifest}
+        sets = _read(flags, needs_audio=False)
         _check(sets)
-        scoring = scoring_of(loading.load_any(flags.model, dtype=flags.dtype, **search_of(flags)), flags)
+        model = loading.load_any(flags.model, dtype=flags.dtype, vocoder=flags.vocoder, **search_of(flags))
+        if not isinstance(model, jaxspeech.Synthesizer):
+            sets = _read(flags)
+            _check(sets)
+        scoring = scoring_of(model, flags)
     else:
         from jaxspeech.cli.transcript_scoring import of_predictions
         from jaxspeech.inference.predictions import read_predictions
@@ -182,6 +190,10 @@ def _speed(totals: Totals, batch_size: int) -> dict[str, Any]:
         "batch_size": batch_size,
         "device": f"{len(devices)} x {devices[0].device_kind}",
     }
+
+
+def _read(flags: argparse.Namespace, *, needs_audio: bool = True) -> dict[str, list[Recording]]:
+    return {manifest: list(read_manifest(manifest, needs_audio=needs_audio)) for manifest in flags.manifest}
 
 
 def _check(sets: dict[str, list[Recording]]) -> None:

@@ -22,6 +22,7 @@ from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.embedder import Embedder
 from jaxspeech.pipelines.enhancer import Enhancer
 from jaxspeech.pipelines.recognizer import Recognizer
+from jaxspeech.pipelines.synthesizer import Synthesizer
 from jaxspeech.runtime.unicode import to_json
 from jaxspeech.text.classes import Classes, class_name
 
@@ -75,11 +76,19 @@ def scoring_of(model: Any, flags: argparse.Namespace) -> Scoring:
     from jaxspeech.cli.transcript_scoring import of_recognizer
 
     if isinstance(model, Recognizer):
+        if flags.recognizer:
+            raise ConfigError("--recognizer is for voices, whose speech it hears; this --model recognises itself")
         return of_recognizer(model, flags)
     if flags.long != "auto":
         raise ConfigError("--long is for models that transcribe")
     if given := fusion_of(flags):
         raise ConfigError(f"--{next(iter(given))} is for models that transcribe")
+    if isinstance(model, Synthesizer):
+        from jaxspeech.cli.spoken_scoring import of_synthesizer
+
+        return of_synthesizer(model, flags)
+    if flags.recognizer:
+        raise ConfigError("--recognizer is for voices, whose speech it hears")
     if isinstance(model, Enhancer):
         from jaxspeech.cli.enhancer_scoring import of_enhancer
 

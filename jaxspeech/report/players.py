@@ -24,7 +24,7 @@ def card(utterance: Utterance, audio: ReplayedAudio | None) -> str:
     facts = [utterance.speaker, seconds, f"{errors.errors} of {errors.length} words"]
     title = f"<b>{html.escape(utterance.name)}</b><span>{html.escape(' · '.join(filter(None, facts)))}</span>"
     seen = "" if audio is None else played(audio)
-    return f"<article><header>{title}</header>{seen}{_words(utterance)}</article>"
+    return f"<article><header>{title}</header>{seen}{transcripts(utterance)}</article>"
 
 
 def played(audio: ReplayedAudio) -> str:
@@ -37,7 +37,7 @@ def pictured(audio: ReplayedAudio) -> str:
     return _picture(audio, max((piece.end for piece in audio.pieces), default=0.0) or 1.0)
 
 
-def _words(utterance: Utterance) -> str:
+def transcripts(utterance: Utterance) -> str:
     """Both transcripts, with the differences marked."""
     said, heard = "", ""
     for part in differences(utterance.said, utterance.heard):
