@@ -126,7 +126,8 @@ _HEADINGS = (
 _COUNTED = frozenset(_HEADINGS.split(" "))
 
 
-_NUMERAL = re.compile(r"\b([A-Z][\w’']*[a-z]|[A-Z]\.) ([IVXLC]+)\b(['’]s)?(\.(?!\w))?(?=\W*(\w?))")
+_HEADING = "chapter|part|section|volume|book|act|scene"
+_NUMERAL = re.compile(rf"\b([A-Z][\w’']*[a-z]|[A-Z]\.|{_HEADING}) ([IVXLC]+)\b(['’]s)?(\.(?!\w))?(?=\W*(\w?))")
 
 
 def expand_abbreviations(text: str) -> str:
@@ -154,8 +155,10 @@ def expand_roman(text: str) -> str:
 
 def _numeral(found: re.Match[str]) -> str:
     name, numeral, possessive, stop, following = (part or "" for part in found.groups())
-    number, counted = roman(numeral), name in _COUNTED
+    number, counted = roman(numeral), name.capitalize() in _COUNTED
     if not 0 < number < 60:
+        return found[0]
+    if numeral == "I" and name.islower() and not stop and following.islower():
         return found[0]
     # "Robert I. Bouck" has an initial, "Then Charles I think" the pronoun.
     if len(numeral) == 1 and not counted:
@@ -174,13 +177,14 @@ def _one_of(table: Iterable[str]) -> str:
 # In this order: what is a street's or a number's is no title.
 _RULES: tuple[tuple[re.Pattern[str], Mapping[str, str]], ...] = (
     (re.compile(rf"(?<![\w.]){_one_of(_LATIN)}"), _LATIN),
-    (re.compile(rf"\b{_one_of(_NUMBERED)}\.(?=\s?#?[A-Z]{{0,3}}-?\d)"), _NUMBERED),
+    (re.compile(r"\b(?P<short>w/o?)(?=\s|$)"), {"w/": "with", "w/o": "without"}),
+    (re.compile(rf"\b{_one_of(_NUMBERED)}\.(?=\s?#?[A-Z]{{0,3}}-?\d|\s[IVXLC]+\b)"), _NUMBERED),
     (re.compile(r"\b(?P<short>c)\.(?= ?\d{3,4}\b)"), {"c": "circa"}),
     (re.compile(rf"(?<=[a-z] ){_one_of(_STREETS)}\.(?!\s*[A-Z\"“])(?!\w)"), _STREETS),
-    (re.compile(rf"(?<=th ){_one_of(_STREETS)}\.(?!\w)"), _STREETS),
+    (re.compile(rf"(?:(?<=\dth )|(?<=\dst )|(?<=\dnd )|(?<=\drd )){_one_of(_STREETS)}\.(?!\w)"), _STREETS),
     (re.compile(rf"\b{_one_of(_TITLES)}\.(?=\s?[A-Z\"“'‘])"), _TITLES),
     (re.compile(r"\b(?P<short>Mr|Mrs|Ms|Dr)(?= [A-Z][a-z])"), _TITLES),
-    (re.compile(rf"\b{_one_of(_MONTHS)}\b\.?(?= \d{{1,2}}\b(?!:))"), _MONTHS),
+    (re.compile(rf"\b{_one_of(_MONTHS)}\b\.?(?= \d{{1,2}}(?:st|nd|rd|th)?\b(?!:))"), _MONTHS),
     (re.compile(rf"(?<=\d ){_one_of(_MONTHS)}\b\.?(?= \d{{4}}\b)"), _MONTHS),
     (re.compile(rf"\b{_one_of(_DAYS)}\.(?=,? [A-Z\d])"), _DAYS),
     (re.compile(rf"(?<!\d )(?<!\d)\b{_one_of(_WORDS)}\.(?!\w)"), _WORDS),

@@ -22,6 +22,7 @@ _CURRENCIES = {
     "£": ("pound", "pounds", "penny", "pence"),
     "€": ("euro", "euros", "cent", "cents"),
     "¥": ("yen", "yen", "sen", "sen"),
+    "Rs.": ("rupee", "rupees", "paisa", "paise"),
     "₹": ("rupee", "rupees", "paisa", "paise"),
     "₩": ("won", "won", "jeon", "jeon"),
     "₽": ("ruble", "rubles", "kopeck", "kopecks"),
@@ -106,7 +107,10 @@ _MONEY = re.compile(rf"({_SIGNS})\s?({NUMBER})(?:\s?[-–]\s?(?:{_SIGNS})?({NUMB
 # Before 1971: £1 5s. 6d.
 _SHILLINGS = re.compile(r"(?<![\w.,])(\d+)s\.(?=,? \d+d\.)")
 _PENCE = re.compile(r"(?<![\w.,])(\d+)d\.")
-_MEASURE = re.compile(rf"(?<![\w.,])(-|−)?({NUMBER})(\s?)({_NAMES})(?![\w/²³])(\.(?!\w))?")
+_PER = {"s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "day": "day", "kg": "kilogram"}
+_MEASURE = re.compile(rf"(?<![\w.,])(-|−)?({NUMBER})(\s?)({_NAMES})(?:/({'|'.join(_PER)})\b)?(?![\w/²³])(\.(?!\w))?")
+_SAME_UNIT = re.compile(rf"(?<![\w.,])({NUMBER})\s?({_NAMES})\s?[-–]\s?(?=(?:{NUMBER})\s?\2(?!\w))")
+_SHAPE = r"(?=\s?(?:x|×|by|long|tall|wide|high|deep)\b)"
 _RANGE = re.compile(rf"(?<![\w.,])({NUMBER})\s?[-–]\s?(?=(?:{NUMBER})\s?(?:{_NAMES})(?![\w/]))")
 _FRACTION = re.compile(r"(?<![\w./])(?:(\d+)[ -])?(\d{1,2})/(\d{1,3})(?![\w/])(?!\.\d)")
 _HEIGHT = re.compile(r"(?<![\w.])(\d{1,2})\s?['’′]\s?(\d{1,2})(?:\s?[\"”″]|['’]{2})")
@@ -121,9 +125,12 @@ def amount(number: str) -> str:
 def spoken_money(text: str) -> str:
     """Returns a text with sums of money in words."""
 
+    text = re.sub(rf"(?<![\w)])-(?=(?:{_SIGNS})\d)|(?<=\s)-(?=(?:{_SIGNS})\d)", "minus ", text)
+    text = re.sub(rf"({_SIGNS})-(?=\d)", r"minus \1", text)
     text = _SHILLINGS.sub(lambda found: f"{found[1]} shilling{'' if found[1] == '1' else 's'}", text)
     text = _PENCE.sub(lambda found: f"{found[1]} {'penny' if found[1] == '1' else 'pence'}", text)
-    return _MONEY.sub(_money, text)
+    # "a $5 million-dollar house" says dollar once.
+    return re.sub(r" (?:dollars|pounds|euros)(?=-(?:dollar|pound|euro)\b)", "", _MONEY.sub(_money, text))
 
 
 def _money(found: re.Match[str]) -> str:
@@ -149,8 +156,13 @@ def spoken_measures(text: str) -> str:
     """Returns a text with measures, percentages, heights and fractions in words."""
     for char, fraction in _FRACTIONS.items():
         text = re.sub(rf"(?<=\d)\s?{char}", f" {fraction}", text).replace(char, fraction)
+    text = re.sub(r"\b(sq|cu)\.\s?(?=ft\b|in\b|mi\b|km\b|m\b)", r"\1 ", text)
+    text = re.sub(r"°\s(?=[CF]\b)", "°", text)
+    text = re.sub(rf"(?<=\d)['′]{_SHAPE}|(?<=x \d\d)'|(?<=x \d)'", " ft", text)
+    text = re.sub(rf"(?<=\d)[\"″]{_SHAPE}", " in.", text)
     text = _HEIGHT.sub(lambda found: f"{cardinal(int(found[1]))} feet {cardinal(int(found[2]))} inches", text)
     text = _FRACTION.sub(_fraction, text)
+    text = _SAME_UNIT.sub(lambda found: f"{amount(found[1])} to ", text)
     text = _RANGE.sub(lambda found: f"{amount(found[1])} to ", text)
     return _MEASURE.sub(_measure, text)
 
@@ -169,13 +181,15 @@ def _fraction(found: re.Match[str]) -> str:
 
 
 def _measure(found: re.Match[str]) -> str:
-    minus, number, space, unit, stop = found.groups()
+    minus, number, space, unit, per, stop = found.groups()
     after = found.string[found.end() :].lstrip()[:1]
     if unit == "in" and not stop:  # "5 in the room"
         return found[0]
     if unit in ("W", "V", "l", "L", "g") and space and stop:  # an initial
         return found[0]
     # The full stop of an abbreviation goes with it where the sentence continues.
-    end = "" if not stop or after.islower() or after == "(" else stop
+    continues = after.islower() or after == "(" or (after.isdigit() and unit in ("ft", "lb", "lbs", "hr", "hrs", "min"))
+    end = f" per {_PER[per]}" if per else ""
+    end += stop if stop and not continues else ""
     one, several = _ALL[unit]
     return f"{'minus ' if minus else ''}{amount(number)} {one if number == '1' else several}{end}"

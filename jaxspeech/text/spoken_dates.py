@@ -13,7 +13,8 @@ from jaxspeech.text.spoken_numbers import cardinal, digits, ordinal, plural, yea
 
 _MONTH = "|".join(MONTHS)
 _DASH = r"\s?[-–—]\s?"
-_ISO = re.compile(r"(?<![\w-])(\d{4})-(\d{2})-(\d{2})(?!\w|-\d)")
+_ISO = re.compile(r"(?<![\w/-])(\d{4})([-/])(\d{2})\2(\d{2})(?![\w/]|-\d)")
+_POINTED = re.compile(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?!\w|\.\d)")
 _SLASHED = re.compile(r"(?<![\w/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])")
 _DAY = re.compile(rf"\b({_MONTH}) (\d{{1,2}})\b(?!:|,\d|\.\d)(?:{_DASH}(\d{{1,2}})\b)?(?:(,?) (\d{{4}})\b(?!,\d))?")
 _DAY_FIRST = re.compile(rf"\b(\d{{1,2}}) ({_MONTH})\b(?:(,?) (\d{{3,4}})\b)?")
@@ -33,22 +34,29 @@ _ERA_FIRST = re.compile(r"\b(A\.\s?D\.|AD) (\d{1,4})\b")
 
 def spoken_dates(text: str) -> str:
     """Returns a text with dates, years that are plain from what is beside them, and times in words."""
-    text = _ISO.sub(lambda found: _date(found[0], found[1], found[2], found[3]), text)
+    text = _ISO.sub(lambda found: _date(found[0], found[1], found[3], found[4]), text)
+    text = _POINTED.sub(lambda found: _date(found[0], found[3], found[2], found[1]), text)
     text = _SLASHED.sub(lambda found: _date(found[0], found[3], found[1], found[2]), text)
     text = _DAY.sub(_day, text)
     text = _DAY_FIRST.sub(_day_first, text)
     text = _MONTH_YEAR.sub(lambda found: f"{found[1]}{found[2]}{year(int(found[3]))}", text)
     text = re.sub(r"(?<![\d:.,])(\d{1,2})\.([0-5]\d)(?=\s?[AaPp]\.?[Mm]\b)", r"\1:\2", text)
+    text = re.sub(
+        r"((?<=\d)[AaPp]\.?[Mm]\.?|\b[AaPp]\.?[Mm]\.?|\d:\d\d)\s?[-–]\s?(?=\d{1,2}(?::\d\d|\s?[AaPp]))", r"\1 to ", text
+    )
     text = _TIME.sub(_time, text)
     text = _HOUR.sub(lambda found: f"{cardinal(int(found[1]))} {_half_of_day(found[3])}", text)
     text = _ERA.sub(_era, text)
     text = _ERA_FIRST.sub(lambda found: f"{found[1]} {year(int(found[2]))}", text)
     text = _YEARS.sub(lambda found: f"{year(int(found[1]))} to {year(int(found[2]))}", text)
+    text = re.sub(r"(?<![\w,.])(100|1,?000)s\b", lambda found: "hundreds" if found[1] == "100" else "thousands", text)
     text = _DECADE.sub(_decade, text)
     return _SHORT_YEAR.sub(lambda found: f"{found[1]}{_two_digits(found[2])}", text)
 
 
 def _date(written: str, years: str, month: str, day: str) -> str:
+    if 12 < int(month) <= 31 and int(day) <= 12:
+        month, day = day, month  # the day first
     if not 1 <= int(month) <= 12 or not 1 <= int(day) <= 31:
         return written
     spoken = year(int(years)) if len(years) == 4 else _two_digits(years)

@@ -20,10 +20,12 @@ _NAMED = (
     "[Nn]umbers?|[Ee]xhibits?|[Pp]ages?|[Rr]oom|[Ff]light|[Rr]oute|[Ii]nterstate|[Hh]ighway|[Aa]partment|[Ss]uite|"
     r"[Ff]rames?|[Bb]us|[Cc]hannel|[Bb]oeing|[Gg]ate|IQ of|I\.Q\. of|[Ll]ot|[Uu]nit|[Pp]salm|[Hh]ymn"
 )
-_NUMBERED = re.compile(rf"\b({_NAMED}) (\d[\d,]*)(?:-([A-Z]))?(?![\w%]|\.\d|[-–]\d)")
+_NUMBERED = re.compile(rf"\b({_NAMED}) (\d[\d,]*)(?:-?([A-Z]))?(?![\w%]|\.\d|[-–]\d)")
 _SERIAL = re.compile(r"(?<![\w'])([A-Z]{1,4})-?(\d+)([A-Z]?)\b(?![.,]\d)")
 _DIGITS_LETTER = re.compile(r"\b(\d+)([A-Z])\b(?!\.\w)")
 _PHONE = re.compile(r"(?<![\w-])(?:\+?(\d{1,2})[ -])?(?:\((\d{3})\)\s?|(\d{3})[-. ])?(\d{3})[-.](\d{4})(?![\w-])")
+_ABROAD = re.compile(r"(?<![\w.,])(?:\+\d{1,3} (?=\d)|(?=0))\d{2,5} \d{3,4} \d{3,4}\b")
+_DIALLED = re.compile(r"\b([Cc]all|[Dd]ial) (\d{3})\b(?= (?:for|if|in|now|and|or|when)\b|[.,;:!?]|$)")
 _RANGE = re.compile(rf"(?<![\w.,-])({NUMBER})\s?[-–]\s?({NUMBER})(?![\w-])")
 _SCORE = re.compile(r"(?<=\d)\s?[×x]\s?(?=\d)")
 _ARMS = "Special|Magnum|rifle|pistol|revolver|gun|ammunition|cartridge|bullet|shell|round|Winchester|ACP"
@@ -49,7 +51,7 @@ _SMALL_WORDS = (
 _NO_NOUN = frozenset(_SMALL_WORDS.split(" "))
 _PLURALS = "people men women children persons feet teeth mice sheep deer fish police cattle strong"
 _NOUNS = frozenset(_PLURALS.split(" "))
-_FOUR = re.compile(r"(?<![\w.,$£€-])(\d{3,4})(?![\w]|,\d|\.\d)")
+_FOUR = re.compile(r"(?<![\w.,$£€])(?<!\W-)(?<!\d-)(\d{3,4})(?![\w]|,\d|\.\d)")
 _BEFORE = re.compile(r"([A-Za-z]+)[\s,(\"']*$")
 _AFTER = re.compile(r"^(\W*)([A-Za-z]*)")
 
@@ -66,6 +68,8 @@ def spoken_names(text: str) -> str:
 
 def spoken_phones(text: str) -> str:
     """Returns a text with telephone numbers in words."""
+    text = _ABROAD.sub(lambda found: ", ".join(digits(part, zero="oh") for part in found[0].split()), text)
+    text = _DIALLED.sub(lambda found: f"{found[1]} {digits(found[2])}", text)
     return _PHONE.sub(_phone, text)
 
 
@@ -74,6 +78,9 @@ def spoken_figures(text: str) -> str:
     text = re.sub(r"(?<![\w.,])(\d{1,3}) 000\b", r"\1,000", text)
     text = re.sub(r"(?<=\d):(?=\d)", " to ", text)
     text = re.sub(r"(?<=\d)/(?=\d)", " ", text)
+    text = re.sub(r"(?<=\d) ?\* ?(?=\d)|(?<=\d) ?× ?(?=10\^)", " times ", text)
+    text = re.sub(r"(?<=\d) [/÷] (?=\d)", " divided by ", text)
+    text = re.sub(r"\b([vV])(?=\d)", r"\1 ", text)
     text = _VERSION.sub(lambda found: " point ".join(cardinal(int(part)) for part in found[0].split(".")), text)
     text = _SCORE.sub(" by ", text)
     text = _RANGE.sub(_range, text)
@@ -110,7 +117,10 @@ def _numbered(found: re.Match[str]) -> str:
 
 def _serial(found: re.Match[str]) -> str:
     letters, number, letter = found.groups()
-    words = cardinal(int(number)) if len(number) < 3 and number[0] != "0" else digits(number)
+    if len(letters) > 1 and len(number) == 4 and number[:2] in ("19", "20"):
+        words = year(int(number))
+    else:
+        words = cardinal(int(number)) if len(number) < 3 and number[0] != "0" else digits(number)
     return " ".join([*letters, words, *letter])
 
 

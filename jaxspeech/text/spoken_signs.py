@@ -64,10 +64,14 @@ _SIGNS = {
 }
 _SIGN = re.compile("|".join(map(re.escape, _SIGNS)))
 _URL = re.compile(
-    r"\b(?:https?://)?(?:[\w-]+\.)+(?:com|org|net|edu|gov|mil|io|ai|co|uk|de|fr|info|dev|eu|tv)\b(?:/[\w./?=&%~+-]*\w)?/?"
+    r"\b(?:https?://)?(?:[\w-]{1,63}\.){1,8}(?:com|org|net|edu|gov|mil|io|ai|co|uk|de|fr|info|dev|eu|tv)\b(?:/[\w./?=&%~+-]*\w)?/?"
 )
-_EMAIL = re.compile(r"\b[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}\b")
+_FILE = re.compile(r"\b(\w+)\.(txt|py|js|csv|json|exe|pdf|docx?|html?|md|jpe?g|png|zip|wav|mp3|yaml|toml)\b(?!\.\w)")
+_EMAIL = re.compile(r"\b[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,}\b")
 _MARKS = {".": "dot", "/": "slash", "@": "at", "-": "dash", "_": "underscore", ":": "colon", "?": "question mark"}
+
+
+_MONTH = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 
 
 def ordinary(text: str) -> str:
@@ -79,6 +83,7 @@ def ordinary(text: str) -> str:
 
 def spoken_addresses(text: str) -> str:
     """Returns a text with addresses of mail and web pages in words."""
+    text = _FILE.sub(r"\1 dot \2", text)
     text = _EMAIL.sub(lambda found: _address_in_words(found[0]), text)
     return _URL.sub(lambda found: _address_in_words(found[0]), text)
 
@@ -92,9 +97,10 @@ def spoken_signs(text: str) -> str:
 
 def _dashes(text: str) -> str:
     """A dash between words is a comma's pause; between digits it means "to", and stays."""
-    text = re.sub(r"\s*(?:—|―|--+)\s*(?=[.,;:!?])", "", text)
-    text = re.sub(r"^\s*(?:—|―|--+)\s*", "", text)
-    text = re.sub(r"\s*(?:—|―|(?<!-)--+(?!-))\s*|\s+[-–]\s+(?!\d)|(?<!\d)\s+[-–]\s+", ", ", text)
+    text = re.sub(r"\s*(?:—|―|--++)\s*(?=[.,;:!?])", "", text)
+    text = re.sub(r"^\s*(?:—|―|--+|,)\s*", "", text)
+    text = re.sub(rf"(?<=\d)\s*[-–—]\s*(?=(?:{_MONTH})[a-z]*\.? \d)", " to ", text)
+    text = re.sub(r"\s*(?:—|―|(?<!-)--++)\s*|\s+[-–]\s+(?!\d)|(?<!\d)\s+[-–]\s+", ", ", text)
     return re.sub(r"(?<!\d)–|–(?!\d)", "-", text)
 
 

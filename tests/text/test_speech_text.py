@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -41,6 +42,10 @@ SPOKEN = {
     "box two nine one five",
     "555-1234, (212) 555-0199": "five five five, one two three four, two one two, five five five, oh one nine nine",
     "a .38-caliber gun, 44 B.C., c. 1564": "a thirty-eight-caliber gun, forty-four B.C., circa fifteen sixty-four",
+    "10%-15%, 7 a.m.–9 p.m., Oct 5th, 25/12/2020, FY2020": "ten to fifteen percent, seven a.m. to nine p.m., "
+    "October fifth, December twenty-five, twenty twenty, F Y twenty twenty",
+    "room 101B, pre-1900, v1.2, -$5, 100s, 3,000 sq. ft. of it": "room one oh one B, pre-nineteen hundred, "
+    "v one point two, minus five dollars, hundreds, three thousand square feet of it",
     "R&D = 5 + 3": "R and D equals five plus three",
     "joe@mail.org, www.a.com/b": "joe at mail dot org, w w w dot a dot com slash b",
     "She left — quickly – “yes”… 3–4 times": 'She left, quickly, "yes"... three to four times',
@@ -88,6 +93,23 @@ def test_no_digit_is_left_whatever_stands_beside_it():
     )
     for text in (odd, odd.replace(" ", ""), odd[::-1]):
         assert not re.search(r"\d", spoken_form(text)), spoken_form(text)
+
+
+def test_odd_texts_take_no_longer_than_others():
+    for text in (
+        "1" * 9000,
+        "1," * 4000,
+        "1-" * 4000,
+        "a." * 4000,
+        "-" * 9000,
+        "1:" * 4000,
+        "|" * 9000,
+        "A " * 4000,
+        "$" * 9000,
+    ):
+        begin = time.process_time()
+        spoken_form(text)
+        assert time.process_time() - begin < 5, text[:9]
 
 
 # Titles are written out here, which LJ Speech leaves as they are.
