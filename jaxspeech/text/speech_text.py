@@ -16,7 +16,7 @@ from jaxspeech.text.spoken_dates import spoken_dates
 from jaxspeech.text.spoken_figures import spoken_figures, spoken_names, spoken_phones
 from jaxspeech.text.spoken_signs import ordinary, spoken_addresses, spoken_signs
 
-_KEPT = re.compile(r"(\|[^|]*\|)")
+_KEPT = re.compile(r"(\|[^|]+\|)")
 _RULES = (
     ordinary,
     spoken_addresses,
@@ -41,7 +41,7 @@ def spoken_form(text: str) -> str:
     Returns:
       The text with single spaces.
     """
-    parts = [part if i % 2 else _spoken(part) for i, part in enumerate(_KEPT.split(text))]
+    parts = [part if i % 2 or not part else _spoken(part) for i, part in enumerate(_KEPT.split(text))]
     return " ".join("".join(parts).split())
 
 
