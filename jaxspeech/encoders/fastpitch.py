@@ -219,12 +219,12 @@ class FastPitch(nn.Module):
         self,
         text: Int[Any, "B N"],
         num_symbols: Int[Any, " B"],
-        mel: Float[Array, "B T F"],
-        num_frames: Int[Array, " B"],
+        mel: Float[Any, "B T F"],
+        num_frames: Int[Any, " B"],
         pitch: Float[Any, "B T_pitch"],
         energy: Float[Any, "B T_energy"] | None,
         speaker: Int[Any, " B"],
-        prior: Float[Array, "B T N"],
+        prior: Float[Any, "B T N"],
         *,
         search: Callable[..., Any],
         train: bool = False,
@@ -241,11 +241,11 @@ class FastPitch(nn.Module):
           search: (log-probabilities, num_frames, num_symbols) -> the best path, see `search.monotonic`.
           train: whether to drop out.
         """
-        num_symbols = jnp.asarray(num_symbols)
+        text, num_symbols, mel, num_frames = map(jnp.asarray, (text, num_symbols, mel, num_frames))
         voice = self.voice(speaker, mel, num_frames, train=train)
         embedded = self._embedded(text, num_symbols)
         embedded = self.aligner_speaker(embedded, self._given("aligner", voice))
-        alignment = self.aligner(mel, num_frames, embedded, num_symbols, prior)
+        alignment = self.aligner(mel, num_frames, embedded, num_symbols, jnp.asarray(prior))
         path, durations = search(alignment.log_probs, num_frames, num_symbols)
         pitch_means = token_means(_as_long(pitch, mel.shape[1]), durations)
         energy_means = None

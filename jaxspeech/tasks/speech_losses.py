@@ -40,9 +40,9 @@ class SpeechLoss:
 
 def speech_losses(
     taught: Taught,
-    mel: Float[Array, "B T F"],
-    num_frames: Int[Array, " B"],
-    num_symbols: Int[Array, " B"],
+    mel: Float[Any, "B T F"],
+    num_frames: Int[Any, " B"],
+    num_symbols: Int[Any, " B"],
     **options: Any,
 ) -> dict[str, Float[Array, " B"]]:
     """Computes the terms of the loss, without their weights.

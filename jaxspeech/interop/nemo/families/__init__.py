@@ -10,6 +10,7 @@ from jaxspeech.interop.nemo.families.classification import CLASSIFICATION
 from jaxspeech.interop.nemo.families.ctc import CTC
 from jaxspeech.interop.nemo.families.enhancement import ENHANCEMENT
 from jaxspeech.interop.nemo.families.family import Family
+from jaxspeech.interop.nemo.families.fastpitch import FASTPITCH
 from jaxspeech.interop.nemo.families.frame_classification import FRAME_CLASSIFICATION
 from jaxspeech.interop.nemo.families.generative_enhancement import GENERATIVE_ENHANCEMENT
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
@@ -39,6 +40,7 @@ FAMILIES = (
     ENHANCEMENT,
     GENERATIVE_ENHANCEMENT,
     VOCODER,
+    FASTPITCH,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}

@@ -1,5 +1,6 @@
 """The tables of the frontend and SpecAugment: arguments of NeMo's classes, their defaults, and our fields for them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,6 +72,33 @@ MEL = Section(
         only("nb_augmentation_prob", 0.0),
     ),
     frozenset({"rng", "nb_max_freq", "use_torchaudio", "stft_exact_pad", "stft_conv"}),
+)
+
+
+def _in_seconds(fields: dict[str, Any]) -> None:
+    for name in ("window_seconds", "hop_seconds"):
+        seconds = fields[name] / fields["sample_rate"]
+        # Ours are rounded down to samples.
+        exact = int(seconds * fields["sample_rate"]) == fields[name]
+        fields[name] = seconds if exact else math.nextafter(seconds, math.inf)
+
+
+def _in_samples(fields: dict[str, Any]) -> dict[str, Any]:
+    rate = fields["sample_rate"]
+    return fields | {name: int(fields[name] * rate) for name in ("window_seconds", "hop_seconds")}
+
+
+_LENGTHS = {
+    "window_size": Argument("n_window_size", "window_seconds", None, size),
+    "window_stride": Argument("n_window_stride", "hop_seconds", None, size),
+    "n_window_size": only("window_size", False, None),
+    "n_window_stride": only("window_stride", False, None),
+}
+# The same class, with lengths in samples, as models that speak have them.
+MEL_IN_SAMPLES = MEL._replace(
+    arguments=tuple(_LENGTHS.get(argument.nemo, argument) for argument in MEL.arguments),
+    finish=_in_seconds,
+    gather=_in_samples,
 )
 
 SPEC_AUGMENT = Section(
