@@ -7,6 +7,8 @@ from jaxspeech.text.lexicon import Pronunciation
 
 # Longest first where one begins another.
 _VOWELS = {
+    "ɜːɹ": "ER",
+    "ɚɹ": "ER",
     "aɪɚ": "AY ER",
     "aɪə": "AY AH",
     "ɔːɹ": "AO R",

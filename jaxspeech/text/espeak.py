@@ -120,13 +120,13 @@ class EspeakPhonemes:
         Args:
           language: as eSpeak names it: "en-us", "en-gb", "de", "fr", "cmn", ...
           stress: whether ˈ and ˌ stay.
-          overrides: pronunciations in IPA of words in small letters, instead of eSpeak's.
+          overrides: pronunciations in IPA, instead of eSpeak's, whatever the case of the word.
 
         Raises:
           SpeechError: eSpeak is not installed, or has no such language.
         """
         self.language, self._stress = language, bool(stress)
-        self.overrides = overrides or Lexicon({})
+        self.overrides = Lexicon({word.lower(): prons for word, prons in (overrides or {}).items()})
         _library().phonemes("", language)
 
     def parts(self, text: str) -> list[Part]:

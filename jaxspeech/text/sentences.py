@@ -13,6 +13,7 @@ _TITLES = "mr mrs ms dr prof rev hon st gen col maj capt lt sgt cmdr adm gov sen
 _BEFORE_NAMES = frozenset([*_TITLES.split(" "), "e.g", "i.e", "viz", "ca", "ed", "eds"])
 _NUMBERED = "no nos vol vols fig figs sec pp p jan feb mar apr jun jul aug sep sept oct nov dec"
 _BEFORE_NUMBERS = frozenset(_NUMBERED.split(" "))
+_INITIALS = re.compile(r"(?:[A-Z]\.)+[A-Z]")
 _MARKS = re.escape(SENTENCE_ENDS)
 _CLOSING = "\"'”’»›)\\]}"
 # Scripts that write no space after the mark end there.
@@ -48,6 +49,9 @@ def _is_end(text: str, start: int, found: re.Match[str]) -> bool:
         return False
     if mark != "." or not following:
         return True
+    # "1. Do this" and "the U.S. Army" continue; "at 3 p.m. We" does not.
+    if text[start : found.start()].strip().isdigit() or _INITIALS.fullmatch(word):
+        return False
     initial = len(word) == 1 and word.isupper() and word != "I"
     if initial or word.lower() in _BEFORE_NAMES:
         return False

@@ -55,7 +55,7 @@ def test_other_languages(language, text, wanted):
 
 
 def test_overrides_stress_and_what_stands_between_bars():
-    overrides = Lexicon({"gif": [["dʒ", "ɪ", "f"]]})
+    overrides = Lexicon({"Gif": [["dʒ", "ɪ", "f"]]})
     assert said("GIF |ɡˈɪf| cat", overrides=overrides, stress=False) == [
         ("GIF", "dʒɪf"),
         ("|ɡˈɪf|", "ɡˈɪf"),

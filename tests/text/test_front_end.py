@@ -105,6 +105,7 @@ def test_dictionaries_are_read_in_both_alphabets(tmp_path):
         ("Dr. J. Smith came. He left!  Why?", ["Dr. J. Smith came.", "He left!", "Why?"]),
         ('"Go." She went. See No. 5. I said no. Then', ['"Go."', "She went.", "See No. 5.", "I said no.", "Then"]),
         ("At 3 p.m. we\nleft\n\nA title\n\nThe end", ["At 3 p.m. we left", "A title", "The end"]),
+        ("1. Do this. 2. The U.S. Army", ["1. Do this.", "2. The U.S. Army"]),
         ("好。很好！", ["好。", "很好！"]),
         ("It cost 3.50 today... Then more", ["It cost 3.50 today...", "Then more"]),
         (" \n", []),
