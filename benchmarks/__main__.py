@@ -19,6 +19,7 @@ import sys
 from benchmarks import (
     alignment,
     attention,
+    codec,
     ctc_searches,
     decoding,
     diarization,
@@ -58,6 +59,7 @@ CPU_CASES = {
     **streaming.CASES,
     **training.CASES,
     **enhancement.CASES,
+    **codec.CASES,
     **first_step.CASES,
     **planning.CASES,
     **phrases.CASES,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jaxspeech.builder import build as build
     from jaxspeech.errors import SpeechError as SpeechError
     from jaxspeech.hub import list_models as list_models
+    from jaxspeech.inference.coded import Decoded as Decoded
+    from jaxspeech.inference.coded import Encoded as Encoded
     from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
     from jaxspeech.inference.spoken import Spoken as Spoken
     from jaxspeech.loading import from_pretrained as from_pretrained
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.classified import Classified as Classified
     from jaxspeech.pipelines.classifier import Classifier as Classifier
     from jaxspeech.pipelines.clustering_diarizer import ClusteringDiarizer as ClusteringDiarizer
+    from jaxspeech.pipelines.codec import Codec as Codec
     from jaxspeech.pipelines.detection import Detected as Detected
     from jaxspeech.pipelines.diarized import Diarized as Diarized
     from jaxspeech.pipelines.diarizer import Diarizer as Diarizer
@@ -49,11 +52,14 @@ PUBLIC = {
     "Classified": "jaxspeech.pipelines.classified",
     "Classifier": "jaxspeech.pipelines.classifier",
     "ClusteringDiarizer": "jaxspeech.pipelines.clustering_diarizer",
+    "Codec": "jaxspeech.pipelines.codec",
+    "Decoded": "jaxspeech.inference.coded",
     "Detected": "jaxspeech.pipelines.detection",
     "Diarized": "jaxspeech.pipelines.diarized",
     "Diarizer": "jaxspeech.pipelines.diarizer",
     "Embedded": "jaxspeech.pipelines.embedder",
     "Embedder": "jaxspeech.pipelines.embedder",
+    "Encoded": "jaxspeech.inference.coded",
     "Enhanced": "jaxspeech.pipelines.enhancer",
     "Enhancer": "jaxspeech.pipelines.enhancer",
     "Estimated": "jaxspeech.pipelines.regressor",
@@ -80,11 +86,14 @@ __all__ = [
     "Classified",
     "Classifier",
     "ClusteringDiarizer",
+    "Codec",
+    "Decoded",
     "Detected",
     "Diarized",
     "Diarizer",
     "Embedded",
     "Embedder",
+    "Encoded",
     "Enhanced",
     "Enhancer",
     "Estimated",

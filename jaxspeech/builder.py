@@ -21,6 +21,7 @@ TASKS: Table[Kind] = Table(
     {
         "attention": "jaxspeech.tasks.attention:ATTENTION",
         "classification": "jaxspeech.tasks.classification:CLASSIFICATION",
+        "codec": "jaxspeech.tasks.codec:CODEC",
         "ctc": "jaxspeech.tasks.ctc:CTC",
         "enhancement": "jaxspeech.tasks.enhancement:ENHANCEMENT",
         "frame_classification": "jaxspeech.tasks.frame_classification:FRAME_CLASSIFICATION",

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
 BASE |= {"overlap", "punctuation", "row_groups", "row_parallel", "spacing", "speaker_masks", "table"}
-LAYERS = {"features", "nn", "losses", "processes", "search", "signal", "text", "audio", "diarization"}
+LAYERS = {"features", "nn", "losses", "processes", "quantizers", "search", "signal", "text", "audio", "diarization"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
     "types": set(),
@@ -92,7 +92,7 @@ ALLOWED = {
 ALLOWED |= {part: {*ALLOWED, "cli", "train"} for part in ("cli", "__main__", "train")}
 # Libraries that only some parts may use; the rest of the package does without.
 ONLY_IN = {
-    "flax": {"history", "features", "nn", "encoders", "decoders", "tasks"},
+    "flax": {"history", "features", "nn", "quantizers", "encoders", "decoders", "tasks"},
     "ml_collections": {"configs", "cli/overrides", "train"},
     "onnx": {"interop/onnx"},
     "orbax": {"archive", "training/checkpoint"},

@@ -58,6 +58,7 @@ VERBS: Verbs = {
     ),
     "verify": ("jaxspeech.cli.verify", "decide whether recordings are of the same speaker"),
     "embed": ("jaxspeech.cli.embed", "write the speaker embeddings of recordings"),
+    "codec": ("jaxspeech.cli.codec", "turn recordings into the ids of a neural codec, and back"),
     "train": ("jaxspeech.cli.train", "train a model, or fine-tune one, by a recipe"),
     "average": ("jaxspeech.cli.average", "average models, or the checkpoints of a run"),
     "convert": ("jaxspeech.cli.convert", "convert a model between .nemo and .jaxspeech"),

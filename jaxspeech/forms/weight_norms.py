@@ -1,4 +1,4 @@
-"""Multiplies the weight norms of a vocoder's generator into its kernels, and takes them out again: equal results.
+"""Multiplies the weight norms of a vocoder or a codec into its kernels, and takes them out again: equal results.
 
 Norms help training. In use they would be computed again for every sentence, which takes longer than a short one does.
 """
@@ -9,7 +9,7 @@ from jaxspeech.nn.normed_convolution import folded, unfolded
 from jaxspeech.types import Variables
 
 # The parts of a model that may have weight norms, their modules, and the field that says so.
-PARTS, MODULES, FIELD = ("generator",), ("hifigan",), "kernel_norm"
+PARTS, MODULES, FIELD = ("generator", "encoder", "decoder"), ("hifigan", "codec"), "kernel_norm"
 
 
 def without_weight_norms(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:

@@ -118,7 +118,7 @@ class ScaleDiscriminator(nn.Module):
 
 
 class SpectrumDiscriminator(nn.Module):
-    """Sees magnitudes as images: kernels of 3 frames and 9 bins, of which three divide the bins by 2.
+    """Sees spectra as images: kernels of 3 frames and 9 bins, of which three divide the bins by 2.
 
     Attributes:
       channels: of every layer.
@@ -128,10 +128,11 @@ class SpectrumDiscriminator(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, magnitudes: Float[Array, "B N F"], num_frames: Int[Array, " B"]) -> Seen:
-        """Judges the magnitudes of frames."""
-        mask = length_mask(num_frames, magnitudes.shape[1])
-        x = jnp.where(mask[..., None], magnitudes, 0.0)[..., None]
+    def __call__(self, spectra: Float[Array, "B N F *P"], num_frames: Int[Array, " B"]) -> Seen:
+        """Judges frames by their magnitudes, or by several numbers for each bin."""
+        mask = length_mask(num_frames, spectra.shape[1])
+        x = spectra[..., None] if spectra.ndim == 3 else spectra
+        x = jnp.where(mask[:, :, None, None], x, 0.0)
         layers = []
         for i, (taps, stride) in enumerate([(9, 1), (9, 2), (9, 2), (9, 2), (3, 1), (3, 1)]):
             last = i == 5

@@ -186,6 +186,8 @@ def _unfold(own: Any, axes: tuple[int, int]) -> Any:
 
 
 def _each_convolution(tree: Any, names: tuple[str, ...], change: Any, axes: tuple[int, int] = OWN) -> Any:
+    if not isinstance(tree, dict):  # of another kind of layer
+        return tree
     if all(name in tree for name in names):
         return change(tree, axes)
     return {

@@ -39,6 +39,7 @@ DOORS: dict[type, Door] = {
     kinds.Speaking: Door("Synthesizer", "a voice"),
     kinds.Synthesis: Door("Synthesizer", "a text-to-mel model"),
     kinds.Vocoding: Door("Vocoder", "a vocoder"),
+    kinds.Coding: Door("Codec", "a codec"),
     kinds.Generation: Door("LanguageModel", "a language model"),
 }
 

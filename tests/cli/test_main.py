@@ -70,7 +70,7 @@ def test_a_mistake_is_one_line(capsys, arguments, message):
     assert out == "" and message in err and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("ngram", "prepare")])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("codec", "ngram", "prepare")])
 def test_every_verb_has_help_and_refuses_unknown_options(capsys, verb):
     assert main([verb, "--help"]) == 0
     out = capsys.readouterr().out

@@ -112,8 +112,21 @@ SPEECH = {
     **{"encoder": STACK, "decoder": STACK, "duration": PREDICTOR, "pitch": PREDICTOR},
     "aligner": {"name": "distances", "channels": 8},
 }
+# Short dilated kernels with snakes and mirrored ends, and a discriminator of each kind.
+WAVES = {"name": "codec", "kernel_sizes": (3,), "dilations": (2,), "activation": "half_snake"}
+CODEC = {
+    "task": "codec",
+    "sample_rate": 16000,
+    "encoder": {**WAVES, "width": 4, "rates": (8, 20), "channels": 2},
+    "quantizer": {"name": "fsq", "groups": 2, "levels": (4, 3)},
+    "decoder": {**WAVES, "rates": (20, 8), "channels": 8},
+    "loss": {"resolutions": ((256, 64, 256),), "num_mels": (8,)},
+    "discriminator": {"periods": (3,), "period_channels": (2,), "resolutions": ((256, 128),), "bands": ((0.5, 1.0),)},
+}
+CODEC["discriminator"] |= {"channels": 2}
 WHOLE = {
     "attention": WITH_HEAD,
+    "codec": CODEC,
     "enhancement": ENHANCEMENT,
     "language_model": LANGUAGE,
     "multitalker": MULTITALKER,

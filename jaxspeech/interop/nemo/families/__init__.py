@@ -7,6 +7,7 @@ from jaxspeech.assets import Assets
 from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.families.attention import ATTENTION
 from jaxspeech.interop.nemo.families.classification import CLASSIFICATION
+from jaxspeech.interop.nemo.families.codec import CODEC
 from jaxspeech.interop.nemo.families.ctc import CTC
 from jaxspeech.interop.nemo.families.enhancement import ENHANCEMENT
 from jaxspeech.interop.nemo.families.family import Family
@@ -41,6 +42,7 @@ FAMILIES = (
     GENERATIVE_ENHANCEMENT,
     VOCODER,
     FASTPITCH,
+    CODEC,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}

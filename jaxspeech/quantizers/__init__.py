@@ -1,0 +1,1 @@
+"""Quantizers: from vectors to the numbers of a finite set, and back."""
