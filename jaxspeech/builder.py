@@ -27,6 +27,7 @@ TASKS: Table[Kind] = Table(
         "frame_classification": "jaxspeech.tasks.frame_classification:FRAME_CLASSIFICATION",
         "generative_enhancement": "jaxspeech.tasks.generative_enhancement:GENERATIVE_ENHANCEMENT",
         "hybrid": "jaxspeech.tasks.hybrid:HYBRID",
+        "hybrid_text": "jaxspeech.tasks.hybrid_text:HYBRID_TEXT",
         "language_model": "jaxspeech.tasks.language_model:LANGUAGE_MODEL",
         "multitalker": "jaxspeech.tasks.multitalker:MULTITALKER",
         "regression": "jaxspeech.tasks.regression:REGRESSION",

@@ -50,6 +50,17 @@ def gathering(shardings: Mapping[str, Any] | None, *, axis: str) -> Iterator[Non
         _split.reset(token)
 
 
+@contextlib.contextmanager
+def in_branch(name: str) -> Iterator[None]:
+    """Has a model whose parameters are a branch of those that are split find its own by their paths."""
+    split = _split.get()
+    token = _split.set(None if split is None else Split(split.shardings[name], split.axis))
+    try:
+        yield
+    finally:
+        _split.reset(token)
+
+
 def layer_gather(path: tuple[str, ...]) -> Callable[[Any], Any] | None:
     """Returns the function that gathers the variables of one layer of a stack; None if there is nothing to gather.
 

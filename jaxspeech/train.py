@@ -62,7 +62,7 @@ from jaxspeech.training.sharding import make_mesh, make_rules, process_share, pu
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.updates import build_updates
-from jaxspeech.training.warm_start import WarmStart, choose_start, describe_start, fill_from
+from jaxspeech.training.warm_start import WarmStart, choose_start, describe_start, fill_from, start_given
 
 Settings = dict[str, Any]
 
@@ -99,7 +99,7 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     job = find_job(settings["model"])
     model, assets, task, data = load(job, settings, workdir, place, source=source, resuming=resuming)
     settings = settings | {"model": model}
-    warm = WarmStart() if source is None else warm_start(job, source, assets, task, settings)
+    warm = WarmStart() if resuming else warm_start(job, source, assets, task, settings)
     source = None  # frees its memory
     lora = Lora(**settings["lora"]) if settings["lora"]["rank"] else None
     task = with_lora(task, lora) if lora else task
@@ -171,14 +171,15 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         metadata: dict[str, Any] = {"step": int(state.step), "scores": dict(record.scores)}
         if record.evaluated == metadata["step"]:
             metadata["evaluation"] = data.statement(record.scores)
+        kept = (model, assets, variables) if job.saved is None else job.saved(settings, model, assets, variables)
         if leading:
-            save_archive(workdir / name, model=model, assets=assets, variables=variables, metadata=metadata)
+            save_archive(workdir / name, model=kept[0], assets=kept[1], variables=kept[2], metadata=metadata)
 
     predict = jax.jit(traced_over(task.predict, mesh))
     scoring = {"collect": evaluation.collect, "score": evaluation.score}
     evaluated = partial(evaluate, predict, sets=data.eval, put=put, **scoring)
     metrics_log = MetricsLog(workdir, step=step)
-    view = PlainView(evaluation) if job.view is None else job.view(task, predict, assets, put)
+    view = (job.view and job.view(task, predict, assets, put)) or PlainView(evaluation)
     log = EvaluationLog(metrics_log, data.eval, evaluation, view, histograms=settings["histograms"])
     if warm.model and data.eval:
         scores, _ = evaluated(averaged_variables(state))
@@ -278,18 +279,32 @@ def load(
     return model, assets, task, job.data(settings, read, assets, task, place, tqdm.write)
 
 
-def warm_start(job: Job, source: Archive, assets: Assets, task: Task, settings: Settings) -> WarmStart:
-    """Chooses the arrays that the new model takes from a trained one, and prints a summary."""
+def warm_start(job: Job, source: Archive | None, assets: Assets, task: Task, settings: Settings) -> WarmStart:
+    """Chooses the arrays that the new model takes from trained ones, and prints a summary."""
+    given = {} if job.given is None else job.given(settings)
+    if source is None and not given:
+        return WarmStart()
+    shapes = jax.eval_shape(task.init, jax.random.key(settings["seed"]))
+    of_others = start_given(shapes, given)
+    if source is None:
+        return WarmStart(of_others)
     name, options = settings["init_from"], settings["init"]
     fitting = job.adapted(source, assets, settings["seed"])
     taken = Taken(options["include"])
     if job.taken is not None and not taken.include:
         taken = job.taken(settings["model"], source)
-    shapes = jax.eval_shape(task.init, jax.random.key(settings["seed"]))
-    start = choose_start(shapes, fitting.variables, include=taken.include, exclude=options["exclude"], model=name)
+    start = choose_start(
+        shapes,
+        fitting.variables,
+        include=taken.include,
+        exclude=options["exclude"],
+        beside=of_others.arrays,
+        model=name,
+    )
     print(describe_start(start, model=name, note=taken.note), flush=True)
-    exact = not start.unused and not same_assets(source.assets, assets)
-    return WarmStart(start, name, stated_scores(source.metadata), exact)
+    own = {name: asset for name, asset in assets.items() if name in source.assets}
+    exact = not start.unused and not same_assets(source.assets, own)
+    return WarmStart(start.beside(of_others), name, stated_scores(source.metadata), exact)
 
 
 def check_resumed(saved: dict[str, Any], *, settings: Settings, fixed: tuple[str, ...], workdir: Path) -> None:

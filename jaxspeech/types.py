@@ -26,6 +26,8 @@ Size = Any
 Variables = dict[str, Any]
 # A `jax.random.key`.
 Key = Any
+# Waveforms [B S] or, in their place, mel frames [B T F] that a model's frontend then only normalises and pads.
+Sound = Float[Any, "B S *F"]
 
 
 @runtime_checkable

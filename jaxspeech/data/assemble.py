@@ -10,7 +10,7 @@ from jaxtyping import Float
 from jaxspeech.data.columns.column import Column, Examples, check_fields, fields_of
 from jaxspeech.data.decode import name_entry
 from jaxspeech.data.epochs import PlannedBatch
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.plan import Bucket
 from jaxspeech.data.share import Share
 from jaxspeech.data.variant import Variant
@@ -25,7 +25,7 @@ class Assembler(Generic[B]):
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: ExampleSet,
         columns: Mapping[str, Column],
         batch: type[B],
         *,

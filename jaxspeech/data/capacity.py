@@ -7,7 +7,7 @@ from jaxtyping import Int
 
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.decode import name_entry
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.variant import STILL
 from jaxspeech.errors import ManifestError
 from jaxspeech.types import Capacity, Extents
@@ -20,7 +20,7 @@ LEAST_LEFT = 0.1
 
 def check_capacity(
     capacity: Capacity,
-    manifest: Manifest,
+    manifest: ExampleSet,
     columns: Mapping[str, Column],
     *,
     what: str,

@@ -17,6 +17,7 @@ from jaxspeech.data.columns.column import Column
 from jaxspeech.data.columns.usable import usable_examples
 from jaxspeech.data.decode import name_entry
 from jaxspeech.data.epochs import Epochs, PlannedBatch
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.manifest import Entry, Manifest
 from jaxspeech.data.plan import Bucket, Plan, chunks, estimate_buckets, make_buckets, plan
 from jaxspeech.data.problems import Problems
@@ -38,7 +39,7 @@ class _Loader(Generic[B]):
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: ExampleSet,
         assembler: Assembler[B],
         *,
         make_buckets: Callable[..., tuple[Bucket, ...]],
@@ -97,7 +98,7 @@ class TrainingData(_Loader[B]):
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: ExampleSet,
         columns: Mapping[str, Column],
         batch: type[B],
         *,

@@ -20,7 +20,7 @@ UNHEARD_ACCENT = "en-gb-x-rp"
 # Definitions of variants that are stage effects rather than voices of people: Klatt's buzz, a whisper, a trembling or
 # croaking voice, a strong echo, a roar. They are used for training but not for evaluation: people do not always
 # understand them either.
-_EFFECT = re.compile(
+EFFECT = re.compile(
     r"^\s*(klatt|breath\s+[1-9]\d|flutter\s+[2-9]\d|echo\s+\d+\s+[1-9]\d\d|roughness\s+([5-9]|\d\d))",
     re.MULTILINE,
 )
@@ -47,11 +47,9 @@ def split_variants(variants: dict[str, str]) -> tuple[list[str], list[str]]:
 
     "iven", "iven2" and "iven3" are one family, as they differ little; "m1" and "m2" are two speakers.
     """
-    natural = {_family(name) for name, definition in variants.items() if not _EFFECT.search(definition)}
+    natural = {_family(name) for name, definition in variants.items() if not EFFECT.search(definition)}
     kept = set(sorted(natural)[1::4])
-    unheard = [
-        name for name, definition in variants.items() if _family(name) in kept and not _EFFECT.search(definition)
-    ]
+    unheard = [name for name, definition in variants.items() if _family(name) in kept and not EFFECT.search(definition)]
     return [name for name in variants if _family(name) not in kept], unheard
 
 

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from jaxspeech.data.augment import AugmentConfig
 from jaxspeech.data.batches import EvaluationBatches, TrainingBatches
 from jaxspeech.data.columns.column import Column
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.identity import identity
 from jaxspeech.data.loader import EvaluationData, TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.quickstart import QUICKSTART
+from jaxspeech.data.readers import CORPUS as READERS
 from jaxspeech.data.sources import listed
 from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
 from jaxspeech.data.trial import try_examples
@@ -22,14 +24,14 @@ from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.manifest_lines import AUDIO
 
 # Corpora that data.prepare can name; they are made if they are missing.
-PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS, VOICE)}
+PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS, VOICE, READERS)}
 
 
 @runtime_checkable
 class ColumnsOf(Protocol):
     """Makes the columns of a manifest: with the recipe's augmentation for training, without any for evaluation."""
 
-    def __call__(self, manifest: Manifest, *, train: bool) -> Mapping[str, Column]: ...
+    def __call__(self, manifest: Any, *, train: bool) -> Mapping[str, Column]: ...
 
 
 class RunData(NamedTuple):
@@ -121,7 +123,7 @@ def training_manifest(
 
 def make_run_data(
     settings: Mapping[str, Any],
-    manifest: Manifest,
+    manifest: ExampleSet,
     columns_of: ColumnsOf,
     batch: type,
     *,

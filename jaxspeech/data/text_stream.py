@@ -121,7 +121,7 @@ def texts_of(path: Location | str, problems: Problems) -> Iterator[tuple[int, st
       ManifestError: the file cannot be read.
     """
     of_manifest = is_manifest(str(path))
-    for number, line in _lines(path, of_manifest=of_manifest):
+    for number, line in lines_of(path, of_manifest=of_manifest):
         try:
             text = " ".join(_text(line, of_manifest=of_manifest).split())
         except Exception as error:  # of whatever kind
@@ -130,8 +130,12 @@ def texts_of(path: Location | str, problems: Problems) -> Iterator[tuple[int, st
         yield number, text
 
 
-def _lines(path: Location | str, *, of_manifest: bool) -> Iterator[tuple[int, bytes]]:
-    """Yield the number and content of each line that is not blank."""
+def lines_of(path: Location | str, *, of_manifest: bool) -> Iterator[tuple[int, bytes]]:
+    """Yield the number and content of each line that is not blank.
+
+    Raises:
+      ManifestError: the file cannot be read or, of a manifest, has another layout than one object a line.
+    """
     with open_binary(locate(path), error=ManifestError) as opened:
         try:
             file = as_utf8(opened if hasattr(opened, "peek") else io.BufferedReader(opened))

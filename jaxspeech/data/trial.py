@@ -6,8 +6,8 @@ import numpy as np
 
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.decode import name_entry
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.files import is_url
-from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.variant import STILL
 from jaxspeech.errors import SpeechError
 
@@ -15,7 +15,7 @@ from jaxspeech.errors import SpeechError
 TRIED = 16
 
 
-def try_examples(manifest: Manifest, columns: Mapping[str, Column]) -> None:
+def try_examples(manifest: ExampleSet, columns: Mapping[str, Column]) -> None:
     """Load the values of a few examples; those that cannot be loaded are reported as problems.
 
     Recordings in tars and at URLs are not tried, because much else would have to be read to reach them.

@@ -133,9 +133,14 @@ class MelSpectrogram(nn.Module):
         if in_parts(self):
             return self._part(samples, num_samples)
         features = self._log_mel(self._with_margins(samples, num_samples, dither=train and self.dither > 0))
-        num_frames = self._num_frames(num_samples)
-        features = normalize(features, num_frames, over=self.normalize)
-        return self._pad(features, num_frames), num_frames
+        return self.finish(features, self._num_frames(num_samples))
+
+    def finish(
+        self, frames: Float[Any, "B T F"], num_frames: Int[Any, " B"]
+    ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
+        """Normalise and pad frames that were computed without that, or generated; return them with their numbers."""
+        num_frames = jnp.asarray(num_frames)
+        return self._pad(normalize(frames, num_frames, over=self.normalize), num_frames), num_frames
 
     def _log_mel(self, samples: Array) -> Array:
         """Frames of samples that include their margins, before normalisation."""

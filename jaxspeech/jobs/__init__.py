@@ -18,6 +18,7 @@ JOBS: Table[Job] = Table(
         "frame_classification": "jaxspeech.jobs.frame_classification:FRAME_CLASSIFICATION",
         "generative_enhancement": "jaxspeech.jobs.enhancement:ENHANCEMENT",
         "hybrid": "jaxspeech.jobs.recognition:RECOGNITION",
+        "hybrid_text": "jaxspeech.jobs.hybrid_text:HYBRID_TEXT",
         "language_model": "jaxspeech.jobs.language_model:LANGUAGE_MODEL",
         "multitalker": "jaxspeech.jobs.multitalker:MULTITALKER",
         "regression": "jaxspeech.jobs.regression:REGRESSION",

@@ -6,7 +6,7 @@ from jaxspeech.data.columns.column import Column
 from jaxspeech.data.columns.prompts import prompts
 from jaxspeech.data.columns.said import said
 from jaxspeech.data.columns.transcripts import transcripts
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.errors import ConfigError
 from jaxspeech.evaluation.bleu import check_bleu
 from jaxspeech.evaluation.evaluation import Evaluation
@@ -20,7 +20,7 @@ from jaxspeech.text.prompt import PromptFormat, special_tokens
 from jaxspeech.text.prompt_slots import END, START
 
 
-def _assets(settings: Settings, manifest: Manifest, given: Assets) -> Assets:
+def _assets(settings: Settings, manifest: ExampleSet, given: Assets) -> Assets:
     """Makes the tokenizer, with the special tokens of the recipe's prompts, and the format of the prompts."""
     if "prompt" in given:
         return {"tokenizer": given["tokenizer"], "prompt": given["prompt"]}
@@ -44,13 +44,13 @@ def _sized(model: ModelConfig, assets: Assets) -> ModelConfig:
     return model | {"decoder": model["decoder"] | {"vocab_size": tokenizer.vocab_size, "end_id": ends}}
 
 
-def _columns(manifest: Manifest, assets: Assets, task: Task) -> dict[str, Column]:
+def _columns(manifest: ExampleSet, assets: Assets, task: Task) -> dict[str, Column]:
     tokenizer, prompt = assets["tokenizer"], assets["prompt"]
     columns = {"prompt": prompts(manifest, tokenizer, prompt), "labels": transcripts(manifest, tokenizer)}
     return columns | ({"said": said(manifest, tokenizer, prompt)} if task.model.loss.ctc_weight else {})
 
 
-def _look(manifest: Manifest, assets: Assets, train: bool, report: Report) -> None:
+def _look(manifest: ExampleSet, assets: Assets, train: bool, report: Report) -> None:
     """Looks at the texts, and checks before the first step that translations can be scored."""
     look_at_texts(manifest, assets, train, report)
     prompt = assets["prompt"]

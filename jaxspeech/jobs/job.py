@@ -9,6 +9,7 @@ from jaxspeech.data.run_data import RunData
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.report.view import View
 from jaxspeech.tasks.task import Task
+from jaxspeech.types import Variables
 
 # A whole recipe, or a part of one, as loaded from JSON.
 Settings = Mapping[str, Any]
@@ -57,11 +58,14 @@ class Job(NamedTuple):
       adapted: (trained model, assets, seed) -> the trained model, adapted to these assets for a warm start.
       describe: assets -> a few words for the first line of a run, for example "128 tokens".
       view: (task, its jitted prediction, assets, function that puts a batch on the devices) -> how the examples of an
-        evaluation are shown in the logs and the report; None shows only their text lines.
+        evaluation are shown in the logs and the report; None, as it or as what it returns, shows only their text lines.
       fixed: parts of the recipe that determine the assets; a run cannot resume if they have changed.
       taken: (model's configuration, trained model) -> what is taken of it where the recipe's `init.include` is empty;
         None: all of it.
       infeasible: the cause of rows with infinite loss, as a noun: "a transcript too long for its audio".
+      given: recipe -> variables that a new run takes from other files than the model it starts from; None: there are
+        none. They replace those of that model.
+      saved: (recipe, model's configuration, assets, variables) -> what the archives hold of them; None: all as it is.
     """
 
     source: Callable[[Settings, Report], Any]
@@ -71,10 +75,12 @@ class Job(NamedTuple):
     evaluation: Callable[[Settings, Assets, Task], Evaluation]
     adapted: Callable[[Archive, Assets, int], Archive]
     describe: Callable[[Assets], str]
-    view: Callable[[Task, Callable[..., Any], Assets, Callable[[Any], Any]], View] | None = None
+    view: Callable[[Task, Callable[..., Any], Assets, Callable[[Any], Any]], View | None] | None = None
     fixed: tuple[str, ...] = ()
     taken: Callable[[ModelConfig, Archive], Taken] | None = None
     infeasible: str = NOTHING_LEARNED
+    given: Callable[[Settings], Variables] | None = None
+    saved: Callable[[Settings, ModelConfig, Assets, Variables], tuple[ModelConfig, Assets, Variables]] | None = None
 
 
 def as_it_is(archive: Archive, assets: Assets, seed: int) -> Archive:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from jaxspeech.assets import Assets
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.manifest_index import parse_line
 from jaxspeech.errors import ManifestError
 from jaxspeech.jobs.job import Report
@@ -15,7 +15,7 @@ MOST_TEXTS = 10_000
 MOST_UNKNOWN = 0.5
 
 
-def look_at_texts(manifest: Manifest, assets: Assets, train: bool, report: Report) -> None:
+def look_at_texts(manifest: ExampleSet, assets: Assets, train: bool, report: Report) -> None:
     """Report how much of a manifest's texts is unknown to the tokenizer, which a recogniser then learns not to spell.
 
     At most MOST_TEXTS texts are read, evenly spaced.
@@ -51,7 +51,7 @@ def look_at_texts(manifest: Manifest, assets: Assets, train: bool, report: Repor
     report(line)
 
 
-def _texts(manifest: Manifest) -> Iterator[tuple[str, str | None]]:
+def _texts(manifest: ExampleSet) -> Iterator[tuple[str, str | None]]:
     """Yield the text and the language of at most MOST_TEXTS examples."""
     for line in manifest.lines(at_most=MOST_TEXTS):
         fields = parse_line(line)

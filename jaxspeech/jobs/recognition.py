@@ -7,7 +7,7 @@ from jaxspeech.archive import Archive
 from jaxspeech.assets import Assets
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.columns.transcripts import transcripts
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.evaluation.word_error_rate import word_error_rate
 from jaxspeech.jobs.job import Job, ModelConfig, Settings
@@ -24,7 +24,7 @@ from jaxspeech.text.choose import choose_tokenizer, texts_needed
 TOO_LONG = "a transcript too long for its audio"
 
 
-def _assets(settings: Settings, manifest: Manifest, given: Assets) -> Assets:
+def _assets(settings: Settings, manifest: ExampleSet, given: Assets) -> Assets:
     """Makes the tokenizer that the recipe describes: often a new one, trained on the transcripts."""
     chosen = settings["tokenizer"]
     texts = manifest.texts(at_most=texts_needed(chosen))
@@ -35,7 +35,7 @@ def _sized(model: ModelConfig, assets: Assets) -> ModelConfig:
     return model | {"decoder": model["decoder"] | {"vocab_size": assets["tokenizer"].vocab_size}}
 
 
-def _columns(manifest: Manifest, assets: Assets, task: Task) -> dict[str, Column]:
+def _columns(manifest: ExampleSet, assets: Assets, task: Task) -> dict[str, Column]:
     del task
     return {"labels": transcripts(manifest, assets["tokenizer"])}
 

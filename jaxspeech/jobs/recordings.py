@@ -1,6 +1,7 @@
 """Reads the data of jobs whose examples are a manifest's recordings, each with a value for every column."""
 
 from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from jaxspeech.assets import Assets
 from jaxspeech.data.augment import parse_augment
@@ -12,10 +13,10 @@ from jaxspeech.data.run_data import RunData, make_run_data, training_manifest
 from jaxspeech.jobs.job import NOTHING_LEARNED, Placement, Report, Settings
 from jaxspeech.tasks.task import Task
 
-# (manifest, assets, task) -> the columns besides the audio.
-Columns = Callable[[Manifest, Assets, Task], Mapping[str, Column]]
-# (manifest, assets, whether it is trained on, report)
-Look = Callable[[Manifest, Assets, bool, Report], None]
+# (manifest or other examples, assets, task) -> the columns besides the audio.
+Columns = Callable[[Any, Assets, Task], Mapping[str, Column]]
+# (manifest or other examples, assets, whether it is trained on, report)
+Look = Callable[[Any, Assets, bool, Report], None]
 
 
 def manifest_with(*fields: str) -> Callable[[Settings, Report], Manifest]:
@@ -27,18 +28,10 @@ def manifest_with(*fields: str) -> Callable[[Settings, Report], Manifest]:
     return source
 
 
-def recordings(
-    columns: Columns,
-    *,
-    need: tuple[str, ...] = (),
-    identity: tuple[str, ...] = (),
-    look: Look | None = None,
-    infeasible: str = NOTHING_LEARNED,
-    parts: Callable[[Manifest], Manifest] | None = None,
-) -> Callable[[Settings, Manifest, Assets, Task, Placement, Report], RunData]:
+class Recordings(NamedTuple):
     """`Job.data`: batches with the field `samples`, augmented as the recipe says, and further columns.
 
-    Args:
+    Attributes:
       columns: the columns besides the audio.
       need: fields that every line of an evaluation manifest must have.
       identity: fields that, with the durations, identify the evaluation set that a score belongs to.
@@ -47,32 +40,52 @@ def recordings(
       parts: chooses or cuts the examples of an evaluation manifest.
     """
 
-    def data(
-        settings: Settings, manifest: Manifest, assets: Assets, task: Task, placement: Placement, report: Report
+    columns: Columns
+    need: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
+    look: Look | None = None
+    infeasible: str = NOTHING_LEARNED
+    parts: Callable[[Manifest], Manifest] | None = None
+
+    def __call__(
+        self, settings: Settings, manifest: Manifest, assets: Assets, task: Task, placement: Placement, report: Report
     ) -> RunData:
+        """Make the data of a run; see `Job`."""
         of_data, augment = settings["data"], parse_augment(settings["augment"])
         options = {"sample_rate": task.inference.sample_rate, "channel": of_data["channel"], "seed": of_data["seed"]}
 
         def columns_of(manifest: Manifest, *, train: bool) -> dict[str, Column]:
-            if look is not None:
-                look(manifest, assets, train, report)
             samples = audio(manifest, augment=augment if train else None, **options)
-            made = {"samples": samples, **columns(manifest, assets, task)}
-            if train and task.capacity is not None:
-                check_capacity(task.capacity, manifest, made, what=infeasible, report=report)
-            return made
+            return self.with_samples(samples, manifest, assets, task, train=train, report=report)
 
         return make_run_data(
             of_data,
             manifest,
             columns_of,
             task.batch,
-            identity_fields=identity,
-            need=need,
-            parts=parts,
+            **self.of_evaluation,
             augment=augment,
             report=report,
             **placement._asdict(),
         )
 
-    return data
+    @property
+    def of_evaluation(self) -> dict[str, Any]:
+        """The options of `make_run_data` about evaluation sets."""
+        return {"identity_fields": self.identity, "need": self.need, "parts": self.parts}
+
+    def with_samples(
+        self, samples: Column, manifest: Any, assets: Assets, task: Task, *, train: bool, report: Report
+    ) -> dict[str, Column]:
+        """Look at a manifest, and make all columns; report what a model cannot learn from."""
+        if self.look is not None:
+            self.look(manifest, assets, train, report)
+        made = {"samples": samples, **self.columns(manifest, assets, task)}
+        if train and task.capacity is not None:
+            check_capacity(task.capacity, manifest, made, what=self.infeasible, report=report)
+        return made
+
+
+def recordings(columns: Columns, **options: Any) -> Recordings:
+    """Returns `Recordings(columns, **options)`."""
+    return Recordings(columns, **options)

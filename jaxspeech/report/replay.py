@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxspeech.data.loader import EvaluationData
 from jaxspeech.report.utterance import Piece, ReplayedAudio
-from jaxspeech.tasks.recognition import RecognitionTask, Utterances
+from jaxspeech.tasks.task import Task
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -25,13 +25,13 @@ class Replay:
 
     def __init__(
         self,
-        task: RecognitionTask,
-        predict: Callable[[Variables, Utterances], Any],
+        task: Task,
+        predict: Callable[[Variables, Any], Any],
         *,
         tokenizer: Tokenizer,
-        put: Callable[[Utterances], Utterances],
+        put: Callable[[Any], Any],
     ):
-        def features(variables: Variables, batch: Utterances) -> Any:
+        def features(variables: Variables, batch: Any) -> Any:
             apply: Any = task.model.apply
             return apply(variables, batch.samples, batch.num_samples, method="features")
 

@@ -12,12 +12,15 @@ from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
 from jaxspeech.nn.products import products_in
+from jaxspeech.types import Sound
 
 
 class AcousticModel(nn.Module):
     """The feature extractor, SpecAugment and the encoder; each method runs one part or several in sequence.
 
-    All methods take and return padded rows with their lengths. `beside` is what an encoder takes besides features: the
+    All methods take and return padded rows with their lengths. In place of waveforms all of them, and those of the
+    models made of this one, take mel frames [B T F] that were computed, or generated, by a frontend with these settings
+    but without normalisation, and their numbers. `beside` is what an encoder takes besides features: the
     masks of speakers, if it has speaker kernels.
 
     Attributes:
@@ -30,10 +33,13 @@ class AcousticModel(nn.Module):
     product_dtype: Any = None
 
     def features(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
+        self, samples: Sound, num_samples: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
         """Computes log-mel or MFCC frames of waveforms, with SpecAugment in training."""
-        features, num_frames = self.frontend(samples, num_samples, train=train)
+        if jnp.ndim(samples) == 3 and isinstance(self.frontend, MelSpectrogram):
+            features, num_frames = self.frontend.finish(samples, num_samples)
+        else:
+            features, num_frames = self.frontend(samples, num_samples, train=train)
         if train and self.spec_augment is not None:
             features = self.spec_augment(features, num_frames)
         return features, num_frames
@@ -46,7 +52,7 @@ class AcousticModel(nn.Module):
             return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), *beside, train=train)
 
     def encode(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *beside: Any, train: bool = False
+        self, samples: Sound, num_samples: Int[Any, " B"], *beside: Any, train: bool = False
     ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
         """Encodes waveforms."""
         return self.encode_features(*self.features(samples, num_samples, train=train), *beside, train=train)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.decoders.attention import AttentionDecoder
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.tasks.ctc_scored import CTCScored
-from jaxspeech.types import Variables
+from jaxspeech.types import Sound, Variables
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class AttentionModel(CTCScored, kw_only=True):
             self.ctc_head = CTCHead(self.decoder.vocab_size, self.decoder.dtype)
 
     def outputs(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], ids: Int[Any, "B N"], *, train: bool = False
+        self, samples: Sound, num_samples: Int[Any, " B"], ids: Int[Any, "B N"], *, train: bool = False
     ) -> tuple[Float[Array, "B N D"], Float[Array, "B T W"] | None, Int[Array, " B"]]:
         """Computes the decoder's states after each token, the CTC head's logits, and num_frames of the encoder."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)
@@ -81,7 +81,7 @@ class AttentionModel(CTCScored, kw_only=True):
         return states, self.ctc_head(encoded) if self.loss.ctc_weight else None, num_frames
 
     def logits(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], ids: Int[Any, "B N"], *, train: bool = False
+        self, samples: Sound, num_samples: Int[Any, " B"], ids: Int[Any, "B N"], *, train: bool = False
     ) -> Float[Array, "B N W"]:
         """Computes the scores of the token after each token."""
         return self.decoder.logits(self.outputs(samples, num_samples, ids, train=train)[0])

@@ -19,7 +19,7 @@ from jaxspeech.tasks.recognition import (
     recognition_task,
 )
 from jaxspeech.tasks.train_apply import train_apply
-from jaxspeech.types import Key, RowLosses, Variables
+from jaxspeech.types import Key, RowLosses, Sound, Variables
 
 
 class CTCModel(CTCScored, kw_only=True):
@@ -29,7 +29,7 @@ class CTCModel(CTCScored, kw_only=True):
     search: CTCSearch = CTCSearch()
 
     def logits(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
+        self, samples: Sound, num_samples: Int[Any, " B"], *, train: bool = False
     ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         """Computes unnormalised scores of the tokens and the blank, in the compute dtype."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.tasks.acoustic import AcousticModel
+from jaxspeech.types import Sound
 
 
 class CTCScored(AcousticModel):
@@ -16,9 +17,7 @@ class CTCScored(AcousticModel):
         """Computes the head's unnormalised scores of the tokens and the blank, in the compute dtype."""
         raise NotImplementedError
 
-    def log_probs(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
-    ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
+    def log_probs(self, samples: Sound, num_samples: Int[Any, " B"]) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         """Computes the head's log-probabilities of the tokens and the blank, in float32."""
         encoded, num_frames = self.encode(samples, num_samples)
         return self.frame_log_probs(encoded), num_frames

@@ -33,7 +33,7 @@ from jaxspeech.tasks.transducer import (
     transducer_losses,
     transducer_search,
 )
-from jaxspeech.types import Key, RowLosses, Variables
+from jaxspeech.types import Key, RowLosses, Sound, Variables
 
 HEADS = ("transducer", "ctc")
 
@@ -71,7 +71,7 @@ class HybridModel(CTCScored, kw_only=True):
         self.ctc_head = ctc_head(self.decoder)
 
     def outputs(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], labels: Int[Any, "B U"], *, train: bool = False
+        self, samples: Sound, num_samples: Int[Any, " B"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> tuple[Any, Float[Array, "B T W"], Int[Array, " B"]]:
         """Computes the transducer's joint inputs, the CTC head's logits, and num_frames of the encoder."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)

@@ -17,7 +17,7 @@ from jaxspeech.tasks.acoustic import AcousticModel
 from jaxspeech.tasks.frames import count_frames
 from jaxspeech.tasks.kinds import IncrementalSearch, Recognition
 from jaxspeech.tasks.task import Task
-from jaxspeech.types import Capacity, Extents, Key, Phase, RowLosses, Variables
+from jaxspeech.types import Capacity, Extents, Key, Phase, RowLosses, Sound, Variables
 
 # What to change if many transcripts are too long for CTC.
 CTC_ADVICE = (
@@ -81,7 +81,7 @@ def recognition_task(
     sample_rate = model.frontend.sample_rate
 
     def encode(
-        variables: Variables, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
+        variables: Variables, samples: Sound, num_samples: Int[Any, " B"]
     ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
         apply: Any = model.apply
         return apply(variables, samples, num_samples, method="encode")

@@ -31,7 +31,7 @@ from jaxspeech.tasks.recognition import (
     without_other_languages,
 )
 from jaxspeech.tasks.train_apply import train_apply
-from jaxspeech.types import Extents, Key, RowLosses, Size, Variables
+from jaxspeech.types import Extents, Key, RowLosses, Size, Sound, Variables
 
 # What to change if many examples have no path.
 TRANSDUCER_ADVICE = "a transducer needs at least one frame: check the durations and the subsampling"
@@ -81,7 +81,7 @@ class TransducerModel(AcousticModel, kw_only=True):
 
     def joint_inputs(
         self,
-        samples: Float[Any, "B S"],
+        samples: Sound,
         num_samples: Int[Any, " B"],
         labels: Int[Any, "B U"],
         *beside: Any,
@@ -92,7 +92,7 @@ class TransducerModel(AcousticModel, kw_only=True):
         return self.decoder.joint_inputs(encoded, labels, train=train), num_frames
 
     def logits(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], labels: Int[Any, "B U"], *, train: bool = False
+        self, samples: Sound, num_samples: Int[Any, " B"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> tuple[Float[Array, "B T N W"], Int[Array, " B"]]:
         """Computes the logits of every lattice node, N = U + 1, which takes much memory."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)

@@ -62,7 +62,7 @@ def check_mels(synthesis: Synthesis, vocoding: Vocoding) -> None:
     Raises:
       ConfigError: it takes others; the message lists all that differs.
     """
-    values = {name: (_value(synthesis.mel, name), _value(vocoding.mel, name)) for name in MEANING}
+    values = {name: (mel_setting(synthesis.mel, name), mel_setting(vocoding.mel, name)) for name in MEANING}
     values |= {name: (getattr(synthesis, name), getattr(vocoding, name)) for name in ("sample_rate", "hop")}
     different = [f"{name} {made} and {taken}" for name, (made, taken) in values.items() if made != taken]
     if different:
@@ -72,8 +72,8 @@ def check_mels(synthesis: Synthesis, vocoding: Vocoding) -> None:
         )
 
 
-def _value(mel: Any, name: str) -> Any:
-    """The value of a field, the same for all ways to say the same."""
+def mel_setting(mel: Any, name: str) -> Any:
+    """Returns the value of a field of MEANING, the same for all ways to say the same."""
     value = getattr(mel, name, None)
     if name == "high_hz":
         return float(value or mel.sample_rate / 2) if hasattr(mel, "sample_rate") else value

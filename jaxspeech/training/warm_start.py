@@ -4,7 +4,7 @@ Patterns match the names of parameters.py. Nothing is taken or left out silently
 array and a pattern that matches nothing are errors; arrays without a counterpart in the new model are reported.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -33,12 +33,22 @@ class Start(NamedTuple):
     masks: dict[str, Any]
     unused: list[str]
 
+    def beside(self, other: "Start") -> "Start":
+        """The arrays of both; those of the other one replace those of this one."""
+        return Start({**self.arrays, **other.arrays}, {**self.masks, **other.masks}, self.unused)
+
 
 FROM_SCRATCH = Start({}, {}, [])
 
 
 def choose_start(
-    shapes: Variables, source: Variables, *, include: Sequence[str] = (), exclude: Sequence[str] = (), model: str
+    shapes: Variables,
+    source: Variables,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    beside: Collection[str] = (),
+    model: str,
 ) -> Start:
     """Chooses what a model with these shapes takes from `source`.
 
@@ -47,6 +57,7 @@ def choose_start(
       source: the trained model's variables.
       include: patterns of the arrays to take; if empty, all.
       exclude: patterns of the arrays not to take.
+      beside: paths of arrays that are taken from elsewhere.
       model: the trained model's name, for messages.
 
     Raises:
@@ -62,7 +73,7 @@ def choose_start(
     for path, leaf in names.items():
         name = path.split("/", 1)[1]
         mask = np.logical_and(wanted[name], np.logical_not(kept_out[name]))
-        if not mask.any():
+        if not mask.any() or path in beside:
             continue
         if path not in given:
             problems.append(f"{name} {leaf.shape} is not in it")
@@ -75,8 +86,26 @@ def choose_start(
         raise ConfigError(
             f"{model} does not fit: {'; '.join(problems[:LISTED])}{more}. What init.exclude matches starts from scratch"
         )
-    unused = [path.split("/", 1)[1] for path in given if masks.get(path) is not True]
+    unused = [path.split("/", 1)[1] for path in given if masks.get(path) is not True and path not in beside]
     return Start(arrays, masks, unused)
+
+
+def start_given(shapes: Variables, given: Variables) -> Start:
+    """Takes all arrays that are given.
+
+    Args:
+      shapes: the new model's variables, or their shapes.
+      given: some of its variables.
+
+    Raises:
+      ConfigError: the model has no such array, or one of another shape.
+    """
+    names, arrays = _by_path(shapes), _by_path(given)
+    for path, array in arrays.items():
+        if path not in names or names[path].shape != array.shape:
+            theirs = "none" if path not in names else f"one of {names[path].shape}"
+            raise ConfigError(f"the model has {theirs} where {path.split('/', 1)[1]} {array.shape} is given")
+    return Start(arrays, dict.fromkeys(arrays, True), [])
 
 
 def fill_from(variables: Variables, arrays: Mapping[str, Any], masks: Mapping[str, Any]) -> Variables:

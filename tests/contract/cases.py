@@ -13,7 +13,7 @@ from jaxspeech import assets, builder, jobs
 from jaxspeech.configs.base import attention, ctc, transducer, with_classes, with_prompts
 from jaxspeech.jobs.job import Placement
 from jaxspeech.train import load
-from tests.contract.toys import adversarial, clip_classifier, text_only
+from tests.contract.toys import adversarial, clip_classifier, generator, text_only
 from tests.tiny_recipe import get_config
 
 TOYS = (clip_classifier, adversarial, text_only)
@@ -124,10 +124,13 @@ CODEC = {
     "discriminator": {"periods": (3,), "period_channels": (2,), "resolutions": ((256, 128),), "bands": ((0.5, 1.0),)},
 }
 CODEC["discriminator"] |= {"channels": 2}
+# Half of the rows are texts, which a toy speaks.
+HYBRID_TEXT = {"task": "hybrid_text", "recognizer": RECOGNITION["ctc"], "generator": generator.MODEL}
 WHOLE = {
     "attention": WITH_HEAD,
     "codec": CODEC,
     "enhancement": ENHANCEMENT,
+    "hybrid_text": HYBRID_TEXT,
     "language_model": LANGUAGE,
     "multitalker": MULTITALKER,
     "sortformer": SORTFORMER,
@@ -143,8 +146,8 @@ NAMES = sorted(MODELS)
 def toys_in_the_tables() -> Iterator[None]:
     """Registers the toys by the same table lines as a task of the package, and nothing else."""
     tables: list[tuple[dict[str, Any], dict[str, Any]]] = [
-        (builder.TASKS, {toy.NAME: toy.KIND for toy in TOYS}),
-        (jobs.JOBS, {toy.NAME: toy.JOB for toy in TOYS}),
+        (builder.TASKS, {toy.NAME: toy.KIND for toy in (*TOYS, generator)}),
+        (jobs.JOBS, {toy.NAME: toy.JOB for toy in (*TOYS, generator)}),
         (assets.BUILDERS, {name: build for toy in TOYS for name, build in toy.ASSETS.items()}),
     ]
     for table, entries in tables:
@@ -177,6 +180,10 @@ def recipe(name: str, tones: Path) -> ConfigDict:
         config.mixtures = {"generated": 1.0, "snr_db": (0.0, 6.0)}
     if name == "speech":
         config.front_end = {"type": "letters", "normalizer": "none"}
+    if name == "hybrid_text":
+        texts = tones / "lines.txt"
+        texts.write_text("a\nb c\nc a b\n")
+        config.text = {"train": str(texts), "generator": str(generator.save_toy(tones / "toy.jaxspeech")), "share": 0.5}
     if name == "language_model":
         config.data.max_tokens = 100
     config.steps = config.eval_every = 3

@@ -55,6 +55,7 @@ if __name__ == "__main__":
         names = [
             name
             for name in NAMES
-            if name.startswith("toy_") or name in ("attention", "hybrid", "language_model", "sortformer", "speaker")
+            if name.startswith("toy_")
+            or name in ("attention", "hybrid", "hybrid_text", "language_model", "sortformer", "speaker")
         ]
         print(json.dumps({name: losses(name, tones, workdir / name) for name in names}))

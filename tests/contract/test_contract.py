@@ -59,7 +59,7 @@ def same_results(ours, theirs):
 def test_every_task_of_the_package_is_tried():
     tried = {*RECOGNITION, *OF_LABELS, "attention", "enhancement", "language_model", "multitalker", "sortformer"}
     # What is promised of generative models is tried in tests/tasks/test_generative_enhancement.py
-    tried |= {"codec", "speaker", "speech", "vocoder", "generative_enhancement"}
+    tried |= {"codec", "hybrid_text", "speaker", "speech", "vocoder", "generative_enhancement"}
     assert tried == {name for name in JOBS if not name.startswith("toy_")}
     assert {*JOBS} <= {*TASKS}
 
@@ -99,7 +99,7 @@ def test_a_batch_of_one_equals_a_batch_of_many(prepared):
 
 # The hybrid has the heads of a transducer and of a CTC model, that of speakers the pooling of a classifier; a toy has
 # texts, another one two phases; the paths of an aligner take long op by op.
-COMPILED = ("classification", "codec", "ctc", "language_model", "speech", "transducer", "vocoder")
+COMPILED = ("classification", "codec", "ctc", "hybrid_text", "language_model", "speech", "transducer", "vocoder")
 
 
 @pytest.mark.parametrize("prepared", [x for x in NAMES if x not in COMPILED], indirect=True)

@@ -10,6 +10,10 @@ VERBS = {
     "spoken_digits": (CORPORA, "digits, spoken by eSpeak NG: data/spoken_digits/train.jsonl"),
     "two_tasks": (CORPORA, "the quickstart's sentences with Esperanto: data/two_tasks/{train,dev}.jsonl"),
     "voice": (CORPORA, "two hours of one speaker of eSpeak NG, for a voice: data/voice/{train,dev}.jsonl"),
+    "readers": (
+        CORPORA,
+        "two hours of 24 speakers of eSpeak NG, for a text-to-mel model: data/readers/{train,dev}.jsonl",
+    ),
     "conversations": ("jaxspeech.cli.prepare.conversations", "conversations of the speakers of a manifest, with RTTM"),
     "mixtures": ("jaxspeech.cli.prepare.mixtures", "noisy and clean files of the speech of a manifest"),
     "records": ("jaxspeech.cli.prepare.records", "manifests to ArrayRecord files"),

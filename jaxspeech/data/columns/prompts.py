@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxspeech.data.columns.column import Column, Examples, widest
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.variant import Variant
 from jaxspeech.errors import SpeechError
 from jaxspeech.text.prompt import PromptFormat
@@ -12,7 +12,7 @@ from jaxspeech.text.prompt_slots import ALIASES
 from jaxspeech.text.tokenizer import Tokenizer
 
 
-def prompts(manifest: Manifest, tokenizer: Tokenizer, prompt: PromptFormat) -> Column:
+def prompts(manifest: ExampleSet, tokenizer: Tokenizer, prompt: PromptFormat) -> Column:
     """Make the column of prompts; an example is usable if its line asks for something that the model has.
 
     Args:

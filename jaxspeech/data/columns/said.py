@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxspeech.data.columns.column import Column, Examples, widest
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.variant import Variant
 from jaxspeech.text.counting import TokenCounter
 from jaxspeech.text.prompt import PromptFormat
@@ -17,7 +17,7 @@ from jaxspeech.text.tokenizer import Tokenizer
 TRANSCRIPT = "transcript"
 
 
-def said(manifest: Manifest, tokenizer: Tokenizer, prompt: PromptFormat) -> Column:
+def said(manifest: ExampleSet, tokenizer: Tokenizer, prompt: PromptFormat) -> Column:
     """Make the column of what is said: a line's text, or the field "transcript" if the text is a translation.
 
     A translation without this field, or with one that the tokenizer cannot encode, has no tokens.

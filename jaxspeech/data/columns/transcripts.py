@@ -7,14 +7,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxspeech.data.columns.column import Column, Examples, widest
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.variant import Variant
 from jaxspeech.errors import ManifestError
 from jaxspeech.text.counting import TokenCounter
 from jaxspeech.text.tokenizer import Tokenizer
 
 
-def transcripts(manifest: Manifest, tokenizer: Tokenizer, *, field: str = "text") -> Column:
+def transcripts(manifest: ExampleSet, tokenizer: Tokenizer, *, field: str = "text") -> Column:
     """Make the column of token ids; an example is usable if it has a text that the tokenizer can encode.
 
     Each text is encoded once to count its tokens, and again when its row is made.
@@ -37,7 +37,7 @@ def transcripts(manifest: Manifest, tokenizer: Tokenizer, *, field: str = "text"
     return Column(np.int32, (), widths, num_labels >= 0, row, num_labels)
 
 
-def _count_labels(manifest: Manifest, tokenizer: Tokenizer, field: str) -> Int[np.ndarray, " N"]:
+def _count_labels(manifest: ExampleSet, tokenizer: Tokenizer, field: str) -> Int[np.ndarray, " N"]:
     """The number of tokens of each text; -1 where there is no text, or the tokenizer cannot encode it."""
     num_labels = np.full(len(manifest), -1, np.int32)
     count = TokenCounter(tokenizer)

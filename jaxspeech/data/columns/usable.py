@@ -6,12 +6,12 @@ import numpy as np
 
 from jaxspeech.data.columns.column import Column, Examples
 from jaxspeech.data.decode import name_entry
-from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.variant import STILL
 from jaxspeech.errors import ManifestError, SpeechError, as_speech_error
 
 
-def usable_examples(manifest: Manifest, columns: Mapping[str, Column]) -> Examples:
+def usable_examples(manifest: ExampleSet, columns: Mapping[str, Column]) -> Examples:
     """Find the examples that are usable in every column; report the others with the errors that their rows raise.
 
     Raises:
