@@ -16,6 +16,7 @@ Exit status: 0; 1 with --strict if a text was skipped; 2 if nothing could be don
 """
 
 import argparse
+import logging
 import sys
 import time
 from pathlib import Path
@@ -79,6 +80,8 @@ def run(flags: argparse.Namespace) -> int:
     texts = _texts(flags)
     if flags.output is None and is_terminal(sys.stdout):
         raise ConfigError("where does the sound go? --output=FILE.wav names a file, and - is standard output")
+    # What the voice has no symbol for is said with the text that has it.
+    logging.getLogger("jaxspeech.front_end").setLevel(logging.ERROR)
     live = flags.output in (None, PIPE)
     if live and (flags.times or flags.report):
         raise ConfigError(f"--{'times' if flags.times else 'report'} needs --output=FILE, not standard output")

@@ -16,6 +16,7 @@ from typing import Any, Unpack
 import numpy as np
 from jaxtyping import Float
 
+from jaxspeech import exports
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError, SpeechError, as_speech_error
@@ -133,6 +134,23 @@ class Synthesizer(Pipeline):
         pieces = self._pieces(inputs, settings, first_short=True)
         vocoding = self.task.inference.vocoding
         return stream_pieces(self._programs, self.variables, pieces, vocoding=vocoding, pause=settings.pause)
+
+    def export_nemo(self, path: str | os.PathLike[str], vocoder: str | os.PathLike[str] | None = None) -> None:
+        """Writes the text-to-mel model, and with `vocoder` its vocoder, as the .nemo files in which NeMo has them.
+
+        Args:
+          path: of the text-to-mel model.
+          vocoder: of the vocoder; None: it is not written.
+
+        Raises:
+          ArchiveError: a file cannot be written, or NeMo has no such model; the message lists all reasons.
+        """
+        from jaxspeech.surgery.voice import split_voice
+
+        speech, other = split_voice(self.archive)
+        exports.export_nemo(speech, path)
+        if vocoder is not None:
+            exports.export_nemo(other, vocoder)
 
     def _settings(self, options: Any) -> SpeakSettings:
         return speak_settings(options, speakers=self.speakers, synthesis=self.task.inference.synthesis)
