@@ -122,6 +122,10 @@ class LexiconPhonemes:
         self._cased: Callable[[str], str] = {"lower": str.lower, "upper": str.upper, "mixed": str}[case]
         self._spelt = {self._cased(word) for word in self.heteronyms}
         self.lexicon = self._in_case(lexicon, keep_stress=bool(stress) or alphabet == "arpabet")
+        self._written: dict[str, str] = {}
+        if case == "mixed" and alphabet == "ipa":
+            for word in self.lexicon:
+                self._written |= {word: word} if word.isupper() else {word: word, word.upper(): word}
         letter = _ANY if accents else _LATIN
         self._pieces = re.compile(rf"([{letter}]+(?:[{letter}\-']*[{letter}]+)*)|(\|[^|]*\|)|([^{letter}|]+)")
         self._sounds = re.compile(rf"[{_ANY}\d]" if alphabet == "ipa" else rf"[{_LATIN}{_ACCENTED}\d]")
@@ -146,7 +150,7 @@ class LexiconPhonemes:
                 symbols = tuple(f"{prefix}{symbol}" for symbol in between_bars[1:-1].split(" "))
                 parts.append(Part(between_bars, symbols, True))
             else:
-                chunk = (word or other) if self._accents else (word or other).lower()
+                chunk = word.lower() if word and not self._accents else word or other
                 parts.append(Part(word or other, tuple(self._pronounced(chunk)), bool(word)))
         return parts
 
@@ -166,7 +170,7 @@ class LexiconPhonemes:
             return list(word)
         if word in self._spelt:
             return self._letters(word)
-        unknown = word not in self.lexicon and word.upper() not in self.lexicon
+        unknown = not self._entries(word) and not self._entries(word.upper())
         if unknown and not self._accents:
             for ending in ("'s", "s"):
                 stem = word[: -len(ending)]
@@ -177,8 +181,12 @@ class LexiconPhonemes:
 
     def _only(self, word: str) -> Pronunciation | None:
         """A word's pronunciation, None if it has none or too many."""
-        prons = self.lexicon.get(word) or (self.lexicon.get(word.upper()) if self._case == "mixed" else None)
+        prons = self._entries(word) or (self._entries(word.upper()) if self._case == "mixed" else ())
         return prons[0] if prons and (self._ambiguous == "first" or len(prons) == 1) else None
+
+    def _entries(self, word: str) -> tuple[Pronunciation, ...]:
+        """A word's pronunciations; with mixed case, "HELLO" has those of "Hello"."""
+        return self.lexicon.get(self._written.get(word, word), ())
 
     def _added(self, stem: str, pron: Pronunciation, *, possessive: bool) -> tuple[str, ...]:
         """The sound of an added -s."""
@@ -201,15 +209,12 @@ class LexiconPhonemes:
 
     def _in_case(self, lexicon: Lexicon, *, keep_stress: bool) -> Lexicon:
         """The dictionary as it is looked up."""
-        upper = self._case == "mixed" and self._alphabet == "ipa"
-        if keep_stress and not upper and all(self._cased(word) == word for word in lexicon):
+        if keep_stress and all(self._cased(word) == word for word in lexicon):
             return lexicon
         entries = {}
         for word, prons in lexicon.items():
             kept = prons if keep_stress else tuple(tuple(s for s in pron if s not in STRESS) for pron in prons)
             entries[self._cased(word)] = kept
-            if upper and not word.isupper():
-                entries[word.upper()] = kept
         return Lexicon(entries)
 
     def config(self) -> dict[str, Any]:
