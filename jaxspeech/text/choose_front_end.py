@@ -1,11 +1,16 @@
 """Makes the text front end that a recipe describes.
 
-{"type": "lexicon", "path": "", "overrides": "", "normalizer": "english"}    CMUdict, or a dictionary of your own
-{"type": "letters", "normalizer": "english"}                                 no phonemes
-{"type": "model"}                                                            that of init_from
+    {"type": "english"}                                     CMUdict and eSpeak NG, in ARPABET
+    {"type": "espeak", "language": "de"}                    any language of eSpeak NG, in IPA
+    {"type": "lexicon", "path": "mine.txt"}                 a dictionary in CMUdict's form, in ARPABET or IPA
+    {"type": "letters", "alphabet": "abcdeéfghijklmnop"}    no phonemes; English letters without an alphabet
+    {"type": "model"}                                       that of init_from
+
+All but "letters" take `overrides`, a second dictionary; all take `normalizer`, "english" or "none".
 """
 
 import inspect
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +20,7 @@ from jaxspeech.text.espeak import EspeakPhonemes
 from jaxspeech.text.front_end import FrontEnd
 from jaxspeech.text.lexicon import Lexicon, cmudict, read_lexicon
 from jaxspeech.text.phonemes import Letters, LexiconPhonemes
-from jaxspeech.text.symbol_sets import ESPEAK, arpabet, english_letters, ipa
+from jaxspeech.text.symbol_sets import ESPEAK, arpabet, english_letters, ipa, letters
 from jaxspeech.text.symbols import SymbolTokenizer
 
 MODEL = "model"
@@ -42,8 +47,13 @@ def _lexicon(*, path: str, overrides: str = "", alphabet: str = "arpabet", norma
     return FrontEnd(SymbolTokenizer(symbols), spoken, normalizer=normalizer)
 
 
-def _letters(*, normalizer: str = "english") -> FrontEnd:
-    return FrontEnd(SymbolTokenizer(english_letters()), Letters(), normalizer=normalizer)
+def _letters(*, alphabet: str = "", normalizer: str | None = None) -> FrontEnd:
+    symbols = letters(unicodedata.normalize("NFC", alphabet)) if alphabet else english_letters()
+    return FrontEnd(
+        SymbolTokenizer(symbols),
+        Letters(accents=bool(alphabet)),
+        normalizer=normalizer or ("none" if alphabet else "english"),
+    )
 
 
 def _overridden(lexicon: Lexicon, path: str, alphabet: str) -> Lexicon:

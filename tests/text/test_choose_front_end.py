@@ -10,6 +10,8 @@ def test_kinds(tmp_path):
     letters = choose_front_end({"type": "letters"})
     assert letters.tokenizer.decode(letters.spell("No 5!").ids) == "no five!"
     assert choose_front_end({"type": "model"}, letters) is letters
+    german = choose_front_end({"type": "letters", "alphabet": "abcdefghijklmnopqrstuvwxyzäöüß"})
+    assert german.tokenizer.decode(german.spell("Schöne Grüße!").ids) == "schöne grüße!"
     (tmp_path / "words.txt").write_text("hello  HH AH0 L OW1\n")
     (tmp_path / "mine.txt").write_text("hello  Y OW1\n")
     own = {"type": "lexicon", "path": str(tmp_path / "words.txt"), "normalizer": "none"}

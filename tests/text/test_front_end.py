@@ -56,6 +56,15 @@ def test_options_of_pronunciations():
         phonemes(ambiguous="last")
 
 
+def test_mixed_case_finds_words_in_capitals_and_keeps_their_letters():
+    """As NeMo does, with ß, whose capital is two letters."""
+    words = Lexicon({"Hallo": ["halo"], "Straße": ["ʃtʁasə"], "ART": ["aʁ"]})
+    spoken = LexiconPhonemes(words, alphabet="ipa", case="mixed", accents=True, letter_prefix="#")
+    said = ["".join(part.symbols) for part in spoken.parts("HALLO Hallo hallo Straße art ẞ") if part.text != " "]
+    assert said == ["halo", "halo", "halo", "ʃtʁasə", "aʁ", " ẞ"]
+    assert spoken.letters == {f"#{char}" for char in "HalloStraßeART"}
+
+
 def test_unknown_symbols_are_named_once(caplog):
     front_end = letters()
     for _ in range(2):
