@@ -65,7 +65,7 @@ def check_measures(measures: Sequence[str]) -> None:
     """
     for name in measures:
         if name not in MEASURES:
-            raise ConfigError(f"{name!r} is not a score{did_you_mean(name, MEASURES)}; known are {', '.join(MEASURES)}")
+            raise ConfigError(f"{name!r} is not a score{did_you_mean(name, MEASURES)}")
         check_package(name)
 
 

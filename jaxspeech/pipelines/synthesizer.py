@@ -62,7 +62,7 @@ class Synthesizer(Pipeline):
         elif isinstance(build(archive.model).inference, Synthesis):
             raise ConfigError(
                 "this model makes mel frames, which a vocoder turns into sound: name one as vocoder=FILE, or "
-                "jaxspeech speak --vocoder=FILE"
+                "--vocoder=FILE"
             )
         super().__init__(archive, dtype=dtype)
         if "front_end" not in self.assets:
