@@ -26,6 +26,7 @@ JOBS: Table[Job] = Table(
         "speaker": "jaxspeech.jobs.speaker:SPEAKER",
         "speech": "jaxspeech.jobs.speech:SPEECH",
         "transducer": "jaxspeech.jobs.recognition:RECOGNITION",
+        "voice": "jaxspeech.jobs.speech:SPEECH",
         "vocoder": "jaxspeech.jobs.vocoder:VOCODER",
     }
 )

@@ -11,15 +11,24 @@ model, so that each of the two is what it would be alone.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.masks import zero_padding
 from jaxspeech.tasks.branches import branch
-from jaxspeech.tasks.speech import SpeechModel, SpokenText, listen
+from jaxspeech.tasks.discriminators import NoDiscriminators
+from jaxspeech.tasks.speech import SCHEDULE, SpeechModel, SpokenText, listen
+from jaxspeech.tasks.vocoder import (
+    DISCRIMINATOR,
+    GENERATOR,
+    Recordings,
+    VocoderModel,
+    discriminator_losses,
+    generator_losses,
+)
 from jaxspeech.types import Key, Phase, RowLosses, Variables
 
 SPEECH, VOCODER = "speech", "vocoder"
@@ -35,29 +44,13 @@ class VoiceTraining:
     """
 
     segment: int = 32
-    made: float = 0.5
+    made: int | float = 0.5
 
     def __post_init__(self) -> None:
         if self.segment < 1 or not 0 <= self.made <= 1:
             raise ConfigError(
                 f"model.training: segment {self.segment} must be at least 1, and made {self.made} from 0 to 1"
             )
-
-
-class Segments(NamedTuple):
-    """Segments of recordings, and the mel frames to make them of; zero beyond each row's end.
-
-    Attributes:
-      index: of each row's example.
-      samples, num_samples: of the recording, in whole frames.
-      mel, num_frames: of the same time.
-    """
-
-    index: Int[Any, " B"]
-    samples: Float[Any, "B S"]
-    num_samples: Int[Any, " B"]
-    mel: Float[Any, "B T F"]
-    num_frames: Int[Any, " B"]
 
 
 def voice_phases(speech: Any, vocoder: Any, options: VoiceTraining) -> tuple[Phase[SpokenText], ...]:
@@ -68,12 +61,13 @@ def voice_phases(speech: Any, vocoder: Any, options: VoiceTraining) -> tuple[Pha
       options: the section `training`.
     """
     cut = segments_of(speech.model, options)
-    phases = [_of_vocoder(phase, cut) for phase in vocoder.phases]
-    return (*phases, *(_of_speech(phase) for phase in speech.phases))
+    judging, making = _judging(vocoder.model, cut), _making(vocoder.model, cut)
+    alone = isinstance(vocoder.model.discriminators, NoDiscriminators)
+    return (*(() if alone else (judging,)), making, *(_of_speech(phase) for phase in speech.phases))
 
 
-def segments_of(model: SpeechModel, options: VoiceTraining) -> Callable[[Variables, SpokenText], Segments]:
-    """Returns the function that cuts segments: (variables of the voice, batch) -> Segments.
+def segments_of(model: SpeechModel, options: VoiceTraining) -> Callable[[Variables, SpokenText], Recordings]:
+    """Returns the function that cuts segments: (variables of the voice, batch) -> Recordings.
 
     Args:
       model: the text-to-mel model.
@@ -82,13 +76,13 @@ def segments_of(model: SpeechModel, options: VoiceTraining) -> Callable[[Variabl
     apply: Any = model.apply
     hop, _ = model.frontend.hop_and_fft
 
-    def cut(variables: Variables, batch: SpokenText) -> Segments:
+    def cut(variables: Variables, batch: SpokenText) -> Recordings:
         # Which examples are together differs in every epoch. The phases of a step have different keys, but must cut the
         # same, so that XLA computes all of this and the vocoder's forward pass once.
         index = jnp.asarray(batch.index).astype(jnp.uint32)
         mixed = jnp.sum((index + 1) * (2 * jnp.arange(index.shape[0], dtype=jnp.uint32) + 1))
         place_key, choice_key = jax.random.split(jax.random.fold_in(jax.random.key(0), mixed))
-        own = {name: tree for name, tree in branch(variables, SPEECH).items() if name != "schedule"}
+        own = {name: tree for name, tree in branch(variables, SPEECH).items() if name != SCHEDULE}
         taught, real, num_frames = apply(own, batch, method=listen)
         rows, size = real.shape[0], min(options.segment, real.shape[1])
         made = jax.random.uniform(choice_key, (rows,)) < options.made
@@ -99,17 +93,26 @@ def segments_of(model: SpeechModel, options: VoiceTraining) -> Callable[[Variabl
         mel = jax.vmap(lambda x, at: jax.lax.dynamic_slice_in_dim(x, at, size))(mel, first)
         sound = jax.vmap(lambda x, at: jax.lax.dynamic_slice_in_dim(x, at, size * hop))(samples, first * hop)
         left = jnp.clip(num_frames - first, 0, size)
-        return Segments(batch.index, sound, left * hop, mel, left)
+        return Recordings(zero_padding(sound, left * hop), left * hop, zero_padding(mel, left), left)
 
     return cut
 
 
-def _of_vocoder(phase: Phase[Any], cut: Callable[[Variables, SpokenText], Segments]) -> Phase[SpokenText]:
+def _judging(model: VocoderModel, cut: Callable[[Variables, SpokenText], Recordings]) -> Phase[SpokenText]:
     def loss(variables: Variables, batch: SpokenText, key: Key) -> tuple[RowLosses, Variables]:
-        losses, updates = phase.loss(branch(variables, VOCODER), cut(variables, batch), key)
-        return losses, _nested(variables, updates, VOCODER)
+        del key
+        rows, updates = discriminator_losses(model, branch(variables, VOCODER), cut(variables, batch), train=True)
+        return rows, _nested(variables, updates, VOCODER)
 
-    return Phase(loss, f"^{VOCODER}/{phase.trains.removeprefix('^')}", phase.name)
+    return Phase(loss, f"^{VOCODER}/{DISCRIMINATOR.removeprefix('^')}", "discriminator")
+
+
+def _making(model: VocoderModel, cut: Callable[[Variables, SpokenText], Recordings]) -> Phase[SpokenText]:
+    def loss(variables: Variables, batch: SpokenText, key: Key) -> tuple[RowLosses, Variables]:
+        del key
+        return generator_losses(model, branch(variables, VOCODER), cut(variables, batch)), {}
+
+    return Phase(loss, f"^{VOCODER}/{GENERATOR.removeprefix('^')}", "generator")
 
 
 def _of_speech(phase: Phase[SpokenText]) -> Phase[SpokenText]:
