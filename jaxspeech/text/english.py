@@ -69,7 +69,8 @@ class EnglishPhonemes:
                 parts.append(Part(piece[0], tuple(piece[0][1:-1].split()), True))
                 after, sound = "", ""
             else:
-                parts.append(Part(piece[0], self._between(piece[0]), False))
+                symbols = self._between(piece[0])
+                parts.append(Part(piece[0], symbols, len(symbols) > 1))  # emoji are words
                 after, sound = (after, sound) if piece[0].isspace() else ("", "")
         return parts[::-1]
 

@@ -146,7 +146,8 @@ class EspeakPhonemes:
             if not space:
                 self._pronounce(parts, clause)
                 clause = []
-            parts.append(Part(found[0], (" ",) if space else self._mark(found[0]), False))
+            symbols = (" ",) if space else self._mark(found[0])
+            parts.append(Part(found[0], symbols, len(symbols) > 1))  # "%" and emoji are words
         self._pronounce(parts, clause)
         return parts
 

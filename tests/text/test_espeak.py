@@ -73,6 +73,7 @@ def test_overrides_stress_and_what_stands_between_bars():
         "two",
         "thirty",
         "привет",
+        "\U0001f600",
         "and",
         "three",
         "cats",
