@@ -34,9 +34,9 @@ def test_rows_are_as_alone_and_gradients_finite():
     for b in range(2):
         padded[0][b, FRAMES[b] :], padded[1][b, SYMBOLS[b] :] = np.nan, np.nan
     model = Aligner(channels=7, temperature=0.02)
-    prior = beta_binomial_prior(FRAMES, SYMBOLS, 9, 4)
+    prior = jax.jit(lambda: beta_binomial_prior(FRAMES, SYMBOLS, 9, 4))()
     one = jnp.ones(1, jnp.int32)
-    params = model.init(jax.random.key(0), jnp.zeros((1, 2, 6)), one, jnp.zeros((1, 2, 5)), one)
+    params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 2, 6)), one, jnp.zeros((1, 2, 5)), one)
 
     @jax.jit
     def run(params):
