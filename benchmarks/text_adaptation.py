@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ml_collections import ConfigDict
+
 import jaxspeech
 from benchmarks.other_domain import OTHER_WORDS, sentences, word_error_rate
 from benchmarks.unheard_voices import spoken
@@ -29,7 +31,7 @@ from jaxspeech.train import train
 def adapted(flags: argparse.Namespace, texts: Path, workdir: Path) -> Path:
     """Trains the recogniser on lines of text; returns its archive."""
     config = get_config(f"{flags.model},{flags.generator}")
-    config.text.train = str(texts)
+    config.text.train, config.data.eval = str(texts), ConfigDict()
     if flags.recordings:
         config.data.train, config.text.share = flags.recordings, flags.share
     config.optimizer.learning_rate, config.seed = flags.learning_rate, flags.seed

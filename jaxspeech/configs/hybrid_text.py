@@ -1,13 +1,17 @@
 """Trains a recogniser with lines of text, which a frozen text-to-mel model speaks to it inside the training step.
 
     # A trained recogniser is adapted to a domain of which there are texts alone.
-    jaxspeech train --config=hybrid_text:asr.jaxspeech,generator.jaxspeech --config.text.train=domain.txt
+    jaxspeech train --config=hybrid_text:asr.jaxspeech,generator.jaxspeech --config.text.train=domain.txt \
+        --config.data.eval.dev=dev.jsonl
 
     # Half of what it hears are recordings, so that it does not forget.
     ... --config.text.share=0.5 --config.data.train=train.jsonl --config.data.eval.dev=dev.jsonl
 
     # A new recogniser, with a tokenizer trained on the texts.
     jaxspeech train --config=hybrid_text:new,generator.jaxspeech --config.text.train=corpus.txt
+
+    # Through the sound of a voice of the same sample rate, for comparison: slower, and with any mel frames.
+    jaxspeech train --config=hybrid_text:asr.jaxspeech,voice.jaxspeech,sound --config.text.train=domain.txt
 
 The generator is a text-to-mel model, or a voice, with the recogniser's mel frames; configs/text_generator.py trains
 one. If it has several speakers, a random one speaks each line. `model.jaxspeech` holds the recogniser alone, and with
@@ -24,22 +28,25 @@ from jaxspeech.configs.base import any_type, base_config, fastconformer_ctc, wit
 from jaxspeech.configs.quickstart import ENCODER
 from jaxspeech.loading import read_model
 
-NEW = "new"
+NEW, SOUND = "new", "sound"
 
 
 def get_config(models: str = "") -> ConfigDict:
-    recognizer, _, generator = models.partition(",")
-    if not recognizer or not generator:
+    recognizer, generator, *way = models.split(",") if "," in models else ("", "")
+    if not recognizer or not generator or way not in ([], [SOUND]):
         raise ValueError(
             "configs/hybrid_text.py: name a recogniser and a text-to-mel model, as in "
             f'configs/hybrid_text.py:asr.jaxspeech,generator.jaxspeech; "{NEW}" is a new recogniser'
         )
     config = base_config()
     speech = read_model(generator).model
-    speech = speech["speech"] if speech.get("task") == "voice" else speech
+    if way and speech.get("task") != "voice":
+        raise ValueError(f"configs/hybrid_text.py: {generator} is no voice, and so makes no {SOUND}")
+    speech = speech["speech"] if speech.get("task") == "voice" and not way else speech
     if recognizer == NEW:
         own = fastconformer_ctc(**ENCODER).to_dict()
-        own["features"] = dict(speech["features"]) | {"normalize": "per_feature"}
+        mel = speech["speech"]["features"] if way else speech["features"]
+        own["features"] = dict(mel) | {"normalize": "per_feature"}
     else:
         archive = read_model(recognizer)
         own = archive.model["recognizer"] if archive.model.get("task") == "hybrid_text" else archive.model
@@ -55,7 +62,8 @@ def get_config(models: str = "") -> ConfigDict:
         "speakers": any_type(()),  # of the generator; (): all
         "save": "recognizer",  # or "whole"
     }
-    config.data.train, config.data.eval = any_type(()), any_type({})
+    config.data.train = any_type(())
+    config.data.eval = {"dev": "dev.jsonl"}  # recordings; or {}, where there are none
     config.data.buckets = 4
     config.data.batch_seconds = 160.0
     config.data.batch_size = 16

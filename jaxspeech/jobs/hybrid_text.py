@@ -35,10 +35,11 @@ from jaxspeech.tasks.branches import branch, with_branch
 from jaxspeech.tasks.hybrid_text import GENERATOR, RECOGNIZER
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.voice import SPEECH
 from jaxspeech.types import Variables
 
 FRONT_END = "front_end"
-HYBRID_TEXT_TASK = "hybrid_text"
+HYBRID_TEXT_TASK, VOICE = "hybrid_text", "voice"
 SAVED = ("recognizer", "whole")
 
 
@@ -47,7 +48,7 @@ class TextSettings(NamedTuple):
 
     Attributes:
       train: files of lines of text, with weights; see data/sources.py.
-      generator: a .jaxspeech archive of a text-to-mel model, or of a voice, of which its text-to-mel model is taken.
+      generator: a .jaxspeech archive of a text-to-mel model, or of a voice; of that, what `model.generator` says.
       share: of lines of text among the examples; the rest are recordings.
       speakers: of the generator; (): all.
       save: "recognizer", what is trained alone, or "whole", with the generator.
@@ -84,11 +85,18 @@ def text_settings(settings: Settings) -> TextSettings:
     return text
 
 
-def generator_of(archive: Archive) -> tuple[ModelConfig, Variables]:
-    """Returns the text-to-mel model of an archive: it, or the one of a voice."""
-    if archive.model.get("task") == "voice":
-        return dict(archive.model["speech"]), branch(archive.variables, "speech")
-    return dict(archive.model), archive.variables
+def generator_of(archive: Archive, model: ModelConfig) -> Variables:
+    """Returns the variables of an archive for the generator of this configuration: of all, or a voice's first model.
+
+    Raises:
+      ConfigError: the archive holds another kind of model.
+    """
+    wanted, found = model["task"], archive.model.get("task")
+    if wanted == found:
+        return archive.variables
+    if found == VOICE and wanted == archive.model[SPEECH].get("task"):
+        return branch(archive.variables, SPEECH)
+    raise ConfigError(f"text.generator has the task {found!r}, and model.generator {wanted!r}")
 
 
 def _inner(settings: Settings) -> Job:
@@ -136,12 +144,13 @@ def _data(
     augment, recognizer = parse_augment(settings["augment"]), task.model.recognizer
     _check_augment(augment)
     of_recordings: Any = job.data
-    rate, synthesis = task.inference.sample_rate, task.model.generator.inference
+    rate, generator = task.inference.sample_rate, task.model.generator.inference
+    synthesis = getattr(generator, "synthesis", generator)  # of a voice
     spell, lines = assets[FRONT_END].spell, examples.texts_to_speak
     numbers = tqdm(range(len(lines)), "spelling the texts", leave=False, unit=" lines", delay=2, disable=None)
     spelled = SpelledLines(lambda line: spell(line).ids, [lines.spoken(number) for number in numbers])
     speakers = text.speakers or range(max(synthesis.num_speakers, 1))
-    _, variables = generator_of(load_archive(text.generator))
+    variables = generator_of(load_archive(text.generator), settings["model"][GENERATOR])
     seconds = spoken_seconds(synthesis, variables, spelled, speakers=speakers, seed=of_data["seed"])
     silent, total = spelled.lengths == 0, len(lines) + len(lines.problems)
     for line in np.flatnonzero(silent).tolist():
@@ -208,7 +217,8 @@ def _taken(model: ModelConfig, source: Archive) -> Taken:
 
 def _given(settings: Settings) -> Variables:
     """The generator's variables."""
-    return with_branch({}, GENERATOR, generator_of(load_archive(text_settings(settings).generator))[1])
+    archive = load_archive(text_settings(settings).generator)
+    return with_branch({}, GENERATOR, generator_of(archive, settings["model"][GENERATOR]))
 
 
 def _saved(

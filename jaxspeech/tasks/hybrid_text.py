@@ -22,7 +22,7 @@ from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.gathering import in_branch
 from jaxspeech.nn.normalization import BatchNorm
 from jaxspeech.tasks.branches import branch, with_branch
-from jaxspeech.tasks.kinds import Recognition, Synthesis
+from jaxspeech.tasks.kinds import Recognition, Speaking, Synthesis
 from jaxspeech.tasks.parts import Kind
 from jaxspeech.tasks.spoken_frames import Lines, recorded, speak_lines
 from jaxspeech.tasks.task import Task
@@ -39,7 +39,7 @@ class HybridTextModel(nn.Module):
 
     Attributes:
       recognizer: the Task of any recogniser of mel frames.
-      generator: the Task of a text-to-mel model with the same frames.
+      generator: the Task of a text-to-mel model with the same frames; or of a voice, whose sound is heard.
       fixed_statistics: batch norms use, and keep, their running statistics also in training: those of generated speech
         are not those of recordings.
     """
@@ -101,14 +101,14 @@ def as_heard(model: HybridTextModel, variables: Variables, batch: Any, *, key: K
       batch: as `mixed_batch` makes its type.
       key: of the frontend's noise in training; None: without noise.
     """
-    recognizer, synthesis = model.recognizer, model.generator.inference
+    recognizer, generator = model.recognizer, model.generator.inference
     given = recognizer.batch(*(getattr(batch, name) for name in recognizer.batch._fields))
     if batch.symbols is None:
         return given
     lines, frontend = Lines(*(jnp.asarray(getattr(batch, name)) for name in SPOKEN)), recognizer.model.frontend
     frames, num_frames = recorded(frontend, batch.samples, batch.num_samples, key)
     is_line = lines.num_symbols > 0
-    spoken, num_spoken = speak_lines(synthesis, branch(variables, GENERATOR), lines, frames.shape[1])
+    spoken, num_spoken = speak_lines(generator, frontend, branch(variables, GENERATOR), lines, frames.shape[1])
     spoken = jnp.tile(spoken, (1, 1, frontend.frame_splicing))
     frames = jnp.where(is_line[:, None, None], spoken, frames)
     return given._replace(samples=frames, num_samples=jnp.where(is_line, num_spoken, num_frames))
@@ -120,7 +120,7 @@ def mixed_batch(batch: type) -> type:
     return namedtuple(f"{batch.__name__}OrLines", (*batch._fields, *SPOKEN), defaults=defaults.values())
 
 
-def check_frames(recognizer: Task, synthesis: Any) -> None:
+def check_frames(recognizer: Task, generator: Any) -> None:
     """Checks that a generator speaks to a recogniser in its own frames.
 
     Raises:
@@ -128,11 +128,17 @@ def check_frames(recognizer: Task, synthesis: Any) -> None:
     """
     if not isinstance(recognizer.inference, Recognition):
         raise ConfigError("model.recognizer is no recogniser, whose loss text could teach something")
-    if not isinstance(synthesis, Synthesis):
-        raise ConfigError("model.generator is no text-to-mel model")
+    if not isinstance(generator, Synthesis | Speaking):
+        raise ConfigError("model.generator is no text-to-mel model, and no voice")
     frontend = getattr(recognizer.model, "frontend", None)
     if not isinstance(frontend, MelSpectrogram):
         raise ConfigError('model.recognizer has no features "mel", in which a generator could speak to it')
+    synthesis = generator.synthesis if isinstance(generator, Speaking) else generator
+    if isinstance(generator, Speaking):
+        if synthesis.sample_rate != frontend.sample_rate:
+            rates = f"{synthesis.sample_rate} samples a second, the recogniser hears {frontend.sample_rate}"
+            raise ConfigError(f"the voice makes {rates}: its sound needs the same")
+        return
     names = [name for name in MEANING if name not in ("normalize", "frame_splicing")]
     values = {name: (mel_setting(synthesis.mel, name), mel_setting(frontend, name)) for name in names}
     values["hop"] = synthesis.hop, frontend.hop_and_fft[0]

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.masks import length_mask
 from jaxspeech.row_parallel import kernels_over_rows, rows_split
-from jaxspeech.tasks.kinds import Synthesis
+from jaxspeech.tasks.kinds import Speaking, Synthesis
 from jaxspeech.types import Key, Size, Variables
 
 # Groups of rows that are spoken one after another on a CPU: one without text takes no time.
@@ -42,14 +42,37 @@ def recorded(
     return raw.apply({}, samples, num_samples, train=key is not None, rngs=rngs)  # pyright: ignore[reportReturnType]
 
 
-def speak_lines(
+def generated(
     synthesis: Synthesis, variables: Variables, lines: Lines, num_frames: Size
 ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
-    """Generates the mel frames of lines of text.
+    """Generates mel frames, T of each row, zero beyond its own; and their numbers."""
+    shift = jnp.zeros_like(lines.pace)
+    timing = synthesis.durations(variables, lines.symbols, lines.num_symbols, lines.speaker, lines.pace, shift)
+    timing = timing._replace(durations=fitted(timing.durations, num_frames))
+    mel, count = synthesis.frames(variables, timing, num_frames).astype(jnp.float32), timing.durations.sum(1)
+    return jnp.where(length_mask(count, num_frames)[:, :, None], mel, 0.0), count
+
+
+def sounded(
+    speaking: Speaking, frontend: MelSpectrogram, variables: Variables, lines: Lines, num_frames: Size
+) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
+    """Speaks with a voice, and computes the frontend's frames of the sound, as of a recording."""
+    hop, _ = frontend.hop_and_fft
+    mel, count = generated(speaking.synthesis, variables, lines, -(-num_frames * hop // speaking.synthesis.hop))
+    samples = speaking.vocoding.vocode(variables, mel, count)
+    frames, count = recorded(frontend, samples, count * speaking.synthesis.hop, None)
+    return frames[:, :num_frames], jnp.minimum(count, num_frames)
+
+
+def speak_lines(
+    generator: Synthesis | Speaking, frontend: MelSpectrogram, variables: Variables, lines: Lines, num_frames: Size
+) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
+    """Makes the mel frames of lines of text.
 
     Args:
-      synthesis: the generator.
-      variables: its own.
+      generator: a text-to-mel model with the frontend's frames, or a voice.
+      frontend: of the recogniser.
+      variables: of the generator.
       lines: the rows; those without symbols give no frames.
       num_frames: T. A line that would take more is spoken just as fast as fits.
 
@@ -58,16 +81,13 @@ def speak_lines(
     """
 
     def speak(variables: Variables, lines: Lines) -> tuple[Array, Array]:
-        shift = jnp.zeros_like(lines.pace)
-        timing = synthesis.durations(variables, lines.symbols, lines.num_symbols, lines.speaker, lines.pace, shift)
-        timing = timing._replace(durations=fitted(timing.durations, num_frames))
-        count = timing.durations.sum(1)
-        mel = synthesis.frames(variables, timing, num_frames).astype(jnp.float32)
-        return jnp.where(length_mask(count, num_frames)[:, :, None], mel, 0.0), count
+        if isinstance(generator, Speaking):
+            return sounded(generator, frontend, variables, lines, num_frames)
+        return generated(generator, variables, lines, num_frames)
 
     def silence(variables: Variables, lines: Lines) -> tuple[Array, Array]:
         del variables
-        rows, bands = lines.num_symbols.shape[0], synthesis.mel.num_mels
+        rows, bands = lines.num_symbols.shape[0], frontend.num_mels
         return jnp.zeros((rows, num_frames, bands)), jnp.zeros(rows, jnp.int32)
 
     def in_groups(variables: Variables, lines: Lines) -> tuple[Array, Array]:

@@ -133,6 +133,7 @@ def test_the_generator_speaks_as_nemos_does_where_that_has_no_padding(family, re
     assert numbers.argmax() == 0 and nemo["tts_mel_len"].argmax() == 0
     lines = Lines(text, numbers, nemo["speaker"].astype(np.int32), np.ones(len(text), np.float32))
     synthesis = task.model.generator.inference
-    mel, count = jax.jit(lambda *x: speak_lines(synthesis, speech.variables, Lines(*x), 120))(*lines)
+    frontend = task.model.recognizer.model.frontend
+    mel, count = jax.jit(lambda *x: speak_lines(synthesis, frontend, speech.variables, Lines(*x), 120))(*lines)
     assert count[0] == nemo["tts_mel_len"][0]
     np.testing.assert_allclose(mel[0, : count[0]], nemo["tts_mel_raw"][0].T, atol=1e-4)

@@ -8,11 +8,13 @@ import pytest
 from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.features.mel import MelSpectrogram
+from jaxspeech.tasks.kinds import Speaking, Vocoding
 from jaxspeech.tasks.spoken_frames import Lines, fitted, speak_lines
 from tests.contract.cases import HYBRID_TEXT, toys_in_the_tables
 from tests.contract.toys import generator as toy
 
 RECOGNIZER = HYBRID_TEXT["recognizer"] | {"decoder": {"name": "ctc", "vocab_size": 4}}
+FRONTEND = MelSpectrogram(num_mels=16, dither=0.0, normalize="none")
 
 
 def test_durations_that_do_not_fit_are_shortened_evenly():
@@ -28,12 +30,12 @@ def test_durations_that_do_not_fit_are_shortened_evenly():
 
 def test_rows_of_text_are_spoken_alone_as_in_any_batch():
     """Each by its speaker at its pace; rows without symbols give nothing, and what padding holds has no effect."""
-    task = toy.toy_task(toy.ToySpeech(MelSpectrogram(num_mels=16)))
+    task = toy.toy_task(toy.ToySpeech(FRONTEND))
     variables = task.init(jax.random.key(0))
     numbers = np.array([3, 0, 2, 0, 0, 0, 1, 0], np.int32)
     symbols = np.where(np.arange(3) < numbers[:, None], np.arange(24).reshape(8, 3) % 4, 10**6).astype(np.int32)
     lines = Lines(symbols, numbers, np.arange(8, dtype=np.int32) % 3, np.linspace(0.5, 2, 8, dtype=np.float32))
-    speak = jax.jit(lambda *lines: speak_lines(task.inference, variables, Lines(*lines), 60))
+    speak = jax.jit(lambda *lines: speak_lines(task.inference, FRONTEND, variables, Lines(*lines), 60))
     mel, count = jax.device_get(speak(*lines))
     assert (count[numbers == 0] == 0).all() and not mel[numbers == 0].any()
     for row in np.flatnonzero(numbers):
@@ -46,6 +48,23 @@ def test_rows_of_text_are_spoken_alone_as_in_any_batch():
         assert not mel[row, frames:].any()
 
 
+def test_the_sound_of_a_voice_is_heard_as_a_recording():
+    task = toy.toy_task(toy.ToySpeech(FRONTEND))
+    variables = task.init(jax.random.key(0))
+
+    def vocode(variables, mel, num_frames):
+        wave = jnp.sin(jnp.arange(mel.shape[1] * 160) / 5)[None] * jnp.repeat(mel[:, :, 0], 160, 1)
+        return jnp.where(jnp.arange(wave.shape[1]) < 160 * num_frames[:, None], wave, 0.0)
+
+    voice = Speaking(task.inference, Vocoding(16000, 160, FRONTEND, vocode))
+    lines = Lines(np.array([[1, 2], [3, 0]]), np.array([2, 1]), np.array([0, 1]), np.ones(2, np.float32))
+    frames, count = speak_lines(voice, FRONTEND, variables, lines, 60)
+    mel, num_frames = speak_lines(task.inference, FRONTEND, variables, lines, 60)
+    expected, number = FRONTEND.apply({}, vocode(variables, mel, num_frames), num_frames * 160)
+    np.testing.assert_array_equal(count, number)
+    np.testing.assert_allclose(frames, expected[:, :60], atol=1e-5)
+
+
 def test_a_generator_with_other_frames_or_of_another_kind_is_refused():
     def fails(match, **parts):
         with toys_in_the_tables(), pytest.raises(ConfigError, match=match):
@@ -53,7 +72,7 @@ def test_a_generator_with_other_frames_or_of_another_kind_is_refused():
 
     other = toy.MODEL | {"features": toy.FEATURES_16 | {"hop_seconds": 0.0125, "preemphasis": None}}
     fails(r"are not the recogniser's \(preemphasis 0.0 for 0.97, hop 200 for 160\)", generator=other)
-    fails("model.generator is no text-to-mel model", generator=RECOGNIZER)
+    fails("model.generator is no text-to-mel model, and no voice", generator=RECOGNIZER)
     fails("model.recognizer is no recogniser", recognizer=toy.MODEL)
     fails(
         'has no features "mel"',
