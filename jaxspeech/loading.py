@@ -23,6 +23,7 @@ from jaxspeech.hub import download, is_hub_name
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.interop.transformers import load_transformers
 from jaxspeech.pipelines.doors import DOORS, Door, WrongDoor
+from jaxspeech.tasks.branches import branch
 from jaxspeech.tasks.parts import DTYPES
 
 if TYPE_CHECKING:
@@ -124,7 +125,16 @@ def read_archive(path: str | os.PathLike[str], *, dtype: str | None = None) -> A
 
 def _read(path: Path, dtype: str | None) -> Archive:
     read = _load_folder if path.is_dir() else LOADERS[path.suffix]
-    return read(path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype]))
+    return _recognizer_alone(read(path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype])))
+
+
+def _recognizer_alone(archive: Archive) -> Archive:
+    """The recogniser of a model that was saved with what spoke to it, which only training needs; others as they are."""
+    if archive.model.get("task") != "hybrid_text":
+        return archive
+    assets = {name: asset for name, asset in archive.assets.items() if name != "front_end"}
+    model, variables = dict(archive.model["recognizer"]), branch(archive.variables, "recognizer")
+    return archive._replace(model=model, assets=assets, variables=variables)
 
 
 def _check_kind(kind: Any) -> None:

@@ -16,6 +16,7 @@ from jaxspeech.configs import hybrid_text
 from jaxspeech.errors import ConfigError, ManifestError
 from jaxspeech.jobs.hybrid_text import HYBRID_TEXT as HYBRID_TEXT_JOB
 from jaxspeech.jobs.job import Placement
+from jaxspeech.loading import read_archive
 from jaxspeech.tasks.branches import branch, with_branch
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.train import load
@@ -102,6 +103,7 @@ def test_lines_have_their_share_and_recordings_are_shown_as_ever(tones, texts, g
     assert np.mean(kinds) == share
 
 
+@pytest.mark.slow
 def test_a_run_saves_a_recogniser_that_was_trained_on_text(tones, texts, generator, tmp_path):
     """From another recogniser; batch norms keep their statistics."""
     config = recipe(tones, texts, generator)
@@ -122,7 +124,7 @@ def test_a_run_saves_a_recogniser_that_was_trained_on_text(tones, texts, generat
     assert all(jax.tree.leaves(changed))
 
 
-def test_what_was_saved_whole_is_trained_further():
+def test_what_was_saved_whole_is_trained_further_and_used_as_a_recogniser(tmp_path):
     rng = np.random.default_rng(0)
     own = {"params": {"encoder": rng.normal(size=3)}, "batch_stats": {"encoder": rng.normal(size=2)}}
     variables = with_branch(with_branch({}, "recognizer", own), "generator", {"params": {"spectra": np.zeros(4)}})
@@ -134,6 +136,10 @@ def test_what_was_saved_whole_is_trained_further():
         archive = Archive(model, kept_assets, saved, {})
         adapted = HYBRID_TEXT_JOB.adapted(archive, assets, 0).variables
         jax.tree.map(np.testing.assert_array_equal, branch(adapted, "recognizer"), own)
+        save_archive(tmp_path / "any.jaxspeech", model=model, assets=kept_assets, variables=saved)
+        read = read_archive(tmp_path / "any.jaxspeech")
+        assert read.model["task"] == "ctc" and [*read.assets] == ["tokenizer"]
+        jax.tree.map(np.testing.assert_array_equal, read.variables, own)
 
 
 def test_mistakes_are_one_line(tones, texts, generator, tmp_path):
