@@ -4,11 +4,14 @@ import jax
 import pytest
 from ml_collections import ConfigDict
 
+import jaxspeech
 from jaxspeech.builder import build
 from jaxspeech.configs import fastpitch, voice_quickstart
 from jaxspeech.configs.base import base_config
+from jaxspeech.data.voice import VOICE
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.updates import build_updates
+from tests.tone_runs import train_here
 
 # Beside those of every recipe.
 PARTS = {"front_end", "speakers", "pitch", "scores"}
@@ -43,3 +46,26 @@ def test_the_quickstart_trains_both_models_of_a_voice():
     assert [phase.name for phase in task.phases] == ["discriminator", "generator", "speech"]
     assert parameters(model) < 6e6
     build_updates(config.optimizer.to_dict(), task.phases, steps=10)
+
+
+@pytest.mark.slow
+def test_a_tiny_quickstart_speaks(tmp_path):
+    """From nothing to an archive, a report and samples."""
+    pytest.importorskip("espeakng_loader", reason='eSpeak NG comes with pip install -e ".[quickstart]"')
+    made = VOICE.make(tmp_path / "data", train=8, dev=4)
+    config = voice_quickstart.get_config()
+    config.data.prepare, config.data.train = "", (str(made["train"]),)
+    config.data.eval = {"dev": str(made["dev"])}
+    config.data.buckets = 1
+    config.data.batch_size = config.data.eval_batch_size = 4
+    model = config.model.to_dict()
+    for name in ("encoder", "decoder"):
+        model["speech"][name] |= {"num_layers": 1, "width": 16, "num_heads": 1, "head_width": 8, "hidden_width": 16}
+    model["vocoder"]["generator"] |= {"width": 16, "hidden_width": 16, "num_layers": 1}
+    model["vocoder"] |= {"discriminators": {"name": "none"}, "loss": {}}
+    config.model = ConfigDict(model)
+    config.steps = config.eval_every = config.checkpoint_every = 4
+    assert "Done: mel distance" in train_here(config, tmp_path / "run")
+    assert "<audio" in (tmp_path / "run" / "report.html").read_text()
+    voice = jaxspeech.load(tmp_path / "run" / "model.jaxspeech", jaxspeech.Synthesizer)
+    assert set(voice.assets) == {"front_end", "pitch"} and voice.config["speech"]["pitch_mean"] > 60

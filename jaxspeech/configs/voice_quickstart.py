@@ -67,7 +67,7 @@ def get_config(model: str = "") -> ConfigDict:
     config.optimizer.rates = any_type((("^vocoder/", 0.4),))
     config.average_decay = 0.995
     config.choose = "last"
-    config.steps = 2000
+    config.steps = 1500
     config.eval_every = config.checkpoint_every = 500
     config.log_every = 20
     if not model:

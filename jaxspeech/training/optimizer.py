@@ -86,7 +86,8 @@ def build_optimizer(
     unknown = [key for key in noise if key not in inspect.signature(add_noise).parameters]
     if unknown or (noise and "std" not in noise):
         raise ConfigError(f"optimizer.gradient_noise is {dict(noise)}; it has std, decay, start_step, parameters, seed")
-    optimizer = in_groups(OPTIMIZERS[name](schedule, **config), rates=rates, trainable=trainable)
+    pairs = [(pattern, float(factor)) for pattern, factor in rates]  # lists, as read from JSON
+    optimizer = in_groups(OPTIMIZERS[name](schedule, **config), rates=pairs, trainable=trainable)
     return optax.chain(add_noise(**noise), optimizer) if noise.get("std") else optimizer, schedule
 
 
