@@ -223,7 +223,7 @@ def spoiled(batch: Any) -> Any:
     counts = {name.removeprefix("num_"): count for name, count in fields.items() if name.startswith("num_")}
     if "targets" in fields and "num_targets" not in fields:  # as long as the samples
         counts["targets"] = counts["samples"]
-    if "symbols" in counts:  # the text's, and the pitch of each frame of the samples
+    if "pitch" in fields:  # the text's, and the pitch of each frame of the samples
         counts["text"], hop = counts.pop("symbols"), fields["samples"].shape[1] // (fields["pitch"].shape[1] - 1)
         counts["pitch"] = counts["samples"] // hop + 1
     for name, count in counts.items():
