@@ -41,6 +41,7 @@ from benchmarks import (
     streaming,
     text_alignment,
     training,
+    vocoders,
 )
 from benchmarks.timing import machine
 from jaxspeech.targets.target import find_target, prepare_environment
@@ -68,6 +69,7 @@ CPU_CASES = {
     **diarization.CASES,
     **speaker_streaming.CASES,
     **spatial.CASES,
+    **vocoders.CASES,
     **text_alignment.CASES,
 }
 GPU_CASES = {

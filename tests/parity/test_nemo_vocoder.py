@@ -134,11 +134,13 @@ def test_folded_norms_change_nothing_and_are_written(computed, tmp_path):
     mel = nemo["mel"].swapaxes(1, 2)
     again = task.inference.vocode(variables, mel, np.array([mel.shape[1]] * len(mel)))
     close(again, made, 1e-5)
-    remarks = save_nemo(tmp_path / "folded.nemo", model=config, assets={}, variables=jax.device_get(variables))
-    assert remarks
+    # Without discriminators, as in a voice: new ones take their place.
+    own = {"params": {"generator": jax.device_get(variables["params"]["generator"])}}
+    assert save_nemo(tmp_path / "folded.nemo", model=config, assets={}, variables=own)
     loaded = load_nemo(tmp_path / "folded.nemo")
-    kernels = for_inference(loaded.model, loaded.variables)[1]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), kernels, variables)
+    assert jax.tree.structure(loaded.variables) == jax.tree.structure(archive.variables)
+    kernels = for_inference(loaded.model, loaded.variables)[1]["params"]["generator"]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), kernels, own["params"]["generator"])
 
 
 def test_a_file_returns_as_it_was(computed, tmp_path):

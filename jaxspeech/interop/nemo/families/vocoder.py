@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+
+from jaxspeech.builder import build
 from jaxspeech.forms.weight_norms import with_weight_norms
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
 from jaxspeech.interop.nemo.sections.arguments import flag, number
@@ -92,8 +95,14 @@ def _renamed(model: Mapping[str, Any], tensors: Mapping[str, Any]) -> Mapping[st
 
 
 def _folded(source: Source, variables: Variables) -> Variables:
-    """The variables with the weight norms of the generator, if they have been multiplied into its kernels."""
-    return with_weight_norms(dict(source.config), variables)[1]
+    """The variables with all that NeMo needs: weight norms of the generator, and discriminators."""
+    _, variables = with_weight_norms(dict(source.config), variables)
+    if "discriminators" not in variables["params"]:
+        # A voice keeps none, and NeMo does not restore a vocoder without: these are untrained.
+        new = jax.jit(build(source.config).init)(jax.random.key(0))
+        own = {"discriminators": new["params"]["discriminators"], **variables["params"]}
+        variables = {"spectral_norm": new["spectral_norm"], **variables, "params": own}
+    return variables
 
 
 def _remarks(source: Source) -> list[str]:
