@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxspeech.builder import build
 from jaxspeech.forms.weight_norms import with_weight_norms
@@ -28,6 +29,8 @@ from jaxspeech.types import Variables
 
 CLASS = "HifiGanModel"
 MEL_WEIGHT = 45
+# Deviation of the weights of discriminators that were not trained.
+UNTRAINED = 0.02
 DATA = {"defer_setup": True, "dataset": {"_target_": "nemo.collections.tts.data.vocoder_dataset.VocoderDataset"}}
 # Of HifiGanModel, in which they cannot be changed.
 PERIODS, NUM_SCALES = (2, 3, 5, 7, 11), 3
@@ -98,9 +101,14 @@ def _folded(source: Source, variables: Variables) -> Variables:
     """The variables with all that NeMo needs: weight norms of the generator, and discriminators."""
     _, variables = with_weight_norms(dict(source.config), variables)
     if "discriminators" not in variables["params"]:
-        # A voice keeps none, and NeMo does not restore a vocoder without: these are untrained.
-        new = jax.jit(build(source.config).init)(jax.random.key(0))
-        own = {"discriminators": new["params"]["discriminators"], **variables["params"]}
+        # A voice keeps none, and NeMo does not restore a vocoder without: these are untrained. They are drawn without
+        # the model, whose initialisation takes a minute to compile.
+        rng, shapes = np.random.default_rng(0), jax.eval_shape(build(source.config).init, jax.random.key(0))
+        new = jax.tree.map(
+            lambda leaf: (UNTRAINED * rng.standard_normal(leaf.shape)).astype(np.float32),
+            {"params": shapes["params"]["discriminators"], "spectral_norm": shapes["spectral_norm"]},
+        )
+        own = {"discriminators": new["params"], **variables["params"]}
         variables = {"spectral_norm": new["spectral_norm"], **variables, "params": own}
     return variables
 
