@@ -42,6 +42,7 @@ from benchmarks import (
     text_alignment,
     training,
     vocoders,
+    voices,
 )
 from benchmarks.timing import machine
 from jaxspeech.targets.target import find_target, prepare_environment
@@ -71,6 +72,7 @@ CPU_CASES = {
     **spatial.CASES,
     **vocoders.CASES,
     **text_alignment.CASES,
+    **voices.CASES,
 }
 GPU_CASES = {
     **frontend.GPU_CASES,
