@@ -40,6 +40,7 @@ from benchmarks import (
     speakers,
     streaming,
     text_alignment,
+    text_to_mel,
     training,
     vocoders,
     voices,
@@ -73,6 +74,7 @@ CPU_CASES = {
     **vocoders.CASES,
     **text_alignment.CASES,
     **voices.CASES,
+    **text_to_mel.CASES,
 }
 GPU_CASES = {
     **frontend.GPU_CASES,
@@ -87,6 +89,7 @@ GPU_CASES = {
     **training.GPU_CASES,
     **spatial.GPU_CASES,
     **text_alignment.GPU_CASES,
+    **text_to_mel.GPU_CASES,
 }
 
 
