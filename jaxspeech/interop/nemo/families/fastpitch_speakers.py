@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.interop.nemo.sections.arguments import flag, integer
-from jaxspeech.interop.nemo.sections.fastpitch import FLAGS, REFERENCE_ENCODER, SPEAKER_ENCODER, STYLE, TABLE, WAYS
+from jaxspeech.interop.nemo.sections.fastpitch import (
+    FLAGS,
+    IMAGE_CONV,
+    REFERENCE_ENCODER,
+    SPEAKER_ENCODER,
+    STYLE,
+    TABLE,
+    WAYS,
+)
 from jaxspeech.interop.nemo.sections.read import class_name, optional_section, read_section
 from jaxspeech.interop.nemo.sections.write import fields_of, write_section
 
@@ -91,6 +99,7 @@ def write_speakers(module: Any, base: Mapping[str, Any], problems: list[str]) ->
     style = write_section(STYLE, base, "speaker_encoder.gst_module", "", fields, problems)
     place = "speaker_encoder.gst_module.reference_encoder"
     reference = write_section(REFERENCE_ENCODER, base, place, "", fields | {"bands": bands}, problems)
+    reference |= IMAGE_CONV
     encoder: dict[str, Any] = {"_target_": SPEAKER_ENCODER}
     if number:
         table = {"number": number, "input_width": width}

@@ -127,6 +127,8 @@ def _filters(value: Any) -> tuple[int, ...]:
     return tuple(size(channels) for channels in value)
 
 
+# Of the convolutions of mel frames; NeMo needs them all.
+IMAGE_CONV = {"kernel_size": 3, "stride": 2, "padding": 1, "bias": True}
 REFERENCE_ENCODER = {
     "ReferenceEncoder": Section(
         "",
@@ -135,10 +137,7 @@ REFERENCE_ENCODER = {
             Argument("cnn_filters", "filters", Required, _filters),
             Argument("dropout", "dropout", Required, share),
             Argument("gru_hidden", "width", Required, size),
-            only("kernel_size", 3),
-            only("stride", 2),
-            only("padding", 1),
-            only("bias", True),
+            *(only(name, value) for name, value in IMAGE_CONV.items()),
         ),
         package=f"{MODULES}.submodules",
     )
