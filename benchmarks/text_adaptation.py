@@ -71,7 +71,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "lines.txt"
-        lines.write_text("".join(f"{text}\n" for text in kept))
+        lines.write_text("".join(f"{text}\n" for text in kept), encoding="utf-8")
         found = {"as it was": rates(before)}
         after = adapted(flags, lines, Path(flags.workdir or Path(folder) / "run"))
         found[f"after {flags.steps} steps on {len(kept)} texts"] = rates(jaxspeech.load(after))

@@ -5,8 +5,6 @@ import jax
 # Optimizations take longer than what they save in models as small as the tests', and XLA's newer emitters of fusions
 # twice as long as its older ones. A version that had dropped those would end at once: later ones go without the flag.
 OLDER_EMITTERS = "--xla_cpu_use_fusion_emitters=false"
-# A program that is split to be compiled by several threads costs a sixth more; each worker of the tests has one core.
-UNSPLIT = "--xla_cpu_parallel_codegen_split_count=1"
 QUICK_COMPILE = "--xla_backend_optimization_level=0"
 if jax.__version_info__ < (0, 11):
-    QUICK_COMPILE = f"{QUICK_COMPILE} {OLDER_EMITTERS} {UNSPLIT}"
+    QUICK_COMPILE = f"{QUICK_COMPILE} {OLDER_EMITTERS}"

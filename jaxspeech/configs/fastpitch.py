@@ -4,7 +4,7 @@
     jaxspeech train --config=fastpitch:speakers ...       # several speakers; each line names its "speaker"
 
 A line has "audio_filepath", "duration" and "text"; a "normalized_text", where there is one, is said instead. The pitch
-of the recordings is extracted by the run. `jaxspeech train --config=hifigan` or vocos trains a vocoder of the same mel
+of the recordings is extracted by the run. The recipe hifigan or vocos trains a vocoder of the same mel
 frames; docs/synthesis.md joins both to a voice. Those who want to hear something soon begin with voice_quickstart.
 
 45.8M parameters, the numbers of NeMo's fastpitch_align_v1.05.yaml (2.x; 3.0 has no recipe): 22.05 kHz, batches of 32,

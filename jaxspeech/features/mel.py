@@ -137,7 +137,7 @@ class MelSpectrogram(nn.Module):
 
     def finish(
         self, frames: Float[Any, "B T F"], num_frames: Int[Any, " B"]
-    ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
+    ) -> tuple[Float[Array, "B T_padded F"], Int[Array, " B"]]:
         """Normalise and pad frames that were computed without that, or generated; return them with their numbers."""
         num_frames = jnp.asarray(num_frames)
         return self._pad(normalize(frames, num_frames, over=self.normalize), num_frames), num_frames

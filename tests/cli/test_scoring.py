@@ -27,7 +27,7 @@ def recording(text: str, target: str) -> Recording:
 
 FLAGS = Namespace(
     **{"long": "auto", "batch_size": 1, "channel": "mean", "normalize": "none", "bleu": False, "confidence": False},
-    **dict.fromkeys(("report", *OPTIONS)),
+    **dict.fromkeys(("report", "recognizer", *OPTIONS)),
 )
 SCORING = scoring_of(Prompted(), FLAGS)
 PART = [recording("a b", "en"), recording("ni bezonas panon kaj lakton", "eo"), recording("c d", "en")]

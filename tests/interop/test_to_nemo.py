@@ -26,6 +26,9 @@ SPELLED_DIFFERENTLY = {".preprocessor.normalize", ".encoder.conv_context_size", 
 SPELLED_DIFFERENTLY |= {".estimator.conv_context_size"}
 # A Wiener filter without a trade-off is NeMo's "mvdr_souden".
 SPELLED_DIFFERENTLY |= {".mask_processor.filter_type"}
+# What a voice's speaker changes is with each of its modules, and its dictionaries have other names.
+SPELLED_DIFFERENTLY |= {f".speaker_emb_condition_{part}" for part in ("prosody", "decoder", "aligner")}
+SPELLED_DIFFERENTLY |= {f".text_tokenizer.g2p.{name}" for name in ("phoneme_dict", "heteronyms")}
 # What NeMo's blocks accept and do not use.
 SPELLED_DIFFERENTLY |= {".encoder.jasper.se_repeat", ".encoder.jasper.se_interpolation_mode"}
 # The training folder, and names of members of the file, to which NeMo adds random numbers.
