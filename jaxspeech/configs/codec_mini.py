@@ -22,7 +22,7 @@ SECONDS = 0.96
 def get_config() -> ConfigDict:
     config = base_config()
     network = {
-        "kernel_sizes": (3, 7),
+        "kernel_sizes": (3,),
         "dilations": (1, 3),
         "activation": "half_snake",
         "padding": "causal",
@@ -32,13 +32,17 @@ def get_config() -> ConfigDict:
         {
             "task": "codec",
             "sample_rate": 16000,
-            "encoder": {"name": "codec", "width": 32, "channels": 8, "rates": (2, 4, 5, 8), **network},
+            "encoder": {"name": "codec", "width": 32, "channels": 12, "rates": (4, 8, 10), **network},
             "quantizer": {"name": "fsq", "groups": 8, "levels": (8, 5, 5, 5)},
-            "decoder": {"name": "codec", "channels": 192, "rates": (8, 5, 4, 2), "grouped": False, **network},
-            "loss": {"mel": 1.0, "stft": 20.0, "adversarial": 1.0, "features": 1.0},
+            "decoder": {"name": "codec", "channels": 160, "rates": (10, 8, 4), "grouped": False, **network},
+            "loss": {
+                **{"mel": 1.0, "stft": 20.0, "adversarial": 1.0, "features": 1.0},
+                "resolutions": ((128, 32, 128), (512, 128, 512), (1024, 256, 1024), (2048, 512, 2048)),
+                "num_mels": (20, 40, 80, 160),
+            },
             "discriminator": {
                 "periods": (2, 3, 5, 7),
-                "period_channels": (8, 32, 64, 128),
+                "period_channels": (8, 16, 32, 64),
                 "resolutions": ((512, 128), (1024, 256)),
                 "bands": ((0.0, 0.25), (0.25, 1.0)),
                 "channels": 8,
@@ -62,7 +66,7 @@ def get_config() -> ConfigDict:
     config.optimizer.weight_decay = 0.0
     config.optimizer.clip_norm = 0.0
     config.average_decay = 0.998
-    config.steps = 4000
+    config.steps = 3000
     config.eval_every = config.checkpoint_every = 1000
     config.log_every = 50
     return config

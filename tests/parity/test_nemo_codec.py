@@ -2,6 +2,7 @@
 
 import subprocess
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,16 @@ def test_frames_ids_and_samples(name, request):
     lengths = nemo["audio_len"].astype(np.int32)
     audio, scaled = spoiled(nemo["audio"], lengths), nemo["encoded_scaled"].swapaxes(1, 2)
 
-    def run(variables: Any, ids: Any) -> Any:
+    @jax.jit
+    def encode(variables: Any) -> Any:
         frames, num_frames = model.apply(variables, audio, lengths, method="frames")
-        quantized = model.quantizer.apply({}, jnp.asarray(scaled), num_frames)
-        values = model.quantizer.apply({}, ids, num_frames, method="lookup")
-        decoded, _ = model.apply(variables, ids, num_frames, method="decode")
-        return frames, num_frames, quantized, values, decoded, model.apply(variables, audio, lengths)
+        quantized = [model.quantizer.apply({}, jnp.asarray(x), num_frames) for x in (scaled, frames)]
+        return frames, num_frames, *quantized, model.quantizer.apply({}, quantized[0].ids, num_frames, method="lookup")
 
-    found = jax.device_get(jax.jit(run)(archive.variables, nemo["tokens"]))
-    frames, num_frames, quantized, values, decoded, (roundtrip, _, num_samples, unscaled) = found
+    decode = jax.jit(lambda variables, ids, num_frames: model.apply(variables, ids, num_frames, method="decode"))
+    frames, num_frames, quantized, unscaled, values = jax.device_get(encode(archive.variables))
+    decoded, num_samples = decode(archive.variables, nemo["tokens"], num_frames)
+    roundtrip, _ = decode(archive.variables, unscaled.ids, num_frames)
     np.testing.assert_array_equal(num_frames, nemo["encoded_len"])
     np.testing.assert_array_equal(num_samples, nemo["decoded_len"])
     np.testing.assert_array_equal(quantized.ids, nemo["tokens"])
@@ -69,10 +71,14 @@ def test_quantizing(request):
     module = build(load_nemo(file).model).model.quantizer
     x, lengths = jnp.asarray(nemo["encoded_scaled"].swapaxes(1, 2)), jnp.asarray(nemo["encoded_len"], jnp.int32)
     weights = nemo["fsq.weights"].swapaxes(1, 2)
-    found = module.apply({}, x, lengths)
+
+    def weighted(x: Any) -> Any:
+        found = module.apply({}, x, lengths)
+        return (found.values * weights).sum(), found
+
+    (_, found), gradient = jax.jit(jax.value_and_grad(weighted, has_aux=True))(x)
     np.testing.assert_allclose(found.values.swapaxes(1, 2), nemo["fsq.out"], atol=1e-6)
     np.testing.assert_array_equal(found.ids.swapaxes(0, 1), nemo["fsq.indices"])
-    gradient = jax.grad(lambda x: (module.apply({}, x, lengths).values * weights).sum())(x)
     np.testing.assert_allclose(gradient.swapaxes(1, 2), nemo["fsq.grad"], atol=1e-5)
     ids = quantize(x[..., : len(module.levels)], module.levels)[1]
     np.testing.assert_array_equal(ids[0], nemo["tokens"][0, 0])
@@ -115,7 +121,7 @@ def test_the_loss_of_log_spectra(request):
     loss = build(load_nemo(file).model).model.loss
     lengths = nemo["loss.len"].astype(np.int32)
     options: Any = {"resolutions": loss.resolutions, "guard": loss.stft_guard}
-    ours = log_spectrum_loss(nemo["loss.gen"], nemo["loss.real"], lengths, **options)
+    ours = jax.jit(partial(log_spectrum_loss, **options))(nemo["loss.gen"], nemo["loss.real"], lengths)
     rows = []
     for row, n in enumerate(lengths):
         if n == nemo["loss.real"].shape[1]:
