@@ -6,7 +6,7 @@
 
 Lines need nothing but "audio_filepath" and "duration". The sizes v1, v2 and v3 are those of Kong et al. (2020) for
 22.05 kHz, 44k is that of NeMo's models of HiFi-TTS. Batches of 16 segments of 8192 samples; 2.5M steps, which takes a
-GPU: on a CPU train `vocos:small`, which also speaks twenty times as fast.
+GPU: on a CPU train `vocos:small`, which also speaks much faster.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Trains Vocos, the default vocoder: mel frames to samples by an inverse transform, twenty times as fast as HiFi-GAN.
+"""Trains Vocos, the default vocoder: mel frames to samples by an inverse transform, 18 times as fast as HiFi-GAN.
 
     jaxspeech train --config=vocos --config.data.train=train.jsonl --config.data.eval.dev=dev.jsonl --workdir=runs/vocos
     jaxspeech train --config=vocos:small ...                    # for two cores
