@@ -131,9 +131,8 @@ def normed_kernel(
         return module.param("kernel", init, shape)
     if module.norm == "weight":
         direction = module.param("direction", init, shape)
-        scale = module.param("scale", lambda key: _norms(direction, own_axes).reshape(-1))
-        # Not a division by the root: its gradient is finite for a direction of zeros too.
-        return direction * (_as(scale, direction, own_axes) / jnp.maximum(_norms(direction, own_axes), TINY))
+        scale = module.param("scale", lambda key: jnp.sqrt(_squares(direction, own_axes)))
+        return _of_norm(direction, scale, own_axes)
     kernel = module.param("kernel", init, shape)
     matrix = kernel.reshape(-1, shape[2])
     still = jax.lax.stop_gradient(matrix)
@@ -144,12 +143,17 @@ def normed_kernel(
     return kernel / (v.value @ matrix @ u.value)
 
 
-def _norms(kernel: Any, axes: tuple[int, int]) -> Array:
-    return jnp.sqrt(jnp.square(kernel).sum(axes, keepdims=True))
+def _squares(kernel: Any, axes: tuple[int, int]) -> Float[Array, " N"]:
+    # Bounded before a root, so that the gradient is finite for a direction of zeros too.
+    return jnp.maximum(jnp.square(kernel).sum(axes), TINY**2)
 
 
-def _as(scale: Any, kernel: Any, axes: tuple[int, int]) -> Any:
-    return scale.reshape([1 if axis in axes else size for axis, size in enumerate(kernel.shape)])
+def _of_norm(direction: Any, scale: Any, axes: tuple[int, int]) -> Array:
+    # Neither a division nor axes of size 1, which XLA writes differently where their gradient is wanted too: the phases
+    # of an adversarial step would then each compute the generator.
+    [axis] = {0, 1, 2} - {*axes}
+    factor = scale * jax.lax.rsqrt(_squares(direction, axes))
+    return direction * jax.lax.broadcast_in_dim(factor, direction.shape, (axis,))
 
 
 def _unit(x: Array) -> Array:
@@ -177,12 +181,11 @@ def unfolded(params: Any) -> Any:
 
 def _fold(own: Any, axes: tuple[int, int]) -> Any:
     direction = own["direction"]
-    kernel = direction * (_as(own["scale"], direction, axes) / jnp.maximum(_norms(direction, axes), TINY))
-    return {"kernel": kernel, "bias": own["bias"]}
+    return {"kernel": _of_norm(direction, own["scale"], axes), "bias": own["bias"]}
 
 
 def _unfold(own: Any, axes: tuple[int, int]) -> Any:
-    return {"direction": own["kernel"], "scale": _norms(own["kernel"], axes).reshape(-1), "bias": own["bias"]}
+    return {"direction": own["kernel"], "scale": jnp.sqrt(_squares(own["kernel"], axes)), "bias": own["bias"]}
 
 
 def _each_convolution(tree: Any, names: tuple[str, ...], change: Any, axes: tuple[int, int] = OWN) -> Any:

@@ -5,7 +5,7 @@
     phase "generator":      D(G(mel)) -> generator loss + feature loss, and + 45 * mean |mel' - mel'(G(mel))|
 
 mel' has the whole range of frequencies (HiFi-GAN, Kong et al., 2020; NeMo 3.0.0: tts/models/hifigan.py). The forward
-pass of the generator is the same in both phases, so that XLA computes it once in a step.
+pass of the generator is the same in both phases: XLA computes that of HiFi-GAN once in a step, that of Vocos twice.
 """
 
 from dataclasses import dataclass

@@ -78,7 +78,7 @@ def segments_of(model: SpeechModel, options: VoiceTraining) -> Callable[[Variabl
 
     def cut(variables: Variables, batch: SpokenText) -> Recordings:
         # Which examples are together differs in every epoch. The phases of a step have different keys, but must cut the
-        # same, so that XLA computes all of this and the vocoder's forward pass once.
+        # same, so that XLA can compute once what they share.
         index = jnp.asarray(batch.index).astype(jnp.uint32)
         mixed = jnp.sum((index + 1) * (2 * jnp.arange(index.shape[0], dtype=jnp.uint32) + 1))
         place_key, choice_key = jax.random.split(jax.random.fold_in(jax.random.key(0), mixed))
