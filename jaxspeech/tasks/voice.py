@@ -17,10 +17,9 @@ from jaxspeech.tasks.branches import branch, matching, with_branch
 from jaxspeech.tasks.kinds import IncrementalVocoding, Speaking, Synthesis, Vocoding
 from jaxspeech.tasks.parts import Kind
 from jaxspeech.tasks.task import Task
-from jaxspeech.tasks.voice_training import VoiceTraining, voice_phases
+from jaxspeech.tasks.voice_training import SPEECH, VOCODER, VoiceTraining, voice_phases
 from jaxspeech.types import Key, Variables
 
-SPEECH, VOCODER = "speech", "vocoder"
 # Fields of `features.mel.MelSpectrogram` that change what frames mean. The others change the edges of a recording, or
 # whether near silence is log(x + guard) or log(max(x, guard)), in which published pairs of models differ.
 MEANING = (

@@ -3,7 +3,7 @@
     symbols     [" ", "a", ..., "z", "'", ",", ".", ..., "<pad>", "<oov>"]
     encode      ["h", "i", "\\u2603", "!"] -> ids [8, 9, 30], places [0, 1, 3], unknown ("\\u2603",)
 
-Source: NeMo's common/tokenizers/text_to_speech/tts_tokenizers.py, whose ids these are. NeMo builds some lists anew from
+Source: NeMo's common/tokenizers/text_to_speech/tts_tokenizers.py, whose ids these are. NeMo rebuilds some lists from
 a dictionary each time, so that another edition of it changes the ids.
 """
 

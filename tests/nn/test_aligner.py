@@ -18,7 +18,10 @@ def convolve(x, params):
 
 
 def by_definition(params, mel, text, prior):
-    relu = lambda x: np.maximum(x, 0)  # noqa: E731
+
+    def relu(x):
+        return np.maximum(x, 0)
+
     keys = convolve(relu(convolve(text, params["key_in"])), params["key_out"])
     queries = convolve(relu(convolve(mel, params["query_in"])), params["query_middle"])
     queries = convolve(relu(queries), params["query_out"])

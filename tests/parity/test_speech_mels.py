@@ -23,7 +23,7 @@ FIELDS = {
     "mel_norm": "mel_norm",
     "exact_pad": "exact_pad",
 }
-# The peer's defaults for speech.
+# NeMo's defaults for speech.
 DEFAULTS = {"mag_power": 1.0, "preemphasis": None, "dither": 0.0, "normalize": "none"}
 SETTINGS = ("fastpitch_22k", "fastpitch_44k", "fastpitch_16k_asr", "new_guard_one", "hifigan_22k", "hifigan_44k")
 

@@ -121,7 +121,7 @@ def _folded(source: Source, variables: Variables) -> Variables:
 def _remarks(source: Source) -> list[str]:
     if source.module.discriminator is None:
         return []
-    return ["NeMo's file is without the discriminators, with which training would go on"]
+    return ["NeMo's file is without the discriminators, which training with NeMo would need"]
 
 
 CODEC = Family(
