@@ -101,7 +101,7 @@ class Checkpoints:
                 f"{free / 1e6:.0f} MB free); {self._disk_advice()}"
             )
         shapes = shapes_by_path(state)
-        checks = {"record": _digest(record), "shapes": _digest(shapes), "state": int(fingerprint(state))}
+        checks = {"record": _digest(record), "shapes": _digest(shapes), "state": fingerprint(state)}
         with self._one_line(f"save step {step}"):
             if score is not None:
                 self._keep.scores[step] = score
@@ -170,7 +170,7 @@ class Checkpoints:
             state = self._checkpointer.load_checkpointables(step, {"state": abstract_state})["state"]
         except DAMAGE as error:  # Orbax's message is about its handlers
             raise DamagedError("its arrays cannot be read") from error
-        if checks and int(fingerprint(state)) != checks["state"]:
+        if checks and fingerprint(state) != checks["state"]:
             raise DamagedError("its arrays are not those that were saved")  # older checkpoints have no checksums
         return state, record
 
