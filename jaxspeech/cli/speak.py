@@ -56,6 +56,9 @@ def options(parser: Parser) -> None:
         "--pitch", type=float, default=0.0, help="higher by so many standard deviations of the voice's pitch"
     )
     parser.add_argument("--pause", type=float, default=0.2, help="seconds of silence between sentences")
+    parser.add_argument(
+        "--denoise", type=float, default=0.0, help="subtract this much of the vocoder's own hum; 0.0025 is usual"
+    )
     parser.add_argument("--style", metavar="AUDIO", help="a recording to speak like, for a voice with style tokens")
     parser.add_switch("normalized", help="numbers and abbreviations in the texts are in words already")
     parser.add_argument(
@@ -87,7 +90,8 @@ def run(flags: argparse.Namespace) -> int:
         raise ConfigError(f"--{'times' if flags.times else 'report'} needs --output=FILE, not standard output")
     voice = jaxspeech.load(flags.model, jaxspeech.Synthesizer, dtype=flags.dtype, vocoder=flags.vocoder)
     chosen: Any = {
-        name: getattr(flags, name) for name in ("pace", "pitch", "pause", "style", "normalized", "batch_size")
+        name: getattr(flags, name)
+        for name in ("pace", "pitch", "pause", "denoise", "style", "normalized", "batch_size")
     }
     if flags.speaker is not None:
         named = flags.speaker in voice.speakers or not flags.speaker.isdecimal()

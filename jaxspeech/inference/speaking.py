@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jaxspeech.errors import ManifestError, SpeechError, as_speech_error
 from jaxspeech.inference.batching import Shape, plan_batches
 from jaxspeech.inference.inputs import Recording
@@ -128,17 +126,17 @@ def speak_pieces(
     variables: Variables,
     pieces: Iterable[Piece],
     *,
-    hop: int,
     batch_size: int,
     eager: bool = False,
+    denoise: float = 0.0,
 ) -> Iterator[Done]:
     """Speaks pieces, in order. What is raised for a batch is the error of its pieces.
 
     Args:
       programs, variables: of the voice.
       pieces: to speak; those with an error are passed through.
-      hop: samples of a frame.
       batch_size, eager: see `windows`.
+      denoise: see `inference.vocoding`.
     """
     for window in windows(pieces, batch_size=batch_size, eager=eager):
         lengths = {i: len(piece.spelling.ids) for i, piece in enumerate(window) if piece.spelling is not None}
@@ -146,7 +144,7 @@ def speak_pieces(
         for shape in plan_batches(lengths, batch_size=batch_size, sample_rate=SYMBOLS):
             batch = [window[i] for i in shape.indices]
             try:
-                made: Any = _speak(programs, variables, batch, shape, hop=hop)
+                made: Any = _speak(programs, variables, batch, shape, denoise=denoise)
             except Exception as error:
                 made = [as_speech_error(error, piece.recording.source) for piece in batch]
             found |= zip(shape.indices, made, strict=True)
@@ -156,17 +154,15 @@ def speak_pieces(
 
 
 def _speak(
-    programs: SpeakPrograms, variables: Variables, batch: Sequence[Piece], shape: Shape, *, hop: int
+    programs: SpeakPrograms, variables: Variables, batch: Sequence[Piece], shape: Shape, *, denoise: float
 ) -> list[SpokenPiece]:
     spellings = [piece.spelling for piece in batch if piece.spelling is not None]
     ids, manners = [spelling.ids for spelling in spellings], [piece.manner for piece in batch]
     timing, durations = programs.durations(variables, ids, manners, rows=shape.rows, size=shape.length)
     num_frames = durations.sum(1)
     mel = programs.frames(variables, timing, num_frames)
-    samples = np.asarray(programs.vocode(variables, mel, num_frames), np.float32)
+    sounds = programs.vocoder.rows(variables, mel, num_frames, wanted=len(batch), denoise=denoise)
     return [
-        SpokenPiece(
-            piece.text, spelling, durations[row, : len(spelling.ids)], samples[row, : hop * num_frames[row]].copy()
-        )
-        for row, (piece, spelling) in enumerate(zip(batch, spellings, strict=True))
+        SpokenPiece(piece.text, spelling, own[: len(spelling.ids)], samples)
+        for piece, spelling, own, samples in zip(batch, spellings, durations[: len(batch)], sounds, strict=True)
     ]

@@ -96,7 +96,7 @@ class Synthesizer(Pipeline):
           inputs: a text (a string), a `Path` of a text file or of a manifest whose lines have a "text", such a line as
             a dict, or an iterable of all these.
           progress: show a bar.
-          options: see `SpeakOptions`: speaker, pace, pitch, pause, style, normalized, batch_size, on_error.
+          options: see `SpeakOptions`: speaker, pace, pitch, pause, denoise, style, normalized, batch_size, on_error.
 
         Raises:
           SpeechError: a text cannot be spoken, or an option is invalid; the message is one line.
@@ -132,8 +132,8 @@ class Synthesizer(Pipeline):
         """
         settings = self._settings(options)
         pieces = self._pieces(inputs, settings, first_short=True)
-        vocoding = self.task.inference.vocoding
-        return stream_pieces(self._programs, self.variables, pieces, vocoding=vocoding, pause=settings.pause)
+        manner: Any = {"pause": settings.pause, "denoise": settings.denoise}
+        return stream_pieces(self._programs, self.variables, pieces, **manner)
 
     def export_nemo(self, path: str | os.PathLike[str], vocoder: str | os.PathLike[str] | None = None) -> None:
         """Writes the text-to-mel model, and with `vocoder` its vocoder, as the .nemo files in which NeMo has them.
@@ -160,9 +160,9 @@ class Synthesizer(Pipeline):
             self._programs,
             self.variables,
             self._pieces(inputs, settings),
-            hop=self.task.inference.vocoding.hop,
             batch_size=settings.batch_size,
             eager=eager,
+            denoise=settings.denoise,
         )
 
     def _pieces(self, inputs: Any, settings: SpeakSettings, *, first_short: bool = False) -> Iterator[Piece]:

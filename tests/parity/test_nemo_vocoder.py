@@ -11,6 +11,8 @@ import pytest
 
 from jaxspeech.builder import build
 from jaxspeech.forms.inference import for_inference
+from jaxspeech.inference.kept_programs import KeptPrograms
+from jaxspeech.inference.vocoding import Vocoder
 from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.interop.nemo.families import family_of_model
 from jaxspeech.interop.nemo.weights.write import to_tensors
@@ -23,6 +25,8 @@ OUTPUTS, LOSS, GRADIENTS = 1e-4, 1e-5, 1e-3
 SCRIPT = Path(__file__).with_name("vocoder_with_nemo.py")
 # The last frames of a row, in which NeMo computes no mel.
 LEFT_OUT = 1
+# Of the denoiser, unless a configuration says otherwise.
+STRENGTH = 0.0025
 DISCRIMINATORS = {"mpd": "periods", "msd": "scales"}
 
 
@@ -162,3 +166,16 @@ def test_nemo_restores_what_we_write(computed, tmp_path):
     with np.load(tmp_path / "outputs.npz") as outputs:
         close(outputs["samples"], made)
         np.testing.assert_allclose(outputs["mel"], mel, atol=OUTPUTS)
+
+
+def test_the_denoiser(computed):
+    archive, nemo, (_, made, *_) = computed
+    if "infer.denoised" not in nemo:
+        pytest.skip("no infer.denoised in the reference")
+    task = build(archive.model)
+    vocoder = Vocoder(task.inference, KeptPrograms(task, config={}))
+    mel = nemo["mel"].swapaxes(1, 2)
+    found = vocoder.rows(archive.variables, mel, np.full(len(mel), mel.shape[1]), denoise=STRENGTH)
+    expected = nemo["infer.denoised"][:, 0]
+    close(np.stack(found), expected, 1e-5)
+    assert np.abs(made - expected).max() > 5e-5  # it does something

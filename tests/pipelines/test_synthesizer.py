@@ -9,6 +9,7 @@ import soundfile
 
 import jaxspeech
 from jaxspeech.archive import save_archive
+from jaxspeech.audio.spectral_subtraction import subtract_spectrum
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError, SpeechError
 from jaxspeech.pipelines.synthesizer import Synthesizer
@@ -153,6 +154,16 @@ def test_options_change_the_manner(voice):
     assert np.abs(sound_of(voice, "hello", pitch=1.0) - plain).max() > 0.1
 
 
+def test_the_hum_of_a_vocoder_is_subtracted(voice, monkeypatch):
+    plain = sound_of(voice, "hello there")
+    hum = np.linspace(0, 5, 2 * HOP + 1, dtype=np.float32)
+    monkeypatch.setattr("jaxspeech.inference.vocoding.Vocoder._own_spectrum", lambda *_: hum)
+    clean = subtract_spectrum(plain, 0.5 * hum, HOP)
+    assert np.abs(clean - plain).max() > 0.1
+    np.testing.assert_allclose(sound_of(voice, "hello there", denoise=0.5), clean, atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(list(voice.stream("hello there", denoise=0.5))), clean, atol=1e-5)
+
+
 def test_a_voice_speaks_like_a_recording(voice, tmp_path):
     model = voice.config | {"speech": voice.config["speech"] | {"styled": True, "num_speakers": 0}}
     styled = Synthesizer(voice.archive._replace(model=model, assets={"front_end": voice.front_end}))
@@ -176,6 +187,7 @@ def test_a_voice_speaks_like_a_recording(voice, tmp_path):
         ({"pace": float("nan")}, "pace is nan"),
         ({"pitch": "high"}, "pitch is 'high'"),
         ({"pause": -1}, "pause is -1"),
+        ({"denoise": 2}, "denoise is 2; it must be from 0 to 1"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"style": "a.wav"}, "this voice has no style tokens: leave out style"),
         ({"on_error": "stop"}, "on_error is 'stop'"),
