@@ -62,7 +62,14 @@ from jaxspeech.training.sharding import make_mesh, make_rules, process_share, pu
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.updates import build_updates
-from jaxspeech.training.warm_start import WarmStart, choose_start, describe_start, fill_from, start_given
+from jaxspeech.training.warm_start import (
+    WarmStart,
+    choose_start,
+    describe_start,
+    fill_from,
+    paths_beside,
+    start_given,
+)
 
 Settings = dict[str, Any]
 
@@ -165,9 +172,10 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         flush=True,
     )
 
-    def save_model(name: str, state: TrainState, record: Record) -> None:
+    def save_model(name: str, state: TrainState, record: Record, *, whole: bool = False) -> None:
         variables = averaged_variables(state)
-        variables = gather(jax.jit(lora.merge)(variables) if lora else variables)
+        variables = jax.jit(lora.merge)(variables) if lora else variables
+        variables = gather(variables if whole else task.used(variables))
         metadata: dict[str, Any] = {"step": int(state.step), "scores": dict(record.scores)}
         if record.evaluated == metadata["step"]:
             metadata["evaluation"] = data.statement(record.scores)
@@ -241,7 +249,8 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
             if evaluates:
                 progress.restart_clock()
         progress.summary()
-        save_model("last.jaxspeech", state, record)
+        # Also what only training needs, such as discriminators, for a run that starts from it.
+        save_model("last.jaxspeech", state, record, whole=True)
 
     if stopping:
         interrupted.signal = signal.Signals(stopping)  # possibly received by another process
@@ -299,6 +308,7 @@ def warm_start(job: Job, source: Archive | None, assets: Assets, task: Task, set
         include=taken.include,
         exclude=options["exclude"],
         beside=of_others.arrays,
+        optional=paths_beside(shapes, task.used(shapes)),
         model=name,
     )
     print(describe_start(start, model=name, note=taken.note), flush=True)

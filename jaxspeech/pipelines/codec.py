@@ -49,7 +49,7 @@ class Codec(Pipeline):
         Raises:
           ConfigError: it is not a codec.
         """
-        super().__init__(_without_discriminators(archive), dtype=dtype)
+        super().__init__(archive, dtype=dtype)
         kind = self.task.inference
         self._programs = Programs(self.task, kind.encode, name="encode", config=self.config)
         self._shapes = ShapeChoice(kind.sample_rate)
@@ -192,15 +192,6 @@ class Codec(Pipeline):
             raise AudioError(f"{source}: holds no samples")
         ids, frames = row.prediction
         return Encoded(source, size / self.sample_rate, ids[:, :frames], size, note=row.note)
-
-
-def _without_discriminators(archive: Archive) -> Archive:
-    """The model without what only its training needs, which can be most of it."""
-    if not archive.model.get("discriminator"):
-        return archive
-    model = {name: value for name, value in archive.model.items() if name != "discriminator"}
-    params = {name: value for name, value in archive.variables["params"].items() if name != "discriminator"}
-    return archive._replace(model=model, variables={**archive.variables, "params": params})
 
 
 def _failed(row: Row[Any], error: SpeechError) -> Encoded:

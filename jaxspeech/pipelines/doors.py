@@ -57,7 +57,10 @@ class WrongDoor(ConfigError):
 
 
 class Opened(NamedTuple):
-    """A model on the device; `config` and `variables` are in the form in which it runs fastest."""
+    """A model on the device; `config` and `variables` are in the form in which it runs fastest.
+
+    Variables for training alone (see `Task.used`) are left out.
+    """
 
     config: dict[str, Any]
     task: Task[Any, Any, Any]
@@ -81,7 +84,7 @@ def open_model(archive: Archive, takes: type, *, dtype: str | None) -> Opened:
     task = build(config)
     if not isinstance(task.inference, takes):
         raise WrongDoor(DOORS[type(task.inference)])
-    return Opened(config, task, jax.device_put(variables))
+    return Opened(config, task, jax.device_put(task.used(variables)))
 
 
 def with_bar(results: Iterable[T], inputs: Any) -> Iterable[T]:

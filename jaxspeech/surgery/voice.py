@@ -6,7 +6,7 @@ from typing import Any
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
-from jaxspeech.tasks.branches import branch, matching, with_branch
+from jaxspeech.tasks.branches import branch, with_branch
 from jaxspeech.tasks.kinds import Speaking, Synthesis, Vocoding
 from jaxspeech.tasks.voice import SPEECH, VOCODER
 
@@ -16,16 +16,17 @@ def join_voice(speech: Archive, vocoder: Archive) -> Archive:
 
     Args:
       speech: a text-to-mel model, with its assets; of a voice, that part.
-      vocoder: a vocoder, of which the parameters for training are left out; of a voice, that part.
+      vocoder: a vocoder, of which the variables for training alone are left out; of a voice, that part.
 
     Raises:
       ConfigError: they are other models, or the vocoder takes other mel frames.
     """
     speech, vocoder = _part(speech, SPEECH), _part(vocoder, VOCODER)
     model = {"task": "voice", SPEECH: speech.model, VOCODER: vocoder.model}
-    own = matching(vocoder.variables, build(model).inference.vocoding.params)
-    variables = with_branch(with_branch({}, SPEECH, speech.variables), VOCODER, own)
-    return Archive(model, speech.assets, variables, {SPEECH: speech.metadata, VOCODER: vocoder.metadata})
+    variables = with_branch(with_branch({}, SPEECH, speech.variables), VOCODER, vocoder.variables)
+    return Archive(
+        model, speech.assets, build(model).used(variables), {SPEECH: speech.metadata, VOCODER: vocoder.metadata}
+    )
 
 
 def split_voice(voice: Archive) -> tuple[Archive, Archive]:

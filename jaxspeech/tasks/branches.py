@@ -1,9 +1,7 @@
-"""The variables of models that are made of other models: {"params": {"speech": ..., "vocoder": ...}, ...}.
+"""Parts of variables: {"params": {"speech": ..., "vocoder": ...}, ...}.
 
-Each of them is a branch of every collection that it has.
+Each part of a model, or each of the models that it is made of, is a branch of every collection that it has.
 """
-
-import re
 
 from jaxspeech.types import Variables
 
@@ -21,18 +19,7 @@ def with_branch(variables: Variables, name: str, own: Variables) -> Variables:
     return changed
 
 
-def matching(variables: Variables, pattern: str) -> Variables:
-    """The variables whose names within their collection ("generator/up/kernel") a regular expression matches."""
-    found = {collection: _matching(tree, re.compile(pattern), "") for collection, tree in variables.items()}
+def without_parts(variables: Variables, *names: str) -> Variables:
+    """The variables without some parts of the model, such as its discriminators."""
+    found = {collection: {k: v for k, v in tree.items() if k not in names} for collection, tree in variables.items()}
     return {collection: tree for collection, tree in found.items() if tree}
-
-
-def _matching(tree: Variables, pattern: re.Pattern[str], place: str) -> Variables:
-    kept: Variables = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            below = _matching(value, pattern, f"{place}{key}/")
-            kept |= {key: below} if below else {}
-        elif pattern.search(f"{place}{key}"):
-            kept[key] = value
-    return kept

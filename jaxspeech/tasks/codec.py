@@ -24,6 +24,7 @@ from jaxspeech.quantizers.codebook import CODEBOOKS
 from jaxspeech.quantizers.fsq import FSQ
 from jaxspeech.quantizers.quantized import Quantized
 from jaxspeech.quantizers.residual import ResidualVQ
+from jaxspeech.tasks.branches import without_parts
 from jaxspeech.tasks.codec_discriminators import CodecDiscriminators, seen_in
 from jaxspeech.tasks.codec_loss import CodecLoss, mel_distances, reconstruction
 from jaxspeech.tasks.kinds import Coding
@@ -243,6 +244,7 @@ def codec_task(model: CodecModel) -> Task[CodecRows, Coded, Coding]:
             decode=lambda variables, ids, num_frames: apply(variables, ids, num_frames, method="decode"),
             causal=model.decoder.padding == "causal",
         ),
+        used=lambda variables: without_parts(variables, "discriminator"),
     )
 
 

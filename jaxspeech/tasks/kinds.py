@@ -261,8 +261,6 @@ class Vocoding(NamedTuple):
       hop: samples of each frame.
       mel: the `features.mel.MelSpectrogram` that computes such frames of recordings.
       vocode: (variables, mel frames [B T F], num_frames [B]) -> samples [B T*hop], 0 beyond a row's frames.
-      params: regular expression that matches the names of the variables that `vocode` needs, such as
-        "generator/up/kernel"; the others are for training.
       incremental: the same part by part; None if the model cannot.
     """
 
@@ -270,7 +268,6 @@ class Vocoding(NamedTuple):
     hop: int
     mel: Any
     vocode: Callable[[Variables, Frames, Lengths], Samples]
-    params: str = ""
     incremental: IncrementalVocoding | None = None
 
 

@@ -13,6 +13,11 @@ P = TypeVar("P")
 F = TypeVar("F")
 
 
+def everything(variables: Variables) -> Variables:
+    """Returns all variables: those of a model that needs them all, in training and in use."""
+    return variables
+
+
 @dataclass(frozen=True)
 class Task(Generic[B, P, F]):
     """Pure functions of one frozen module; training, archives and exports use a model only through them.
@@ -28,6 +33,8 @@ class Task(Generic[B, P, F]):
       inference: the functions that a pipeline calls; its type, one of `tasks.kinds`, is the kind of model.
       capacity: which examples are too long or too short to learn from, so that a run can report them before its first
         step; None if the lengths do not matter.
+      used: variables, or their shapes -> those that `predict` and `inference` need. The others, such as discriminators,
+        are for training alone: pipelines drop them, and what is without them can be trained again with new ones.
     """
 
     model: nn.Module
@@ -38,6 +45,7 @@ class Task(Generic[B, P, F]):
     seconds: Callable[[B], Float[Any, " B"]]
     inference: F
     capacity: Capacity | None = None
+    used: Callable[[Variables], Variables] = everything
 
     @property
     def loss(self) -> Callable[[Variables, B, Key], tuple[Float[Array, " B"], Variables]]:

@@ -23,6 +23,7 @@ from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.history import HISTORY
 from jaxspeech.losses.adversarial import DISTANCES, discriminator_loss, feature_loss, generator_loss, row_means
 from jaxspeech.masks import length_mask, zero_padding
+from jaxspeech.tasks.branches import without_parts
 from jaxspeech.tasks.discriminators import DISCRIMINATORS, AllSeen, NoDiscriminators
 from jaxspeech.tasks.kinds import IncrementalVocoding, Vocoding
 from jaxspeech.tasks.parts import Kind, Part
@@ -298,9 +299,9 @@ def vocoder_task(model: VocoderModel) -> Task[Waveforms, Vocoded, Vocoding]:
             hop=model.generator.hop,
             mel=model.frontend,
             vocode=vocode,
-            params=GENERATOR,
             incremental=incremental_vocoding(model),
         ),
+        used=lambda variables: without_parts(variables, "discriminators"),
     )
 
 

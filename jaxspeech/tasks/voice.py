@@ -13,7 +13,7 @@ import jax
 from jaxtyping import Array, Float
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.tasks.branches import branch, matching, with_branch
+from jaxspeech.tasks.branches import branch, with_branch
 from jaxspeech.tasks.kinds import IncrementalVocoding, Speaking, Synthesis, Vocoding
 from jaxspeech.tasks.parts import Kind
 from jaxspeech.tasks.task import Task
@@ -103,8 +103,12 @@ def voice_task(model: VoiceModel) -> Task[Any, SpokenSound, Speaking]:
     def init(key: Key) -> Variables:
         speech_key, vocoder_key = jax.random.split(key)
         own = vocoder.init(vocoder_key)
-        own = matching(own, vocoder.inference.params) if model.training is None else own
-        return with_branch(with_branch({}, SPEECH, speech.init(speech_key)), VOCODER, own)
+        variables = with_branch(with_branch({}, SPEECH, speech.init(speech_key)), VOCODER, own)
+        return used(variables) if model.training is None else variables
+
+    def used(variables: Variables) -> Variables:
+        spoken = with_branch({}, SPEECH, speech.used(branch(variables, SPEECH)))
+        return with_branch(spoken, VOCODER, vocoder.used(branch(variables, VOCODER)))
 
     def predict(variables: Variables, batch: Any) -> SpokenSound:
         spoken = speech.predict(branch(variables, SPEECH), batch)
@@ -119,6 +123,7 @@ def voice_task(model: VoiceModel) -> Task[Any, SpokenSound, Speaking]:
         seconds=speech.seconds,
         inference=speaking,
         capacity=speech.capacity,
+        used=used,
     )
 
 

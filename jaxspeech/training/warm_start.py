@@ -27,15 +27,17 @@ class Start(NamedTuple):
       arrays: the trained ones, by path ("params/encoder/...").
       masks: by path, True or, if only some of the stacked layers are taken, an array [L 1 ...].
       unused: names of the trained model's arrays that are not taken.
+      new: names of the arrays that the trained model may lack, and does.
     """
 
     arrays: dict[str, Any]
     masks: dict[str, Any]
     unused: list[str]
+    new: tuple[str, ...] = ()
 
     def beside(self, other: "Start") -> "Start":
         """The arrays of both; those of the other one replace those of this one."""
-        return Start({**self.arrays, **other.arrays}, {**self.masks, **other.masks}, self.unused)
+        return Start({**self.arrays, **other.arrays}, {**self.masks, **other.masks}, self.unused, self.new)
 
 
 FROM_SCRATCH = Start({}, {}, [])
@@ -48,6 +50,7 @@ def choose_start(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     beside: Collection[str] = (),
+    optional: Collection[str] = (),
     model: str,
 ) -> Start:
     """Chooses what a model with these shapes takes from `source`.
@@ -58,6 +61,7 @@ def choose_start(
       include: patterns of the arrays to take; if empty, all.
       exclude: patterns of the arrays not to take.
       beside: paths of arrays that are taken from elsewhere.
+      optional: paths of arrays that start from scratch where `source` does not have them.
       model: the trained model's name, for messages.
 
     Raises:
@@ -69,13 +73,15 @@ def choose_start(
     wanted = assign(merged, [(p, True) for p in include], default=not include, option="init.include")
     kept_out = assign(merged, [(p, True) for p in exclude], default=False, option="init.exclude")
     given = _by_path(source)
-    arrays, masks, problems = {}, {}, []
+    arrays, masks, problems, new = {}, {}, [], []
     for path, leaf in names.items():
         name = path.split("/", 1)[1]
         mask = np.logical_and(wanted[name], np.logical_not(kept_out[name]))
         if not mask.any() or path in beside:
             continue
-        if path not in given:
+        if path not in given and path in optional:
+            new.append(name)
+        elif path not in given:
             problems.append(f"{name} {leaf.shape} is not in it")
         elif given[path].shape != leaf.shape:
             problems.append(f"{name} is {given[path].shape} in it, {leaf.shape} here")
@@ -87,7 +93,12 @@ def choose_start(
             f"{model} does not fit: {'; '.join(problems[:LISTED])}{more}. What init.exclude matches starts from scratch"
         )
     unused = [path.split("/", 1)[1] for path in given if masks.get(path) is not True and path not in beside]
-    return Start(arrays, masks, unused)
+    return Start(arrays, masks, unused, tuple(new))
+
+
+def paths_beside(variables: Variables, part: Variables) -> set[str]:
+    """The paths of the variables that are not in a part of them."""
+    return {*_by_path(variables)} - {*_by_path(part)}
 
 
 def start_given(shapes: Variables, given: Variables) -> Start:
@@ -127,6 +138,8 @@ def describe_start(start: Start, *, model: str, note: str = "") -> str:
     if start.unused:
         more = f" and {len(start.unused) - LISTED} more" if len(start.unused) > LISTED else ""
         line += f"; not used: {', '.join(start.unused[:LISTED])}{more}"
+    if start.new:
+        line += f"; not in it, and new: {', '.join(sorted({name.partition('/')[0] for name in start.new}))}"
     return line
 
 

@@ -114,7 +114,7 @@ def test_jit_equals_eager(prepared):
 
 def test_an_archive_gives_the_same_bits(prepared, tmp_path):
     path = tmp_path / "model.jaxspeech"
-    variables = jax.device_get(prepared.variables)
+    variables = jax.device_get(prepared.task.used(prepared.variables))  # enough for predictions
     save_archive(path, model=prepared.model, assets=prepared.assets, variables=variables)
     loaded = load_archive(path)
     assert same_assets(loaded.assets, prepared.assets) == ""
@@ -148,7 +148,19 @@ def test_three_steps_and_a_resumed_run_end_with_the_same_bits(tones, tmp_path, n
     assert "<h2>dev</h2>" in (tmp_path / "whole" / "report.html").read_text()
     history = [json.loads(line) for line in (tmp_path / "whole" / "history.jsonl").read_text().splitlines()]
     assert any(f"{score}/dev" in entry for entry in history)
-    assert (tmp_path / "whole" / "model.jaxspeech").exists()
+    used = load_archive(tmp_path / "whole" / "model.jaxspeech").variables
+    assert jax.tree.structure(used) == jax.tree.structure(build(whole.model).used(whole.variables))
+
+
+def test_a_model_without_what_only_training_needs_is_trained_again(tones, tmp_path):
+    config = recipe("toy_adversarial", tones)
+    config.steps = config.eval_every = 1
+    train_here(config, tmp_path / "first")
+    for name, new in (("model", "; not in it, and new: discriminator"), ("last", "")):
+        config.init_from = str(tmp_path / "first" / f"{name}.jaxspeech")
+        start = train_here(config, tmp_path / name).splitlines()[0]
+        assert start.startswith("Starting from") and start.endswith(f" arrays{new}")
+        assert "discriminator" in load_archive(tmp_path / name / "last.jaxspeech").variables["params"]
 
 
 def test_micro_batches_on_eight_devices_give_the_same_loss(tones, tmp_path):

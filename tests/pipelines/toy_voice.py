@@ -15,6 +15,7 @@ from jaxspeech.builder import build
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.masks import zero_padding
 from jaxspeech.surgery.voice import join_voice
+from jaxspeech.tasks.branches import without_parts
 from jaxspeech.tasks.kinds import IncrementalVocoding, Synthesis, Timing, Vocoding
 from jaxspeech.tasks.parts import FEATURES, Kind
 from jaxspeech.tasks.task import Task
@@ -149,9 +150,9 @@ def _vocoder_task(model: ToyVocoder) -> Task:
             HOP,
             model.frontend,
             vocode,
-            params="^generator/",
             incremental=IncrementalVocoding(1, start, step) if model.parts else None,
         ),
+        used=lambda variables: without_parts(variables, "discriminator"),
     )
 
 

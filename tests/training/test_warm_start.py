@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from jaxspeech.errors import ArchiveError, ConfigError
-from jaxspeech.training.warm_start import FROM_SCRATCH, WarmStart, choose_start, describe_start, fill_from
+from jaxspeech.training.warm_start import (
+    FROM_SCRATCH,
+    WarmStart,
+    choose_start,
+    describe_start,
+    fill_from,
+    paths_beside,
+)
 
 
 def variables(fill, *, width=4, **more):
@@ -55,6 +62,16 @@ def test_new_parts_are_excluded_and_unused_ones_reported():
         variables(0.0, adapter=jnp.ones(3)), variables(7.0, head=jnp.ones(2)), exclude=("adapter",), model="x.nemo"
     )
     assert start.unused == ["head"]
+
+
+def test_what_only_training_needs_may_be_missing():
+    wanted = variables(0.0, judge={"kernel": jnp.ones(3)})
+    start = choose_start(wanted, variables(7.0), optional=paths_beside(wanted, variables(0.0)), model="x.nemo")
+    assert start.new == ("judge/kernel",) and len(start.arrays) == 3
+    assert describe_start(start, model="x.nemo") == "Starting from x.nemo: 3 arrays; not in it, and new: judge"
+    with pytest.raises(ConfigError, match=r"judge/kernel is \(2,\) in it, \(3,\) here"):
+        trained = variables(7.0, judge={"kernel": jnp.ones(2)})
+        choose_start(wanted, trained, optional={"params/judge/kernel"}, model="x.nemo")
 
 
 def test_scores_are_compared_with_those_that_the_model_states():

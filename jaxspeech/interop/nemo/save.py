@@ -98,10 +98,14 @@ def _prepared(archive: Archive, config_name: str, weights: str) -> _Prepared:
     source = Source(model, build(model).model, archive.assets, archive.aligner is not None)
     config, files, returned = to_nemo(source, base)
     rows = family.rows(returned)
-    tensors = to_tensors(family.folded(source, archive.variables), rows)
+    whole = family.folded(source, archive.variables)
+    tensors = to_tensors(whole, rows)
 
     def write_weights(stream: io.BufferedIOBase) -> None:
         derived = derived_tensors({**family.derived(source.module), **family.written(source.module)}, kept)
         write_checkpoint(stream, itertools.chain(derived, with_counts(tensors, kept)), copies(rows))
 
-    return _Prepared({**files, config_name: to_yaml(config)}, weights, write_weights, family.remarks(source))
+    new = sorted(whole["params"].keys() - archive.variables["params"].keys())
+    remarks = [f"this model has no {', '.join(new)}: those in the file are untrained"] if new else []
+    remarks += family.remarks(source)
+    return _Prepared({**files, config_name: to_yaml(config)}, weights, write_weights, remarks)

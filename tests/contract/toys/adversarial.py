@@ -13,6 +13,7 @@ from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.jobs.job import Job, as_it_is
 from jaxspeech.jobs.recordings import manifest_with, recordings
 from jaxspeech.masks import length_mask
+from jaxspeech.tasks.branches import without_parts
 from jaxspeech.tasks.kinds import Enhancement
 from jaxspeech.tasks.parts import Kind
 from jaxspeech.tasks.task import Task
@@ -90,6 +91,7 @@ def pair_task(model: Pair) -> Task:
         predict=predict,
         seconds=lambda batch: batch.num_samples / RATE,
         inference=Enhancement(RATE, 1, enhance),
+        used=lambda variables: without_parts(variables, "discriminator"),
     )
 
 
