@@ -14,7 +14,7 @@ from benchmarks.timing import measure
 from jaxspeech.builder import build
 from jaxspeech.configs import hifigan, vocos
 from jaxspeech.forms.inference import for_inference
-from jaxspeech.tasks.vocoder import Waveforms
+from jaxspeech.tasks.waveforms import Waveforms
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.updates import build_updates

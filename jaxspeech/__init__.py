@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.regressor import Estimated as Estimated
     from jaxspeech.pipelines.regressor import Regressor as Regressor
     from jaxspeech.pipelines.synthesizer import Synthesizer as Synthesizer
+    from jaxspeech.pipelines.vocoder import Vocoded as Vocoded
+    from jaxspeech.pipelines.vocoder import Vocoder as Vocoder
 
     __version__: str
 
@@ -75,6 +77,8 @@ PUBLIC = {
     "Spoken": "jaxspeech.inference.spoken",
     "Synthesizer": "jaxspeech.pipelines.synthesizer",
     "Verified": "jaxspeech.pipelines.embedder",
+    "Vocoded": "jaxspeech.pipelines.vocoder",
+    "Vocoder": "jaxspeech.pipelines.vocoder",
     "build": "jaxspeech.builder",
     "from_pretrained": "jaxspeech.loading",
     "list_models": "jaxspeech.hub",
@@ -109,6 +113,8 @@ __all__ = [
     "Spoken",
     "Synthesizer",
     "Verified",
+    "Vocoded",
+    "Vocoder",
     "build",
     "from_pretrained",
     "list_models",

@@ -14,7 +14,7 @@ MEL = "mel_distance"
 
 
 def vocoding_scores(*, identity: tuple[str, ...] = ()) -> Evaluation:
-    """Returns the evaluation of `Vocoded` predictions, whose smallest mean distance is best."""
+    """Returns the evaluation of `tasks.vocoder.MadeAgain`, whose smallest mean distance is best."""
 
     def collect(vocoded: Any, batch: Any) -> list[float]:
         del batch

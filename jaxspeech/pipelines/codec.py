@@ -11,7 +11,6 @@ recordings -> rows of ids (inference/rows.py);  ids -> samples (inference/codec_
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
@@ -23,15 +22,14 @@ from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.codec_stream import DecodeStream, EncodeStream
 from jaxspeech.inference.codec_windows import CodecWindows
 from jaxspeech.inference.coded import Decoded, Encoded
-from jaxspeech.inference.inputs import find_recordings
-from jaxspeech.inference.options import RowOptions, wanted
+from jaxspeech.inference.options import RowOptions
 from jaxspeech.inference.programs import Programs
-from jaxspeech.inference.results import results_of
-from jaxspeech.inference.rows import Row, Strategy, predicted_rows
-from jaxspeech.inference.shape_choice import ShapeChoice
+from jaxspeech.inference.rows import Row
 from jaxspeech.pipelines.doors import with_bar
 from jaxspeech.pipelines.pipeline import Pipeline
+from jaxspeech.pipelines.recording_results import RecordingResults
 from jaxspeech.tasks.kinds import Coding
+from jaxspeech.types import Variables
 
 
 class Codec(Pipeline):
@@ -51,9 +49,15 @@ class Codec(Pipeline):
         """
         super().__init__(archive, dtype=dtype)
         kind = self.task.inference
-        self._programs = Programs(self.task, kind.encode, name="encode", config=self.config)
-        self._shapes = ShapeChoice(kind.sample_rate)
         self._windows = CodecWindows(kind, self.model.reach)
+        self._results = RecordingResults(
+            "encode",
+            Programs(self.task, kind.encode, name="encode", config=self.config),
+            sample_rate=kind.sample_rate,
+            make=self._encoded,
+            failed=_failed,
+            long=self._long,
+        )
 
     @property
     def sample_rate(self) -> int:
@@ -84,10 +88,8 @@ class Codec(Pipeline):
         """Computes the ids of all inputs, in order. They do not depend on the other inputs.
 
         Args:
-          inputs: a path (of an audio file, a folder, a .jsonl or .json manifest), an array of samples ([S], [S C]
-            or [C S]; float in [-1, 1], or integers), or an iterable of all these.
+          inputs, options: recordings, and how they are read; see `RecordingResults.of`.
           progress: show a bar.
-          options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -97,15 +99,7 @@ class Codec(Pipeline):
 
     def encode_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Encoded]:
         """Like `encode`, but yields each result as soon as it and all earlier ones are ready, in bounded memory."""
-        asked = wanted(options, RowOptions, call="encode")
-        at_once = [Strategy(partial(self._programs.start, self.variables))]
-        chosen: Any = {
-            "sample_rate": self.sample_rate,
-            "shapes": self._shapes,
-            "long": [Strategy(self._long, alone=True)],
-        }
-        rows = predicted_rows(find_recordings(inputs), at_once, asked, **chosen)
-        return results_of(rows, self._encoded, _failed, on_error=asked.on_error)
+        return self._results.of(self.variables, inputs, options)
 
     def decode(self, codes: Any, *, progress: bool = False) -> list[Decoded]:
         """Computes the samples of ids.
@@ -180,10 +174,10 @@ class Codec(Pipeline):
                 samples = samples[: each.num_samples]
             yield Decoded(source, len(samples) / self.sample_rate, samples, self.sample_rate)
 
-    def _long(self, shape: Shape, audio: Mapping[int, np.ndarray]) -> tuple[Any, str]:
+    def _long(self, variables: Variables, shape: Shape, audio: Mapping[int, np.ndarray]) -> tuple[Any, str]:
         """Encodes a long recording."""
         [i] = shape.indices
-        ids = self._windows.encode(self.variables, audio[i])
+        ids = self._windows.encode(variables, audio[i])
         return (ids[None], np.array([ids.shape[1]])), ""
 
     def _encoded(self, row: Row[Any]) -> Encoded:

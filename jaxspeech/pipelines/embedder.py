@@ -10,7 +10,6 @@ recordings -> rows of embeddings (inference/rows.py) -> cosines (inference/voice
 
 import os
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
@@ -20,15 +19,13 @@ from jaxspeech import exports
 from jaxspeech.archive import Archive
 from jaxspeech.errors import AudioError, ConfigError, SpeechError
 from jaxspeech.forms.embedding_head import embedding
-from jaxspeech.inference.inputs import find_recordings
-from jaxspeech.inference.options import RowOptions, wanted
+from jaxspeech.inference.options import RowOptions
 from jaxspeech.inference.programs import Programs
-from jaxspeech.inference.results import results_of
-from jaxspeech.inference.rows import Row, Strategy, predicted_rows
-from jaxspeech.inference.shape_choice import ShapeChoice
+from jaxspeech.inference.rows import Row
 from jaxspeech.inference.voices import Enrolment, as_norm, unit
 from jaxspeech.pipelines.doors import with_bar
 from jaxspeech.pipelines.pipeline import Pipeline
+from jaxspeech.pipelines.recording_results import RecordingResults
 from jaxspeech.tasks.kinds import Embedding
 
 # The cosine from which two recordings are of the same speaker, if a model has none of its own; NeMo's 0.7 of
@@ -111,8 +108,15 @@ class Embedder(Pipeline):
         """
         super().__init__(archive._replace(model=embedding(archive.model)), dtype=dtype)
         self.enrolment = Enrolment()
-        self._programs = Programs(self.task, self.task.inference.embed, name="embed", config=self.config)
-        self._shapes = ShapeChoice(self.task.inference.sample_rate)
+        kind = self.task.inference
+        self._results = RecordingResults(
+            "embed",
+            Programs(self.task, kind.embed, name="embed", config=self.config),
+            sample_rate=kind.sample_rate,
+            make=self._embedded,
+            failed=_failed,
+            shortest=SHORTEST_SECONDS * kind.sample_rate,
+        )
 
     @property
     def threshold(self) -> float:
@@ -135,10 +139,8 @@ class Embedder(Pipeline):
         """Embeds all inputs, in order. An embedding does not depend on the other inputs.
 
         Args:
-          inputs: a path (of an audio file, a folder, a .jsonl or .json manifest), an array of samples ([S], [S C]
-            or [C S]; float in [-1, 1], or integers), or an iterable of all these.
+          inputs, options: recordings, and how they are read; see `RecordingResults.of`.
           progress: show a bar.
-          options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -148,18 +150,7 @@ class Embedder(Pipeline):
 
     def embed_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Embedded]:
         """Like `embed`, but yields each result as soon as it and all earlier ones are ready, in bounded memory."""
-        asked = wanted(options, RowOptions, call="embed")
-        at_once = [Strategy(partial(self._programs.start, self.variables))]
-        rate = self.task.inference.sample_rate
-        rows = predicted_rows(
-            find_recordings(inputs),
-            at_once,
-            asked,
-            sample_rate=rate,
-            shortest=SHORTEST_SECONDS * rate,
-            shapes=self._shapes,
-        )
-        return results_of(rows, self._embedded, _failed, on_error=asked.on_error)
+        return self._results.of(self.variables, inputs, options)
 
     def verify(
         self, a: Any, b: Any, *, threshold: float | None = None, cohort: Any = None, **options: Unpack[RowOptions]

@@ -7,19 +7,16 @@ recordings -> rows of numbers (inference/rows.py)
 """
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, NamedTuple, Unpack
 
 from jaxspeech.archive import Archive
 from jaxspeech.errors import AudioError, SpeechError
-from jaxspeech.inference.inputs import find_recordings
-from jaxspeech.inference.options import RowOptions, wanted
+from jaxspeech.inference.options import RowOptions
 from jaxspeech.inference.programs import Programs
-from jaxspeech.inference.results import results_of
-from jaxspeech.inference.rows import Row, Strategy, predicted_rows
-from jaxspeech.inference.shape_choice import ShapeChoice
+from jaxspeech.inference.rows import Row
 from jaxspeech.pipelines.doors import with_bar
 from jaxspeech.pipelines.pipeline import Pipeline
+from jaxspeech.pipelines.recording_results import RecordingResults
 from jaxspeech.tasks.kinds import Regression
 
 
@@ -57,17 +54,22 @@ class Regressor(Pipeline):
           ConfigError: it is not a regression model.
         """
         super().__init__(archive, dtype=dtype)
-        self._programs = Programs(self.task, self.task.inference.number, name="estimate", config=self.config)
-        self._shapes = ShapeChoice(self.task.inference.sample_rate)
+        kind = self.task.inference
+        self._results = RecordingResults(
+            "estimate",
+            Programs(self.task, kind.number, name="estimate", config=self.config),
+            sample_rate=kind.sample_rate,
+            make=self._estimated,
+            failed=_failed,
+            shortest=max(kind.shortest_seconds * kind.sample_rate, 1.0),
+        )
 
     def estimate(self, inputs: Any, *, progress: bool = False, **options: Unpack[RowOptions]) -> list[Estimated]:
         """Estimates the numbers of all inputs, in order. A result does not depend on the other inputs.
 
         Args:
-          inputs: a path (of an audio file, a folder, a .jsonl or .json manifest), an array of samples ([S], [S C]
-            or [C S]; float in [-1, 1], or integers), or an iterable of all these.
+          inputs, options: recordings, and how they are read; see `RecordingResults.of`.
           progress: show a bar.
-          options: see `inference.options.RowOptions`: batch_size, sample_rate, channel, on_error.
 
         Raises:
           SpeechError: an input or option is invalid; the message is one line.
@@ -77,12 +79,7 @@ class Regressor(Pipeline):
 
     def estimate_iter(self, inputs: Any, **options: Unpack[RowOptions]) -> Iterator[Estimated]:
         """Like `estimate`, but yields each result as soon as it and all earlier ones are ready, in bounded memory."""
-        asked, kind = wanted(options, RowOptions, call="estimate"), self.task.inference
-        at_once = [Strategy(partial(self._programs.start, self.variables))]
-        shortest = max(kind.shortest_seconds * kind.sample_rate, 1.0)
-        chosen: Any = {"sample_rate": kind.sample_rate, "shortest": shortest, "shapes": self._shapes}
-        rows = predicted_rows(find_recordings(inputs), at_once, asked, **chosen)
-        return results_of(rows, self._estimated, _failed, on_error=asked.on_error)
+        return self._results.of(self.variables, inputs, options)
 
     def _estimated(self, row: Row[Any]) -> Estimated:
         kind, source = self.task.inference, row.recording.source

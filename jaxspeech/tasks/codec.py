@@ -6,45 +6,28 @@ Training, in two updates of each step if there are discriminators:
     generator       distances of mels, spectra and samples + the discriminators' scores and features + commitment
 """
 
-import math
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.codec import CodecDecoder
 from jaxspeech.encoders.codec import CodecEncoder
-from jaxspeech.errors import ConfigError
 from jaxspeech.losses.adversarial import discriminator_loss, generator_loss
 from jaxspeech.losses.feature_matching import feature_matching_loss
-from jaxspeech.masks import zero_padding
 from jaxspeech.quantizers.codebook import CODEBOOKS
 from jaxspeech.quantizers.fsq import FSQ
-from jaxspeech.quantizers.quantized import Quantized
 from jaxspeech.quantizers.residual import ResidualVQ
 from jaxspeech.tasks.branches import without_parts
 from jaxspeech.tasks.codec_discriminators import CodecDiscriminators, seen_in
 from jaxspeech.tasks.codec_loss import CodecLoss, mel_distances, reconstruction
+from jaxspeech.tasks.codec_model import CodecModel
 from jaxspeech.tasks.kinds import Coding
 from jaxspeech.tasks.parts import Kind, Part
 from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.waveforms import Waveforms
 from jaxspeech.types import Key, Phase, RowLosses, Variables
-
-
-class CodecRows(NamedTuple):
-    """A padded batch of recordings.
-
-    Attributes:
-      index: each row's place in the dataset; -1 marks a filler row, which counts nowhere.
-      samples: at the model's sample rate, in [-1, 1].
-      num_samples: real samples of each row.
-    """
-
-    index: Int[Any, " B"]
-    samples: Float[Any, "B S"]
-    num_samples: Int[Any, " B"]
 
 
 class Coded(NamedTuple):
@@ -63,109 +46,7 @@ class Coded(NamedTuple):
     mel: Float[Array, " B"]
 
 
-class CodecModel(nn.Module):
-    """A codec.
-
-    Attributes:
-      encoder, quantizer, decoder: its parts.
-      loss: the terms of the training's.
-      discriminator: the networks that tell recordings from what became of them; None: trained without.
-      sample_rate: in Hz.
-
-    Raises:
-      ConfigError: the parts do not fit together.
-    """
-
-    encoder: Any
-    quantizer: Any
-    decoder: Any
-    loss: CodecLoss = CodecLoss()
-    discriminator: CodecDiscriminators | None = None
-    sample_rate: int = 22050
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if math.prod(self.encoder.rates) != math.prod(self.decoder.rates):
-            raise ConfigError(
-                f"model: the encoder's rates {tuple(self.encoder.rates)} make frames of "
-                f"{math.prod(self.encoder.rates)} samples, the decoder's {tuple(self.decoder.rates)} of "
-                f"{math.prod(self.decoder.rates)}"
-            )
-        if self.encoder.width != self.quantizer.width:
-            raise ConfigError(
-                f"model: the encoder's frames have {self.encoder.width} values (model.encoder.width), the quantizer "
-                f"takes {self.quantizer.width}"
-            )
-        smallest = 2 ** len(self.decoder.rates)
-        if self.decoder.channels % smallest:
-            raise ConfigError(f"model.decoder.channels is {self.decoder.channels}; it must be divisible by {smallest}")
-
-    @property
-    def frame_samples(self) -> int:
-        """The number of samples of a frame."""
-        return math.prod(self.encoder.rates)
-
-    @property
-    def reach(self) -> int:
-        """The most frames on one side on which an id, or the samples of a frame, can depend."""
-        return max(self.encoder.reach, self.decoder.reach)
-
-    def __call__(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False
-    ) -> tuple[Float[Array, "B S_out"], Float[Array, "B S_out"], Int[Array, " B"], Quantized]:
-        """Encodes and decodes.
-
-        Returns:
-          What became of the samples; the samples with zeros up to whole frames; the numbers of samples of these frames;
-          the quantized frames.
-        """
-        samples, num_samples = self.whole_frames(samples, num_samples)
-        frames, num_frames = self.encoder(samples, num_samples)
-        quantized = self.quantizer(frames, num_frames, train=train)
-        decoded, _ = self.decoder(quantized.values, num_frames)
-        if self.is_initializing() and self.discriminator is not None:
-            self.discriminator(decoded, num_samples)
-        return decoded, samples, num_samples, quantized
-
-    def whole_frames(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
-    ) -> tuple[Float[Array, "B S_out"], Int[Array, " B"]]:
-        """Puts zeros after each row's samples, up to whole frames, which are counted."""
-        samples, num_samples = jnp.asarray(samples, jnp.float32), jnp.asarray(num_samples)
-        samples = zero_padding(samples, num_samples)
-        samples = jnp.pad(samples, ((0, 0), (0, -samples.shape[1] % self.frame_samples)))
-        return samples, -(-num_samples // self.frame_samples) * self.frame_samples
-
-    def frames(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
-    ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
-        """Computes frames that are not quantized."""
-        return self.encoder(*self.whole_frames(samples, num_samples))
-
-    def encode(
-        self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]
-    ) -> tuple[Int[Array, "B C T"], Int[Array, " B"]]:
-        """Computes the ids of frames; ceil(n / frame_samples) of n samples."""
-        frames, num_frames = self.frames(samples, num_samples)
-        return self.quantizer(frames, num_frames).ids, num_frames
-
-    def decode(
-        self, ids: Int[Any, "B C T"], num_frames: Int[Any, " B"]
-    ) -> tuple[Float[Array, "B S"], Int[Array, " B"]]:
-        """Computes samples of ids, as many as whole frames have; zero beyond."""
-        ids, num_frames = jnp.asarray(ids), jnp.asarray(num_frames)
-        # Beyond a row's frames there may be anything, also numbers that no code has.
-        ids = zero_padding(ids.swapaxes(1, 2), num_frames).swapaxes(1, 2)
-        return self.decoder(self.quantizer.lookup(ids, num_frames), num_frames)
-
-    def judge(self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]) -> Any:
-        """What the discriminators see in samples."""
-        if self.discriminator is None:
-            raise ConfigError("model.discriminator is missing")
-        return self.discriminator(samples, num_samples)
-
-
-def codec_task(model: CodecModel) -> Task[CodecRows, Coded, Coding]:
+def codec_task(model: CodecModel) -> Task[Waveforms, Coded, Coding]:
     """Returns the task of `model`: pure functions that initialise, train and run it."""
     apply: Any = model.apply
     rate, terms = model.sample_rate, model.loss
@@ -175,7 +56,7 @@ def codec_task(model: CodecModel) -> Task[CodecRows, Coded, Coding]:
         size = 16 * model.frame_samples
         return dict(model.init(key, jnp.zeros((1, size)), jnp.array([size])))
 
-    def coded(variables: Variables, batch: CodecRows, key: Key | None) -> tuple[Any, Variables]:
+    def coded(variables: Variables, batch: Waveforms, key: Key | None) -> tuple[Any, Variables]:
         """The results of the model, and with a key the new codebooks."""
         # Of filler rows codebooks shall not learn.
         num_samples = jnp.where(jnp.asarray(batch.index) >= 0, batch.num_samples, 0)
@@ -189,7 +70,7 @@ def codec_task(model: CodecModel) -> Task[CodecRows, Coded, Coding]:
     def judge(variables: Variables, samples: Array, num_samples: Array) -> Any:
         return apply(variables, samples, num_samples, method="judge")
 
-    def discriminate(variables: Variables, batch: CodecRows, key: Key) -> tuple[RowLosses, Variables]:
+    def discriminate(variables: Variables, batch: Waveforms, key: Key) -> tuple[RowLosses, Variables]:
         (decoded, samples, num_samples, _), _ = coded(variables, batch, key)
         decoded = jax.lax.stop_gradient(decoded)
         real, generated = (seen_in(judge(variables, x, num_samples)) for x in (samples, decoded))
@@ -198,7 +79,7 @@ def codec_task(model: CodecModel) -> Task[CodecRows, Coded, Coding]:
         losses = discriminator_loss(*scores, distance=terms.distance) / (2 * len(real))
         return RowLosses(losses, jnp.ones_like(losses), {}), {}
 
-    def generate(variables: Variables, batch: CodecRows, key: Key) -> tuple[RowLosses, Variables]:
+    def generate(variables: Variables, batch: Waveforms, key: Key) -> tuple[RowLosses, Variables]:
         (decoded, samples, num_samples, quantized), updates = coded(variables, batch, key)
         found = reconstruction(decoded, samples, num_samples, terms, rate)
         if terms.commitment and CODEBOOKS in variables:
@@ -217,7 +98,7 @@ def codec_task(model: CodecModel) -> Task[CodecRows, Coded, Coding]:
         losses = jnp.where(num_samples > 0, losses, jnp.inf)
         return RowLosses(losses, jnp.ones_like(losses), found), updates
 
-    def predict(variables: Variables, batch: CodecRows) -> Coded:
+    def predict(variables: Variables, batch: Waveforms) -> Coded:
         (decoded, samples, num_samples, quantized), _ = coded(variables, batch, None)
         mel, _ = mel_distances(decoded, samples, num_samples, terms, rate)
         return Coded(decoded, num_samples, quantized.ids, num_samples // model.frame_samples, mel)
@@ -230,7 +111,7 @@ def codec_task(model: CodecModel) -> Task[CodecRows, Coded, Coding]:
         )
     return Task(
         model=model,
-        batch=CodecRows,
+        batch=Waveforms,
         init=init,
         phases=phases,
         predict=predict,

@@ -21,14 +21,8 @@ from jaxspeech.masks import zero_padding
 from jaxspeech.tasks.branches import branch
 from jaxspeech.tasks.discriminators import NoDiscriminators
 from jaxspeech.tasks.speech import SCHEDULE, SpeechModel, SpokenText, listen
-from jaxspeech.tasks.vocoder import (
-    DISCRIMINATOR,
-    GENERATOR,
-    Recordings,
-    VocoderModel,
-    discriminator_losses,
-    generator_losses,
-)
+from jaxspeech.tasks.vocoder_model import Recordings, VocoderModel
+from jaxspeech.tasks.vocoder_training import DISCRIMINATOR, GENERATOR, discriminator_losses, generator_losses
 from jaxspeech.types import Key, Phase, RowLosses, Variables
 
 SPEECH, VOCODER = "speech", "vocoder"

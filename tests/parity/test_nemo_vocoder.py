@@ -16,7 +16,8 @@ from jaxspeech.inference.vocoding import Vocoder
 from jaxspeech.interop.nemo import load_nemo, save_nemo
 from jaxspeech.interop.nemo.families import family_of_model
 from jaxspeech.interop.nemo.weights.write import to_tensors
-from jaxspeech.tasks.vocoder import discriminator_losses, generator_losses, mel_frames, whole_frames
+from jaxspeech.tasks.vocoder_model import mel_frames, whole_frames
+from jaxspeech.tasks.vocoder_training import discriminator_losses, generator_losses
 from tests.parity.both_ways import NEMO_PYTHON
 from tests.parity.reference import reference
 

@@ -13,7 +13,8 @@ from jaxspeech.features.mel import log_mel
 from jaxspeech.forms.inference import for_inference, for_training
 from jaxspeech.losses.adversarial import discriminator_loss, feature_loss, generator_loss
 from jaxspeech.nn.discriminators import ScaleDiscriminator, scales
-from jaxspeech.tasks.vocoder import Waveforms, whole_frames
+from jaxspeech.tasks.vocoder_model import whole_frames
+from jaxspeech.tasks.waveforms import Waveforms
 
 HOP, BANDS, ROWS = 16, 8, (30, 17)
 MEL = {
