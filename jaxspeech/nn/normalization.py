@@ -23,9 +23,15 @@ def layer_norm(
     x: Float[Array, "*shape D"], scale: Float[Array, " D"], bias: Float[Array, " D"], epsilon: Any
 ) -> Float[Array, "*shape D"]:
     """Normalises over the last axis; `jit` gives it a name in the jaxpr, by which an exporter recognises it."""
-    centred = x - x.mean(-1, keepdims=True)
-    inverse_deviation = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + epsilon)
-    return centred * inverse_deviation * scale + bias
+
+    def spread(values: Float[Array, "*shape"]) -> Float[Array, "*shape D"]:
+        # No axes of size 1, which XLA writes differently where a gradient is wanted too: the phases of an adversarial
+        # step would then each compute the generator.
+        return jax.lax.broadcast_in_dim(values, x.shape, tuple(range(x.ndim - 1)))
+
+    centred = x - spread(x.mean(-1))
+    inverse_deviation = jax.lax.rsqrt(jnp.square(centred).mean(-1) + epsilon)
+    return centred * spread(inverse_deviation) * scale + bias
 
 
 class LayerNorm(nn.Module):
