@@ -11,8 +11,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.nn.codec_convolution import WaveConv1D, WaveDownsample, WavePadding
 from jaxspeech.nn.wave_activation import WaveActivation, WaveActivations
-from jaxspeech.nn.wave_conv import WaveConv1D, WaveDownsample, WavePadding
 from jaxspeech.nn.wave_residual import WaveResidual, residual_reach
 
 

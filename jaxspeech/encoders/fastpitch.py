@@ -11,57 +11,21 @@ Source: NeMo 3.0.0, tts/modules/fastpitch.py and tts/models/fastpitch.py.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.encoders.speakers import Speakers
+from jaxspeech.encoders.taught import Spelt, Taught
 from jaxspeech.errors import ConfigError
 from jaxspeech.masks import length_mask, zero_padding
-from jaxspeech.nn.aligner import Alignment
 from jaxspeech.nn.conditioning import ConditionalInput, Conditioning
 from jaxspeech.nn.expand import durations_from_log, expand, token_means
 from jaxspeech.nn.frame_convolution import FrameConv1D
 from jaxspeech.nn.initializers import dense
 from jaxspeech.types import Size
-
-
-class Spelt(NamedTuple):
-    """What is known of each symbol.
-
-    Attributes:
-      hidden: all that the frames are made of.
-      log_durations: log(1 + frames).
-      pitch: in standard deviations from the mean; 0 is the mean, or unvoiced.
-      energy: log(1 + energy), or energy without `log_energy`; None if the model has none.
-    """
-
-    hidden: Float[Array, "B N D"]
-    log_durations: Float[Array, "B N"]
-    pitch: Float[Array, "B N"]
-    energy: Float[Array, "B N"] | None
-
-
-class Taught(NamedTuple):
-    """The model's outputs for recordings with known texts.
-
-    Attributes:
-      mel: predicted frames, with the durations, pitch and energy of the recording.
-      predicted: of each symbol.
-      durations, pitch, energy: of each symbol in the recording.
-      path: the symbol of each frame.
-      alignment: soft, by the aligner.
-    """
-
-    mel: Float[Array, "B T F"]
-    predicted: Spelt
-    durations: Int[Array, "B N"]
-    pitch: Float[Array, "B N"]
-    energy: Float[Array, "B N"] | None
-    path: Int[Array, "B T"]
-    alignment: Alignment
 
 
 class FastPitch(nn.Module):

@@ -60,7 +60,7 @@ def check_measures(measures: Sequence[str]) -> tuple[str, ...]:
         raise ConfigError(f"there is no score to compute; known are {', '.join(MEASURES)}")
     for name in measures:
         if name not in MEASURES:
-            raise ConfigError(f"{name!r} is not a score{did_you_mean(name, MEASURES)}; known are {', '.join(MEASURES)}")
+            raise ConfigError(f"{name!r} is not a score{did_you_mean(name, MEASURES)}")
         check_package(name)
     return tuple(name for name in MEASURES if name in measures)
 

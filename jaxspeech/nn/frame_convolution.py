@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.masks import zero_padding
+from jaxspeech.nn.grouped_convolution import convolve
 from jaxspeech.nn.initializers import uniform_within
-from jaxspeech.nn.waveform_convolution import convolve
 
 
 class FrameConv1D(nn.Module):

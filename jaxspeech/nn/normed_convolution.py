@@ -16,9 +16,9 @@ from jaxtyping import Array, Float
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.history import in_parts, with_history
+from jaxspeech.nn.grouped_convolution import convolve
 from jaxspeech.nn.initializers import uniform_within
 from jaxspeech.nn.products import einsum
-from jaxspeech.nn.waveform_convolution import convolve
 from jaxspeech.overlap import overlap_add
 
 NORMS = ("weight", "spectral", "none")
@@ -42,7 +42,7 @@ class NormedConv(nn.Module):
     Attributes:
       channels: D of the output.
       kernel_size: W, odd; the frames outside are zero, and a stride of s leaves ceil(T / s) frames.
-      stride, dilation, groups: see `nn.waveform_convolution`.
+      stride, dilation, groups: see `nn.grouped_convolution`.
       norm: of the kernel, see above.
       dtype: of the products.
     """

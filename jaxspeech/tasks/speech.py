@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxspeech.encoders.fastpitch import FastPitch, Taught
+from jaxspeech.encoders.fastpitch import FastPitch
 from jaxspeech.encoders.fft_stack import FFTStack
 from jaxspeech.encoders.speakers import Speakers
 from jaxspeech.encoders.style_tokens import StyleTokens
+from jaxspeech.encoders.taught import Taught
 from jaxspeech.features.energy import frame_energy
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.prior import beta_binomial_prior

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxspeech.encoders.fastpitch import Taught
+from jaxspeech.encoders.taught import Taught
 from jaxspeech.errors import ConfigError
 from jaxspeech.losses.binarization import binarization_loss
 from jaxspeech.losses.forward_sum import forward_sum_loss

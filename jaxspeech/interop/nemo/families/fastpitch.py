@@ -22,7 +22,13 @@ from jaxspeech.interop.nemo.sections.read import read_section, value_at
 from jaxspeech.interop.nemo.sections.write import fields_of, write_section
 from jaxspeech.interop.nemo.text_tokenizer import read_front_end
 from jaxspeech.interop.nemo.text_tokenizer_files import differences, write_text_tokenizer
-from jaxspeech.interop.nemo.weights.fastpitch import STATISTICS, WORDS, fastpitch_rows, fastpitch_tensors
+from jaxspeech.interop.nemo.weights.fastpitch import (
+    STATISTICS,
+    WORDS,
+    fastpitch_rows,
+    fastpitch_tensors,
+    in_one_place,
+)
 from jaxspeech.types import Variables
 
 CLASS = "FastPitchModel"
@@ -60,7 +66,10 @@ def _features(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     if config.get("learn_alignment") is not True:
-        problems.append("learn_alignment (must be True: durations come from the model's own aligner)")
+        problems.append(
+            "learn_alignment (must be True: without an aligner, it learnt from files of durations, which NeMo reads no "
+            "more)"
+        )
     model: dict[str, Any] = {
         "task": "speech",
         "features": read_section(_features(config), config, "preprocessor", problems),
@@ -128,7 +137,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     sections |= {place: getattr(module.loss, ours) for place, (ours, _) in SCALES.items()}
     if module.loss.mel != 1:
         problems.append(f"loss.mel {module.loss.mel} (there it is 1)")
-    sections |= sizes | write_speakers(module, base, problems)
+    sections |= sizes | write_speakers(source, base, problems)
     tokenizer, files = write_text_tokenizer(source.assets, base, problems)
     return Written(CLASS, sections | {"text_tokenizer": tokenizer}, files)
 
@@ -173,6 +182,7 @@ FASTPITCH = Family(
     assets=lambda file, config, model: {"front_end": read_front_end(file, config, model.get("vocab_size"))},
     completed=_completed,
     rows=fastpitch_rows,
+    renamed=in_one_place,
     parts={
         "features": NemoPart("frontend", {"AudioToMelSpectrogramPreprocessor": MEL_IN_SAMPLES}),
         **{ours: NemoPart(ours, {}) for ours in (*MODULES, "speakers", "style")},

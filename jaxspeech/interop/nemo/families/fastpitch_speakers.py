@@ -1,12 +1,13 @@
 """Translates the speakers and style tokens of text-to-mel models between our sections and NeMo's, which has two ways.
 
-A table of vectors alone is `n_speakers`, whose flags say what they are added to; with style tokens, both are within
-`speaker_encoder`, and each module has its `condition_types`.
+A table of vectors alone is `n_speakers`, whose flags say what they are added to; or it is within `speaker_encoder`, as
+it is with style tokens, and each module has its `condition_types`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from jaxspeech.interop.nemo.families.family import Source
 from jaxspeech.interop.nemo.sections.arguments import flag, integer
 from jaxspeech.interop.nemo.sections.fastpitch import (
     FLAGS,
@@ -19,6 +20,7 @@ from jaxspeech.interop.nemo.sections.fastpitch import (
 )
 from jaxspeech.interop.nemo.sections.read import class_name, optional_section, read_section
 from jaxspeech.interop.nemo.sections.write import fields_of, write_section
+from jaxspeech.interop.nemo.weights.fastpitch import in_encoder
 
 
 def converted(config: Mapping[str, Any], place: str, default: Any, convert: Any, problems: list[str]) -> Any:
@@ -51,8 +53,8 @@ def read_speakers(
             number = table.get("number", 0)
         if given.get("gst_module"):
             found["style"] = _style(config, model, problems)
-        else:
-            problems.append("speaker_encoder without gst_module (n_speakers does the same)")
+        elif not number:
+            problems.append("speaker_encoder (must have a lookup_module, a gst_module, or both)")
     if several:
         ways["encoder"] = _joined(ways.get("encoder", ()), "add")
     for name, modules in FLAGS.items():
@@ -85,28 +87,24 @@ def _style(config: Mapping[str, Any], model: Mapping[str, Any], problems: list[s
     return style | reference
 
 
-def write_speakers(module: Any, base: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+def write_speakers(source: Source, base: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Writes the number of speakers, and what makes their vectors."""
+    module = source.module
     if module.speakers is None:
         return {"n_speakers": 1}
     number, adds = module.speakers.number, "add" in module.speakers.encoder
-    if module.style is None:
-        if number < 2 or not adds:
-            problems.append("speakers (there, they are at least 2, and added to the encoder's input)")
+    if not in_encoder(source.config):
         return {"n_speakers": number}
-    fields = fields_of(module.style)
-    width, bands = module.encoder.width, module.frontend.num_features
-    style = write_section(STYLE, base, "speaker_encoder.gst_module", "", fields, problems)
-    place = "speaker_encoder.gst_module.reference_encoder"
-    reference = write_section(REFERENCE_ENCODER, base, place, "", fields | {"bands": bands}, problems)
-    reference |= IMAGE_CONV
     encoder: dict[str, Any] = {"_target_": SPEAKER_ENCODER}
+    width, bands = module.encoder.width, module.frontend.num_features
     if number:
         table = {"number": number, "input_width": width}
         encoder["lookup_module"] = write_section(TABLE, base, "speaker_encoder.lookup_module", "", table, problems)
+    if module.style is not None:
+        fields = fields_of(module.style)
+        style = write_section(STYLE, base, "speaker_encoder.gst_module", "", fields, problems)
+        place = "speaker_encoder.gst_module.reference_encoder"
+        reference = write_section(REFERENCE_ENCODER, base, place, "", fields | {"bands": bands}, problems)
+        encoder["gst_module"] = style | {"reference_encoder": reference | IMAGE_CONV}
     # Where there are several, NeMo adds them to the encoder's input.
-    several = number if adds and number > 1 else 1
-    return {
-        "n_speakers": several,
-        "speaker_encoder": encoder | {"gst_module": style | {"reference_encoder": reference}},
-    }
+    return {"n_speakers": number if adds and number > 1 else 1, "speaker_encoder": encoder}

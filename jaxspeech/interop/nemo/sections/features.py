@@ -75,7 +75,8 @@ MEL = Section(
 )
 
 
-def _in_seconds(fields: dict[str, Any]) -> None:
+def in_seconds(fields: dict[str, Any]) -> None:
+    """Converts the lengths of window and hop from samples to seconds."""
     for name in ("window_seconds", "hop_seconds"):
         seconds = fields[name] / fields["sample_rate"]
         # Ours are rounded down to samples.
@@ -83,7 +84,8 @@ def _in_seconds(fields: dict[str, Any]) -> None:
         fields[name] = seconds if exact else math.nextafter(seconds, math.inf)
 
 
-def _in_samples(fields: dict[str, Any]) -> dict[str, Any]:
+def in_samples(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with the lengths of window and hop in samples."""
     rate = fields["sample_rate"]
     return fields | {name: int(fields[name] * rate) for name in ("window_seconds", "hop_seconds")}
 
@@ -97,8 +99,8 @@ _LENGTHS = {
 # The same class, with lengths in samples, as models that speak have them.
 MEL_IN_SAMPLES = MEL._replace(
     arguments=tuple(_LENGTHS.get(argument.nemo, argument) for argument in MEL.arguments),
-    finish=_in_seconds,
-    gather=_in_samples,
+    finish=in_seconds,
+    gather=in_samples,
 )
 
 SPEC_AUGMENT = Section(

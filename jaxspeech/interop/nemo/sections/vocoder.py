@@ -1,6 +1,5 @@
 """The tables of vocoders: their features, generator and discriminators."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,28 +11,12 @@ from jaxspeech.interop.nemo.sections.arguments import (
     integer,
     size,
 )
-from jaxspeech.interop.nemo.sections.features import MEL
+from jaxspeech.interop.nemo.sections.features import MEL, in_samples, in_seconds
 
 # What NeMo's `use_grads` adds to the powers of spectra.
 POWER_GUARD = 1e-5
 PERIOD_CHANNELS, SCALE_CHANNELS = (32, 128, 512, 1024), (128, 256, 512, 1024)
 DEBUG_PERIOD_CHANNELS, DEBUG_SCALE_CHANNELS = (8, 12, 32, 64), (16, 32, 32, 64)
-
-
-def seconds(samples: int, rate: int) -> float:
-    """The seconds that are so many samples when they are rounded down."""
-    found = samples / rate
-    return found if int(found * rate) == samples else math.nextafter(found, math.inf)
-
-
-def _in_seconds(fields: dict[str, Any]) -> None:
-    for name in ("window_seconds", "hop_seconds"):
-        fields[name] = seconds(fields[name], fields["sample_rate"])
-
-
-def _in_samples(fields: dict[str, Any]) -> dict[str, Any]:
-    rate = fields["sample_rate"]
-    return fields | {name: int(fields[name] * rate) for name in ("window_seconds", "hop_seconds")}
 
 
 # The names and defaults in which FilterbankFeatures differs from AudioToMelSpectrogramPreprocessor, which calls it.
@@ -57,8 +40,8 @@ FILTERBANK = Section(
         ),
     ),
     MEL.without_effect | {"max_duration"},
-    finish=_in_seconds,
-    gather=_in_samples,
+    finish=in_seconds,
+    gather=in_samples,
     fits=lambda fields: fields["power_guard"] in (0, POWER_GUARD),
     package="nemo.collections.asr.parts.preprocessing.features",
 )

@@ -19,6 +19,8 @@ ALIGNER = {
 SYMBOLS, TABLE = "params/symbols/embedding", "params/table/embedding"
 WORDS = "fastpitch.encoder.word_emb.weight"
 STATISTICS = {"fastpitch.pitch_mean": "pitch_mean", "fastpitch.pitch_std": "pitch_std"}
+# Of the vectors of speakers: in a module of their own, or not.
+TABLES = ("fastpitch.speaker_encoder.lookup_module.table.weight", "fastpitch.speaker_emb.weight")
 _STYLE = "fastpitch.speaker_encoder.gst_module"
 
 
@@ -40,11 +42,25 @@ def fastpitch_rows(model: Mapping[str, Any]) -> list[TensorRow]:
             rows += linear(f"{place}.{nemo}.conv", f"params/aligner/{ours}", conv1d)
         rows += _input_rows(place, "params/aligner_speaker", ways["aligner"])
     rows += linear("fastpitch.proj", "params/out")
-    style = model.get("style")
     if speakers.get("number"):
-        place = "fastpitch.speaker_encoder.lookup_module.table" if style else "fastpitch.speaker_emb"
-        rows.append(TensorRow(f"{place}.weight", TABLE, same))
-    return rows + (_style_rows() if style else [])
+        rows.append(TensorRow(TABLES[not in_encoder(model)], TABLE, same))
+    return rows + (_style_rows() if model.get("style") else [])
+
+
+def in_encoder(model: Mapping[str, Any]) -> bool:
+    """Whether the table of speakers is written as part of NeMo's `speaker_encoder`.
+
+    A table alone is `n_speakers`, if these are several, and added to the input of the encoder.
+    """
+    speakers = model.get("speakers") or {}
+    plain = speakers.get("number", 0) > 1 and "add" in speakers.get("encoder", ("add",))
+    return bool(model.get("style")) or not plain
+
+
+def in_one_place(model: Mapping[str, Any], tensors: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tensors with the table of speakers where it is written, wherever it was."""
+    place = TABLES[not in_encoder(model)]
+    return {place if name in TABLES else name: tensor for name, tensor in tensors.items()}
 
 
 def _stack_rows(nemo: str, ours: str, ways: tuple[str, ...]) -> list[TensorRow]:

@@ -20,10 +20,10 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.history import in_parts, with_history
 from jaxspeech.masks import zero_padding
+from jaxspeech.nn.grouped_convolution import convolve
 from jaxspeech.nn.initializers import uniform_within
 from jaxspeech.nn.normed_convolution import normed_kernel
 from jaxspeech.nn.products import einsum
-from jaxspeech.nn.waveform_convolution import convolve
 
 # What is around the frames of a row: zeros, their reflection, or zeros before them alone.
 WavePadding = Literal["zeros", "reflect", "causal"]

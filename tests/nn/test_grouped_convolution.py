@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxspeech.nn import waveform_convolution
-from jaxspeech.nn.waveform_convolution import convolve
+from jaxspeech.nn import grouped_convolution
+from jaxspeech.nn.grouped_convolution import convolve
 
 
 def test_groups_one_by_one_and_together(monkeypatch):
@@ -23,7 +23,7 @@ def test_groups_one_by_one_and_together(monkeypatch):
 
     np.testing.assert_allclose(convolve(x, kernel, **options), expected, atol=1e-5)
     together = jax.grad(run, (0, 1))(x, kernel)
-    monkeypatch.setattr(waveform_convolution, "LARGE", 0)
+    monkeypatch.setattr(grouped_convolution, "LARGE", 0)
     np.testing.assert_allclose(convolve(x, kernel, **options), expected, atol=1e-5)
     for ours, theirs in zip(jax.grad(run, (0, 1))(x, kernel), together, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)

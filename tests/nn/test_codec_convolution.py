@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jaxspeech.masks import zero_padding
+from jaxspeech.nn.codec_convolution import WaveConv1D, WaveDownsample, WaveUpsample
 from jaxspeech.nn.wave_activation import WaveActivation
-from jaxspeech.nn.wave_conv import WaveConv1D, WaveDownsample, WaveUpsample
 
 LENGTHS = np.array([12, 6])
 
