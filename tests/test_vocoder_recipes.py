@@ -13,7 +13,7 @@ from jaxspeech.interop.nemo.model_config import from_nemo, to_nemo
 
 # Millions of parameters of the generators: Kong et al. (2020), table 1; Siuzdak (2023), table 1, at 100 bands.
 HIFIGAN = {"v1": 13.92, "v2": 0.92, "v3": 1.46, "44k": 13.92}
-VOCOS = {"": 13.5, "small": 2.0}
+VOCOS = {"": 13.5, "small": 2.13}
 # Periods and scales, in HiFi-GAN's repository.
 DISCRIMINATORS = 70.7
 

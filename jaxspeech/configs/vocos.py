@@ -5,8 +5,9 @@
 
 Lines need nothing but "audio_filepath" and "duration". The mel frames are those of `fastpitch`, so both make a voice.
 The published size (Siuzdak, 2023) has 13.5M parameters, and is trained for a million steps on batches
-of 16 segments of 16,384 samples, against discriminators of periods and of spectra. The small one has 2.0M parameters,
-and small discriminators; its loss compares mels of three resolutions, from which it learns most.
+of 16 segments of 16,384 samples, against discriminators of periods and of spectra. The small one has 2.1M parameters,
+a source of harmonics and noise (decoders/harmonic_vocos.py), without which few steps teach no pitch, and small
+discriminators; its loss compares mels of three resolutions, from which it learns most.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ FEATURES = {
 }
 SIZES: dict[str, dict[str, Any]] = {
     "": {
-        "generator": {"width": 512, "hidden_width": 1536, "num_layers": 8},
+        "generator": {"name": "vocos", "width": 512, "hidden_width": 1536, "num_layers": 8},
         "discriminators": {
             **{"periods": (2, 3, 5, 7, 11), "period_channels": (32, 128, 512, 1024)},
             **{"resolutions": ((512, 128), (1024, 256), (2048, 512)), "resolution_channels": 32},
@@ -32,7 +33,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "loss": {"resolutions": any_type(())},
     },
     "small": {
-        "generator": {"width": 256, "hidden_width": 512, "num_layers": 6},
+        "generator": {"name": "harmonic_vocos", "width": 256, "hidden_width": 512, "num_layers": 6},
         "discriminators": {
             **{"periods": (2, 5, 11), "period_channels": (8, 16, 32, 64)},
             **{"resolutions": ((1024, 256),), "resolution_channels": 8},
@@ -46,13 +47,15 @@ def model(size: str = "", *, features: dict[str, Any] | None = None) -> ConfigDi
     """Makes the part `model`; `features` are those of other mel frames, centred, with a window as long as the FFT."""
     chosen, features = pick(SIZES, size, recipe="vocos"), features or FEATURES
     hop = int(features["hop_seconds"] * features["sample_rate"])
-    frames = {"fft_size": features["fft_size"], "hop": hop, "centred": True}
+    generator = chosen["generator"] | {"fft_size": features["fft_size"], "hop": hop, "centred": True}
+    if generator["name"] == "harmonic_vocos":
+        generator["sample_rate"] = features["sample_rate"]
     weights = {"mel_weight": 45.0, "adversarial_weight": 1.0, "feature_weight": 1.0}
     return ConfigDict(
         {
             "task": "vocoder",
             "features": features,
-            "generator": {"name": "vocos", **chosen["generator"], **frames},
+            "generator": generator,
             "discriminators": {"name": "hifigan", **chosen["discriminators"], "num_scales": 0},
             "loss": {"distance": "hinge", **weights, **chosen["loss"]},
         }

@@ -26,6 +26,7 @@ from jaxspeech.loading import read_model
 
 # 16 kHz, 80 frames a second, windows of 50 ms.
 RATE, HOP, WINDOW = 16000, 200, 800
+PITCH_HIGH = 400.0  # Hz
 FEATURES = {
     **{"name": "mel", "sample_rate": RATE, "window_seconds": WINDOW / RATE, "hop_seconds": HOP / RATE},
     **{"fft_size": 1024, "num_mels": 80, "preemphasis": None, "dither": 0.0, "normalize": "none"},
@@ -38,8 +39,9 @@ VOCODER = {
     "task": "vocoder",
     "features": FEATURES,
     "generator": {
-        **{"name": "vocos", "width": 192, "hidden_width": 576, "num_layers": 6},
+        **{"name": "harmonic_vocos", "width": 192, "hidden_width": 576, "num_layers": 6},
         **{"fft_size": WINDOW, "hop": HOP, "centred": True},
+        **{"sample_rate": RATE, "high": PITCH_HIGH},
     },
     # A tenth of HiFi-GAN's channels: what they find in half a second of a simple voice is found by them too.
     "discriminators": {
@@ -53,7 +55,7 @@ VOCODER = {
 def get_config(model: str = "") -> ConfigDict:
     config = with_texts(base_config())
     config.model = new_model()
-    config.pitch.high = 400.0
+    config.pitch.high = PITCH_HIGH
     config.scores.measures = any_type(("mel_distance", "duration", "pitch"))
     config.data.min_seconds = 0.3
     config.data.buckets = 2  # each takes a minute to compile

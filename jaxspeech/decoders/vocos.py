@@ -56,7 +56,7 @@ class ConvNeXtBlock(nn.Module):
         init = uniform_within(1 / math.sqrt(TAPS))
         kernel = self.param("kernel", init, (TAPS, width)).astype(self.dtype)
         bias = self.param("bias", init, (width,)).astype(self.dtype)
-        y, padding = _kept(x, mask), (HALF, HALF)
+        y, padding = kept(x, mask), (HALF, HALF)
         if in_parts(self):
             y, padding = with_history(self, "past", y, 2 * HALF), (0, 0)
         y = LayerNorm(dtype=self.dtype, name="norm")(depthwise_conv1d(y, kernel, padding=padding) + bias)
@@ -97,7 +97,12 @@ class Vocos(nn.Module):
     @property
     def delay(self) -> int:
         """Frames by which the output is late in parts."""
-        return (self.num_layers + 1) * HALF + -(-self._before // self.hop)
+        return self._late + -(-self._before // self.hop)
+
+    @property
+    def _late(self) -> int:
+        """Frames by which the spectra are late in parts."""
+        return (self.num_layers + 1) * HALF
 
     @property
     def _before(self) -> int:
@@ -110,22 +115,28 @@ class Vocos(nn.Module):
 
         In parts (see `history`), the samples are `delay` frames late.
         """
-        mel = jnp.asarray(mel, self.dtype)
         line = timeline(self, num_frames, mel.shape[1])
-        x = NormedConv(self.width, TAPS, norm="none", dtype=self.dtype, name="first")(_kept(mel, line.mask()))
-        x = LayerNorm(dtype=self.dtype, name="first_norm")(x)
-        for i in range(self.num_layers):
-            block = ConvNeXtBlock(self.hidden_width, 1 / self.num_layers, self.dtype, name=f"layers_{i}")
-            x = block(x, line.mask(1, (i + 1) * HALF))
-        x = LayerNorm(dtype=self.dtype, name="last_norm")(x)
+        x = self._hidden(mel, line)
         bins = self.fft_size // 2 + 1
         x = dense(2 * bins, self.width, name="out", dtype=self.dtype)(x).astype(jnp.float32)
         magnitudes, phases = jnp.exp(jnp.minimum(x[..., :bins], LOG_MOST)), x[..., bins:]
         return self._samples(jax.lax.complex(magnitudes * jnp.cos(phases), magnitudes * jnp.sin(phases)), line)
 
+    @nn.nowrap
+    def _hidden(self, mel: Float[Any, "B T F"], line: Timeline) -> Float[Array, "B T D"]:
+        """The blocks, within the compact method of a generator."""
+        mel = jnp.asarray(mel, self.dtype)
+        x = NormedConv(self.width, TAPS, norm="none", dtype=self.dtype, name="first")(kept(mel, line.mask()))
+        x = LayerNorm(dtype=self.dtype, name="first_norm")(x)
+        for i in range(self.num_layers):
+            block = ConvNeXtBlock(self.hidden_width, 1 / self.num_layers, self.dtype, name=f"layers_{i}")
+            x = block(x, line.mask(1, (i + 1) * HALF))
+        return LayerNorm(dtype=self.dtype, name="last_norm")(x)
+
+    @nn.nowrap
     def _samples(self, spectra: Array, line: Timeline) -> Float[Array, "B S"]:
         """Inverts the transform."""
-        delay, size, hop = (self.num_layers + 1) * HALF, self.fft_size, self.hop
+        delay, size, hop = self._late, self.fft_size, self.hop
         window = jnp.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size), jnp.float32)
         real = line.mask(1, delay)
         spectra = jnp.where(real[..., None], spectra, 0)
@@ -140,8 +151,9 @@ class Vocos(nn.Module):
         first = before * hop if before else self._before
         samples = summed[:, first : first + new * hop, None]
         samples = delayed(self, "late", samples, (self.delay - delay) * hop - self._before)
-        return _kept(samples, line.mask(hop, self.delay * hop))[..., 0]
+        return kept(samples, line.mask(hop, self.delay * hop))[..., 0]
 
 
-def _kept(x: Float[Array, "B T D"], mask: Bool[Array, "B T"]) -> Float[Array, "B T D"]:
+def kept(x: Float[Array, "B T D"], mask: Bool[Array, "B T"]) -> Float[Array, "B T D"]:
+    """Zero where the mask is False."""
     return jnp.where(mask[..., None], x, jnp.zeros((), x.dtype))

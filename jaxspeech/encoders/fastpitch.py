@@ -211,10 +211,10 @@ class FastPitch(nn.Module):
         embedded = self.aligner_speaker(embedded, self._given("aligner", voice))
         alignment = self.aligner(mel, num_frames, embedded, num_symbols, jnp.asarray(prior))
         path, durations = search(alignment.log_probs, num_frames, num_symbols)
-        pitch_means = token_means(_as_long(pitch, mel.shape[1]), durations)
+        pitch_means = token_means(as_long(pitch, mel.shape[1]), durations)
         energy_means = None
         if self.energy is not None and energy is not None:
-            energy_means = token_means(_as_long(energy, mel.shape[1]), durations)
+            energy_means = token_means(as_long(energy, mel.shape[1]), durations)
             energy_means = jnp.log1p(energy_means) if self.log_energy else energy_means
         spelt = self.spell(text, num_symbols, voice, pitch=pitch_means, energy=energy_means, train=train)
         found = self.decode(spelt.hidden, durations, voice, mel.shape[1], train=train)
@@ -229,7 +229,7 @@ class FastPitch(nn.Module):
         return None if voice is None or not ways else Conditioning(voice, ways)
 
 
-def _as_long(values: Float[Any, "B T_in"], size: Size) -> Float[Array, "B T"]:
+def as_long(values: Float[Any, "B T_in"], size: Size) -> Float[Array, "B T"]:
     """Cuts the frames after the first `size`, or adds zeros."""
     values = jnp.asarray(values, jnp.float32)
     missing = size - values.shape[1] if isinstance(size, int) else 0

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.decoders.harmonic_vocos import HarmonicVocos
 from jaxspeech.decoders.hifigan import HiFiGAN
 from jaxspeech.decoders.vocos import Vocos
 from jaxspeech.features.mel import MelSpectrogram
@@ -115,7 +116,7 @@ VOCODER = Kind(
     vocoder_task,
     {
         "features": Part("frontend", {"mel": MelSpectrogram}),
-        "generator": Part("generator", {"hifigan": HiFiGAN, "vocos": Vocos}),
+        "generator": Part("generator", {"hifigan": HiFiGAN, "vocos": Vocos, "harmonic_vocos": HarmonicVocos}),
         "discriminators": Part("discriminators", DISCRIMINATORS),
     },
     {"loss": VocoderLoss},

@@ -6,15 +6,32 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.decoders.harmonic_vocos import HarmonicVocos
 from jaxspeech.errors import ConfigError
 from jaxspeech.features.mel import MelSpectrogram
+from jaxspeech.features.pitch import pitch
 from jaxspeech.losses.adversarial import row_means
+from jaxspeech.losses.pitch import pitch_loss
 from jaxspeech.masks import length_mask, zero_padding
 from jaxspeech.tasks.discriminators import AllSeen
 from jaxspeech.tasks.vocoder_loss import VocoderLoss
 
 # Added to the powers of the mels that are compared, before their root, as in NeMo.
 POWER_GUARD = 1e-5
+
+
+class Recordings(NamedTuple):
+    """Real audio cut to whole frames, and its mel frames; zero beyond each row's end.
+
+    Attributes:
+      pitch: of each frame in Hz, 0 where it is unvoiced; None where the generator has no source.
+    """
+
+    samples: Float[Array, "B S"]
+    num_samples: Int[Array, " B"]
+    mel: Float[Array, "B T F"]
+    num_frames: Int[Array, " B"]
+    pitch: Float[Array, "B T"] | None = None
 
 
 class VocoderModel(nn.Module):
@@ -41,6 +58,11 @@ class VocoderModel(nn.Module):
             )
         if self.frontend.normalize != "none" or self.frontend.frame_splicing != 1:
             raise ConfigError("model.features: a vocoder needs normalize 'none' and frame_splicing 1")
+        if isinstance(self.generator, HarmonicVocos) and self.generator.sample_rate != self.frontend.sample_rate:
+            raise ConfigError(
+                f"model.generator.sample_rate is {self.generator.sample_rate}, that of model.features "
+                f"{self.frontend.sample_rate}: both must be the same"
+            )
         centred = getattr(self.generator, "centred", None)
         if centred is not None and centred == self.frontend.exact_pad:
             raise ConfigError(
@@ -56,6 +78,19 @@ class VocoderModel(nn.Module):
     def vocode(self, mel: Float[Any, "B T F"], num_frames: Int[Any, " B"]) -> Float[Array, "B S"]:
         """Makes samples, `hop` for each frame; zero beyond each row's frames."""
         return self.generator(mel, num_frames)
+
+    def made_again(self, recordings: Recordings) -> tuple[Float[Array, "B S"], dict[str, Float[Array, " B"]]]:
+        """Makes recordings again.
+
+        Returns:
+          Their samples, and the loss of the predicted pitch under "pitch", if the generator has a source.
+        """
+        mel, num_frames, pitch = recordings.mel, recordings.num_frames, recordings.pitch
+        if pitch is None:
+            return self.vocode(mel, num_frames), {}
+        made = self.generator.taught(mel, num_frames, pitch)
+        real = length_mask(num_frames, mel.shape[1])
+        return made.samples, {"pitch": pitch_loss(made.voiced, made.octaves, pitch, real, centre=self.generator.centre)}
 
     def judge(self, samples: Float[Any, "B S"], num_samples: Int[Any, " B"], *, train: bool = False) -> AllSeen:
         """Lets the discriminators judge samples; with `train`, their spectral norms follow their kernels."""
@@ -113,15 +148,6 @@ def mel_frames(
     return mel[:, :whole], num_frames
 
 
-class Recordings(NamedTuple):
-    """Real audio cut to whole frames, and its mel frames; zero beyond each row's end."""
-
-    samples: Float[Array, "B S"]
-    num_samples: Int[Array, " B"]
-    mel: Float[Array, "B T F"]
-    num_frames: Int[Array, " B"]
-
-
 def whole_frames(model: VocoderModel, samples: Float[Any, "B S"], num_samples: Int[Any, " B"]) -> Recordings:
     """Cuts recordings to the frames that a generator makes of them."""
     hop = model.generator.hop
@@ -129,4 +155,15 @@ def whole_frames(model: VocoderModel, samples: Float[Any, "B S"], num_samples: I
     lengths = num_samples // hop * hop
     samples = zero_padding(samples[:, : samples.shape[1] // hop * hop], lengths)
     mel, num_frames = model.bind({}).features(samples, lengths)
-    return Recordings(samples, lengths, mel, num_frames)
+    return Recordings(samples, lengths, mel, num_frames, pitch_of(model, samples, lengths))
+
+
+def pitch_of(
+    model: VocoderModel, samples: Float[Array, "B S"], num_samples: Int[Array, " B"]
+) -> Float[Array, "B T"] | None:
+    """The pitch of recordings, which a generator with a source learns from; None for another one."""
+    generator = model.generator
+    if not isinstance(generator, HarmonicVocos):
+        return None
+    within = {"low": generator.low, "high": generator.high, "centred": generator.centred}
+    return pitch(samples, num_samples, sample_rate=generator.sample_rate, hop=generator.hop, **within)

@@ -2,6 +2,7 @@
 
     discriminator:  D(real), D(G(mel))     -> discriminator loss
     generator:      D(G(mel)), D(real)     -> generator loss + feature loss, and + 45 * mean |mel' - mel'(G(mel))|
+                                              + the loss of the pitch, if the generator predicts one
 
 The forward pass of the generator is the same in both phases, so that XLA computes it once in a step.
 """
@@ -35,7 +36,7 @@ def discriminator_losses(
 ) -> tuple[RowLosses, Variables]:
     """Computes the discriminators' losses of each row, and with `train` the new vectors of their spectral norms."""
     apply: Any = model.apply
-    made = jax.lax.stop_gradient(apply(variables, real.mel, real.num_frames, method="vocode"))
+    made, _ = jax.lax.stop_gradient(apply(variables, real, method="made_again"))
     # Real and generated rows side by side: larger products, and one step of the spectral norms.
     both, lengths = jnp.concatenate([real.samples, made]), jnp.concatenate([real.num_samples] * 2)
     mutable = [name for name in variables if name != "params"] if train else []
@@ -55,9 +56,10 @@ def generator_losses(model: VocoderModel, variables: Variables, real: Recordings
     """Computes the generator's losses of each row; `left_out` is as in `mel_distance`."""
     apply: Any = model.apply
     options = model.loss
-    made = apply(variables, real.mel, real.num_frames, method="vocode")
-    logged = {"mel": model.mel_distance(made, real.samples, real.num_samples, left_out)}
-    losses = options.mel_weight * logged["mel"]
+    made, logged = apply(variables, real, method="made_again")
+    losses = sum(logged.values(), jnp.zeros(made.shape[0]))
+    logged["mel"] = model.mel_distance(made, real.samples, real.num_samples, left_out)
+    losses += options.mel_weight * logged["mel"]
     if not isinstance(model.discriminators, NoDiscriminators):
         of_made = apply(variables, made, real.num_samples, method="judge")
         of_real = jax.lax.stop_gradient(apply(variables, real.samples, real.num_samples, method="judge"))

@@ -15,7 +15,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
+from jaxspeech.decoders.harmonic_vocos import HarmonicVocos
+from jaxspeech.encoders.fastpitch import as_long
 from jaxspeech.errors import ConfigError
 from jaxspeech.masks import zero_padding
 from jaxspeech.tasks.branches import branch
@@ -23,7 +26,7 @@ from jaxspeech.tasks.discriminators import NoDiscriminators
 from jaxspeech.tasks.speech import SCHEDULE, SpeechModel, SpokenText, listen
 from jaxspeech.tasks.vocoder_model import Recordings, VocoderModel
 from jaxspeech.tasks.vocoder_training import DISCRIMINATOR, GENERATOR, discriminator_losses, generator_losses
-from jaxspeech.types import Key, Phase, RowLosses, Variables
+from jaxspeech.types import Key, Phase, RowLosses, Size, Variables
 
 SPEECH, VOCODER = "speech", "vocoder"
 
@@ -54,19 +57,27 @@ def voice_phases(speech: Any, vocoder: Any, options: VoiceTraining) -> tuple[Pha
       speech, vocoder: the tasks of both models.
       options: the section `training`.
     """
-    cut = segments_of(speech.model, options)
+    cut = segments_of(speech.model, options, pitched=isinstance(vocoder.model.generator, HarmonicVocos))
     judging, making = _judging(vocoder.model, cut), _making(vocoder.model, cut)
     alone = isinstance(vocoder.model.discriminators, NoDiscriminators)
     return (*(() if alone else (judging,)), making, *(_of_speech(phase) for phase in speech.phases))
 
 
-def segments_of(model: SpeechModel, options: VoiceTraining) -> Callable[[Variables, SpokenText], Recordings]:
+def segments_of(
+    model: SpeechModel, options: VoiceTraining, *, pitched: bool = False
+) -> Callable[[Variables, SpokenText], Recordings]:
     """Returns the function that cuts segments: (variables of the voice, batch) -> Recordings.
 
     Args:
       model: the text-to-mel model.
       options: the section `training`.
+      pitched: whether the vocoder learns the pitch of the recordings.
+
+    Raises:
+      ConfigError: it does, and the model does not know by what its pitches are normalised.
     """
+    if pitched and (model.pitch_mean is None or model.pitch_std is None):
+        raise ConfigError("model.speech: a vocoder with a source needs pitch_mean and pitch_std")
     apply: Any = model.apply
     hop, _ = model.frontend.hop_and_fft
 
@@ -87,9 +98,19 @@ def segments_of(model: SpeechModel, options: VoiceTraining) -> Callable[[Variabl
         mel = jax.vmap(lambda x, at: jax.lax.dynamic_slice_in_dim(x, at, size))(mel, first)
         sound = jax.vmap(lambda x, at: jax.lax.dynamic_slice_in_dim(x, at, size * hop))(samples, first * hop)
         left = jnp.clip(num_frames - first, 0, size)
-        return Recordings(zero_padding(sound, left * hop), left * hop, zero_padding(mel, left), left)
+        pitch = _pitch_in_hz(model, batch, real.shape[1], first, size) if pitched else None
+        return Recordings(zero_padding(sound, left * hop), left * hop, zero_padding(mel, left), left, pitch)
 
     return cut
+
+
+def _pitch_in_hz(
+    model: SpeechModel, batch: SpokenText, num_frames: Size, first: Int[Array, " B"], size: Size
+) -> Float[Array, "B T"]:
+    """The pitch of the `size` frames after `first`, of `num_frames` in the batch; 0 where they are unvoiced."""
+    pitch = as_long(batch.pitch, num_frames)
+    pitch = jnp.where(pitch == 0, 0, jnp.maximum(pitch * model.pitch_std + model.pitch_mean, 0))
+    return jax.vmap(lambda x, at: jax.lax.dynamic_slice_in_dim(x, at, size))(pitch, first)
 
 
 def _judging(model: VocoderModel, cut: Callable[[Variables, SpokenText], Recordings]) -> Phase[SpokenText]:

@@ -23,11 +23,13 @@ MEL = {
     **{"exact_pad": True, "log_guard": "clamp", "log_guard_value": 1e-5, "high_hz": 7000.0},
 }
 BLOCKS = {"block_kernels": (3, 5), "block_dilations": ((1, 3), (1, 2))}
+FRAMES = {"width": 8, "hidden_width": 12, "num_layers": 2, "fft_size": 64, "hop": HOP}
 GENERATORS = {
     "pairs": {"name": "hifigan", "channels": 4, "rates": (16,), "kernels": (32,), **BLOCKS},
     # Kernels as long as their rate, and no multiple of it.
     "single": {"name": "hifigan", "channels": 8, "rates": (4, 4), "kernels": (4, 6), "block": "single", **BLOCKS},
-    "vocos": {"name": "vocos", "width": 8, "hidden_width": 12, "num_layers": 2, "fft_size": 64, "hop": HOP},
+    "vocos": {"name": "vocos", **FRAMES},
+    "harmonic_vocos": {"name": "harmonic_vocos", **FRAMES, "sample_rate": 16000, "low": 300, "high": 2000},
 }
 DISCRIMINATORS = {
     **{"name": "hifigan", "periods": (3,), "period_channels": (4,), "num_scales": 0, "resolutions": ((64, 16),)},
@@ -92,7 +94,7 @@ def test_frames_overlap_and_add_up():
 
 
 def test_losses_and_gradients_do_not_depend_on_other_rows_and_padding():
-    task = build(config(discriminators=DISCRIMINATORS))
+    task = build(config("harmonic_vocos", discriminators=DISCRIMINATORS))
     variables = jax.jit(task.init)(jax.random.key(0))
     rng = np.random.default_rng(1)
     samples = 0.1 * rng.standard_normal((2, 300)).astype(np.float32)
@@ -157,7 +159,7 @@ def test_the_last_frame_has_the_mel_of_the_recording():
     samples = np.random.default_rng(2).standard_normal((1, 8 * HOP)).astype(np.float32)
     fields = {name: value for name, value in MEL.items() if name != "name"}
     longer, _ = log_mel(np.pad(samples, ((0, 0), (0, HOP))), np.array([9 * HOP]), **fields)
-    mel, num_frames = whole_frames(task.model, samples, np.array([8 * HOP]))[2:]
+    mel, num_frames = whole_frames(task.model, samples, np.array([8 * HOP]))[2:4]
     assert num_frames[0] == 8 == mel.shape[1]
     np.testing.assert_allclose(mel[0], longer[0, :8], atol=1e-5)
 
@@ -179,6 +181,8 @@ def test_adversarial_losses_by_hand():
     [
         ({"generator": GENERATORS["vocos"] | {"hop": 32}}, "makes 32 samples of a frame"),
         ({"generator": GENERATORS["vocos"] | {"centred": True}}, "one or the other"),
+        ({"generator": GENERATORS["harmonic_vocos"] | {"sample_rate": 8000}}, "both must be the same"),
+        ({"generator": GENERATORS["harmonic_vocos"] | {"high": 8000}}, "a quarter of the sample rate"),
         ({"generator": GENERATORS["single"] | {"kernels": (7, 4)}}, "no kernel for rate 4"),
         ({"features": MEL | {"normalize": "per_feature"}}, "normalize 'none'"),
         ({"loss": {"distance": "hinges"}}, "did you mean"),
