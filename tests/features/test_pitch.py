@@ -15,7 +15,7 @@ def glide(start: float, end: float) -> tuple[np.ndarray, np.ndarray]:
     """A tone with falling harmonics whose fundamental moves from `start` to `end` Hz; it, and the frequencies."""
     frequency = np.linspace(start, end, SIZE)
     cycles = np.cumsum(frequency) / RATE
-    tone = sum(np.cos(2 * np.pi * h * cycles + h) / h for h in range(1, 6))
+    tone = np.sum([np.cos(2 * np.pi * h * cycles + h) / h for h in range(1, 6)], axis=0)
     return (0.1 * tone).astype(np.float32), frequency
 
 
