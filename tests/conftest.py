@@ -10,6 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+# A process of tests for each core: more threads of BLAS would wait for each other ten times as long as they compute.
+# BLAS reads this when it is first imported; pytest-xdist's processes inherit it.
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
+
 import jax
 import pytest
 

@@ -14,8 +14,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from jaxspeech import archive as archive_module
-from jaxspeech.archive import load_archive, save_archive
+from jaxspeech.archive import load_archive, save_archive, tree
 from jaxspeech.errors import ArchiveError, SpeechError
 from jaxspeech.text.tokenizer import build_tokenizer
 
@@ -313,7 +312,7 @@ def test_wrong_sizes_and_lists_raise(saved):
 
 def test_an_array_larger_than_what_is_stored_is_refused(saved, monkeypatch):
     """A small file may claim an array of any size: it is rejected before any allocation."""
-    monkeypatch.setattr(archive_module, "INLINE_BYTES", -(1 << 20))
+    monkeypatch.setattr(tree, "INLINE_BYTES", -(1 << 20))
     with pytest.raises(ArchiveError, match="its arrays would take"):
         load_archive(saved)
 

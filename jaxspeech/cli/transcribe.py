@@ -16,19 +16,20 @@ Exit status: 0; 1 with --strict if a recording was skipped; 2 if nothing could b
 """
 
 import argparse
-import functools
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jaxspeech
 from jaxspeech.cli.fusion import fusion_of
+from jaxspeech.cli.live_transcribing import add_live, check_live, open_streams, transcribed_live
 from jaxspeech.cli.parser import Parser, at_least
+from jaxspeech.cli.prompt import slots_of
 from jaxspeech.cli.recognition import add_recognition, search_of
 from jaxspeech.cli.recordings import add_inputs, add_options, check_model, counted, find_inputs, process, report
 from jaxspeech.cli.rescoring import Tuner, add_rescoring, rescoring_of
 from jaxspeech.cli.speakers import SPEAKER_FORMATS, add_speakers, check_speakers, open_recognizer, open_speakers
 from jaxspeech.cli.targets import add_target
-from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.errors import ConfigError
 from jaxspeech.runtime.streams import is_terminal
 from jaxspeech.targets.target import THIS, find_target, prepare_environment
 
@@ -84,46 +85,7 @@ def options(parser: Parser) -> None:
         help="with an attention decoder: decode a text again at rising temperatures that repeats itself or is "
         "improbable; if neither is given, only segments of long recordings",
     )
-    parser.add_switch(
-        "stream",
-        help="show the text while it is spoken: the audio is fed to the model step by step. The path - is standard "
-        "input, as WAV or as 16-bit samples without a header. Needs a streaming model, like those of "
-        "fastconformer_streaming, or one with an attention decoder",
-    )
-    parser.add_argument(
-        "--look_ahead", type=at_least(0), help="--stream: look-ahead in frames; the model's default if not given"
-    )
-    parser.add_argument(
-        "--chunk",
-        type=at_least(1),
-        help="--stream: frames of a chunk, for a unified model or an attention decoder; its default if not given",
-    )
-    parser.add_argument(
-        "--policy",
-        choices=("alignatt", "waitk"),
-        help="--stream with an attention decoder: a token is written once enough is heard after it (alignatt, the "
-        "default), or after a fixed number of chunks (waitk)",
-    )
-    parser.add_argument(
-        "--left", type=at_least(0), help="--stream with an attention decoder: frames before a chunk that it hears again"
-    )
-    parser.add_argument(
-        "--wait",
-        type=at_least(0),
-        help="--stream with an attention decoder: chunks before the first token; 2 by default",
-    )
-    parser.add_argument(
-        "--tokens", type=at_least(1), help="--policy=waitk: the most tokens that are written for a chunk; 1 by default"
-    )
-    parser.add_argument(
-        "--hold", type=at_least(0), help="--policy=alignatt: frames that must be heard after a token; 8 by default"
-    )
-    parser.add_switch("realtime", help="--stream: read files in real time, at the speed of the speech")
-    parser.add_argument(
-        "--sample_rate",
-        type=at_least(1),
-        help="--stream: sample rate of standard input without a header, in Hz; the model's by default",
-    )
+    add_live(parser)
     parser.add_switch(
         "dry_run",
         help="transcribe nothing: compile the program for --batch_size recordings and print its memory and time",
@@ -136,21 +98,6 @@ def options(parser: Parser) -> None:
         "--num_processes", type=int, help="how many processes share the work and --output; SLURM and Open MPI set it"
     )
     parser.add_argument("--process_id", type=int, help="number of this process, from 0")
-
-
-def slots_of(prompt: str) -> Any:
-    """Reads --prompt: name=value pairs, with commas between them."""
-    from jaxspeech.text.prompt_slots import SLOTS
-
-    slots = {}
-    for pair in filter(None, prompt.split(",")):
-        name, sign, value = pair.partition("=")
-        if not sign:
-            raise ConfigError(f"--prompt={prompt}: {pair!r} is not name=value")
-        if name not in SLOTS:
-            raise ConfigError(f"--prompt={prompt}: there is no slot {name!r}{did_you_mean(name, SLOTS)}")
-        slots[name] = value
-    return slots
 
 
 def dry_run(flags: argparse.Namespace) -> int:
@@ -179,9 +126,8 @@ def run(flags: argparse.Namespace) -> int:
     from jaxspeech.cli.error_rates import error_rates
     from jaxspeech.inference.channels import each_channel
     from jaxspeech.inference.formats import to_text
-    from jaxspeech.inference.live import GrowingText, StepTimes, transcribe_live
+    from jaxspeech.inference.live import GrowingText, StepTimes
     from jaxspeech.inference.multi_process import SharedOutput, find_share
-    from jaxspeech.inference.read_ahead import read_recording
     from jaxspeech.inference.writers import WORD_FORMATS, guess_format, open_writer
     from jaxspeech.text.prompt import PROMPT
 
@@ -199,11 +145,7 @@ def run(flags: argparse.Namespace) -> int:
         raise ConfigError(
             "--enhance is for whole recordings: leave out --stream, or pipe live audio through enhance --realtime"
         )
-    steps = ("look_ahead", "chunk", "policy", "left", "wait", "tokens", "hold")
-    live = {name: getattr(flags, name) for name in (*steps, "realtime", "sample_rate")}
-    given = [f"--{name}" for name, value in live.items() if value is not None and value is not False]
-    if given and not flags.stream:
-        raise ConfigError(f"{given[0]} is for live audio: add --stream")
+    check_live(flags)
     recordings, named = find_inputs(flags, question="what is to be transcribed?")
     each = flags.channel == "each"
     if each and flags.stream:
@@ -245,24 +187,11 @@ def run(flags: argparse.Namespace) -> int:
     grows = flags.stream and flags.output is None and output_format == "text" and not flags.timestamps
     growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
     if flags.stream:
-        settings = {name: live[name] for name in steps} | {"timestamps": timestamps}
-        settings |= {**slots_of(flags.prompt), **fusion}
-        if speakers:
-            streams = recognizer.spoken_streams(1, speakers["speakers"], **detector, **settings)
-        elif detector:
-            streams = recognizer.gated_streams(1, **detector, **settings)
-        else:
-            streams = recognizer.streams(1, **settings)
-        hypotheses = transcribe_live(
-            streams,
-            recordings,
-            functools.partial(read_recording, sample_rate=recognizer.task.inference.sample_rate, channel=flags.channel),
-            show=growing.show_known if speakers else growing.show,
-            times=times,
-            realtime=flags.realtime,
-            pipe_rate=flags.sample_rate,
-            pipe_channel=flags.channel,
+        streams = open_streams(
+            recognizer, flags, speakers, detector, timestamps=timestamps, **slots_of(flags.prompt), **fusion
         )
+        show = growing.show_known if speakers else growing.show
+        hypotheses = transcribed_live(recognizer, streams, recordings, flags, show=show, times=times)
     else:
         hypotheses = recognizer.transcribe_iter(
             recordings,

@@ -21,7 +21,8 @@ from jaxtyping import Float, Int
 
 from jaxspeech.audio.voice_activity import ENERGY_DETECTOR, Span, VoiceActivity, join
 from jaxspeech.data.decode import Decoder, name_entry
-from jaxspeech.data.manifest import Entry, Manifest
+from jaxspeech.data.entry import Entry
+from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.random_parts import kept_noises, random_parts
 from jaxspeech.errors import SpeechError
 

@@ -10,8 +10,9 @@ from jaxtyping import Float, Int16
 from jaxspeech.audio.convert import Channel, to_int16
 from jaxspeech.audio.read import read
 from jaxspeech.data.containers import Containers
+from jaxspeech.data.entry import Entry
 from jaxspeech.data.files import is_url, open_binary
-from jaxspeech.data.manifest import Entry, Manifest
+from jaxspeech.data.manifest import Manifest
 from jaxspeech.errors import AudioError
 
 # A recording may be this much shorter than its manifest says: durations are rounded, and codecs pad.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkabl
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxspeech.data.manifest import Entry, Manifest
+from jaxspeech.data.entry import Entry
+from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 
 

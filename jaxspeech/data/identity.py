@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from jaxspeech.data.manifest import Entry
+from jaxspeech.data.entry import Entry
 
 
 def identity(entries: Iterable[Entry], fields: tuple[str, ...] = ("text",)) -> str:

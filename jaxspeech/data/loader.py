@@ -16,9 +16,10 @@ from jaxspeech.data.augment import AugmentConfig
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.columns.usable import usable_examples
 from jaxspeech.data.decode import name_entry
+from jaxspeech.data.entry import Entry
 from jaxspeech.data.epochs import Epochs, PlannedBatch
 from jaxspeech.data.example_set import ExampleSet
-from jaxspeech.data.manifest import Entry, Manifest
+from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.plan import Bucket, Plan, chunks, estimate_buckets, make_buckets, plan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.read_ahead import read_ahead

@@ -10,7 +10,7 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,11 +18,13 @@ from jaxtyping import Float, Int
 from jaxspeech.audio.read import read_seconds
 from jaxspeech.data.braces import numbers_of
 from jaxspeech.data.containers import Containers
+from jaxspeech.data.entry import Entry
 from jaxspeech.data.files import Location, beside, is_url, open_binary
 from jaxspeech.data.manifest_file import Checked, open_manifest
 from jaxspeech.data.manifest_index import Lines, scan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.sources import ParsedSource, Source, parse_sources
+from jaxspeech.data.temperature import tempered
 from jaxspeech.errors import ManifestError, as_speech_error
 from jaxspeech.manifest_lines import AUDIO, parse_line
 from jaxspeech.runtime.platform import read_at
@@ -32,25 +34,6 @@ from jaxspeech.runtime.unicode import to_json
 BLOCK_LINES = 1 << 14
 # The field that names the file of a line's turns.
 RTTM = "rttm_filepath"
-
-
-class Entry(NamedTuple):
-    """One example of a manifest.
-
-    Attributes:
-      path: the file that holds the audio: an absolute path (relative ones start at the manifest's folder), or a URL.
-      offset: start of the example in the recording, in seconds.
-      duration: length of the example, in seconds.
-      fields: all fields of the line, including "text"; the path of an RTTM file is absolute, as `path` is.
-      member: name of the recording in a tar, or its position in an ArrayRecord file; None where the file is the
-        recording itself.
-    """
-
-    path: Location
-    offset: float
-    duration: float
-    fields: dict[str, Any]
-    member: str | int | None = None
 
 
 class Manifest:
@@ -103,7 +86,7 @@ class Manifest:
         self._checksums: list[int] = []
         parsed = parse_sources(sources)
         self._audio, self._several = audio, several
-        self._paths = [_name(source) for source in parsed]
+        self._paths = [source.name for source in parsed]
         found, lines = [], 0
         for number, source in enumerate(parsed):
             part, read = self._scan(number, source, need, min_seconds, max_seconds)
@@ -113,7 +96,7 @@ class Manifest:
         self.problems.check(lines)
         counts = [len(part.starts) for part in found]
         self._sources: Int[np.ndarray, " N"] = np.repeat(np.arange(len(found), dtype=np.int16), counts)
-        columns = _concatenate(found)
+        columns = Lines.joined(found)
         self._starts, self._sizes, self.durations = columns.starts, columns.sizes, columns.durations
         self.shards = columns.shards if self.tars else None
         if not sum(counts):
@@ -121,7 +104,7 @@ class Manifest:
             raise ManifestError(f"{', '.join(map(str, self._paths))}: no usable example in {lines} lines ({left_out})")
         self._source_weights = np.array([source.weight for source in parsed])
         if temperature != 1:
-            self._source_weights *= _tempered(self._sources, self.durations, self._source_weights, temperature)
+            self._source_weights *= tempered(self._sources, self.durations, self._source_weights, temperature)
         self._factors: np.ndarray | None = None
         self._shifts: np.ndarray | None = None
 
@@ -253,7 +236,7 @@ class Manifest:
             self.too_long += int(too_long.sum())
             parts.append(part.where(~(too_short | too_long)))
             lines += count
-        return _concatenate(parts), lines
+        return Lines.joined(parts), lines
 
 
 def write_manifest(path: str | Path, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -265,31 +248,8 @@ def write_manifest(path: str | Path, entries: Iterable[Mapping[str, Any]]) -> No
     temporary.replace(path)
 
 
-def _name(source: ParsedSource) -> Location:
-    return source.tars[0] if source.path is None else source.path
-
-
 def _seconds(path: Location) -> float:
     if not is_url(path):
         return read_seconds(path)
     with open_binary(path, error=ManifestError) as file:
         return read_seconds(file, name=str(path))
-
-
-def _concatenate(parts: Sequence[Lines]) -> Lines:
-    return Lines(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-def _tempered(
-    sources: Int[np.ndarray, " N"],
-    durations: Float[np.ndarray, " N"],
-    weights: Float[np.ndarray, " K"],
-    temperature: int | float,
-) -> Float[np.ndarray, " K"]:
-    """The factor by which `temperature` changes the weight of each source."""
-    if not temperature > 0:
-        raise ManifestError(f"temperature: {temperature} must be above 0")
-    seconds = np.bincount(sources, weights=durations, minlength=len(weights)) * weights
-    shares = seconds / seconds.sum()
-    wanted = np.where(shares > 0, np.maximum(shares, 1e-300) ** (1 / temperature), 0.0)
-    return np.divide(wanted / wanted.sum(), shares, out=np.ones(len(weights)), where=shares > 0)

@@ -6,7 +6,7 @@ block is parsed again line by line with the standard library's parser, to report
 
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
@@ -41,6 +41,11 @@ class Lines(NamedTuple):
 
     def where(self, keep: Bool[np.ndarray, " N"]) -> "Lines":
         return self if keep.all() else Lines(*(column[keep] for column in self))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Lines"]) -> "Lines":
+        """The lines of several parts, one after the other."""
+        return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 class Fields(msgspec.Struct, gc=False):

@@ -10,7 +10,8 @@ from typing import SupportsIndex
 import numpy as np
 from jaxtyping import Float
 
-from jaxspeech.data.manifest import Entry, Manifest
+from jaxspeech.data.entry import Entry
+from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.text_lines import TextLines
 from jaxspeech.errors import ConfigError

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxspeech.data.manifest import Entry, Manifest
+from jaxspeech.data.entry import Entry
+from jaxspeech.data.manifest import Manifest
 from jaxspeech.errors import ManifestError
 
 # A part ends this much before the recording, whose duration is rounded.

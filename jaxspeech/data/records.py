@@ -20,7 +20,8 @@ from jaxspeech.audio.convert import to_int16
 from jaxspeech.audio.read import read, read_seconds
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.decode import TOLERANCE_SECONDS, name_audio, read_bytes
-from jaxspeech.data.manifest import Entry, Manifest, write_manifest
+from jaxspeech.data.entry import Entry
+from jaxspeech.data.manifest import Manifest, write_manifest
 from jaxspeech.errors import AudioError
 
 

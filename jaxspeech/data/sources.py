@@ -33,6 +33,11 @@ class ParsedSource(NamedTuple):
     tars: tuple[Location, ...]
     weight: float
 
+    @property
+    def name(self) -> Location:
+        """The manifest, or the first tar where there is none."""
+        return self.tars[0] if self.path is None else self.path
+
 
 def parse_sources(sources: Source | Sequence[Source]) -> list[ParsedSource]:
     """Parse sources into manifests; patterns are expanded.

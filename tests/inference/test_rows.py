@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from jaxspeech.errors import AudioError, ManifestError
+from jaxspeech.inference import read_ahead
 from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.options import Wanted
-from jaxspeech.inference.rows import Strategy, first_that_fits, predicted_rows
+from jaxspeech.inference.rows import Strategy, first_that_fits, in_order, predicted_rows
 
 RATE = 100
 
@@ -147,3 +148,18 @@ def test_recordings_are_read_ahead_in_other_threads(monkeypatch: pytest.MonkeyPa
 
     rows_of([Recording(str(i), Slow()) for i in range(8)], Strategy(means))
     assert len(threads) > 1 and threading.main_thread() not in threads
+
+
+def test_windows_are_bounded_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_ahead, "WINDOW_SECONDS", 10.0)
+    recordings = [Recording(str(i)) for i in range(20)]
+    windows = read_ahead.read_windows(recordings, lambda _: np.zeros(5 * 100), sample_rate=100)
+    assert [[r for r, _ in window] for window in windows] == [recordings[i : i + 4] for i in range(0, 20, 4)]
+
+
+def test_in_order_holds_back_what_comes_early() -> None:
+    def results():
+        for i in (2, 0, 1, 3):
+            yield i, str(i)
+
+    assert list(in_order(results())) == ["0", "1", "2", "3"]

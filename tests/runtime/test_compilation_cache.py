@@ -58,6 +58,21 @@ def test_without_a_folder_one_warning_says_what_to_do(chosen, tmp_path, caplog, 
     assert value in record.getMessage() and "JAXSPEECH_CACHE=off none" in record.getMessage()
 
 
+def test_every_program_is_kept_and_the_users_own_folder_stays(tmp_path, monkeypatch):
+    names = [f"jax_persistent_cache_min_{name}" for name in ("compile_time_secs", "entry_size_bytes")]
+    before = {name: jax.config.values[name] for name in names}
+    monkeypatch.setattr("jaxspeech.runtime.compilation_cache._write_whole_entries", lambda: None)
+    try:
+        for name in ("first", "second"):
+            monkeypatch.setenv(VARIABLE, str(tmp_path / name))
+            enable_compilation_cache()
+            assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path / "first")
+        assert jax.config.values[names[0]] == 0 and not (tmp_path / "second").exists()
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+
+
 def test_without_a_home_one_warning_says_so(chosen, monkeypatch, caplog):
     monkeypatch.setattr(cache_folder.platformdirs, "user_cache_path", _no_home)
     assert chosen("") is None
