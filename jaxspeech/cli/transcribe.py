@@ -78,6 +78,10 @@ def options(parser: Parser) -> None:
         help="what is asked of a model with an attention decoder: source_lang=de,target_lang=en,pnc=no,...; its "
         "defaults if not given",
     )
+    parser.add_argument(
+        "--target_lang",
+        help="the language of the text, for a model that is asked for one: en-US, auto, ...; as in --prompt",
+    )
     parser.add_switch(
         "guard",
         default=None,
@@ -138,17 +142,19 @@ def options(parser: Parser) -> None:
     parser.add_argument("--process_id", type=int, help="number of this process, from 0")
 
 
-def slots_of(prompt: str) -> Any:
-    """Reads --prompt: name=value pairs, with commas between them."""
+def slots_of(prompt: str, target_lang: str | None = None) -> Any:
+    """Reads --prompt, name=value pairs with commas between them, and --target_lang."""
     from jaxspeech.text.prompt_slots import SLOTS
 
-    slots = {}
+    slots = {} if target_lang is None else {"target_lang": target_lang}
     for pair in filter(None, prompt.split(",")):
         name, sign, value = pair.partition("=")
         if not sign:
             raise ConfigError(f"--prompt={prompt}: {pair!r} is not name=value")
         if name not in SLOTS:
             raise ConfigError(f"--prompt={prompt}: there is no slot {name!r}{did_you_mean(name, SLOTS)}")
+        if name in slots:
+            raise ConfigError(f"--prompt={prompt}: {name} is given twice")
         slots[name] = value
     return slots
 
@@ -246,7 +252,7 @@ def run(flags: argparse.Namespace) -> int:
     growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
     if flags.stream:
         settings = {name: live[name] for name in steps} | {"timestamps": timestamps}
-        settings |= {**slots_of(flags.prompt), **fusion}
+        settings |= {**slots_of(flags.prompt, flags.target_lang), **fusion}
         if speakers:
             streams = recognizer.spoken_streams(1, speakers["speakers"], **detector, **settings)
         elif detector:
@@ -275,11 +281,11 @@ def run(flags: argparse.Namespace) -> int:
             **detector,
             **speakers,
             **enhance,
-            **slots_of(flags.prompt),
+            **slots_of(flags.prompt, flags.target_lang),
             **fusion,
             **rescoring,
         )
-    prompt, slots = recognizer.assets.get(PROMPT), slots_of(flags.prompt)
+    prompt, slots = recognizer.assets.get(PROMPT), slots_of(flags.prompt, flags.target_lang)
     references: list[str] = []
     found: list[str] = []
     tuner = Tuner() if flags.tune_rescoring else None

@@ -33,6 +33,7 @@ class Recordings(NamedTuple):
 
     Attributes:
       columns: the columns besides the audio.
+      of_training: those of training sets alone; None: the same.
       need: fields that every line of an evaluation manifest must have.
       identity: fields that, with the durations, identify the evaluation set that a score belongs to.
       look: looks at each manifest before its columns are made, and reports or refuses what a model cannot learn from.
@@ -46,6 +47,7 @@ class Recordings(NamedTuple):
     look: Look | None = None
     infeasible: str = NOTHING_LEARNED
     parts: Callable[[Manifest], Manifest] | None = None
+    of_training: Columns | None = None
 
     def __call__(
         self, settings: Settings, manifest: Manifest, assets: Assets, task: Task, placement: Placement, report: Report
@@ -80,7 +82,8 @@ class Recordings(NamedTuple):
         """Look at a manifest, and make all columns; report what a model cannot learn from."""
         if self.look is not None:
             self.look(manifest, assets, train, report)
-        made = {"samples": samples, **self.columns(manifest, assets, task)}
+        columns = self.of_training if train and self.of_training is not None else self.columns
+        made = {"samples": samples, **columns(manifest, assets, task)}
         if train and task.capacity is not None:
             check_capacity(task.capacity, manifest, made, what=self.infeasible, report=report)
         return made
