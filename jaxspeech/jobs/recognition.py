@@ -4,7 +4,7 @@ A model with a language prompt also has the names of its languages: those of the
 number of each, or those of the training data in the order of their names. Its utterances have a language.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from jaxspeech.evaluation.word_error_rate import word_error_rate
 from jaxspeech.jobs.job import Job, ModelConfig, Settings
 from jaxspeech.jobs.known_texts import look_at_texts
 from jaxspeech.jobs.recordings import manifest_with, recordings
+from jaxspeech.manifest_lines import parse_line
 from jaxspeech.report.replay import Replay
 from jaxspeech.report.transcripts import TranscriptView
 from jaxspeech.search.tokens import Tokens
@@ -28,6 +29,7 @@ from jaxspeech.tasks.recognition import RecognitionTask
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.choose import choose_tokenizer, texts_needed
 from jaxspeech.text.language_names import FIELD, SLOT, LanguageNames, numbered
+from jaxspeech.text.spoken_in import Language
 
 TOO_LONG = "a transcript too long for its audio"
 
@@ -35,11 +37,20 @@ TOO_LONG = "a transcript too long for its audio"
 def _assets(settings: Settings, manifest: ExampleSet, given: Assets) -> Assets:
     """Makes the tokenizer that the recipe describes: often a new one, trained on the transcripts."""
     chosen = settings["tokenizer"]
-    texts = manifest.texts(at_most=texts_needed(chosen))
-    made: dict[str, Any] = {"tokenizer": choose_tokenizer(chosen, texts, given=given.get("tokenizer"))}
+    most = texts_needed(chosen)
+    texts, spoken = manifest.texts(at_most=most), _spoken(manifest, most)
+    tokenizer = choose_tokenizer(chosen, texts, given=given.get("tokenizer"), spoken=spoken)
+    made: dict[str, Any] = {"tokenizer": tokenizer}
     if settings["model"].get("language_prompt"):
         made["prompt"] = given["prompt"] if "prompt" in given else _language_names(settings, manifest)
     return made
+
+
+def _spoken(manifest: ExampleSet, most: int | None) -> Iterator[tuple[str, Language]]:
+    """Yields the texts with their languages."""
+    for line in manifest.lines(at_most=most):
+        fields = parse_line(line)
+        yield str(fields.get("text") or ""), fields.get(FIELD)
 
 
 def _language_names(settings: Settings, manifest: ExampleSet) -> LanguageNames:

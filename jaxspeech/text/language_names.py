@@ -56,7 +56,10 @@ class LanguageNames:
         for name in slots:
             if name not in self.slots:
                 raise TokenizerError(f"{name}: this model is only asked for a language, with {SLOT}")
-        given = (fields.get(SLOT), slots.get(SLOT), fields.get(FIELD))
+        lang = fields.get(FIELD)
+        if isinstance(lang, list | tuple):  # one for each word
+            lang = lang[0] if len({*lang}) == 1 else AUTO
+        given = (fields.get(SLOT), slots.get(SLOT), lang)
         return {SLOT: next((value for value in given if value is not None), None)}
 
     def encode(self, tokenizer: Any, slots: Mapping[str, Any], *, unknown: int | None = None) -> list[int]:
