@@ -10,14 +10,16 @@ from typing import Any
 
 from jaxspeech.archive import Archive
 from jaxspeech.assets import Assets
+from jaxspeech.data.code_switched import code_switched_manifest
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.columns.languages import languages
 from jaxspeech.data.columns.transcripts import transcripts
 from jaxspeech.data.example_set import ExampleSet
+from jaxspeech.data.manifest import Manifest
 from jaxspeech.errors import ConfigError
 from jaxspeech.evaluation.evaluation import Evaluation
 from jaxspeech.evaluation.word_error_rate import word_error_rate
-from jaxspeech.jobs.job import Job, ModelConfig, Settings
+from jaxspeech.jobs.job import Job, ModelConfig, Report, Settings
 from jaxspeech.jobs.known_texts import look_at_texts
 from jaxspeech.jobs.recordings import manifest_with, recordings
 from jaxspeech.manifest_lines import parse_line
@@ -32,6 +34,15 @@ from jaxspeech.text.language_names import FIELD, SLOT, LanguageNames, numbered
 from jaxspeech.text.spoken_in import Language
 
 TOO_LONG = "a transcript too long for its audio"
+
+
+def _source(settings: Settings, report: Report) -> Manifest:
+    """Opens the training data, some of it joined if the recipe has a part `code_switched`."""
+    manifest = manifest_with("text")(settings, report)
+    if switching := settings.get("code_switched"):
+        manifest = code_switched_manifest(switching, manifest, seed=settings["data"]["seed"])
+        report(f"code-switched: {sum(len(one) > 1 for one in manifest.members)} joined utterances")
+    return manifest
 
 
 def _assets(settings: Settings, manifest: ExampleSet, given: Assets) -> Assets:
@@ -110,7 +121,7 @@ def _view(
 
 
 RECOGNITION = Job(
-    source=manifest_with("text"),
+    source=_source,
     assets=_assets,
     sized=_sized,
     data=recordings(

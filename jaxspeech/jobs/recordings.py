@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from jaxspeech.assets import Assets
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.capacity import check_capacity
+from jaxspeech.data.code_switched import CodeSwitchedManifest
 from jaxspeech.data.columns.audio import audio
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.manifest import Manifest
@@ -57,7 +58,8 @@ class Recordings(NamedTuple):
         options = {"sample_rate": task.inference.sample_rate, "channel": of_data["channel"], "seed": of_data["seed"]}
 
         def columns_of(manifest: Manifest, *, train: bool) -> dict[str, Column]:
-            samples = audio(manifest, augment=augment if train else None, **options)
+            joined = manifest if isinstance(manifest, CodeSwitchedManifest) else None
+            samples = audio(manifest, augment=augment if train else None, joined=joined, **options)
             return self.with_samples(samples, manifest, assets, task, train=train, report=report)
 
         return make_run_data(
