@@ -36,7 +36,7 @@ BUILDERS: Table[Callable[[dict[str, Any], dict[str, bytes]], Any]] = Table(
         "classes": "jaxspeech.text.classes:Classes.build",
         "front_end": "jaxspeech.text.front_end:FrontEnd.build",
         "pitch": "jaxspeech.audio.pitch_statistics:PitchStatistics.build",
-        "prompt": "jaxspeech.text.prompt:PromptFormat.build",
+        "prompt": "jaxspeech.text.prompts:build_prompts",
         "speakers": "jaxspeech.text.classes:Classes.build",
         "tokenizer": "jaxspeech.text.tokenizer:build_tokenizer",
     }

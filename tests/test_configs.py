@@ -39,6 +39,7 @@ from jaxspeech.configs import (
     lstm_transducer,
     quartznet_15x5,
     quickstart,
+    quickstart_languages,
     squeezeformer_ctc,
     two_tasks,
 )
@@ -55,6 +56,8 @@ RECIPES = {
     "librispeech": librispeech.get_config,
     "fastconformer_ctc": fastconformer_ctc.get_config,
     "quickstart:tdt": partial(quickstart.get_config, "tdt"),
+    "quickstart_languages": quickstart_languages.get_config,
+    "quickstart_languages:eo": partial(quickstart_languages.get_config, "eo"),
     "fsdd_tdt": fsdd_tdt.get_config,
     "fsdd_aed": fsdd_aed.get_config,
     "two_tasks": two_tasks.get_config,

@@ -1,13 +1,14 @@
 """Formats word and character error rates, and other scores of transcripts and translations, as lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jaxspeech.cli.recordings import counted
 from jaxspeech.evaluation.bleu import bleu
 from jaxspeech.evaluation.bootstrap import LEVEL
 from jaxspeech.evaluation.chrf import chrf
 from jaxspeech.evaluation.punctuation import MarkCounts, total
-from jaxspeech.evaluation.transcripts import TranscriptScores
+from jaxspeech.evaluation.transcripts import TranscriptScores, finite
 from jaxspeech.text.error_rate import char_errors, word_errors
 
 
@@ -28,6 +29,33 @@ def bleu_score(references: Sequence[str], found: Sequence[str]) -> tuple[str, di
     values = {"bleu": bleu(references, found), "chrf": chrf(references, found)}
     text = f"BLEU {values['bleu']:.1f}, chrF {values['chrf']:.1f} ({counted(len(references), 'translation')})"
     return text, values
+
+
+def rates_of_languages(languages: Sequence[str], references: Sequence[str], found: Sequence[str]) -> dict[str, Any]:
+    """WER and CER of each language of a set by name; none unless there are several.
+
+    Args:
+      languages: of each reference, "" where it is not known.
+      references, found: the transcripts.
+    """
+    rates: dict[str, Any] = {}
+    for language in sorted({*languages} - {""}) if len({*languages}) > 1 else []:
+        pairs = [(r, f) for one, r, f in zip(languages, references, found, strict=True) if one == language]
+        said, heard = map(list, zip(*pairs, strict=True))
+        words, characters = word_errors(said, heard), char_errors(said, heard)
+        rates[language] = {
+            "references": len(said),
+            "words": words.length,
+            "wer": finite(words.rate),
+            "cer": finite(characters.rate),
+        }
+    return rates
+
+
+def shown_rates(rates: Mapping[str, Any]) -> str:
+    """The word error rates of languages as a text."""
+    shown = {name: found["wer"] for name, found in rates.items()}
+    return ", ".join(f"{name} {'-' if wer is None else f'{wer:.2%}'}" for name, wer in shown.items())
 
 
 def details(scores: TranscriptScores) -> list[str]:

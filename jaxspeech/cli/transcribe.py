@@ -79,6 +79,10 @@ def options(parser: Parser) -> None:
         help="what is asked of a model with an attention decoder: source_lang=de,target_lang=en,pnc=no,...; its "
         "defaults if not given",
     )
+    parser.add_argument(
+        "--target_lang",
+        help="the language of the text, for a model that is asked for one: en-US, auto, ...; as in --prompt",
+    )
     parser.add_switch(
         "guard",
         default=None,
@@ -188,7 +192,13 @@ def run(flags: argparse.Namespace) -> int:
     growing = GrowingText(sys.stdout if grows else sys.stderr, named=named)
     if flags.stream:
         streams = open_streams(
-            recognizer, flags, speakers, detector, timestamps=timestamps, **slots_of(flags.prompt), **fusion
+            recognizer,
+            flags,
+            speakers,
+            detector,
+            timestamps=timestamps,
+            **slots_of(flags.prompt, flags.target_lang),
+            **fusion,
         )
         show = growing.show_known if speakers else growing.show
         hypotheses = transcribed_live(recognizer, streams, recordings, flags, show=show, times=times)
@@ -204,11 +214,11 @@ def run(flags: argparse.Namespace) -> int:
             **detector,
             **speakers,
             **enhance,
-            **slots_of(flags.prompt),
+            **slots_of(flags.prompt, flags.target_lang),
             **fusion,
             **rescoring,
         )
-    prompt, slots = recognizer.assets.get(PROMPT), slots_of(flags.prompt)
+    prompt, slots = recognizer.assets.get(PROMPT), slots_of(flags.prompt, flags.target_lang)
     references: list[str] = []
     found: list[str] = []
     tuner = Tuner() if flags.tune_rescoring else None

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxspeech.cli.error_rates import bleu_score, details, error_rates
+from jaxspeech.cli.error_rates import bleu_score, details, error_rates, rates_of_languages, shown_rates
 from jaxspeech.cli.fusion import fusion_of
 from jaxspeech.cli.scoring import Scoring, Summary, Write
 from jaxspeech.evaluation.bleu import check_bleu
@@ -20,6 +20,7 @@ from jaxspeech.search.timestamps import TimedText
 from jaxspeech.text.error_rate import char_errors, word_errors
 from jaxspeech.text.normalizers import Normalizer, find_normalizer
 from jaxspeech.text.prompt import PROMPT
+from jaxspeech.text.token_languages import line_language
 
 
 class Recognised(NamedTuple):
@@ -105,6 +106,10 @@ def _scoring(
         if any(x.transcript.said for x in spoken):
             lines.append(error_rates(scores.said, scores.heard))
             values |= scores.as_json()
+            of_languages = rates_of_languages(
+                [line_language(x.recording.fields.get("lang")) for x in spoken], scores.said, scores.heard
+            )
+            values |= {"languages": of_languages} if of_languages else {}
         pairs = [(x.transcript.said, x.transcript.heard) for x in translated]
         if any(said for said, _ in pairs):
             text, found = bleu_score(*map(list, zip(*pairs, strict=True)))
@@ -113,6 +118,8 @@ def _scoring(
         if not lines:
             return None
         more = details(scores) if spoken else []
+        if of_languages := values.get("languages"):
+            more = [f"WER by language: {shown_rates(of_languages)}", *more]
         return Summary("\n  ".join([", ".join(lines), *more]), values, lambda: _section(spoken, scores))
 
     @contextlib.contextmanager
@@ -154,6 +161,7 @@ def _section(kept: Sequence[Recognised], scores: TranscriptScores) -> str:
         speaker = str(one.recording.fields.get("speaker") or "")
         name = one.recording.source if one.recording.source not in recordings else f"{one.recording.source} ({number})"
         recordings[name] = one.recording, one.words
-        utterances.append(Utterance(name, speaker, one.seconds, said, heard, errors))
+        language = line_language(one.recording.fields.get("lang"))
+        utterances.append(Utterance(name, speaker, one.seconds, said, heard, errors, language))
     chosen = {x.name: recordings[x.name] for x in worst(utterances, WORST_SHOWN)}
     return scores_section(scores) + errors_section(utterances, read_audio(chosen))

@@ -131,6 +131,19 @@ def with_prompts(
     return config
 
 
+def with_language_prompt(config: ConfigDict, **fields: object) -> ConfigDict:
+    """Add a prompt of the language to a recogniser with a CTC head, a transducer or both.
+
+    Args:
+      config: the recipe.
+      fields: of `decoders.language_prompt.LanguagePrompt`: mode, auto_share, num_prompts.
+    """
+    config.model.language_prompt = {"num_prompts": 0, "mode": "unified", "auto_share": 0.5} | fields
+    # Names, or names with the number of each prompt; by default those of the training data, and "auto".
+    config.prompt = {"languages": any_type(())}
+    return config
+
+
 def attention(encoder: dict, *, decoder: dict | None = None, loss: dict | None = None) -> ConfigDict:
     """Make the model config of an encoder with an attention decoder: Canary's settings, except the given fields."""
     transformer = {

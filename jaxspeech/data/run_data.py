@@ -14,6 +14,7 @@ from jaxspeech.data.loader import EvaluationData, TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.quickstart import QUICKSTART
+from jaxspeech.data.quickstart_languages import QUICKSTART_EN, QUICKSTART_EO, QUICKSTART_LANGUAGES
 from jaxspeech.data.readers import CORPUS as READERS
 from jaxspeech.data.sources import listed
 from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
@@ -24,7 +25,8 @@ from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.manifest_lines import AUDIO
 
 # Corpora that data.prepare can name; they are made if they are missing.
-PREPARE = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS, VOICE, READERS)}
+SPOKEN = (QUICKSTART, QUICKSTART_LANGUAGES, QUICKSTART_EN, QUICKSTART_EO, SPOKEN_DIGITS, TWO_TASKS, VOICE, READERS)
+PREPARE = {corpus.name: corpus for corpus in SPOKEN}
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,7 +47,12 @@ _MARKER = "complete.json"
 
 
 class Utterance(NamedTuple):
-    """Everything that determines the samples of one file."""
+    """Everything that determines the samples of one file.
+
+    Attributes:
+      then: what is said after the text, each with its voice, which may be of another language.
+      fields: further fields of its line in the manifest.
+    """
 
     name: str
     text: str
@@ -58,6 +64,8 @@ class Utterance(NamedTuple):
     level_db: float  # the loudest sample, relative to full scale
     snr_db: float  # ratio of speech to white noise
     seed: int  # seed of the noise
+    then: tuple[tuple[str, str], ...] = ()
+    fields: Mapping[str, Any] = MappingProxyType({})
 
 
 class SpokenCorpus(NamedTuple):
@@ -167,7 +175,9 @@ def draw_voice(
 def render(espeak: Espeak, utterance: Utterance, sample_rate: int) -> Int16[np.ndarray, " S"]:
     """Synthesize an utterance, with silence around it and white noise over all of it."""
     u = utterance
-    spoken = espeak.speak(u.text, voice=u.voice, rate=u.rate, pitch=u.pitch, pitch_range=u.pitch_range)
+    said = ((u.text, u.voice), *u.then)
+    manner = {"rate": u.rate, "pitch": u.pitch, "pitch_range": u.pitch_range}
+    spoken = np.concatenate([espeak.speak(text, voice=voice, **manner) for text, voice in said])
     speech = soxr.resample(spoken.astype(np.float32), espeak.sample_rate, sample_rate)
     before, after = (round(seconds * sample_rate) for seconds in u.silence)
     speech = np.pad(speech / np.abs(speech).max(), (before, after))
@@ -182,7 +192,7 @@ def _to_int16(samples: Float[np.ndarray, " S"]) -> Int16[np.ndarray, " S"]:
 
 
 def _write_chunk(folder: Path, sample_rate: int, utterances: list[Utterance]) -> int:
-    variants = {utterance.voice.partition("+")[2] for utterance in utterances}
+    variants = {utterance.voice.partition("+")[2] for utterance in utterances}  # also of what is said after it
     espeak = Espeak({name: invent_voice(random.Random(name)) for name in variants if name.startswith(_INVENTED)})
     for utterance in utterances:
         path, samples = _audio_path(folder, utterance), render(espeak, utterance, sample_rate)
@@ -196,8 +206,9 @@ def _manifest_entry(folder: Path, utterance: Utterance) -> dict[str, Any]:
     return {
         "audio_filepath": path.relative_to(folder).as_posix(),
         "duration": round(soundfile.info(path).duration, 4),
-        "text": utterance.text,
+        "text": " ".join([utterance.text, *(text for text, _ in utterance.then)]),
         "speaker": utterance.voice,
+        **utterance.fields,
     }
 
 

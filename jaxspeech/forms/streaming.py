@@ -127,6 +127,7 @@ def streaming(
         frame_seconds=model.frame_seconds,
         look_ahead=ahead,
         beside=beside,
+        prompt_tokens=int(task.inference.prompted),
     )
 
 

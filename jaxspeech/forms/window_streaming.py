@@ -92,6 +92,7 @@ def window_streaming(task: RecognitionTask, *, look_ahead: int | None = None, ch
         sample_rate=model.frontend.sample_rate,
         frame_seconds=model.frame_seconds,
         look_ahead=context.right,
+        prompt_tokens=int(task.inference.prompted),
     )
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from jaxspeech.errors import ArchiveError
 from jaxspeech.files import replace_atomically
-from jaxspeech.hub.published import full_name, why_not_loaded
+from jaxspeech.hub.published import full_name
 from jaxspeech.runtime.cache_folder import NO_HOME, user_cache
 
 # In order of preference, if a repository has several kinds. The layout of Transformers comes after these.
@@ -51,11 +51,9 @@ def download(name: str, *, filename: str | None = None, revision: str | None = N
       The local path of the model file or, for the layout of Transformers, of the folder.
 
     Raises:
-      ArchiveError: one line: this version cannot load such a model, there is no such repository or file, the Hub cannot
-        be reached and the model is not in the cache, or a file does not have the hash that the Hub states.
+      ArchiveError: one line: there is no such repository or file, the Hub cannot be reached and the model is not in the
+        cache, or a file does not have the hash that the Hub states.
     """
-    if kind := why_not_loaded(name):  # before gigabytes are fetched
-        raise ArchiveError(f"{name}: {kind}, which this version of jaxspeech cannot load yet")
     try:
         import huggingface_hub
         from huggingface_hub.constants import HF_HUB_CACHE

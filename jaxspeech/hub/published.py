@@ -13,7 +13,7 @@ class PublishedModel(NamedTuple):
       language: the codes of its languages, "25 European" or "40 locales".
       size: number of parameters of this architecture, rounded.
       task: "ctc", "transducer" (RNN-T), "tdt" (a transducer with durations), "hybrid" or "hybrid tdt" (with CTC),
-        "multitalker transducer" (for several speakers at once); or one of `NOT_LOADED`, which cannot be loaded yet.
+        "multitalker transducer" (for several speakers at once) or "prompted transducer" (with a language prompt).
     """
 
     name: str
@@ -125,10 +125,6 @@ PARAKEETS = (
     PublishedModel("nvidia/nemotron-3.5-asr-streaming-0.6b", "40 locales", "0.6B", "prompted transducer"),
     PublishedModel("nvidia/multitalker-parakeet-streaming-0.6b-v1", "en", "0.6B", "multitalker transducer"),
 )
-# Tasks of published models that this version cannot load, and what these are.
-NOT_LOADED = {
-    "prompted transducer": "a transducer that is prompted with a language",
-}
 
 
 def list_models(language: str | None = None) -> list[PublishedModel]:
@@ -141,11 +137,6 @@ def full_name(name: str) -> str:
     """Add the organisation, which NeMo's users omit, to the name of a published model; others are unchanged."""
     published = f"{ORGANISATION}/{name}"
     return published if any(model.name == published for model in list_models()) else name
-
-
-def why_not_loaded(name: str) -> str | None:
-    """Returns the kind of a published model of a kind that this version cannot load; None for all others."""
-    return next((NOT_LOADED.get(model.task) for model in list_models() if model.name == full_name(name)), None)
 
 
 def _checkpoint(prefix: str, kind: str) -> PublishedModel:

@@ -17,6 +17,7 @@ from jaxspeech.search.timestamps import merge, pinned, segment_times, token_time
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Prediction
 from jaxspeech.text.spelling import Spelling, spell
+from jaxspeech.text.token_languages import word_languages
 from jaxspeech.text.tokenizer import Tokenizer
 
 # Most frames of a padded batch: an hour of audio, or many short recordings.
@@ -127,6 +128,8 @@ class Aligner:
         times = np.minimum(starts, heard_frames), np.minimum(ends, heard_frames), found.confidence
         seconds: dict[str, Any] = {"frame_seconds": self._recognition.frame_seconds, "offset": recording.offset}
         words = word_times(spelling.words, *times, **seconds)
+        languages = word_languages(self._tokenizer, spelling.ids, spelling.words)
+        words = [word._replace(language=language) for word, language in zip(words, languages, strict=True)]
         if len(spelling.lines) > 1:
             segments = [merge(words[first:end]) for first, end in spelling.lines]
         else:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from jaxspeech.inference.batching import Shape, padded_length
 from jaxspeech.inference.programs import pad
+from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs, Prediction
 from jaxspeech.types import Variables
@@ -54,7 +55,7 @@ class Buffered:
         self._log_probs = None if recognition.log_probs is None else jax.jit(recognition.log_probs)
 
     def predict(
-        self, variables: Variables, samples: Float[np.ndarray, " S"], *, batch_size: int, outputs: Outputs
+        self, variables: Variables, samples: Float[np.ndarray, " S"], *asked: Asked, batch_size: int, outputs: Outputs
     ) -> tuple[Prediction, str]:
         """Predicts one recording (a batch of one), `batch_size` windows at a time; also says how, for the note."""
         rate, seconds = self._recognition.sample_rate, self._recognition.frame_seconds
@@ -68,7 +69,10 @@ class Buffered:
             audio = {i: samples[part.start : part.end] for i, part in enumerate(some)}
             shape = Shape(tuple(audio), batch_size, (kept + 2 * context) * frame)
             encoded, num_frames = self._encode(variables, *pad(shape, audio))
-            said = np.asarray(self._log_probs(variables, encoded)) if outputs.log_probs and self._log_probs else None
+            said = None
+            if outputs.log_probs and self._log_probs is not None:
+                of_windows = jax.tree.map(lambda x: np.repeat(x, batch_size, 0), asked)
+                said = np.asarray(self._log_probs(variables, encoded, *of_windows))
             encoded, num_frames = jax.device_get((encoded, num_frames))
             for row, (part, n) in enumerate(zip(some, num_frames, strict=False)):
                 end = n if part.num_frames is None else part.first_frame + part.num_frames
@@ -83,7 +87,7 @@ class Buffered:
             length = -(-padded_length(len(samples), sample_rate=rate) // frame) + 1
             padded = np.zeros((1, max(length, len(whole)), whole.shape[1]), whole.dtype)
             padded[0, : len(whole)] = whole
-            tokens = self._decode(variables, padded, num_frames)
+            tokens = self._decode(variables, padded, num_frames, *asked)
         how = f"in windows of {KEPT_SECONDS + 2 * CONTEXT_SECONDS:.0f} s"
         if not outputs.log_probs:
             return Prediction(tokens), how

@@ -51,7 +51,8 @@ def channels_to_text(channels: Sequence[Hypothesis], *, named: bool) -> str:
 def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
     """A line of JSON: `fields` and `pred_text`; with timestamps also `pred_words` and `pred_segments`, in seconds.
 
-    If each channel was transcribed, also its number, `channel`; if the language was found, also `pred_source_lang`.
+    If each channel was transcribed, also its number, `channel`; if the language was found, also `pred_source_lang`;
+    words and segments have their `language` if the model's tokens have one.
     With the times of a model with an attention decoder, also what they are from, `pred_timing`. With speakers, words
     and segments have a `speaker`, and `pred_turns` says who spoke when. With alternatives, `pred_alternatives`.
     """
@@ -82,7 +83,8 @@ def _alternative_to_json(found: Alternative) -> dict[str, Any]:
 def _span_to_json(span: TimedText, *, spoken: bool) -> dict[str, Any]:
     times = {"start": round(span.start, 3), "end": round(span.end, 3)}
     sure = {"confidence": round(span.confidence, 4)}
-    return {"text": span.text} | times | sure | ({"speaker": span.speaker} if spoken else {})
+    language = {} if span.language is None else {"language": span.language}
+    return {"text": span.text} | times | sure | ({"speaker": span.speaker} if spoken else {}) | language
 
 
 def channel_cues(channels: Sequence[Hypothesis]) -> list[Cue]:

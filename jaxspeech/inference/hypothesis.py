@@ -17,6 +17,7 @@ from jaxspeech.search.timestamps import TimedText
 from jaxspeech.tasks.kinds import Recognition, TalkerRecognition
 from jaxspeech.tasks.prediction import TIMINGS, Prediction
 from jaxspeech.text.prompt_slots import plain
+from jaxspeech.text.token_languages import text_language
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -47,7 +48,8 @@ class Hypothesis(NamedTuple):
       error: with `on_error="skip"`, one line that says why the recording could not be transcribed.
       channel: with `channel="each"`, the channel that was transcribed, counted from 0.
       language: with `source_lang="auto"`, the language that was found, such as "de"; where segments of a long recording
-        have different ones, that of the most speech.
+        have different ones, that of the most speech. With a tokenizer of several languages (`text.aggregate`), that of
+        most tokens; words and segments then have their `language`.
     """
 
     text: str = ""
@@ -71,7 +73,9 @@ class Hypothesis(NamedTuple):
     def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
         """A copy with these tokens and their text; `confidence` has one value per token."""
         sure = float(np.mean(confidence)) if len(ids) else 0.0
-        return self._replace(text=tokenizer.decode(list(ids)), tokens=tuple(ids), confidence=sure)
+        said = self._replace(text=tokenizer.decode(list(ids)), tokens=tuple(ids), confidence=sure)
+        language = text_language(tokenizer, ids)
+        return said if language is None else said._replace(language=language)
 
     def with_times(self, timed: TimedTokens, timing: str = "frames") -> "Hypothesis":
         """A copy with words, segments and chars, and what they are from."""

@@ -27,7 +27,7 @@ from jaxspeech.runtime.kept_function import of_this_package
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.prediction import NBest, Outputs, Prediction, predict
-from jaxspeech.text.prompt import PromptFormat
+from jaxspeech.text.prompts import Prompts
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
@@ -52,14 +52,14 @@ class LongAudio:
       prompt: the model's format of prompts, if it has one.
     """
 
-    def __init__(self, forms: Forms, tokenizer: Tokenizer, prompt: PromptFormat | None = None):
+    def __init__(self, forms: Forms, tokenizer: Tokenizer, prompt: Prompts | None = None):
         self._recognition, self._tokenizer = forms.transcribing.inference, tokenizer
         known: Any = {"name": "transcribe", "outputs": (Prediction, Tokens, NBest)}
         self._full = Programs(
             forms.transcribing, partial(predict, self._recognition), config=forms.transcribing_config, **known
         )
         self._timed = None
-        if self._recognition.prompts is not None:
+        if self._recognition.attends:
             config = forms.transcribing_config if of_this_package(forms.transcribing.model) else {}
             self._timed = TimedPrograms(self._full.start, self._recognition, tokenizer, prompt, config)
         self._local = None
@@ -99,11 +99,11 @@ class LongAudio:
             return variables if fusing is None else fusing.variables(variables, recordings, rows)
 
         def buffered(
-            shape: Shape, audio: Audio, variables: Variables, *, tokens: bool = outputs.tokens
+            shape: Shape, audio: Audio, variables: Variables, *asked: Asked, tokens: bool = outputs.tokens
         ) -> tuple[Prediction, str]:
             [samples] = (audio[i] for i in shape.indices)
             wished = Outputs(tokens, outputs.log_probs)
-            return self._buffered.predict(variables, samples, batch_size=wanted.batch_size, outputs=wished)
+            return self._buffered.predict(variables, samples, *asked, batch_size=wanted.batch_size, outputs=wished)
 
         def again(asking: Asking | None) -> DecodingAgain | None:
             if asking is None or asking.most_repeats is None:
@@ -113,7 +113,7 @@ class LongAudio:
 
         # Recordings that are cut are guarded unless the call says no, others only if it says yes.
         of_segments, of_whole = (
-            asking and replace(asking, most_repeats=MOST_REPEATS if on else None)
+            asking and replace(asking, most_repeats=MOST_REPEATS if on and self._recognition.attends else None)
             for on in (wanted.guard is not False, wanted.guard is True)
         )
 
@@ -125,7 +125,7 @@ class LongAudio:
             recognise = PartRecogniser(self._recognition, full, variables, wanted.batch_size, **asked)
             found, how = predict(recognise, self._tokenizer, samples, wanted.voice_activity)
             if outputs.log_probs:  # of all frames, also those between the segments
-                whole, _ = buffered(shape, audio, variables, tokens=False)
+                whole, _ = buffered(shape, audio, *of_frames([recording], 1), tokens=False)
                 found = found._replace(log_probs=whole.log_probs, num_frames=whole.num_frames)
             return found, how
 
@@ -140,7 +140,8 @@ class LongAudio:
             return fused(recordings, rows), recordings[0]
 
         def of_frames(recordings: Sequence[Recording], rows: int) -> tuple[Any, ...]:
-            return (fused(recordings, rows),)
+            asked = () if self._recognition.attends else of_batch(recordings, rows)[1:]
+            return fused(recordings, rows), *asked
 
         known = {
             "full": Strategy(partial(start, full), beside=of_batch),
@@ -153,7 +154,7 @@ class LongAudio:
         elif wanted.long == "local":
             raise ConfigError('long="local": this model has no local form; use long="buffered"')
         order = ORDER[wanted.long]
-        if self._recognition.prompted:
+        if self._recognition.attends:
             if wanted.long not in PROMPTED_ORDER:
                 raise ConfigError(
                     f'long="{wanted.long}": an attention decoder is trained on short recordings; use "auto" for chunks '

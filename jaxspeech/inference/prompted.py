@@ -12,13 +12,14 @@ from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rows import Row
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs, Prediction
-from jaxspeech.text.prompt import PromptFormat, special_tokens
-from jaxspeech.text.prompt_slots import ALIASES, LANGUAGES, TIMESTAMP, UNKNOWN
+from jaxspeech.text.prompt import special_tokens
+from jaxspeech.text.prompt_slots import LANGUAGES, TIMESTAMP, UNKNOWN
+from jaxspeech.text.prompts import Prompts
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
 
 
-def language_to_align(row: Row[Prediction], *, prompt: PromptFormat | None, tokenizer: Tokenizer) -> str | None:
+def language_to_align(row: Row[Prediction], *, prompt: Prompts | None, tokenizer: Tokenizer) -> str | None:
     """Returns the language of a text that is to be aligned with its speech; "" if the model has no languages.
 
     None: it is a translation, or times in the text are asked for.
@@ -43,7 +44,7 @@ def prompted_rows(
     outputs: Outputs,
     *,
     recognition: Recognition,
-    prompt: PromptFormat | None,
+    prompt: Prompts | None,
     tokenizer: Tokenizer,
     aligns: bool = False,
     fusing: Fusing | None = None,
@@ -72,6 +73,8 @@ def prompted_rows(
         if wanted.guard:
             raise ConfigError("guard: only the texts of an attention decoder are guarded; this model has none")
         return long.rows(variables, recordings, wanted, outputs, fusing=fusing)
+    if wanted.guard and not recognition.attends:
+        raise ConfigError("guard: only the texts of an attention decoder are guarded; this model has none")
     writes = wanted.timestamps and prompt.writes_times(tokenizer)
     times = (writes and not aligns, writes)
     prompts = _Prompts(prompt, tokenizer, wanted.slots, most_tokens=recognition.prompts.most_tokens, times=times)
@@ -93,7 +96,7 @@ class _Prompts:
 
     def __init__(
         self,
-        prompt: PromptFormat,
+        prompt: Prompts,
         tokenizer: Tokenizer,
         slots: Mapping[str, Any],
         *,
@@ -101,7 +104,6 @@ class _Prompts:
         times: tuple[bool, bool] = (False, False),
     ):
         self._prompt, self._tokenizer, self._slots, self._most = prompt, tokenizer, slots, most_tokens
-        self._names = {*prompt.slots, *(name for name, slot in ALIASES.items() if slot in prompt.slots)}
         self._last: tuple[Any, tuple[int, ...]] = None, ()
         self._times = times
 
@@ -120,9 +122,9 @@ class _Prompts:
         Raises:
           TokenizerError: the line or the call asks for what the model does not have.
         """
-        own = {name: value for name, value in fields.items() if name in self._names}
-        if self._last[0] != (key := repr(own)):  # neighbours mostly ask for the same
-            ids = self._encoded({**self._slots, **own})
+        asked = self._prompt.asked(fields, self._slots)
+        if self._last[0] != (key := repr(asked)):  # neighbours mostly ask for the same
+            ids = self._encoded(asked)
             if len(ids) >= self._most:
                 raise TokenizerError(
                     f"the prompt has {len(ids)} tokens, which leaves none of at most {self._most} for the text; "

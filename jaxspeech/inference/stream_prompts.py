@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.text.prompt import PromptFormat
 from jaxspeech.text.prompt_slots import ALIASES, UNKNOWN
+from jaxspeech.text.prompts import Prompts
 from jaxspeech.text.tokenizer import Tokenizer
 
 
@@ -26,7 +26,7 @@ class StreamPrompts:
       TokenizerError: the model does not have what is asked for.
     """
 
-    def __init__(self, prompt: PromptFormat | None, tokenizer: Tokenizer, slots: Mapping[str, Any], *, room: int):
+    def __init__(self, prompt: Prompts | None, tokenizer: Tokenizer, slots: Mapping[str, Any], *, room: int):
         self._prompt, self._tokenizer, self._slots, self._room = prompt, tokenizer, slots, room
         self.check({})
 
@@ -38,8 +38,7 @@ class StreamPrompts:
         """Returns what a line of a manifest asks for."""
         if self._prompt is None:
             return {}
-        names = {*self._prompt.slots, *(name for name, slot in ALIASES.items() if slot in self._prompt.slots)}
-        return {name: value for name, value in fields.items() if name in names}
+        return self._prompt.asked(fields, self._slots)
 
     def written(self, search: Any, rows: Bool[np.ndarray, " B"], slots: Mapping[str, Any]) -> Any:
         """Returns the state of the search with the prompt of some rows."""

@@ -20,8 +20,9 @@ from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.asked import Asked
 from jaxspeech.tasks.kinds import Attention, Recognition
 from jaxspeech.tasks.prediction import TIMINGS, Prediction
-from jaxspeech.text.prompt import PromptFormat, special_tokens
+from jaxspeech.text.prompt import special_tokens
 from jaxspeech.text.prompt_slots import UNKNOWN
+from jaxspeech.text.prompts import Prompts
 from jaxspeech.text.time_tokens import frames_of_tokens, without_times
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.types import Variables
@@ -46,11 +47,11 @@ class TimedPrograms:
         start: Callable[..., tuple[Prediction, str]],
         recognition: Recognition,
         tokenizer: Tokenizer,
-        prompt: PromptFormat | None,
+        prompt: Prompts | None,
         config: dict[str, Any],
     ):
         self._start, self._recognition, self._config = start, recognition, config
-        assert recognition.prompts is not None
+        assert recognition.prompts is not None and recognition.prompts.attend is not None
         self._attend, self._prompt, self._pieces = recognition.prompts.attend, prompt, tokenizer.pieces
         self._written, self._special = frames_of_tokens(tokenizer.pieces), {*special_tokens(tokenizer).values()}
         self._compiled: dict[Hashable, Any] = {}

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxspeech.search.timestamps import TimedText, merge, sentences, token_times, word_times
 from jaxspeech.spacing import Attached
+from jaxspeech.text.token_languages import token_languages, word_languages
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.text.words import token_words
 
@@ -67,9 +68,19 @@ class TimedTokens:
         spans = token_words(self._tokenizer, list(ids[token:]))
         if word and spans and isinstance(self.words[word].text, Attached):
             spans[0] = Attached(spans[0][0]), *spans[0][1:]
-        self.chars[token:] = token_times([self._tokenizer.pieces[i] for i in ids[token:]], *times, **self._seconds)
-        self.words[word:] = word_times(spans, *times, **self._seconds)
+        new = list(ids[token:])
+        chars = token_times([self._tokenizer.pieces[i] for i in new], *times, **self._seconds)
+        self.chars[token:] = _spoken_in(chars, token_languages(self._tokenizer, new))
+        found = word_times(spans, *times, **self._seconds)
+        self.words[word:] = _spoken_in(found, word_languages(self._tokenizer, new, spans))
         self._word_starts[word:] = [token + start for _, start, _ in spans]
         parts = sentences(self.words[first:])
         self.segments[segment:] = map(merge, parts)
         self._segment_starts[segment:] = list(accumulate(map(len, parts), initial=first))[:-1]
+
+
+def _spoken_in(texts: Sequence[TimedText], languages: Sequence[str | None]) -> list[TimedText]:
+    """The same pieces of text with their languages."""
+    if not any(languages):
+        return list(texts)
+    return [text._replace(language=language) for text, language in zip(texts, languages, strict=False)]

@@ -59,7 +59,8 @@ def export_stablehlo(
         encoded, num_frames = recognition.encode(variables, samples, num_samples)
         outputs = dict(recognition.decode(variables, encoded, num_frames, *asked)._asdict())
         if recognition.log_probs is not None:
-            outputs |= {"log_probs": recognition.log_probs(variables, encoded), "num_frames": num_frames}
+            beside = () if recognition.attends else asked
+            outputs |= {"log_probs": recognition.log_probs(variables, encoded, *beside), "num_frames": num_frames}
         return outputs
 
     batch, length, most = export.symbolic_shape("batch, samples, prompt")

@@ -7,6 +7,7 @@ from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.manifest_index import parse_line
 from jaxspeech.errors import ManifestError
 from jaxspeech.jobs.job import Report
+from jaxspeech.text.spoken_in import Language
 from jaxspeech.text.unknown import count_unknown
 
 # Most texts that are read, evenly spaced: enough for shares of a thousandth, and less than a second.
@@ -51,7 +52,7 @@ def look_at_texts(manifest: ExampleSet, assets: Assets, train: bool, report: Rep
     report(line)
 
 
-def _texts(manifest: ExampleSet) -> Iterator[tuple[str, str | None]]:
+def _texts(manifest: ExampleSet) -> Iterator[tuple[str, Language]]:
     """Yield the text and the language of at most MOST_TEXTS examples."""
     for line in manifest.lines(at_most=MOST_TEXTS):
         fields = parse_line(line)

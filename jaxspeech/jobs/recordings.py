@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from jaxspeech.assets import Assets
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.capacity import check_capacity
+from jaxspeech.data.code_switched import CodeSwitchedManifest
 from jaxspeech.data.columns.audio import audio
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.manifest import Manifest
@@ -33,6 +34,7 @@ class Recordings(NamedTuple):
 
     Attributes:
       columns: the columns besides the audio.
+      of_training: those of training sets alone; None: the same.
       need: fields that every line of an evaluation manifest must have.
       identity: fields that, with the durations, identify the evaluation set that a score belongs to.
       look: looks at each manifest before its columns are made, and reports or refuses what a model cannot learn from.
@@ -46,6 +48,7 @@ class Recordings(NamedTuple):
     look: Look | None = None
     infeasible: str = NOTHING_LEARNED
     parts: Callable[[Manifest], Manifest] | None = None
+    of_training: Columns | None = None
 
     def __call__(
         self, settings: Settings, manifest: Manifest, assets: Assets, task: Task, placement: Placement, report: Report
@@ -55,7 +58,8 @@ class Recordings(NamedTuple):
         options = {"sample_rate": task.inference.sample_rate, "channel": of_data["channel"], "seed": of_data["seed"]}
 
         def columns_of(manifest: Manifest, *, train: bool) -> dict[str, Column]:
-            samples = audio(manifest, augment=augment if train else None, **options)
+            joined = manifest if isinstance(manifest, CodeSwitchedManifest) else None
+            samples = audio(manifest, augment=augment if train else None, joined=joined, **options)
             return self.with_samples(samples, manifest, assets, task, train=train, report=report)
 
         return make_run_data(
@@ -80,7 +84,8 @@ class Recordings(NamedTuple):
         """Look at a manifest, and make all columns; report what a model cannot learn from."""
         if self.look is not None:
             self.look(manifest, assets, train, report)
-        made = {"samples": samples, **self.columns(manifest, assets, task)}
+        columns = self.of_training if train and self.of_training is not None else self.columns
+        made = {"samples": samples, **columns(manifest, assets, task)}
         if train and task.capacity is not None:
             check_capacity(task.capacity, manifest, made, what=self.infeasible, report=report)
         return made

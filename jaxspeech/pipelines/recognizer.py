@@ -39,6 +39,7 @@ from jaxspeech.pipelines.live_recognizer import LiveRecognizer
 from jaxspeech.pipelines.rescorers import Rescorers
 from jaxspeech.tasks.kinds import Recognition
 from jaxspeech.tasks.prediction import Outputs
+from jaxspeech.text.language_names import SLOT
 from jaxspeech.text.prompt import PROMPT
 from jaxspeech.text.tokenizer import Tokenizer
 
@@ -152,7 +153,7 @@ class Recognizer(LiveRecognizer):
         recognition, name = self.task.inference, "alternatives" if wanted.alternatives else "rescore"
         if recognition.decode_best is None:
             raise ConfigError(f"{name}: the search of this model finds one text; load it with beam_size=8, for example")
-        if recognition.prompted and wanted.timestamps:
+        if recognition.attends and wanted.timestamps:
             raise ConfigError(f"{name}: the alternatives of an attention decoder have no times; leave out timestamps")
         beam_size = self.config["search"]["beam_size"]
         if wanted.alternatives > beam_size:
@@ -193,7 +194,8 @@ class Recognizer(LiveRecognizer):
         Args:
           inputs: one recording, with `text`; or a manifest with texts, or an iterable of pairs (recording, text).
           text: the transcript of the one recording.
-          language: of the texts, for a multilingual tokenizer; a manifest's "lang" takes precedence.
+          language: of the texts, for a multilingual tokenizer or a model with a language prompt; a manifest's "lang"
+            takes precedence.
           progress: show a bar.
           options: see `inference.options.AlignOptions`: batch_size, return_log_probs, sample_rate, channel, long,
             on_error.
@@ -227,7 +229,13 @@ class Recognizer(LiveRecognizer):
         self, recordings: Iterable[Recording], wanted: Wanted, *, language: str | None = None, pin: bool = False
     ) -> Iterator[Hypothesis]:
         """Aligns recordings with their texts; see `Aligner.align`."""
-        rows = self._long.rows(self.variables, recordings, wanted, Outputs(tokens=False, log_probs=True))
+        outputs, recognition = Outputs(tokens=False, log_probs=True), self.task.inference
+        if recognition.prompted and not recognition.attends:  # the head sees the language too
+            asked = wanted._replace(slots={} if language is None else {SLOT: language})
+            known: Any = {"recognition": recognition, "prompt": self.assets.get(PROMPT), "tokenizer": self.tokenizer}
+            rows = prompted_rows(self._long, self.variables, recordings, asked, outputs, **known)
+        else:
+            rows = self._long.rows(self.variables, recordings, wanted, outputs)
         return self._aligner.align(rows, wanted, language=language, pin=pin)
 
     def change_attention(

@@ -1,4 +1,4 @@
-"""Tables that show where the errors are: by length, by speaker."""
+"""Tables that show where the errors are: by length, by language, by speaker."""
 
 import html
 import math
@@ -22,6 +22,16 @@ def by_length(utterances: Sequence[Utterance]) -> str:
         if inside:
             groups[f"{low} to {high} s" if high < math.inf else f"from {low} s"] = inside
     return _table("length", groups)
+
+
+def by_language(utterances: Sequence[Utterance]) -> str:
+    """A table of the languages; "" unless the manifest names several."""
+    groups: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        groups.setdefault(utterance.language, []).append(utterance)
+    if len(groups) < 2:
+        return ""
+    return _table("language", {name or "(not named)": group for name, group in sorted(groups.items())})
 
 
 def by_speaker(utterances: Sequence[Utterance]) -> str:

@@ -48,6 +48,7 @@ def _utterance(data: EvaluationData, index: int, heard: str) -> Utterance:
         seconds=entry.duration,
         said=reference(entry.fields),
         heard=heard,
+        language=line_language(entry.fields.get("lang")),
     )
 
 

@@ -25,6 +25,7 @@ class Utterance(NamedTuple):
       seconds: length.
       said, heard: the reference transcript, and the model's.
       errors: words that differ.
+      language: "" if the manifest does not name one, "several" if its words are in different ones.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Utterance(NamedTuple):
     said: str
     heard: str
     errors: ErrorCounts
+    language: str = ""
 
 
 class ReplayedAudio(NamedTuple):
@@ -51,9 +53,9 @@ class ReplayedAudio(NamedTuple):
     pieces: tuple[Piece, ...]
 
 
-def scored(*, name: str, speaker: str, seconds: float, said: str, heard: str) -> Utterance:
+def scored(*, name: str, speaker: str, seconds: float, said: str, heard: str, language: str = "") -> Utterance:
     """Makes an utterance and counts its errors."""
-    return Utterance(name, speaker, seconds, said, heard, word_errors([said], [heard]))
+    return Utterance(name, speaker, seconds, said, heard, word_errors([said], [heard]), language)
 
 
 def worst(utterances: list[Utterance], count: int) -> list[Utterance]:

@@ -1,6 +1,7 @@
 """Converts frames to seconds: the times of each token, word and segment of one utterance, on the host."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ class TimedText(NamedTuple):
       start, end: in seconds.
       confidence: the model's, 0 to 1.
       speaker: who says it; None if that was not asked for, or if nobody is known to speak there.
+      language: of a model whose tokenizer has several (`text.aggregate`); None for all others.
     """
 
     text: str
@@ -34,6 +36,7 @@ class TimedText(NamedTuple):
     end: float
     confidence: float
     speaker: str | None = None
+    language: str | None = None
 
 
 def token_times(
@@ -128,6 +131,9 @@ def segment_times(
 
 
 def merge(words: Sequence[TimedText]) -> TimedText:
-    """Merges words to one piece of text, with their mean confidence."""
+    """Merges words to one piece of text, with their mean confidence and the language of most of them."""
     text = join(word.text for word in words)
-    return TimedText(text, words[0].start, words[-1].end, sum(word.confidence for word in words) / len(words))
+    languages = Counter(word.language for word in words if word.language is not None).most_common(1)
+    language = languages[0][0] if languages else None
+    sure = sum(word.confidence for word in words) / len(words)
+    return TimedText(text, words[0].start, words[-1].end, sure, language=language)

@@ -68,3 +68,8 @@ def shortest_audio(model: AcousticModel) -> tuple[Float[Array, "1 S"], Int[Array
     """Returns silence to initialise a model with: long enough for every layer; its length affects no parameter."""
     samples = jnp.zeros((1, model.frontend.sample_rate // 2))
     return samples, jnp.array([samples.shape[1]])
+
+
+def any_language(model: Any) -> tuple[Int[Array, " 1"], ...]:
+    """Returns a language to initialise a model with; nothing for a model without a language prompt."""
+    return () if model.language_prompt is None else (jnp.zeros(1, jnp.int32),)

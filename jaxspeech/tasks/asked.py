@@ -5,6 +5,7 @@ A part that is None is not in the program: what nobody asks for costs nothing.
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 from jaxtyping import Float, Int
 
 
@@ -38,3 +39,11 @@ class Asked(NamedTuple):
     languages: Int[Any, "B _"] | None = None
     most_repeats: Int[Any, " B"] | None = None
     drawn: Drawn | None = None
+
+
+def asked_of(language: Int[Any, " B"] | None) -> tuple[Asked, ...]:
+    """Returns what a search takes beside frames: the language of each row, or nothing where there is none."""
+    if language is None:
+        return ()
+    ids = jnp.asarray(language)[:, None]
+    return (Asked(ids, jnp.ones_like(ids[:, 0])),)

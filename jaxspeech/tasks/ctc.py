@@ -5,10 +5,12 @@ from typing import Any
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
-from jaxspeech.tasks.acoustic import shortest_audio
+from jaxspeech.decoders.language_prompt import prompted
+from jaxspeech.tasks.acoustic import any_language, shortest_audio
 from jaxspeech.tasks.ctc_scored import CTCScored
 from jaxspeech.tasks.ctc_search import CTCSearch, ctc_search
-from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
+from jaxspeech.tasks.parts import LANGUAGE_PROMPT, MASKS, PRODUCTS, TRUNK, Kind, Part
+from jaxspeech.tasks.prompted import prompted_search
 from jaxspeech.tasks.recognition import (
     CTC_ADVICE,
     RecognitionTask,
@@ -29,11 +31,16 @@ class CTCModel(CTCScored, kw_only=True):
     search: CTCSearch = CTCSearch()
 
     def logits(
-        self, samples: Sound, num_samples: Int[Any, " B"], *, train: bool = False
+        self,
+        samples: Sound,
+        num_samples: Int[Any, " B"],
+        language: Int[Any, " B"] | None = None,
+        *,
+        train: bool = False,
     ) -> tuple[Float[Array, "B T W"], Int[Array, " B"]]:
         """Computes unnormalised scores of the tokens and the blank, in the compute dtype."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)
-        return self.decoder(encoded), num_frames
+        return self.decoder(prompted(self.language_prompt, encoded, language)), num_frames
 
     def ctc_logits(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
         return self.decoder(encoded)
@@ -46,13 +53,15 @@ def ctc_task(model: CTCModel) -> RecognitionTask:
     vocab_size = model.decoder.vocab_size
 
     def init(key: Key) -> Variables:
-        return dict(model.init(key, *shortest_audio(model)))
+        return dict(model.init(key, *shortest_audio(model), *any_language(model)))
 
     def loss(variables: Variables, batch: Utterances, key: Key) -> tuple[RowLosses, Variables]:
-        (logits, num_frames), updates = train_apply(model, variables, key, batch.samples, batch.num_samples)
+        inputs = batch.samples, batch.num_samples, batch.language
+        (logits, num_frames), updates = train_apply(model, variables, key, *inputs)
         return label_losses(ctc_losses(logits, num_frames, batch, model.decoder), batch), updates
 
     search = ctc_search(model, vocab_size=vocab_size, options=model.search)
+    search = prompted_search(model.language_prompt, search)
     return recognition_task(
         model,
         init=init,
@@ -68,6 +77,6 @@ CTC = Kind(
     CTCModel,
     ctc_task,
     {**TRUNK, "decoder": Part("decoder", {"ctc": CTCHead})},
-    {**MASKS, "search": CTCSearch},
+    {**MASKS, **LANGUAGE_PROMPT, "search": CTCSearch},
     PRODUCTS,
 )

@@ -11,11 +11,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
+from jaxspeech.decoders.language_prompt import prompted
 from jaxspeech.decoders.transducer import TransducerDecoder
-from jaxspeech.tasks.acoustic import shortest_audio
+from jaxspeech.tasks.acoustic import any_language, shortest_audio
 from jaxspeech.tasks.ctc_scored import CTCScored
 from jaxspeech.tasks.ctc_search import CTCSearch, ctc_search
-from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind
+from jaxspeech.tasks.parts import LANGUAGE_PROMPT, MASKS, PRODUCTS, TRUNK, Kind
+from jaxspeech.tasks.prompted import prompted_search
 from jaxspeech.tasks.recognition import (
     RecognitionTask,
     Utterances,
@@ -71,10 +73,17 @@ class HybridModel(CTCScored, kw_only=True):
         self.ctc_head = ctc_head(self.decoder)
 
     def outputs(
-        self, samples: Sound, num_samples: Int[Any, " B"], labels: Int[Any, "B U"], *, train: bool = False
+        self,
+        samples: Sound,
+        num_samples: Int[Any, " B"],
+        labels: Int[Any, "B U"],
+        language: Int[Any, " B"] | None = None,
+        *,
+        train: bool = False,
     ) -> tuple[Any, Float[Array, "B T W"], Int[Array, " B"]]:
         """Computes the transducer's joint inputs, the CTC head's logits, and num_frames of the encoder."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)
+        encoded = prompted(self.language_prompt, encoded, language)
         inputs = self.decoder.joint_inputs(encoded, labels, train=train)
         return inputs, self.ctc_head(encoded), num_frames
 
@@ -94,11 +103,11 @@ def hybrid_task(model: HybridModel) -> RecognitionTask:
     vocab_size, weight = model.decoder.vocab_size, model.ctc_weight
 
     def init(key: Key) -> Variables:
-        return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32)))
+        return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32), *any_language(model)))
 
     def loss(variables: Variables, batch: Utterances, key: Key) -> tuple[RowLosses, Variables]:
         key, loss_key = jax.random.split(key)
-        inputs = batch.samples, batch.num_samples, batch.labels
+        inputs = batch.samples, batch.num_samples, batch.labels, batch.language
         (inputs, logits, num_frames), updates = train_apply(model, variables, key, *inputs)
         transducer = transducer_losses(model, inputs, num_frames, batch, loss_key)
         ctc = ctc_losses(logits, num_frames, batch, ctc_head(model.decoder))
@@ -111,6 +120,7 @@ def hybrid_task(model: HybridModel) -> RecognitionTask:
     by_ctc, by_transducer = ctc_search(model, vocab_size=vocab_size, options=model.search), transducer_search(model)
     # The log-probabilities are those of the CTC head, whichever head's search is used.
     search = by_ctc if model.search.head == "ctc" else by_transducer._replace(log_probs=by_ctc.log_probs)
+    search = prompted_search(model.language_prompt, search)
     return recognition_task(
         model,
         init=init,
@@ -126,6 +136,6 @@ HYBRID = Kind(
     HybridModel,
     hybrid_task,
     {**TRUNK, "decoder": DECODER},
-    {**MASKS, "loss": TransducerLoss, "search": HybridSearch},
+    {**MASKS, **LANGUAGE_PROMPT, "loss": TransducerLoss, "search": HybridSearch},
     {**PRODUCTS, "ctc_weight": None},
 )

@@ -50,14 +50,14 @@ class Prompting(NamedTuple):
     Attributes:
       most_tokens: of prompt and text together.
       complete: (variables, encoder frames, num_frames, Asked with languages) -> (Asked with complete prompts, the token
-        of the language that was found in each row [B]).
+        of the language that was found in each row [B]); None if all prompts are complete.
       attend: (variables, encoder frames, num_frames, Asked with complete prompts, token ids [B U], num_tokens) -> where
-        the decoder looks.
+        the decoder looks; None for a model without an attention decoder.
     """
 
     most_tokens: int
-    complete: Callable[[Variables, Frames, Lengths, Asked], tuple[Asked, Lengths]]
-    attend: Callable[[Variables, Frames, Lengths, Asked, Int[Any, "B U"], Lengths], Attention]
+    complete: Callable[[Variables, Frames, Lengths, Asked], tuple[Asked, Lengths]] | None = None
+    attend: Callable[[Variables, Frames, Lengths, Asked, Int[Any, "B U"], Lengths], Attention] | None = None
 
 
 class Recognition(NamedTuple):
@@ -70,7 +70,8 @@ class Recognition(NamedTuple):
       encode: waveforms -> (encoder frames [B T D], num_frames [B]).
       decode: (variables, encoder frames, num_frames) -> Tokens, by the search that is configured; with `Asked` as the
         fourth argument if the model reads prompts.
-      log_probs: (variables, encoder frames) -> [B T V+1] float32, the blank last; None without a CTC head.
+      log_probs: (variables, encoder frames) -> [B T V+1] float32, the blank last; None without a CTC head. With `Asked`
+        as the third argument if the model reads prompts and has no attention decoder: its head sees the prompt too.
       incremental: the greedy search, part by part; None if a beam search is configured.
       prompts: how it is asked for something; None for a model without prompts.
       decode_best: what `decode` does, with the keyword `num_best` -> the best hypotheses, the best first; None for a
@@ -82,7 +83,7 @@ class Recognition(NamedTuple):
     vocab_size: int
     encode: Callable[[Variables, Samples, Lengths], tuple[Frames, Lengths]]
     decode: Callable[..., Tokens]
-    log_probs: Callable[[Variables, Frames], Float[Array, "B T W"]] | None
+    log_probs: Callable[..., Float[Array, "B T W"]] | None
     incremental: IncrementalSearch | None
     prompts: Prompting | None = None
     decode_best: Callable[..., list[Tokens]] | None = None
@@ -91,6 +92,11 @@ class Recognition(NamedTuple):
     def prompted(self) -> bool:
         """Whether it reads a prompt."""
         return self.prompts is not None
+
+    @property
+    def attends(self) -> bool:
+        """Whether an attention decoder writes its texts."""
+        return self.prompts is not None and self.prompts.attend is not None
 
 
 class TalkerRecognition(NamedTuple):

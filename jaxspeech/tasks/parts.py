@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from jaxspeech.decoders.language_prompt import LanguagePrompt
 from jaxspeech.encoders.ecapa import ECAPA
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.jasper import Jasper
@@ -68,6 +69,7 @@ ENCODER = Part(
 # The parts of every model with an acoustic encoder (tasks/acoustic.py).
 TRUNK = {"features": FEATURES, "encoder": ENCODER}
 MASKS = {"spec_augment": SpecAugment}
+LANGUAGE_PROMPT = {"language_prompt": LanguagePrompt}
 PRODUCTS = {"product_dtype": DTYPES}
 # Fields that are lists of sections.
 LISTS: dict[Any, dict[str, Any]] = {Jasper: {"blocks": Block}}

@@ -83,7 +83,7 @@ def predict(
     frames, num_frames = recognition.encode(variables, samples, num_samples)
     prediction = Prediction(None, encoded=(frames, num_frames) if encoded else None)
     if asked and asked[0].languages is not None:
-        assert recognition.prompts is not None
+        assert recognition.prompts is not None and recognition.prompts.complete is not None
         complete, language = recognition.prompts.complete(variables, frames, num_frames, *asked)
         asked, prediction = (complete,), prediction._replace(language=language)
     if alternatives:
@@ -95,6 +95,6 @@ def predict(
         prediction = prediction._replace(tokens=recognition.decode(variables, frames, num_frames, *asked))
     if log_probs:
         assert recognition.log_probs is not None
-        found = recognition.log_probs(variables, frames)
+        found = recognition.log_probs(variables, frames, *(() if recognition.attends else asked))
         prediction = prediction._replace(log_probs=found, num_frames=num_frames)
     return prediction

@@ -14,8 +14,9 @@ from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.masks import length_mask
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.acoustic import AcousticModel
+from jaxspeech.tasks.asked import asked_of
 from jaxspeech.tasks.frames import count_frames
-from jaxspeech.tasks.kinds import IncrementalSearch, Recognition
+from jaxspeech.tasks.kinds import IncrementalSearch, Prompting, Recognition
 from jaxspeech.tasks.task import Task
 from jaxspeech.types import Capacity, Extents, Key, Phase, RowLosses, Sound, Variables
 
@@ -35,6 +36,7 @@ class Utterances(NamedTuple):
       labels: token ids of each transcript, below V.
       num_labels: real labels of each row.
       index: each row's place in the dataset; -1 marks a filler row, which counts nowhere.
+      language: the prompt of each row, for a model with a language prompt; None for all others.
     """
 
     samples: Float[Any, "B S"]
@@ -42,15 +44,17 @@ class Utterances(NamedTuple):
     labels: Int[Any, "B U"]
     num_labels: Int[Any, " B"]
     index: Int[Any, " B"]
+    language: Int[Any, " B"] | None = None
 
 
 class Search(NamedTuple):
     """The functions from encoder frames to tokens; the fields are those of `Recognition`."""
 
-    decode: Callable[[Variables, Any, Any], Tokens]
-    log_probs: Callable[[Variables, Any], Float[Array, "B T W"]] | None
+    decode: Callable[..., Tokens]
+    log_probs: Callable[..., Float[Array, "B T W"]] | None
     incremental: IncrementalSearch | None
     decode_best: Callable[..., list[Tokens]] | None = None
+    prompts: Prompting | None = None
 
 
 # (examples, encoder frames of each) -> the least frames in which each transcript can be emitted
@@ -87,7 +91,8 @@ def recognition_task(
         return apply(variables, samples, num_samples, method="encode")
 
     def predict(variables: Variables, batch: Utterances) -> Tokens:
-        return search.decode(variables, *encode(variables, batch.samples, batch.num_samples))
+        encoded = encode(variables, batch.samples, batch.num_samples)
+        return search.decode(variables, *encoded, *(asked_of(batch.language) if search.prompts else ()))
 
     capacity = None
     if frames_needed is not None:

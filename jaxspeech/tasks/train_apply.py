@@ -12,7 +12,7 @@ STREAMS = ("dither", "specaugment", "dropout", "stochastic_depth")
 
 
 def train_apply(
-    model: nn.Module, variables: Variables, key: Key, *inputs: Any, method: Any = None
+    model: nn.Module, variables: Variables, key: Key, *inputs: Any, method: Any = None, **named: Any
 ) -> tuple[Any, Variables]:
     """Applies a method of the model, or a function of the model (default: `__call__`), with `train=True`.
 
@@ -21,5 +21,5 @@ def train_apply(
     """
     rngs: Any = dict(zip(STREAMS, jax.random.split(key, len(STREAMS)), strict=True))
     mutable = [name for name in variables if name != "params"]
-    outputs, updates = model.apply(variables, *inputs, train=True, rngs=rngs, mutable=mutable, method=method)
+    outputs, updates = model.apply(variables, *inputs, train=True, rngs=rngs, mutable=mutable, method=method, **named)
     return outputs, dict(updates)

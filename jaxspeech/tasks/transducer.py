@@ -12,15 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.decoders.language_prompt import LanguagePrompt, prompted
 from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
 from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss, rnnt_joint_loss, tdt_joint_loss
 from jaxspeech.search.fusion import fusion_of
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.search.transducer import GreedyState, JointFunction, Predict, greedy_start, transducer_greedy
 from jaxspeech.search.transducer_beam import transducer_beam
-from jaxspeech.tasks.acoustic import AcousticModel, shortest_audio
+from jaxspeech.tasks.acoustic import AcousticModel, any_language, shortest_audio
 from jaxspeech.tasks.kinds import IncrementalSearch
-from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
+from jaxspeech.tasks.parts import LANGUAGE_PROMPT, MASKS, PRODUCTS, TRUNK, Kind, Part
+from jaxspeech.tasks.prompted import prompted_search
 from jaxspeech.tasks.recognition import (
     FramesNeeded,
     RecognitionTask,
@@ -73,9 +75,14 @@ class TransducerSearch:
 
 
 class TransducerModel(AcousticModel, kw_only=True):
-    """An encoder with a prediction network and a joint network."""
+    """An encoder with a prediction network and a joint network.
+
+    Attributes:
+      language_prompt: projects the language of each row into the frames that the joint sees; None: there is no prompt.
+    """
 
     decoder: TransducerDecoder
+    language_prompt: LanguagePrompt | None = None
     loss: TransducerLoss = TransducerLoss()
     search: TransducerSearch = TransducerSearch()
 
@@ -85,17 +92,26 @@ class TransducerModel(AcousticModel, kw_only=True):
         num_samples: Int[Any, " B"],
         labels: Int[Any, "B U"],
         *beside: Any,
+        language: Int[Any, " B"] | None = None,
         train: bool = False,
     ) -> tuple[JointInputs, Int[Array, " B"]]:
         """Computes the inputs of the losses (see `decoders.transducer.JointInputs`), and num_frames of the encoder."""
         encoded, num_frames = self.encode(samples, num_samples, *beside, train=train)
+        encoded = prompted(self.language_prompt, encoded, language)
         return self.decoder.joint_inputs(encoded, labels, train=train), num_frames
 
     def logits(
-        self, samples: Sound, num_samples: Int[Any, " B"], labels: Int[Any, "B U"], *, train: bool = False
+        self,
+        samples: Sound,
+        num_samples: Int[Any, " B"],
+        labels: Int[Any, "B U"],
+        language: Int[Any, " B"] | None = None,
+        *,
+        train: bool = False,
     ) -> tuple[Float[Array, "B T N W"], Int[Array, " B"]]:
         """Computes the logits of every lattice node, N = U + 1, which takes much memory."""
         encoded, num_frames = self.encode(samples, num_samples, train=train)
+        encoded = prompted(self.language_prompt, encoded, language)
         return self.decoder(encoded, labels, train=train), num_frames
 
     __call__ = logits
@@ -105,15 +121,17 @@ def transducer_task(model: TransducerModel) -> RecognitionTask:
     """Returns the task of `model`: pure functions that initialise, train and run it."""
 
     def init(key: Key) -> Variables:
-        return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32)))
+        return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32), *any_language(model)))
 
     def loss(variables: Variables, batch: Utterances, key: Key) -> tuple[RowLosses, Variables]:
         key, loss_key = jax.random.split(key)
         inputs = batch.samples, batch.num_samples, batch.labels
-        (inputs, num_frames), updates = train_apply(model, variables, key, *inputs, method="joint_inputs")
+        (inputs, num_frames), updates = train_apply(
+            model, variables, key, *inputs, language=batch.language, method="joint_inputs"
+        )
         return label_losses(transducer_losses(model, inputs, num_frames, batch, loss_key), batch), updates
 
-    search = transducer_search(model)
+    search = prompted_search(model.language_prompt, transducer_search(model))
     return recognition_task(
         model,
         init=init,
@@ -247,6 +265,6 @@ TRANSDUCER = Kind(
     TransducerModel,
     transducer_task,
     {**TRUNK, "decoder": DECODER},
-    {**MASKS, "loss": TransducerLoss, "search": TransducerSearch},
+    {**MASKS, **LANGUAGE_PROMPT, "loss": TransducerLoss, "search": TransducerSearch},
     PRODUCTS,
 )

@@ -2,11 +2,12 @@
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxspeech.errors import TokenizerError, did_you_mean
 from jaxspeech.text.sentencepiece import WORD_MARK
+from jaxspeech.text.spoken_in import Language, by_word
 from jaxspeech.text.unknown import Unknown
 
 
@@ -46,16 +47,38 @@ class AggregateTokenizer:
         """The language of a token."""
         return self.languages[bisect_right(self._offsets, token) - 1]
 
-    def encode(self, text: str, language: str | None = None) -> list[int]:
-        """Encode a text in `language`, which may be omitted only if the tokenizer has a single one."""
+    def encode(self, text: str, language: Language = None) -> list[int]:
+        """Encode a text in `language`, which may be omitted only if the tokenizer has a single one.
+
+        With a list, one language for each word between white space, words in a row of one language are encoded
+        together.
+        """
+        if isinstance(language, list | tuple):
+            return [i for part, one in self._parts(text, language) for i in self.encode(part, one)]
         language = self._chosen(text, language)
         offset = self._offsets[self.languages.index(language)]
         return [i + offset for i in self._languages[language].encode(text)]
 
-    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+    def find_unknown(self, text: str, language: Language = None) -> Unknown:
+        if isinstance(language, list | tuple):
+            found = [self.find_unknown(part, one) for part, one in self._parts(text, language)] or [
+                Unknown(0, 0, 0, 0, "")
+            ]
+            return Unknown(*map(sum, list(zip(*found, strict=True))[:4]), "".join(one.missing for one in found))
         return self._languages[self._chosen(text, language)].find_unknown(text)
 
-    def _chosen(self, text: str, language: str | None) -> str:
+    @staticmethod
+    def _parts(text: str, languages: Sequence[str]) -> list[tuple[str, str]]:
+        """The parts of a text in one language each, with the language."""
+        words = text.split()
+        try:
+            pairs = zip(words, by_word(languages, len(words)), strict=True)
+        except ValueError as error:
+            raise TokenizerError(f'the text {text[:40]!r} does not fit its "lang": {error}') from error
+        grouped = itertools.groupby(pairs, key=lambda pair: str(pair[1]))
+        return [(" ".join(word for word, _ in pairs), language) for language, pairs in grouped]
+
+    def _chosen(self, text: str, language: Any) -> str:
         if language is None and len(self._languages) == 1:
             language = self.languages[0]
         if language not in self._languages:

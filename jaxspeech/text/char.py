@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.canonical import compose, visible
+from jaxspeech.text.spoken_in import Language
 from jaxspeech.text.unknown import Unknown
 
 SPACE = " "
@@ -41,7 +42,7 @@ class CharTokenizer:
         """Rebuild the tokenizer from its `config()`; it has no files."""
         return cls(characters, **options)
 
-    def encode(self, text: str, language: str | None = None) -> list[int]:
+    def encode(self, text: str, language: Language = None) -> list[int]:
         text = compose(text)
         try:
             return [self._ids[char] for char in text]
@@ -72,7 +73,7 @@ class CharTokenizer:
         # With unknown="drop", other white space has always been left out.
         return [self._ids[SPACE]] if char.isspace() and SPACE in self._ids and self._unknown != "drop" else None
 
-    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+    def find_unknown(self, text: str, language: Language = None) -> Unknown:
         spelled = [char for char in compose(text) if visible(char) and (char != SPACE or SPACE not in self._ids)]
         missing = "".join(char for char in spelled if self._tokens(char) is None)
         return Unknown(len(spelled), len(missing), len(spelled), len(missing), missing)

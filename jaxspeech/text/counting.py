@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from jaxspeech.text.sentencepiece import WORD_MARK, SentencePieceTokenizer
+from jaxspeech.text.spoken_in import Language
 from jaxspeech.text.tokenizer import Tokenizer
 
 # Most words whose counts are cached, in some tens of megabytes.
@@ -21,7 +22,7 @@ class TokenCounter:
         self._tokenizer = tokenizer
         self._words: dict[str, int] | None = {"": 0} if spells_words_apart(tokenizer) else None
 
-    def __call__(self, text: str, language: str | None = None) -> int:
+    def __call__(self, text: str, language: Language = None) -> int:
         """Count the tokens of a text; raises TokenizerError if it cannot be encoded."""
         words = self._words
         if words is None or not unicodedata.is_normalized("NFC", text):  # words may be composed or not, one by one

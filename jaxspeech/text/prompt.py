@@ -75,6 +75,11 @@ class PromptFormat:
         """The names of the slots, in the order of the prompt."""
         return tuple(name for name in FORMATS[self.format] if not SPECIAL.fullmatch(name))
 
+    def asked(self, fields: Mapping[str, Any], slots: Mapping[str, Any]) -> dict[str, Any]:
+        """What is asked for a line of a manifest with these fields, if the call asks for `slots`."""
+        names = {*self.slots, *(name for name, slot in ALIASES.items() if slot in self.slots)}
+        return {**slots, **{name: value for name, value in fields.items() if name in names}}
+
     def chosen(self, slots: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all slots: those given, the model's defaults, the format's.
 

@@ -8,6 +8,7 @@ import sentencepiece
 from jaxspeech.errors import TokenizerError
 from jaxspeech.runtime.unicode import half_a_character
 from jaxspeech.text.canonical import form_to_encode, visible
+from jaxspeech.text.spoken_in import Language
 from jaxspeech.text.unknown import Unknown
 
 MODEL_FILE = "tokenizer.model"
@@ -49,7 +50,7 @@ class SentencePieceTokenizer:
             raise TokenizerError(f"a SentencePiece tokenizer needs its file {MODEL_FILE}; found {sorted(files)}")
         return cls(files[MODEL_FILE], **options)
 
-    def encode(self, text: str, language: str | None = None) -> list[int]:
+    def encode(self, text: str, language: Language = None) -> list[int]:
         text = self._form(text)
         ids: list[int] = self._encoded(text, int)
         if self._unknown == "unk" or self._unk not in ids:
@@ -63,7 +64,7 @@ class SentencePieceTokenizer:
             "unknown='unk' or 'drop'"
         )
 
-    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+    def find_unknown(self, text: str, language: Language = None) -> Unknown:
         text = self._form(text)
         ids, pieces = self._encoded(text, int), self._encoded(text, str)
         spelled = [(piece.replace(WORD_MARK, ""), i == self._unk) for piece, i in zip(pieces, ids, strict=True)]

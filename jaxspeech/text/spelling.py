@@ -11,6 +11,7 @@ together, as in a transcript.
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from jaxspeech.text.canonical import is_blank
 from jaxspeech.text.char import SPACE
 from jaxspeech.text.normalize import normalize
 from jaxspeech.text.sentencepiece import WORD_MARK
+from jaxspeech.text.spoken_in import Language, by_word
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.text.words import WordSpan, divide, split_word
 
@@ -57,26 +59,37 @@ class Spelling(NamedTuple):
     unspelled: tuple[str, ...]
 
 
-def spell(text: str, tokenizer: Tokenizer, *, language: str | None = None) -> Spelling:
+def spell(text: str, tokenizer: Tokenizer, *, language: Language = None) -> Spelling:
     """Spell a text, word by word.
 
     Args:
       text: words separated by white space.
       tokenizer: the model's tokenizer.
-      language: the language of the text, for a multilingual tokenizer.
+      language: the language of the text, for a multilingual tokenizer; or that of each word.
 
     Raises:
-      TokenizerError: the tokenizer needs a language, and does not have this one.
+      TokenizerError: the tokenizer needs a language, and does not have this one; or there are more or fewer languages
+        than words.
     """
-    tokenizer.encode("", language)  # raises if the language is wrong; below, an error means an unspellable word
+    try:
+        languages = iter(by_word(language, len(text.split())))
+    except ValueError as error:
+        raise TokenizerError(f"the text {text[:40]!r} does not fit its languages: {error}") from error
+    for one in {language} if language is None or isinstance(language, str) else {*language}:
+        tokenizer.encode("", one)  # raises if the language is wrong; below, an error means an unspellable word
     wildcard = tokenizer.vocab_size + 1
     between = [tokenizer.pieces.index(SPACE)] if SPACE in tokenizer.pieces else []
-    known: dict[str, tuple[str, list[int]] | None] = {}
+    known: dict[tuple[str, str | None], tuple[str, list[int]] | None] = {}
 
-    def ids_of(word: str) -> tuple[str, list[int]] | None:
-        if word not in known:
-            known[word] = _spell_word(word, lambda form: _encode(form, tokenizer, language))
-        return known[word]
+    def ids_of(word: str, language: str | None) -> tuple[str, list[int]] | None:
+        if (word, language) not in known:
+            known[word, language] = _spell_word(word, lambda form: _encode(form, tokenizer, language))
+        return known[word, language]
+
+    def units(line: str) -> Iterator[_Unit]:
+        for word in line.split():
+            one = next(languages)
+            yield from _units([word], partial(ids_of, language=one), tokenizer, one)
 
     ids: list[int] = []
     pieces: list[str] = []
@@ -86,7 +99,7 @@ def spell(text: str, tokenizer: Tokenizer, *, language: str | None = None) -> Sp
     silent_start = ""
     for line in text.splitlines():
         first_word = len(words)
-        for unit in _units(line.split(), ids_of, tokenizer, language):
+        for unit in units(line):
             written = unit.words[0][0]
             if not unit.ids and _is_silent(written):
                 if words:

@@ -10,6 +10,7 @@ from jaxspeech.files import replace_atomically
 from jaxspeech.text.aggregate import AggregateTokenizer
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
+from jaxspeech.text.spoken_in import Language
 from jaxspeech.text.wordpiece import WordPieceTokenizer
 
 CONFIG_FILE = "tokenizer.json"
@@ -29,7 +30,7 @@ class Tokenizer(Protocol):
         """The spelling of each token, by id."""
         ...
 
-    def encode(self, text: str, language: str | None = None) -> list[int]:
+    def encode(self, text: str, language: Language = None) -> list[int]:
         """Encode a text; the language matters to multilingual tokenizers only."""
         ...
 

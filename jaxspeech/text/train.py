@@ -5,8 +5,8 @@ The same texts give the same tokenizer, byte for byte. Texts are composed (NFC),
 
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import sentencepiece
 from absl import logging
@@ -102,22 +102,29 @@ def read_texts(
     texts = []
     for path in text_files:
         texts += filter(None, _read(path).split("\n"))  # not splitlines: a text may contain other separators
+    return texts + [text for text, _ in manifest_texts(manifests, report=report)]
+
+
+def manifest_texts(
+    manifests: Iterable[str], *, report: Callable[[str], None]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the `text` of every line of manifests, and all its fields; the arguments are those of `read_texts`."""
     for path in manifests:
         for number, line in _lines(path):
             try:
-                text = parse_line(line).get("text")
+                fields = parse_line(line)
             except ManifestError as error:
                 if isinstance(error.__cause__, UnicodeDecodeError):  # a bad byte is the fault of one line
                     report(f"left out {path}:{number}: {error}")
                     continue
-                text = None
+                fields = {}
+            text = fields.get("text")
             if not isinstance(text, str):
                 raise TokenizerError(f"{path}, line {number}: not a JSON object with a `text`; fix it")
             if half := half_a_character(text):
                 report(f"left out {path}:{number}: it has {half}")
                 continue
-            texts.append(text)
-    return texts
+            yield text, fields
 
 
 def _lines(path: str) -> list[tuple[int, bytes]]:

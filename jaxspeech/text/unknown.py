@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxspeech.errors import TokenizerError
+from jaxspeech.text.spoken_in import Language
 
 LISTED = 8
 
@@ -32,7 +33,7 @@ class Unknown(NamedTuple):
 class FindsUnknown(Protocol):
     """A tokenizer that can say what it does not know."""
 
-    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+    def find_unknown(self, text: str, language: Language = None) -> Unknown:
         """Count what is unknown in a text; raises TokenizerError if there is no tokenizer for the language."""
         ...
 
@@ -70,7 +71,7 @@ class UnknownShare(NamedTuple):
         )
 
 
-def count_unknown(tokenizer: Any, texts: Iterable[tuple[str, str | None]]) -> UnknownShare | None:
+def count_unknown(tokenizer: Any, texts: Iterable[tuple[str, Language]]) -> UnknownShare | None:
     """Count what a tokenizer does not know of (text, language) pairs; None if it cannot say.
 
     Texts in a language that the tokenizer does not have, or that are no valid Unicode, are left out.

@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.canonical import form_to_encode
+from jaxspeech.text.spoken_in import Language
 from jaxspeech.text.unknown import Unknown
 
 VOCAB_FILE = "vocab.txt"
@@ -41,7 +42,7 @@ class WordPieceTokenizer:
             raise TokenizerError(f"a WordPiece tokenizer needs its file {VOCAB_FILE}; found {sorted(files)}")
         return cls(files[VOCAB_FILE])
 
-    def encode(self, text: str, language: str | None = None) -> list[int]:
+    def encode(self, text: str, language: Language = None) -> list[int]:
         return self._encode(self._form(text))
 
     def _form(self, text: str) -> str:
@@ -50,7 +51,7 @@ class WordPieceTokenizer:
     def _encode(self, text: str) -> list[int]:
         return [i for word in split_words(text) for i in self._encode_word(word)]
 
-    def find_unknown(self, text: str, language: str | None = None) -> Unknown:
+    def find_unknown(self, text: str, language: Language = None) -> Unknown:
         tokens = unknown = characters = lost = 0
         missing = ""
         for word in split_words(self._form(text)):

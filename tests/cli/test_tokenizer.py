@@ -56,3 +56,19 @@ def test_a_bad_byte_is_the_fault_of_one_line(tmp_path, capsys):
     said = capsys.readouterr()
     assert f"left out {tmp_path / 'a.jsonl'}:3: not UTF-8" in said.err
     assert f"from {len(TEXTS)} texts, 1 left out" in said.out
+
+
+def test_a_tokenizer_for_each_language(tmp_path, capsys):
+    for language, part in (("en", TEXTS[:8]), ("eo", TEXTS[8:])):
+        lines = [json.dumps({"text": text, "lang": language}) + "\n" for text in part]
+        (tmp_path / f"{language}.jsonl").write_text("".join(lines))
+    given = f"--manifest={tmp_path / 'en.jsonl'},{tmp_path / 'eo.jsonl'}"
+    flags = [given, "--languages=eo,en", "--vocab_size=24", f"--output={tmp_path / 't'}"]
+    assert main(["tokenizer", *flags]) == 0
+    assert f"bpe tokenizer of eo, en with 48 tokens from {len(TEXTS)} texts: " in capsys.readouterr().out
+    tokenizer = read_tokenizer(tmp_path / "t")
+    assert [tokenizer.language_of(i) for i in (0, 23, 24, 47)] == ["eo", "eo", "en", "en"]
+    (tmp_path / "plain.txt").write_text("\n".join(TEXTS))
+    assert main(["tokenizer", *flags, f"--text={tmp_path / 'plain.txt'}"]) == 2
+    assert main(["tokenizer", given, "--languages=en", f"--output={tmp_path / 't'}"]) == 2
+    assert "none of en" in capsys.readouterr().err

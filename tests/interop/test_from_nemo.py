@@ -177,7 +177,7 @@ def test_transducers_that_are_not_supported(transducer, part, change, place):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("EncDecRNNTBPEModelWithPrompt", "prompted with a language"),
+        ("SpeechEncDecSelfSupervisedModel", "for pretraining"),
     ],
 )
 def test_a_kind_of_published_model_that_cannot_be_loaded_is_named(config, name, kind):

@@ -155,7 +155,10 @@ def largest(ours: Ours, theirs: dict[str, Any]) -> float:
 def restore_with_nemo(folder: Path, batches: dict[str, Utterances]) -> dict[str, dict[str, Any]]:
     """Makes NeMo restore the .nemo files in `folder` and run them on these batches; returns its texts by name."""
     for name, batch in batches.items():
-        np.savez(folder / f"{name}.inputs.npz", **{key: getattr(batch, key) for key in batch._fields if key != "index"})
+        np.savez(
+            folder / f"{name}.inputs.npz",
+            **{key: value for key, value in batch._asdict().items() if key not in ("index", "language")},
+        )
     done = subprocess.run([NEMO_PYTHON, SCRIPT, folder], capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in batches}

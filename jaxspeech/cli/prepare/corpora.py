@@ -28,13 +28,8 @@ def options(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> None:
     """Prepares the corpus that the verb names."""
     from jaxspeech.data import prepare
-    from jaxspeech.data.quickstart import QUICKSTART
-    from jaxspeech.data.readers import CORPUS as READERS
-    from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
-    from jaxspeech.data.two_tasks import TWO_TASKS
-    from jaxspeech.data.voice import VOICE
+    from jaxspeech.data.run_data import PREPARE as spoken
 
-    spoken = {corpus.name: corpus for corpus in (QUICKSTART, SPOKEN_DIGITS, TWO_TASKS, VOICE, READERS)}
     fetched = {"fsdd": prepare.prepare_fsdd, "librispeech_mini": prepare.prepare_librispeech_mini}
     folder = flags.output / flags.verb
     if flags.parts and flags.verb != "librispeech":

@@ -1,10 +1,14 @@
 """The audio column: the recordings of a manifest, decoded, varied and augmented."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.audio.convert import Channel
 from jaxspeech.data.augment import Augment, AugmentConfig, stretch_samples
+from jaxspeech.data.code_switched import CodeSwitchedManifest
 from jaxspeech.data.columns.column import Column, Examples
 from jaxspeech.data.decode import Decoder
 from jaxspeech.data.manifest import Manifest
@@ -23,6 +27,7 @@ def audio(
     cache_bytes: int = 2**30,
     augment: AugmentConfig | None = None,
     seed: int = 0,
+    joined: CodeSwitchedManifest | None = None,
 ) -> Column:
     """Make the column of each recording's samples, in [-1, 1] and with one channel.
 
@@ -33,6 +38,7 @@ def audio(
       cache_bytes: memory for decoded audio; recordings that do not fit are decoded again in each epoch.
       augment: the augmentation besides speed, silence and cuts, which are planned; none by default.
       seed: seed of the augmentation.
+      joined: the manifest, if some of its examples consist of several utterances.
 
     Raises:
       ConfigError: `channel` is invalid.
@@ -40,7 +46,11 @@ def audio(
     """
     if channel != "mean" and not (isinstance(channel, int) and channel >= 0):
         raise ConfigError(f'data.channel is {channel!r}; use "mean", or the number of a channel, counted from 0')
-    decode = Decoder(manifest, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes)
+    files = manifest if joined is None else joined.original
+    decode: Callable[[int], Float[np.ndarray, " S"]]
+    decode = Decoder(files, sample_rate=sample_rate, channel=channel, cache_bytes=cache_bytes)
+    if joined is not None:
+        decode = partial(joined.samples, decode=decode, sample_rate=sample_rate)
     change = None if augment is None else Augment(augment, sample_rate=sample_rate)
 
     def row(example: int, variant: Variant) -> Float[np.ndarray, " S"]:

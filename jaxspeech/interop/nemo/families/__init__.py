@@ -50,8 +50,6 @@ for _family in FAMILIES:
     BY_TASK.setdefault(_family.task, _family)  # the first family of each task
 # Classes of published models that this version cannot load, and what they are.
 NOT_LOADED = {
-    "EncDecRNNTBPEModelWithPrompt": "a transducer that is prompted with a language",
-    "EncDecHybridRNNTCTCBPEModelWithPrompt": "a hybrid that is prompted with a language",
     "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
     "EncDecMaskedTokenPredModel": "a model for pretraining",
     "EncDecDenoiseMaskedTokenPredModel": "a model for pretraining",

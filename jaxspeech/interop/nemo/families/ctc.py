@@ -81,7 +81,8 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     if not tokens.section:
         sections["labels"] = tokens.labels
     sections = with_languages(source, base, sections)
-    return Written(chosen_class(CLASSES, tokens, base), sections, tokens.files)
+    name = chosen_class(CLASSES, tokens, base, prompted=source.module.language_prompt is not None)
+    return Written(name, sections, tokens.files)
 
 
 def head_section(

@@ -24,6 +24,7 @@ CLASSES = {
     "EncDecHybridRNNTCTCBPEModel": "asr.models.hybrid_rnnt_ctc_bpe_models",
     "EncDecHybridRNNTCTCModel": "asr.models.hybrid_rnnt_ctc_models",
     "EncDecHybridRNNTCTCBPEEOUModel": "asr.models.asr_eou_models",
+    "EncDecHybridRNNTCTCBPEModelWithPrompt": "asr.models.hybrid_rnnt_ctc_bpe_models_prompt",
 }
 
 
@@ -59,7 +60,8 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
         "decoding": {"strategy": GREEDY_STRATEGY} | inner(aux, "decoding"),
     }
     sections |= {"aux_ctc": aux, "labels": tokens.labels}
-    return Written(chosen_class(CLASSES, tokens, base), with_languages(source, base, sections), tokens.files)
+    name = chosen_class(CLASSES, tokens, base, prompted=source.module.language_prompt is not None)
+    return Written(name, with_languages(source, base, sections), tokens.files)
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:

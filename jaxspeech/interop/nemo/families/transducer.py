@@ -11,6 +11,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
     acoustic_sections,
 )
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
+from jaxspeech.interop.nemo.families.language_prompt import prompt_defaults, prompt_rows, read_language_prompt
 from jaxspeech.interop.nemo.families.languages import language_remarks, read_languages, with_languages
 from jaxspeech.interop.nemo.families.tokens import (
     NO_TRAINING,
@@ -38,6 +39,7 @@ CLASSES = {
     "EncDecRNNTBPEModel": "asr.models.rnnt_bpe_models",
     "EncDecRNNTModel": "asr.models.rnnt_models",
     "EncDecRNNTBPEEOUModel": "asr.models.asr_eou_models",
+    "EncDecRNNTBPEModelWithPrompt": "asr.models.rnnt_bpe_models_prompt",
 }
 PREDICTIONS = {"RNNTDecoder": LSTM_PREDICTION, "StatelessTransducerDecoder": STATELESS_PREDICTION}
 JOINTS = {"RNNTJoint": JOINT, "SampledRNNTJoint": SAMPLED_JOINT}
@@ -55,7 +57,8 @@ def transducer_model(config: Mapping[str, Any], problems: list[str]) -> dict[str
     decoder = read_section(PREDICTIONS, config, "decoder", problems) | read_section(JOINTS, config, "joint", problems)
     decoder |= read_languages(config, decoder.get("vocab_size"), problems)
     loss = _loss(config, decoder, problems)
-    return acoustic | {"decoder": decoder, "loss": loss, "search": _search(config, problems)}
+    found = acoustic | {"decoder": decoder, "loss": loss, "search": _search(config, problems)}
+    return found | read_language_prompt(config, problems)
 
 
 def _loss(config: Mapping[str, Any], decoder: dict[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -98,7 +101,8 @@ def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
     tokens = nemo_tokens(source)
     sections = transducer_sections(source, tokens, base, problems) | {"labels": tokens.labels}
-    return Written(chosen_class(CLASSES, tokens, base), with_languages(source, base, sections), tokens.files)
+    name = chosen_class(CLASSES, tokens, base, prompted=source.module.language_prompt is not None)
+    return Written(name, with_languages(source, base, sections), tokens.files)
 
 
 def transducer_sections(
@@ -127,7 +131,7 @@ def transducer_sections(
         "joint": joint,
         "loss": _loss_section(module, base),
         "decoding": _decoding_section(module, base),
-        "model_defaults": inner(base, "model_defaults") | sizes,
+        "model_defaults": inner(base, "model_defaults") | sizes | prompt_defaults(source, base),
     }
 
 
@@ -161,7 +165,7 @@ def _decoding_section(module: Any, base: Mapping[str, Any]) -> dict[str, Any]:
 
 def transducer_rows(model: Mapping[str, Any]) -> list[TensorRow]:
     """The rows of encoder, prediction network and joint."""
-    return [*encoder_rows(model["encoder"]), *prediction_and_joint_rows(model["decoder"])]
+    return [*encoder_rows(model["encoder"]), *prediction_and_joint_rows(model["decoder"]), *prompt_rows(model)]
 
 
 def transducer_remarks(source: Source) -> list[str]:
