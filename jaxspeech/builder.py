@@ -30,6 +30,7 @@ TASKS: Table[Kind] = Table(
         "hybrid_text": "jaxspeech.tasks.hybrid_text:HYBRID_TEXT",
         "language_model": "jaxspeech.tasks.language_model:LANGUAGE_MODEL",
         "multitalker": "jaxspeech.tasks.multitalker:MULTITALKER",
+        "pretrain": "jaxspeech.tasks.pretrain:PRETRAIN",
         "regression": "jaxspeech.tasks.regression:REGRESSION",
         "sortformer": "jaxspeech.tasks.sortformer:SORTFORMER",
         "speaker": "jaxspeech.tasks.speaker:SPEAKER",

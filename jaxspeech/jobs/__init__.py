@@ -21,6 +21,7 @@ JOBS: Table[Job] = Table(
         "hybrid_text": "jaxspeech.jobs.hybrid_text:HYBRID_TEXT",
         "language_model": "jaxspeech.jobs.language_model:LANGUAGE_MODEL",
         "multitalker": "jaxspeech.jobs.multitalker:MULTITALKER",
+        "pretrain": "jaxspeech.jobs.pretrain:PRETRAIN",
         "regression": "jaxspeech.jobs.regression:REGRESSION",
         "sortformer": "jaxspeech.jobs.sortformer:SORTFORMER",
         "speaker": "jaxspeech.jobs.speaker:SPEAKER",

@@ -94,6 +94,15 @@ ENHANCEMENT = {
     "processor": {"name": "reference"},
     "loss": {"name": "sdr"},
 }
+# Every frame is masked, whatever the key: each starts a block.
+PRETRAIN = _quiet(
+    ConfigDict({"task": "pretrain", "features": {"name": "mel"}, "encoder": ENCODER | {"subsampling": "dw_striding"}}),
+    quantizer={"name": "random_projection", "num_codes": 12, "num_books": 2, "code_dim": 4},
+    masking={"name": "blocks", "block": 1, "probability": 1.0},
+    decoder={"name": "softmax", "num_codes": 12, "num_books": 2},
+)
+PRETRAIN["encoder"] |= {"subsampling_channels": 4}
+del PRETRAIN["spec_augment"]
 VOCODER = {
     "task": "vocoder",
     "features": {
@@ -133,6 +142,7 @@ WHOLE = {
     "hybrid_text": HYBRID_TEXT,
     "language_model": LANGUAGE,
     "multitalker": MULTITALKER,
+    "pretrain": PRETRAIN,
     "sortformer": SORTFORMER,
     "speaker": SPEAKER,
     "vocoder": VOCODER,

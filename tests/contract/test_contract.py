@@ -60,7 +60,7 @@ def test_every_task_of_the_package_is_tried():
     tried = {*RECOGNITION, *OF_LABELS, "attention", "enhancement", "language_model", "multitalker", "sortformer"}
     # What is promised of generative models and of voices is tried in tests/tasks/test_generative_enhancement.py and
     # test_voice_training.py.
-    tried |= {"codec", "hybrid_text", "speaker", "speech", "vocoder", "generative_enhancement", "voice"}
+    tried |= {"codec", "hybrid_text", "pretrain", "speaker", "speech", "vocoder", "generative_enhancement", "voice"}
     assert tried == {name for name in JOBS if not name.startswith("toy_")}
     assert {*JOBS} <= {*TASKS}
 

@@ -17,6 +17,7 @@ from jaxspeech.interop.nemo.families.generative_enhancement import GENERATIVE_EN
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
 from jaxspeech.interop.nemo.families.multitalker import MULTITALKER
 from jaxspeech.interop.nemo.families.predictive_enhancement import PREDICTIVE_ENHANCEMENT
+from jaxspeech.interop.nemo.families.pretraining import PRETRAINING
 from jaxspeech.interop.nemo.families.regression import REGRESSION
 from jaxspeech.interop.nemo.families.sortformer import SORTFORMER
 from jaxspeech.interop.nemo.families.speaker import SPEAKER
@@ -43,6 +44,7 @@ FAMILIES = (
     VOCODER,
     FASTPITCH,
     CODEC,
+    PRETRAINING,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}
@@ -53,8 +55,6 @@ NOT_LOADED = {
     "EncDecRNNTBPEModelWithPrompt": "a transducer that is prompted with a language",
     "EncDecHybridRNNTCTCBPEModelWithPrompt": "a hybrid that is prompted with a language",
     "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
-    "EncDecMaskedTokenPredModel": "a model for pretraining",
-    "EncDecDenoiseMaskedTokenPredModel": "a model for pretraining",
 }
 
 
