@@ -1,4 +1,8 @@
-"""Reads the data of jobs whose examples are a manifest's recordings, each with a value for every column."""
+"""Reads the data of jobs whose examples are a manifest's recordings, each with a value for every column.
+
+A recipe may have the part `mixing: {noise: manifest, speech_db: (5, 15), ...}`, see data/mixing.py: noise or other
+talkers in the background of the recordings that are trained on.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -8,8 +12,11 @@ from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.capacity import check_capacity
 from jaxspeech.data.columns.audio import audio
 from jaxspeech.data.columns.column import Column
+from jaxspeech.data.columns.mixed import mixed_columns
 from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.mixing import parse_mixing
 from jaxspeech.data.run_data import RunData, make_run_data, training_manifest
+from jaxspeech.errors import ConfigError
 from jaxspeech.jobs.job import NOTHING_LEARNED, Placement, Report, Settings
 from jaxspeech.tasks.task import Task
 
@@ -53,9 +60,15 @@ class Recordings(NamedTuple):
         """Make the data of a run; see `Job`."""
         of_data, augment = settings["data"], parse_augment(settings["augment"])
         options = {"sample_rate": task.inference.sample_rate, "channel": of_data["channel"], "seed": of_data["seed"]}
+        mixing = parse_mixing(settings["mixing"]) if settings.get("mixing") else None
+        if mixing is not None and not isinstance(manifest, Manifest):
+            raise ConfigError("mixing needs recordings; the examples of this recipe are made as they are needed")
 
         def columns_of(manifest: Manifest, *, train: bool) -> dict[str, Column]:
             samples = audio(manifest, augment=augment if train else None, **options)
+            if mixing is not None and train:
+                columns, _ = mixed_columns(samples, manifest, mixing, **options)
+                samples = samples._replace(row=columns["noisy_samples"].row)
             return self.with_samples(samples, manifest, assets, task, train=train, report=report)
 
         return make_run_data(
