@@ -22,6 +22,7 @@ TASKS: Table[Kind] = Table(
         "attention": "jaxspeech.tasks.attention:ATTENTION",
         "classification": "jaxspeech.tasks.classification:CLASSIFICATION",
         "codec": "jaxspeech.tasks.codec:CODEC",
+        "contrastive": "jaxspeech.tasks.contrastive:CONTRASTIVE",
         "ctc": "jaxspeech.tasks.ctc:CTC",
         "enhancement": "jaxspeech.tasks.enhancement:ENHANCEMENT",
         "frame_classification": "jaxspeech.tasks.frame_classification:FRAME_CLASSIFICATION",

@@ -36,14 +36,14 @@ def pretraining_scores(num_codes: int) -> Evaluation:
     """Returns the evaluation of what `tasks.pretrain.PredictedCodes` holds.
 
     Args:
-      num_codes: V.
+      num_codes: V; 0 where no codes are predicted, but which of several targets is the right one.
     """
 
     def collect(found: Any, batch: Any) -> list[MaskedRow]:
         del batch
         rows = []
         for row, frames in enumerate(np.asarray(found.num_ids)):
-            counts = tuple(Counter(book[:frames].tolist()) for book in np.asarray(found.ids[row]).T)
+            counts = tuple(dict(Counter(book[:frames].tolist())) for book in np.asarray(found.ids[row]).T)
             numbers = (float(values[row]) for values in (found.losses, found.correct, found.selected))
             rows.append(MaskedRow(*numbers, int(found.masked[row]), int(found.maskable[row]), counts))
         return rows
@@ -58,21 +58,23 @@ def pretraining_scores(num_codes: int) -> Evaluation:
         for row in rows:
             for total, counts in zip(totals, row.counts, strict=True):
                 total.update(counts)
-        return {
+        scores = {
             "loss": sum(row.loss for row in rows) / selected,
             "accuracy": sum(row.correct for row in rows) / selected,
-            "code_perplexity": float(np.mean([_perplexity(total) for total in totals])),
-            "dead_codes": float(np.mean([1 - len(total) / num_codes for total in totals])),
+        }
+        if num_codes:
+            scores["code_perplexity"] = float(np.mean([_perplexity(total) for total in totals]))
+            scores["dead_codes"] = float(np.mean([1 - len(total) / num_codes for total in totals]))
+        return {
+            **scores,
             "mask_share": sum(row.masked for row in rows) / max(sum(row.maskable for row in rows), 1),
         }
 
     def show(scores: Scores) -> str:
         if "loss" not in scores:
             return "no score (nothing is masked)"
-        return (
-            f"masked loss {scores['loss']:.4f}, accuracy {scores['accuracy']:.1%}, code perplexity "
-            f"{scores['code_perplexity']:.1f} of {num_codes}"
-        )
+        shown = f"masked loss {scores['loss']:.4f}, accuracy {scores['accuracy']:.1%}"
+        return shown + (f", code perplexity {scores['code_perplexity']:.1f} of {num_codes}" if num_codes else "")
 
     def sample(found: MaskedRow, fields: Fields) -> str:
         del fields

@@ -13,6 +13,7 @@ JOBS: Table[Job] = Table(
         "attention": "jaxspeech.jobs.attention:ATTENTION",
         "classification": "jaxspeech.jobs.classification:CLASSIFICATION",
         "codec": "jaxspeech.jobs.codec:CODEC",
+        "contrastive": "jaxspeech.jobs.pretrain:PRETRAIN",
         "ctc": "jaxspeech.jobs.recognition:RECOGNITION",
         "enhancement": "jaxspeech.jobs.enhancement:ENHANCEMENT",
         "frame_classification": "jaxspeech.jobs.frame_classification:FRAME_CLASSIFICATION",

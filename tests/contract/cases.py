@@ -133,11 +133,23 @@ CODEC = {
     "discriminator": {"periods": (3,), "period_channels": (2,), "resolutions": ((256, 128),), "bands": ((0.5, 1.0),)},
 }
 CODEC["discriminator"] |= {"channels": 2}
+# Without the diversity of the codes, which is that of a whole batch.
+CONTRASTIVE = {
+    "task": "contrastive",
+    "features": {"name": "mel", "num_mels": 16, "dither": 0.0},
+    "encoder": ENCODER,
+    "quantizer": {"name": "gumbel", "size": 4, "width": 8, "groups": 2},
+    "decoder": {"name": "reconstruction", "width": 8, "hidden_width": 8},
+    "masking": {"patch_frames": 8, "patches": 0.5},
+    "loss": {"num_negatives": 3, "diversity": 0.0},
+    "masked_codes": {"weight": 10.0},
+}
 # Half of the rows are texts, which a toy speaks.
 HYBRID_TEXT = {"task": "hybrid_text", "recognizer": RECOGNITION["ctc"], "generator": generator.MODEL}
 WHOLE = {
     "attention": WITH_HEAD,
     "codec": CODEC,
+    "contrastive": CONTRASTIVE,
     "enhancement": ENHANCEMENT,
     "hybrid_text": HYBRID_TEXT,
     "language_model": LANGUAGE,

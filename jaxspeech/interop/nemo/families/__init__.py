@@ -8,6 +8,7 @@ from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.families.attention import ATTENTION
 from jaxspeech.interop.nemo.families.classification import CLASSIFICATION
 from jaxspeech.interop.nemo.families.codec import CODEC
+from jaxspeech.interop.nemo.families.contrastive import CONTRASTIVE
 from jaxspeech.interop.nemo.families.ctc import CTC
 from jaxspeech.interop.nemo.families.enhancement import ENHANCEMENT
 from jaxspeech.interop.nemo.families.family import Family
@@ -45,6 +46,7 @@ FAMILIES = (
     FASTPITCH,
     CODEC,
     PRETRAINING,
+    CONTRASTIVE,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}
@@ -54,7 +56,6 @@ for _family in FAMILIES:
 NOT_LOADED = {
     "EncDecRNNTBPEModelWithPrompt": "a transducer that is prompted with a language",
     "EncDecHybridRNNTCTCBPEModelWithPrompt": "a hybrid that is prompted with a language",
-    "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
 }
 
 
