@@ -40,19 +40,34 @@ class Patches:
           num_frames: of each row.
           frames: N.
         """
-        most = frames // self.patch_frames
         numbers = jnp.asarray(np.array([self.number(n) for n in range(frames + 1)], np.int32))[num_frames]
-
-        def row(key: Key, own: Int[Array, ""], number: Int[Array, ""]) -> Bool[Array, " P"]:
-            # One draw a patch, so that it does not depend on the padding.
-            order = jax.vmap(lambda patch: jax.random.uniform(jax.random.fold_in(key, patch)))(jnp.arange(most))
-            order = jnp.where(jnp.arange(most) < own, order, jnp.inf)
-            return jnp.argsort(jnp.argsort(order)) >= number
-
-        visible = jax.vmap(row)(keys, num_frames // self.patch_frames, numbers)
-        visible = jnp.repeat(visible, self.patch_frames, axis=1)
-        return jnp.pad(visible, ((0, 0), (0, frames - visible.shape[1])), constant_values=True)
+        return ~hidden_patches(keys, num_frames, numbers, patch_frames=self.patch_frames, frames=frames)
 
     def fixed(self, frames: Size) -> Bool[Array, " N"]:
         """Returns the frames that stay visible in evaluations: the end of each period of patch_frames // hidden."""
         return jnp.arange(frames) % int(self.patch_frames // self.hidden) >= self.patch_frames
+
+
+def hidden_patches(
+    keys: Key, num_frames: Int[Array, " B"], numbers: Int[Array, " B"], *, patch_frames: int, frames: int
+) -> Bool[Array, "B N"]:
+    """Draws whole patches that are hidden, any of a row's own being as probable.
+
+    Args:
+      keys: one for each row.
+      num_frames: of each row.
+      numbers: how many patches each row hides.
+      patch_frames: of a patch.
+      frames: N.
+    """
+    most = frames // patch_frames
+
+    def row(key: Key, own: Int[Array, ""], number: Int[Array, ""]) -> Bool[Array, " P"]:
+        # One draw a patch, so that it does not depend on the padding.
+        order = jax.vmap(lambda patch: jax.random.uniform(jax.random.fold_in(key, patch)))(jnp.arange(most))
+        order = jnp.where(jnp.arange(most) < own, order, jnp.inf)
+        return jnp.argsort(jnp.argsort(order)) < number
+
+    hidden = jax.vmap(row)(keys, num_frames // patch_frames, numbers)
+    hidden = jnp.repeat(hidden, patch_frames, axis=1)
+    return jnp.pad(hidden, ((0, 0), (0, frames - hidden.shape[1])))

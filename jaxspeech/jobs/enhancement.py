@@ -59,6 +59,8 @@ def check_augment(settings: Settings) -> None:
       ConfigError: names the field, and what to use instead.
     """
     augment = parse_augment(settings["augment"])
+    if settings.get("mixing"):
+        raise ConfigError("mixing is for models that do not know the clean speech; use mixtures")
     use = {"rir": "rooms", "room": "rooms", "noise": "noise", "white_noise": "generated", "equalize": ""}
     for name, instead in use.items():
         if getattr(augment, name) is not None:

@@ -143,6 +143,8 @@ def _data(
     text, of_data, job = text_settings(settings), settings["data"], _inner(settings)
     augment, recognizer = parse_augment(settings["augment"]), task.model.recognizer
     _check_augment(augment)
+    if settings.get("mixing"):
+        raise ConfigError("mixing: lines of text are spoken in the training step, and cannot be mixed; leave it out")
     of_recordings: Any = job.data
     rate, generator = task.inference.sample_rate, task.model.generator.inference
     synthesis = getattr(generator, "synthesis", generator)  # of a voice

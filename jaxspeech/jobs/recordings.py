@@ -1,5 +1,11 @@
-"""Reads the data of jobs whose examples are a manifest's recordings, each with a value for every column."""
+"""Reads the data of jobs whose examples are a manifest's recordings, each with a value for every column.
 
+A recipe may have the part `mixing: {noise: manifest, speech_db: (5, 15), ...}`, see data/mixing.py: noise or other
+talkers in the background of the recordings that are trained on. A task whose batches have `noisy_samples` learns to
+find the clean ones: its evaluation sets are mixed too, the same way every time.
+"""
+
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -9,11 +15,15 @@ from jaxspeech.data.capacity import check_capacity
 from jaxspeech.data.code_switched import CodeSwitchedManifest
 from jaxspeech.data.columns.audio import audio
 from jaxspeech.data.columns.column import Column
+from jaxspeech.data.columns.mixed import mixed_columns
 from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.mixing import parse_mixing
 from jaxspeech.data.run_data import RunData, make_run_data, training_manifest
+from jaxspeech.errors import ConfigError
 from jaxspeech.jobs.job import NOTHING_LEARNED, Placement, Report, Settings
 from jaxspeech.tasks.task import Task
 
+NOISY = "noisy_samples"
 # (manifest or other examples, assets, task) -> the columns besides the audio.
 Columns = Callable[[Any, Assets, Task], Mapping[str, Column]]
 # (manifest or other examples, assets, whether it is trained on, report)
@@ -56,13 +66,26 @@ class Recordings(NamedTuple):
         """Make the data of a run; see `Job`."""
         of_data, augment = settings["data"], parse_augment(settings["augment"])
         options = {"sample_rate": task.inference.sample_rate, "channel": of_data["channel"], "seed": of_data["seed"]}
+        mixing = parse_mixing(settings["mixing"]) if settings.get("mixing") else None
+        if mixing is not None and not isinstance(manifest, Manifest):
+            raise ConfigError("mixing needs recordings; the examples of this recipe are made as they are needed")
+
+        both, contents = NOISY in task.batch._fields, {}
 
         def columns_of(manifest: Manifest, *, train: bool) -> dict[str, Column]:
             joined = manifest if isinstance(manifest, CodeSwitchedManifest) else None
             samples = audio(manifest, augment=augment if train else None, joined=joined, **options)
-            return self.with_samples(samples, manifest, assets, task, train=train, report=report)
+            noisy: dict[str, Column] = {}
+            if mixing is not None and (train or both):
+                columns, content = mixed_columns(samples, manifest, mixing, train=train, **options)
+                contents[manifest.problems.name] = f"{content}, {mixing}"
+                if both:
+                    samples, noisy = columns["samples"], {NOISY: columns[NOISY]}
+                else:
+                    samples = samples._replace(row=columns[NOISY].row)
+            return self.with_samples(samples, manifest, assets, task, train=train, report=report) | noisy
 
-        return make_run_data(
+        found = make_run_data(
             of_data,
             manifest,
             columns_of,
@@ -72,6 +95,14 @@ class Recordings(NamedTuple):
             report=report,
             **placement._asdict(),
         )
+        # A score belongs to the mixtures of a set.
+        identities = {
+            name: hashlib.sha256(f"{given} {contents[f'data.eval.{name}']}".encode()).hexdigest()[:16]
+            if f"data.eval.{name}" in contents
+            else given
+            for name, given in found.identities.items()
+        }
+        return found._replace(identities=identities)
 
     @property
     def of_evaluation(self) -> dict[str, Any]:

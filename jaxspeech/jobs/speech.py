@@ -130,6 +130,8 @@ def _check_augment(settings: Settings) -> None:
     for name in vars(plain):
         if getattr(augment, name) != getattr(plain, name):
             raise ConfigError(f"augment.{name}: a voice learns from recordings as they are; leave it out")
+    if settings.get("mixing"):
+        raise ConfigError("mixing: a voice learns from recordings as they are; leave it out")
 
 
 def _data(

@@ -94,6 +94,15 @@ ENHANCEMENT = {
     "processor": {"name": "reference"},
     "loss": {"name": "sdr"},
 }
+# Every frame is masked, whatever the key: each starts a block.
+PRETRAIN = _quiet(
+    ConfigDict({"task": "pretrain", "features": {"name": "mel"}, "encoder": ENCODER | {"subsampling": "dw_striding"}}),
+    quantizer={"name": "random_projection", "num_codes": 12, "num_books": 2, "code_dim": 4},
+    masking={"name": "blocks", "block": 1, "probability": 1.0},
+    decoder={"name": "softmax", "num_codes": 12, "num_books": 2},
+)
+PRETRAIN["encoder"] |= {"subsampling_channels": 4}
+del PRETRAIN["spec_augment"]
 VOCODER = {
     "task": "vocoder",
     "features": {
@@ -124,15 +133,28 @@ CODEC = {
     "discriminator": {"periods": (3,), "period_channels": (2,), "resolutions": ((256, 128),), "bands": ((0.5, 1.0),)},
 }
 CODEC["discriminator"] |= {"channels": 2}
+# Without the diversity of the codes, which is that of a whole batch.
+CONTRASTIVE = {
+    "task": "contrastive",
+    "features": {"name": "mel", "num_mels": 16, "dither": 0.0},
+    "encoder": ENCODER,
+    "quantizer": {"name": "gumbel", "size": 4, "width": 8, "groups": 2},
+    "decoder": {"name": "reconstruction", "width": 8, "hidden_width": 8},
+    "masking": {"patch_frames": 8, "patches": 0.5},
+    "loss": {"num_negatives": 3, "diversity": 0.0},
+    "masked_codes": {"weight": 10.0},
+}
 # Half of the rows are texts, which a toy speaks.
 HYBRID_TEXT = {"task": "hybrid_text", "recognizer": RECOGNITION["ctc"], "generator": generator.MODEL}
 WHOLE = {
     "attention": WITH_HEAD,
     "codec": CODEC,
+    "contrastive": CONTRASTIVE,
     "enhancement": ENHANCEMENT,
     "hybrid_text": HYBRID_TEXT,
     "language_model": LANGUAGE,
     "multitalker": MULTITALKER,
+    "pretrain": PRETRAIN,
     "sortformer": SORTFORMER,
     "speaker": SPEAKER,
     "vocoder": VOCODER,

@@ -60,7 +60,8 @@ def test_every_task_of_the_package_is_tried():
     tried = {*RECOGNITION, *OF_LABELS, "attention", "enhancement", "language_model", "multitalker", "sortformer"}
     # What is promised of generative models and of voices is tried in tests/tasks/test_generative_enhancement.py and
     # test_voice_training.py.
-    tried |= {"codec", "hybrid_text", "speaker", "speech", "vocoder", "generative_enhancement", "voice"}
+    tried |= {"codec", "contrastive", "hybrid_text", "pretrain", "speaker", "speech", "vocoder"}
+    tried |= {"generative_enhancement", "voice"}
     assert tried == {name for name in JOBS if not name.startswith("toy_")}
     assert {*JOBS} <= {*TASKS}
 
@@ -100,7 +101,17 @@ def test_a_batch_of_one_equals_a_batch_of_many(prepared):
 
 # The hybrid has the heads of a transducer and of a CTC model, that of speakers the pooling of a classifier; a toy has
 # texts, another one two phases; the paths of an aligner take long op by op.
-COMPILED = ("classification", "codec", "ctc", "hybrid_text", "language_model", "speech", "transducer", "vocoder")
+COMPILED = (
+    "classification",
+    "codec",
+    "contrastive",
+    "ctc",
+    "hybrid_text",
+    "language_model",
+    "speech",
+    "transducer",
+    "vocoder",
+)
 
 
 @pytest.mark.parametrize("prepared", [x for x in NAMES if x not in COMPILED], indirect=True)

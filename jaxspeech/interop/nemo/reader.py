@@ -120,6 +120,11 @@ class StoredTensor(NamedTuple):
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Of its values."""
+        return self.storage.dtype
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         try:
             data = self.storage.read()

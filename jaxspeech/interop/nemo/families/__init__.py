@@ -8,6 +8,7 @@ from jaxspeech.errors import ArchiveError
 from jaxspeech.interop.nemo.families.attention import ATTENTION
 from jaxspeech.interop.nemo.families.classification import CLASSIFICATION
 from jaxspeech.interop.nemo.families.codec import CODEC
+from jaxspeech.interop.nemo.families.contrastive import CONTRASTIVE
 from jaxspeech.interop.nemo.families.ctc import CTC
 from jaxspeech.interop.nemo.families.enhancement import ENHANCEMENT
 from jaxspeech.interop.nemo.families.family import Family
@@ -17,6 +18,7 @@ from jaxspeech.interop.nemo.families.generative_enhancement import GENERATIVE_EN
 from jaxspeech.interop.nemo.families.hybrid import HYBRID
 from jaxspeech.interop.nemo.families.multitalker import MULTITALKER
 from jaxspeech.interop.nemo.families.predictive_enhancement import PREDICTIVE_ENHANCEMENT
+from jaxspeech.interop.nemo.families.pretraining import PRETRAINING
 from jaxspeech.interop.nemo.families.regression import REGRESSION
 from jaxspeech.interop.nemo.families.sortformer import SORTFORMER
 from jaxspeech.interop.nemo.families.speaker import SPEAKER
@@ -43,17 +45,13 @@ FAMILIES = (
     VOCODER,
     FASTPITCH,
     CODEC,
+    PRETRAINING,
+    CONTRASTIVE,
 )
 BY_CLASS = {name: family for family in FAMILIES for name in family.classes}
 BY_TASK: dict[str, Family] = {}
 for _family in FAMILIES:
     BY_TASK.setdefault(_family.task, _family)  # the first family of each task
-# Classes of published models that this version cannot load, and what they are.
-NOT_LOADED = {
-    "SpeechEncDecSelfSupervisedModel": "a model for pretraining",
-    "EncDecMaskedTokenPredModel": "a model for pretraining",
-    "EncDecDenoiseMaskedTokenPredModel": "a model for pretraining",
-}
 
 
 def family_of_nemo(config: Mapping[str, Any]) -> Family:
@@ -63,8 +61,6 @@ def family_of_nemo(config: Mapping[str, Any]) -> Family:
       ArchiveError: the class is not supported.
     """
     name = class_name(config.get("target"))
-    if name in NOT_LOADED and name not in BY_CLASS:
-        raise ArchiveError(f"it is {NOT_LOADED[name]}, which this version of jaxspeech cannot load yet ({name})")
     if name not in BY_CLASS:
         raise ArchiveError(f"not supported: NeMo's class {name} (can be {', '.join(BY_CLASS)})")
     return BY_CLASS[name]

@@ -3,7 +3,7 @@
 Derived tensors (windows, filters, positions) follow from the configuration, but only up to the last bit, because NeMo's
 cosine depends on the machine. So that a model read from a .nemo file can be written back unchanged, its metadata keeps
 them as text; those that no longer match the configuration are computed again. The count of the batches that each
-BatchNorm has seen is not used here.
+BatchNorm has seen is not used here. Tensors of float64 are kept in the same way, because variables are float32.
 """
 
 import base64
@@ -25,8 +25,9 @@ STATISTIC = ".running_var"
 
 
 def keep(tensors: Mapping[str, Any], derived: Derived) -> dict[str, str]:
-    """Encodes the derived tensors and counts among NeMo's tensors as text, by name."""
+    """Encodes the derived tensors, the counts and the tensors of float64 among NeMo's tensors as text, by name."""
     names = [name for name in tensors if derived.get(name) is not None or name.endswith(COUNT)]
+    names += [name for name in tensors if name not in names and _is_double(tensors[name])]
     return {name: base64.b64encode(zlib.compress(np.asarray(tensors[name]).tobytes())).decode() for name in names}
 
 
@@ -53,12 +54,19 @@ def derived_tensors(derived: Derived, kept: Mapping[str, Any]) -> Iterator[tuple
 
 
 def with_counts(tensors: Iterable[tuple[str, np.ndarray]], kept: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields `tensors`, with the count after the statistics of each BatchNorm; 0 if it is not known."""
+    """Yields `tensors`, with the count after the statistics of each BatchNorm; 0 if it is not known.
+
+    Tensors of float64 are as they were in the file that the model came from.
+    """
     for name, tensor in tensors:
-        yield name, tensor
+        yield name, _as_kept(name, tensor, kept) if _is_double(tensor) else tensor
         if name.endswith(STATISTIC):
             count = name.removesuffix(STATISTIC) + COUNT
             yield count, _as_kept(count, np.zeros((), np.int64), kept)
+
+
+def _is_double(tensor: Any) -> bool:
+    return tensor.dtype == np.float64
 
 
 def _as_kept(name: str, computed: np.ndarray, kept: Mapping[str, Any]) -> np.ndarray:
