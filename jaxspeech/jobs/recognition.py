@@ -92,7 +92,9 @@ def _columns(manifest: ExampleSet, assets: Assets, task: Task, *, train: bool = 
     columns = {"labels": transcripts(manifest, assets["tokenizer"])}
     if task.inference.prompted:
         prompt = task.model.language_prompt
-        columns["language"] = languages(manifest, assets["prompt"], prompt, train=train)
+        columns["language"] = languages(
+            manifest, assets["prompt"], mode=prompt.mode, auto_share=prompt.auto_share, train=train
+        )
     return columns
 
 

@@ -172,15 +172,3 @@ def test_transducers_that_are_not_supported(transducer, part, change, place):
     transducer[part] = transducer[part] | change
     with pytest.raises(ArchiveError, match=place):
         translated(transducer)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("SpeechEncDecSelfSupervisedModel", "for pretraining"),
-    ],
-)
-def test_a_kind_of_published_model_that_cannot_be_loaded_is_named(config, name, kind):
-    config["target"] = f"nemo.collections.asr.models.{name}"
-    with pytest.raises(ArchiveError, match=rf"it is .*{kind}, which .* cannot load yet \({name}\)$"):
-        translated(config)
