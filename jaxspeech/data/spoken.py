@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,7 +50,7 @@ class Utterance(NamedTuple):
 
     Attributes:
       then: what is said after the text, each with its voice, which may be of another language.
-      fields: further fields of its line in the manifest.
+      fields: further fields of its line in the manifest. Not an empty mapping proxy: workers get utterances by pickle.
     """
 
     name: str
@@ -65,7 +64,7 @@ class Utterance(NamedTuple):
     snr_db: float  # ratio of speech to white noise
     seed: int  # seed of the noise
     then: tuple[tuple[str, str], ...] = ()
-    fields: Mapping[str, Any] = MappingProxyType({})
+    fields: Mapping[str, Any] | None = None
 
 
 class SpokenCorpus(NamedTuple):
@@ -208,7 +207,7 @@ def _manifest_entry(folder: Path, utterance: Utterance) -> dict[str, Any]:
         "duration": round(soundfile.info(path).duration, 4),
         "text": " ".join([utterance.text, *(text for text, _ in utterance.then)]),
         "speaker": utterance.voice,
-        **utterance.fields,
+        **(utterance.fields or {}),
     }
 
 
