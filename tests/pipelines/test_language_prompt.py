@@ -1,5 +1,6 @@
 """A recogniser that is asked for a language: offline, live, aligned, in windows, and from manifests."""
 
+import itertools
 import json
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_lines_of_a_manifest_share_a_batch(asr, tmp_path):
 
 
 def test_live_streams_have_their_own_language(asr):
-    streams = asr.streams(2, target_lang="en-US", timestamps=False)
+    streams = asr.streams(2, target_lang="en-US", end_silence=0.2)
     opened = [streams.open("one"), streams.open("two", target_lang="de-DE")]
     for stream in opened:
         stream.push(NOISE)
@@ -99,6 +100,11 @@ def test_live_streams_have_their_own_language(asr):
         pass
     expected = [asr.transcribe([NOISE], target_lang=name)[0] for name in ("en-US", "de-DE")]
     assert [stream.hypothesis.tokens for stream in opened] == [found.tokens for found in expected]
+    for stream in opened:  # which end-pointing divides, and does not change
+        utterances = stream.hypothesis.utterances or ()
+        assert "".join("".join(one.text for one in utterances).split()) == "".join(stream.hypothesis.text.split())
+        assert [one.by for one in utterances[:-1]] == ["silence"] * (len(utterances) - 1)
+        assert all(before.end + 0.2 - 1e-6 <= one.start for before, one in itertools.pairwise(utterances))
     with pytest.raises(TokenizerError, match="cannot be 'xx'"):
         streams.open("three", target_lang="xx")
 
