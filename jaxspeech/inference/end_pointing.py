@@ -108,8 +108,9 @@ class EndPointer:
         text = spoken_text(self._tokenizer, ids[first:stop])
         if not text and by in ("silence", "stream"):
             return
-        times = (self._offset + seconds for seconds in (starts[first] * self._seconds, ends[stop - 1] * self._seconds))
-        self.utterances = (*self.utterances, LiveUtterance(text, *times, self._offset + decided, by))
+        start, end = starts[first] * self._seconds, ends[stop - 1] * self._seconds
+        over = LiveUtterance(text, self._offset + start, self._offset + end, self._offset + decided, by)
+        self.utterances = (*self.utterances, over)
 
 
 def check_end_silence(seconds: float | None) -> None:

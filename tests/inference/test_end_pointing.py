@@ -129,6 +129,7 @@ def test_lines_with_utterances(tokenizer, tmp_path):
     joke, aha = tokenizer.encode("tell me a joke"), tokenizer.encode("aha")
     assert column.usable.tolist() == [True, True, True, False]
     assert [column.row(i, STILL).tolist() for i in range(3)] == [[*joke, eou], [*joke, eou, *aha, eob], [*aha, eob]]
+    assert column.lengths is not None
     assert column.lengths[:3].tolist() == [len(joke) + 1, len(joke) + len(aha) + 2, len(aha) + 1]
     with pytest.raises(ManifestError, match="1 utterances, and 2 values of is_backchannel"):
         column.row(3, STILL)
