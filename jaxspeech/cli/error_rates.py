@@ -7,6 +7,7 @@ from jaxspeech.cli.recordings import counted
 from jaxspeech.evaluation.bleu import bleu
 from jaxspeech.evaluation.bootstrap import LEVEL
 from jaxspeech.evaluation.chrf import chrf
+from jaxspeech.evaluation.end_of_utterance import PERCENTILES, EndCounts
 from jaxspeech.evaluation.punctuation import MarkCounts, total
 from jaxspeech.evaluation.transcripts import TranscriptScores, finite
 from jaxspeech.text.error_rate import char_errors, word_errors
@@ -21,6 +22,18 @@ def error_rates(references: Sequence[str], found: Sequence[str]) -> str:
     return (
         f"WER {words.rate:.2%} ({counted(words.errors, 'error')} in {counted(words.length, 'word')} of "
         f"{counted(len(references), 'reference')}), CER {characters.rate:.2%}"
+    )
+
+
+def end_scores(counts: EndCounts) -> str:
+    """Latency, early cut-offs and missed ends of utterances."""
+    scores = counts.scores()
+    late = (
+        ", ".join(f"p{p} {scores[f'eou_latency_p{p}']:.2f} s" for p in PERCENTILES) if counts.latency else "none found"
+    )
+    return (
+        f"ends of {counted(counts.utterances, 'utterance')}: latency {late}; early cut-offs "
+        f"{scores['eou_early_cutoff']:.1%}, missed {scores['eou_missing']:.1%}"
     )
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from jaxspeech.inference.inputs import Recording
     from jaxspeech.inference.live import StepTimes
 
-# How a model is fed, and when it writes.
-STEPS = ("look_ahead", "chunk", "policy", "left", "wait", "tokens", "hold")
+# How a model is fed, when it writes, and when an utterance ends.
+STEPS = ("look_ahead", "chunk", "policy", "left", "wait", "tokens", "hold", "end_silence")
 
 
 def add_live(parser: Parser) -> None:
@@ -52,6 +52,13 @@ def add_live(parser: Parser) -> None:
     )
     parser.add_argument(
         "--hold", type=at_least(0), help="--policy=alignatt: frames that must be heard after a token; 8 by default"
+    )
+    parser.add_argument(
+        "--end_silence",
+        type=float,
+        metavar="SECONDS",
+        help="--stream: divide the text into utterances, each of which ends after so many seconds without a token; a "
+        "model with tokens for the ends of utterances divides it after these anyway",
     )
     parser.add_switch("realtime", help="--stream: read files in real time, at the speed of the speech")
     parser.add_argument(

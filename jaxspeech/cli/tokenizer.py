@@ -40,6 +40,14 @@ def options(parser: Parser) -> None:
         metavar="LANG,...",
         help='one tokenizer for each of these languages, joined in this order; lines name theirs in "lang"',
     )
+    parser.add_argument(
+        "--special",
+        type=names,
+        action="extend",
+        default=[],
+        metavar="TOKEN,...",
+        help="tokens that stand for themselves, such as <EOU>,<EOB>; not of --type=char",
+    )
     parser.add_argument("--output", required=True, metavar="FOLDER", help="folder for the tokenizer")
 
 
@@ -52,14 +60,15 @@ def run(flags: argparse.Namespace) -> None:
     if not flags.manifest and not flags.text:
         raise ConfigError("on what is the tokenizer to be trained? give --manifest=IN.jsonl or --text=FILE")
     left_out: list[str] = []
+    chosen = {"type": flags.type, "vocab_size": flags.vocab_size, "special": flags.special}
     if flags.languages:
         if flags.text:
             raise ConfigError('--languages: the lines of manifests name their "lang"; --text has none')
         texts = read_spoken(flags.manifest, report=left_out.append)
-        tokenizer = train_aggregate(texts, flags.languages, type=flags.type, vocab_size=flags.vocab_size)
+        tokenizer = train_aggregate(texts, flags.languages, **chosen)
     else:
         texts = read_texts(flags.manifest, flags.text, report=left_out.append)
-        tokenizer = train_tokenizer(texts, type=flags.type, vocab_size=flags.vocab_size)
+        tokenizer = train_tokenizer(texts, **chosen)
     write_tokenizer(flags.output, tokenizer)
     for line in left_out[:MOST_LISTED]:
         print(line, file=sys.stderr)

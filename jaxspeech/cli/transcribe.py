@@ -127,7 +127,8 @@ def dry_run(flags: argparse.Namespace) -> int:
 
 def run(flags: argparse.Namespace) -> int:
     """Loads the model, transcribes, writes the results and prints a summary."""
-    from jaxspeech.cli.error_rates import error_rates
+    from jaxspeech.cli.error_rates import end_scores, error_rates
+    from jaxspeech.evaluation.end_of_utterance import ENDS, EndCounts, counts_of
     from jaxspeech.inference.channels import each_channel
     from jaxspeech.inference.formats import to_text
     from jaxspeech.inference.live import GrowingText, StepTimes
@@ -222,6 +223,7 @@ def run(flags: argparse.Namespace) -> int:
     references: list[str] = []
     found: list[str] = []
     tuner = Tuner() if flags.tune_rescoring else None
+    ends = EndCounts()
     writer = (
         shared.open()
         if shared
@@ -239,6 +241,9 @@ def run(flags: argparse.Namespace) -> int:
                 hypothesis = hypothesis._replace(segments=None)
             if not grows:
                 write(recording, hypothesis)
+            nonlocal ends
+            if hypothesis.utterances is not None and hypothesis.error is None and ENDS in recording.fields:
+                ends += counts_of(recording.fields, hypothesis)
             translated = prompt is not None and prompt.translates({**slots, **recording.fields})
             if hypothesis.error is None and recording.text is not None and not translated:
                 references.append(recording.text)
@@ -251,6 +256,8 @@ def run(flags: argparse.Namespace) -> int:
         totals = process(recordings, hypotheses, take, done="transcribed", bar=bar)
     if any(references):
         report(error_rates(references, found))
+    if ends.utterances:
+        report(end_scores(ends))
     if tuner is not None:
         report(tuner.line())
     report(f"{totals}; {times}" if flags.stream else totals)

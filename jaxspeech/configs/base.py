@@ -51,6 +51,8 @@ def base_config() -> ConfigDict:
             "augment": {
                 "speed": (1.0,),
                 "pad_seconds": 0.0,
+                "pad_after_seconds": 0.0,
+                "unpadded_share": 0.0,
                 "crop_seconds": 0.0,
                 "crop_to": (),
                 "gain_db": (0.0, 0.0),

@@ -26,7 +26,7 @@ def get_config(kind: str = "both") -> ConfigDict:
         raise ValueError(f"configs/quickstart_languages.py:{kind}: use {', '.join(LANGUAGES)}, or nothing for both")
     config = quickstart.get_config()
     languages = LANGUAGES if kind == "both" else (kind,)
-    config.tokenizer.vocab_size = 96  # of each language
+    config.tokenizer.vocab_size = 128  # of each language
     config.tokenizer.languages = any_type(languages)
     config.data.prepare = "quickstart_languages" if kind == "both" else f"quickstart_{kind}"
     config.choose = "last"

@@ -82,6 +82,8 @@ class AugmentConfig:
     Attributes:
       speed: factors to choose from: [0.9, 1.0, 1.1]. They change pitch and formants too, as a different speaker would.
       pad_seconds: at most this much silence before and after.
+      pad_after_seconds: at least this much silence after, at most `pad_seconds`.
+      unpadded_share: of the utterances that get no silence, and of which nothing is cut.
       crop_seconds: at most this much is cut from a side that gets no silence, and at most 30 % of the utterance.
       crop_to: (least, most) seconds; of a recording that is longer than what is drawn from this range, a random stretch
         of so many seconds is taken. () takes all of it.
@@ -90,6 +92,8 @@ class AugmentConfig:
 
     speed: tuple[Number, ...] = (1.0,)
     pad_seconds: Number = 0.0
+    pad_after_seconds: Number = 0.0
+    unpadded_share: Number = 0.0
     crop_seconds: Number = 0.0
     crop_to: tuple[Number, ...] = ()
     gain_db: Range = (0.0, 0.0)
@@ -117,6 +121,10 @@ def parse_augment(config: Mapping[str, Any]) -> AugmentConfig:
     for name in ("pad_seconds", "crop_seconds"):
         if getattr(parsed, name) < 0.0:
             raise ConfigError(f"augment.{name}: {getattr(parsed, name)} must not be negative")
+    if not 0.0 <= parsed.pad_after_seconds <= parsed.pad_seconds:
+        raise ConfigError(f"augment.pad_after_seconds: {parsed.pad_after_seconds} must be from 0 to pad_seconds")
+    if not 0.0 <= parsed.unpadded_share <= 1.0:
+        raise ConfigError(f"augment.unpadded_share: {parsed.unpadded_share} must be from 0 to 1")
     if parsed.crop_to and not (len(parsed.crop_to) == 2 and 0 < parsed.crop_to[0] <= parsed.crop_to[1]):
         raise ConfigError(f"augment.crop_to: {list(parsed.crop_to)} must be the least and the most seconds, or empty")
     return parsed

@@ -75,6 +75,8 @@ class Epochs:
         pad_seconds: int | float = 0.0,
         crop_seconds: int | float = 0.0,
         crop_to: tuple[int | float, ...] = (),
+        pad_after_seconds: int | float = 0.0,
+        unpadded_share: int | float = 0.0,
         shards: Int[np.ndarray, " N"] | None = None,
     ):
         """Set up the plan; epochs are planned when they are first needed.
@@ -84,7 +86,7 @@ class Epochs:
           weights: how often an epoch shows each example.
           buckets: shapes of the batches.
           seed: determines everything that is drawn.
-          speeds, pad_seconds, crop_seconds, crop_to: see stretch.py.
+          speeds, pad_seconds, crop_seconds, crop_to, pad_after_seconds, unpadded_share: see stretch.py.
           shards: the tar of each example; tars are read a few at a time, see shard_windows.py.
         """
         self.buckets = tuple(buckets)
@@ -94,6 +96,7 @@ class Epochs:
         self._seed = seed
         self._speeds = speeds
         self._pad_seconds, self._crop_seconds, self._crop_to = pad_seconds, crop_seconds, crop_to
+        self._silences = {"pad_after_seconds": pad_after_seconds, "unpadded_share": unpadded_share}
         self._shards = shards
         self._lock = threading.Lock()
         self._first_steps = [0]
@@ -159,6 +162,7 @@ class Epochs:
             count,
             speeds=self._speeds,
             pad_seconds=self._pad_seconds,
+            **self._silences,
             crop_seconds=self._crop_seconds,
             crop_to=self._crop_to,
             longest=longest,

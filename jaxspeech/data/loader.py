@@ -143,6 +143,7 @@ class TrainingData(_Loader[B]):
         longest = float(needed.max() / min(augment.speed) + 2 * augment.pad_seconds)
         cuts: dict[str, Any] = {"crop_seconds": augment.crop_seconds, "crop_to": augment.crop_to}
         options = {"speeds": augment.speed, "seed": seed, "pad_seconds": augment.pad_seconds} | cuts
+        options |= {"pad_after_seconds": augment.pad_after_seconds, "unpadded_share": augment.unpadded_share}
         if isinstance(buckets, int):
             draws, lengths = draw(len(durations), longest=longest, epoch=0, **options), durations.copy()
             for part in chunks(len(durations)):

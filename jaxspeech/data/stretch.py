@@ -79,6 +79,8 @@ def draw(
     pad_seconds: int | float,
     crop_seconds: int | float = 0.0,
     crop_to: tuple[int | float, ...] = (),
+    pad_after_seconds: int | float = 0.0,
+    unpadded_share: int | float = 0.0,
     longest: int | float,
     seed: int,
     epoch: int,
@@ -91,6 +93,8 @@ def draw(
       pad_seconds: most silence on each side.
       crop_seconds: most speech cut from a side that gets no silence; never more than MOST_CUT of the utterance.
       crop_to: (least, most) seconds of the random stretch that is taken of a longer example; () takes all of it.
+      pad_after_seconds: least silence after an example that gets silence.
+      unpadded_share: of the examples that get none, and of which nothing is cut.
       longest: most seconds of any result: an example is not slowed down or padded beyond it.
       seed, epoch: determine the draw.
     """
@@ -100,6 +104,10 @@ def draw(
         choice[part] = rng.integers(len(speeds), size=len(choice[part]))
     changes = pad_seconds or crop_seconds
     silence = rng.uniform(-crop_seconds, pad_seconds, (2, count)) if changes else np.broadcast_to(0.0, (2, count))
+    if changes and pad_after_seconds:
+        silence[1] = rng.uniform(pad_after_seconds, pad_seconds, count)
+    if changes and unpadded_share:
+        silence = np.where(rng.random(count) < unpadded_share, 0.0, silence)
     most, place = (rng.uniform(crop_to[0], crop_to[1], count), rng.random(count)) if crop_to else (None, None)
     return Draws(np.asarray(speeds, np.float64), choice, silence[0], silence[1], float(longest), most, place)
 

@@ -12,6 +12,7 @@ from jaxspeech.search.tokens import Tokens
 from jaxspeech.text.error_rate import word_errors
 from jaxspeech.text.token_languages import line_language
 from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.text.utterance_marks import spoken_text
 
 # What the names of the rates of single languages begin with.
 OF_LANGUAGE = "wer_"
@@ -27,7 +28,7 @@ def word_error_rate(tokenizer: Tokenizer) -> Evaluation:
     def collect(tokens: Tokens, batch: Any) -> list[str]:
         del batch
         rows = zip(tokens.ids, tokens.num_tokens, strict=True)
-        return [tokenizer.decode(ids[:count].tolist()) for ids, count in rows]
+        return [spoken_text(tokenizer, ids[:count].tolist()) for ids, count in rows]
 
     def score(heard: Mapping[int, str], fields: Mapping[int, Fields]) -> dict[str, float]:
         said = [reference(fields[index]) for index in heard]

@@ -54,7 +54,8 @@ def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
     If each channel was transcribed, also its number, `channel`; if the language was found, also `pred_source_lang`;
     words and segments have their `language` if the model's tokens have one.
     With the times of a model with an attention decoder, also what they are from, `pred_timing`. With speakers, words
-    and segments have a `speaker`, and `pred_turns` says who spoke when. With alternatives, `pred_alternatives`.
+    and segments have a `speaker`, and `pred_turns` says who spoke when. With alternatives, `pred_alternatives`. Of live
+    audio with end-pointing, `pred_utterances`.
     """
     line = dict(fields) | ({} if hypothesis.channel is None else {"channel": hypothesis.channel})
     line["pred_text"], spoken = hypothesis.text, hypothesis.turns is not None
@@ -67,6 +68,11 @@ def to_jsonl(hypothesis: Hypothesis, fields: Mapping[str, Any]) -> str:
     if hypothesis.turns is not None:
         line["pred_turns"] = [
             {"start": round(start, 3), "end": round(end, 3), "speaker": name} for start, end, name in hypothesis.turns
+        ]
+    if hypothesis.utterances is not None:
+        line["pred_utterances"] = [
+            one._asdict() | {name: round(getattr(one, name), 3) for name in ("start", "end", "decided")}
+            for one in hypothesis.utterances
         ]
     if hypothesis.timing not in (None, "frames"):
         line["pred_timing"] = hypothesis.timing

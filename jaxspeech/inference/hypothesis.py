@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from jaxspeech.diarization.turns import Turn
 from jaxspeech.errors import SpeechError
+from jaxspeech.inference.end_pointing import LiveUtterance
 from jaxspeech.inference.options import Wanted
 from jaxspeech.inference.rescoring import Alternative, alternatives_of
 from jaxspeech.inference.results import results_of
@@ -19,6 +20,7 @@ from jaxspeech.tasks.prediction import TIMINGS, Prediction
 from jaxspeech.text.prompt_slots import plain
 from jaxspeech.text.token_languages import text_language
 from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.text.utterance_marks import spoken_text
 
 
 class Hypothesis(NamedTuple):
@@ -50,6 +52,7 @@ class Hypothesis(NamedTuple):
       language: with `source_lang="auto"`, the language that was found, such as "de"; where segments of a long recording
         have different ones, that of the most speech. With a tokenizer of several languages (`text.aggregate`), that of
         most tokens; words and segments then have their `language`.
+      utterances: of a live stream with end-pointing (`inference.end_pointing`), those that are over.
     """
 
     text: str = ""
@@ -69,11 +72,12 @@ class Hypothesis(NamedTuple):
     timing: str | None = None
     turns: tuple[Turn, ...] | None = None
     alternatives: tuple[Alternative, ...] | None = None
+    utterances: tuple[LiveUtterance, ...] | None = None
 
     def with_tokens(self, tokenizer: Tokenizer, ids: Sequence[int], confidence: Any) -> "Hypothesis":
         """A copy with these tokens and their text; `confidence` has one value per token."""
         sure = float(np.mean(confidence)) if len(ids) else 0.0
-        said = self._replace(text=tokenizer.decode(list(ids)), tokens=tuple(ids), confidence=sure)
+        said = self._replace(text=spoken_text(tokenizer, ids), tokens=tuple(ids), confidence=sure)
         language = text_language(tokenizer, ids)
         return said if language is None else said._replace(language=language)
 

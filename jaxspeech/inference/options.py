@@ -144,6 +144,7 @@ class StreamOptions(Slots, FusionOptions, total=False):
     tokens: int | None
     hold: int | None
     timestamps: bool
+    end_silence: float | None
 
 
 class Wanted(NamedTuple):

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.streaming_form import NewTokens, Streaming, StreamState, rows_where
+from jaxspeech.inference.end_pointing import EndPointer
 from jaxspeech.inference.fusing import StreamFusing
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.live_stream import LiveStream
@@ -93,6 +94,7 @@ class Stream(LiveStream):
         lead_in: int,
         sample_rate: int | None,
         timed: TimedTokens | None,
+        ends: EndPointer | None = None,
     ):
         rates = {"sample_rate": sample_rate, "model_rate": streams.form.sample_rate}
         super().__init__(hypothesis.source, streams.step, **rates)
@@ -102,7 +104,7 @@ class Stream(LiveStream):
         self._pending = np.zeros(lead_in, np.float32)
         self._num_samples = 0
         self._owes = False  # whether steps have left the frames of samples that were only look-ahead
-        self._timed = timed
+        self._timed, self._end_pointer = timed, ends
         self._ids: list[int] = []
         self._starts: list[int] = []
         self._ends: list[int] = []
@@ -161,6 +163,9 @@ class Stream(LiveStream):
             times = self._starts, self._ends, self._confidence
             self._timed.update(self._ids, *times, duration=said.duration, kept=kept)
             said = said.with_times(self._timed)
+        if self._end_pointer is not None:
+            self._end_pointer.update(self._ids, self._starts, self._ends, heard=said.duration, done=self.done)
+            said = said._replace(utterances=self._end_pointer.utterances)
         self.hypothesis = said
 
 
@@ -175,6 +180,8 @@ class Streams:
       prompts: what is asked of a model with prompts.
       fusing: what the search takes in besides the model's own scores; None: nothing.
       compile: (variables with other sizes of phrases) -> their programs.
+      end_pointing: divide transcripts into utterances, see `inference.end_pointing`.
+      end_silence: seconds without a token that end an utterance; None: only marks of the model do.
     """
 
     kind: ClassVar[type[Stream]] = Stream
@@ -189,12 +196,15 @@ class Streams:
         prompts: StreamPrompts | None = None,
         fusing: StreamFusing | None = None,
         compile: Callable[[Variables], StreamPrograms] | None = None,
+        end_pointing: bool = False,
+        end_silence: float | None = None,
     ):
         self.form = programs.form
         self.prompts = prompts or StreamPrompts(None, tokenizer, {}, room=programs.form.prompt_tokens)
         self._programs = programs
         self._tokenizer = tokenizer
         self._timestamps = timestamps
+        self._end_pointing, self._end_silence = end_pointing, end_silence
         self._fusing, self._compile = fusing, compile
         self._variables = programs.prepare(variables if fusing is None else fusing.variables(variables))
         self._state = programs.start(self._variables)
@@ -237,7 +247,9 @@ class Streams:
         said = Hypothesis(source=name, words=spans, segments=spans, chars=spans)
         seconds = {"frame_seconds": self.form.frame_seconds, "offset": offset}
         timed = TimedTokens(self._tokenizer, **seconds) if self._timestamps else None
-        self._open[row] = self.kind(self, row, said, self.form.lead_in, sample_rate, timed)
+        ends = EndPointer(self._tokenizer, end_silence=self._end_silence, **seconds) if self._end_pointing else None
+        said = said if ends is None else said._replace(utterances=())
+        self._open[row] = self.kind(self, row, said, self.form.lead_in, sample_rate, timed, ends)
         return self._open[row]
 
     def _fuse(self, row: int, boost: Any) -> None:

@@ -11,7 +11,8 @@ from jaxspeech.search.timestamps import TimedText, merge, sentences, token_times
 from jaxspeech.spacing import Attached
 from jaxspeech.text.token_languages import token_languages, word_languages
 from jaxspeech.text.tokenizer import Tokenizer
-from jaxspeech.text.words import token_words
+from jaxspeech.text.utterance_marks import marks_of
+from jaxspeech.text.words import WordSpan, token_words
 
 
 class TimedTokens:
@@ -65,7 +66,7 @@ class TimedTokens:
         times = (starts[token:], np.minimum(ends[token:], heard), confidence[token:])
         cut = np.flatnonzero(np.asarray(ends[token:]) > heard)
         self._uncut = token + int(cut[0]) if len(cut) else len(ids)
-        spans = token_words(self._tokenizer, list(ids[token:]))
+        spans = self._spans(ids[token:])
         if word and spans and isinstance(self.words[word].text, Attached):
             spans[0] = Attached(spans[0][0]), *spans[0][1:]
         new = list(ids[token:])
@@ -77,6 +78,20 @@ class TimedTokens:
         parts = sentences(self.words[first:])
         self.segments[segment:] = map(merge, parts)
         self._segment_starts[segment:] = list(accumulate(map(len, parts), initial=first))[:-1]
+
+    def _spans(self, ids: Sequence[int]) -> list[WordSpan]:
+        """The words of tokens, without marks of the ends of utterances."""
+        spans, marks = token_words(self._tokenizer, list(ids)), marks_of(self._tokenizer)
+        if not marks:
+            return spans
+        cleaned: list[WordSpan] = []
+        for word, first, stop in spans:
+            for mark in marks.values():
+                word = type(word)(word.replace(mark, ""))
+            while stop - 1 > first and stop % 1 == 0 and ids[int(stop) - 1] in marks:
+                stop -= 1  # a mark may come long after its word
+            cleaned += [(word, first, stop)] if word else []
+        return cleaned
 
 
 def _spoken_in(texts: Sequence[TimedText], languages: Sequence[str | None]) -> list[TimedText]:

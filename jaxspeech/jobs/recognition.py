@@ -50,7 +50,8 @@ def _assets(settings: Settings, manifest: ExampleSet, given: Assets) -> Assets:
     chosen = settings["tokenizer"]
     most = texts_needed(chosen)
     texts, spoken = manifest.texts(at_most=most), _spoken(manifest, most)
-    tokenizer = choose_tokenizer(chosen, texts, given=given.get("tokenizer"), spoken=spoken)
+    options: Any = {"given": given.get("tokenizer"), "special": chosen.get("special", ())}
+    tokenizer = choose_tokenizer(chosen, texts, spoken=spoken, **options)
     made: dict[str, Any] = {"tokenizer": tokenizer}
     if settings["model"].get("language_prompt"):
         made["prompt"] = given["prompt"] if "prompt" in given else _language_names(settings, manifest)

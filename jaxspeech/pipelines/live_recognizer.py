@@ -8,6 +8,7 @@ from jaxspeech.archive import Archive
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.forms.streaming import streaming
 from jaxspeech.forms.streaming_form import Streaming
+from jaxspeech.inference.end_pointing import check_end_silence
 from jaxspeech.inference.fusing import StreamFusing
 from jaxspeech.inference.gated_stream import GatedStream, GatedStreams
 from jaxspeech.inference.options import Slots, StreamOptions
@@ -26,6 +27,7 @@ from jaxspeech.tasks.internal_language_model import internal_language_model
 from jaxspeech.text.prompt import PROMPT
 from jaxspeech.text.prompt_slots import SLOTS
 from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.text.utterance_marks import marks_of
 from jaxspeech.types import Variables
 
 
@@ -95,7 +97,7 @@ class LiveRecognizer(Pipeline):
           gate: options of `gated_streams`.
           speakers: a diarizer that can run live: words have their speakers, see `spoken_streams`.
           options: see `streams`: look_ahead, chunk, chunks, left, policy, wait, tokens, hold, timestamps, boost,
-            boost_weight, language_model, lm_weight, slots.
+            boost_weight, language_model, lm_weight, end_silence, slots.
         """
         if speakers is not None:
             activity: Any = {"voice_activity": voice_activity, "gate": gate}
@@ -126,6 +128,10 @@ class LiveRecognizer(Pipeline):
         Raises:
           ConfigError: one of the models cannot run live, their sample rates differ, or an option is unknown.
         """
+        if options.get("end_silence") is not None:
+            raise ConfigError(
+                "end_silence: voice_activity divides the audio into utterances already; leave one of both out"
+            )
         rate = self.task.inference.sample_rate
         activity = live_activity(voice_activity, gate, sample_rate=rate)
         return GatedStreams(self.streams(size, **options), self.tokenizer, activity)
@@ -177,6 +183,7 @@ class LiveRecognizer(Pipeline):
         boost_weight: float | None = None,
         language_model: Any = None,
         lm_weight: float | None = None,
+        end_silence: float | None = None,
         **slots: Unpack[Slots],
     ) -> Streams:
         """Transcribes up to `size` live recordings with one batched call; each can start and end at any time.
@@ -197,6 +204,9 @@ class LiveRecognizer(Pipeline):
           boost, boost_weight, language_model, lm_weight: what the search takes in, see
             `inference.options.FusionOptions`. A stream may have phrases of its own (`streams.open(boost=...)`) if any
             of these is given; boost=[] for none in all others.
+          end_silence: divide transcripts into utterances, which hypotheses then have as `utterances`: one ends once no
+            token was found for so many seconds. Those of a model with tokens for the ends of utterances (<EOU>) are
+            always divided after these.
           slots: what is asked of a model with prompts, like source_lang="de"; a stream may ask for something else.
 
         Raises:
@@ -226,6 +236,9 @@ class LiveRecognizer(Pipeline):
                 self._stream_programs[place] = compile_streams(form, variables, size=size)
             return self._stream_programs[place]
 
+        check_end_silence(end_silence)
+        marked = bool(marks_of(self.tokenizer))
         variables = self.variables if fusing is None else fusing.variables(self.variables)
         options: Any = {"timestamps": timestamps, "prompts": prompts, "fusing": fusing, "compile": compiled}
+        options |= {"end_pointing": marked or end_silence is not None, "end_silence": end_silence}
         return Streams(compiled(variables), self.variables, self.tokenizer, **options)

@@ -1,5 +1,6 @@
 """A recogniser that is asked for a language: offline, live, aligned, in windows, and from manifests."""
 
+import itertools
 import json
 from typing import Any
 
@@ -14,7 +15,6 @@ from jaxspeech.cli.transcribe import slots_of
 from jaxspeech.data.columns.languages import languages
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.variant import Variant
-from jaxspeech.decoders.language_prompt import LanguagePrompt
 from jaxspeech.errors import ConfigError, ManifestError, SpeechError, TokenizerError
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.tasks.asked import asked_of
@@ -56,7 +56,7 @@ def archive_of() -> Archive:
     out = variables["params"]["ctc_head"]["out"]
     out["kernel"] *= 4 / found.std(0)[:, None]
     out["bias"] -= found.mean(0) @ out["kernel"]
-    return archive._replace(assets=archive.assets | {"prompt": LanguageNames(NAMES)})
+    return archive._replace(assets={**archive.assets, "prompt": LanguageNames(NAMES)})
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_lines_of_a_manifest_share_a_batch(asr, tmp_path):
 
 
 def test_live_streams_have_their_own_language(asr):
-    streams = asr.streams(2, target_lang="en-US", timestamps=False)
+    streams = asr.streams(2, target_lang="en-US", end_silence=0.2)
     opened = [streams.open("one"), streams.open("two", target_lang="de-DE")]
     for stream in opened:
         stream.push(NOISE)
@@ -99,6 +99,11 @@ def test_live_streams_have_their_own_language(asr):
         pass
     expected = [asr.transcribe([NOISE], target_lang=name)[0] for name in ("en-US", "de-DE")]
     assert [stream.hypothesis.tokens for stream in opened] == [found.tokens for found in expected]
+    for stream in opened:  # which end-pointing divides, and does not change
+        utterances = stream.hypothesis.utterances or ()
+        assert "".join("".join(one.text for one in utterances).split()) == "".join(stream.hypothesis.text.split())
+        assert [one.by for one in utterances[:-1]] == ["silence"] * (len(utterances) - 1)
+        assert all(before.end + 0.2 - 1e-6 <= one.start for before, one in itertools.pairwise(utterances))
     with pytest.raises(TokenizerError, match="cannot be 'xx'"):
         streams.open("three", target_lang="xx")
 
@@ -118,7 +123,7 @@ def test_windows_log_probs_and_alignments_have_the_language(asr):
 
 def test_what_cannot_be_asked_is_one_line(asr):
     without_auto = LanguageNames({"en-US": 0, "de-DE": 1})
-    asr = Recognizer(asr.archive._replace(assets=asr.archive.assets | {"prompt": without_auto}))
+    asr = Recognizer(asr.archive._replace(assets={**asr.archive.assets, "prompt": without_auto}))
     with pytest.raises(SpeechError, match=r"choose the language .* target_lang: this model knows en-US, de-DE"):
         asr.transcribe([NOISE])
     with pytest.raises(TokenizerError, match="source_lang: this model is only asked for a language, with target_lang"):
@@ -140,7 +145,7 @@ def test_prompts_of_training(tmp_path):
     manifest = Manifest(path)
     names = numbered(["auto", "de", "en"])
     assert names.languages_by_name == {"de": 0, "en": 1, "auto": 2}
-    train, evaluate = (languages(manifest, names, LanguagePrompt(auto_share=0.3), train=on) for on in (True, False))
+    train, evaluate = (languages(manifest, names, mode="unified", auto_share=0.3, train=on) for on in (True, False))
     assert train.usable.tolist() == [True, True, True, False, True, False]
     assert [int(evaluate.row(i, Variant(epoch=4))) for i in (0, 1, 2, 4)] == [0, 1, 2, 2]
     epochs = [Variant(epoch=epoch, index=0) for epoch in range(400)]

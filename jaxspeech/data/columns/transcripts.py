@@ -12,6 +12,7 @@ from jaxspeech.data.variant import Variant
 from jaxspeech.errors import ManifestError
 from jaxspeech.text.counting import TokenCounter
 from jaxspeech.text.tokenizer import Tokenizer
+from jaxspeech.text.utterance_marks import marked_utterances, marks_of
 
 
 def transcripts(manifest: ExampleSet, tokenizer: Tokenizer, *, field: str = "text") -> Column:
@@ -20,7 +21,8 @@ def transcripts(manifest: ExampleSet, tokenizer: Tokenizer, *, field: str = "tex
     Each text is encoded once to count its tokens, and again when its row is made.
 
     Args:
-      manifest: the examples; their "lang" selects the language of a multilingual tokenizer.
+      manifest: the examples; their "lang" selects the language of a multilingual tokenizer. Where the tokenizer has
+        marks of the ends of utterances, each of a line's "utterances", or its text, ends with one.
       tokenizer: encodes the texts.
       field: the field of the manifest that holds the text.
     """
@@ -40,11 +42,14 @@ def transcripts(manifest: ExampleSet, tokenizer: Tokenizer, *, field: str = "tex
 def _count_labels(manifest: ExampleSet, tokenizer: Tokenizer, field: str) -> Int[np.ndarray, " N"]:
     """The number of tokens of each text; -1 where there is no text, or the tokenizer cannot encode it."""
     num_labels = np.full(len(manifest), -1, np.int32)
-    count = TokenCounter(tokenizer)
+    count, marked = TokenCounter(tokenizer), bool(marks_of(tokenizer))
     spoken = msgspec.defstruct("Spoken", [("text", str), ("lang", str | None, None)], rename={"text": field}, gc=False)
     decoder = msgspec.json.Decoder(spoken)
     for index, line in enumerate(manifest.lines()):
         try:
+            if marked:
+                num_labels[index] = len(_encode(tokenizer, manifest[index].fields, field))
+                continue
             try:
                 said: Any = decoder.decode(line)
                 num_labels[index] = count(_spaced(said.text), said.lang)
@@ -56,6 +61,12 @@ def _count_labels(manifest: ExampleSet, tokenizer: Tokenizer, field: str) -> Int
 
 
 def _encode(tokenizer: Tokenizer, fields: dict[str, Any], field: str) -> list[int]:
+    if marks := {mark: token for token, mark in marks_of(tokenizer).items()}:
+        lang, ids = fields.get("lang"), list[int]()
+        for text, mark in marked_utterances(fields, field):
+            ids += tokenizer.encode(_spaced(text), lang)
+            ids += [marks[mark]] if mark in marks else []
+        return ids
     text = fields.get(field)
     if not isinstance(text, str):
         raise ManifestError(f"no {field}")
