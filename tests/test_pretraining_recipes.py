@@ -9,6 +9,7 @@ from jaxspeech.archive import Archive
 from jaxspeech.builder import build
 from jaxspeech.configs import nest, nest_mini
 from jaxspeech.configs.base import fastconformer_ctc
+from jaxspeech.data.mixing import parse_mixing
 from jaxspeech.jobs.pretrained import encoder_of_pretrained
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.warm_start import choose_start, describe_start
@@ -33,6 +34,7 @@ def test_sizes(size):
     assert shapes["constants"]["quantizer"]["projection"].shape == (640, 1, 16)
     assert (settings["optimizer"]["weight_decay"] == 0) == (size == "small")
     build_optimizer(settings["optimizer"], steps=10)
+    assert parse_mixing(settings["mixing"]).noise_share == 0
 
 
 def test_any_recipe_starts_from_the_encoder_and_says_what_is_new():

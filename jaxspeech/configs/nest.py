@@ -1,7 +1,8 @@
 """NEST, a FastConformer that is pretrained on speech without transcripts (Huang et al., 2024), at NVIDIA's sizes.
 
     jaxspeech train --config=nest:large --workdir=runs/nest \\
-        --config.data.train=speech.jsonl --config.data.eval.dev=dev.jsonl
+        --config.data.train=speech.jsonl --config.data.eval.dev=dev.jsonl \\
+        --config.mixing.noise=noise.jsonl --config.mixing.noise_share=0.5
     jaxspeech train --config=fastconformer_ctc:large --config.init_from=runs/nest/model.jaxspeech ...
 
 | size   | parameters | width | heads | layers | weight decay | scaled input |
@@ -58,6 +59,11 @@ def get_config(size: str = "large") -> ConfigDict:
     config.model = masked_prediction(dtype="bfloat16", **sizes)
     config.data.train = any_type("data/train.jsonl")
     config.data.eval = {"dev": "data/dev.jsonl"}
+    # Other talkers, over half of every second utterance; noise too, where manifests of it are given: see docs/data.md.
+    config.mixing = {
+        **{"noise": any_type(()), "noise_share": 0.0, "probability": 0.5, "share": (0.5, 0.5)},
+        **{"speech_db": (-5.0, 5.0), "noise_db": (-5.0, 20.0)},
+    }
     config.data.min_seconds, config.data.max_seconds = 1.0, 60.0
     config.loss_reduction = "mean_volume"  # every masked frame counts the same, as in NeMo
     noam(config, width=sizes["width"], factor=5.0, weight_decay=0.0 if size == "small" else 1e-3)

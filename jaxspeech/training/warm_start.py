@@ -28,7 +28,7 @@ class Start(NamedTuple):
       masks: by path, True or, if only some of the stacked layers are taken, an array [L 1 ...].
       unused: names of the trained model's arrays that are not taken.
       new: names of the arrays that the trained model may lack, and does.
-      scratch: the parts of the new model of which nothing is taken.
+      scratch: the parts of the new model of which nothing is taken, besides those in `new`.
     """
 
     arrays: dict[str, Any]
@@ -96,8 +96,8 @@ def choose_start(
         )
     unused = [path.split("/", 1)[1] for path in given if masks.get(path) is not True and path not in beside]
     parts = dict.fromkeys(path.split("/")[1] for path in names)
-    taken = {path.split("/")[1] for path in [*arrays, *beside]}
-    scratch = tuple(part for part in parts if part not in taken)
+    said = {path.split("/")[1] for path in [*arrays, *beside]} | {name.partition("/")[0] for name in new}
+    scratch = tuple(part for part in parts if part not in said)
     return Start(arrays, masks, unused, tuple(new), scratch)
 
 
