@@ -8,7 +8,7 @@
 | size   | parameters | width | heads | layers | weight decay | scaled input |
 |--------|-----------:|------:|------:|-------:|-------------:|--------------|
 | small  |       14 M |   176 |     4 |     16 |            0 | yes          |
-| medium |       30 M |   256 |     4 |     16 |         1e-3 | yes          |
+| medium |       28 M |   256 |     4 |     16 |         1e-3 | yes          |
 | large  |      119 M |   512 |     8 |     18 |         1e-3 | yes          |
 | xlarge |      616 M |  1024 |     8 |     24 |         1e-3 | no           |
 

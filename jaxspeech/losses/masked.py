@@ -99,7 +99,8 @@ def masked_nll_of_frames(
         x = jnp.moveaxis(x, 0, 1).reshape(parts, blocks * size)[:, :frames]
         return jnp.take_along_axis(x, back, 1).reshape(shape)
 
-    return _sums(*map(restored, found), selected)
+    losses, correct = map(restored, found)
+    return _sums(losses, correct, selected)
 
 
 def _of_frames(
