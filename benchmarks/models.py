@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxspeech.configs import canary
+from jaxspeech.configs import canary, nest
+from jaxspeech.tasks.pretrain import UnlabelledSpeech
 from jaxspeech.tasks.recognition import Utterances
 
 SAMPLE_RATE = 16000
@@ -39,6 +40,12 @@ def transducer_config(size: str, *, joint_width: int, spec_augment: bool = False
     return ctc_config(size, spec_augment=spec_augment, **encoder) | {"task": "transducer", "decoder": decoder}
 
 
+def nest_config(size: str, **encoder: Any) -> dict[str, Any]:
+    """Make the config of masked prediction, with NEST's codes and masks, and an encoder of one of the sizes."""
+    config = nest.masked_prediction(dtype=encoder.get("dtype", "float32")).to_dict()
+    return config | {name: ctc_config(size, **encoder)[name] for name in ("features", "encoder")}
+
+
 def attention_config(*, vocab_size: int, end_id: int, **dtype: Any) -> dict[str, Any]:
     """Make the config of a model with an attention decoder, of canary-180m-flash's size and without dither."""
     config = canary.get_config("180m-flash").to_dict()["model"]
@@ -60,6 +67,13 @@ def noise_batch(batch_size: int, seconds: float, *, num_labels: int = 40) -> Utt
         index=np.arange(batch_size, dtype=np.int32),
     )
     return jax.device_put(batch)
+
+
+def speech_batch(batch_size: int, seconds: float) -> UnlabelledSpeech:
+    """Make the same batch without transcripts, with further noise in the noisy samples, on the device."""
+    clean = noise_batch(batch_size, seconds)
+    noisy = clean.samples + 0.1 * jax.random.normal(jax.random.key(0), clean.samples.shape)
+    return UnlabelledSpeech(clean.samples, clean.num_samples, clean.index, noisy)
 
 
 def num_parameters(variables: Any) -> int:

@@ -15,7 +15,7 @@ import jax
 from jax.sharding import Mesh
 
 from benchmarks.long_audio import WINDOW
-from benchmarks.models import attention_config, ctc_config, transducer_config
+from benchmarks.models import attention_config, ctc_config, nest_config, transducer_config
 from benchmarks.streaming import LEFT, LIVE
 from benchmarks.target_programs import Case, encode_over_devices, infer, loss, stream, train
 from jaxspeech.targets.compiled import compile_for
@@ -93,6 +93,7 @@ CASES = {
     "one_pass_11h": _hours(11),
     "one_pass_11h_split": OnTarget(partial(encode_over_devices, config=_LOCAL, seconds=3600.0 * 11), devices=8),
     "train_ctc_115m": _trained(ctc_config("115m", **_AUGMENTED)),
+    "train_nest_115m": _trained(nest_config("115m", **HALF)),
     "train_rnnt_115m": _trained(transducer_config("115m", **_RNNT)),
     "train_tdt_115m": _trained(_tdt("115m", spec_augment=True)),
     "train_hybrid_115m": _trained(transducer_config("115m", **_RNNT) | {"task": "hybrid"}),

@@ -16,6 +16,7 @@ from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.losses.transducer import rnnt_joint_loss, rnnt_loss
 from jaxspeech.targets.inference_program import ROUNDS, inference_program, prompt_batch, transcriber
 from jaxspeech.tasks.attention import Prompted
+from jaxspeech.tasks.pretrain import UnlabelledSpeech
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.sharding import make_rules, state_shardings
 from jaxspeech.training.state import init_state
@@ -40,7 +41,7 @@ class Case(NamedTuple):
     trips: float = 1
 
 
-def _batch(task: Any, mesh: Mesh, rows: int, seconds: float, labels: int) -> Utterances | Prompted:
+def _batch(task: Any, mesh: Mesh, rows: int, seconds: float, labels: int) -> Utterances | Prompted | UnlabelledSpeech:
     """The shapes of a batch, split over the devices."""
     split = NamedSharding(mesh, P("data"))
 
@@ -49,6 +50,8 @@ def _batch(task: Any, mesh: Mesh, rows: int, seconds: float, labels: int) -> Utt
 
     audio = array(jnp.float32, rows, round(seconds * SAMPLE_RATE)), array(jnp.int32, rows)
     text = array(jnp.int32, rows, labels), array(jnp.int32, rows)
+    if task.batch is UnlabelledSpeech:
+        return UnlabelledSpeech(*audio, array(jnp.int32, rows), audio[0])
     if task.batch is Prompted:
         return Prompted(*audio, *prompt_batch(mesh, rows=rows)[:2], *text, array(jnp.int32, rows))
     return Utterances(*audio, *text, array(jnp.int32, rows))

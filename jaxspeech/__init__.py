@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.embedder import Verified as Verified
     from jaxspeech.pipelines.enhancer import Enhanced as Enhanced
     from jaxspeech.pipelines.enhancer import Enhancer as Enhancer
+    from jaxspeech.pipelines.feature_extractor import Extracted as Extracted
+    from jaxspeech.pipelines.feature_extractor import FeatureExtractor as FeatureExtractor
     from jaxspeech.pipelines.language_model import LanguageModel as LanguageModel
     from jaxspeech.pipelines.language_model import Perplexity as Perplexity
     from jaxspeech.pipelines.language_model import ScoredText as ScoredText
@@ -65,6 +67,8 @@ PUBLIC = {
     "Enhanced": "jaxspeech.pipelines.enhancer",
     "Enhancer": "jaxspeech.pipelines.enhancer",
     "Estimated": "jaxspeech.pipelines.regressor",
+    "Extracted": "jaxspeech.pipelines.feature_extractor",
+    "FeatureExtractor": "jaxspeech.pipelines.feature_extractor",
     "Hypothesis": "jaxspeech.inference.hypothesis",
     "Identified": "jaxspeech.pipelines.embedder",
     "LanguageModel": "jaxspeech.pipelines.language_model",
@@ -101,6 +105,8 @@ __all__ = [
     "Enhanced",
     "Enhancer",
     "Estimated",
+    "Extracted",
+    "FeatureExtractor",
     "Hypothesis",
     "Identified",
     "LanguageModel",

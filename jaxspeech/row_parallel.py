@@ -37,9 +37,7 @@ def over_rows(function: Callable[[Any], Any], batch: Any) -> Any:
     Both may be trees of arrays. The function must treat each row by itself. Rows that the devices do not divide stay
     together.
     """
-    mesh = jax.sharding.get_abstract_mesh()
-    devices = dict(mesh.shape).get(ROWS, 1)
-    if devices == 1 or jax.tree.leaves(batch)[0].shape[0] % devices:
+    if parts_of_rows(jax.tree.leaves(batch)[0].shape[0]) == 1:
         return function(batch)
     return jax.shard_map(function, in_specs=P(ROWS), out_specs=P(ROWS), check_vma=False)(batch)
 
@@ -62,6 +60,12 @@ def kernels_over_rows(function: Callable[..., Any], whole: Any, *split: Any) -> 
 
     in_specs = (P(), *(P(ROWS) for _ in split))
     return jax.shard_map(of_a_device, in_specs=in_specs, out_specs=P(ROWS), check_vma=False)(whole, *split)
+
+
+def parts_of_rows(num_rows: int) -> int:
+    """Returns into how many equal parts XLA splits rows over the devices of the current mesh; 1 if it does not."""
+    devices = dict(jax.sharding.get_abstract_mesh().shape).get(ROWS, 1)
+    return 1 if num_rows % devices else devices
 
 
 def rows_split(num_rows: int) -> int:

@@ -34,6 +34,7 @@ from jaxspeech.evaluation.old_records import stated_scores, with_scores
 from jaxspeech.files import replace_atomically
 from jaxspeech.jobs import find_job
 from jaxspeech.jobs.job import Job, Placement, Taken
+from jaxspeech.jobs.pretrained import encoder_of_pretrained
 from jaxspeech.loading import read_model
 from jaxspeech.report.evaluation_log import REPORT, EvaluationLog
 from jaxspeech.report.summary import devices_of, facts, last_line
@@ -298,9 +299,12 @@ def warm_start(job: Job, source: Archive | None, assets: Assets, task: Task, set
     if source is None:
         return WarmStart(of_others)
     name, options = settings["init_from"], settings["init"]
-    fitting = job.adapted(source, assets, settings["seed"])
+    pretrained = encoder_of_pretrained(settings["model"], source)
+    fitting = source if pretrained else job.adapted(source, assets, settings["seed"])
     taken = Taken(options["include"])
-    if job.taken is not None and not taken.include:
+    if not taken.include and pretrained:
+        taken = pretrained
+    elif not taken.include and job.taken is not None:
         taken = job.taken(settings["model"], source)
     start = choose_start(
         shapes,

@@ -44,8 +44,8 @@ def pretraining_scores(num_codes: int) -> Evaluation:
         rows = []
         for row, frames in enumerate(np.asarray(found.num_ids)):
             counts = tuple(dict(Counter(book[:frames].tolist())) for book in np.asarray(found.ids[row]).T)
-            numbers = (float(values[row]) for values in (found.losses, found.correct, found.selected))
-            rows.append(MaskedRow(*numbers, int(found.masked[row]), int(found.maskable[row]), counts))
+            loss, correct, selected = (float(values[row]) for values in (found.losses, found.correct, found.selected))
+            rows.append(MaskedRow(loss, correct, selected, int(found.masked[row]), int(found.maskable[row]), counts))
         return rows
 
     def score(found: Mapping[int, MaskedRow], fields: Mapping[int, Fields]) -> dict[str, float]:

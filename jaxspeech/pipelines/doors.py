@@ -40,6 +40,7 @@ DOORS: dict[type, Door] = {
     kinds.Synthesis: Door("Synthesizer", "a text-to-mel model"),
     kinds.Vocoding: Door("Vocoder", "a vocoder"),
     kinds.Coding: Door("Codec", "a codec"),
+    kinds.Encoding: Door("FeatureExtractor", "a pretrained encoder, from which other models start (init_from)"),
     kinds.Generation: Door("LanguageModel", "a language model"),
 }
 

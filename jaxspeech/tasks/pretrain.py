@@ -66,7 +66,8 @@ class PredictedCodes(NamedTuple):
 
 def pretrain_task(model: MaskedModel) -> Task[UnlabelledSpeech, PredictedCodes, Encoding]:
     """Returns the task of `model`: pure functions that initialise, train and run it."""
-    sample_rate, apply = model.frontend.sample_rate, model.apply
+    sample_rate = model.frontend.sample_rate
+    apply: Any = model.apply
     in_encoder = model.mask_position == "subsampled"
     group = 1 if in_encoder else model.encoder.total_factor
 

@@ -28,16 +28,18 @@ class Start(NamedTuple):
       masks: by path, True or, if only some of the stacked layers are taken, an array [L 1 ...].
       unused: names of the trained model's arrays that are not taken.
       new: names of the arrays that the trained model may lack, and does.
+      scratch: the parts of the new model of which nothing is taken, besides those in `new`.
     """
 
     arrays: dict[str, Any]
     masks: dict[str, Any]
     unused: list[str]
     new: tuple[str, ...] = ()
+    scratch: tuple[str, ...] = ()
 
     def beside(self, other: "Start") -> "Start":
         """The arrays of both; those of the other one replace those of this one."""
-        return Start({**self.arrays, **other.arrays}, {**self.masks, **other.masks}, self.unused, self.new)
+        return self._replace(arrays={**self.arrays, **other.arrays}, masks={**self.masks, **other.masks})
 
 
 FROM_SCRATCH = Start({}, {}, [])
@@ -93,7 +95,10 @@ def choose_start(
             f"{model} does not fit: {'; '.join(problems[:LISTED])}{more}. What init.exclude matches starts from scratch"
         )
     unused = [path.split("/", 1)[1] for path in given if masks.get(path) is not True and path not in beside]
-    return Start(arrays, masks, unused, tuple(new))
+    parts = dict.fromkeys(path.split("/")[1] for path in names)
+    said = {path.split("/")[1] for path in [*arrays, *beside]} | {name.partition("/")[0] for name in new}
+    scratch = tuple(part for part in parts if part not in said)
+    return Start(arrays, masks, unused, tuple(new), scratch)
 
 
 def paths_beside(variables: Variables, part: Variables) -> set[str]:
@@ -135,6 +140,8 @@ def fill_from(variables: Variables, arrays: Mapping[str, Any], masks: Mapping[st
 def describe_start(start: Start, *, model: str, note: str = "") -> str:
     """Describes in one line what was taken; `note` says more about the arrays."""
     line = f"Starting from {model}: {len(start.arrays)} arrays{note and f', {note}'}"
+    if start.scratch:
+        line += f"; from scratch: {', '.join(start.scratch)}"
     if start.unused:
         more = f" and {len(start.unused) - LISTED} more" if len(start.unused) > LISTED else ""
         line += f"; not used: {', '.join(start.unused[:LISTED])}{more}"

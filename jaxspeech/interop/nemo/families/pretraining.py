@@ -20,7 +20,7 @@ from jaxspeech.interop.nemo.sections.write import arguments_of, fields_of, inner
 from jaxspeech.interop.nemo.weights.pretraining import CODEBOOKS, pretraining_rows
 
 DENOISING, PLAIN = "EncDecDenoiseMaskedTokenPredModel", "EncDecMaskedTokenPredModel"
-CLASSES = dict.fromkeys((DENOISING, PLAIN), "asr.models.ssl_models")
+CLASSES: dict[str, str] = dict.fromkeys((DENOISING, PLAIN), "asr.models.ssl_models")
 QUANTIZERS = {"RandomProjectionVectorQuantizer": QUANTIZER}
 MASKINGS = {"RandomBlockMasking": MASKING}
 HEADS = {"MultiSoftmaxDecoder": SOFTMAX}
