@@ -198,6 +198,8 @@ def recipe(name: str, tones: Path) -> ConfigDict:
     if name == "attention":
         config = with_prompts(config)
         config.tokenizer.type, config.tokenizer.vocab_size = "bpe", 8
+    if name == "contrastive":
+        config.mixing = {"noise_share": 0.0}  # half of the rows, with other words
     if name == "enhancement":
         config.mixtures = {"generated": 1.0, "snr_db": (0.0, 6.0)}
     if name == "speech":
@@ -243,6 +245,8 @@ def spoiled(batch: Any) -> Any:
     """The same batch with invalid values in its padding, which no model can compute with."""
     fields = jax.device_get(batch)._asdict()
     counts = {name.removeprefix("num_"): count for name, count in fields.items() if name.startswith("num_")}
+    if fields.get("noisy_samples") is not None:
+        counts["noisy_samples"] = counts["samples"]
     if "targets" in fields and "num_targets" not in fields:  # as long as the samples
         counts["targets"] = counts["samples"]
     if "pitch" in fields:  # the text's, and the pitch of each frame of the samples
