@@ -14,6 +14,7 @@ from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
 from jaxspeech.nn.products import products_in
+from jaxspeech.tasks.encoder_layers import EncoderLayers
 from jaxspeech.types import Sound
 
 
@@ -29,7 +30,7 @@ class AcousticModel(nn.Module):
       product_dtype: dtype to which the operands of the encoder's float32 products are rounded; see `nn.products`.
     """
 
-    frontend: MelSpectrogram | MFCC
+    frontend: MelSpectrogram | MFCC | EncoderLayers
     encoder: Encoder
     spec_augment: SpecAugment | None = None
     product_dtype: Any = None
@@ -37,7 +38,7 @@ class AcousticModel(nn.Module):
     def features(
         self, samples: Sound, num_samples: Int[Any, " B"], *, views: int = 1, train: bool = False
     ) -> tuple[Float[Array, "R T F"], Int[Array, " R"]]:
-        """Computes log-mel or MFCC frames of waveforms, with SpecAugment in training.
+        """Computes the frontend's frames of waveforms, with SpecAugment in training.
 
         With several views, each row is repeated so often, one after the other, and each view has its own masks.
         """
