@@ -102,7 +102,8 @@ class EncoderLayers(nn.Module):
         return joined, outputs[0].num_frames
 
     def _frozen(self, features: Float[Array, "B T F"], num_frames: Int[Array, " B"]) -> list[LayerOutput]:
-        encoder: Any = self.encoder.clone(parent=None, name=None)
+        encoder: Any = self.encoder
+        encoder = encoder.clone(parent=None, name=None)
 
         def init() -> dict[str, Any]:
             return dict(encoder.init(self.make_rng("params"), features, num_frames))

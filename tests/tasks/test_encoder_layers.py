@@ -44,8 +44,9 @@ def test_aggregates_are_those_of_numpy() -> None:
     assert set(expected) == set(MODES)
     for mode, found in expected.items():
         params = {"params": {"weights": weights}} if mode == "weighted_sum" else {}
-        np.testing.assert_allclose(Aggregate(mode).apply(params, list(outputs)), found, atol=1e-6)
-    init = Aggregate("weighted_sum").init(jax.random.key(0), list(outputs))
+        joined: Any = Aggregate(mode).apply(params, list(outputs))
+        np.testing.assert_allclose(joined, found, atol=1e-6)
+    init: Any = Aggregate("weighted_sum").init(jax.random.key(0), list(outputs))
     np.testing.assert_allclose(init["params"]["weights"], 1 / 3)
 
 

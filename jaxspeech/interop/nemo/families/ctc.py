@@ -8,6 +8,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
     acoustic_derived,
     acoustic_model,
     acoustic_remarks,
+    acoustic_rows,
     acoustic_sections,
 )
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
@@ -24,7 +25,6 @@ from jaxspeech.interop.nemo.sections.decoders import CTC_HEAD
 from jaxspeech.interop.nemo.sections.interctc import consistency_remarks, interctc_section, read_interctc
 from jaxspeech.interop.nemo.sections.read import optional_section, read_section
 from jaxspeech.interop.nemo.sections.write import fields_of, inner, merged, write_section
-from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.decoders import CTC_HEAD as CTC_HEAD_ROWS
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 
@@ -102,7 +102,7 @@ def head_section(
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
-    return [*encoder_rows(model["encoder"]), *CTC_HEAD_ROWS]
+    return [*acoustic_rows(model), *CTC_HEAD_ROWS]
 
 
 def _remarks(source: Source) -> list[str]:
