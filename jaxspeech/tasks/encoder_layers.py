@@ -74,6 +74,11 @@ class EncoderLayers(nn.Module):
         return hop * self.encoder.total_factor / rate
 
     @property
+    def normalize(self) -> str:
+        """What a frame depends on: as with features that are normalised over a recording, on all of it."""
+        return "encoder"
+
+    @property
     def num_features(self) -> int:
         """The number of features per frame, F."""
         return self.encoder.output_dim * (len(self.layers) if self.aggregate == "cat" else 1)

@@ -3,11 +3,15 @@
 NeMo adds the last layer's output to those asked for, so that it comes twice.
 """
 
+from typing import Any
+
 import jax
 import numpy as np
 
+from jaxspeech.builder import build
 from jaxspeech.interop.expected_shapes import build_with_shapes
 from jaxspeech.interop.nemo.container import NemoFile
+from jaxspeech.interop.nemo.load import load_nemo
 from jaxspeech.interop.nemo.reader import read_checkpoint
 from jaxspeech.interop.nemo.sections import ENCODERS, PREPROCESSORS
 from jaxspeech.interop.nemo.sections.read import read_section
@@ -49,3 +53,21 @@ def test_layers_and_aggregates(request):
         assert worst(output.frames, nemo[f"layer{i}"].transpose(0, 2, 1), nemo["len"])[0] < 1e-4
     for mode in MODES:
         assert worst(joined[mode], nemo[f"agg_{mode}"].transpose(0, 2, 1), nemo["len"])[0] < 2e-4, mode
+
+
+def test_a_speaker_model_on_them(request):
+    """The reference that make_layer_features.py makes, from audio."""
+    file, nemo, _ = reference("titanet_layers", request)
+    archive = load_nemo(file)
+    model: Any = build(archive.model).model
+
+    @jax.jit
+    def run(variables, samples):
+        inputs = samples, np.full(len(samples), samples.shape[1])
+        return model.apply(variables, *inputs, method="features"), model.apply(variables, *inputs)
+
+    (features, count), (logits, embedding) = jax.device_get(run(archive.variables, nemo["audio"]))
+    np.testing.assert_array_equal(count, nemo["len"])
+    assert worst(features, nemo["feats"].transpose(0, 2, 1), nemo["len"])[0] < 1e-3
+    np.testing.assert_allclose(embedding, nemo["emb"], atol=1e-3)
+    np.testing.assert_allclose(logits, nemo["logits"], atol=1e-3)
