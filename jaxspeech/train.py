@@ -301,7 +301,10 @@ def warm_start(job: Job, source: Archive | None, assets: Assets, task: Task, set
     if source is None and not given:
         return WarmStart()
     shapes = jax.eval_shape(task.init, jax.random.key(settings["seed"]))
-    of_others = reduce(Start.beside, (start_given(shapes, variables) for variables in given), FROM_SCRATCH)
+    starts = [start_given(shapes, variables) for variables in given]
+    if features:
+        print(describe_start(starts[-1], model=features, note="the encoder of the features"), flush=True)
+    of_others = reduce(Start.beside, starts, FROM_SCRATCH)
     if source is None:
         return WarmStart(of_others)
     name, options = settings["init_from"], settings["init"]
