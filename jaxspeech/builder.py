@@ -14,7 +14,7 @@ from typing import Any
 
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.table import Table
-from jaxspeech.tasks.parts import DTYPES, LISTS, Kind
+from jaxspeech.tasks.parts import DTYPES, LISTS, PARTS_WITHIN, SECTIONS_WITHIN, Kind
 from jaxspeech.tasks.task import Task
 
 TASKS: Table[Kind] = Table(
@@ -110,11 +110,16 @@ def _construct(module_class: Any, fields: Mapping[str, Any], place: str) -> Any:
     every = getattr(module_class, "__dataclass_fields__", None) or module_class._fields
     known = [name for name in every if name not in MODULE_FIELDS]
     _check_names(fields, known, place=place)
-    fields = dict(fields)
+    given, fields = fields, dict(fields)
     if "dtype" in fields:
         fields["dtype"] = _pick(DTYPES, fields["dtype"], place=f"{place}.dtype")
     for key, section in LISTS.get(module_class, {}).items():
         fields[key] = _sections(section, fields.get(key, ()), f"{place}.{key}")
+    for key, part in PARTS_WITHIN.get(module_class, {}).items():
+        fields[key] = _module(part.table, fields.get(key), f"{place}.{key}")
+    for key, section in SECTIONS_WITHIN.get(module_class, {}).items():
+        if fields.pop(key, None):
+            fields[key] = _construct(section, given[key], f"{place}.{key}")
     try:
         return module_class(**fields)
     except TypeError as error:

@@ -16,7 +16,7 @@ import contextlib
 import json
 import signal
 import time
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from jaxspeech.report.summary import devices_of, facts, last_line
 from jaxspeech.report.view import PlainView
 from jaxspeech.row_parallel import traced_over
 from jaxspeech.runtime.command_line import command_line
+from jaxspeech.surgery.encoder_features import check_encoder_given, encoder_variables
 from jaxspeech.targets.dry_run import DryRun, report_dry_run
 from jaxspeech.tasks.task import Task
 from jaxspeech.training.checkpoint import Checkpoints
@@ -64,6 +65,8 @@ from jaxspeech.training.state import TrainState, averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.updates import build_updates
 from jaxspeech.training.warm_start import (
+    FROM_SCRATCH,
+    Start,
     WarmStart,
     choose_start,
     describe_start,
@@ -291,11 +294,18 @@ def load(
 
 def warm_start(job: Job, source: Archive | None, assets: Assets, task: Task, settings: Settings) -> WarmStart:
     """Chooses the arrays that the new model takes from trained ones, and prints a summary."""
-    given = {} if job.given is None else job.given(settings)
+    given = [] if job.given is None else [job.given(settings)]
+    if features := settings["init"].get("features"):
+        given.append(encoder_variables(read_model(features), settings["model"], name=features))
+    elif source is None:
+        check_encoder_given(settings["model"])
     if source is None and not given:
         return WarmStart()
     shapes = jax.eval_shape(task.init, jax.random.key(settings["seed"]))
-    of_others = start_given(shapes, given)
+    starts = [start_given(shapes, variables) for variables in given]
+    if features:
+        print(describe_start(starts[-1], model=features, note="the encoder of the features"), flush=True)
+    of_others = reduce(Start.beside, starts, FROM_SCRATCH)
     if source is None:
         return WarmStart(of_others)
     name, options = settings["init_from"], settings["init"]

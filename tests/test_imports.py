@@ -86,7 +86,7 @@ ALLOWED = {
         "tasks",
         "training",
     },
-    "configs": BASE | {"builder", "data", "loading"},
+    "configs": BASE | {"builder", "data", "loading", "surgery"},
 }
 # The command and the training loop stand above everything.
 ALLOWED |= {part: {*ALLOWED, "cli", "train"} for part in ("cli", "__main__", "train")}

@@ -26,7 +26,8 @@ def base_config() -> ConfigDict:
             "accumulate": 1,
             # A trained model to start from: a .jaxspeech or .nemo file, or a name on the Hub; see docs/fine-tuning.md.
             "init_from": "",
-            "init": {"include": (), "exclude": (), "tolerance": 0.002},
+            # `features` names the model whose encoder gives the features (features.name "encoder_layers").
+            "init": {"include": (), "exclude": (), "tolerance": 0.002, "features": ""},
             "freeze": (),
             "train_only": (),
             "lora": {"rank": 0, "alpha": 16.0, "targets": (r"attention/(query|key|value|out)/kernel$",)},

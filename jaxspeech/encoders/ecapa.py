@@ -5,6 +5,7 @@ block(x) = x + gate(tdnn_1(norm(relu(grouped_conv(tdnn_1(x))))));    gate(y) = y
 x[1] = tdnn(features);  x[i] = block(x[i - 1]);  encoded = tdnn_1([x[2]; x[3]; ...])
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.encoders.layer_outputs import INPUT, Layer, LayerOutput, wanted_layers, with_outputs
 from jaxspeech.masks import length_mask
 from jaxspeech.nn.initializers import convolutional, uniform_within
 from jaxspeech.nn.normalization import BatchNorm
@@ -62,6 +64,11 @@ class ECAPA(nn.Module):
         return 1
 
     @property
+    def depth(self) -> int:
+        """The number of layers: the first one and the blocks."""
+        return len(self.filters)
+
+    @property
     def output_dim(self) -> int:
         """Width of the encoder's output."""
         return sum(self.filters[1:])
@@ -73,10 +80,11 @@ class ECAPA(nn.Module):
         num_frames: Int[Array, " B"],
         *,
         train: bool = False,
-        return_layers: bool = False,
+        layers: Sequence[Layer] | None = None,
     ) -> Any:
         """Encodes features; see `encoders.encoder.Encoder`. Its layers are the first one and the blocks."""
-        seen = num_frames
+        keep, seen = wanted_layers(layers, self.depth), num_frames
+        kept: dict[Layer, LayerOutput] = {INPUT: LayerOutput(features, num_frames)}
         if self.padded_to:
             # The frontend makes one frame more than there are real ones, before it pads.
             seen = -(-(num_frames + 1) // self.padded_to) * self.padded_to
@@ -86,13 +94,14 @@ class ECAPA(nn.Module):
         first = TDNN(self.filters[0], self.kernels[0], self.dilations[0], **shared, name="first")
         x = first(x, num_frames, seen, train)
         block = nn.remat(ECAPABlock, static_argnums=(4,)) if self.remat else ECAPABlock
-        layers = [x]
+        outputs = [x]
         for i, (kernel, dilation) in enumerate(zip(self.kernels[1:], self.dilations[1:], strict=True)):
             x = block(kernel, dilation, self.groups, **shared, name=f"block_{i}")(x, num_frames, seen, train)
-            layers.append(x)
+            outputs.append(x)
+        kept |= {i: LayerOutput(y, num_frames) for i, y in enumerate(outputs) if i in keep}
         last = TDNN(self.output_dim, self.output_kernel, self.output_dilation, **shared, name="last")
-        x = last(jnp.concatenate(layers[1:], -1), num_frames, seen, train)
-        return (x, num_frames, layers) if return_layers else (x, num_frames)
+        x = last(jnp.concatenate(outputs[1:], -1), num_frames, seen, train)
+        return with_outputs(x, num_frames, layers, kept)
 
 
 class TDNN(nn.Module):

@@ -4,35 +4,29 @@ x, n = subsample(features, n);  x = layer(x, mask) for each of L layers;  y = W_
 """
 
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxspeech.encoders.chunk_context import check_chunk_context
-from jaxspeech.encoders.conformer_layer import ConformerLayer, LayerContext
-from jaxspeech.encoders.shared_layer import apply_shared, can_share
+from jaxspeech.encoders.conformer_checks import check_conformer
+from jaxspeech.encoders.conformer_context import layer_fields, part_context, whole_context
+from jaxspeech.encoders.conformer_layer import LayerContext
+from jaxspeech.encoders.layer_loop import loop_layers, reduce_frames
+from jaxspeech.encoders.layer_outputs import INPUT, Layer, LayerOutput, wanted_layers, with_outputs
+from jaxspeech.encoders.layer_scan import scan_layers
+from jaxspeech.encoders.placed_kernels import placed_kernels
 from jaxspeech.encoders.visible_frames import VisibleFrames
-from jaxspeech.errors import ConfigError
-from jaxspeech.gathering import GATHERED, layer_gather
 from jaxspeech.history import HISTORY, in_parts, with_history
-from jaxspeech.masks import length_mask, zero_padding
+from jaxspeech.masks import zero_padding
 from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
-from jaxspeech.nn.local_attention import reach
-from jaxspeech.nn.materialize import KEPT
-from jaxspeech.nn.positions import absolute_positions, relative_positions
-from jaxspeech.nn.speaker_kernel import SpeakerKernel
-from jaxspeech.nn.subsampling import ConvSubsampling, Subsampling, frames_before, subsample
-from jaxspeech.speaker_masks import SpeakerMasks, one_speaker
-
-# The fields that Flax Linen adds to every module.
-MODULE_FIELDS = ("parent", "name")
+from jaxspeech.nn.positions import absolute_positions
+from jaxspeech.nn.subsampling import Subsampling, frames_before, subsample
+from jaxspeech.speaker_masks import SpeakerMasks
 
 
 class FastConformer(nn.Module):
@@ -133,27 +127,7 @@ class FastConformer(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        weights = self.attention_context_weights
-        if weights and len(weights) != len(self.contexts):
-            raise ConfigError(f"attention_context_weights has {len(weights)} numbers for {len(self.contexts)} contexts")
-        check_chunk_context(
-            self.attention_style, self.attention_context, self.attention_chunk_context, self.chunk_context_share
-        )
-        if self.attention == "rel_pos_local":
-            if self.attention_style != "regular" or len(self.contexts) > 1 or min(self.contexts[0]) < 0:
-                given = f"{self.attention_style} {self.attention_context}"
-                raise ConfigError(f"local attention needs one regular attention_context, without -1, not {given}")
-        elif self.global_frames:
-            raise ConfigError(f"global_frames {self.global_frames}: only attention 'rel_pos_local' has global frames")
-        if self.unet_skips and self.num_layers % 2:
-            raise ConfigError(f"num_layers {self.num_layers}: with unet_skips it must be even, to have two halves")
-        if self.unet_skips and self.reduction is not None:
-            raise ConfigError("unet_skips join layers of the same frame rate: use no reduction with them")
-        places = list(self.speaker_kernels)
-        if places != sorted({*places} & {*range(self.num_layers + 1)}):
-            raise ConfigError(f"speaker_kernels {places}: must be ascending numbers of layers, 0 to {self.num_layers}")
-        if places and self.reduction is not None:
-            raise ConfigError(f"speaker_kernels {places}: the masks have the frames before the reduction")
+        check_conformer(self)
 
     @property
     def contexts(self) -> Sequence[tuple[int, ...]]:
@@ -183,6 +157,11 @@ class FastConformer(nn.Module):
         return self.subsampling_factor * (self.reduction_factor if self.reduction else 1)
 
     @property
+    def depth(self) -> int:
+        """The number of layers."""
+        return self.num_layers
+
+    @property
     def output_dim(self) -> int:
         """Width of the encoder's output."""
         return self.output_width or self.width
@@ -204,7 +183,7 @@ class FastConformer(nn.Module):
         speakers: SpeakerMasks | None = None,
         *,
         train: bool = False,
-        return_layers: bool = False,
+        layers: Sequence[Layer] | None = None,
         only: Literal["subsampling", "layers"] | None = None,
     ) -> Any:
         """Encodes `features`: whole rows, or the next part of each (see `jaxspeech.history`).
@@ -216,13 +195,18 @@ class FastConformer(nn.Module):
           features, num_frames: of the recordings; for the layers alone, subsampled frames and their number.
           speakers: whom each row follows, for the speaker kernels; None: there is one speaker in each recording.
           train: whether gradients will be computed.
-          return_layers: see below.
+          layers: those whose outputs are returned too; see `encoders.layer_outputs`.
           only: what to compute of whole rows: the subsampling alone, or all that follows it. None: both.
 
         Returns:
-          (encoded [B T_out D_out], num_frames [B]); with `return_layers` a third value, the list of the subsampled
-          frames and each layer's output. Values beyond num_frames are finite but meaningless.
+          (encoded [B T_out D_out], num_frames [B]); with `layers` a third value, the list of their outputs in this
+          order. Values beyond num_frames are finite but meaningless.
+
+        Raises:
+          ConfigError: there is no such layer.
         """
+        keep = wanted_layers(layers, self.num_layers)
+        kept: dict[Layer, LayerOutput] = {}
         done = first = None
         if in_parts(self):
             factor = self.subsampling_factor
@@ -261,160 +245,33 @@ class FastConformer(nn.Module):
         # Drawn once: all layers, also those after a reduction, have the same context.
         key = self.make_rng("dropout") if train and self.visible.varies else None
         if done is None:
-            context = self._context(x, num_frames, biases, key, train=train)
+            context = whole_context(self, x, num_frames, biases, key, train=train)
         else:
-            context = self._part_context(x, num_frames, biases, done=done.value)
+            context = part_context(self, x, num_frames, biases, done=done.value)
             num_frames = jnp.clip(num_frames - done.value, 0, x.shape[1])
             done.value += num_frames
-        layers, fields = [x], self._layer_fields(x.shape[1], key, in_parts=done is not None)
-        kernels = self._kernels(x, speakers, num_frames, train=train)
+        kept[INPUT] = LayerOutput(x, num_frames)
+        fields = layer_fields(self, x.shape[1], key, in_parts=done is not None)
+        kernels = placed_kernels(self, x, speakers, num_frames, train=train)
         x = kernels[0](x) if 0 in kernels else x
         if self.scan_layers and self.reduction is None and not self.unet_skips:
-            x, outputs = self._scan(x, context, fields, kernels, train=train, return_layers=return_layers)
-            layers += [] if outputs is None else list(outputs)
+            numbers = sorted(layer for layer in keep if isinstance(layer, int))
+            x, outputs = scan_layers(self, x, context, fields, kernels, keep=numbers, train=train)
+            kept |= {layer: LayerOutput(outputs[k], num_frames) for k, layer in enumerate(numbers)}
         else:
-            layer_class = self._rematerialised(ConformerLayer, static_argnums=(4,))
-            skipped: list[Array] = []
-            for i in range(self.num_layers):
-                if self.unet_skips and i < self.num_layers // 2:
-                    skipped.append(x)
-                elif self.unet_skips:
-                    both = jnp.concatenate([x, skipped.pop() / math.sqrt(2.0)], -1)
-                    x = dense(self.width, 2 * self.width, name=f"skip_{i}", dtype=self.dtype)(both)
-                if can_share(self, train=train):
-                    x = apply_shared(ConformerLayer(**fields, name=f"layers_{i}"), x, context)
-                else:
-                    layer = layer_class(**fields, name=f"layers_{i}")
-                    x = layer(x, context, self.drop_probabilities[i], train)
-                x = kernels[i + 1](x) if i + 1 in kernels else x
-                layers.append(x)
-                if self.reduction and self.reduction_position == i:
-                    x, num_frames = self._reduce(x, num_frames)
-                    context = self._context(x, num_frames, biases, key, train=train)
-                    fields = self._layer_fields(x.shape[1], key, in_parts=False)
+
+            def reduced(x: Array, num_frames: Array) -> tuple[LayerContext, dict[str, Any]]:
+                context = whole_context(self, x, num_frames, biases, key, train=train)
+                return context, layer_fields(self, x.shape[1], key, in_parts=False)
+
+            options: Any = {"reduced": reduced, "keep": keep, "train": train}
+            x, num_frames, looped = loop_layers(self, x, num_frames, (context, fields), kernels, **options)
+            kept |= looped
 
         if self.output_width is not None:
-            x = dense(self.output_width, self.width, name="out", dtype=self.dtype)(x)
+            out = dense(self.output_width, self.width, name="out", dtype=self.dtype)
+            x = out(x)
+            kept = {layer: y if layer == INPUT else y._replace(frames=out(y.frames)) for layer, y in kept.items()}
         if self.reduction and self.reduction_position == -1:
-            x, num_frames = self._reduce(x, num_frames)
-        return (x, num_frames, layers) if return_layers else (x, num_frames)
-
-    def _reduce(self, x: Array, num_frames: Array) -> tuple[Array, Array]:
-        factor = self.reduction_factor
-        if self.reduction == "pooling":
-            return nn.max_pool(x, (factor,), (factor,)), num_frames // factor
-        width = x.shape[-1]
-        return ConvSubsampling(factor, width, width, depthwise=False, dtype=self.dtype, name="reduction")(x, num_frames)
-
-    def _kernels(
-        self, x: Array, speakers: SpeakerMasks | None, num_frames: Array, *, train: bool
-    ) -> dict[int, Callable[[Array], Array]]:
-        """Returns the speaker kernels by their place, as functions of the frames that any scan can call."""
-        if not self.speaker_kernels:
-            return {}
-        masks = (one_speaker(x.shape[0]) if speakers is None else speakers).aligned(num_frames, x.shape[1])
-        kernels = {}
-        for place in self.speaker_kernels:
-            options: Any = self.background_kernels, self.dropout_speakers, self.dtype
-            kernel = SpeakerKernel(*options, name=f"speaker_kernel_{place}")
-            if self.is_initializing():
-                kernel(x, *masks)
-            key = self.make_rng("dropout") if train and self.dropout_speakers else None
-            kernels[place] = partial(_apply_kernel, kernel.clone(parent=None, name=None), kernel.variables, key, masks)
-        return kernels
-
-    def _context(
-        self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, key: Any, *, train: bool
-    ) -> LayerContext:
-        """Computes the inputs that all layers at this frame rate share; with `key`, it draws the attention context."""
-        size, visible = x.shape[1], self.visible
-        frames = mask = length_mask(num_frames, size)
-        limits = visible.limits(size, key)
-        window = visible.in_blocks(size, key)
-        if window is None:
-            mask = visible.pairs(num_frames, size, limits, key, train=train)
-        positions = None
-        if self.attention != "abs_pos":
-            furthest = (size - 1, size - 1) if window is None else reach(window.left, window.right, window.chunk)
-            positions = relative_positions(*furthest, self.width).astype(self.dtype)
-            positions = Dropout(self.dropout_emb)(positions, train=train)
-        chunked = limits is not None and key is not None and self.conv_context_style == "dcc"
-        return LayerContext(frames, mask, positions, biases, limits.chunk if limits and chunked else None)
-
-    def _part_context(
-        self, x: Array, num_frames: Array, biases: tuple[Array, Array] | None, *, done: Int[Array, " B"]
-    ) -> LayerContext:
-        """Computes the same for parts of rows that start at frame `done`, after the frames that the layers remember."""
-        size, visible = x.shape[1], self.visible
-        frames, mask = visible.of_part(num_frames, size, done)
-        positions = relative_positions(visible.frames_remembered + size - 1, size - 1, self.width).astype(self.dtype)
-        return LayerContext(frames, mask, positions, biases)
-
-    def _layer_fields(self, num_frames: Any, key: Any, *, in_parts: bool) -> dict[str, Any]:
-        """Returns the fields of the layers for T frames: those of the same name here, and those of their attention."""
-        fields = {name: getattr(self, name) for name in ConformerLayer.__dataclass_fields__ if hasattr(self, name)}
-        fields = {name: value for name, value in fields.items() if name not in MODULE_FIELDS}
-        window = None if in_parts else self.visible.in_blocks(num_frames, key)
-        if window is None:
-            return fields | {"attention_context": (-1, -1)}
-        local = {"attention_context": (window.left, window.right), "attention_chunk": window.chunk}
-        return fields | {"attention": "rel_pos_local"} | local
-
-    def _rematerialised(self, layer: Any, **options: Any) -> Any:
-        """Wraps `layer`, a module class or a function, so that the backward pass recomputes what `remat` says."""
-        policies = jax.checkpoint_policies
-        policy = None
-        if self.remat == "dots":
-            named = policies.save_only_these_names(KEPT)
-            policy = policies.save_from_both_policies(policies.dots_with_no_batch_dims_saveable, named)
-        if self.remat == "none":
-            if self._layer_gather is None:
-                return layer
-            policy = policies.save_anything_except_these_names(GATHERED)
-        return nn.remat(layer, policy=policy, **options)
-
-    @property
-    def _layer_gather(self) -> Callable[[Any], Any] | None:
-        return layer_gather((*self.path, "layers")) if self.scan_layers and not self.is_initializing() else None
-
-    def _scan(
-        self,
-        x: Array,
-        context: LayerContext,
-        fields: dict[str, Any],
-        kernels: dict[int, Callable[[Array], Array]],
-        *,
-        train: bool,
-        return_layers: bool,
-    ) -> tuple[Array, Float[Array, "L B T D"] | None]:
-        """Runs all layers, and the kernels after them, as a scan over one traced layer."""
-        after = [place for place in kernels if place > 0]
-        # For each layer, which of `ways` follows it; None if that is the first one for all.
-        numbers = [after.index(i + 1) + 1 if i + 1 in after else 0 for i in range(self.num_layers)]
-        ways = [lambda x: x, *(kernels[place] for place in after)]
-
-        def body(layer: ConformerLayer, x: Array, each: tuple[Array, Array | None]) -> tuple[Array, Array | None]:
-            drop_probability, number = each
-            x = layer(x, context, drop_probability, train)
-            x = x if number is None else jax.lax.switch(number, ways, x)
-            return x, (x if return_layers else None)
-
-        scan = nn.scan(
-            self._rematerialised(body, prevent_cse=False),
-            variable_axes={"params": 0, "batch_stats": 0},
-            split_rngs={"params": True, "dropout": True, "stochastic_depth": True},
-            length=self.num_layers,
-        )
-        layer: Any = ConformerLayer
-        if (gather := self._layer_gather) is not None:
-            layer = nn.map_variables(layer, "params", trans_in_fn=gather)
-        each = self.drop_probabilities, jnp.asarray(numbers) if after else None
-        return scan(layer(**fields, name="layers"), x, each)
-
-
-def _apply_kernel(
-    kernel: SpeakerKernel, variables: Any, key: Any, masks: tuple[Array, Array], x: Float[Array, "B T D"]
-) -> Float[Array, "B T D"]:
-    rngs = {} if key is None else {"dropout": key}
-    apply: Any = kernel.apply
-    return apply(variables, x, *masks, train=key is not None, rngs=rngs)
+            x, num_frames = reduce_frames(self, x, num_frames)
+        return with_outputs(x, num_frames, layers, kept)

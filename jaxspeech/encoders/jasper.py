@@ -6,6 +6,7 @@ al., 2020) and CarneliNet (Kalinov et al., 2021). For one block see `encoders.ja
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.encoders.jasper_block import ACTIVATIONS, Block, JasperBlock
+from jaxspeech.encoders.layer_outputs import INPUT, Layer, LayerOutput, wanted_layers, with_outputs
 from jaxspeech.encoders.parallel_block import ParallelBlock
 from jaxspeech.errors import did_you_mean
 from jaxspeech.nn.initializers import CONVOLUTIONAL_INITS
@@ -54,6 +56,11 @@ class Jasper(nn.Module):
         return math.prod(block.total_stride for block in self.blocks)
 
     @property
+    def depth(self) -> int:
+        """The number of layers, which are the blocks."""
+        return len(self.blocks)
+
+    @property
     def output_dim(self) -> int:
         """Width of the encoder's output."""
         return self.blocks[-1].filters
@@ -65,16 +72,19 @@ class Jasper(nn.Module):
         num_frames: Int[Array, " B"],
         *,
         train: bool = False,
-        return_layers: bool = False,
+        layers: Sequence[Layer] | None = None,
     ) -> Any:
         """Encodes features; see `encoders.encoder.Encoder`. Its layers are the blocks."""
         shared = {name: getattr(self, name) for name in ("activation", "weight_init", "norm_over_padding", "dtype")}
-        x, layers, row = features, [], []
+        keep = wanted_layers(layers, self.depth)
+        x, row = features, []
+        kept: dict[Layer, LayerOutput] = {INPUT: LayerOutput(features, num_frames)}
         for i, block in enumerate(self.blocks):
             row = [*row, x] if block.residual and block.residual_dense else [x]
             module = ParallelBlock if block.parallel_kernels else JasperBlock
             module = nn.remat(module, static_argnums=(3,)) if self.remat else module
             x, num_frames = module(block=block, **shared, name=f"block_{i}")(row, num_frames, train)
             row = row if block.residual and block.residual_dense else []
-            layers.append(x)
-        return (x, num_frames, layers) if return_layers else (x, num_frames)
+            if i in keep:
+                kept[i] = LayerOutput(x, num_frames)
+        return with_outputs(x, num_frames, layers, kept)

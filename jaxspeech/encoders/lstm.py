@@ -7,12 +7,14 @@ NeMo's frontend returns one frame more, of zeros; in a batch, anywhere in the pa
 the recording alone.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.encoders.layer_outputs import INPUT, Layer, LayerOutput, wanted_layers, with_outputs
 from jaxspeech.masks import length_mask
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.lstm import LSTM
@@ -57,6 +59,11 @@ class LSTMEncoder(nn.Module):
         return self.subsampling_factor
 
     @property
+    def depth(self) -> int:
+        """The number of layers."""
+        return self.num_layers
+
+    @property
     def output_dim(self) -> int:
         """Width of the encoder's output."""
         return self.width
@@ -68,7 +75,7 @@ class LSTMEncoder(nn.Module):
         num_frames: Int[Array, " B"],
         *,
         train: bool = False,
-        return_layers: bool = False,
+        layers: Sequence[Layer] | None = None,
     ) -> Any:
         """Encodes features; see `encoders.encoder.Encoder`."""
         subsampling: Any = {"kind": self.subsampling, "factor": self.subsampling_factor}
@@ -82,14 +89,16 @@ class LSTMEncoder(nn.Module):
             dtype=self.dtype,
         )
         length = padded_length(features.shape[1], **subsampling)
-        layers = [x[:, :length]]
+        keep = wanted_layers(layers, self.depth)
+        kept: dict[Layer, LayerOutput] = {INPUT: LayerOutput(x[:, :length], num_frames)}
         for i in range(self.num_layers):
             x = LSTMLayer(self.width, self.cell_width, self.bidirectional, self.dtype, name=f"layers_{i}")(
                 x, whole if self.frames_after else num_frames
             )
             x = Dropout(self.dropout)(x, train=train)
-            layers.append(x[:, :length])
-        return (layers[-1], num_frames, layers) if return_layers else (layers[-1], num_frames)
+            if i in keep:
+                kept[i] = LayerOutput(x[:, :length], num_frames)
+        return with_outputs(x[:, :length], num_frames, layers, kept)
 
 
 class LSTMLayer(nn.Module):

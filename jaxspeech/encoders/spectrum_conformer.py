@@ -9,7 +9,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int
 
-from jaxspeech.encoders.fastconformer import MODULE_FIELDS, FastConformer
+from jaxspeech.encoders.conformer_context import MODULE_FIELDS
+from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.spectrum_planes import to_planes, to_spectra
 from jaxspeech.errors import ConfigError
 from jaxspeech.nn.convolution import Norm

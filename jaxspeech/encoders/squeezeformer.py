@@ -8,6 +8,7 @@ y = W_out x
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.encoders.conformer_layer import LayerContext
+from jaxspeech.encoders.layer_outputs import INPUT, Layer, LayerOutput, wanted_layers, with_outputs
 from jaxspeech.encoders.shared_layer import apply_shared, can_share
 from jaxspeech.encoders.squeezeformer_layer import SqueezeformerLayer
 from jaxspeech.masks import attention_mask, context_mask, length_mask, zero_padding
@@ -82,6 +84,11 @@ class Squeezeformer(nn.Module):
         return self.subsampling_factor
 
     @property
+    def depth(self) -> int:
+        """The number of layers."""
+        return self.num_layers
+
+    @property
     def output_dim(self) -> int:
         """Width of the encoder's output."""
         return self.output_width or self.width
@@ -93,7 +100,7 @@ class Squeezeformer(nn.Module):
         num_frames: Int[Array, " B"],
         *,
         train: bool = False,
-        return_layers: bool = False,
+        layers: Sequence[Layer] | None = None,
     ) -> Any:
         """Encodes features; see `encoders.encoder.Encoder`."""
         x, num_frames = subsample(
@@ -109,7 +116,8 @@ class Squeezeformer(nn.Module):
         if self.attention == "abs_pos":
             x = x + absolute_positions(x.shape[1], self.width).astype(x.dtype)
         x = Dropout(self.dropout)(x, train=train)
-        layers = [x]
+        keep = wanted_layers(layers, self.depth)
+        outputs: dict[Layer, LayerOutput] = {INPUT: LayerOutput(x, num_frames)}
         x = LayerNorm(dtype=self.dtype, name="norm_in")(x)
 
         whole = self._context(x, num_frames, train=train)
@@ -126,10 +134,14 @@ class Squeezeformer(nn.Module):
                 x = apply_shared(SqueezeformerLayer(**self._layer_fields(), name=f"layers_{i}"), x, context)
             else:
                 x = module(**self._layer_fields(), name=f"layers_{i}")(x, context, train)
-            layers.append(x)
+            if i in keep:
+                outputs[i] = LayerOutput(x, context.frame_mask.sum(1))
         if self.output_width is not None:
-            x = dense(self.output_width, self.width, name="out", dtype=self.dtype)(x)
-        return (x, num_frames, layers) if return_layers else (x, num_frames)
+            out = dense(self.output_width, self.width, name="out", dtype=self.dtype)
+            x = out(x)
+            projected = {i: y._replace(frames=out(y.frames)) for i, y in outputs.items() if i != INPUT}
+            outputs |= projected
+        return with_outputs(x, num_frames, layers, outputs)
 
     def _context(self, x: Array, num_frames: Array, *, train: bool) -> LayerContext:
         size = x.shape[1]

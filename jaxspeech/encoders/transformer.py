@@ -6,6 +6,7 @@ y = W_out norm x
 """
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxspeech.encoders.layer_outputs import INPUT, Layer, LayerOutput, wanted_layers, with_outputs
 from jaxspeech.encoders.shared_layer import apply_shared, can_share
 from jaxspeech.masks import attention_mask, context_mask
 from jaxspeech.nn.dropout import Dropout
@@ -117,6 +119,11 @@ class Transformer(nn.Module):
         return self.subsampling_factor
 
     @property
+    def depth(self) -> int:
+        """The number of layers."""
+        return self.num_layers
+
+    @property
     def output_dim(self) -> int:
         """Width of the encoder's output."""
         return self.output_width or self.width
@@ -128,7 +135,7 @@ class Transformer(nn.Module):
         num_frames: Int[Array, " B"],
         *,
         train: bool = False,
-        return_layers: bool = False,
+        layers: Sequence[Layer] | None = None,
     ) -> Any:
         """Encodes features; see `encoders.encoder.Encoder`."""
         x, num_frames = subsample(
@@ -148,7 +155,8 @@ class Transformer(nn.Module):
             positions = relative_positions(size - 1, size - 1, self.width).astype(self.dtype)
             positions = Dropout(self.dropout_emb)(positions, train=train)
         x = Dropout(self.dropout_pre_encoder)(x, train=train)
-        layers = [x]
+        keep = wanted_layers(layers, self.depth)
+        kept: dict[Layer, LayerOutput] = {INPUT: LayerOutput(x, num_frames)}
         if self.norm_in:
             x = LayerNorm(dtype=self.dtype, name="norm_in")(x)
         frames = jnp.arange(size)
@@ -159,11 +167,15 @@ class Transformer(nn.Module):
                 x = apply_shared(TransformerLayer(**self._layer_fields(), name=f"layers_{i}"), x, mask, positions)
             else:
                 x = module(**self._layer_fields(), name=f"layers_{i}")(x, mask, positions, train)
-            layers.append(x)
-        x = LayerNorm(dtype=self.dtype, name="norm_out")(x)
+            if i in keep:
+                kept[i] = LayerOutput(x, num_frames)
+        modules: list[Any] = [LayerNorm(dtype=self.dtype, name="norm_out")]
         if self.output_width is not None:
-            x = dense(self.output_width, self.width, name="out", dtype=self.dtype)(x)
-        return (x, num_frames, layers) if return_layers else (x, num_frames)
+            modules.append(dense(self.output_width, self.width, name="out", dtype=self.dtype))
+        for module in modules:
+            x = module(x)
+            kept = {layer: y if layer == INPUT else y._replace(frames=module(y.frames)) for layer, y in kept.items()}
+        return with_outputs(x, num_frames, layers, kept)
 
     def _layer_fields(self) -> dict[str, Any]:
         """Returns the fields that a layer shares with the encoder, by name."""

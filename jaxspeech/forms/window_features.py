@@ -40,11 +40,13 @@ def shared_frames(frontend: Any, size: int) -> SharedFrames | None:
         near = frontend.log
     else:
         near = frontend.normalize == "none" and frontend.frame_splicing == 1 and not frontend.exact_pad
+    if not near:
+        return None
     names = ("sample_rate", "window_seconds", "hop_seconds", "fft_size")
     _, hop, fft = framing(**{name: getattr(frontend, name) for name in names})
     half = fft // 2
     first, last = -(-(half + 1) // hop), (size - half) // hop  # a sample more, for the pre-emphasis
-    if not near or last < 2 * first:
+    if last < 2 * first:
         return None
     count = -(-size // hop) if isinstance(frontend, MFCC) else size // hop
     return SharedFrames(first, last, size, count, head=(first - 1) * hop + half + 1, tail=(last + 1 - first) * hop)

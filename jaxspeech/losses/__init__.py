@@ -2,6 +2,7 @@
 
 from jaxspeech.losses.binarization import binarization_loss as binarization_loss
 from jaxspeech.losses.classification import cross_entropy as cross_entropy
+from jaxspeech.losses.consistency import consistency_loss as consistency_loss
 from jaxspeech.losses.ctc import ctc_loss as ctc_loss
 from jaxspeech.losses.forward_sum import forward_sum_loss as forward_sum_loss
 from jaxspeech.losses.margin import angular_margin_loss as angular_margin_loss

@@ -256,6 +256,12 @@ class Recognizer(LiveRecognizer):
 
         return Recognizer(surgery.change_vocabulary(self.archive, tokenizer, seed=seed))
 
+    def change_depth(self, num_layers: int) -> "Recognizer":
+        """Returns the model with the first layers of its encoder alone, and the CTC head; see `surgery.depth`."""
+        from jaxspeech.surgery import depth as surgery
+
+        return Recognizer(surgery.change_depth(self.archive, num_layers))
+
     def change_decoding(
         self,
         *,

@@ -1,5 +1,6 @@
 """The base model of every task that encodes speech: waveform -> features -> SpecAugment -> encoder."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -7,11 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.encoders.encoder import Encoder
+from jaxspeech.encoders.layer_outputs import Layer, LayerOutput
 from jaxspeech.features.framing import hop_samples
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
 from jaxspeech.nn.products import products_in
+from jaxspeech.tasks.encoder_layers import EncoderLayers
 from jaxspeech.types import Sound
 
 
@@ -27,19 +30,24 @@ class AcousticModel(nn.Module):
       product_dtype: dtype to which the operands of the encoder's float32 products are rounded; see `nn.products`.
     """
 
-    frontend: MelSpectrogram | MFCC
+    frontend: MelSpectrogram | MFCC | EncoderLayers
     encoder: Encoder
     spec_augment: SpecAugment | None = None
     product_dtype: Any = None
 
     def features(
-        self, samples: Sound, num_samples: Int[Any, " B"], *, train: bool = False
-    ) -> tuple[Float[Array, "B T F"], Int[Array, " B"]]:
-        """Computes log-mel or MFCC frames of waveforms, with SpecAugment in training."""
+        self, samples: Sound, num_samples: Int[Any, " B"], *, views: int = 1, train: bool = False
+    ) -> tuple[Float[Array, "R T F"], Int[Array, " R"]]:
+        """Computes the frontend's frames of waveforms, with SpecAugment in training.
+
+        With several views, each row is repeated so often, one after the other, and each view has its own masks.
+        """
         if jnp.ndim(samples) == 3 and isinstance(self.frontend, MelSpectrogram):
             features, num_frames = self.frontend.finish(samples, num_samples)
         else:
             features, num_frames = self.frontend(samples, num_samples, train=train)
+        if views > 1:
+            features, num_frames = jnp.repeat(features, views, 0), jnp.repeat(num_frames, views, 0)
         if train and self.spec_augment is not None:
             features = self.spec_augment(features, num_frames)
         return features, num_frames
@@ -56,6 +64,30 @@ class AcousticModel(nn.Module):
     ) -> tuple[Float[Array, "B T D"], Int[Array, " B"]]:
         """Encodes waveforms."""
         return self.encode_features(*self.features(samples, num_samples, train=train), *beside, train=train)
+
+    def encode_features_layers(
+        self,
+        features: Float[Any, "B T F"],
+        num_frames: Int[Any, " B"],
+        layers: Sequence[Layer],
+        *beside: Any,
+        train: bool = False,
+    ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"], list[LayerOutput]]:
+        """Encodes feature frames, and returns the outputs of some layers too; see `encoders.layer_outputs`.
+
+        Raises:
+          ConfigError: there is no such layer.
+        """
+        with products_in(self.product_dtype):
+            inputs = jnp.asarray(features), jnp.asarray(num_frames), *beside
+            return self.encoder(*inputs, train=train, layers=layers)
+
+    def encode_layers(
+        self, samples: Sound, num_samples: Int[Any, " B"], layers: Sequence[Layer], *beside: Any, train: bool = False
+    ) -> tuple[Float[Array, "B T D"], Int[Array, " B"], list[LayerOutput]]:
+        """Encodes waveforms, and returns the outputs of some layers too; see `encoders.layer_outputs`."""
+        features, num_frames = self.features(samples, num_samples, train=train)
+        return self.encode_features_layers(features, num_frames, layers, *beside, train=train)
 
     @property
     def frame_seconds(self) -> float:

@@ -7,8 +7,8 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.language_prompt import prompted
 from jaxspeech.tasks.acoustic import any_language, shortest_audio
-from jaxspeech.tasks.ctc_scored import CTCScored
 from jaxspeech.tasks.ctc_search import CTCSearch, ctc_search
+from jaxspeech.tasks.ctc_trained import Consistency, CTCTrained, InterCTC, ctc_terms, with_inner
 from jaxspeech.tasks.parts import LANGUAGE_PROMPT, MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.prompted import prompted_search
 from jaxspeech.tasks.recognition import (
@@ -16,7 +16,6 @@ from jaxspeech.tasks.recognition import (
     RecognitionTask,
     Utterances,
     ctc_frames_needed,
-    ctc_losses,
     label_losses,
     recognition_task,
 )
@@ -24,7 +23,7 @@ from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.types import Key, RowLosses, Sound, Variables
 
 
-class CTCModel(CTCScored, kw_only=True):
+class CTCModel(CTCTrained, kw_only=True):
     """An encoder with a CTC head."""
 
     decoder: CTCHead
@@ -57,8 +56,9 @@ def ctc_task(model: CTCModel) -> RecognitionTask:
 
     def loss(variables: Variables, batch: Utterances, key: Key) -> tuple[RowLosses, Variables]:
         inputs = batch.samples, batch.num_samples, batch.language
-        (logits, num_frames), updates = train_apply(model, variables, key, *inputs)
-        return label_losses(ctc_losses(logits, num_frames, batch, model.decoder), batch), updates
+        encodings, updates = train_apply(model, variables, key, *inputs, method="encodings")
+        terms = ctc_terms(model, encodings, batch, model.decoder)
+        return label_losses(with_inner(terms.regularized, terms.inner, model.interctc), batch, **terms.logged), updates
 
     search = ctc_search(model, vocab_size=vocab_size, options=model.search)
     search = prompted_search(model.language_prompt, search)
@@ -77,6 +77,6 @@ CTC = Kind(
     CTCModel,
     ctc_task,
     {**TRUNK, "decoder": Part("decoder", {"ctc": CTCHead})},
-    {**MASKS, **LANGUAGE_PROMPT, "search": CTCSearch},
+    {**MASKS, **LANGUAGE_PROMPT, "search": CTCSearch, "interctc": InterCTC, "consistency": Consistency},
     PRODUCTS,
 )

@@ -1,6 +1,8 @@
 """Speech recognition with a transducer and a CTC head on a shared encoder (Noroozi et al., 2024).
 
 loss = (1 - w) transducer + w CTC
+
+The CTC loss can have further terms, and the loss those of middle layers: see `tasks.ctc_trained`.
 """
 
 from dataclasses import dataclass
@@ -11,17 +13,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
-from jaxspeech.decoders.language_prompt import prompted
-from jaxspeech.decoders.transducer import TransducerDecoder
+from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
 from jaxspeech.tasks.acoustic import any_language, shortest_audio
-from jaxspeech.tasks.ctc_scored import CTCScored
 from jaxspeech.tasks.ctc_search import CTCSearch, ctc_search
+from jaxspeech.tasks.ctc_trained import (
+    Consistency,
+    CTCTrained,
+    Encodings,
+    InterCTC,
+    ctc_terms,
+    in_views,
+    over_views,
+    with_inner,
+)
 from jaxspeech.tasks.parts import LANGUAGE_PROMPT, MASKS, PRODUCTS, TRUNK, Kind
 from jaxspeech.tasks.prompted import prompted_search
 from jaxspeech.tasks.recognition import (
     RecognitionTask,
     Utterances,
-    ctc_losses,
     label_losses,
     recognition_task,
 )
@@ -57,7 +66,7 @@ class HybridSearch(CTCSearch, TransducerSearch):
             raise TypeError(f"head is {self.head!r}; it must be {' or '.join(HEADS)}")
 
 
-class HybridModel(CTCScored, kw_only=True):
+class HybridModel(CTCTrained, kw_only=True):
     """An encoder with both a transducer and a CTC head, over the same tokens.
 
     Attributes:
@@ -80,12 +89,11 @@ class HybridModel(CTCScored, kw_only=True):
         language: Int[Any, " B"] | None = None,
         *,
         train: bool = False,
-    ) -> tuple[Any, Float[Array, "B T W"], Int[Array, " B"]]:
-        """Computes the transducer's joint inputs, the CTC head's logits, and num_frames of the encoder."""
-        encoded, num_frames = self.encode(samples, num_samples, train=train)
-        encoded = prompted(self.language_prompt, encoded, language)
-        inputs = self.decoder.joint_inputs(encoded, labels, train=train)
-        return inputs, self.ctc_head(encoded), num_frames
+    ) -> tuple[JointInputs, Encodings]:
+        """Computes the transducer's joint inputs, the encoder's frames and their logits."""
+        encodings = self.encodings(samples, num_samples, language, train=train)
+        labels = jnp.repeat(labels, encodings.encoded.shape[0] // labels.shape[0], 0)
+        return self.decoder.joint_inputs(encodings.encoded, labels, train=train), encodings
 
     def ctc_logits(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
         return self.ctc_head(encoded)
@@ -108,14 +116,17 @@ def hybrid_task(model: HybridModel) -> RecognitionTask:
     def loss(variables: Variables, batch: Utterances, key: Key) -> tuple[RowLosses, Variables]:
         key, loss_key = jax.random.split(key)
         inputs = batch.samples, batch.num_samples, batch.labels, batch.language
-        (inputs, logits, num_frames), updates = train_apply(model, variables, key, *inputs)
-        transducer = transducer_losses(model, inputs, num_frames, batch, loss_key)
-        ctc = ctc_losses(logits, num_frames, batch, ctc_head(model.decoder))
+        (inputs, encodings), updates = train_apply(model, variables, key, *inputs)
+        rows = in_views(batch, encodings)
+        transducer = over_views(transducer_losses(model, inputs, encodings.num_frames, rows, loss_key), batch)
+        terms = ctc_terms(model, encodings, batch, ctc_head(model.decoder))
         # A transcript with more labels than frames has no CTC path: only the transducer learns from it.
         infeasible = transducer == jnp.inf  # 0 * inf would be NaN with a weight of 1
-        transducer, ctc = jnp.where(infeasible, 0, transducer), jnp.where(ctc == jnp.inf, 0, ctc)
-        losses = jnp.where(infeasible, jnp.inf, (1 - weight) * transducer + weight * ctc)
-        return label_losses(losses, batch, transducer_loss=transducer, ctc_loss=ctc), updates
+        transducer = jnp.where(infeasible, 0, transducer)
+        ctc = jnp.where(terms.regularized == jnp.inf, 0, terms.regularized)
+        losses = with_inner((1 - weight) * transducer + weight * ctc, terms.inner, model.interctc)
+        logged = {"transducer_loss": transducer, "ctc_loss": ctc} | terms.logged
+        return label_losses(jnp.where(infeasible, jnp.inf, losses), batch, **logged), updates
 
     by_ctc, by_transducer = ctc_search(model, vocab_size=vocab_size, options=model.search), transducer_search(model)
     # The log-probabilities are those of the CTC head, whichever head's search is used.
@@ -136,6 +147,13 @@ HYBRID = Kind(
     HybridModel,
     hybrid_task,
     {**TRUNK, "decoder": DECODER},
-    {**MASKS, **LANGUAGE_PROMPT, "loss": TransducerLoss, "search": HybridSearch},
+    {
+        **MASKS,
+        **LANGUAGE_PROMPT,
+        "loss": TransducerLoss,
+        "search": HybridSearch,
+        "interctc": InterCTC,
+        "consistency": Consistency,
+    },
     {**PRODUCTS, "ctc_weight": None},
 )

@@ -17,6 +17,7 @@ from jaxspeech.encoders.transformer import Transformer
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
+from jaxspeech.tasks.encoder_layers import EncoderLayers
 from jaxspeech.tasks.task import Task
 
 
@@ -54,7 +55,10 @@ class Kind(NamedTuple):
 
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
+MEL = Part("features", {"mel": MelSpectrogram})
 FEATURES = Part("frontend", {"mel": MelSpectrogram, "mfcc": MFCC})
+# In place of features of the signal alone, those of another model's encoder.
+LAYERS = Part("frontend", {**FEATURES.table, "encoder_layers": EncoderLayers})
 ENCODER = Part(
     "encoder",
     {
@@ -67,9 +71,12 @@ ENCODER = Part(
     },
 )
 # The parts of every model with an acoustic encoder (tasks/acoustic.py).
-TRUNK = {"features": FEATURES, "encoder": ENCODER}
+TRUNK = {"features": LAYERS, "encoder": ENCODER}
 MASKS = {"spec_augment": SpecAugment}
 LANGUAGE_PROMPT = {"language_prompt": LanguagePrompt}
 PRODUCTS = {"product_dtype": DTYPES}
 # Fields that are lists of sections.
 LISTS: dict[Any, dict[str, Any]] = {Jasper: {"blocks": Block}}
+# Fields that are parts, or sections, of a part.
+PARTS_WITHIN: dict[Any, dict[str, Part]] = {EncoderLayers: {"features": MEL, "encoder": ENCODER}}
+SECTIONS_WITHIN: dict[Any, dict[str, Any]] = {EncoderLayers: {"spec_augment": SpecAugment}}

@@ -33,7 +33,14 @@ def _quiet(model: ConfigDict, **more: Any) -> dict[str, Any]:
 RECOGNITION = {
     "ctc": _quiet(ctc(ENCODER)),
     "transducer": _quiet(transducer(ENCODER, decoder=DECODER)),
-    "hybrid": _quiet(transducer(ENCODER, decoder=DECODER), task="hybrid", ctc_weight=0.4),
+    # What a CTC model can have, a hybrid one has too.
+    "hybrid": _quiet(
+        transducer(ENCODER, decoder=DECODER),
+        task="hybrid",
+        ctc_weight=0.4,
+        interctc={"layers": (0,), "weights": (0.2,)},
+        consistency={"weight": 0.3},
+    ),
 }
 # The only speaker of the tones is whom the model follows.
 MULTITALKER = _quiet(

@@ -80,7 +80,8 @@ def test_scanned_layers_equal_unrolled_ones(name: str) -> None:
     jax.tree.map(np.testing.assert_array_equal, {c: stack_layers(t) for c, t in flat.items()}, variables)
 
     def layers(module: FastConformer, variables):
-        return jax.jit(partial(module.apply, return_layers=True))(variables, features, num_frames)[2]
+        outputs = jax.jit(partial(module.apply, layers=("input", 0, 1, 2)))(variables, features, num_frames)[2]
+        return [output.frames for output in outputs]
 
     for encoded, again in zip(layers(module, variables), layers(unrolled, flat), strict=True):
         np.testing.assert_allclose(encoded, again, atol=2e-5)
@@ -163,9 +164,10 @@ def test_stochastic_depth() -> None:
 
     def train(key):
         rngs = {"stochastic_depth": key}
-        return module.apply(
-            variables, features, num_frames, train=True, return_layers=True, rngs=rngs, mutable=["batch_stats"]
+        outputs = module.apply(
+            variables, features, num_frames, train=True, layers=("input", 0, 1, 2), rngs=rngs, mutable=["batch_stats"]
         )[0][2]
+        return [output.frames for output in outputs]
 
     skipped = 0
     draws = 20

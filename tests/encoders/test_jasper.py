@@ -46,7 +46,8 @@ def test_parallel_blocks_are_the_sum_of_blocks_and_their_input() -> None:
     blocks = VARIANTS["carnelinet"]
     module, variables, features, num_frames = make(blocks)
     num_frames = jnp.full(3, 100)
-    _, _, layers = module.apply(variables, features, num_frames, return_layers=True)
+    _, _, outputs = module.apply(variables, features, num_frames, layers=range(module.depth))
+    layers = [output.frames for output in outputs]
     for i, residual in ((1, lambda x, _: x), (2, lambda x, params: x @ params["residual"]["pointwise"])):
         x, own = layers[i - 1], {kind: tree[f"block_{i}"] for kind, tree in variables.items()}
         expected = residual(x, own["params"])

@@ -25,10 +25,11 @@ def test_padding_and_batch_change_nothing(fields: dict) -> None:
 
 def test_the_middle_layers_see_half_the_frames() -> None:
     module, variables, features, num_frames = filled(Squeezeformer(**SMALL, reduce_at=1))
-    apply = jax.jit(partial(module.apply, return_layers=True))
+    apply = jax.jit(partial(module.apply, layers=("input", 0, 1, 2)))
     encoded, lengths, layers = apply(variables, features, num_frames)
-    assert [layer.shape[1] for layer in layers] == [25, 25, 13, 25]  # recovered before the last layer
-    np.testing.assert_array_equal(encoded, layers[-1])
+    assert [layer.frames.shape[1] for layer in layers] == [25, 25, 13, 25]  # recovered before the last layer
+    np.testing.assert_array_equal([layer.num_frames for layer in layers], [lengths, lengths, [13, 8, 4], lengths])
+    np.testing.assert_array_equal(encoded, layers[-1].frames)
     np.testing.assert_array_equal(lengths, [25, 16, 8])
 
 

@@ -172,3 +172,28 @@ def test_transducers_that_are_not_supported(transducer, part, change, place):
     transducer[part] = transducer[part] | change
     with pytest.raises(ArchiveError, match=place):
         translated(transducer)
+
+
+def test_losses_of_middle_layers(config):
+    config["interctc"] = {"loss_weights": [0.3, 0.1], "apply_at_layers": [1, 0]}
+    assert translated(config)["interctc"] == {"layers": (1, 0), "weights": (0.3, 0.1)}
+    build(translated(config))
+    for off in (None, {}, {"loss_weights": [], "apply_at_layers": []}):
+        assert "interctc" not in translated(config | {"interctc": off})
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ({"loss_weights": [0.3], "apply_at_layers": [2]}, r"apply_at_layers \[2\] \(the encoder has layers 0 to 1\)"),
+        ({"loss_weights": [0.3], "apply_at_layers": [0, 1]}, r"interctc: 2 layers and 1 weights"),
+        ({"loss_weights": [0.5, 0.5], "apply_at_layers": [0, 1]}, r"loss_weights .* must be less than 1"),
+        ({"loss_weights": ["a"], "apply_at_layers": [0]}, r"interctc.loss_weights \['a'\]"),
+        ({"loss_weights": 3, "apply_at_layers": [0]}, r"interctc.loss_weights 3"),
+        ({"decoders": 2}, r"interctc.decoders \(unknown\)"),
+        ([1], r"interctc \[1\] \(must be a section\)"),
+    ],
+)
+def test_losses_of_middle_layers_that_nemo_refuses(config, section, problem):
+    with pytest.raises(ArchiveError, match=problem):
+        translated(config | {"interctc": section})

@@ -230,6 +230,23 @@ def test_remarks(hybrid):
     assert "queries" in mixed and not more
 
 
+def test_losses_of_middle_layers(hybrid):
+    section = {"layers": (1, 0), "weights": (0.2, 0.1)}
+    trained = hybrid | {"interctc": section, "consistency": {"weight": 0.1}}
+    config = through_yaml(trained)
+    assert config["interctc"] == {"apply_at_layers": [1, 0], "loss_weights": [0.2, 0.1]}
+    assert translated(config)["interctc"] == section
+    assert "interctc" not in through_yaml(hybrid, config)
+    remarks = family_of_model(trained).remarks(Source(trained, build(trained).model, {"tokenizer": TOKENIZER}))
+    assert any("consistency" in remark for remark in remarks)
+
+
+def test_features_of_an_encoder_have_no_counterpart(hybrid):
+    features = {"name": "encoder_layers", "features": hybrid["features"], "encoder": hybrid["encoder"], "layers": (0,)}
+    with pytest.raises(ArchiveError, match="encoder_layers"):
+        through_yaml(hybrid | {"features": features})
+
+
 def test_each_class_and_task_belongs_to_one_family():
     classes = [name for family in FAMILIES for name in family.classes]
     assert len(classes) == len(set(classes))

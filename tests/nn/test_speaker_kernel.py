@@ -87,8 +87,8 @@ def encoder():
 
 def layers_of(module, params, features, *masks):
     """Runs the encoder; returns the list of its layers' outputs, the subsampled frames first."""
-    run = jax.jit(lambda params, *inputs: module.apply({"params": params}, *inputs, return_layers=True))
-    return [np.asarray(layer) for layer in run(params, features, SIZES, *masks)[2]]
+    run = jax.jit(lambda params, *inputs: module.apply({"params": params}, *inputs, layers=("input", 0, 1, 2)))
+    return [np.asarray(layer.frames) for layer in run(params, features, SIZES, *masks)[2]]
 
 
 def test_kernels_are_applied_before_their_layers(encoder):

@@ -15,7 +15,7 @@ import numpy as np
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
 from jaxspeech.tasks.recognition import Utterances
-from tests.parity.reference import inputs_of, layers_of, targets_of, worst
+from tests.parity.reference import as_returned, every_layer, inputs_of, targets_of, worst
 
 # A Python interpreter with NeMo.
 NEMO_PYTHON = os.environ.get("JAXSPEECH_NEMO_PYTHON", "")
@@ -58,7 +58,8 @@ def computed(archive: Archive, batch: Utterances, features: np.ndarray, num_feat
 
     def run(model: Any, batch: Utterances, features: Any, num_features: Any) -> Any:
         ours, _ = model.features(batch.samples, batch.num_samples)
-        encoded, num_frames, layers = model.encoder(features, num_features, return_layers=True)
+        encoded, num_frames, returned = model.encoder(features, num_features, layers=every_layer(model.encoder))
+        layers = [output.frames for output in returned]
         outputs = {}
         if hasattr(model, "ctc_head") or not hasattr(model.decoder, "joint_inputs"):
             head = model.ctc_head if hasattr(model, "ctc_head") else model.decoder
@@ -79,10 +80,11 @@ def read(archive: Archive, refs: Path, name: str) -> Differences:
     with np.load(refs / f"{name}.npz") as file:
         nemo = dict(file)
     notes = json.loads((refs / f"{name}.json").read_text())
-    ours = computed(archive, batch_of(nemo), *inputs_of(nemo))
+    ours, encoder = computed(archive, batch_of(nemo), *inputs_of(nemo)), build(archive.model).model.encoder
     layers = [
-        worst(layer, theirs, num_frames)[0]
-        for layer, (theirs, num_frames) in zip(ours.layers, layers_of(nemo), strict=True)
+        worst(layer, *theirs)[0]
+        for layer, theirs in zip(ours.layers, as_returned(nemo, encoder, archive.variables), strict=True)
+        if theirs is not None
     ]
     layers.append(worst(ours.encoded, nemo["enc_out"].transpose(0, 2, 1), nemo["enc_out_len"])[0])
     theirs = {"joint": nemo.get("joint_raw"), "log_probs": nemo.get("ctc.log_probs", nemo.get("log_probs"))}

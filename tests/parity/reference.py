@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +46,24 @@ def layers_of(nemo):
         same_rate = nemo[name].shape == nemo["enc.pre_encode.0"].shape
         layers.append((nemo[name], nemo["enc.pre_encode.1" if same_rate else "enc_out_len"]))
     return [subsampled, *layers]
+
+
+def as_returned(nemo, encoder, variables):
+    """Returns what `layers_of` does, as our encoder returns it; None for the layer before a reduction."""
+    layers: list[Any] = layers_of(nemo)
+    first = len(layers) - encoder.depth
+    if getattr(encoder, "output_width", None):
+        out = variables["params"]["encoder"]["out"]
+        kernel, bias = np.asarray(out["kernel"]), np.asarray(out["bias"])
+        layers[first:] = [(layer @ kernel + bias, num_frames) for layer, num_frames in layers[first:]]
+    if getattr(encoder, "reduction", None) and encoder.reduction_position >= 0:
+        layers[first + encoder.reduction_position] = None
+    return layers
+
+
+def every_layer(encoder):
+    """Returns the layers of `as_returned`: the subsampled frames come first, except for block encoders."""
+    return tuple(range(encoder.depth)) if hasattr(encoder, "blocks") else ("input", *range(encoder.depth))
 
 
 def worst(ours, theirs, num_frames):

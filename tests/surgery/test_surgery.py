@@ -1,6 +1,7 @@
 """Tests changes of attention, vocabulary and search: the rest of the model must stay the same."""
 
 import functools
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.surgery.attention import change_attention
 from jaxspeech.surgery.decoding import change_decoding
+from jaxspeech.surgery.depth import change_depth
 from jaxspeech.surgery.vocabulary import change_vocabulary
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.text.char import CharTokenizer
@@ -160,3 +162,27 @@ def test_the_encoder_alone(samples):
     assert encoder.width == encoded.shape[-1] == 8 and encoder.sample_rate == 16000
     assert num_frames.tolist() == [32, 17] and set(encoder.variables["params"]) == {"encoder"}
     assert encoder.frame_seconds == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize("kind", ["ctc", "hybrid"])
+def test_an_encoder_ends_after_a_middle_layer(kind, samples):
+    whole = archive_of(kind)
+    interctc = {"interctc": {"layers": (0,), "weights": (0.3,)}}
+    short = change_depth(whole._replace(model=whole.model | interctc), 1)
+    assert "interctc" not in short.model and build(short.model).model.encoder.depth == 1
+    shapes = jax.eval_shape(build(short.model).init, jax.random.key(0))
+    assert jax.tree.map(np.shape, short.variables) == jax.tree.map(lambda x: x.shape, shapes)
+    if kind == "hybrid":
+        assert short.model["search"]["head"] == "ctc"
+        return
+    model: Any = build(whole.model).model
+    sizes = np.array([40000, 21000])
+    run = jax.jit(lambda v, x: model.apply(v, x, sizes, (0,), method="encode_layers")[2][0])
+    frames, num_frames = run(whole.variables, samples)
+    ours, count = encode(short, samples)
+    np.testing.assert_array_equal(count, num_frames)
+    np.testing.assert_allclose(ours, frames, atol=1e-5)
+    with pytest.raises(ConfigError, match="the encoder has 2 layers"):
+        change_depth(whole, 3)
+    with pytest.raises(ConfigError, match="only a model with a CTC head"):
+        change_depth(archive_of("stateless"), 1)

@@ -5,12 +5,17 @@ from typing import Any
 
 from jaxspeech.interop.nemo.families.family import NemoPart, Source
 from jaxspeech.interop.nemo.sections import AUGMENTATIONS, ENCODERS, PREPROCESSORS
+from jaxspeech.interop.nemo.sections.encoder_layers import has_encoder_layers, read_encoder_layers
 from jaxspeech.interop.nemo.sections.read import read_section
 from jaxspeech.interop.nemo.sections.write import fields_of, write_section
+from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.conformer import POSITIONS
 from jaxspeech.interop.nemo.weights.derived import Derived
+from jaxspeech.interop.nemo.weights.encoder_layers import encoder_layers_rows, encoder_layers_tensors
 from jaxspeech.interop.nemo.weights.features import frontend_tensors
 from jaxspeech.interop.nemo.weights.jasper import copies_tensors
+from jaxspeech.interop.nemo.weights.rows import TensorRow
+from jaxspeech.tasks.encoder_layers import EncoderLayers
 
 ACOUSTIC_PARTS = {
     "features": NemoPart("frontend", PREPROCESSORS),
@@ -21,8 +26,11 @@ ACOUSTIC_PARTS = {
 
 def acoustic_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Reads the sections of our configuration."""
+    of_encoder = has_encoder_layers(config)
     model = {
-        "features": read_section(PREPROCESSORS, config, "preprocessor", problems),
+        "features": read_encoder_layers(config, problems)
+        if of_encoder
+        else read_section(PREPROCESSORS, config, "preprocessor", problems),
         "encoder": read_section(ENCODERS, config, "encoder", problems),
     }
     if config.get("spec_augment"):
@@ -47,9 +55,16 @@ def acoustic_sections(source: Source, base: Mapping[str, Any], problems: list[st
     return sections | {"encoder": encoder | {"feat_in": module.frontend.num_features}}
 
 
+def acoustic_rows(model: Mapping[str, Any]) -> list[TensorRow]:
+    """The rows of the encoder, and of the encoder that its features come from, if they do."""
+    return [*encoder_layers_rows(model["features"]), *encoder_rows(model["encoder"])]
+
+
 def acoustic_derived(module: Any) -> Derived:
     """The derived tensors: the frontend's window and filters, the encoder's positions and factors."""
     factors = copies_tensors(getattr(module.encoder, "blocks", ()))
+    if isinstance(module.frontend, EncoderLayers):
+        return {**encoder_layers_tensors(module.frontend), POSITIONS: None, **factors}
     return {**frontend_tensors(module.frontend, "preprocessor.featurizer"), POSITIONS: None, **factors}
 
 

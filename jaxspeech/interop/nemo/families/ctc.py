@@ -8,6 +8,7 @@ from jaxspeech.interop.nemo.families.acoustic import (
     acoustic_derived,
     acoustic_model,
     acoustic_remarks,
+    acoustic_rows,
     acoustic_sections,
 )
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
@@ -21,9 +22,9 @@ from jaxspeech.interop.nemo.families.tokens import (
 )
 from jaxspeech.interop.nemo.sections.arguments import integer, number
 from jaxspeech.interop.nemo.sections.decoders import CTC_HEAD
+from jaxspeech.interop.nemo.sections.interctc import consistency_remarks, interctc_section, read_interctc
 from jaxspeech.interop.nemo.sections.read import optional_section, read_section
 from jaxspeech.interop.nemo.sections.write import fields_of, inner, merged, write_section
-from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.decoders import CTC_HEAD as CTC_HEAD_ROWS
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 
@@ -41,7 +42,8 @@ def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
         decoder["vocab_size"] = len(vocabulary) if isinstance(vocabulary, list) else 0
     decoder |= read_languages(config, decoder.get("vocab_size"), problems)
     search = _search(config, problems)
-    return {"task": "ctc"} | acoustic | {"decoder": decoder} | ({"search": search} if search else {})
+    model = {"task": "ctc"} | acoustic | {"decoder": decoder} | ({"search": search} if search else {})
+    return model | read_interctc(config, acoustic["encoder"], problems)
 
 
 def _search(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     sections |= tokens.section | {"decoding": _decoding_section(source.module, base)}
     if not tokens.section:
         sections["labels"] = tokens.labels
-    sections = with_languages(source, base, sections)
+    sections = with_languages(source, base, sections) | interctc_section(source.module)
     name = chosen_class(CLASSES, tokens, base, prompted=source.module.language_prompt is not None)
     return Written(name, sections, tokens.files)
 
@@ -100,11 +102,11 @@ def head_section(
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
-    return [*encoder_rows(model["encoder"]), *CTC_HEAD_ROWS]
+    return [*acoustic_rows(model), *CTC_HEAD_ROWS]
 
 
 def _remarks(source: Source) -> list[str]:
-    return acoustic_remarks(source) + language_remarks(source)
+    return acoustic_remarks(source) + language_remarks(source) + consistency_remarks(source.module)
 
 
 CTC = Family(

@@ -15,6 +15,7 @@ from jaxspeech.interop.nemo.families.transducer import (
     transducer_sections,
 )
 from jaxspeech.interop.nemo.sections.arguments import share
+from jaxspeech.interop.nemo.sections.interctc import consistency_remarks, interctc_section, read_interctc
 from jaxspeech.interop.nemo.sections.read import read_section
 from jaxspeech.interop.nemo.sections.write import inner
 from jaxspeech.interop.nemo.weights.decoders import HYBRID_CTC_HEAD
@@ -31,7 +32,7 @@ CLASSES = {
 def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     model = transducer_model(config, problems)
     weight = _ctc_weight(config, model["decoder"].get("vocab_size"), problems)
-    return {"task": "hybrid", **model, "ctc_weight": weight}
+    return {"task": "hybrid", **model, "ctc_weight": weight} | read_interctc(config, model["encoder"], problems)
 
 
 def _ctc_weight(config: Mapping[str, Any], vocab_size: int | None, problems: list[str]) -> float:
@@ -59,7 +60,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
         "decoder": head,
         "decoding": {"strategy": GREEDY_STRATEGY} | inner(aux, "decoding"),
     }
-    sections |= {"aux_ctc": aux, "labels": tokens.labels}
+    sections |= {"aux_ctc": aux, "labels": tokens.labels} | interctc_section(source.module)
     name = chosen_class(CLASSES, tokens, base, prompted=source.module.language_prompt is not None)
     return Written(name, with_languages(source, base, sections), tokens.files)
 
@@ -69,7 +70,7 @@ def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
 
 
 def _remarks(source: Source) -> list[str]:
-    remarks = transducer_remarks(source)
+    remarks = transducer_remarks(source) + consistency_remarks(source.module)
     if source.module.search.head == "ctc":
         remarks.append("NeMo decodes with its transducer, unless you call change_decoding_strategy(decoder_type='ctc')")
     return remarks

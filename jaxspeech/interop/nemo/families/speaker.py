@@ -12,13 +12,13 @@ from jaxspeech.interop.nemo.families.acoustic import (
     acoustic_derived,
     acoustic_model,
     acoustic_remarks,
+    acoustic_rows,
     acoustic_sections,
 )
 from jaxspeech.interop.nemo.families.family import Family, NemoPart, Source, Written
 from jaxspeech.interop.nemo.sections.read import class_name, read_section, value_at
 from jaxspeech.interop.nemo.sections.speaker import ANGULAR_LOSS, CROSS_ENTROPY, SPEAKER_HEAD
 from jaxspeech.interop.nemo.sections.write import fields_of, inner, write_section
-from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.derived import Derived
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 from jaxspeech.interop.nemo.weights.speaker import speaker_head_rows
@@ -89,7 +89,7 @@ def _assets(file: NemoFile, config: Mapping[str, Any], model: Mapping[str, Any])
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
-    return [*encoder_rows(model["encoder"]), *speaker_head_rows(model["decoder"])]
+    return [*acoustic_rows(model), *speaker_head_rows(model["decoder"])]
 
 
 def _folded(source: Source, variables: Variables) -> Variables:

@@ -14,7 +14,18 @@ from jaxspeech.text.tokenizer import Tokenizer
 
 # The sections of all recognition models, because a model may have changed its family since it came from NeMo.
 RECOGNITION_SECTIONS = (
-    *("preprocessor", "spec_augment", "encoder", "decoder", "joint", "loss", "aux_ctc", "tokenizer", "labels"),
+    *(
+        "preprocessor",
+        "spec_augment",
+        "encoder",
+        "decoder",
+        "joint",
+        "loss",
+        "aux_ctc",
+        "interctc",
+        "tokenizer",
+        "labels",
+    ),
 )
 # NeMo reads validation_ds when it transcribes.
 NO_TRAINING = {
