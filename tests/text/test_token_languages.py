@@ -83,6 +83,13 @@ def test_words_segments_and_text_have_the_language_of_most(tokenizer):
     assert Hypothesis().with_tokens(CHARACTERS, [1, 2], sure[:2]).language is None
 
 
+def test_a_prompted_text_has_the_language_of_its_prompt(tokenizer):
+    prompted = train_aggregate(SAID, ["en", "eo"], type="bpe", vocab_size=26, special=["<|en|>", "<|eo|>"])
+    ids = prompted.encode("la kato", "eo")
+    assert Hypothesis().with_tokens(prompted, ids, [1.0] * len(ids)).language is None
+    assert word_languages(prompted, ids, token_words(prompted, ids)) == [None, None]
+
+
 def test_a_code_switched_text_is_spelled_by_word(tokenizer):
     spelling = spell("the kato\nsat", tokenizer, language=["en", "eo", "en"])
     assert list(spelling.ids) == tokenizer.encode("the kato sat", ["en", "eo", "en"])
