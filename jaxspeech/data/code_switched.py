@@ -4,7 +4,7 @@
 
 Which utterances are joined follows from the seed alone, so that the lengths are known when batches are planned, and a
 run resumes with the same ones. Source: NeMo's CodeSwitchedDataset (collections/common/data/dataset.py), which draws
-others at every step. Ours are at least two languages each, and digital silence at their ends stays.
+others at every step. Each of ours has at least two languages, and digital silence at its ends stays.
 """
 
 import copy
