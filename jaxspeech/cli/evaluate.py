@@ -57,6 +57,10 @@ def options(parser: Parser) -> None:
     add_manifest(parser, help="JSON lines with audio_filepath and text; separate several manifests with commas")
     add_options(parser, needs_model=False)
     add_recognition(parser, long=("auto", "full", "local", "buffered", "segments"))
+    parser.add_argument(
+        "--target_lang",
+        help="the language of the text, for a model that is asked for one; a line's target_lang takes precedence",
+    )
     parser.add_argument("--field", default="label", help="the manifests' field with the true class or the speaker")
     help = "the manifests' lines with what was found; --rttm, --seglst: the scores as JSON; --clean: a line for each"
     parser.add_argument("--output", metavar="OUT", help=help)

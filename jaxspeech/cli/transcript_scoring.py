@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from jaxspeech.cli.error_rates import bleu_score, details, error_rates, rates_of_languages, shown_rates
 from jaxspeech.cli.fusion import fusion_of
+from jaxspeech.cli.recordings import counted
 from jaxspeech.cli.scoring import Scoring, Summary, Write
 from jaxspeech.evaluation.bleu import check_bleu
 from jaxspeech.evaluation.transcripts import Transcript, TranscriptScores, finite, transcript_scores
+from jaxspeech.evaluation.word_languages import WordLanguages, compare_languages
 from jaxspeech.inference.formats import to_jsonl
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
@@ -20,7 +22,8 @@ from jaxspeech.search.timestamps import TimedText
 from jaxspeech.text.error_rate import char_errors, word_errors
 from jaxspeech.text.normalizers import Normalizer, find_normalizer
 from jaxspeech.text.prompt import PROMPT
-from jaxspeech.text.token_languages import line_language
+from jaxspeech.text.token_languages import line_language, word_languages
+from jaxspeech.text.words import token_words
 
 
 class Recognised(NamedTuple):
@@ -31,13 +34,21 @@ class Recognised(NamedTuple):
     translates: bool
     seconds: float
     words: Sequence[TimedText]
+    languages: WordLanguages = WordLanguages()
 
 
 def of_recognizer(model: Recognizer, flags: argparse.Namespace) -> Scoring:
     """The way to score a model that transcribes."""
     prompt = model.assets.get(PROMPT)
     options = {"batch_size": flags.batch_size, "channel": flags.channel, "on_error": "skip"}
-    options |= fusion_of(flags)
+    options |= fusion_of(flags) | ({} if flags.target_lang is None else {"target_lang": flags.target_lang})
+
+    def languages(recording: Recording, found: Hypothesis) -> WordLanguages:
+        spans = token_words(model.tokenizer, found.tokens) if found.language is not None else []
+        own = word_languages(model.tokenizer, found.tokens, spans)
+        return compare_languages(
+            recording.text or "", recording.fields.get("lang"), [word for word, _, _ in spans], own
+        )
 
     def results(recordings: Sequence[Recording]) -> Iterator[Hypothesis]:
         return model.transcribe_iter(recordings, long=flags.long, timestamps=flags.confidence, **options)
@@ -52,6 +63,7 @@ def of_recognizer(model: Recognizer, flags: argparse.Namespace) -> Scoring:
         lambda found: [(word.text, word.confidence) for word in found.words or ()],
         as_json,
         "transcribed",
+        languages,
     )
 
 
@@ -81,6 +93,7 @@ def _scoring(
     sure_words: Callable[[Hypothesis], Any],
     as_json: Callable[[Recording, Hypothesis, Mapping[str, Any]], str],
     done: str,
+    languages: Callable[[Recording, Hypothesis], WordLanguages] = lambda recording, found: WordLanguages(),
 ) -> Scoring:
     normalizer = find_normalizer(flags.normalize)
     if flags.bleu:
@@ -97,7 +110,10 @@ def _scoring(
         if recording.text is None:
             return None
         transcript = Transcript(recording.text, found.text, sure_words(found))
-        return Recognised(recording, transcript, translates(recording.fields), found.duration, found.words or ())
+        of_words = languages(recording, found)
+        return Recognised(
+            recording, transcript, translates(recording.fields), found.duration, found.words or (), of_words
+        )
 
     def summarize(kept: Sequence[Recognised]) -> Summary | None:
         spoken, translated = ([x for x in kept if x.translates == kind] for kind in (False, True))
@@ -110,6 +126,8 @@ def _scoring(
                 [line_language(x.recording.fields.get("lang")) for x in spoken], scores.said, scores.heard
             )
             values |= {"languages": of_languages} if of_languages else {}
+            of_words = sum((x.languages for x in spoken), WordLanguages())
+            values |= {"word_languages": of_words._asdict()} if of_words.words else {}
         pairs = [(x.transcript.said, x.transcript.heard) for x in translated]
         if any(said for said, _ in pairs):
             text, found = bleu_score(*map(list, zip(*pairs, strict=True)))
@@ -120,6 +138,9 @@ def _scoring(
         more = details(scores) if spoken else []
         if of_languages := values.get("languages"):
             more = [f"WER by language: {shown_rates(of_languages)}", *more]
+        if found := values.get("word_languages"):
+            share = found["right"] / found["words"]
+            more.append(f"language of the words that are right: {share:.2%} of {counted(found['words'], 'word')}")
         return Summary("\n  ".join([", ".join(lines), *more]), values, lambda: _section(spoken, scores))
 
     @contextlib.contextmanager

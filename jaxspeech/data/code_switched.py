@@ -4,7 +4,7 @@
 
 Which utterances are joined follows from the seed alone, so that the lengths are known when batches are planned, and a
 run resumes with the same ones. Source: NeMo's CodeSwitchedDataset (collections/common/data/dataset.py), which draws
-anew at every step. Ours are at least two languages each, and digital silence at their ends stays.
+others at every step. Each of ours has at least two languages, and digital silence at its ends stays.
 """
 
 import copy
@@ -32,7 +32,7 @@ class CodeSwitching(NamedTuple):
       min_seconds, max_seconds: utterances are added until the first is reached, and none that would exceed the second.
       min_monolingual: the share of what an epoch shows that are the utterances themselves.
       probs: how likely each language is drawn; empty: all are equally likely.
-      pure_random: draw every language anew; otherwise those that an utterance does not have yet, until it has all.
+      pure_random: draw any language each time; otherwise those that an utterance does not have yet, until it has all.
       db_norm: the level of each utterance before it is joined, also of those that are not, in dB of full scale;
         None: as it is.
       pause_seconds: silence at the start, between two utterances, and at the end.

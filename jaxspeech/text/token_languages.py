@@ -4,7 +4,8 @@
     of a sentence                the language of most of its words
     "lang" of a manifest's line  one language or, of code-switched speech, one for each word of the text
 
-Where several are as frequent it is the first of them. Source: NeMo's AggregateTokenizer (ids_to_lang,
+Where several are as frequent it is the first of them. The tokens of an attention decoder with prompts say nothing here:
+it is asked for a language, and its text may be a translation. Source: NeMo's AggregateTokenizer (ids_to_lang,
 ids_to_words_and_langs in collections/common/tokenizers/aggregate_tokenizer.py).
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jaxspeech.text.aggregate import AggregateTokenizer
+from jaxspeech.text.prompt import special_tokens
 from jaxspeech.text.tokenizer import Tokenizer
 from jaxspeech.text.words import WordSpan
 
@@ -27,16 +29,21 @@ def most_frequent(languages: Iterable[str | None]) -> str | None:
     return counts.most_common(1)[0][0] if counts else None
 
 
+def _of_languages(tokenizer: Tokenizer) -> AggregateTokenizer | None:
+    """The tokenizer if its tokens say in which language something was said."""
+    return tokenizer if isinstance(tokenizer, AggregateTokenizer) and not special_tokens(tokenizer) else None
+
+
 def token_languages(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str | None]:
     """Returns the language of each token; None for tokens that are not of an aggregate tokenizer."""
-    if not isinstance(tokenizer, AggregateTokenizer):
+    if (several := _of_languages(tokenizer)) is None:
         return [None] * len(ids)
-    return [tokenizer.language_of(token) if token < tokenizer.vocab_size else None for token in ids]
+    return [several.language_of(token) if token < several.vocab_size else None for token in ids]
 
 
 def text_language(tokenizer: Tokenizer, ids: Sequence[int]) -> str | None:
     """Returns the language of a text by its tokens; None without an aggregate tokenizer, or without tokens."""
-    return most_frequent(token_languages(tokenizer, ids)) if isinstance(tokenizer, AggregateTokenizer) else None
+    return most_frequent(token_languages(tokenizer, ids))
 
 
 def word_languages(tokenizer: Tokenizer, ids: Sequence[int], spans: Sequence[WordSpan]) -> list[str | None]:
@@ -47,7 +54,7 @@ def word_languages(tokenizer: Tokenizer, ids: Sequence[int], spans: Sequence[Wor
       ids: the tokens.
       spans: (word, first token, token after the last) of each word, see `text.words.token_words`.
     """
-    if not isinstance(tokenizer, AggregateTokenizer):
+    if _of_languages(tokenizer) is None:
         return [None] * len(spans)
     languages = token_languages(tokenizer, ids)
     return [most_frequent(languages[math.floor(first) : math.ceil(stop)]) for _, first, stop in spans]

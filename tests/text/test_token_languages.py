@@ -5,6 +5,7 @@ import pytest
 
 from jaxspeech.errors import TokenizerError
 from jaxspeech.evaluation.word_error_rate import word_error_rate
+from jaxspeech.evaluation.word_languages import WordLanguages, compare_languages
 from jaxspeech.inference.formats import to_jsonl
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.timed_tokens import TimedTokens
@@ -82,6 +83,13 @@ def test_words_segments_and_text_have_the_language_of_most(tokenizer):
     assert Hypothesis().with_tokens(CHARACTERS, [1, 2], sure[:2]).language is None
 
 
+def test_a_prompted_text_has_the_language_of_its_prompt(tokenizer):
+    prompted = train_aggregate(SAID, ["en", "eo"], type="bpe", vocab_size=26, special=["<|en|>", "<|eo|>"])
+    ids = prompted.encode("la kato", "eo")
+    assert Hypothesis().with_tokens(prompted, ids, [1.0] * len(ids)).language is None
+    assert word_languages(prompted, ids, token_words(prompted, ids)) == [None, None]
+
+
 def test_a_code_switched_text_is_spelled_by_word(tokenizer):
     spelling = spell("the kato\nsat", tokenizer, language=["en", "eo", "en"])
     assert list(spelling.ids) == tokenizer.encode("the kato sat", ["en", "eo", "en"])
@@ -105,3 +113,19 @@ def test_error_rates_of_languages(tokenizer):
     ]
     assert all(f"<th>{name}</th>" in by_language(said) for name in ("en", "eo", "several"))
     assert not by_language(said[:1])
+
+
+@pytest.mark.parametrize(
+    ("said", "spoken", "heard", "languages", "expected"),
+    [
+        ("the kato sat", ["en", "eo", "en"], "the kato sat", ["en", "eo", "eo"], (2, 3)),
+        ("the kato sat", ["en", "eo", "en"], "the big kato", ["en", "en", "eo"], (2, 2)),
+        ("the cat sat", "en", "a cat sat", ["eo", "en", None], (1, 2)),
+        ("the cat", None, "the cat", ["en", "en"], (0, 0)),
+        ("the cat", ["en"], "the cat", ["en", "en"], (0, 0)),
+        ("the cat", "en", "", [], (0, 0)),
+    ],
+)
+def test_languages_of_words_that_are_right(said, spoken, heard, languages, expected):
+    assert compare_languages(said, spoken, heard.split(), languages) == expected
+    assert WordLanguages(*expected) + WordLanguages(1, 2) == (expected[0] + 1, expected[1] + 2)

@@ -91,6 +91,8 @@ def _recognition(model: Any, assets: Assets) -> Contents:
         return {"vocab.txt": vocabulary, "tokens.txt": vocabulary, "config.json": _config(model, by_ctc=by_ctc)}
 
     problems = [] if by_ctc else _unsupported_by_runtimes(model.decoder)
+    if model.language_prompt is not None:
+        problems.append("the runtimes cannot ask for a language, which its heads see")
     return Contents(models, texts, problems, other_features(model.frontend))
 
 
