@@ -13,6 +13,8 @@ import jax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from jaxspeech.types import Size
+
 F = TypeVar("F", bound=Callable[..., Any])
 # The axis of the mesh over which batches are split.
 ROWS = "data"
@@ -62,7 +64,7 @@ def kernels_over_rows(function: Callable[..., Any], whole: Any, *split: Any) -> 
     return jax.shard_map(of_a_device, in_specs=in_specs, out_specs=P(ROWS), check_vma=False)(whole, *split)
 
 
-def parts_of_rows(num_rows: int) -> int:
+def parts_of_rows(num_rows: Size) -> int:
     """Returns into how many equal parts XLA splits rows over the devices of the current mesh; 1 if it does not."""
     devices = dict(jax.sharding.get_abstract_mesh().shape).get(ROWS, 1)
     return 1 if num_rows % devices else devices

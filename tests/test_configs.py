@@ -104,7 +104,7 @@ def test_recipe_is_usable(name):
     parse_augment(config.augment.to_dict())
     # Only what train.py reads, and the manifests, which it needs.
     known = {name: set(value) for name, value in base_config().items() if isinstance(value, ConfigDict)}
-    assert set(config) - {"prompt"} == {*base_config(), "model"}
+    assert set(config) - {"prompt", "code_switched"} == {*base_config(), "model"}
     assert set(config.data) == known["data"] | {"train", "eval"}
     assert set(config.augment) == known["augment"]
     assert config.data.prepare or (config.data.train and config.data.eval)

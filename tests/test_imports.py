@@ -21,7 +21,7 @@ ALLOWED = {
     "files": {"runtime"},
     "gathering": set(),
     "row_groups": set(),
-    "row_parallel": set(),
+    "row_parallel": {"types"},
     "manifest_lines": {"errors", "runtime"},
     "runtime": {"errors"},
     "masks": {"types", "errors"},

@@ -61,10 +61,11 @@ class AggregateTokenizer:
 
     def find_unknown(self, text: str, language: Language = None) -> Unknown:
         if isinstance(language, list | tuple):
-            found = [self.find_unknown(part, one) for part, one in self._parts(text, language)] or [
-                Unknown(0, 0, 0, 0, "")
-            ]
-            return Unknown(*map(sum, list(zip(*found, strict=True))[:4]), "".join(one.missing for one in found))
+            found = [self.find_unknown(part, one) for part, one in self._parts(text, language)]
+            tokens, unknown, characters, lost = (
+                sum(getattr(one, name) for one in found) for name in ("tokens", "unknown", "characters", "lost")
+            )
+            return Unknown(tokens, unknown, characters, lost, "".join(one.missing for one in found))
         return self._languages[self._chosen(text, language)].find_unknown(text)
 
     @staticmethod

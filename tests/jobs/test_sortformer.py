@@ -74,8 +74,8 @@ def test_a_recogniser_gives_its_encoder(capsys):
     assert not warm.exact
     assert printed.splitlines() == [
         f"Starting from a.jaxspeech: {len(warm.start.arrays)} arrays, those of the encoder of a model of the task "
-        "'ctc'; configured differently: features.preemphasis 0.5 here, 0.97 there; not used: decoder/out/bias, "
-        "decoder/out/kernel"
+        "'ctc'; configured differently: features.preemphasis 0.5 here, 0.97 there; from scratch: decoder; "
+        "not used: decoder/out/bias, decoder/out/kernel"
     ]
     with pytest.raises(ConfigError, match=r"a.jaxspeech does not fit: encoder/subsampling"):
         start_from(capsys, source, num_mels=20)
