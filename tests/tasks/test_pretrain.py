@@ -97,7 +97,7 @@ def test_masks_of_an_evaluation_are_the_same_every_time_and_of_a_training_differ
         ({"decoder": {"name": "softmax", "num_codes": 13, "num_books": 2}}, "decoder.num_codes is 13, quantizer.num_"),
         ({"mask_position": "middle"}, "unknown mask_position 'middle'"),
         (
-            {"mask_position": "subsampled", "encoder": {"name": "lstm", "num_layers": 1, "width": 8}},
+            {"mask_position": "subsampled", "encoder": {"name": "lstm", "num_layers": 1, "width": 8, "cell_width": 8}},
             "needs a fastconformer",
         ),
         ({"spec_augment": {}, "loss": {"alpha": 1}}, r"model\.(spec_augment|loss) is not a field"),
