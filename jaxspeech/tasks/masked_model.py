@@ -10,7 +10,7 @@ the same one. Sources: Chiu et al., "Self-supervised learning with random-projec
 tasks" (2024); NeMo's asr/models/ssl_models.py.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -64,7 +64,7 @@ class MaskedModel(AcousticModel, kw_only=True):
     quantizer: RandomProjection
     masking: BlockMask
     decoder: CodeSoftmax
-    mask_position: Literal["features", "subsampled"] = "features"
+    mask_position: str = "features"
     mask_threshold: float = 0.8
 
     def __post_init__(self) -> None:
