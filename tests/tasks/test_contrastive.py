@@ -12,7 +12,7 @@ from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.evaluation.pretraining import pretraining_scores
 from jaxspeech.quantizers.gumbel import Targets
-from jaxspeech.tasks.contrastive import frame_losses
+from jaxspeech.tasks.contrastive import ctc_code_losses, frame_losses
 from jaxspeech.tasks.contrastive_model import NEGATIVES, Encoded
 from jaxspeech.tasks.pretrain import UnlabelledSpeech
 from tests.contract.cases import CONTRASTIVE
@@ -37,7 +37,6 @@ def run():
         config(
             masking={"patch_frames": 1, "patches": 10**4},
             masked_codes={"first_step": 3},
-            ctc_codes={"weight": 0.1},
             loss={"diversity": 0.5},
         )
     )
@@ -119,6 +118,28 @@ def test_negatives_come_from_where_they_are_chosen(negatives):
     assert (losses[0, 2] > 0) == (negatives != "utterance_masked")
     # The codes of the second row's masked frames are all the same: none of them differs from the frame's own.
     assert np.any(losses[1, 1:5] > 0) == (negatives != "utterance_masked")
+
+
+def test_codes_in_sequence_are_merged_and_what_does_not_fit_counts_nothing():
+    """Of two frames a row, one has the same code twice, one has two codes, and one more codes than frames."""
+    model = build(config(ctc_codes={"weight": 1.0})).model
+    rng = np.random.default_rng(0)
+    params = {"ctc_head": {"out": {"kernel": rng.normal(size=(2, 17)), "bias": rng.normal(size=17)}}}
+    params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), params)
+    ids = jnp.asarray([[[1, 2], [1, 2]], [[1, 2], [0, 3]], [[1, 2], [0, 3]]])
+    none = jnp.zeros((3, 2, 1))
+    targets = Targets(none, ids, ids, jnp.zeros((4, 4)), jnp.zeros((3, 2, 2, 4)))
+    encoded, frames = jnp.asarray(rng.normal(size=(3, 2, 2)), jnp.float32), jnp.array([2, 2, 1])
+    mask = jnp.ones((3, 2), bool)
+    found = Encoded(encoded, frames, none, jnp.array([2, 2, 2]), none, mask, mask, mask, frames)
+    chosen = model.ctc_codes
+    assert chosen is not None and chosen.merge_repeats
+    steps = {"steps": {"count": START}}
+    losses = jax.jit(lambda p: ctc_code_losses(model, {"params": p, **steps}, found, targets, chosen))(params)
+    scores = encoded @ params["ctc_head"]["out"]["kernel"] + params["ctc_head"]["out"]["bias"]
+    p = np.exp(np.asarray(jax.nn.log_softmax(scores)))
+    once = p[0, 0, 6] * p[0, 1, 6] + p[0, 0, 6] * p[0, 1, 16] + p[0, 0, 16] * p[0, 1, 6]
+    np.testing.assert_allclose(losses, [-np.log(once), -np.log(p[1, 0, 6] * p[1, 1, 3]), 0], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
