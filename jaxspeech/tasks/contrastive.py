@@ -22,16 +22,14 @@ from jaxspeech.losses.negatives import draw_codes, draw_negatives
 from jaxspeech.quantizers.gumbel import GumbelQuantizer, LinearTargets, Targets, perplexities
 from jaxspeech.quantizers.repeats import merge_repeats
 from jaxspeech.tasks.acoustic import shortest_audio
-from jaxspeech.tasks.contrastive_model import (
+from jaxspeech.tasks.contrastive_model import STEPS, ContrastiveModel, Encoded
+from jaxspeech.tasks.contrastive_options import (
     BATCH,
     BATCH_MASKED,
     CODEBOOK,
-    STEPS,
     UTTERANCE,
     CodePrediction,
-    ContrastiveModel,
     ContrastiveOptions,
-    Encoded,
 )
 from jaxspeech.tasks.kinds import Encoding
 from jaxspeech.tasks.parts import PRODUCTS, TRUNK, Kind, Part
@@ -159,7 +157,7 @@ def masked_code_sums(model: ContrastiveModel, variables: Variables, found: Encod
     def score(encoded: Float[Array, "B K D"]) -> Float[Array, "B K V 1"]:
         return apply(variables, encoded, method="masked_logits")[..., None]
 
-    return masked_nll_of_frames(score, found.encoded, model.code_ids(targets)[..., None], found.masked)
+    return masked_nll_of_frames(score, found.for_masked, model.code_ids(targets)[..., None], found.masked)
 
 
 def ctc_code_losses(
@@ -167,7 +165,7 @@ def ctc_code_losses(
 ) -> Float[Array, " B"]:
     """Computes the CTC losses of the codes of each row; 0 where they do not fit."""
     apply: Any = model.apply
-    logits = apply(variables, found.encoded, method="ctc_logits")
+    logits = apply(variables, found.for_ctc, method="ctc_logits")
     ids, count = model.code_ids(targets), found.num_outputs
     if chosen.merge_repeats:
         ids, count = merge_repeats(ids, count)

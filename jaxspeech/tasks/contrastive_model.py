@@ -9,7 +9,6 @@ masked language models, or in sequence with CTC. Sources: Baevski et al., "wav2v
 (2021); NeMo's asr/models/ssl_models.py, SpeechEncDecSelfSupervisedModel.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -18,67 +17,16 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.reconstruction import ReconstructionDecoder
-from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.errors import ConfigError
 from jaxspeech.features.masked_patches import MaskedPatches
 from jaxspeech.masks import length_mask, zero_padding
 from jaxspeech.quantizers.gumbel import GumbelQuantizer, LinearTargets, Targets, joint_ids
 from jaxspeech.tasks.acoustic import AcousticModel
+from jaxspeech.tasks.contrastive_options import CODEBOOK, CodePrediction, ContrastiveOptions
 from jaxspeech.types import Key
 
-# What the negatives of a frame are: of its utterance or of the batch, the masked frames or all; or codes.
-UTTERANCE_MASKED, UTTERANCE, BATCH_MASKED, BATCH, CODEBOOK = NEGATIVES = (
-    *("utterance_masked", "utterance", "batch_masked", "batch"),
-    "codebook",
-)
 # The collection of what counts the steps of training.
 STEPS = "steps"
-
-
-@dataclass(frozen=True)
-class ContrastiveOptions:
-    """The contrastive loss.
-
-    Attributes:
-      num_negatives: N.
-      negatives: what they are, one of NEGATIVES.
-      temperature: by which cosines are divided.
-      diversity: weight of the loss of a codebook that is used unevenly.
-      scale: factor of the sum over a row's masked frames.
-      mask_threshold: a frame counts if more than this share of its features' frames is masked.
-      noise_temperature: of the Gumbel softmax: at first, at last, and the factor of each step.
-    """
-
-    num_negatives: int = 100
-    negatives: str = UTTERANCE_MASKED
-    temperature: float = 0.1
-    diversity: float = 0.1
-    scale: float = 16.0
-    mask_threshold: float = 0.8
-    noise_temperature: tuple[float, float, float] = (2.0, 0.5, 0.999995)
-
-    def __post_init__(self) -> None:
-        if self.negatives not in NEGATIVES:
-            raise ConfigError(f"model.loss.negatives is {self.negatives!r}{did_you_mean(self.negatives, NEGATIVES)}")
-        if self.num_negatives < 1 or not self.temperature > 0 or not 0 <= self.mask_threshold < 1:
-            raise ConfigError(
-                f"model.loss: num_negatives {self.num_negatives}, temperature {self.temperature}, mask_threshold "
-                f"{self.mask_threshold}: at least 1, above 0, and a share below 1"
-            )
-
-
-@dataclass(frozen=True)
-class CodePrediction:
-    """A further loss: a head of the encoder predicts the codes of the quantizer.
-
-    Attributes:
-      weight: of the loss, a mean over a row's masked frames or, with CTC, its sum over a row.
-      merge_repeats: for CTC, equal codes that follow one another are one.
-      first_step: of training that has this loss.
-    """
-
-    weight: float = 1.0
-    merge_repeats: bool = True
-    first_step: int = 0
 
 
 class Encoded(NamedTuple):
@@ -86,6 +34,7 @@ class Encoded(NamedTuple):
 
     Attributes:
       encoded, num_frames: the encoder's output.
+      for_masked, for_ctc: what the heads of codes take, the same or that of a layer.
       outputs: c, of N frames.
       num_outputs: real ones of each row.
       groups: the features of each of them, put side by side.
@@ -97,6 +46,8 @@ class Encoded(NamedTuple):
 
     encoded: Float[Array, "B M D"]
     num_frames: Int[Array, " B"]
+    for_masked: Float[Array, "B M D"]
+    for_ctc: Float[Array, "B M D"]
     outputs: Float[Array, "B N E"]
     num_outputs: Int[Array, " B"]
     groups: Float[Array, "B N F"]
@@ -167,8 +118,10 @@ class ContrastiveModel(AcousticModel, kw_only=True):
         if noisy is not None:
             heard = zero_padding(self.features(noisy, num_samples, train=train)[0], num_features)
         silenced, hidden = self.masking(heard, num_features, keys)
-        encoded, num_frames = self.encode_features(silenced, num_features, train=train)
-        outputs, num_outputs = self.decoder(encoded, num_frames, train=train)
+        (for_decoder, for_masked, for_ctc), encoded, num_frames = self._heads_inputs(
+            silenced, num_features, train=train
+        )
+        outputs, num_outputs = self.decoder(for_decoder, num_frames, train=train)
         group, count = self.decoder.frames_per(self.encoder.total_factor), outputs.shape[1]
         groups = _side_by_side(jax.lax.stop_gradient(features), group, count)
         share = _side_by_side(hidden[..., None], group, count).mean(-1, dtype=jnp.float32)
@@ -178,6 +131,8 @@ class ContrastiveModel(AcousticModel, kw_only=True):
         return Encoded(
             encoded,
             num_frames,
+            for_masked,
+            for_ctc,
             outputs.astype(jnp.float32),
             num_outputs,
             groups,
@@ -186,6 +141,22 @@ class ContrastiveModel(AcousticModel, kw_only=True):
             hidden,
             num_features,
         )
+
+    def _heads_inputs(
+        self, features: Float[Array, "B T F"], num_features: Int[Array, " B"], *, train: bool
+    ) -> tuple[list[Array], Array, Array]:
+        """Encodes features; returns what decoder and heads take of it, and the encoder's output."""
+        wanted = [getattr(part, "layer", None) for part in (self.loss, self.masked_codes, self.ctc_codes)]
+        layers = sorted({layer for layer in wanted if layer is not None})
+        if not layers:
+            encoded, num_frames = self.encode_features(features, num_features, train=train)
+            return [encoded] * len(wanted), encoded, num_frames
+        encoded, num_frames, found = self.encode_features_layers(features, num_features, layers, train=train)
+        for layer, output in zip(layers, found, strict=True):
+            if output.frames.shape[1] != encoded.shape[1]:
+                raise ConfigError(f"layer {layer} of the encoder has another frame rate than its output")
+        by_layer = {None: encoded, **{layer: x.frames for layer, x in zip(layers, found, strict=True)}}
+        return [by_layer[layer] for layer in wanted], encoded, num_frames
 
     def targets(self, groups: Float[Any, "B N F"], noise: Float[Any, "B N G V"] | None) -> Targets:
         """Makes targets, with the temperature of the step."""
@@ -227,9 +198,10 @@ class ContrastiveModel(AcousticModel, kw_only=True):
             noise = jax.vmap(lambda key: jax.random.gumbel(key, shape))(noise_keys)
         targets = self.targets(found.groups, noise)
         if self.is_initializing():
-            for chosen, head in ((self.masked_codes, self.masked_logits), (self.ctc_codes, self.ctc_logits)):
-                if chosen is not None:
-                    head(found.encoded)
+            if self.masked_codes is not None:
+                self.masked_logits(found.for_masked)
+            if self.ctc_codes is not None:
+                self.ctc_logits(found.for_ctc)
         if train and self.is_mutable_collection(STEPS) and not self.is_initializing():
             self.steps.value = self.steps.value + 1
         return found, targets

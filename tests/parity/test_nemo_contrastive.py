@@ -87,7 +87,7 @@ def test_everything(loaded):
         )
         contrastive = options.scale * (losses.sum() + options.diversity * uneven * masked.sum()) / len(features)
         ids = model.code_ids(targets)
-        of_codes = masked_nll(logits[..., None], ids[..., None], masked)
+        of_codes = masked_nll(logits[..., None], ids[..., None], jnp.asarray(masked))
         mean = of_codes.losses.sum() / of_codes.count.sum()
         return encoded, lengths, outputs, jax.nn.log_softmax(logits), ids, contrastive, mean
 
@@ -128,7 +128,8 @@ def test_a_file_that_is_written_reads_the_same(loaded, tmp_path):
     [
         ({"loss": {"group_loss": True}}, "contrastive.loss.group_loss"),
         ({"loss": {"reduce": "mean"}}, "contrastive.loss.reduce"),
-        ({"output_from_layer": "layers.1"}, "contrastive.output_from_layer"),
+        ({"output_from_layer": "layers.1"}, "contrastive.transpose_encoded must be true"),
+        ({"output_from_layer": "pre_encode"}, "contrastive.output_from_layer 'pre_encode'"),
         ({"start_step": 5}, "contrastive.start_step"),
         ({"loss": {"_target_": "nemo.collections.asr.losses.RNNTLossForSSL"}}, "0 contrastive losses"),
     ],
@@ -140,6 +141,19 @@ def test_what_has_no_counterpart_is_named(loaded, change, words):
     listed = settings["loss_list"] | {"contrastive": entry}
     with pytest.raises(ArchiveError, match=words):
         from_nemo(settings | {"loss_list": listed})
+
+
+def test_layers_are_read_and_written(loaded, tmp_path):
+    archive, *_ = loaded
+    layers = {
+        "loss": {**archive.model["loss"], "layer": 1},
+        "masked_codes": {**archive.model["masked_codes"], "layer": 0},
+    }
+    save_nemo(tmp_path / "layers.nemo", **archive._replace(model=archive.model | layers)._asdict())
+    again = load_nemo(tmp_path / "layers.nemo")
+    assert again.model == archive.model | layers
+    entry = again.metadata["nemo_config"]["loss_list"]["mlm"]
+    assert (entry["output_from_layer"], entry["transpose_encoded"]) == ("layers.0", True)
 
 
 @pytest.mark.skipif(not NEMO_PYTHON, reason="no NeMo: set JAXSPEECH_NEMO_PYTHON to a Python interpreter that has it")

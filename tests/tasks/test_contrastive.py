@@ -12,8 +12,9 @@ from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.evaluation.pretraining import pretraining_scores
 from jaxspeech.quantizers.gumbel import Targets
-from jaxspeech.tasks.contrastive import frame_losses
-from jaxspeech.tasks.contrastive_model import NEGATIVES, Encoded
+from jaxspeech.tasks.contrastive import ctc_code_losses, frame_losses
+from jaxspeech.tasks.contrastive_model import Encoded
+from jaxspeech.tasks.contrastive_options import NEGATIVES
 from jaxspeech.tasks.pretrain import UnlabelledSpeech
 from tests.contract.cases import CONTRASTIVE
 
@@ -37,7 +38,6 @@ def run():
         config(
             masking={"patch_frames": 1, "patches": 10**4},
             masked_codes={"first_step": 3},
-            ctc_codes={"weight": 0.1},
             loss={"diversity": 0.5},
         )
     )
@@ -95,11 +95,33 @@ def test_scores_of_a_set(run):
     assert [*scores] == ["loss", "accuracy", "mask_share"] and "perplexity" not in linear.show(scores)
 
 
+def test_heads_take_what_a_layer_makes():
+    """The output of the last layer is that of the encoder."""
+    fields = config(loss={"layer": 0}, masked_codes={"layer": 1})
+    task: Any = build({**fields, "encoder": {**fields["encoder"], "num_layers": 2}})
+    variables = jax.jit(task.init)(jax.random.key(0))
+    samples, keys = np.random.default_rng(0).normal(0, 0.1, (1, 4800)), jax.random.split(jax.random.key(0), 1)
+
+    @jax.jit
+    def both(variables: Any) -> Any:
+        inputs: Any = samples.astype(np.float32), np.array([4800]), None, keys
+        apply: Any = task.model.apply
+        found = apply(variables, *inputs, method="encode_masked")
+        decoder = task.model.decoder.clone(parent=None, name=None)
+        return found, decoder.apply({"params": variables["params"]["decoder"]}, found.encoded, found.num_frames)[0]
+
+    found, of_last = both(variables)
+    np.testing.assert_allclose(found.for_masked, found.encoded, atol=1e-6)
+    assert np.abs(found.outputs - of_last).max() > 0.01
+    with pytest.raises(ConfigError, match="layers has 5"):
+        jax.eval_shape(build(config(loss={"layer": 5})).init, jax.random.key(0))
+
+
 @pytest.mark.parametrize("negatives", NEGATIVES)
 def test_negatives_come_from_where_they_are_chosen(negatives):
     """The first row has one masked frame, so that nothing but other rows, or frames, or codes can be its negatives."""
     rng = np.random.default_rng(0)
-    model = build(config(loss={"negatives": negatives, "num_negatives": 4})).model
+    model: Any = build(config(loss={"negatives": negatives, "num_negatives": 4})).model
     masked = np.zeros((ROWS, FRAMES), bool)
     masked[0, 2], masked[1, 1:5] = True, True
     codes, ids = rng.normal(size=(4, 4)).astype(np.float32), rng.integers(0, 4, (ROWS, FRAMES, 2))
@@ -112,13 +134,35 @@ def test_negatives_come_from_where_they_are_chosen(negatives):
     outputs = jnp.asarray(rng.normal(size=(ROWS, FRAMES, WIDTH)), jnp.float32)
     none, count = jnp.zeros((ROWS, FRAMES, 1)), jnp.full(ROWS, FRAMES)
     complete = jnp.ones((ROWS, FRAMES), bool)
-    found = Encoded(none, count, outputs, count, none, jnp.asarray(masked), complete, complete, count)
+    found = Encoded(none, count, none, none, outputs, count, none, jnp.asarray(masked), complete, complete, count)
     keys, compute = jax.random.split(jax.random.key(0), ROWS), jax.jit(partial(frame_losses, model))
     losses, right = compute(found, targets, keys, jax.random.key(1))
     assert np.isfinite(losses).all() and not np.any(losses[~masked]) and not np.any(right[~masked])
     assert (losses[0, 2] > 0) == (negatives != "utterance_masked")
     # The codes of the second row's masked frames are all the same: none of them differs from the frame's own.
     assert np.any(losses[1, 1:5] > 0) == (negatives != "utterance_masked")
+
+
+def test_codes_in_sequence_are_merged_and_what_does_not_fit_counts_nothing():
+    """Of two frames a row, one has the same code twice, one has two codes, and one more codes than frames."""
+    model: Any = build(config(ctc_codes={"weight": 1.0})).model
+    rng = np.random.default_rng(0)
+    params = {"ctc_head": {"out": {"kernel": rng.normal(size=(2, 17)), "bias": rng.normal(size=17)}}}
+    params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), params)
+    ids = jnp.asarray([[[1, 2], [1, 2]], [[1, 2], [0, 3]], [[1, 2], [0, 3]]])
+    none = jnp.zeros((3, 2, 1))
+    targets = Targets(none, ids, ids, jnp.zeros((4, 4)), jnp.zeros((3, 2, 2, 4)))
+    encoded, frames = jnp.asarray(rng.normal(size=(3, 2, 2)), jnp.float32), jnp.array([2, 2, 1])
+    mask = jnp.ones((3, 2), bool)
+    found = Encoded(encoded, frames, none, encoded, none, jnp.array([2, 2, 2]), none, mask, mask, mask, frames)
+    chosen = model.ctc_codes
+    assert chosen is not None and chosen.merge_repeats
+    steps = {"steps": {"count": START}}
+    losses = jax.jit(lambda p: ctc_code_losses(model, {"params": p, **steps}, found, targets, chosen))(params)
+    scores = encoded @ params["ctc_head"]["out"]["kernel"] + params["ctc_head"]["out"]["bias"]
+    p = np.exp(np.asarray(jax.nn.log_softmax(scores)))
+    once = p[0, 0, 6] * p[0, 1, 6] + p[0, 0, 6] * p[0, 1, 16] + p[0, 0, 16] * p[0, 1, 6]
+    np.testing.assert_allclose(losses, [-np.log(once), -np.log(p[1, 0, 6] * p[1, 1, 3]), 0], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,9 @@ def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     if "masked_codes" in model and "ctc_codes" in model:
         wrong = [p for p, kind in kinds.items() if p != main[0] and ("ctc" in p) != (kind == "CTCLossForSSL")]
         problems += [f"{place} (only the loss of CTC can, and must, have ctc in its name)" for place in wrong]
+    layers = [part.get("layer") for part in (model["loss"], *(model.get(key, {}) for key in NAMES))]
+    if any(layer is not None for layer in layers) and model["encoder"].get("output_width"):
+        problems.append("encoder.feat_out (must be -1 with output_from_layer, which it does not project)")
     return {"task": "contrastive"} | model
 
 
@@ -88,6 +91,7 @@ def _contrastive(config: Mapping[str, Any], place: str, problems: list[str]) -> 
             problems.append(f"{place}.start_step {of_entry['first_step']} (can be 0)")
         if "scale" in loss and "weight" in of_entry:
             loss["scale"] *= of_entry["weight"]
+        loss["layer"] = of_entry.get("layer")
     decoder = read_section(DECODERS, config, _inside(place, "decoder"), problems)
     if value_at(config, "preprocessor.features") not in (None, given.get("in_dim")):
         problems.append(f"{at}.in_dim {given.get('in_dim')!r} (must be the number of features)")
@@ -138,7 +142,8 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
         "reduce_ids": repeats,
     }
     decoder = write_section(DECODERS, {}, "decoder", "reconstruction", fields_of(module.decoder), problems)
-    listed: dict[str, Any] = {"contrastive": {"decoder": decoder | {"feat_in": width}, "loss": loss}}
+    entry = arguments_of(CODE_PREDICTION, {"weight": 1.0, "first_step": 0, "layer": module.loss.layer})
+    listed: dict[str, Any] = {"contrastive": {"decoder": decoder | {"feat_in": width}, "loss": loss, **entry}}
     of_codes = {
         "masked_codes": ("MLMLoss", {"combine_time_steps": frames, "mask_threshold": module.loss.mask_threshold}),
         "ctc_codes": ("CTCLossForSSL", {"num_classes": ids}),
@@ -154,7 +159,6 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
             "loss": {"_target_": f"nemo.collections.asr.losses.{name}", **arguments},
             "targets_from_loss": "contrastive",
             **arguments_of(CODE_PREDICTION, fields_of(chosen)),
-            **{"output_from_layer": None, "transpose_encoded": False},
         }
     return Written(CLASS, sections | {"loss_list": listed}, {})
 

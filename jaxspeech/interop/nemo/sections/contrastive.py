@@ -1,5 +1,6 @@
 """The tables of contrastive pretraining: masks, decoders and losses of NeMo's SpeechEncDecSelfSupervisedModel."""
 
+import re
 from typing import Any
 
 from jaxspeech.interop.nemo.sections.arguments import (
@@ -13,7 +14,7 @@ from jaxspeech.interop.nemo.sections.arguments import (
     only,
     size,
 )
-from jaxspeech.tasks.contrastive_model import BATCH, BATCH_MASKED, CODEBOOK, UTTERANCE, UTTERANCE_MASKED
+from jaxspeech.tasks.contrastive_options import BATCH, BATCH_MASKED, CODEBOOK, UTTERANCE, UTTERANCE_MASKED
 
 MASKED_PATCHES = Section(
     "",
@@ -99,15 +100,35 @@ GUMBEL = Section(
     ),
 )
 LINEAR = Section("linear", (Argument("proj_dim", "width", 128, size),))
+
+
+def _layer(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and (found := re.fullmatch(r"layers\.([0-9]{1,4})", value)):
+        return int(found[1])
+    raise ValueError("can be None, or the name of a layer, such as layers.11")
+
+
+def _finish_entry(fields: dict[str, Any]) -> None:
+    # NeMo's layers have time before width, its encoders width before time.
+    if fields.pop("_transpose") != (fields["layer"] is not None):
+        raise ValueError("transpose_encoded must be true with output_from_layer, and only then")
+
+
 # What an entry of `loss_list` says besides its decoder and loss.
 CODE_PREDICTION = Section(
     "",
     (
         Argument("loss_alpha", "weight", 1.0, number(0, 1e9)),
         Argument("start_step", "first_step", 0, integer(0, 1 << 30)),
-        only("output_from_layer", None),
-        only("transpose_encoded", False),
+        Argument(
+            "output_from_layer", "layer", None, _layer, lambda layer: layer if layer is None else f"layers.{layer}"
+        ),
+        Argument("transpose_encoded", "_transpose", False, flag),
         only("is_active", True),
     ),
     frozenset({"decoder", "loss", "targets_from_loss"}),
+    finish=_finish_entry,
+    gather=lambda fields: fields | {"_transpose": fields["layer"] is not None},
 )
