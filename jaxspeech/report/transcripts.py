@@ -10,6 +10,7 @@ from jaxspeech.report.errors import WORST_SHOWN, errors_section
 from jaxspeech.report.picture import png, spectrogram, with_alignment
 from jaxspeech.report.replay import Replay
 from jaxspeech.report.utterance import ReplayedAudio, Utterance, scored, worst
+from jaxspeech.text.token_languages import line_language
 from jaxspeech.types import Variables
 
 
