@@ -154,9 +154,9 @@ def test_hybrid_loss_is_the_weighted_sum(hybrid):
     batch, key = make_batch(), jax.random.key(1)
     losses, _ = jax.jit(task.loss)(variables, batch, key)
     apply = jax.jit(partial(task.model.apply, train=True, mutable=["batch_stats"]))
-    (inputs, logits, num_frames), _ = apply(variables, batch.samples, batch.num_samples, batch.labels)
-    transducer = transducer_losses(task.model, inputs, num_frames, batch, key)
-    ctc = ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=V)
+    (inputs, found), _ = apply(variables, batch.samples, batch.num_samples, batch.labels)
+    transducer = transducer_losses(task.model, inputs, found.num_frames, batch, key)
+    ctc = ctc_loss(found.head.logits, found.num_frames, batch.labels, batch.num_labels, blank_id=V)
     np.testing.assert_allclose(losses[:3], (0.75 * transducer + 0.25 * ctc)[:3], rtol=1e-5)
 
 
