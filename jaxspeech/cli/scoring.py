@@ -81,6 +81,8 @@ def scoring_of(model: Any, flags: argparse.Namespace) -> Scoring:
         return of_recognizer(model, flags)
     if flags.long != "auto":
         raise ConfigError("--long is for models that transcribe")
+    if flags.target_lang is not None:
+        raise ConfigError("--target_lang is for models that transcribe")
     if given := fusion_of(flags):
         raise ConfigError(f"--{next(iter(given))} is for models that transcribe")
     if isinstance(model, Synthesizer):

@@ -5,11 +5,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxspeech.cli.error_rates import bleu_score, details, error_rates, rates_of_languages, shown_rates
+from jaxspeech.cli.error_rates import bleu_score, details, end_scores, error_rates, rates_of_languages, shown_rates
 from jaxspeech.cli.fusion import fusion_of
 from jaxspeech.cli.recordings import counted
 from jaxspeech.cli.scoring import Scoring, Summary, Write
+from jaxspeech.errors import ConfigError
 from jaxspeech.evaluation.bleu import check_bleu
+from jaxspeech.evaluation.end_of_utterance import ENDS, EndCounts, counts_of_marks
 from jaxspeech.evaluation.transcripts import Transcript, TranscriptScores, finite, transcript_scores
 from jaxspeech.evaluation.word_languages import WordLanguages, compare_languages
 from jaxspeech.inference.formats import to_jsonl
@@ -23,6 +25,7 @@ from jaxspeech.text.error_rate import char_errors, word_errors
 from jaxspeech.text.normalizers import Normalizer, find_normalizer
 from jaxspeech.text.prompt import PROMPT
 from jaxspeech.text.token_languages import line_language, word_languages
+from jaxspeech.text.utterance_marks import marks_of
 from jaxspeech.text.words import token_words
 
 
@@ -35,6 +38,7 @@ class Recognised(NamedTuple):
     seconds: float
     words: Sequence[TimedText]
     languages: WordLanguages = WordLanguages()
+    ends: EndCounts = EndCounts()
 
 
 def of_recognizer(model: Recognizer, flags: argparse.Namespace) -> Scoring:
@@ -50,8 +54,13 @@ def of_recognizer(model: Recognizer, flags: argparse.Namespace) -> Scoring:
             recording.text or "", recording.fields.get("lang"), [word for word, _, _ in spans], own
         )
 
+    marked = bool(marks_of(model.tokenizer))
+
+    def ends(recording: Recording, found: Hypothesis) -> EndCounts:
+        return counts_of_marks(recording.fields, found) if marked and ENDS in recording.fields else EndCounts()
+
     def results(recordings: Sequence[Recording]) -> Iterator[Hypothesis]:
-        return model.transcribe_iter(recordings, long=flags.long, timestamps=flags.confidence, **options)
+        return model.transcribe_iter(recordings, long=flags.long, timestamps=flags.confidence or marked, **options)
 
     def as_json(recording: Recording, found: Hypothesis, scores: Mapping[str, Any]) -> str:
         return to_jsonl(found, {**recording.fields, **scores})
@@ -64,12 +73,16 @@ def of_recognizer(model: Recognizer, flags: argparse.Namespace) -> Scoring:
         as_json,
         "transcribed",
         languages,
+        ends,
     )
 
 
 def of_predictions(flags: argparse.Namespace) -> Scoring:
     """The way to score the transcripts that manifests hold; see `inference.predictions`."""
     from jaxspeech.inference.predictions import confidences_of, prediction_of
+
+    if flags.target_lang is not None:
+        raise ConfigError("--target_lang is for a --model; the transcripts of these manifests are there already")
 
     def as_json(recording: Recording, found: Hypothesis, scores: Mapping[str, Any]) -> str:
         return to_json({**recording.fields, **scores}) + "\n"
@@ -94,6 +107,7 @@ def _scoring(
     as_json: Callable[[Recording, Hypothesis, Mapping[str, Any]], str],
     done: str,
     languages: Callable[[Recording, Hypothesis], WordLanguages] = lambda recording, found: WordLanguages(),
+    ends: Callable[[Recording, Hypothesis], EndCounts] = lambda recording, found: EndCounts(),
 ) -> Scoring:
     normalizer = find_normalizer(flags.normalize)
     if flags.bleu:
@@ -112,7 +126,13 @@ def _scoring(
         transcript = Transcript(recording.text, found.text, sure_words(found))
         of_words = languages(recording, found)
         return Recognised(
-            recording, transcript, translates(recording.fields), found.duration, found.words or (), of_words
+            recording,
+            transcript,
+            translates(recording.fields),
+            found.duration,
+            found.words or (),
+            of_words,
+            ends(recording, found),
         )
 
     def summarize(kept: Sequence[Recognised]) -> Summary | None:
@@ -136,6 +156,9 @@ def _scoring(
         if not lines:
             return None
         more = details(scores) if spoken else []
+        if (of_ends := sum((x.ends for x in spoken), EndCounts())).utterances:
+            values |= of_ends.scores()
+            more.append(end_scores(of_ends))
         if of_languages := values.get("languages"):
             more = [f"WER by language: {shown_rates(of_languages)}", *more]
         if found := values.get("word_languages"):

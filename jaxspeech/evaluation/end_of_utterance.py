@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxspeech.errors import ManifestError
+from jaxspeech.text.utterance_marks import MARKS
 
 PERCENTILES = (50, 90, 95)
 STARTS, ENDS = "sou_time", "eou_time"
@@ -87,6 +88,24 @@ def counts_of(fields: Mapping[str, Any], hypothesis: Any) -> EndCounts:
         the stream ended is no end that was found.
     """
     found = [(one.start, one.decided) for one in hypothesis.utterances if one.by != "stream"]
+    return compare_ends(found, true_utterances(fields, seconds=hypothesis.duration))
+
+
+def counts_of_marks(fields: Mapping[str, Any], hypothesis: Any) -> EndCounts:
+    """Compares the marks in the transcript of a whole recording with the line of the recording.
+
+    Args:
+      fields: of the line; its times count from the start of the file, as those of the transcript.
+      hypothesis: with `duration` and timestamps, its `chars` with the marks.
+    """
+    found: list[Span] = []
+    start: float | None = None
+    for token in hypothesis.chars or ():
+        if start is None:
+            start = float(token.start)
+        if token.text in MARKS:
+            found.append((start, float(token.end)))
+            start = None
     return compare_ends(found, true_utterances(fields, seconds=hypothesis.duration))
 
 

@@ -11,7 +11,7 @@ from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.stretch import draw_stretch
 from jaxspeech.data.variant import STILL
 from jaxspeech.errors import ConfigError, ManifestError
-from jaxspeech.evaluation.end_of_utterance import EndCounts, compare_ends, counts_of, true_utterances
+from jaxspeech.evaluation.end_of_utterance import EndCounts, compare_ends, counts_of, counts_of_marks, true_utterances
 from jaxspeech.inference.end_pointing import EndPointer, check_end_silence
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.timed_tokens import TimedTokens
@@ -141,6 +141,12 @@ def test_lines_with_utterances(tokenizer, tmp_path):
     assert true_utterances({}, seconds=6.0) == [(0.0, 6.0)]
     with pytest.raises(ManifestError, match="2 values of sou_time, and 1 of eou_time"):
         true_utterances({"sou_time": [0, 1], "eou_time": 1}, seconds=6.0)
+    whole = TimedTokens(tokenizer, frame_seconds=0.1)
+    ids, places = [*joke, eou, *aha], np.arange(len(joke) + 1 + len(aha), dtype=float)
+    whole.update(ids, places, places + 1, np.ones(len(ids)), duration=6.0)
+    offline = Hypothesis(duration=6.0).with_times(whole)
+    counts = counts_of_marks({"sou_time": [0, 2], "eou_time": [1, 3]}, offline)
+    assert counts.latency == pytest.approx(((len(joke) + 1) / 10 - 1,)) and counts.missing == 1
     live = Hypothesis(duration=6.0, utterances=ended(tokenizer, [([(i, 3) for i in joke] + [(eou, 13)], 15, True)]))
     assert counts_of({"sou_time": 0.3, "eou_time": 1.3}, live).latency == pytest.approx((0.2,))
 
