@@ -5,8 +5,8 @@ y[t, d] = sum_{i, c} x[stride t + dilation i - left, g(d), c] kernel[i, c, d],  
 Channel d of the output belongs to group g(d), and sees the channels of the input that do.
 
 XLA computes plain ones on a CPU at the speed of its products; one in groups at half of it, its gradient by the kernel
-at a tenth, and that by the input of a strided one with zeros between. A CPU therefore computes a large one as a loop over
-the groups, in which `stride` neighbouring frames are one, with a stride-th of the taps and no stride:
+at a tenth, and that by the input of a strided one with zeros between. A CPU therefore computes a large one as a loop
+over the groups, in which `stride` neighbouring frames are one, with a stride-th of the taps and no stride:
 
 X[u, (s, c)] = x[stride u + s - left, g, c],   y = X * K,   dX = dy * K reversed,   dK[a] = sum_t X[t + a]^T dy[t]
 
