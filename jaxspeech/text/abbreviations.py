@@ -163,7 +163,8 @@ def _numeral(found: re.Match[str]) -> str:
     # "Robert I. Bouck" has an initial, "Then Charles I think" the pronoun.
     if len(numeral) == 1 and not counted:
         pronoun = numeral == "I" and not stop and not possessive and following.islower()
-        if name not in _MONARCHS or numeral not in "IVX" or following.isupper() or pronoun:
+        initial = following.isupper() and found.string[found.end() : found.end() + 1] not in (",", ";", ":", ")")
+        if name not in _MONARCHS or numeral not in "IVX" or initial or pronoun:
             return found[0]
     if counted:
         return f"{name} {cardinal(number)}{possessive}{stop}"

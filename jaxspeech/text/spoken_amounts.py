@@ -106,9 +106,11 @@ _SIGNS = "|".join(sorted(map(re.escape, _CURRENCIES), key=len, reverse=True))
 _MONEY = re.compile(rf"({_SIGNS})\s?({NUMBER})(?:\s?[-–]\s?(?:{_SIGNS})?({NUMBER}))?(?:[ -]?({_SCALE})\b(?!\.?\d))?")
 # Before 1971: £1 5s. 6d.
 _SHILLINGS = re.compile(r"(?<![\w.,])(\d+)s\.(?=,? \d+d\.)")
+_AFTER_POUNDS = re.compile(rf"(£\s?(?:{NUMBER}),? )(\d+)s\.(?!\w)")
 _PENCE = re.compile(r"(?<![\w.,])(\d+)d\.")
 _PER = {"s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "day": "day", "kg": "kilogram"}
 _MEASURE = re.compile(rf"(?<![\w.,])(-|−)?({NUMBER})(\s?)({_NAMES})(?:/({'|'.join(_PER)})\b)?(?![\w/²³])(\.(?!\w))?")
+_SCALED = re.compile(rf"(?<![\w.,])({NUMBER})\s?(bn|mn)\b(\.(?=,|\s[a-z]))?")
 _SAME_UNIT = re.compile(rf"(?<![\w.,])({NUMBER})\s?({_NAMES})\s?[-–]\s?(?=(?:{NUMBER})\s?\2(?!\w))")
 _SHAPE = r"(?=\s?(?:x|×|by|long|tall|wide|high|deep)\b)"
 _RANGE = re.compile(rf"(?<![\w.,])({NUMBER})\s?[-–]\s?(?=(?:{NUMBER})\s?(?:{_NAMES})(?![\w/]))")
@@ -127,10 +129,15 @@ def spoken_money(text: str) -> str:
 
     text = re.sub(rf"(?<![\w)])-(?=(?:{_SIGNS})\d)|(?<=\s)-(?=(?:{_SIGNS})\d)", "minus ", text)
     text = re.sub(rf"({_SIGNS})-(?=\d)", r"minus \1", text)
-    text = _SHILLINGS.sub(lambda found: f"{found[1]} shilling{'' if found[1] == '1' else 's'}", text)
+    text = _SHILLINGS.sub(lambda found: _shillings(found[1]), text)
+    text = _AFTER_POUNDS.sub(lambda found: f"{found[1]}{_shillings(found[2])}", text)
     text = _PENCE.sub(lambda found: f"{found[1]} {'penny' if found[1] == '1' else 'pence'}", text)
     # "a $5 million-dollar house" says dollar once.
     return re.sub(r" (?:dollars|pounds|euros)(?=-(?:dollar|pound|euro)\b)", "", _MONEY.sub(_money, text))
+
+
+def _shillings(number: str) -> str:
+    return f"{number} shilling{'' if number == '1' else 's'}"
 
 
 def _money(found: re.Match[str]) -> str:
@@ -157,7 +164,8 @@ def spoken_measures(text: str) -> str:
     for char, fraction in _FRACTIONS.items():
         text = re.sub(rf"(?<=\d)\s?{char}", f" {fraction}", text).replace(char, fraction)
     text = re.sub(r"\b(sq|cu)\.\s?(?=ft\b|in\b|mi\b|km\b|m\b)", r"\1 ", text)
-    text = re.sub(r"°\s(?=[CF]\b)", "°", text)
+    text = re.sub(r"[°º]\s?(?=[CF]\b)", "°", text)
+    text = _SCALED.sub(lambda found: f"{amount(found[1])} {_SCALES[found[2]]}", text)
     text = re.sub(rf"(?<=\d)['′]{_SHAPE}|(?<=x \d\d)'|(?<=x \d)'", " ft", text)
     text = re.sub(rf"(?<=\d)[\"″]{_SHAPE}", " in.", text)
     text = _HEIGHT.sub(lambda found: f"{cardinal(int(found[1]))} feet {cardinal(int(found[2]))} inches", text)

@@ -9,7 +9,7 @@ import re
 from jaxspeech.text.spoken_amounts import NUMBER, amount
 from jaxspeech.text.spoken_numbers import cardinal, decimal, digits, hundreds, ordinal, pairs, year
 
-_ORDINAL = re.compile(r"\b(\d{1,3}(?:,\d{3})+|\d+)(st|nd|rd|th|ST|ND|RD|TH)\b")
+_ORDINAL = re.compile(r"\b(\d{1,3}(?:,\d{3})+|\d+)(st|nd|rd|th|ST|ND|RD|TH)\b(?:\.(?=,|;))?")
 _COMPASS = r"(?:North|South|East|West|N\.|S\.|E\.|W\.)"
 _STREET = "Street|Avenue|Road|Drive|Lane|Boulevard|Place|Court|Square|Terrace|Parkway|Highway|Way|Crescent|Row"
 _NAME = rf"(?:[A-Z][\w'.]*|\w+th|\w+nd|\w+st) (?:[A-Z]\w+ )?(?:{_STREET})\b"

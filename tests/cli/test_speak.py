@@ -140,3 +140,30 @@ def test_mistakes_are_one_line(folder, capsys, monkeypatch, tmp_path, given, mes
     said = capsys.readouterr().err
     assert message in said and said.count("\n") <= 2
     assert not list(tmp_path.glob("*.wav"))
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("a", True),
+        ("12345", False),  # this voice does not normalise
+        ("xqzvbt", True),
+        ("a😀b", True),
+        ("hello\x00 there", True),
+        ("www.x.com/a?b=c&d e.g. A.B.C.", True),
+        (" ".join(["word"] * 2000), True),
+        ("😀", False),
+        ("Привет", False),
+        ("你好", False),
+        ("مرحبا", False),
+        ("...", False),
+        ("\u200b", False),
+    ],
+    ids=lambda x: repr(x)[:12],
+)
+def test_any_text_is_sound_or_one_line(folder, capsys, tmp_path, text, spoken):
+    status = call(folder, f"--output={tmp_path}/a.wav", text)
+    said = capsys.readouterr().err
+    assert status == (0 if spoken else 2) and "Traceback" not in said
+    assert (tmp_path / "a.wav").exists() == spoken
+    assert ("nothing in it that this voice can say" in said) == (not spoken)

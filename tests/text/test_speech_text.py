@@ -47,6 +47,10 @@ SPOKEN = {
     "room 101B, pre-1900, v1.2, -$5, 100s, 3,000 sq. ft. of it": "room one oh one B, pre-nineteen hundred, "
     "v one point two, minus five dollars, hundreds, three thousand square feet of it",
     "R&D = 5 + 3": "R and D equals five plus three",
+    "£3 10s. and £2, 1s. 6d., 2.3bn, 20ºC, the 1st., 2nd.": "three pounds ten shillings and two pounds, one shilling "
+    "six pence, two point three billion, twenty degrees Celsius, the first, second.",
+    "George V, Henry V; Charles I, but George V. Higgins": "George the fifth, Henry the fifth; Charles I, "
+    "but George V. Higgins",
     "joe@mail.org, www.a.com/b": "joe at mail dot org, w w w dot a dot com slash b",
     "She left — quickly – “yes”… 3–4 times": 'She left, quickly, "yes"... three to four times',
     "U.S. FBI p.m. state-of-the-art": "U.S. FBI p.m. state-of-the-art",
