@@ -5,6 +5,7 @@
 {"path": "manifest.json", "tars": "audio__OP_0..127_CL_.tar"}   a tarred dataset of NeMo's; lines have a shard_id
 {"path": "m_{0..7}.json", "tars": "audio_{0..7}.tar"}           a manifest for each tar
 {"tars": "s3://bucket/shard-{000..127}.tar"}                    a WebDataset: text in .json or .txt beside the audio
+{"sources": ["a.jsonl", "b.jsonl"], "weight": 2}                a group of sources, whose weights are multiplied
 """
 
 import ast
@@ -27,11 +28,13 @@ class ParsedSource(NamedTuple):
       path: path of the manifest; None where the tars hold the transcripts too.
       tars: the tars that hold its audio; empty where each line names a file.
       weight: how often an epoch shows each of its examples.
+      groups: its number among its neighbours at each level of groups, from the outermost, and last its own.
     """
 
     path: Location | None
     tars: tuple[Location, ...]
     weight: float
+    groups: tuple[int, ...] = (0,)
 
     @property
     def name(self) -> Location:
@@ -45,7 +48,17 @@ def parse_sources(sources: Source | Sequence[Source]) -> list[ParsedSource]:
     Raises:
       ManifestError: a field is unknown, a weight is not positive, or the number of tars does not match the manifests.
     """
-    return [parsed for source in listed(sources) for parsed in _parse(source)]
+    found: list[ParsedSource] = []
+    number = 0
+    for source in listed(sources):
+        if isinstance(source, Mapping) and "sources" in source:
+            found += [inner._replace(groups=(number, *inner.groups)) for inner in _members(source)]
+            number += 1
+            continue
+        parsed = _parse(source)
+        found += [part._replace(groups=(number + i,)) for i, part in enumerate(parsed)]
+        number += len(parsed)
+    return found
 
 
 def listed(sources: Source | Sequence[Source]) -> Sequence[Source]:
@@ -65,6 +78,23 @@ def _written_out(sources: Source | Sequence[Source]) -> Source | Sequence[Source
     return value if isinstance(value, list | tuple | Mapping) else sources
 
 
+def _members(group: Mapping[str, Any]) -> list[ParsedSource]:
+    if extra := set(group) - {"sources", "weight"}:
+        raise ManifestError(
+            f"a group of sources must be {{'sources': ..., 'weight': ...}}; it has {sorted(extra)[0]!r}"
+        )
+    members, weight = parse_sources(group["sources"]), group.get("weight", 1.0)
+    if not members:
+        raise ManifestError("a group of sources is empty")
+    _check_weight(weight, "a group of sources")
+    return [member._replace(weight=member.weight * weight) for member in members]
+
+
+def _check_weight(weight: Any, name: Any) -> None:
+    if not (isinstance(weight, int | float) and 0 < weight < math.inf):
+        raise ManifestError(f"{name}: the weight is {weight}; it must be a positive number")
+
+
 def _parse(source: Source) -> list[ParsedSource]:
     if isinstance(source, Path):
         return [ParsedSource(locate(source), (), 1.0)]
@@ -76,8 +106,7 @@ def _parse(source: Source) -> list[ParsedSource]:
         )
     weight = source.get("weight", 1.0)
     name = source.get("path") or source["tars"]
-    if not (isinstance(weight, int | float) and 0 < weight < math.inf):
-        raise ManifestError(f"{name}: the weight is {weight}; it must be a positive number")
+    _check_weight(weight, name)
     tars = tuple(locate(path) for path in _expand(source["tars"])) if source.get("tars") else ()
     if not source.get("path"):
         return [ParsedSource(None, tars, float(weight))]
