@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxspeech.audio.read import read_seconds
-from jaxspeech.data.braces import numbers_of
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.entry import Entry
 from jaxspeech.data.files import Location, beside, is_url, open_binary
@@ -45,7 +44,7 @@ class Manifest:
       durations: seconds of each example.
       weights: how often an epoch shows each example.
       shards: number of each example's tar in `tars`, -1 where it is a separate file; None if all are.
-      tars: the tars that hold audio.
+      tars: the tars, and the row groups of Parquet files, that hold audio.
       containers: reads from the tars and from ArrayRecord files.
       too_short, too_long: numbers of examples left out by the duration limits.
       left_out: numbers of examples left out for their fields, by the reason.
@@ -254,10 +253,10 @@ class Manifest:
         max_seconds: int | float,
     ) -> tuple[Lines, int]:
         path = self._paths[number]
-        self._files.append(open_manifest(source))
-        numbers = numbers_of([str(tar) for tar in source.tars])
-        lookup = {shard: len(self.tars) + i for i, shard in enumerate(numbers)}
-        self.tars += source.tars
+        opened = open_manifest(source)
+        self._files.append(opened.file)
+        lookup = {shard: len(self.tars) + i for i, shard in enumerate(opened.containers)}
+        self.tars += opened.containers.values()
         parts, lines = [], 0
         for part, count in scan(
             Checked(self._files[-1], self._checksums),

@@ -5,6 +5,9 @@
 {"path": "manifest.json", "tars": "audio__OP_0..127_CL_.tar"}   a tarred dataset of NeMo's; lines have a shard_id
 {"path": "m_{0..7}.json", "tars": "audio_{0..7}.tar"}           a manifest for each tar
 {"tars": "s3://bucket/shard-{000..127}.tar"}                    a WebDataset: text in .json or .txt beside the audio
+"data/train-{00000..00003}-of-00004.parquet"                    audio and texts of the Hugging Face Hub: parquet.py
+"cuts.jsonl.gz"                                                 cuts of lhotse: cuts.py
+{"path": "cuts.{000000..000009}.jsonl.gz", "tars": "recording.{000000..000009}.tar"}              lhotse's Shar
 {"sources": ["a.jsonl", "b.jsonl"], "weight": 2}                a group of sources, whose weights are multiplied
 """
 
@@ -29,12 +32,14 @@ class ParsedSource(NamedTuple):
       tars: the tars that hold its audio; empty where each line names a file.
       weight: how often an epoch shows each of its examples.
       groups: its number among its neighbours at each level of groups, from the outermost, and last its own.
+      fields: (field, column) pairs of a Parquet file whose columns have other names.
     """
 
     path: Location | None
     tars: tuple[Location, ...]
     weight: float
     groups: tuple[int, ...] = (0,)
+    fields: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> Location:
@@ -55,9 +60,9 @@ def parse_sources(sources: Source | Sequence[Source]) -> list[ParsedSource]:
             found += [inner._replace(groups=(number, *inner.groups)) for inner in _members(source)]
             number += 1
             continue
-        parsed = _parse(source)
-        found += [part._replace(groups=(number + i,)) for i, part in enumerate(parsed)]
-        number += len(parsed)
+        # What one pattern stands for is one source.
+        found += [part._replace(groups=(number,)) for part in _parse(source)]
+        number += 1
     return found
 
 
@@ -100,19 +105,22 @@ def _parse(source: Source) -> list[ParsedSource]:
         return [ParsedSource(locate(source), (), 1.0)]
     if isinstance(source, str):
         return [ParsedSource(locate(path), (), 1.0) for path in _expand(source)]
-    if set(source) - {"path", "tars", "weight"} or not {"path", "tars"} & set(source):
+    if set(source) - {"path", "tars", "weight", "fields"} or not {"path", "tars"} & set(source):
         raise ManifestError(
             f"a manifest must be a path or {{'path': ..., 'weight': ..., 'tars': ...}}, not {dict(source)}"
         )
     weight = source.get("weight", 1.0)
     name = source.get("path") or source["tars"]
     _check_weight(weight, name)
+    if source.get("fields") and source.get("tars"):
+        raise ManifestError(f"{name}: fields are named for Parquet files, which have no tars; leave one of them out")
     tars = tuple(locate(path) for path in _expand(source["tars"])) if source.get("tars") else ()
     if not source.get("path"):
         return [ParsedSource(None, tars, float(weight))]
     paths = [locate(path) for path in _expand(source["path"])]
     if len(paths) == 1 or not tars:
-        return [ParsedSource(path, tars, float(weight)) for path in paths]
+        fields = tuple(dict(source.get("fields") or {}).items())
+        return [ParsedSource(path, tars, float(weight), fields=fields) for path in paths]
     if len(paths) != len(tars):
         raise ManifestError(
             f"{name}: {len(paths)} manifests, but {len(tars)} tars; give one manifest per tar, or one for all"
