@@ -82,8 +82,9 @@ def through_codec(
     rate = next((rate for rate in codec.rates if rate >= sample_rate), codec.rates[-1])
     coded = np.clip(resample(samples, sample_rate, rate), -1.0, 1.0)
     file = io.BytesIO()
-    quality = {"compression_level": compression} if codec.lossy else {}
-    with soundfile.SoundFile(file, "w", rate, 1, codec.subtype, format=codec.container, **quality) as writer:
+    quality = compression if codec.lossy else None
+    kind = codec.container
+    with soundfile.SoundFile(file, "w", rate, 1, codec.subtype, format=kind, compression_level=quality) as writer:
         for first in range(0, len(coded), BLOCK):
             writer.write(coded[first : first + BLOCK])
     file.seek(0)
