@@ -10,6 +10,7 @@ import soundfile
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.batching import Batching, planned_labels
 from jaxspeech.data.buckets import Bucket, Cost
+from jaxspeech.data.columns.transcripts import transcripts
 from jaxspeech.data.epochs import Epochs
 from jaxspeech.data.join import ROUNDING_SECONDS, Join, group
 from jaxspeech.data.manifest import Manifest
@@ -109,6 +110,14 @@ def test_joined_utterances_are_the_recordings_and_texts_with_a_gap(corpus):
             assert not len(samples) and words[0] == batch.index[row]
             shown += words
     assert sorted(shown) == list(range(17)) and made.steps_per_epoch < 5 and not len(made.problems)
+
+
+def test_languages_are_encoded_each_by_itself_with_a_space_between(corpus):
+    lines = [json.loads(line) for line in (corpus / "train.jsonl").read_text().splitlines()]
+    named = [line | {"text": "ab", "lang": "de" if i % 3 else "en"} for i, line in enumerate(lines)]
+    (corpus / "lang.jsonl").write_text("".join(json.dumps(line) + "\n" for line in named))
+    labels = transcripts(Manifest(corpus / "lang.jsonl"), TOKENIZER)
+    assert TOKENIZER.decode(labels.join([0, 1, 2, 3], [], 0.1).tolist()) == "ab ab ab ab"
 
 
 def test_a_broken_recording_leaves_the_others_of_its_row(corpus):

@@ -41,9 +41,14 @@ def transcripts(manifest: ExampleSet, tokenizer: Tokenizer, *, field: str = "tex
 
     def joined(examples: Sequence[int], values: Sequence[np.ndarray], gap: float) -> Int[np.ndarray, " U"]:
         lines = [manifest[example].fields for example in examples]
-        ids = []
+        ids: list[int] = []
+        said = ""
         for lang, same in groupby(lines, lambda fields: fields.get("lang")):
-            ids += tokenizer.encode(" ".join(_spaced(fields[field]) for fields in same), lang)
+            text = " ".join(_spaced(fields[field]) for fields in same)
+            more = list(tokenizer.encode(text, lang))
+            if ids and tokenizer.decode(ids + more).split() != [*said.split(), *text.split()]:
+                more = list(tokenizer.encode(f" {text}", lang))  # whose tokens say nothing of where words begin
+            ids, said = ids + more, f"{said} {text}"
         return np.array(ids, np.int32)
 
     return Column(np.int32, (), widths, num_labels >= 0, row, num_labels, planned=True, join=joined)
