@@ -37,6 +37,8 @@ DAMAGE = (EOFError, zlib.error, UnicodeError)
 
 # The field of a line that names its audio.
 AUDIO = "audio_filepath"
+# The field of a line that stands for an entry of a different kind of source that cannot be used: says why.
+FAULT = "cannot_be_used"
 
 
 class Part(NamedTuple):

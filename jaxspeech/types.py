@@ -110,16 +110,22 @@ class BatchShape(NamedTuple):
       rows: number of rows of the batch.
       size: padded length of a row, in `unit`.
       unit: "s" of audio, or "tokens".
+      labels: padded number of labels of a row, where batches are planned by it too.
+      cost: what a row counts against the size of a batch, in `unit`; 0: its size.
     """
 
     arrays: Any
     rows: int
     size: float
     unit: str = "s"
+    labels: int = 0
+    cost: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """What the rows together count against the size of a batch."""
+        return self.rows * (self.cost or self.size)
 
     def __str__(self) -> str:
-        return (
-            f"{self.rows} x {self.size:.2f} {self.unit}"
-            if self.unit == "s"
-            else f"{self.rows} x {self.size:.0f} {self.unit}"
-        )
+        length = f"{self.size:.2f} {self.unit}" if self.unit == "s" else f"{self.size:.0f} {self.unit}"
+        return f"{self.rows} x {length}" + (f" x {self.labels}" if self.labels else "")

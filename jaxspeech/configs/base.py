@@ -38,12 +38,27 @@ def base_config() -> ConfigDict:
             "tokenizer": {"type": "bpe", "vocab_size": 1024, "path": "", "characters": ""},
             "data": {
                 "prepare": "",
-                "temperature": 1.0,  # above 1, small sources among several are shown more often
+                # Above 1, small sources among several are shown more often; of nested groups, one for each level.
+                "temperature": any_type(1.0),
                 "min_seconds": 0.1,
                 "max_seconds": 20.0,
+                # Limits of the labels of an example, and of those of a second; 0: none.
+                "min_tokens": 0,
+                "max_tokens": 0,
+                "min_tokens_per_second": 0.0,
+                "max_tokens_per_second": 0.0,
+                "keep": any_type(()),  # what fields of the lines must be: {"cer": (None, 0.1)}; see docs/data.md
+                # How short utterances are joined, and long recordings without texts cut; 0: not at all.
+                "join": {"seconds": 0.0, "gap": 0.1, "probability": 1.0},
+                "windows": {"seconds": 0.0, "hop": 0.0},
                 "buckets": any_type(8),  # the number of padded lengths of batches, or the lengths in seconds
                 "batch_seconds": 320.0,  # padded audio in a batch; 0: the most that fits in memory, found by a dry run
                 "batch_size": 64,
+                # What an example costs of batch_seconds: x + x^2 / quadratic_seconds, where x is its length with
+                # label_seconds for each label; and the number of padded label lengths of each length.
+                "quadratic_seconds": 0.0,
+                "label_seconds": 0.0,
+                "label_buckets": 1,
                 "eval_batch_size": 32,
                 "channel": any_type("mean"),  # or the number of a channel, counted from 0
                 "num_threads": 4,
@@ -56,12 +71,16 @@ def base_config() -> ConfigDict:
                 "unpadded_share": 0.0,
                 "crop_seconds": 0.0,
                 "crop_to": (),
+                "crop_from": "random",
                 "gain_db": (0.0, 0.0),
                 "equalize": {},
                 "rir": {},
                 "room": {},
                 "noise": {},
                 "white_noise": {},
+                "clip": {},
+                "band": {},
+                "codec": {},
             },
             "optimizer": {
                 "name": "adamw",

@@ -1,6 +1,7 @@
 """Augments training audio differently every time it is drawn, without changing its transcript.
 
     speed -> silence around, or cut ends -> room -> equaliser -> noise -> gain -> white noise
+          -> clipping -> band of frequencies -> codec
 
 Speed, silence and cuts change the length, so they are drawn when an epoch is planned (stretch.py); everything else is
 drawn here, from random numbers that depend on (seed, epoch, example, copy) alone.
@@ -15,6 +16,9 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.audio.resample import resample
+from jaxspeech.data.band_limit import Band, band_limit
+from jaxspeech.data.clipping import Clip, clip
+from jaxspeech.data.codecs import Codec, through_codec
 from jaxspeech.data.decode import Decoder
 from jaxspeech.data.equalize import equalize
 from jaxspeech.data.manifest import Manifest
@@ -22,6 +26,7 @@ from jaxspeech.data.noise import SILENCE, add_noise, add_white_noise, decibels, 
 from jaxspeech.data.reverb import reverberate
 from jaxspeech.data.room_options import RoomOptions
 from jaxspeech.data.rooms import SimulatedRooms
+from jaxspeech.data.stretch import PLACES
 from jaxspeech.data.variant import Variant
 from jaxspeech.errors import ConfigError, did_you_mean
 
@@ -85,8 +90,9 @@ class AugmentConfig:
       pad_after_seconds: at least this much silence after, at most `pad_seconds`.
       unpadded_share: of the utterances that get no silence, and of which nothing is cut.
       crop_seconds: at most this much is cut from a side that gets no silence, and at most 30 % of the utterance.
-      crop_to: (least, most) seconds; of a recording that is longer than what is drawn from this range, a random stretch
-        of so many seconds is taken. () takes all of it.
+      crop_to: (least, most) seconds; of a recording that is longer than what is drawn from this range, a stretch of so
+        many seconds is taken. () takes all of it.
+      crop_from: where that stretch lies: at a "random" place, at the "start" or at the "end".
       gain_db: range of the change in level.
     """
 
@@ -96,15 +102,28 @@ class AugmentConfig:
     unpadded_share: Number = 0.0
     crop_seconds: Number = 0.0
     crop_to: tuple[Number, ...] = ()
+    crop_from: str = "random"
     gain_db: Range = (0.0, 0.0)
     rir: Rir | None = None
     room: Room | None = None
     equalize: Equalize | None = None
     noise: Noise | None = None
     white_noise: WhiteNoise | None = None
+    clip: Clip | None = None
+    band: Band | None = None
+    codec: Codec | None = None
 
 
-_PARTS = {"rir": Rir, "room": Room, "equalize": Equalize, "noise": Noise, "white_noise": WhiteNoise}
+_PARTS = {
+    "rir": Rir,
+    "room": Room,
+    "equalize": Equalize,
+    "noise": Noise,
+    "white_noise": WhiteNoise,
+    "clip": Clip,
+    "band": Band,
+    "codec": Codec,
+}
 
 
 def parse_augment(config: Mapping[str, Any]) -> AugmentConfig:
@@ -127,6 +146,8 @@ def parse_augment(config: Mapping[str, Any]) -> AugmentConfig:
         raise ConfigError(f"augment.unpadded_share: {parsed.unpadded_share} must be from 0 to 1")
     if parsed.crop_to and not (len(parsed.crop_to) == 2 and 0 < parsed.crop_to[0] <= parsed.crop_to[1]):
         raise ConfigError(f"augment.crop_to: {list(parsed.crop_to)} must be the least and the most seconds, or empty")
+    if parsed.crop_from not in ("random", *PLACES):
+        raise ConfigError(f'augment.crop_from is {parsed.crop_from!r}; use "random", "start" or "end"')
     return parsed
 
 
@@ -202,6 +223,21 @@ class Augment:
             if config.white_noise.snr_db:
                 level_db = decibels(speech_rms) + gain_db - rng.uniform(*config.white_noise.snr_db)
             samples = add_white_noise(samples, level_db=level_db, rng=rng)
+        return self._through_line(samples, rng)
+
+    def _through_line(self, samples: Float[np.ndarray, " R"], rng: np.random.Generator) -> Float[np.ndarray, " R"]:
+        """What a microphone that is too loud, a band of frequencies and a codec make of all of it."""
+        overload, band, codec = self.config.clip, self.config.band, self.config.codec
+        if overload and rng.random() < overload.probability:
+            gain_db = rng.uniform(*overload.gain_db)
+            samples = clip(samples, gain_db=gain_db, soft=bool(rng.random() < overload.soft))
+        if band and rng.random() < band.probability:
+            low, high = rng.uniform(*band.low_hz), rng.uniform(*band.high_hz)
+            samples = band_limit(samples, low_hz=low, high_hz=high, sample_rate=self._sample_rate)
+        if codec and rng.random() < codec.probability:
+            name = codec.names[int(rng.integers(len(codec.names)))]
+            compression = float(rng.uniform(*codec.compression))
+            samples = through_codec(samples, name, sample_rate=self._sample_rate, compression=compression)
         return samples
 
 

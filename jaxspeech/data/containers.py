@@ -1,4 +1,4 @@
-"""Files that hold many recordings (tar, ArrayRecord): opened on first use, the least recently used closed."""
+"""Files that hold many recordings (tar, ArrayRecord, Parquet): opened on first use, the least recently used closed."""
 
 import threading
 from collections import OrderedDict
@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from array_record.python.array_record_module import ArrayRecordReader
 
 from jaxspeech.data.files import Location, is_url, locate
+from jaxspeech.data.parquet import ParquetRows, is_row_group
 from jaxspeech.data.tars import Tar, is_streamed
 from jaxspeech.errors import AudioError
 
@@ -45,10 +46,10 @@ class Records:
 
 
 class Containers:
-    """`read(path, member)` reads from tars and ArrayRecord files. Safe to call from any thread."""
+    """`read(path, member)` reads from tars, ArrayRecord files and row groups. Safe to call from any thread."""
 
     def __init__(self) -> None:
-        self._open: dict[bool, OrderedDict[Location, Future[Tar | Records]]] = {
+        self._open: dict[bool, OrderedDict[Location, Future[Tar | Records | ParquetRows]]] = {
             True: OrderedDict(),
             False: OrderedDict(),
         }
@@ -66,12 +67,12 @@ class Containers:
     def fetch(self, paths: Iterable[Location]) -> None:
         """Start copying the streamed files among these, which will be needed soon."""
         for path in paths:
-            if is_streamed(path) and path not in self._open[True]:
+            if _is_copied(path) and path not in self._open[True]:
                 self._ahead.submit(self._get, path)
 
-    def _get(self, path: Location) -> Future[Tar | Records]:
-        kept = self._open[is_streamed(path)]
-        most = MOST_STREAMED if is_streamed(path) else MOST_OPEN
+    def _get(self, path: Location) -> Future[Tar | Records | ParquetRows]:
+        kept = self._open[_is_copied(path)]
+        most = MOST_STREAMED if _is_copied(path) else MOST_OPEN
         with self._lock:
             future = kept.get(path)
             mine = future is None
@@ -88,5 +89,12 @@ class Containers:
         return future
 
 
-def _open(path: Location) -> Tar | Records:
+def _is_copied(path: Location) -> bool:
+    """Whether a file is copied to the temporary folder before it is read."""
+    return is_row_group(path) or is_streamed(path)
+
+
+def _open(path: Location) -> Tar | Records | ParquetRows:
+    if is_row_group(path):
+        return ParquetRows(path)
     return Records(path) if str(path).endswith(".array_record") else Tar(path)

@@ -13,16 +13,21 @@ import numpy as np
 
 from jaxspeech.data.assemble import Assembler
 from jaxspeech.data.augment import AugmentConfig
-from jaxspeech.data.columns.column import Column
+from jaxspeech.data.batching import ONE_SHAPE_EACH, Batching, planned_labels
+from jaxspeech.data.buckets import PLAIN, Bucket, Cost, chunks, estimate_buckets, make_buckets, split_by_labels
+from jaxspeech.data.columns.column import Column, widest
 from jaxspeech.data.columns.usable import usable_examples
 from jaxspeech.data.decode import name_entry
 from jaxspeech.data.entry import Entry
 from jaxspeech.data.epochs import Epochs, PlannedBatch
 from jaxspeech.data.example_set import ExampleSet
+from jaxspeech.data.join import group
+from jaxspeech.data.limits import UNLIMITED, Limits
 from jaxspeech.data.manifest import Manifest
-from jaxspeech.data.plan import Bucket, Plan, chunks, estimate_buckets, make_buckets, plan
+from jaxspeech.data.plan import Plan, plan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.read_ahead import read_ahead
+from jaxspeech.data.rng import JOIN, generator
 from jaxspeech.data.share import Share
 from jaxspeech.data.stretch import Stretch, draw, shortest
 from jaxspeech.errors import ConfigError
@@ -94,6 +99,7 @@ class TrainingData(_Loader[B]):
     Attributes:
       batch_shapes: the shape of each kind of batch, shortest first: one program is compiled for each.
       steps_per_epoch: steps of the first epoch; later ones may differ by a batch or two if lengths are augmented.
+      left_out: number of examples outside the limits, by what they have too much or too little of.
       problems: the examples that were skipped so far.
     """
 
@@ -112,6 +118,8 @@ class TrainingData(_Loader[B]):
         data_shards: int = 1,
         process_index: int = 0,
         process_count: int = 1,
+        batching: Batching = ONE_SHAPE_EACH,
+        limits: Limits = UNLIMITED,
     ):
         """Choose the examples and the shapes.
 
@@ -127,13 +135,16 @@ class TrainingData(_Loader[B]):
           num_threads: number of threads that decode and augment.
           data_shards: number of devices that a batch is split over.
           process_index, process_count: this process yields its share of each batch's rows.
+          batching: what an example costs, shapes by labels too, and joined utterances.
+          limits: examples with more or fewer labels, or more or fewer a second, are left out.
 
         Raises:
-          ConfigError: an example is longer than the last bucket, or the batches cannot be split.
+          ConfigError: an example is longer than the last bucket, or the batches cannot be split; or examples are to be
+            planned, joined or left out by what their columns do not have.
           ManifestError: too many examples are unusable.
           TypeError: the columns do not match the batch's fields.
         """
-        examples = usable_examples(manifest, columns)
+        examples, self.left_out = limits.within(manifest, columns, usable_examples(manifest, columns))
         if not isinstance(examples, slice):
             manifest = manifest.take(examples)
         augment = AugmentConfig() if augment is None else augment
@@ -144,25 +155,49 @@ class TrainingData(_Loader[B]):
         cuts: dict[str, Any] = {"crop_seconds": augment.crop_seconds, "crop_to": augment.crop_to}
         options = {"speeds": augment.speed, "seed": seed, "pad_seconds": augment.pad_seconds} | cuts
         options |= {"pad_after_seconds": augment.pad_after_seconds, "unpadded_share": augment.unpadded_share}
-        if isinstance(buckets, int):
+        options["crop_from"] = augment.crop_from
+        labels = planned_labels(columns, examples, batching)
+        lengths, of_lengths = durations, labels
+        if isinstance(buckets, int) or labels is not None:
             draws, lengths = draw(len(durations), longest=longest, epoch=0, **options), durations.copy()
             for part in chunks(len(durations)):
                 # At least the duration, so that no example needs to be sped up to fit, whatever epoch 0 has drawn.
                 lengths[part] = np.maximum(draws.of(part, durations[part]).seconds(durations[part]), needed[part])
-            buckets = estimate_buckets(lengths, buckets)
-            del draws, lengths
-        buckets = _useful(buckets, longest, float(needed.max()))
-        self._make_epochs = partial(Epochs, durations, weights=manifest.weights, shards=manifest.shards, **options)
+            del draws
+        if labels is not None and batching.join.seconds:
+            groups = group(lengths, labels, batching.join, rng=generator(seed, 0, JOIN))
+            lengths, of_lengths = groups.seconds(lengths, batching.join), groups.labels(labels)
+            longest = max(longest, float(lengths.max()))
+        if isinstance(buckets, int):
+            buckets = estimate_buckets(lengths, buckets, cost=batching.cost)
+        least = {"speeds": augment.speed, **cuts}
+        buckets, most = _useful(buckets, longest, float(needed.max())), None
+        if labels is not None and of_lengths is not None:
+            widths = widest(labels, shortest(durations, longest=buckets[-1], **least), np.array(buckets))
+            # Joined utterances may have more labels than any by itself.
+            widths = np.maximum(widths, widest(of_lengths, np.minimum(lengths, buckets[-1]), np.array(buckets)))
+            buckets, most = split_by_labels(buckets, widths.tolist(), lengths, of_lengths, count=batching.label_buckets)
+        self._make_epochs = partial(
+            Epochs,
+            durations,
+            weights=manifest.weights,
+            shards=manifest.shards,
+            labels=labels,
+            join=batching.join._replace(seconds=min(batching.join.seconds, buckets[-1])),
+            **options,
+        )
         assembler = Assembler(
             manifest,
             columns,
             batch,
             examples=examples,
-            shortest=shortest(durations, speeds=augment.speed, longest=buckets[-1], **cuts),
+            shortest=shortest(durations, longest=buckets[-1], **least),
             bucket_seconds=buckets,
+            bucket_labels=most,
             share=Share(process_index, process_count),
         )
-        make = partial(make_buckets, buckets, max_batch_size=batch_size, multiple_of=data_shards)
+        sizes = {"max_batch_size": batch_size, "multiple_of": data_shards, "cost": batching.cost}
+        make = partial(make_buckets, buckets, labels=most, **sizes)
         super().__init__(manifest, assembler, make_buckets=make, num_threads=num_threads)
         self._arrange(batch_seconds)
 
@@ -208,13 +243,14 @@ class EvaluationData(_Loader[B]):
         data_shards: int = 1,
         process_index: int = 0,
         process_count: int = 1,
+        cost: Cost = PLAIN,
     ):
         """Take the arguments of `TrainingData`; a bucket is added if the longest example needs one."""
         self.num_examples = manifest.num_candidates
         durations = manifest.durations
         longest = float(durations.max())
         if isinstance(buckets, int):
-            buckets = estimate_buckets(durations, buckets)
+            buckets = estimate_buckets(durations, buckets, cost=cost)
         elif buckets and longest > buckets[-1]:
             buckets = (*buckets, longest)
         buckets = _useful(buckets, longest, longest)
@@ -227,7 +263,7 @@ class EvaluationData(_Loader[B]):
             bucket_seconds=buckets,
             share=Share(process_index, process_count),
         )
-        make = partial(make_buckets, buckets, max_batch_size=batch_size, multiple_of=data_shards)
+        make = partial(make_buckets, buckets, max_batch_size=batch_size, multiple_of=data_shards, cost=cost)
         super().__init__(manifest, assembler, make_buckets=make, num_threads=num_threads)
         self._arrange(batch_seconds)
 

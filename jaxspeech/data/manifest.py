@@ -8,6 +8,7 @@ import copy
 import io
 import math
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -16,10 +17,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxspeech.audio.read import read_seconds
-from jaxspeech.data.braces import numbers_of
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.entry import Entry
 from jaxspeech.data.files import Location, beside, is_url, open_binary
+from jaxspeech.data.keep import Rule, kept_lines
 from jaxspeech.data.manifest_file import Checked, open_manifest
 from jaxspeech.data.manifest_index import Lines, scan
 from jaxspeech.data.problems import Problems
@@ -43,10 +44,11 @@ class Manifest:
       durations: seconds of each example.
       weights: how often an epoch shows each example.
       shards: number of each example's tar in `tars`, -1 where it is a separate file; None if all are.
-      tars: the tars that hold audio.
+      tars: the tars, and the row groups of Parquet files, that hold audio.
       containers: reads from the tars and from ArrayRecord files.
       too_short, too_long: numbers of examples left out by the duration limits.
-      num_candidates: number of lines within these limits, those that could not be used included.
+      left_out: numbers of examples left out for their fields, by the reason.
+      num_candidates: number of lines within all limits, those that could not be used included.
       problems: the lines that could not be used.
     """
 
@@ -59,7 +61,8 @@ class Manifest:
         audio: str = AUDIO,
         several: bool = False,
         need: tuple[str, ...] = (),
-        temperature: int | float = 1.0,
+        temperature: int | float | Sequence[int | float] = 1.0,
+        keep: Sequence[Rule] = (),
         problems: Problems | None = None,
     ):
         """Read and check every line of the manifests.
@@ -71,7 +74,9 @@ class Manifest:
           several: whether that field may list several files, which are channels of one recording.
           need: required string fields; a line that lacks one is a bad line. Recognition needs ("text",).
           temperature: above 1, small sources are shown more often and large ones less: a source with the share p of
-            all seconds gets a share proportional to p^(1 / temperature); the length of an epoch does not change.
+            all seconds gets a share proportional to p^(1 / temperature); the length of an epoch does not change. One
+            for each level of nested groups of sources: see temperature.py.
+          keep: what the fields of a line must be; other lines are counted and left out.
           problems: collects bad lines; a new collection by default.
 
         Raises:
@@ -103,10 +108,12 @@ class Manifest:
             left_out = f"{self.too_short} too short, {self.too_long} too long, {len(self.problems)} bad"
             raise ManifestError(f"{', '.join(map(str, self._paths))}: no usable example in {lines} lines ({left_out})")
         self._source_weights = np.array([source.weight for source in parsed])
-        if temperature != 1:
-            self._source_weights *= tempered(self._sources, self.durations, self._source_weights, temperature)
         self._factors: np.ndarray | None = None
         self._shifts: np.ndarray | None = None
+        self.left_out = self._keep(keep)
+        if temperature != 1:
+            seconds = np.bincount(self._sources, self.durations, len(parsed)) * self._source_weights
+            self._source_weights *= tempered(seconds, [source.groups for source in parsed], temperature)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -189,11 +196,42 @@ class Manifest:
         parts.num_candidates += len(parts) - len(self)
         return parts
 
+    def in_windows(self, seconds: int | float, hop: int | float = 0.0) -> "Manifest":
+        """The same recordings in windows, as if every window had a line.
+
+        Args:
+          seconds: of a window; the last one of a recording ends with it and may be shorter.
+          hop: seconds from the start of a window to the next; 0: as long as a window.
+        """
+        hop = hop or seconds
+        counts = np.maximum(np.ceil((self.durations - seconds) / hop - 1e-6), 0).astype(np.int64) + 1
+        parts = self.take(np.repeat(np.arange(len(self)), counts))
+        number = np.arange(len(parts)) - np.repeat(np.cumsum(counts) - counts, counts)
+        starts = number * float(hop)
+        parts.durations = np.minimum(parts.durations - starts, seconds)
+        parts._shifts = starts if parts._shifts is None else parts._shifts + starts
+        parts.num_candidates += len(parts) - len(self)
+        return parts
+
     def weighted(self, factors: Float[np.ndarray, " N"]) -> "Manifest":
         """The same examples; an epoch shows each this many times as often."""
         weighted = copy.copy(self)
         weighted._factors = factors if self._factors is None else self._factors * factors
         return weighted
+
+    def _keep(self, rules: Sequence[Rule]) -> Counter[str]:
+        """Leave out the lines that do not follow the rules; returns how many for which reason."""
+        if not rules:
+            return Counter()
+        kept, reasons = kept_lines(self.lines(), rules)
+        if not kept.any():
+            often = ", ".join(f"{count} {why}" for why, count in reasons.most_common(3))
+            raise ManifestError(f"{', '.join(map(str, self._paths))}: data.keep leaves no example ({often})")
+        for column in ("_sources", "_starts", "_sizes", "durations", "shards"):
+            values = getattr(self, column)
+            setattr(self, column, None if values is None else values[kept])
+        self.num_candidates -= int((~kept).sum())
+        return reasons
 
     def _read(self, places: Int[np.ndarray, " N"]) -> Iterator[bytes]:
         """Yield the lines of these examples; adjacent lines of a file are read together."""
@@ -215,10 +253,10 @@ class Manifest:
         max_seconds: int | float,
     ) -> tuple[Lines, int]:
         path = self._paths[number]
-        self._files.append(open_manifest(source))
-        numbers = numbers_of([str(tar) for tar in source.tars])
-        lookup = {shard: len(self.tars) + i for i, shard in enumerate(numbers)}
-        self.tars += source.tars
+        opened = open_manifest(source)
+        self._files.append(opened.file)
+        lookup = {shard: len(self.tars) + i for i, shard in enumerate(opened.containers)}
+        self.tars += opened.containers.values()
         parts, lines = [], 0
         for part, count in scan(
             Checked(self._files[-1], self._checksums),

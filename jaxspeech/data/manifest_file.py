@@ -6,9 +6,14 @@ import os
 import shutil
 import tempfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from jaxspeech.data.files import open_local
+from jaxspeech.data.braces import numbers_of
+from jaxspeech.data.cuts import holds_cuts, lines_of_cuts
+from jaxspeech.data.files import Location, open_local
+from jaxspeech.data.parquet import is_parquet, lines_of_rows, row_groups
 from jaxspeech.data.sources import ParsedSource
 from jaxspeech.data.tars import read_entries
 from jaxspeech.errors import ManifestError
@@ -16,18 +21,52 @@ from jaxspeech.manifest_lines import DAMAGE, HEAD_BYTES, as_utf8, check_layout
 from jaxspeech.runtime.unicode import to_json
 
 
-def open_manifest(source: ParsedSource) -> io.IOBase:
-    """Open a manifest where its lines begin, in UTF-8: a temporary copy where it is compressed or in UTF-16.
+class Opened(NamedTuple):
+    """A manifest that is open.
+
+    Attributes:
+      file: where its lines begin, in UTF-8.
+      containers: the tars, or the row groups, that hold its audio, by the `shard_id` of lines.
+    """
+
+    file: io.IOBase
+    containers: dict[int, Location]
+
+
+def open_manifest(source: ParsedSource) -> Opened:
+    """Open a manifest: a temporary copy where it is compressed or in UTF-16, or where its lines must be made.
 
     Raises:
       ManifestError: it is missing, empty or damaged, or has a different layout than one object a line.
     """
+    tars = dict(zip(numbers_of([str(tar) for tar in source.tars]), source.tars, strict=True))
     if source.path is None:
-        listed = tempfile.TemporaryFile()  # noqa: SIM115  lasts as long as the manifest
-        listed.writelines(to_json(entry).encode() + b"\n" for entry in read_entries(source.tars))
-        listed.seek(0)
-        return listed
-    path = source.path
+        return Opened(_listed(read_entries(source.tars)), tars)
+    fields = dict(source.fields)
+    if is_parquet(source.path):
+        if tars:
+            raise ManifestError(f"{source.path}: a Parquet file has its audio itself; leave out tars")
+        groups = row_groups(source.path, fields=fields)
+        return Opened(_listed(lines_of_rows(source.path, fields=fields)), groups)
+    if fields:
+        raise ManifestError(f"{source.path}: fields are named for Parquet files, not for manifests; leave them out")
+    file = _open_lines(source.path)
+    begin = file.tell()
+    cuts = holds_cuts(file.read(HEAD_BYTES))
+    file.seek(begin)
+    return Opened(_listed(lines_of_cuts(file, source.path)) if cuts else file, tars)
+
+
+def _listed(lines: Iterable[dict[str, Any] | None]) -> io.IOBase:
+    """A temporary file with these lines; None is a blank one."""
+    listed = tempfile.TemporaryFile()  # noqa: SIM115  lasts as long as the manifest
+    listed.writelines(b"\n" if line is None else to_json(line).encode() + b"\n" for line in lines)
+    listed.seek(0)
+    return listed
+
+
+def _open_lines(path: Location) -> io.IOBase:
+    """Open a file of JSON lines where these begin, in UTF-8."""
     if isinstance(path, Path) and not path.is_file():
         raise ManifestError(f"{path}: no such manifest")
     file = open_local(path, error=ManifestError)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxspeech.errors import ManifestError
-from jaxspeech.manifest_lines import AUDIO, MOST_SECONDS, check_text, parse_line, part_of
+from jaxspeech.manifest_lines import AUDIO, FAULT, MOST_SECONDS, check_text, parse_line, part_of
 
 BLOCK_BYTES = 1 << 22
 _BRACES = (ord("{"), ord("}"))
@@ -224,6 +224,8 @@ def _check(
       SpeechError: says what is wrong with the line; `measure` may raise others.
     """
     fields = parse_line(line)
+    if isinstance(why := fields.get(FAULT), str) and audio not in fields:
+        raise ManifestError(why)
     part = part_of(fields, audio, several=several)
     for name in dict.fromkeys((*need, "text")):
         if name in need or name in fields:

@@ -1,35 +1,21 @@
 """Groups examples into batches: a pure function of the durations, the seed and the epoch.
 
-    bucket(i)   = the first k with durations[i] <= buckets[k].seconds
+    bucket(i)   = the first k with durations[i] <= buckets[k].seconds (and labels[i] <= buckets[k].labels)
     batches(k)  = the bucket's examples, in groups of buckets[k].batch_size
-    leftovers(k) move up into bucket k + 1; the last group of all is filled with -1
+    leftovers(k) move up into the next bucket that holds them; the last group of all is filled with -1
 
 So every example occurs exactly once, and all batches have one of a few padded shapes, one per bucket: XLA compiles one
 program per bucket.
 """
 
-import math
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from jaxspeech.data.buckets import Bucket, assign, chunks, upward
 from jaxspeech.data.rng import SHUFFLE, generator
-from jaxspeech.errors import ConfigError
-
-# Number of examples processed at once, to bound the memory of intermediate results.
-CHUNK = 1 << 18
-# Bucket numbers are stored in a byte.
-MOST_BUCKETS = 255
-
-
-class Bucket(NamedTuple):
-    """Batches of one shape: `batch_size` examples, none longer than `seconds`."""
-
-    seconds: float
-    batch_size: int
 
 
 class Plan(NamedTuple):
@@ -61,6 +47,7 @@ def plan(
     durations: Float[np.ndarray, " N"],
     *,
     buckets: Sequence[Bucket],
+    labels: Int[np.ndarray, " N"] | None = None,
     seed: int = 0,
     epoch: int = 0,
     shuffle: bool = True,
@@ -70,13 +57,14 @@ def plan(
     Args:
       durations: seconds of each example.
       buckets: shapes to use, shortest first.
+      labels: number of labels of each example, if the buckets limit them.
       seed, epoch: determine the order.
       shuffle: True: random examples in each batch, and batches in random order; False: all sorted by duration.
 
     Raises:
-      ConfigError: an example is longer than the last bucket.
+      ConfigError: an example is longer than the last bucket, or has more labels.
     """
-    bucket_of = assign(durations, buckets)
+    bucket_of = assign(durations, buckets, labels)
     if shuffle:
         return arrange(bucket_of, buckets=buckets, rng=generator(seed, epoch, SHUFFLE))
     return arrange(bucket_of, buckets=buckets, order=np.argsort(durations, kind="stable").astype(_index(durations)))
@@ -107,19 +95,22 @@ def arrange(
         rng = None
     bucket_in_order = bucket_of[order]
     counts = _counts(bucket_of, len(buckets))
-    last = int(np.flatnonzero(counts).max(initial=0))
-    groups, waiting = [], order[:0]
-    for k, (_, batch_size) in enumerate(buckets[: last + 1]):
-        waiting = np.concatenate([waiting, order[bucket_in_order == k]])
+    above = upward(buckets)
+    last = _last(counts, above)
+    groups: list[np.ndarray] = []
+    left: dict[int, list[np.ndarray]] = {}
+    sizes = np.array([bucket.batch_size for bucket in buckets])
+    for k, batch_size in enumerate(sizes[: last + 1].tolist()):
+        waiting = np.concatenate([*left.pop(k, []), order[bucket_in_order == k]])
         if window_of is not None:
             waiting = waiting[np.argsort(window_of[waiting], kind="stable")]
         if k == last:
             waiting = np.concatenate([waiting, np.full(-len(waiting) % batch_size, -1, order.dtype)])
         whole = len(waiting) - len(waiting) % batch_size
         groups.append(waiting[:whole])
-        waiting = waiting[whole:].copy()  # a view would keep the whole bucket in memory
+        # A view would keep the whole bucket in memory.
+        left.setdefault(above[k], []).append(waiting[whole:].copy())
     del order, bucket_in_order
-    sizes = np.array([bucket.batch_size for bucket in buckets])
     bucket = np.repeat(np.arange(len(groups)), [len(g) // b for g, b in zip(groups, sizes, strict=False)])
     starts = np.cumsum(sizes[bucket]) - sizes[bucket]
     position = np.arange(len(bucket)) if rng is None else rng.permutation(len(bucket))
@@ -130,99 +121,37 @@ def arrange(
     return Plan(rows, starts[position], bucket[position], tuple(buckets))
 
 
-def count_batches(durations: Float[np.ndarray, " N"], buckets: Sequence[Bucket]) -> int:
-    """`plan(durations, buckets=buckets).num_batches`, the same for any seed, without planning."""
-    return count_assigned(assign(durations, buckets), buckets)
+def count_batches(
+    durations: Float[np.ndarray, " N"], buckets: Sequence[Bucket], labels: Int[np.ndarray, " N"] | None = None
+) -> int:
+    """`plan(durations, buckets=buckets, labels=labels).num_batches`, the same for any seed, without planning."""
+    return count_assigned(assign(durations, buckets, labels), buckets)
 
 
 def count_assigned(bucket_of: UInt8[np.ndarray, " N"], buckets: Sequence[Bucket]) -> int:
     """`count_batches` for examples whose bucket is known."""
     counts = _counts(bucket_of, len(buckets))
-    batches = waiting = 0
-    last = int(np.flatnonzero(counts).max(initial=0))
-    for k, (_, batch_size) in enumerate(buckets[: last + 1]):
-        whole, waiting = divmod(waiting + int(counts[k]), batch_size)
+    above = upward(buckets)
+    batches, left = 0, [0] * (len(buckets) + 1)
+    last = _last(counts, above)
+    for k, bucket in enumerate(buckets[: last + 1]):
+        whole, rest = divmod(left[k] + int(counts[k]), bucket.batch_size)
+        left[above[k]] += rest
         batches += whole
-    return batches + (waiting > 0)
+    return batches + (left[above[last]] > 0)
 
 
-def make_buckets(
-    seconds: Sequence[int | float], *, batch_seconds: int | float, max_batch_size: int, multiple_of: int = 1
-) -> tuple[Bucket, ...]:
-    """Make buckets whose batches have about `batch_seconds` of padded audio each.
-
-    Args:
-      seconds: the longest example of each bucket, ascending.
-      batch_seconds: most seconds of padded audio in a batch (but a batch has at least `multiple_of` examples).
-      max_batch_size: most examples in a batch.
-      multiple_of: number of equal parts (devices, times accumulation) that a batch is split into.
-
-    Raises:
-      ConfigError: the seconds do not ascend, or max_batch_size is below multiple_of.
-    """
-    if not seconds or seconds[0] <= 0 or any(a >= b for a, b in pairwise(seconds)):
-        raise ConfigError(f"buckets: {list(seconds)} are not ascending numbers of seconds")
-    if len(seconds) > MOST_BUCKETS:
-        raise ConfigError(f"buckets: {len(seconds)} are too many; use at most {MOST_BUCKETS}")
-    if max_batch_size < multiple_of:
-        raise ConfigError(
-            f"batch_size: {max_batch_size} examples are fewer than the {multiple_of} parts that a batch is split into "
-            "(devices x accumulate)"
-        )
-    sizes = [min(max_batch_size, math.floor(batch_seconds / s)) // multiple_of * multiple_of for s in seconds]
-    return tuple(Bucket(float(s), max(size, multiple_of)) for s, size in zip(seconds, sizes, strict=True))
-
-
-def estimate_buckets(durations: Float[np.ndarray, " N"], count: int) -> tuple[float, ...]:
-    """Find the lengths of `count` buckets (fewer for very even durations) with the least padding.
-
-    By dynamic programming:
-
-        padded(k, e) = min over d < e of padded(k - 1, d) + e * #{d < durations <= e}
-
-    where the lengths d, e are on a grid of 256 quantiles.
-
-    Raises:
-      ConfigError: `count` is below 1.
-    """
-    if count < 1:
-        raise ConfigError(f"data.buckets is {count}; it is the number of padded lengths, 1 or more")
-    ordered = np.sort(durations)
-    last = np.unique(np.linspace(0, len(ordered) - 1, 256).round().astype(np.int64))
-    last = last[np.append(ordered[last[1:]] > ordered[last[:-1]], True)]  # one grid point per length
-    edges, below = ordered[last], np.append(0, last + 1)
-    # cost[i, j]: padded seconds of the examples from grid point i to j, all padded to edge j.
-    cost = np.where(below[:-1, None] <= last[None], edges * (below[1:] - below[:-1, None]), np.inf)
-    padded, cuts = cost[0], []
-    for _ in range(min(count, len(edges)) - 1):
-        total = np.append(np.inf, padded[:-1])[:, None] + cost
-        cuts.append(total.argmin(axis=0))
-        padded = total.min(axis=0)
-    chosen = [len(edges) - 1]
-    for cut in reversed(cuts):
-        chosen.append(cut[chosen[-1]] - 1)
-    # Rounded up to 10 ms, so that the lengths are readable when printed.
-    return tuple(np.unique(np.ceil(edges[chosen] * 100 - 1e-6) / 100).tolist())
-
-
-def assign(durations: Float[np.ndarray, " N"], buckets: Sequence[Bucket]) -> UInt8[np.ndarray, " N"]:
-    """Find the bucket of each example.
-
-    Raises:
-      ConfigError: an example is longer than the last bucket.
-    """
-    edges, bucket_of = [bucket.seconds for bucket in buckets], np.empty(len(durations), np.uint8)
-    for part in chunks(len(durations)):
-        bucket_of[part] = np.searchsorted(edges, durations[part])
-    if len(durations) and bucket_of.max() == len(buckets):
-        longest = f"{durations.max():.2f} s and the last bucket {buckets[-1].seconds:.2f} s"
-        raise ConfigError(f"buckets: the longest example has {longest}; add a bucket or lower max_seconds")
-    return bucket_of
-
-
-def chunks(length: int) -> Iterator[slice]:
-    """Split an array into slices, so that no intermediate result is as long as sixteen million examples."""
-    return (slice(first, first + CHUNK) for first in range(0, length, CHUNK))
+def _last(counts: Int[np.ndarray, " K"], above: Sequence[int]) -> int:
+    """The first bucket to which the leftovers of all buckets with examples move up, where there are any."""
+    used = np.flatnonzero(counts).tolist()
+    reached = set(range(len(counts)))
+    for k in used:
+        path = {k}
+        while k < len(counts):
+            path.add(k)
+            k = above[k]
+        reached &= path
+    return min(reached) if used else 0
 
 
 def _counts(bucket_of: UInt8[np.ndarray, " N"], count: int) -> Int[np.ndarray, " K"]:

@@ -7,7 +7,7 @@ number of the example and of its copy in that epoch, so each copy has its own 2^
 import numpy as np
 
 # Streams of a whole epoch use example numbers that no dataset reaches.
-SHUFFLE, STRETCH, PHASE, WINDOWS = 2**64 - 1, 2**64 - 2, 2**64 - 3, 2**64 - 4
+SHUFFLE, STRETCH, PHASE, WINDOWS, JOIN = 2**64 - 1, 2**64 - 2, 2**64 - 3, 2**64 - 4, 2**64 - 5
 
 
 def generator(seed: int, epoch: int, example: int, *, copy: int = 0) -> np.random.Generator:

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxspeech.data.augment import AugmentConfig
 from jaxspeech.data.batches import EvaluationBatches, TrainingBatches
+from jaxspeech.data.batching import parse_batching
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.example_set import ExampleSet
 from jaxspeech.data.identity import identity
+from jaxspeech.data.keep import parse_keep
+from jaxspeech.data.limits import parse_limits
 from jaxspeech.data.loader import EvaluationData, TrainingData
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
@@ -24,6 +27,8 @@ from jaxspeech.data.voice import VOICE
 from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.manifest_lines import AUDIO
 
+# The fields of data.windows.
+WINDOWS = ("seconds", "hop")
 # Corpora that data.prepare can name; they are made if they are missing.
 SPOKEN = (QUICKSTART, QUICKSTART_LANGUAGES, QUICKSTART_EN, QUICKSTART_EO, SPOKEN_DIGITS, TWO_TASKS, VOICE, READERS)
 PREPARE = {corpus.name: corpus for corpus in SPOKEN}
@@ -111,16 +116,39 @@ def training_manifest(
         max_seconds=settings["max_seconds"],
         need=need,
         temperature=settings["temperature"],
+        keep=parse_keep(settings.get("keep")),
         audio=audio,
         several=several,
         problems=Problems(name="data.train", report=report),
     )
-    total = len(manifest) + manifest.too_short + manifest.too_long
+    total = len(manifest) + manifest.too_short + manifest.too_long + sum(manifest.left_out.values())
     for count, how, limit in ((manifest.too_short, "shorter", "min"), (manifest.too_long, "longer", "max")):
         if count:
             bound = f"data.{limit}_seconds={settings[f'{limit}_seconds']:g}"
             report(f"left out: {count} of {total} training examples, {how} than {bound}")
-    return manifest
+    for why, count in manifest.left_out.most_common():
+        report(f"left out: {count} of {total} training examples, {why} (data.keep)")
+    return _in_windows(manifest, settings, need=need)
+
+
+def _in_windows(manifest: Manifest, settings: Mapping[str, Any], *, need: tuple[str, ...]) -> Manifest:
+    """The recordings in windows, if the recipe says so.
+
+    Raises:
+      ConfigError: a window would have the text of the whole recording, or its length is not possible.
+    """
+    given = dict(settings.get("windows") or {})
+    for name in given:
+        if name not in WINDOWS:
+            raise ConfigError(f"data.windows.{name}: no such field{did_you_mean(name, WINDOWS)}")
+    seconds, hop = (given.get(name, 0.0) for name in WINDOWS)
+    if not (isinstance(seconds, int | float) and isinstance(hop, int | float) and seconds >= 0 and hop >= 0):
+        raise ConfigError(f"data.windows: seconds is {seconds!r} and hop {hop!r}; both are seconds, 0 or more")
+    if not seconds:
+        return manifest
+    if "text" in need:
+        raise ConfigError("data.windows: a text is of a whole recording, not of windows; leave it out")
+    return manifest.in_windows(seconds, hop)
 
 
 def make_run_data(
@@ -172,6 +200,7 @@ def make_run_data(
         raise ConfigError(f"data.buckets is {buckets!r}; it is the number of padded lengths, or a list of seconds")
     shared = {name: settings[name] for name in ("buckets", "batch_seconds", "num_threads")}
     shared |= {"process_index": share[0], "process_count": share[1]}
+    batching = parse_batching(settings)
     columns = columns_of(manifest, train=True)
     try_examples(manifest, columns)
     train = TrainingData(
@@ -182,11 +211,23 @@ def make_run_data(
         seed=settings["seed"],
         augment=augment,
         data_shards=data_shards * accumulate,
+        batching=batching,
+        limits=parse_limits(settings),
         **shared,
     )
+    for name, count in train.left_out.items():
+        if count:
+            how = "fewer" if name.startswith("min_") else "more"
+            what = "tokens a second" if name.endswith("_second") else "tokens"
+            bound = f"{how} {what} than data.{name}={settings[name]:g}"
+            report(f"left out: {count} of {len(manifest)} training examples, with {bound}")
     evals: dict[str, EvaluationBatches[Any]] = {}
     identities, contents = {}, {"data.train": manifest.content}
-    shared |= {"batch_size": max(settings["eval_batch_size"], data_shards), "data_shards": data_shards}
+    shared |= {
+        "batch_size": max(settings["eval_batch_size"], data_shards),
+        "data_shards": data_shards,
+        "cost": batching.cost,
+    }
     for name, path in settings["eval"].items():
         problems = Problems(name=f"data.eval.{name}", report=report)
         part = Manifest(path, need=need, audio=audio, several=several, problems=problems)

@@ -4,7 +4,7 @@
 
 As batches are planned with the changed lengths, the padded shapes do not change and nothing is truncated; only the
 changes of the longest examples are limited, so that each still fits the last bucket. Negative silence cuts speech away.
-Of a recording that is longer than what is drawn for it, a random stretch remains.
+Of a recording that is longer than what is drawn for it, a stretch remains: a random one, its start or its end.
 """
 
 from typing import Any, NamedTuple
@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from jaxspeech.data.plan import chunks
+from jaxspeech.data.buckets import chunks
 from jaxspeech.data.rng import STRETCH, generator
 
 # Largest share of an utterance that may be cut from each end.
 MOST_CUT = 0.3
+# Where the stretch of a longer example lies that is not taken at a random place.
+PLACES = {"start": 0.0, "end": 1.0}
 
 
 class Stretch(NamedTuple):
@@ -81,6 +83,7 @@ def draw(
     crop_to: tuple[int | float, ...] = (),
     pad_after_seconds: int | float = 0.0,
     unpadded_share: int | float = 0.0,
+    crop_from: str = "random",
     longest: int | float,
     seed: int,
     epoch: int,
@@ -92,9 +95,10 @@ def draw(
       speeds: factors to choose from, all equally likely.
       pad_seconds: most silence on each side.
       crop_seconds: most speech cut from a side that gets no silence; never more than MOST_CUT of the utterance.
-      crop_to: (least, most) seconds of the random stretch that is taken of a longer example; () takes all of it.
+      crop_to: (least, most) seconds of the stretch that is taken of a longer example; () takes all of it.
       pad_after_seconds: least silence after an example that gets silence.
       unpadded_share: of the examples that get none, and of which nothing is cut.
+      crop_from: where that stretch lies: at a "random" place, at the "start" or at the "end".
       longest: most seconds of any result: an example is not slowed down or padded beyond it.
       seed, epoch: determine the draw.
     """
@@ -109,6 +113,8 @@ def draw(
     if changes and unpadded_share:
         silence = np.where(rng.random(count) < unpadded_share, 0.0, silence)
     most, place = (rng.uniform(crop_to[0], crop_to[1], count), rng.random(count)) if crop_to else (None, None)
+    if place is not None and crop_from in PLACES:
+        place = np.broadcast_to(PLACES[crop_from], count)
     return Draws(np.asarray(speeds, np.float64), choice, silence[0], silence[1], float(longest), most, place)
 
 

@@ -17,10 +17,11 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
+from jaxspeech.data.buckets import Bucket, estimate_buckets, make_buckets
 from jaxspeech.data.columns.column import check_fields
 from jaxspeech.data.epochs import Epochs
 from jaxspeech.data.files import Location
-from jaxspeech.data.plan import Bucket, estimate_buckets, make_buckets, plan
+from jaxspeech.data.plan import plan
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.share import Share
 from jaxspeech.data.text_stream import TextStream
@@ -78,7 +79,7 @@ class _TextRows(Generic[B]):
 
     def _shapes(self, buckets: Sequence[Bucket]) -> tuple[BatchShape, ...]:
         self._share.check(bucket.batch_size for bucket in buckets)
-        return tuple(self._shape(int(tokens), rows) for tokens, rows in buckets)
+        return tuple(self._shape(int(bucket.seconds), bucket.batch_size) for bucket in buckets)
 
     def _shape(self, tokens: int, rows: int) -> BatchShape:
         shapes = {"labels": (rows, tokens - 1), "num_labels": (rows,), "index": (rows,)}

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import Integer
 
+from jaxspeech.data.buckets import make_buckets
 from jaxspeech.data.columns.column import check_fields
-from jaxspeech.data.plan import make_buckets
 from jaxspeech.data.share import Share
 from jaxspeech.types import BatchShape
 
@@ -44,7 +44,7 @@ class TokenRows(Generic[B]):
           ConfigError: the batches cannot be split between devices or processes.
         """
         tokens = self._batch_size * self.length if batch_tokens is None else batch_tokens
-        options = {"max_batch_size": self._batch_size, "multiple_of": self._data_shards}
+        options: dict[str, Any] = {"max_batch_size": self._batch_size, "multiple_of": self._data_shards}
         rows = make_buckets([self.length], batch_seconds=tokens, **options)[0].batch_size
         self.share.check([rows])
         arrays = {

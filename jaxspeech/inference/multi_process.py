@@ -49,9 +49,12 @@ def find_share(
 ) -> Share | None:
     """This process's share, from the flags, or else from the variables of SLURM or Open MPI; None for one process.
 
+    A single process that is said to be one by both flags has a share of all, so that it can resume.
+
     Raises:
       ConfigError: only one of the two is known, or they are inconsistent.
     """
+    said = num_processes is not None
     if num_processes is None and process_id is None:
         for size, rank in LAUNCHERS:
             if size in environment and rank in environment:
@@ -63,7 +66,7 @@ def find_share(
         raise ConfigError(
             f"--num_processes={num_processes} --process_id={process_id}: both are needed, process_id < num_processes"
         )
-    return Share(process_id, num_processes) if num_processes > 1 else None
+    return Share(process_id, num_processes) if num_processes > 1 or said else None
 
 
 class SharedOutput:

@@ -67,6 +67,9 @@ def check_augment(settings: Settings) -> None:
             raise ConfigError(
                 f"augment.{name} would change the target too" + f"; use mixtures.{instead}" * bool(instead)
             )
+    for name in ("clip", "band", "codec"):
+        if getattr(augment, name) is not None:
+            raise ConfigError(f"augment.{name} is not for mixtures and pairs, whose targets stay clean; leave it out")
     if augment.gain_db != AugmentConfig().gain_db:
         raise ConfigError("augment.gain_db would change the ratio to the noise; use mixtures.level_db")
 

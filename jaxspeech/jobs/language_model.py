@@ -1,11 +1,12 @@
 """The job of language models: lines of text, the tokenizer of a recogniser, the perplexity."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxspeech.archive import load_assets
 from jaxspeech.assets import Assets
+from jaxspeech.data.batching import plain_batching
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.run_data import RunData
 from jaxspeech.data.sources import ParsedSource, parse_sources
@@ -73,12 +74,21 @@ def _sized(model: ModelConfig, assets: Assets) -> ModelConfig:
     return model | {"decoder": model["decoder"] | {"vocab_size": assets["tokenizer"].vocab_size}}
 
 
+def _is_set(value: Any) -> bool:
+    """Whether a field of `data`, or one of its fields, is not 0, and not empty."""
+    return any(value.values()) if isinstance(value, Mapping) else bool(value)
+
+
 def _data(
     settings: Settings, files: TextFiles, assets: Assets, task: Task, placement: Placement, report: Report
 ) -> RunData:
     options, tokenizer = settings["data"], assets["tokenizer"]
     if placement.accumulate < 1:
         raise ConfigError(f"accumulate is {placement.accumulate}; it is the number of parts of a batch, 1 or more")
+    plain_batching(options, why="rows of text are planned by their tokens; leave it out")
+    for name in ("keep", "windows", "min_tokens", "min_tokens_per_second", "max_tokens_per_second"):
+        if _is_set(options.get(name)):
+            raise ConfigError(f"data.{name} is for recordings, not for texts; leave it out")
     part, parts = placement.share
     shared = {"buckets": options["buckets"], "batch_tokens": options["batch_seconds"]}
     shared |= {"process_index": part, "process_count": parts}

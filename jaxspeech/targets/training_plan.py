@@ -152,7 +152,7 @@ def report_variant(
     train_step: Any, state: Any, shapes: Sequence[BatchShape], *, mesh: Mesh, target: Target, name: str
 ) -> int:
     """Prints a line about the step of a changed recipe for its largest batch; returns 0 if it fits, else 1."""
-    largest = max(shapes, key=lambda shape: shape.rows * shape.size)
+    largest = max(shapes, key=lambda shape: (shape.total, shape.size, shape.labels))
     [step] = plan_training(train_step, state, [largest], mesh=mesh, target=target)
     fits, seconds = step.memory <= FILLED * target.hardware.memory, step.program.estimate.seconds
     print(

@@ -67,7 +67,7 @@ def step_need(train_step: Any, state: Any, shape: BatchShape, *, mesh: Mesh) -> 
 def find_batch_seconds(
     need: Callable[[BatchShape], int], shapes: Callable[[float], Sequence[BatchShape]], *, limit: float
 ) -> float:
-    """Finds the most seconds of audio per batch for which every batch shape stays within `limit` bytes.
+    """Finds the most seconds of audio, or of cost, per batch for which every batch shape stays within `limit` bytes.
 
     Memory grows linearly with the number of rows, so two trials show where the limit is reached; then every shape is
     tried, and the batches are made smaller until all fit.
@@ -82,7 +82,7 @@ def find_batch_seconds(
     """
     smallest = shapes(0.0)[-1]
     rows = smallest.rows
-    seconds = rows * smallest.size
+    seconds = smallest.total
     least = need(smallest)
     if least > limit:
         raise ConfigError(
@@ -100,7 +100,7 @@ def find_batch_seconds(
         if largest <= limit:
             return round(seconds, 1)
         seconds *= 0.98 * (limit - fixed) / (largest - fixed)
-    return round(rows * smallest.size, 1)
+    return round(smallest.total, 1)
 
 
 def describe_needs(needs: Sequence[Need], *, limit: int) -> str:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from jaxspeech.data.buckets import Bucket
 from jaxspeech.data.epochs import Epochs
-from jaxspeech.data.plan import Bucket
 from jaxspeech.data.stretch import draw_stretch, shortest
 
 BUCKETS = (Bucket(2.0, 8), Bucket(4.0, 4), Bucket(12.5, 4))

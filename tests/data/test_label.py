@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from jaxspeech.data.buckets import Bucket
 from jaxspeech.data.columns.label import balancing_weights, inverse_frequencies, label_names, labels
 from jaxspeech.data.columns.usable import usable_examples
 from jaxspeech.data.epochs import Epochs
 from jaxspeech.data.manifest import Manifest
-from jaxspeech.data.plan import Bucket
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.variant import STILL
 from jaxspeech.text.classes import Classes

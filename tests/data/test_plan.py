@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxspeech.data.plan import Bucket, count_batches, estimate_buckets, make_buckets, plan
+from jaxspeech.data.buckets import Bucket, estimate_buckets, make_buckets
+from jaxspeech.data.plan import count_batches, plan
 from jaxspeech.errors import ConfigError
 
 BUCKETS = (Bucket(2.0, 8), Bucket(5.0, 4), Bucket(20.0, 2))
@@ -70,7 +71,7 @@ def test_the_plan_depends_on_seed_and_epoch_alone():
 
 def test_another_process_makes_the_same_plan():
     code = (
-        "import numpy as np; from jaxspeech.data.plan import plan, Bucket;"
+        "import numpy as np; from jaxspeech.data.plan import plan; from jaxspeech.data.buckets import Bucket;"
         "print(plan(np.arange(50.) / 5, buckets=[Bucket(20., 4)], seed=7, epoch=2).rows.tolist())"
     )
     outputs = [

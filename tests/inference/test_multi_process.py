@@ -112,7 +112,7 @@ def test_the_share_comes_from_flags_or_from_the_launcher():
     slurm = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3"}
     assert find_share(None, None, environment={}) is None
     assert find_share(None, None, environment=slurm) == (3, 4)
-    assert find_share(2, 1, environment=slurm) == (1, 2) and find_share(1, 0, environment={}) is None
+    assert find_share(2, 1, environment=slurm) == (1, 2) and find_share(1, 0, environment={}) == (0, 1)
     for flags in ((2, None), (2, 2), (None, 0)):
         with pytest.raises(ConfigError, match="both are needed"):
             find_share(*flags, environment={})

@@ -19,6 +19,10 @@ VERBS = {
     ),
     "conversations": ("jaxspeech.cli.prepare.conversations", "conversations of the speakers of a manifest, with RTTM"),
     "mixtures": ("jaxspeech.cli.prepare.mixtures", "noisy and clean files of the speech of a manifest"),
+    "pseudo_labels": (
+        "jaxspeech.cli.prepare.pseudo_labels",
+        "a manifest to train on of the transcripts of one or two models",
+    ),
     "records": ("jaxspeech.cli.prepare.records", "manifests to ArrayRecord files"),
     "speakers": ("jaxspeech.cli.prepare.speakers", "a corpus without some speakers, and trials among those"),
     "speech_activity": (

@@ -1,6 +1,7 @@
 """The audio column: the recordings of a manifest, decoded, varied and augmented."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -70,5 +71,10 @@ def audio(
     ) -> tuple[int, ...]:
         return tuple((np.ceil(bucket_seconds * sample_rate).astype(int) + ROUNDING_SAMPLES).tolist())
 
+    def joined(examples: Sequence[int], values: Sequence[np.ndarray], gap: float) -> Float[np.ndarray, " S"]:
+        silence = np.zeros(math.floor(gap * sample_rate), np.float32)
+        return np.concatenate([piece for value in values for piece in (silence, value)][1:])
+
     lengths = np.round(manifest.durations * sample_rate).astype(np.int64)
-    return Column(np.float32, (), widths, np.broadcast_to(True, len(manifest)), row, lengths)
+    usable = np.broadcast_to(True, len(manifest))
+    return Column(np.float32, (), widths, usable, row, lengths, join=joined)

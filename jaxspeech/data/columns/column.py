@@ -6,7 +6,7 @@ has the same lengths (the target of an enhancement model), one of them is not co
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ from jaxspeech.data.variant import Variant
 Examples = slice | Int[np.ndarray, " K"]
 # (examples in use, the least seconds of each, seconds of each bucket) -> padded length in each bucket
 Widths = Callable[[Examples, Float[np.ndarray, " K"], Float[np.ndarray, " b"]], tuple[int, ...]]
+# (numbers of the examples, their values, seconds between them) -> the value of the joined example
+JoinValues = Callable[[Sequence[int], Sequence[Any], float], Any]
 # Widths that depend on the content of the examples are multiples of this, so that buckets share shapes.
 MULTIPLE = 8
 
@@ -35,6 +37,10 @@ class Column(NamedTuple):
         is reported and the row becomes a filler; for an example that is not usable, the error says why.
       lengths: the length of each example's value when it is not varied, if that is known without loading it. A run then
         reports before its first step which examples a model cannot learn from (see data/capacity.py).
+      before: axes of a value before its length.
+      counted: whether `num_x` holds the lengths of its values.
+      planned: whether batches can be planned by its `lengths` beside their seconds, as by the labels of recognition.
+      join: makes the value of several examples that are joined to one; None: they cannot be.
     """
 
     dtype: Any
@@ -45,6 +51,8 @@ class Column(NamedTuple):
     lengths: Int[np.ndarray, " N"] | None = None
     before: tuple[int, ...] = ()
     counted: bool = True
+    planned: bool = False
+    join: JoinValues | None = None
 
     def length(self, value: Any) -> int:
         """The length of a row's value."""

@@ -68,6 +68,6 @@ def symbols(manifest: Manifest, front_end: FrontEnd, *, field: str = "text") -> 
         return widest(lengths[examples], shortest, bucket_seconds)
 
     usable = lengths > 0
-    text = Column(np.int32, (), widths, usable, row, lengths, counted=False)
+    text = Column(np.int32, (), widths, usable, row, lengths, counted=False, planned=True)
     count = Column(np.int32, (), None, usable, lambda example, variant: np.int32(len(row(example, variant))))
     return {"text": text, "num_symbols": count}

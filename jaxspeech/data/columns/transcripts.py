@@ -1,5 +1,7 @@
 """The transcript column: the token ids of each transcript of a manifest."""
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -18,7 +20,8 @@ from jaxspeech.text.utterance_marks import marked_utterances, marks_of
 def transcripts(manifest: ExampleSet, tokenizer: Tokenizer, *, field: str = "text") -> Column:
     """Make the column of token ids; an example is usable if it has a text that the tokenizer can encode.
 
-    Each text is encoded once to count its tokens, and again when its row is made.
+    Each text is encoded once to count its tokens, and again when its row is made. The texts of joined utterances are
+    joined by spaces, those of each language by themselves.
 
     Args:
       manifest: the examples; their "lang" selects the language of a multilingual tokenizer. Where the tokenizer has
@@ -36,7 +39,19 @@ def transcripts(manifest: ExampleSet, tokenizer: Tokenizer, *, field: str = "tex
     ) -> tuple[int, ...]:
         return widest(num_labels[examples], shortest, bucket_seconds)
 
-    return Column(np.int32, (), widths, num_labels >= 0, row, num_labels)
+    def joined(examples: Sequence[int], values: Sequence[np.ndarray], gap: float) -> Int[np.ndarray, " U"]:
+        lines = [manifest[example].fields for example in examples]
+        ids: list[int] = []
+        said = ""
+        for lang, same in groupby(lines, lambda fields: fields.get("lang")):
+            text = " ".join(_spaced(fields[field]) for fields in same)
+            more = list(tokenizer.encode(text, lang))
+            if ids and tokenizer.decode(ids + more).split() != [*said.split(), *text.split()]:
+                more = list(tokenizer.encode(f" {text}", lang))  # whose tokens say nothing of where words begin
+            ids, said = ids + more, f"{said} {text}"
+        return np.array(ids, np.int32)
+
+    return Column(np.int32, (), widths, num_labels >= 0, row, num_labels, planned=True, join=joined)
 
 
 def _count_labels(manifest: ExampleSet, tokenizer: Tokenizer, field: str) -> Int[np.ndarray, " N"]:
