@@ -4,6 +4,7 @@ import pytest
 
 from jaxspeech.archive import Archive
 from jaxspeech.errors import ConfigError
+from jaxspeech.forms.transcribing import with_local_attention
 from jaxspeech.surgery.adapters import change_adapters
 from tests.contract.cases import RECOGNITION
 
@@ -23,3 +24,10 @@ def test_those_that_are_named_are_applied():
     without = archive._replace(model=RECOGNITION["ctc"])
     with pytest.raises(ConfigError, match="this model has no adapters"):
         change_adapters(without, ["german"])
+
+
+def test_a_model_whose_adapters_attend_has_no_local_form():
+    for kind in ("linear", "relative"):
+        adapters = ({"name": "a", "kind": kind, "width": 4},)
+        model = RECOGNITION["ctc"] | {"encoder": RECOGNITION["ctc"]["encoder"] | {"adapters": adapters}}
+        assert (with_local_attention(model) is None) == (kind == "relative")
