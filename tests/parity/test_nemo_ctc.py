@@ -125,7 +125,7 @@ def test_losses(family):
 
 # The families whose files have NeMo's gradients; the first also has its outputs in training mode.
 WITH_GRADIENTS = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "conformer_ctc_char", "quartznet", "jasper", "citrinet"]
-WITH_GRADIENTS += ["squeezeformer_ctc", "lstm_ctc", "adapters_ctc", "lstm_head_ctc"]
+WITH_GRADIENTS += ["squeezeformer_ctc", "lstm_ctc", "adapters_ctc"]
 
 
 @pytest.mark.parametrize("family", WITH_GRADIENTS, indirect=True)
