@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmarks.timing import measure
 from jaxspeech.losses.ctc import ctc_loss
-from jaxspeech.losses.transducer import rnnt_joint_loss, rnnt_loss
+from jaxspeech.losses.transducer import rnnt_loss
+from jaxspeech.losses.transducer_joint import rnnt_joint_loss
 
 
 def loss_ctc(repeat: int, *, b: int = 16, t: int = 400, u: int = 80, v: int = 1024) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from jaxspeech.forms.inference import for_inference
 from jaxspeech.forms.streaming import streaming
 from jaxspeech.forms.time_parallel import time_parallel_program
 from jaxspeech.losses.ctc import ctc_loss
-from jaxspeech.losses.transducer import rnnt_joint_loss, rnnt_loss
+from jaxspeech.losses.transducer import rnnt_loss
+from jaxspeech.losses.transducer_joint import rnnt_joint_loss
 from jaxspeech.targets.inference_program import ROUNDS, inference_program, prompt_batch, transcriber
 from jaxspeech.tasks.attention import Prompted
 from jaxspeech.tasks.pretrain import UnlabelledSpeech

@@ -108,7 +108,8 @@ def _module(table: Mapping[str, Any], fields: Any, place: str) -> Any:
 def _construct(module_class: Any, fields: Mapping[str, Any], place: str) -> Any:
     # Modules and options are dataclasses; options can be NamedTuples too.
     every = getattr(module_class, "__dataclass_fields__", None) or module_class._fields
-    known = [name for name in every if name not in MODULE_FIELDS]
+    hidden = MODULE_FIELDS if "parent" in every else ()  # a name that is no module's is an option
+    known = [name for name in every if name not in hidden]
     _check_names(fields, known, place=place)
     given, fields = fields, dict(fields)
     if "dtype" in fields:

@@ -43,7 +43,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec as P
-from jaxspeech.losses.transducer import rnnt_joint_loss
+from jaxspeech.losses.transducer_joint import rnnt_joint_loss
 from jaxspeech.nn.lstm import LSTM
 from jaxspeech.row_parallel import traced_over
 from jaxspeech.targets.hlo import parse

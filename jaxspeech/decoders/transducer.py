@@ -60,6 +60,7 @@ class TransducerDecoder(nn.Module):
       language: the one of them that is spoken.
       hat: a hybrid autoregressive transducer (Variani et al., 2020): the blank has a probability of its own, the
         sigmoid of its logit, and the labels a softmax without it. `logits` are then log-probabilities of the tokens.
+      blank_activation: of the joint network for a HAT's blank; None: the same as for the labels.
     """
 
     vocab_size: int
@@ -79,6 +80,16 @@ class TransducerDecoder(nn.Module):
     languages: tuple[str, ...] = ()
     language: str | None = None
     hat: bool = False
+    blank_activation: Literal["relu", "tanh", "sigmoid"] | None = None
+
+    @property
+    def joint_activation(self) -> str:
+        """The activation of `JointInputs`; "relu+tanh" has the blank's in the second half of the joint's width."""
+        return f"{self.activation}+{self.blank_activation}" if self._blank_apart else self.activation
+
+    @property
+    def _blank_apart(self) -> bool:
+        return self.blank_activation not in (None, self.activation)
 
     @property
     def tokens(self) -> LanguageTokens | None:
@@ -129,6 +140,11 @@ class TransducerDecoder(nn.Module):
             raise ConfigError("decoder.languages: not together with durations or big_blanks")
         if self.hat and (self.languages or self.big_blanks):
             raise ConfigError("decoder.hat: not together with languages or big_blanks")
+        if self.blank_activation not in (None, *ACTIVATIONS):
+            found = did_you_mean(str(self.blank_activation), ACTIVATIONS)
+            raise ConfigError(f"decoder.blank_activation {self.blank_activation!r}{found}")
+        if self.blank_activation and not self.hat:
+            raise ConfigError("decoder.blank_activation: only a HAT has one (decoder.hat)")
         self.joint = JointNetwork(
             joint_width=self.joint_width,
             num_outputs=self.blank_id + 1 + len(self.durations),
@@ -142,13 +158,22 @@ class TransducerDecoder(nn.Module):
         self, encoded: Float[Array, "B T D"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> Float[Array, "B T N W"]:
         """Computes all logits at once, N = U + 1: for research and tests, as it takes B T N W floats of memory."""
-        inputs = self.joint_inputs(encoded, labels, train=train)
+        inputs = self._projected(encoded, labels, train=train)
         return self._logits(inputs.encoded[:, :, None], inputs.predicted[:, None], train=train)
 
     def joint_inputs(
         self, encoded: Float[Array, "B T D"], labels: Int[Any, "B U"], *, train: bool = False
     ) -> JointInputs:
         """Computes the projected encoder and prediction frames, and returns them with the joint's output layer."""
+        inputs = self._projected(encoded, labels, train=train)
+        if not self._blank_apart:
+            return inputs
+        encoded, predicted = (jnp.concatenate([x, x], axis=-1) for x in inputs[:2])
+        of_blank = jnp.arange(len(inputs.bias)) == self.blank_id
+        kernel = jnp.concatenate([jnp.where(of_blank, 0, inputs.kernel), jnp.where(of_blank, inputs.kernel, 0)])
+        return JointInputs(encoded, predicted, kernel, inputs.bias)
+
+    def _projected(self, encoded: Array, labels: Any, *, train: bool) -> JointInputs:
         started = jnp.pad(jnp.asarray(labels), ((0, 0), (1, 0)), constant_values=self.vocab_size)
         predicted, _ = self.network(self._counted(started), self.initial_state(len(labels)), train=train)
         joint, out = self.joint, self._output()
@@ -176,6 +201,10 @@ class TransducerDecoder(nn.Module):
 
     def _logits(self, encoded: Array, predicted: Array, *, train: bool) -> Array:
         logits = self.joint.logits(encoded, predicted, self._output(), train=train)
+        if self._blank_apart:
+            assert self.blank_activation
+            blank = self.joint.logits(encoded, predicted, self._output(), train=train, activation=self.blank_activation)
+            logits = jnp.where(jnp.arange(logits.shape[-1]) == self.blank_id, blank, logits)
         if self.hat:
             return _blank_first(logits, self.blank_id)
         if self.is_initializing() or self.tokens is None:
@@ -300,10 +329,16 @@ class JointNetwork(nn.Module):
         self.drop = Dropout(self.dropout)
 
     def logits(
-        self, encoded: Float[Array, "... J"], predicted: Float[Array, "... J"], out: "Output", *, train: bool
+        self,
+        encoded: Float[Array, "... J"],
+        predicted: Float[Array, "... J"],
+        out: "Output",
+        *,
+        train: bool,
+        activation: str | None = None,
     ) -> Float[Array, "... W"]:
-        """Computes logits from projected frames with an output layer."""
-        hidden = self.drop(ACTIVATIONS[self.activation](encoded + predicted), train=train)
+        """Computes logits from projected frames with an output layer; `activation` replaces that of the network."""
+        hidden = self.drop(ACTIVATIONS[activation or self.activation](encoded + predicted), train=train)
         return hidden @ out.kernel.astype(self.dtype) + out.bias.astype(self.dtype)
 
 

@@ -1,7 +1,7 @@
 """The Conformer layer (Gulati et al., 2020).
 
 x += FF(norm x) / 2;  x += MHSA(norm x);  x += Conv(norm x);  x += FF(norm x) / 2;  y = norm x
-y += Adapter(y)    if the layer has an adapter
+x += Adapter(x) after MHSA for each adapter that attends,  y += Adapter(y) at the end for each linear one
 """
 
 from typing import Any, Literal, NamedTuple
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxspeech.nn.adapter import LinearAdapter
+from jaxspeech.nn.adapter import ATTENTION, Adapter, AttentionAdapter, LinearAdapter
 from jaxspeech.nn.attention import SelfAttention
 from jaxspeech.nn.convolution import ConvolutionModule, Norm
 from jaxspeech.nn.dropout import Dropout
@@ -61,6 +61,7 @@ class ConformerLayer(nn.Module):
     dropout_att: float
     stochastic_depth: float
     adapter_width: int
+    adapters: tuple[Adapter, ...]
     dtype: Any
     attention_chunk: int = 1
 
@@ -118,6 +119,11 @@ class ConformerLayer(nn.Module):
         y, normed = norm("norm_attention", y)
         attended = attention(normed, context.attention_mask, context.positions, context.biases, train=train)
         y = keep(y + dropout(attended))
+        for adapter in self._adapters(*ATTENTION):
+            positions = context.positions if adapter.kind == "relative" else None
+            options = {"num_heads": adapter.num_heads, "inner_width": adapter.width, "dropout": adapter.dropout}
+            attend = AttentionAdapter(**options, dtype=self.dtype, name=f"adapter_{adapter.name}")
+            y += attend(y, context.attention_mask, positions, train=train)
         y, normed = norm("norm_convolution", y)
         y = keep(y + dropout(convolution(normed, frame_mask, context.chunk, train=train)))
         y, normed = norm("norm_ff_out", y)
@@ -125,11 +131,20 @@ class ConformerLayer(nn.Module):
         y = LayerNorm(dtype=self.dtype, name="norm_out")(y, train=train)
         if self.adapter_width:
             y += LinearAdapter(self.adapter_width, self.dtype, name="adapter")(y)
+        for adapter in self._adapters("linear"):
+            assert adapter.width
+            bottleneck = LinearAdapter(adapter.width, self.dtype, adapter.dropout, name=f"adapter_{adapter.name}")
+            y += bottleneck(y, train=train)
 
         if train and self.stochastic_depth > 0.0:
             kept = jax.random.bernoulli(self.make_rng("stochastic_depth"), 1.0 - drop_probability)
             y = x + jnp.where(kept, (y - x) / jnp.asarray(1.0 - drop_probability, y.dtype), 0.0).astype(y.dtype)
         return y
+
+    def _adapters(self, *kinds: str) -> list[Adapter]:
+        """The adapters of these kinds that are enabled; those that are not only have variables."""
+        used = [adapter for adapter in self.adapters if adapter.kind in kinds]
+        return [adapter for adapter in used if adapter.enabled or self.is_initializing()]
 
     def _local_attention(self, options: dict[str, Any]) -> LocalSelfAttention:
         return LocalSelfAttention(

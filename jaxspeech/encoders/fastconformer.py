@@ -21,6 +21,7 @@ from jaxspeech.encoders.placed_kernels import placed_kernels
 from jaxspeech.encoders.visible_frames import VisibleFrames
 from jaxspeech.history import HISTORY, in_parts, with_history
 from jaxspeech.masks import zero_padding
+from jaxspeech.nn.adapter import ATTENTION, Adapter
 from jaxspeech.nn.convolution import Norm
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import dense
@@ -65,7 +66,8 @@ class FastConformer(nn.Module):
         "linear" growth over the layers or "uniform"; first layer that may be skipped.
       unet_skips: each layer of the second half also takes the input of its counterpart in the first half, the last
         layer that of the first: x = W [x, skip / sqrt 2] (Le et al., "Voicebox", 2023). Its layers are not stacked.
-      adapter_width: hidden width of an adapter after each layer (see `nn.adapter`); 0 for none.
+      adapter_width: hidden width of a linear adapter after each layer (see `nn.adapter`); 0 for none.
+      adapters: further adapters in each layer, in their order; those that attend need attention to whole recordings.
       speaker_kernels: the layers whose input passes a speaker kernel (see `nn.speaker_kernel`), of the task
         "multitalker"; L stands for the output of the last one.
       background_kernels: whether speaker kernels have a network for the other speakers.
@@ -118,6 +120,7 @@ class FastConformer(nn.Module):
     stochastic_depth_start: int = 1
     unet_skips: bool = False
     adapter_width: int = 0
+    adapters: tuple[Adapter, ...] = ()
     speaker_kernels: tuple[int, ...] = ()
     background_kernels: bool = True
     dropout_speakers: float = 0.5
@@ -149,6 +152,7 @@ class FastConformer(nn.Module):
             choices=self.attention_chunk_context,
             share=self.chunk_context_share,
             num_heads=self.num_heads,
+            masked=any(adapter.kind in ATTENTION for adapter in self.adapters),
         )
 
     @property

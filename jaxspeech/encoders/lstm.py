@@ -15,10 +15,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.encoders.layer_outputs import INPUT, Layer, LayerOutput, wanted_layers, with_outputs
-from jaxspeech.masks import length_mask
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.lstm import LSTM
 from jaxspeech.nn.normalization import LayerNorm
+from jaxspeech.nn.reverse import reverse
 from jaxspeech.nn.subsampling import Subsampling, padded_length, subsample
 
 
@@ -123,10 +123,3 @@ class LSTMLayer(nn.Module):
             backward = reverse(run(reverse(x, num_frames), "backward"), num_frames)
             y = jnp.concatenate([y, backward], -1)
         return LayerNorm(dtype=self.dtype, name="norm")(y)
-
-
-def reverse(x: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Float[Array, "B T D"]:
-    """Reverses the real frames of each row; its padding stays in place."""
-    place = jnp.arange(x.shape[1])[None]
-    mirrored = jnp.where(length_mask(num_frames, x.shape[1]), num_frames[:, None] - 1 - place, place)
-    return jnp.take_along_axis(x, mirrored[:, :, None], axis=1)

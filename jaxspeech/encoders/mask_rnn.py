@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int
 
-from jaxspeech.encoders.lstm import reverse
 from jaxspeech.errors import ConfigError
 from jaxspeech.masks import zero_padding
 from jaxspeech.nn.dropout import Dropout
@@ -21,6 +20,7 @@ from jaxspeech.nn.gru import GRU
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.lstm import LSTM
 from jaxspeech.nn.normalization import LayerNorm
+from jaxspeech.nn.reverse import reverse
 from jaxspeech.signal.multichannel import Reduction, channel_features
 
 

@@ -33,6 +33,7 @@ class VisibleFrames(NamedTuple):
       style: how a context is meant.
       choices, share: the chunk contexts of a unified model, and how often one is drawn.
       num_heads: H.
+      masked: layers need a mask of pairs, because they have adapters that attend.
     """
 
     attention: str
@@ -42,6 +43,7 @@ class VisibleFrames(NamedTuple):
     choices: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None
     share: float
     num_heads: int
+    masked: bool = False
 
     @property
     def varies(self) -> bool:
@@ -69,6 +71,8 @@ class VisibleFrames(NamedTuple):
             left, right = self.contexts[0]
             return ChunkContext(left, 1, right)
         if self.attention == "abs_pos" or key is not None or not isinstance(num_frames, int) or time_shards() > 1:
+            return None
+        if self.masked:
             return None
         window = chunk_context(self.style, self.contexts[0])
         if window is None or not saves(num_frames, window.left, window.right, window.chunk):

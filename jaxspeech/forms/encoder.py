@@ -52,4 +52,5 @@ class EncoderOnly:
 def encoder_only(model: Any, variables: Variables, config: dict[str, Any]) -> EncoderOnly:
     """Extracts the encoder from a whole model."""
     parts = {kind: {"encoder": tree["encoder"]} for kind, tree in variables.items() if "encoder" in tree}
-    return EncoderOnly(model, parts, {name: config[name] for name in ("features", "encoder")})
+    alone = AcousticModel(frontend=model.frontend, encoder=model.encoder, product_dtype=model.product_dtype)
+    return EncoderOnly(alone, parts, {name: config[name] for name in ("features", "encoder")})

@@ -55,7 +55,9 @@ class KeptPositions:
         if not self._has_projections:
             return {}
         leaves = {tuple(key.key for key in path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(encoder)}
-        return {path: leaf for path, leaf in leaves.items() if path[-len(KERNEL) :] == KERNEL and leaf.ndim == 2}
+        # Those of adapters, which may have other heads, are computed for each recording.
+        of_layers = {path: leaf for path, leaf in leaves.items() if not any(map(_of_adapter, path))}
+        return {path: leaf for path, leaf in of_layers.items() if path[-len(KERNEL) :] == KERNEL and leaf.ndim == 2}
 
     def _project(self, kernels: dict[tuple[str, ...], Any]) -> dict[str, Any]:
         """Computes the collection that attention reads."""
@@ -77,3 +79,7 @@ class KeptPositions:
         with products_in(self._product_dtype):
             projected: Any = [projection.apply({"params": {"kernel": kernel}}, positions) for kernel in kernels]
         return tuple(split_positions(keys, encoder.num_heads) for keys in projected)
+
+
+def _of_adapter(name: str) -> bool:
+    return name.startswith("adapter_")

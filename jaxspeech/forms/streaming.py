@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
+from jaxspeech.decoders.lstm_head import LSTMHead
 from jaxspeech.encoders.chunk_context import UNIFIED
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.errors import ConfigError, did_you_mean
@@ -167,6 +168,7 @@ def what_prevents(task: Any) -> list[str]:
         "its encoder reduces the frames further": encoder.reduction is not None,
         "its layers are stacked (scan_layers)": encoder.scan_layers,
         "it searches with a beam (beam_size)": task.inference.incremental is None,
+        "its head has an LSTM": isinstance(model.decoder, LSTMHead),
     }
     return [reason for reason, holds in found.items() if holds]
 

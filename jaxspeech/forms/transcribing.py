@@ -66,6 +66,8 @@ def with_local_attention(config: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if not all(isinstance(side, int) for side in context) or encoder.get("global_frames"):
         return None
+    if any(adapter.get("kind", "linear") != "linear" for adapter in encoder.get("adapters", ())):
+        return None  # they attend to whole recordings
     return with_attention(config, "local", context=context if min(context) >= 0 else None)
 
 

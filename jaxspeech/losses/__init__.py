@@ -16,9 +16,9 @@ from jaxspeech.losses.spectral import stft_loss as stft_loss
 from jaxspeech.losses.speech import duration_loss as duration_loss
 from jaxspeech.losses.speech import mel_loss as mel_loss
 from jaxspeech.losses.speech import symbol_loss as symbol_loss
-from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss as multiblank_rnnt_joint_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss as multiblank_rnnt_loss
-from jaxspeech.losses.transducer import rnnt_joint_loss as rnnt_joint_loss
 from jaxspeech.losses.transducer import rnnt_loss as rnnt_loss
-from jaxspeech.losses.transducer import tdt_joint_loss as tdt_joint_loss
 from jaxspeech.losses.transducer import tdt_loss as tdt_loss
+from jaxspeech.losses.transducer_joint import multiblank_rnnt_joint_loss as multiblank_rnnt_joint_loss
+from jaxspeech.losses.transducer_joint import rnnt_joint_loss as rnnt_joint_loss
+from jaxspeech.losses.transducer_joint import tdt_joint_loss as tdt_joint_loss

@@ -73,6 +73,12 @@ def add(*terms: Extended) -> Extended:
     return Extended(mantissa, top)
 
 
+def add_all(x: Extended) -> Extended:
+    """Sums over the first axis."""
+    top = x.exponent.max(0)
+    return Extended((x.mantissa * _power_of_two(x.exponent - top)).sum(0), top)
+
+
 def multiply(x: Extended, y: Extended) -> Extended:
     """Multiplies, and normalises the mantissa to [1, 2)."""
     bits = jax.lax.bitcast_convert_type(x.mantissa * y.mantissa, jnp.int32)

@@ -11,6 +11,7 @@ Memory: one block of hidden values and one of logits, each with its gradient. Th
 `encoded`, everything else in float32.
 """
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -24,7 +25,21 @@ from jaxspeech.losses.topology import Topology
 from jaxspeech.randomness import bytes_of_rows, words_of
 from jaxspeech.row_parallel import kernels_over_rows, rows_split
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
+_SINGLE: dict[str, Callable[[Array], Array]] = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
+
+
+def _halves(first: str, second: str) -> Callable[[Array], Array]:
+    """Returns the activation with which the first half of the hidden values differs from the second."""
+
+    def activate(x: Array) -> Array:
+        before, after = jnp.split(x, 2, axis=-1)
+        return jnp.concatenate([_SINGLE[first](before), _SINGLE[second](after)], axis=-1)
+
+    return activate
+
+
+# "relu+tanh" is relu for the first half of the hidden values and tanh for the second.
+ACTIVATIONS = _SINGLE | {f"{a}+{b}": _halves(a, b) for a, b in itertools.permutations(_SINGLE, 2)}
 
 T = TypeVar("T")
 # Size of one block's logits in bytes: on a CPU it fits the caches, elsewhere it keeps the device busy.

@@ -13,20 +13,29 @@ An arc that emits a label must end before frame T; one that does not may also en
 anti-diagonal n = t + u depend only on nodes with smaller n, so one scan over n computes both directions, alpha upwards
 and beta downwards: T + U + 1 steps on vectors [U+1, B]. An arc reaches frames + emits diagonals ahead.
 
+A W-Transducer has arcs of weight w from (0, 0) to (t, 0), t = 1 .. T - 1, and from (t, U), t = 0 .. T - 2, to
+(T - 1, U) or (T, U) (`losses.topology.Wildcard`). No diagonal holds what they pass over, so the scan sums it apart, and
+
+    total = beta(0, 0) + w sum_{t = 1 .. T - 1} beta(t, 0)
+
 Memory: a second copy of the emission log-probabilities, laid out along the diagonals; and alpha and beta, each 8 bytes
 per node.
 
-Source: Graves, "Sequence Transduction with Recurrent Neural Networks" (2012), equations 16 to 20, with the arcs of
-`losses.topology`.
+Sources: Graves, "Sequence Transduction with Recurrent Neural Networks" (2012), equations 16 to 20, with the arcs of
+`losses.topology`; Laptev et al., "Powerful and Extensible WFST Framework for RNN-Transducer Losses" (2023).
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxspeech.losses.diagonals import skew, unskew
 from jaxspeech.losses.extended import (
     Extended,
     add,
+    add_all,
     divide,
     from_log,
     indicator,
@@ -36,31 +45,45 @@ from jaxspeech.losses.extended import (
     where,
     zeros,
 )
-from jaxspeech.losses.topology import Arc
+from jaxspeech.losses.topology import Arc, Topology, Wildcard
 from jaxspeech.masks import length_mask
+
+
+class _Lattice(NamedTuple):
+    """What does not depend on the diagonal."""
+
+    arcs: tuple[Arc, ...]
+    num_frames: Int[Array, " B"]
+    num_labels: Int[Array, " B"]
+    wildcard: Wildcard | None
+    weight: Extended  # of an arc that skips frames; zero without such arcs
+    ending: Extended  # [B]: of the arcs from where the last ones of them end
 
 
 def log_total(
     log_probs: Float[Array, "B T N C"],
     num_frames: Int[Array, " B"],
     num_labels: Int[Array, " B"],
-    arcs: tuple[Arc, ...],
+    topology: Topology,
 ) -> Float[Array, " B"]:
     """Computes the log of the total probability of each row's paths; -inf for a row without a path."""
-    diagonals = _skew(_real(log_probs, num_frames, num_labels))
+    log_probs = _real(log_probs, num_frames, num_labels)
+    lattice = _lattice(log_probs, num_frames, num_labels, topology)
+    diagonals = skew(log_probs)
 
     def step(later: tuple[Extended, ...], n: Int[Array, ""]):
-        return _beta(later, diagonals[n], n, num_frames, num_labels, arcs), None
+        later = _beta(later, diagonals[n], n, lattice)
+        return later, jax.tree.map(lambda x: x[0], later[0])
 
-    later, _ = jax.lax.scan(step, _nothing(diagonals, arcs), jnp.arange(len(diagonals)), reverse=True)
-    return to_log(jax.tree.map(lambda x: x[0], later[0]))
+    _, beta = jax.lax.scan(step, _nothing(diagonals, lattice.arcs), jnp.arange(len(diagonals)), reverse=True)
+    return to_log(_total(beta, lattice))
 
 
 def occupancies(
     log_probs: Float[Array, "B T N C"],
     num_frames: Int[Array, " B"],
     num_labels: Int[Array, " B"],
-    arcs: tuple[Arc, ...],
+    topology: Topology,
     *,
     emission_weight: float = 1.0,
 ) -> tuple[Float[Array, " B"], Float[Array, "B T N C"]]:
@@ -68,58 +91,103 @@ def occupancies(
 
     Occupancies of arcs that emit a label are multiplied by `emission_weight`. They are zero in rows without a path.
     """
-    diagonals = _skew(_real(log_probs, num_frames, num_labels))
+    log_probs = _real(log_probs, num_frames, num_labels)
+    lattice = _lattice(log_probs, num_frames, num_labels, topology)
+    diagonals = skew(log_probs)
     last = len(diagonals) - 1
 
-    def step(carry: tuple[tuple[Extended, ...], tuple[Extended, ...]], n: Int[Array, ""]):
-        pending, later = carry
-        alpha, pending = _alpha(pending, diagonals[n], n, num_frames, arcs)
-        later = _beta(later, diagonals[last - n], last - n, num_frames, num_labels, arcs)
-        return (pending, later), (alpha, later[0])
+    def step(carry: tuple[tuple[Extended, ...], Extended, tuple[Extended, ...]], n: Int[Array, ""]):
+        pending, skipping, later = carry
+        alpha, pending, skipping = _alpha(pending, skipping, diagonals[n], n, lattice)
+        later = _beta(later, diagonals[last - n], last - n, lattice)
+        return (pending, skipping, later), (alpha, later[0])
 
-    nothing = _nothing(diagonals, arcs)
+    nothing = _nothing(diagonals, lattice.arcs)
     start = indicator(jnp.zeros(nothing[0].exponent.shape, bool).at[0].set(True))
-    _, (alpha, beta) = jax.lax.scan(step, ((start, *nothing[1:]), nothing), jnp.arange(last + 1))
+    carry = (start, *nothing[1:]), nothing[0], nothing
+    _, (alpha, beta) = jax.lax.scan(step, carry, jnp.arange(last + 1))
     beta = jax.tree.map(lambda x: jnp.flip(x, 0), beta)
-    total = jax.tree.map(lambda x: x[0, 0], beta)
+    total = _total(jax.tree.map(lambda x: x[:, 0], beta), lattice)
 
-    probs = _arc_probs(diagonals, jnp.arange(last + 1)[:, None, None], num_frames, arcs)
+    probs = _arc_probs(diagonals, jnp.arange(last + 1)[:, None, None], num_frames, lattice.arcs)
     shares = [jnp.zeros(alpha.mantissa.shape)] * log_probs.shape[-1]
-    for arc, prob in zip(arcs, probs, strict=True):
+    for arc, prob in zip(lattice.arcs, probs, strict=True):
         through = multiply(multiply(alpha, prob), _ahead(beta, arc))
         share = to_float(divide(through, total)) * (emission_weight if arc.emits else 1.0)
         for factor in arc.factors:
             shares[factor] += share
     log_prob = to_log(total)
-    shares = _unskew(jnp.stack(shares, 1), log_probs.shape[1])
+    shares = unskew(jnp.stack(shares, 1), log_probs.shape[1])
     return log_prob, jnp.where((log_prob > -jnp.inf)[:, None, None, None], shares, 0)
 
 
+def _lattice(log_probs: Float[Array, "B T N C"], num_frames: Array, num_labels: Array, topology: Topology) -> _Lattice:
+    wildcard, rows = topology.wildcard, log_probs.shape[:1]
+    weight, ending = zeros(()), zeros(rows)
+    if wildcard is not None:
+        weight, ending = from_log(jnp.asarray(wildcard.log_weight)), indicator(jnp.ones(rows, bool))
+    if wildcard is not None and wildcard.last_blank:
+        last = log_probs[jnp.arange(rows[0]), jnp.maximum(num_frames - 1, 0), num_labels]
+        blanks = [arc.factors for arc in topology.arcs if not arc.emits and arc.frames == 1]
+        ending = add(zeros(rows), *(from_log(last[:, jnp.asarray(factors)].sum(-1)) for factors in blanks))
+    return _Lattice(topology.arcs, num_frames, num_labels, wildcard, weight, ending)
+
+
+def _total(beta: Extended, lattice: _Lattice) -> Extended:
+    """Sums all paths [B], from beta [T + N, B] of the nodes without a label."""
+    first = jax.tree.map(lambda x: x[0], beta)
+    if lattice.wildcard is None:
+        return first
+    t = jnp.arange(len(beta.exponent))[:, None]
+    later = add_all(where((t > 0) & (t < lattice.num_frames), beta))
+    return add(first, multiply(lattice.weight, later))
+
+
 def _alpha(
-    pending: tuple[Extended, ...], log_probs: Float[Array, "C N B"], n: Int[Array, ""], num_frames, arcs
-) -> tuple[Extended, tuple[Extended, ...]]:
-    """Returns alpha of diagonal n, and the sums that it and earlier diagonals contribute to each of the next ones."""
+    pending: tuple[Extended, ...], skipping: Extended, log_probs: Float[Array, "C N B"], n: Int[Array, ""], lattice
+) -> tuple[Extended, tuple[Extended, ...], Extended]:
+    """Returns alpha of diagonal n, and the sums that it and earlier diagonals contribute to each of the next ones.
+
+    The last value is what skips to frame T - 1, at the place of the last label.
+    """
     alpha, waiting = pending[0], pending[1:]
+    if lattice.wildcard is not None:
+        alpha, skipping = _alpha_of_skips(alpha, skipping, n, lattice)
     arriving: list[list[Extended]] = [[x] for x in waiting] + [[]]
-    for arc, prob in zip(arcs, _arc_probs(log_probs, n, num_frames, arcs), strict=True):
+    for arc, prob in zip(lattice.arcs, _arc_probs(log_probs, n, lattice.num_frames, lattice.arcs), strict=True):
         flow = multiply(alpha, prob)
         arriving[arc.reach - 1].append(_shift_up(flow) if arc.emits else flow)
-    return alpha, tuple(add(*terms) for terms in arriving)
+    return alpha, tuple(add(*terms) for terms in arriving), skipping
+
+
+def _alpha_of_skips(
+    alpha: Extended, skipping: Extended, n: Int[Array, ""], lattice: _Lattice
+) -> tuple[Extended, Extended]:
+    """Adds to alpha what arrives by skipping frames, and to `skipping` what leaves."""
+    place = jnp.arange(alpha.mantissa.shape[0])[:, None]
+    t, num_frames, all_emitted = n - place, lattice.num_frames, place == lattice.num_labels
+    entering = multiply(lattice.weight, indicator((place == 0) & (t > 0) & (t < num_frames)))
+    if lattice.wildcard is None or not lattice.wildcard.last_blank:
+        return add(alpha, entering), skipping
+    alpha = add(alpha, entering, where(all_emitted & (t == num_frames - 1), skipping))
+    leaving = multiply(lattice.weight, where(all_emitted & (t < num_frames - 1), alpha))
+    return alpha, add(skipping, leaving)
 
 
 def _beta(
-    later: tuple[Extended, ...],
-    log_probs: Float[Array, "C N B"],
-    n: Int[Array, ""],
-    num_frames,
-    num_labels,
-    arcs: tuple[Arc, ...],
+    later: tuple[Extended, ...], log_probs: Float[Array, "C N B"], n: Int[Array, ""], lattice: _Lattice
 ) -> tuple[Extended, ...]:
     """Returns beta of diagonal n and of the following ones, nearest first, as many as an arc can reach."""
+    num_frames = lattice.num_frames
     place = jnp.arange(log_probs.shape[1])[:, None]
-    end = (place == num_labels) & (n == num_frames + num_labels) & (num_frames > 0)
+    all_emitted = place == lattice.num_labels
+    end = all_emitted & (n == num_frames + lattice.num_labels) & (num_frames > 0)
     terms = [indicator(end)]
-    for arc, prob in zip(arcs, _arc_probs(log_probs, n, num_frames, arcs), strict=True):
+    if lattice.wildcard is not None:
+        t = n - place
+        skips = multiply(lattice.weight, where(all_emitted & (t >= 0) & (t < num_frames - 1), lattice.ending))
+        terms.append(skips)
+    for arc, prob in zip(lattice.arcs, _arc_probs(log_probs, n, num_frames, lattice.arcs), strict=True):
         ahead: Extended = later[arc.reach - 1]
         terms.append(multiply(prob, _shift_down(ahead, 0) if arc.emits else ahead))
     return (add(*terms), *later[:-1])
@@ -170,20 +238,3 @@ def _real(log_probs, num_frames, num_labels) -> Float[Array, "B T N C"]:
 def node_mask(num_frames, num_labels, x: Float[Array, "B T N *_"]) -> Bool[Array, "B T N"]:
     """Returns True for the nodes of each row that have outgoing arcs: t < num_frames and u <= num_labels."""
     return length_mask(num_frames, x.shape[1])[:, :, None] & length_mask(num_labels + 1, x.shape[2])[:, None, :]
-
-
-def _skew(x: Float[Array, "B T N C"]) -> Float[Array, "n C N B"]:
-    """Arranges nodes by the T + N anti-diagonals n = t + u; -inf where t is out of range."""
-    rows, frames, places, columns = x.shape
-    # Padded to rows of T + N + 1 and read in rows of T + N, label row u is shifted right by u.
-    padded = jnp.pad(x.transpose(2, 1, 3, 0), ((0, 0), (0, places + 1), (0, 0), (0, 0)), constant_values=-jnp.inf)
-    flat = padded.reshape(places * (frames + places + 1), columns, rows)[: places * (frames + places)]
-    return flat.reshape(places, frames + places, columns, rows).transpose(1, 2, 0, 3)
-
-
-def _unskew(x: Float[Array, "n C N B"], frames: int) -> Float[Array, "B T N C"]:
-    """Inverts `_skew`."""
-    diagonals, columns, places, rows = x.shape
-    flat = x.transpose(2, 0, 1, 3).reshape(places * diagonals, columns, rows)
-    padded = jnp.pad(flat, ((0, places), (0, 0), (0, 0))).reshape(places, diagonals + 1, columns, rows)
-    return padded[:, :frames].transpose(3, 1, 0, 2)

@@ -99,7 +99,7 @@ joint_loss.defvjp(_joint_forward, _joint_backward)
 
 def _loss(settings: Settings, emissions: Emissions, transcripts: Transcripts) -> Float[Array, " B"]:
     num_frames, _, num_labels = transcripts
-    total = log_total(emissions.log_probs, num_frames, num_labels, settings.topology.arcs)
+    total = log_total(emissions.log_probs, num_frames, num_labels, settings.topology)
     return _from_total(settings, total, emissions.normalizer, transcripts)
 
 
@@ -108,7 +108,7 @@ def _loss_and_occupancy(
 ) -> tuple[Float[Array, " B"], Float[Array, "B T N C"]]:
     num_frames, _, num_labels = transcripts
     total, occupancy = occupancies(
-        emissions.log_probs, num_frames, num_labels, settings.topology.arcs, emission_weight=1 + settings.fastemit
+        emissions.log_probs, num_frames, num_labels, settings.topology, emission_weight=1 + settings.fastemit
     )
     loss = _from_total(settings, total, emissions.normalizer, transcripts)
     return loss, jnp.where(jnp.isnan(loss)[:, None, None, None], jnp.nan, occupancy)
@@ -119,5 +119,6 @@ def _from_total(
 ) -> Float[Array, " B"]:
     padding = ~node_mask(transcripts.num_frames, transcripts.num_labels, normalizer)
     sound = (jnp.isfinite(normalizer).all(-1) | padding).all((1, 2))
-    # By rounding, the sum of all paths can be slightly above one.
-    return jnp.where(sound, (1 + settings.fastemit) * jnp.maximum(-total, 0), jnp.nan)
+    # By rounding, the sum of all paths can be slightly above one; with wildcards it can be far above.
+    loss = jnp.maximum(-total, 0) if settings.topology.wildcard is None else -total
+    return jnp.where(sound, (1 + settings.fastemit) * loss, jnp.nan)

@@ -1,4 +1,4 @@
-"""Transducer losses: RNN-T, multi-blank and TDT, from logits or memory-efficiently from the joint network.
+"""Transducer losses: RNN-T, multi-blank and TDT, from logits; `losses.transducer_joint` has them from a joint network.
 
 At frame t, with u labels emitted, a model has logits of the labels and one or more blanks. A path emits labels, which
 advance u by 1, and blanks, which advance t, until all frames and labels are consumed:
@@ -11,7 +11,9 @@ advance u by 1, and blanks, which advance t, until all frames and labels are con
 
 where passing is the posterior of visiting node (t, u), and occupancy that of each symbol emitted there. A path never
 ends with a label: its last symbol is a blank (in TDT and multi-blank one that ends exactly with the last frame). An
-RNN-T or a TDT may be a hybrid autoregressive transducer (HAT), whose blank has a probability of its own.
+RNN-T or a TDT may be a hybrid autoregressive transducer (HAT), whose blank has a probability of its own; or a
+W-Transducer, whose paths may skip frames at the beginning and the end, for transcripts that are parts (see
+`losses.topology.Wildcard`).
 `losses.lattice` sums the paths, `losses.emissions` converts between logits and the lattice, `losses.joint` does so for
 the joint network in blocks of frames.
 
@@ -23,7 +25,9 @@ for a node: 2 (RNN-T), 2 + the number of big blanks, or 2 + the number of durati
 
 Sources: Graves, "Sequence Transduction with Recurrent Neural Networks" (2012); Xu et al., "Multi-blank Transducers for
 Speech Recognition" (2022); Xu et al., "Efficient Sequence Transduction by Jointly Predicting Tokens and Durations"
-(2023); Yu et al., "FastEmit: Low-latency Streaming ASR with Sequence-level Emission Regularization" (2021).
+(2023); Yu et al., "FastEmit: Low-latency Streaming ASR with Sequence-level Emission Regularization" (2021); Laptev et
+al., "Powerful and Extensible WFST Framework for RNN-Transducer Losses" (2023), to whose W-Transducer in NeMo
+(asr/parts/k2/w_transducer.py) that of RNN-T is equal.
 """
 
 from functools import partial
@@ -33,15 +37,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxspeech.errors import ConfigError, did_you_mean
 from jaxspeech.losses.emissions import next_labels
-from jaxspeech.losses.joint import ACTIVATIONS, JointArrays, JointOptions
-from jaxspeech.losses.path_loss import Settings, Transcripts, joint_loss, logits_loss
-from jaxspeech.losses.topology import multiblank, rnnt, tdt
-from jaxspeech.masks import zero_padding
+from jaxspeech.losses.path_loss import Settings, Transcripts, logits_loss
+from jaxspeech.losses.topology import multiblank, rnnt, tdt, wildcard_of
+
+_STATIC = ("blank_id", "fastemit", "clamp", "hat", "wildcard", "wildcard_weight")
 
 
-@partial(jax.jit, static_argnames=("blank_id", "fastemit", "clamp", "hat"))
+@partial(jax.jit, static_argnames=_STATIC)
 def rnnt_loss(
     logits: Float[Any, "B T N W"],
     num_frames: Int[Any, " B"],
@@ -52,6 +55,8 @@ def rnnt_loss(
     fastemit: float = 0.0,
     clamp: float = -1.0,
     hat: bool = False,
+    wildcard: str = "none",
+    wildcard_weight: float = 0.0,
 ) -> Float[Array, " B"]:
     """Computes the RNN-T loss: negative log-likelihoods in nats, in float32 whatever the dtype of the logits.
 
@@ -68,18 +73,23 @@ def rnnt_loss(
         multiplies it by the cotangent (for example that of a mean over rows).
       hat: a hybrid autoregressive transducer: the blank has a probability of its own, the sigmoid of its logit, and the
         labels share the rest by a softmax without it (see `losses.emissions`).
+      wildcard: a W-Transducer's loss, for transcripts that may lack words at the beginning and the end: paths may skip
+        any number of frames before the first and after the last label. "force_final": but the last frame, where they
+        emit a blank; "allow_ignore": also this one; "none" is RNN-T.
+      wildcard_weight: added to the log-probability of a path for each of the two skips; 0 costs nothing.
 
     Returns:
-      Losses [B], never negative. A row without a path (no frames, or labels at or above W) has the loss inf and a zero
-      gradient. NaN results only from real logits that are NaN or +inf.
+      Losses [B], never negative without wildcards. A row without a path (no frames, or labels at or above W) has the
+      loss inf and a zero gradient. NaN results only from real logits that are NaN or +inf.
 
     Memory: the gradient, W float32 per node, of which there are B T (U+1), and about 14 more for the lattice.
     """
-    settings = Settings(rnnt(logits.shape[-1], blank_id, factored=hat), fastemit, clamp)
-    return logits_loss(settings, jnp.asarray(logits), _transcripts(num_frames, labels, num_labels))
+    skips = wildcard_of(wildcard, wildcard_weight)
+    settings = Settings(rnnt(logits.shape[-1], blank_id, factored=hat, wildcard=skips), fastemit, clamp)
+    return logits_loss(settings, jnp.asarray(logits), transcripts(num_frames, labels, num_labels))
 
 
-@partial(jax.jit, static_argnames=("blank_id", "durations", "sigma", "fastemit", "clamp", "hat"))
+@partial(jax.jit, static_argnames=(*_STATIC, "durations", "sigma"))
 def tdt_loss(
     logits: Float[Any, "B T N W"],
     num_frames: Int[Any, " B"],
@@ -92,6 +102,8 @@ def tdt_loss(
     fastemit: float = 0.0,
     clamp: float = -1.0,
     hat: bool = False,
+    wildcard: str = "none",
+    wildcard_weight: float = 0.0,
 ) -> Float[Array, " B"]:
     """Computes the TDT loss: that of `rnnt_loss`, with a duration for every symbol.
 
@@ -106,8 +118,10 @@ def tdt_loss(
 
     Memory: as `rnnt_loss`, with about 14 + 3 D float32 per node for the lattice.
     """
-    settings = Settings(tdt(logits.shape[-1], blank_id, durations, sigma, factored=hat), fastemit, clamp)
-    return logits_loss(settings, jnp.asarray(logits), _transcripts(num_frames, labels, num_labels))
+    skips = wildcard_of(wildcard, wildcard_weight)
+    topology = tdt(logits.shape[-1], blank_id, durations, sigma, factored=hat, wildcard=skips)
+    settings = Settings(topology, fastemit, clamp)
+    return logits_loss(settings, jnp.asarray(logits), transcripts(num_frames, labels, num_labels))
 
 
 @partial(jax.jit, static_argnames=("blank_id", "big_blank_durations", "sigma", "fastemit", "clamp"))
@@ -135,128 +149,10 @@ def multiblank_rnnt_loss(
     Memory: as `rnnt_loss`, with about 14 + 3 (number of big blanks) float32 per node for the lattice.
     """
     settings = Settings(multiblank(logits.shape[-1], blank_id, big_blank_durations, sigma), fastemit, clamp)
-    return logits_loss(settings, jnp.asarray(logits), _transcripts(num_frames, labels, num_labels))
+    return logits_loss(settings, jnp.asarray(logits), transcripts(num_frames, labels, num_labels))
 
 
-_JOINT_STATIC = ("blank_id", "activation", "dropout", "fastemit", "clamp", "block_frames")
-
-
-@partial(jax.jit, static_argnames=(*_JOINT_STATIC, "hat"))
-def rnnt_joint_loss(
-    encoded: Float[Any, "B T J"],
-    predicted: Float[Any, "B N J"],
-    kernel: Float[Any, "J W"],
-    bias: Float[Any, " W"],
-    num_frames: Int[Any, " B"],
-    labels: Int[Any, "B U"],
-    num_labels: Int[Any, " B"],
-    *,
-    blank_id: int,
-    activation: str = "relu",
-    dropout: float = 0.0,
-    key: Any = None,
-    fastemit: float = 0.0,
-    clamp: float = -1.0,
-    block_frames: int | None = None,
-    hat: bool = False,
-) -> Float[Array, " B"]:
-    """Computes `rnnt_loss` of the logits dropout(activation(encoded + predicted)) kernel + bias, in blocks of frames.
-
-    Args:
-      encoded: encoder frames projected to the joint's width; their dtype is that of the matrix products.
-      predicted: outputs of the prediction network before the first and after each label, projected as well.
-      kernel, bias: the joint's output layer.
-      activation: "relu", "tanh" or "sigmoid".
-      dropout: probability of dropping a hidden value, rounded to 1/256; needs `key`.
-      block_frames: frames per block; None makes a block's logits a few MiB on a CPU and 128 MiB elsewhere. It affects
-        only which hidden values are dropped.
-      others: see `rnnt_loss`.
-
-    Memory: about 14 float32 per node, of which there are B T (U+1), and one block of W + J values per node with their
-    gradients; apart from the kernel's gradient, nothing else grows with W.
-    """
-    settings = Settings(rnnt(kernel.shape[-1], blank_id, factored=hat), fastemit, clamp)
-    joint = JointArrays(encoded, predicted, kernel, bias)
-    options = _options(activation, dropout, key, block_frames)
-    return _blockwise(settings, options, joint, key, _transcripts(num_frames, labels, num_labels))
-
-
-@partial(jax.jit, static_argnames=(*_JOINT_STATIC, "durations", "sigma", "hat"))
-def tdt_joint_loss(
-    encoded: Float[Any, "B T J"],
-    predicted: Float[Any, "B N J"],
-    kernel: Float[Any, "J W"],
-    bias: Float[Any, " W"],
-    num_frames: Int[Any, " B"],
-    labels: Int[Any, "B U"],
-    num_labels: Int[Any, " B"],
-    *,
-    blank_id: int,
-    durations: tuple[int, ...],
-    sigma: float = 0.0,
-    activation: str = "relu",
-    dropout: float = 0.0,
-    key: Any = None,
-    fastemit: float = 0.0,
-    clamp: float = -1.0,
-    block_frames: int | None = None,
-    hat: bool = False,
-) -> Float[Array, " B"]:
-    """Computes `tdt_loss` from the joint network; arguments are those of `tdt_loss` and `rnnt_joint_loss`.
-
-    Memory: as `rnnt_joint_loss`, with about 14 + 3 D float32 per node for the lattice.
-    """
-    settings = Settings(tdt(kernel.shape[-1], blank_id, durations, sigma, factored=hat), fastemit, clamp)
-    joint = JointArrays(encoded, predicted, kernel, bias)
-    options = _options(activation, dropout, key, block_frames)
-    return _blockwise(settings, options, joint, key, _transcripts(num_frames, labels, num_labels))
-
-
-@partial(jax.jit, static_argnames=(*_JOINT_STATIC, "big_blank_durations", "sigma"))
-def multiblank_rnnt_joint_loss(
-    encoded: Float[Any, "B T J"],
-    predicted: Float[Any, "B N J"],
-    kernel: Float[Any, "J W"],
-    bias: Float[Any, " W"],
-    num_frames: Int[Any, " B"],
-    labels: Int[Any, "B U"],
-    num_labels: Int[Any, " B"],
-    *,
-    blank_id: int,
-    big_blank_durations: tuple[int, ...],
-    sigma: float = 0.0,
-    activation: str = "relu",
-    dropout: float = 0.0,
-    key: Any = None,
-    fastemit: float = 0.0,
-    clamp: float = -1.0,
-    block_frames: int | None = None,
-) -> Float[Array, " B"]:
-    """Computes `multiblank_rnnt_loss` from the joint network; the other arguments are those of `rnnt_joint_loss`.
-
-    Memory: as `rnnt_joint_loss`, with about 14 + 3 (number of big blanks) float32 per node for the lattice.
-    """
-    settings = Settings(multiblank(kernel.shape[-1], blank_id, big_blank_durations, sigma), fastemit, clamp)
-    joint = JointArrays(encoded, predicted, kernel, bias)
-    options = _options(activation, dropout, key, block_frames)
-    return _blockwise(settings, options, joint, key, _transcripts(num_frames, labels, num_labels))
-
-
-def _transcripts(num_frames: Any, labels: Any, num_labels: Any) -> Transcripts:
+def transcripts(num_frames: Any, labels: Any, num_labels: Any) -> Transcripts:
+    """Returns the lengths and labels as the losses take them."""
     num_frames, labels, num_labels = (jnp.asarray(x) for x in (num_frames, labels, num_labels))
     return Transcripts(num_frames, next_labels(labels, num_labels), num_labels)
-
-
-def _options(activation: str, dropout: float, key: Any, block_frames: int | None) -> JointOptions:
-    if activation not in ACTIVATIONS:
-        raise ConfigError(f'unknown activation "{activation}" of the joint{did_you_mean(activation, ACTIVATIONS)}')
-    if dropout and key is None:
-        raise ConfigError(f"dropout {dropout} in the joint needs a random key: pass key=")
-    return JointOptions(activation, dropout, block_frames)
-
-
-def _blockwise(settings: Settings, options: JointOptions, joint: JointArrays, key: Any, transcripts: Transcripts):
-    joint = JointArrays(*(jnp.asarray(x) for x in joint))
-    encoded = zero_padding(joint.encoded, transcripts.num_frames)
-    predicted = zero_padding(joint.predicted, transcripts.num_labels + 1)
-    return joint_loss(settings, options, joint._replace(encoded=encoded, predicted=predicted), key, transcripts)

@@ -1,32 +1,112 @@
-"""A bottleneck adapter (Houlsby et al., 2019), as NeMo's LinearAdapter: W_down swish(W_up norm x).
+"""Adapters: small modules whose output is added to the frames of a trained model.
 
-Its output is added to x. W_down is initialised to zero, so the layer is unchanged until the adapter is trained.
+    linear     W_down swish(W_up norm x)                 (Houlsby et al., 2019), NeMo's LinearAdapter
+    attention  W_out attention(W_q norm x, W_k norm x, W_v norm x)
+    relative   the same with Transformer-XL's relative positions, which W_p projects
+
+The last layer is initialised to zero, so the model is unchanged until the adapter is trained. Queries, keys and values
+may be narrower than x, which is the `proj_dim` of NeMo's MultiHeadAttentionAdapter and its relative counterpart.
+
+Source: NeMo collections/common/parts/adapter_modules.py, collections/asr/parts/submodules/adapters.
 """
 
-from typing import Any
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from jaxspeech.errors import ConfigError
+from jaxspeech.nn.attention import SelfAttention
+from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import uniform_within
 from jaxspeech.nn.normalization import LayerNorm
 
+ATTENTION = ("attention", "relative")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The options of an adapter that is in every layer of an encoder.
+
+    Attributes:
+      name: of the adapter; its variables are `adapter_NAME` of each layer.
+      kind: "linear" after the layer, "attention" or "relative" after the layer's own attention.
+      width: of the bottleneck of "linear"; of queries, keys and values of the others, None for the model's.
+      num_heads: of attention.
+      dropout: of the output of "linear", of the weights of attention.
+      enabled: whether it is applied; its variables are part of the model either way.
+    """
+
+    name: str
+    kind: Literal["linear", "attention", "relative"] = "linear"
+    width: int | None = None
+    num_heads: int = 4
+    dropout: float = 0.0
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
+            raise ConfigError(f"adapter name {self.name!r}: use letters, digits, _ and -")
+        if self.kind not in ("linear", *ATTENTION):
+            raise ConfigError(f"adapter {self.name}: kind {self.kind!r} must be linear, attention or relative")
+        if self.kind == "linear" and not self.width:
+            raise ConfigError(f"adapter {self.name}: a linear adapter needs the width of its bottleneck")
+        if self.width and self.kind in ATTENTION and self.width % self.num_heads:
+            raise ConfigError(f"adapter {self.name}: width {self.width} cannot be split into {self.num_heads} heads")
+
 
 class LinearAdapter(nn.Module):
-    """The adapter of the equation above, without biases.
+    """The linear adapter of the equation above, without biases.
 
     Attributes:
       hidden: width of the bottleneck.
+      dropout: of the output.
     """
 
     hidden: int
     dtype: Any = jnp.float32
+    dropout: float = 0.0
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+    def __call__(self, x: Float[Array, "B T D"], *, train: bool = False) -> Float[Array, "B T D"]:
         width = x.shape[-1]
         up = nn.Dense(self.hidden, use_bias=False, dtype=self.dtype, kernel_init=uniform_within(width**-0.5), name="up")
         down = nn.Dense(width, use_bias=False, dtype=self.dtype, kernel_init=nn.initializers.zeros_init(), name="down")
-        return down(jax.nn.swish(up(LayerNorm(dtype=self.dtype, name="norm")(x))))
+        y = down(jax.nn.swish(up(LayerNorm(dtype=self.dtype, name="norm")(x))))
+        return Dropout(self.dropout)(y, train=train)
+
+
+class AttentionAdapter(nn.Module):
+    """The attention of the equation above.
+
+    Attributes:
+      num_heads, inner_width, dropout, dtype: as in `nn.attention.SelfAttention`.
+    """
+
+    num_heads: int
+    inner_width: int | None = None
+    dropout: float = 0.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "B T D"],
+        mask: Bool[Array, "#B #T S"],
+        positions: Float[Array, "R D"] | None,
+        *,
+        train: bool = False,
+    ) -> Float[Array, "B T D"]:
+        attention = SelfAttention(
+            self.num_heads,
+            dropout=self.dropout,
+            dtype=self.dtype,
+            inner_width=self.inner_width,
+            zero_output=True,
+            name="attention",
+        )
+        return attention(LayerNorm(dtype=self.dtype, name="norm")(x), mask, positions, train=train)

@@ -195,6 +195,8 @@ class SelfAttention(nn.Module):
       use_bias: biases on the query, key, value and output projections (the position projection never has one).
       dropout: of the attention weights.
       dtype: of the matrix products; the softmax is float32.
+      inner_width: of queries, keys and values, which is split into heads instead of D; None: D.
+      zero_output: the output projection starts at zero, as that of an adapter.
     """
 
     num_heads: int
@@ -202,6 +204,8 @@ class SelfAttention(nn.Module):
     use_bias: bool = True
     dropout: float = 0.0
     dtype: Any = jnp.float32
+    inner_width: int | None = None
+    zero_output: bool = False
 
     @nn.compact
     def __call__(
@@ -224,7 +228,7 @@ class SelfAttention(nn.Module):
             x, mask = jnp.pad(x, ((0, 0), (0, extra), (0, 0))), pad_pairs(mask, extra)
             positions = None if positions is None else jnp.pad(positions, ((extra, extra), (0, 0)))
         b, t, width = x.shape
-        heads = (self.num_heads, width // self.num_heads)
+        heads = (self.num_heads, self._head_width(width))
 
         if positions is not None and not train and self._in_blocks(x):
             positions = computed_after(x, positions)
@@ -257,8 +261,16 @@ class SelfAttention(nn.Module):
         else:
             portable = partial(in_blocks_of_platform, attention_in_blocks, scores=(b, self.num_heads, t, t))
             context = self._by_platform(portable, x, *arrays)
-        context = context[:, :num_frames].reshape(b, num_frames, width)
-        return dense(width, width, name="out", dtype=self.dtype, use_bias=self.use_bias)(context)
+        context = context[:, :num_frames].reshape(b, num_frames, heads[0] * heads[1])
+        return self._out(width, heads[0] * heads[1])(context)
+
+    def _out(self, width: int, inner: int) -> nn.Dense:
+        if not self.zero_output:
+            return dense(width, inner, name="out", dtype=self.dtype, use_bias=self.use_bias)
+        return nn.Dense(width, self.use_bias, self.dtype, kernel_init=nn.initializers.zeros_init(), name="out")
+
+    def _head_width(self, width: int) -> int:
+        return (self.inner_width or width) // self.num_heads
 
     def _by_platform(self, portable: Callable[..., Array], x: Float[Array, "B T D"], *arrays: Any) -> Array:
         """Attends in inference: on a TPU, to recordings that fit the chip, by the kernel of `nn.tpu_attention`."""
@@ -276,7 +288,7 @@ class SelfAttention(nn.Module):
     def _has_kernels(self, x: Float[Array, "B T D"]) -> bool:
         """Whether kernels of this package may compute this: in training, those of `nn.attention_kernels` on a GPU."""
         b, t, width = x.shape
-        k = width // self.num_heads
+        k = self._head_width(width)
         whole = isinstance(b, int) and isinstance(t, int) and not in_parts(self) and time_shards() == 1
         return gpu_kernels() and self.dtype == jnp.bfloat16 and whole and k in KERNEL_WIDTHS and rows_split(b) > 0
 
@@ -296,7 +308,8 @@ class SelfAttention(nn.Module):
         size, width = positions.shape
 
         def project() -> Float[Array, "H K W"]:
-            projection = dense(width, width, name="position", dtype=self.dtype, use_bias=False)
+            inner = self.num_heads * self._head_width(width)
+            projection = dense(inner, width, name="position", dtype=self.dtype, use_bias=False)
             return split_positions(projection(positions), self.num_heads)
 
         if in_parts(self):
@@ -313,7 +326,7 @@ class SelfAttention(nn.Module):
         """Projects frames to query, key and value; `apart`: XLA does not make one product of the three."""
         b, t, width = x.shape
         projections = (
-            dense(width, width, name=name, dtype=self.dtype, use_bias=self.use_bias)
+            dense(heads[0] * heads[1], width, name=name, dtype=self.dtype, use_bias=self.use_bias)
             for name in ("query", "key", "value")
         )
         inputs = (separate(x, i) if apart else x for i in range(3))

@@ -250,6 +250,12 @@ class Recognizer(LiveRecognizer):
 
         return Recognizer(surgery.change_attention(self.archive, attention, context=context, **global_frames))
 
+    def change_adapters(self, *names: str) -> "Recognizer":
+        """Returns the model with these of its adapters applied, and no others; see `surgery.adapters`."""
+        from jaxspeech.surgery import adapters as surgery
+
+        return Recognizer(surgery.change_adapters(self.archive, names))
+
     def change_vocabulary(self, tokenizer: Tokenizer, *, seed: int = 0) -> "Recognizer":
         """Returns the model with a different tokenizer, to be trained further; see `surgery.vocabulary`."""
         from jaxspeech.surgery import vocabulary as surgery

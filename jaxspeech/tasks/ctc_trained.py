@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.language_prompt import prompted
+from jaxspeech.decoders.lstm_head import LSTMHead
 from jaxspeech.encoders.layer_outputs import wanted_layers
 from jaxspeech.losses.consistency import consistency_loss
 from jaxspeech.tasks.ctc_scored import CTCScored
@@ -151,7 +152,7 @@ def over_views(losses: Float[Array, " R"], batch: Utterances) -> Float[Array, " 
     return losses if losses.shape[0] == size else losses.reshape(size, -1).mean(1)
 
 
-def ctc_terms(model: CTCTrained, encodings: Encodings, batch: Utterances, head: CTCHead) -> CTCTerms:
+def ctc_terms(model: CTCTrained, encodings: Encodings, batch: Utterances, head: CTCHead | LSTMHead) -> CTCTerms:
     """Computes all losses of a CTC head; `batch` has each row once."""
     rows = in_views(batch, encodings)
     last, *inner = (over_views(ctc_losses(*frames, rows, head), batch) for frames in (encodings.head, *encodings.inner))

@@ -2,6 +2,8 @@
 
 p(v | y_1 .. y_u) = softmax over the labels of logits(encoder frames of zeros, y_1 .. y_u)_v
 
+In a HAT the projection of these frames, with its bias, is left out as well, as in NeMo's HATJoint.
+
 A search that adds another language model counts this one's knowledge twice, unless it is subtracted: a fused model with
 a negative weight. In a hybrid autoregressive transducer (HAT) the labels' softmax is trained as such a model (Variani
 et al., 2020); in other transducers the same is an estimate (Meng et al., "Internal Language Model Estimation for
@@ -45,6 +47,8 @@ def internal_language_model(model: Any, variables: Variables, *, key: str) -> Ne
         predicted, state = apply(ids, state, method="predict")
         width = variables["params"]["joint"]["encoded"]["kernel"].shape[0]
         silence = apply(jnp.zeros((1, 1, width)), method="project")[0]
+        if decoder.hat:
+            silence = jnp.zeros_like(silence)
         logits = apply(silence, predicted, method="logits")
         return logits[..., : decoder.vocab_size], state
 

@@ -22,13 +22,12 @@ from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.tasks.transducer import (
     DECODER,
     TRANSDUCER_ADVICE,
-    TransducerLoss,
     TransducerModel,
     TransducerSearch,
     transducer_frames_needed,
-    transducer_losses,
     transducer_search,
 )
+from jaxspeech.tasks.transducer_loss import TransducerLoss, transducer_losses
 from jaxspeech.types import Capacity, Key, Phase, RowLosses, Variables
 
 

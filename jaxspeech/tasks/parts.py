@@ -17,6 +17,7 @@ from jaxspeech.encoders.transformer import Transformer
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
+from jaxspeech.nn.adapter import Adapter
 from jaxspeech.tasks.encoder_layers import EncoderLayers
 from jaxspeech.tasks.task import Task
 
@@ -76,7 +77,7 @@ MASKS = {"spec_augment": SpecAugment}
 LANGUAGE_PROMPT = {"language_prompt": LanguagePrompt}
 PRODUCTS = {"product_dtype": DTYPES}
 # Fields that are lists of sections.
-LISTS: dict[Any, dict[str, Any]] = {Jasper: {"blocks": Block}}
+LISTS: dict[Any, dict[str, Any]] = {Jasper: {"blocks": Block}, FastConformer: {"adapters": Adapter}}
 # Fields that are parts, or sections, of a part.
 PARTS_WITHIN: dict[Any, dict[str, Part]] = {EncoderLayers: {"features": MEL, "encoder": ENCODER}}
 SECTIONS_WITHIN: dict[Any, dict[str, Any]] = {EncoderLayers: {"spec_augment": SpecAugment}}

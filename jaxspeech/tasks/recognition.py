@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.languages import LanguageTokens
+from jaxspeech.decoders.lstm_head import LSTMHead
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.masks import length_mask
 from jaxspeech.search.tokens import Tokens
@@ -123,7 +124,7 @@ def label_losses(losses: Float[Array, " B"], batch: Utterances, **logged: Float[
 
 
 def ctc_losses(
-    logits: Float[Array, "B T W"], num_frames: Int[Array, " B"], batch: Utterances, head: CTCHead
+    logits: Float[Array, "B T W"], num_frames: Int[Array, " B"], batch: Utterances, head: CTCHead | LSTMHead
 ) -> Float[Array, " B"]:
     """Computes the CTC loss of each row."""
     losses = ctc_loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=head.vocab_size)

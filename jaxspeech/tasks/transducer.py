@@ -14,7 +14,6 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.language_prompt import LanguagePrompt, prompted
 from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
-from jaxspeech.losses.transducer import multiblank_rnnt_joint_loss, rnnt_joint_loss, tdt_joint_loss
 from jaxspeech.search.fusion import fusion_of
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.search.transducer import GreedyState, JointFunction, Predict, greedy_start, transducer_greedy
@@ -30,31 +29,13 @@ from jaxspeech.tasks.recognition import (
     Utterances,
     label_losses,
     recognition_task,
-    without_other_languages,
 )
 from jaxspeech.tasks.train_apply import train_apply
+from jaxspeech.tasks.transducer_loss import TransducerLoss, transducer_losses
 from jaxspeech.types import Extents, Key, RowLosses, Size, Sound, Variables
 
 # What to change if many examples have no path.
 TRANSDUCER_ADVICE = "a transducer needs at least one frame: check the durations and the subsampling"
-
-
-@dataclass(frozen=True)
-class TransducerLoss:
-    """Options of the loss.
-
-    Attributes:
-      fastemit: weight of FastEmit (Yu et al., 2021).
-      clamp: largest absolute gradient of a logit; no limit if not positive.
-      sigma: for TDT and multi-blank, subtracted from every token's log-probability (logit under-normalisation, Xu et
-        al., 2023).
-      omega: fraction of the steps that train a TDT as an RNN-T, on its tokens only.
-    """
-
-    fastemit: float = 0.0
-    clamp: float = -1.0
-    sigma: float = 0.0
-    omega: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -159,53 +140,6 @@ def transducer_frames_needed(model: Any) -> FramesNeeded:
         return label * examples.lengths["labels"].astype(np.int64) + blank
 
     return needed
-
-
-def transducer_losses(
-    model: Any, inputs: JointInputs, num_frames: Int[Array, " B"], batch: Utterances, key: Key
-) -> Float[Array, " B"]:
-    """Computes the loss of each row: RNN-T, TDT or multi-blank, as the decoder's fields say.
-
-    Args:
-      model: the model that computed the inputs, with the options `loss`.
-      inputs, num_frames: from `joint_inputs`.
-      batch: the batch with the labels.
-      key: for the joint's dropout, and for TDT's omega.
-    """
-    decoder, options = model.decoder, model.loss
-    draw_key, dropout_key = jax.random.split(key)
-    lengths_and_labels = (num_frames, decoder.joint_labels(batch.labels), batch.num_labels)
-    shared = {
-        "blank_id": decoder.joint_blank,
-        "activation": decoder.activation,
-        "dropout": decoder.joint_dropout,
-        "key": dropout_key,
-        "fastemit": options.fastemit,
-        "clamp": options.clamp,
-    }
-
-    def rnnt(inputs: JointInputs) -> Float[Array, " B"]:
-        return rnnt_joint_loss(*inputs, *lengths_and_labels, **shared, hat=decoder.hat)
-
-    if decoder.big_blanks:
-        return multiblank_rnnt_joint_loss(
-            *inputs, *lengths_and_labels, **shared, big_blank_durations=decoder.big_blanks, sigma=options.sigma
-        )
-    if not decoder.durations:
-        return without_other_languages(rnnt(inputs), decoder.tokens, batch)
-
-    def tdt(inputs: JointInputs) -> Float[Array, " B"]:
-        timed = {"durations": decoder.durations, "sigma": options.sigma}
-        return tdt_joint_loss(*inputs, *lengths_and_labels, **shared, **timed, hat=decoder.hat)
-
-    def tokens_alone(inputs: JointInputs) -> Float[Array, " B"]:
-        num_tokens = decoder.blank_id + 1
-        return rnnt(inputs._replace(kernel=inputs.kernel[:, :num_tokens], bias=inputs.bias[:num_tokens]))
-
-    if options.omega == 0:
-        return tdt(inputs)
-    # One draw for the whole batch, as in NeMo.
-    return jax.lax.cond(jax.random.uniform(draw_key) < options.omega, tokens_alone, tdt, inputs)
 
 
 def transducer_search(model: Any) -> Search:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from jaxspeech.builder import build
-from jaxspeech.encoders.lstm import LSTMEncoder, reverse
+from jaxspeech.encoders.lstm import LSTMEncoder
 from jaxspeech.errors import ConfigError
 from tests.encoders.properties import check_padding_and_batch, filled
 
@@ -17,11 +17,6 @@ SMALL = dict(num_layers=2, width=8, cell_width=12, subsampling_channels=4)
 )
 def test_padding_and_batch_change_nothing(fields: dict) -> None:
     check_padding_and_batch(*filled(LSTMEncoder(**SMALL, **fields)))
-
-
-def test_reversing_keeps_the_padding_in_place() -> None:
-    x = jnp.arange(10.0).reshape(2, 5, 1)
-    np.testing.assert_array_equal(reverse(x, jnp.array([5, 3]))[..., 0], [[4, 3, 2, 1, 0], [7, 6, 5, 8, 9]])
 
 
 @pytest.mark.parametrize("num_frames", [21, 24])

@@ -38,13 +38,14 @@ TRANSDUCER = {"name": "transducer", "width": 12, "joint_width": 10}
 MODELS = {
     "ctc": CTC,
     "regular": CTC | {"encoder": REGULAR},
+    "adapters": CTC | {"encoder": CHUNKED | {"adapters": ({"name": "a", "kind": "relative", "width": 4},)}},
     "rnnt": CTC | {"task": "transducer", "decoder": TRANSDUCER},
     "tdt": CTC | {"task": "transducer", "decoder": TRANSDUCER | {"durations": (0, 1, 2, 3, 4)}},
     "multi-blank": CTC | {"task": "transducer", "decoder": TRANSDUCER | {"big_blanks": (2, 4)}},
     "hybrid": CTC | {"task": "hybrid", "decoder": TRANSDUCER, "search": {"head": "ctc"}},
 }
 LOOK_AHEADS = [("ctc", 2, 1), ("regular", 0, 4), ("rnnt", 1, 1), ("hybrid", 1, 2)]
-MORE = [("ctc", 1, 3), ("tdt", 2, 1)]
+MORE = [("adapters", 1, 1), ("ctc", 1, 3), ("tdt", 2, 1)]
 MORE += [("ctc", 0, 2), ("ctc", 2, 2), ("regular", 0, 1), ("rnnt", 0, 5), ("tdt", 0, 1), ("multi-blank", 0, 3)]
 MORE += [("multi-blank", 2, 1), ("hybrid", 2, 1)]
 LOOK_AHEADS += [pytest.param(*case, marks=pytest.mark.slow) for case in MORE]
@@ -63,7 +64,7 @@ def encoder_of(kind: str) -> tuple[Variables, np.ndarray]:
 def archive(kind: str) -> Archive:
     """Random weights; the frames' mean is subtracted before the output, or all frames would give the same symbol."""
     found = random_archive(MODELS[kind], CHARACTERS)
-    variables, mean = encoder_of("regular" if kind == "regular" else "ctc")
+    variables, mean = encoder_of(kind if kind in ("regular", "adapters") else "ctc")
     for name, tree in variables.items():
         found.variables[name]["encoder"] = tree["encoder"]
     params = found.variables["params"]

@@ -79,7 +79,7 @@ def test_classes_without_a_family(config, target):
 
 def test_a_decoder_of_another_family(config):
     config["decoder"] = {"_target_": f"{MODULES}.RNNTDecoder", "vocab_size": 9, "prednet": {}}
-    with pytest.raises(ArchiveError, match=r"decoder\._target_ RNNTDecoder \(can be ConvASRDecoder\)"):
+    with pytest.raises(ArchiveError, match=r"decoder\._target_ RNNTDecoder \(can be ConvASRDecoder, LSTMDecoder\)"):
         translated(config)
 
 
@@ -142,13 +142,29 @@ def test_transducers(transducer):
     assert model["search"] == {"max_symbols": 7}
 
 
+def test_losses_of_graphs(transducer):
+    transducer["joint"].pop("num_extra_outputs")
+    options = {"eps_weight": -0.5, "last_blank_mode": "allow_ignore", "use_grid_implementation": False}
+    transducer["loss"] = {"loss_name": "graph_w_transducer", "graph_w_transducer_kwargs": options}
+    assert translated(transducer)["loss"] == {"wildcard": "allow_ignore", "wildcard_weight": -0.5}
+    transducer["loss"].pop("graph_w_transducer_kwargs")
+    assert translated(transducer)["loss"] == {"wildcard": "force_final", "wildcard_weight": 0.0}
+    transducer["loss"] = {"loss_name": "graph_rnnt", "graph_rnnt_kwargs": {"double_scores": True}}
+    assert translated(transducer)["loss"] == {}
+
+
 @pytest.mark.parametrize(
     ("part", "change", "place"),
     [
         ("joint", {"num_extra_outputs": 2}, "joint.num_extra_outputs"),
         ("joint", {"jointnet": 3}, r"joint\.jointnet 3 \(must be a section"),
         ("joint", {"masking_prob": 0.5}, "joint.masking_prob"),
-        ("loss", {"loss_name": "graph_rnnt"}, r"loss\.loss_name 'graph_rnnt' \(can be default"),
+        ("loss", {"loss_name": "ctc"}, r"loss\.loss_name 'ctc' \(can be default"),
+        (
+            "loss",
+            {"loss_name": "graph_w_transducer", "graph_w_transducer_kwargs": {"last_blank_mode": "any"}},
+            r"last_blank_mode 'any' \(can be 'force_final', 'allow_ignore'\).*num_extra_outputs",
+        ),
         ("loss", {"tdt_kwargs": {"durations": [0, -1, 4]}}, "durations"),
         ("loss", {"tdt_kwargs": {"durations": [0, 1, 4], "omegaa": 0.1}}, r"tdt_kwargs\.omegaa \(unknown"),
         ("decoder", {"prednet": {"pred_hidden": 32}}, "pred_rnn_layers"),
@@ -197,3 +213,41 @@ def test_losses_of_middle_layers(config):
 def test_losses_of_middle_layers_that_nemo_refuses(config, section, problem):
     with pytest.raises(ArchiveError, match=problem):
         translated(config | {"interctc": section})
+
+
+LINEAR = {"_target_": "nemo.LinearAdapter", "in_features": 32, "dim": 4}
+RELATIVE = {"_target_": "nemo.RelPositionMultiHeadAttentionAdapter", "n_feat": 32, "n_head": 4, "proj_dim": -1}
+
+
+def test_adapters(config):
+    config["encoder"]["_target_"] = "nemo.ConformerEncoderAdapter"
+    metadata = {"adapter_meta_cfg": {"modules": {"german": "encoder", "adapter": ""}}}
+    config["adapters"] = {"global_cfg": metadata, "adapter": LINEAR, "german": RELATIVE | {"enabled": False}}
+    encoder = translated(config)["encoder"]
+    assert encoder["adapter_width"] == 4
+    attending = {"kind": "relative", "width": 4, "num_heads": 4, "dropout": 0.0, "enabled": False}
+    assert encoder["adapters"] == [{"name": "german"} | attending]
+    build(translated(config) | {"decoder": {"name": "ctc", "vocab_size": 3}})
+
+
+@pytest.mark.parametrize(
+    ("adapter", "place"),
+    [
+        (LINEAR | {"activation": "relu"}, r"adapters\.x\.activation 'relu' \(can be 'swish'"),
+        (LINEAR | {"norm_position": "post"}, r"adapters\.x\.norm_position 'post'"),
+        (LINEAR | {"adapter_strategy": {"stochastic_depth": 0.5}}, r"adapters\.x\.adapter_strategy\.stochastic_depth"),
+        (LINEAR | {"adapter_strategy": {"_target_": "nemo.Other"}}, r"_target_ 'nemo.Other' \(can be ResidualAdd"),
+        (RELATIVE | {"proj_dim": 6}, r"adapters\.x\.proj_dim 6 \(cannot be split into 4 heads"),
+        ({"_target_": "nemo.PositionalEncodingAdapter"}, r"PositionalEncodingAdapter \(can be LinearAdapter"),
+    ],
+)
+def test_adapters_that_are_not_supported(config, adapter, place):
+    config["adapters"] = {"x": adapter}
+    with pytest.raises(ArchiveError, match=place):
+        translated(config)
+
+
+def test_adapters_in_other_modules_are_not_supported(transducer):
+    transducer["adapters"] = {"global_cfg": {"adapter_meta_cfg": {"modules": {"x": "encoder+joint"}}}, "x": LINEAR}
+    with pytest.raises(ArchiveError, match=r"adapters\.x in 'encoder\+joint' \(can be in the encoder"):
+        translated(transducer)

@@ -29,6 +29,8 @@ SPELLED_DIFFERENTLY |= {".mask_processor.filter_type"}
 # What a voice's speaker changes is with each of its modules, and its dictionaries have other names.
 SPELLED_DIFFERENTLY |= {f".speaker_emb_condition_{part}" for part in ("prosody", "decoder", "aligner")}
 SPELLED_DIFFERENTLY |= {f".text_tokenizer.g2p.{name}" for name in ("phoneme_dict", "heteronyms")}
+# An adapter whose attention has one value for each head.
+SPELLED_DIFFERENTLY |= {".adapters.far.proj_dim"}
 # What NeMo's blocks accept and do not use.
 SPELLED_DIFFERENTLY |= {".encoder.jasper.se_repeat", ".encoder.jasper.se_interpolation_mode"}
 # The training folder, and names of members of the file, to which NeMo adds random numbers.
@@ -144,6 +146,44 @@ def test_other_values_that_nemo_reads(hybrid):
     }
     assert config["target"].endswith(".hybrid_rnnt_ctc_bpe_models.EncDecHybridRNNTCTCBPEModel")
     assert config["train_ds"] is None and config["optim"] is None and config["sample_rate"] == 16000
+
+
+def test_a_loss_with_wildcards(hybrid):
+    """NeMo has it for RNN-T alone, and without FastEmit."""
+    decoder = hybrid["decoder"] | {"durations": ()}
+    plain = hybrid | {"decoder": decoder, "loss": {"wildcard": "allow_ignore", "wildcard_weight": -0.5}}
+    base = {"loss": {"loss_name": "graph_w_transducer", "graph_w_transducer_kwargs": {"double_scores": True}}}
+    loss = through_yaml(plain, base)["loss"]
+    arguments = {"eps_weight": -0.5, "last_blank_mode": "allow_ignore", "double_scores": True}
+    assert loss == {"loss_name": "graph_w_transducer", "graph_w_transducer_kwargs": arguments}
+    without = through_yaml(plain | {"loss": {}}, base)["loss"]
+    assert without["loss_name"] == "default" and without.keys() == {"loss_name", "warprnnt_numba_kwargs"}
+    for loss, place in (({"fastemit": 0.1}, "with fastemit 0.1"), ({}, "with durations .0, 1")):
+        model = hybrid | {"loss": {"wildcard": "force_final"} | loss}
+        with pytest.raises(ArchiveError, match=place):
+            through_yaml(model | ({"decoder": decoder} if loss else {}))
+
+
+def test_adapters(hybrid):
+    """Those that the model lost are not kept, nor the class of its encoder."""
+    encoder = hybrid["encoder"] | {"adapter_width": 8, "adapters": ({"name": "german", "kind": "relative"},)}
+    config = through_yaml(hybrid | {"encoder": encoder})
+    assert config["encoder"]["_target_"].endswith(".ConformerEncoderAdapter")
+    assert config["adapters"]["global_cfg"]["adapter_meta_cfg"]["modules"] == dict.fromkeys(
+        ["adapter", "german"], "encoder"
+    )
+    assert config["adapters"]["adapter"]["dim"] == 8 and config["adapters"]["german"]["n_feat"] == encoder["width"]
+    without = through_yaml(hybrid, config)
+    assert "adapters" not in without and without["encoder"]["_target_"].endswith(".ConformerEncoderAdapter")
+
+
+def test_hat(hybrid):
+    decoder = hybrid["decoder"] | {"hat": True, "durations": ()}
+    config = through_yaml(hybrid | {"decoder": decoder | {"blank_activation": "tanh"}})
+    assert config["joint"]["_target_"].endswith(".HATJoint")
+    for fields in ({}, {"blank_activation": "tanh", "durations": (0, 1)}):
+        with pytest.raises(ArchiveError, match=r"decoder.hat with decoder.*there it is a tanh"):
+            through_yaml(hybrid | {"decoder": decoder | fields})
 
 
 def test_a_changed_model_is_written_as_it_is_now(hybrid):

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.losses.transducer import rnnt_joint_loss, rnnt_loss, tdt_joint_loss, tdt_loss
+from jaxspeech.losses.transducer import rnnt_loss, tdt_loss
+from jaxspeech.losses.transducer_joint import rnnt_joint_loss, tdt_joint_loss
 from tests.losses.oracles_transducer import QUICK_COMPILE, rnnt_symbols, tdt_symbols, walk
 
 NUM_FRAMES, NUM_LABELS = np.array([3, 2]), np.array([2, 1])

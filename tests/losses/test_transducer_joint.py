@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.losses.transducer import (
-    multiblank_rnnt_joint_loss,
-    multiblank_rnnt_loss,
-    rnnt_joint_loss,
-    rnnt_loss,
-    tdt_joint_loss,
-    tdt_loss,
-)
+from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_loss
+from jaxspeech.losses.transducer_joint import multiblank_rnnt_joint_loss, rnnt_joint_loss, tdt_joint_loss
 from tests.losses.oracles_transducer import QUICK_COMPILE
 
 ROWS, FRAMES, LABELS, WIDTH, SYMBOLS = 4, 7, 3, 5, 9

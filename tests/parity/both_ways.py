@@ -63,7 +63,8 @@ def computed(archive: Archive, batch: Utterances, features: np.ndarray, num_feat
         outputs = {}
         if hasattr(model, "ctc_head") or not hasattr(model.decoder, "joint_inputs"):
             head = model.ctc_head if hasattr(model, "ctc_head") else model.decoder
-            outputs["log_probs"] = jax.nn.log_softmax(head(encoded))
+            states = model.head_states(encoded, num_frames) if hasattr(model, "head_states") else encoded
+            outputs["log_probs"] = jax.nn.log_softmax(head(states))
         if hasattr(model.decoder, "joint_inputs"):
             outputs["joint"] = model.decoder(encoded, batch.labels)
         return ours, layers, encoded, num_frames, outputs

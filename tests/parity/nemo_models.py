@@ -24,6 +24,17 @@ PREPROCESSOR = {
 }
 BLOCK = {"filters": 8, "repeat": 1, "kernel": [5], "stride": [1], "dilation": [1], "dropout": 0.0, "residual": False}
 BLOCK |= {"separable": True}
+CONFORMER = {
+    "_target_": f"{MODULES}.ConformerEncoder",
+    "n_layers": 2,
+    "d_model": 16,
+    "n_heads": 2,
+    "subsampling": "striding",
+    "subsampling_factor": 4,
+    "subsampling_conv_channels": 4,
+    "ff_expansion_factor": 1,
+    "conv_kernel_size": 5,
+}
 ENCODERS = {
     "squeezeformer_ctc": {
         "_target_": f"{MODULES}.SqueezeformerEncoder",
@@ -105,6 +116,17 @@ ENCODERS = {
         "xscaling": True,
         "attn_mode": "causal",
     },
+    "adapters_ctc": CONFORMER | {"_target_": f"{MODULES}.conformer_encoder.ConformerEncoderAdapter"},
+    "lstm_head_ctc": CONFORMER | {"n_layers": 1},
+    "hat_rnnt": CONFORMER | {"n_layers": 1},
+}
+ADAPTERS = "nemo.collections.asr.parts.submodules.adapters.multi_head_attention_adapter_module"
+# Applied in this order; those that attend before those that are linear, wherever they are.
+ADDED = {
+    "german": {"_target_": "nemo.collections.common.parts.adapter_modules.LinearAdapter", "in_features": 16, "dim": 6},
+    "noise": {"_target_": f"{ADAPTERS}.RelPositionMultiHeadAttentionAdapter", "n_feat": 16, "n_head": 2, "proj_dim": 8},
+    "far": {"_target_": f"{ADAPTERS}.MultiHeadAttentionAdapter", "n_feat": 16, "n_head": 4, "proj_dim": -1},
+    "music": {"_target_": f"{ADAPTERS}.MultiHeadAttentionAdapter", "n_feat": 16, "n_head": 2, "enabled": False},
 }
 
 
@@ -138,7 +160,9 @@ def build(name: str):
     width = max(encoder.get("feat_out", -1), 0) or width
     config = {"sample_rate": 16000, "labels": LABELS, "preprocessor": PREPROCESSOR, "encoder": encoder}
     if name.endswith("rnnt"):
-        prednet = {"pred_hidden": 12, "pred_rnn_layers": 2, "rnn_hidden_size": 20, "t_max": None, "dropout": 0.1}
+        hat = name.startswith("hat")
+        prednet = {"pred_hidden": 12, "pred_rnn_layers": 2, "t_max": None, "dropout": 0.1}
+        prednet |= {} if hat else {"rnn_hidden_size": 20}
         config["decoder"] = {"_target_": f"{MODULES}.RNNTDecoder", "vocab_size": len(LABELS), "prednet": prednet}
         jointnet = {
             "joint_hidden": 12,
@@ -147,7 +171,8 @@ def build(name: str):
             "encoder_hidden": width,
             "pred_hidden": 12,
         }
-        config["joint"] = {"_target_": f"{MODULES}.RNNTJoint", "num_classes": len(LABELS), "jointnet": jointnet}
+        joint = "HATJoint" if hat else "RNNTJoint"
+        config["joint"] = {"_target_": f"{MODULES}.{joint}", "num_classes": len(LABELS), "jointnet": jointnet}
         config["joint"]["vocabulary"] = LABELS
         # NeMo's batched search does not support an LSTM whose cells are wider than its output.
         config["decoding"] = {"strategy": "greedy", "greedy": {"max_symbols": 10}}
@@ -161,7 +186,15 @@ def build(name: str):
             "num_classes": len(LABELS),
             "vocabulary": LABELS,
         }
+        if name == "lstm_head_ctc":
+            config["decoder"] |= {"_target_": f"{MODULES}.LSTMDecoder"}
+            config["decoder"] |= {"lstm_hidden_size": 10, "num_layers": 2, "bidirectional": True}
         model = EncDecCTCModel(OmegaConf.create(config))
+    if name == "adapters_ctc":
+        for adapter, options in ADDED.items():
+            model.add_adapter(
+                adapter, OmegaConf.create({"dropout_rate": 0.0} | options if "n_head" in options else options)
+            )
     randomize(model)
     # The attention of NeMo's Transformer has no gradient on a CPU.
     return model.requires_grad_(not name.startswith("transformer")).eval()

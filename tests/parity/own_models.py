@@ -26,6 +26,11 @@ class OwnModel(NamedTuple):
     changes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
+ADAPTERS = (
+    {"name": "noise", "kind": "relative", "width": 16},
+    {"name": "far", "kind": "attention", "num_heads": 2, "enabled": False},
+    {"name": "german", "width": 4},
+)
 OWN_MODELS = {
     "quickstart": OwnModel("quickstart", "bpe"),
     "quickstart_tdt": OwnModel("quickstart:tdt", "bpe"),
@@ -51,6 +56,8 @@ OWN_MODELS = {
         for kind in ("striding", "dw_striding", "stacking", "stacking_norm")
     },
     "lstm_transducer": OwnModel("lstm_transducer", "characters", {"decoder": {"width": 64, "cell_width": None}}),
+    "adapters": OwnModel("fastconformer_ctc", "bpe", {"encoder": {"adapter_width": 8, "adapters": ADAPTERS}}),
+    "hat": OwnModel("fastconformer_transducer", "bpe", {"decoder": {"hat": True, "activation": "tanh"}}),
     "several_languages": OwnModel("fastconformer_transducer", "aggregate"),
 }
 # Applied to those of these fields that the encoder has.

@@ -13,13 +13,13 @@ from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.tasks.task import Task
-from jaxspeech.tasks.transducer import transducer_losses
+from jaxspeech.tasks.transducer_loss import transducer_losses
 from tests.log_probs import log_probs_of
 from tests.parity.naming import by_nemo_name
 from tests.parity.reference import inputs_of, reference, targets_of, worst
 
 RNNT = ["fc_rnnt_bpe", "fc_rnnt_bpe_2l", "fc_rnnt_stateless", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "fc_stream_rnnt"]
-RNNT += ["lstm_rnnt"]
+RNNT += ["lstm_rnnt", "hat_rnnt"]
 TDT = ["fc_tdt_bpe", "fc_hybrid_tdt_ctc"]
 FAMILIES = [*RNNT, *TDT, "fc_multiblank_rnnt"]
 
@@ -120,7 +120,9 @@ def test_ctc_head_of_hybrids(family):
 
 
 # The files with NeMo's gradients.
-@pytest.mark.parametrize("family", ["fc_rnnt_bpe", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "lstm_rnnt"], indirect=True)
+@pytest.mark.parametrize(
+    "family", ["fc_rnnt_bpe", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "lstm_rnnt"], indirect=True
+)
 def test_gradients(family):
     batch = batch_of(family.nemo)
 

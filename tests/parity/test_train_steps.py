@@ -14,7 +14,8 @@ from jaxspeech.features.filterbank import mel_filterbank
 from jaxspeech.interop.nemo import load_nemo
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.tasks.recognition import Utterances, label_losses
-from jaxspeech.tasks.transducer import TransducerModel, transducer_losses
+from jaxspeech.tasks.transducer import TransducerModel
+from jaxspeech.tasks.transducer_loss import transducer_losses
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step

@@ -41,8 +41,28 @@ def test_the_loss_is_that_of_the_log_probabilities(hat):
     np.testing.assert_allclose(rows.losses, expected, rtol=1e-5)
 
 
+def test_the_blank_can_have_another_activation(hat):
+    """The loss, in blocks, and the logits of the search are those of the equation."""
+    _, variables, batch = hat
+    decoder = RECOGNITION["transducer"]["decoder"] | {"hat": True, "vocab_size": VOCABULARY, "blank_activation": "tanh"}
+    other = build(RECOGNITION["transducer"] | {"decoder": decoder})
+    rows, _ = jax.jit(other.phases[0].loss)(variables, batch, jax.random.key(0))
+    log_probs, num_frames = jax.jit(partial(other.model.apply, method="logits"))(variables, *batch[:3])
+    expected = rnnt_loss(log_probs, num_frames, batch.labels, batch.num_labels, blank_id=VOCABULARY)
+    np.testing.assert_allclose(rows.losses, expected, rtol=1e-5)
+    out = variables["params"]["decoder"]["joint"]["out"]
+    encoded, predicted = np.random.default_rng(1).normal(size=(2, 1, len(out["kernel"]))).astype(np.float32)
+    apply = partial(other.model.decoder.apply, {"params": variables["params"]["decoder"]}, method="logits")
+    blank = np.tanh(encoded + predicted) @ out["kernel"][:, VOCABULARY] + out["bias"][VOCABULARY]
+    labels = np.maximum(encoded + predicted, 0) @ out["kernel"][:, :VOCABULARY] + out["bias"][:VOCABULARY]
+    found = apply(jnp.asarray(encoded), jnp.asarray(predicted))
+    np.testing.assert_allclose(found[:, VOCABULARY], -np.logaddexp(0, -blank), rtol=1e-5)
+    labels = labels - np.logaddexp.reduce(np.asarray(labels), -1, keepdims=True) - np.logaddexp(0, blank)[:, None]
+    np.testing.assert_allclose(found[:, :VOCABULARY], labels, rtol=1e-4, atol=1e-5)
+
+
 def test_the_internal_language_model_hears_nothing(hat):
-    """Its scores are the labels' softmax with an encoder of zeros, and sum to one whatever the blank's logit is."""
+    """Its scores are the labels' softmax without the encoder, and sum to one whatever the blank's logit is."""
     task, variables, _ = hat
     model = internal_language_model(task.model, variables, key="hat")
 
@@ -59,7 +79,7 @@ def test_the_internal_language_model_hears_nothing(hat):
     joint, apply = params["joint"], partial(task.model.decoder.apply, {"params": params})
     inputs = apply(jnp.zeros((2, 1, 16)), jnp.array([[2], [0]]), method="joint_inputs")
     for place, scores in ((0, first), (1, after)):
-        hidden = np.maximum(joint["encoded"]["bias"] + np.asarray(inputs.predicted[:, place]), 0)
+        hidden = np.maximum(np.asarray(inputs.predicted[:, place]), 0)
         logits = (hidden @ joint["out"]["kernel"] + joint["out"]["bias"])[:, :VOCABULARY]
         log_probs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
         np.testing.assert_allclose(scores, -0.5 * log_probs, rtol=1e-4, atol=1e-5)

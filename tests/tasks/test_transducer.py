@@ -17,7 +17,7 @@ from jaxspeech.forms.search import with_search
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_loss
 from jaxspeech.tasks.recognition import Utterances
-from jaxspeech.tasks.transducer import transducer_losses
+from jaxspeech.tasks.transducer_loss import transducer_losses
 from tests.log_probs import log_probs_of
 
 V = 10

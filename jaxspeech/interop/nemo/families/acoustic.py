@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxspeech.interop.nemo.families.family import NemoPart, Source
 from jaxspeech.interop.nemo.sections import AUGMENTATIONS, ENCODERS, PREPROCESSORS
+from jaxspeech.interop.nemo.sections.adapters import read_adapters, write_adapters
 from jaxspeech.interop.nemo.sections.encoder_layers import has_encoder_layers, read_encoder_layers
 from jaxspeech.interop.nemo.sections.read import read_section
 from jaxspeech.interop.nemo.sections.write import fields_of, write_section
@@ -33,6 +34,7 @@ def acoustic_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, 
         else read_section(PREPROCESSORS, config, "preprocessor", problems),
         "encoder": read_section(ENCODERS, config, "encoder", problems),
     }
+    model["encoder"] |= read_adapters(config, model["encoder"], problems)
     if config.get("spec_augment"):
         model["spec_augment"] = read_section(AUGMENTATIONS, config, "spec_augment", problems)
     return model
@@ -52,7 +54,9 @@ def acoustic_sections(source: Source, base: Mapping[str, Any], problems: list[st
         masks = fields_of(module.spec_augment)
         sections["spec_augment"] = write_section(AUGMENTATIONS, base, "spec_augment", "", masks, problems)
     encoder = write_section(ENCODERS, base, "encoder", ours["encoder"]["name"], encoder, problems)
-    return sections | {"encoder": encoder | {"feat_in": module.frontend.num_features}}
+    adapters = write_adapters(module.encoder, base, problems)
+    sections["encoder"] = encoder | {"feat_in": module.frontend.num_features}
+    return sections | ({"adapters": adapters} if adapters else {})
 
 
 def acoustic_rows(model: Mapping[str, Any]) -> list[TensorRow]:

@@ -21,22 +21,23 @@ from jaxspeech.interop.nemo.families.tokens import (
     recognition_assets,
 )
 from jaxspeech.interop.nemo.sections.arguments import integer, number
-from jaxspeech.interop.nemo.sections.decoders import CTC_HEAD
+from jaxspeech.interop.nemo.sections.decoders import CTC_HEAD, LSTM_HEAD
 from jaxspeech.interop.nemo.sections.interctc import consistency_remarks, interctc_section, read_interctc
 from jaxspeech.interop.nemo.sections.read import optional_section, read_section
 from jaxspeech.interop.nemo.sections.write import fields_of, inner, merged, write_section
-from jaxspeech.interop.nemo.weights.decoders import CTC_HEAD as CTC_HEAD_ROWS
+from jaxspeech.interop.nemo.weights.decoders import ctc_head_rows
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 
 CLASSES = {"EncDecCTCModelBPE": "asr.models.ctc_bpe_models", "EncDecCTCModel": "asr.models.ctc_models"}
 HEADS = {"ConvASRDecoder": CTC_HEAD}
+ALL_HEADS = HEADS | {"LSTMDecoder": LSTM_HEAD}
 # NeMo's greedy search, and that of its beam searches that we have too.
 GREEDY_STRATEGY, BEAM_STRATEGY = "greedy_batch", "beam_batch"
 
 
 def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     acoustic = acoustic_model(config, problems)
-    decoder = read_section(HEADS, config, "decoder", problems)
+    decoder = read_section(ALL_HEADS, config, "decoder", problems)
     if decoder.get("vocab_size", 1) <= 0:
         vocabulary = config["decoder"].get("vocabulary")
         decoder["vocab_size"] = len(vocabulary) if isinstance(vocabulary, list) else 0
@@ -78,7 +79,8 @@ def _decoding_section(module: Any, base: Mapping[str, Any]) -> dict[str, Any]:
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
     tokens = nemo_tokens(source)
     sections = acoustic_sections(source, base, problems)
-    sections["decoder"] = head_section(source, fields_of(source.module.decoder), tokens.labels, base, problems)
+    fields, name = fields_of(source.module.decoder), source.config["decoder"]["name"]
+    sections["decoder"] = head_section(source, fields, tokens.labels, base, problems, name=name)
     sections |= tokens.section | {"decoding": _decoding_section(source.module, base)}
     if not tokens.section:
         sections["labels"] = tokens.labels
@@ -95,18 +97,22 @@ def head_section(
     problems: list[str],
     *,
     place: str = "decoder",
+    name: str = "ctc",
 ) -> dict[str, Any]:
     """Writes the section of a CTC head with these fields."""
-    head = write_section(HEADS, base, place, "ctc", fields, problems)
+    head = write_section(ALL_HEADS, base, place, name, fields, problems)
     return head | {"feat_in": source.module.encoder.output_dim, "vocabulary": labels}
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
-    return [*acoustic_rows(model), *CTC_HEAD_ROWS]
+    return [*acoustic_rows(model), *ctc_head_rows(model["decoder"])]
 
 
 def _remarks(source: Source) -> list[str]:
-    return acoustic_remarks(source) + language_remarks(source) + consistency_remarks(source.module)
+    remarks = acoustic_remarks(source) + language_remarks(source) + consistency_remarks(source.module)
+    if getattr(source.module.decoder, "bidirectional", False):
+        remarks.append("the head's backward LSTM starts in NeMo in the padding: its transcripts depend on the batch")
+    return remarks
 
 
 CTC = Family(
@@ -117,7 +123,7 @@ CTC = Family(
     to_nemo=_to_nemo,
     assets=recognition_assets,
     rows=_rows,
-    parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", HEADS)},
+    parts=ACOUSTIC_PARTS | {"decoder": NemoPart("decoder", ALL_HEADS)},
     derived=acoustic_derived,
     defaults=NO_TRAINING,
     remarks=_remarks,

@@ -47,7 +47,7 @@ def read_languages(config: Mapping[str, Any], vocab_size: Any, problems: list[st
 
 def with_languages(source: Source, base: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:
     """Returns NeMo's sections with what says how many softmaxes the heads have; it is left out if that is one."""
-    languages = source.module.decoder.languages
+    languages = getattr(source.module.decoder, "languages", ())
     sections = dict(sections)
     if languages:
         sections["tokenizer"] = sections["tokenizer"] | {"type": KIND}
@@ -72,6 +72,6 @@ def with_languages(source: Source, base: Mapping[str, Any], sections: Mapping[st
 
 def language_remarks(source: Source) -> list[str]:
     """Says who can restore such a file."""
-    if not source.module.decoder.languages:
+    if not getattr(source.module.decoder, "languages", ()):
         return []
     return ["NeMo has no softmax for each language: only AI4Bharat's fork of it restores the file"]

@@ -25,6 +25,7 @@ RECOGNITION_SECTIONS = (
         "interctc",
         "tokenizer",
         "labels",
+        "adapters",
     ),
 )
 # NeMo reads validation_ds when it transcribes.

@@ -23,11 +23,13 @@ from jaxspeech.interop.nemo.families.tokens import (
 )
 from jaxspeech.interop.nemo.sections.arguments import integer
 from jaxspeech.interop.nemo.sections.decoders import (
+    HAT_JOINT,
     JOINT,
     LOSSES,
     LSTM_PREDICTION,
     SAMPLED_JOINT,
     STATELESS_PREDICTION,
+    WILDCARD_LOSS,
 )
 from jaxspeech.interop.nemo.sections.read import optional_section, read_arguments, read_section
 from jaxspeech.interop.nemo.sections.write import arguments_of, fields_of, inner, merged, write_section
@@ -42,7 +44,7 @@ CLASSES = {
     "EncDecRNNTBPEModelWithPrompt": "asr.models.rnnt_bpe_models_prompt",
 }
 PREDICTIONS = {"RNNTDecoder": LSTM_PREDICTION, "StatelessTransducerDecoder": STATELESS_PREDICTION}
-JOINTS = {"RNNTJoint": JOINT, "SampledRNNTJoint": SAMPLED_JOINT}
+JOINTS = {"RNNTJoint": JOINT, "SampledRNNTJoint": SAMPLED_JOINT, "HATJoint": HAT_JOINT}
 # NeMo's greedy search, and that of its beam searches that we have too.
 GREEDY_STRATEGY, BEAM_STRATEGY = "greedy_batch", "malsd_batch"
 
@@ -116,9 +118,15 @@ def transducer_sections(
     sections = acoustic_sections(source, base, problems)
     sections["decoder"] = write_section(PREDICTIONS, base, "decoder", "transducer", fields, problems)
     fields["extra_outputs"] = len(durations) + len(big_blanks)
+    if decoder.hat and (durations or not HAT_JOINT.fits(fields)):
+        what = f"durations {durations}" if durations else f"blank_activation {decoder.blank_activation!r}"
+        problems.append(f"decoder.hat with decoder.{what} (there it is a tanh, without durations)")
     joint = write_section(JOINTS, base, "joint", "", fields, problems)
     joint |= {"num_classes": len(labels), "vocabulary": labels}
-    joint["jointnet"] |= {"encoder_hidden": module.encoder.output_dim, "pred_hidden": decoder.width}
+    joint["jointnet"] = inner(joint, "jointnet") | {
+        "encoder_hidden": module.encoder.output_dim,
+        "pred_hidden": decoder.width,
+    }
     sizes = {
         "enc_hidden": module.encoder.output_dim,
         "pred_hidden": decoder.width,
@@ -129,23 +137,40 @@ def transducer_sections(
     return sections | {
         **tokens.section,
         "joint": joint,
-        "loss": _loss_section(module, base),
+        "loss": _loss_section(module, base, problems),
         "decoding": _decoding_section(module, base),
         "model_defaults": inner(base, "model_defaults") | sizes | prompt_defaults(source, base),
     }
 
 
-def _loss_section(module: Any, base: Mapping[str, Any]) -> dict[str, Any]:
+def _loss_section(module: Any, base: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     loss, decoder = inner(base, "loss"), module.decoder
-    name = loss.get("loss_name", "default")
-    if decoder.durations or decoder.big_blanks:
-        name = "tdt" if decoder.durations else "multiblank_rnnt"
-    elif name in ("tdt", "multiblank_rnnt"):
-        name = "default"
-    key, section = LOSSES[name]
     fields = fields_of(module.loss) | {"durations": decoder.durations, "big_blanks": decoder.big_blanks}
+    before = loss.get("loss_name", "default")
+    name = _loss_name(fields, before)
+    key, section = LOSSES[name]
+    written = {argument.ours for argument in section.arguments}
+    if fields["wildcard"] != "none":
+        lost = [field for field in ("durations", "fastemit", "clamp") if field not in written and _set(fields[field])]
+        problems += [f"loss.wildcard {fields['wildcard']!r} with {field} {fields[field]!r}" for field in lost]
     arguments = inner(loss, key) | arguments_of(section, fields)
-    return (loss if loss.get("loss_name") == name else {}) | {"loss_name": name, key: arguments}
+    return (loss if before == name else {}) | {"loss_name": name, key: arguments}
+
+
+def _loss_name(fields: Mapping[str, Any], before: str) -> str:
+    """Returns NeMo's name of the loss; that of `before`, if it can be."""
+    if fields["wildcard"] != "none":
+        return WILDCARD_LOSS
+    if fields["durations"] or fields["big_blanks"]:
+        return "tdt" if fields["durations"] else "multiblank_rnnt"
+    plain = not _set(fields["fastemit"]) and not _set(fields["clamp"])
+    kept = ("default", "warprnnt_numba", "graph_rnnt") if plain else ("default", "warprnnt_numba")
+    return before if before in kept else "default"
+
+
+def _set(value: Any) -> bool:
+    """Whether an option of the loss has an effect: a list that is not empty, a number above 0."""
+    return bool(value) if isinstance(value, (list, tuple)) else value > 0
 
 
 def _decoding_section(module: Any, base: Mapping[str, Any]) -> dict[str, Any]:

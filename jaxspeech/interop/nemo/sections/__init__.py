@@ -4,7 +4,7 @@ These are the parts that several families share; heads and decoders are in the t
 """
 
 from jaxspeech.interop.nemo.sections.classification import MFCC
-from jaxspeech.interop.nemo.sections.conformer import CONFORMER
+from jaxspeech.interop.nemo.sections.conformer import ADAPTED_CONFORMER, CONFORMER
 from jaxspeech.interop.nemo.sections.features import MEL, SPEC_AUGMENT
 from jaxspeech.interop.nemo.sections.jasper import JASPER, PARALLEL_JASPER
 from jaxspeech.interop.nemo.sections.lstm import LSTM
@@ -16,6 +16,7 @@ from jaxspeech.interop.nemo.sections.transformer import TRANSFORMER
 PREPROCESSORS = {"AudioToMelSpectrogramPreprocessor": MEL, "AudioToMFCCPreprocessor": MFCC}
 ENCODERS = {
     "ConformerEncoder": CONFORMER,
+    "ConformerEncoderAdapter": ADAPTED_CONFORMER,
     "ConvASREncoder": JASPER,
     "ECAPAEncoder": ECAPA,
     "ParallelConvASREncoder": PARALLEL_JASPER,

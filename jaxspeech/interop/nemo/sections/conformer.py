@@ -166,4 +166,9 @@ CONFORMER = Section(
     ),
     finish=finish,
     gather=_gathered,
+    fits=lambda fields: not (fields.get("adapters") or fields.get("adapter_width")),
+)
+# The class of encoders that have adapters, or once had some.
+ADAPTED_CONFORMER = CONFORMER._replace(
+    fits=lambda fields: True, package="nemo.collections.asr.modules.conformer_encoder"
 )

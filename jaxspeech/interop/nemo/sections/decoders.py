@@ -7,6 +7,7 @@ from jaxspeech.interop.nemo.sections.arguments import (
     Required,
     Section,
     among,
+    flag,
     integer,
     none_as_null,
     number,
@@ -22,6 +23,19 @@ CTC_HEAD = Section(
     "ctc",
     (Argument("num_classes", "vocab_size", Required, integer(-1, 1 << 20)), only("add_blank", True)),
     frozenset({"feat_in", "vocabulary", "init_mode"}) | LANGUAGES,
+)
+
+
+LSTM_HEAD = Section(
+    "lstm",
+    (
+        Argument("num_classes", "vocab_size", Required, integer(-1, 1 << 20)),
+        Argument("lstm_hidden_size", "width", Required, size),
+        Argument("num_layers", "num_layers", 1, integer(1, 64)),
+        Argument("bidirectional", "bidirectional", False, flag),
+        only("add_blank", True),
+    ),
+    frozenset({"feat_in", "vocabulary"}),
 )
 
 
@@ -106,6 +120,21 @@ JOINT = Section(
         }
     )
     | LANGUAGES,
+    fits=lambda fields: not fields.get("hat"),
+)
+
+
+def _finish_hat(joint: dict[str, Any]) -> None:
+    """Sets the activation of the blank, which NeMo always computes from a tanh."""
+    joint["blank_activation"] = None if joint["activation"] == "tanh" else "tanh"
+
+
+# Its blank has a layer of its own, which is a column of our output layer.
+HAT_JOINT = JOINT._replace(
+    arguments=(*(part for part in JOINT.arguments if part.nemo.startswith("jointnet.")), only("num_extra_outputs", 0)),
+    settles=(("hat", True), ("extra_outputs", 0)),
+    finish=_finish_hat,
+    fits=lambda fields: (fields["blank_activation"] or fields["activation"]) == "tanh",
 )
 
 
@@ -130,6 +159,9 @@ _LOSS = (
     Argument("fastemit_lambda", "fastemit", 0.0, number(0, 1000)),
     Argument("clamp", "clamp", -1.0, number(-1e9, 1e9)),
 )
+# How NeMo computes its losses from graphs; the results are those of ours.
+_GRAPHS = frozenset({"use_grid_implementation", "connect_composed", "double_scores", "cast_to_float32"})
+WILDCARD_LOSS = "graph_w_transducer"
 # `loss_name` -> the section with its arguments, and their table.
 LOSSES = {
     "default": ("warprnnt_numba_kwargs", Section("", _LOSS)),
@@ -155,6 +187,18 @@ LOSSES = {
                 Argument("big_blank_durations", "big_blanks", Required, _frames),
                 Argument("sigma", "sigma", 0.0, number(0, 100)),
             ),
+        ),
+    ),
+    "graph_rnnt": ("graph_rnnt_kwargs", Section("", (), _GRAPHS | {"return_graph", "use_triton"})),
+    WILDCARD_LOSS: (
+        "graph_w_transducer_kwargs",
+        Section(
+            "",
+            (
+                Argument("eps_weight", "wildcard_weight", 0.0, number(-1e9, 1e9)),
+                Argument("last_blank_mode", "wildcard", "force_final", among("force_final", "allow_ignore")),
+            ),
+            _GRAPHS,
         ),
     ),
 }

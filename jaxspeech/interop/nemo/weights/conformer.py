@@ -88,6 +88,23 @@ def subsampling_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
     return STACKING
 
 
+def adapter_rows(name: str, ours: str, kind: str) -> list[TensorRow]:
+    """The rows of the adapter `name` of each layer, in our module `ours`."""
+    nemo, ours = f"{_NEMO}.adapter_layer.{name}", f"{_OURS}/{ours}"
+    if kind == "linear":
+        up, down = (
+            TensorRow(f"{nemo}.module.{i}.weight", f"{ours}/{n}/kernel", dense) for i, n in ((1, "up"), (3, "down"))
+        )
+        return [*norm(f"{nemo}.module.0", f"{ours}/norm"), up, down]
+    rows = norm(f"{nemo}.pre_norm", f"{ours}/norm")
+    for theirs, part in (("q", "query"), ("k", "key"), ("v", "value"), ("out", "out")):
+        rows += linear(f"{nemo}.linear_{theirs}", f"{ours}/attention/{part}")
+    if kind == "relative":
+        rows.append(TensorRow(f"{nemo}.linear_pos.weight", f"{ours}/attention/position/kernel", dense))
+        rows += [TensorRow(f"{nemo}.pos_bias_{n}", f"{ours}/attention/bias_{n}", same) for n in "uv"]
+    return rows
+
+
 def conformer_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
     """The rows for a FastConformer's configuration."""
     rows = list(CONFORMER_LAYER)
@@ -95,6 +112,10 @@ def conformer_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
         rows += RELATIVE_POSITIONS + (UNTIED_BIASES if encoder["untied_biases"] else TIED_BIASES)
     if encoder["attention"] == "rel_pos_local" and encoder["global_projections"]:
         rows += GLOBAL_PROJECTIONS
+    if encoder.get("adapter_width"):
+        rows += adapter_rows("adapter", "adapter", "linear")
+    for adapter in encoder.get("adapters", ()):
+        rows += adapter_rows(adapter["name"], f"adapter_{adapter['name']}", adapter["kind"])
     if encoder["conv_norm"] == "batch":
         rows += RUNNING_STATISTICS
     rows += subsampling_rows(encoder)

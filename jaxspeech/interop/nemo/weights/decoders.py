@@ -4,10 +4,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxspeech.interop.nemo.weights.lstm import lstm_weights
-from jaxspeech.interop.nemo.weights.rows import TensorRow, linear, pointwise, without_padding
+from jaxspeech.interop.nemo.weights.rows import TensorRow, dense, linear, pointwise, same, without_padding
 
 CTC_HEAD = linear("decoder.decoder_layers.0", "params/decoder/out", pointwise)
 HYBRID_CTC_HEAD = linear("ctc_decoder.decoder_layers.0", "params/ctc_head/out", pointwise)
+
+
+def ctc_head_rows(decoder: Mapping[str, Any]) -> list[TensorRow]:
+    """The rows of the head of a CTC model."""
+    if decoder["name"] == "ctc":
+        return CTC_HEAD
+    rows = linear("decoder.linear_layer", "params/decoder/out")
+    for i in range(decoder["num_layers"]):
+        for direction, suffix in (("forward", ""), ("backward", "_reverse"))[: 1 + decoder["bidirectional"]]:
+            for place, name in (("ih", "input"), ("hh", "hidden")):
+                nemo, ours = f"_{place}_l{i}{suffix}", f"params/decoder/{direction}_{i}/{name}_0"
+                rows.append(TensorRow(f"decoder.lstm_layer.weight{nemo}", f"{ours}/kernel", dense))
+                rows.append(TensorRow(f"decoder.lstm_layer.bias{nemo}", f"{ours}/bias", same))
+    return rows
+
 
 LSTM_PREDICTION = [
     TensorRow("decoder.prediction.embed.weight", "params/decoder/prediction/embedding/table", without_padding),
@@ -23,9 +38,14 @@ def prediction_and_joint_rows(decoder: Mapping[str, Any]) -> list[TensorRow]:
     last = f"joint.joint_net.{2 if decoder['joint_dropout'] > 0 else 1}"
     ours = "params/decoder/joint/out"
     heads = [(f"{last}.{language}", f"{ours}_{language}") for language in decoder.get("languages", ())]
+    outputs = [row for nemo, head in heads or [(last, ours)] for row in linear(nemo, head)]
+    if decoder.get("hat"):  # NeMo keeps the blank's row in a layer of its own
+        count = decoder["vocab_size"]
+        blank = linear("joint.blank_pred.2", ours, columns=(count, count + 1))
+        outputs = linear(last, ours, columns=(0, count)) + blank
     return [
         *(LSTM_PREDICTION if decoder["prediction"] == "lstm" else STATELESS_PREDICTION),
         *linear("joint.enc", "params/decoder/joint/encoded"),
         *linear("joint.pred", "params/decoder/joint/predicted"),
-        *(row for nemo, head in heads or [(last, ours)] for row in linear(nemo, head)),
+        *outputs,
     ]

@@ -5,6 +5,7 @@ Layers are stacked on a leading axis where our tree has them stacked.
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,8 @@ def to_variables(
     """
     found, problems = _matched(tensors, rows, unused)
     filled: dict[str, Any] = {}
+    unfinished: dict[str, np.ndarray] = {}
+    several = Counter(row.ours for row in rows if row.columns)  # tensors that a variable still lacks
     for row, names in zip(rows, found, strict=True):
         for path, layers in places(row, expected).items():
             shape = tuple(expected[path].shape)
@@ -58,12 +61,20 @@ def to_variables(
                 taken = {i: names.pop(i) for i in layers if i in names}
             problems += [f"{row.nemo.replace('{i}', str(i))} is missing" for i in layers if i not in taken]
             of_params = path.startswith("params/")
-            array = np.empty(shape, dtype if dtype is not None and of_params else np.float32)
-            parts = array if STACKED in f"/{path}" else array[None]
+            array = unfinished.pop(path, None)
+            if array is None:
+                array = np.empty(shape, dtype if dtype is not None and of_params else np.float32)
+            own = array if row.columns is None else array[..., slice(*row.columns)]
+            parts = own if STACKED in f"/{path}" else own[None]
             wrong = [
                 name for part, name in zip(parts, taken.values(), strict=False) if not _read(row, tensors[name], part)
             ]
             problems += [f"{name} has the shape {list(tensors[name].shape)}" for name in wrong]
+            if row.columns is not None:
+                several[row.ours] -= 1
+                if several[row.ours]:
+                    unfinished[path] = array
+                    continue
             if path in filled and not np.array_equal(filled[path], array):
                 problems.append(f"{row.nemo} differs from the other tensor of {path}")
             filled[path] = place(array)

@@ -23,11 +23,13 @@ class TensorRow(NamedTuple):
       nemo: the tensor's name; {i} stands for the number of any layer.
       ours: the variable's path; its first part is the collection.
       transform: of the values.
+      columns: first and last + 1 of those of the variable that it is, along the last axis; None: it is all of it.
     """
 
     nemo: str
     ours: str
     transform: Transform
+    columns: tuple[int, int] | None = None
 
 
 def _permuted(*axes: int) -> Transform:
@@ -86,9 +88,14 @@ def _drop_padding(x: np.ndarray) -> np.ndarray:
 without_padding = Transform(_drop_padding, lambda x: np.concatenate([x, np.zeros_like(x[:1])]))
 
 
-def linear(nemo: str, ours: str, transform: Transform = dense) -> list[TensorRow]:
+def linear(
+    nemo: str, ours: str, transform: Transform = dense, *, columns: tuple[int, int] | None = None
+) -> list[TensorRow]:
     """The rows of a kernel and its bias."""
-    return [TensorRow(f"{nemo}.weight", f"{ours}/kernel", transform), TensorRow(f"{nemo}.bias", f"{ours}/bias", same)]
+    return [
+        TensorRow(f"{nemo}.weight", f"{ours}/kernel", transform, columns),
+        TensorRow(f"{nemo}.bias", f"{ours}/bias", same, columns),
+    ]
 
 
 def norm(nemo: str, ours: str) -> list[TensorRow]:

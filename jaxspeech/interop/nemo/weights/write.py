@@ -31,7 +31,11 @@ def to_tensors(variables: Variables, rows: Sequence[TensorRow]) -> Iterator[tupl
 def copies(rows: Sequence[TensorRow]) -> dict[str, str]:
     """The tensors that are written more than once: name -> the name of the first."""
     first: dict[Any, str] = {}
-    names = ((row, first.setdefault((row.ours, row.transform), row.nemo)) for row in rows if "{i}" not in row.nemo)
+    names = (
+        (row, first.setdefault((row.ours, row.transform, row.columns), row.nemo))
+        for row in rows
+        if "{i}" not in row.nemo
+    )
     return {row.nemo: name for row, name in names if row.nemo != name}
 
 
@@ -49,6 +53,7 @@ def _walk(
             for i in shared if layers is None else layers:
                 stacked = layers is not None and STACKED in f"/{path}"
                 array = np.asarray(flat[path])
+                array = array if row.columns is None else array[..., slice(*row.columns)]
                 yield row.nemo.replace("{i}", str(i)), row.transform.write(array[i] if stacked else array)
 
 
