@@ -120,9 +120,7 @@ def test_ctc_head_of_hybrids(family):
 
 
 # The files with NeMo's gradients.
-@pytest.mark.parametrize(
-    "family", ["fc_rnnt_bpe", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "lstm_rnnt"], indirect=True
-)
+@pytest.mark.parametrize("family", ["fc_rnnt_bpe", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "lstm_rnnt"], indirect=True)
 def test_gradients(family):
     batch = batch_of(family.nemo)
 
