@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -52,6 +53,9 @@ def as_returned(nemo, encoder, variables):
     """Returns what `layers_of` does, as our encoder returns it; None for the layer before a reduction."""
     layers: list[Any] = layers_of(nemo)
     first = len(layers) - encoder.depth
+    if "norm_out" in variables["params"]["encoder"]:
+        norm = jax.tree.map(np.asarray, variables["params"]["encoder"]["norm_out"])
+        layers[first:] = [(_normed(layer) * norm["scale"] + norm["bias"], frames) for layer, frames in layers[first:]]
     if getattr(encoder, "output_width", None):
         out = variables["params"]["encoder"]["out"]
         kernel, bias = np.asarray(out["kernel"]), np.asarray(out["bias"])
@@ -59,6 +63,11 @@ def as_returned(nemo, encoder, variables):
     if getattr(encoder, "reduction", None) and encoder.reduction_position >= 0:
         layers[first + encoder.reduction_position] = None
     return layers
+
+
+def _normed(x):
+    """The layer norm of torch, without a scale."""
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
 
 
 def every_layer(encoder):
