@@ -2,11 +2,12 @@
 
     encoder = load("nest.jaxspeech", FeatureExtractor)
     encoder.extract(["a.wav", "folder", samples])[0].frames  # [T D]
+    load("nest.jaxspeech", FeatureExtractor, layers=(3, 7)).extract("a.wav")[0].layers[1]  # [T D] after layer 7
 
 recordings -> rows of frames (inference/rows.py)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Unpack
 
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxspeech.archive import Archive
-from jaxspeech.errors import AudioError, SpeechError
+from jaxspeech.errors import AudioError, ConfigError, SpeechError
 from jaxspeech.inference.inputs import find_recordings
 from jaxspeech.inference.options import RowOptions, wanted
 from jaxspeech.inference.programs import Programs
@@ -23,6 +24,7 @@ from jaxspeech.inference.rows import Row, Strategy, predicted_rows
 from jaxspeech.inference.shape_choice import ShapeChoice
 from jaxspeech.pipelines.doors import with_bar
 from jaxspeech.pipelines.pipeline import Pipeline
+from jaxspeech.tasks.acoustic import AcousticModel
 from jaxspeech.tasks.kinds import Encoding
 
 
@@ -35,6 +37,7 @@ class Extracted(NamedTuple):
       frames: one for every `FeatureExtractor.frame_seconds`; none with an error.
       error: with `on_error="skip"`, one line that says why there are none.
       note: one line about how they were computed, if there is something to report.
+      layers: the frames after each of the extractor's layers.
     """
 
     source: str
@@ -42,6 +45,7 @@ class Extracted(NamedTuple):
     frames: Float[np.ndarray, "T D"]
     error: str | None = None
     note: str | None = None
+    layers: tuple[Float[np.ndarray, "T D"], ...] = ()
 
 
 class FeatureExtractor(Pipeline):
@@ -49,18 +53,25 @@ class FeatureExtractor(Pipeline):
 
     takes = Encoding
 
-    def __init__(self, archive: Archive, *, dtype: str | None = None):
+    def __init__(self, archive: Archive, *, dtype: str | None = None, layers: Sequence[int] | None = None):
         """Puts the model on the device.
 
         Args:
           archive: the content of a model file.
           dtype: of the matrix products; None: as in the configuration.
+          layers: numbers of the layers, from 0, whose frames are wanted too (see `encoders.layer_outputs`).
 
         Raises:
-          ConfigError: it is not a pretrained encoder.
+          ConfigError: it is not a pretrained encoder, or has no such layers.
         """
         super().__init__(archive, dtype=dtype)
-        self._programs = Programs(self.task, self.task.inference.encode, name="extract", config=self.config)
+        encode, name = self.task.inference.encode, "extract"
+        if layers is not None:
+            if not isinstance(self.model, AcousticModel):
+                raise ConfigError(f"layers {tuple(layers)}: this model returns its last frames alone")
+            self.model.check_layers(layers)
+            encode, name = partial(_encode_layers, self.model, tuple(layers)), f"extract {tuple(layers)}"
+        self._programs = Programs(self.task, encode, name=name, config=self.config)
         self._shapes = ShapeChoice(self.task.inference.sample_rate)
 
     @property
@@ -105,8 +116,17 @@ class FeatureExtractor(Pipeline):
                 f"{source}: {duration * 1000:.0f} ms of audio are too short; this model needs "
                 f"{kind.shortest_seconds * 1000:.0f} ms or more"
             )
-        frames, count = row.prediction
-        return Extracted(source, duration, np.asarray(frames[: int(count)], np.float32), note=row.note)
+        frames, count, *outputs = row.prediction
+        layers = tuple(np.asarray(of_layer[: int(n)], np.float32) for of_layer, n in (outputs[0] if outputs else ()))
+        return Extracted(source, duration, np.asarray(frames[: int(count)], np.float32), note=row.note, layers=layers)
 
     def _failed(self, row: Row[Any], error: SpeechError) -> Extracted:
         return Extracted(row.recording.source, 0.0, np.zeros((0, self.width), np.float32), str(error))
+
+
+def _encode_layers(
+    model: AcousticModel, layers: tuple[int, ...], variables: Any, samples: Any, num_samples: Any
+) -> tuple[Any, Any, list[tuple[Any, Any]]]:
+    apply: Any = model.apply
+    encoded, num_frames, outputs = apply(variables, samples, num_samples, layers, method="encode_layers")
+    return encoded, num_frames, [tuple(output) for output in outputs]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.encoders.encoder import Encoder
-from jaxspeech.encoders.layer_outputs import Layer, LayerOutput
+from jaxspeech.encoders.layer_outputs import Layer, LayerOutput, wanted_layers
 from jaxspeech.features.framing import hop_samples
 from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
@@ -88,6 +88,10 @@ class AcousticModel(nn.Module):
         """Encodes waveforms, and returns the outputs of some layers too; see `encoders.layer_outputs`."""
         features, num_frames = self.features(samples, num_samples, train=train)
         return self.encode_features_layers(features, num_frames, layers, *beside, train=train)
+
+    def check_layers(self, layers: Sequence[Any]) -> None:
+        """Raises ConfigError unless the encoder has these layers."""
+        wanted_layers(layers, self.encoder.depth)
 
     @property
     def frame_seconds(self) -> float:
