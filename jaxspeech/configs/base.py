@@ -254,6 +254,7 @@ def transducer(encoder: dict, *, decoder: dict | None = None, loss: dict | None 
         "dtype": encoder.get("dtype", "float32"),
     }
     options = {"fastemit": 0.0, "clamp": -1.0, "sigma": 0.0, "omega": 0.0}
+    options |= {"wildcard": "none", "wildcard_weight": 0.0}  # for transcripts that are parts: see docs/training.md
     return ConfigDict(
         {
             "task": "transducer",

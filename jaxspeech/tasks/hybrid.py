@@ -42,7 +42,7 @@ from jaxspeech.tasks.transducer import (
     transducer_frames_needed,
     transducer_search,
 )
-from jaxspeech.tasks.transducer_loss import TransducerLoss, transducer_losses
+from jaxspeech.tasks.transducer_loss import TransducerLoss, check_loss, transducer_losses
 from jaxspeech.types import Key, RowLosses, Sound, Variables
 
 HEADS = ("transducer", "ctc")
@@ -107,6 +107,7 @@ def ctc_head(decoder: TransducerDecoder) -> CTCHead:
 
 def hybrid_task(model: HybridModel) -> RecognitionTask:
     """Returns the task of `model`: pure functions that initialise, train and run it."""
+    check_loss(model.decoder, model.loss)
     vocab_size, weight = model.decoder.vocab_size, model.ctc_weight
 
     def init(key: Key) -> Variables:

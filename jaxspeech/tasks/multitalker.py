@@ -27,7 +27,7 @@ from jaxspeech.tasks.transducer import (
     transducer_frames_needed,
     transducer_search,
 )
-from jaxspeech.tasks.transducer_loss import TransducerLoss, transducer_losses
+from jaxspeech.tasks.transducer_loss import TransducerLoss, check_loss, transducer_losses
 from jaxspeech.types import Capacity, Key, Phase, RowLosses, Variables
 
 
@@ -76,6 +76,7 @@ def multitalker_task(model: MultitalkerModel) -> TalkerTask:
     Raises:
       ConfigError: the encoder has no speaker kernels.
     """
+    check_loss(model.decoder, model.loss)
     if not getattr(model.encoder, "speaker_kernels", ()):
         raise ConfigError("the task multitalker needs an encoder with speaker_kernels: [0] of a fastconformer, say")
     sample_rate, search = model.frontend.sample_rate, transducer_search(model)

@@ -31,7 +31,7 @@ from jaxspeech.tasks.recognition import (
     recognition_task,
 )
 from jaxspeech.tasks.train_apply import train_apply
-from jaxspeech.tasks.transducer_loss import TransducerLoss, transducer_losses
+from jaxspeech.tasks.transducer_loss import TransducerLoss, check_loss, transducer_losses
 from jaxspeech.types import Extents, Key, RowLosses, Size, Sound, Variables
 
 # What to change if many examples have no path.
@@ -100,6 +100,7 @@ class TransducerModel(AcousticModel, kw_only=True):
 
 def transducer_task(model: TransducerModel) -> RecognitionTask:
     """Returns the task of `model`: pure functions that initialise, train and run it."""
+    check_loss(model.decoder, model.loss)
 
     def init(key: Key) -> Variables:
         return dict(model.init(key, *shortest_audio(model), jnp.zeros((1, 1), jnp.int32), *any_language(model)))

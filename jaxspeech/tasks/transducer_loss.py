@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float, Int
 
-from jaxspeech.decoders.transducer import JointInputs
+from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
 from jaxspeech.errors import ConfigError
 from jaxspeech.losses.topology import WildcardMode, wildcard_of
 from jaxspeech.losses.transducer_joint import multiblank_rnnt_joint_loss, rnnt_joint_loss, tdt_joint_loss
@@ -40,6 +40,16 @@ class TransducerLoss:
         wildcard_of(self.wildcard, self.wildcard_weight)
 
 
+def check_loss(decoder: TransducerDecoder, options: TransducerLoss) -> None:
+    """Checks the options against the decoder.
+
+    Raises:
+      ConfigError: they contradict each other.
+    """
+    if decoder.big_blanks and options.wildcard != "none":
+        raise ConfigError(f"loss.wildcard {options.wildcard!r}: not with decoder.big_blanks")
+
+
 def transducer_losses(
     model: Any, inputs: JointInputs, num_frames: Int[Array, " B"], batch: Utterances, key: Key
 ) -> Float[Array, " B"]:
@@ -67,8 +77,6 @@ def transducer_losses(
     def rnnt(inputs: JointInputs) -> Float[Array, " B"]:
         return rnnt_joint_loss(*inputs, *lengths_and_labels, **shared, **skips, hat=decoder.hat)
 
-    if decoder.big_blanks and options.wildcard != "none":
-        raise ConfigError(f"loss.wildcard {options.wildcard!r}: not with decoder.big_blanks")
     if decoder.big_blanks:
         return multiblank_rnnt_joint_loss(
             *inputs, *lengths_and_labels, **shared, big_blank_durations=decoder.big_blanks, sigma=options.sigma

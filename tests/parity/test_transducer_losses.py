@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -89,3 +90,18 @@ def test_multiblank_of_a_model(refs):
     loss = partial(multiblank_rnnt_loss, blank_id=logits.shape[-1] - 1, big_blank_durations=durations)
     losses = loss(logits, *lengths, sigma=config["sigma"])
     np.testing.assert_allclose(losses, arrays["loss_pytorch"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("choice", [0, 1])
+def test_lattices_with_wildcards(choice):
+    """The losses over NeMo's own lattices, of rows of different lengths in one batch."""
+    nemo = json.loads((Path(__file__).parent / "references" / "wildcard.json").read_text())
+    logits, labels = ([np.array(row[key]) for row in nemo["rows"]] for key in ("logits", "labels"))
+    num_frames, num_labels = (np.array([len(x) for x in rows]) for rows in (logits, labels))
+    blank_id = logits[0].shape[-1] - 1
+    padded = np.full((len(logits), max(num_frames), max(num_labels) + 1, blank_id + 1), np.nan, np.float32)
+    padded_labels = np.zeros((len(logits), max(num_labels)), np.int32)
+    for row, (x, y) in enumerate(zip(logits, labels, strict=True)):
+        padded[row, : len(x), : len(y) + 1], padded_labels[row, : len(y)] = x, y
+    losses = rnnt_loss(padded, num_frames, padded_labels, num_labels, blank_id=blank_id, **nemo["options"][choice])
+    np.testing.assert_allclose(losses, nemo["losses"][choice], rtol=1e-6, atol=1e-6)

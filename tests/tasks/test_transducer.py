@@ -37,7 +37,7 @@ BASE = {
 DECODER = {"name": "transducer", "vocab_size": V, "width": 12, "joint_width": 14, "dropout": 0.0, "joint_dropout": 0.0}
 KINDS = {
     "rnnt": ({}, {"fastemit": 0.1}),
-    "tdt": ({"durations": (0, 1, 2)}, {"sigma": 0.05}),
+    "tdt": ({"durations": (0, 1, 2)}, {"sigma": 0.05, "wildcard": "force_final", "wildcard_weight": -1.0}),
     "multi-blank": ({"big_blanks": (2, 3)}, {"sigma": 0.05}),
 }
 
@@ -73,13 +73,23 @@ def test_loss_equals_that_of_all_logits(kind):
     apply = jax.jit(partial(task.model.apply, train=True, mutable=["batch_stats"]))
     (logits, num_frames), _ = apply(variables, batch.samples, batch.num_samples, batch.labels)
     loss = {"rnnt": rnnt_loss, "tdt": tdt_loss, "multi-blank": multiblank_rnnt_loss}[name]
-    options = {"tdt": {"durations": (0, 1, 2), "sigma": 0.05}, "rnnt": {"fastemit": 0.1}}.get(
+    wildcard = {"wildcard": "force_final", "wildcard_weight": -1.0}
+    options = {"tdt": {"durations": (0, 1, 2), "sigma": 0.05, **wildcard}, "rnnt": {"fastemit": 0.1}}.get(
         name, {"big_blank_durations": (2, 3), "sigma": 0.05}
     )
     blank_id = task.model.decoder.blank_id
     expected = loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=blank_id, **options)
     np.testing.assert_allclose(losses[:3], expected[:3], rtol=1e-5)
     assert np.isfinite(losses[:3]).all()
+
+
+def test_wildcards_that_cannot_be_are_refused():
+    for kind, loss, message in (
+        ("multi-blank", {"wildcard": "force_final"}, "wildcard 'force_final': not with decoder.big_blanks"),
+        ("rnnt", {"wildcard": "none", "wildcard_weight": float("nan")}, "wildcard_weight nan"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            build(config(kind) | {"loss": loss})
 
 
 def test_padding_and_fillers_change_no_gradient(kind):
