@@ -67,8 +67,8 @@ class Recordings(NamedTuple):
         of_data, augment = settings["data"], parse_augment(settings["augment"])
         options = {"sample_rate": task.inference.sample_rate, "channel": of_data["channel"], "seed": of_data["seed"]}
         mixing = parse_mixing(settings["mixing"]) if settings.get("mixing") else None
-        if mixing is not None and not isinstance(manifest, Manifest):
-            raise ConfigError("mixing needs recordings; the examples of this recipe are made as they are needed")
+        if mixing is not None and type(manifest) is not Manifest:
+            raise ConfigError("mixing needs recordings; those of this recipe are joined or made as they are needed")
 
         both, contents = NOISY in task.batch._fields, {}
 

@@ -183,3 +183,14 @@ def test_a_recogniser_hears_other_talkers_in_training_alone(tones):
     np.testing.assert_array_equal(scored.samples, same.samples)
     with pytest.raises(ConfigError, match=r"mixing\.speekers"):
         rows(speekers=2)
+
+
+def test_recordings_that_are_made_are_not_mixed(tones):
+    class Made(Manifest):
+        """A manifest whose samples are not those of its files."""
+
+    settings = get_config(str(tones)).to_dict() | {"mixing": {"noise_share": 0.0}}
+    job, made = jobs.find_job(RECOGNITION["ctc"]), Made(tones / "train.jsonl")
+    task = build(job.sized(RECOGNITION["ctc"], job.assets(settings, made, {})))
+    with pytest.raises(ConfigError, match="mixing needs recordings"):
+        job.data(settings, made, {}, task, Placement(), print)

@@ -47,15 +47,18 @@ def run():
     variables = jax.jit(task.init)(jax.random.key(0))
 
     @jax.jit
-    def step(steps: Any, batch: Any) -> Any:
+    def step(steps: Any, batch: Any, params: Any) -> Any:
         def total(params: Any) -> Any:
             held = variables | {"params": params, "steps": {"count": steps}}
             rows, updates = task.phases[0].loss(held, batch, jax.random.key(1))
             return rows.losses.sum(), (rows, updates)
 
-        return jax.grad(total, has_aux=True)(variables["params"])
+        return jax.grad(total, has_aux=True)(params)
 
-    return task, variables, batch, step
+    def step_from(steps: Any, batch: Any, params: Any = variables["params"]) -> Any:
+        return step(steps, batch, params)  # one program, whatever is given
+
+    return task, variables, batch, step_from
 
 
 def test_nothing_or_everything_masked_padding_and_filler_rows_are_finite(run):
@@ -71,6 +74,20 @@ def test_nothing_or_everything_masked_padding_and_filler_rows_are_finite(run):
     again, (others, _) = jax.device_get(step(START, filled._replace(samples=samples, noisy_samples=samples)))
     assert np.isfinite(others.losses).all() and others.weights[3] == 0
     del again
+
+
+def test_a_few_steps_learn(run):
+    """The targets are found more often, and of which codes they are."""
+    _, variables, batch, step = run
+    params, logged = variables["params"], []
+    for _ in range(12):
+        gradient, (rows, _) = step(np.full(1, 3, np.float32), batch, params)
+        logged.append({name: float(values[0]) for name, values in rows.logged.items()} | {"loss": rows.losses.sum()})
+        size = sum((part**2).sum() for part in jax.tree.leaves(gradient)) ** 0.5
+        params = jax.tree.map(lambda p, g, size=size: p - 0.2 * g / size, params, gradient)
+    first, last = logged[0], logged[-1]
+    assert last["loss"] < 0.8 * first["loss"] and last["code_loss"] < first["code_loss"]
+    assert last["accuracy"] > first["accuracy"] and last["codebook_perplexity"] > 1.5
 
 
 def test_a_loss_of_codes_starts_at_its_step(run):
