@@ -51,6 +51,20 @@ def test_the_most_that_fits_is_found_in_a_few_trials(need):
     assert len(tried) <= 3 * 4 + 2
 
 
+def test_the_most_is_found_where_long_rows_cost_more_than_their_seconds():
+    def costly(batch_seconds):
+        costs = [s + s * s / 4 for s in LENGTHS]
+        made = [shape(max(1, int(batch_seconds / c)), s) for c, s in zip(costs, LENGTHS, strict=True)]
+        return [one._replace(cost=c) for one, c in zip(made, costs, strict=True)]
+
+    def need(one):
+        rows, samples = size(one)
+        return int(1e6 + rows * (samples + samples**2 / 400))
+
+    found = find_batch_seconds(need, costly, limit=3e6)
+    assert max(map(need, costly(found))) <= 3e6 < max(map(need, costly(1.15 * found)))
+
+
 def test_a_model_too_large_for_any_batch_is_reported_in_one_line():
     with pytest.raises(ConfigError, match=r"^a batch of 1 x 10\.00 s needs 5\.00 GB of the 3\.00 GB .*max_seconds"):
         find_batch_seconds(lambda shape: 5_000_000_000, shapes, limit=3e9)

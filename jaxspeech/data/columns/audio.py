@@ -71,10 +71,10 @@ def audio(
     ) -> tuple[int, ...]:
         return tuple((np.ceil(bucket_seconds * sample_rate).astype(int) + ROUNDING_SAMPLES).tolist())
 
-    def join(examples: Sequence[int], values: Sequence[np.ndarray], gap: float) -> Float[np.ndarray, " S"]:
+    def together(examples: Sequence[int], values: Sequence[np.ndarray], gap: float) -> Float[np.ndarray, " S"]:
         silence = np.zeros(math.floor(gap * sample_rate), np.float32)
         return np.concatenate([piece for value in values for piece in (silence, value)][1:])
 
     lengths = np.round(manifest.durations * sample_rate).astype(np.int64)
     usable = np.broadcast_to(True, len(manifest))
-    return Column(np.float32, (), widths, usable, row, lengths, join=join)
+    return Column(np.float32, (), widths, usable, row, lengths, join=together)

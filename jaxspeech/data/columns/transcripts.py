@@ -40,16 +40,9 @@ def transcripts(manifest: ExampleSet, tokenizer: Tokenizer, *, field: str = "tex
         return widest(num_labels[examples], shortest, bucket_seconds)
 
     def joined(examples: Sequence[int], values: Sequence[np.ndarray], gap: float) -> Int[np.ndarray, " U"]:
-        lines = [manifest[example].fields for example in examples]
-        ids: list[int] = []
-        said = ""
-        for lang, same in groupby(lines, lambda fields: fields.get("lang")):
-            text = " ".join(_spaced(fields[field]) for fields in same)
-            more = list(tokenizer.encode(text, lang))
-            if ids and tokenizer.decode(ids + more).split() != [*said.split(), *text.split()]:
-                more = list(tokenizer.encode(f" {text}", lang))  # whose tokens say nothing of where words begin
-            ids, said = ids + more, f"{said} {text}"
-        return np.array(ids, np.int32)
+        if marks_of(tokenizer):
+            return np.concatenate(values)
+        return np.array(_encode_joined(tokenizer, [manifest[example].fields for example in examples], field), np.int32)
 
     return Column(np.int32, (), widths, num_labels >= 0, row, num_labels, planned=True, join=joined)
 
@@ -86,6 +79,22 @@ def _encode(tokenizer: Tokenizer, fields: dict[str, Any], field: str) -> list[in
     if not isinstance(text, str):
         raise ManifestError(f"no {field}")
     return tokenizer.encode(_spaced(text), fields.get("lang"))
+
+
+def _encode_joined(tokenizer: Tokenizer, lines: Sequence[dict[str, Any]], field: str) -> list[int]:
+    """The tokens of the texts of several lines: of neighbours in one language together."""
+    ids: list[int] = []
+    said: list[str] = []
+    for lang, same in groupby(lines, lambda fields: fields.get("lang")):
+        texts = [_spaced(fields[field]) for fields in same]
+        # Where each word of a line has its language, every line is encoded by itself.
+        for text in [" ".join(texts)] if lang is None or isinstance(lang, str) else texts:
+            more = list(tokenizer.encode(text, lang))
+            words = text.split()
+            if ids and tokenizer.decode(ids + more).split() != said + words:
+                more = list(tokenizer.encode(f" {text}", lang))  # its tokens say nothing of where words begin
+            ids, said = ids + more, said + words
+    return ids
 
 
 def _spaced(text: str) -> str:
