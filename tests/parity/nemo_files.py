@@ -8,25 +8,20 @@ from jaxspeech.interop.nemo.sections.read import class_name
 from tests.conftest import SHARED
 
 
-def _can_be_read(path: Path) -> bool:
+def _class_of(path: Path) -> str:
     with NemoFile(path) as file:
-        return class_name(file.config().get("target")) in BY_CLASS
+        return class_name(file.config().get("target"))
 
 
-# Name -> folder of the .nemo file and of NeMo's arrays and texts; empty if there are no references.
-NEMO_FILES = {
-    path.stem: path.parent
+_CLASSES = {
+    path: _class_of(path)
     for folder in (SHARED / "peer" / "refs", Path(__file__).parent / "references")
     for path in sorted(folder.glob("*.nemo"))
-    if _can_be_read(path)
 }
+# Name -> folder of the .nemo file and of NeMo's arrays and texts; empty if there are no references.
+NEMO_FILES = {path.stem: path.parent for path, name in _CLASSES.items() if name in BY_CLASS}
 RECOGNITION = ("ctc", "transducer", "hybrid")
-
-
-def _recognises(path: Path) -> bool:
-    with NemoFile(path) as file:
-        return BY_CLASS[class_name(file.config()["target"])].task in RECOGNITION
-
-
 # Those of recognition models, whose outputs `both_ways` compares.
-RECOGNISERS = {name: folder for name, folder in NEMO_FILES.items() if _recognises(folder / f"{name}.nemo")}
+RECOGNISERS = {
+    path.stem: path.parent for path, name in _CLASSES.items() if name in BY_CLASS and BY_CLASS[name].task in RECOGNITION
+}
