@@ -3,12 +3,12 @@
     python train.py                                                       # the quickstart's recogniser
     jaxspeech train --config=text_generator:runs/quickstart/model.jaxspeech --workdir=runs/generator
     python -m benchmarks.text_adaptation --model=runs/quickstart/model.jaxspeech \
-        --generator=runs/generator/model.jaxspeech
+        --generator=runs/generator/model.jaxspeech --recordings=runs/quickstart/data/train.jsonl
 
 The domain is that of `benchmarks.other_domain`: the quickstart's sentences with nouns, chores and weather that its
 training does not have. A text-to-mel model speaks 20,000 other sentences of the kind to the recogniser
-(configs/hybrid_text.py); `--home` is the share of lines that are the quickstart's own sentences, so that it does not
-forget, and `--recordings` with `--share` mixes in recordings. Both sets of `--sentences` are then spoken by eSpeak NG
+(configs/hybrid_text.py). So that it does not forget its own domain, `--recordings` are mixed in, in the share that
+`--share` leaves, or without any, `--home` is the share of lines that are the quickstart's own sentences. Both sets of `--sentences` are then spoken by eSpeak NG
 in voices that neither model has heard (extra `quickstart`). A line for each model: the word error rates at home and in
 the domain, and how much lower the latter is.
 """
@@ -47,11 +47,11 @@ def main() -> None:
     parser.add_argument("--generator", required=True, help="a text-to-mel model with the recogniser's mel frames")
     parser.add_argument("--sentences", type=int, default=200, help="that are spoken and measured, of each domain")
     parser.add_argument("--texts", type=int, default=20_000, help="that the recogniser is trained on")
-    parser.add_argument("--home", type=float, default=0.3, help="share of these texts that are of its own domain")
+    parser.add_argument("--home", type=float, help="share of texts of its own domain; 0.3, and 0 with recordings")
     parser.add_argument("--recordings", default="", help="a manifest of recordings to mix in")
     parser.add_argument("--share", type=float, default=0.5, help="of text, with recordings")
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--learning_rate", type=float, default=5e-4)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--learning_rate", type=float, default=1e-3)
     parser.add_argument("--workdir", default="", help="is kept; by default a temporary one")
     parser.add_argument("--seed", type=int, default=0)
     flags = parser.parse_args()
@@ -60,7 +60,8 @@ def main() -> None:
         "home": sentences(f"home {flags.seed}", SLOTS, flags.sentences),
         "domain": sentences(f"domain {flags.seed}", slots, flags.sentences),
     }
-    own = round(flags.home * flags.texts)
+    home = (0.0 if flags.recordings else 0.3) if flags.home is None else flags.home
+    own = round(home * flags.texts)
     texts = sentences(f"source {flags.seed}", SLOTS, own) + sentences(f"texts {flags.seed}", slots, flags.texts - own)
     kept = [text for text in texts if text not in {*said["home"], *said["domain"]}]
     before = jaxspeech.load(flags.model)
