@@ -8,9 +8,9 @@
 The domain is that of `benchmarks.other_domain`: the quickstart's sentences with nouns, chores and weather that its
 training does not have. A text-to-mel model speaks 20,000 other sentences of the kind to the recogniser
 (configs/hybrid_text.py). So that it does not forget its own domain, `--recordings` are mixed in, in the share that
-`--share` leaves, or without any, `--home` is the share of lines that are the quickstart's own sentences. Both sets of `--sentences` are then spoken by eSpeak NG
-in voices that neither model has heard (extra `quickstart`). A line for each model: the word error rates at home and in
-the domain, and how much lower the latter is.
+`--share` leaves, or without any, `--home` is the share of lines that are the quickstart's own sentences. Both sets of
+`--sentences` are then spoken by eSpeak NG in voices that neither model has heard (extra `quickstart`). A line for each
+model: the word error rates at home and in the domain, and how much lower the latter is.
 """
 
 import argparse
