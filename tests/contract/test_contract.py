@@ -136,7 +136,9 @@ def test_an_archive_gives_the_same_bits(prepared, tmp_path):
 # The hybrid's run trains the heads of a transducer and of a CTC model, and a toy has classes.
 SLOW = [
     pytest.param(name, marks=pytest.mark.slow)
-    for name in ("attention", "codec", "contrastive", "enhancement", "sortformer", "speaker", "speech", "vocoder")
+    for name in [
+        *("attention", "codec", "contrastive", "enhancement", "pretrain", "sortformer", "speaker", "speech", "vocoder")
+    ]
 ]
 
 
