@@ -110,7 +110,7 @@ class Manifest:
         self._source_weights = np.array([source.weight for source in parsed])
         self._factors: np.ndarray | None = None
         self._shifts: np.ndarray | None = None
-        self.left_out = self._keep(keep)
+        self.left_out = self._keep([(*keep, *source.keep) for source in parsed])
         if temperature != 1:
             seconds = np.bincount(self._sources, self.durations, len(parsed)) * self._source_weights
             self._source_weights *= tempered(seconds, [source.groups for source in parsed], temperature)
@@ -219,11 +219,16 @@ class Manifest:
         weighted._factors = factors if self._factors is None else self._factors * factors
         return weighted
 
-    def _keep(self, rules: Sequence[Rule]) -> Counter[str]:
-        """Leave out the lines that do not follow the rules; returns how many for which reason."""
-        if not rules:
-            return Counter()
-        kept, reasons = kept_lines(self.lines(), rules)
+    def _keep(self, rules: Sequence[Sequence[Rule]]) -> Counter[str]:
+        """Leave out the lines that do not follow the rules of their source; returns how many for which reason."""
+        kept, reasons = np.ones(len(self), bool), Counter[str]()
+        for source in (number for number, one in enumerate(rules) if one):
+            places = np.flatnonzero(self._sources == source)
+            blocks = (places[first : first + BLOCK_LINES] for first in range(0, len(places), BLOCK_LINES))
+            kept[places], why = kept_lines((line for block in blocks for line in self._read(block)), rules[source])
+            reasons.update(why)
+        if kept.all():
+            return reasons
         if not kept.any():
             often = ", ".join(f"{count} {why}" for why, count in reasons.most_common(3))
             raise ManifestError(f"{', '.join(map(str, self._paths))}: data.keep leaves no example ({often})")

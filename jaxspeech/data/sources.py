@@ -5,6 +5,7 @@
 {"path": "manifest.json", "tars": "audio__OP_0..127_CL_.tar"}   a tarred dataset of NeMo's; lines have a shard_id
 {"path": "m_{0..7}.json", "tars": "audio_{0..7}.tar"}           a manifest for each tar
 {"tars": "s3://bucket/shard-{000..127}.tar"}                    a WebDataset: text in .json or .txt beside the audio
+{"path": "pseudo.jsonl", "keep": {"confidence": (0.9, None)}}   those of its lines whose fields are so: keep.py
 "data/train-{00000..00003}-of-00004.parquet"                    audio and texts of the Hugging Face Hub: parquet.py
 "cuts.jsonl.gz"                                                 cuts of lhotse: cuts.py
 {"path": "cuts.{000000..000009}.jsonl.gz", "tars": "recording.{000000..000009}.tar"}              lhotse's Shar
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 from jaxspeech.data.braces import expand
 from jaxspeech.data.files import Location, locate
+from jaxspeech.data.keep import Rule, parse_keep
 from jaxspeech.errors import ManifestError
 
 Source = str | Path | Mapping[str, Any]
@@ -33,6 +35,7 @@ class ParsedSource(NamedTuple):
       weight: how often an epoch shows each of its examples.
       groups: its number among its neighbours at each level of groups, from the outermost, and last its own.
       fields: (field, column) pairs of a Parquet file whose columns have other names.
+      keep: what the fields of its lines must be (keep.py).
     """
 
     path: Location | None
@@ -40,6 +43,7 @@ class ParsedSource(NamedTuple):
     weight: float
     groups: tuple[int, ...] = (0,)
     fields: tuple[tuple[str, str], ...] = ()
+    keep: tuple[Rule, ...] = ()
 
     @property
     def name(self) -> Location:
@@ -61,7 +65,8 @@ def parse_sources(sources: Source | Sequence[Source]) -> list[ParsedSource]:
             number += 1
             continue
         # What one pattern stands for is one source.
-        found += [part._replace(groups=(number,)) for part in _parse(source)]
+        keep = parse_keep(source.get("keep")) if isinstance(source, Mapping) else ()
+        found += [part._replace(groups=(number,), keep=keep) for part in _parse(source)]
         number += 1
     return found
 
@@ -105,7 +110,7 @@ def _parse(source: Source) -> list[ParsedSource]:
         return [ParsedSource(locate(source), (), 1.0)]
     if isinstance(source, str):
         return [ParsedSource(locate(path), (), 1.0) for path in _expand(source)]
-    if set(source) - {"path", "tars", "weight", "fields"} or not {"path", "tars"} & set(source):
+    if set(source) - {"path", "tars", "weight", "fields", "keep"} or not {"path", "tars"} & set(source):
         raise ManifestError(
             f"a manifest must be a path or {{'path': ..., 'weight': ..., 'tars': ...}}, not {dict(source)}"
         )

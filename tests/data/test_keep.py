@@ -76,6 +76,16 @@ def test_lines_left_out_are_reported_by_reason(manifest):
         training_manifest(settings | {"keep": {"lang": "it"}}, report=reported.append)
 
 
+def test_a_source_has_rules_of_its_own(manifest, tmp_path):
+    (tmp_path / "other.jsonl").write_text('{"audio_filepath": "b.wav", "duration": 1.0, "text": "a"}\n')
+    sources = [str(tmp_path / "other.jsonl"), {"path": manifest, "keep": {"cer": (None, 0.1)}}]
+    found = Manifest(sources)
+    assert [entry.fields.get("cer") for entry in found] == [None, 0.05, 0.1, 0.0]
+    assert found.left_out.total() == 4 and found.num_candidates == 5
+    with pytest.raises(ConfigError, match=r"^data\.keep\.cer is"):
+        Manifest({"path": manifest, "keep": {"cer": ()}})
+
+
 def test_limits_of_tokens(manifest):
     found = Manifest(manifest)
     columns = {"labels": transcripts(found, CharTokenizer("ab"))}

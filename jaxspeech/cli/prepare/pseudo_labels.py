@@ -7,7 +7,8 @@
   jaxspeech train --config=... --config.data.train='("train.jsonl", {"path": "pseudo.jsonl", "weight": 0.5})'
 
 The texts are those of the first model. Each line also has the "confidence", the "disagreement" and the "rate" that it
-was chosen by, so that a recipe can be stricter: data.keep={"confidence": (0.9, None)}. See docs/pseudo-labels.md.
+was chosen by, so that a recipe can be stricter: {"path": "pseudo.jsonl", "keep": {"confidence": (0.9, None)}}. See
+docs/pseudo-labels.md.
 """
 
 import argparse
