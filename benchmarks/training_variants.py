@@ -53,7 +53,7 @@ def without_speaker(folder: Path, speaker: str, to: Path) -> dict[str, str]:
     """Writes manifests of all other speakers' digits, and of this one's; returns their paths."""
     lines: dict[str, list[str]] = {"train": [], "left_out": []}
     for part in ("train", "dev"):
-        for line in (folder / f"{part}.jsonl").read_text().splitlines():
+        for line in (folder / f"{part}.jsonl").read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             entry["audio_filepath"] = str((folder / entry["audio_filepath"]).resolve())
             own = entry["speaker"].endswith(speaker)
@@ -61,7 +61,7 @@ def without_speaker(folder: Path, speaker: str, to: Path) -> dict[str, str]:
                 lines["left_out" if own else "train"].append(json.dumps(entry))
     to.mkdir(parents=True, exist_ok=True)
     for name, rows in lines.items():
-        (to / f"{name}.jsonl").write_text("".join(f"{row}\n" for row in rows))
+        (to / f"{name}.jsonl").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
     return {name: str(to / f"{name}.jsonl") for name in lines}
 
 

@@ -118,6 +118,11 @@ class TalkerRecognition(NamedTuple):
     decode: Callable[[Variables, Frames, Lengths], Tokens]
     incremental: IncrementalSearch | None
 
+    @property
+    def prompted(self) -> bool:
+        """Whether it reads a prompt: never."""
+        return False
+
 
 class Classification(NamedTuple):
     """Speech to classes: of a whole recording, or of each of its frames.
