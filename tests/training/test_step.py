@@ -7,7 +7,6 @@ import optax
 import pytest
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.state import averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.updates import Update
@@ -136,7 +135,7 @@ def test_micro_batches_add_up_to_the_batch(reduction):
 def test_each_micro_batch_draws_its_own_noise():
     task = ToyTask(noise=1.0)
     batch = toy_batch(1)
-    twice = Utterances(*(np.repeat(x[:4], 2, axis=0) for x in batch))  # the two halves are equal
-    _, one = stepper(task)(start(task), Utterances(*(x[:4] for x in batch)), 0)
+    twice = jax.tree.map(lambda x: np.repeat(x[:4], 2, axis=0), batch)  # the two halves are equal
+    _, one = stepper(task)(start(task), jax.tree.map(lambda x: x[:4], batch), 0)
     _, both = stepper(task, accumulate=2)(start(task), twice, 0)
     assert both["loss"] != one["loss"]

@@ -94,7 +94,7 @@ def train(steps: int, *, mesh=(), sharding="replicated", accumulate=1, devices=N
     mine = slice(ROWS // parts * part, ROWS // parts * (part + 1))
     losses = []
     for i in range(steps):
-        batch = put_batch(Utterances(*(x[mine] for x in make(i))), mesh)
+        batch = put_batch(jax.tree.map(lambda x: x[mine], make(i)), mesh)
         state, metrics = step(state, batch, 0)
         losses.append(float(metrics["loss"]))
     assert jax.tree.map(lambda x: x.sharding, state) == shardings
