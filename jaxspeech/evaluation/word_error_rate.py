@@ -40,7 +40,8 @@ def word_error_rate(tokenizer: Tokenizer) -> Evaluation:
     def show(scores: Scores) -> str:
         if not scores:
             return "no WER (no reference has a word)"
-        parts = [f"{name.removeprefix(OF_LANGUAGE)} {rate:.2%}" for name, rate in scores.items() if name != "wer"]
+        of_languages = {name: rate for name, rate in scores.items() if name.startswith(OF_LANGUAGE)}
+        parts = [f"{name.removeprefix(OF_LANGUAGE)} {rate:.2%}" for name, rate in of_languages.items()]
         return f"WER {scores['wer']:.2%}" + (f" ({', '.join(parts)})" if parts else "")
 
     def sample(heard: str, fields: Fields) -> str:
