@@ -23,6 +23,8 @@ from jaxspeech.errors import ConfigError, ManifestError, did_you_mean
 FIELD, QUIETEST = "lang", 0.01
 # Utterances that are drawn in vain before a joined one ends as it is.
 MOST_TRIES = 50
+# Further first utterances, where none fits after one.
+MOST_STARTS = 10
 
 
 class CodeSwitching(NamedTuple):
@@ -209,7 +211,7 @@ class _Drawing:
           ManifestError: no two utterances in different languages are short enough.
         """
         start, between, end = self._options.pause_seconds
-        total, found, spoken, tries = start + end, list[int](), list[int](), 0
+        total, found, spoken, tries, starts = start + end, list[int](), list[int](), 0, 1
         while total < self._options.min_seconds or len({*spoken}) < 2:
             left = [i for i in range(len(self._names)) if i not in spoken] or list(range(len(self._names)))
             left = list(range(len(self._names))) if self._options.pure_random and len({*spoken}) != 1 else left
@@ -218,15 +220,17 @@ class _Drawing:
             longer = total + float(self._seconds[utterance]) + (between if found else 0.0)
             if longer > self._options.max_seconds:
                 tries += 1
-                if tries > MOST_TRIES and len({*spoken}) > 1:
+                if tries < MOST_TRIES:
+                    continue
+                if len({*spoken}) > 1:
                     break
-                if tries > 2 * MOST_TRIES:
+                if starts == MOST_STARTS:
                     raise ManifestError(
                         f"code_switched.max_seconds={self._options.max_seconds:g} is too short to join utterances of "
                         "two languages"
                     )
-                if tries % MOST_TRIES == 0:  # perhaps the first one is too long
-                    total, found, spoken = start + end, [], []
+                # Perhaps the first one is too long.
+                total, found, spoken, tries, starts = start + end, [], [], 0, starts + 1
                 continue
             total, tries = longer, 0
             found.append(utterance)
