@@ -27,6 +27,7 @@ from tqdm import tqdm
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.assets import Assets, read_assets, same_assets, write_assets
 from jaxspeech.builder import build, with_defaults
+from jaxspeech.configs.base import base_config
 from jaxspeech.data.prefetch import prefetch
 from jaxspeech.data.run_data import RunData, with_corpus
 from jaxspeech.evaluation.evaluation import is_better
@@ -147,7 +148,8 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         check = partial(check_resumed, settings=settings, fixed=fixed, workdir=workdir)
         state, saved = checkpoints.restore(abstract, check=check)
         record = Record.from_json(with_scores(saved))
-        if (changes := changed_settings(dict(record.config), settings, fixed=fixed)) and leading:
+        defaults = base_config().to_dict()
+        if (changes := changed_settings(dict(record.config), settings, fixed=fixed, defaults=defaults)) and leading:
             print(f"{workdir}: the run resumes with changed settings: {changes}")
         if (edited := edited_manifests(record.contents, data.contents)) and leading:
             print(f"{workdir}: manifests were edited since the run was stopped: {edited}")

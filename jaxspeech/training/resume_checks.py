@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -10,7 +11,8 @@ import jax
 from jaxspeech.errors import CheckpointError
 from jaxspeech.training.parameters import path_name
 
-Json = dict[str, Any]
+Json = Mapping[str, Any]
+NONE: Json = MappingProxyType({})
 
 
 def check_same_model(saved: Json, now: Json, *, fixed: Iterable[str], folder: str | Path) -> None:
@@ -39,10 +41,16 @@ def check_same_start(saved: Json, now: Json, *, folder: str | Path) -> None:
         )
 
 
-def changed_settings(saved: Json, now: Json, *, fixed: Iterable[str]) -> str:
-    """Describes the changed settings of a resumed run, except its length and the `fixed` parts; "" if none changed."""
+def changed_settings(saved: Json, now: Json, *, fixed: Iterable[str], defaults: Json = NONE) -> str:
+    """Describes the changed settings of a resumed run, except its length and the `fixed` parts; "" if none changed.
+
+    Args:
+      saved, now: the recipes.
+      fixed: the parts of a recipe that define the model.
+      defaults: of the settings; one that a later version added has not changed if it has its default.
+    """
     parts = (saved.keys() & now.keys()) - {*fixed, "steps", "init_from"}
-    filled = {part: _with_new_settings(saved[part], now[part]) for part in parts}
+    filled = {part: _with_new_settings(saved[part], now[part], defaults.get(part)) for part in parts}
     changes = [change for part in sorted(parts) for change in _differences(filled[part], now[part], place=part)]
     return "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
 
@@ -73,12 +81,13 @@ def shapes_by_path(tree: Any) -> dict[str, Any]:
     return {path_name(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def _with_new_settings(saved: Any, now: Any) -> Any:
-    """The saved settings, with those that a later version added and that are empty."""
+def _with_new_settings(saved: Any, now: Any, defaults: Any) -> Any:
+    """The saved settings, with those that a later version added and that are empty, or have their defaults."""
     if not (isinstance(saved, dict) and isinstance(now, dict)):
         return saved
-    new = {key: value for key, value in now.items() if key not in saved and not value}
-    return new | {key: _with_new_settings(value, now.get(key)) for key, value in saved.items()}
+    known = defaults if isinstance(defaults, dict) else {}
+    new = {key: value for key, value in now.items() if key not in saved and (not value or value == known.get(key))}
+    return new | {key: _with_new_settings(value, now.get(key), known.get(key)) for key, value in saved.items()}
 
 
 def _differences(saved: Any, now: Any, *, place: str) -> Iterator[str]:

@@ -38,3 +38,5 @@ def test_a_setting_that_a_later_version_added_is_a_change_only_if_it_says_someth
     assert changed_settings(SAVED, now, fixed=()) == ""
     now["optimizer"]["groups"] = [1]
     assert changed_settings(SAVED, now, fixed=()) == "optimizer.groups was absent, is now [1]"
+    assert changed_settings(SAVED, now, fixed=(), defaults={"optimizer": {"groups": [1], "name": "sgd"}}) == ""
+    assert changed_settings(SAVED, now, fixed=(), defaults={"optimizer": {"groups": [2]}})
