@@ -7,7 +7,6 @@ Source: Graves, "Sequence Transduction with Recurrent Neural Networks" (2012); j
 stateless prediction: Ghodsi et al., "RNN-Transducer with Stateless Prediction Network" (ICASSP 2020).
 """
 
-import math
 from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
@@ -15,14 +14,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.decoders.joint import ACTIVATIONS, JointNetwork, Output
 from jaxspeech.decoders.languages import LanguageTokens, tokens_of
+from jaxspeech.decoders.prediction import LSTMPrediction, StatelessPrediction
 from jaxspeech.errors import ConfigError, did_you_mean
-from jaxspeech.nn.dropout import Dropout
-from jaxspeech.nn.initializers import uniform_within
-from jaxspeech.nn.lstm import LSTM, LSTMState
+from jaxspeech.nn.lstm import LSTMState
 from jaxspeech.types import Size
 
-ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
 CHOICES = {"prediction": ("lstm", "stateless"), "context_norm": ("layer", "none"), "activation": tuple(ACTIVATIONS)}
 
 
@@ -211,7 +209,7 @@ class TransducerDecoder(nn.Module):
             return logits
         return self.tokens.among(logits, self.vocab_size)
 
-    def _output(self) -> "Output":
+    def _output(self) -> Output:
         """The output layer of the chosen language."""
         if not self.languages:
             return self.joint.out
@@ -234,121 +232,3 @@ def _blank_first(logits: Float[Array, "... W"], blank_id: int) -> Float[Array, "
     labels, blank, rest = jnp.split(logits.astype(jnp.float32), (blank_id, blank_id + 1), axis=-1)
     labels = jax.nn.log_softmax(labels) + jax.nn.log_sigmoid(-blank)
     return jnp.concatenate([labels, jax.nn.log_sigmoid(blank), rest], axis=-1)
-
-
-class Embedding(nn.Module):
-    """A table of embeddings, one per token; any other id, for example a blank, gives the zero vector."""
-
-    vocab_size: int
-    width: int
-
-    @nn.compact
-    def __call__(self, ids: Int[Array, "B N"]) -> Float[Array, "B N D"]:
-        table = self.param("table", nn.initializers.normal(1.0), (self.vocab_size, self.width))
-        return jnp.take(table, jnp.where(ids < 0, self.vocab_size, ids), axis=0, mode="fill", fill_value=0)
-
-
-class LSTMPrediction(nn.Module):
-    """A prediction network of embedding, LSTM and dropout."""
-
-    vocab_size: int
-    width: int
-    num_layers: int
-    cell_width: int | None
-    dropout: float
-    dtype: Any
-
-    def setup(self) -> None:
-        self.embedding = Embedding(self.vocab_size, self.width)
-        self.lstm = LSTM(self.width, self.num_layers, self.dropout, dtype=self.dtype, cell_width=self.cell_width)
-        self.drop = Dropout(self.dropout)
-
-    def __call__(
-        self, labels: Int[Array, "B N"], state: LSTMState, *, train: bool
-    ) -> tuple[Float[Array, "B N D"], LSTMState]:
-        outputs, state = self.lstm(self.embedding(labels), state, train=train)
-        return self.drop(outputs, train=train), state
-
-
-class StatelessPrediction(nn.Module):
-    """A prediction network that concatenates the embeddings of the last `context` labels, the newest first and widest.
-
-    The state holds the labels before the next one: [B context-1], the oldest first.
-    """
-
-    vocab_size: int
-    width: int
-    context: int
-    norm: Literal["layer", "none"]
-    dropout: float
-    dtype: Any
-
-    def setup(self) -> None:
-        older = self.width // 2 // self.context
-        widths = [self.width - older * (self.context - 1), *[older] * (self.context - 1)]
-        self.embeddings = [Embedding(self.vocab_size, width, name=f"embedding_{i}") for i, width in enumerate(widths)]
-        self.drop = Dropout(self.dropout)
-        self.normalize = nn.LayerNorm(epsilon=1e-5, use_scale=False, use_bias=False) if self.norm == "layer" else None
-
-    def __call__(
-        self, labels: Int[Array, "B N"], state: Int[Array, "B C"], *, train: bool
-    ) -> tuple[Float[Array, "B N D"], Int[Array, "B C"]]:
-        history = jnp.concatenate([state, labels], axis=1)
-        num = labels.shape[1]
-        parts = [
-            embedding(jax.lax.dynamic_slice_in_dim(history, self.context - 1 - i, num, axis=1))
-            for i, embedding in enumerate(self.embeddings)
-        ]
-        outputs = self.drop(jnp.concatenate(parts, axis=-1), train=train)
-        outputs = outputs if self.normalize is None else self.normalize(outputs)
-        return outputs.astype(self.dtype), history[:, num:]
-
-
-class JointNetwork(nn.Module):
-    """The joint network: W_enc, W_pred and W_out of the equation above."""
-
-    joint_width: int
-    num_outputs: int
-    activation: Literal["relu", "tanh", "sigmoid"]
-    dropout: float
-    dtype: Any
-    languages: tuple[str, ...] = ()
-
-    def setup(self) -> None:
-        # Uniform in +-1/sqrt(fan_in), without knowing the encoder's width here.
-        kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
-        bias_init = uniform_within(1 / math.sqrt(self.joint_width))
-        self.encoded = nn.Dense(self.joint_width, dtype=self.dtype, kernel_init=kernel_init, bias_init=bias_init)
-        self.predicted = nn.Dense(self.joint_width, dtype=self.dtype, kernel_init=kernel_init, bias_init=bias_init)
-        self.out: Any  # one layer, or one for each language
-        if self.languages:
-            count = (self.num_outputs - 1) // len(self.languages)
-            self.out = {language: Output(self.joint_width, count + 1) for language in self.languages}
-        else:
-            self.out = Output(self.joint_width, self.num_outputs)
-        self.drop = Dropout(self.dropout)
-
-    def logits(
-        self,
-        encoded: Float[Array, "... J"],
-        predicted: Float[Array, "... J"],
-        out: "Output",
-        *,
-        train: bool,
-        activation: str | None = None,
-    ) -> Float[Array, "... W"]:
-        """Computes logits from projected frames with an output layer; `activation` replaces that of the network."""
-        hidden = self.drop(ACTIVATIONS[activation or self.activation](encoded + predicted), train=train)
-        return hidden @ out.kernel.astype(self.dtype) + out.bias.astype(self.dtype)
-
-
-class Output(nn.Module):
-    """W_out and its bias, as separate arrays for the losses, which apply them block by block."""
-
-    width: int
-    num_outputs: int
-
-    def setup(self) -> None:
-        init = uniform_within(1 / math.sqrt(self.width))
-        self.kernel = self.param("kernel", init, (self.width, self.num_outputs))
-        self.bias = self.param("bias", init, (self.num_outputs,))

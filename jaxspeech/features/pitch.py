@@ -46,6 +46,9 @@ def pitch(
 
     Returns:
       S // hop values in Hz; 0 where a frame is not voiced.
+
+    Memory: some 4 transforms of a frame, each a power of two of at least 4 periods of the lowest pitch, for every frame
+    at once; an hour of audio should be cut first.
     """
     samples = zero_padding(jnp.asarray(samples, jnp.float32), jnp.asarray(num_samples))
     window_size = round(PERIODS * sample_rate / low) // 2 * 2

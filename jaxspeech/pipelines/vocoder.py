@@ -195,10 +195,10 @@ class Vocoder(Pipeline):
         return Vocoded(source, len(samples) / self.sample_rate, samples, self.sample_rate, **more)
 
     def _vocoded(self, mels: Iterator[Any], denoise: float, batch_size: int) -> Iterator[Vocoded]:
-        names = (f"mel {i}" for i in range(1 << 62))
         window: list[tuple[str, Float[np.ndarray, "T F"]]] = []
-        for mel in mels:
-            window.append(((name := next(names)), self._checked(mel, name)))
+        for number, mel in enumerate(mels):
+            name = f"mel {number}"
+            window.append((name, self._checked(mel, name)))
             if len(window) == WINDOW:
                 yield from self._window(window, denoise, batch_size)
                 window = []
