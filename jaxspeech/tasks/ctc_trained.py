@@ -128,13 +128,11 @@ class CTCTerms(NamedTuple):
     """The CTC losses of a batch; inf where a transcript has no path.
 
     Attributes:
-      last: of the last layer.
-      regularized: the same with the consistency loss.
+      regularized: of the last layer, with the consistency loss.
       inner: of middle layers; 0 where a transcript has no path in their frames.
       logged: for the log.
     """
 
-    last: Float[Array, " B"]
     regularized: Float[Array, " B"]
     inner: tuple[Float[Array, " B"], ...]
     logged: dict[str, Float[Array, " B"]]
@@ -166,7 +164,7 @@ def ctc_terms(model: CTCTrained, encodings: Encodings, batch: Utterances, head: 
         inner = [_finite(loss) for loss in inner]
         names = (f"interctc_loss_{layer}" for layer in model.interctc.layers)
         logged |= dict(zip(names, inner, strict=True))
-    return CTCTerms(last, regularized, tuple(inner), logged)
+    return CTCTerms(regularized, tuple(inner), logged)
 
 
 def with_inner(
