@@ -11,6 +11,7 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.pipelines.recognizer import Recognizer
+from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.prompt import PROMPT, PromptFormat
 
 
@@ -19,6 +20,7 @@ class Prompted(Recognizer):
 
     def __init__(self) -> None:
         self.assets = {PROMPT: PromptFormat("canary2")}
+        self.tokenizer = CharTokenizer("ab ")
 
 
 def recording(text: str, target: str) -> Recording:
@@ -27,7 +29,7 @@ def recording(text: str, target: str) -> Recording:
 
 FLAGS = Namespace(
     **{"long": "auto", "batch_size": 1, "channel": "mean", "normalize": "none", "bleu": False, "confidence": False},
-    **dict.fromkeys(("report", "recognizer", *OPTIONS)),
+    **dict.fromkeys(("report", "recognizer", "target_lang", *OPTIONS)),
 )
 SCORING = scoring_of(Prompted(), FLAGS)
 PART = [recording("a b", "en"), recording("ni bezonas panon kaj lakton", "eo"), recording("c d", "en")]
