@@ -67,8 +67,8 @@ class ChatPrompts:
         places = np.flatnonzero(ids == AUDIO)
         if len(places) != len(frames):
             raise TokenizerError(
-                f"the conversation has {_number(len(places), 'place')} for audio, but {_number(len(frames), 'recording')} "
-                'came with it; write "<audio>" once for each'
+                f"the conversation has {_number(len(places), 'place')} for audio, but came with "
+                f'{_number(len(frames), "recording")}; write "<audio>" once for each'
             )
         counts[places] = frames
         return counts
