@@ -20,7 +20,7 @@ from typing import Any
 from jaxspeech.errors import TokenizerError
 from jaxspeech.runtime.unicode import half_a_character
 from jaxspeech.text.spoken_in import Language
-from jaxspeech.text.text_stream import TextStream
+from jaxspeech.text.text_stream import spell
 
 # The files of a folder of Transformers, and their names in an archive, where tokenizer.json means something else.
 CONTENT, SETTINGS, SPECIAL_MAP, GENERATION = (
@@ -55,7 +55,7 @@ class BytePairTokenizer:
         library is not installed.
     """
 
-    def __init__(self, content: bytes, settings: bytes = b"{}", *, end_ids: Sequence[int] = ()):
+    def __init__(self, content: bytes, settings: bytes = b"{}", *, end_ids: Sequence[Any] = ()):
         self._content, self._settings = content, settings
         named = _parse(settings, SETTINGS)
         self._tokenizer: Any = _read_content(content)
@@ -72,7 +72,7 @@ class BytePairTokenizer:
             raise TokenizerError(f"the ids that end a text are {list(self.end_ids)}; they must be numbers from 0")
 
     @classmethod
-    def build(cls, *, files: Mapping[str, bytes], end_ids: Sequence[int] = ()) -> "BytePairTokenizer":
+    def build(cls, *, files: Mapping[str, bytes], end_ids: Sequence[Any] = ()) -> "BytePairTokenizer":
         """Rebuilds the tokenizer from its `config()` and `files()`."""
         if CONTENT_FILE not in files:
             raise TokenizerError(f"a byte-pair tokenizer needs its file {CONTENT_FILE}; found {sorted(files)}")
@@ -130,13 +130,8 @@ class BytePairTokenizer:
         return self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True)
 
     def word_spans(self, ids: Any) -> list[tuple[str, int, int]]:
-        stream, start, count = TextStream(self), 0, 0
-        chars: list[tuple[str, int, int]] = []  # with the tokens that spell each
-        for count, i in enumerate(ids, 1):
-            chars += [(char, start, count) for char in stream.push(i)]
-            start = start if stream.pending else count
-        chars += [(char, start, count) for char in stream.finish()]
-        words = [[*run] for space, run in itertools.groupby(chars, key=lambda char: char[0].isspace()) if not space]
+        runs = itertools.groupby(spell(self, ids), key=lambda char: char[0].isspace())
+        words = [[*chars] for space, chars in runs if not space]
         return [("".join(char for char, _, _ in word), word[0][1], word[-1][2]) for word in words]
 
     def config(self) -> dict[str, Any]:

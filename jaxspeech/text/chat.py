@@ -20,7 +20,7 @@ from jaxtyping import Bool, Int
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.chat_templates import FIRST_TOKEN, LAST_TOKEN, SPECIAL, Template, chat_template
 from jaxspeech.text.thinking import NO_THOUGHTS, with_thoughts
-from jaxspeech.text.turns import ASSISTANT, SYSTEM, USER, Turn, checked_turns
+from jaxspeech.text.turns import ASSISTANT, SYSTEM, USER, Turn, Turns, checked_turns
 
 # The name of the asset, the id of a recording's place, and what stands for one in any model's prompt.
 CHAT, AUDIO, AUDIO_TAG = "chat", -1, "<audio>"
@@ -121,11 +121,11 @@ class Chat:
         found = [i for token in self._form.ends if (i := _id_of(tokenizer, token)) is not None]
         return tuple(dict.fromkeys([*found, *getattr(tokenizer, "end_ids", ())]))
 
-    def count_audios(self, turns: Sequence[Turn]) -> int:
+    def count_audios(self, turns: Turns) -> int:
         """Counts the places of recordings in a conversation."""
         return sum(len(self._audio.findall(turn.text)) for turn in self._complete(turns) if turn.role != ASSISTANT)
 
-    def encode(self, turns: Sequence[Turn], tokenizer: Any, *, draw: np.random.Generator | None = None) -> EncodedChat:
+    def encode(self, turns: Turns, tokenizer: Any, *, draw: np.random.Generator | None = None) -> EncodedChat:
         """Encodes a conversation that ends with an answer, as for training.
 
         Args:
@@ -154,7 +154,7 @@ class Chat:
             _array(ids), np.array(marks, bool), before + _num_equal(self._ids(opening, tokenizer), ids[-1])
         )
 
-    def prompt(self, turns: Sequence[Turn], tokenizer: Any, *, thinking: bool = True) -> Int[np.ndarray, " L"]:
+    def prompt(self, turns: Turns, tokenizer: Any, *, thinking: bool = True) -> Int[np.ndarray, " L"]:
         """Encodes a conversation that is to be answered; -1 stands for each recording.
 
         Args:
@@ -172,7 +172,7 @@ class Chat:
         parts = [*self._parts(turns), self._opening(thinking=thinking)]
         return _array([self._ids(part, tokenizer) for part in parts])
 
-    def _complete(self, turns: Sequence[Turn]) -> list[Turn]:
+    def _complete(self, turns: Turns) -> list[Turn]:
         """The turns, with the model's own system turn before them where they have none."""
         found = checked_turns(turns)
         if any(turn.role == ASSISTANT and self.locator and self.locator in turn.text for turn in found):

@@ -15,7 +15,10 @@ from jaxtyping import Int
 
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.chat import AUDIO, Chat, EncodedChat
-from jaxspeech.text.turns import Turn
+from jaxspeech.text.turns import Turns
+
+# The number of frames of each recording.
+Frames = Sequence[int] | Int[np.ndarray, " A"]
 
 
 class ChatPrompts:
@@ -30,9 +33,7 @@ class ChatPrompts:
     def __init__(self, chat: Chat, tokenizer: Any, *, most_tokens: int | None = None):
         self.chat, self.tokenizer, self.most_tokens = chat, tokenizer, most_tokens
 
-    def __call__(
-        self, turns: Sequence[Turn], frames: Sequence[int] = (), *, thinking: bool = True
-    ) -> Int[np.ndarray, " L"]:
+    def __call__(self, turns: Turns, frames: Frames = (), *, thinking: bool = True) -> Int[np.ndarray, " L"]:
         """Plans a conversation that is to be answered.
 
         Args:
@@ -48,9 +49,7 @@ class ChatPrompts:
         self._check_length("prompt", counts, frames)
         return np.repeat(ids, counts)
 
-    def example(
-        self, turns: Sequence[Turn], frames: Sequence[int] = (), *, draw: np.random.Generator | None = None
-    ) -> EncodedChat:
+    def example(self, turns: Turns, frames: Frames = (), *, draw: np.random.Generator | None = None) -> EncodedChat:
         """Plans a conversation that ends with an answer, as for training; takes what `Chat.encode` does.
 
         Raises:
@@ -61,7 +60,7 @@ class ChatPrompts:
         self._check_length("conversation", counts, frames)
         return EncodedChat(np.repeat(ids, counts), np.repeat(answers, counts), int(counts[:num_prompt].sum()))
 
-    def _counts(self, ids: Int[np.ndarray, " L"], frames: Sequence[int]) -> Int[np.ndarray, " L"]:
+    def _counts(self, ids: Int[np.ndarray, " L"], frames: Frames) -> Int[np.ndarray, " L"]:
         """How often each id stands in the plan."""
         counts = np.ones(len(ids), np.int64)
         places = np.flatnonzero(ids == AUDIO)
@@ -73,7 +72,7 @@ class ChatPrompts:
         counts[places] = frames
         return counts
 
-    def _check_length(self, kind: str, counts: Int[np.ndarray, " L"], frames: Sequence[int]) -> None:
+    def _check_length(self, kind: str, counts: Int[np.ndarray, " L"], frames: Frames) -> None:
         total = int(counts.sum())
         if self.most_tokens is not None and total > self.most_tokens:
             raise TokenizerError(

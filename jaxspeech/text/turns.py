@@ -21,8 +21,12 @@ class Turn(NamedTuple):
     text: str
 
 
-def checked_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """Returns the turns of a conversation, which may also be pairs.
+# Turns, or pairs of a role and a text.
+Turns = Sequence[tuple[str, str]]
+
+
+def checked_turns(turns: Turns) -> list[Turn]:
+    """Returns the turns of a conversation.
 
     Raises:
       TokenizerError: there is none, or one is of an unknown role.

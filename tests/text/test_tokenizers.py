@@ -10,6 +10,7 @@ from jaxspeech.text.sentencepiece import SentencePieceTokenizer
 from jaxspeech.text.tokenizer import build_tokenizer, read_tokenizer, write_tokenizer
 from jaxspeech.text.train import train_tokenizer
 from jaxspeech.text.wordpiece import WordPieceTokenizer
+from tests.text import byte_pairs
 
 TEXTS = ["the cat sat on the mat", "a dog ran to the cat", "hello world", "it's the dog's mat"] * 5
 
@@ -29,6 +30,7 @@ KINDS = {
     "char": lambda: train_tokenizer(TEXTS, type="char", vocab_size=0),
     "wordpiece": lambda: WordPieceTokenizer(WORD_PIECES.encode()),
     "aggregate": in_two_languages,
+    "byte_pair": byte_pairs.tokenizer,
 }
 
 
