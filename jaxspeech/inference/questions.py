@@ -12,8 +12,8 @@ from jaxspeech.text.chat import AUDIO_TAG
 from jaxspeech.text.chat_prompts import ChatPrompts
 from jaxspeech.text.turns import USER, Turn
 
-# The field of a manifest's line with a question of its own.
-FIELD = "question"
+# The field of a manifest's line with a question of its own, or several, of which the first is asked; as in NeMo.
+FIELD = "context"
 
 
 class Question(NamedTuple):
@@ -67,10 +67,13 @@ def question(text: Any, audio: Sequence[Any] = (), *, source: str = "the questio
 
 def _about(recording: Recording, asked: str | None) -> Question:
     own = recording.fields.get(FIELD) if asked is None else asked
+    own = own[0] if isinstance(own, list) and own else own
     if asked is None and not isinstance(own, str) and not recording.problem:
         problem = f'{recording.source}: there is no question: give one, or a "{FIELD}" in each line of a manifest'
         recording = recording._replace(problem=problem)
-    return Question(recording.source, own if isinstance(own, str) else "", (recording,))
+    # A line of a manifest may have a question and no audio.
+    alone = recording.audio is None and not recording.problem
+    return Question(recording.source, own if isinstance(own, str) else "", () if alone else (recording,))
 
 
 def turn_of(text: str, num_audios: int, prompts: ChatPrompts) -> Turn:

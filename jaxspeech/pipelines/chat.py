@@ -132,7 +132,7 @@ class Chat(Pipeline):
         """Asks one question about each of many recordings, or many questions; returns the answers in order.
 
             chat.ask_each("Which language is spoken?", "folder")
-            chat.ask_each(None, "questions.jsonl")                    # a "question" in each line
+            chat.ask_each(None, "questions.jsonl")                    # a "context" in each line
             chat.ask_each([("What is said? <audio>", "a.wav"), "What is two and two?"])
 
         An answer does not depend on the other questions.
@@ -167,7 +167,8 @@ class Chat(Pipeline):
                 yield answer._replace(error=str(written.error))
             else:
                 [tokens] = written.answers
-                yield answer.with_tokens(tokens, self.tokenizer, limit=how.max_tokens)
+                answer = answer.with_tokens(tokens, self.tokenizer, limit=how.max_tokens)
+                yield answer if answer.finished else answer._replace(note=_cut(how))
 
     def transcribe(
         self, inputs: Any, *, progress: bool = False, question: str = TRANSCRIBE, **options: Unpack[TranscriptOptions]
@@ -261,7 +262,7 @@ class Chat(Pipeline):
         ids = tuple(i for part in parts for i in part.tokens)
         sure = sum(part.confidence * len(part.tokens) for part in parts) / max(len(ids), 1)
         how_made = [f"in {len(parts)} segments between silences"] if len(parts) > 1 else []
-        how_made += [f"up to {how.max_tokens} tokens (max_tokens)"] * any(not part.finished for part in parts)
+        how_made += [_cut(how)] * any(not part.finished for part in parts)
         return found._replace(
             text=" ".join(text for part in parts if (text := part.text.strip())),
             score=sum(part.score for part in parts),
@@ -270,3 +271,7 @@ class Chat(Pipeline):
             duration=self._seconds(written),
             note=", ".join(how_made) or None,
         )
+
+
+def _cut(how: Manner) -> str:
+    return f"up to {how.max_tokens} tokens (max_tokens)"
