@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     from jaxspeech.builder import build as build
     from jaxspeech.errors import SpeechError as SpeechError
     from jaxspeech.hub import list_models as list_models
+    from jaxspeech.inference.answer import Answer as Answer
     from jaxspeech.inference.coded import Decoded as Decoded
     from jaxspeech.inference.coded import Encoded as Encoded
     from jaxspeech.inference.hypothesis import Hypothesis as Hypothesis
     from jaxspeech.inference.spoken import Spoken as Spoken
     from jaxspeech.loading import from_pretrained as from_pretrained
     from jaxspeech.loading import load as load
+    from jaxspeech.pipelines.chat import Chat as Chat
     from jaxspeech.pipelines.classified import Classified as Classified
     from jaxspeech.pipelines.classifier import Classifier as Classifier
     from jaxspeech.pipelines.clustering_diarizer import ClusteringDiarizer as ClusteringDiarizer
     from jaxspeech.pipelines.codec import Codec as Codec
+    from jaxspeech.pipelines.conversation import Conversation as Conversation
     from jaxspeech.pipelines.detection import Detected as Detected
     from jaxspeech.pipelines.diarized import Diarized as Diarized
     from jaxspeech.pipelines.diarizer import Diarizer as Diarizer
@@ -53,10 +56,13 @@ if TYPE_CHECKING:
 
 # Each public name and the module that defines it; a module's own name stands for itself.
 PUBLIC = {
+    "Answer": "jaxspeech.inference.answer",
+    "Chat": "jaxspeech.pipelines.chat",
     "Classified": "jaxspeech.pipelines.classified",
     "Classifier": "jaxspeech.pipelines.classifier",
     "ClusteringDiarizer": "jaxspeech.pipelines.clustering_diarizer",
     "Codec": "jaxspeech.pipelines.codec",
+    "Conversation": "jaxspeech.pipelines.conversation",
     "Decoded": "jaxspeech.inference.coded",
     "Detected": "jaxspeech.pipelines.detection",
     "Diarized": "jaxspeech.pipelines.diarized",
@@ -91,10 +97,13 @@ PUBLIC = {
 }
 
 __all__ = [
+    "Answer",
+    "Chat",
     "Classified",
     "Classifier",
     "ClusteringDiarizer",
     "Codec",
+    "Conversation",
     "Decoded",
     "Detected",
     "Diarized",

@@ -45,6 +45,7 @@ Verbs = Mapping[str, tuple[str, str]]
 # Verb -> (module, description).
 VERBS: Verbs = {
     "transcribe": ("jaxspeech.cli.transcribe", "transcribe recordings, or live audio"),
+    "chat": ("jaxspeech.cli.chat", "ask a language model that hears about recordings"),
     "align": ("jaxspeech.cli.align", "find when each word of a given text is spoken"),
     "classify": ("jaxspeech.cli.classify", "name the class of recordings: commands, languages, any labels"),
     "estimate": ("jaxspeech.cli.estimate", "estimate a number for recordings: ratings, ages"),

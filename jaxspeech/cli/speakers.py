@@ -77,7 +77,7 @@ def check_threshold(flags: argparse.Namespace) -> None:
 
 
 def open_recognizer(flags: argparse.Namespace, search: dict[str, Any]) -> Any:
-    """Loads --model: a `Recognizer` or, with --speakers, a `MultitalkerRecognizer`.
+    """Loads --model: a `Recognizer`, a `Chat` or, with --speakers, a `MultitalkerRecognizer`.
 
     Args:
       flags: of the command line.
@@ -86,10 +86,13 @@ def open_recognizer(flags: argparse.Namespace, search: dict[str, Any]) -> Any:
     Raises:
       ConfigError: it recognises no speech, or needs --speakers, or whole recordings.
     """
-    from jaxspeech.loading import load_any
+    from jaxspeech.loading import load_any, load_one_of
 
     if flags.speakers is None:  # which also says what a model for several speakers needs
-        return jaxspeech.load(flags.model, dtype=flags.dtype, **search)
+        found = load_one_of(flags.model, jaxspeech.Recognizer, jaxspeech.Chat, dtype=flags.dtype, **search)
+        if flags.stream and isinstance(found, jaxspeech.Chat):
+            raise ConfigError(f"{flags.model} is a language model, which hears whole recordings: leave out --stream")
+        return found
     found = load_any(flags.model, dtype=flags.dtype, **search)
     if flags.stream and isinstance(found, jaxspeech.MultitalkerRecognizer):
         raise ConfigError(

@@ -4,8 +4,10 @@ A row's token n is at place n. Rows have different numbers of tokens; places fro
 result depends on them.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from jaxspeech.nn.key_value_attention import KeysValues
@@ -26,3 +28,13 @@ class Cache(NamedTuple):
     def most_tokens(self) -> int:
         """S, the tokens that a row has room for; those beyond it would be lost."""
         return self.layers[0].keys.shape[2]
+
+    def first(self, count: Int[Any, " B"]) -> "Cache":
+        """Returns a cache of the first `count` tokens of each row; no more than it has."""
+        return self._replace(count=jnp.minimum(self.count, jnp.asarray(count, jnp.int32)))
+
+    def with_room(self, most_tokens: int) -> "Cache":
+        """Returns a cache of the same tokens, with room for at least as many of each row."""
+        more = max(most_tokens - self.most_tokens, 0)
+        layers = jax.tree.map(lambda x: jnp.pad(x, [(0, 0), (0, 0), (0, more), (0, 0)]), self.layers)
+        return self._replace(layers=layers)

@@ -42,6 +42,7 @@ DOORS: dict[type, Door] = {
     kinds.Coding: Door("Codec", "a codec"),
     kinds.Encoding: Door("FeatureExtractor", "a pretrained encoder, from which other models start (init_from)"),
     kinds.Generation: Door("LanguageModel", "a language model"),
+    kinds.Answering: Door("Chat", "a language model that answers questions"),
 }
 
 

@@ -346,7 +346,9 @@ class Answering(NamedTuple):
         samples takes none.
       start: (variables, prompts, most_tokens) -> (logits of the first token of each answer [B V], state with room for
         so many tokens). The prompts are `tasks.speech_lm.Conversations`, of which the first `num_prompt` places count.
+      extend: (variables, prompts, state) -> the same, where each row's prompt follows what its state holds.
       step: (variables, token ids [B], state) -> (logits of the next token [B V], state).
+      state: the NamedTuple classes of which a state consists.
     """
 
     sample_rate: int
@@ -354,7 +356,9 @@ class Answering(NamedTuple):
     vocab_size: int
     frames: Callable[[Int[Any, " N"]], Int[Any, " N"]]
     start: Callable[[Variables, Any, int], tuple[Float[Array, "B V"], Any]]
+    extend: Callable[[Variables, Any, Any], tuple[Float[Array, "B V"], Any]]
     step: Callable[[Variables, Int[Any, " B"], Any], tuple[Float[Array, "B V"], Any]]
+    state: tuple[type, ...] = ()
 
 
 class Generation(NamedTuple):

@@ -14,7 +14,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.causal_transformer import CausalTransformer
 from jaxspeech.decoders.connector import ConformerConnector, MultiLayerProjection, Projection
+from jaxspeech.decoders.key_value_cache import Cache
 from jaxspeech.losses.tokens import TokenLosses, token_losses
+from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.search.generate import generate
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.frames import count_frames
@@ -90,16 +92,17 @@ def speech_lm_task(model: SpeechLanguageModel) -> SpeechLMTask:
         return RowLosses(found.losses, weights, logged), updates
 
     def start(variables: Variables, prompt: Conversations, most_tokens: int) -> tuple[Float[Array, "B V"], Any]:
-        apply: Any = model.apply
-        num = jnp.asarray(prompt.num_prompt)
-        audio = prompt.samples, prompt.num_samples
-        x = apply(variables, *audio, prompt.ids, num, method="inputs")
+        rows, places = prompt.ids.shape
         of_decoder = decoder_apply(model, variables)
-        rows, places, _ = x.shape
-        cache = of_decoder(rows, places + most_tokens, method="initial_cache")
-        states, cache = of_decoder(x, num, cache, method="extend")
+        return extend(variables, prompt, of_decoder(rows, places + most_tokens, method="initial_cache"))
+
+    def extend(variables: Variables, prompt: Conversations, state: Any) -> tuple[Float[Array, "B V"], Any]:
+        apply: Any = model.apply
+        num, of_decoder = jnp.asarray(prompt.num_prompt), decoder_apply(model, variables)
+        x = apply(variables, prompt.samples, prompt.num_samples, prompt.ids, num, method="inputs")
+        states, state = of_decoder(x, num, state, method="extend")
         last = jnp.take_along_axis(states, jnp.maximum(num - 1, 0)[:, None, None], axis=1)[:, 0]
-        return of_decoder(last, method="logits"), cache
+        return of_decoder(last, method="logits"), state
 
     def step(variables: Variables, ids: Int[Any, " B"], state: Any) -> tuple[Float[Array, "B V"], Any]:
         return decoder_apply(model, variables)(jnp.asarray(ids), state, method="step")
@@ -133,7 +136,9 @@ def speech_lm_task(model: SpeechLanguageModel) -> SpeechLMTask:
             model.decoder.vocab_size,
             partial(count_frames, model, counted=_places),
             start,
+            extend,
             step,
+            (Cache, KeysValues),
         ),
     )
 
