@@ -17,7 +17,7 @@ from jaxspeech.encoders.conformer_layer import LayerContext
 from jaxspeech.encoders.layer_loop import loop_layers, reduce_frames
 from jaxspeech.encoders.layer_outputs import INPUT, Layer, LayerOutput, wanted_layers, with_outputs
 from jaxspeech.encoders.layer_scan import scan_layers
-from jaxspeech.encoders.placed_kernels import placed_kernels
+from jaxspeech.encoders.placed_kernels import Kernels, placed_kernels
 from jaxspeech.encoders.visible_frames import VisibleFrames
 from jaxspeech.history import HISTORY, in_parts, with_history
 from jaxspeech.masks import zero_padding
@@ -189,6 +189,7 @@ class FastConformer(nn.Module):
         train: bool = False,
         layers: Sequence[Layer] | None = None,
         only: Literal["subsampling", "layers"] | None = None,
+        conditions: Kernels | None = None,
     ) -> Any:
         """Encodes `features`: whole rows, or the next part of each (see `jaxspeech.history`).
 
@@ -201,6 +202,7 @@ class FastConformer(nn.Module):
           train: whether gradients will be computed.
           layers: those whose outputs are returned too; see `encoders.layer_outputs`.
           only: what to compute of whole rows: the subsampling alone, or all that follows it. None: both.
+          conditions: functions of the frames after a layer, by its number, whose results the next layer takes.
 
         Returns:
           (encoded [B T_out D_out], num_frames [B]); with `layers` a third value, the list of their outputs in this
@@ -260,7 +262,8 @@ class FastConformer(nn.Module):
         x = kernels[0](x) if 0 in kernels else x
         if self.scan_layers and self.reduction is None and not self.unet_skips:
             numbers = sorted(layer for layer in keep if isinstance(layer, int))
-            x, outputs = scan_layers(self, x, context, fields, kernels, keep=numbers, train=train)
+            options: Any = {"conditions": conditions or {}, "keep": numbers, "train": train}
+            x, outputs = scan_layers(self, x, context, fields, kernels, **options)
             kept |= {layer: LayerOutput(outputs[k], num_frames) for k, layer in enumerate(numbers)}
         else:
 
@@ -268,7 +271,7 @@ class FastConformer(nn.Module):
                 context = whole_context(self, x, num_frames, biases, key, train=train)
                 return context, layer_fields(self, x.shape[1], key, in_parts=False)
 
-            options: Any = {"reduced": reduced, "keep": keep, "train": train}
+            options = {"conditions": conditions or {}, "reduced": reduced, "keep": keep, "train": train}
             x, num_frames, looped = loop_layers(self, x, num_frames, (context, fields), kernels, **options)
             kept |= looped
 

@@ -27,6 +27,7 @@ def loop_layers(
     shared: Shared,
     kernels: Kernels,
     *,
+    conditions: Kernels,
     reduced: Callable[[Array, Array], Shared],
     keep: Collection[Layer],
     train: bool,
@@ -38,6 +39,7 @@ def loop_layers(
       x, num_frames: input of the first layer.
       shared: by the layers.
       kernels: by their place.
+      conditions: what follows a layer, by its number; the outputs to keep are those before it.
       reduced: computes what the layers after a reduction share, from their input.
       keep: the layers whose outputs are returned.
       train: whether gradients will be computed.
@@ -65,6 +67,7 @@ def loop_layers(
             context, fields = reduced(x, num_frames)
         if i in keep:
             kept[i] = LayerOutput(x, num_frames)
+        x = conditions[i](x) if i in conditions else x
     return x, num_frames, kept
 
 

@@ -26,6 +26,7 @@ def scan_layers(
     fields: dict[str, Any],
     kernels: Kernels,
     *,
+    conditions: Kernels,
     keep: Sequence[int],
     train: bool,
 ) -> tuple[Float[Array, "B T D"], Sequence[Array]]:
@@ -37,22 +38,20 @@ def scan_layers(
       context: that the layers share.
       fields: of the layers.
       kernels: by their place.
+      conditions: what follows a layer, by its number; the outputs to keep are those before it.
       keep: ascending numbers of the layers whose outputs are returned.
       train: whether gradients will be computed.
 
     Returns:
       The last layer's output, and those of the layers to keep.
     """
-    after = [place for place in kernels if place > 0]
-    # For each layer, which of `ways` follows it; None if that is the first one for all.
-    numbers = [after.index(i + 1) + 1 if i + 1 in after else 0 for i in range(encoder.num_layers)]
-    ways = [lambda x: x, *(kernels[place] for place in after)]
+    after_each = {place - 1: kernel for place, kernel in kernels.items() if place > 0}
 
     def body(layer: ConformerLayer, carry: tuple[Array, Array | None], each: Any) -> tuple[Any, None]:
-        (x, kept), (drop_probability, number, slot) = carry, each
-        x = layer(x, context, drop_probability, train)
-        x = x if number is None else jax.lax.switch(number, ways, x)
-        return (x, kept if kept is None else _kept_in(kept, x, *slot)), None
+        (x, kept), (drop_probability, kernel, condition, slot) = carry, each
+        x = _followed(after_each, layer(x, context, drop_probability, train), kernel)
+        kept = kept if kept is None else _kept_in(kept, x, *slot)
+        return (_followed(conditions, x, condition), kept), None
 
     scan = nn.scan(
         rematerialised(encoder, body, prevent_cse=False),
@@ -63,7 +62,8 @@ def scan_layers(
     layer: Any = ConformerLayer
     if (gather := _gather(encoder)) is not None:
         layer = nn.map_variables(layer, "params", trans_in_fn=gather)
-    each = encoder.drop_probabilities, jnp.asarray(numbers) if after else None, _slots(keep, encoder.num_layers)
+    depth = encoder.num_layers
+    each = encoder.drop_probabilities, _ways(after_each, depth), _ways(conditions, depth), _slots(keep, depth)
     kept = jnp.zeros((len(keep), *x.shape), x.dtype) if keep else None
     (x, kept), _ = scan(layer(**fields, name="layers"), (x, kept), each)
     return x, () if kept is None else list(kept)
@@ -85,6 +85,16 @@ def rematerialised(encoder: Any, layer: Any, **options: Any) -> Any:
 
 def _gather(encoder: Any) -> Callable[[Any], Any] | None:
     return layer_gather((*encoder.path, "layers")) if encoder.scan_layers and not encoder.is_initializing() else None
+
+
+def _ways(functions: Kernels, num_layers: int) -> Array | None:
+    """Returns for each layer which of the functions follows it, counted from 1; None if there are none."""
+    numbers = {layer: number for number, layer in enumerate(functions, 1)}
+    return jnp.asarray([numbers.get(i, 0) for i in range(num_layers)]) if functions else None
+
+
+def _followed(functions: Kernels, x: Array, way: Array | None) -> Array:
+    return x if way is None else jax.lax.switch(way, [lambda x: x, *functions.values()], x)
 
 
 def _slots(keep: Sequence[int], num_layers: int) -> tuple[Array, Array] | None:

@@ -48,7 +48,10 @@ def with_depth(model: dict[str, Any], variables: Variables, num_layers: int) -> 
         collection: {**tree, "encoder": _kept(tree["encoder"], num_layers, encoder)} if "encoder" in tree else tree
         for collection, tree in variables.items()
     }
-    return _with_inner(model, shorter, num_layers), kept
+    shorter = _with_inner(model, shorter, num_layers)
+    if "interctc" not in shorter and "conditioning" in kept["params"]:
+        kept["params"] = {name: tree for name, tree in kept["params"].items() if name != "conditioning"}
+    return shorter, kept
 
 
 def _sizes(model: dict[str, Any]) -> tuple[int, int]:
@@ -89,4 +92,5 @@ def _with_inner(before: dict[str, Any], model: dict[str, Any], num_layers: int) 
     kept = [i for i, layer in enumerate(section["layers"]) if layer < num_layers - 1]
     if not kept:
         return model
-    return model | {"interctc": {name: tuple(values[i] for i in kept) for name, values in section.items()}}
+    lists = {name: tuple(section[name][i] for i in kept) for name in ("layers", "weights")}
+    return model | {"interctc": {**section, **lists}}

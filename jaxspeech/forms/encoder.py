@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.errors import ConfigError
 from jaxspeech.tasks.acoustic import AcousticModel
 from jaxspeech.types import Variables
 
@@ -50,7 +51,13 @@ class EncoderOnly:
 
 
 def encoder_only(model: Any, variables: Variables, config: dict[str, Any]) -> EncoderOnly:
-    """Extracts the encoder from a whole model."""
+    """Extracts the encoder from a whole model.
+
+    Raises:
+      ConfigError: its layers see what the model's CTC head finds.
+    """
+    if getattr(model, "conditioned_layers", ()):
+        raise ConfigError("the encoder alone: its layers see the tokens of the CTC head (interctc.conditioned)")
     parts = {kind: {"encoder": tree["encoder"]} for kind, tree in variables.items() if "encoder" in tree}
     alone = AcousticModel(frontend=model.frontend, encoder=model.encoder, product_dtype=model.product_dtype)
     return EncoderOnly(alone, parts, {name: config[name] for name in ("features", "encoder")})

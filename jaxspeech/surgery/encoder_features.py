@@ -29,6 +29,10 @@ def encoder_features(
     features: Any = model.get("features") or {}
     if "encoder" not in model or features.get("name") != "mel":
         raise ConfigError(f"a model of the task {model.get('task')} has no encoder of mel frames to take")
+    if (model.get("interctc") or {}).get("conditioned"):
+        raise ConfigError(
+            "an encoder whose layers see the tokens of a CTC head (interctc.conditioned) works with it alone"
+        )
     layers = range(build(model).model.encoder.depth) if layers is None else layers
     section = {"name": NAME, "features": dict(features), "encoder": dict(model["encoder"])}
     return section | {"layers": tuple(layers), "aggregate": aggregate, "frozen": frozen}

@@ -64,4 +64,6 @@ def _axis_of_tokens(keys: tuple[Any, ...]) -> int | None:
     _, *module, leaf = _path(keys)
     if leaf == "table" and module[-1].startswith("embedding"):
         return 0
+    if (module, leaf) == (["conditioning"], "kernel"):
+        return 0
     return -1 if module in (["decoder", "out"], ["ctc_head", "out"], ["decoder", "joint", "out"]) else None

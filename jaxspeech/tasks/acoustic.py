@@ -57,7 +57,8 @@ class AcousticModel(nn.Module):
     ) -> tuple[Float[Array, "B T_out D"], Int[Array, " B"]]:
         """Encodes feature frames."""
         with products_in(self.product_dtype):
-            return self.encoder(jnp.asarray(features), jnp.asarray(num_frames), *beside, train=train)
+            inputs = jnp.asarray(features), jnp.asarray(num_frames), *beside
+            return self.encoder(*inputs, train=train, **self.between_layers())
 
     def encode(
         self, samples: Sound, num_samples: Int[Any, " B"], *beside: Any, train: bool = False
@@ -80,7 +81,7 @@ class AcousticModel(nn.Module):
         """
         with products_in(self.product_dtype):
             inputs = jnp.asarray(features), jnp.asarray(num_frames), *beside
-            return self.encoder(*inputs, train=train, layers=layers)
+            return self.encoder(*inputs, train=train, layers=layers, **self.between_layers())
 
     def encode_layers(
         self, samples: Sound, num_samples: Int[Any, " B"], layers: Sequence[Layer], *beside: Any, train: bool = False
@@ -88,6 +89,10 @@ class AcousticModel(nn.Module):
         """Encodes waveforms, and returns the outputs of some layers too; see `encoders.layer_outputs`."""
         features, num_frames = self.features(samples, num_samples, train=train)
         return self.encode_features_layers(features, num_frames, layers, *beside, train=train)
+
+    def between_layers(self) -> dict[str, Any]:
+        """Returns what the encoder takes of other parts of the model; a model has nothing, unless it says what."""
+        return {}
 
     def check_layers(self, layers: Sequence[Any]) -> None:
         """Raises ConfigError unless the encoder has these layers."""

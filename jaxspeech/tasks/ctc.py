@@ -37,6 +37,8 @@ class CTCModel(CTCTrained, kw_only=True):
         super().__post_init__()
         if isinstance(self.decoder, LSTMHead) and self.language_prompt is not None:
             raise ConfigError("language_prompt: not with a head that has LSTMs, which would run before it")
+        if isinstance(self.decoder, LSTMHead) and self.conditioned_layers:
+            raise ConfigError("interctc.conditioned: not with a head that has LSTMs, which see whole recordings")
 
     def logits(
         self,

@@ -2,6 +2,7 @@
 
 CTC    = 1/2 (CTC(view a) + CTC(view b)) + alpha CR(view a, view b)     with `consistency`; else the CTC loss alone
 loss_b = (1 - sum_i w_i) main + sum_i w_i CTC(head(layer_i))           with `interctc`; main is CTC, or a hybrid's loss
+With `interctc.conditioned` the layers that follow see the tokens found there: see `tasks.self_conditioning`.
 
 A middle layer's frames pass the same head as the last one's (Lee and Watanabe, "Intermediate Loss Regularization for
 CTC-based Speech Recognition", 2021; NeMo's InterCTCMixin). The two views of an utterance are its features with masks
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -25,6 +27,7 @@ from jaxspeech.encoders.layer_outputs import wanted_layers
 from jaxspeech.losses.consistency import consistency_loss
 from jaxspeech.tasks.ctc_scored import CTCScored
 from jaxspeech.tasks.recognition import Utterances, ctc_losses
+from jaxspeech.tasks.self_conditioning import check_conditioned, token_conditions
 from jaxspeech.types import Sound
 
 
@@ -35,10 +38,12 @@ class InterCTC:
     Attributes:
       layers: numbers of the layers, from 0, whose output has a CTC loss too.
       weights: of their losses; the main loss has what is left of 1.
+      conditioned: whether the layer after each of them sees the head's probabilities (`tasks.self_conditioning`).
     """
 
     layers: tuple[int, ...]
     weights: tuple[int | float, ...]
+    conditioned: bool = False
 
     def __post_init__(self) -> None:
         if not self.layers or len(self.layers) != len(self.weights) or len({*self.layers}) < len(self.layers):
@@ -100,6 +105,30 @@ class CTCTrained(CTCScored, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         wanted_layers(self.interctc and self.interctc.layers, self.encoder.depth)
+        if self.conditioned_layers:
+            check_conditioned(self.encoder, self.conditioned_layers)
+
+    def setup(self) -> None:
+        if self.conditioned_layers:
+            encoder: Any = self.encoder  # a FastConformer
+            self.conditioning = nn.Dense(encoder.width, dtype=encoder.dtype)
+
+    @property
+    def conditioned_layers(self) -> tuple[int, ...]:
+        """The layers that are followed by what the head finds in them."""
+        return self.interctc.layers if self.interctc is not None and self.interctc.conditioned else ()
+
+    def between_layers(self) -> dict[str, Any]:
+        """Returns what the encoder adds between its layers."""
+        if not self.conditioned_layers:
+            return {}
+        if self.is_initializing():  # so that the head and the projection have parameters before the encoder runs
+            self.add_tokens(jnp.zeros((1, 1, self.encoder.output_dim)))
+        return {"conditions": token_conditions(self, self.conditioned_layers)}
+
+    def add_tokens(self, frames: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+        """Adds a projection of the head's probabilities to the frames after a layer."""
+        return frames + self.conditioning(jnp.exp(self.frame_log_probs(frames))).astype(frames.dtype)
 
     def encodings(
         self,

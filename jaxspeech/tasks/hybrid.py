@@ -78,6 +78,7 @@ class HybridModel(CTCTrained, kw_only=True):
     search: HybridSearch = HybridSearch()
 
     def setup(self) -> None:
+        super().setup()
         self.ctc_head = ctc_head(self.decoder)
 
     def outputs(

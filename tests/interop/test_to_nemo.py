@@ -277,6 +277,8 @@ def test_losses_of_middle_layers(hybrid):
     assert config["interctc"] == {"apply_at_layers": [1, 0], "loss_weights": [0.2, 0.1]}
     assert translated(config)["interctc"] == section
     assert "interctc" not in through_yaml(hybrid, config)
+    with pytest.raises(ArchiveError, match=r"interctc.conditioned \(NeMo's layers do not see"):
+        through_yaml(trained | {"interctc": section | {"layers": (0,), "weights": (0.2,), "conditioned": True}})
     remarks = family_of_model(trained).remarks(Source(trained, build(trained).model, {"tokenizer": TOKENIZER}))
     assert any("consistency" in remark for remark in remarks)
 

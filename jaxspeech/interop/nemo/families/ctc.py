@@ -84,7 +84,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     sections |= tokens.section | {"decoding": _decoding_section(source.module, base)}
     if not tokens.section:
         sections["labels"] = tokens.labels
-    sections = with_languages(source, base, sections) | interctc_section(source.module)
+    sections = with_languages(source, base, sections) | interctc_section(source.module, problems)
     name = chosen_class(CLASSES, tokens, base, prompted=source.module.language_prompt is not None)
     return Written(name, sections, tokens.files)
 

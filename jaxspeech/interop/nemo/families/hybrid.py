@@ -60,7 +60,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
         "decoder": head,
         "decoding": {"strategy": GREEDY_STRATEGY} | inner(aux, "decoding"),
     }
-    sections |= {"aux_ctc": aux, "labels": tokens.labels} | interctc_section(source.module)
+    sections |= {"aux_ctc": aux, "labels": tokens.labels} | interctc_section(source.module, problems)
     name = chosen_class(CLASSES, tokens, base, prompted=source.module.language_prompt is not None)
     return Written(name, with_languages(source, base, sections), tokens.files)
 

@@ -44,11 +44,18 @@ def read_interctc(config: Mapping[str, Any], encoder: Mapping[str, Any], problem
     return {"interctc": fields}
 
 
-def interctc_section(module: Any) -> dict[str, Any]:
-    """Writes NeMo's section for a model of ours; {} if it has no intermediate losses."""
+def interctc_section(module: Any, problems: list[str]) -> dict[str, Any]:
+    """Writes NeMo's section for a model of ours; {} if it has no intermediate losses.
+
+    Args:
+      module: the model.
+      problems: an entry is added for what has no counterpart.
+    """
     section = getattr(module, "interctc", None)
     if section is None:
         return {}
+    if section.conditioned:
+        problems.append("interctc.conditioned (NeMo's layers do not see the tokens of the layers before them)")
     return {"interctc": {theirs: list(getattr(section, ours)) for theirs, (ours, _) in FIELDS.items()}}
 
 
