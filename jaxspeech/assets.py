@@ -33,6 +33,7 @@ Assets = Mapping[str, Any]  # the values are Assets
 # Name of an asset -> function (config, files) -> asset.
 BUILDERS: Table[Callable[[dict[str, Any], dict[str, bytes]], Any]] = Table(
     {
+        "chat": "jaxspeech.text.chat:Chat.build",
         "classes": "jaxspeech.text.classes:Classes.build",
         "front_end": "jaxspeech.text.front_end:FrontEnd.build",
         "pitch": "jaxspeech.audio.pitch_statistics:PitchStatistics.build",

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from jaxspeech.errors import TokenizerError
 from jaxspeech.files import replace_atomically
 from jaxspeech.text.aggregate import AggregateTokenizer
+from jaxspeech.text.byte_pair import BytePairTokenizer, read_byte_pair
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.text.sentencepiece import SentencePieceTokenizer
 from jaxspeech.text.spoken_in import Language
@@ -54,6 +55,7 @@ def _build_aggregate(**options: Any) -> AggregateTokenizer:
 
 
 _TYPES = {
+    "byte_pair": BytePairTokenizer.build,
     "char": CharTokenizer.build,
     "sentencepiece": SentencePieceTokenizer.build,
     "wordpiece": WordPieceTokenizer.build,
@@ -78,12 +80,14 @@ def build_tokenizer(config: dict[str, Any], files: dict[str, bytes]) -> Tokenize
 
 
 def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
-    """Read a tokenizer from a folder written by `write_tokenizer`, or from a SentencePiece `.model` file."""
+    """Read a tokenizer from a folder of `write_tokenizer` or of Transformers, a tokenizer.json or a `.model` file."""
     path = Path(path)
     try:
         if path.is_file():
-            return SentencePieceTokenizer(path.read_bytes())
+            return read_byte_pair(path) if path.suffix == ".json" else SentencePieceTokenizer(path.read_bytes())
         config = json.loads((path / CONFIG_FILE).read_bytes())  # UTF-8, whatever the locale
+        if "type" not in config:
+            return read_byte_pair(path)
         names = [file.name for file in path.iterdir() if file.is_file() and file.name != CONFIG_FILE]
         return build_tokenizer(config, {name: (path / name).read_bytes() for name in names})
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
