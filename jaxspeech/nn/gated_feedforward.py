@@ -1,0 +1,34 @@
+"""The gated feed-forward branch, SwiGLU (Shazeer, 2020): y = W_down (silu(W_gate x) * W_up x)."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxspeech.nn.low_rank import LoraOptions, Projection
+
+
+class GatedFeedForward(nn.Module):
+    """Three projections without biases.
+
+    Attributes:
+      width: D, of the input and the output.
+      hidden_width: of the gate.
+      lora: beside the projections "gate", "up" and "down".
+      dtype: of the products.
+    """
+
+    width: int
+    hidden_width: int
+    lora: LoraOptions = LoraOptions()
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*rows D"], *, train: bool = False) -> Float[Array, "*rows D"]:
+        """Computes y for each position by itself."""
+        options: dict[str, Any] = {"lora": self.lora, "dtype": self.dtype}
+        gate = Projection(self.hidden_width, **options, name="gate")(x, train=train)
+        up = Projection(self.hidden_width, **options, name="up")(x, train=train)
+        return Projection(self.width, **options, name="down")(jax.nn.silu(gate) * up, train=train)
