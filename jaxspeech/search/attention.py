@@ -4,7 +4,7 @@ y_u = argmax_v log p(v | y_1 .. y_{u-1}, audio)             or a draw from softm
 
 With fused models (`search.attention_fusion`) their scores are added before a token is chosen.
 
-All rows run in one loop; a row whose text has ended stays as it is, so its result does not depend on the others.
+The loop is `search.texts`: a row whose text has ended stays as it is, so its result does not depend on the others.
 """
 
 from collections.abc import Callable
@@ -12,30 +12,25 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from jaxspeech.search.attention_fusion import all_continuations, best_continuations
 from jaxspeech.search.fusion import Fusion
 from jaxspeech.search.loops import Runs, add_token, in_loop, start_runs
+from jaxspeech.search.selection import draw, greedy
+from jaxspeech.search.texts import Choice, Texts, extend_texts, start_texts, to_tokens
 from jaxspeech.search.tokens import Tokens
 
 # (ids [B L], state) -> (logits of the next token [B L V], state)
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
-class _Loop(NamedTuple):
-    """The texts so far; `ids` and `probs` have room for N tokens."""
+class _State(NamedTuple):
+    """What the choice of a token depends on: the decoder's state, the ends of the texts, the fused models' state."""
 
-    count: Int[Array, ""]
-    ids: Int[Array, "B N"]
-    probs: Float[Array, "B N"]
-    lengths: Int[Array, " B"]
-    score: Float[Array, " B"]
-    done: Bool[Array, " B"]
-    logits: Float[Array, "B W"]
+    past: Any
     runs: Runs | None
-    state: Any
-    fusion: Any  # the fused models' state
+    fusion: Any
 
 
 def attention_greedy(
@@ -73,67 +68,48 @@ def attention_greedy(
       The tokens without an end; `score` is the log-probability of the text with its end, with the models' scores. There
       are no frames: starts and ends are 0.
     """
-    b = logits.shape[0]
-    limits = jnp.full(b, most_tokens) if limits is None else jnp.minimum(jnp.asarray(limits), most_tokens)
-    begin = _Loop(
-        count=jnp.zeros((), jnp.int32),
-        ids=jnp.zeros((b, most_tokens), jnp.int32),
-        probs=jnp.zeros((b, most_tokens)),
-        lengths=jnp.zeros(b, jnp.int32),
-        score=jnp.zeros(b),
-        done=limits <= 0,
-        logits=logits.astype(jnp.float32),
-        runs=None if most_repeats is None else start_runs((b,)),
-        state=state,
+    state = _State(
+        past=state,
+        runs=None if most_repeats is None else start_runs((logits.shape[0],)),
         fusion=None if fusion is None else fusion.state,
     )
 
-    def choose(log_probs: Array, count: Array) -> Array:
-        if temperature is None:
-            return jnp.argmax(log_probs, axis=-1).astype(jnp.int32)
-        own = jax.vmap(jax.random.fold_in, (0, None))(keys, count)
-        drawn = jax.vmap(jax.random.categorical)(own, log_probs / jnp.asarray(temperature)[:, None])
-        return drawn.astype(jnp.int32)
-
-    def body(loop: _Loop) -> _Loop:
-        log_probs = jax.nn.log_softmax(loop.logits)
-        log_probs = of_tokens(log_probs, loop.count, end_id=end_id, vocab_size=vocab_size, least_tokens=least_tokens)
+    def choose(texts: Texts, logits: Array) -> Choice:
+        log_probs = jax.nn.log_softmax(logits)
+        log_probs = of_tokens(log_probs, texts.count, end_id=end_id, vocab_size=vocab_size, least_tokens=least_tokens)
+        state: _State = texts.state
         if fusion is None:
-            best, added = choose(log_probs, loop.count), None
+            best, added = pick(log_probs, texts.count), None
             chosen = jnp.take_along_axis(log_probs, best[:, None], axis=1)[:, 0]
         else:
             if temperature is None:
-                texts = {"vocab_size": vocab_size, "needed": ~loop.done}
-                likely = best_continuations(fusion, loop.fusion, log_probs, count=1, end_id=end_id, **texts)
+                options = {"vocab_size": vocab_size, "needed": ~texts.done}
+                likely = best_continuations(fusion, state.fusion, log_probs, count=1, end_id=end_id, **options)
             else:
-                likely = all_continuations(fusion, loop.fusion, log_probs, end_id=end_id)
-            place = choose(likely.log_probs + likely.added, loop.count)[:, None]
+                likely = all_continuations(fusion, state.fusion, log_probs, end_id=end_id)
+            place = pick(likely.log_probs + likely.added, texts.count)[:, None]
             best, chosen, added = (jnp.take_along_axis(x, place, axis=1)[:, 0] for x in likely)
-        ended = best == end_id
-        emitted = ~loop.done & ~ended
-        lengths = loop.lengths + emitted
-        done, runs = loop.done | ended | (lengths >= limits), None
-        if loop.runs is not None and most_repeats is not None:
-            runs = add_token(loop.runs, best)
-            done = done | in_loop(runs, most_repeats)
-        logits, state = step(best[:, None], loop.state)
-        longer = None if fusion is None else fusion.extend(loop.fusion, jnp.where(ended, 0, best))
-        return _Loop(
-            count=loop.count + 1,
-            ids=loop.ids.at[:, loop.count].set(jnp.where(emitted, best, 0)),
-            probs=loop.probs.at[:, loop.count].set(jnp.where(emitted, jnp.exp(chosen), 0)),
-            lengths=lengths,
-            score=loop.score + jnp.where(loop.done, 0, chosen if added is None else chosen + added),
-            done=done,
-            logits=logits[:, 0].astype(jnp.float32),
-            runs=runs,
-            state=state,
-            fusion=longer,
-        )
+        cut = None
+        if state.runs is not None and most_repeats is not None:
+            runs = add_token(state.runs, best)
+            state, cut = state._replace(runs=runs), in_loop(runs, most_repeats)
+        return Choice(best, chosen, None if added is None else chosen + added, state, cut)
 
-    end = jax.lax.while_loop(lambda loop: (loop.count < most_tokens) & ~loop.done.all(), body, begin)
-    none = jnp.zeros_like(end.ids)
-    return Tokens(end.ids, end.lengths, none, none, end.probs, end.score)
+    def pick(log_probs: Array, count: Array) -> Array:
+        if temperature is None:
+            return greedy(log_probs)
+        own = jax.vmap(jax.random.fold_in, (0, None))(keys, count)
+        return draw(log_probs / jnp.asarray(temperature)[:, None], own)
+
+    def next_token(ids: Array, state: _State) -> tuple[Array, _State]:
+        logits, past = step(ids[:, None], state.past)
+        # What follows an end is not looked at.
+        fused = None if fusion is None else fusion.extend(state.fusion, jnp.where(ids == end_id, 0, ids))
+        return logits[:, 0], state._replace(past=past, fusion=fused)
+
+    rules = {"choose": choose, "end_ids": (end_id,)}
+    texts = start_texts(logits, state, **rules, most_tokens=most_tokens, limits=limits)
+    return to_tokens(extend_texts(next_token, texts, **rules))
 
 
 def of_tokens(
