@@ -36,6 +36,7 @@ TASKS: Table[Kind] = Table(
         "sortformer": "jaxspeech.tasks.sortformer:SORTFORMER",
         "speaker": "jaxspeech.tasks.speaker:SPEAKER",
         "speech": "jaxspeech.tasks.speech:SPEECH",
+        "speech_lm": "jaxspeech.tasks.speech_lm:SPEECH_LM",
         "transducer": "jaxspeech.tasks.transducer:TRANSDUCER",
         "vocoder": "jaxspeech.tasks.vocoder:VOCODER",
         "voice": "jaxspeech.tasks.voice:VOICE",

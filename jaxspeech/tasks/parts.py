@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from jaxspeech.decoders.connector import ConformerConnector
 from jaxspeech.decoders.language_prompt import LanguagePrompt
 from jaxspeech.encoders.ecapa import ECAPA
 from jaxspeech.encoders.fastconformer import FastConformer
@@ -79,5 +80,8 @@ PRODUCTS = {"product_dtype": DTYPES}
 # Fields that are lists of sections.
 LISTS: dict[Any, dict[str, Any]] = {Jasper: {"blocks": Block}, FastConformer: {"adapters": Adapter}}
 # Fields that are parts, or sections, of a part.
-PARTS_WITHIN: dict[Any, dict[str, Part]] = {EncoderLayers: {"features": MEL, "encoder": ENCODER}}
+PARTS_WITHIN: dict[Any, dict[str, Part]] = {
+    EncoderLayers: {"features": MEL, "encoder": ENCODER},
+    ConformerConnector: {"encoder": Part("encoder", {"fastconformer": FastConformer})},
+}
 SECTIONS_WITHIN: dict[Any, dict[str, Any]] = {EncoderLayers: {"spec_augment": SpecAugment}}
