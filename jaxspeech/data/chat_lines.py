@@ -9,8 +9,9 @@ NeMo's, where a turn is a text or a recording, and those of ShareGPT, where a te
 
 Both become
 
-    {"audio_filepath": "a.wav", "duration": 2.5, "id": "1", "text": "Good morning.", "audios": [{"audio_filepath": "a.wav",
-     "offset": 1.0, "duration": 2.5}], "turns": [{"role": "user", "text": "What is said? <audio>"}, ...]}
+    {"audio_filepath": "a.wav", "duration": 2.5, "id": "1", "text": "Good morning.",
+     "audios": [{"audio_filepath": "a.wav", "offset": 1.0, "duration": 2.5}],
+     "turns": [{"role": "user", "text": "What is said? <audio>"}, {"role": "assistant", "text": "Good morning."}]}
 
 with the seconds of all recordings together, and the last answer as the text. Neighbouring turns of one speaker are
 joined by a space. The other fields of a line are kept, and so are those of its `custom`, if they hide none of these.

@@ -171,7 +171,7 @@ class _Loader:
             varied.append(self._augment(sound, speed=variant.speed, before=before, after=after, rng=rng))
         fields = self._manifest[example].fields
         draw = variant.generator(self._seed + OWN_SEED) if self._draws else None
-        said = asked_of(fields, self._asked) or ("",)
+        said = _asked(fields, self._asked)
         turns = turns_of(
             fields, said[0 if draw is None else int(draw.integers(len(said)))], place=self._prompts.chat.locator
         )
@@ -195,13 +195,18 @@ def _measure(manifest: Manifest, prompts: ChatPrompts, asked: Sequence[str], *, 
         audios[example] = len(of_each)
         seconds += of_each
         try:
-            said = asked_of(fields, asked) or ("",)
+            said = _asked(fields, asked)
             if said not in longest:
-                longest[said] = max(said, key=lambda text: length({"text": ""}, text, 1)) if len(said) > 1 else said[0]
+                longest[said] = max((length({"text": ""}, text, 1), text) for text in said)[1]
             tokens[example] = length(fields, longest[said], len(of_each))
         except Exception:  # of whatever kind a tokenizer raises; `row` raises it again
             continue
     return Measured(tokens, audios, np.array(seconds, np.float64))
+
+
+def _asked(fields: Mapping[str, Any], asked: Sequence[str]) -> tuple[str, ...]:
+    """The texts of which one is asked; nothing in a conversation, which says it itself."""
+    return asked_of(fields, asked) or ("",)
 
 
 def _room_for_requests(prompts: ChatPrompts) -> int:
