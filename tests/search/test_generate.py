@@ -69,9 +69,10 @@ def test_a_model_is_not_stepped_after_the_last_token():
 
     def counted(ids, state):
         jax.debug.callback(lambda: calls.append(1))
-        return jnp.zeros((1, V)).at[:, 1].set(1.0), state
+        return jnp.eye(V)[1:2], state
 
-    tokens = generate(counted, jnp.zeros((1, V)).at[:, 2].set(1.0), 0, end_ids=(), most_tokens=4)
+    first = jnp.asarray(np.eye(V, dtype=np.float32)[2:3])
+    tokens = jax.jit(lambda: generate(counted, first, 0, end_ids=(), most_tokens=4))()
     jax.effects_barrier()
     assert text_of(tokens, 0) == [2, 1, 1, 1] and len(calls) == 3
 
@@ -108,7 +109,8 @@ def test_in_parts_the_text_is_the_same_and_each_part_adds_to_it(draws):
 def test_drawn_tokens_are_among_the_allowed_ones_and_differ_from_key_to_key():
     logits = jnp.broadcast_to(FIRST[:1], (3000, V))
     keys = jax.random.split(jax.random.key(0), 3000)
-    tokens = generate(step, logits, 0, end_ids=(), most_tokens=1, select=selection(temperature=2.0, top_k=3), keys=keys)
+    options = {"end_ids": (), "most_tokens": 1, "select": selection(temperature=2.0, top_k=3)}
+    tokens = jax.jit(lambda keys: generate(step, logits, 0, keys=keys, **options))(keys)
     weights = np.exp(TABLES[0, 0, 0] / 2)
     weights[np.argsort(weights)[:-3]] = 0
     found = np.bincount(np.asarray(tokens.ids[:, 0]), minlength=V) / 3000
