@@ -19,7 +19,7 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.nn.initializers import dense
 
 # Frames of the width that was asked for [B T D_out], and how many are real [B].
-Connected = tuple[Float[Array, "B T D_out"], Int[Array, " B"]]
+Connected = tuple[Float[Array, "B T_out D_out"], Int[Array, " B"]]
 
 
 class Projection(nn.Module):

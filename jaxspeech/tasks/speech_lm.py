@@ -16,7 +16,6 @@ from jaxspeech.decoders.causal_transformer import CausalTransformer
 from jaxspeech.decoders.connector import ConformerConnector, MultiLayerProjection, Projection
 from jaxspeech.losses.tokens import TokenLosses, token_losses
 from jaxspeech.search.generate import generate
-from jaxspeech.search.generate_beam import generate_beam
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.frames import count_frames
 from jaxspeech.tasks.kinds import Answering
@@ -109,6 +108,8 @@ def speech_lm_task(model: SpeechLanguageModel) -> SpeechLMTask:
         logits, state = start(variables, prompt, search.most_tokens)
         options: dict[str, Any] = {"end_ids": search.end_ids, "most_tokens": search.most_tokens}
         if search.beam_size > 1:
+            from jaxspeech.search.generate_beam import generate_beam
+
             options |= {"beam_size": search.beam_size, "length_penalty": search.length_penalty}
             return generate_beam(partial(step, variables), logits, state, **options)
         return generate(partial(step, variables), logits, state, **options)

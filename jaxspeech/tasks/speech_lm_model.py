@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.causal_transformer import CausalTransformer
-from jaxspeech.decoders.connector import ConformerConnector, Connected, MultiLayerProjection, Projection
+from jaxspeech.decoders.connector import ConformerConnector, MultiLayerProjection, Projection
 from jaxspeech.errors import ConfigError
 from jaxspeech.features.framing import hop_samples
 from jaxspeech.masks import zero_padding
@@ -83,7 +83,7 @@ class SpeechLanguageModel(AcousticModel, kw_only=True):
 
     def perceive_features(
         self, features: Float[Any, "R T F"], num_frames: Int[Any, " R"], *, train: bool = False
-    ) -> Connected:
+    ) -> tuple[Float[Array, "R T_out D"], Int[Array, " R"]]:
         """Computes frames of the language model's width from features."""
         learns = train and not self.frozen_encoder
         wanted = self.connector.outputs_of
