@@ -74,18 +74,27 @@ def _chat(section: Mapping[str, Any]) -> Chat:
         raise ConfigError(f"chat: {error}") from error
 
 
+class _Writer:
+    """Stands for a tokenizer that is still to be trained: keeps the texts that it would encode."""
+
+    def __init__(self, special: tuple[str, ...]):
+        self.pieces, self.begin_id, self.end_id = special, 0, 0
+        self.texts: list[str] = []
+
+    def encode(self, text: str, language: Any = None) -> list[int]:
+        del language
+        self.texts.append(text)
+        return []
+
+
 def _texts(manifest: Manifest, prompts: tuple[str, ...], chat: Chat, *, at_most: int | None) -> Iterator[str]:
-    """Yields everything that is written in conversations, without the special tokens of their form."""
-    yield from (role for role in ("user", "assistant", "system") if chat.special)
-    seen: set[tuple[str, ...]] = set()
+    """Yields what a tokenizer has to encode: the texts of conversations, between special tokens and recordings."""
     for line in manifest.lines(at_most=at_most):
         fields = parse_line(line)
-        said = asked_of(fields, prompts)
-        for text in () if said in seen else said:
-            yield text.replace(chat.locator, " ").replace("<audio>", " ")
-        seen.add(said)
-        for turn in turns_of(fields, ""):
-            yield turn.text.replace(chat.locator, " ").replace("<audio>", " ")
+        for said in asked_of(fields, prompts) or ("",):
+            writer = _Writer(chat.special)
+            chat.encode(turns_of(fields, said, place=chat.locator), writer)
+            yield from writer.texts
 
 
 def _sized(model: ModelConfig, assets: Assets) -> ModelConfig:
