@@ -44,7 +44,7 @@ def get_config() -> ConfigDict:
         }
     )
     config.parts.encoder = "runs/quickstart/model.jaxspeech"
-    config.tokenizer.vocab_size = 256
+    config.tokenizer.vocab_size = 384
 
     config.data.prepare = "spoken_questions"
     config.data.train, config.data.eval = (), {}  # as prepared
