@@ -153,6 +153,32 @@ def with_prompts(
     return config
 
 
+def with_chat(
+    config: ConfigDict,
+    *,
+    template: str = "qwen",
+    prompts: tuple[str, ...] = ("Transcribe the following: <audio>",),
+    score: str = "wer",
+) -> ConfigDict:
+    """Add the settings of speech language models.
+
+    Args:
+      config: the recipe.
+      template: the form of conversations, one of `text.chat_templates.TEMPLATES`.
+      prompts: what a user says about a recording whose line has no "context"; each training example draws one.
+      score: of answers whose lines have no "score": "wer", "bleu", or "answer", right or wrong.
+    """
+    # locator: stands for a recording in texts, as "<audio>" does; audio_id: its id in NeMo's tokenizer; system: the
+    # text of a turn before every conversation.
+    chat = {"template": template, "locator": "<|audioplaceholder|>", "audio_id": any_type(None), "system": ""}
+    config.chat = chat
+    config.asked = {"prompts": any_type(prompts), "score": score}
+    # The models whose parts a new one takes: a recogniser, and the folder of a language model.
+    config.parts = {"encoder": "", "decoder": ""}
+    config.loss_reduction = "mean_volume"  # every token of an answer counts the same
+    return config
+
+
 def with_language_prompt(config: ConfigDict, **fields: object) -> ConfigDict:
     """Add a prompt of the language to a recogniser with a CTC head, a transducer or both.
 

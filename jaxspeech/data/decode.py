@@ -49,22 +49,39 @@ class Decoder:
         return samples / np.float32(32768.0)
 
     def _decode(self, index: int) -> Int16[np.ndarray, " S"]:
-        entry = self.manifest[index]
-        plain = entry.member is None and not is_url(entry.path)  # a plain file can be sought instead of read whole
-        samples, rate = read(
-            entry.path if plain else io.BytesIO(read_bytes(entry, self.manifest.containers)),
-            name=name_audio(entry),
-            sample_rate=self.sample_rate,
-            offset=entry.offset,
-            duration=entry.duration,
-            channel=self._channel,
+        entry, containers = self.manifest[index], self.manifest.containers
+        return decode_entry(entry, containers, sample_rate=self.sample_rate, channel=self._channel)
+
+
+def decode_entry(
+    entry: Entry, containers: Containers, *, sample_rate: int, channel: Channel = "mean"
+) -> Int16[np.ndarray, " S"]:
+    """Decode the recording of an entry.
+
+    Args:
+      entry: of a manifest.
+      containers: of the manifest.
+      sample_rate: of the result, in Hz.
+      channel: of a recording with several; see `audio.read`.
+
+    Raises:
+      AudioError: the file cannot be read, or is much shorter than its manifest says.
+    """
+    plain = entry.member is None and not is_url(entry.path)  # a plain file can be sought instead of read whole
+    samples, rate = read(
+        entry.path if plain else io.BytesIO(read_bytes(entry, containers)),
+        name=name_audio(entry),
+        sample_rate=sample_rate,
+        offset=entry.offset,
+        duration=entry.duration,
+        channel=channel,
+    )
+    seconds = len(samples) / rate
+    if seconds < entry.duration - TOLERANCE_SECONDS:
+        raise AudioError(
+            f"{name_audio(entry)}: ends after {seconds:.2f} s of the {entry.duration:.2f} s in its manifest"
         )
-        seconds = len(samples) / rate
-        if seconds < entry.duration - TOLERANCE_SECONDS:
-            raise AudioError(
-                f"{name_audio(entry)}: ends after {seconds:.2f} s of the {entry.duration:.2f} s in its manifest"
-            )
-        return to_int16(samples)
+    return to_int16(samples)
 
 
 def read_bytes(entry: Entry, containers: Containers) -> bytes:

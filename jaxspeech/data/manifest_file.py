@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxspeech.data.braces import numbers_of
+from jaxspeech.data.chat_lines import holds_chats, lines_of_chats
 from jaxspeech.data.cuts import holds_cuts, lines_of_cuts
 from jaxspeech.data.files import Location, open_local
 from jaxspeech.data.parquet import is_parquet, lines_of_rows, row_groups
@@ -52,8 +53,13 @@ def open_manifest(source: ParsedSource) -> Opened:
         raise ManifestError(f"{source.path}: fields are named for Parquet files, not for manifests; leave them out")
     file = _open_lines(source.path)
     begin = file.tell()
-    cuts = holds_cuts(file.read(HEAD_BYTES))
+    head = file.read(HEAD_BYTES)
+    cuts, chats = holds_cuts(head), holds_chats(head)
     file.seek(begin)
+    if chats and tars:
+        raise ManifestError(f"{source.path}: the recordings of conversations are read from files, not from tars")
+    if chats:
+        return Opened(_listed(lines_of_chats(file, source.path)), tars)
     return Opened(_listed(lines_of_cuts(file, source.path)) if cuts else file, tars)
 
 

@@ -21,6 +21,7 @@ from jaxspeech.data.quickstart_languages import QUICKSTART_EN, QUICKSTART_EO, QU
 from jaxspeech.data.readers import CORPUS as READERS
 from jaxspeech.data.sources import listed
 from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
+from jaxspeech.data.spoken_questions import SPOKEN_QUESTIONS
 from jaxspeech.data.trial import try_examples
 from jaxspeech.data.two_tasks import TWO_TASKS
 from jaxspeech.data.voice import VOICE
@@ -30,7 +31,8 @@ from jaxspeech.manifest_lines import AUDIO
 # The fields of data.windows.
 WINDOWS = ("seconds", "hop")
 # Corpora that data.prepare can name; they are made if they are missing.
-SPOKEN = (QUICKSTART, QUICKSTART_LANGUAGES, QUICKSTART_EN, QUICKSTART_EO, SPOKEN_DIGITS, TWO_TASKS, VOICE, READERS)
+LANGUAGES = (QUICKSTART_LANGUAGES, QUICKSTART_EN, QUICKSTART_EO)
+SPOKEN = (QUICKSTART, *LANGUAGES, SPOKEN_DIGITS, SPOKEN_QUESTIONS, TWO_TASKS, VOICE, READERS)
 PREPARE = {corpus.name: corpus for corpus in SPOKEN}
 
 

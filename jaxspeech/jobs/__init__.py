@@ -27,6 +27,7 @@ JOBS: Table[Job] = Table(
         "sortformer": "jaxspeech.jobs.sortformer:SORTFORMER",
         "speaker": "jaxspeech.jobs.speaker:SPEAKER",
         "speech": "jaxspeech.jobs.speech:SPEECH",
+        "speech_lm": "jaxspeech.jobs.speech_lm:SPEECH_LM",
         "transducer": "jaxspeech.jobs.recognition:RECOGNITION",
         "voice": "jaxspeech.jobs.speech:SPEECH",
         "vocoder": "jaxspeech.jobs.vocoder:VOCODER",

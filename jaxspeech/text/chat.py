@@ -82,6 +82,7 @@ class Chat:
         self.template = template
         self.locator, self.audio_id, self.system = locator, audio_id, system
         self._form: Template = chat_template(template)
+        self._special = self._form.special
         self._audio = re.compile("|".join(re.escape(tag) for tag in (locator, AUDIO_TAG) if tag))
         if system:
             self._parts([Turn(SYSTEM, system), Turn(USER, "")])
@@ -114,7 +115,7 @@ class Chat:
     @property
     def special(self) -> tuple[str, ...]:
         """The special tokens that a tokenizer must have: what a new one is trained with."""
-        return self._form.special
+        return self._special
 
     def end_ids(self, tokenizer: Any) -> tuple[int, ...]:
         """Returns the ids that end an answer: those of the template, and those with which the tokenizer ends texts."""
@@ -207,7 +208,7 @@ class Chat:
         texts[0] = before + texts[0]
         texts[-1] += after
         self._check_special(tokenizer)
-        if isinstance(tokenizer, ReadsSpecial):
+        if reads_special(tokenizer):
             encoded = tokenizer.encode_around(texts)
         else:
             encoded = [_encode_with_special(text, tokenizer) for text in texts]
@@ -234,6 +235,11 @@ class Chat:
         return found
 
 
+def reads_special(tokenizer: Any) -> bool:
+    """Whether a tokenizer is a `ReadsSpecial`; asking the protocol itself takes longer than encoding a turn."""
+    return hasattr(tokenizer, "encode_around")
+
+
 def _encode_with_special(text: str, tokenizer: Any) -> list[int]:
     """The ids of a text by a tokenizer that does not look for special tokens itself."""
     ids: list[int] = []
@@ -250,7 +256,7 @@ def _encode(text: str, tokenizer: Any) -> list[int]:
 
 
 def _id_of(tokenizer: Any, token: str) -> int | None:
-    return tokenizer.id_of(token) if isinstance(tokenizer, ReadsSpecial) else _ids(tokenizer.pieces).get(token)
+    return tokenizer.id_of(token) if reads_special(tokenizer) else _ids(tokenizer.pieces).get(token)
 
 
 @lru_cache(maxsize=16)

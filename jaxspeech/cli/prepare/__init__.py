@@ -8,6 +8,7 @@ VERBS = {
     "librispeech": (CORPORA, "LibriSpeech (61 GB): data/librispeech/{train-clean-100,...}.jsonl"),
     "quickstart": (CORPORA, "everyday sentences, spoken by eSpeak NG: data/quickstart/{train,dev}.jsonl"),
     "spoken_digits": (CORPORA, "digits, spoken by eSpeak NG: data/spoken_digits/train.jsonl"),
+    "spoken_questions": (CORPORA, "sentences and questions about them, by eSpeak NG: data/spoken_questions/"),
     "quickstart_languages": (CORPORA, "sentences in English and Esperanto: data/quickstart_languages/"),
     "quickstart_en": (CORPORA, "the English half of quickstart_languages"),
     "quickstart_eo": (CORPORA, "the Esperanto half of quickstart_languages"),
