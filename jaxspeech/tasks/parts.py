@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from jaxspeech.decoders.causal_transformer import CausalTransformer
 from jaxspeech.decoders.connector import ConformerConnector
 from jaxspeech.decoders.language_prompt import LanguagePrompt
 from jaxspeech.encoders.ecapa import ECAPA
@@ -19,6 +20,8 @@ from jaxspeech.features.mel import MelSpectrogram
 from jaxspeech.features.mfcc import MFCC
 from jaxspeech.features.specaugment import SpecAugment
 from jaxspeech.nn.adapter import Adapter
+from jaxspeech.nn.low_rank import LoraOptions
+from jaxspeech.nn.rotary import Rope
 from jaxspeech.tasks.encoder_layers import EncoderLayers
 from jaxspeech.tasks.task import Task
 
@@ -84,4 +87,7 @@ PARTS_WITHIN: dict[Any, dict[str, Part]] = {
     EncoderLayers: {"features": MEL, "encoder": ENCODER},
     ConformerConnector: {"encoder": Part("encoder", {"fastconformer": FastConformer})},
 }
-SECTIONS_WITHIN: dict[Any, dict[str, Any]] = {EncoderLayers: {"spec_augment": SpecAugment}}
+SECTIONS_WITHIN: dict[Any, dict[str, Any]] = {
+    CausalTransformer: {"rope": Rope, "lora": LoraOptions},
+    EncoderLayers: {"spec_augment": SpecAugment},
+}
