@@ -20,6 +20,7 @@ from jaxspeech.tasks.task import Task
 TASKS: Table[Kind] = Table(
     {
         "attention": "jaxspeech.tasks.attention:ATTENTION",
+        "causal_lm": "jaxspeech.tasks.causal_lm:CAUSAL_LM",
         "classification": "jaxspeech.tasks.classification:CLASSIFICATION",
         "codec": "jaxspeech.tasks.codec:CODEC",
         "contrastive": "jaxspeech.tasks.contrastive:CONTRASTIVE",

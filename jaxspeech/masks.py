@@ -1,5 +1,7 @@
 """Makes boolean masks from lengths: True is real, False is padding."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
@@ -15,6 +17,13 @@ def zero_padding(x: Shaped[Array, "B T ..."], lengths: Int[Array, " B"]) -> Shap
     """Set every position at or beyond its row's length to zero, whatever its value (even NaN)."""
     mask = length_mask(lengths, x.shape[1]).reshape(x.shape[:2] + (1,) * (x.ndim - 2))
     return jnp.where(mask, x, jnp.zeros((), x.dtype))
+
+
+def right_padded(x: Shaped[Array, "B T ..."], lengths: Int[Any, " B"]) -> Shaped[Array, "B T ..."]:
+    """Moves each row's last `lengths[b]` positions to its start: padding on the left comes to the right."""
+    first = x.shape[1] - jnp.asarray(lengths)
+    places = (jnp.arange(x.shape[1]) + first[:, None]) % x.shape[1]
+    return jnp.take_along_axis(x, places.reshape(places.shape + (1,) * (x.ndim - 2)), axis=1)
 
 
 def keep_frames(x: Float[Array, "B T D"], mask: Bool[Array, "B T"]) -> Float[Array, "B T D"]:

@@ -119,6 +119,7 @@ class CausalTransformer(nn.Module):
         }
         fields |= {"num_groups": self.groups, "head_width": self.channels}
         self.embedding = Embedding(self.vocab_size, self.width)
+        self.layers: Any
         if self.scan_layers:
             layer: Any = CausalLayer
             gather = None if self.is_initializing() else layer_gather((*self.path, "layers"))
@@ -152,7 +153,7 @@ class CausalTransformer(nn.Module):
 
         kept = nn.remat(body, prevent_cse=not self.scan_layers) if self.remat and train else body
         if self.scan_layers:
-            rngs = {"params": True, "dropout": True}
+            rngs: Any = {"params": True, "dropout": True}
             x, _ = nn.scan(kept, variable_axes={"params": 0}, split_rngs=rngs, length=self.num_layers)(
                 self.layers, x, None
             )

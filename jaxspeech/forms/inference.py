@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from jaxspeech.builder import TASKS, build
+from jaxspeech.decoders.causal_transformer import CausalTransformer
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
 from jaxspeech.forms.weight_norms import with_weight_norms, without_weight_norms
@@ -13,14 +14,14 @@ from jaxspeech.tasks.branches import branch, with_branch
 from jaxspeech.types import Variables
 
 HALF = ("bfloat16", "float16")
-# The module whose layers can run as a scan over stacked weights.
-STACKABLE = FastConformer
+# The modules whose layers can run as a scan over stacked weights.
+STACKABLE = (FastConformer, CausalTransformer)
 
 
 def for_inference(
     config: dict[str, Any], variables: Variables, *, dtype: str | None = None, platform: str | None = None
 ) -> tuple[dict[str, Any], Variables]:
-    """Makes encoder layers separate copies instead of a scan, which would slice the stacked weights at each step.
+    """Makes layers separate copies instead of a scan, which would slice the stacked weights at each step.
 
     The weight norms of a vocoder are multiplied into its kernels.
 
@@ -56,9 +57,9 @@ def for_inference(
 
 
 def unstacked(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of the same model with separate encoder layers; `config` itself if they are already."""
+    """The configuration of the same model with separate layers; `config` itself if they are already."""
     for key, _, module in _parts(config):
-        if module is STACKABLE and config[key].get("scan_layers", True):
+        if module in STACKABLE and config[key].get("scan_layers", True):
             config = config | {key: config[key] | {"scan_layers": False}}
     return config
 
@@ -135,9 +136,9 @@ def variable_shapes(config: dict[str, Any], task: Any) -> Variables:
 
 
 def _scanned(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of the same model with stacked encoder layers; `config` itself if they are or cannot be."""
+    """The configuration of the same model with stacked layers; `config` itself if they are or cannot be."""
     for key, _, module in _parts(config):
         single = not config[key].get("scan_layers", True) and not config[key].get("reduction")
-        if module is STACKABLE and single:
+        if module in STACKABLE and single:
             config = config | {key: config[key] | {"scan_layers": True}}
     return config

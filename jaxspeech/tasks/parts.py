@@ -88,6 +88,6 @@ PARTS_WITHIN: dict[Any, dict[str, Part]] = {
     ConformerConnector: {"encoder": Part("encoder", {"fastconformer": FastConformer})},
 }
 SECTIONS_WITHIN: dict[Any, dict[str, Any]] = {
-    EncoderLayers: {"spec_augment": SpecAugment},
     CausalTransformer: {"rope": Rope, "lora": LoraOptions},
+    EncoderLayers: {"spec_augment": SpecAugment},
 }

@@ -22,6 +22,7 @@ from jaxspeech.interop.nemo.sections.arguments import (
 )
 from jaxspeech.interop.nemo.sections.read import read_arguments
 from jaxspeech.interop.transformers.canary import DECODER
+from jaxspeech.interop.transformers.causal_config import FAMILIES
 
 
 def _finish_encoder(encoder: dict[str, Any]) -> None:
@@ -158,7 +159,8 @@ def translate_model(config: Mapping[str, Any], extractor: Mapping[str, Any]) -> 
     """
     kind = config.get("model_type")
     if kind not in (*HEADS, CANARY):
-        raise ArchiveError(f"not supported: model_type {kind!r} (can be {', '.join((*HEADS, CANARY))})")
+        known = ", ".join((*HEADS, CANARY, *FAMILIES))
+        raise ArchiveError(f"not supported: model_type {kind!r} (can be {known})")
     problems: list[str] = []
     encoder = config.get("encoder_config")
     if not isinstance(encoder, Mapping):

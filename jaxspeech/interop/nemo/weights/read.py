@@ -29,6 +29,7 @@ def to_variables(
     *,
     unused: Iterable[str] = (),
     dtype: Any = None,
+    as_stored: bool = False,
     place: Callable[[np.ndarray], Any] = lambda array: array,
 ) -> Variables:
     """Converts NeMo's tensors to our variables. Besides the variables, only one tensor at a time is in memory.
@@ -39,6 +40,7 @@ def to_variables(
       expected: path of each of our variables ("params/encoder/...") -> something with its shape.
       unused: patterns of the names of tensors that are not variables.
       dtype: of the parameters; None means float32, which running statistics always have.
+      as_stored: parameters have the dtypes of their tensors in place of `dtype`.
       place: called with each variable once it is complete, before the next one is read; what it returns is kept.
     Raises:
       ArchiveError: tensors are missing, left over, or differ in shape from their variables; lists all in one line.
@@ -63,7 +65,8 @@ def to_variables(
             of_params = path.startswith("params/")
             array = unfinished.pop(path, None)
             if array is None:
-                array = np.empty(shape, dtype if dtype is not None and of_params else np.float32)
+                stored = [tensors[name].dtype for name in taken.values()][:1] if as_stored else []
+                array = np.empty(shape, (stored or [dtype or np.float32])[0] if of_params else np.float32)
             own = array if row.columns is None else array[..., slice(*row.columns)]
             parts = own if STACKED in f"/{path}" else own[None]
             wrong = [

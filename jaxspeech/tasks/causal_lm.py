@@ -1,0 +1,150 @@
+"""Decoder-only language models of text: the next token from all before it.
+
+loss_b = - sum_p log p(id_p | id_1 .. id_{p-1})                     over the places p of answers
+
+A model of this task is what Transformers' AutoModelForCausalLM reads; `tasks.speech_lm` makes it hear.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxspeech.decoders.causal_transformer import CausalTransformer
+from jaxspeech.losses.tokens import token_losses
+from jaxspeech.tasks.branches import branch
+from jaxspeech.tasks.kinds import Answering
+from jaxspeech.tasks.parts import Kind, Part
+from jaxspeech.tasks.task import Task
+from jaxspeech.tasks.train_apply import train_apply
+from jaxspeech.types import Key, Phase, RowLosses, Variables
+
+# The sample rate of a model that hears nothing: audio takes no place in its prompts.
+DEAF = 0
+
+
+class Dialogues(NamedTuple):
+    """A padded batch of texts, or of conversations without audio.
+
+    Attributes:
+      ids: token ids.
+      num_ids: real ids of each row.
+      num_prompt: ids before the text of the last answer, from which on one is generated.
+      answers: which ids are targets: what the model is to say. The first of a row is none, as nothing stands before it.
+      index: each row's place in the dataset; -1 marks a filler row, which counts nowhere.
+    """
+
+    ids: Int[Any, "B L"]
+    num_ids: Int[Any, " B"]
+    num_prompt: Int[Any, " B"]
+    answers: Bool[Any, "B L"]
+    index: Int[Any, " B"]
+
+
+class ScoredDialogues(NamedTuple):
+    """The probability of the answers.
+
+    Attributes:
+      losses: sum of -log p over the targets, in nats.
+      right: targets that are the most probable token, given what stands before them.
+      targets: their number.
+    """
+
+    losses: Float[Any, " B"]
+    right: Int[Any, " B"]
+    targets: Int[Any, " B"]
+
+
+@dataclass(frozen=True)
+class CausalLoss:
+    """Options of the loss.
+
+    Attributes:
+      label_smoothing: share of the probability that is spread over all tokens.
+    """
+
+    label_smoothing: float = 0.0
+
+
+class CausalLM(nn.Module):
+    """A decoder over tokens alone."""
+
+    decoder: CausalTransformer
+    loss: CausalLoss = CausalLoss()
+
+    def __call__(self, ids: Int[Any, "B N"], num: Int[Any, " B"], *, train: bool = False) -> Float[Array, "B N D"]:
+        """Computes the decoder's states after each token."""
+        return self.decoder(self.decoder.embed(ids), num, train=train)
+
+    def logits(self, ids: Int[Any, "B N"], num: Int[Any, " B"], *, train: bool = False) -> Float[Array, "B N V"]:
+        """Computes the scores of the token after each token."""
+        return self.decoder.logits(self(ids, num, train=train))
+
+
+CausalTask = Task[Dialogues, ScoredDialogues, Answering]
+
+
+def causal_task(model: CausalLM) -> CausalTask:
+    """Returns the task of `model`: pure functions that initialise, train and run it."""
+    decoder = model.decoder
+
+    def apply(variables: Variables) -> Any:
+        return partial(decoder.apply, branch(variables, "decoder"))
+
+    def init(key: Key) -> Variables:
+        return dict(model.init(key, jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32), method="logits"))
+
+    def scored(variables: Variables, batch: Dialogues, states: Array, *, label_smoothing: float) -> ScoredDialogues:
+        targets, counts = targets_of(batch)
+        options: dict[str, Any] = {"logits": partial(apply(variables), method="logits"), "sparse": True}
+        found = token_losses(states[:, :-1], targets, counts, label_smoothing=label_smoothing, **options)
+        return ScoredDialogues(*found, counts.sum(1))
+
+    def loss(variables: Variables, batch: Dialogues, key: Key) -> tuple[RowLosses, Variables]:
+        states, updates = train_apply(model, variables, key, batch.ids, batch.num_ids)
+        found = scored(variables, batch, states, label_smoothing=model.loss.label_smoothing)
+        weights = found.targets.astype(jnp.float32)
+        return RowLosses(found.losses, weights, {"token_accuracy": found.right / jnp.maximum(weights, 1)}), updates
+
+    def predict(variables: Variables, batch: Dialogues) -> ScoredDialogues:
+        run: Any = model.apply
+        return scored(variables, batch, run(variables, batch.ids, batch.num_ids), label_smoothing=0.0)
+
+    def start(variables: Variables, prompt: Dialogues, most_tokens: int) -> tuple[Float[Array, "B V"], Any]:
+        run, num = apply(variables), jnp.asarray(prompt.num_prompt)
+        rows, places = prompt.ids.shape
+        cache = run(rows, places + most_tokens, method="initial_cache")
+        states, cache = run(run(prompt.ids, method="embed"), num, cache, method="extend")
+        last = jnp.take_along_axis(states, jnp.maximum(num - 1, 0)[:, None, None], axis=1)[:, 0]
+        return run(last, method="logits"), cache
+
+    def step(variables: Variables, ids: Int[Any, " B"], state: Any) -> tuple[Float[Array, "B V"], Any]:
+        return apply(variables)(jnp.asarray(ids), state, method="step")
+
+    return Task(
+        model=model,
+        batch=Dialogues,
+        init=init,
+        phases=(Phase(loss),),
+        predict=predict,
+        seconds=lambda batch: jnp.zeros(batch.index.shape),
+        inference=Answering(DEAF, 0.0, decoder.vocab_size, np.zeros_like, start, step),
+    )
+
+
+def targets_of(batch: Any) -> tuple[Int[Array, "B N"], Bool[Array, "B N"]]:
+    """Returns what follows each id but the last, and which of that is a target: N = L - 1."""
+    ids, real = jnp.asarray(batch.ids), jnp.arange(batch.ids.shape[1]) < jnp.asarray(batch.num_ids)[:, None]
+    return ids[:, 1:], (jnp.asarray(batch.answers) & real)[:, 1:]
+
+
+CAUSAL_LM = Kind(
+    CausalLM,
+    causal_task,
+    {"decoder": Part("decoder", {"causal_transformer": CausalTransformer})},
+    {"loss": CausalLoss},
+)
