@@ -1,0 +1,119 @@
+"""Measures a language model's prompt and its answer: Qwen2.5-0.5B's shape, 494M random weights in float32.
+
+`llm_prefill` runs a prompt of 256 tokens into an empty cache, to the logits of the first token of the answer;
+`llm_decode` generates 64 tokens after it, greedily; with 1 row, and with 8. `benchmarks/beside/transformers_llm.py`
+measures the same of Transformers.
+"""
+
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.timing import measure
+from jaxspeech.decoders.causal_transformer import CausalTransformer
+from jaxspeech.nn.rotary import Rope
+from jaxspeech.search.generate import generate
+from jaxspeech.search.selection import selection
+
+SIZES: dict[str, dict[str, Any]] = {
+    "qwen2.5-0.5b": {
+        "vocab_size": 151936,
+        "width": 896,
+        "num_layers": 24,
+        "num_heads": 14,
+        "num_groups": 2,
+        "hidden_width": 4864,
+        "biases": True,
+        "rope": Rope(theta=1e6),
+    },
+    "qwen3-1.7b": {
+        "vocab_size": 151936,
+        "width": 2048,
+        "num_layers": 28,
+        "num_heads": 16,
+        "num_groups": 8,
+        "head_width": 128,
+        "hidden_width": 6144,
+        "query_key_norm": True,
+        "rope": Rope(theta=1e6),
+    },
+}
+
+
+def decoder(size: str, **more: Any) -> CausalTransformer:
+    """Makes the decoder in the form in which it generates."""
+    return CausalTransformer(**SIZES[size], scan_layers=False, **more)
+
+
+def random_params(model: CausalTransformer) -> Any:
+    """Draws the weights; its own initialization would compile for a minute."""
+
+    def whole(model: CausalTransformer) -> Any:
+        return model.logits(model(model.embed(jnp.zeros((1, 1), jnp.int32)), jnp.ones(1, jnp.int32)))
+
+    shapes = jax.eval_shape(partial(model.init, method=whole), jax.random.key(0))["params"]
+    leaves, tree = jax.tree.flatten(shapes)
+    draw = cache(lambda shape: jax.jit(lambda key: jax.random.normal(key, shape) * shape[-1] ** -0.5))
+    keys = jax.random.split(jax.random.key(0), len(leaves))
+    return tree.unflatten([draw(x.shape)(key) for x, key in zip(leaves, keys, strict=True)])
+
+
+def prefill(model: CausalTransformer, params: Any, ids: Any, *, room: int) -> tuple[Any, Any]:
+    """Runs prompts [B P] into a cache; returns the logits [B V] of the first token and the cache."""
+    apply = partial(model.apply, {"params": params})
+    b, p = ids.shape
+    states, past = apply(
+        apply(ids, method="embed"), jnp.full(b, p), apply(b, room, method="initial_cache"), method="extend"
+    )
+    return apply(states[:, -1], method="logits"), past
+
+
+def answer(model: CausalTransformer, params: Any, logits: Any, past: Any, *, count: int, **options: Any) -> Any:
+    """Generates `count` tokens in each row."""
+    step = partial(model.apply, {"params": params}, method="step")
+    return generate(step, logits, past, end_ids=(), most_tokens=count, **options)
+
+
+def run(
+    repeat: int,
+    *,
+    part: str,
+    batch_size: int = 1,
+    size: str = "qwen2.5-0.5b",
+    prompt: int = 256,
+    count: int = 64,
+    drawn: dict[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Runs the prompt, or generates after it."""
+    model = decoder(size, **more)
+    params = random_params(model)
+    ids = jax.random.randint(jax.random.key(1), (batch_size, prompt), 0, model.vocab_size)
+    start = jax.jit(lambda params, ids: prefill(model, params, ids, room=prompt + count))
+    options: dict[str, Any] = {}
+    if drawn is not None:
+        options = {"select": selection(**drawn), "keys": jax.random.split(jax.random.key(2), batch_size)}
+    continued = jax.jit(lambda params, logits, past: answer(model, params, logits, past, count=count, **options))
+    sizes = {"batch": batch_size, "prompt": prompt, "params": sum(x.size for x in jax.tree.leaves(params))}
+    if part == "prefill":
+        times = measure(lambda: start(params, ids), repeat or 5)
+        return {**sizes, **times, "tokens_per_s": batch_size * prompt / times["median_s"]}
+    logits, past = start(params, ids)
+    times = measure(lambda: continued(params, logits, past), repeat or 5)
+    return {**sizes, "tokens": count, **times, "tokens_per_s": batch_size * count / times["median_s"]}
+
+
+CASES = {
+    "llm_prefill": partial(run, part="prefill"),
+    "llm_prefill_b8": partial(run, part="prefill", batch_size=8),
+    "llm_decode": partial(run, part="decode"),
+    "llm_decode_b8": partial(run, part="decode", batch_size=8),
+    "llm_sample": partial(run, part="decode", drawn={"temperature": 0.7, "top_p": 0.8}),
+}
+_GPU: dict[str, Any] = {"size": "qwen3-1.7b", "batch_size": 128, "dtype": jnp.bfloat16}
+GPU_CASES = {
+    "llm_prefill_gpu": partial(run, part="prefill", **_GPU),
+    "llm_decode_gpu": partial(run, part="decode", **_GPU),
+}
