@@ -11,7 +11,7 @@ Both become
 
     {"audio_filepath": "a.wav", "duration": 2.5, "id": "1", "text": "Good morning.",
      "audios": [{"audio_filepath": "a.wav", "offset": 1.0, "duration": 2.5}],
-     "turns": [{"role": "user", "text": "What is said? <audio>"}, {"role": "assistant", "text": "Good morning."}]}
+     "messages": [{"role": "user", "content": "What is said? <audio>"}, {"role": "assistant", "content": ...}]}
 
 with the seconds of all recordings together, and the last answer as the text. Neighbouring turns of one speaker are
 joined by a space. The other fields of a line are kept, and so are those of its `custom`, if they hide none of these.
@@ -21,7 +21,7 @@ collections/common/data/lhotse/text_adapters.py.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jaxspeech.audio.read import read_seconds
@@ -29,13 +29,14 @@ from jaxspeech.data.files import Location, beside, is_url, open_binary
 from jaxspeech.errors import AudioError, ManifestError
 from jaxspeech.manifest_lines import AUDIO, FAULT, check_text, parse_line, part_of
 from jaxspeech.text.chat import AUDIO_TAG
+from jaxspeech.text.turns import ASSISTANT, SYSTEM, USER, Turn, join_turns
 
 # The fields that a line of a manifest gets.
-TURNS, AUDIOS = "turns", "audios"
+MESSAGES, AUDIOS = "messages", "audios"
 # Who speaks, by what the lines say.
 ROLES = {
-    **{"user": "user", "human": "user", "system": "system"},
-    **{"assistant": "assistant", "gpt": "assistant", "model": "assistant"},
+    **{"user": USER, "human": USER, "system": SYSTEM},
+    **{"assistant": ASSISTANT, "gpt": ASSISTANT, "model": ASSISTANT},
 }
 # Where ShareGPT's texts have the recording, and the fields that name it.
 SOUNDS, SOUND = ("<sound>", "<speech>"), ("sound", "ori_sound")
@@ -100,18 +101,19 @@ def line_of_chat(chat: Mapping[str, Any], path: Location) -> dict[str, Any]:
             if name is None:
                 raise ManifestError(f"{place} has {mark}, and the line no {SOUND[0]}")
             audios += [_audio(name, turn, path)] * value.count(mark)
-            value = " ".join(value.replace(mark, f" {AUDIO_TAG} ").split(" "))
-        found.append((role, value.strip() if AUDIO_TAG in value else value))
-    turns = _joined(found)
-    if not turns or turns[-1]["role"] != "assistant":
+            texts = [text.strip() for text in value.split(mark)]
+            value = f" {AUDIO_TAG} ".join(texts).strip()
+        found.append((role, value))
+    turns = join_turns([Turn(*pair) for pair in found])
+    if not turns or turns[-1].role != ASSISTANT:
         raise ManifestError("its last turn is no answer: there is nothing to learn")
     lengths = [audio["duration"] for audio in audios]
     custom = chat.get("custom")
     rest = {**(custom if isinstance(custom, Mapping) else {}), **chat}
     made = {name: value for name, value in rest.items() if name not in ("conversations", "custom", *SOUND)}
     name = audios[0][AUDIO] if audios else f"conversation {chat.get('id', '')}".strip()
-    made |= {AUDIO: name, "duration": sum(lengths) or SECONDS_OF_TEXT, "text": turns[-1]["text"]}
-    return made | {TURNS: turns, AUDIOS: audios}
+    made |= {AUDIO: name, "duration": sum(lengths) or SECONDS_OF_TEXT, "text": turns[-1].text}
+    return made | {MESSAGES: [{"role": turn.role, "content": turn.text} for turn in turns], AUDIOS: audios}
 
 
 def _audio(name: Any, turn: Mapping[str, Any], path: Location) -> dict[str, Any]:
@@ -130,14 +132,3 @@ def _seconds(path: Location) -> float:
         return read_seconds(path)
     with open_binary(path, error=AudioError) as file:
         return read_seconds(file, name=str(path))
-
-
-def _joined(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    """The turns, with neighbours of one role joined by a space."""
-    joined: list[dict[str, str]] = []
-    for role, text in turns:
-        if joined and joined[-1]["role"] == role:
-            joined[-1]["text"] += f" {text}"
-        else:
-            joined.append({"role": role, "text": text})
-    return joined

@@ -3,14 +3,19 @@
     jaxspeech prepare spoken_questions        # data/spoken_questions
 
 Every sentence has exactly one number, and half of them are questions, so that nobody can know the answers without
-hearing it: one number in seventeen is right by chance, and one of two answers to "was it a question". Each recording
-has three lines, of the kinds "words", "number" and "question":
+hearing it: one number in seventeen is right by chance, and one of two answers to "was it a question". A recording to
+train on is the subject of one conversation, which asks for its words, its number, and whether it is a question, in
+random order:
 
-    {"audio_filepath": ..., "context": ["transcribe", ...], "text": "wake me up at nine on friday", "kind": "words"}
+    {"audio_filepath": ..., "messages": [{"role": "user", "content": ["which number was said <audio>", ...]}, ...]}
 
-The evaluation has three parts: "dev", whose voices and sentences do not occur in training; "swapped", whose recordings
-are of other sentences than its lines say; and "silent", whose recordings are silence. A model that hears scores by
-chance on the latter two.
+The evaluation asks one of these in a line, of the kinds "words", "number" and "question":
+
+    {"audio_filepath": ..., "context": "transcribe", "text": "wake me up at nine on friday", "kind": "words"}
+
+It has three parts: "dev", whose voices and sentences do not occur in training; "swapped", whose recordings are of other
+sentences than its lines say; and "silent", whose recordings are silence. A model that hears scores by chance on the
+latter two.
 """
 
 import random
@@ -52,12 +57,14 @@ QUESTIONS = (
     "can you {chore} at {number}",
     "is your number {number}",
 )
-# Kind of a line -> what is asked; training chooses among the wordings, and an evaluation takes the first.
+# Kind of a question -> its wordings; training chooses among them, and an evaluation takes the first.
 ASKED = {
     "words": ("transcribe", "what was said", "write down what you hear"),
     "number": ("which number was said", "tell me the number"),
     "question": ("was it a question", "is this a question"),
 }
+# Field of a recording to train on: kinds of questions.
+ORDER = "order"
 # Far below the step of a sample of 16 bits.
 SILENT_DB = -200.0
 
@@ -81,12 +88,19 @@ def is_question(text: str) -> bool:
 
 
 def lines(recording: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a recording, one for each kind of question."""
+    """Yield the lines of a recording: a conversation, if it has an order of questions, or a line for each question."""
     text = recording["text"]
     answers = {"words": text, "number": number_of(text), "question": "yes" if is_question(text) else "no"}
-    for kind, answer in answers.items():
-        scored = "wer" if kind == "words" else "answer"
-        yield {**recording, "context": list(ASKED[kind]), "text": answer, "kind": kind, "score": scored}
+    if ORDER not in recording:
+        for kind, answer in answers.items():
+            scored = "wer" if kind == "words" else "answer"
+            yield {**recording, "context": ASKED[kind][0], "text": answer, "kind": kind, "score": scored}
+        return
+    messages = []
+    for place, kind in enumerate(recording[ORDER]):
+        asked = [f"{wording} <audio>" if place == 0 else wording for wording in ASKED[kind]]
+        messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": answers[kind]}]
+    yield {name: value for name, value in recording.items() if name != ORDER} | {"messages": messages}
 
 
 def plan(variants: dict[str, str], *, train: int, **evaluation: int) -> dict[str, list[Utterance]]:
@@ -116,6 +130,7 @@ def _utterances(
         accents = ACCENTS if part == "train" else (*ACCENTS, UNHEARD_ACCENT)
         if part != "train":
             taken.add(text)
+        kinds = random.Random(f"order {i}").sample(list(ASKED), len(ASKED))
         yield Utterance(
             name=f"{part}/{i:05d}",
             text=sentence(rng) if part == "swapped" else text,
@@ -127,7 +142,7 @@ def _utterances(
             level_db=SILENT_DB if part == "silent" else rng.uniform(-20.0, -1.0),
             snr_db=rng.uniform(15.0, 45.0),
             seed=rng.getrandbits(32),
-            fields={"text": text},
+            fields={"text": text} | ({ORDER: kinds} if part == "train" else {}),
         )
 
 

@@ -6,13 +6,15 @@ A recipe's `chat` is the form of its conversations, and `asked` what a user says
 folder of Hugging Face Transformers.
 """
 
+import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jaxspeech.archive import Archive
 from jaxspeech.assets import Assets
 from jaxspeech.data.augment import parse_augment
-from jaxspeech.data.chat_turns import CONTEXT, SYSTEM_PROMPT, asked_of, parse_prompts, turns_of
+from jaxspeech.data.chat_lines import MESSAGES
+from jaxspeech.data.chat_turns import CONTEXT, SYSTEM_PROMPT, parse_prompts, turns_of
 from jaxspeech.data.columns.chat import chat_columns
 from jaxspeech.data.columns.column import Column
 from jaxspeech.data.frame_counts import FrameCounts
@@ -89,12 +91,11 @@ class _Writer:
 
 def _texts(manifest: Manifest, prompts: tuple[str, ...], chat: Chat, *, at_most: int | None) -> Iterator[str]:
     """Yields what a tokenizer has to encode: the texts of conversations, between special tokens and recordings."""
+    rng = random.Random(0)
     for line in manifest.lines(at_most=at_most):
-        fields = parse_line(line)
-        for said in asked_of(fields, prompts) or ("",):
-            writer = _Writer(chat.special)
-            chat.encode(turns_of(fields, said, place=chat.locator), writer)
-            yield from writer.texts
+        writer = _Writer(chat.special)
+        chat.encode(turns_of(parse_line(line), prompts, rng.choice, tag=chat.locator), writer)
+        yield from writer.texts
 
 
 def _sized(model: ModelConfig, assets: Assets) -> ModelConfig:
@@ -128,7 +129,7 @@ def _data(
         manifest,
         columns_of,
         task.batch,
-        identity_fields=("text", CONTEXT, SYSTEM_PROMPT, "turns"),
+        identity_fields=("text", CONTEXT, SYSTEM_PROMPT, MESSAGES),
         augment=augment,
         report=report,
         need=("text",),
@@ -140,8 +141,8 @@ def _evaluation(settings: Settings, assets: Assets, task: Task) -> Evaluation:
     prompts, score = _asked(settings)
 
     def asked(fields: Fields) -> str:
-        said = (*asked_of(fields, prompts), "")[0]
-        return [turn.text for turn in turns_of(fields, said, place=assets[CHAT].locator) if turn.role == USER][-1]
+        turns = turns_of(fields, prompts, tag=assets[CHAT].locator)
+        return [turn.text for turn in turns if turn.role == USER][-1]
 
     return answers(assets["tokenizer"], score=score, asked=asked)
 

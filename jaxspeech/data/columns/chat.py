@@ -4,6 +4,7 @@ A place of `ids` is a token or, as -1, a frame of audio; so a row's length is kn
 its recordings are played. What the user says of several texts is drawn from the seed, the epoch and the example.
 """
 
+import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from jaxspeech.audio.convert import Channel
 from jaxspeech.data.augment import Augment, AugmentConfig
 from jaxspeech.data.chat_audio import ChatAudio
 from jaxspeech.data.chat_lines import AUDIOS
-from jaxspeech.data.chat_turns import asked_of, turns_of
+from jaxspeech.data.chat_turns import first, turns_of
 from jaxspeech.data.columns.audio import ROUNDING_SAMPLES
 from jaxspeech.data.columns.column import Column, Examples, Widths, widest
 from jaxspeech.data.frame_counts import FrameCounts
@@ -169,24 +170,28 @@ class _Loader:
             before = variant.before if number == 0 else 0.0
             after = variant.after if number == len(sounds) - 1 else 0.0
             varied.append(self._augment(sound, speed=variant.speed, before=before, after=after, rng=rng))
-        fields = self._manifest[example].fields
-        draw = variant.generator(self._seed + OWN_SEED) if self._draws else None
-        said = _asked(fields, self._asked)
-        turns = turns_of(
-            fields, said[0 if draw is None else int(draw.integers(len(said)))], place=self._prompts.chat.locator
-        )
+        fields, draw = self._manifest[example].fields, None
+        if self._draws:
+            draw = variant.generator(self._seed + OWN_SEED)
+        choose = first if draw is None else lambda texts: texts[int(draw.integers(len(texts)))]
+        turns = turns_of(fields, self._asked, choose, tag=self._prompts.chat.locator)
         counts = self._frames(np.array([len(sound) for sound in varied], np.int64)).tolist()
         return Row(varied, self._prompts.example(turns, counts, draw=draw))
 
 
 def _measure(manifest: Manifest, prompts: ChatPrompts, asked: Sequence[str], *, drawn: bool) -> Measured:
-    """Read every line, and encode it once, with the longest text that may be asked."""
+    """Read every line, and encode it once, with the longest of several texts."""
     tokens, audios = np.full(len(manifest), -1, np.int64), np.zeros(len(manifest), np.int64)
-    seconds, longest = list[float](), dict[tuple[str, ...], str]()
-    place, room = prompts.chat.locator, _room_for_requests(prompts) if drawn else 0
+    seconds, chat = list[float](), prompts.chat
+    room = _room_for_requests(prompts) if drawn else 0
 
-    def length(fields: Mapping[str, Any], said: str, count: int) -> int:
-        return len(prompts.example(turns_of(fields, said, place=place), [1] * count).ids) + room
+    @functools.cache
+    def length(text: str) -> int:
+        turns = [Turn(USER, text), Turn(ASSISTANT, "")]
+        return len(prompts.example(turns, [1] * chat.count_audios(turns)).ids)
+
+    def longest(texts: Sequence[str]) -> str:
+        return max(texts, key=length) if drawn and len(texts) > 1 else texts[0]
 
     for example, line in enumerate(manifest.lines()):
         fields, whole = parse_line(line), float(manifest.durations[example])
@@ -195,18 +200,11 @@ def _measure(manifest: Manifest, prompts: ChatPrompts, asked: Sequence[str], *, 
         audios[example] = len(of_each)
         seconds += of_each
         try:
-            said = _asked(fields, asked)
-            if said not in longest:
-                longest[said] = max((length({"text": ""}, text, 1), text) for text in said)[1]
-            tokens[example] = length(fields, longest[said], len(of_each))
+            turns = turns_of(fields, asked, longest, tag=chat.locator)
+            tokens[example] = len(prompts.example(turns, [1] * len(of_each)).ids) + room
         except Exception:  # of whatever kind a tokenizer raises; `row` raises it again
             continue
     return Measured(tokens, audios, np.array(seconds, np.float64))
-
-
-def _asked(fields: Mapping[str, Any], asked: Sequence[str]) -> tuple[str, ...]:
-    """The texts of which one is asked; nothing in a conversation, which says it itself."""
-    return asked_of(fields, asked) or ("",)
 
 
 def _room_for_requests(prompts: ChatPrompts) -> int:
