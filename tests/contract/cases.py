@@ -232,9 +232,9 @@ class Prepared(NamedTuple):
     evaluation: Any
     model: dict[str, Any]
 
-    def results(self, batch: Any) -> list[Any]:
+    def results(self, batch: Any, variables: Any = None) -> list[Any]:
         """The results that the evaluation collects from a batch's prediction."""
-        predicted = jax.device_get(jax.jit(self.task.predict)(self.variables, batch))
+        predicted = jax.device_get(jax.jit(self.task.predict)(variables or self.variables, batch))
         return self.evaluation.collect(predicted, jax.device_get(batch))
 
 
