@@ -1,15 +1,9 @@
 """The rows of a batch that is split over devices stay on them; sums over them are communicated once, in no loop."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.quick_compile import QUICK_COMPILE
-from tests.tone_runs import ROOT
+from tests.eight_devices import on_eight_devices
 
-# Eight devices, in a process of its own.
 SPLIT = """
 import jax
 import numpy as np
@@ -84,9 +78,4 @@ jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 @pytest.mark.parametrize("script", [SPLIT, TRANSDUCER], ids=["features", "transducer"])
 def test_split_rows_are_computed_where_they_are(script):
-    flags = f"--xla_force_host_platform_device_count=8 {QUICK_COMPILE}"
-    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    on_eight_devices(script)

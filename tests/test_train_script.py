@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -27,8 +26,7 @@ from tests.tone_runs import ROOT, start, train_here, wait_for_checkpoint
 def uninterrupted(tones, tmp_path_factory):
     """The workdir of a run without interruptions, and what was printed."""
     workdir = tmp_path_factory.mktemp("uninterrupted")
-    out, err = start(tones, workdir).communicate()
-    return workdir, out + err
+    return workdir, train_here(get_config(str(tones)), workdir)
 
 
 def test_a_run_ends_with_models_and_a_clear_last_line(uninterrupted):
@@ -77,11 +75,8 @@ def test_a_killed_preempted_and_damaged_run_resumes_and_ends_with_the_same_bits(
     last = int(stopped.split()[3])
     for file in (tmp_path / "checkpoints" / str(last)).rglob("ocdbt.process_0/d/*"):
         os.truncate(file, file.stat().st_size // 2)
-    process = start(tones, tmp_path)
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    assert "Traceback" not in err
-    (report,) = [line for line in (out + err).splitlines() if "cannot be read" in line]
+    out = train_here(get_config(str(tones)), tmp_path)
+    (report,) = [line for line in out.splitlines() if "cannot be read" in line]
     before = int(report.split()[-1])
     assert f"set aside as {last}.damaged; going back to step {before}" in report and before < last
     assert f"resuming after step {before}\n" in out
@@ -257,8 +252,6 @@ def test_a_wrong_setting_is_one_line(tones, tmp_path, capsys, override, message)
     assert message in err and err.startswith("train.py: ") and err.count("\n") == 1
 
 
-def test_a_wrong_setting_of_the_default_recipe_is_one_line():
-    command = [sys.executable, "train.py", "--config.stepz=3"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 2
-    assert done.stderr == "train.py: the config has no field 'stepz'; did you mean \"steps\"?\n"
+def test_a_wrong_setting_of_the_default_recipe_is_one_line(capsys):
+    assert main(["--config.stepz=3"], verb="train", prog="train.py") == 2
+    assert capsys.readouterr().err == "train.py: the config has no field 'stepz'; did you mean \"steps\"?\n"

@@ -1,10 +1,5 @@
 """Eight virtual devices, each with a part of the time axis, encode a recording as one device does."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import jax
 import pytest
 
@@ -12,7 +7,7 @@ from jaxspeech.builder import build
 from jaxspeech.configs.base import fastconformer_ctc
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.time_parallel import time_parallel_encoder
-from tests.quick_compile import QUICK_COMPILE
+from tests.eight_devices import on_eight_devices
 
 SCRIPT = """
 import jax, numpy as np
@@ -44,16 +39,7 @@ def make_task(**encoder):
 
 
 def test_eight_devices_encode_as_one():
-    flags = f"--xla_force_host_platform_device_count=8 {QUICK_COMPILE}"
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=Path(__file__).resolve().parents[2],
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.stdout.strip() == "equal", done.stderr
+    assert on_eight_devices(SCRIPT) == "equal\n"
 
 
 def test_full_attention_is_refused():

@@ -1,9 +1,5 @@
 """The GPU kernels of attention, interpreted on this machine, against the portable computation."""
 
-import os
-import subprocess
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +9,7 @@ from jaxspeech.masks import attention_mask, context_mask
 from jaxspeech.nn.attention import Positional, attention, split_positions
 from jaxspeech.nn.kernel_attention import attention_by_kernels
 from jaxspeech.nn.kernel_blocks import Settings
-from tests.quick_compile import QUICK_COMPILE
-from tests.tone_runs import ROOT
+from tests.eight_devices import on_eight_devices
 
 B, T, H, K = 3, 21, 2, 16
 LENGTHS = (21, 13, 0)  # the last row has no key at all
@@ -70,7 +65,7 @@ from jaxspeech.row_parallel import traced_over
 from jaxspeech.training.sharding import make_mesh
 from tests.nn.test_kernel_attention import H, K, T, inputs
 
-mesh = make_mesh()
+mesh = make_mesh(devices=jax.devices()[:4])
 *rows, positional = inputs()
 rows = [jnp.concatenate([x, x[:1] + 1]) for x in rows]
 mask = jnp.ones((1, T, T), bool)
@@ -95,9 +90,4 @@ jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-4)
 
 
 def test_each_device_computes_its_rows_with_the_dropout_of_the_whole_batch():
-    flags = f"--xla_force_host_platform_device_count=4 {QUICK_COMPILE}"
-    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(
-        [sys.executable, "-c", SPLIT], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    on_eight_devices(SPLIT)

@@ -1,10 +1,6 @@
 """Tests transducer and hybrid tasks: the loss of each kind, independence of padding, and the choice of head."""
 
-import json
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +14,7 @@ from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_loss
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.tasks.transducer_loss import transducer_losses
+from tests.eight_devices import on_eight_devices
 from tests.log_probs import log_probs_of
 
 V = 10
@@ -254,15 +251,13 @@ def test_a_wrong_configuration_is_one_line(change, message):
 
 def test_a_wrong_choice_is_one_line():
     """Runs in a process without the tests' type checker, which would raise first."""
-    script = (
-        "import json, sys, jax; from jaxspeech.builder import build; from jaxspeech.errors import ConfigError\n"
-        "for model in json.loads(sys.argv[1]):\n"
+    wrong = [config("rnnt", decoder=DECODER | change) for change in ({"prediction": "lstn"}, {"activation": "gelu"})]
+    program = (
+        "import jax; from jaxspeech.builder import build; from jaxspeech.errors import ConfigError\n"
+        f"for model in {wrong!r}:\n"
         "    try: jax.eval_shape(build(model).init, jax.random.key(0))\n"
         "    except ConfigError as error: print(error)\n"
     )
-    wrong = [config("rnnt", decoder=DECODER | change) for change in ({"prediction": "lstn"}, {"activation": "gelu"})]
-    command = [sys.executable, "-c", script, json.dumps(wrong)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
-    first, second = done.stdout.splitlines()
+    first, second = on_eight_devices(program).splitlines()
     assert first == "decoder.prediction 'lstn'; did you mean \"lstm\"?"
     assert second == "decoder.activation 'gelu'; did you mean \"relu\"?"

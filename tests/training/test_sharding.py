@@ -1,17 +1,12 @@
 """Eight virtual CPU devices train like one, with the state replicated or split by a rule."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import jax
 import pytest
 from jax.sharding import PartitionSpec as P
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.training.sharding import bytes_per_device, fit, make_mesh, make_rules, state_shardings
-from tests.quick_compile import QUICK_COMPILE
+from tests.eight_devices import on_eight_devices
 
 SCRIPT = """
 import jax, jax.numpy as jnp, numpy as np
@@ -47,21 +42,7 @@ print("equal")
 
 
 def test_eight_devices_equal_one():
-    root = Path(__file__).resolve().parents[2]
-    environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count=8 {QUICK_COMPILE}",
-        "JAX_PLATFORMS": "cpu",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.stdout.strip() == "equal", done.stderr
+    assert on_eight_devices(SCRIPT) == "equal\n"
 
 
 def test_a_mesh_that_does_not_fit_is_refused():
