@@ -26,7 +26,8 @@ def for_inference(
     The weight norms of a vocoder are multiplied into its kernels.
 
     In bfloat16 on a CPU, everything between the products is float32 (see `nn.products`). The products' weights are
-    rounded only if `dtype` asks for half precision: a model whose config states it keeps its trained weights.
+    rounded only if `dtype` asks for half precision: a model whose config states it keeps its trained weights. Those of
+    a language model become float32, which takes twice the memory of bfloat16, and a tenth of the time.
 
     Args:
       config: as `build` takes it; it is not changed.
@@ -51,8 +52,20 @@ def for_inference(
         variables = jax.tree_util.tree_map_with_path(
             lambda path, x: x.astype(dtype) if path[-1].key == "kernel" else x, variables
         )
-    if _rounds_products(config) and (platform or jax.default_backend()) == "cpu":
-        config = _in_dtype(config, "float32") | {"product_dtype": "bfloat16"}
+    if (platform or jax.default_backend()) == "cpu":
+        if _rounds_products(config):
+            config = _in_dtype(config, "float32") | {"product_dtype": "bfloat16"}
+        return _in_single_precision(config, variables)
+    return config, variables
+
+
+def _in_single_precision(config: dict[str, Any], variables: Variables) -> tuple[dict[str, Any], Variables]:
+    """Makes language models float32: for each token, XLA would convert all of their weights on a CPU."""
+    for key, field, module in _parts(config):
+        if module is CausalTransformer and "params" in variables:
+            own = jax.tree.map(lambda x: x.astype("float32"), variables["params"][field])
+            variables = variables | {"params": variables["params"] | {field: own}}
+            config = config | {key: config[key] | {"dtype": "float32"}}
     return config, variables
 
 

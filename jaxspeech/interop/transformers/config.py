@@ -148,6 +148,19 @@ FEATURES = Section(
 )
 
 
+def check_model_type(config: Mapping[str, Any]) -> str:
+    """Returns the model_type of a config.json.
+
+    Raises:
+      ArchiveError: it is unknown; names the known ones.
+    """
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or kind not in (*HEADS, CANARY, *FAMILIES):
+        known = ", ".join((*HEADS, CANARY, *FAMILIES))
+        raise ArchiveError(f"not supported: model_type {kind!r} (can be {known})")
+    return kind
+
+
 def translate_model(config: Mapping[str, Any], extractor: Mapping[str, Any]) -> dict[str, Any]:
     """Translates to the `model` dict that `build` takes.
 
@@ -157,10 +170,7 @@ def translate_model(config: Mapping[str, Any], extractor: Mapping[str, Any]) -> 
     Raises:
       ArchiveError: some values or fields of the encoder have no counterpart here; lists all of them in one line.
     """
-    kind = config.get("model_type")
-    if kind not in (*HEADS, CANARY):
-        known = ", ".join((*HEADS, CANARY, *FAMILIES))
-        raise ArchiveError(f"not supported: model_type {kind!r} (can be {known})")
+    kind = check_model_type(config)
     problems: list[str] = []
     encoder = config.get("encoder_config")
     if not isinstance(encoder, Mapping):

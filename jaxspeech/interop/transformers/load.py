@@ -15,7 +15,7 @@ from jaxspeech.interop.nemo.weights.read import to_variables
 from jaxspeech.interop.transformers.canary import ALIGNMENT, UNUSED, prompt_of, with_both_tables
 from jaxspeech.interop.transformers.causal_config import FAMILIES
 from jaxspeech.interop.transformers.causal_lm import read_causal_lm
-from jaxspeech.interop.transformers.config import translate_model
+from jaxspeech.interop.transformers.config import check_model_type, translate_model
 from jaxspeech.interop.transformers.folder import CONFIG, TOKENIZER, read_json, stored_tensors
 from jaxspeech.interop.transformers.names import transformers_rows, with_present_names
 from jaxspeech.interop.transformers.tokenizer import count_tokens, read_tokenizer
@@ -51,7 +51,7 @@ def load_transformers(
     folder = Path(path)
     try:
         config = read_json(folder / CONFIG)
-        if config.get("model_type") in FAMILIES:
+        if check_model_type(config) in FAMILIES:
             return read_causal_lm(folder, config, dtype=dtype, stacked=stacked, place=place)
         model = translate_model(config, _extractor(folder))
         if not stacked:

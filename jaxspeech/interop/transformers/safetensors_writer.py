@@ -71,4 +71,4 @@ def _index(shard: dict[str, tuple[str, tuple[int, ...], int]]) -> bytes:
 
 
 def _write(file: BinaryIO, tensor: np.ndarray) -> None:
-    file.write(memoryview(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8)))
+    file.write(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)
