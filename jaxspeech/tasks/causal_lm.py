@@ -15,7 +15,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.causal_transformer import CausalTransformer
+from jaxspeech.decoders.key_value_cache import Cache
 from jaxspeech.losses.tokens import token_losses
+from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.tasks.branches import branch
 from jaxspeech.tasks.kinds import Answering
 from jaxspeech.tasks.parts import Kind, Part
@@ -115,12 +117,14 @@ def causal_task(model: CausalLM) -> CausalTask:
         return scored(variables, batch, run(variables, batch.ids, batch.num_ids), label_smoothing=0.0)
 
     def start(variables: Variables, prompt: Dialogues, most_tokens: int) -> tuple[Float[Array, "B V"], Any]:
-        run, num = apply(variables), jnp.asarray(prompt.num_prompt)
         rows, places = prompt.ids.shape
-        cache = run(rows, places + most_tokens, method="initial_cache")
-        states, cache = run(run(prompt.ids, method="embed"), num, cache, method="extend")
+        return extend(variables, prompt, apply(variables)(rows, places + most_tokens, method="initial_cache"))
+
+    def extend(variables: Variables, prompt: Dialogues, state: Any) -> tuple[Float[Array, "B V"], Any]:
+        run, num = apply(variables), jnp.asarray(prompt.num_prompt)
+        states, state = run(run(prompt.ids, method="embed"), num, state, method="extend")
         last = jnp.take_along_axis(states, jnp.maximum(num - 1, 0)[:, None, None], axis=1)[:, 0]
-        return run(last, method="logits"), cache
+        return run(last, method="logits"), state
 
     def step(variables: Variables, ids: Int[Any, " B"], state: Any) -> tuple[Float[Array, "B V"], Any]:
         return apply(variables)(jnp.asarray(ids), state, method="step")
@@ -132,7 +136,7 @@ def causal_task(model: CausalLM) -> CausalTask:
         phases=(Phase(loss),),
         predict=predict,
         seconds=lambda batch: jnp.zeros(batch.index.shape),
-        inference=Answering(DEAF, 0.0, decoder.vocab_size, np.zeros_like, start, step),
+        inference=Answering(DEAF, 0.0, decoder.vocab_size, np.zeros_like, start, extend, step, (Cache, KeysValues)),
     )
 
 
