@@ -7,12 +7,10 @@ al., "Language Models are Unsupervised Multitask Learners" (2019). The library d
 reads gives the ids that Transformers and NeMo get.
 """
 
-import importlib
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,20 +19,23 @@ from jaxspeech.errors import TokenizerError
 from jaxspeech.runtime.unicode import half_a_character
 from jaxspeech.text.spoken_in import Language
 from jaxspeech.text.text_stream import spell
-
-# The files of a folder of Transformers, and their names in an archive, where tokenizer.json means something else.
-CONTENT, SETTINGS, SPECIAL_MAP, GENERATION = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
+from jaxspeech.text.tokenizer_json import (
+    CONTENT,
+    END,
+    MOST_BYTES,
+    ROLES,
+    SETTINGS,
+    panics_as_errors,
+    parse_json,
+    read_tokenizer_json,
+    token_of,
 )
+
+# Further files of a folder of Transformers.
+SPECIAL_MAP, GENERATION = "special_tokens_map.json", "generation_config.json"
+# The names of the files in an archive, where tokenizer.json means something else.
 CONTENT_FILE, SETTINGS_FILE = "byte_pair.json", "byte_pair_settings.json"
-MOST_BYTES, MOST_PIECES = 1 << 27, 1 << 22
-# The roles of special tokens in tokenizer_config.json.
-BEGIN, END, PAD, UNKNOWN = "bos_token", "eos_token", "pad_token", "unk_token"
-ROLES = (BEGIN, END, PAD, UNKNOWN)
-MORE = ("additional_special_tokens", "extra_special_tokens")
+MOST_PIECES = 1 << 22
 
 
 class BytePairTokenizer:
@@ -57,15 +58,14 @@ class BytePairTokenizer:
 
     def __init__(self, content: bytes, settings: bytes = b"{}", *, end_ids: Sequence[Any] = ()):
         self._content, self._settings = content, settings
-        named = _parse(settings, SETTINGS)
-        self._tokenizer: Any = _read_content(content)
-        _add_tokens(self._tokenizer, named)
+        named = parse_json(settings, SETTINGS)
+        self._tokenizer: Any = read_tokenizer_json(content, named)
         self._ids: dict[str, int] = self._tokenizer.get_vocab(with_added_tokens=True)
         self.vocab_size: int = max(self._ids.values(), default=-1) + 1
         if not 0 < self.vocab_size <= MOST_PIECES:
             raise TokenizerError(f"its {CONTENT} has {self.vocab_size} tokens; it can have 1 to {MOST_PIECES}")
-        roles = [self._ids.get(_text_of(named.get(role))) for role in ROLES]
-        self.begin_id, self.end_id, self.pad_id, self.unknown_id = roles
+        tokens = [token_of(named, role) for role in ROLES]
+        self.begin_id, self.end_id, self.pad_id, self.unknown_id = (self._ids[t] if t else None for t in tokens)
         first = [] if self.end_id is None else [self.end_id]
         self.end_ids: tuple[int, ...] = tuple(dict.fromkeys([*first, *end_ids]))
         if not all(type(i) is int and 0 <= i < MOST_PIECES for i in self.end_ids):
@@ -99,7 +99,7 @@ class BytePairTokenizer:
           TokenizerError: it is no Unicode text, or the file's own rules fail at it.
         """
         try:
-            with _panics_as_errors():
+            with panics_as_errors():
                 return self._tokenizer.encode(text, add_special_tokens=False).ids
         except TypeError:
             if half := half_a_character(text):
@@ -158,22 +158,23 @@ def read_byte_pair(path: str | os.PathLike[str]) -> BytePairTokenizer:
             f"{path} has no {CONTENT}; AutoTokenizer.from_pretrained(...).save_pretrained(folder) of Transformers "
             "makes one of other files"
         )
-    settings = _read(folder / SETTINGS) if (folder / SETTINGS).is_file() else b"{}"
     try:
-        named = _parse(settings, SETTINGS)
-        if (folder / SPECIAL_MAP).is_file():
-            missing = {k: v for k, v in _parse(_read(folder / SPECIAL_MAP), SPECIAL_MAP).items() if k not in named}
-            settings = json.dumps(named | missing, ensure_ascii=False).encode() if missing else settings
-        ends: Any = None
-        if (folder / GENERATION).is_file():
-            ends = _parse(_read(folder / GENERATION), GENERATION).get(END + "_id")
-        ends = [] if ends is None else ends if isinstance(ends, list) else [ends]
+        settings = _read(folder / SETTINGS) or b"{}"
+        named = parse_json(settings, SETTINGS)
+        special = parse_json(_read(folder / SPECIAL_MAP) or b"{}", SPECIAL_MAP)
+        if special.keys() - named.keys():
+            settings = json.dumps(special | named, ensure_ascii=False).encode()
+        ends = parse_json(_read(folder / GENERATION) or b"{}", GENERATION).get(f"{END}_id", ())
+        ends = [ends] if isinstance(ends, int) else ends or ()
         return BytePairTokenizer(_read(file), settings, end_ids=ends)
     except TokenizerError as error:
         raise TokenizerError(f"{path}: {error}") from error
 
 
 def _read(path: Path) -> bytes:
+    """The content of a file; b"" if there is none."""
+    if not path.is_file():
+        return b""
     try:
         with open(path, "rb") as stream:
             content = stream.read(MOST_BYTES + 1)
@@ -182,86 +183,3 @@ def _read(path: Path) -> bytes:
     if len(content) > MOST_BYTES:
         raise TokenizerError(f"{path.name} is larger than {MOST_BYTES} bytes")
     return content
-
-
-def _parse(content: bytes, name: str) -> dict[str, Any]:
-    try:
-        found = json.loads(content.decode())
-    except (ValueError, RecursionError) as error:
-        raise TokenizerError(f"its {name} is not JSON, or damaged ({error!s:.100})") from error
-    if not isinstance(found, dict):
-        raise TokenizerError(f"its {name} is not a dict")
-    return found
-
-
-def _read_content(content: bytes) -> Any:
-    """The library's tokenizer."""
-    try:
-        library = importlib.import_module("tokenizers")
-    except ImportError as error:
-        raise TokenizerError(
-            f'a {CONTENT} needs the extra "speechlm": python -m pip install "jaxspeech[speechlm]"'
-        ) from error
-    if len(content) > MOST_BYTES:
-        raise TokenizerError(f"its {CONTENT} is larger than {MOST_BYTES} bytes")
-    try:
-        with _panics_as_errors():
-            tokenizer = library.Tokenizer.from_buffer(content)
-    except TokenizerError:
-        raise
-    except Exception as error:  # the library has no class of its own
-        raise TokenizerError(
-            f"its {CONTENT} is damaged, or none that tokenizers {library.__version__} knows ({_short(error)})"
-        ) from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def _add_tokens(tokenizer: Any, settings: Mapping[str, Any]) -> None:
-    """Adds the tokens that only tokenizer_config.json has, and makes special what it says is, as Transformers does."""
-    library = importlib.import_module("tokenizers")
-    known = tokenizer.get_vocab(with_added_tokens=True)
-    added = settings.get("added_tokens_decoder") or {}
-    try:
-        for i, token in sorted(((int(i), token) for i, token in added.items()), key=lambda pair: pair[0]):
-            flags = {name: bool(token.get(name)) for name in ("lstrip", "rstrip", "normalized", "single_word")}
-            if token["content"] not in known:
-                new = library.AddedToken(token["content"], special=bool(token.get("special")), **flags)
-                tokenizer.add_tokens([new])
-            if tokenizer.token_to_id(token["content"]) != i:
-                raise TokenizerError(f"its {SETTINGS} gives the token {token['content']!r} a different id: {i}")
-        names = [_text_of(settings.get(role)) for role in ROLES]
-        names += [_text_of(token) for role in MORE for token in settings.get(role) or ()]
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-        if isinstance(error, TokenizerError):
-            raise
-        raise TokenizerError(f"its {SETTINGS} is damaged: special tokens ({_short(error)})") from error
-    for name in filter(None, names):
-        if tokenizer.token_to_id(name) is None:
-            raise TokenizerError(f"its {SETTINGS} names the token {name!r}, which its {CONTENT} does not have")
-    tokenizer.add_special_tokens([name for name in dict.fromkeys(names) if name])
-
-
-def _text_of(token: Any) -> str:
-    """The text of a token, which files give by itself or among its flags; "" for none."""
-    if isinstance(token, Mapping):
-        token = token.get("content")
-    if token is not None and not isinstance(token, str):
-        raise TokenizerError(f"its {SETTINGS} has the special token {token!r:.60}, which is no text")
-    return token or ""
-
-
-@contextmanager
-def _panics_as_errors() -> Iterator[None]:
-    """Raises TokenizerError for what the library calls a panic, which Python's `Exception` does not include."""
-    try:
-        yield
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise TokenizerError(f"the rules of its {CONTENT} fail at this text ({_short(error)})") from None
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(f"{error}".split())[:150]

@@ -20,12 +20,12 @@ def test_ids_of_texts(name, request, refs) -> None:
 
 @pytest.mark.parametrize("name", ["salm_qwen3", "salm_llama_conformer", "salm_qwen2_multilayer"])
 def test_conversations(name, request, refs) -> None:
-    _, settings = arrays_of(name, request)
+    arrays, settings = arrays_of(name, request)
     tokenizer, ids = read_byte_pair(refs / name), settings["ids"]
     config = settings["config"]
     chat = Chat(config["prompt_format"], locator=config["audio_locator_tag"], audio_id=ids["audio"])
     assert (tokenizer.end_id, tokenizer.pad_id, tokenizer.begin_id) == (ids["eos"], ids["pad"], ids["bos"])
-    for prompt in settings["prompts"]:
+    for prompt, asked_ids in zip(settings["prompts"], arrays["prompt_ids"], strict=True):
         context = [chat.locator if i == chat.audio_id else i for i in prompt["context_ids"]]
         asked = "".join(i if isinstance(i, str) else tokenizer.decode([i]) for i in context)
         answer = tokenizer.decode(prompt["answer_ids"])
@@ -39,4 +39,7 @@ def test_conversations(name, request, refs) -> None:
         # The answer's header is a target too, but what is generated begins after it.
         header = tokenizer.encode("<|im_start|>assistant\n")
         assert found.num_prompt == len(prompt["context_ids"]) + len(header)
-        assert chat.prompt(turns[:1], tokenizer).tolist() == found.ids[: found.num_prompt].tolist()
+        ours = chat.prompt(turns[:1], tokenizer)
+        assert ours.tolist() == found.ids[: found.num_prompt].tolist()
+        padded = [tokenizer.pad_id] * (len(asked_ids) - len(ours))
+        assert [*padded, *(chat.audio_id if i == AUDIO else i for i in ours)] == asked_ids.tolist()
