@@ -18,14 +18,15 @@ from jaxspeech.decoders.key_value_cache import Cache
 from jaxspeech.losses.tokens import TokenLosses, token_losses
 from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.search.generate import generate
+from jaxspeech.search.generate_beam import generate_beam
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.frames import count_frames
 from jaxspeech.tasks.kinds import Answering
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
 from jaxspeech.tasks.speech_lm_model import AnswerLoss, AnswerSearch, SpeechLanguageModel, decoder_apply
-from jaxspeech.tasks.splice import AUDIO
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
+from jaxspeech.text.chat import AUDIO
 from jaxspeech.types import Key, Phase, RowLosses, Variables
 
 
@@ -35,7 +36,7 @@ class Conversations(NamedTuple):
     Attributes:
       samples: waveforms at the model's sample rate, in [-1, 1], in the order in which they are heard.
       num_samples: real samples of each audio; 0 where a conversation has fewer audios.
-      ids: token ids, and `tasks.splice.AUDIO` (-1) at each place of a frame of audio.
+      ids: token ids, and `text.chat.AUDIO` (-1) at each place of a frame of audio.
       num_ids: real places of each row.
       num_prompt: places before the text of the last answer, from which on an answer is generated.
       answers: which places are targets: what the model is to say.
@@ -111,10 +112,8 @@ def speech_lm_task(model: SpeechLanguageModel) -> SpeechLMTask:
         logits, state = start(variables, prompt, search.most_tokens)
         options: dict[str, Any] = {"end_ids": search.end_ids, "most_tokens": search.most_tokens}
         if search.beam_size > 1:
-            from jaxspeech.search.generate_beam import generate_beam
-
             options |= {"beam_size": search.beam_size, "length_penalty": search.length_penalty}
-            return generate_beam(partial(step, variables), logits, state, **options)
+            return generate_beam(partial(step, variables), logits, state, **options)[0]
         return generate(partial(step, variables), logits, state, **options)
 
     def predict(variables: Variables, batch: Conversations) -> Answered:

@@ -120,6 +120,15 @@ class SpeechLanguageModel(AcousticModel, kw_only=True):
         frames = zero_padding(frames, num_frames)
         return frames.reshape(b, -1, *frames.shape[1:]), num_frames.reshape(b, -1)
 
+    def spliced(
+        self, ids: Int[Any, "B L"], num_ids: Int[Any, " B"], frames: Float[Array, "B M T D"], num_frames: Int[Array, "B M"]
+    ) -> Float[Array, "B L D"]:
+        """Embeds tokens, and puts the frames of audio in their places."""
+        ids, num_ids = jnp.asarray(ids), jnp.asarray(num_ids)
+        places = audio_places(ids, num_ids)
+        real = ~places & (jnp.arange(ids.shape[1]) < num_ids[:, None])
+        return splice(self.decoder.embed(jnp.where(real, ids, 0)), places, frames, num_frames)
+
     def inputs(
         self,
         samples: Float[Any, "B A S"],
@@ -130,11 +139,7 @@ class SpeechLanguageModel(AcousticModel, kw_only=True):
         train: bool = False,
     ) -> Float[Array, "B L D"]:
         """Computes what the language model reads: embeddings of tokens, and frames at the places of audio."""
-        ids, num_ids = jnp.asarray(ids), jnp.asarray(num_ids)
-        places = audio_places(ids, num_ids)
-        real = ~places & (jnp.arange(ids.shape[1]) < num_ids[:, None])
-        embedded = self.decoder.embed(jnp.where(real, ids, 0))
-        return splice(embedded, places, *self.perceive(samples, num_samples, train=train))
+        return self.spliced(ids, num_ids, *self.perceive(samples, num_samples, train=train))
 
     def states(
         self,

@@ -13,8 +13,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-# Stands for a frame of audio among token ids. It is no token, and never reaches the table of embeddings.
-AUDIO = -1
+from jaxspeech.text.chat import AUDIO
 
 
 def audio_places(ids: Int[Any, "B L"], num_ids: Int[Any, " B"]) -> Bool[Array, "B L"]:

@@ -12,7 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from jaxspeech import build
 from jaxspeech.tasks.audio_chunks import audio_chunks
 from jaxspeech.tasks.speech_lm import Conversations
-from jaxspeech.tasks.splice import AUDIO, splice
+from jaxspeech.tasks.splice import splice
+from jaxspeech.text.chat import AUDIO
 
 ENCODER = {
     **{"name": "fastconformer", "num_layers": 1, "width": 16, "num_heads": 2, "subsampling": "stacking"},

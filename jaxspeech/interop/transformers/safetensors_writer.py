@@ -4,8 +4,9 @@ The format is that of `safetensors`. A model above 5 GB becomes several files, w
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
@@ -26,6 +27,7 @@ def write_shards(
     tensors: Callable[[], Iterable[tuple[str, np.ndarray]]],
     *,
     most_bytes: int = MOST_BYTES,
+    metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Writes model.safetensors, or its shards and their index.
 
@@ -33,6 +35,7 @@ def write_shards(
       folder: that exists.
       tensors: gives names and tensors, each time in the same order: once for their sizes, then to write them.
       most_bytes: of the tensors of one file; a larger tensor has a file of its own.
+      metadata: texts by name, of each file.
 
     Raises:
       ArchiveError: a tensor has a dtype that the format lacks, or the files cannot be written.
@@ -49,7 +52,7 @@ def write_shards(
     walk = iter(tensors())
     for name, shard in zip(names, shards, strict=True):
         with replace_atomically(folder / name) as path, open(path, "wb") as file:
-            file.write(_index(shard))
+            file.write(_index(shard, metadata))
             for _ in shard:
                 _write(file, next(walk)[1])
     if count > 1:
@@ -59,8 +62,8 @@ def write_shards(
         (folder / SHARDS).write_text(content, encoding="utf-8")
 
 
-def _index(shard: dict[str, tuple[str, tuple[int, ...], int]]) -> bytes:
-    index: dict[str, object] = {METADATA: {"format": "pt"}}
+def _index(shard: dict[str, tuple[str, tuple[int, ...], int]], metadata: Mapping[str, str]) -> bytes:
+    index: dict[str, object] = {METADATA: {"format": "pt", **metadata}}
     begin = 0
     for name, (code, shape, size) in shard.items():
         index[name] = {"dtype": code, "shape": list(shape), "data_offsets": [begin, begin + size]}

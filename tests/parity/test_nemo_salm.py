@@ -1,0 +1,198 @@
+"""Compares language models that hear with NeMo's SALM: frames, prompts, chunks, logits, loss, gradients and texts.
+
+The references are folders in the layout that NeMo saves, each with the arrays that it computed.
+"""
+
+import json
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from jaxspeech.builder import build
+from jaxspeech.interop.nemo.salm import load_salm, salm_rows
+from jaxspeech.interop.nemo.weights.write import to_tensors
+from jaxspeech.losses.tokens import token_losses
+from jaxspeech.search.generate import generate
+from jaxspeech.search.generate_beam import generate_beam
+from jaxspeech.tasks.speech_lm import Conversations, targets_of
+from jaxspeech.tasks.speech_lm_model import decoder_apply
+from jaxspeech.text.chat import AUDIO
+
+FAMILIES = ("salm_qwen3", "salm_llama_conformer", "salm_qwen2_multilayer")
+
+
+class Salm(NamedTuple):
+    """A reference, and what we make of it."""
+
+    folder: Any
+    model: dict[str, Any]
+    task: Any
+    variables: Any
+    nemo: dict[str, np.ndarray]
+    notes: dict[str, Any]
+
+    def apply(self, *inputs: Any, method: str) -> Any:
+        return jax.jit(partial(self.task.model.apply, method=method))(self.variables, *inputs)
+
+    @property
+    def features(self) -> Any:
+        return self.nemo["feats"].transpose(0, 2, 1), self.nemo["feats_len"].astype(np.int32)
+
+    def batch(self, ids: Any, audios: Any, answers: Any = None) -> Conversations:
+        """Conversations of NeMo's ids, with as many places for audio as it has frames.
+
+        Args:
+          ids: [B L] with one placeholder for each audio, padded on the left.
+          audios: numbers of the recordings of each row.
+          answers: which ids are targets.
+        """
+        place, pad = self.notes["ids"]["audio"], self.notes["ids"]["pad"]
+        most = max(map(len, audios))
+        index = np.array([[*row, *[-1] * (most - len(row))] for row in audios], int).reshape(len(audios), most)
+        num_samples = np.where(index < 0, 0, self.nemo["audio_len"][index]).astype(np.int32)
+        rows, marks = [], []
+        for i, row in enumerate(ids):
+            start = np.argmax(row != pad)
+            frames = iter(self.task.inference.frames(num_samples[i]) if most else [])
+            counts = [next(frames) if token == place else 1 for token in row[start:]]
+            rows.append(np.repeat(np.where(row[start:] == place, AUDIO, row[start:]), counts))
+            marks.append(np.repeat(answers[i][start:] if answers is not None else np.zeros_like(row[start:]), counts))
+        width = max(map(len, rows))
+        padded, targets = np.full((len(rows), width), 10**6, np.int32), np.ones((len(rows), width), bool)
+        for i, (row, mark) in enumerate(zip(rows, marks, strict=True)):
+            padded[i, : len(row)], targets[i, : len(row)] = row, mark
+        samples = self.nemo["audio"][index] if most else np.zeros((len(rows), 0, 0), np.float32)
+        count = np.array([len(row) for row in rows], np.int32)
+        return Conversations(samples, num_samples, padded, count, count, targets, np.arange(len(rows)))
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def salm(request: pytest.FixtureRequest) -> Salm:
+    refs = request.getfixturevalue("refs")
+    folder = refs / request.param
+    if not folder.is_dir():
+        pytest.skip(f"{refs} has no {request.param}")
+    archive = load_salm(folder, stacked=False)
+    with np.load(refs / f"{request.param}.npz") as file:
+        nemo = {key: file[key] for key in file.files}
+    notes = json.loads((refs / f"{request.param}.json").read_text())
+    return Salm(folder, archive.model, build(archive.model), archive.variables, nemo, notes)
+
+
+def real_rows(x: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
+    """The real places of each row, which stand on the right in NeMo."""
+    return [row[real] for row, real in zip(x, mask, strict=True)]
+
+
+def conversations(salm: Salm) -> Conversations:
+    nemo = salm.nemo
+    return salm.batch(nemo["input_ids"], [[i] for i in range(len(nemo["audio"]))], nemo["loss_mask"])
+
+
+def from_features(model: Any, variables: Any, features: Any, num_frames: Any, batch: Conversations) -> Any:
+    """What the language model reads, from NeMo's features in place of waveforms."""
+
+    def inputs(model: Any) -> Any:
+        frames, counts = model.perceive_features(features, num_frames)
+        return model.spliced(batch.ids, batch.num_ids, frames[:, None], counts[:, None])
+
+    return model.apply(variables, method=inputs)
+
+
+def test_frames_of_audio(salm):
+    frames, num_frames = salm.apply(*salm.features, method="perceive_features")
+    assert num_frames.tolist() == salm.nemo["audio_emb_len"].tolist()
+    for found, expected, n in zip(frames, salm.nemo["audio_embs"], num_frames, strict=True):
+        assert_allclose(found[:n], expected[:n], atol=1e-4)
+
+
+def test_prompts_loss_and_gradients(salm):
+    batch, model = conversations(salm), salm.task.model
+
+    def loss(variables: Any) -> Any:
+        x = from_features(model, variables, *salm.features, batch)
+        apply = decoder_apply(model, variables)
+        states = apply(x, batch.num_ids)
+        targets, counts = targets_of(batch)
+        options = {"logits": partial(apply, method="logits"), "sparse": True}
+        found = token_losses(states[:, :-1], targets, counts, **options)
+        return found.losses.sum() / counts.sum(), (x, apply(states, method="logits"))
+
+    (found, (x, logits)), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(salm.variables)
+    mask = salm.nemo["in.attention_mask"]
+    # NeMo leaves the last id out, of which nothing is predicted.
+    rows = zip(
+        x, logits, real_rows(salm.nemo["in.input_embeds"], mask), real_rows(salm.nemo["logits"], mask), strict=True
+    )
+    for row, (own, scores, expected, expected_scores) in enumerate(rows):
+        assert batch.num_ids[row] == len(expected) + 1
+        assert_allclose(own[: len(expected)], expected, atol=1e-4)
+        assert_allclose(scores[: len(expected)], expected_scores, atol=1e-4)
+    assert_allclose(found, salm.nemo["loss"], rtol=1e-5)
+
+    tensors = dict(to_tensors({"params": grads["params"]}, salm_rows(salm.model)))
+    expected = {name.removeprefix("grad."): value for name, value in salm.nemo.items() if name.startswith("grad.")}
+    assert len(expected) > 10
+    for name, value in expected.items():
+        assert_allclose(tensors[name], value, atol=2e-4 * max(np.abs(value).max(), 1e-3), err_msg=name)
+    for name, norm in zip(salm.nemo["grad_names"], salm.nemo["grad_norms"], strict=True):
+        assert_allclose(np.linalg.norm(tensors[str(name)]), norm, rtol=1e-3, atol=1e-6, err_msg=str(name))
+
+
+def test_chunks_of_audio(salm):
+    batch = conversations(salm)
+    expected = real_rows(salm.nemo["chunked.input_embeds"], salm.nemo["chunked.attention_mask"])
+    fits = []
+    for seconds in (0.4, 0.8, 1.2, 1.6):  # the file does not say it
+        model = salm.task.model.clone(chunk_seconds=seconds)
+        apply: Any = jax.jit(partial(model.apply, method="perceive"))
+        frames, num_frames = apply(salm.variables, batch.samples, batch.num_samples)
+        if [len(row) + 1 for row in expected] != (
+            batch.num_ids - salm.nemo["audio_emb_len"] + num_frames.sum(1)
+        ).tolist():
+            continue
+        spliced: Any = model.apply(salm.variables, batch.ids, batch.num_ids, frames, num_frames, method="spliced")
+        fits.append(max(np.abs(x[: len(row)] - row).max() for x, row in zip(spliced, expected, strict=True)))
+    assert min(fits) < 1e-3
+
+
+def until_end(ids: Any, end: int) -> list[int]:
+    ids = [int(i) for i in ids]
+    return ids[: ids.index(end)] if end in ids else ids
+
+
+def test_texts(salm):
+    nemo, end, start, step = salm.nemo, salm.notes["ids"]["eos"], salm.task.inference.start, salm.task.inference.step
+    most, most_of_beam = nemo["greedy"].shape[1], nemo["beam3"].shape[1]
+
+    def answers(variables: Any, prompts: Conversations) -> Any:
+        logits, state = start(variables, prompts, most)
+        next_token = partial(step, variables)
+        return (
+            generate(next_token, logits, state, end_ids=(end,), most_tokens=most),
+            generate(next_token, logits, state, end_ids=(), most_tokens=most),
+            generate_beam(next_token, logits, state, end_ids=(end,), most_tokens=most_of_beam, beam_size=3)[0],
+            logits,
+        )
+
+    prompts = salm.batch(nemo["prompt_ids"], [[i] for i in range(len(nemo["audio"]))])
+    *found, logits = jax.jit(answers)(salm.variables, prompts)
+    assert_allclose(logits, nemo["greedy_step_logits"][:, 0], atol=1e-3)
+    for tokens, name in zip(found, ("greedy", "greedy_no_eos", "beam3"), strict=True):
+        ends = end if name != "greedy_no_eos" else -1
+        texts = [row[:n].tolist() for row, n in zip(tokens.ids, tokens.num_tokens, strict=True)]
+        assert texts == [until_end(row, ends) for row in nemo[name]], name
+
+    two = salm.batch(nemo["two_audio_prompt"], [[0, 1]])
+
+    def answer(variables: Any, prompt: Conversations) -> Any:
+        logits, state = start(variables, prompt, nemo["two_audio_greedy"].shape[1])
+        options = {"end_ids": (end,), "most_tokens": nemo["two_audio_greedy"].shape[1]}
+        return generate(partial(step, variables), logits, state, **options)
+
+    tokens = jax.jit(answer)(salm.variables, two)
+    assert tokens.ids[0, : tokens.num_tokens[0]].tolist() == until_end(nemo["two_audio_greedy"][0], end)
