@@ -59,7 +59,7 @@ def get_config() -> ConfigDict:
     config.optimizer.learning_rate = 2e-3
     config.optimizer.rates = (("^encoder/", 0.25),)
     config.average_decay = 0.998
-    config.steps = 4000
-    config.eval_every = config.checkpoint_every = 1000
+    config.steps = 2400
+    config.eval_every = config.checkpoint_every = 600
     config.log_every = 20
     return config

@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxspeech import assets, builder, jobs
-from jaxspeech.configs.base import attention, ctc, transducer, with_classes, with_prompts
+from jaxspeech.configs.base import attention, ctc, transducer, with_chat, with_classes, with_prompts
 from jaxspeech.jobs.job import Placement
 from jaxspeech.train import load
 from tests.contract.toys import adversarial, clip_classifier, generator, text_only
@@ -151,6 +151,16 @@ CONTRASTIVE = {
     "loss": {"num_negatives": 3, "diversity": 0.0},
     "masked_codes": {"weight": 10.0},
 }
+# Each recording has a question; the answers are cut before most random models end them.
+SPEECH_LM = _quiet(
+    ConfigDict({"task": "speech_lm", "features": {"name": "mel"}, "encoder": ENCODER}),
+    connector={"name": "projection"},
+    decoder={
+        **{"name": "causal_transformer", "vocab_size": 0, "width": 12, "num_layers": 1, "num_heads": 2},
+        **{"num_groups": 1, "hidden_width": 16, "rope": {"theta": 100.0}},
+    },
+    search={"most_tokens": 5},
+)
 # Half of the rows are texts, which a toy speaks.
 HYBRID_TEXT = {"task": "hybrid_text", "recognizer": RECOGNITION["ctc"], "generator": generator.MODEL}
 WHOLE = {
@@ -166,6 +176,7 @@ WHOLE = {
     "speaker": SPEAKER,
     "vocoder": VOCODER,
     "speech": SPEECH,
+    "speech_lm": SPEECH_LM,
 }
 MODELS = RECOGNITION | OF_LABELS | WHOLE | {toy.NAME: toy.MODEL for toy in TOYS}
 NAMES = sorted(MODELS)
@@ -209,6 +220,9 @@ def recipe(name: str, tones: Path) -> ConfigDict:
         config.mixing = {"noise_share": 0.0}  # half of the rows, with other words
     if name == "enhancement":
         config.mixtures = {"generated": 1.0, "snr_db": (0.0, 6.0)}
+    if name == "speech_lm":
+        config = with_chat(config, prompts=("say", "repeat"))
+        config.tokenizer.type, config.tokenizer.vocab_size = "bpe", 32
     if name == "speech":
         config.front_end = {"type": "letters", "normalizer": "none"}
     if name == "hybrid_text":
@@ -252,6 +266,9 @@ def spoiled(batch: Any) -> Any:
     """The same batch with invalid values in its padding, which no model can compute with."""
     fields = jax.device_get(batch)._asdict()
     counts = {name.removeprefix("num_"): count for name, count in fields.items() if name.startswith("num_")}
+    counts = {name: count for name, count in counts.items() if name in fields}
+    if "answers" in fields:  # which of the ids are targets
+        counts["answers"] = counts["ids"]
     if fields.get("noisy_samples") is not None:
         counts["noisy_samples"] = counts["samples"]
     if "targets" in fields and "num_targets" not in fields:  # as long as the samples
@@ -264,7 +281,8 @@ def spoiled(batch: Any) -> Any:
         # Waveforms have axes of channels before their length, everything else has axes after it.
         wave = values.ndim == 3 and name in ("samples", "targets")
         lengths = np.moveaxis(values, 1, 2) if wave else values
-        beyond = np.arange(lengths.shape[1]) >= np.asarray(count)[:, None]
+        of_each = np.asarray(count)[:, None]  # of each row, or of each of its channels
+        beyond = np.arange(lengths.shape[1]).reshape(-1, *(1,) * (of_each.ndim - 2)) >= of_each
         lengths[beyond] = np.nan if values.dtype.kind == "f" else 10**6
         fields[name] = values
     return jax.device_put(type(batch)(**fields))

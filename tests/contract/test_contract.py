@@ -46,7 +46,8 @@ def close(ours, theirs, *, rtol=1e-4):
 
 def same_results(ours, theirs):
     """Asserts that texts and classes are equal, and numbers close."""
-    for a, b in zip(ours, theirs, strict=True):
+    assert len(ours) == len(theirs)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         if isinstance(a, str):
             assert a == b
         else:
@@ -57,7 +58,7 @@ def test_every_task_of_the_package_is_tried():
     tried = {*RECOGNITION, *OF_LABELS, "attention", "enhancement", "language_model", "multitalker", "sortformer"}
     # What is promised of generative models and of voices is tried in tests/tasks/test_generative_enhancement.py and
     # test_voice_training.py.
-    tried |= {"codec", "contrastive", "hybrid_text", "pretrain", "speaker", "speech", "vocoder"}
+    tried |= {"codec", "contrastive", "hybrid_text", "pretrain", "speaker", "speech", "speech_lm", "vocoder"}
     tried |= {"generative_enhancement", "voice"}
     assert tried == {name for name in JOBS if not name.startswith("toy_")}
     assert {*JOBS} <= {*TASKS}
@@ -100,6 +101,7 @@ COMPILED = [
     "hybrid_text",
     "language_model",
     "speech",
+    "speech_lm",
     "transducer",
     "vocoder",
 ]
@@ -143,7 +145,8 @@ def test_an_archive_gives_the_same_bits(prepared, tmp_path):
 SLOW = [
     pytest.param(name, marks=pytest.mark.slow)
     for name in [
-        *("attention", "codec", "contrastive", "enhancement", "pretrain", "sortformer", "speaker", "speech", "vocoder")
+        *("attention", "codec", "contrastive", "enhancement", "pretrain", "sortformer", "speaker", "speech"),
+        *("speech_lm", "vocoder"),
     ]
 ]
 
