@@ -42,11 +42,11 @@ def base_config() -> ConfigDict:
                 "temperature": any_type(1.0),
                 "min_seconds": 0.1,
                 "max_seconds": 20.0,
-                # Limits of the labels of an example, and of those of a second; 0: none.
+                # Limits of the labels of an example, and of those of a second, also one for each bucket; 0: none.
                 "min_tokens": 0,
                 "max_tokens": 0,
-                "min_tokens_per_second": 0.0,
-                "max_tokens_per_second": 0.0,
+                "min_tokens_per_second": any_type(0.0),
+                "max_tokens_per_second": any_type(0.0),
                 "keep": any_type(()),  # what fields of the lines must be: {"cer": (None, 0.1)}; see docs/data.md
                 # How short utterances are joined, and long recordings without texts cut; 0: not at all.
                 "join": {"seconds": 0.0, "gap": 0.1, "probability": 1.0},

@@ -5,7 +5,8 @@
     cut.supervisions: text, joined by spaces; speaker and language (lang), if they agree
     the fields of both `custom`, if they hide none of these
 
-A cut that cannot be read as one recording becomes a line that says why, which is counted and reported as a bad line.
+A mixed cut becomes a line with the places of its tracks, of which recognisers mix its audio (see `data.mixed_cuts`).
+A cut that is neither one recording nor such a mixture becomes a line that says why, which is counted as a bad line.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxspeech.data.files import Location, is_url
+from jaxspeech.data.mixed_cuts import TRACKS, recorded, seconds_of, supervisions_of, tracks_of
 from jaxspeech.errors import ManifestError
 from jaxspeech.manifest_lines import AUDIO, FAULT, parse_line
 
@@ -56,13 +58,30 @@ def line_of_cut(cut: Mapping[str, Any], path: Location) -> dict[str, Any]:
       ManifestError: it is of several recordings, of one channel among several, or not of a recording at all.
     """
     kind, recording = cut.get("type"), cut.get("recording")
+    if kind == "MixedCut":
+        return _mixed_line(cut, path)
     if kind not in KINDS:
         raise ManifestError(f"a {kind}; of lhotse's cuts, those of one recording are read ({' and '.join(KINDS)})")
     if not isinstance(recording, Mapping):
         raise ManifestError("a cut without a recording")
     if recording.get("transforms"):
         raise ManifestError("its recording has transforms; let lhotse write the audio first (cuts.save_audios)")
-    said = sorted(cut.get("supervisions") or (), key=lambda part: part["start"])
+    fields = _fields(cut, cut.get("supervisions") or ())
+    place = {"id": cut.get("id"), "offset": cut["start"], "duration": cut["duration"]}
+    return fields | place | {AUDIO: _audio(cut, recording, path)}
+
+
+def _mixed_line(cut: Mapping[str, Any], path: Location) -> dict[str, Any]:
+    """The line of a mixed cut, whose name stands for its audio: only what mixes its tracks finds any."""
+    tracks = tracks_of(cut)
+    parts = recorded(tracks, path, _audio)
+    place = {"id": cut.get("id"), "offset": 0.0, "duration": seconds_of(tracks), TRACKS: parts}
+    return _fields(cut, supervisions_of(tracks)) | place | {AUDIO: f"mixed cut {cut.get('id')}"}
+
+
+def _fields(cut: Mapping[str, Any], supervisions: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The texts and the other fields of a cut."""
+    said = sorted(supervisions, key=lambda part: part["start"])
     fields: dict[str, Any] = {}
     for part in (cut, *said):
         fields |= {name: value for name, value in (part.get("custom") or {}).items() if name not in fields}
@@ -73,8 +92,7 @@ def line_of_cut(cut: Mapping[str, Any], path: Location) -> dict[str, Any]:
     texts = [part["text"] for part in said if part.get("text") is not None]
     if texts:
         fields["text"] = " ".join(texts)
-    place = {"id": cut.get("id"), "offset": cut["start"], "duration": cut["duration"]}
-    return fields | place | {AUDIO: _audio(cut, recording, path)}
+    return fields
 
 
 def _audio(cut: Mapping[str, Any], recording: Mapping[str, Any], path: Location) -> str:

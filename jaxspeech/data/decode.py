@@ -2,6 +2,7 @@
 
 import io
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ from jaxtyping import Float, Int16
 
 from jaxspeech.audio.convert import Channel, to_int16
 from jaxspeech.audio.read import read
+from jaxspeech.audio.resample import resample
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.entry import Entry
 from jaxspeech.data.files import is_url, open_binary
 from jaxspeech.data.manifest import Manifest
+from jaxspeech.data.mixed_cuts import TRACKS, mix
 from jaxspeech.errors import AudioError
 
 # A recording may be this much shorter than its manifest says: durations are rounded, and codecs pad.
@@ -67,6 +70,9 @@ def decode_entry(
     Raises:
       AudioError: the file cannot be read, or is much shorter than its manifest says.
     """
+    if tracks := entry.fields.get(TRACKS):
+        samples, rate = mix(tracks, seconds=entry.duration, read=partial(_read_part, containers, channel))
+        return to_int16(resample(samples, rate, sample_rate))
     plain = entry.member is None and not is_url(entry.path)  # a plain file can be sought instead of read whole
     samples, rate = read(
         entry.path if plain else io.BytesIO(read_bytes(entry, containers)),
@@ -82,6 +88,14 @@ def decode_entry(
             f"{name_audio(entry)}: ends after {seconds:.2f} s of the {entry.duration:.2f} s in its manifest"
         )
     return to_int16(samples)
+
+
+def _read_part(
+    containers: Containers, channel: Channel, name: str, start: float, seconds: float
+) -> tuple[Float[np.ndarray, " S"], int]:
+    """The samples of a track of a mixed cut, and its own rate."""
+    source = io.BytesIO(read_bytes(Entry(name, start, seconds, {}), containers)) if is_url(name) else name
+    return read(source, name=name, offset=start, duration=seconds, channel=channel)
 
 
 def read_bytes(entry: Entry, containers: Containers) -> bytes:

@@ -144,7 +144,7 @@ class TrainingData(_Loader[B]):
           ManifestError: too many examples are unusable.
           TypeError: the columns do not match the batch's fields.
         """
-        examples, self.left_out = limits.within(manifest, columns, usable_examples(manifest, columns))
+        examples, self.left_out = limits.within(manifest, columns, usable_examples(manifest, columns), buckets=buckets)
         if not isinstance(examples, slice):
             manifest = manifest.take(examples)
         augment = AugmentConfig() if augment is None else augment

@@ -205,6 +205,7 @@ def make_run_data(
     batching = parse_batching(settings)
     columns = columns_of(manifest, train=True)
     try_examples(manifest, columns)
+    limits = parse_limits(settings)
     train = TrainingData(
         manifest,
         columns,
@@ -214,14 +215,14 @@ def make_run_data(
         augment=augment,
         data_shards=data_shards * accumulate,
         batching=batching,
-        limits=parse_limits(settings),
+        limits=limits,
         **shared,
     )
     for name, count in train.left_out.items():
         if count:
             how = "fewer" if name.startswith("min_") else "more"
             what = "tokens a second" if name.endswith("_second") else "tokens"
-            bound = f"{how} {what} than data.{name}={settings[name]:g}"
+            bound = f"{how} {what} than data.{name}={limits.shown(name)}"
             report(f"left out: {count} of {len(manifest)} training examples, with {bound}")
     evals: dict[str, EvaluationBatches[Any]] = {}
     identities, contents = {}, {"data.train": manifest.content}

@@ -1,6 +1,8 @@
 """The joint network of transducers (Graves et al., "Speech Recognition with Deep Recurrent Neural Networks", 2013).
 
 logits = act(encoded W_enc + b_enc + predicted W_pred + b_pred) W_out + b_out
+
+With adapters (see `nn.adapter`) the sum x becomes x + Adapter(x), for each of them, before the activation.
 """
 
 import math
@@ -11,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxspeech.nn.adapter import Adapter, LinearAdapter
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import uniform_within
 
@@ -26,6 +29,7 @@ class JointNetwork(nn.Module):
     dropout: float
     dtype: Any
     languages: tuple[str, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
 
     def setup(self) -> None:
         # Uniform in +-1/sqrt(fan_in), without knowing the encoder's width here.
@@ -40,6 +44,16 @@ class JointNetwork(nn.Module):
         else:
             self.out = Output(self.joint_width, self.num_outputs)
         self.drop = Dropout(self.dropout)
+        self.added = [
+            LinearAdapter(adapter.width or 0, self.dtype, name=f"adapter_{adapter.name}") for adapter in self.adapters
+        ]
+
+    def enabled_adapters(self) -> list[LinearAdapter]:
+        """The adapters that are applied; all get their variables here."""
+        if self.is_initializing():
+            for module in self.added:
+                module(jnp.zeros((1, self.joint_width)))
+        return [module for module, adapter in zip(self.added, self.adapters, strict=True) if adapter.enabled]
 
     def logits(
         self,
@@ -51,7 +65,10 @@ class JointNetwork(nn.Module):
         activation: str | None = None,
     ) -> Float[Array, "... W"]:
         """Computes logits from projected frames with an output layer; `activation` replaces that of the network."""
-        hidden = self.drop(ACTIVATIONS[activation or self.activation](encoded + predicted), train=train)
+        summed = encoded + predicted
+        for adapter in self.enabled_adapters():
+            summed += adapter(summed)
+        hidden = self.drop(ACTIVATIONS[activation or self.activation](summed), train=train)
         return hidden @ out.kernel.astype(self.dtype) + out.bias.astype(self.dtype)
 
 

@@ -18,19 +18,30 @@ from jaxspeech.decoders.joint import ACTIVATIONS, JointNetwork, Output
 from jaxspeech.decoders.languages import LanguageTokens, tokens_of
 from jaxspeech.decoders.prediction import LSTMPrediction, StatelessPrediction
 from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.nn.adapter import AdaptedFrames, Adapter, check_linear
 from jaxspeech.nn.lstm import LSTMState
 from jaxspeech.types import Size
 
 CHOICES = {"prediction": ("lstm", "stateless"), "context_norm": ("layer", "none"), "activation": tuple(ACTIVATIONS)}
 
 
+class AdapterWeights(NamedTuple):
+    """What an adapter adds to x: swish(norm(x) up) down."""
+
+    scale: Float[Array, " J"]
+    bias: Float[Array, " J"]
+    up: Float[Array, "J A"]
+    down: Float[Array, "A J"]
+
+
 class JointInputs(NamedTuple):
-    """The inputs of a transducer loss: logits = act(encoded + predicted) @ kernel + bias."""
+    """The inputs of a transducer loss: logits = act(adapted(encoded + predicted)) @ kernel + bias."""
 
     encoded: Float[Array, "B T J"]
     predicted: Float[Array, "B N J"]  # N = U + 1: before the first label, and after each label
     kernel: Float[Array, "J W"]
     bias: Float[Array, " W"]
+    adapters: tuple[AdapterWeights, ...] = ()
 
 
 class TransducerDecoder(nn.Module):
@@ -59,6 +70,8 @@ class TransducerDecoder(nn.Module):
       hat: a hybrid autoregressive transducer (Variani et al., 2020): the blank has a probability of its own, the
         sigmoid of its logit, and the labels a softmax without it. `logits` are then log-probabilities of the tokens.
       blank_activation: of the joint network for a HAT's blank; None: the same as for the labels.
+      prediction_adapters, joint_adapters: linear adapters (see `nn.adapter`) after the prediction network, and before
+        the activation of the joint.
     """
 
     vocab_size: int
@@ -79,6 +92,8 @@ class TransducerDecoder(nn.Module):
     language: str | None = None
     hat: bool = False
     blank_activation: Literal["relu", "tanh", "sigmoid"] | None = None
+    prediction_adapters: tuple[Adapter, ...] = ()
+    joint_adapters: tuple[Adapter, ...] = ()
 
     @property
     def joint_activation(self) -> str:
@@ -143,6 +158,13 @@ class TransducerDecoder(nn.Module):
             raise ConfigError(f"decoder.blank_activation {self.blank_activation!r}{found}")
         if self.blank_activation and not self.hat:
             raise ConfigError("decoder.blank_activation: only a HAT has one (decoder.hat)")
+        check_linear("decoder.prediction_adapters", self.prediction_adapters)
+        check_linear("decoder.joint_adapters", self.joint_adapters)
+        if self.joint_adapters and self._blank_apart:
+            raise ConfigError("decoder.joint_adapters: not with a blank_activation other than the activation")
+        if any(adapter.dropout for adapter in self.joint_adapters):
+            raise ConfigError("decoder.joint_adapters: without dropout; decoder.joint_dropout is that of the joint")
+        self.adapted = AdaptedFrames(self.prediction_adapters, self.dtype, name="adapted")
         self.joint = JointNetwork(
             joint_width=self.joint_width,
             num_outputs=self.blank_id + 1 + len(self.durations),
@@ -150,6 +172,7 @@ class TransducerDecoder(nn.Module):
             activation=self.activation,
             dropout=self.joint_dropout,
             dtype=self.dtype,
+            adapters=self.joint_adapters,
         )
 
     def __call__(
@@ -169,13 +192,14 @@ class TransducerDecoder(nn.Module):
         encoded, predicted = (jnp.concatenate([x, x], axis=-1) for x in inputs[:2])
         of_blank = jnp.arange(len(inputs.bias)) == self.blank_id
         kernel = jnp.concatenate([jnp.where(of_blank, 0, inputs.kernel), jnp.where(of_blank, inputs.kernel, 0)])
-        return JointInputs(encoded, predicted, kernel, inputs.bias)
+        return inputs._replace(encoded=encoded, predicted=predicted, kernel=kernel)
 
     def _projected(self, encoded: Array, labels: Any, *, train: bool) -> JointInputs:
         started = jnp.pad(jnp.asarray(labels), ((0, 0), (1, 0)), constant_values=self.vocab_size)
         predicted, _ = self.network(self._counted(started), self.initial_state(len(labels)), train=train)
-        joint, out = self.joint, self._output()
-        return JointInputs(joint.encoded(encoded), joint.predicted(predicted), out.kernel, out.bias)
+        predicted, joint, out = self.adapted(predicted, train=train), self.joint, self._output()
+        adapters = tuple(_weights(adapter.variables["params"]) for adapter in joint.enabled_adapters())
+        return JointInputs(joint.encoded(encoded), joint.predicted(predicted), out.kernel, out.bias, adapters)
 
     def initial_state(self, batch: Size) -> Any:
         """Returns the prediction network's state before the first label: arrays with a leading batch axis."""
@@ -191,7 +215,7 @@ class TransducerDecoder(nn.Module):
     def predict(self, labels: Int[Array, " B"], state: Any) -> tuple[Float[Array, "B J"], Any]:
         """Runs the prediction network on one more label; an id that is not a token (the blank) is the start symbol."""
         predicted, state = self.network(self._counted(labels)[:, None], state, train=False)
-        return self.joint.predicted(predicted)[:, 0], state
+        return self.joint.predicted(self.adapted(predicted))[:, 0], state
 
     def logits(self, encoded: Float[Array, "... J"], predicted: Float[Array, "... J"]) -> Float[Array, "... W"]:
         """Computes the joint's logits from projected frames, whose leading axes broadcast."""
@@ -225,6 +249,10 @@ class TransducerDecoder(nn.Module):
             return jnp.asarray(labels)
         assert self.tokens is not None
         return self.tokens.local(labels, otherwise=self.vocab_size)
+
+
+def _weights(adapter: Any) -> AdapterWeights:
+    return AdapterWeights(**adapter["norm"], up=adapter["up"]["kernel"], down=adapter["down"]["kernel"])
 
 
 def _blank_first(logits: Float[Array, "... W"], blank_id: int) -> Float[Array, "... W"]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxspeech.nn.adapter import ATTENTION, Adapter, AttentionAdapter, LinearAdapter
+from jaxspeech.nn.adapter import ATTENTION, Adapter, AttentionAdapter, LinearAdapter, add_linear_adapters
 from jaxspeech.nn.attention import SelfAttention
 from jaxspeech.nn.convolution import ConvolutionModule, Norm
 from jaxspeech.nn.dropout import Dropout
@@ -119,7 +119,7 @@ class ConformerLayer(nn.Module):
         y, normed = norm("norm_attention", y)
         attended = attention(normed, context.attention_mask, context.positions, context.biases, train=train)
         y = keep(y + dropout(attended))
-        for adapter in self._adapters(*ATTENTION):
+        for adapter in self._attending():
             positions = context.positions if adapter.kind == "relative" else None
             options = {"num_heads": adapter.num_heads, "inner_width": adapter.width, "dropout": adapter.dropout}
             attend = AttentionAdapter(**options, dtype=self.dtype, name=f"adapter_{adapter.name}")
@@ -131,19 +131,16 @@ class ConformerLayer(nn.Module):
         y = LayerNorm(dtype=self.dtype, name="norm_out")(y, train=train)
         if self.adapter_width:
             y += LinearAdapter(self.adapter_width, self.dtype, name="adapter")(y)
-        for adapter in self._adapters("linear"):
-            assert adapter.width
-            bottleneck = LinearAdapter(adapter.width, self.dtype, adapter.dropout, name=f"adapter_{adapter.name}")
-            y += bottleneck(y, train=train)
+        y = add_linear_adapters(self, y, self.adapters, dtype=self.dtype, train=train)
 
         if train and self.stochastic_depth > 0.0:
             kept = jax.random.bernoulli(self.make_rng("stochastic_depth"), 1.0 - drop_probability)
             y = x + jnp.where(kept, (y - x) / jnp.asarray(1.0 - drop_probability, y.dtype), 0.0).astype(y.dtype)
         return y
 
-    def _adapters(self, *kinds: str) -> list[Adapter]:
-        """The adapters of these kinds that are enabled; those that are not only have variables."""
-        used = [adapter for adapter in self.adapters if adapter.kind in kinds]
+    def _attending(self) -> list[Adapter]:
+        """The adapters that attend and are enabled; those that are not only have variables."""
+        used = [adapter for adapter in self.adapters if adapter.kind in ATTENTION]
         return [adapter for adapter in used if adapter.enabled or self.is_initializing()]
 
     def _local_attention(self, options: dict[str, Any]) -> LocalSelfAttention:

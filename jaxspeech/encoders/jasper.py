@@ -16,8 +16,12 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.encoders.jasper_block import ACTIVATIONS, Block, JasperBlock
 from jaxspeech.encoders.layer_outputs import INPUT, Layer, LayerOutput, wanted_layers, with_outputs
 from jaxspeech.encoders.parallel_block import ParallelBlock
-from jaxspeech.errors import did_you_mean
+from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.nn.adapter import Adapter, check_linear
 from jaxspeech.nn.initializers import CONVOLUTIONAL_INITS
+
+# The fields of a block that are those of the encoder.
+SHARED = ("activation", "weight_init", "norm_over_padding", "dtype")
 
 
 class Jasper(nn.Module):
@@ -28,6 +32,7 @@ class Jasper(nn.Module):
       activation: "relu" or "swish", of every block.
       weight_init: see `nn.initializers`.
       norm_over_padding: whether padded frames count in the statistics of a batch norm.
+      adapters: linear ones at the end of each block, in their order (see `nn.adapter`).
       remat: recompute each block's activations in the backward pass instead of storing them.
       dtype: of the convolutions; parameters and statistics stay float32.
     """
@@ -36,6 +41,7 @@ class Jasper(nn.Module):
     activation: str = "relu"
     weight_init: str = "xavier_uniform"
     norm_over_padding: bool = False
+    adapters: tuple[Adapter, ...] = ()
     remat: bool = False
     dtype: Any = jnp.float32
 
@@ -49,6 +55,9 @@ class Jasper(nn.Module):
         ):
             if value not in known:
                 raise TypeError(f"{field} {value!r}{did_you_mean(value, known)}")
+        check_linear("adapters", self.adapters)
+        if self.adapters and any(block.parallel_kernels for block in self.blocks):
+            raise ConfigError("adapters: not with parallel_kernels")
 
     @property
     def total_factor(self) -> int:
@@ -75,7 +84,8 @@ class Jasper(nn.Module):
         layers: Sequence[Layer] | None = None,
     ) -> Any:
         """Encodes features; see `encoders.encoder.Encoder`. Its layers are the blocks."""
-        shared = {name: getattr(self, name) for name in ("activation", "weight_init", "norm_over_padding", "dtype")}
+        shared: dict[str, Any] = {name: getattr(self, name) for name in SHARED}
+        shared |= {"adapters": self.adapters} if self.adapters else {}
         keep = wanted_layers(layers, self.depth)
         x, row = features, []
         kept: dict[Layer, LayerOutput] = {INPUT: LayerOutput(features, num_frames)}

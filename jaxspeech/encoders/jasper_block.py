@@ -1,7 +1,7 @@
 """The block of the convolutional encoders: its options, and its computation.
 
 y = x;  [y = norm(conv(y)), then act and dropout except after the last] x repeat;  y = squeeze_excite(y)
-y += norm(pointwise(r)) for each input r of the residual;  y = dropout(act(y))
+y += norm(pointwise(r)) for each input r of the residual;  y = dropout(act(y));  y += Adapter(y) for each adapter
 """
 
 import math
@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxspeech.errors import did_you_mean
 from jaxspeech.masks import length_mask
+from jaxspeech.nn.adapter import Adapter, add_linear_adapters
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.normalization import BatchNorm
 from jaxspeech.nn.squeeze_excite import SqueezeExcite
@@ -113,6 +114,7 @@ class JasperBlock(nn.Module):
     weight_init: str
     norm_over_padding: bool
     dtype: Any
+    adapters: tuple[Adapter, ...] = ()
 
     @nn.compact
     def __call__(
@@ -145,4 +147,4 @@ class JasperBlock(nn.Module):
         if block.residual:
             for i, x in enumerate(inputs):
                 y += conv_norm(x, num_frames, f"residual_{i}", kernel_size=1, stride=block.total_stride)[0]
-        return finish(y), n
+        return add_linear_adapters(self, finish(y), self.adapters, dtype=self.dtype, train=train), n

@@ -1,6 +1,6 @@
 """Runs a transducer's joint network a few frames at a time, forward and backward.
 
-    hidden(t, u) = dropout(activation(encoded_t + predicted_u))
+    hidden(t, u) = dropout(activation(adapted(encoded_t + predicted_u)))
     logits(t, u) = hidden(t, u) kernel + bias
 
 Over all t and u, the logits are by far the largest array of a model. `joint_emissions` keeps only what the lattice
@@ -41,10 +41,22 @@ def _halves(first: str, second: str) -> Callable[[Array], Array]:
 # "relu+tanh" is relu for the first half of the hidden values and tanh for the second.
 ACTIVATIONS = _SINGLE | {f"{a}+{b}": _halves(a, b) for a, b in itertools.permutations(_SINGLE, 2)}
 
+# Of the adapters' layer norms.
+NORM_EPSILON = 1e-5
+
 T = TypeVar("T")
 # Size of one block's logits in bytes: on a CPU it fits the caches, elsewhere it keeps the device busy.
 _CPU_BLOCK = 4 * 2**20
 _BLOCK = 128 * 2**20
+
+
+class AdapterArrays(NamedTuple):
+    """An adapter of the joint network: x += swish(norm(x) up) down, of the sum before the activation."""
+
+    scale: Float[Array, " J"]
+    bias: Float[Array, " J"]
+    up: Float[Array, "J A"]
+    down: Float[Array, "A J"]
 
 
 class JointArrays(NamedTuple):
@@ -54,6 +66,7 @@ class JointArrays(NamedTuple):
     predicted: Float[Array, "B N J"]
     kernel: Float[Array, "J W"]
     bias: Float[Array, " W"]
+    adapters: tuple[AdapterArrays, ...] = ()
 
 
 class JointOptions(NamedTuple):
@@ -79,7 +92,7 @@ def joint_emissions(
     def compute(joint: JointArrays, words: Any, labels: Int[Array, "B N"], *, block_frames: int) -> Emissions:
         def step(_, block: tuple[Float[Array, "B F J"], Any]):
             encoded, words = block
-            hidden = _hidden(encoded, joint.predicted, words, options)
+            hidden = _hidden(encoded, joint.predicted, joint.adapters, words, options)
             return None, emit(_logits(hidden, joint), labels, topology)
 
         _, emissions = jax.lax.scan(step, None, _blocks((joint.encoded, words), block_frames))
@@ -114,10 +127,10 @@ def joint_gradients(
     ) -> JointArrays:
         kernel = joint.kernel.astype(dtype)
 
-        def step(sums: tuple[Array, Array, Array], block):
+        def step(sums: Any, block):
             encoded, words, normalizer, occupancy = block
             hide = partial(_hidden, words=words, options=options)
-            hidden, pull = jax.vjp(hide, encoded, joint.predicted)
+            hidden, pull = jax.vjp(hide, encoded, joint.predicted, joint.adapters)
             logits = _logits(hidden, joint)
             gradient = logits_gradient(logits, normalizer, occupancy, labels, topology, clamp)
             gradient = (cotangent[:, None, None, None] * gradient).astype(dtype).reshape(-1, gradient.shape[-1])
@@ -125,17 +138,18 @@ def joint_gradients(
             product = partial(jnp.dot, preferred_element_type=jnp.float32)
             ones = jnp.ones(len(gradient), dtype)
             parts = product(hidden.reshape(len(gradient), -1).T, gradient), product(ones, gradient)
-            encoded, predicted = pull(product(gradient, kernel.T).reshape(hidden.shape).astype(dtype))
-            return jax.tree.map(jnp.add, sums, (predicted, *parts)), encoded
+            encoded, predicted, adapters = pull(product(gradient, kernel.T).reshape(hidden.shape).astype(dtype))
+            return jax.tree.map(jnp.add, sums, (predicted, *parts, adapters)), encoded
 
         blocks = _blocks((joint.encoded, words, normalizer, occupancy), block_frames)
-        sums = tuple(jnp.zeros(x.shape, jnp.float32) for x in joint[1:])
-        (predicted, kernel_gradient, bias), encoded = jax.lax.scan(step, sums, blocks)
+        sums = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.float32), tuple(joint[1:]))
+        (predicted, *weights), encoded = jax.lax.scan(step, sums, blocks)
         encoded = _join(encoded, joint.encoded.shape[1])
-        return JointArrays(encoded, predicted, kernel_gradient[None], bias[None])
+        return JointArrays(encoded, predicted, *jax.tree.map(lambda x: x[None], weights))
 
     gradients = _over_rows(compute, joint, key, labels, normalizer, occupancy, cotangent, options=options)
-    gradients = gradients._replace(kernel=gradients.kernel.sum(0), bias=gradients.bias.sum(0))
+    weights = jax.tree.map(lambda x: x.sum(0), tuple(gradients[2:]))
+    gradients = JointArrays(*gradients[:2], *weights)
     return jax.tree.map(lambda x, like: x.astype(like.dtype), gradients, joint)
 
 
@@ -154,10 +168,10 @@ def _over_rows(compute: Callable[..., T], joint: JointArrays, key: Any, *arrays:
     rows = joint.encoded.shape[0]
     words = _words(key, rows, joint.encoded.shape[1]) if round(options.dropout * 256) else None
 
-    def of_a_device(_: Any, weights: tuple[Array, Array], encoded: Array, predicted: Array, *arrays: Any) -> T:
+    def of_a_device(_: Any, weights: tuple[Any, ...], encoded: Array, predicted: Array, *arrays: Any) -> T:
         return _per_platform(compute, JointArrays(encoded, predicted, *weights), *arrays, options=options)
 
-    inputs = (joint.kernel, joint.bias), joint.encoded, joint.predicted, words, *arrays
+    inputs = tuple(joint[2:]), joint.encoded, joint.predicted, words, *arrays
     return kernels_over_rows(of_a_device, *inputs) if rows_split(rows) else of_a_device(0, *inputs)
 
 
@@ -181,15 +195,30 @@ def _words(key: Any, rows: int, num_frames: int) -> UInt32[Array, "B T 2"]:
 
 
 def _hidden(
-    encoded: Float[Array, "B F J"], predicted: Float[Array, "B N J"], words: Any, options: JointOptions
+    encoded: Float[Array, "B F J"],
+    predicted: Float[Array, "B N J"],
+    adapters: tuple[AdapterArrays, ...],
+    words: Any,
+    options: JointOptions,
 ) -> Float[Array, "B F N J"]:
     summed = encoded.astype(jnp.float32)[:, :, None] + predicted.astype(jnp.float32)[:, None]
+    for adapter in adapters:
+        summed = summed + _bottleneck(summed, adapter, encoded.dtype)
     hidden = ACTIVATIONS[options.activation](summed)
     if words is not None:
         dropped = round(options.dropout * 256)
         keep = bytes_of_rows(words, hidden.shape[2:]) >= dropped
         hidden = jnp.where(keep, hidden * (256 / (256 - dropped)), 0)
     return hidden.astype(encoded.dtype)
+
+
+def _bottleneck(x: Float[Array, "B F N J"], adapter: AdapterArrays, dtype: Any) -> Float[Array, "B F N J"]:
+    """Computes what the adapter adds to x, as `nn.adapter.LinearAdapter` does."""
+    centred = x - x.mean(-1, keepdims=True)
+    normed = centred * jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + NORM_EPSILON)
+    normed = (normed * adapter.scale + adapter.bias).astype(dtype)
+    inner = jax.nn.swish(normed @ adapter.up.astype(dtype))
+    return jnp.matmul(inner, adapter.down.astype(dtype), preferred_element_type=jnp.float32)
 
 
 def _logits(hidden: Float[Array, "B F N J"], joint: JointArrays) -> Float[Array, "B F N W"]:

@@ -5,6 +5,7 @@
 `losses.joint` computes the blocks, and again in the backward pass. For memory see `losses.transducer`.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.errors import ConfigError, did_you_mean
-from jaxspeech.losses.joint import ACTIVATIONS, JointArrays, JointOptions
+from jaxspeech.losses.joint import ACTIVATIONS, AdapterArrays, JointArrays, JointOptions
 from jaxspeech.losses.path_loss import Settings, Transcripts, joint_loss
 from jaxspeech.losses.topology import multiblank, rnnt, tdt, wildcard_of
 from jaxspeech.losses.transducer import transcripts
@@ -43,6 +44,7 @@ def rnnt_joint_loss(
     hat: bool = False,
     wildcard: str = "none",
     wildcard_weight: float = 0.0,
+    adapters: Sequence[Any] = (),
 ) -> Float[Array, " B"]:
     """Computes `rnnt_loss` of the logits dropout(activation(encoded + predicted)) kernel + bias, in blocks of frames.
 
@@ -54,6 +56,7 @@ def rnnt_joint_loss(
       dropout: probability of dropping a hidden value, rounded to 1/256; needs `key`.
       block_frames: frames per block; None makes a block's logits a few MiB on a CPU and 128 MiB elsewhere. It affects
         only which hidden values are dropped.
+      adapters: bottlenecks (scale, bias, up, down) whose outputs are added to encoded + predicted, in their order.
       others: see `rnnt_loss`.
 
     Memory: about 14 float32 per node, of which there are B T (U+1), and one block of W + J values per node with their
@@ -61,7 +64,7 @@ def rnnt_joint_loss(
     """
     skips = wildcard_of(wildcard, wildcard_weight)
     settings = Settings(rnnt(kernel.shape[-1], blank_id, factored=hat, wildcard=skips), fastemit, clamp)
-    joint = JointArrays(encoded, predicted, kernel, bias)
+    joint = JointArrays(encoded, predicted, kernel, bias, tuple(AdapterArrays(*adapter) for adapter in adapters))
     options = _options(activation, dropout, key, block_frames)
     return _blockwise(settings, options, joint, key, transcripts(num_frames, labels, num_labels))
 
@@ -88,6 +91,7 @@ def tdt_joint_loss(
     hat: bool = False,
     wildcard: str = "none",
     wildcard_weight: float = 0.0,
+    adapters: Sequence[Any] = (),
 ) -> Float[Array, " B"]:
     """Computes `tdt_loss` from the joint network; arguments are those of `tdt_loss` and `rnnt_joint_loss`.
 
@@ -96,7 +100,7 @@ def tdt_joint_loss(
     skips = wildcard_of(wildcard, wildcard_weight)
     topology = tdt(kernel.shape[-1], blank_id, durations, sigma, factored=hat, wildcard=skips)
     settings = Settings(topology, fastemit, clamp)
-    joint = JointArrays(encoded, predicted, kernel, bias)
+    joint = JointArrays(encoded, predicted, kernel, bias, tuple(AdapterArrays(*adapter) for adapter in adapters))
     options = _options(activation, dropout, key, block_frames)
     return _blockwise(settings, options, joint, key, transcripts(num_frames, labels, num_labels))
 
@@ -120,13 +124,14 @@ def multiblank_rnnt_joint_loss(
     fastemit: float = 0.0,
     clamp: float = -1.0,
     block_frames: int | None = None,
+    adapters: Sequence[Any] = (),
 ) -> Float[Array, " B"]:
     """Computes `multiblank_rnnt_loss` from the joint network; the other arguments are those of `rnnt_joint_loss`.
 
     Memory: as `rnnt_joint_loss`, with about 14 + 3 (number of big blanks) float32 per node for the lattice.
     """
     settings = Settings(multiblank(kernel.shape[-1], blank_id, big_blank_durations, sigma), fastemit, clamp)
-    joint = JointArrays(encoded, predicted, kernel, bias)
+    joint = JointArrays(encoded, predicted, kernel, bias, tuple(AdapterArrays(*adapter) for adapter in adapters))
     options = _options(activation, dropout, key, block_frames)
     return _blockwise(settings, options, joint, key, transcripts(num_frames, labels, num_labels))
 
@@ -140,7 +145,7 @@ def _options(activation: str, dropout: float, key: Any, block_frames: int | None
 
 
 def _blockwise(settings: Settings, options: JointOptions, joint: JointArrays, key: Any, texts: Transcripts):
-    joint = JointArrays(*(jnp.asarray(x) for x in joint))
+    joint = jax.tree.map(jnp.asarray, joint)
     encoded = zero_padding(joint.encoded, texts.num_frames)
     predicted = zero_padding(joint.predicted, texts.num_labels + 1)
     return joint_loss(settings, options, joint._replace(encoded=encoded, predicted=predicted), key, texts)

@@ -11,6 +11,7 @@ Source: NeMo collections/common/parts/adapter_modules.py, collections/asr/parts/
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ ATTENTION = ("attention", "relative")
 
 @dataclass(frozen=True)
 class Adapter:
-    """The options of an adapter that is in every layer of an encoder.
+    """The options of an adapter that is in every layer of an encoder, or in a transducer.
 
     Attributes:
       name: of the adapter; its variables are `adapter_NAME` of each layer.
@@ -72,12 +73,52 @@ class LinearAdapter(nn.Module):
     dropout: float = 0.0
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B T D"], *, train: bool = False) -> Float[Array, "B T D"]:
+    def __call__(self, x: Float[Array, "*shape D"], *, train: bool = False) -> Float[Array, "*shape D"]:
         width = x.shape[-1]
         up = nn.Dense(self.hidden, use_bias=False, dtype=self.dtype, kernel_init=uniform_within(width**-0.5), name="up")
         down = nn.Dense(width, use_bias=False, dtype=self.dtype, kernel_init=nn.initializers.zeros_init(), name="down")
         y = down(jax.nn.swish(up(LayerNorm(dtype=self.dtype, name="norm")(x))))
         return Dropout(self.dropout)(y, train=train)
+
+
+def add_linear_adapters(
+    module: nn.Module, x: Float[Array, "*shape D"], adapters: Iterable[Adapter], *, dtype: Any, train: bool
+) -> Float[Array, "*shape D"]:
+    """Applies the linear ones among `adapters` in their order, x += LinearAdapter(x), as parts of `module`.
+
+    It is called in the compact method of the module. Those that are not enabled only have variables.
+    """
+    for adapter in adapters:
+        if adapter.kind == "linear" and (adapter.enabled or module.is_initializing()):
+            assert adapter.width
+            linear = LinearAdapter(adapter.width, dtype, adapter.dropout, name=f"adapter_{adapter.name}")
+            x += linear(x, train=train)
+    return x
+
+
+class AdaptedFrames(nn.Module):
+    """Frames with what linear adapters add to them."""
+
+    adapters: tuple[Adapter, ...] = ()
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*shape D"], *, train: bool = False) -> Float[Array, "*shape D"]:
+        return add_linear_adapters(self, x, self.adapters, dtype=self.dtype, train=train)
+
+
+def check_linear(place: str, adapters: Iterable[Adapter]) -> None:
+    """Checks the adapters of a part whose frames cannot attend to one another.
+
+    Raises:
+      ConfigError: one of them attends, or two have the same name.
+    """
+    names = [adapter.name for adapter in adapters]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{place} {', '.join(names)}: each must have a name of its own")
+    for adapter in adapters:
+        if adapter.kind != "linear":
+            raise ConfigError(f"{place}: {adapter.name} is {adapter.kind}; here adapters can only be linear")
 
 
 class AttentionAdapter(nn.Module):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxspeech.decoders.causal_transformer import CausalTransformer
 from jaxspeech.decoders.connector import ConformerConnector
 from jaxspeech.decoders.language_prompt import LanguagePrompt
+from jaxspeech.decoders.transducer import TransducerDecoder
 from jaxspeech.encoders.ecapa import ECAPA
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.jasper import Jasper
@@ -81,7 +82,11 @@ MASKS = {"spec_augment": SpecAugment}
 LANGUAGE_PROMPT = {"language_prompt": LanguagePrompt}
 PRODUCTS = {"product_dtype": DTYPES}
 # Fields that are lists of sections.
-LISTS: dict[Any, dict[str, Any]] = {Jasper: {"blocks": Block}, FastConformer: {"adapters": Adapter}}
+LISTS: dict[Any, dict[str, Any]] = {
+    Jasper: {"blocks": Block, "adapters": Adapter},
+    FastConformer: {"adapters": Adapter},
+    TransducerDecoder: {"prediction_adapters": Adapter, "joint_adapters": Adapter},
+}
 # Fields that are parts, or sections, of a part.
 PARTS_WITHIN: dict[Any, dict[str, Part]] = {
     EncoderLayers: {"features": MEL, "encoder": ENCODER},

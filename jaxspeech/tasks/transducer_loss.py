@@ -75,18 +75,27 @@ def transducer_losses(
     skips = {"wildcard": options.wildcard, "wildcard_weight": options.wildcard_weight}
 
     def rnnt(inputs: JointInputs) -> Float[Array, " B"]:
-        return rnnt_joint_loss(*inputs, *lengths_and_labels, **shared, **skips, hat=decoder.hat)
+        return rnnt_joint_loss(
+            *inputs[:4], *lengths_and_labels, adapters=inputs.adapters, **shared, **skips, hat=decoder.hat
+        )
 
     if decoder.big_blanks:
         return multiblank_rnnt_joint_loss(
-            *inputs, *lengths_and_labels, **shared, big_blank_durations=decoder.big_blanks, sigma=options.sigma
+            *inputs[:4],
+            *lengths_and_labels,
+            **shared,
+            adapters=inputs.adapters,
+            big_blank_durations=decoder.big_blanks,
+            sigma=options.sigma,
         )
     if not decoder.durations:
         return without_other_languages(rnnt(inputs), decoder.tokens, batch)
 
     def tdt(inputs: JointInputs) -> Float[Array, " B"]:
         timed = {"durations": decoder.durations, "sigma": options.sigma}
-        return tdt_joint_loss(*inputs, *lengths_and_labels, **shared, **timed, **skips, hat=decoder.hat)
+        return tdt_joint_loss(
+            *inputs[:4], *lengths_and_labels, adapters=inputs.adapters, **shared, **timed, **skips, hat=decoder.hat
+        )
 
     def tokens_alone(inputs: JointInputs) -> Float[Array, " B"]:
         num_tokens = decoder.blank_id + 1

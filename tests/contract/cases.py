@@ -1,5 +1,6 @@
 """The cases of the contract tests: every task and three toys, each on the corpus of tones."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,13 +34,14 @@ def _quiet(model: ConfigDict, **more: Any) -> dict[str, Any]:
 RECOGNITION = {
     "ctc": _quiet(ctc(ENCODER)),
     "transducer": _quiet(transducer(ENCODER, decoder=DECODER)),
-    # What a CTC model can have, a hybrid one has too.
+    # What a CTC model can have, a hybrid one has too. It reads the language of each row.
     "hybrid": _quiet(
         transducer(ENCODER, decoder=DECODER),
         task="hybrid",
         ctc_weight=0.4,
         interctc={"layers": (0,), "weights": (0.2,)},
         consistency={"weight": 0.3},
+        language_prompt={"num_prompts": 0, "mode": "langID"},
     ),
 }
 # The only speaker of the tones is whom the model follows.
@@ -229,11 +231,26 @@ def recipe(name: str, tones: Path) -> ConfigDict:
         texts = tones / "lines.txt"
         texts.write_text("a\nb c\nc a b\n")
         config.text = {"train": str(texts), "generator": str(generator.save_toy(tones / "toy.jaxspeech")), "share": 0.5}
+    if name == "hybrid":
+        # The vowel is a language and the consonants are the other one; half of what is shown switches between them.
+        train, dev = (_with_languages(tones, part) for part in ("train", "dev"))
+        config.data.train, config.data.eval.dev = (train,), dev
+        config.prompt = {"languages": ("vowel", "consonant")}
+        config.code_switched = {"min_seconds": 0.8, "max_seconds": 2.0, "min_monolingual": 0.5}
     if name == "language_model":
         config.data.max_tokens = 100
     config.steps = config.eval_every = 3
     config.checkpoint_every = config.log_every = 1
     return config
+
+
+def _with_languages(tones: Path, part: str) -> str:
+    """Writes the manifest with the language of each line, that of its first word."""
+    lines = [json.loads(line) for line in (tones / f"{part}.jsonl").read_text().splitlines()]
+    spoken = [line | {"lang": "vowel" if line["text"].startswith("a") else "consonant"} for line in lines]
+    path = tones / f"{part}_languages.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in spoken))
+    return str(path)
 
 
 class Prepared(NamedTuple):

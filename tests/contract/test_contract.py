@@ -159,7 +159,7 @@ def test_three_steps_and_a_resumed_run_end_with_the_same_bits(tones, tmp_path, n
     shutil.copytree(tmp_path / "whole", tmp_path / "parts")
     shutil.rmtree(tmp_path / "parts" / "checkpoints" / "3")  # as if it had been killed after step 2
     resumed = train_here(config, tmp_path / "parts")
-    assert "resuming after step 2" in resumed.splitlines()[0]
+    assert any("resuming after step 2" in line for line in resumed.splitlines()[:2])
     whole, parts = (load_archive(tmp_path / part / "last.jaxspeech") for part in ("whole", "parts"))
     jax.tree.map(np.testing.assert_array_equal, whole.variables, parts.variables)
 

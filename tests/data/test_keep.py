@@ -100,6 +100,18 @@ def test_limits_of_tokens(manifest):
     assert within(max_tokens_per_second=2.0)[0] == list(range(7))
     with pytest.raises(ManifestError, match=r"no example is within data\.max_tokens_per_second=1\.9"):
         within(max_tokens_per_second=1.9)
+    # Recordings of 1, 2, ... 7 s, in buckets of up to 2, 4 and 8 s; 0 is no limit.
+    buckets = (2.0, 4.0, 8.0)
+    of_each = Limits(max_tokens_per_second=(1.5, 2.0, 0.0), min_tokens_per_second=(0, 0, 2.5))
+    left, counts = of_each.within(found, columns, slice(None), buckets=buckets)
+    assert np.arange(7)[left].tolist() == [2, 3]
+    assert counts == {"max_tokens_per_second": 2, "min_tokens_per_second": 3}
+    with pytest.raises(ManifestError, match=r"max_tokens_per_second=\(1\.5, 1, 1\)"):
+        Limits(max_tokens_per_second=(1.5, 1, 1)).within(found, columns, slice(None), buckets=buckets)
+    with pytest.raises(ConfigError, match=r"has 3 limits: data\.buckets must be as many lengths"):
+        of_each.within(found, columns, slice(None), buckets=3)
+    with pytest.raises(ConfigError, match=r"data\.max_tokens is \(1, 2\); it is a number, and 0"):
+        parse_limits({"max_tokens": (1, 2)})
     with pytest.raises(ConfigError, match=r"data\.min_tokens: the examples of this kind of model have no labels"):
         Limits(min_tokens=1).within(found, {}, slice(None))
     with pytest.raises(ConfigError, match=r"data\.max_tokens is -1"):

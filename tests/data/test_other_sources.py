@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from jaxspeech.data.cuts import line_of_cut
+from jaxspeech.data.decode import Decoder
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.errors import AudioError, ManifestError
@@ -144,7 +145,7 @@ def test_fields_of_cuts_and_rows(corpus):
 @pytest.mark.parametrize(
     "change, why",
     [
-        ({"type": "MixedCut"}, "a MixedCut; of lhotse's cuts"),
+        ({"type": "PaddingCut"}, "a PaddingCut; of lhotse's cuts"),
         ({"recording": None}, "without a recording"),
         ({"channel": 1}, r"channel \[1\] of a recording with 2"),
         ({"transforms": [{"name": "Speed"}]}, "has transforms"),
@@ -169,6 +170,52 @@ def test_cuts_that_are_not_of_one_recording_say_so(tmp_path, change, why):
     write_lines(tmp_path / "cuts.jsonl", [cut(1, 1.0, "ab"), wrong, cut(2, 1.0, "ab"), {"type": "MonoCut", "start": 0}])
     found = Manifest(tmp_path / "cuts.jsonl", problems=Problems(report=reported.append))
     assert len(found) == 2 and f"{tmp_path}/cuts.jsonl:2" in reported[0] and "cuts.jsonl:4" in reported[1]
+
+
+def track(kind, made, **more):
+    return {"type": kind, "cut": {name: value for name, value in made.items() if name != "type"}} | more
+
+
+def test_a_mixed_cut_is_the_sum_of_its_tracks(corpus):
+    """Two utterances one after the other with noise over them, between silence at the start and the end."""
+    seconds = [0.2, 0.41, 0.3]
+    parts = [cut(i, part, text) for i, (part, text) in enumerate(zip(seconds, ("ab", "c b", ""), strict=True))]
+    silence = {"id": "p", "duration": 0.9, "sampling_rate": RATE, "num_samples": 7200, "feat_value": -23.0}
+    tracks = [
+        track("PaddingCut", silence),
+        track("MonoCut", parts[0], offset=0.1),
+        track("MonoCut", parts[1], offset=0.3),
+        track("MonoCut", parts[2] | {"supervisions": []}, offset=0.25, snr=6.0),
+        track("MonoCut", parts[2], offset=0.0, mute=True),
+    ]
+    write_lines(corpus / "mixed.jsonl", [{"id": "m", "type": "MixedCut", "tracks": tracks}, cut(0, 0.2, "ab")])
+    manifest = Manifest(corpus / "mixed.jsonl")
+    assert manifest[0].duration == 0.9 and manifest[0].fields["text"] == "ab c b"
+    first, second, noise = (
+        soundfile.read(corpus / f"{i}.flac", dtype="float32")[0][round(OFFSET * RATE) :][: round(part * RATE)]
+        for i, part in enumerate(seconds)
+    )
+    expected = np.zeros(7200, np.float32)
+    expected[800:2400] += first
+    expected[2400:5680] += second
+    expected[2000:4400] += noise * np.sqrt(np.mean(first**2) * 10**-0.6 / np.mean(noise**2))
+    found = Decoder(manifest, sample_rate=RATE)(0)
+    np.testing.assert_allclose(found, expected, atol=1 / 32768)
+    np.testing.assert_array_equal(Decoder(manifest, sample_rate=RATE)(1), first)
+
+
+@pytest.mark.parametrize(
+    "tracks, why",
+    [
+        ([{"type": "MultiCut"}], "a mixed cut with a MultiCut"),
+        ([{"type": "PaddingCut"}], "a mixed cut of padding alone"),
+        ([{"snr": 3.0}], "none of them is the reference"),
+    ],
+)
+def test_mixtures_that_cannot_be_made_say_so(tmp_path, tracks, why):
+    tracks = [track(more.get("type", "MonoCut"), cut(0, 0.2, "a")) | more for more in tracks]
+    with pytest.raises(ManifestError, match=why):
+        line_of_cut({"id": "m", "type": "MixedCut", "tracks": tracks}, tmp_path / "cuts.jsonl")
 
 
 def test_rows_that_cannot_be_used_are_counted_and_named(tmp_path):

@@ -117,16 +117,40 @@ ENCODERS = {
         "attn_mode": "causal",
     },
     "adapters_ctc": CONFORMER | {"_target_": f"{MODULES}.conformer_encoder.ConformerEncoderAdapter"},
+    "jasper_adapters_ctc": {
+        "_target_": f"{MODULES}.conv_asr.ConvASREncoderAdapter",
+        "activation": "relu",
+        "jasper": [
+            BLOCK | {"stride": [2]},
+            BLOCK | {"filters": 12, "residual": True, "repeat": 2},
+            BLOCK | {"residual": True, "se": True, "se_reduction_ratio": 4},
+        ],
+    },
+    "adapters_rnnt": CONFORMER | {"_target_": f"{MODULES}.conformer_encoder.ConformerEncoderAdapter", "n_layers": 1},
     "lstm_head_ctc": CONFORMER | {"n_layers": 1},
     "hat_rnnt": CONFORMER | {"n_layers": 1},
 }
 ADAPTERS = "nemo.collections.asr.parts.submodules.adapters.multi_head_attention_adapter_module"
 # Applied in this order; those that attend before those that are linear, wherever they are.
+LINEAR = {"_target_": "nemo.collections.common.parts.adapter_modules.LinearAdapter", "in_features": 16, "dim": 6}
 ADDED = {
-    "german": {"_target_": "nemo.collections.common.parts.adapter_modules.LinearAdapter", "in_features": 16, "dim": 6},
+    "german": LINEAR,
     "noise": {"_target_": f"{ADAPTERS}.RelPositionMultiHeadAttentionAdapter", "n_feat": 16, "n_head": 2, "proj_dim": 8},
     "far": {"_target_": f"{ADAPTERS}.MultiHeadAttentionAdapter", "n_feat": 16, "n_head": 4, "proj_dim": -1},
     "music": {"_target_": f"{ADAPTERS}.MultiHeadAttentionAdapter", "n_feat": 16, "n_head": 2, "enabled": False},
+}
+
+
+# For each model, its adapters with the part of the model before the colon.
+ADAPTERS_OF = {
+    "adapters_ctc": ADDED,
+    "jasper_adapters_ctc": {"german": LINEAR | {"in_features": 8}, "far": LINEAR | {"in_features": 8, "dim": 3}},
+    "adapters_rnnt": {
+        "german": LINEAR,
+        "decoder:texts": LINEAR | {"in_features": 12, "dim": 5},
+        "joint:noise": LINEAR | {"in_features": 12, "dim": 4},
+        "joint:music": LINEAR | {"in_features": 12, "dim": 3},
+    },
 }
 
 
@@ -190,11 +214,10 @@ def build(name: str):
             config["decoder"] |= {"_target_": f"{MODULES}.LSTMDecoder"}
             config["decoder"] |= {"lstm_hidden_size": 10, "num_layers": 2, "bidirectional": True}
         model = EncDecCTCModel(OmegaConf.create(config))
-    if name == "adapters_ctc":
-        for adapter, options in ADDED.items():
-            model.add_adapter(
-                adapter, OmegaConf.create({"dropout_rate": 0.0} | options if "n_head" in options else options)
-            )
+    for adapter, options in ADAPTERS_OF.get(name, {}).items():
+        model.add_adapter(
+            adapter, OmegaConf.create({"dropout_rate": 0.0} | options if "n_head" in options else options)
+        )
     randomize(model)
     # The attention of NeMo's Transformer has no gradient on a CPU.
     return model.requires_grad_(not name.startswith("transformer")).eval()

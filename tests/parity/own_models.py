@@ -31,6 +31,7 @@ ADAPTERS = (
     {"name": "far", "kind": "attention", "num_heads": 2, "enabled": False},
     {"name": "german", "width": 4},
 )
+LINEAR = ({"name": "texts", "width": 6}, {"name": "german", "width": 4})
 OWN_MODELS = {
     "quickstart": OwnModel("quickstart", "bpe"),
     "quickstart_tdt": OwnModel("quickstart:tdt", "bpe"),
@@ -57,6 +58,15 @@ OWN_MODELS = {
     },
     "lstm_transducer": OwnModel("lstm_transducer", "characters", {"decoder": {"width": 64, "cell_width": None}}),
     "adapters": OwnModel("fastconformer_ctc", "bpe", {"encoder": {"adapter_width": 8, "adapters": ADAPTERS}}),
+    "adapters_of_blocks": OwnModel("quartznet_15x5", "characters", {"encoder": {"adapters": LINEAR}}),
+    "adapters_of_a_transducer": OwnModel(
+        "fastconformer_transducer",
+        "bpe",
+        {
+            "encoder": {"adapters": ADAPTERS[:1]},
+            "decoder": {"prediction_adapters": LINEAR[:1], "joint_adapters": LINEAR[1:]},
+        },
+    ),
     "hat": OwnModel("fastconformer_transducer", "bpe", {"decoder": {"hat": True, "activation": "tanh"}}),
     "several_languages": OwnModel("fastconformer_transducer", "aggregate"),
 }

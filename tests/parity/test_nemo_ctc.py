@@ -21,7 +21,7 @@ FAMILIES = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "fc_ctc_abs_tied", "fc_ctc_untie_
 FAMILIES += ["conformer_ctc_char", "fc_long", "fc_long_global_sep", "fc_stream_ctc", "fc_stream_regular"]
 FAMILIES += ["quartznet", "jasper", "citrinet", "citrinet_se_ctx"]
 FAMILIES += ["squeezeformer_ctc", "squeezeformer_abs", "lstm_ctc", "transformer_ctc", "transformer_abs", "carnelinet"]
-FAMILIES += ["adapters_ctc", "lstm_head_ctc"]
+FAMILIES += ["adapters_ctc", "jasper_adapters_ctc", "lstm_head_ctc"]
 
 
 class Family(NamedTuple):
@@ -125,7 +125,7 @@ def test_losses(family):
 
 # The families whose files have NeMo's gradients; the first also has its outputs in training mode.
 WITH_GRADIENTS = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "conformer_ctc_char", "quartznet", "jasper", "citrinet"]
-WITH_GRADIENTS += ["squeezeformer_ctc", "lstm_ctc", "adapters_ctc"]
+WITH_GRADIENTS += ["squeezeformer_ctc", "lstm_ctc", "adapters_ctc", "jasper_adapters_ctc"]
 
 
 @pytest.mark.parametrize("family", WITH_GRADIENTS, indirect=True)

@@ -19,7 +19,7 @@ from tests.parity.naming import by_nemo_name
 from tests.parity.reference import inputs_of, reference, targets_of, worst
 
 RNNT = ["fc_rnnt_bpe", "fc_rnnt_bpe_2l", "fc_rnnt_stateless", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "fc_stream_rnnt"]
-RNNT += ["lstm_rnnt", "hat_rnnt"]
+RNNT += ["lstm_rnnt", "hat_rnnt", "adapters_rnnt"]
 TDT = ["fc_tdt_bpe", "fc_hybrid_tdt_ctc"]
 FAMILIES = [*RNNT, *TDT, "fc_multiblank_rnnt"]
 
@@ -120,7 +120,10 @@ def test_ctc_head_of_hybrids(family):
 
 
 # The files with NeMo's gradients.
-@pytest.mark.parametrize("family", ["fc_rnnt_bpe", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "lstm_rnnt"], indirect=True)
+WITH_GRADIENTS = ["fc_rnnt_bpe", "fc_hybrid_rnnt_ctc", "contextnet_rnnt", "lstm_rnnt", "adapters_rnnt"]
+
+
+@pytest.mark.parametrize("family", WITH_GRADIENTS, indirect=True)
 def test_gradients(family):
     batch = batch_of(family.nemo)
 

@@ -1,8 +1,10 @@
 """Chooses adapters of a model by name."""
 
+import jax
 import pytest
 
 from jaxspeech.archive import Archive
+from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.transcribing import with_local_attention
 from jaxspeech.surgery.adapters import change_adapters
@@ -24,6 +26,23 @@ def test_those_that_are_named_are_applied():
     without = archive._replace(model=RECOGNITION["ctc"])
     with pytest.raises(ConfigError, match="this model has no adapters"):
         change_adapters(without, ["german"])
+
+
+def test_a_transducer_has_them_in_several_parts():
+    model = RECOGNITION["transducer"]
+    decoder = model["decoder"] | {
+        "joint_adapters": ADAPTERS[:1],
+        "prediction_adapters": ({"name": "texts", "width": 3},),
+    }
+    found = change_adapters(Archive(model | {"decoder": decoder}, {}, {"params": {}}, {}), ["texts"]).model["decoder"]
+    assert not found["joint_adapters"][0]["enabled"] and found["prediction_adapters"][0]["enabled"]
+    for options, line in (
+        ({"name": "a", "kind": "attention"}, "a is attention; here adapters can only be linear"),
+        ({"name": "noise", "width": 2, "dropout": 0.1}, "joint_adapters: without dropout"),
+    ):
+        task = build(model | {"decoder": decoder | {"joint_adapters": (options,)}})
+        with pytest.raises(ConfigError, match=line):
+            jax.eval_shape(task.init, jax.random.key(0))
 
 
 def test_a_model_whose_adapters_attend_has_no_local_form():

@@ -25,8 +25,8 @@ ACOUSTIC_PARTS = {
 }
 
 
-def acoustic_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Reads the sections of our configuration."""
+def acoustic_model(config: Mapping[str, Any], problems: list[str], *, transducer: bool = False) -> dict[str, Any]:
+    """Reads the sections of our configuration; that of a transducer can have adapters in other parts too."""
     of_encoder = has_encoder_layers(config)
     model = {
         "features": read_encoder_layers(config, problems)
@@ -34,7 +34,7 @@ def acoustic_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, 
         else read_section(PREPROCESSORS, config, "preprocessor", problems),
         "encoder": read_section(ENCODERS, config, "encoder", problems),
     }
-    model["encoder"] |= read_adapters(config, model["encoder"], problems)
+    model["encoder"] |= read_adapters(config, model["encoder"], problems, transducer=transducer)
     if config.get("spec_augment"):
         model["spec_augment"] = read_section(AUGMENTATIONS, config, "spec_augment", problems)
     return model
@@ -54,7 +54,7 @@ def acoustic_sections(source: Source, base: Mapping[str, Any], problems: list[st
         masks = fields_of(module.spec_augment)
         sections["spec_augment"] = write_section(AUGMENTATIONS, base, "spec_augment", "", masks, problems)
     encoder = write_section(ENCODERS, base, "encoder", ours["encoder"]["name"], encoder, problems)
-    adapters = write_adapters(module.encoder, base, problems)
+    adapters = write_adapters(module.encoder, base, problems, decoder=getattr(module, "decoder", None))
     sections["encoder"] = encoder | {"feat_in": module.frontend.num_features}
     return sections | ({"adapters": adapters} if adapters else {})
 

@@ -21,6 +21,7 @@ from jaxspeech.interop.nemo.families.tokens import (
     nemo_tokens,
     recognition_assets,
 )
+from jaxspeech.interop.nemo.sections.adapters import read_decoder_adapters
 from jaxspeech.interop.nemo.sections.arguments import integer
 from jaxspeech.interop.nemo.sections.decoders import (
     HAT_JOINT,
@@ -55,9 +56,10 @@ def _to_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 
 def transducer_model(config: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Reads our configuration, without the task's name."""
-    acoustic = acoustic_model(config, problems)
+    acoustic = acoustic_model(config, problems, transducer=True)
     decoder = read_section(PREDICTIONS, config, "decoder", problems) | read_section(JOINTS, config, "joint", problems)
     decoder |= read_languages(config, decoder.get("vocab_size"), problems)
+    decoder |= read_decoder_adapters(config, problems)
     loss = _loss(config, decoder, problems)
     found = acoustic | {"decoder": decoder, "loss": loss, "search": _search(config, problems)}
     return found | read_language_prompt(config, problems)

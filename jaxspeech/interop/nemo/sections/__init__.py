@@ -6,7 +6,7 @@ These are the parts that several families share; heads and decoders are in the t
 from jaxspeech.interop.nemo.sections.classification import MFCC
 from jaxspeech.interop.nemo.sections.conformer import ADAPTED_CONFORMER, CONFORMER
 from jaxspeech.interop.nemo.sections.features import MEL, SPEC_AUGMENT
-from jaxspeech.interop.nemo.sections.jasper import JASPER, PARALLEL_JASPER
+from jaxspeech.interop.nemo.sections.jasper import ADAPTED_JASPER, JASPER, PARALLEL_JASPER
 from jaxspeech.interop.nemo.sections.lstm import LSTM
 from jaxspeech.interop.nemo.sections.speaker import ECAPA
 from jaxspeech.interop.nemo.sections.squeezeformer import SQUEEZEFORMER
@@ -18,6 +18,7 @@ ENCODERS = {
     "ConformerEncoder": CONFORMER,
     "ConformerEncoderAdapter": ADAPTED_CONFORMER,
     "ConvASREncoder": JASPER,
+    "ConvASREncoderAdapter": ADAPTED_JASPER,
     "ECAPAEncoder": ECAPA,
     "ParallelConvASREncoder": PARALLEL_JASPER,
     "RNNEncoder": LSTM,

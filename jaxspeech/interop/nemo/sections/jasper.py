@@ -149,7 +149,12 @@ JASPER = Section(
     # feat_in follows from the features; the norms have no groups; each block has its residual's mode.
     frozenset({"feat_in", "norm_groups", "residual_mode"}),
     finish=_finish,
+    fits=lambda fields: not any(block.parallel_kernels for block in fields["blocks"]) and not fields["adapters"],
+)
+# The class of encoders that have adapters, or once had some.
+ADAPTED_JASPER = JASPER._replace(
     fits=lambda fields: not any(block.parallel_kernels for block in fields["blocks"]),
+    package="nemo.collections.asr.modules.conv_asr",
 )
 PARALLEL_JASPER = JASPER._replace(
     arguments=(

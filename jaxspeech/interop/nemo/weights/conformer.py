@@ -10,6 +10,7 @@ from jaxspeech.interop.nemo.weights.rows import (
     depthwise,
     flattened,
     linear,
+    linear_adapter_rows,
     norm,
     pointwise,
     pointwise2d,
@@ -92,10 +93,7 @@ def adapter_rows(name: str, ours: str, kind: str) -> list[TensorRow]:
     """The rows of the adapter `name` of each layer, in our module `ours`."""
     nemo, ours = f"{_NEMO}.adapter_layer.{name}", f"{_OURS}/{ours}"
     if kind == "linear":
-        up, down = (
-            TensorRow(f"{nemo}.module.{i}.weight", f"{ours}/{n}/kernel", dense) for i, n in ((1, "up"), (3, "down"))
-        )
-        return [*norm(f"{nemo}.module.0", f"{ours}/norm"), up, down]
+        return linear_adapter_rows(nemo, ours)
     rows = norm(f"{nemo}.pre_norm", f"{ours}/norm")
     for theirs, part in (("q", "query"), ("k", "key"), ("v", "value"), ("out", "out")):
         rows += linear(f"{nemo}.linear_{theirs}", f"{ours}/attention/{part}")

@@ -1,10 +1,18 @@
 """NeMo's tensors of heads, prediction networks and joint, and our variables for them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxspeech.interop.nemo.weights.lstm import lstm_weights
-from jaxspeech.interop.nemo.weights.rows import TensorRow, dense, linear, pointwise, same, without_padding
+from jaxspeech.interop.nemo.weights.rows import (
+    TensorRow,
+    dense,
+    linear,
+    linear_adapter_rows,
+    pointwise,
+    same,
+    without_padding,
+)
 
 CTC_HEAD = linear("decoder.decoder_layers.0", "params/decoder/out", pointwise)
 HYBRID_CTC_HEAD = linear("ctc_decoder.decoder_layers.0", "params/ctc_head/out", pointwise)
@@ -48,4 +56,13 @@ def prediction_and_joint_rows(decoder: Mapping[str, Any]) -> list[TensorRow]:
         *linear("joint.enc", "params/decoder/joint/encoded"),
         *linear("joint.pred", "params/decoder/joint/predicted"),
         *outputs,
+        *_adapter_rows("decoder", "params/decoder/adapted", decoder.get("prediction_adapters", ())),
+        *_adapter_rows("joint", "params/decoder/joint", decoder.get("joint_adapters", ())),
+    ]
+
+
+def _adapter_rows(nemo: str, ours: str, adapters: Iterable[Mapping[str, Any]]) -> list[TensorRow]:
+    names = [adapter["name"] for adapter in adapters]
+    return [
+        row for name in names for row in linear_adapter_rows(f"{nemo}.adapter_layer.{name}", f"{ours}/adapter_{name}")
     ]

@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from jaxspeech.interop.nemo.weights.rows import TensorRow, batch_norm, conv1d, dense, depthwise, pointwise
+from jaxspeech.interop.nemo.weights.rows import (
+    TensorRow,
+    batch_norm,
+    conv1d,
+    dense,
+    depthwise,
+    linear_adapter_rows,
+    pointwise,
+)
 
 
 def jasper_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
@@ -19,6 +27,9 @@ def jasper_rows(encoder: Mapping[str, Any]) -> list[TensorRow]:
         kernels = block["parallel_kernels"]
         if not kernels:
             rows += block_rows(nemo, ours, block, num_inputs=dense_inputs or 1)
+            for adapter in encoder.get("adapters", ()):
+                name = adapter["name"]
+                rows += linear_adapter_rows(f"{nemo}.adapter_layer.{name}", f"params/{ours}/adapter_{name}")
             continue
         for j, kernel in enumerate((block["kernel"], *kernels)):
             rows += block_rows(f"{nemo}.blocks.{j}", f"{ours}/copy_{j}", block | {"kernel": kernel}, num_inputs=1)

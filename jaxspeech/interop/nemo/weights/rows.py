@@ -103,6 +103,14 @@ def norm(nemo: str, ours: str) -> list[TensorRow]:
     return [TensorRow(f"{nemo}.weight", f"{ours}/scale", same), TensorRow(f"{nemo}.bias", f"{ours}/bias", same)]
 
 
+def linear_adapter_rows(nemo: str, ours: str) -> list[TensorRow]:
+    """The rows of a linear adapter, of which NeMo numbers the modules; an activation is among them."""
+    up, down = (
+        TensorRow(f"{nemo}.module.{i}.weight", f"{ours}/{name}/kernel", dense) for i, name in ((1, "up"), (3, "down"))
+    )
+    return [*norm(f"{nemo}.module.0", f"{ours}/norm"), up, down]
+
+
 def batch_norm(nemo: str, ours: str) -> list[TensorRow]:
     """The rows of a scale, its bias and the running statistics; `ours` is without the collection."""
     return norm(nemo, f"params/{ours}") + statistics(nemo, ours)
