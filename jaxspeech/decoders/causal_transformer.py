@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 from jaxspeech.decoders.causal_layer import CausalLayer
 from jaxspeech.decoders.key_value_cache import Cache
 from jaxspeech.errors import ConfigError
-from jaxspeech.gathering import layer_gather
+from jaxspeech.gathering import GATHERED, layer_gather
 from jaxspeech.masks import zero_padding
 from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.nn.low_rank import LoraOptions
@@ -121,11 +121,7 @@ class CausalTransformer(nn.Module):
         self.embedding = Embedding(self.vocab_size, self.width)
         self.layers: Any
         if self.scan_layers:
-            layer: Any = CausalLayer
-            gather = None if self.is_initializing() else layer_gather((*self.path, "layers"))
-            if gather is not None:
-                layer = nn.map_variables(layer, "params", trans_in_fn=gather)
-            self.layers = layer(**fields)
+            self.layers = CausalLayer(**fields)
         else:
             self.layers = [CausalLayer(**fields) for _ in range(self.num_layers)]
         self.norm = RMSNorm(epsilon=self.norm_epsilon, dtype=self.dtype)
@@ -151,7 +147,12 @@ class CausalTransformer(nn.Module):
         def body(layer: Any, x: Array, _: None) -> tuple[Array, None]:
             return layer(x, turn, seen, None, None, train)[0], None
 
-        kept = nn.remat(body, prevent_cse=not self.scan_layers) if self.remat and train else body
+        gather = None
+        if self.scan_layers and not self.is_initializing():
+            gather = layer_gather((*self.path, "layers"))
+        if gather is not None:
+            body = nn.map_variables(body, "params", trans_in_fn=gather)
+        kept = self._rematerialised(body, gathered=gather is not None) if train else body
         if self.scan_layers:
             rngs: Any = {"params": True, "dropout": True}
             x, _ = nn.scan(kept, variable_axes={"params": 0}, split_rngs=rngs, length=self.num_layers)(
@@ -211,6 +212,14 @@ class CausalTransformer(nn.Module):
             return self.layers[i](*inputs)
         layer: Any = self.layers.clone(parent=None, name=None)
         return layer.apply({"params": jax.tree.map(lambda x: x[i], self.layers.variables["params"])}, *inputs)
+
+    def _rematerialised(self, body: Any, *, gathered: bool) -> Any:
+        """Wraps a layer so that the backward pass recomputes it, or at least does not store its gathered weights."""
+        prevent_cse = not self.scan_layers
+        if self.remat:
+            return nn.remat(body, prevent_cse=prevent_cse)
+        policy = jax.checkpoint_policies.save_anything_except_these_names(GATHERED)
+        return nn.remat(body, prevent_cse=prevent_cse, policy=policy) if gathered else body
 
     def _check(self) -> None:
         if self.width % self.num_heads and self.head_width is None:

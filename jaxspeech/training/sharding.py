@@ -30,10 +30,13 @@ Rules = Sequence[tuple[str, P]]
 RULES: Rules = [
     (r"batch_stats/", P()),
     # Megatron's pairs (Shoeybi et al., 2019): activations between the two products are split and not communicated.
-    (r"(up|query|key|value|position|pointwise_in)/kernel$", P("data", "model")),
+    (r"(up|gate|query|key|value|position|pointwise_in)/kernel$", P("data", "model")),
     (r"(down|attention/out|pointwise_out)/kernel$", P("model", "data")),
     (r"(up|query|key|value|pointwise_in|depthwise|convolution/norm)/(bias|scale)$", P("model")),
     (r"bias_[uv]$", P("model", None)),
+    # The logits of a language model are split by tokens, whether its output layer is the table of tokens or not.
+    (r"decoder/embedding/table$", P("model", "data")),
+    (r"decoder/head/kernel$", P("data", "model")),
     # The joint's logits, the largest array of a transducer, are split by outputs: `model` has to divide V + 1.
     (r"joint/out/kernel$", P("data", "model")),
     (r"joint/out/bias$", P("model")),
