@@ -29,6 +29,7 @@ class CausalLayer(nn.Module):
     query_key_norm: bool
     biases: bool
     lora: LoraOptions
+    int8: bool
     dtype: Any
 
     @nn.compact
@@ -50,11 +51,12 @@ class CausalLayer(nn.Module):
             norm_epsilon=self.norm_epsilon if self.query_key_norm else None,
             biases=self.biases,
             lora=self.lora,
+            int8=self.int8,
             dtype=self.dtype,
             name="attention",
         )
         feedforward = GatedFeedForward(
-            self.width, self.hidden_width, lora=self.lora, dtype=self.dtype, name="feedforward"
+            self.width, self.hidden_width, lora=self.lora, int8=self.int8, dtype=self.dtype, name="feedforward"
         )
         y, attended = attention(self._norm("attention_norm", x), turn, seen, past, places, train=train)
         x += y

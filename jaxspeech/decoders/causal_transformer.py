@@ -8,7 +8,6 @@ The same layers run on whole texts in training, and on a few tokens after those 
 embeddings, so that frames of audio can stand between those of tokens.
 """
 
-import math
 from typing import Any
 
 import flax.linen as nn
@@ -17,46 +16,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.decoders.causal_layer import CausalLayer
+from jaxspeech.decoders.embedding import Embedding
 from jaxspeech.decoders.key_value_cache import Cache
 from jaxspeech.errors import ConfigError
 from jaxspeech.gathering import GATHERED, layer_gather
 from jaxspeech.masks import zero_padding
 from jaxspeech.nn.key_value_attention import KeysValues
-from jaxspeech.nn.low_rank import LoraOptions
-from jaxspeech.nn.products import dot_general
+from jaxspeech.nn.low_rank import LoraOptions, Projection
 from jaxspeech.nn.rms_norm import RMSNorm
 from jaxspeech.nn.rotary import Rope, rotation
 from jaxspeech.types import Size
 
 PROJECTIONS = ("query", "key", "value", "out", "gate", "up", "down")
 MODULE_FIELDS = ("parent", "name")
-
-
-class Embedding(nn.Module):
-    """The table of the tokens' embeddings; rows beyond the tokenizer's tokens are there and mean nothing."""
-
-    vocab_size: int
-    width: int
-
-    def setup(self) -> None:
-        init = nn.initializers.normal(1 / math.sqrt(self.width))
-        # As an array of JAX, which ids can index: the variables of an export are of NumPy.
-        self.table = jnp.asarray(self.param("table", init, (self.vocab_size, self.width)))
-
-    def __call__(self, ids: Int[Any, "*rows"]) -> Float[Array, "*rows D"]:
-        """Looks tokens up; an id outside the table, such as -1 in the place of audio, gets any of its rows."""
-        return self.table[jnp.clip(jnp.asarray(ids), 0, self.vocab_size - 1)]
-
-
-class Head(nn.Module):
-    """An output layer of its own, without a bias."""
-
-    vocab_size: int
-    width: int
-
-    def setup(self) -> None:
-        init = nn.initializers.normal(1 / math.sqrt(self.width))
-        self.kernel = jnp.asarray(self.param("kernel", init, (self.width, self.vocab_size)))
 
 
 class CausalTransformer(nn.Module):
@@ -74,6 +46,7 @@ class CausalTransformer(nn.Module):
       biases: of the projections to queries, keys and values, as in Qwen2.
       tied: the table is also the output layer; False: that has a matrix of its own.
       lora: low-rank changes beside the matrices; see `nn.low_rank`.
+      int8: all matrices are of 8-bit integers (`nn.int8`), as `forms.int8` makes them.
       remat: recompute each layer's activations in the backward pass instead of storing them.
       scan_layers: True traces one layer and stacks the parameters on a leading axis of L ("layers"), which compiles in
         the time of one layer; False keeps them separate ("layers_0", ...), which is faster in generation.
@@ -93,6 +66,7 @@ class CausalTransformer(nn.Module):
     biases: bool = False
     tied: bool = True
     lora: LoraOptions = LoraOptions()
+    int8: bool = False
     remat: bool = False
     scan_layers: bool = True
     dtype: Any = jnp.float32
@@ -118,7 +92,7 @@ class CausalTransformer(nn.Module):
             name: getattr(self, name) for name in CausalLayer.__dataclass_fields__ if name not in MODULE_FIELDS
         }
         fields |= {"num_groups": self.groups, "head_width": self.channels}
-        self.embedding = Embedding(self.vocab_size, self.width)
+        self.embedding = Embedding(self.vocab_size, self.width, self.int8, self.dtype)
         self.layers: Any
         if self.scan_layers:
             self.layers = CausalLayer(**fields)
@@ -126,11 +100,11 @@ class CausalTransformer(nn.Module):
             self.layers = [CausalLayer(**fields) for _ in range(self.num_layers)]
         self.norm = RMSNorm(epsilon=self.norm_epsilon, dtype=self.dtype)
         if not self.tied:
-            self.head = Head(self.vocab_size, self.width)
+            self.head = Projection(self.vocab_size, int8=self.int8, dtype=self.dtype)
 
     def embed(self, ids: Int[Any, "*rows"]) -> Float[Array, "*rows D"]:
         """Embeds tokens; an id outside the table, in the place of audio or in padding, gets any of its rows."""
-        return self.embedding(ids).astype(self.dtype)
+        return self.embedding(ids)
 
     def __call__(self, x: Float[Any, "B N D"], num: Int[Any, " B"], *, train: bool = False) -> Float[Array, "B N D"]:
         """Computes the states after each token, from which `logits` gives the scores of the next one.
@@ -165,9 +139,7 @@ class CausalTransformer(nn.Module):
 
     def logits(self, states: Float[Array, "*rows D"]) -> Float[Array, "*rows V"]:
         """Computes the scores of the next token."""
-        states = states.astype(self.dtype)
-        matrix, axis = (self.embedding.table, 1) if self.tied else (self.head.kernel, 0)
-        return dot_general(states, matrix.astype(self.dtype), (((states.ndim - 1,), (axis,)), ((), ())))
+        return self.embedding.logits(states) if self.tied else self.head(states)
 
     def initial_cache(self, batch: Size, most_tokens: Size) -> Cache:
         """Returns the cache before the first token, with room for `most_tokens` of each row."""

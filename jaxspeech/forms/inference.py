@@ -50,7 +50,7 @@ def for_inference(
         config = _in_dtype(config, dtype)
     if dtype in HALF:
         variables = jax.tree_util.tree_map_with_path(
-            lambda path, x: x.astype(dtype) if path[-1].key == "kernel" else x, variables
+            lambda path, x: x.astype(dtype) if path[-1].key == "kernel" and x.dtype != "int8" else x, variables
         )
     if (platform or jax.default_backend()) == "cpu":
         if _rounds_products(config):
@@ -63,7 +63,7 @@ def _in_single_precision(config: dict[str, Any], variables: Variables) -> tuple[
     """Makes language models float32: for each token, XLA would convert all of their weights on a CPU."""
     for key, field, module in _parts(config):
         if module is CausalTransformer and "params" in variables:
-            own = jax.tree.map(lambda x: x.astype("float32"), variables["params"][field])
+            own = jax.tree.map(lambda x: x if x.dtype == "int8" else x.astype("float32"), variables["params"][field])
             variables = variables | {"params": variables["params"] | {field: own}}
             config = config | {key: config[key] | {"dtype": "float32"}}
     return config, variables

@@ -17,18 +17,20 @@ class GatedFeedForward(nn.Module):
       width: D, of the input and the output.
       hidden_width: of the gate.
       lora: beside the projections "gate", "up" and "down".
+      int8: of the projections.
       dtype: of the products.
     """
 
     width: int
     hidden_width: int
     lora: LoraOptions = LoraOptions()
+    int8: bool = False
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "*rows D"], *, train: bool = False) -> Float[Array, "*rows D"]:
         """Computes y for each position by itself."""
-        options: dict[str, Any] = {"lora": self.lora, "dtype": self.dtype}
+        options: dict[str, Any] = {"lora": self.lora, "int8": self.int8, "dtype": self.dtype}
         gate = Projection(self.hidden_width, **options, name="gate")(x, train=train)
         up = Projection(self.hidden_width, **options, name="up")(x, train=train)
         return Projection(self.width, **options, name="down")(jax.nn.silu(gate) * up, train=train)

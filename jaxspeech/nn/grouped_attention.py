@@ -33,6 +33,7 @@ class GroupedAttention(nn.Module):
       norm_epsilon: of the norms of queries and keys; None: there are none.
       biases: of the projections to queries, keys and values.
       lora: beside the projections "query", "key", "value" and "out".
+      int8: of the projections.
       dtype: of the products; the softmax is float32.
     """
 
@@ -43,6 +44,7 @@ class GroupedAttention(nn.Module):
     norm_epsilon: float | None = None
     biases: bool = False
     lora: LoraOptions = LoraOptions()
+    int8: bool = False
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -70,7 +72,7 @@ class GroupedAttention(nn.Module):
           y, and the keys and values that were attended to.
         """
         heads = {"query": self.num_heads, "key": self.num_groups, "value": self.num_groups}
-        options: dict[str, Any] = {"lora": self.lora, "dtype": self.dtype}
+        options: dict[str, Any] = {"lora": self.lora, "int8": self.int8, "dtype": self.dtype}
 
         def project(name: str) -> Float[Array, "B N _ K"]:
             projection = Projection(heads[name] * self.head_width, use_bias=self.biases, **options, name=name)

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import uniform_within
+from jaxspeech.nn.int8 import int8_product
 from jaxspeech.nn.products import dot_general
 
 
@@ -43,12 +44,14 @@ class Projection(nn.Module):
       features: D_out.
       use_bias: whether it has a bias.
       lora: its options; the module's own name is looked up in the targets.
+      int8: the matrix is one of `nn.int8`.
       dtype: of the products.
     """
 
     features: int
     use_bias: bool = False
     lora: LoraOptions = LoraOptions()
+    int8: bool = False
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -56,7 +59,12 @@ class Projection(nn.Module):
         """Projects the last axis."""
         init = uniform_within(1.0 / math.sqrt(x.shape[-1]))
         x = x.astype(self.dtype)
-        y = _product(x, self.param("kernel", init, (x.shape[-1], self.features)))
+        shape = (x.shape[-1], self.features)
+        if self.int8:
+            kernel = self.param("kernel", nn.initializers.zeros_init(), shape, jnp.int8)
+            y = int8_product(x, kernel, self.param("kernel_scale", nn.initializers.ones_init(), shape[1:]))
+        else:
+            y = _product(x, self.param("kernel", init, shape))
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
             y += jnp.asarray(bias).astype(self.dtype)
