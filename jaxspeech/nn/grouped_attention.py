@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.nn.low_rank import LoraOptions, Projection
 from jaxspeech.nn.products import einsum
+from jaxspeech.nn.query_blocks import block_size, in_blocks_of_platform, in_query_blocks
 from jaxspeech.nn.rms_norm import RMSNorm
 from jaxspeech.nn.rotary import Rotation, rotated
 
@@ -84,7 +85,12 @@ class GroupedAttention(nn.Module):
             key = RMSNorm(epsilon=self.norm_epsilon, dtype=self.dtype, name="key_norm")(key)
         own = KeysValues(rotated(key, turn).swapaxes(1, 2), value.swapaxes(1, 2))
         attended = own if past is None or places is None else stored(past, own, places)
-        y = attend(rotated(query, turn), attended, seen)
+        query = rotated(query, turn)
+        if train or x.shape[1] == 1:
+            y = attend(query, attended, seen)
+        else:
+            scores = x.shape[0], self.num_heads, x.shape[1], attended.keys.shape[2]
+            y = in_blocks_of_platform(attend_in_blocks, query, attended, seen, scores=scores)
         return Projection(self.width, **options, name="out")(y, train=train), attended
 
 
@@ -109,3 +115,19 @@ def attend(
     scores = einsum("bngrk,bgsk->bgrns", split, attended.keys).astype(jnp.float32)
     weights = jax.nn.softmax(jnp.where(seen[:, None, None], scores, MASKED_SCORE), axis=-1).astype(query.dtype)
     return einsum("bgrns,bgsk->bngrk", weights, attended.values).reshape(b, n, h * k)
+
+
+def attend_in_blocks(
+    query: Float[Array, "B N H K"], attended: KeysValues, seen: Bool[Array, "#B N S"], *, most_scores: int
+) -> Float[Array, "B N H*K"]:
+    """Computes `attend` for a block of queries at a time (see `nn.query_blocks`): for long prompts."""
+    b, n, h, _ = query.shape
+    size = block_size(b, h, n, attended.keys.shape[2], most_scores=most_scores)
+    if size == n:
+        return attend(query, attended, seen)
+    seen = jnp.pad(seen, ((0, 0), (0, -n % size), (0, 0)))
+
+    def of_block(query: Array, first: Array) -> Array:
+        return attend(query, attended, jax.lax.dynamic_slice_in_dim(seen, first, size, axis=1))
+
+    return in_query_blocks(of_block, query, block=size)

@@ -63,6 +63,24 @@ def test_a_written_folder_is_read_back(tmp_path, family):
     jax.tree.map(np.testing.assert_array_equal, apart.variables, own[1])
 
 
+def test_the_tokenizer_shows_the_template_of_conversations(tmp_path):
+    content = json.loads(TOKENIZER)
+    for family, token, template in (
+        ("llama", "<|im_start|>", "qwen"),
+        ("qwen3", "<|im_start|>", "qwen3"),
+        ("llama", "<|start_header_id|>", "llama3"),
+        ("qwen2", "<unk>", None),
+    ):
+        content["added_tokens"] = [{"id": 2, "content": token, "special": True}]
+        content["added_tokens"][0] |= dict.fromkeys(("lstrip", "rstrip", "normalized", "single_word"), False)
+        tokenizer = BytePairTokenizer(json.dumps(content).encode(), end_ids=(2, 1))
+        save_causal_lm(archive_of(family)._replace(assets={"tokenizer": tokenizer}), tmp_path)
+        assets = load_transformers(tmp_path).assets
+        assert assets["tokenizer"].end_ids == (2, 1)
+        chat = assets.get("chat")
+        assert (chat.template if chat else None) == template
+
+
 def test_shards_and_half_precision_are_kept(tmp_path):
     archive = archive_of("llama", dtype="bfloat16")
     half = jax.tree.map(lambda x: np.asarray(x, ml_dtypes.bfloat16), archive.variables)

@@ -19,8 +19,11 @@ from jaxspeech.interop.transformers.causal_config import read_causal_config, wri
 from jaxspeech.interop.transformers.causal_rows import UNUSED, causal_rows
 from jaxspeech.interop.transformers.folder import CONFIG, stored_tensors
 from jaxspeech.interop.transformers.safetensors_writer import write_shards
-from jaxspeech.text.byte_pair import BytePairTokenizer, read_byte_pair
+from jaxspeech.text.byte_pair import GENERATION, BytePairTokenizer, read_byte_pair
+from jaxspeech.text.chat import CHAT, Chat
 
+# The special token of which a tokenizer's conversations are made -> the template; Qwen3's has thoughts besides.
+TEMPLATES = {"<|start_header_id|>": "llama3", "<|im_start|>": "qwen"}
 HEAD, TABLE = "lm_head.weight", "model.embed_tokens.weight"
 
 
@@ -56,9 +59,11 @@ def read_causal_lm(
     tensors = _without_second_table(stored_tensors(folder), tied=decoder["tied"])
     options: dict[str, Any] = {"unused": UNUSED, "dtype": dtype, "place": place, "as_stored": dtype is None}
     variables = to_variables(tensors, causal_rows(decoder), expected, **options)
-    return Archive(
-        model, {"tokenizer": tokenizer}, variables, {"source": "transformers", "transformers_config": dict(config)}
-    )
+    assets: dict[str, Any] = {"tokenizer": tokenizer}
+    if (template := _template(config, tokenizer)) is not None:
+        assets[CHAT] = Chat(template)
+    metadata = {"source": "transformers", "transformers_config": dict(config)}
+    return Archive(model, assets, variables, metadata)
 
 
 def save_causal_lm(archive: Archive, folder: str | os.PathLike[str]) -> None:
@@ -80,10 +85,19 @@ def save_causal_lm(archive: Archive, folder: str | os.PathLike[str]) -> None:
     tokenizer = archive.assets.get("tokenizer")
     if isinstance(tokenizer, BytePairTokenizer):
         config |= {"eos_token_id": tokenizer.end_id, "bos_token_id": tokenizer.begin_id}
+        if tokenizer.end_ids:
+            ends = json.dumps({"eos_token_id": list(tokenizer.end_ids)})
+            (folder / GENERATION).write_text(ends + "\n", encoding="utf-8")
         for name, content in tokenizer.folder_files().items():
             (folder / name).write_bytes(content)
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     write_shards(folder, lambda: to_tensors({"params": {"decoder": params}}, causal_rows(decoder)))
+
+
+def _template(config: Mapping[str, Any], tokenizer: BytePairTokenizer) -> str | None:
+    """The template of the model's conversations; None if its tokenizer does not show one."""
+    found = next((name for token, name in TEMPLATES.items() if tokenizer.id_of(token) is not None), None)
+    return "qwen3" if found == "qwen" and config.get("model_type") == "qwen3" else found
 
 
 def _without_second_table(tensors: Mapping[str, Any], *, tied: bool) -> dict[str, Any]:
