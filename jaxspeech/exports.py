@@ -35,6 +35,21 @@ def export_nemo(archive: Archive, path: str | os.PathLike[str]) -> None:
         warnings.warn(remark, stacklevel=3)
 
 
+def export_transformers(archive: Archive, folder: str | os.PathLike[str]) -> None:
+    """Writes a language model as a folder that Hugging Face Transformers reads; LoRA is added to its matrices.
+
+    Args:
+      archive: of the task "causal_lm".
+      folder: created if needed.
+
+    Raises:
+      ArchiveError: it cannot be written, or Transformers has no such model.
+    """
+    from jaxspeech.interop.transformers.causal_lm import save_causal_lm
+
+    save_causal_lm(archive, folder)
+
+
 def export_onnx(archive: Archive, folder: str | os.PathLike[str], *, own_features: bool = False) -> None:
     """Writes a folder that the runtimes onnx-asr and sherpa-onnx load (extra `onnx`); see docs/export.md.
 
