@@ -88,11 +88,12 @@ class GroupedAttention(nn.Module):
 
 def stored(past: KeysValues, own: KeysValues, places: Int[Array, "B N"]) -> KeysValues:
     """Puts new keys and values [B G N K] at their places in a cache [B G S K]; drops those outside of it."""
-    row = jnp.arange(len(places))[:, None]
+    # An index for the groups too: what has one index alone XLA:CPU writes by copying the cache.
+    row, group = jnp.arange(len(places))[:, None, None], jnp.arange(past.keys.shape[1])
 
     def put(old: Array, new: Array) -> Array:
         new = new.swapaxes(1, 2).astype(old.dtype)
-        return old.at[row, :, places].set(new, mode="drop", unique_indices=True)
+        return old.at[row, group, places[..., None]].set(new, mode="drop", unique_indices=True)
 
     return jax.tree.map(put, past, own)
 
