@@ -10,7 +10,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
+from benchmarks.target_programs import Case
 from benchmarks.timing import measure
 from jaxspeech.decoders.causal_transformer import CausalTransformer
 from jaxspeech.nn.rotary import Rope
@@ -47,15 +50,21 @@ def decoder(size: str, **more: Any) -> CausalTransformer:
     return CausalTransformer(**SIZES[size], scan_layers=False, **more)
 
 
-def random_params(model: CausalTransformer) -> Any:
-    """Draws the weights; its own initialization would compile for a minute."""
+def param_shapes(model: CausalTransformer) -> Any:
+    """Returns the shapes of the weights."""
 
     def whole(model: CausalTransformer) -> Any:
         return model.logits(model(model.embed(jnp.zeros((1, 1), jnp.int32)), jnp.ones(1, jnp.int32)))
 
-    shapes = jax.eval_shape(partial(model.init, method=whole), jax.random.key(0))["params"]
-    leaves, tree = jax.tree.flatten(shapes)
-    draw = cache(lambda shape: jax.jit(lambda key: jax.random.normal(key, shape) * shape[-1] ** -0.5))
+    return jax.eval_shape(partial(model.init, method=whole), jax.random.key(0))["params"]
+
+
+def random_params(model: CausalTransformer) -> Any:
+    """Draws the weights; its own initialization would compile for a minute."""
+    leaves, tree = jax.tree.flatten(param_shapes(model))
+    draw = cache(
+        lambda shape: jax.jit(lambda key: (jax.random.normal(key, shape) * shape[-1] ** -0.5).astype(model.dtype))
+    )
     keys = jax.random.split(jax.random.key(0), len(leaves))
     return tree.unflatten([draw(x.shape)(key) for x, key in zip(leaves, keys, strict=True)])
 
@@ -103,6 +112,25 @@ def run(
     logits, past = start(params, ids)
     times = measure(lambda: continued(params, logits, past), repeat or 5)
     return {**sizes, "tokens": count, **times, "tokens_per_s": batch_size * count / times["median_s"]}
+
+
+def on_target(
+    mesh: Mesh, *, part: str, batch_size: int, size: str = "qwen3-1.7b", prompt: int = 256, count: int = 64
+) -> Case:
+    """The same in bfloat16, for a device that is not there; the answer takes the memory of the prompt's cache."""
+    model, whole = decoder(size, dtype=jnp.bfloat16), NamedSharding(mesh, P())
+
+    def placed(shapes: Any) -> Any:
+        half = {jnp.dtype(jnp.float32): jnp.dtype(jnp.bfloat16)}
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, half.get(x.dtype, x.dtype), sharding=whole), shapes)
+
+    params = placed(param_shapes(model))
+    ids = placed(jax.ShapeDtypeStruct((batch_size, prompt), jnp.int32))
+    start = partial(prefill, model, room=prompt + count)
+    if part == "prefill":
+        return Case(jax.jit(start), (params, ids), 0.0)
+    continued = jax.jit(partial(answer, model, count=count), donate_argnums=2)
+    return Case(continued, (params, *placed(jax.eval_shape(start, params, ids))), 0.0, count - 1)
 
 
 CASES = {

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from benchmarks import generation
 from benchmarks.long_audio import WINDOW
 from benchmarks.models import attention_config, ctc_config, nest_config, transducer_config
 from benchmarks.streaming import LEFT, LIVE
@@ -66,6 +67,10 @@ def _live(size: int) -> OnTarget:
     return OnTarget(partial(stream, config=config, size=size))
 
 
+def _text(part: str, *, rows: int = 128) -> OnTarget:
+    return OnTarget(partial(generation.on_target, part=part, batch_size=rows))
+
+
 _LOCAL = ctc_config("115m", attention="rel_pos_local", attention_context=(WINDOW, WINDOW), **HALF)
 
 
@@ -83,6 +88,10 @@ CASES = {
     "beam_tdt_115m": _beam(_tdt("115m")),
     "infer_aed_180m": OnTarget(partial(infer, config=_ATTENTION, rounds=TOKEN_ROUNDS)),
     "beam_aed_180m": OnTarget(partial(infer, config=_ATTENTION | {"search": {"beam_size": 4}}, rounds=TOKEN_ROUNDS)),
+    "llm_prefill_1.7b": _text("prefill"),
+    "llm_decode_1.7b": _text("decode"),
+    "llm_prefill_1.7b_32": _text("prefill", rows=32),  # for a TPU v5e
+    "llm_decode_1.7b_32": _text("decode", rows=32),
     "loss_ctc": OnTarget(partial(loss, of="ctc", b=128, t=400, u=80)),
     "loss_rnnt": OnTarget(partial(loss, of="rnnt", b=32, t=150, u=40)),
     "loss_rnnt_joint": OnTarget(partial(loss, of="rnnt_joint", b=64, t=250, u=80)),

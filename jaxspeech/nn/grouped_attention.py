@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.nn.low_rank import LoraOptions, Projection
-from jaxspeech.nn.products import einsum
+from jaxspeech.nn.products import dot_general
 from jaxspeech.nn.query_blocks import block_size, in_blocks_of_platform, in_query_blocks
 from jaxspeech.nn.rms_norm import RMSNorm
 from jaxspeech.nn.rotary import Rotation, rotated
@@ -96,11 +96,12 @@ class GroupedAttention(nn.Module):
 
 def stored(past: KeysValues, own: KeysValues, places: Int[Array, "B N"]) -> KeysValues:
     """Puts new keys and values [B G N K] at their places in a cache [B G S K]; drops those outside of it."""
-    row = jnp.arange(len(places))[:, None]
+    # An index for the groups too: what has one index alone XLA:CPU writes by copying the cache.
+    row, group = jnp.arange(len(places))[:, None, None], jnp.arange(past.keys.shape[1])
 
     def put(old: Array, new: Array) -> Array:
         new = new.swapaxes(1, 2).astype(old.dtype)
-        return old.at[row, :, places].set(new, mode="drop", unique_indices=True)
+        return old.at[row, group, places[..., None]].set(new, mode="drop", unique_indices=True)
 
     return jax.tree.map(put, past, own)
 
@@ -111,10 +112,12 @@ def attend(
     """Computes y before the output projection; the softmax is float32."""
     b, n, h, k = query.shape
     groups = attended.keys.shape[1]
-    split = (query / math.sqrt(k)).reshape(b, n, groups, h // groups, k)
-    scores = einsum("bngrk,bgsk->bgrns", split, attended.keys).astype(jnp.float32)
+    # Heads before tokens: then the products' own layout is that of the scores, and nothing large is transposed.
+    split = (query / math.sqrt(k)).reshape(b, n, groups, h // groups, k).transpose(0, 2, 3, 1, 4)
+    scores = dot_general(split, attended.keys, (((4,), (3,)), ((0, 1), (0, 1)))).astype(jnp.float32)
     weights = jax.nn.softmax(jnp.where(seen[:, None, None], scores, MASKED_SCORE), axis=-1).astype(query.dtype)
-    return einsum("bgrns,bgsk->bngrk", weights, attended.values).reshape(b, n, h * k)
+    sums = dot_general(weights, attended.values, (((4,), (2,)), ((0, 1), (0, 1))))
+    return sums.transpose(0, 3, 1, 2, 4).reshape(b, n, h * k)
 
 
 def attend_in_blocks(

@@ -67,17 +67,31 @@ def selection(*, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0) -
 def candidates(
     logits: Float[Array, "*rows V"], *, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
 ) -> Candidates:
-    """Returns the tokens that `selection` draws from, the most probable first where it had to order them."""
+    """Returns the tokens that `selection` draws from; with `top_k`, as many, the most probable first."""
     logits, ids = logits.astype(jnp.float32) / temperature, None
-    if 0 < top_k < logits.shape[-1] or top_p < 1:
-        logits, ids = jax.lax.top_k(logits, min(top_k or logits.shape[-1], logits.shape[-1]))
-    if top_p < 1:
-        probs = jax.nn.softmax(logits)
-        before = jnp.cumsum(probs, axis=-1) - probs
-        # The first token stays, whatever its probability.
-        inside = (before < top_p) | (jnp.arange(logits.shape[-1]) == 0)
-        logits = jnp.where(inside, logits, -jnp.inf)
-    return Candidates(logits, ids)
+    if 0 < top_k < logits.shape[-1]:
+        logits, ids = jax.lax.top_k(logits, top_k)
+    return Candidates(logits if top_p >= 1 else _in_nucleus(logits, top_p), ids)
+
+
+def _in_nucleus(logits: Float[Array, "*rows C"], top_p: float) -> Float[Array, "*rows C"]:
+    """Leaves out the tokens before which more probable ones have a probability of `top_p` or more together.
+
+    The smallest probability that stays is found by bisection, which is many times faster than to sort all tokens.
+    """
+    probs = jax.nn.softmax(logits)
+    # Of numbers that are not negative, the bits have the same order.
+    bits = jax.lax.bitcast_convert_type(probs, jnp.int32)
+
+    def halve(_: Any, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bounds
+        middle = (low + high) // 2
+        stays = jnp.where(bits > middle, probs, 0).sum(-1, keepdims=True) < top_p
+        return jnp.where(stays, low, middle + 1), jnp.where(stays, middle, high)
+
+    high = bits.max(-1, keepdims=True)
+    _, smallest = jax.lax.fori_loop(0, 31, halve, (jnp.zeros_like(high), high))
+    return jnp.where(bits >= smallest, logits, -jnp.inf)
 
 
 def draw(logits: Float[Array, "B C"], keys: Any) -> Int[Array, " B"]:
