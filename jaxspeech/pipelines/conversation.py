@@ -22,7 +22,7 @@ from jaxspeech.search.texts import to_tokens
 from jaxspeech.search.tokens import Tokens
 from jaxspeech.tasks.kinds import Answering
 from jaxspeech.text.chat_prompts import ChatPrompts
-from jaxspeech.text.text_stream import TextStream
+from jaxspeech.text.incremental_decoder import IncrementalDecoder
 from jaxspeech.text.turns import ASSISTANT, SYSTEM, Turn
 from jaxspeech.types import Variables
 
@@ -117,7 +117,7 @@ class Conversation:
         prompt = prompt_of(turns, heard, speaking.prompts, speaking.kind.frames, names=names, thinking=how.thinking)
         limit = speaking.limit(prompt, how)
         read = self._memory.read(variables, prompt, more=limit)
-        growing, given = TextStream(speaking.prompts.tokenizer), 0
+        growing, given = IncrementalDecoder(speaking.prompts.tokenizer), 0
         seconds = sum(map(len, samples)) / max(speaking.kind.sample_rate, 1)
         answer = Answer(question=text, source=asked.source, duration=seconds)
         tokens, ended = None, False

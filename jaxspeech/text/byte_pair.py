@@ -17,8 +17,8 @@ from typing import Any
 
 from jaxspeech.errors import TokenizerError
 from jaxspeech.runtime.unicode import half_a_character
+from jaxspeech.text.incremental_decoder import spell
 from jaxspeech.text.spoken_in import Language
-from jaxspeech.text.text_stream import spell
 from jaxspeech.text.tokenizer_json import (
     CONTENT,
     END,

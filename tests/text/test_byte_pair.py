@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jaxspeech.assets import build_asset
 from jaxspeech.errors import TokenizerError
 from jaxspeech.text.byte_pair import MOST_BYTES, BytePairTokenizer, read_byte_pair
-from jaxspeech.text.text_stream import TextStream
+from jaxspeech.text.incremental_decoder import IncrementalDecoder
 from jaxspeech.text.tokenizer import Tokenizer, read_tokenizer, write_tokenizer
 from tests.text.byte_pairs import SPECIAL, byte_letters, content, tokenizer
 
@@ -49,7 +49,7 @@ def test_decoding_inverts_encoding(text: str) -> None:
 def test_tokens_that_come_one_by_one_give_the_same_text(given_: list[int] | str) -> None:
     """Random ids are bytes that are no text; they, and cut characters, end as U+FFFD."""
     ids = TOKENIZER.encode(given_) if isinstance(given_, str) else given_
-    stream = TextStream(TOKENIZER)
+    stream = IncrementalDecoder(TOKENIZER)
     texts = [stream.push(i) for i in ids]
     assert not any(text.endswith("\ufffd") for text in texts)
     assert "".join(texts) + stream.finish() == TOKENIZER.decode(ids)
@@ -59,7 +59,7 @@ def test_tokens_that_come_one_by_one_give_the_same_text(given_: list[int] | str)
 def test_a_character_appears_with_its_last_byte_and_belongs_to_all_of_them() -> None:
     ids = [*TOKENIZER.encode("<|im_start|>😀"), *TOKENIZER.encode(" hello")]
     assert len(ids) == 5
-    stream = TextStream(TOKENIZER)
+    stream = IncrementalDecoder(TOKENIZER)
     assert [(stream.push(i), stream.pending) for i in ids] == [
         ("", ""),
         ("", "\ufffd"),
@@ -82,7 +82,7 @@ def test_parts_around_a_recording_are_encoded_as_around_a_special_token() -> Non
     assert marked.encode("a<|im_end|>a") == [3, 4, 2]
     assert marked.encode_around(["a", "a", "", " a"]) == [[3], [2], [], [3]]
     assert TOKENIZER.encode_around(["hello", " hello"]) == [TOKENIZER.encode("hello"), TOKENIZER.encode(" hello")]
-    stream = TextStream(marked)
+    stream = IncrementalDecoder(marked)
     assert [stream.push(i) for i in (3, 4, 3, 2, 3)] == ["a", "", " a", "a", " a"]
 
 

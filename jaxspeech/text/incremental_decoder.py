@@ -11,7 +11,7 @@ from typing import Any
 INCOMPLETE = "\ufffd"
 
 
-class TextStream:
+class IncrementalDecoder:
     """Decodes one token after another.
 
     The texts of all calls of `push` and of `finish`, joined, are `tokenizer.decode` of all tokens.
@@ -53,7 +53,7 @@ class TextStream:
 def spell(tokenizer: Any, ids: Iterable[int]) -> list[tuple[str, int, int]]:
     """Returns the characters of a text with the tokens that spell each: (character, first token, after the last)."""
     found: list[tuple[str, int, int]] = []
-    stream, texts, count = TextStream(tokenizer), [""], 0
+    stream, texts, count = IncrementalDecoder(tokenizer), [""], 0
     for count, i in enumerate(ids, 1):
         text = stream.push(i)
         texts.append(text or stream.pending)
