@@ -19,8 +19,8 @@ from jaxspeech.archive import Archive, load_archive
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
 from jaxspeech.forms.inference import for_training
-from jaxspeech.hub import download, is_hub_name
-from jaxspeech.interop.nemo import load_nemo
+from jaxspeech.hub import download, download_tokenizer, is_hub_name
+from jaxspeech.interop.nemo import is_salm_folder, load_nemo, load_salm, missing_backbone
 from jaxspeech.interop.transformers import load_transformers
 from jaxspeech.pipelines.doors import DOORS, Door, WrongDoor
 from jaxspeech.tasks.branches import branch
@@ -30,9 +30,19 @@ if TYPE_CHECKING:
     from jaxspeech.pipelines.recognizer import Recognizer
 
 M = TypeVar("M")
+
+
+def _load_folder(path: str | os.PathLike[str], **options: Any) -> Archive:
+    """Reads a folder of NeMo's or of Transformers; the tokenizer that one of NeMo's may lack is that of its LLM."""
+    if not is_salm_folder(path):
+        return load_transformers(path, **options)
+    missing = missing_backbone(path)
+    return load_salm(path, backbone=missing and download_tokenizer(missing), **options)
+
+
 # Other formats are read in the form for inference, array by array onto the device: never two copies of the model.
 _load_nemo = functools.partial(load_nemo, stacked=False, place=jax.device_put)
-_load_folder = functools.partial(load_transformers, stacked=False, place=jax.device_put)
+_read_folder = functools.partial(_load_folder, stacked=False, place=jax.device_put)
 LOADERS = {".jaxspeech": load_archive, ".nemo": _load_nemo}
 # The same, read onto the host in the form for training.
 TRAINING_LOADERS = {".jaxspeech": load_archive, ".nemo": load_nemo}
@@ -62,8 +72,9 @@ def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = 
         commands = load("commands.jaxspeech", jaxspeech.Classifier)
 
     Args:
-      path: a .jaxspeech archive, a .nemo file, the folder of a Parakeet or Canary that Hugging Face Transformers
-        saved, or the name of a model on the Hugging Face Hub ("organisation/model").
+      path: a .jaxspeech archive, a .nemo file, the folder of a Parakeet, Canary or language model that Hugging Face
+        Transformers saved, that of a SALM that NeMo saved, or the name of a model on the Hugging Face Hub
+        ("organisation/model").
       kind: the class to load it as; `Recognizer` by default.
       dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None: as in the file.
       options: further options of the class. A `Recognizer` has `head`, "transducer" or "ctc": the head of a hybrid
@@ -141,7 +152,7 @@ def read_archive(path: str | os.PathLike[str], *, dtype: str | None = None) -> A
 
 
 def _read(path: Path, dtype: str | None) -> Archive:
-    read = _load_folder if path.is_dir() else LOADERS[path.suffix]
+    read = _read_folder if path.is_dir() else LOADERS[path.suffix]
     return _recognizer_alone(read(path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype])))
 
 
@@ -170,7 +181,7 @@ def _how_to_load(door: Door) -> str:
 def read_model(path: str | os.PathLike[str]) -> Archive:
     """Reads a model for training: float32 on the host, equal layers stacked. Takes and raises what `load` does."""
     path = _on_disk(path)
-    archive = (load_transformers if path.is_dir() else TRAINING_LOADERS[path.suffix])(path, dtype=jnp.float32)
+    archive = (_load_folder if path.is_dir() else TRAINING_LOADERS[path.suffix])(path, dtype=jnp.float32)
     model, variables = for_training(archive.model, archive.variables)
     return archive._replace(model=model, variables=variables)
 

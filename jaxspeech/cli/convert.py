@@ -3,6 +3,9 @@
   jaxspeech convert model.nemo model.jaxspeech
   jaxspeech convert model.jaxspeech model.nemo
 
+  jaxspeech convert canary-qwen-2.5b canary-qwen.jaxspeech          (NeMo's folder of a speech language model)
+  jaxspeech convert canary-qwen.jaxspeech folder
+
   jaxspeech convert --vocoder=hifigan.nemo fastpitch.nemo voice.jaxspeech
   jaxspeech convert --part=vocoder voice.jaxspeech hifigan.nemo
 
@@ -18,8 +21,10 @@ from jaxspeech.errors import ConfigError
 
 def options(parser: Parser) -> None:
     """Adds the options."""
-    parser.add_argument("input", type=Path, metavar="INPUT", help="a .nemo or .jaxspeech file")
-    parser.add_argument("output", type=Path, metavar="OUTPUT", help="the file to write, .jaxspeech or .nemo")
+    parser.add_argument("input", type=Path, metavar="INPUT", help="a .nemo or .jaxspeech file, or a folder")
+    parser.add_argument(
+        "output", type=Path, metavar="OUTPUT", help="the file to write, .jaxspeech or .nemo, or a folder"
+    )
     parser.add_argument("--vocoder", help="the file of a vocoder, which makes a voice of a text-to-mel model")
     parser.add_argument("--part", choices=("speech", "vocoder"), help="take one of the two models of a voice")
 

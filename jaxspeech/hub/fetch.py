@@ -20,8 +20,13 @@ from jaxspeech.runtime.cache_folder import NO_HOME, user_cache
 SUFFIXES = (".jaxspeech", ".nemo")
 # The weights in that layout are one file, or an index and its shards; BESIDE are the small files.
 WEIGHTS, SHARDS, SHARD = "model.safetensors", "model.safetensors.index.json", re.compile(r"model-[\w-]+\.safetensors")
-CONFIG, FAMILY = "config.json", "parakeet_"
-BESIDE = {CONFIG, "preprocessor_config.json", "processor_config.json", "tokenizer.json", SHARDS}
+CONFIG = "config.json"
+# The first letters of the model types that can be read, and the keys of NeMo's first speech language models, which have
+# no type.
+FAMILIES = ("parakeet_", "canary", "nemo_speechlm", "llama", "qwen2", "qwen3")
+UNTYPED = {"perception", "pretrained_llm"}
+TOKENIZER = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"}
+BESIDE = {CONFIG, "preprocessor_config.json", "processor_config.json", SHARDS, "llm_backbone/config.json", *TOKENIZER}
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -87,6 +92,27 @@ def download(name: str, *, filename: str | None = None, revision: str | None = N
     return paths[0].parent if chosen else paths[0]
 
 
+def download_tokenizer(name: str) -> Path:
+    """Download the configuration and the tokenizer of a language model, without its weights; returns their folder.
+
+    Raises:
+      ArchiveError: as `download`.
+    """
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise ArchiveError(f'{name}: needs the extra "hub": python -m pip install "jaxspeech[hub]"') from error
+    wanted = sorted({CONFIG, *TOKENIZER})
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=wanted))
+    except Exception as error:  # no connection, no such model; the class depends on the HTTP library
+        try:
+            return Path(huggingface_hub.snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+        except Exception:  # not in the cache either
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise ArchiveError(f"{name}: its tokenizer cannot be fetched ({reason})") from error
+
+
 def _from_cache(name: str, filename: str | None, revision: str | None, *, reason: Exception) -> Path:
     import huggingface_hub
 
@@ -127,11 +153,15 @@ def refuse_others(name: str, config: Path) -> None:
       ArchiveError: a model of this type cannot be read from the layout of Transformers.
     """
     try:
-        kind = str(json.loads(config.read_bytes())["model_type"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = json.loads(config.read_bytes())
+        if "model_type" not in content and content.keys() >= UNTYPED:
+            return
+        kind = str(content["model_type"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArchiveError(f"{name}: its {CONFIG} does not say which model it is") from error
-    if not kind.startswith(FAMILY):
-        raise ArchiveError(f"{name}: not supported: Transformers model type {kind!r} (supported: {FAMILY}*)")
+    if not kind.startswith(FAMILIES):
+        known = ", ".join(f"{family}*" for family in FAMILIES)
+        raise ArchiveError(f"{name}: not supported: model type {kind!r} (supported: {known})")
 
 
 def choose(name: str, files: Iterable[HubFile], filename: str | None) -> HubFile:

@@ -13,7 +13,8 @@ class PublishedModel(NamedTuple):
       language: the codes of its languages, "25 European" or "40 locales".
       size: number of parameters of this architecture, rounded.
       task: "ctc", "transducer" (RNN-T), "tdt" (a transducer with durations), "hybrid" or "hybrid tdt" (with CTC),
-        "multitalker transducer" (for several speakers at once) or "prompted transducer" (with a language prompt).
+        "multitalker transducer" (for several speakers at once), "prompted transducer" (with a language prompt) or
+        "speech language model" (which answers questions about speech).
     """
 
     name: str
@@ -124,6 +125,7 @@ PARAKEETS = (
     PublishedModel("nvidia/nemotron-speech-streaming-en-0.6b", "en", "0.6B", "transducer"),
     PublishedModel("nvidia/nemotron-3.5-asr-streaming-0.6b", "40 locales", "0.6B", "prompted transducer"),
     PublishedModel("nvidia/multitalker-parakeet-streaming-0.6b-v1", "en", "0.6B", "multitalker transducer"),
+    PublishedModel("nvidia/canary-qwen-2.5b", "en", "2.5B", "speech language model"),
 )
 
 

@@ -4,7 +4,10 @@ The references are folders in the layout that NeMo saves, each with the arrays t
 """
 
 import json
+import os
+import subprocess
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +17,7 @@ from numpy.testing import assert_allclose
 
 from jaxspeech.builder import build
 from jaxspeech.interop.nemo.salm import load_salm, salm_rows
+from jaxspeech.interop.nemo.salm_save import save_salm
 from jaxspeech.interop.nemo.weights.write import to_tensors
 from jaxspeech.losses.tokens import token_losses
 from jaxspeech.search.generate import generate
@@ -21,7 +25,10 @@ from jaxspeech.search.generate_beam import generate_beam
 from jaxspeech.tasks.speech_lm import Conversations, targets_of
 from jaxspeech.tasks.speech_lm_model import decoder_apply
 from jaxspeech.text.chat import AUDIO
+from tests.parity.both_ways import NEMO_PYTHON
 
+# A folder with peft and what it needs, where NeMo's own environment lacks them.
+PEFT = os.environ.get("JAXSPEECH_NEMO_PEFT", "")
 FAMILIES = ("salm_qwen3", "salm_llama_conformer", "salm_qwen2_multilayer")
 
 
@@ -196,3 +203,37 @@ def test_texts(salm):
 
     tokens = jax.jit(answer)(salm.variables, two)
     assert tokens.ids[0, : tokens.num_tokens[0]].tolist() == until_end(nemo["two_audio_greedy"][0], end)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not NEMO_PYTHON, reason="JAXSPEECH_NEMO_PYTHON is not set")
+def test_nemo_restores_what_is_written(refs, tmp_path):
+    """NeMo computes the same logits from folders that are written here, of changed weights, as from the references."""
+    expected = {}
+    for name in FAMILIES:
+        if not (refs / name).is_dir():
+            continue
+        archive = load_salm(refs / name)
+        archive = archive._replace(
+            variables=jax.tree.map(lambda x: np.asarray(x) * np.float32(0.99), archive.variables)
+        )
+        for kind, metadata in (("kept", archive.metadata), ("new", {})):
+            folder = tmp_path / f"{name}_{kind}"
+            assert save_salm(folder, archive._replace(metadata=metadata)) == []
+            with np.load(refs / f"{name}.npz") as file:
+                nemo = {key: file[key] for key in ("audio", "audio_len", "input_ids", "loss_mask")}
+            np.savez(folder / "inputs.npz", **nemo)
+            notes = json.loads((refs / f"{name}.json").read_text())
+            given = Salm(folder, archive.model, build(archive.model), archive.variables, nemo, notes)
+            batch = conversations(given)
+            logits = given.apply(batch.samples, batch.num_samples, batch.ids, batch.num_ids, method="logits")
+            expected[folder] = logits, batch.num_ids
+    script = Path(__file__).parent / "salm_with_nemo.py"
+    subprocess.run([NEMO_PYTHON, script, tmp_path], check=True, env=dict(os.environ) | {"PYTHONPATH": PEFT})
+    for folder, (logits, num_ids) in expected.items():
+        assert not (folder / "failed.txt").exists(), (folder / "failed.txt").read_text()
+        with np.load(folder / "outputs.npz") as file:
+            found = real_rows(file["logits"], file["attention_mask"])
+        for row, theirs, n in zip(logits, found, num_ids, strict=True):
+            assert n == len(theirs) + 1
+            assert_allclose(row[: n - 1], theirs, atol=1e-3)

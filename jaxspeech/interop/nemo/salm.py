@@ -49,11 +49,12 @@ def is_salm_folder(path: str | os.PathLike[str]) -> bool:
 
 
 def missing_backbone(path: str | os.PathLike[str]) -> str | None:
-    """The name of the language model if its tokenizer is not in the folder; None if it is."""
+    """The name of the published language model whose tokenizer is not in the folder; None if it is, or is not known."""
     folder = Path(path)
     if any((place / TOKENIZER).is_file() for place in (folder, folder / BACKBONE)):
         return None
-    return str(read_json(folder / CONFIG).get(NAME))
+    name = str(read_json(folder / CONFIG).get(NAME))
+    return name if name in BACKBONES else None
 
 
 def load_salm(

@@ -18,11 +18,15 @@ from jaxspeech.interop.nemo.families import family_of_model
 from jaxspeech.interop.nemo.families.family import Source
 from jaxspeech.interop.nemo.model_config import to_nemo
 from jaxspeech.interop.nemo.plain_yaml import CONFIG, to_yaml
+from jaxspeech.interop.nemo.salm_save import save_salm
 from jaxspeech.interop.nemo.tar import add_member, end_tar
 from jaxspeech.interop.nemo.weights.derived import derived_tensors, with_counts
 from jaxspeech.interop.nemo.weights.write import copies, to_tensors
 from jaxspeech.interop.nemo.writer import write_checkpoint
 from jaxspeech.types import Variables
+
+# Tasks whose models NeMo keeps in a folder of their own layout.
+FOLDERS: dict[str, Callable[[Path, Archive], list[str]]] = {"speech_lm": save_salm}
 
 
 def save_nemo(
@@ -40,7 +44,7 @@ def save_nemo(
 
     Args:
       path: conventionally ends in .nemo; its folder is created. Whatever happens, it holds the old file or the complete
-        new one.
+        new one. NeMo keeps some models in a folder: for those it is its name (`FOLDERS`).
       model: the configuration that `build` takes.
       assets: what the model owns besides its variables, such as a tokenizer.
       variables: nested dicts of arrays, on the host or a device.
@@ -53,6 +57,8 @@ def save_nemo(
     """
     path = Path(path)
     archive = Archive(model, assets, variables, metadata or {}, aligner)
+    if model.get("task") in FOLDERS:
+        return FOLDERS[model["task"]](path, archive)
     try:
         first = _prepared(archive, CONFIG, WEIGHTS)
         parts = [first] if aligner is None else [first, _prepared(aligner, ALIGNER_CONFIG, ALIGNER_WEIGHTS)]
