@@ -13,13 +13,15 @@ Or scores transcripts that manifests already hold, compares recognisers, and sco
   jaxspeech evaluate --seglst=reference.json found.json
   jaxspeech evaluate --clean=clean_folder --noisy=noisy_folder enhanced_folder --report=page.html
   jaxspeech evaluate --model=voice.jaxspeech --manifest=test.jsonl --recognizer=asr.jaxspeech --report=page.html
+  jaxspeech evaluate --model=salm.jaxspeech --manifest=questions.jsonl --output=out.jsonl
 
 A manifest holds JSON lines with audio_filepath and the truth: "text" for a recogniser, which is a translation
 where "source_lang" and "target_lang" differ; for other models the field that --field names, with the class (also its
 macro F1), a label for each frame ("0 0 1 1"), or the speaker (equal error rate); for a model that enhances
-"target_filepath", the clean recording; for a voice "text", which is spoken, and compared with the recording if there is
-one. Speakers need not be those of the training: all pairs of a manifest's recordings
-are compared. The scores go to stdout, for each manifest; --output receives all lines of the manifests with pred_text,
+"target_filepath", the clean recording; for a language model that hears "context", the question, and "text", the true
+answer, of which "score" says how the model's is judged ("wer", "bleu" or "answer"); for a voice "text", which is
+spoken, and compared with the recording if there is one. Speakers need not be those of the training: all pairs of a
+manifest's recordings are compared. The scores go to stdout, for each manifest; --output receives all lines of the manifests with pred_text,
 pred_label, pred_top or pred_embedding, and with the errors of each transcript. A recording that cannot be read is
 skipped, with a line on stderr, and does not count.
 

@@ -18,6 +18,7 @@ from jaxspeech.evaluation.frames import frame_scores
 from jaxspeech.evaluation.verification import verification_scores
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.output import open_output
+from jaxspeech.pipelines.chat import Chat
 from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.embedder import Embedder
 from jaxspeech.pipelines.enhancer import Enhancer
@@ -91,6 +92,10 @@ def scoring_of(model: Any, flags: argparse.Namespace) -> Scoring:
         return of_synthesizer(model, flags)
     if flags.recognizer:
         raise ConfigError("--recognizer is for voices, whose speech it hears")
+    if isinstance(model, Chat):
+        from jaxspeech.cli.answer_scoring import of_chat
+
+        return of_chat(model, flags)
     if isinstance(model, Enhancer):
         from jaxspeech.cli.enhancer_scoring import of_enhancer
 
@@ -128,7 +133,7 @@ def _classes(model: Classifier, flags: argparse.Namespace) -> Scoring:
         problem,
         lambda recording, found: _named(recording, found.top[0][0], field),
         summarize,
-        lambda path, recordings: _json_lines(path, as_json),
+        lambda path, recordings: json_lines(path, as_json),
         "classified",
     )
 
@@ -153,7 +158,7 @@ def _frames(model: Classifier, flags: argparse.Namespace) -> Scoring:
         lambda part: "" if any(field in recording.fields for recording in part) else missing,
         keep,
         lambda found: _summary(evaluation, found),
-        lambda path, recordings: _json_lines(path, lambda found: {"pred_top": found.top}),
+        lambda path, recordings: json_lines(path, lambda found: {"pred_top": found.top}),
         "classified",
     )
 
@@ -167,7 +172,7 @@ def _speakers(model: Embedder, flags: argparse.Namespace) -> Scoring:
         lambda part: "" if 1 < len(set(_names(part, field))) < len(_names(part, field)) else missing,
         lambda recording, found: _named(recording, evaluation.collect(found.vector[None], None)[0], field),
         lambda found: _summary(evaluation, found),
-        lambda path, recordings: _json_lines(path, lambda found: {"pred_embedding": found.vector.tolist()}),
+        lambda path, recordings: json_lines(path, lambda found: {"pred_embedding": found.vector.tolist()}),
         "embedded",
     )
 
@@ -192,7 +197,8 @@ def _summary(evaluation: Evaluation, found: Sequence[tuple[Any, Mapping[str, Any
 
 
 @contextlib.contextmanager
-def _json_lines(path: str, as_json: Callable[[Any], dict[str, Any]]) -> Iterator[Write]:
+def json_lines(path: str, as_json: Callable[[Any], dict[str, Any]]) -> Iterator[Write]:
+    """Gives the function that writes the lines of --output: the manifest's fields, and what a result adds to them."""
     with open_output(path) as put:
 
         def write(recording: Recording, found: Any) -> None:

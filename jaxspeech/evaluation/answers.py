@@ -110,6 +110,11 @@ def answers(
     return Evaluation(True, collect, scored, show, sample, ("text",), shares=("wer", *rising), rising=rising)
 
 
+def has_answer(fields: Fields) -> bool:
+    """Whether it is known what the answer of an example should be."""
+    return isinstance(fields.get("text"), str)
+
+
 def same_answer(expected: str, found: str) -> bool:
     """Whether two answers are the same but for case, white space and their Unicode form."""
     first, second = (" ".join(comparable(text).casefold().split()) for text in (expected, found))

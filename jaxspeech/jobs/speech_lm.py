@@ -10,8 +10,12 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jax
+from tqdm import tqdm
+
 from jaxspeech.archive import Archive
 from jaxspeech.assets import Assets
+from jaxspeech.builder import build
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.chat_lines import MESSAGES
 from jaxspeech.data.chat_turns import CONTEXT, SYSTEM_PROMPT, parse_prompts, turns_of
@@ -27,7 +31,7 @@ from jaxspeech.jobs.job import Job, ModelConfig, Placement, Report, Settings, Ta
 from jaxspeech.jobs.recordings import manifest_with
 from jaxspeech.loading import read_model
 from jaxspeech.manifest_lines import parse_line
-from jaxspeech.surgery.average import differences
+from jaxspeech.surgery.average import TRAINING_ONLY
 from jaxspeech.surgery.encoder import ENCODER, encoder_note
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.chat import CHAT, Chat
@@ -39,10 +43,10 @@ from jaxspeech.types import Variables
 SPEECH_LM_TASK = "speech_lm"
 ASKED, PARTS = "asked", "parts"
 PROMPTS = ("Transcribe the following: <audio>",)
-# The parts of a model that can come from other models.
-NAMES = ("encoder", "decoder")
+# The parts of a model that can come from other models: fields of its module -> sections of its configuration.
+FIELDS_OF = {"encoder": {"frontend": "features", "encoder": "encoder"}, "decoder": {"decoder": "decoder"}}
 # Fields in which the new model may differ from what it takes: LoRA begins without an effect.
-BESIDE = ("decoder.lora",)
+BESIDE = ("lora", "parent", "name")
 
 
 def _asked(settings: Settings) -> tuple[tuple[str, ...], str]:
@@ -168,15 +172,16 @@ def _given(settings: Settings) -> Variables:
     """The encoder and the decoder of trained models."""
     section = dict(settings.get(PARTS) or {})
     for name in section:
-        if name not in NAMES:
-            raise ConfigError(f"{PARTS}.{name}: no such part{did_you_mean(name, NAMES)}")
+        if name not in FIELDS_OF:
+            raise ConfigError(f"{PARTS}.{name}: no such part{did_you_mean(name, FIELDS_OF)}")
     found: dict[str, Any] = {}
-    for name in (name for name in NAMES if section.get(name)):
+    for name in (name for name in FIELDS_OF if section.get(name)):
         archive = read_model(section[name])
         _check_part(settings["model"], archive, name, section[name])
-        for collection, tree in archive.variables.items():
-            if name in tree:
-                found.setdefault(collection, {})[name] = tree[name]
+        taken = {collection: tree[name] for collection, tree in archive.variables.items() if name in tree}
+        for collection, tree in taken.items():
+            found.setdefault(collection, {})[name] = tree
+        tqdm.write(f"Starting from the {name} of {section[name]}: {len(jax.tree.leaves(taken))} arrays")
     return found
 
 
@@ -186,14 +191,18 @@ def _check_part(model: ModelConfig, archive: Archive, name: str, path: str) -> N
     Raises:
       ConfigError: the trained model has no such part, or a field differs that says what the part computes.
     """
-    if name not in archive.model:
+    if not {*FIELDS_OF[name].values()} <= {*archive.model}:
         raise ConfigError(f"{PARTS}.{name}: {path} is a model of the task {archive.model['task']!r}, which has none")
-    of_part = (f"{name}.", "features.") if name == "encoder" else (f"{name}.",)
-    for field, (here, there) in sorted(differences(model, archive.model).items()):
-        if field.startswith(of_part) and field not in BESIDE:
-            raise ConfigError(
-                f"model.{field} is {here!r}, and {there!r} in {path}, whose {name} is taken: make them equal"
-            )
+    ours, theirs = (build(dict(config)).model for config in (model, archive.model))
+    for field, section in FIELDS_OF[name].items():
+        first, second = getattr(ours, field), getattr(theirs, field)
+        for option in ("__class__", *first.__dataclass_fields__):
+            here, there = getattr(first, option), getattr(second, option, None)
+            if option not in BESIDE and not TRAINING_ONLY.search(option) and here != there:
+                named = section if option == "__class__" else f"{section}.{option}"
+                raise ConfigError(
+                    f"model.{named} is {here!r}, and {there!r} in {path}, whose {name} is taken: make them equal"
+                )
 
 
 SPEECH_LM = Job(
