@@ -121,7 +121,11 @@ class SpeechLanguageModel(AcousticModel, kw_only=True):
         return frames.reshape(b, -1, *frames.shape[1:]), num_frames.reshape(b, -1)
 
     def spliced(
-        self, ids: Int[Any, "B L"], num_ids: Int[Any, " B"], frames: Float[Array, "B M T D"], num_frames: Int[Array, "B M"]
+        self,
+        ids: Int[Any, "B L"],
+        num_ids: Int[Any, " B"],
+        frames: Float[Array, "B M T D"],
+        num_frames: Int[Array, "B M"],
     ) -> Float[Array, "B L D"]:
         """Embeds tokens, and puts the frames of audio in their places."""
         ids, num_ids = jnp.asarray(ids), jnp.asarray(num_ids)

@@ -2,7 +2,6 @@
 
 import json
 from functools import cache
-from typing import Any
 
 import jax
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
