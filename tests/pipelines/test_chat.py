@@ -183,8 +183,8 @@ def test_a_model_of_a_file_and_of_another_kind(chat, tmp_path):
     assert again.form.template == "qwen" and again.tokenizer.files() == chat.tokenizer.files()
     jax.tree.map(np.testing.assert_array_equal, again.variables, chat.variables)
     assert Chat(chat_archive()._replace(assets={"tokenizer": chat.tokenizer})).form.template == "qwen"
-    with pytest.raises(SpeechError, match=r"is a language model that answers questions: .*jaxspeech\.Chat"):
-        jaxspeech.load(path, jaxspeech.Embedder)
+    with pytest.raises(SpeechError, match=r"is a language model that answers questions"):
+        jaxspeech.Regressor(chat_archive())
     with pytest.raises(SpeechError, match="has no option 'temperature'"):
         jaxspeech.load(path, jaxspeech.Chat, temperature=1.0)
 
