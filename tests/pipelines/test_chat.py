@@ -156,7 +156,7 @@ def test_mistakes_are_one_line(chat, tmp_path):
         "bad.wav: ": lambda: chat.ask("What?", tmp_path / "bad.wav"),
         "nosuch.wav: no such file": lambda: chat.ask_each("What?", tmp_path / "nosuch.wav"),
         "no audio files in this folder": lambda: chat.ask("What?", tmp_path / "empty"),
-        "too little audio": lambda: chat.ask("What?", A[:0]),
+        "holds no samples": lambda: chat.ask("What?", A[:0]),
         "which recordings": lambda: chat.ask_each("What?"),
         "there is no question": lambda: chat.ask_each(None, A),
         "temperature is -1": lambda: chat.ask("What?", temperature=-1.0),
