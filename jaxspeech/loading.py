@@ -99,23 +99,6 @@ def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = 
         raise ConfigError(f"{path} is {error.door.noun}: {_how_to_load(error.door)}") from None
 
 
-def load_one_of(path: str | os.PathLike[str], *kinds: Any, dtype: str | None = None, **options: Any) -> Any:
-    """Loads a model as the one of these classes that takes its kind; takes and raises what `load` does.
-
-    Options that are None need not be options of that class. A model of another kind is an error of the first class.
-    """
-    _check_dtype(dtype)
-    path = _on_disk(path)
-    archive = _read(path, dtype)
-    door = DOORS[type(build(archive.model).inference)]
-    kind = next((kind for kind in kinds if DOORS[kind.takes] == door), None)
-    if kind is None:
-        raise ConfigError(f"{path} is {door.noun}: {_how_to_load(door)}")
-    given = {name: value for name, value in options.items() if value is not None}
-    _check_options(kind, given)
-    return kind(archive, dtype=dtype, **given)
-
-
 def load_any(path: str | os.PathLike[str], *, dtype: str | None = None, **options: Any) -> Any:
     """Loads a model as the class for its kind, whatever that is; takes and raises what `load` does.
 

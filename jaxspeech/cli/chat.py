@@ -8,8 +8,8 @@
 
 Without --ask, questions are lines of the terminal or of standard input, and each may refer to the ones before. <audio>
 in a question stands for a recording; without it, the recordings follow the first question. /help lists what else a line
-can say; Ctrl-C stops an answer. With --ask, each recording has the question to itself; without one, a line of a manifest
-has its own, "context". Models of text alone are asked without recordings.
+can say; Ctrl-C stops an answer. With --ask, each recording has the question to itself; without it, the lines of a
+manifest have their own, "context". Models of text alone are asked without recordings.
 
 Answers go to stdout or to --output. Everything else goes to stderr.
 
@@ -63,8 +63,8 @@ def options(parser: Parser) -> None:
         "--format",
         choices=FORMATS,
         help="text: the answer, after the path and a tab unless only one audio file is given; jsonl: the manifest "
-        "line's fields, context (the question) and pred_text (the answer). By default what --output ends in, else jsonl for a manifest and text "
-        "for files",
+        "line's fields, context (the question), pred_text (the answer). By default what --output ends in, else jsonl "
+        "for a manifest and text for files",
     )
 
 

@@ -1,4 +1,4 @@
-"""A conversation on the command line: lines that are questions or commands, and answers that appear as they are written.
+"""A conversation on the command line: lines are questions or commands, and answers appear as they are written.
 
 > /audio a.wav
 > What is said?
@@ -86,18 +86,18 @@ class ChatSession:
 
     def answer_lines(self, lines: Iterable[str], *, strict: bool) -> int:
         """Answers every line that is not empty; returns the exit status."""
-        asked, skipped = 0, 0
+        answered, skipped = 0, 0
         for line in lines:
             try:
                 if (question := line.strip()) and not self._obeyed(question):
-                    asked += 1
                     self.answer(question)
+                    answered += 1
             except EOFError:
                 break
             except SpeechError as error:
                 skipped += 1
                 report(f"skipped: {error}")
-        if skipped and skipped >= asked:
+        if skipped and not answered:
             return MISTAKE
         return SKIPPED if strict and skipped else 0
 

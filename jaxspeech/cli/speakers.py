@@ -86,21 +86,20 @@ def open_recognizer(flags: argparse.Namespace, search: dict[str, Any]) -> Any:
     Raises:
       ConfigError: it recognises no speech, or needs --speakers, or whole recordings.
     """
-    from jaxspeech.loading import load_any, load_one_of
+    from jaxspeech.loading import load_any
 
-    if flags.speakers is None:  # which also says what a model for several speakers needs
-        found = load_one_of(flags.model, jaxspeech.Recognizer, jaxspeech.Chat, dtype=flags.dtype, **search)
-        if flags.stream and isinstance(found, jaxspeech.Chat):
-            raise ConfigError(f"{flags.model} is a language model, which hears whole recordings: leave out --stream")
-        return found
     found = load_any(flags.model, dtype=flags.dtype, **search)
-    if flags.stream and isinstance(found, jaxspeech.MultitalkerRecognizer):
+    several = isinstance(found, jaxspeech.MultitalkerRecognizer)
+    if not hasattr(found, "transcribe_iter") or (several and flags.speakers is None):
+        # Which raises an error: how to load such a model, or what it needs.
+        return jaxspeech.load(flags.model, dtype=flags.dtype, **search)
+    if flags.stream and isinstance(found, jaxspeech.Chat):
+        raise ConfigError(f"{flags.model} is a language model, which hears whole recordings: leave out --stream")
+    if flags.stream and several:
         raise ConfigError(
             f"{flags.model} follows several speakers, live only in Python (MultitalkerRecognizer.conversations): "
             "leave out --stream"
         )
-    if not hasattr(found, "transcribe_iter"):
-        return jaxspeech.load(flags.model, dtype=flags.dtype, **search)  # which says how to load such a model
     return found
 
 

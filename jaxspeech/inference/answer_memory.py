@@ -49,7 +49,7 @@ class AnswerMemory:
             room = max(padded_places(SPARE * need), size + more)
             return self._programs.start(variables, [prompt], rows=1, size=size, more=room - size)
         # An extension is padded to places of which the last have no room to be in: they are not stored.
-        state = self._state.first(kept)
+        state = self._state.first(np.array([kept], np.int32))
         if need > state.most_tokens:
             state = state.with_room(padded_places(SPARE * need))
         return self._programs.extend(

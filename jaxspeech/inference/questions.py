@@ -85,13 +85,23 @@ def turn_of(text: str, num_audios: int, prompts: ChatPrompts) -> Turn:
       prompts: of the model.
 
     Raises:
-      ConfigError: the question is empty.
+      ConfigError: the question is empty, or speaks of more or fewer recordings than come with it.
     """
     if not text.strip():
         raise ConfigError("the question is empty")
-    if num_audios and not prompts.chat.count_audios([Turn(USER, text)]):
-        text = " ".join([text.rstrip(), *[AUDIO_TAG] * num_audios])
+    places = prompts.chat.count_audios([Turn(USER, text)])
+    if num_audios and not places:
+        return Turn(USER, " ".join([text.rstrip(), *[AUDIO_TAG] * num_audios]))
+    if places != num_audios:
+        raise ConfigError(
+            f"the question has {AUDIO_TAG} {counted(places, 'time')}, and comes with {counted(num_audios, 'recording')}"
+        )
     return Turn(USER, text)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 recording", "2 recordings"."""
+    return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
 def prompt_of(

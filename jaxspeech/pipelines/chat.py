@@ -46,6 +46,16 @@ TRANSCRIBE = "Transcribe the following: <audio>"
 HEARS = ("batch_size", "sample_rate", "channel", "on_error", "long", "voice_activity", "enhance")
 
 
+# Special tokens, and the template of models that have them all.
+TEMPLATES = (
+    (("<|im_start|>", "<think>"), "qwen3"),
+    (("<|im_start|>",), "qwen"),
+    (("<|start_header_id|>",), "llama3"),
+    (("<start_of_turn>",), "gemma"),
+    ((), "plain"),
+)
+
+
 class Chat(Pipeline):
     """A language model that hears, or one of text alone, and its tokenizer.
 
@@ -75,7 +85,8 @@ class Chat(Pipeline):
           beam_size: the answers that the search keeps, unless a call says its own; None: 1, greedy search.
           context: the most places of a conversation and its answer: a token each, a frame of audio each; 8192 if None.
             Memory is taken as it is needed.
-          template: of conversations ("qwen", "llama3", "plain", ... see `text.chat_templates`); None: the model's.
+          template: of conversations ("qwen", "llama3", "plain", ... see `text.chat_templates`); None: the model's or,
+            as those of Transformers have none, that of its special tokens.
 
         Raises:
           ConfigError: it is a model of another kind, or has no tokenizer.
@@ -87,10 +98,8 @@ class Chat(Pipeline):
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1")
         self.tokenizer: Tokenizer = self.assets["tokenizer"]
-        if template is not None:
-            self.assets = {**self.assets, CHAT: ChatForm(template)}
-        elif CHAT not in self.assets:
-            raise ConfigError('this model does not say how its conversations are written: give template="plain", ...')
+        if template is not None or CHAT not in self.assets:
+            self.assets = {**self.assets, CHAT: ChatForm(template or template_of(self.tokenizer))}
         self.form: ChatForm = self.assets[CHAT]
         kind: Answering = self.task.inference
         most = context or CONTEXT
@@ -275,3 +284,9 @@ class Chat(Pipeline):
 
 def _cut(how: Manner) -> str:
     return f"up to {how.max_tokens} tokens (max_tokens)"
+
+
+def template_of(tokenizer: Tokenizer) -> str:
+    """The template for a model whose tokenizer has such special tokens."""
+    pieces = set(tokenizer.pieces)
+    return next(name for tokens, name in TEMPLATES if pieces.issuperset(tokens))

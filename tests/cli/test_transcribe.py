@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 import jaxspeech
+from jaxspeech import loading
 from jaxspeech.archive import save_archive
 from jaxspeech.cli import transcribe
 from jaxspeech.cli.main import main
@@ -37,7 +38,7 @@ def asr() -> Recognizer:
 @pytest.fixture
 def run(asr: Recognizer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command in this process with one loaded model: (status, stdout, stderr)."""
-    monkeypatch.setattr(jaxspeech, "load", lambda path, **options: asr)
+    monkeypatch.setattr(loading, "load_any", lambda path, **options: asr)
 
     def run(*arguments: object, model: str = "tiny.jaxspeech") -> tuple[int, str, str]:
         status = main(["transcribe", f"--model={model}", *map(str, arguments)])

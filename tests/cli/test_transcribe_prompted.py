@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-import jaxspeech
+from jaxspeech import loading
 from jaxspeech.cli.main import main
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.pipelines.recognizer import Recognizer
@@ -23,7 +23,7 @@ def asr():
 @pytest.fixture
 def run(asr, monkeypatch, capsys, tmp_path):
     """Runs the command in this process on two files: (status, stdout, lines of stderr)."""
-    monkeypatch.setattr(jaxspeech, "load", lambda path, **options: asr)
+    monkeypatch.setattr(loading, "load_any", lambda path, **options: asr)
     for name, samples in (("a", NOISE), ("short", NOISE[:800])):
         soundfile.write(tmp_path / f"{name}.wav", samples, 16000)
 
