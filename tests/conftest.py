@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,9 +54,21 @@ def fifth_of_memory() -> int:
         return 3 << 30
 
 
+FEW_TESTS = 12
 # Of each of the processes that run tests. To compile again what was dropped takes time.
 MOST_BYTES = _allowed = fifth_of_memory()
 SHARED = Path(os.environ.get("JAXSPEECH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs files of few tests first, which take the longest for their number: train a model, start processes.
+
+    Whole files go to the processes that run tests, and where such a file came last, one of these would wait for it.
+    Alone, pytest-xdist would begin with the files of most tests.
+    """
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: (counts[item.path] > FEW_TESTS, -counts[item.path]))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
