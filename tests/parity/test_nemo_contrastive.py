@@ -201,7 +201,7 @@ def test_nemo_restores_what_we_write(loaded, tmp_path):
             np.testing.assert_allclose(outputs[:, : n - edge], theirs["contrastive"][:, : n - edge], atol=1e-3)
             if "rnnt" in theirs:
                 ids = np.broadcast_to(np.arange(8), (2, 8))
-                joint = model.apply(one.variables, encoded, ids, method="rnnt_inputs")
+                joint = model.apply(one.variables, jnp.asarray(encoded), ids, method="rnnt_inputs")
                 hidden = np.maximum(joint.encoded[:, :n, None] + joint.predicted[:, None], 0)
                 np.testing.assert_allclose(hidden @ joint.kernel + joint.bias, theirs["rnnt"][:, :n], atol=1e-3)
             if "mlm" in theirs:
