@@ -1,10 +1,11 @@
 """Contrastive pretraining: masked audio -> encoder -> which target is that of a masked frame (wav2vec 2.0, w2v-BERT).
 
 loss_b = scale sum_t (contrastive loss_bt + diversity (1 - sum_g perplexity_g / (G V)))      over row b's masked frames
-         + weight mean_t nll_bt of the codes at these frames + weight CTC loss_b of the codes of row b
+         + weight mean_t nll_bt of the codes at these frames + weight CTC or RNN-T loss_b of the codes of row b
 
 The mean over rows, `loss_reduction` "mean_batch", is NeMo's loss where all rows have the same number of masked frames,
-as they have there. A row of which nothing is masked counts 0, but for CTC. The perplexity is that of the whole batch.
+as they have there. A row of which nothing is masked counts 0, but for CTC and RNN-T. The perplexity is that of the
+whole batch.
 """
 
 from typing import Any
@@ -19,6 +20,8 @@ from jaxspeech.losses.contrastive import contrastive_code_loss, contrastive_loss
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.losses.masked import MaskedSums, masked_nll_of_frames
 from jaxspeech.losses.negatives import draw_codes, draw_negatives
+from jaxspeech.losses.transducer_joint import rnnt_joint_loss
+from jaxspeech.masks import length_mask
 from jaxspeech.quantizers.gumbel import GumbelQuantizer, LinearTargets, Targets, perplexities
 from jaxspeech.quantizers.repeats import merge_repeats
 from jaxspeech.tasks.acoustic import shortest_audio
@@ -30,6 +33,7 @@ from jaxspeech.tasks.contrastive_options import (
     UTTERANCE,
     CodePrediction,
     ContrastiveOptions,
+    TransducerCodes,
 )
 from jaxspeech.tasks.kinds import Encoding
 from jaxspeech.tasks.parts import PRODUCTS, TRUNK, Kind, Part
@@ -48,7 +52,7 @@ def contrastive_task(model: ContrastiveModel) -> Task[UnlabelledSpeech, Predicte
         return dict(model.init(key, *shortest_audio(model), None, jax.random.split(jax.random.key(0), 1)))
 
     def loss(variables: Variables, batch: UnlabelledSpeech, key: Key) -> tuple[RowLosses, Variables]:
-        key, row_key, batch_key = jax.random.split(key, 3)
+        key, row_key, batch_key, rnnt_key = jax.random.split(key, 4)
         masks, noises, draws = _keys_of_rows(row_key, batch.index)
         inputs = batch.samples, batch.num_samples, batch.noisy_samples, masks, noises
         (found, targets), updates = train_apply(model, variables, key, *inputs)
@@ -79,6 +83,10 @@ def contrastive_task(model: ContrastiveModel) -> Task[UnlabelledSpeech, Predicte
             of_ctc = ctc_code_losses(model, variables, found, targets, chosen)
             total += _weight(chosen, step) * of_ctc
             logged["ctc"] = of_ctc
+        if (chosen := model.rnnt_codes) is not None:
+            of_rnnt = rnnt_code_losses(model, variables, found, targets, chosen, rnnt_key)
+            total += _weight(chosen, step) * of_rnnt
+            logged["rnnt"] = of_rnnt
         every = {name: jnp.broadcast_to(value, total.shape).astype(jnp.float32) for name, value in logged.items()}
         return RowLosses(total, count, every), updates
 
@@ -173,6 +181,35 @@ def ctc_code_losses(
     return jnp.where(jnp.isfinite(losses), losses, 0.0)
 
 
+def rnnt_code_losses(
+    model: ContrastiveModel,
+    variables: Variables,
+    found: Encoded,
+    targets: Targets,
+    chosen: TransducerCodes,
+    key: Key | None,
+) -> Float[Array, " B"]:
+    """Computes the RNN-T losses of the codes of each row; 0 for a row without frames. No key: without dropout."""
+    apply: Any = model.apply
+    ids, count = model.code_ids(targets), found.num_outputs
+    if chosen.merge_repeats:
+        ids, count = merge_repeats(ids, count)
+    ids = jnp.where(length_mask(count, ids.shape[1]), ids, 0)
+    train = {} if key is None else {"train": True, "rngs": {"dropout": key}}
+    inputs = apply(variables, found.for_rnnt, ids, method="rnnt_inputs", **train)
+    losses = rnnt_joint_loss(
+        *inputs[:4],
+        found.num_frames,
+        ids,
+        count,
+        blank_id=model.quantizer.num_ids,
+        activation=chosen.activation,
+        dropout=chosen.joint_dropout if key is not None else 0.0,
+        key=key,
+    )
+    return jnp.where(jnp.isfinite(losses), losses, 0.0)
+
+
 def _keys_of_rows(key: Key, index: Int[Any, " B"]) -> tuple[Key, Key, Key]:
     """Draws keys for each row's mask, noise and negatives, which depend on its number alone."""
     keys = jax.vmap(lambda row: jax.random.split(jax.random.fold_in(key, row), 3))(jnp.asarray(index))
@@ -200,6 +237,7 @@ CONTRASTIVE = Kind(
         "loss": ContrastiveOptions,
         "masked_codes": CodePrediction,
         "ctc_codes": CodePrediction,
+        "rnnt_codes": TransducerCodes,
     },
     PRODUCTS,
 )

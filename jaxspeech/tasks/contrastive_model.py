@@ -5,8 +5,8 @@ q = targets of the clean features, whose frames are put side by side to c's fram
 
 Which of the targets is that of a masked frame is the contrastive loss (see `losses.contrastive`). Where targets are
 quantized, further heads can predict the numbers of their codes from the encoder's output: at the masked frames, as in
-masked language models, or in sequence with CTC. Sources: Baevski et al., "wav2vec 2.0" (2020); Chung et al., "W2v-BERT"
-(2021); NeMo's asr/models/ssl_models.py, SpeechEncDecSelfSupervisedModel.
+masked language models, or in sequence with CTC or an RNN-T. Sources: Baevski et al., "wav2vec 2.0" (2020); Chung et
+al., "W2v-BERT" (2021); NeMo's asr/models/ssl_models.py, SpeechEncDecSelfSupervisedModel.
 """
 
 from typing import Any, NamedTuple
@@ -17,12 +17,13 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.ctc import CTCHead
 from jaxspeech.decoders.reconstruction import ReconstructionDecoder
+from jaxspeech.decoders.transducer import JointInputs, TransducerDecoder
 from jaxspeech.errors import ConfigError
 from jaxspeech.features.masked_patches import MaskedPatches
 from jaxspeech.masks import length_mask, zero_padding
 from jaxspeech.quantizers.gumbel import GumbelQuantizer, LinearTargets, Targets, joint_ids
 from jaxspeech.tasks.acoustic import AcousticModel
-from jaxspeech.tasks.contrastive_options import CODEBOOK, CodePrediction, ContrastiveOptions
+from jaxspeech.tasks.contrastive_options import CODEBOOK, CodePrediction, ContrastiveOptions, TransducerCodes
 from jaxspeech.types import Key
 
 # The collection of what counts the steps of training.
@@ -34,7 +35,7 @@ class Encoded(NamedTuple):
 
     Attributes:
       encoded, num_frames: the encoder's output.
-      for_masked, for_ctc: what the heads of codes take, the same or that of a layer.
+      for_masked, for_ctc, for_rnnt: what the heads of codes take, the same or that of a layer.
       outputs: c, of N frames.
       num_outputs: real ones of each row.
       groups: the features of each of them, put side by side.
@@ -55,6 +56,7 @@ class Encoded(NamedTuple):
     complete: Bool[Array, "B N"]
     hidden: Bool[Array, "B T"]
     num_features: Int[Array, " B"]
+    for_rnnt: Float[Array, "B M D"] | None = None
 
 
 class ContrastiveModel(AcousticModel, kw_only=True):
@@ -65,7 +67,7 @@ class ContrastiveModel(AcousticModel, kw_only=True):
       decoder: makes vectors of the targets' width.
       masking: what is masked.
       loss: the contrastive loss.
-      masked_codes, ctc_codes: further losses; None: there is no such head.
+      masked_codes, ctc_codes, rnnt_codes: further losses; None: there is no such head.
 
     Raises:
       ConfigError: the parts do not fit each other.
@@ -77,6 +79,7 @@ class ContrastiveModel(AcousticModel, kw_only=True):
     loss: ContrastiveOptions = ContrastiveOptions()
     masked_codes: CodePrediction | None = None
     ctc_codes: CodePrediction | None = None
+    rnnt_codes: TransducerCodes | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,13 +97,17 @@ class ContrastiveModel(AcousticModel, kw_only=True):
     @property
     def has_codes(self) -> bool:
         """Whether a head predicts codes."""
-        return self.masked_codes is not None or self.ctc_codes is not None
+        return any(part is not None for part in (self.masked_codes, self.ctc_codes, self.rnnt_codes))
 
     def setup(self) -> None:
         heads = {"masked_head": self.masked_codes, "ctc_head": self.ctc_codes}
         for name, chosen in heads.items():
             if chosen is not None:
                 setattr(self, name, CTCHead(self.quantizer.num_ids, dtype=self.decoder.dtype))
+        if (chosen := self.rnnt_codes) is not None:
+            sizes: Any = {name: getattr(chosen, name) for name in ("width", "num_layers", "joint_width", "activation")}
+            sizes |= {"dropout": chosen.dropout, "joint_dropout": chosen.joint_dropout, "dtype": self.decoder.dtype}
+            self.rnnt_head = TransducerDecoder(self.quantizer.num_ids, **sizes)
         self.steps = self.variable(STEPS, "count", jnp.zeros, (1,))
 
     def encode_masked(
@@ -118,7 +125,7 @@ class ContrastiveModel(AcousticModel, kw_only=True):
         if noisy is not None:
             heard = zero_padding(self.features(noisy, num_samples, train=train)[0], num_features)
         silenced, hidden = self.masking(heard, num_features, keys)
-        (for_decoder, for_masked, for_ctc), encoded, num_frames = self._heads_inputs(
+        (for_decoder, for_masked, for_ctc, for_rnnt), encoded, num_frames = self._heads_inputs(
             silenced, num_features, train=train
         )
         outputs, num_outputs = self.decoder(for_decoder, num_frames, train=train)
@@ -140,13 +147,15 @@ class ContrastiveModel(AcousticModel, kw_only=True):
             complete,
             hidden,
             num_features,
+            for_rnnt,
         )
 
     def _heads_inputs(
         self, features: Float[Array, "B T F"], num_features: Int[Array, " B"], *, train: bool
     ) -> tuple[list[Array], Array, Array]:
         """Encodes features; returns what decoder and heads take of it, and the encoder's output."""
-        wanted = [getattr(part, "layer", None) for part in (self.loss, self.masked_codes, self.ctc_codes)]
+        parts = self.loss, self.masked_codes, self.ctc_codes, self.rnnt_codes
+        wanted = [getattr(part, "layer", None) for part in parts]
         layers = sorted({layer for layer in wanted if layer is not None})
         if not layers:
             encoded, num_frames = self.encode_features(features, num_features, train=train)
@@ -171,6 +180,10 @@ class ContrastiveModel(AcousticModel, kw_only=True):
     def ctc_logits(self, encoded: Float[Any, "B T D"]) -> Float[Array, "B T W"]:
         """Computes scores of the codes and the blank."""
         return self.ctc_head(encoded)
+
+    def rnnt_inputs(self, encoded: Float[Any, "B T D"], ids: Int[Any, "B U"], *, train: bool = False) -> JointInputs:
+        """Computes the inputs of the RNN-T loss of the codes."""
+        return self.rnnt_head.joint_inputs(encoded, ids, train=train)
 
     def __call__(
         self,
@@ -202,6 +215,8 @@ class ContrastiveModel(AcousticModel, kw_only=True):
                 self.masked_logits(found.for_masked)
             if self.ctc_codes is not None:
                 self.ctc_logits(found.for_ctc)
+            if self.rnnt_codes is not None and found.for_rnnt is not None:
+                self.rnnt_inputs(found.for_rnnt, self.code_ids(targets))
         if train and self.is_mutable_collection(STEPS) and not self.is_initializing():
             self.steps.value = self.steps.value + 1
         return found, targets

@@ -50,8 +50,8 @@ class CodePrediction:
     """A further loss: a head of the encoder predicts the codes of the quantizer.
 
     Attributes:
-      weight: of the loss, a mean over a row's masked frames or, with CTC, its sum over a row.
-      merge_repeats: for CTC, equal codes that follow one another are one.
+      weight: of the loss, a mean over a row's masked frames or, of codes in sequence, its sum over a row.
+      merge_repeats: of codes in sequence, equal ones that follow one another are one.
       first_step: of training that has this loss.
       layer: of the encoder, from 0, whose output the head takes; None: the encoder's own.
     """
@@ -60,3 +60,20 @@ class CodePrediction:
     merge_repeats: bool = True
     first_step: int = 0
     layer: int | None = None
+
+
+@dataclass(frozen=True)
+class TransducerCodes(CodePrediction):
+    """A further loss: an RNN-T with the encoder predicts the codes in sequence.
+
+    Attributes:
+      width, num_layers, dropout: of its prediction network, an LSTM.
+      joint_width, activation, joint_dropout: of its joint network.
+    """
+
+    width: int = 320
+    num_layers: int = 1
+    dropout: float = 0.0
+    joint_width: int = 320
+    activation: str = "relu"
+    joint_dropout: float = 0.0

@@ -164,7 +164,11 @@ def test_nemo_restores_what_we_write(loaded, tmp_path):
     model["quantizer"] = {"name": "linear", "width": archive.model["quantizer"]["width"]}
     model.pop("masked_codes")
     other = archive._replace(model=model, variables=build(model).init(jax.random.key(0)), metadata={})
-    archives = {"own": archive, "other": other}
+    codes = {"width": 6, "joint_width": 5, "joint_dropout": 0.1, "merge_repeats": False}
+    model = {**archive.model, "rnnt_codes": codes}
+    variables = jax.device_get(build(model).init(jax.random.key(0)))
+    variables = {**variables, "params": variables["params"] | archive.variables["params"]}
+    archives = {"own": archive, "other": other, "rnnt": archive._replace(model=model, variables=variables, metadata={})}
     rng = np.random.default_rng(0)
     # Without padding, which NeMo's decoder would convolve.
     samples, lengths = rng.normal(0, 0.1, (2, 20480)).astype(np.float32), np.array([20480, 20480], np.int32)
@@ -195,5 +199,10 @@ def test_nemo_restores_what_we_write(loaded, tmp_path):
             assert outputs.shape == theirs["contrastive"].shape
             edge = 12 if name == "other" else 0
             np.testing.assert_allclose(outputs[:, : n - edge], theirs["contrastive"][:, : n - edge], atol=1e-3)
+            if "rnnt" in theirs:
+                ids = np.broadcast_to(np.arange(8), (2, 8))
+                joint = model.apply(one.variables, jnp.asarray(encoded), ids, method="rnnt_inputs")
+                hidden = np.maximum(joint.encoded[:, :n, None] + joint.predicted[:, None], 0)
+                np.testing.assert_allclose(hidden @ joint.kernel + joint.bias, theirs["rnnt"][:, :n], atol=1e-3)
             if "mlm" in theirs:
                 np.testing.assert_allclose(log_probs[:, :n], theirs["mlm"][:, :n], atol=1e-3)

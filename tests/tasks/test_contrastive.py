@@ -11,8 +11,9 @@ import pytest
 from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.evaluation.pretraining import pretraining_scores
+from jaxspeech.losses import rnnt_loss
 from jaxspeech.quantizers.gumbel import Targets
-from jaxspeech.tasks.contrastive import ctc_code_losses, frame_losses
+from jaxspeech.tasks.contrastive import ctc_code_losses, frame_losses, rnnt_code_losses
 from jaxspeech.tasks.contrastive_model import Encoded
 from jaxspeech.tasks.contrastive_options import NEGATIVES
 from jaxspeech.tasks.pretrain import UnlabelledSpeech
@@ -180,6 +181,32 @@ def test_codes_in_sequence_are_merged_and_what_does_not_fit_counts_nothing():
     p = np.exp(np.asarray(jax.nn.log_softmax(scores)))
     once = p[0, 0, 6] * p[0, 1, 6] + p[0, 0, 6] * p[0, 1, 16] + p[0, 0, 16] * p[0, 1, 6]
     np.testing.assert_allclose(losses, [-np.log(once), -np.log(p[1, 0, 6] * p[1, 1, 3]), 0], rtol=1e-5)
+
+
+def test_codes_in_sequence_of_an_rnnt():
+    """Of all logits at once; the second row's codes are merged to one, and the last row has no frame."""
+    model: Any = build(config(rnnt_codes={"width": 3, "joint_width": 4, "activation": "tanh", "dropout": 0.5})).model
+    rng = np.random.default_rng(0)
+    encoded = jnp.asarray(rng.normal(size=(3, 4, 2)), jnp.float32)
+    ids = jnp.asarray([[[1, 2], [0, 1], [0, 1], [3, 3]], [[1, 0]] * 4, [[0, 0]] * 4])
+    targets = Targets(encoded, ids, ids, jnp.zeros((4, 4)), jnp.zeros((3, 4, 2, 4)))
+    frames, mask = jnp.array([4, 3, 0]), jnp.ones((3, 4), bool)
+    found = Encoded(encoded, frames, *[encoded] * 3, frames, encoded, mask, mask, mask, frames, encoded)
+    chosen = model.rnnt_codes
+    merged = jnp.asarray([[6, 1, 15, 0], [4, 0, 0, 0], [0, 0, 0, 0]])
+
+    @jax.jit
+    def compute():
+        variables = {"steps": {"count": START}}
+        variables |= model.init(jax.random.key(0), encoded, merged, method="rnnt_inputs")
+        head = model.apply(variables, method=lambda model: model.rnnt_head.clone(parent=None, name=None))
+        logits = head.apply({"params": variables["params"]["rnnt_head"]}, encoded, merged)
+        expected = rnnt_loss(logits, frames, merged, jnp.array([3, 1, 0]), blank_id=16)
+        return rnnt_code_losses(model, variables, found, targets, chosen, None), expected
+
+    losses, expected = compute()
+    np.testing.assert_allclose(losses[:2], expected[:2], rtol=1e-5)
+    assert losses[2] == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from jaxspeech.decoders.transducer import TransducerDecoder
 from jaxspeech.interop.nemo.families.acoustic import (
     ACOUSTIC_PARTS,
     acoustic_derived,
@@ -20,12 +21,14 @@ from jaxspeech.interop.nemo.sections.contrastive import (
     MASKED_PATCHES,
     RECONSTRUCTION,
 )
+from jaxspeech.interop.nemo.sections.decoders import JOINT, LSTM_PREDICTION
 from jaxspeech.interop.nemo.sections.read import class_name, read_arguments, read_section, value_at
 from jaxspeech.interop.nemo.sections.write import arguments_of, fields_of, write_section
 from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.contrastive import contrastive_rows, renamed
 from jaxspeech.interop.nemo.weights.rows import TensorRow
 from jaxspeech.tasks.contrastive_model import STEPS
+from jaxspeech.tasks.contrastive_options import TransducerCodes
 from jaxspeech.types import Variables
 
 CLASS = "SpeechEncDecSelfSupervisedModel"
@@ -33,8 +36,12 @@ MASKS = {"MaskedPatchAugmentation": MASKED_PATCHES}
 DECODERS = {"ConvASRDecoderReconstruction": RECONSTRUCTION}
 LOSSES = {"ContrastiveLoss": CONTRASTIVE_LOSS}
 # Losses of codes, and our keys for them.
-CODE_LOSSES = {"MLMLoss": "masked_codes", "CTCLossForSSL": "ctc_codes"}
-NAMES = {"masked_codes": "mlm", "ctc_codes": "ctc"}
+CODE_LOSSES = {"MLMLoss": "masked_codes", "CTCLossForSSL": "ctc_codes", "RNNTLossForSSL": "rnnt_codes"}
+NAMES = {"masked_codes": "mlm", "ctc_codes": "ctc", "rnnt_codes": "rnnt"}
+IN_SEQUENCE = ("CTCLossForSSL", "RNNTLossForSSL")
+SEQUENCES = ("ctc_codes", "rnnt_codes")
+PREDICTIONS, JOINTS = {"RNNTDecoder": LSTM_PREDICTION}, {"RNNTJoint": JOINT}
+TRANSDUCER_FIELDS = ("width", "num_layers", "dropout", "joint_width", "activation", "joint_dropout")
 # Arguments of the model that change training, and have no counterpart.
 DROPOUTS = ("dropout_features", "dropout_features_q", "feature_penalty")
 
@@ -107,21 +114,34 @@ def _code_prediction(
     targets = entry.get("targets_from_loss")
     if f"loss_list.{targets}" != main:
         problems.append(f"{place}.targets_from_loss {targets!r} (must be the contrastive loss)")
+    kind = class_name(value_at(config, f"{place}.loss._target_"))
     decoder = class_name(value_at(config, f"{place}.decoder._target_"))
-    if decoder != "ConvASRDecoder":
-        problems.append(f"{place}.decoder._target_ {decoder} (can be ConvASRDecoder)")
+    if decoder != (wanted := "RNNTDecoderJointSSL" if kind == "RNNTLossForSSL" else "ConvASRDecoder"):
+        problems.append(f"{place}.decoder._target_ {decoder} (can be {wanted})")
     quantizer = model["quantizer"]
     ids = quantizer.get("size", 0) ** quantizer.get("groups", 0) if quantizer["name"] == "gumbel" else 0
-    if (classes := value_at(config, f"{place}.decoder.num_classes")) != ids:
-        problems.append(f"{place}.decoder.num_classes {classes!r} (must be {ids}, the ids of the quantizer)")
+    counts = ("decoder.vocab_size", "joint.num_classes") if kind == "RNNTLossForSSL" else ("num_classes",)
+    for name in counts:
+        if (classes := value_at(config, f"{place}.decoder.{name}")) != ids:
+            problems.append(f"{place}.decoder.{name} {classes!r} (must be {ids}, the ids of the quantizer)")
+    if kind == "RNNTLossForSSL":
+        found |= _transducer(config, f"{place}.decoder", problems)
     threshold = value_at(config, f"{place}.loss.mask_threshold")
     if threshold not in (None, model["loss"].get("mask_threshold")):
         problems.append(f"{place}.loss.mask_threshold {threshold!r} (must be that of the contrastive loss)")
     merge = bool(value_at(config, f"{main}.loss.reduce_ids"))
-    of_ctc = class_name(value_at(config, f"{place}.loss._target_")) == "CTCLossForSSL"
-    if merge and not of_ctc:
+    if merge and kind not in IN_SEQUENCE:
         problems.append(f"{main}.loss.reduce_ids true (must be false where masked frames have codes)")
-    return found | ({"merge_repeats": merge} if of_ctc else {})
+    return found | ({"merge_repeats": merge} if kind in IN_SEQUENCE else {})
+
+
+def _transducer(config: Mapping[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
+    """Reads the sizes of the prediction network and the joint of an RNN-T of codes."""
+    fields = read_section(PREDICTIONS, config, f"{place}.decoder", problems)
+    fields |= read_section(JOINTS, config, f"{place}.joint", problems)
+    if fields.get("cell_width") is not None or fields.get("extra_outputs"):
+        problems.append(f"{place}.decoder.prednet.rnn_hidden_size, joint.num_extra_outputs (not of codes)")
+    return {name: fields[name] for name in TRANSDUCER_FIELDS if name in fields}
 
 
 def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Written:
@@ -132,9 +152,11 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     width = module.encoder.output_dim
     quantized = source.config["quantizer"]["name"] == "gumbel"
     quantizer: Section = GUMBEL if quantized else LINEAR
-    repeats = module.ctc_codes is not None and module.ctc_codes.merge_repeats
-    if repeats and module.masked_codes is not None:
-        problems.append("ctc_codes.merge_repeats true beside masked_codes (there both have the same ids)")
+    merged = {name: chosen.merge_repeats for name in SEQUENCES if (chosen := getattr(module, name)) is not None}
+    repeats = any(merged.values())
+    if repeats and (module.masked_codes is not None or not all(merged.values())):
+        name = next(name for name, merge in merged.items() if merge)
+        problems.append(f"{name}.merge_repeats true beside other losses of codes (there all have the same ids)")
     loss = {
         **write_section(LOSSES, {}, "loss", "", fields_of(module.loss), problems),
         **{"in_dim": module.frontend.num_features, "combine_time_steps": frames, "quantized_targets": quantized},
@@ -147,20 +169,33 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
     of_codes = {
         "masked_codes": ("MLMLoss", {"combine_time_steps": frames, "mask_threshold": module.loss.mask_threshold}),
         "ctc_codes": ("CTCLossForSSL", {"num_classes": ids}),
+        "rnnt_codes": ("RNNTLossForSSL", {"num_classes": ids}),
     }
     for key, (name, arguments) in of_codes.items():
         chosen = getattr(module, key)
         if chosen is None:
             continue
+        head = {"_target_": "nemo.collections.asr.modules.ConvASRDecoder", "feat_in": width, "num_classes": ids}
         listed[NAMES[key]] = {
-            "decoder": {
-                **{"_target_": "nemo.collections.asr.modules.ConvASRDecoder", "feat_in": width, "num_classes": ids},
-            },
+            "decoder": _transducer_section(chosen, width, ids, problems) if key == "rnnt_codes" else head,
             "loss": {"_target_": f"nemo.collections.asr.losses.{name}", **arguments},
             "targets_from_loss": "contrastive",
             **arguments_of(CODE_PREDICTION, fields_of(chosen)),
         }
     return Written(CLASS, sections | {"loss_list": listed}, {})
+
+
+def _transducer_section(chosen: TransducerCodes, width: int, ids: int, problems: list[str]) -> dict[str, Any]:
+    """Writes NeMo's section of prediction network and joint of an RNN-T of codes."""
+    decoder = TransducerDecoder(ids, **{name: getattr(chosen, name) for name in TRANSDUCER_FIELDS})
+    fields = fields_of(decoder) | {"extra_outputs": 0}
+    joint: dict[str, Any] = write_section(JOINTS, {}, "joint", "", fields, problems) | {"num_classes": ids}
+    joint["jointnet"] = joint["jointnet"] | {"encoder_hidden": width, "pred_hidden": chosen.width}
+    return {
+        "_target_": "nemo.collections.asr.modules.rnnt.RNNTDecoderJointSSL",
+        "decoder": write_section(PREDICTIONS, {}, "decoder", "transducer", fields, problems),
+        "joint": joint,
+    }
 
 
 def _rows(model: Mapping[str, Any]) -> list[TensorRow]:
@@ -195,6 +230,7 @@ CONTRASTIVE = Family(
         "loss": NemoPart("loss", LOSSES),
         "masked_codes": NemoPart("masked_codes", {"": CODE_PREDICTION}),
         "ctc_codes": NemoPart("ctc_codes", {"": CODE_PREDICTION}),
+        "rnnt_codes": NemoPart("rnnt_codes", {"": CODE_PREDICTION}),
     },
     derived=acoustic_derived,
     renamed=renamed,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxspeech.interop.nemo.weights.decoders import prediction_and_joint_rows
 from jaxspeech.interop.nemo.weights.rows import (
     TensorRow,
     Transform,
@@ -16,7 +17,7 @@ from jaxspeech.interop.nemo.weights.rows import (
 )
 
 PLACE = "decoder_losses.contrastive"
-MASKED, CTC = "decoder_losses.mlm", "decoder_losses.ctc"
+MASKED, CTC, RNNT = "decoder_losses.mlm", "decoder_losses.ctc", "decoder_losses.rnnt"
 # What is in no file: the number of steps.
 COUNT = f"{PLACE}.steps"
 
@@ -56,6 +57,12 @@ def contrastive_rows(model: Mapping[str, Any]) -> list[TensorRow]:
     for key, head, place in (("masked_codes", "masked_head", MASKED), ("ctc_codes", "ctc_head", CTC)):
         if model.get(key):
             rows += linear(f"{place}.decoder.decoder_layers.0", f"params/{head}/out", pointwise)
+    if chosen := model.get("rnnt_codes"):
+        decoder = {"prediction": "lstm", "joint_dropout": chosen.get("joint_dropout", 0.0)}
+        rows += [
+            row._replace(nemo=f"{RNNT}.decoder.{row.nemo}", ours=row.ours.replace("/decoder/", "/rnnt_head/", 1))
+            for row in prediction_and_joint_rows(decoder)
+        ]
     return [*rows, TensorRow(COUNT, "steps/count", same)]
 
 
@@ -66,6 +73,8 @@ def renamed(model: Mapping[str, Any], tensors: Mapping[str, Any]) -> Mapping[str
         place = f"decoder_losses.{name}"
         if any(key.startswith((f"{place}.loss.", f"{place}.decoder.decoder_layers.2.")) for key in tensors):
             names[place] = PLACE
+        elif any(key.startswith(f"{place}.decoder.joint.") for key in tensors):
+            names[place] = RNNT
         else:
             names[place] = (
                 CTC if model.get("ctc_codes") and ("ctc" in name or not model.get("masked_codes")) else MASKED
