@@ -3,8 +3,12 @@
   jaxspeech convert model.nemo model.jaxspeech
   jaxspeech convert model.jaxspeech model.nemo
 
-  jaxspeech convert canary-qwen-2.5b canary-qwen.jaxspeech          (NeMo's folder of a speech language model)
+A speech language model is a folder, as NeMo saves it:
+
+  jaxspeech convert canary-qwen-2.5b canary-qwen.jaxspeech
   jaxspeech convert canary-qwen.jaxspeech folder
+
+A voice is made of two models, and can be divided into them:
 
   jaxspeech convert --vocoder=hifigan.nemo fastpitch.nemo voice.jaxspeech
   jaxspeech convert --part=vocoder voice.jaxspeech hifigan.nemo

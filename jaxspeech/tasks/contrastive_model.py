@@ -23,7 +23,13 @@ from jaxspeech.features.masked_patches import MaskedPatches
 from jaxspeech.masks import length_mask, zero_padding
 from jaxspeech.quantizers.gumbel import GumbelQuantizer, LinearTargets, Targets, joint_ids
 from jaxspeech.tasks.acoustic import AcousticModel
-from jaxspeech.tasks.contrastive_options import CODEBOOK, CodePrediction, ContrastiveOptions, TransducerCodes
+from jaxspeech.tasks.contrastive_options import (
+    CODEBOOK,
+    TRANSDUCER_FIELDS,
+    CodePrediction,
+    ContrastiveOptions,
+    TransducerCodes,
+)
 from jaxspeech.types import Key
 
 # The collection of what counts the steps of training.
@@ -105,9 +111,7 @@ class ContrastiveModel(AcousticModel, kw_only=True):
             if chosen is not None:
                 setattr(self, name, CTCHead(self.quantizer.num_ids, dtype=self.decoder.dtype))
         if (chosen := self.rnnt_codes) is not None:
-            sizes: Any = {name: getattr(chosen, name) for name in ("width", "num_layers", "joint_width", "activation")}
-            sizes |= {"dropout": chosen.dropout, "joint_dropout": chosen.joint_dropout, "dtype": self.decoder.dtype}
-            self.rnnt_head = TransducerDecoder(self.quantizer.num_ids, **sizes)
+            self.rnnt_head = transducer_of_codes(chosen, self.quantizer.num_ids, dtype=self.decoder.dtype)
         self.steps = self.variable(STEPS, "count", jnp.zeros, (1,))
 
     def encode_masked(
@@ -232,3 +236,9 @@ def _side_by_side(x: Any, group: int, count: int) -> Array:
     size = group * count
     x = jnp.pad(x[:, :size], ((0, 0), (0, max(size - x.shape[1], 0)), (0, 0)))
     return x.reshape(x.shape[0], count, -1)
+
+
+def transducer_of_codes(chosen: TransducerCodes, num_ids: int, *, dtype: Any = jnp.float32) -> TransducerDecoder:
+    """Returns the prediction and joint networks of an RNN-T of `num_ids` codes."""
+    sizes: Any = {name: getattr(chosen, name) for name in TRANSDUCER_FIELDS}
+    return TransducerDecoder(num_ids, **sizes, dtype=dtype)

@@ -77,3 +77,7 @@ class TransducerCodes(CodePrediction):
     joint_width: int = 320
     activation: str = "relu"
     joint_dropout: float = 0.0
+
+
+# What an RNN-T of codes has of a transducer's fields.
+TRANSDUCER_FIELDS = ("width", "num_layers", "dropout", "joint_width", "activation", "joint_dropout")

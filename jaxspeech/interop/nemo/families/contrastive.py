@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jaxspeech.decoders.transducer import TransducerDecoder
 from jaxspeech.interop.nemo.families.acoustic import (
     ACOUSTIC_PARTS,
     acoustic_derived,
@@ -27,8 +26,8 @@ from jaxspeech.interop.nemo.sections.write import arguments_of, fields_of, write
 from jaxspeech.interop.nemo.weights import encoder_rows
 from jaxspeech.interop.nemo.weights.contrastive import contrastive_rows, renamed
 from jaxspeech.interop.nemo.weights.rows import TensorRow
-from jaxspeech.tasks.contrastive_model import STEPS
-from jaxspeech.tasks.contrastive_options import TransducerCodes
+from jaxspeech.tasks.contrastive_model import STEPS, transducer_of_codes
+from jaxspeech.tasks.contrastive_options import TRANSDUCER_FIELDS, TransducerCodes
 from jaxspeech.types import Variables
 
 CLASS = "SpeechEncDecSelfSupervisedModel"
@@ -41,7 +40,6 @@ NAMES = {"masked_codes": "mlm", "ctc_codes": "ctc", "rnnt_codes": "rnnt"}
 IN_SEQUENCE = ("CTCLossForSSL", "RNNTLossForSSL")
 SEQUENCES = ("ctc_codes", "rnnt_codes")
 PREDICTIONS, JOINTS = {"RNNTDecoder": LSTM_PREDICTION}, {"RNNTJoint": JOINT}
-TRANSDUCER_FIELDS = ("width", "num_layers", "dropout", "joint_width", "activation", "joint_dropout")
 # Arguments of the model that change training, and have no counterpart.
 DROPOUTS = ("dropout_features", "dropout_features_q", "feature_penalty")
 
@@ -187,8 +185,7 @@ def _to_nemo(source: Source, base: Mapping[str, Any], problems: list[str]) -> Wr
 
 def _transducer_section(chosen: TransducerCodes, width: int, ids: int, problems: list[str]) -> dict[str, Any]:
     """Writes NeMo's section of prediction network and joint of an RNN-T of codes."""
-    decoder = TransducerDecoder(ids, **{name: getattr(chosen, name) for name in TRANSDUCER_FIELDS})
-    fields = fields_of(decoder) | {"extra_outputs": 0}
+    fields = fields_of(transducer_of_codes(chosen, ids)) | {"extra_outputs": 0}
     joint: dict[str, Any] = write_section(JOINTS, {}, "joint", "", fields, problems) | {"num_classes": ids}
     joint["jointnet"] = joint["jointnet"] | {"encoder_hidden": width, "pred_hidden": chosen.width}
     return {
