@@ -149,7 +149,15 @@ def test_imports_point_downward(file: Path) -> None:
 
 def test_inference_needs_the_base_install_only() -> None:
     """Nothing that `jaxspeech.load` reaches imports a library of the extras at its top."""
-    extras = {"grain", "optax", "tensorboardX", "ml_collections", "espeakng_loader", "tensorflow_datasets"}
+    extras = {
+        "grain",
+        "optax",
+        "tensorboardX",
+        "ml_collections",
+        "espeakng_loader",
+        "tensorflow_datasets",
+        "tokenizers",
+    }
     training = ("cli/overrides.py", "configs/", "data/", "text/espeak.py", "train.py", "training/")
     for file in FILES:
         if not str(file.relative_to(PACKAGE)).startswith(training):
