@@ -15,14 +15,11 @@ from jaxspeech.nn.rotary import Rope
 from tests.decoders import causal_oracle
 
 SIZES = {"vocab_size": 23, "width": 16, "num_layers": 2, "num_heads": 4, "hidden_width": 20}
-# As Qwen3, Qwen2 and Llama 3, with a little of what others have.
+# As Qwen3; and what Qwen2 and Llama 3 have, with LoRA.
 FAMILIES = {
     "qwen3": {"num_groups": 2, "head_width": 6, "query_key_norm": True, "rope": Rope(theta=1e6)},
-    "qwen2": {"num_groups": 1, "head_width": 4, "biases": True, "rope": Rope(100.0, "linear", 3.0)},
     "llama3": {
-        "tied": False,
-        "head_width": 8,
-        "num_groups": 2,
+        **{"tied": False, "head_width": 8, "num_groups": 1, "biases": True},
         "rope": Rope(500.0, "llama3", 8.0, original_context=32),
         "lora": LoraOptions(3, 6.0, 0.5, ("query", "value", "down")),
     },

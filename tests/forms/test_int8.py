@@ -40,9 +40,8 @@ def restored(tree):
     return made
 
 
-@pytest.mark.parametrize("tied", [True, False])
-def test_a_model_stays_almost_the_same(tied):
-    model = {"task": "causal_lm", "decoder": DECODER | {"tied": tied}}
+def test_a_model_stays_almost_the_same():
+    model = {"task": "causal_lm", "decoder": DECODER}
     variables = random_variables(model)
     small, rounded = with_int8(model, variables)
     assert with_int8(small, rounded)[1] is rounded
@@ -62,11 +61,13 @@ def test_a_model_stays_almost_the_same(tied):
     assert {x.dtype.name for x in jax.tree.leaves(apart)} == {"int8", "float32"}
     decoder = build(single).model.decoder
     apply = partial(decoder.apply, {"params": apart["params"]["decoder"]})
-    step = jax.jit(partial(apply, method="step"))
-    cache, logits = apply(1, 6, method="initial_cache"), None
-    for token in ids[0]:
-        logits, cache = step(token[None], cache)
-    np.testing.assert_allclose(logits[0], found[0, -1], atol=1e-4)
+
+    def step(cache, token):
+        logits, cache = apply(token[None], cache, method="step")
+        return cache, logits[0]
+
+    logits = jax.jit(lambda ids: jax.lax.scan(step, apply(1, 6, method="initial_cache"), ids)[1])(ids[0])
+    np.testing.assert_allclose(logits, found[0], atol=1e-4)
 
 
 def test_a_model_without_a_language_model():

@@ -16,11 +16,11 @@ from jaxspeech.nn import grouped_attention
 from jaxspeech.nn.rotary import rotation
 from jaxspeech.tasks.causal_lm import Dialogues
 
-FAMILIES = ("hf_qwen3", "hf_qwen2", "hf_llama", "hf_llama3")
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("hf_qwen2", "hf_llama", "hf_llama3")]
 LORA = {"rank": 4, "alpha": 8, "targets": ("query", "value")}
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=["hf_qwen3", *SLOW])
 def given(request, refs):
     """The folder's model, Transformers' arrays, and the tokens on the left of each row's padding."""
     if not (refs / f"{request.param}.npz").exists():

@@ -80,15 +80,13 @@ def test_continues_prompts_as_by_full_passes(made):
         np.testing.assert_array_equal(logits.argmax(-1)[-4:-1], ids[b])
 
 
-@pytest.mark.parametrize(
-    "settings", [SHARDINGS[:1], pytest.param(SHARDINGS[1:], marks=pytest.mark.slow)], ids=["both", "each"]
-)
-def test_eight_devices_train_as_one(settings):
+@pytest.mark.slow
+def test_eight_devices_train_as_one():
     environment = os.environ | {
         "XLA_FLAGS": f"--xla_force_host_platform_device_count=8 {QUICK_COMPILE}",
         "JAX_PLATFORMS": "cpu",
     }
-    command = [sys.executable, "-m", "tests.tasks.causal_on_devices", *map(json.dumps, settings)]
+    command = [sys.executable, "-m", "tests.tasks.causal_on_devices", *map(json.dumps, SHARDINGS)]
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=900)
     assert done.stdout.strip() == "equal", done.stderr
