@@ -17,7 +17,7 @@ from benchmarks.target_programs import Case
 from benchmarks.timing import measure
 from jaxspeech.decoders.causal_transformer import CausalTransformer
 from jaxspeech.nn.rotary import Rope
-from jaxspeech.search.generate import generate
+from jaxspeech.search.generate import advance, start
 from jaxspeech.search.selection import selection
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -80,9 +80,9 @@ def prefill(model: CausalTransformer, params: Any, ids: Any, *, room: int) -> tu
 
 
 def answer(model: CausalTransformer, params: Any, logits: Any, past: Any, *, count: int, **options: Any) -> Any:
-    """Generates `count` tokens in each row."""
+    """Generates `count` tokens in each row; returns the state too, which can then take the memory of `past`."""
     step = partial(model.apply, {"params": params}, method="step")
-    return generate(step, logits, past, end_ids=(), most_tokens=count, **options)
+    return advance(step, start(logits, past, end_ids=(), most_tokens=count, **options), end_ids=(), **options)
 
 
 def run(
@@ -100,16 +100,16 @@ def run(
     model = decoder(size, **more)
     params = random_params(model)
     ids = jax.random.randint(jax.random.key(1), (batch_size, prompt), 0, model.vocab_size)
-    start = jax.jit(lambda params, ids: prefill(model, params, ids, room=prompt + count))
+    read = jax.jit(lambda params, ids: prefill(model, params, ids, room=prompt + count))
     options: dict[str, Any] = {}
     if drawn is not None:
         options = {"select": selection(**drawn), "keys": jax.random.split(jax.random.key(2), batch_size)}
     continued = jax.jit(lambda params, logits, past: answer(model, params, logits, past, count=count, **options))
     sizes = {"batch": batch_size, "prompt": prompt, "params": sum(x.size for x in jax.tree.leaves(params))}
     if part == "prefill":
-        times = measure(lambda: start(params, ids), repeat or 5)
+        times = measure(lambda: read(params, ids), repeat or 5)
         return {**sizes, **times, "tokens_per_s": batch_size * prompt / times["median_s"]}
-    logits, past = start(params, ids)
+    logits, past = read(params, ids)
     times = measure(lambda: continued(params, logits, past), repeat or 5)
     return {**sizes, "tokens": count, **times, "tokens_per_s": batch_size * count / times["median_s"]}
 
@@ -126,11 +126,11 @@ def on_target(
 
     params = placed(param_shapes(model))
     ids = placed(jax.ShapeDtypeStruct((batch_size, prompt), jnp.int32))
-    start = partial(prefill, model, room=prompt + count)
+    read = partial(prefill, model, room=prompt + count)
     if part == "prefill":
-        return Case(jax.jit(start), (params, ids), 0.0)
+        return Case(jax.jit(read), (params, ids), 0.0)
     continued = jax.jit(partial(answer, model, count=count), donate_argnums=2)
-    return Case(continued, (params, *placed(jax.eval_shape(start, params, ids))), 0.0, count - 1)
+    return Case(continued, (params, *placed(jax.eval_shape(read, params, ids))), 0.0, count - 1)
 
 
 CASES = {

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxspeech.nn.low_rank import LoraOptions, Projection
+from jaxspeech.nn.materialize import separate
 
 
 class GatedFeedForward(nn.Module):
@@ -31,6 +32,7 @@ class GatedFeedForward(nn.Module):
     def __call__(self, x: Float[Array, "*rows D"], *, train: bool = False) -> Float[Array, "*rows D"]:
         """Computes y for each position by itself."""
         options: dict[str, Any] = {"lora": self.lora, "int8": self.int8, "dtype": self.dtype}
-        gate = Projection(self.hidden_width, **options, name="gate")(x, train=train)
-        up = Projection(self.hidden_width, **options, name="up")(x, train=train)
+        # Not made one product of, for which their matrices would be joined for every token that is generated.
+        gate = Projection(self.hidden_width, **options, name="gate")(separate(x, 0), train=train)
+        up = Projection(self.hidden_width, **options, name="up")(separate(x, 1), train=train)
         return Projection(self.width, **options, name="down")(jax.nn.silu(gate) * up, train=train)

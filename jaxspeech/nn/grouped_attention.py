@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.nn.low_rank import LoraOptions, Projection
+from jaxspeech.nn.materialize import separate
 from jaxspeech.nn.products import dot_general
 from jaxspeech.nn.query_blocks import block_size, in_blocks_of_platform, in_query_blocks
 from jaxspeech.nn.rms_norm import RMSNorm
@@ -75,11 +76,13 @@ class GroupedAttention(nn.Module):
         heads = {"query": self.num_heads, "key": self.num_groups, "value": self.num_groups}
         options: dict[str, Any] = {"lora": self.lora, "int8": self.int8, "dtype": self.dtype}
 
-        def project(name: str) -> Float[Array, "B N _ K"]:
+        def project(number: int, name: str) -> Float[Array, "B N _ K"]:
             projection = Projection(heads[name] * self.head_width, use_bias=self.biases, **options, name=name)
-            return projection(x, train=train).reshape(*x.shape[:2], heads[name], self.head_width)
+            # Made one product of, the three matrices would be joined for every token that is generated.
+            y = projection(separate(x, number), train=train)
+            return y.reshape(*x.shape[:2], heads[name], self.head_width)
 
-        query, key, value = (project(name) for name in heads)
+        query, key, value = (project(*of) for of in enumerate(heads))
         if self.norm_epsilon is not None:
             query = RMSNorm(epsilon=self.norm_epsilon, dtype=self.dtype, name="query_norm")(query)
             key = RMSNorm(epsilon=self.norm_epsilon, dtype=self.dtype, name="key_norm")(key)
