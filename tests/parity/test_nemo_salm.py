@@ -121,7 +121,8 @@ def test_prompts_loss_and_gradients(salm):
     batch, model = conversations(salm), salm.task.model
 
     def loss(variables: Any) -> Any:
-        x = from_features(model, variables, *salm.features, batch)
+        features, num_frames = salm.features
+        x = from_features(model, variables, features, num_frames, batch)
         apply = decoder_apply(model, variables)
         states = apply(x, batch.num_ids)
         targets, counts = targets_of(batch)
