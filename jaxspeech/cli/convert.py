@@ -11,6 +11,8 @@ A speech language model is a folder, as NeMo saves it:
 A voice is made of two models, and can be divided into them:
 
   jaxspeech convert --vocoder=hifigan.nemo fastpitch.nemo voice.jaxspeech
+  jaxspeech convert --llm=Qwen3-0.6B recogniser.nemo salm.jaxspeech          (untrained: to start a training from)
+
   jaxspeech convert --part=vocoder voice.jaxspeech hifigan.nemo
 
 Converting .nemo to .nemo, or .jaxspeech to .jaxspeech, updates a file of an older format to the current one.
@@ -30,6 +32,8 @@ def options(parser: Parser) -> None:
         "output", type=Path, metavar="OUTPUT", help="the file to write, .jaxspeech or .nemo, or a folder"
     )
     parser.add_argument("--vocoder", help="the file of a vocoder, which makes a voice of a text-to-mel model")
+    parser.add_argument("--llm", help="a language model, which with the encoder of the input becomes one that hears")
+    parser.add_argument("--chat", default="qwen", help="with --llm: the form of its conversations (%(default)s)")
     parser.add_argument("--part", choices=("speech", "vocoder"), help="take one of the two models of a voice")
 
 
@@ -37,8 +41,15 @@ def run(flags: argparse.Namespace) -> None:
     """Writes the converted file and prints a description of the model."""
     from jaxspeech.interop.nemo.convert import convert, write_converted
 
-    if not flags.vocoder and not flags.part:
+    if not flags.vocoder and not flags.part and not flags.llm:
         convert(flags.input, flags.output)
+        return
+    if flags.llm:
+        from jaxspeech.surgery.speech_lm import join_speech_lm_files
+        from jaxspeech.text.chat import Chat
+
+        joined = join_speech_lm_files(flags.input, flags.llm, chat=Chat(flags.chat))
+        write_converted(joined, flags.input, flags.output)
         return
     from jaxspeech.loading import read_archive
     from jaxspeech.surgery.voice import join_files, split_voice

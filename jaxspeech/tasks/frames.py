@@ -32,7 +32,8 @@ def count_frames(
         return np.zeros(0, np.int64)
     # A power of two, so that a few programs serve all data; one second at least, for encoders with large kernels.
     size = 1 << int(np.ceil(np.log2(max(int(num_samples.max()), model.frontend.sample_rate))))
-    count = _program(model, size, counted)
+    hashable: Any = model
+    count = _program(hashable, size, counted)
     padded = np.zeros(-(-len(num_samples) // ROWS) * ROWS, np.int32)
     padded[: len(num_samples)] = num_samples
     found = [np.asarray(count(rows)) for rows in padded.reshape(-1, ROWS)]

