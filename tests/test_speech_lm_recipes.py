@@ -1,5 +1,7 @@
 """The recipes of language models that hear: published sizes, what is trained, and the settings that a run reads."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ OWN = {"chat", "asked", "parts", "model"}
 
 @pytest.mark.parametrize("recipe", [salm, salm_mini])
 def test_recipe_is_usable(recipe):
-    config = recipe.get_config()
+    config: Any = recipe.get_config()
     config.model.decoder.vocab_size = config.model.decoder.vocab_size or 64
     assert build(config.model).inference.vocab_size == config.model.decoder.vocab_size
     build_optimizer(config.optimizer.to_dict(), steps=config.steps)
@@ -31,7 +33,7 @@ def test_recipe_is_usable(recipe):
 
 
 def test_the_published_model_trains_all_but_the_language_model():
-    config = salm.get_config()
+    config: Any = salm.get_config()
     shapes = jax.eval_shape(build(config.model).init, jax.random.key(0))["params"]
     total = sum(leaf.size for leaf in jax.tree.leaves(shapes))
     assert abs(total / 1e9 - 2.56) < 0.01

@@ -21,9 +21,9 @@ macro F1), a label for each frame ("0 0 1 1"), or the speaker (equal error rate)
 "target_filepath", the clean recording; for a language model that hears "context", the question, and "text", the true
 answer, of which "score" says how the model's is judged ("wer", "bleu" or "answer"); for a voice "text", which is
 spoken, and compared with the recording if there is one. Speakers need not be those of the training: all pairs of a
-manifest's recordings are compared. The scores go to stdout, for each manifest; --output receives all lines of the manifests with pred_text,
-pred_label, pred_top or pred_embedding, and with the errors of each transcript. A recording that cannot be read is
-skipped, with a line on stderr, and does not count.
+manifest's recordings are compared. The scores go to stdout, for each manifest; --output receives all lines of the
+manifests with pred_text, pred_label, pred_top or pred_embedding, and with the errors of each transcript. A recording
+that cannot be read is skipped, with a line on stderr, and does not count.
 
 Without a model, --manifest scores the transcripts in "pred_text", or in the field that --pred_field names. --compare
 and --engine compare several recognisers; docs/evaluating.md describes them. --rttm scores turns of speakers by

@@ -10,6 +10,7 @@ import jaxspeech
 from jaxspeech.cli.recordings import counted
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.output import open_output
+from jaxspeech.inference.questions import FIELD
 from jaxspeech.text.canonical import is_blank
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def notes_on(manifest: str, part: Sequence[Recording]) -> Iterator[str]:
         yield f"{manifest}: {counted(empty, 'reference')} without words: what was recognised there counts as inserted"
     if (missing := sum(recording.text is None for recording in usable)) < len(usable) and missing:
         yield f"{manifest}: {counted(missing, 'line')} without a reference, not scored"
-    times = Counter((x.source, x.offset, x.duration, x.channel) for x in usable if x.audio is not None)
+    # The same recording with other questions is another line.
+    heard = [x for x in usable if x.audio is not None]
+    times = Counter((x.source, x.offset, x.duration, x.channel, str(x.fields.get(FIELD))) for x in heard)
     if repeated := [key for key, count in times.items() if count > 1]:
         more = sum(times[key] - 1 for key in repeated)
         yield f"{manifest}: {counted(more, 'line')} repeated, such as that of {repeated[0][0]}; each one counts"

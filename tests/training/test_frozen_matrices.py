@@ -18,7 +18,12 @@ from jaxspeech.types import Phase, RowLosses
 
 # Every matrix has a shape of its own; queries have LoRA.
 DECODER = CausalTransformer(
-    **{"vocab_size": 72, "width": 24, "num_layers": 2, "num_heads": 4, "num_groups": 2, "head_width": 10},
+    vocab_size=72,
+    width=24,
+    num_layers=2,
+    num_heads=4,
+    num_groups=2,
+    head_width=10,
     hidden_width=56,
     lora=LoraOptions(rank=3, targets=("query",)),
     remat=True,
@@ -37,7 +42,8 @@ def loss(variables: Any, batch: Batch, key: Any) -> Any:
         x = decoder.embed(batch.ids)
         return decoder.logits(decoder(x, jnp.full(len(x), x.shape[1]), train=True))
 
-    found = DECODER.apply(variables, rngs={"dropout": key}, method=scores)
+    apply: Any = DECODER.apply
+    found = apply(variables, rngs={"dropout": key}, method=scores)
     losses = -jax.nn.log_softmax(found)[..., 0].sum(-1)
     return RowLosses(losses, jnp.ones_like(losses), {}), {}
 
