@@ -1,6 +1,7 @@
 """Tests transducer and hybrid tasks: the loss of each kind, independence of padding, and the choice of head."""
 
-from functools import partial
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_los
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.tasks.transducer_loss import transducer_losses
 from tests.eight_devices import on_eight_devices
+from tests.interop.random_model import random_leaves
 from tests.log_probs import log_probs_of
 
 V = 10
@@ -56,27 +58,56 @@ def make_batch() -> Utterances:
     )
 
 
+def random_variables(task):
+    return random_leaves(jax.eval_shape(task.init, jax.random.key(0)))
+
+
+class Kind(NamedTuple):
+    """A kind of transducer; `learn` computes the gradient of a batch's real rows, and what the loss returns."""
+
+    name: str
+    task: Any
+    variables: Any
+    learn: Callable[[Any, Utterances], tuple[Any, tuple[Any, Any]]]
+
+
 @pytest.fixture(scope="module", params=KINDS)
-def kind(request):
+def kind(request) -> Kind:
     task = build(config(request.param))
-    return request.param, task, jax.jit(task.init)(jax.random.key(0))
+
+    def learn(variables, batch):
+        def real_rows(params):
+            losses, updates = task.loss(variables | {"params": params}, batch, jax.random.key(1))
+            return jnp.where(batch.index >= 0, losses, 0).sum(), (losses, updates)
+
+        return jax.grad(real_rows, has_aux=True)(variables["params"])
+
+    return Kind(request.param, task, random_variables(task), jax.jit(learn))
+
+
+def train_outputs(task, variables, batch):
+    """What the model computes of a batch in training."""
+    inputs = batch.samples, batch.num_samples, batch.labels
+    return task.model.apply(variables, *inputs, train=True, mutable=["batch_stats"])[0]
 
 
 def test_loss_equals_that_of_all_logits(kind):
-    name, task, variables = kind
     batch = make_batch()
-    losses, updates = jax.jit(task.loss)(variables, batch, jax.random.key(1))
+    _, (losses, updates) = kind.learn(kind.variables, batch)
     assert losses.shape == (4,) and losses.dtype == jnp.float32 and set(updates) == {"batch_stats"}
-    apply = jax.jit(partial(task.model.apply, train=True, mutable=["batch_stats"]))
-    (logits, num_frames), _ = apply(variables, batch.samples, batch.num_samples, batch.labels)
-    loss = {"rnnt": rnnt_loss, "tdt": tdt_loss, "multi-blank": multiblank_rnnt_loss}[name]
+    loss = {"rnnt": rnnt_loss, "tdt": tdt_loss, "multi-blank": multiblank_rnnt_loss}[kind.name]
     wildcard = {"wildcard": "force_final", "wildcard_weight": -1.0}
     options = {"tdt": {"durations": (0, 1, 2), "sigma": 0.05, **wildcard}, "rnnt": {"fastemit": 0.1}}.get(
-        name, {"big_blank_durations": (2, 3), "sigma": 0.05}
+        kind.name, {"big_blank_durations": (2, 3), "sigma": 0.05}
     )
-    blank_id = task.model.decoder.blank_id
-    expected = loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=blank_id, **options)
-    np.testing.assert_allclose(losses[:3], expected[:3], rtol=1e-5)
+
+    @jax.jit
+    def of_all_logits(variables):
+        logits, num_frames = train_outputs(kind.task, variables, batch)
+        blank_id = kind.task.model.decoder.blank_id
+        return loss(logits, num_frames, batch.labels, batch.num_labels, blank_id=blank_id, **options)
+
+    np.testing.assert_allclose(losses[:3], of_all_logits(kind.variables)[:3], rtol=1e-5)
     assert np.isfinite(losses[:3]).all()
 
 
@@ -90,33 +121,22 @@ def test_wildcards_that_cannot_be_are_refused():
 
 
 def test_padding_and_fillers_change_no_gradient(kind):
-    _, task, variables = kind
     batch = make_batch()
-
-    @jax.jit
-    def gradient(batch: Utterances):
-        def real_rows(params):
-            losses, _ = task.loss(variables | {"params": params}, batch, jax.random.key(1))
-            return jnp.where(batch.index >= 0, losses, 0).sum()
-
-        return jax.grad(real_rows)(variables["params"])
-
     real = np.arange(16000) < batch.num_samples[:, None]
     label = np.arange(5) < batch.num_labels[:, None]
     spoilt = batch._replace(
         samples=np.where(real, batch.samples, np.nan), labels=np.where(label, batch.labels, 10**6).astype(np.int32)
     )
-    usual, other = gradient(batch), gradient(spoilt)
+    usual, other = (kind.learn(kind.variables, rows)[0] for rows in (batch, spoilt))
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(usual))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), usual, other)
 
 
 def test_prediction_ignores_labels_and_padding(kind):
-    _, task, variables = kind
-    batch = make_batch()
+    batch, variables = make_batch(), kind.variables
     real = np.arange(16000) < batch.num_samples[:, None]
     other = batch._replace(samples=np.where(real, batch.samples, np.nan), labels=np.full_like(batch.labels, 10**6))
-    predict = jax.jit(task.predict)
+    predict = jax.jit(kind.task.predict)
     tokens, again = predict(variables, batch), predict(variables, other)
     np.testing.assert_array_equal(tokens.num_tokens, again.num_tokens)
     assert tokens.num_tokens[3] == 0 and tokens.num_tokens.max() > 0
@@ -126,7 +146,7 @@ def test_prediction_ignores_labels_and_padding(kind):
 
 def test_dropout_differs_between_keys():
     task = build(config("rnnt", decoder=DECODER | {"joint_dropout": 0.5}))
-    variables, batch = jax.jit(task.init)(jax.random.key(0)), make_batch()
+    variables, batch = random_variables(task), make_batch()
     loss = jax.jit(task.loss)
     first, same, other = (loss(variables, batch, jax.random.key(k))[0][0] for k in (1, 1, 2))
     assert first == same != other
@@ -135,15 +155,19 @@ def test_dropout_differs_between_keys():
 def test_omega_trains_on_tokens_only():
     batch, losses = make_batch(), {}
     tasks = {omega: build(config("tdt", loss={"omega": omega})) for omega in (0.5, 1.0)}
-    variables = jax.jit(tasks[1.0].init)(jax.random.key(0))
+    variables = random_variables(tasks[1.0])
     for omega, task in tasks.items():
         loss = jax.jit(task.loss)
         losses[omega] = np.array([loss(variables, batch, jax.random.key(k))[0][0] for k in range(8)])
-    apply = jax.jit(partial(tasks[1.0].model.apply, train=True, mutable=["batch_stats"]))
-    (logits, num_frames), _ = apply(variables, batch.samples, batch.num_samples, batch.labels)
-    args = num_frames, batch.labels, batch.num_labels
-    tokens = rnnt_loss(logits[..., : V + 1], *args, blank_id=V)[0]
-    both = tdt_loss(logits, *args, blank_id=V, durations=(0, 1, 2))[0]
+
+    @jax.jit
+    def of_all_logits(variables):
+        logits, num_frames = train_outputs(tasks[1.0], variables, batch)
+        args = num_frames, batch.labels, batch.num_labels
+        both = tdt_loss(logits, *args, blank_id=V, durations=(0, 1, 2))
+        return rnnt_loss(logits[..., : V + 1], *args, blank_id=V)[0], both[0]
+
+    tokens, both = of_all_logits(variables)
     np.testing.assert_allclose(losses[1.0], tokens, rtol=1e-5)
     assert (np.isclose(losses[0.5], both) ^ np.isclose(losses[0.5], tokens)).all()
     assert 0 < np.isclose(losses[0.5], both).sum() < 8
@@ -153,31 +177,35 @@ def test_omega_trains_on_tokens_only():
 def hybrid():
     settings = config("tdt", task="hybrid", ctc_weight=0.25)
     task = build(settings)
-    return settings, task, jax.jit(task.init)(jax.random.key(0))
+    return settings, task, random_variables(task), jax.jit(task.loss)
 
 
 def test_hybrid_loss_is_the_weighted_sum(hybrid):
-    _, task, variables = hybrid
+    _, task, variables, loss = hybrid
     batch, key = make_batch(), jax.random.key(1)
-    losses, _ = jax.jit(task.loss)(variables, batch, key)
-    apply = jax.jit(partial(task.model.apply, train=True, mutable=["batch_stats"]))
-    (inputs, found), _ = apply(variables, batch.samples, batch.num_samples, batch.labels)
-    transducer = transducer_losses(task.model, inputs, found.num_frames, batch, key)
-    ctc = ctc_loss(found.head.logits, found.num_frames, batch.labels, batch.num_labels, blank_id=V)
-    np.testing.assert_allclose(losses[:3], (0.75 * transducer + 0.25 * ctc)[:3], rtol=1e-5)
+
+    @jax.jit
+    def parts(variables):
+        inputs, found = train_outputs(task, variables, batch)
+        transducer = transducer_losses(task.model, inputs, found.num_frames, batch, key)
+        ctc = ctc_loss(found.head.logits, found.num_frames, batch.labels, batch.num_labels, blank_id=V)
+        return 0.75 * transducer + 0.25 * ctc
+
+    losses, _ = loss(variables, batch, key)
+    np.testing.assert_allclose(losses[:3], parts(variables)[:3], rtol=1e-5)
 
 
 def test_hybrid_learns_from_rows_infeasible_for_ctc(hybrid):
-    _, task, variables = hybrid
+    _, _, variables, loss = hybrid
     batch = make_batch()
     # Two frames and five labels: a transducer can emit several labels in one frame.
     batch = batch._replace(num_samples=np.array([2400, 9000, 8000, 0], np.int32))
-    losses, _ = jax.jit(task.loss)(variables, batch, jax.random.key(1))
+    losses, _ = loss(variables, batch, jax.random.key(1))
     assert np.isfinite(losses[:3]).all()
 
 
 def test_a_row_without_frames_is_infeasible_at_any_weight(hybrid):
-    settings, _, variables = hybrid
+    settings, _, variables, _ = hybrid
     for weight in (0.0, 1.0):
         task = build(settings | {"ctc_weight": weight})
         losses, _ = jax.jit(task.loss)(variables, make_batch(), jax.random.key(1))
@@ -185,7 +213,7 @@ def test_a_row_without_frames_is_infeasible_at_any_weight(hybrid):
 
 
 def test_either_head_can_decode(hybrid):
-    settings, task, variables = hybrid
+    settings, task, variables, _ = hybrid
     by_ctc = build(with_search(settings, head="ctc"))
     batch = make_batch()
     tokens = jax.jit(by_ctc.predict)(variables, batch)
@@ -198,7 +226,7 @@ def test_either_head_can_decode(hybrid):
 
 
 def test_the_ctc_head_of_a_hybrid_can_have_a_beam(hybrid):
-    settings, _, variables = hybrid
+    settings, _, variables, _ = hybrid
     task = build(with_search(settings, head="ctc", beam_size=3, length_bonus=0.5))
     assert task.model.search.length_bonus == 0.5 and task.inference.incremental is None
     tokens = jax.jit(task.predict)(variables, make_batch())
@@ -206,7 +234,7 @@ def test_the_ctc_head_of_a_hybrid_can_have_a_beam(hybrid):
 
 
 def test_an_unavailable_search_is_refused_in_one_line(hybrid):
-    settings, _, _ = hybrid
+    settings, *_ = hybrid
     for model, options, message in [
         (settings, {"head": "rnnt"}, "transducer"),
         (config("rnnt"), {"head": "ctc"}, "only a hybrid"),
@@ -224,11 +252,10 @@ def test_an_unavailable_search_is_refused_in_one_line(hybrid):
 
 
 def test_a_beam_of_one_equals_greedy_and_a_wider_beam_runs(kind):
-    name, task, variables = kind
-    batch = make_batch()
+    variables, batch = kind.variables, make_batch()
     greedy, (beam, one) = (
-        jax.jit(task.predict)(variables, batch),
-        (jax.jit(build(with_search(config(name), beam_size=k)).predict)(variables, batch) for k in (4, 1)),
+        jax.jit(kind.task.predict)(variables, batch),
+        (jax.jit(build(with_search(config(kind.name), beam_size=k)).predict)(variables, batch) for k in (4, 1)),
     )
     np.testing.assert_array_equal(one.ids, greedy.ids)
     assert np.isfinite(beam.score).all() and (beam.num_tokens[:3] >= 0).all() and beam.num_tokens[3] == 0
