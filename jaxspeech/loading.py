@@ -19,6 +19,7 @@ from jaxspeech.archive import Archive, load_archive
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError, did_you_mean
 from jaxspeech.forms.inference import for_training
+from jaxspeech.forms.int8 import INT8
 from jaxspeech.hub import download, download_tokenizer, is_hub_name
 from jaxspeech.interop.nemo import is_salm_folder, load_nemo, load_salm, missing_backbone
 from jaxspeech.interop.transformers import load_transformers
@@ -76,7 +77,8 @@ def load(path: str | os.PathLike[str], kind: Any = None, *, dtype: str | None = 
         Transformers saved, that of a SALM that NeMo saved, or the name of a model on the Hugging Face Hub
         ("organisation/model").
       kind: the class to load it as; `Recognizer` by default.
-      dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; None: as in the file.
+      dtype: "bfloat16", "float16" or "float32", for the parameters and the matrix products; "int8" for the matrices of
+        a language model; None: as in the file.
       options: further options of the class. A `Recognizer` has `head`, "transducer" or "ctc": the head of a hybrid
         model that transcribes; `beam_size`, the texts that the search keeps, 1 for greedy search; `language`, the
         one that is spoken, for a model with a softmax for each; and `search`, further options of the search by their
@@ -117,8 +119,9 @@ def load_any(path: str | os.PathLike[str], *, dtype: str | None = None, **option
 
 def _check_dtype(dtype: str | None) -> None:
     """Raises ConfigError if the dtype is unknown."""
-    if dtype is not None and dtype not in DTYPES:
-        raise ConfigError(f"dtype {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
+    known = (*DTYPES, INT8)
+    if dtype is not None and dtype not in known:
+        raise ConfigError(f"dtype {dtype!r}{did_you_mean(str(dtype), known)}")
 
 
 def _check_options(kind: Any, options: Mapping[str, Any]) -> None:
@@ -136,7 +139,7 @@ def read_archive(path: str | os.PathLike[str], *, dtype: str | None = None) -> A
 
 def _read(path: Path, dtype: str | None) -> Archive:
     read = _read_folder if path.is_dir() else LOADERS[path.suffix]
-    return _recognizer_alone(read(path, dtype=None if dtype is None else jnp.dtype(DTYPES[dtype])))
+    return _recognizer_alone(read(path, dtype=jnp.dtype(DTYPES[dtype]) if dtype in DTYPES else None))
 
 
 def _recognizer_alone(archive: Archive) -> Archive:

@@ -9,6 +9,7 @@ from jaxspeech.builder import TASKS, build
 from jaxspeech.decoders.causal_transformer import CausalTransformer
 from jaxspeech.encoders.fastconformer import FastConformer
 from jaxspeech.encoders.layer_stack import stack_layers, unstack_layers
+from jaxspeech.forms.int8 import INT8, with_int8
 from jaxspeech.forms.weight_norms import with_weight_norms, without_weight_norms
 from jaxspeech.tasks.branches import branch, with_branch
 from jaxspeech.types import Variables
@@ -32,12 +33,15 @@ def for_inference(
     Args:
       config: as `build` takes it; it is not changed.
       variables: of the same model.
-      dtype: of the matrix products; None: as in the config.
+      dtype: of the matrix products; None: as in the config. "int8" rounds the matrices of a language model (see
+        `forms.int8`), and leaves the rest as in the config.
       platform: "cpu", "cuda", "tpu", ...: where the model will run; None: JAX's default.
 
     Returns:
       The configuration and variables of the same model.
     """
+    if dtype == INT8:
+        (config, variables), dtype = with_int8(config, variables), None
     for key in _models(config):
         part, own = for_inference(config[key], branch(variables, key), dtype=dtype, platform=platform)
         config, variables = config | {key: part}, with_branch(variables, key, own)
@@ -63,7 +67,9 @@ def _in_single_precision(config: dict[str, Any], variables: Variables) -> tuple[
     """Makes language models float32: for each token, XLA would convert all of their weights on a CPU."""
     for key, field, module in _parts(config):
         if module is CausalTransformer and "params" in variables:
-            own = jax.tree.map(lambda x: x if x.dtype == "int8" else x.astype("float32"), variables["params"][field])
+            own = jax.tree.map(
+                lambda x: x if x.dtype in ("int8", "float32") else x.astype("float32"), variables["params"][field]
+            )
             variables = variables | {"params": variables["params"] | {field: own}}
             config = config | {key: config[key] | {"dtype": "float32"}}
     return config, variables

@@ -9,6 +9,8 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.nn.int8 import quantized
 from jaxspeech.types import Variables
 
+# What asks for it, in place of a dtype.
+INT8 = "int8"
 # Matrices by their names, and the axis of their inputs from the end.
 MATRICES = {"kernel": -2, "table": -1}
 

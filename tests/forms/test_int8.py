@@ -58,6 +58,9 @@ def test_a_model_stays_almost_the_same():
     assert 1e-3 < jnp.linalg.norm(found - exact) / jnp.linalg.norm(exact) < 0.1
     # The layers apart, token by token.
     single, apart = for_inference(small, rounded, platform="cpu")
+    again = for_inference(model, variables, dtype="int8", platform="cpu")
+    assert again[0] == single
+    jax.tree.map(np.testing.assert_array_equal, again[1], apart)
     assert {x.dtype.name for x in jax.tree.leaves(apart)} == {"int8", "float32"}
     decoder = build(single).model.decoder
     apply = partial(decoder.apply, {"params": apart["params"]["decoder"]})
