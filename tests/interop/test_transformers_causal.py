@@ -76,6 +76,12 @@ def test_the_tokenizer_shows_the_template_of_conversations(tmp_path):
         tokenizer = BytePairTokenizer(json.dumps(content).encode(), end_ids=(2, 1))
         save_causal_lm(archive_of(family)._replace(assets={"tokenizer": tokenizer}), tmp_path)
         assets = load_transformers(tmp_path).assets
+        if token == "<unk>":  # config.json says it where there is no file of its own
+            (tmp_path / "generation_config.json").unlink()
+            (tmp_path / "config.json").write_text(
+                json.dumps(json.loads((tmp_path / "config.json").read_text()) | {"eos_token_id": [2, 1]})
+            )
+            assets = load_transformers(tmp_path).assets
         assert assets["tokenizer"].end_ids == (2, 1)
         chat = assets.get("chat")
         assert (chat.template if chat else None) == template
@@ -138,6 +144,36 @@ def test_fields_of_older_versions():
     assert write_causal_config(ours) == LLAMA and ours == SIZES | FAMILIES["llama"]
 
 
+# What the published files say beside the sizes.
+QWEN25 = {
+    **{"architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643, "hidden_act": "silu"},
+    **{"eos_token_id": 151645, "hidden_size": 896, "initializer_range": 0.02, "intermediate_size": 4864},
+    **{"max_position_embeddings": 32768, "max_window_layers": 24, "model_type": "qwen2", "num_attention_heads": 14},
+    **{"num_hidden_layers": 24, "num_key_value_heads": 2, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0},
+    **{"sliding_window": 32768, "tie_word_embeddings": True, "torch_dtype": "bfloat16", "use_cache": True},
+    **{"use_mrope": False, "use_sliding_window": False, "vocab_size": 151936, "transformers_version": "4.40.1"},
+}
+SMOLLM2 = {
+    **{"architectures": ["LlamaForCausalLM"], "attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 1},
+    **{"eos_token_id": 2, "hidden_act": "silu", "hidden_size": 576, "initializer_range": 0.04, "mlp_bias": False},
+    **{"intermediate_size": 1536, "is_llama_config": True, "max_position_embeddings": 8192, "model_type": "llama"},
+    **{"num_attention_heads": 9, "num_hidden_layers": 30, "num_key_value_heads": 3, "pad_token_id": 2},
+    **{"pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_interleaved": False, "rope_scaling": None},
+    **{"rope_theta": 100000, "tie_word_embeddings": True, "torch_dtype": "bfloat16", "use_cache": True},
+    **{"transformers.js_config": {"kv_cache_dtype": {"fp16": "float16"}}, "vocab_size": 49152},
+}
+
+
+def test_published_configurations():
+    qwen, smol = read_causal_config(QWEN25), read_causal_config(SMOLLM2)
+    assert qwen["biases"] and qwen["tied"] and qwen["head_width"] == 64 and qwen["dtype"] == "bfloat16"
+    assert smol["rope"] == {"theta": 100000, "scaling": ""} and smol["num_groups"] == 3 and not smol["biases"]
+    for config in (qwen, smol):
+        shapes = jax.eval_shape(build({"task": "causal_lm", "decoder": config}).init, jax.random.key(0))
+        count = sum(x.size for x in jax.tree.leaves(shapes))
+        assert count == {896: 494_032_768, 576: 134_515_008}[config["width"]]
+
+
 @pytest.mark.parametrize(
     ("changes", "reasons"),
     [
@@ -198,18 +234,22 @@ def test_a_head_that_a_tied_model_has_too(tmp_path):
 
 # The arrays of a model of 300 MB, whose table is a quarter of it, as in a model of 0.5B.
 MEMORY = """
-import resource, sys
+import re, sys
+from pathlib import Path
 import jax, numpy as np
 from jaxspeech.interop.transformers import load_transformers
-jax.device_put(np.zeros(1)).block_until_ready()
-load_transformers(sys.argv[2], stacked=False, place=jax.device_put)  # a small one: all code is loaded
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-archive = load_transformers(sys.argv[1], stacked=False, place=jax.device_put)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print((after - before) * 1024 / sum(x.nbytes for x in jax.tree.leaves(archive.variables)))
+def kilobytes(name):
+    return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+read = lambda folder: load_transformers(folder, stacked=False, place=jax.device_put)
+read(sys.argv[2])  # a small one: all code is loaded
+Path("/proc/self/clear_refs").write_text("5")  # the peak starts here
+before = kilobytes("VmRSS")
+archive = read(sys.argv[1])
+print((kilobytes("VmHWM") - before) * 1024 / sum(x.nbytes for x in jax.tree.leaves(archive.variables)))
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system does not tell the peak of memory")
 @pytest.mark.slow
 def test_reading_takes_a_tenth_more_than_the_weights(tmp_path):
     large, small = tmp_path / "large", tmp_path / "small"
@@ -223,4 +263,4 @@ def test_reading_takes_a_tenth_more_than_the_weights(tmp_path):
     command = [sys.executable, "-c", MEMORY, str(large), str(small)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root)
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 1.1, done.stdout
+    assert 0.9 < float(done.stdout) < 1.1, done.stdout

@@ -31,10 +31,12 @@ class Family(NamedTuple):
     tied: bool = False
 
 
-_SLIDING = (only("use_sliding_window", False),)
+_SLIDING = (only("use_sliding_window", False), only("use_mrope", False))
 FAMILIES = {
     "llama": Family(
-        "LlamaForCausalLM", {"biases": False}, (only("attention_bias", False), only("mlp_bias", False, None))
+        "LlamaForCausalLM",
+        {"biases": False},
+        (only("attention_bias", False), only("mlp_bias", False, None), only("rope_interleaved", False)),
     ),
     "qwen2": Family("Qwen2ForCausalLM", {"biases": True}, _SLIDING),
     "qwen3": Family(
@@ -71,6 +73,7 @@ WITHOUT_EFFECT = frozenset(
         *("pad_token_id", "bos_token_id", "eos_token_id", "transformers.js_config", "chunk_size_feed_forward"),
         *("sliding_window", "max_window_layers", "_attn_implementation", "return_dict", "output_hidden_states"),
         *("output_attentions", "is_encoder_decoder", "id2label", "label2id", "problem_type", "auto_map"),
+        *("_attn_implementation_autoset", "unsloth_fixed", "unsloth_version"),
     }
 )
 # Fields that are read here, not by the table.

@@ -52,7 +52,7 @@ def read_causal_lm(
     model: dict[str, Any] = {"task": "causal_lm", "decoder": decoder}
     if not stacked:
         model = unstacked(model)
-    tokenizer = read_byte_pair(folder)
+    tokenizer = _tokenizer(folder, config)
     if tokenizer.vocab_size > decoder["vocab_size"]:
         raise ArchiveError(f"its tokenizer has {tokenizer.vocab_size} tokens, its model {decoder['vocab_size']}")
     _, expected = build_with_shapes(model)
@@ -92,6 +92,14 @@ def save_causal_lm(archive: Archive, folder: str | os.PathLike[str]) -> None:
             (folder / name).write_bytes(content)
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     write_shards(folder, lambda: to_tensors({"params": {"decoder": params}}, causal_rows(decoder)))
+
+
+def _tokenizer(folder: Path, config: Mapping[str, Any]) -> BytePairTokenizer:
+    """The tokenizer; where there is no generation_config.json, config.json says which ids end a text."""
+    tokenizer, ends = read_byte_pair(folder), config.get("eos_token_id")
+    if ends is None or (folder / GENERATION).is_file():
+        return tokenizer
+    return BytePairTokenizer.build(files=tokenizer.files(), end_ids=ends if isinstance(ends, list) else [ends])
 
 
 def _template(config: Mapping[str, Any], tokenizer: BytePairTokenizer) -> str | None:
