@@ -245,8 +245,8 @@ def _written(body: Computation) -> tuple[float, set[str]]:
     for result in results:
         while result.opcode in ("bitcast", "copy") and result.operands[0] in body.instructions:
             result = body.instructions[result.operands[0]]
-        if result.opcode == "dynamic-update-slice":
-            total += body.instructions[result.operands[1]].bytes
+        if result.opcode in ("dynamic-update-slice", "scatter"):
+            total += body.instructions[result.operands[1 if result.opcode == "dynamic-update-slice" else -1]].bytes
             target = body.instructions[result.operands[0]]
             while target.opcode == "bitcast":
                 target = body.instructions[target.operands[0]]

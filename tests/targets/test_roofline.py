@@ -73,7 +73,9 @@ def test_a_loop_counts_as_often_as_it_runs_and_slices_count_alone():
     assert kernels["y"].flops == 2 * 64 * 512 * 2048
     assert kernels["y"].bytes == 2 * (64 * 512 + 512 * 2048 + 64 * 2048)  # without the workspace
     # An update in place writes a row and reads it (and the index), not the whole array.
-    assert kernels["n"].bytes == 64 * 4 + 64 * 4 + 4
+    scattered = LOOP.replace("dynamic-update-slice(%p0, %b, %p2, %z)", "scatter(%p0, %p2, %b), to_apply=%add")
+    for text in (LOOP, scattered):
+        assert by_name(estimate(parse(text), H200))["n"].bytes == 64 * 4 + 64 * 4 + 4
 
 
 def test_a_copy_to_the_chip_reads_what_it_copies():
