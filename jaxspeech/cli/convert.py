@@ -3,11 +3,11 @@
   jaxspeech convert model.nemo model.jaxspeech
   jaxspeech convert model.jaxspeech model.nemo
 
-  jaxspeech convert canary-qwen-2.5b canary-qwen.jaxspeech          (NeMo's folder of a speech language model)
+  jaxspeech convert canary-qwen-2.5b canary-qwen.jaxspeech  # the folder of a SALM that NeMo saved
   jaxspeech convert canary-qwen.jaxspeech folder
 
   jaxspeech convert --vocoder=hifigan.nemo fastpitch.nemo voice.jaxspeech
-  jaxspeech convert --llm=Qwen3-0.6B recogniser.nemo salm.jaxspeech          (untrained: to start a training from)
+  jaxspeech convert --llm=Qwen3-0.6B recogniser.nemo salm.jaxspeech  # untrained, to start from
 
   jaxspeech convert --part=vocoder voice.jaxspeech hifigan.nemo
 
