@@ -6,6 +6,7 @@ A recipe's `chat` is the form of its conversations, and `asked` what a user says
 folder of Hugging Face Transformers.
 """
 
+import contextlib
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,7 +25,7 @@ from jaxspeech.data.columns.column import Column
 from jaxspeech.data.frame_counts import FrameCounts
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.run_data import RunData, make_run_data
-from jaxspeech.errors import ConfigError, TokenizerError, did_you_mean
+from jaxspeech.errors import ConfigError, SpeechError, TokenizerError, did_you_mean
 from jaxspeech.evaluation.answers import WER, answers, check_score
 from jaxspeech.evaluation.evaluation import Evaluation, Fields
 from jaxspeech.jobs.job import Job, ModelConfig, Placement, Report, Settings, Taken
@@ -98,7 +99,8 @@ def _texts(manifest: Manifest, prompts: tuple[str, ...], chat: Chat, *, at_most:
     rng = random.Random(0)
     for line in manifest.lines(at_most=at_most):
         writer = _Writer(chat.special)
-        chat.encode(turns_of(parse_line(line), prompts, rng.choice, tag=chat.locator), writer)
+        with contextlib.suppress(SpeechError):  # which the line's row raises again
+            chat.encode(turns_of(parse_line(line), prompts, rng.choice, tag=chat.locator), writer)
         yield from writer.texts
 
 
