@@ -6,6 +6,7 @@ A recipe's `chat` is the form of its conversations, and `asked` what a user says
 folder of Hugging Face Transformers.
 """
 
+import contextlib
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,8 +25,9 @@ from jaxspeech.data.columns.column import Column
 from jaxspeech.data.frame_counts import FrameCounts
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.run_data import RunData, make_run_data
-from jaxspeech.errors import ConfigError, TokenizerError, did_you_mean
-from jaxspeech.evaluation.answers import WER, answers, check_score
+from jaxspeech.errors import ConfigError, SpeechError, TokenizerError, did_you_mean
+from jaxspeech.evaluation.answers import BLEU, SCORE, WER, answers, check_score
+from jaxspeech.evaluation.bleu import check_bleu
 from jaxspeech.evaluation.evaluation import Evaluation, Fields
 from jaxspeech.jobs.job import Job, ModelConfig, Placement, Report, Settings, Taken
 from jaxspeech.jobs.recordings import manifest_with
@@ -98,7 +100,8 @@ def _texts(manifest: Manifest, prompts: tuple[str, ...], chat: Chat, *, at_most:
     rng = random.Random(0)
     for line in manifest.lines(at_most=at_most):
         writer = _Writer(chat.special)
-        chat.encode(turns_of(parse_line(line), prompts, rng.choice, tag=chat.locator), writer)
+        with contextlib.suppress(SpeechError):  # which the line's row raises again
+            chat.encode(turns_of(parse_line(line), prompts, rng.choice, tag=chat.locator), writer)
         yield from writer.texts
 
 
@@ -126,6 +129,8 @@ def _data(
     options |= {"channel": of_data["channel"], "seed": of_data["seed"]}
 
     def columns_of(manifest: Any, *, train: bool) -> Mapping[str, Column]:
+        if not train:
+            _check_scores(manifest, _asked(settings)[1])
         return chat_columns(manifest, prompts, augment=augment if train else None, **options)
 
     return make_run_data(
@@ -139,6 +144,18 @@ def _data(
         need=("text",),
         **placement._asdict(),
     )
+
+
+def _check_scores(manifest: Manifest, score: str) -> None:
+    """Checks before the first step that the answers of an evaluation set can be scored.
+
+    Raises:
+      ConfigError: a line asks for an unknown score, or sacrebleu is missing where one asks for BLEU.
+    """
+    place = f'{manifest.problems.name}: the "{SCORE}" of a line'
+    for name in {parse_line(line).get(SCORE, score) for line in manifest.lines()}:
+        if check_score(name, where=place) == BLEU:
+            check_bleu()
 
 
 def _evaluation(settings: Settings, assets: Assets, task: Task) -> Evaluation:

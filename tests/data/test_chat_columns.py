@@ -135,6 +135,15 @@ def test_what_cannot_be_encoded_is_left_out(manifest, tmp_path):
         made["ids"].row(3, STILL)
 
 
+def test_a_conversation_needs_no_recording(tmp_path):
+    turns = [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "ho"}]
+    (tmp_path / "t.jsonl").write_text(json.dumps({"id": "1", "conversations": turns}) + "\n")
+    made = columns(Manifest(tmp_path / "t.jsonl"), augment=AugmentConfig(speed=(0.8,)))
+    assert text_of(made["ids"].row(0, STILL)[made["answers"].row(0, STILL)]) == "<|im_start|>assistant\nho<|im_end|>\n"
+    assert made["samples"].row(0, STILL).shape == (1, 0) and made["num_samples"].row(0, STILL).tolist() == [0]
+    assert made["samples"].widths(slice(None), np.array([0.1]), np.array([0.1])) == (16,)
+
+
 def test_several_recordings_are_not_cut(manifest):
     with pytest.raises(ConfigError, match="several recordings cannot be cut"):
         columns(manifest, augment=AugmentConfig(crop_seconds=0.1))

@@ -1,6 +1,7 @@
 """The job of speech language models: assets, parts of trained models, and what is refused."""
 
 import json
+import sys
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ from jaxspeech.archive import Archive, save_archive
 from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.evaluation.answers import Found
+from jaxspeech.jobs.job import Placement
 from jaxspeech.jobs.speech_lm import SPEECH_LM
 from jaxspeech.text.char import CharTokenizer
 from jaxspeech.training.warm_start import start_given
@@ -95,6 +97,19 @@ def test_what_is_refused(settings, change, message):
     settings = settings | change | {"tokenizer": settings["tokenizer"] | {"vocab_size": 24}}
     with pytest.raises(ConfigError, match=message):
         SPEECH_LM.assets(settings, SPEECH_LM.source(settings, print), {})
+
+
+def test_scores_are_checked_before_the_first_step(settings, assets, tones, tmp_path, monkeypatch):
+    task = build(SPEECH_LM.sized(settings["model"], assets))
+    line = json.loads((tones / "dev.jsonl").read_text().splitlines()[0])
+    line["audio_filepath"] = str(tones / line["audio_filepath"])
+    for score, message in (("bleu", "sacrebleu"), ("were", r"data.eval.dev: the .score. of a line is 'were'")):
+        (tmp_path / "dev.jsonl").write_text(json.dumps(line | {"score": score}) + "\n")
+        of_data = settings["data"] | {"eval": {"dev": str(tmp_path / "dev.jsonl")}}
+        monkeypatch.setitem(sys.modules, "sacrebleu", None)
+        with pytest.raises(ConfigError, match=message):
+            source = SPEECH_LM.source(settings, print)
+            SPEECH_LM.data(settings | {"data": of_data}, source, assets, task, Placement(), print)
 
 
 def test_a_table_has_a_row_for_each_token(settings, assets):
