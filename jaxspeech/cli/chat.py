@@ -17,6 +17,7 @@ Exit status: 0; 1 with --strict if a question was skipped; 2 if nothing could be
 """
 
 import argparse
+import io
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,9 @@ def _converse(flags: argparse.Namespace) -> int:
             session.attach(flags.audio)
         if is_terminal(sys.stdin):
             return session.talk()
-        return session.answer_lines(sys.stdin, strict=flags.strict)
+        buffer = getattr(sys.stdin, "buffer", None)
+        lines = sys.stdin if buffer is None else io.TextIOWrapper(buffer, encoding="utf-8-sig", errors="replace")
+        return session.answer_lines(lines, strict=flags.strict)
 
 
 def _answer_each(flags: argparse.Namespace) -> int:

@@ -112,14 +112,20 @@ def dry_run(flags: argparse.Namespace) -> int:
     name = flags.target or THIS
     prepare_environment(name)
 
+    from jaxspeech.builder import build
     from jaxspeech.forms.search import with_search
     from jaxspeech.loading import read_archive
+    from jaxspeech.pipelines.doors import DOORS
     from jaxspeech.runtime.compilation_cache import enable_compilation_cache
     from jaxspeech.targets.inference_plan import report_inference
+    from jaxspeech.tasks.kinds import Recognition
 
     target = find_target(name)
     enable_compilation_cache()
     archive = read_archive(flags.model, dtype=flags.dtype)
+    kind = type(build(archive.model).inference)
+    if kind is not Recognition:
+        raise ConfigError(f"{flags.model} is {DOORS[kind].noun}: --dry_run plans the batches of recognition models")
     config = with_search(archive.model, **search_of(flags))
     shape = {"rows": flags.batch_size, "seconds": float(flags.seconds or DRY_RUN_SECONDS)}
     return report_inference(config, archive.variables, target=target, dtype=flags.dtype, **shape)

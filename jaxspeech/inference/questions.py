@@ -44,7 +44,7 @@ def find_questions(asked: Any, inputs: Any = None) -> Iterator[Question]:
     if inputs is not None:
         if asked is not None and not isinstance(asked, str):
             raise ConfigError(f"the question is {asked!r}; about recordings it is one text")
-        yield from (_about(recording, asked) for recording in find_recordings(inputs))
+        yield from (about(recording, asked) for recording in find_recordings(inputs))
         return
     if isinstance(asked, str) or not isinstance(asked, Iterable):
         raise ConfigError("which recordings? give ask_iter(question, recordings), or [(question, recording), ...]")
@@ -65,10 +65,14 @@ def question(text: Any, audio: Sequence[Any] = (), *, source: str = "the questio
     return Question(recordings[0].source if recordings else source, text, recordings)
 
 
-def _about(recording: Recording, asked: str | None) -> Question:
-    own = recording.fields.get(FIELD) if asked is None else asked
+def about(recording: Recording, asked: str | None, *, otherwise: str | None = None) -> Question:
+    """The question about a recording: the one that is asked, that of its manifest's line, or else `otherwise`.
+
+    Without any, the recording has a `problem`.
+    """
+    own = recording.fields.get(FIELD, otherwise) if asked is None else asked
     own = own[0] if isinstance(own, list) and own else own
-    if asked is None and not isinstance(own, str) and not recording.problem:
+    if not isinstance(own, str) and not recording.problem:
         problem = f'{recording.source}: there is no question: give one, or a "{FIELD}" in each line of a manifest'
         recording = recording._replace(problem=problem)
     # A line of a manifest may have a question and no audio.

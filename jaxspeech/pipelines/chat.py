@@ -25,8 +25,8 @@ from jaxspeech.inference.channels import each_channel
 from jaxspeech.inference.enhanced_reading import EnhancedReading
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording, find_recordings
-from jaxspeech.inference.options import Wanted
-from jaxspeech.inference.questions import Question, find_questions, prompt_of, turn_of
+from jaxspeech.inference.options import TranscribeOptions, Wanted
+from jaxspeech.inference.questions import Question, about, find_questions, prompt_of, turn_of
 from jaxspeech.inference.read_ahead import read_recording
 from jaxspeech.inference.shape_choice import ShapeChoice
 from jaxspeech.pipelines.conversation import Conversation, Speaking
@@ -180,7 +180,7 @@ class Chat(Pipeline):
                 yield answer if answer.finished else answer._replace(note=_cut(how))
 
     def transcribe(
-        self, inputs: Any, *, progress: bool = False, question: str = TRANSCRIBE, **options: Unpack[TranscriptOptions]
+        self, inputs: Any, *, progress: bool = False, question: str | None = None, **options: Unpack[TranscriptOptions]
     ) -> list[Hypothesis]:
         """Transcribes all inputs, in order, as a `Recognizer` does.
 
@@ -189,7 +189,7 @@ class Chat(Pipeline):
         Args:
           inputs: what `Recognizer.transcribe` takes.
           progress: show a bar.
-          question: that asks for the transcript.
+          question: that asks for the transcript; None: that of the manifest's line ("context"), or `TRANSCRIBE`.
           options: batch_size, sample_rate, channel, on_error; long: "auto", "segments", or "full" for whole recordings;
             voice_activity, which finds where to cut. Others are errors.
 
@@ -200,10 +200,10 @@ class Chat(Pipeline):
         return list(with_bar(results, inputs) if progress else results)
 
     def transcribe_iter(
-        self, inputs: Any, *, question: str = TRANSCRIBE, **options: Unpack[TranscriptOptions]
+        self, inputs: Any, *, question: str | None = None, **options: Unpack[TranscriptOptions]
     ) -> Iterator[Hypothesis]:
         """Like `transcribe`, but yields each transcript as soon as it and all earlier ones are ready."""
-        how, wanted = manner(options, TranscriptOptions, call="transcribe", beam_size=self._speaking.beam_size)
+        how, wanted = manner(options, TranscribeOptions, call="transcribe", beam_size=self._speaking.beam_size)
         for name, default in Wanted._field_defaults.items():
             if name not in HEARS and getattr(wanted, name) != default:
                 name = next(iter(wanted.slots)) if name == "slots" else name
@@ -223,7 +223,7 @@ class Chat(Pipeline):
 
         recordings = find_recordings(inputs)
         recordings = each_channel(recordings) if wanted.channel == "each" else recordings
-        asked = (Question(recording.source, question, (recording,)) for recording in recordings)
+        asked = (about(recording, question, otherwise=TRANSCRIBE) for recording in recordings)
         for written in self._written(asked, plan, how, wanted):
             yield self._hypothesis(written, how)
 

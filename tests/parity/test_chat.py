@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -40,7 +41,8 @@ def test_answers_are_nemos(refs, family):
     ends, audio_id = chat.form.end_ids(chat.tokenizer), facts["ids"]["audio"]
     texts = [text_of(chat, np.array(prompt["context_ids"]), audio_id) for prompt in facts["prompts"]]
     audio = [one[:length] for one, length in zip(arrays["audio"], arrays["audio_len"], strict=True)]
-    for name, options in (("greedy", {}), ("beam3", {"beam_size": 3})):
+    searches: tuple[tuple[str, Any], ...] = (("greedy", {}), ("beam3", {"beam_size": 3}))
+    for name, options in searches:
         if name not in arrays:  # as some references have no beam search
             continue
         found = chat.ask_each(list(zip(texts, audio, strict=True)), max_tokens=arrays[name].shape[1], **options)
