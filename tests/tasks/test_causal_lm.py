@@ -61,6 +61,20 @@ def test_padding_and_other_rows_change_nothing(made):
     np.testing.assert_allclose(loss(variables, one)[0].losses[0], loss(variables, batch)[0].losses[2], rtol=1e-5)
 
 
+def test_rows_without_targets_have_no_gradients(made):
+    task, variables, _, _ = made
+    batch = make_batch()._replace(answers=np.zeros((8, 9), bool), num_ids=np.array([0, 1, 2, 3, 4, 5, 6, 9], np.int32))
+
+    @jax.jit
+    def run(params):
+        rows, _ = task.phases[0].loss({"params": params}, batch, jax.random.key(0))
+        return rows.losses.sum(), rows
+
+    gradients, rows = jax.grad(run, has_aux=True)(variables["params"])
+    for x in jax.tree.leaves((gradients, rows)):
+        np.testing.assert_array_equal(x, 0)
+
+
 def test_continues_prompts_as_by_full_passes(made):
     task, variables, _, _ = made
     batch, (start, step) = make_batch(), (task.inference.start, task.inference.step)
