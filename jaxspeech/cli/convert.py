@@ -3,16 +3,15 @@
   jaxspeech convert model.nemo model.jaxspeech
   jaxspeech convert model.jaxspeech model.nemo
 
-A speech language model is a folder, as NeMo saves it:
+A speech language model is a folder, as NeMo saves it; an untrained one is made of two models:
 
   jaxspeech convert canary-qwen-2.5b canary-qwen.jaxspeech
   jaxspeech convert canary-qwen.jaxspeech folder
+  jaxspeech convert --llm=Qwen3-0.6B recogniser.nemo salm.jaxspeech
 
 A voice is made of two models, and can be divided into them:
 
   jaxspeech convert --vocoder=hifigan.nemo fastpitch.nemo voice.jaxspeech
-  jaxspeech convert --llm=Qwen3-0.6B recogniser.nemo salm.jaxspeech          (untrained: to start a training from)
-
   jaxspeech convert --part=vocoder voice.jaxspeech hifigan.nemo
 
 Converting .nemo to .nemo, or .jaxspeech to .jaxspeech, updates a file of an older format to the current one.
