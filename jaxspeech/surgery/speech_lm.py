@@ -60,20 +60,21 @@ def join_speech_lm(
     params = llm.variables["params"]["decoder"]
     if (decoder.get("lora") or {}).get("rank"):
         decoder, params = without_low_rank(decoder, params)
-    tokenizer, chat = llm.assets["tokenizer"], chat or llm.assets.get(CHAT) or Chat("qwen")
+    tokenizer = llm.assets["tokenizer"]
+    form: Chat = chat or llm.assets.get(CHAT) or Chat("qwen")
     model: dict[str, Any] = {"task": "speech_lm"}
     model |= {name: speech.model[name] for name in SECTIONS if speech.model.get(name)}
     model |= {
         "connector": dict(connector or PROJECTION),
         "decoder": {**decoder, **({"lora": dict(lora)} if lora else {})},
-        "search": {"end_ids": chat.end_ids(tokenizer)},
+        "search": {"end_ids": form.end_ids(tokenizer)},
     }
     taken = {
         collection: {"encoder": tree["encoder"]} for collection, tree in speech.variables.items() if "encoder" in tree
     }
     taken.setdefault("params", {})["decoder"] = params
     variables = _completed(model, taken, seed)
-    return Archive(plain(model), {"tokenizer": tokenizer, CHAT: chat}, variables, {"parts": _origins(speech, llm)})
+    return Archive(plain(model), {"tokenizer": tokenizer, CHAT: form}, variables, {"parts": _origins(speech, llm)})
 
 
 def join_speech_lm_files(speech: str | os.PathLike[str], llm: str | os.PathLike[str], **options: Any) -> Archive:

@@ -137,6 +137,20 @@ def test_the_language_model_may_be_known_by_its_name_or_lie_elsewhere(copy: Path
         load_salm(copy)
 
 
+def test_the_tokenizer_of_a_known_language_model_is_fetched(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    other = tmp_path / "llm"
+    other.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (copy / name).rename(other / name)
+    change(copy / "config.json", pretrained_llm="Qwen/Qwen3-1.7B")
+    fetched = []
+    monkeypatch.setattr("jaxspeech.loading.download_tokenizer", lambda name: fetched.append(name) or other)
+    assert read_model(copy).assets["tokenizer"].vocab_size == 258
+    assert fetched == ["Qwen/Qwen3-1.7B"]
+
+
 @pytest.mark.parametrize("name", BACKBONES)
 def test_shapes_of_known_language_models(name: str):
     decoder = read_causal_config(BACKBONES[name])

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxspeech.losses.tokens import token_cross_entropy
+from jaxspeech.losses.tokens import token_cross_entropy, token_losses
 
 B, U, D, V = 2, 7, 5, 11
 RNG = np.random.default_rng(0)
@@ -35,6 +35,28 @@ def test_values_and_gradients_are_those_of_all_logits_at_once(block, smoothing):
     expected = total(lambda *x: all_at_once(*x, smoothing))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), found, expected)
     np.testing.assert_allclose(losses(STATES, TABLE, block=block), all_at_once(STATES, TABLE), rtol=1e-5)
+
+
+def test_few_targets_cost_few_blocks():
+    counts, calls = np.zeros((B, U), bool), []
+    counts[0, [1, 5, 6]] = counts[1, 3] = True
+
+    def logits(states):
+        jax.debug.callback(lambda: calls.append(1))
+        return states @ TABLE.T
+
+    def total(states, table, **options):
+        found = token_losses(states, TARGETS, counts, logits=lambda x: x @ table.T, block=2, **options)
+        return found.losses.sum(), found
+
+    grads = jax.jit(jax.value_and_grad(total, (0, 1), has_aux=True), static_argnames="sparse")
+    found, expected = (grads(STATES, TABLE, sparse=sparse) for sparse in (True, False))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected)
+    right = counts & (np.asarray(STATES @ TABLE.T).argmax(-1) == TARGETS)
+    np.testing.assert_array_equal(found[0][1].right, right.sum(1))
+    token_losses(STATES, TARGETS, counts, logits=logits, block=2, sparse=True)
+    jax.effects_barrier()
+    assert len(calls) == 2  # of four blocks: the first row has three targets
 
 
 def test_smoothing_is_that_of_its_definition():

@@ -29,8 +29,9 @@ MODEL = {
         **{"num_groups": 1, "hidden_width": 20, "scan_layers": False},
     },
     "search": {"end_ids": (2,), "most_tokens": 5},
+    "chunk_seconds": 0.25,  # all audios have two chunks or fewer, some of them none
 }
-SAMPLES = 6400  # of a padded audio: 5 frames
+SAMPLES = 6400  # of a padded audio
 
 
 @cache

@@ -91,12 +91,12 @@ def chat_of(config: Mapping[str, Any], tokenizer: Any) -> Chat:
     Raises:
       ArchiveError: NeMo's format of prompts is not known here.
     """
-    locator = config.get("audio_locator_tag", LOCATOR)
+    locator = str(config.get("audio_locator_tag") or LOCATOR)
     try:
         found = tokenizer.id_of(locator)
         # NeMo adds the tag to the tokens as the next one.
         audio_id = tokenizer.vocab_size if found is None else found
-        return Chat(str(config.get("prompt_format")), locator=str(locator), audio_id=audio_id)
+        return Chat(str(config.get("prompt_format")), locator=locator, audio_id=audio_id)
     except TokenizerError as error:
         raise ArchiveError(f"prompt_format: {error}") from error
 
