@@ -18,6 +18,7 @@ from jaxspeech.text.chat import AUDIO
 ENCODER = {
     **{"name": "fastconformer", "num_layers": 1, "width": 16, "num_heads": 2, "subsampling": "stacking"},
     **{"conv_norm": "layer", "conv_kernel": 5, "dropout": 0.0, "dropout_pre_encoder": 0.0, "dropout_att": 0.0},
+    **{"scan_layers": False, "remat": "none"},
 }
 MODEL = {
     "task": "speech_lm",
