@@ -2,22 +2,21 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
 import soundfile
 
 from jaxspeech.archive import save_archive
-from jaxspeech.builder import build
 from jaxspeech.cli.main import main
 from jaxspeech.text.classes import Classes
+from tests.interop.random_model import random_variables
 from tests.surgery.test_classes import MODEL
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("classify")
-    variables = build(MODEL).init(jax.random.key(1))
+    variables = random_variables(MODEL)
     save_archive(folder / "m.jaxspeech", model=MODEL, assets={"classes": Classes(["no", "yes"])}, variables=variables)
     noise = np.random.default_rng(0).normal(size=8000) * 0.1
     for name, count in (("a", 8000), ("b", 5000), ("tiny", 160)):

@@ -37,6 +37,8 @@ def random_leaves(shapes: Any, *, seed: int = 0) -> Variables:
     rng = np.random.default_rng(seed)
 
     def draw(keys: tuple[Any, ...], leaf: Any) -> np.ndarray:
+        if not np.issubdtype(leaf.dtype, np.floating):
+            return np.zeros(leaf.shape, leaf.dtype)  # numbers of steps
         x = rng.standard_normal(leaf.shape).astype(np.float32)
         match keys[-1].key:
             case "scale":

@@ -22,6 +22,9 @@ FAMILIES += ["conformer_ctc_char", "fc_long", "fc_long_global_sep", "fc_stream_c
 FAMILIES += ["quartznet", "jasper", "citrinet", "citrinet_se_ctx"]
 FAMILIES += ["squeezeformer_ctc", "squeezeformer_abs", "lstm_ctc", "transformer_ctc", "transformer_abs", "carnelinet"]
 FAMILIES += ["adapters_ctc", "jasper_adapters_ctc", "lstm_head_ctc"]
+# The families whose files have NeMo's gradients; the first also has its outputs in training mode.
+WITH_GRADIENTS = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "conformer_ctc_char", "quartznet", "jasper", "citrinet"]
+WITH_GRADIENTS += ["squeezeformer_ctc", "lstm_ctc", "adapters_ctc", "jasper_adapters_ctc"]
 
 
 class Family(NamedTuple):
@@ -32,6 +35,8 @@ class Family(NamedTuple):
     task: Task
     nemo: dict[str, np.ndarray]
     notes: dict[str, Any]  # NeMo's texts and settings
+    loss: float  # of the batch
+    gradients: Any  # where the file has NeMo's
     features: np.ndarray  # ours, [B T F]
     layers: list[np.ndarray]  # from NeMo's features: subsampled frames, then each layer
     encoded: np.ndarray
@@ -51,19 +56,30 @@ def family(request) -> Family:
     archive = load_nemo(file)
     task = build(archive.model)
 
-    def run(model, features, num_features, samples, num_samples, labels, num_labels):
-        encoded, num_frames, outputs = model.encoder(features, num_features, layers=every_layer(model.encoder))
-        layers = [output.frames for output in outputs]
-        logits = model.decoder(model.head_states(encoded, num_frames))
-        losses = ctc_loss(logits, num_frames, labels, num_labels, blank_id=task.inference.vocab_size)
-        ours, ours_frames = model.features(samples, num_samples)
-        from_audio = jax.nn.log_softmax(model.decoder(model.encode_features(ours, ours_frames)[0]))
-        return ours, layers, encoded, num_frames, losses, jax.nn.log_softmax(logits), from_audio
+    def run(params, features, num_features, samples, num_samples, labels, num_labels):
+        def outputs(model):
+            ours, ours_frames = model.features(samples, num_samples)
+            # NeMo's features and ours are the rows of one batch, which is compiled once.
+            both = jnp.concatenate([features, ours]), jnp.concatenate([num_features, ours_frames])
+            encoded, num_frames, layers = model.encoder(*both, layers=every_layer(model.encoder))
+            logits, from_audio = jnp.split(model.decoder(model.head_states(encoded, num_frames)), 2)
+            encoded, num_frames, *layers = (
+                x[: len(labels)] for x in (encoded, num_frames, *(layer.frames for layer in layers))
+            )
+            losses = ctc_loss(logits, num_frames, labels, num_labels, blank_id=task.inference.vocab_size)
+            return ours, layers, encoded, num_frames, losses, jax.nn.log_softmax(logits), jax.nn.log_softmax(from_audio)
+
+        found = task.model.apply(variables | {"params": params}, method=outputs)
+        losses = found[4]
+        return losses.sum() / num_labels.sum() if notes["ctc_reduction"] == "mean_volume" else losses.mean(), found
 
     variables = jax.device_put(archive.variables)
     inputs = *inputs_of(nemo), nemo["audio"], nemo["audio_len"].astype(np.int32), *targets_of(nemo)
-    outputs = jax.jit(partial(task.model.apply, method=run))(variables, *inputs)
-    return Family(archive, variables, task, nemo, notes, *jax.tree.map(np.asarray, outputs))
+    with_gradients = jax.value_and_grad(run, has_aux=True)
+    compute = jax.jit(with_gradients if request.param in WITH_GRADIENTS else lambda *args: (run(*args), None))
+    (loss, outputs), gradients = compute(variables["params"], *inputs)
+    outputs = jax.tree.map(np.asarray, outputs)
+    return Family(archive, variables, task, nemo, notes, float(loss), gradients, *outputs)
 
 
 def test_features(family):
@@ -112,38 +128,24 @@ def test_greedy_tokens_and_text_from_audio(family):
         assert hypothesis is None or family.archive.assets["tokenizer"].decode(ids) == hypothesis["text"]
 
 
-def reduced(family, losses):
-    if family.notes["ctc_reduction"] == "mean_volume":
-        return losses.sum() / family.nemo["target_len"].sum()
-    return losses.mean()
-
-
 def test_losses(family):
     np.testing.assert_allclose(family.losses, family.nemo["ctc_loss_per_utt"], rtol=1e-4)
-    np.testing.assert_allclose(reduced(family, family.losses), family.nemo["ctc_loss"], rtol=1e-4)
+    np.testing.assert_allclose(family.loss, family.nemo["ctc_loss"], rtol=1e-4)
 
 
-# The families whose files have NeMo's gradients; the first also has its outputs in training mode.
-WITH_GRADIENTS = ["fc_ctc_bpe", "fc_ctc_bpe_xscale", "conformer_ctc_char", "quartznet", "jasper", "citrinet"]
-WITH_GRADIENTS += ["squeezeformer_ctc", "lstm_ctc", "adapters_ctc", "jasper_adapters_ctc"]
+@pytest.mark.parametrize("family", ["lstm_head_ctc"], indirect=True)
+def test_the_lstms_of_a_head_belong_to_the_encoding(family):
+    model = family.task.model
+    encoded, num_frames = jax.jit(partial(model.apply, method="encode_features"))(
+        family.variables, *inputs_of(family.nemo)
+    )
+    log_probs = jax.nn.log_softmax(model.apply(family.variables, encoded, method="ctc_logits"))
+    assert max(worst(np.asarray(log_probs), family.nemo["log_probs"], num_frames)) < 1e-4
 
 
 @pytest.mark.parametrize("family", WITH_GRADIENTS, indirect=True)
 def test_gradients(family):
-    def loss(params, features, num_features, labels, num_labels):
-        def logits(model):
-            encoded, num_frames = model.encode_features(features, num_features)
-            return model.decoder(encoded), num_frames
-
-        logits, num_frames = family.task.model.apply(family.variables | {"params": params}, method=logits)
-        return reduced(
-            family, ctc_loss(logits, num_frames, labels, num_labels, blank_id=family.task.inference.vocab_size)
-        )
-
-    inputs = *inputs_of(family.nemo), *targets_of(family.nemo)
-    quick = {"xla_backend_optimization_level": 0}  # compiles in half the time
-    grads = jax.jit(jax.grad(loss), compiler_options=quick)(family.variables["params"], *inputs)
-    ours = by_nemo_name(family.archive.model, grads)
+    ours = by_nemo_name(family.archive.model, family.gradients)
     names = family.nemo["grad_names"].tolist()
     assert set(names) <= ours.keys()
     # An adapter that is not enabled has no gradient in NeMo, and zeros here.

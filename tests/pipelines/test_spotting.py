@@ -1,18 +1,17 @@
 """Tests that several words are spotted in a recording by a model of clips."""
 
-import jax
 import numpy as np
 import pytest
 
 from jaxspeech.archive import Archive, save_archive
 from jaxspeech.audio.speech_segments import SegmentOptions
-from jaxspeech.builder import build
 from jaxspeech.cli.main import main
 from jaxspeech.errors import ConfigError
 from jaxspeech.pipelines.classified import Classified
 from jaxspeech.pipelines.classifier import Classifier
 from jaxspeech.pipelines.detection import class_numbers, detected, moving_average, strongest, unsmoothed
 from jaxspeech.text.classes import Classes
+from tests.interop.random_model import random_variables
 from tests.surgery.test_classes import MODEL
 
 NAMES = ("alexa", "jarvis", "other")
@@ -22,7 +21,7 @@ NOISE = (np.random.default_rng(0).normal(size=24000) * 0.1).astype(np.float32)
 
 @pytest.fixture(scope="module")
 def archive():
-    return Archive(SPOTTING, {"classes": Classes(NAMES)}, jax.device_get(build(SPOTTING).init(jax.random.key(1))), {})
+    return Archive(SPOTTING, {"classes": Classes(NAMES)}, random_variables(SPOTTING), {})
 
 
 def found_in(probabilities, numbers=(0, 1), **options):

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 
 from jaxspeech.archive import Archive
-from jaxspeech.builder import build
 from jaxspeech.surgery.classes import change_classes
 from jaxspeech.text.classes import Classes
+from tests.interop.random_model import random_variables
 
 MODEL = {
     "task": "classification",
@@ -18,7 +18,7 @@ MODEL = {
 
 
 def test_classes_of_both_models_keep_their_weights():
-    variables = build(MODEL).init(jax.random.key(1))
+    variables = random_variables(MODEL)
     archive = Archive(MODEL, {"classes": Classes("ab")}, variables, {"scores": {}, "source": "x"})
     assert change_classes(archive, Classes("ab")) is archive
     changed = change_classes(archive, Classes(["c", "b", "d"]), seed=2)
