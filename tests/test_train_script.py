@@ -179,21 +179,6 @@ def test_a_dry_run_finds_the_largest_batches_and_runs_none(tones, tmp_path, caps
     assert not (tmp_path / "history.jsonl").exists() and not (tmp_path / "model.jaxspeech").exists()
 
 
-def test_the_last_model_can_be_chosen_though_it_is_worse(tones, tmp_path, monkeypatch):
-    """That the best one is chosen otherwise is a test of tests/contract."""
-    rates, evaluate = iter([0.25, 0.75]), train.evaluate
-
-    def with_rate(*args, **sets):
-        return {"dev": {"wer": next(rates)}}, evaluate(*args, **sets)[1]
-
-    monkeypatch.setattr(train, "evaluate", with_rate)
-    config = get_config(str(tones))
-    config.steps, config.eval_every, config.choose = 2, 1, "last"
-    assert train.train(config, tmp_path) == 0
-    assert load_archive(tmp_path / "model.jaxspeech").metadata["step"] == 2
-    assert load_archive(tmp_path / "last.jaxspeech").metadata["step"] == 2
-
-
 def test_an_unknown_choice_is_refused(tones, tmp_path):
     config = get_config(str(tones))
     config.choose = "newest"

@@ -15,6 +15,7 @@ from jaxspeech.configs.base import attention, ctc, transducer, with_chat, with_c
 from jaxspeech.jobs.job import Placement
 from jaxspeech.train import load
 from tests.contract.toys import adversarial, clip_classifier, generator, text_only
+from tests.interop.random_model import task_variables
 from tests.tiny_recipe import get_config
 
 TOYS = (clip_classifier, adversarial, text_only)
@@ -274,7 +275,7 @@ def prepare(name: str, tones: Path, workdir: Path) -> Prepared:
     settings = recipe(name, tones).to_dict()
     job = jobs.find_job(settings["model"])
     model, owned, task, data = load(job, settings, workdir, Placement(), source=None, resuming=False)
-    variables = jax.jit(task.init)(jax.random.key(3))
+    variables = jax.device_put(task_variables(task))
     batch = jax.device_put(next(data.train.batches()))
     return Prepared(task, owned, variables, batch, job.evaluation(settings, owned, task), model)
 
@@ -283,7 +284,6 @@ def spoiled(batch: Any) -> Any:
     """The same batch with invalid values in its padding, which no model can compute with."""
     fields = jax.device_get(batch)._asdict()
     counts = {name.removeprefix("num_"): count for name, count in fields.items() if name.startswith("num_")}
-    counts = {name: count for name, count in counts.items() if name in fields}
     if "answers" in fields:  # which of the ids are targets
         counts["answers"] = counts["ids"]
     if fields.get("noisy_samples") is not None:
@@ -294,6 +294,8 @@ def spoiled(batch: Any) -> Any:
         counts["text"], hop = counts.pop("symbols"), fields["samples"].shape[1] // (fields["pitch"].shape[1] - 1)
         counts["pitch"] = counts["samples"] // hop + 1
     for name, count in counts.items():
+        if name not in fields:  # the number of something else
+            continue
         values = np.array(fields[name])
         # Waveforms have axes of channels before their length, everything else has axes after it.
         wave = values.ndim == 3 and name in ("samples", "targets")

@@ -5,7 +5,6 @@ Prints a JSON line {task: {"one": loss, "all": loss}}.
 
 import json
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -13,10 +12,11 @@ from jaxspeech import jobs
 from jaxspeech.jobs.job import Placement
 from jaxspeech.train import load
 from jaxspeech.training.sharding import make_mesh, make_rules, put_batch, state_shardings
-from jaxspeech.training.state import TrainState, init_state
+from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.updates import build_updates
 from tests.contract.cases import NAMES, recipe, toys_in_the_tables
+from tests.interop.random_model import task_variables
 
 
 def losses(name: str, tones: Path, workdir: Path) -> dict[str, float]:
@@ -30,16 +30,12 @@ def losses(name: str, tones: Path, workdir: Path) -> dict[str, float]:
     batch = next(data.train.batches())
     updates, schedule = build_updates(settings["optimizer"], task.phases, steps=1)
     key = jax.random.key(0)
-
-    def init(key: Any) -> TrainState:
-        return init_state(task.init(key), [update.optimizer for update in updates])
-
+    variables = task_variables(task)
+    state = init_state(variables, [update.optimizer for update in updates])
     mesh = make_mesh(devices=jax.devices())
-    shardings = state_shardings(jax.eval_shape(init, key), mesh, make_rules("fsdp"))
-    state = jax.jit(init, out_shardings=shardings)(key)
-    variables = jax.device_get(state.variables)
+    shardings = state_shardings(state, mesh, make_rules("fsdp"))
     step = make_train_step(task, updates, schedule=schedule, accumulate=2, shardings=shardings)
-    _, metrics = step(state, put_batch(batch, mesh), 0)
+    _, metrics = step(jax.device_put(state, shardings), put_batch(batch, mesh), 0)
     # No update comes before the first phase.
     phase = task.phases[0]
     name = "loss" if len(task.phases) == 1 else f"{phase.name}/loss"

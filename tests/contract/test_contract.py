@@ -70,7 +70,7 @@ def test_the_task_keeps_the_contract(prepared):
     assert isinstance(task.inference, tuple(kind for kind in vars(kinds).values() if hasattr(kind, "_fields")))
     assert task.seconds(prepared.batch).shape == rows
     for phase in task.phases:
-        found, updates = jax.eval_shape(phase.loss, prepared.variables, prepared.batch, jax.random.key(7))
+        found, updates = jax.jit(phase.loss).eval_shape(prepared.variables, prepared.batch, jax.random.key(7))
         for values in (found.losses, found.weights, *found.logged.values()):
             assert values.shape == rows and values.dtype == np.float32
         assert "params" not in updates
@@ -191,8 +191,9 @@ def test_micro_batches_on_eight_devices_give_the_same_loss(tones, tmp_path):
         np.testing.assert_allclose(found["all"], found["one"], rtol=1e-4, err_msg=name)
 
 
-def test_the_first_score_chooses_in_its_own_direction(tones, tmp_path, monkeypatch):
-    """With an accuracy, the higher score is better."""
+@pytest.mark.parametrize(("choose", "accuracy", "step"), [("best", "75.0%", 1), ("last", "25.0%", 2)])
+def test_the_first_score_chooses_in_its_own_direction(tones, tmp_path, monkeypatch, choose, accuracy, step):
+    """With an accuracy, the higher score is better; the last model can be chosen though it is worse."""
     values, evaluate = iter([0.75, 0.25]), train.evaluate
 
     def with_accuracy(*args, **options):
@@ -200,6 +201,7 @@ def test_the_first_score_chooses_in_its_own_direction(tones, tmp_path, monkeypat
 
     monkeypatch.setattr(train, "evaluate", with_accuracy)
     config = recipe("toy_clips", tones)
-    config.steps, config.eval_every = 2, 1
-    assert "Done: accuracy 75.0% on dev" in train_here(config, tmp_path)
-    assert load_archive(tmp_path / "model.jaxspeech").metadata["step"] == 1
+    config.steps, config.eval_every, config.choose = 2, 1, choose
+    assert f"Done: accuracy {accuracy} on dev" in train_here(config, tmp_path)
+    assert load_archive(tmp_path / "model.jaxspeech").metadata["step"] == step
+    assert load_archive(tmp_path / "last.jaxspeech").metadata["step"] == 2

@@ -29,7 +29,12 @@ def random_archive(model: Any, tokenizer: Tokenizer, *, seed: int = 0) -> Archiv
 
 def random_variables(model: Any, *, seed: int = 0) -> Variables:
     """Draws the variables of the model of a configuration."""
-    return random_leaves(jax.eval_shape(build(model).init, jax.random.key(0)), seed=seed)
+    return task_variables(build(model), seed=seed)
+
+
+def task_variables(task: Any, *, seed: int = 0) -> Variables:
+    """Draws the variables of a task, which takes less time than its initialisation."""
+    return random_leaves(jax.eval_shape(task.init, jax.random.key(0)), seed=seed)
 
 
 def random_leaves(shapes: Any, *, seed: int = 0) -> Variables:

@@ -12,7 +12,7 @@ from jaxspeech.jobs.job import Placement
 from jaxspeech.jobs.recognition import RECOGNITION
 from jaxspeech.train import load
 from tests.contract.cases import recipe
-from tests.interop.random_model import random_leaves
+from tests.interop.random_model import task_variables
 
 
 def test_a_prompted_model_learns_from_lines_with_languages(tones, tmp_path):
@@ -36,7 +36,7 @@ def test_a_prompted_model_learns_from_lines_with_languages(tones, tmp_path):
     dev = next(iter(data.eval["dev"].batches()))
     assert set(dev.language[dev.index >= 0].tolist()) == {2}  # lines without a language
 
-    variables = random_leaves(jax.eval_shape(task.init, jax.random.key(0)))
+    variables = task_variables(task)
     loss = jax.jit(task.loss)
     losses, other = (
         loss(variables, b, jax.random.key(1))[0] for b in (batch, batch._replace(language=(batch.language + 1) % 3))

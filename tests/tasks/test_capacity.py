@@ -9,7 +9,7 @@ from jaxspeech.tasks.frames import count_frames
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.types import Extents
 from tests.contract.cases import RECOGNITION
-from tests.interop.random_model import random_leaves
+from tests.interop.random_model import task_variables
 
 VOCAB = 5
 SAMPLES = np.array([300, 1281, 4000, 7000, 7000, 9000, 9000, 12000])
@@ -50,7 +50,7 @@ def test_the_loss_has_no_path_where_more_is_needed_than_there_is(case):
         np.array(lengths, np.int32),
         np.arange(len(labels), dtype=np.int32),
     )
-    variables = random_leaves(jax.eval_shape(task.init, jax.random.key(0)))
+    variables = task_variables(task)
     losses, _ = jax.jit(task.loss)(variables, batch, jax.random.key(1))
     np.testing.assert_array_equal(np.isinf(losses), needed > available)
     assert 2 <= np.isinf(losses).sum() < len(labels)

@@ -18,6 +18,7 @@ from jaxspeech.tasks.contrastive_model import Encoded
 from jaxspeech.tasks.contrastive_options import NEGATIVES
 from jaxspeech.tasks.pretrain import UnlabelledSpeech
 from tests.contract.cases import CONTRASTIVE
+from tests.interop.random_model import task_variables
 
 # Frames of a batch: of the second row a part of an encoder frame, of the third one encoder frame, of the last none.
 LENGTHS = np.array([9600, 900, 1360, 0], np.int32)
@@ -117,7 +118,7 @@ def test_heads_take_what_a_layer_makes():
     """The output of the last layer is that of the encoder."""
     fields = config(loss={"layer": 0}, masked_codes={"layer": 1})
     task: Any = build({**fields, "encoder": {**fields["encoder"], "num_layers": 2}})
-    variables = jax.jit(task.init)(jax.random.key(0))
+    variables = task_variables(task)
     samples, keys = np.random.default_rng(0).normal(0, 0.1, (1, 4800)), jax.random.split(jax.random.key(0), 1)
 
     @jax.jit

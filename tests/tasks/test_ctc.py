@@ -10,6 +10,7 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.search.fusion import FUSION, Fused
 from jaxspeech.search.ngram_graph import Graph, pack
 from jaxspeech.tasks.recognition import Utterances
+from tests.interop.random_model import task_variables
 from tests.log_probs import log_probs_of
 
 CONFIG = {
@@ -25,7 +26,7 @@ CONFIG = {
 def trained():
     """Returns a task, its variables, and a batch whose second row is infeasible and whose last is a filler."""
     task = build(CONFIG)
-    variables = jax.jit(task.init)(jax.random.key(0))
+    variables = task_variables(task)
     rng = np.random.default_rng(0)
     batch = Utterances(
         samples=rng.normal(size=(3, 16000)).astype(np.float32),

@@ -9,6 +9,7 @@ from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.tasks.train_apply import train_apply
+from tests.interop.random_model import task_variables
 from tests.losses.oracles import log_softmax, recursive_ctc
 
 ENCODER = {
@@ -45,7 +46,7 @@ def test_ctc_is_the_weighted_sum_of_its_terms_over_two_views():
 
     @jax.jit
     def run(key):
-        variables = task.init(jax.random.key(0))
+        variables = task_variables(task)
         inputs = rows.samples, rows.num_samples
         encodings, _ = train_apply(task.model, variables, key, *inputs, method="encodings")
 
@@ -83,7 +84,7 @@ def test_a_hybrid_model_weighs_them_with_its_transducer():
 
     @jax.jit
     def run(rows):
-        return task.phases[0].loss(task.init(jax.random.key(0)), rows, jax.random.key(1))[0]
+        return task.phases[0].loss(task_variables(task), rows, jax.random.key(1))[0]
 
     losses, _, logged = jax.device_get(run(batch()))
     ctc = logged["ctc_loss"] + 0.5 * logged["consistency_loss"]

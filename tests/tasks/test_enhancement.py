@@ -11,6 +11,7 @@ from jaxspeech.builder import build
 from jaxspeech.errors import ConfigError
 from jaxspeech.tasks.enhancement import ChannelAugment, EnhancementRows, with_channels
 from jaxspeech.tasks.enhancement_losses import MAELoss, SDRLoss, in_best_order
+from tests.interop.random_model import task_variables
 
 MODEL = {
     "task": "enhancement",
@@ -40,7 +41,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def variables(task):
-    return jax.jit(task.init)(jax.random.key(0))
+    return task_variables(task)
 
 
 @pytest.fixture(scope="module")

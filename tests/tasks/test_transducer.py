@@ -16,7 +16,7 @@ from jaxspeech.losses.transducer import multiblank_rnnt_loss, rnnt_loss, tdt_los
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.tasks.transducer_loss import transducer_losses
 from tests.eight_devices import on_eight_devices
-from tests.interop.random_model import random_leaves
+from tests.interop.random_model import task_variables
 from tests.log_probs import log_probs_of
 
 V = 10
@@ -58,10 +58,6 @@ def make_batch() -> Utterances:
     )
 
 
-def random_variables(task):
-    return random_leaves(jax.eval_shape(task.init, jax.random.key(0)))
-
-
 class Kind(NamedTuple):
     """A kind of transducer; `learn` computes the gradient of a batch's real rows, and what the loss returns."""
 
@@ -82,7 +78,7 @@ def kind(request) -> Kind:
 
         return jax.grad(real_rows, has_aux=True)(variables["params"])
 
-    return Kind(request.param, task, random_variables(task), jax.jit(learn))
+    return Kind(request.param, task, task_variables(task), jax.jit(learn))
 
 
 def train_outputs(task, variables, batch):
@@ -146,7 +142,7 @@ def test_prediction_ignores_labels_and_padding(kind):
 
 def test_dropout_differs_between_keys():
     task = build(config("rnnt", decoder=DECODER | {"joint_dropout": 0.5}))
-    variables, batch = random_variables(task), make_batch()
+    variables, batch = task_variables(task), make_batch()
     loss = jax.jit(task.loss)
     first, same, other = (loss(variables, batch, jax.random.key(k))[0][0] for k in (1, 1, 2))
     assert first == same != other
@@ -155,7 +151,7 @@ def test_dropout_differs_between_keys():
 def test_omega_trains_on_tokens_only():
     batch, losses = make_batch(), {}
     tasks = {omega: build(config("tdt", loss={"omega": omega})) for omega in (0.5, 1.0)}
-    variables = random_variables(tasks[1.0])
+    variables = task_variables(tasks[1.0])
     for omega, task in tasks.items():
         loss = jax.jit(task.loss)
         losses[omega] = np.array([loss(variables, batch, jax.random.key(k))[0][0] for k in range(8)])
@@ -177,7 +173,7 @@ def test_omega_trains_on_tokens_only():
 def hybrid():
     settings = config("tdt", task="hybrid", ctc_weight=0.25)
     task = build(settings)
-    return settings, task, random_variables(task), jax.jit(task.loss)
+    return settings, task, task_variables(task), jax.jit(task.loss)
 
 
 def test_hybrid_loss_is_the_weighted_sum(hybrid):
