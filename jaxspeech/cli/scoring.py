@@ -76,7 +76,7 @@ def scoring_of(model: Any, flags: argparse.Namespace) -> Scoring:
     """
     from jaxspeech.cli.transcript_scoring import of_recognizer
 
-    if isinstance(model, Recognizer | Chat):
+    if isinstance(model, Recognizer):
         if flags.recognizer:
             raise ConfigError("--recognizer is for voices, whose speech it hears; this --model recognises itself")
         return of_recognizer(model, flags)

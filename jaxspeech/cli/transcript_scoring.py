@@ -18,7 +18,6 @@ from jaxspeech.inference.formats import to_jsonl
 from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.output import open_output
-from jaxspeech.pipelines.chat import Chat
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.runtime.unicode import to_json
 from jaxspeech.search.timestamps import TimedText
@@ -42,7 +41,7 @@ class Recognised(NamedTuple):
     ends: EndCounts = EndCounts()
 
 
-def of_recognizer(model: Recognizer | Chat, flags: argparse.Namespace) -> Scoring:
+def of_recognizer(model: Recognizer, flags: argparse.Namespace) -> Scoring:
     """The way to score a model that transcribes."""
     prompt = model.assets.get(PROMPT)
     options = {"batch_size": flags.batch_size, "channel": flags.channel, "on_error": "skip"}

@@ -112,9 +112,6 @@ def test_transcribe_takes_such_a_model(chat, run, monkeypatch):
     Path("in.jsonl").write_text(json.dumps({"audio_filepath": "a.wav", "text": expected.text, "context": "Say"}) + "\n")
     status, out, _ = run("--manifest=in.jsonl", "--channel=each", verb="transcribe")
     assert status == 0 and json.loads(out)["pred_text"] == chat.ask("Say", "a.wav", max_tokens=9).text.strip()
-    Path("in.jsonl").write_text(json.dumps({"audio_filepath": "a.wav", "text": expected.text}) + "\n")
-    status, out, _ = run("--manifest=in.jsonl", verb="evaluate")
-    assert status == 0 and "WER 0.00%" in out
     for option in ("--timestamps", "--stream", "--guard", "--format=srt", "--prompt=pnc=yes"):
         status, out, err = run("a.wav", option, verb="transcribe")
         assert (status, out, len(err)) == (2, "", 1) and "language model" in err[0], (option, err)

@@ -108,6 +108,8 @@ def test_every_file_of_the_command_is_a_verb_or_a_part_of_one():
     parts = {
         "__init__",
         "announcements",
+        "answer_scoring",
+        "chat_session",
         "compared_engines",
         "compared_manifests",
         "comparison",
