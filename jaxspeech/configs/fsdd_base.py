@@ -10,6 +10,9 @@ score: some 130 speakers, none of whom speaks the digits. --config.data_dir=FOLD
 The encoder is that of configs/fsdd.py. Alone, read speech is slow to learn from: for hundreds of steps a CTC model
 predicts nothing but blanks. So half of it is the quickstart's sentences by eSpeak NG (extra "quickstart"), which are
 easy, and lead the way.
+
+A step takes 0.42 s of processor time, so that 4000 would take 14 minutes on two cores that nothing else uses; it has
+only run for 880 steps. Then it wrote letters instead of blanks, and few of them right (98 % WER on dev).
 """
 
 from ml_collections import ConfigDict

@@ -6,6 +6,10 @@
 
 starts from runs/fsdd_base/model.jaxspeech; --config.init_from=MODEL names a different one. The head is new: each digit
 is a token. `python -m benchmarks.left_out_voices` trains both, and scores voices that are left out.
+
+What it gives is not known: it has only been tried on the model of 880 steps. Of 1000 steps with half of the audio, all
+digits of yweweler, who was left out, came to 21.6 % WER, and to 21.8 % without that model (`--scratch`); the loss in
+training was lower, 0.75 instead of 0.87. configs/fsdd.py reaches 11.8 % there in 8000 steps.
 """
 
 from ml_collections import ConfigDict
