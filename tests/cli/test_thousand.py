@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-import jaxspeech
+from jaxspeech import loading
 from jaxspeech.archive import save_archive
 from jaxspeech.cli.main import main
 from jaxspeech.pipelines.recognizer import Recognizer
@@ -83,7 +83,7 @@ def test_two_processes_interrupted_and_resumed(
             left[0] -= 1
             yield result
 
-    monkeypatch.setattr(jaxspeech, "load", lambda path, **options: asr)
+    monkeypatch.setattr(loading, "load_any", lambda path, **options: asr)
     monkeypatch.setattr(asr, "transcribe_iter", interrupted)
     arguments = ["transcribe", "--model=tiny", str(tmp_path / "in"), f"--output={output}", "--num_processes=2"]
     assert main([*arguments, "--process_id=0"]) == 130
