@@ -5,7 +5,6 @@ loss_b = - sum_p log p(id_p | id_1 .. id_{p-1})                     over the pla
 A model of this task is what Transformers' AutoModelForCausalLM reads; `tasks.speech_lm` makes it hear.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,8 +15,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.decoders.causal_transformer import CausalTransformer
 from jaxspeech.decoders.key_value_cache import Cache
-from jaxspeech.losses.tokens import token_losses
 from jaxspeech.nn.key_value_attention import KeysValues
+from jaxspeech.tasks.answer_loss import AnswerLoss, ScoredAnswers, answer_losses, scored_answers
 from jaxspeech.tasks.branches import branch
 from jaxspeech.tasks.kinds import Answering
 from jaxspeech.tasks.parts import Kind, Part
@@ -47,36 +46,11 @@ class Dialogues(NamedTuple):
     index: Int[Any, " B"]
 
 
-class ScoredDialogues(NamedTuple):
-    """The probability of the answers.
-
-    Attributes:
-      losses: sum of -log p over the targets, in nats.
-      right: targets that are the most probable token, given what stands before them.
-      targets: their number.
-    """
-
-    losses: Float[Any, " B"]
-    right: Int[Any, " B"]
-    targets: Int[Any, " B"]
-
-
-@dataclass(frozen=True)
-class CausalLoss:
-    """Options of the loss.
-
-    Attributes:
-      label_smoothing: share of the probability that is spread over all tokens.
-    """
-
-    label_smoothing: float = 0.0
-
-
 class CausalLM(nn.Module):
     """A decoder over tokens alone."""
 
     decoder: CausalTransformer
-    loss: CausalLoss = CausalLoss()
+    loss: AnswerLoss = AnswerLoss()
 
     def __call__(self, ids: Int[Any, "B N"], num: Int[Any, " B"], *, train: bool = False) -> Float[Array, "B N D"]:
         """Computes the decoder's states after each token."""
@@ -87,7 +61,7 @@ class CausalLM(nn.Module):
         return self.decoder.logits(self(ids, num, train=train))
 
 
-CausalTask = Task[Dialogues, ScoredDialogues, Answering]
+CausalTask = Task[Dialogues, ScoredAnswers, Answering]
 
 
 def causal_task(model: CausalLM) -> CausalTask:
@@ -100,21 +74,15 @@ def causal_task(model: CausalLM) -> CausalTask:
     def init(key: Key) -> Variables:
         return dict(model.init(key, jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32), method="logits"))
 
-    def scored(variables: Variables, batch: Dialogues, states: Array, *, label_smoothing: float) -> ScoredDialogues:
-        targets, counts = targets_of(batch)
-        options: dict[str, Any] = {"logits": partial(apply(variables), method="logits"), "sparse": True}
-        found = token_losses(states[:, :-1], targets, counts, label_smoothing=label_smoothing, **options)
-        return ScoredDialogues(*found, counts.sum(1))
-
     def loss(variables: Variables, batch: Dialogues, key: Key) -> tuple[RowLosses, Variables]:
         states, updates = train_apply(model, variables, key, batch.ids, batch.num_ids)
-        found = scored(variables, batch, states, label_smoothing=model.loss.label_smoothing)
-        weights = found.targets.astype(jnp.float32)
-        return RowLosses(found.losses, weights, {"token_accuracy": found.right / jnp.maximum(weights, 1)}), updates
+        logits, smoothing = partial(apply(variables), method="logits"), model.loss.label_smoothing
+        return answer_losses(scored_answers(states, batch, logits=logits, label_smoothing=smoothing)), updates
 
-    def predict(variables: Variables, batch: Dialogues) -> ScoredDialogues:
+    def predict(variables: Variables, batch: Dialogues) -> ScoredAnswers:
         run: Any = model.apply
-        return scored(variables, batch, run(variables, batch.ids, batch.num_ids), label_smoothing=0.0)
+        states = run(variables, batch.ids, batch.num_ids)
+        return scored_answers(states, batch, logits=partial(apply(variables), method="logits"))
 
     def start(variables: Variables, prompt: Dialogues, most_tokens: int) -> tuple[Float[Array, "B V"], Any]:
         rows, places = prompt.ids.shape
@@ -140,15 +108,9 @@ def causal_task(model: CausalLM) -> CausalTask:
     )
 
 
-def targets_of(batch: Any) -> tuple[Int[Array, "B N"], Bool[Array, "B N"]]:
-    """Returns what follows each id but the last, and which of that is a target: N = L - 1."""
-    ids, real = jnp.asarray(batch.ids), jnp.arange(batch.ids.shape[1]) < jnp.asarray(batch.num_ids)[:, None]
-    return ids[:, 1:], (jnp.asarray(batch.answers) & real)[:, 1:]
-
-
 CAUSAL_LM = Kind(
     CausalLM,
     causal_task,
     {"decoder": Part("decoder", {"causal_transformer": CausalTransformer})},
-    {"loss": CausalLoss},
+    {"loss": AnswerLoss},
 )

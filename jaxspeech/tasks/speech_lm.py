@@ -15,15 +15,15 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxspeech.decoders.causal_transformer import CausalTransformer
 from jaxspeech.decoders.connector import ConformerConnector, MultiLayerProjection, Projection
 from jaxspeech.decoders.key_value_cache import Cache
-from jaxspeech.losses.tokens import TokenLosses, token_losses
 from jaxspeech.nn.key_value_attention import KeysValues
 from jaxspeech.search.generate import generate
 from jaxspeech.search.generate_beam import generate_beam
 from jaxspeech.search.tokens import Tokens
+from jaxspeech.tasks.answer_loss import AnswerLoss, answer_losses, scored_answers
 from jaxspeech.tasks.frames import count_frames
 from jaxspeech.tasks.kinds import Answering
 from jaxspeech.tasks.parts import MASKS, PRODUCTS, TRUNK, Kind, Part
-from jaxspeech.tasks.speech_lm_model import AnswerLoss, AnswerSearch, SpeechLanguageModel, decoder_apply
+from jaxspeech.tasks.speech_lm_model import AnswerSearch, SpeechLanguageModel, decoder_apply
 from jaxspeech.tasks.task import Task
 from jaxspeech.tasks.train_apply import train_apply
 from jaxspeech.text.chat import AUDIO
@@ -79,18 +79,10 @@ def speech_lm_task(model: SpeechLanguageModel) -> SpeechLMTask:
         samples, ids = jnp.zeros((1, 1, sample_rate // 2)), jnp.array([[0, AUDIO]])
         return dict(model.init(key, samples, jnp.array([[samples.shape[2]]]), ids, jnp.array([2])))
 
-    def scored(variables: Variables, batch: Conversations, states: Array, *, label_smoothing: float) -> "Scored":
-        targets, counts = targets_of(batch)
-        logits = partial(decoder_apply(model, variables), method="logits")
-        options = {"logits": logits, "label_smoothing": label_smoothing, "sparse": True}
-        return Scored(token_losses(states[:, :-1], targets, counts, **options), counts.sum(1))
-
     def loss(variables: Variables, batch: Conversations, key: Key) -> tuple[RowLosses, Variables]:
         states, updates = train_apply(model, variables, key, *_inputs(batch), method="states")
-        found, targets = scored(variables, batch, states, label_smoothing=model.loss.label_smoothing)
-        weights = targets.astype(jnp.float32)
-        logged = {"token_accuracy": found.right / jnp.maximum(weights, 1)}
-        return RowLosses(found.losses, weights, logged), updates
+        logits, smoothing = partial(decoder_apply(model, variables), method="logits"), model.loss.label_smoothing
+        return answer_losses(scored_answers(states, batch, logits=logits, label_smoothing=smoothing)), updates
 
     def start(variables: Variables, prompt: Conversations, most_tokens: int) -> tuple[Float[Array, "B V"], Any]:
         rows, places = prompt.ids.shape
@@ -119,8 +111,8 @@ def speech_lm_task(model: SpeechLanguageModel) -> SpeechLMTask:
     def predict(variables: Variables, batch: Conversations) -> Answered:
         apply: Any = model.apply
         states = apply(variables, *_inputs(batch), method="states")
-        found, targets = scored(variables, batch, states, label_smoothing=0.0)
-        return Answered(answer(variables, batch), found.losses, found.right, targets)
+        logits = partial(decoder_apply(model, variables), method="logits")
+        return Answered(answer(variables, batch), *scored_answers(states, batch, logits=logits))
 
     return Task(
         model=model,
@@ -140,19 +132,6 @@ def speech_lm_task(model: SpeechLanguageModel) -> SpeechLMTask:
             (Cache, KeysValues),
         ),
     )
-
-
-class Scored(NamedTuple):
-    """The losses of a batch's targets, and their numbers."""
-
-    found: TokenLosses
-    targets: Int[Array, " B"]
-
-
-def targets_of(batch: Conversations) -> tuple[Int[Array, "B N"], Bool[Array, "B N"]]:
-    """Returns what follows each place but the last, and which of that is a target: N = L - 1."""
-    ids, real = jnp.asarray(batch.ids), jnp.arange(batch.ids.shape[1]) < jnp.asarray(batch.num_ids)[:, None]
-    return ids[:, 1:], (jnp.asarray(batch.answers) & real & (ids != AUDIO))[:, 1:]
 
 
 def _inputs(batch: Conversations) -> tuple[Any, ...]:

@@ -21,21 +21,11 @@ from jaxspeech.errors import ConfigError
 from jaxspeech.features.framing import hop_samples
 from jaxspeech.masks import zero_padding
 from jaxspeech.tasks.acoustic import AcousticModel
+from jaxspeech.tasks.answer_loss import AnswerLoss
 from jaxspeech.tasks.audio_chunks import audio_chunks
 from jaxspeech.tasks.branches import branch
 from jaxspeech.tasks.splice import audio_places, splice
 from jaxspeech.types import Variables
-
-
-@dataclass(frozen=True)
-class AnswerLoss:
-    """Options of the loss.
-
-    Attributes:
-      label_smoothing: share of the probability that is spread over all tokens.
-    """
-
-    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from jaxspeech.interop.nemo.weights.write import to_tensors
 from jaxspeech.losses.tokens import token_losses
 from jaxspeech.search.generate import generate
 from jaxspeech.search.generate_beam import generate_beam
-from jaxspeech.tasks.speech_lm import Conversations, targets_of
+from jaxspeech.tasks.answer_loss import targets_of
+from jaxspeech.tasks.speech_lm import Conversations
 from jaxspeech.tasks.speech_lm_model import decoder_apply
 from jaxspeech.text.chat import AUDIO
 from tests.parity.both_ways import NEMO_PYTHON
