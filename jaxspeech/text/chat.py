@@ -12,7 +12,7 @@ collections/common/prompts/formatter.py.
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -27,7 +27,6 @@ CHAT, AUDIO, AUDIO_TAG = "chat", -1, "<audio>"
 LOCATOR = "<|audioplaceholder|>"
 
 
-@runtime_checkable
 class ReadsSpecial(Protocol):
     """A tokenizer that finds its special tokens in texts, such as `text.byte_pair`."""
 
@@ -235,7 +234,7 @@ class Chat:
         return found
 
 
-def reads_special(tokenizer: Any) -> bool:
+def reads_special(tokenizer: Any) -> TypeGuard[ReadsSpecial]:
     """Whether a tokenizer is a `ReadsSpecial`; asking the protocol itself takes longer than encoding a turn."""
     return hasattr(tokenizer, "encode_around")
 
