@@ -1,8 +1,8 @@
 """Measures a language model's prompt and its answer: Qwen2.5-0.5B's shape, 494M random weights in float32.
 
 `llm_prefill` runs a prompt of 256 tokens into an empty cache, to the logits of the first token of the answer;
-`llm_decode` generates 64 tokens after it, greedily; with 1 row, and with 8. `benchmarks.beside.language_model` runs
-this and Transformers.
+`llm_decode` generates 64 tokens after it, greedily; with 1 row, and with 8.
+`benchmarks.beside_transformers.language_model` runs this and Transformers.
 """
 
 from functools import cache, partial

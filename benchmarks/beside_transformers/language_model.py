@@ -1,6 +1,6 @@
 """Runs a language model's prompt and answer here and with Transformers, one after the other, on the same cores.
 
-    python -m benchmarks.beside.language_model --transformers=PYTHON
+    python -m benchmarks.beside_transformers.language_model --transformers=PYTHON
 
 PYTHON is the interpreter of an environment with torch and transformers. Prints the JSON line of each run, and then how
 many times as fast this package is as Transformers, by the wall clock and by the processor's time.
