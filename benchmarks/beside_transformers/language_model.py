@@ -38,7 +38,7 @@ def main() -> None:
 
 def _line(command: list[str]) -> dict[str, Any]:
     """Runs a program, prints its line, and returns what it says."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True)
     line = done.stdout.splitlines()[-1]
     print(line, flush=True)
     return json.loads(line)
