@@ -109,10 +109,11 @@ ONLY_IN = {
 ENTRY = re.compile(r"(jaxspeech(?:\.\w+)+):\w+(?:\.\w+)*")
 
 
-def imports_of(file: Path) -> set[str]:
-    """Every module that a file imports, wherever in it, or names in a table."""
+def imports_of(file: Path, *, at_once: bool = False) -> set[str]:
+    """Every module that a file imports, wherever in it, or names in a table; or only those that it imports at once."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in tree.body if at_once else ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and (entry := ENTRY.fullmatch(node.value)):
             names.add(entry[1])
         if isinstance(node, ast.Import):
@@ -162,6 +163,22 @@ def test_inference_needs_the_base_install_only() -> None:
     for file in FILES:
         if not str(file.relative_to(PACKAGE)).startswith(training):
             assert not {name.split(".")[0] for name in imports_of(file)} & extras, file
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "transcribe", "chat"])
+def test_verbs_for_trained_models_need_the_base_install_only(verb: str) -> None:
+    """Nothing that they import, at once or where they run, imports at once what only training needs."""
+    training = {"array_record", "grain", "ml_collections", "msgspec", "optax"}
+    waiting, reached = sorted(imports_of(PACKAGE / "cli" / f"{verb}.py")), set[str]()
+    while waiting:
+        name = waiting.pop()
+        file = PACKAGE.parent / f"{name.replace('.', '/')}.py"
+        if name not in reached and file.is_file():
+            reached.add(name)
+            found = imports_of(file, at_once=True)
+            assert not {name.split(".")[0] for name in found} & training, file
+            waiting += found
+    assert "jaxspeech.errors" in reached
 
 
 def test_no_assert_checks_what_a_user_gives() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxspeech.cli.fusion import fusion_of
 from jaxspeech.cli.recordings import counted
-from jaxspeech.data.columns.frame_labels import read_labels, shares_of_frames, truth_of
+from jaxspeech.data.frame_shares import read_labels, shares_of_frames, truth_of
 from jaxspeech.errors import ConfigError
 from jaxspeech.evaluation.classification import classification_scores
 from jaxspeech.evaluation.evaluation import Evaluation

@@ -1,11 +1,11 @@
 """Files that hold many recordings (tar, ArrayRecord, Parquet): opened on first use, the least recently used closed."""
 
+import importlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-
-from array_record.python.array_record_module import ArrayRecordReader
+from typing import Any
 
 from jaxspeech.data.files import Location, is_url, locate
 from jaxspeech.data.parquet import ParquetRows, is_row_group
@@ -27,8 +27,12 @@ class Records:
         self._path = local
         if not isinstance(local, str) and not local.is_file():
             raise AudioError(f"{local}: no such file")
+        try:
+            library: Any = importlib.import_module("array_record.python.array_record_module")
+        except ImportError as error:
+            raise AudioError(f'{local}: needs array_record: python -m pip install "jaxspeech[train]"') from error
         # No read-ahead: it only helps sequential reading.
-        self._reader = ArrayRecordReader(str(local), "readahead_buffer_size:0")
+        self._reader = library.ArrayRecordReader(str(local), "readahead_buffer_size:0")
         if not self._reader.ok():
             raise AudioError(f"{local}: not an ArrayRecord file, or damaged")
         self._lock = threading.Lock()

@@ -8,7 +8,8 @@ import numpy as np
 from jaxspeech.archive import Archive
 from jaxspeech.assets import Assets
 from jaxspeech.data.columns.column import Column
-from jaxspeech.data.columns.frame_labels import NOTHING, frame_labels
+from jaxspeech.data.columns.frame_labels import frame_labels
+from jaxspeech.data.frame_shares import NOTHING
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.run_data import RunData
 from jaxspeech.errors import ManifestError

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from jaxspeech.data.columns.frame_labels import frame_labels, read_labels, resampled, resampled_shares, snapped
+from jaxspeech.data.columns.frame_labels import frame_labels, resampled_shares
+from jaxspeech.data.frame_shares import read_labels, resampled, snapped
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.variant import STILL, Variant
