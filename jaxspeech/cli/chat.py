@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import jaxspeech
 from jaxspeech.cli.parser import Parser, at_least
-from jaxspeech.cli.recordings import add_inputs, add_options, check_model, on_one_line, process, report
+from jaxspeech.cli.recordings import DTYPES, add_inputs, add_options, check_model, on_one_line, process, report
 from jaxspeech.errors import ConfigError
 from jaxspeech.runtime.streams import is_terminal
 from jaxspeech.runtime.unicode import to_json
@@ -42,7 +42,7 @@ OF_ANSWERS = ("max_tokens", "temperature", "top_k", "top_p", "seed", "length_pen
 def options(parser: Parser) -> None:
     """Adds the options."""
     add_inputs(parser)
-    add_options(parser)
+    add_options(parser, dtypes=(*DTYPES, "int8"))  # int8: of the matrices of the language model
     parser.add_argument("--ask", metavar="QUESTION", help="the question about each recording; or one without any")
     parser.add_argument("--system", default="", help="what the model is told before the first question")
     parser.add_argument("--max_tokens", type=at_least(1), help="where an answer is cut; 256 if not given")

@@ -68,9 +68,9 @@ class Totals(NamedTuple):
         return SKIPPED if strict and self.skipped else 0
 
 
-def add_options(parser: Parser, *, needs_model: bool = True) -> None:
+def add_options(parser: Parser, *, needs_model: bool = True, dtypes: Sequence[str] = DTYPES) -> None:
     """Adds options that verbs with recordings share: --model, --batch_size, --channel, --dtype, --strict."""
-    add_model(parser, needed=needs_model)
+    add_model(parser, needed=needs_model, dtypes=dtypes)
     parser.add_argument("--batch_size", type=at_least(1), default=16, help="maximum number of recordings in a batch")
     parser.add_argument(
         "--channel",
@@ -81,11 +81,11 @@ def add_options(parser: Parser, *, needs_model: bool = True) -> None:
     parser.add_switch("strict", help="exit with status 1 if a recording was skipped")
 
 
-def add_model(parser: Parser, *, needed: bool = True) -> None:
+def add_model(parser: Parser, *, needed: bool = True, dtypes: Sequence[str] = DTYPES) -> None:
     """Adds --model and --dtype."""
     help = "a .jaxspeech or .nemo file, or a name on the Hugging Face Hub"
     parser.add_argument("--model", required=needed, help=help)
-    parser.add_argument("--dtype", choices=DTYPES, help="of the computation; the model's by default")
+    parser.add_argument("--dtype", choices=dtypes, help="of the computation; the model's by default")
 
 
 def add_manifest(parser: Parser, *, help: str) -> None:

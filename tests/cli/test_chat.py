@@ -138,3 +138,10 @@ def test_transcribe_takes_such_a_model(chat, run, monkeypatch):
 def test_mistakes_are_one_line(run, arguments, message):
     status, out, err = run(*arguments)
     assert status == 2 and not out and message in err[0] and len(err) <= 2, err
+
+
+def test_matrices_of_8_bits_can_be_asked_for(chat, run, monkeypatch):
+    given = {}
+    monkeypatch.setattr(jaxspeech, "load", lambda path, *kind, **options: given.update(options) or chat)
+    assert run("--dtype=int8", "--max_tokens=2", "--ask=What?", "a.wav")[0] == 0
+    assert given["dtype"] == "int8"
