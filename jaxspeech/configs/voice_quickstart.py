@@ -10,8 +10,11 @@ was trained on other voices, such as the quickstart's, which has not heard this 
 
     jaxspeech train --config=voice_quickstart --config.scores.recognizer=runs/quickstart/model.jaxspeech ...
 
-It has 4.6M parameters. That voice can be fine-tuned to 20 minutes or more of somebody else's speech; of recordings that
-name a "speaker", data.speakers chooses:
+It has 4.6M parameters and learns for half an hour on two cores. That recogniser then hears 3.2 % of the words of 50 new
+sentences wrong, and 1.7 % of those of the speaker's own recordings.
+
+The voice can be fine-tuned to 20 minutes or more of somebody else's speech; of recordings that name a "speaker",
+data.speakers chooses:
 
     jaxspeech train --config=voice_quickstart:runs/voice/model.jaxspeech --config.data.train=train.jsonl \\
         --config.data.eval.dev=dev.jsonl --config.data.speakers="('ls-19',)" --workdir=runs/ls-19
