@@ -2,9 +2,9 @@
 
     PYTHON benchmarks/beside_transformers/transformers_llm.py --what=llm_decode_b8 --threads=2
 
-PYTHON is another environment's; this project is not imported. Random weights in the shape of Qwen2.5-0.5B, float32.
-Decoding calls the model token by token with its cache and takes the argmax, which is less than what `generate` does.
-Prints one JSON line with the keys of `python -m benchmarks`.
+PYTHON is that of an environment without this project, which is not imported. Random weights in the shape of
+Qwen2.5-0.5B, float32. Decoding calls the model token by token with its cache and takes the argmax, which is less than
+what `generate` does. Prints one JSON line with the keys of `python -m benchmarks`.
 """
 
 import argparse

@@ -44,7 +44,7 @@ def options(parser: Parser) -> None:
     add_inputs(parser)
     add_options(parser, dtypes=(*DTYPES, "int8"))  # int8: of the matrices of the language model
     parser.add_argument("--ask", metavar="QUESTION", help="the question about each recording; or one without any")
-    parser.add_argument("--system", default="", help="what the model is told before the first question")
+    parser.add_argument("--system", default="", help="what the model reads before the first question")
     parser.add_argument("--max_tokens", type=at_least(1), help="where an answer is cut; 256 if not given")
     parser.add_argument("--temperature", type=float, help="draw the tokens at this temperature, such as 0.7")
     parser.add_argument("--top_k", type=at_least(1), help="--temperature: draw among so many of the likeliest tokens")

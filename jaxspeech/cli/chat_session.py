@@ -6,6 +6,7 @@ two dogs
 """
 
 import contextlib
+import importlib
 import shlex
 import sys
 from collections.abc import Iterable
@@ -34,7 +35,7 @@ class ChatSession:
     Args:
       chat: a `Chat`.
       options: of its answers.
-      system: what the model is told at the start.
+      system: what the model reads before everything else.
       channel: of recordings.
     """
 
@@ -104,7 +105,7 @@ class ChatSession:
     def talk(self) -> int:
         """Answers what is typed until it ends; returns the exit status. Ctrl-C stops an answer, or empties the line."""
         with contextlib.suppress(ImportError):
-            import readline  # noqa: F401  # which makes lines editable
+            importlib.import_module("readline")  # which makes lines editable
 
         report("ask; /help lists what else you can type")
         while True:

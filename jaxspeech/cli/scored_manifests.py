@@ -25,7 +25,7 @@ def notes_on(manifest: str, part: Sequence[Recording]) -> Iterator[str]:
         yield f"{manifest}: {counted(empty, 'reference')} without words: what was recognised there counts as inserted"
     if (missing := sum(recording.text is None for recording in usable)) < len(usable) and missing:
         yield f"{manifest}: {counted(missing, 'line')} without a reference, not scored"
-    # The same recording with other questions is another line.
+    # The same recording with other questions counts as several lines.
     heard = [x for x in usable if x.audio is not None]
     times = Counter((x.source, x.offset, x.duration, x.channel, str(x.fields.get(FIELD))) for x in heard)
     if repeated := [key for key, count in times.items() if count > 1]:

@@ -131,7 +131,7 @@ class Chat(Pipeline):
         """Begins a conversation, in which a question may refer to what was said and heard before.
 
         Args:
-          system: what the model is told at the start; "" for its own text, if it has one.
+          system: what the model reads before everything else; "" for its own text, if it has one.
         """
         return Conversation(self._speaking, system=system)
 

@@ -4,8 +4,8 @@ x_p = e(id_p)                     where id_p is a token
 x_p = frame k                     where id_p is AUDIO for the k-th time in the row
 
 The frames of a row are those of its audios, one audio after the other; each place takes one frame. Shapes are static:
-the host keeps as many places as there will be frames (`kinds.Answering.frames`). NeMo puts the frames in while it pads
-the rows anew (`replace_placeholders_and_build_targets` in speechlm2/models/salm.py); the sequences are the same.
+the host keeps as many places as there will be frames (`kinds.Answering.frames`). NeMo puts the frames in and then
+pads the rows (`replace_placeholders_and_build_targets` in speechlm2/models/salm.py); the sequences are the same.
 """
 
 from typing import Any
