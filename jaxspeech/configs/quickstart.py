@@ -12,7 +12,8 @@ Time on two cores: 9.5 minutes, including installation and corpus. Score: 4.5 % 
 With TDT: 12.5 minutes on cores shared with other work, 3.2 % WER (2.8 % with a beam of 4).
 
 The model of the first two knows 170 words by heart and writes one of them for any sound. With "open" it learns to spell
-what it hears (jaxspeech/data/quickstart_open.py), so that a list of names helps it: see docs/boosting.md.
+what it hears (jaxspeech/data/quickstart_open.py), so that a list of names helps it: see docs/boosting.md. 7.2 % WER on
+dev, 29.3 % on new_words.
 """
 
 from ml_collections import ConfigDict
