@@ -36,7 +36,7 @@ class Encoded(NamedTuple):
 
 
 class Connector(nn.Module):
-    """Projects frames that are made of the encoder's: here they are these themselves.
+    """Computes frames from those of the encoder, and projects them; this class projects the encoder's own frames.
 
     Attributes:
       dtype: of the projection's matrix product.
