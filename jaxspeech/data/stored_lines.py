@@ -30,7 +30,7 @@ class StoredLines:
         return len(self.starts)
 
     def __getitem__(self, index: SupportsIndex) -> bytes:
-        return read_at(self.files[self.sources[index]], int(self.sizes[index]), int(self.starts[index]))
+        return read_at(self.files[int(self.sources[index])], int(self.sizes[index]), int(self.starts[index]))
 
     def take(self, chosen: Any) -> "StoredLines":
         """Only these lines, given by their numbers, in their order, or by a mask."""
@@ -43,6 +43,6 @@ class StoredLines:
         runs = np.concatenate([[0], np.flatnonzero(~neighbours) + 1, [len(places)]])
         for first, last in zip(runs[:-1].tolist(), runs[1:].tolist(), strict=True):
             begin, total = int(starts[first]), int(sizes[first:last].sum())
-            data = read_at(self.files[sources[first]], total, begin)
+            data = read_at(self.files[int(sources[first])], total, begin)
             ends = np.cumsum(sizes[first:last])
             yield from (data[e - s : e] for s, e in zip(sizes[first:last].tolist(), ends.tolist(), strict=True))
