@@ -8,7 +8,7 @@ import pytest
 from jaxspeech.archive import Archive
 from jaxspeech.builder import build
 from jaxspeech.configs import nest, nest_mini, quickstart
-from jaxspeech.configs.base import fastconformer_ctc
+from jaxspeech.configs.recognizers import fastconformer_ctc
 from jaxspeech.data.mixing import parse_mixing
 from jaxspeech.jobs.pretrained import encoder_of_pretrained
 from jaxspeech.training.optimizer import build_optimizer

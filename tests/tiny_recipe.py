@@ -2,7 +2,8 @@
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import base_config, fastconformer_ctc
+from jaxspeech.configs.base import base_config
+from jaxspeech.configs.recognizers import fastconformer_ctc
 
 
 def get_config(folder: str = "data") -> ConfigDict:

@@ -15,7 +15,8 @@ from jaxspeech.evaluation.answers import Found, answers, has_answer
 from jaxspeech.inference.answer import Answer
 from jaxspeech.inference.inputs import Recording
 from jaxspeech.inference.questions import FIELD
-from jaxspeech.pipelines.chat import TRANSCRIBE, Chat
+from jaxspeech.pipelines.chat import Chat
+from jaxspeech.pipelines.chat_transcripts import TRANSCRIBE
 
 
 def of_chat(model: Chat, flags: argparse.Namespace) -> Scoring:

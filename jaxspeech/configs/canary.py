@@ -18,7 +18,8 @@ depend on your data.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import FASTCONFORMER, attention, pick, published, with_prompts
+from jaxspeech.configs.base import pick, published, with_prompts
+from jaxspeech.configs.recognizers import FASTCONFORMER, attention
 
 SIZES = {
     "180m-flash": {"width": 512, "num_layers": 17, "decoder": 4, "format": "canary2"},

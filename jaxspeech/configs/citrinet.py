@@ -17,7 +17,8 @@ and citrinet_1024.yaml, with the warm-up that they advise for half precision. Th
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import ctc, pick, published
+from jaxspeech.configs.base import pick, published
+from jaxspeech.configs.recognizers import ctc
 
 SIZES = {
     "256": {"filters": 256, "kernel_scale": 1.0, "last": 640},

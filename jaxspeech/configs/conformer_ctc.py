@@ -17,7 +17,8 @@ utterances. No figures: they depend on your data.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import CONFORMER, ctc, noam, pick, published
+from jaxspeech.configs.base import noam, pick, published
+from jaxspeech.configs.recognizers import CONFORMER, ctc
 
 SIZES = {
     "small": {"width": 176, "num_heads": 4, "num_layers": 16},

@@ -11,8 +11,8 @@ utterances. No figures: they depend on your data.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import hybrid
 from jaxspeech.configs.conformer_transducer import recipe
+from jaxspeech.configs.recognizers import hybrid
 
 
 def get_config(size: str = "large") -> ConfigDict:

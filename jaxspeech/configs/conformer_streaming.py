@@ -15,7 +15,7 @@ batches of about 2000 utterances. No figures: they depend on your data.
 from ml_collections import ConfigDict
 
 from jaxspeech.configs import conformer_ctc, conformer_transducer
-from jaxspeech.configs.base import cache_aware
+from jaxspeech.configs.recognizers import cache_aware
 
 
 def get_config(size: str = "large") -> ConfigDict:

@@ -10,8 +10,8 @@ figures: they depend on your data.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import TDT_DURATIONS
 from jaxspeech.configs.conformer_transducer import recipe
+from jaxspeech.configs.recognizers import TDT_DURATIONS
 
 LOSS = {"fastemit": 1e-3, "sigma": 0.05, "omega": 0.1}
 

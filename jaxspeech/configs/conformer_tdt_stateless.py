@@ -11,9 +11,9 @@ No figures: they depend on your data.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import TDT_DURATIONS
 from jaxspeech.configs.conformer_tdt import LOSS
 from jaxspeech.configs.conformer_transducer import recipe
+from jaxspeech.configs.recognizers import TDT_DURATIONS
 
 
 def get_config(size: str = "large") -> ConfigDict:

@@ -16,7 +16,8 @@ The learning rate is Noam's factor, for batches of about 2000 utterances. No fig
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import CONFORMER, noam, pick, published, transducer
+from jaxspeech.configs.base import noam, pick, published
+from jaxspeech.configs.recognizers import CONFORMER, transducer
 
 SIZES = {
     "small": {"width": 176, "num_heads": 4, "num_layers": 16},

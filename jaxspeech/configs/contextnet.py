@@ -15,8 +15,9 @@ rate is for batches of about 1000 utterances. No figures: they depend on your da
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import pick, published, transducer
+from jaxspeech.configs.base import pick, published
 from jaxspeech.configs.citrinet import strided_blocks
+from jaxspeech.configs.recognizers import transducer
 
 SIZES = {"256": {"time_masks": 2}, "512": {"time_masks": 5}, "1024": {"time_masks": 10}}
 

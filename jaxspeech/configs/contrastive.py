@@ -18,7 +18,8 @@ they depend on your data.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import FASTCONFORMER, any_type, base_config, noam, pick
+from jaxspeech.configs.base import any_type, base_config, noam, pick
+from jaxspeech.configs.recognizers import FASTCONFORMER
 
 SIZES = {
     "small": {"width": 176, "num_heads": 4, "num_layers": 16},

@@ -18,7 +18,8 @@ fewer, lower it. The sizes from large up are meant for several GPUs in bfloat16.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import fastconformer_ctc, pick, published
+from jaxspeech.configs.base import pick, published
+from jaxspeech.configs.recognizers import fastconformer_ctc
 
 SIZES = {
     "small": {"width": 176, "num_heads": 4, "num_layers": 16},

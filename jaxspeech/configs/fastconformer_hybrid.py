@@ -12,8 +12,9 @@ the CTC loss has the weight 0.3, the learning rate is Noam's factor, for batches
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import TDT_DURATIONS, TDT_LOSS, hybrid, noam
+from jaxspeech.configs.base import noam
 from jaxspeech.configs.fastconformer_transducer import recipe
+from jaxspeech.configs.recognizers import TDT_DURATIONS, TDT_LOSS, hybrid
 
 
 def get_config(size: str = "large") -> ConfigDict:

@@ -27,7 +27,8 @@ batches of about 2000 utterances. No figures: they depend on your data.
 from ml_collections import ConfigDict
 
 from jaxspeech.configs import fastconformer_ctc, fastconformer_hybrid, fastconformer_transducer
-from jaxspeech.configs.base import cache_aware, noam
+from jaxspeech.configs.base import noam
+from jaxspeech.configs.recognizers import cache_aware
 
 FAMILIES = {
     "ctc": fastconformer_ctc.get_config,

@@ -10,8 +10,8 @@ fastconformer_hybrid_tdt_ctc_bpe.yaml. No figures: they depend on your data.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import TDT_DURATIONS, TDT_LOSS
 from jaxspeech.configs.fastconformer_transducer import recipe
+from jaxspeech.configs.recognizers import TDT_DURATIONS, TDT_LOSS
 
 
 def get_config(size: str = "large") -> ConfigDict:

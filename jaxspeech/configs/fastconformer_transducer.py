@@ -18,7 +18,8 @@ memory of the loss does not grow with the vocabulary. No figures: they depend on
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import fastconformer_transducer, pick, published
+from jaxspeech.configs.base import pick, published
+from jaxspeech.configs.recognizers import fastconformer_transducer
 
 SIZES = {
     "small": {"width": 176, "num_heads": 4, "num_layers": 16},

@@ -20,7 +20,8 @@ cut ends, and noise relative to the speech, as two of the five speakers are 20 d
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import base_config, fastconformer_ctc
+from jaxspeech.configs.base import base_config
+from jaxspeech.configs.recognizers import fastconformer_ctc
 
 
 def get_config() -> ConfigDict:

@@ -10,7 +10,8 @@ Time: 14 minutes of processor time, some 9 of two cores.
 from ml_collections import ConfigDict
 
 from jaxspeech.configs import fsdd
-from jaxspeech.configs.base import attention, with_prompts
+from jaxspeech.configs.base import with_prompts
+from jaxspeech.configs.recognizers import attention
 
 # A text is one token, its end the second: a small decoder has little to predict.
 DECODER = {"width": 96, "num_layers": 2, "num_heads": 4, "hidden_width": 384, "max_length": 64}

@@ -7,7 +7,7 @@ python train.py --config=configs/fsdd_tdt.py
 from ml_collections import ConfigDict
 
 from jaxspeech.configs import fsdd
-from jaxspeech.configs.base import TDT_DURATIONS, TDT_LOSS, fastconformer_transducer
+from jaxspeech.configs.recognizers import TDT_DURATIONS, TDT_LOSS, fastconformer_transducer
 
 # One digit is one token: a small prediction network has little to predict.
 DECODER = {"width": 64, "joint_width": 96, "durations": TDT_DURATIONS}

@@ -20,6 +20,7 @@ from jaxspeech.configs import fsdd
 def get_config() -> ConfigDict:
     config = fsdd.get_config()
     config.init_from = "runs/fsdd_base/model.jaxspeech"
+    config.model.encoder.scan_layers = False  # as in fsdd_base
     config.augment.band = {"low_hz": (50.0, 300.0), "high_hz": (2800.0, 3900.0), "probability": 0.3}
     config.optimizer.learning_rate = 1.5e-3
     config.steps = 3_000

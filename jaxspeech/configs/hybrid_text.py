@@ -24,8 +24,9 @@ learning rate is NeMo's. For a new recogniser both differ.
 from ml_collections import ConfigDict
 
 from jaxspeech.builder import with_defaults
-from jaxspeech.configs.base import any_type, base_config, fastconformer_ctc, with_prompts
+from jaxspeech.configs.base import any_type, base_config, with_prompts
 from jaxspeech.configs.quickstart import ENCODER
+from jaxspeech.configs.recognizers import fastconformer_ctc
 from jaxspeech.loading import read_model
 
 NEW, SOUND = "new", "sound"

@@ -15,7 +15,8 @@ minutes (1200 steps; 546 to 430). The default needs a GPU and has not been train
 from ml_collections import ConfigDict
 
 from jaxspeech.configs import quickstart
-from jaxspeech.configs.base import base_config, fastconformer_ctc, pick
+from jaxspeech.configs.base import base_config, pick
+from jaxspeech.configs.recognizers import fastconformer_ctc
 
 SIZES = {
     "gpu": {

@@ -10,7 +10,8 @@ Dimensions, settings and number of parameters (137,449,729 with 1024 tokens) are
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import ctc, noam, published
+from jaxspeech.configs.base import noam, published
+from jaxspeech.configs.recognizers import ctc
 
 LSTM = {
     "name": "lstm",

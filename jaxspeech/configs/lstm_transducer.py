@@ -10,8 +10,9 @@ factor, for batches of about 2000 utterances. No figures: they depend on your da
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import noam, published, transducer
+from jaxspeech.configs.base import noam, published
 from jaxspeech.configs.lstm_ctc import LSTM
+from jaxspeech.configs.recognizers import transducer
 
 
 def get_config() -> ConfigDict:

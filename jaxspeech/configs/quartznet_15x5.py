@@ -9,7 +9,8 @@ batches of hundreds of utterances. No figures: they depend on your data.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import ctc, published
+from jaxspeech.configs.base import published
+from jaxspeech.configs.recognizers import ctc
 
 CHARACTERS = " abcdefghijklmnopqrstuvwxyz'"
 

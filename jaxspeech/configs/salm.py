@@ -17,7 +17,8 @@ included: 12.5 of them are a second. No figures: they depend on your data.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import FASTCONFORMER, FRONTEND, any_type, pick, published, with_chat
+from jaxspeech.configs.base import any_type, pick, published, with_chat
+from jaxspeech.configs.recognizers import FASTCONFORMER, FRONTEND
 
 SIZES = {
     "canary-qwen-2.5b": {

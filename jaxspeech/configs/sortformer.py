@@ -19,7 +19,8 @@ sizes from large on are meant for several GPUs. No figures: they depend on your 
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import FASTCONFORMER, any_type, base_config, pick
+from jaxspeech.configs.base import any_type, base_config, pick
+from jaxspeech.configs.recognizers import FASTCONFORMER
 
 SIZES = {
     "small": {

@@ -19,7 +19,8 @@ figures: they depend on your data.
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import ctc, pick, published
+from jaxspeech.configs.base import pick, published
+from jaxspeech.configs.recognizers import ctc
 
 SIZES = {
     "xsmall": {"width": 144, "num_heads": 4, "num_layers": 16, "reduce_at": 7},

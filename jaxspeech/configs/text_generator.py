@@ -10,8 +10,9 @@ start, see jaxspeech/data/readers.py. For other speakers, name manifests whose l
 
 from ml_collections import ConfigDict
 
-from jaxspeech.configs.base import FRONTEND, base_config
+from jaxspeech.configs.base import base_config
 from jaxspeech.configs.fastpitch import speech, with_texts
+from jaxspeech.configs.recognizers import FRONTEND
 from jaxspeech.loading import read_model
 
 STACK = {"num_layers": 3, "width": 128, "num_heads": 2, "head_width": 48, "hidden_width": 384}

@@ -16,8 +16,9 @@ on dev (voices not in training); WER 3.0 % with a beam of 4, and 2.2 % with the 
 from ml_collections import ConfigDict
 
 from jaxspeech.configs import quickstart
-from jaxspeech.configs.base import FASTCONFORMER, attention, with_prompts
+from jaxspeech.configs.base import with_prompts
 from jaxspeech.configs.canary import special_tokens
+from jaxspeech.configs.recognizers import FASTCONFORMER, attention
 
 DECODER = {
     "width": 144,

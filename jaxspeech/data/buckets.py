@@ -116,6 +116,20 @@ def estimate_buckets(durations: Float[np.ndarray, " N"], count: int, *, cost: Co
     return tuple(np.unique(np.ceil(least_padding(durations, count, cost=cost) * 100 - 1e-6) / 100).tolist())
 
 
+def useful_buckets(buckets: Sequence[int | float], longest: float, longest_clean: float) -> list[float]:
+    """The buckets that are needed if no example is longer than `longest`, nor than `longest_clean` unaugmented.
+
+    Raises:
+      ConfigError: an example is longer than the last one.
+    """
+    if not buckets or buckets[-1] < longest_clean:
+        raise ConfigError(
+            f"buckets: the longest example has {longest_clean:.2f} s, the last of {list(buckets)} is shorter; "
+            "add a bucket or lower max_seconds"
+        )
+    return [float(b) for i, b in enumerate(buckets) if i == 0 or buckets[i - 1] < longest]
+
+
 def split_by_labels(
     seconds: Sequence[float],
     widest: Sequence[int],

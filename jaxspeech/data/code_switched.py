@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxspeech.data.joined_samples import joined_samples
 from jaxspeech.data.manifest import Manifest, write_manifest
 from jaxspeech.errors import ConfigError, ManifestError, did_you_mean
 
@@ -113,9 +114,8 @@ class CodeSwitchedManifest(Manifest):
         parts = [normalised(decode(int(i)), self.options.db_norm) for i in self.members[example]]
         if len(parts) == 1:
             return parts[0]
-        start, between, end = (np.zeros(round(s * sample_rate), np.float32) for s in self.options.pause_seconds)
-        joined = [piece for part in parts for piece in (between, part)][1:]
-        return np.concatenate([start, *joined, end])
+        start, between, end = (round(seconds * sample_rate) for seconds in self.options.pause_seconds)
+        return joined_samples(parts, between=between, start=start, end=end)
 
 
 def normalised(samples: Float[np.ndarray, " S"], level: float | None) -> Float[np.ndarray, " S"]:

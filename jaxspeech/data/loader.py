@@ -4,96 +4,32 @@ The examples of a batch, and every random number in it, depend on the step alone
 are the same for any number of threads, and a run resumed at step n gets the batches of an uninterrupted one.
 """
 
-import copy
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, SupportsIndex, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from jaxspeech.data.assemble import Assembler
 from jaxspeech.data.augment import AugmentConfig
+from jaxspeech.data.batch_loader import BatchLoader
 from jaxspeech.data.batching import ONE_SHAPE_EACH, Batching, planned_labels
-from jaxspeech.data.buckets import PLAIN, Bucket, Cost, chunks, estimate_buckets, make_buckets, split_by_labels
-from jaxspeech.data.columns.column import Column, widest
+from jaxspeech.data.buckets import PLAIN, Cost, estimate_buckets, make_buckets, useful_buckets
+from jaxspeech.data.columns.column import Column
 from jaxspeech.data.columns.usable import usable_examples
-from jaxspeech.data.decode import name_entry
-from jaxspeech.data.entry import Entry
 from jaxspeech.data.epochs import Epochs, PlannedBatch
 from jaxspeech.data.example_set import ExampleSet
-from jaxspeech.data.join import group
 from jaxspeech.data.limits import UNLIMITED, Limits
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.plan import Plan, plan
-from jaxspeech.data.problems import Problems
-from jaxspeech.data.read_ahead import read_ahead
-from jaxspeech.data.rng import JOIN, generator
 from jaxspeech.data.share import Share
-from jaxspeech.data.stretch import Stretch, draw, shortest
-from jaxspeech.errors import ConfigError
-from jaxspeech.types import BatchShape
+from jaxspeech.data.stretch import Stretch
+from jaxspeech.data.training_buckets import changes_of, training_buckets
 
 B = TypeVar("B")
-Loader = TypeVar("Loader", bound="_Loader")
 
 
-class _Loader(Generic[B]):
-    """Base of training and evaluation data: the examples, shapes that can be changed, and loading."""
-
-    batch_shapes: tuple[BatchShape, ...]
-    _planned: Callable[[int], PlannedBatch]
-
-    def __init__(
-        self,
-        manifest: ExampleSet,
-        assembler: Assembler[B],
-        *,
-        make_buckets: Callable[..., tuple[Bucket, ...]],
-        num_threads: int,
-    ):
-        self._manifest = manifest
-        self._assemble = assembler
-        self._make_buckets = make_buckets
-        self._num_threads = num_threads
-
-    def resized(self: Loader, batch_seconds: int | float) -> Loader:
-        """The same examples in batches of a different size."""
-        other = copy.copy(self)
-        other._arrange(batch_seconds)
-        return other
-
-    def shapes(self, batch_seconds: int | float) -> tuple[BatchShape, ...]:
-        """`resized(batch_seconds).batch_shapes` without planning the batches."""
-        return self._assemble.shapes(self._make_buckets(batch_seconds=batch_seconds))
-
-    def entry(self, index: SupportsIndex) -> Entry:
-        """The manifest entry of an example, given its number in the batch's `index`."""
-        return self._manifest[index]
-
-    def fields(self, index: SupportsIndex) -> dict[str, Any]:
-        """The fields of an example's manifest line."""
-        return self.entry(index).fields
-
-    def name(self, index: SupportsIndex) -> str:
-        """The name of an example for people: its audio and, if not 0, the offset in it."""
-        return name_entry(self.entry(index))
-
-    @property
-    def problems(self) -> Problems:
-        return self._manifest.problems
-
-    def _arrange(self, batch_seconds: int | float) -> None:
-        self._buckets = self._make_buckets(batch_seconds=batch_seconds)
-        self.batch_shapes = self._assemble.shapes(self._buckets)
-
-    def _load(self, step: int) -> B:
-        return self._assemble(self._planned(step))
-
-    def _read(self, steps: range) -> Iterator[B]:
-        return read_ahead(self._load, steps, num_threads=self._num_threads)
-
-
-class TrainingData(_Loader[B]):
+class TrainingData(BatchLoader[B]):
     """Endless shuffled, augmented batches.
 
     Attributes:
@@ -148,56 +84,32 @@ class TrainingData(_Loader[B]):
         if not isinstance(examples, slice):
             manifest = manifest.take(examples)
         augment = AugmentConfig() if augment is None else augment
-        durations = manifest.durations
-        # Of longer examples a stretch is taken.
-        needed = np.minimum(durations, augment.crop_to[1]) if augment.crop_to else durations
-        longest = float(needed.max() / min(augment.speed) + 2 * augment.pad_seconds)
-        cuts: dict[str, Any] = {"crop_seconds": augment.crop_seconds, "crop_to": augment.crop_to}
-        options = {"speeds": augment.speed, "seed": seed, "pad_seconds": augment.pad_seconds} | cuts
-        options |= {"pad_after_seconds": augment.pad_after_seconds, "unpadded_share": augment.unpadded_share}
-        options["crop_from"] = augment.crop_from
         labels = planned_labels(columns, examples, batching)
-        lengths, of_lengths = durations, labels
-        if isinstance(buckets, int) or labels is not None:
-            draws, lengths = draw(len(durations), longest=longest, epoch=0, **options), durations.copy()
-            for part in chunks(len(durations)):
-                # At least the duration, so that no example needs to be sped up to fit, whatever epoch 0 has drawn.
-                lengths[part] = np.maximum(draws.of(part, durations[part]).seconds(durations[part]), needed[part])
-            del draws
-        if labels is not None and batching.join.seconds:
-            groups = group(lengths, labels, batching.join, rng=generator(seed, 0, JOIN))
-            lengths, of_lengths = groups.seconds(lengths, batching.join), groups.labels(labels)
-            longest = max(longest, float(lengths.max()))
-        if isinstance(buckets, int):
-            buckets = estimate_buckets(lengths, buckets, cost=batching.cost)
-        least = {"speeds": augment.speed, **cuts}
-        buckets, most = _useful(buckets, longest, float(needed.max())), None
-        if labels is not None and of_lengths is not None:
-            widths = widest(labels, shortest(durations, longest=buckets[-1], **least), np.array(buckets))
-            # Joined utterances may have more labels than any by itself.
-            widths = np.maximum(widths, widest(of_lengths, np.minimum(lengths, buckets[-1]), np.array(buckets)))
-            buckets, most = split_by_labels(buckets, widths.tolist(), lengths, of_lengths, count=batching.label_buckets)
+        padded = training_buckets(
+            manifest.durations, labels, buckets=buckets, augment=augment, batching=batching, seed=seed
+        )
         self._make_epochs = partial(
             Epochs,
-            durations,
+            manifest.durations,
             weights=manifest.weights,
             shards=manifest.shards,
             labels=labels,
-            join=batching.join._replace(seconds=min(batching.join.seconds, buckets[-1])),
-            **options,
+            join=batching.join._replace(seconds=min(batching.join.seconds, padded.seconds[-1])),
+            seed=seed,
+            **changes_of(augment),
         )
         assembler = Assembler(
             manifest,
             columns,
             batch,
             examples=examples,
-            shortest=shortest(durations, longest=buckets[-1], **least),
-            bucket_seconds=buckets,
-            bucket_labels=most,
+            shortest=padded.shortest,
+            bucket_seconds=padded.seconds,
+            bucket_labels=padded.labels,
             share=Share(process_index, process_count),
         )
         sizes = {"max_batch_size": batch_size, "multiple_of": data_shards, "cost": batching.cost}
-        make = partial(make_buckets, buckets, labels=most, **sizes)
+        make = partial(make_buckets, padded.seconds, labels=padded.labels, **sizes)
         super().__init__(manifest, assembler, make_buckets=make, num_threads=num_threads)
         self._arrange(batch_seconds)
 
@@ -220,7 +132,7 @@ class TrainingData(_Loader[B]):
         self.steps_per_epoch = self._epochs.first_step(1)
 
 
-class EvaluationData(_Loader[B]):
+class EvaluationData(BatchLoader[B]):
     """Every example once, sorted by length, unaugmented; the field of a column without a usable value is empty.
 
     Attributes:
@@ -253,7 +165,7 @@ class EvaluationData(_Loader[B]):
             buckets = estimate_buckets(durations, buckets, cost=cost)
         elif buckets and longest > buckets[-1]:
             buckets = (*buckets, longest)
-        buckets = _useful(buckets, longest, longest)
+        buckets = useful_buckets(buckets, longest, longest)
         assembler = Assembler(
             manifest,
             columns,
@@ -292,13 +204,3 @@ def _still(plan: Plan, position: int) -> PlannedBatch:
     index, bucket = plan.batch(position)
     still = Stretch(np.ones(len(index)), np.zeros(len(index)), np.zeros(len(index)))
     return PlannedBatch(epoch=0, bucket=bucket, index=index, copy=np.zeros_like(index), stretch=still)
-
-
-def _useful(buckets: Sequence[int | float], longest: float, longest_clean: float) -> list[float]:
-    """The buckets that are needed if no example is longer than `longest`."""
-    if not buckets or buckets[-1] < longest_clean:
-        raise ConfigError(
-            f"buckets: the longest example has {longest_clean:.2f} s, the last of {list(buckets)} is shorter; "
-            "add a bucket or lower max_seconds"
-        )
-    return [float(b) for i, b in enumerate(buckets) if i == 0 or buckets[i - 1] < longest]

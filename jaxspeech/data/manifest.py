@@ -5,7 +5,6 @@ its duration, its manifest; 4 more for its tar). A line is parsed again when the
 """
 
 import copy
-import io
 import math
 import zlib
 from collections import Counter
@@ -14,21 +13,22 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from jaxspeech.audio.read import read_seconds
 from jaxspeech.data.containers import Containers
 from jaxspeech.data.entry import Entry
 from jaxspeech.data.files import Location, beside, is_url, open_binary
 from jaxspeech.data.keep import Rule, kept_lines
-from jaxspeech.data.manifest_file import Checked, open_manifest
+from jaxspeech.data.manifest_file import Checked, Opened, open_manifest
 from jaxspeech.data.manifest_index import Lines, scan
 from jaxspeech.data.problems import Problems
-from jaxspeech.data.sources import ParsedSource, Source, parse_sources
+from jaxspeech.data.recording_parts import Parts, equal_parts, windows
+from jaxspeech.data.sources import Source, parse_sources
+from jaxspeech.data.stored_lines import StoredLines
 from jaxspeech.data.temperature import tempered
 from jaxspeech.errors import ManifestError, as_speech_error
 from jaxspeech.manifest_lines import AUDIO, parse_line
-from jaxspeech.runtime.platform import read_at
 from jaxspeech.runtime.unicode import to_json
 
 # Number of lines read at once when all of them are read in order.
@@ -87,23 +87,24 @@ class Manifest:
         self.too_short = self.too_long = 0
         self.tars: list[Location] = []
         self.containers = Containers()
-        self._files: list[io.IOBase] = []
         self._checksums: list[int] = []
         parsed = parse_sources(sources)
         self._audio, self._several = audio, several
         self._paths = [source.name for source in parsed]
-        found, lines = [], 0
-        for number, source in enumerate(parsed):
-            part, read = self._scan(number, source, need, min_seconds, max_seconds)
+        found, files, lines = [], [], 0
+        for source in parsed:
+            opened = open_manifest(source)
+            part, read = self._scan(source.name, opened, need, min_seconds, max_seconds)
             found.append(part)
+            files.append(opened.file)
             lines += read
         self.num_candidates = lines - self.too_short - self.too_long
         self.problems.check(lines)
         counts = [len(part.starts) for part in found]
-        self._sources: Int[np.ndarray, " N"] = np.repeat(np.arange(len(found), dtype=np.int16), counts)
         columns = Lines.joined(found)
-        self._starts, self._sizes, self.durations = columns.starts, columns.sizes, columns.durations
-        self.shards = columns.shards if self.tars else None
+        of = np.repeat(np.arange(len(found), dtype=np.int16), counts)
+        self._lines = StoredLines(files, of, columns.starts, columns.sizes)
+        self.durations, self.shards = columns.durations, columns.shards if self.tars else None
         if not sum(counts):
             left_out = f"{self.too_short} too short, {self.too_long} too long, {len(self.problems)} bad"
             raise ManifestError(f"{', '.join(map(str, self._paths))}: no usable example in {lines} lines ({left_out})")
@@ -112,16 +113,15 @@ class Manifest:
         self._shifts: np.ndarray | None = None
         self.left_out = self._keep([(*keep, *source.keep) for source in parsed])
         if temperature != 1:
-            seconds = np.bincount(self._sources, self.durations, len(parsed)) * self._source_weights
+            seconds = np.bincount(self._lines.sources, self.durations, len(parsed)) * self._source_weights
             self._source_weights *= tempered(seconds, [source.groups for source in parsed], temperature)
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._lines)
 
     def __getitem__(self, index: SupportsIndex) -> Entry:
-        source = self._sources[index]
-        start, size = int(self._starts[index]), int(self._sizes[index])
-        fields = parse_line(read_at(self._files[source], size, start))
+        source = self._lines.sources[index]
+        fields = parse_line(self._lines[index])
         shard = -1 if self.shards is None else int(self.shards[index])
         name, offset, duration = fields[self._audio], float(fields.get("offset") or 0), self.durations[index]
         if isinstance(name, list):
@@ -141,7 +141,7 @@ class Manifest:
 
     def beside(self, index: SupportsIndex, name: str) -> Location:
         """Where a further file is that the line of an example names: relative to its manifest, absolute, or a URL."""
-        return beside(self._paths[self._sources[index]], name)
+        return beside(self._paths[self._lines.sources[index]], name)
 
     def __iter__(self) -> Iterator[Entry]:
         return (self[index] for index in range(len(self)))
@@ -151,7 +151,7 @@ class Manifest:
         if (self._source_weights == self._source_weights[0]).all():
             weights = np.broadcast_to(self._source_weights[0], len(self))
         else:
-            weights = self._source_weights[self._sources]
+            weights = self._source_weights[self._lines.sources]
         return weights if self._factors is None else weights * self._factors
 
     def lines(self, *, at_most: int | None = None) -> Iterator[bytes]:
@@ -159,7 +159,7 @@ class Manifest:
         chosen = len(self) if at_most is None else min(at_most, len(self))
         for first in range(0, chosen, BLOCK_LINES):
             places = np.arange(first, min(first + BLOCK_LINES, chosen)) * len(self) // chosen
-            yield from self._read(places)
+            yield from self._lines.read(places)
 
     def texts(self, field: str = "text", *, at_most: int | None = None) -> Iterator[str]:
         """Yield the value of a field in each example, or in at most `at_most` of them; "" where a line lacks it."""
@@ -178,23 +178,13 @@ class Manifest:
     def take(self, indices: np.ndarray) -> "Manifest":
         """The same manifests with only these examples, in this order."""
         taken = copy.copy(self)
-        for column in ("_sources", "_starts", "_sizes", "durations", "shards", "_factors", "_shifts"):
-            values = getattr(self, column)
-            setattr(taken, column, None if values is None else values[indices])
+        taken._take(indices)
         return taken
 
     def in_parts(self, most_seconds: int | float) -> "Manifest":
         """The same recordings; each that is longer than this is in equal parts, as if every part had a line."""
-        counts = np.maximum(np.ceil(self.durations / most_seconds - 1e-6), 1).astype(np.int64)
-        if (counts == 1).all():
-            return self
-        parts = self.take(np.repeat(np.arange(len(self)), counts))
-        parts.durations = np.repeat(self.durations / counts, counts)
-        number = np.arange(len(parts)) - np.repeat(np.cumsum(counts) - counts, counts)
-        shifts = number * parts.durations
-        parts._shifts = shifts if parts._shifts is None else parts._shifts + shifts
-        parts.num_candidates += len(parts) - len(self)
-        return parts
+        parts = equal_parts(self.durations, most_seconds)
+        return self if len(parts.of) == len(self) else self._cut(parts)
 
     def in_windows(self, seconds: int | float, hop: int | float = 0.0) -> "Manifest":
         """The same recordings in windows, as if every window had a line.
@@ -203,15 +193,7 @@ class Manifest:
           seconds: of a window; the last one of a recording ends with it and may be shorter.
           hop: seconds from the start of a window to the next; 0: as long as a window.
         """
-        hop = hop or seconds
-        counts = np.maximum(np.ceil((self.durations - seconds) / hop - 1e-6), 0).astype(np.int64) + 1
-        parts = self.take(np.repeat(np.arange(len(self)), counts))
-        number = np.arange(len(parts)) - np.repeat(np.cumsum(counts) - counts, counts)
-        starts = number * float(hop)
-        parts.durations = np.minimum(parts.durations - starts, seconds)
-        parts._shifts = starts if parts._shifts is None else parts._shifts + starts
-        parts.num_candidates += len(parts) - len(self)
-        return parts
+        return self._cut(windows(self.durations, seconds, hop or seconds))
 
     def weighted(self, factors: Float[np.ndarray, " N"]) -> "Manifest":
         """The same examples; an epoch shows each this many times as often."""
@@ -219,52 +201,52 @@ class Manifest:
         weighted._factors = factors if self._factors is None else self._factors * factors
         return weighted
 
+    def _take(self, chosen: np.ndarray) -> None:
+        """Leave out all other examples."""
+        self._lines = self._lines.take(chosen)
+        for column in ("durations", "shards", "_factors", "_shifts"):
+            values = getattr(self, column)
+            setattr(self, column, None if values is None else values[chosen])
+
+    def _cut(self, parts: Parts) -> "Manifest":
+        """The same recordings, as if every part had a line."""
+        cut = self.take(parts.of)
+        cut.durations = parts.durations
+        cut._shifts = parts.starts if cut._shifts is None else cut._shifts + parts.starts
+        cut.num_candidates += len(cut) - len(self)
+        return cut
+
     def _keep(self, rules: Sequence[Sequence[Rule]]) -> Counter[str]:
         """Leave out the lines that do not follow the rules of their source; returns how many for which reason."""
         kept, reasons = np.ones(len(self), bool), Counter[str]()
         for source in (number for number, one in enumerate(rules) if one):
-            places = np.flatnonzero(self._sources == source)
+            places = np.flatnonzero(self._lines.sources == source)
             blocks = (places[first : first + BLOCK_LINES] for first in range(0, len(places), BLOCK_LINES))
-            kept[places], why = kept_lines((line for block in blocks for line in self._read(block)), rules[source])
+            lines = (line for block in blocks for line in self._lines.read(block))
+            kept[places], why = kept_lines(lines, rules[source])
             reasons.update(why)
         if kept.all():
             return reasons
         if not kept.any():
             often = ", ".join(f"{count} {why}" for why, count in reasons.most_common(3))
             raise ManifestError(f"{', '.join(map(str, self._paths))}: data.keep leaves no example ({often})")
-        for column in ("_sources", "_starts", "_sizes", "durations", "shards"):
-            values = getattr(self, column)
-            setattr(self, column, None if values is None else values[kept])
+        self._take(kept)
         self.num_candidates -= int((~kept).sum())
         return reasons
 
-    def _read(self, places: Int[np.ndarray, " N"]) -> Iterator[bytes]:
-        """Yield the lines of these examples; adjacent lines of a file are read together."""
-        sources, starts, sizes = self._sources[places], self._starts[places], self._sizes[places].astype(np.int64)
-        neighbours = (np.diff(starts) == sizes[:-1]) & (np.diff(sources) == 0)
-        runs = np.concatenate([[0], np.flatnonzero(~neighbours) + 1, [len(places)]])
-        for first, last in zip(runs[:-1].tolist(), runs[1:].tolist(), strict=True):
-            begin, total = int(starts[first]), int(sizes[first:last].sum())
-            data = read_at(self._files[sources[first]], total, begin)
-            ends = np.cumsum(sizes[first:last])
-            yield from (data[e - s : e] for s, e in zip(sizes[first:last].tolist(), ends.tolist(), strict=True))
-
     def _scan(
         self,
-        number: int,
-        source: ParsedSource,
+        path: Location,
+        opened: Opened,
         need: tuple[str, ...],
         min_seconds: int | float,
         max_seconds: int | float,
     ) -> tuple[Lines, int]:
-        path = self._paths[number]
-        opened = open_manifest(source)
-        self._files.append(opened.file)
         lookup = {shard: len(self.tars) + i for i, shard in enumerate(opened.containers)}
         self.tars += opened.containers.values()
         parts, lines = [], 0
         for part, count in scan(
-            Checked(self._files[-1], self._checksums),
+            Checked(opened.file, self._checksums),
             audio=self._audio,
             several=self._several,
             need=need,

@@ -5,7 +5,7 @@
 left out of its mean and counted: "pesq_unscored".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -17,25 +17,35 @@ from jaxspeech.evaluation.evaluation import Evaluation, Fields, Scores
 from jaxspeech.evaluation.perceived import check_package, dnsmos, missing_package, pesq, stoi
 from jaxspeech.evaluation.signal_ratios import best_pairing, sdr, si_sdr
 
-# In the order in which they are shown.
-MEASURES = ("si_sdr", "sdr", "pesq", "stoi", "estoi", "dnsmos")
-# DNSMOS has three numbers.
-OF_DNSMOS = ("dnsmos", "dnsmos_sig", "dnsmos_bak")
-TITLES = {
-    "si_sdr": "SI-SDR",
-    "sdr": "SDR",
-    "pesq": "PESQ",
-    "stoi": "STOI",
-    "estoi": "ESTOI",
-    "dnsmos": "DNSMOS",
-    "dnsmos_sig": "DNSMOS speech",
-    "dnsmos_bak": "DNSMOS background",
-}
-IN_DECIBELS = ("si_sdr", "sdr")
-GAIN, UNSCORED = "_gain", "_unscored"
-
 # Of a recording: the values by name, None where it cannot be scored.
 Values = Mapping[str, float | None]
+
+
+class Measure(NamedTuple):
+    """A score of a signal.
+
+    Attributes:
+      titles: of its values, by their names; DNSMOS has three.
+      compute: (estimate [S], target [S], sample rate) -> the values by name.
+    """
+
+    titles: Mapping[str, str]
+    compute: Callable[[np.ndarray, np.ndarray, int], Values]
+
+
+OF_DNSMOS = {"dnsmos": "DNSMOS", "dnsmos_sig": "DNSMOS speech", "dnsmos_bak": "DNSMOS background"}
+# In the order in which they are shown.
+MEASURES = {
+    "si_sdr": Measure({"si_sdr": "SI-SDR"}, lambda x, target, rate: {"si_sdr": si_sdr(x, target)}),
+    "sdr": Measure({"sdr": "SDR"}, lambda x, target, rate: {"sdr": sdr(x, target)}),
+    "pesq": Measure({"pesq": "PESQ"}, lambda x, target, rate: {"pesq": pesq(x, target, rate)}),
+    "stoi": Measure({"stoi": "STOI"}, lambda x, target, rate: {"stoi": stoi(x, target, rate, extended=False)}),
+    "estoi": Measure({"estoi": "ESTOI"}, lambda x, target, rate: {"estoi": stoi(x, target, rate, extended=True)}),
+    "dnsmos": Measure(OF_DNSMOS, lambda x, target, rate: dnsmos(x, rate) or dict.fromkeys(OF_DNSMOS)),
+}
+TITLES = {name: title for measure in MEASURES.values() for name, title in measure.titles.items()}
+IN_DECIBELS = ("si_sdr", "sdr")
+GAIN, UNSCORED = "_gain", "_unscored"
 
 
 class Scored(NamedTuple):
@@ -45,7 +55,7 @@ class Scored(NamedTuple):
     before: Values = MappingProxyType({})
 
 
-def available(measures: Sequence[str] = MEASURES) -> tuple[str, ...]:
+def available(measures: Iterable[str] = MEASURES) -> tuple[str, ...]:
     """Those of the measures whose packages are installed."""
     return tuple(name for name in measures if not missing_package(name))
 
@@ -78,26 +88,11 @@ def signal_scores(
       sample_rate: in Hz.
       measures: names among `MEASURES`.
     """
-    each = [_scores_of(e, t, sample_rate, measures) for e, t in zip(estimates, targets, strict=True)]
+    each = [
+        {name: value for one in measures for name, value in MEASURES[one].compute(*pair, sample_rate).items()}
+        for pair in zip(estimates, targets, strict=True)
+    ]
     return {name: _mean([values[name] for values in each]) for name in (each[0] if each else {})}
-
-
-def _scores_of(
-    estimate: Float[np.ndarray, " S"], target: Float[np.ndarray, " S"], sample_rate: int, measures: Sequence[str]
-) -> dict[str, float | None]:
-    values: dict[str, float | None] = {}
-    for name in measures:
-        if name == "si_sdr":
-            values[name] = si_sdr(estimate, target)
-        elif name == "sdr":
-            values[name] = sdr(estimate, target)
-        elif name == "pesq":
-            values[name] = pesq(estimate, target, sample_rate)
-        elif name == "dnsmos":
-            values |= dnsmos(estimate, sample_rate) or dict.fromkeys(OF_DNSMOS)
-        else:
-            values[name] = stoi(estimate, target, sample_rate, extended=name == "estoi")
-    return values
 
 
 def score_recording(

@@ -73,6 +73,11 @@ class Manner(NamedTuple):
     length_penalty: float = 1.0
     thinking: bool = True
 
+    @property
+    def cut_note(self) -> str:
+        """Says why an answer was cut."""
+        return f"up to {self.max_tokens} tokens (max_tokens)"
+
 
 def manner(options: Mapping[str, Any], known: Any, *, call: str, beam_size: int = 1) -> tuple[Manner, Wanted]:
     """Checks a call's options and fills in the defaults.

@@ -46,6 +46,10 @@ class Written(NamedTuple):
     answers: tuple[Tokens, ...] = ()
     error: SpeechError | None = None
 
+    def seconds(self, sample_rate: int) -> float:
+        """The seconds of audio in the question, of which `audio` has so many samples a second."""
+        return sum(map(len, self.audio)) / max(sample_rate, 1)
+
 
 # (prompts, the number of each in the call, its places B and L) -> tokens [B N], the longest first
 Write = Callable[[Sequence[Prompt], Sequence[int], Shape], Tokens]

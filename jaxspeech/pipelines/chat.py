@@ -14,13 +14,12 @@ from typing import Any, Unpack
 import numpy as np
 
 from jaxspeech.archive import Archive
-from jaxspeech.audio.segments import cut_at_silences
 from jaxspeech.errors import ConfigError
 from jaxspeech.inference.answer import Answer
 from jaxspeech.inference.answer_options import AnswerOptions, Manner, TranscriptOptions, WritingOptions, manner
 from jaxspeech.inference.answer_programs import PLACES, AnswerPrograms, Prompt, padded_places
 from jaxspeech.inference.answering import Written, written_answers
-from jaxspeech.inference.batching import FULL_BATCH_SECONDS, Shape
+from jaxspeech.inference.batching import Shape
 from jaxspeech.inference.channels import each_channel
 from jaxspeech.inference.enhanced_reading import EnhancedReading
 from jaxspeech.inference.hypothesis import Hypothesis
@@ -29,6 +28,7 @@ from jaxspeech.inference.options import TranscribeOptions, Wanted
 from jaxspeech.inference.questions import Question, about, find_questions, prompt_of, turn_of
 from jaxspeech.inference.read_ahead import read_recording
 from jaxspeech.inference.shape_choice import ShapeChoice
+from jaxspeech.pipelines.chat_transcripts import TRANSCRIBE, check_transcribing, transcribed_parts, transcript_of
 from jaxspeech.pipelines.conversation import Conversation, Speaking
 from jaxspeech.pipelines.doors import with_bar
 from jaxspeech.pipelines.pipeline import Pipeline
@@ -39,13 +39,8 @@ from jaxspeech.text.chat import Chat as ChatForm
 from jaxspeech.text.chat_prompts import ChatPrompts
 from jaxspeech.text.tokenizer import Tokenizer
 
-# The most places of a conversation, and the question of a transcript: that of NeMo's canary-qwen-2.5b.
+# The most places of a conversation.
 CONTEXT = 8192
-TRANSCRIBE = "Transcribe the following: <audio>"
-# The options of `transcribe` that make sense without times and other searches.
-HEARS = ("batch_size", "sample_rate", "channel", "on_error", "long", "voice_activity", "enhance")
-
-
 # Special tokens, and the template of models that have them all.
 TEMPLATES = (
     (("<|im_start|>", "<think>"), "qwen3"),
@@ -171,13 +166,14 @@ class Chat(Pipeline):
 
         for written in self._written(find_questions(asked, inputs), plan, how, wanted):
             question = written.question
-            answer = Answer(question=question.text, source=question.source, duration=self._seconds(written))
+            duration = written.seconds(self.task.inference.sample_rate)
+            answer = Answer(question=question.text, source=question.source, duration=duration)
             if written.error is not None:
                 yield answer._replace(error=str(written.error))
             else:
                 [tokens] = written.answers
                 answer = answer.with_tokens(tokens, self.tokenizer, limit=how.max_tokens)
-                yield answer if answer.finished else answer._replace(note=_cut(how))
+                yield answer if answer.finished else answer._replace(note=how.cut_note)
 
     def transcribe(
         self, inputs: Any, *, progress: bool = False, question: str | None = None, **options: Unpack[TranscriptOptions]
@@ -204,28 +200,19 @@ class Chat(Pipeline):
     ) -> Iterator[Hypothesis]:
         """Like `transcribe`, but yields each transcript as soon as it and all earlier ones are ready."""
         how, wanted = manner(options, TranscribeOptions, call="transcribe", beam_size=self._speaking.beam_size)
-        for name, default in Wanted._field_defaults.items():
-            if name not in HEARS and getattr(wanted, name) != default:
-                name = next(iter(wanted.slots)) if name == "slots" else name
-                raise ConfigError(f"{name}: a language model that hears writes texts alone, and has no such option")
-        if wanted.long in ("local", "buffered"):
-            raise ConfigError(f'long="{wanted.long}": this model takes "segments", which is "auto", or "full"')
+        check_transcribing(wanted)
         rate = self.task.inference.sample_rate
 
         def plan(asked: Question, audio: Sequence[np.ndarray]) -> list[Prompt]:
             [samples] = audio
-            if wanted.long == "full" or len(samples) <= FULL_BATCH_SECONDS * rate:
-                parts = [samples]
-            else:
-                spans = cut_at_silences(samples, rate, wanted.voice_activity(samples, rate))
-                parts = [samples[int(start * rate) : round(end * rate)] for start, end in spans]
+            parts = transcribed_parts(samples, rate, wanted)
             return [self._prompt(asked.text, [part], [asked.source], how) for part in parts]
 
         recordings = find_recordings(inputs)
         recordings = each_channel(recordings) if wanted.channel == "each" else recordings
         asked = (about(recording, question, otherwise=TRANSCRIBE) for recording in recordings)
         for written in self._written(asked, plan, how, wanted):
-            yield self._hypothesis(written, how)
+            yield transcript_of(written, how, self.tokenizer, rate)
 
     def _prompt(self, text: str, audio: Sequence[np.ndarray], names: Sequence[str], how: Manner) -> Prompt:
         turns = [turn_of(text, len(audio), self._prompts)]
@@ -258,32 +245,6 @@ class Chat(Pipeline):
             return read(recording, sample_rate=rate, array_rate=wanted.sample_rate, channel=channel)
 
         return lambda question: [read_one(recording) for recording in question.recordings]
-
-    def _seconds(self, written: Written) -> float:
-        return sum(map(len, written.audio)) / max(self.task.inference.sample_rate, 1)
-
-    def _hypothesis(self, written: Written, how: Manner) -> Hypothesis:
-        [recording] = written.question.recordings
-        found = Hypothesis(source=recording.source, channel=recording.channel)
-        if written.error is not None:
-            return found._replace(error=str(written.error))
-        parts = [Answer().with_tokens(tokens, self.tokenizer, limit=how.max_tokens) for tokens in written.answers]
-        ids = tuple(i for part in parts for i in part.tokens)
-        sure = sum(part.confidence * len(part.tokens) for part in parts) / max(len(ids), 1)
-        how_made = [f"in {len(parts)} segments between silences"] if len(parts) > 1 else []
-        how_made += [_cut(how)] * any(not part.finished for part in parts)
-        return found._replace(
-            text=" ".join(text for part in parts if (text := part.text.strip())),
-            score=sum(part.score for part in parts),
-            tokens=ids,
-            confidence=sure,
-            duration=self._seconds(written),
-            note=", ".join(how_made) or None,
-        )
-
-
-def _cut(how: Manner) -> str:
-    return f"up to {how.max_tokens} tokens (max_tokens)"
 
 
 def template_of(tokenizer: Tokenizer) -> str:

@@ -8,7 +8,7 @@ The network is shown y beside x_t, and estimates x.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,7 +16,17 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.processes.sampler import Draw, Example, Spectra, Steps, interleaved, table
+from jaxspeech.processes.sampler import (
+    OUTPUTS,
+    Draw,
+    Example,
+    Spectra,
+    Steps,
+    between,
+    check_choice,
+    interleaved,
+    table,
+)
 
 EPS = 1e-8  # NeMo adds it to the denominators, and to sbar^2
 
@@ -176,18 +186,13 @@ class BridgeSDE:
     follows = Bridge
 
     def __post_init__(self) -> None:
-        if self.output not in ("mean", "state"):
-            raise ConfigError(f"model.sampler.output cannot be {self.output!r} (can be 'mean', 'state')")
-        if self.network_time not in ("previous", "current"):
-            raise ConfigError(
-                f"model.sampler.network_time cannot be {self.network_time!r} (can be 'previous', 'current')"
-            )
+        check_choice("output", self.output, OUTPUTS)
+        check_choice("network_time", self.network_time, ("previous", "current"))
 
     def range_of(self, process: Bridge) -> tuple[Bridge, Float[np.ndarray, " M"]]:
         """Returns the bridge between the sampler's own times, and its N + 1 times, the largest first."""
-        first, last = self.time_max, self.time_min
-        first, last = process.time_max if first is None else first, process.time_min if last is None else last
-        return replace(process, time_min=last, time_max=first), np.linspace(first, last, self.num_steps + 1)
+        process = between(process, self.time_min, self.time_max)
+        return process, np.linspace(process.time_max, process.time_min, self.num_steps + 1)
 
     def begin(self, process: Bridge, noisy: Spectra, draw: Draw) -> tuple[Any, Any]:
         """Returns the first state and the anchor: both are the noisy spectrum."""

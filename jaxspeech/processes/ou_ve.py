@@ -7,7 +7,7 @@
 The network estimates the score, -z / std(t) in expectation.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,7 +15,17 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from jaxspeech.errors import ConfigError
-from jaxspeech.processes.sampler import Draw, Example, Spectra, Steps, interleaved, table
+from jaxspeech.processes.sampler import (
+    OUTPUTS,
+    Draw,
+    Example,
+    Spectra,
+    Steps,
+    between,
+    check_choice,
+    interleaved,
+    table,
+)
 
 EPS = 1e-8  # NeMo adds it to s_min and to r
 
@@ -103,23 +113,16 @@ class PredictorCorrector:
     follows = OUVE
 
     def __post_init__(self) -> None:
-        if self.output not in ("mean", "state"):
-            raise ConfigError(f"model.sampler.output cannot be {self.output!r} (can be 'mean', 'state')")
-
-    def range_of(self, process: OUVE) -> OUVE:
-        """Returns the process between the sampler's own times."""
-        first, last = self.time_max, self.time_min
-        first, last = process.time_max if first is None else first, process.time_min if last is None else last
-        return replace(process, time_min=last, time_max=first)
+        check_choice("output", self.output, OUTPUTS)
 
     def begin(self, process: OUVE, noisy: Spectra, draw: Draw) -> tuple[Any, Any]:
         """Draws the first state, and returns it with the anchor, the noisy spectrum."""
-        process = self.range_of(process)
+        process = between(process, self.time_min, self.time_max)
         return noisy + float(process.std(np.float64(process.time_max), np)) * draw(jnp.int32(0)), noisy
 
     def steps(self, process: OUVE) -> Steps:
         """Makes the table."""
-        process = self.range_of(process)
+        process = between(process, self.time_min, self.time_max)
         time = np.linspace(process.time_max, process.time_min, self.num_steps)
         size = 2 * (self.snr * process.std(time, np)) ** 2
         corrector = table(time, base=1.0, estimate=size, noise=np.sqrt(2 * size))

@@ -10,7 +10,8 @@ Every sampler here is linear in what it knows, so a table of weights describes a
 A sampler of first order commits every row; one of second order tries a step, and then repeats it from the same base.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -18,6 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
+from jaxspeech.errors import ConfigError
+
+# What a sampler ends with.
+OUTPUTS = ("mean", "state")
 Spectra = Complex[Any, "B C N F"]
 # (state, time) -> what the network estimates, the same shape.
 Network = Callable[[Any, Float[Any, ""]], Any]
@@ -66,6 +71,23 @@ class Sampler(Protocol):
     def begin(self, process: Any, noisy: Spectra, draw: Draw) -> tuple[Any, Any]: ...
 
     def steps(self, process: Any) -> Steps: ...
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Checks a field of a sampler.
+
+    Raises:
+      ConfigError: it is not one of the choices.
+    """
+    if value not in choices:
+        raise ConfigError(f"model.sampler.{name} cannot be {value!r} (can be {', '.join(map(repr, choices))})")
+
+
+def between(process: Any, time_min: float | None, time_max: float | None) -> Any:
+    """Returns the process between the sampler's own times; None stands for those of the process."""
+    first = process.time_max if time_max is None else time_max
+    last = process.time_min if time_min is None else time_min
+    return replace(process, time_min=last, time_max=first)
 
 
 class Example(NamedTuple):

@@ -13,7 +13,7 @@ from jaxspeech.pipelines.recognizer import Recognizer
 from tests.inference.test_formats import parse_srt
 from tests.inference.test_long import RATE, recognizer
 from tests.inference.test_textgrid import parse
-from tests.pipelines.test_recognizer import chirps
+from tests.pipelines.tiny_recognizer import chirps
 
 TEXT = "The quick — brown fox\njumps."
 

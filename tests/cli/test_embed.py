@@ -12,7 +12,7 @@ from jaxspeech.archive import save_archive
 from jaxspeech.cli.main import main
 from tests.pipelines.frame_model import frame_archive
 from tests.pipelines.speaker_model import RATE, speaker_archive
-from tests.pipelines.test_recognizer import chirps
+from tests.pipelines.tiny_recognizer import chirps
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -11,7 +11,7 @@ from jaxspeech import loading
 from jaxspeech.cli.main import main
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.text.normalize import normalize
-from tests.pipelines.test_recognizer import chirps, tiny_archive
+from tests.pipelines.tiny_recognizer import chirps, tiny_archive
 
 RATE = 16000
 

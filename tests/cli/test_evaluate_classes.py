@@ -13,7 +13,7 @@ from jaxspeech.text.classes import Classes
 from tests.interop.random_model import random_variables
 from tests.pipelines.frame_model import MODEL as FRAMES
 from tests.pipelines.speaker_model import RATE, speaker_archive
-from tests.pipelines.test_recognizer import chirps
+from tests.pipelines.tiny_recognizer import chirps
 from tests.surgery.test_classes import MODEL as CLIPS
 
 NAMES = ("a", "b", "c", "d")

@@ -24,7 +24,7 @@ from jaxspeech.inference import read_ahead
 from jaxspeech.inference.output import open_output
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.runtime.unicode import HANDLER
-from tests.pipelines.test_recognizer import chirps, tiny_archive
+from tests.pipelines.tiny_recognizer import chirps, tiny_archive
 
 RATE = 16000
 Run = Callable[..., tuple[int, str, str]]

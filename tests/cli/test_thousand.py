@@ -17,7 +17,7 @@ from jaxspeech import loading
 from jaxspeech.archive import save_archive
 from jaxspeech.cli.main import main
 from jaxspeech.pipelines.recognizer import Recognizer
-from tests.pipelines.test_recognizer import tiny_archive
+from tests.pipelines.tiny_recognizer import tiny_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64", "rf64")

@@ -21,7 +21,7 @@ from jaxspeech.inference.output import open_output
 from jaxspeech.inference.writers import FORMATS, subtitle_paths
 from jaxspeech.pipelines.recognizer import Recognizer
 from tests.inference.test_formats import parse_srt, parse_vtt
-from tests.pipelines.test_recognizer import chirps, tiny_archive
+from tests.pipelines.tiny_recognizer import chirps, tiny_archive
 
 SCRIPT = Path(__file__).resolve().parents[2] / "transcribe.py"
 RATE = 16000

@@ -16,7 +16,7 @@ from jaxspeech.diarization.seglst import read_seglst
 from jaxspeech.inference.writers import SPEAKER_FORMATS
 from jaxspeech.pipelines.recognizer import Recognizer
 from tests.pipelines.speaker_model import speaker_archive
-from tests.pipelines.test_recognizer import RATE, chirps, tiny_archive
+from tests.pipelines.tiny_recognizer import RATE, chirps, tiny_archive
 
 
 @pytest.fixture(scope="module")

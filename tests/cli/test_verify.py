@@ -11,7 +11,7 @@ from jaxspeech.archive import save_archive
 from jaxspeech.cli.main import main
 from tests.pipelines.frame_model import frame_archive
 from tests.pipelines.speaker_model import RATE, speaker_archive
-from tests.pipelines.test_recognizer import chirps
+from tests.pipelines.tiny_recognizer import chirps
 
 TRIALS = ["1 a.wav b c.wav", "0 a.wav d.wav", "0 b c.wav d.wav", "1 a.wav a.wav"]
 

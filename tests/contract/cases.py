@@ -11,7 +11,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxspeech import assets, builder, jobs
-from jaxspeech.configs.base import attention, ctc, transducer, with_chat, with_classes, with_prompts
+from jaxspeech.configs.base import with_chat, with_classes, with_prompts
+from jaxspeech.configs.recognizers import attention, ctc, transducer
 from jaxspeech.jobs.job import Placement
 from jaxspeech.train import load
 from tests.contract.toys import adversarial, clip_classifier, generator, text_only

@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from jaxspeech.builder import build
-from jaxspeech.configs.base import fastconformer_ctc
+from jaxspeech.configs.recognizers import fastconformer_ctc
 from jaxspeech.errors import ConfigError
 from jaxspeech.forms.time_parallel import time_parallel_encoder
 from tests.eight_devices import on_eight_devices

@@ -17,7 +17,7 @@ from jaxspeech.search.forced_alignment import forced_alignment
 from tests.inference.test_long import RATE, TDT, recognizer
 from tests.inference.test_long import minute as minute
 from tests.interop.random_model import CHARACTERS, random_archive
-from tests.pipelines.test_recognizer import chirps
+from tests.pipelines.tiny_recognizer import chirps
 
 TEXT = "The quick brown fox\njumps over 13 lazy dogs."
 FRAME = 0.08

@@ -10,7 +10,7 @@ from jaxspeech.inference.hypothesis import Hypothesis
 from jaxspeech.pipelines.recognizer import Recognizer
 from tests.inference.test_long import CTC, TDT
 from tests.interop.random_model import CHARACTERS, pieces_tokenizer, random_archive
-from tests.pipelines.test_recognizer import chirps
+from tests.pipelines.tiny_recognizer import chirps
 
 FRAME = 0.08
 RNNT = TDT | {"decoder": {**TDT["decoder"], "durations": ()}}

@@ -12,7 +12,7 @@ from jaxspeech.errors import ManifestError
 from jaxspeech.jobs.job import Placement
 from jaxspeech.jobs.speaker import SPEAKER
 from tests.pipelines.speaker_model import MODEL, RATE
-from tests.pipelines.test_recognizer import chirps
+from tests.pipelines.tiny_recognizer import chirps
 
 NAMES = ("ann", "bob", "ann", "bob")
 

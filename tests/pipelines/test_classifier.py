@@ -10,7 +10,7 @@ import jaxspeech
 from jaxspeech.errors import ArchiveError, AudioError, ConfigError
 from jaxspeech.inference import programs
 from jaxspeech.pipelines.classifier import Classifier
-from tests.pipelines.test_recognizer import chirps
+from tests.pipelines.tiny_recognizer import chirps
 from tests.pipelines.toy_classifier import (
     CLIPS,
     FRAMES,

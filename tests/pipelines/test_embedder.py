@@ -9,7 +9,7 @@ from jaxspeech.builder import build
 from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.pipelines.embedder import DEFAULT_THRESHOLD, Embedder
 from tests.pipelines.speaker_model import RATE, speaker_archive
-from tests.pipelines.test_recognizer import chirps
+from tests.pipelines.tiny_recognizer import chirps
 
 SECONDS = (0.3, 20.0, 1.1)
 

@@ -14,7 +14,7 @@ from jaxspeech.pipelines.enhancer import Enhancer
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.tasks.kinds import Enhancement
 from tests.pipelines.live_enhancer import MODEL, RATE, random_variables
-from tests.pipelines.test_recognizer import chirps, tiny_archive
+from tests.pipelines.tiny_recognizer import chirps, tiny_archive
 
 SCALED = MODEL | {"normalize_input": True}
 

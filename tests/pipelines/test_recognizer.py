@@ -1,14 +1,9 @@
-"""Loading, transcribing anything, and what can go wrong. The model is random and tiny; the audio is made up."""
+"""Transcribing anything, and what can go wrong. The model is random and tiny; the audio is made up."""
 
-import functools
 import itertools
 import json
-import subprocess
-import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -16,54 +11,14 @@ import pytest
 import soundfile
 
 import jaxspeech
-from jaxspeech.archive import Archive, load_archive, save_archive
+from jaxspeech.archive import load_archive, save_archive
 from jaxspeech.builder import build
-from jaxspeech.errors import ArchiveError, AudioError, ConfigError, SpeechError
+from jaxspeech.errors import AudioError, ConfigError
 from jaxspeech.inference import programs, read_ahead
 from jaxspeech.inference.batching import Shape
 from jaxspeech.pipelines.recognizer import Recognizer
 from jaxspeech.tasks.prediction import Outputs
-from jaxspeech.tasks.recognition import Utterances
-from jaxspeech.text.char import CharTokenizer
-from tests.log_probs import log_probs_of
-
-RATE = 16000
-CONFIG = {
-    "task": "ctc",
-    "features": {"name": "mel", "num_mels": 20},
-    "encoder": {"name": "fastconformer", "num_layers": 2, "width": 16, "num_heads": 2, "subsampling_channels": 8},
-    "decoder": {"name": "ctc", "vocab_size": 27},
-}
-
-
-def chirps(seed: int, seconds: float) -> np.ndarray:
-    """Tones that change five times a second."""
-    rng = np.random.default_rng(seed)
-    pitch = np.repeat(rng.uniform(100, 6000, 100), RATE // 5)[: round(seconds * RATE)]
-    return (0.3 * np.sin(2 * np.pi * np.cumsum(pitch) / RATE) + 0.01 * rng.standard_normal(len(pitch))).astype("f")
-
-
-@functools.cache
-def reference() -> Callable[[Any, np.ndarray], np.ndarray]:
-    """(variables, samples) -> log-probabilities of the model as configured: scanned layers, no batch, no padding."""
-    log_probs = jax.jit(log_probs_of(build(CONFIG)))
-
-    def apply(variables: Any, samples: np.ndarray) -> np.ndarray:
-        length, no_labels = np.array([len(samples)]), np.zeros((1, 0), np.int32)
-        found, num_frames = log_probs(variables, Utterances(samples[None], length, no_labels, length, length))
-        return np.asarray(found)[0, : int(num_frames[0])]
-
-    return apply
-
-
-@functools.cache
-def tiny_archive() -> Archive:
-    """A random model with varied output: its head has large weights, and prefers no symbol on average."""
-    variables = jax.device_get(jax.jit(build(CONFIG).init)(jax.random.key(3)))
-    head = variables["params"]["decoder"]["out"]
-    head["kernel"] = 30 * head["kernel"]
-    head["bias"] = -reference()(variables, chirps(99, 1.6)).mean(0)
-    return Archive(CONFIG, {"tokenizer": CharTokenizer("abcdefghijklmnopqrstuvwxyz ")}, variables, {"by": "test"})
+from tests.pipelines.tiny_recognizer import RATE, chirps, reference, tiny_archive
 
 
 @pytest.fixture(autouse=True)
@@ -242,45 +197,12 @@ def test_bfloat16(asr: Recognizer, audio: list[np.ndarray], tmp_path: Path) -> N
     assert np.mean(np.abs(np.exp(found.log_probs) - np.exp(full.log_probs))) < 0.02
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("missing.jaxspeech", "no such file"),
-        ("nvidia/parakeet", "not in the local cache"),
-        ("some/other/parakeet", "a Hub name such as"),
-        ("a.ckpt", ".jaxspeech or .nemo"),
-    ],
-)
-def test_what_cannot_be_loaded(name: str, why: str) -> None:
-    with pytest.raises(ArchiveError, match=why) as caught:
-        jaxspeech.load(name)
-    assert str(caught.value).startswith(name) and "\n" not in str(caught.value)
-    with pytest.raises(ConfigError, match="bfloat16"):
-        jaxspeech.load(name, dtype="bfloat61")
-
-
 def test_nemos_transcript(refs: Path) -> None:
     asr = jaxspeech.load(refs / "fc_ctc_bpe.nemo")
     arrays = np.load(refs / "fc_ctc_bpe.npz")
     expected = json.loads((refs / "fc_ctc_bpe.json").read_text())["ctc_greedy_batch"][0]
     [found] = asr.transcribe(arrays["audio"][0, : arrays["audio_len"][0]])
     assert found.text == expected["text"] and found.score == pytest.approx(expected["score"], abs=1e-2)
-
-
-def test_importing_takes_nothing() -> None:
-    code = (
-        "import sys, jaxspeech; early = set(sys.modules) & {'jax', 'flax', 'numpy', 'soundfile'}; jaxspeech.load; "
-        "jaxspeech.losses.ctc_loss; late = set(sys.modules) & {'optax', 'grain', 'ml_collections', 'tensorboardX', "
-        "'orbax', 'torch', 'tensorflow'}; print(early, late, sorted(set(jaxspeech.__all__) - set(dir(jaxspeech))))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[0] == "set() set() []"
-    with pytest.raises(AttributeError, match="no attribute 'lode'"):
-        jaxspeech.lode  # noqa: B018
-
-
-def test_every_mistake_is_a_speech_error() -> None:
-    assert issubclass(AudioError, SpeechError) and jaxspeech.SpeechError is SpeechError
 
 
 def test_a_transcript_of_nemos_group_norm_does_not_depend_on_its_batch_either() -> None:

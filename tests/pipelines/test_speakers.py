@@ -16,7 +16,7 @@ from jaxspeech.pipelines.named_diarizer import NamedDiarizer, matched
 from jaxspeech.pipelines.recognizer import Recognizer
 from tests.pipelines.speaker_model import speaker_archive
 from tests.pipelines.test_clustering_diarizer import conversation, everything
-from tests.pipelines.test_recognizer import RATE, chirps, tiny_archive
+from tests.pipelines.tiny_recognizer import RATE, chirps, tiny_archive
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from jaxspeech.cli.main import main
 from jaxspeech.targets.hardware import HARDWARE, of_kind
 from jaxspeech.targets.longest_audio import solve
 from jaxspeech.targets.variants import variants
-from tests.pipelines.test_recognizer import tiny_archive
+from tests.pipelines.tiny_recognizer import tiny_archive
 
 
 @pytest.mark.parametrize(("linear", "square"), [(3.0, 0.0), (2.0, 0.5), (0.0, 4.0)])

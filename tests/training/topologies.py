@@ -14,7 +14,7 @@ import numpy as np
 from absl import app, flags
 
 from jaxspeech.builder import build
-from jaxspeech.configs.base import fastconformer_ctc, fastconformer_transducer
+from jaxspeech.configs.recognizers import fastconformer_ctc, fastconformer_transducer
 from jaxspeech.tasks.recognition import Utterances
 from jaxspeech.training.parameters import path_name
 from jaxspeech.training.processes import find_place, gather, is_leader, join

@@ -12,6 +12,7 @@ from jaxspeech.data.augment import Augment, AugmentConfig, stretch_samples
 from jaxspeech.data.code_switched import CodeSwitchedManifest
 from jaxspeech.data.columns.column import Column, Examples
 from jaxspeech.data.decode import Decoder
+from jaxspeech.data.joined_samples import joined_samples
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.variant import Variant
 from jaxspeech.errors import ConfigError
@@ -72,8 +73,7 @@ def audio(
         return tuple((np.ceil(bucket_seconds * sample_rate).astype(int) + ROUNDING_SAMPLES).tolist())
 
     def together(examples: Sequence[int], values: Sequence[np.ndarray], gap: float) -> Float[np.ndarray, " S"]:
-        silence = np.zeros(math.floor(gap * sample_rate), np.float32)
-        return np.concatenate([piece for value in values for piece in (silence, value)][1:])
+        return joined_samples(values, between=math.floor(gap * sample_rate))
 
     lengths = np.round(manifest.durations * sample_rate).astype(np.int64)
     usable = np.broadcast_to(True, len(manifest))
