@@ -129,6 +129,7 @@ class FusedModels:
 def _checked(name: str, weight: Any) -> float:
     if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not math.isfinite(weight):
         raise ConfigError(f"{name} is {weight!r}; it must be a number")
-    if abs(weight) > MOST_WEIGHT:
-        raise ConfigError(f"{name} is {weight:g}; the most is {MOST_WEIGHT:g}")
-    return float(weight)
+    value = float(weight)
+    if abs(value) > MOST_WEIGHT:
+        raise ConfigError(f"{name} is {value:g}; the most is {MOST_WEIGHT:g}")
+    return value

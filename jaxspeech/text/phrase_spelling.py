@@ -5,8 +5,9 @@ forms       as it is written; in lower case; with a capital, and one in each wor
 spellings   the tokenizer's own, and those with the fewest tokens of all others, as a model does not spell a rare name
             as its tokenizer does
 
-A word begins after a space: in an alphabet with a space, a phrase is that space and its letters. Where words are
-written without spaces, a phrase also follows another word without the mark of a word's start.
+A word begins after a space: in an alphabet with a space, a phrase is that space and its letters, and the same with one
+more space, so that the space after it counts too. Where words are written without spaces, a phrase also follows another
+word without the mark of a word's start.
 """
 
 import unicodedata
@@ -112,6 +113,8 @@ class _Speller:
         unspaced = is_unspaced(form)
         if self._space is not None:
             yield ids if unspaced else (self._space, *ids)
+            if not unspaced:  # and, better, before the next word: else a phrase runs into it
+                yield (self._space, *ids, self._space)
             return
         yield ids
         if self._others is not None:
