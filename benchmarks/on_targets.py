@@ -27,6 +27,8 @@ from jaxspeech.training.sharding import make_mesh
 HALF = {"dtype": "bfloat16"}
 # A beam search runs its loop once for each frame and each token of the longest hypothesis.
 BEAM_ROUNDS = 12.5 + 4.0
+# That of CTC once for each frame that is not blank; about half of them.
+CTC_ROUNDS = 6.25
 # An attention decoder's once for each token.
 TOKEN_ROUNDS = 4.0
 
@@ -49,8 +51,12 @@ def _tdt(size: str, **more: Any) -> dict[str, Any]:
     return config | {"decoder": config["decoder"] | {"durations": (0, 1, 2, 3, 4)}}
 
 
-def _beam(config: dict[str, Any]) -> OnTarget:
-    return OnTarget(partial(infer, config=config | {"search": {"beam_size": 4}}, rounds=BEAM_ROUNDS))
+def _beam(config: dict[str, Any], *, beam_size: int = 4, rounds: float = BEAM_ROUNDS, **models: Any) -> OnTarget:
+    return OnTarget(partial(infer, config=config | {"search": {"beam_size": beam_size}}, rounds=rounds, **models))
+
+
+_LM: dict[str, Any] = {"models": ("lm",)}
+_BOOST: dict[str, Any] = {"models": ("boost",)}
 
 
 def _trained(config: dict[str, Any], *, rows: int = 64) -> OnTarget:
@@ -86,6 +92,13 @@ CASES = {
     "infer_tdt_600m": OnTarget(partial(infer, config=_tdt("600m"))),
     "beam_rnnt_115m": _beam(transducer_config("115m", joint_width=640, **HALF)),
     "beam_tdt_115m": _beam(_tdt("115m")),
+    "infer_ctc_115m_lm": OnTarget(partial(infer, config=ctc_config("115m", **HALF), **_LM)),
+    "beam_ctc_115m": _beam(ctc_config("115m", **HALF), beam_size=8, rounds=CTC_ROUNDS),
+    "beam_ctc_115m_lm": _beam(ctc_config("115m", **HALF), beam_size=8, rounds=CTC_ROUNDS, **_LM),
+    "infer_tdt_115m": OnTarget(partial(infer, config=_tdt("115m"))),
+    "infer_tdt_115m_boost": OnTarget(partial(infer, config=_tdt("115m"), **_BOOST)),
+    "beam_rnnt_115m_lm": _beam(transducer_config("115m", joint_width=640, **HALF), **_LM),
+    "beam_tdt_115m_lm": _beam(_tdt("115m"), **_LM),
     "infer_aed_180m": OnTarget(partial(infer, config=_ATTENTION, rounds=TOKEN_ROUNDS)),
     "beam_aed_180m": OnTarget(partial(infer, config=_ATTENTION | {"search": {"beam_size": 4}}, rounds=TOKEN_ROUNDS)),
     "llm_prefill_1.7b": _text("prefill"),

@@ -8,10 +8,12 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from benchmarks.models import SAMPLE_RATE, VOCAB_SIZE
+from benchmarks.random_ngrams import random_ngram, random_phrases
 from jaxspeech.builder import build
 from jaxspeech.forms.inference import for_inference
 from jaxspeech.forms.streaming import streaming
 from jaxspeech.forms.time_parallel import time_parallel_program
+from jaxspeech.inference.fusing import Weighted, start_of, with_models
 from jaxspeech.losses.ctc import ctc_loss
 from jaxspeech.losses.transducer import rnnt_loss
 from jaxspeech.losses.transducer_joint import rnnt_joint_loss
@@ -33,13 +35,13 @@ class Case(NamedTuple):
       function: jitted.
       arguments: shapes with shardings.
       seconds: of audio in one call, over all devices.
-      trips: how often its loops of unknown length run.
+      trips: how often its loops of unknown length run, see `targets.roofline.estimate`.
     """
 
     function: Any
     arguments: tuple[Any, ...]
     seconds: float
-    trips: float = 1
+    trips: float | tuple[float, ...] = 1
 
 
 def _batch(task: Any, mesh: Mesh, rows: int, seconds: float, labels: int) -> Utterances | Prompted | UnlabelledSpeech:
@@ -71,14 +73,34 @@ def _platform(mesh: Mesh) -> str:
     return "cuda" if platform == "gpu" else platform
 
 
+# What a search takes in besides the model's own scores; and how often a look-up of a token backs off, at most: the
+# n-grams have order 3.
+SEARCHED_WITH = {"lm": random_ngram, "boost": random_phrases}
+BACKOFFS = 2.0
+
+
 def infer(
-    mesh: Mesh, *, config: dict[str, Any], rows: int = 128, seconds: float = 20.0, rounds: float = ROUNDS
+    mesh: Mesh,
+    *,
+    config: dict[str, Any],
+    rows: int = 128,
+    seconds: float = 20.0,
+    rounds: float = ROUNDS,
+    models: tuple[str, ...] = (),
 ) -> Case:
-    """Transcribes a batch on each device, as the recognizer does; a search runs `rounds` times for each second."""
+    """Transcribes a batch on each device, as the recognizer does.
+
+    Args:
+      rounds: how often a search runs for each second.
+      models: of SEARCHED_WITH.
+    """
     found = transcriber(config, _shapes(config), platform=_platform(mesh), dtype="bfloat16")
     rows *= mesh.size
-    program = inference_program(found.task, found.variables, mesh, rows=rows, seconds=seconds)
-    return Case(*program, rows * seconds, rounds * seconds)
+    made = [SEARCHED_WITH[name](found.task.inference.vocab_size) for name in models]
+    given = with_models({}, [Weighted(model, 0.5, [start_of(model)]) for model in made], rows)
+    variables = found.variables | jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), given)
+    program = inference_program(found.task, variables, mesh, rows=rows, seconds=seconds)
+    return Case(*program, rows * seconds, (rounds * seconds, BACKOFFS) if models else rounds * seconds)
 
 
 def encode_over_devices(mesh: Mesh, *, config: dict[str, Any], seconds: float) -> Case:

@@ -1,6 +1,7 @@
 """Writes files atomically: they appear under their names when they are complete, or not at all."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -18,9 +19,11 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     the file that it points to is replaced.
 
     Raises:
-      OSError: the file cannot be written.
+      OSError: the file cannot be written, or there is a folder of its name.
     """
     path = Path(os.path.realpath(path))
+    if path.is_dir():  # renaming would say so too, but only at the end, and of the temporary path
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
     try:
         temporary = folder / path.name

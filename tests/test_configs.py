@@ -58,6 +58,7 @@ RECIPES = {
     "librispeech": librispeech.get_config,
     "fastconformer_ctc": fastconformer_ctc.get_config,
     "quickstart:tdt": partial(quickstart.get_config, "tdt"),
+    "quickstart:open": partial(quickstart.get_config, "open"),
     "quickstart_languages": quickstart_languages.get_config,
     "quickstart_languages:eo": partial(quickstart_languages.get_config, "eo"),
     "fsdd_tdt": fsdd_tdt.get_config,
@@ -207,7 +208,7 @@ def test_the_error_for_an_unknown_size_names_the_known_ones():
     for recipe in (*recipes, conformer_ctc, conformer_transducer):
         with pytest.raises(ValueError, match=rf"{recipe.__name__.split('.')[1]}.*small, medium, large, xlarge"):
             recipe.get_config("huge")
-    with pytest.raises(ValueError, match="ctc or tdt"):
+    with pytest.raises(ValueError, match="ctc, tdt, open"):
         quickstart.get_config("rnnt")
 
 

@@ -40,10 +40,10 @@ def compares(flags: argparse.Namespace) -> bool:
     Raises:
       ConfigError: options of several kinds are mixed.
     """
+    for name in ("python", "warm_up"):
+        if not flags.engine and getattr(flags, name) not in (None, []):
+            raise ConfigError(f"--{name} has no effect without --engine=NAME:MODEL")
     if not flags.compare and not flags.engine:
-        for name in ("python", "warm_up"):
-            if getattr(flags, name) not in (None, []):
-                raise ConfigError(f"--{name} has no effect without --engine=NAME:MODEL")
         return False
     what = "compare" if flags.compare else "engine"
     for name in ("model", "rttm", "seglst"):

@@ -41,7 +41,7 @@ def models_of(text: str) -> str | list[tuple[str, float]]:
     """Reads --language_model: one model, or several with their weights, FILE:WEIGHT,FILE:WEIGHT.
 
     Raises:
-      ConfigError: one of several has no weight.
+      ConfigError: one of several has no weight, or no name.
     """
     if Path(text).is_file():
         return text
@@ -53,5 +53,9 @@ def models_of(text: str) -> str | list[tuple[str, float]]:
         except ValueError:
             if part == text:
                 return text
-            raise ConfigError(f"--language_model={text}: {part!r} has no weight, as in {part}:0.5") from None
+            raise ConfigError(
+                f"--language_model={text}: {part!r} has no weight, as in {part or 'lm.ngram'}:0.5"
+            ) from None
+        if not name:
+            raise ConfigError(f"--language_model={text}: {part!r} names no model, as in lm.ngram:0.5")
     return pairs

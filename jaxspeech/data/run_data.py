@@ -18,6 +18,7 @@ from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.data.quickstart import QUICKSTART
 from jaxspeech.data.quickstart_languages import QUICKSTART_EN, QUICKSTART_EO, QUICKSTART_LANGUAGES
+from jaxspeech.data.quickstart_open import QUICKSTART_OPEN
 from jaxspeech.data.readers import CORPUS as READERS
 from jaxspeech.data.sources import listed
 from jaxspeech.data.spoken_digits import SPOKEN_DIGITS
@@ -32,7 +33,7 @@ from jaxspeech.manifest_lines import AUDIO
 WINDOWS = ("seconds", "hop")
 # Corpora that data.prepare can name; they are made if they are missing.
 LANGUAGES = (QUICKSTART_LANGUAGES, QUICKSTART_EN, QUICKSTART_EO)
-SPOKEN = (QUICKSTART, *LANGUAGES, SPOKEN_DIGITS, SPOKEN_QUESTIONS, TWO_TASKS, VOICE, READERS)
+SPOKEN = (QUICKSTART, QUICKSTART_OPEN, *LANGUAGES, SPOKEN_DIGITS, SPOKEN_QUESTIONS, TWO_TASKS, VOICE, READERS)
 PREPARE = {corpus.name: corpus for corpus in SPOKEN}
 
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -81,7 +82,7 @@ def _local(path: Location) -> io.IOBase:
         with open_binary(path, error=AudioError) as file:
             packed = str(path).endswith((".gz", ".tgz"))
             shutil.copyfileobj(gzip.GzipFile(fileobj=file) if packed else file, copy, 1 << 20)
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise AudioError(f"{path}: damaged: {error}") from error
     copy.flush()
     copy.seek(0)

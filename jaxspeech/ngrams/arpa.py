@@ -18,6 +18,7 @@ import itertools
 import math
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,10 @@ BLOCK_LINES = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
 KENLM_MAGIC = b"mmap lm http://kheafield.com/code"
 LOG10 = math.log(10)
+# A log10 above it is damage: no model's weight is so large, and float32 would make it infinite.
+MOST = 1e30
+# What stands for a backoff weight of log10(0), as other tools write it.
+LEAST_BACKOFF = -99.0
 WITHOUT_BACKOFF = re.compile(r"^([^\t\n]*\t[^\t\n]*)$", re.MULTILINE)
 
 
@@ -59,7 +64,7 @@ def read_arpa(path: str | os.PathLike[str]) -> Arpa:
             return _read(_Lines(io.TextIOWrapper(stream, encoding="utf-8", newline="\n")))
     except LanguageModelError as error:
         raise LanguageModelError(f"{path}: {error}") from error
-    except (UnicodeDecodeError, EOFError, OSError) as error:
+    except (UnicodeDecodeError, EOFError, zlib.error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise LanguageModelError(f"{path}: no ARPA file, or damaged ({reason})") from error
 
@@ -137,8 +142,9 @@ def _read(lines: _Lines) -> Arpa:
     return Arpa(list(words), parts)
 
 
-def _sizes(count: int) -> list[int]:
-    return [min(BLOCK_LINES, count - start) for start in range(0, max(count, 1), BLOCK_LINES)]
+def _sizes(count: int) -> Iterator[int]:
+    """Yields the sizes of the blocks of `count` lines; a damaged header may promise more than fit in memory."""
+    return (min(BLOCK_LINES, count - start) for start in range(0, max(count, 1), BLOCK_LINES))
 
 
 def _block(lines: _Lines, n: int, size: int, words: dict[str, int]) -> Ngrams:
@@ -160,8 +166,9 @@ def _block(lines: _Lines, n: int, size: int, words: dict[str, int]) -> Ngrams:
             tokens = np.fromiter(map(words.__getitem__, flat), np.int64, len(flat))
             if len(flat) != n * size:
                 raise ValueError
-        if np.isnan(log_probs).any() or np.isnan(backoffs).any():
+        if not (log_probs < MOST).all() or not (backoffs < MOST).all():  # also where one is NaN
             raise ValueError
+        backoffs = np.where(backoffs > -MOST, backoffs, LEAST_BACKOFF)
         return Ngrams(tokens.reshape(size, n), log_probs * LOG10, backoffs * LOG10)
     except (ValueError, IndexError, KeyError):
         raise _fault(
@@ -222,7 +229,7 @@ def _fault(taken: Sequence[str], first: int, n: int, size: int, words: dict[str,
 
 def _is_number(text: str) -> bool:
     try:
-        return not math.isnan(float(text))
+        return float(text) < MOST
     except ValueError:
         return False
 

@@ -24,6 +24,7 @@ from jaxspeech.files import replace_atomically
 from jaxspeech.ngrams.model import NgramModel, NgramOrder, check_tables
 
 FORMAT = 1
+MOST_ORDER = 99  # the names of the arrays have two digits
 HEADER = "header.json"
 DTYPES = {"prefixes": "<i8", "tokens": "<i4", "log_probs": "<f4", "backoffs": "<f4"}
 MEMBER = re.compile(rf"{re.escape(HEADER)}|[1-9]\d?\.({'|'.join(DTYPES)})", re.ASCII)
@@ -41,6 +42,8 @@ def write_ngrams(path: str | os.PathLike[str], model: NgramModel) -> None:
     Raises:
       LanguageModelError: the file cannot be written.
     """
+    if len(model.orders) > MOST_ORDER:
+        raise LanguageModelError(f"{path}: cannot be written (order {len(model.orders)}; the most is {MOST_ORDER})")
     arrays = {
         f"{n}.{name}": np.ascontiguousarray(getattr(table, name), dtype)
         for n, table in enumerate(model.orders, start=1)

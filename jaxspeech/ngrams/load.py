@@ -37,7 +37,7 @@ def load_ngrams(
     """
     path = Path(path)
     if not path.is_file():
-        raise LanguageModelError(f"{path}: no such file")
+        raise LanguageModelError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     pieces = () if tokenizer is None else tuple(tokenizer.pieces)
     with open(path, "rb") as file:
         ours = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC

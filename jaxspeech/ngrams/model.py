@@ -173,14 +173,15 @@ def _fill(orders: Sequence[NgramOrder], table: NgramOrder, tokens: Int[np.ndarra
 
 
 def check_tables(model: NgramModel) -> Bool[np.ndarray, ""] | bool:
-    """Returns whether the tables of a file are those of a model: rows in range, in order, once each."""
+    """Returns whether the tables of a file are those of a model: rows in range, in order, once each; real weights."""
     above = 1
     for table in model.orders:
         sizes = {len(field) for field in table}
         keys = _keys(table.prefixes, table.tokens, model.vocab_size)
         inside = (table.prefixes >= 0) & (table.prefixes < above)
         inside &= (table.tokens >= LEAST) & (table.tokens < model.vocab_size)
-        if len(sizes) > 1 or not inside.all() or (np.diff(keys) <= 0).any() or np.isnan(table.log_probs).any():
+        real = (table.log_probs < np.inf).all() and np.isfinite(table.backoffs).all()
+        if len(sizes) > 1 or not inside.all() or (np.diff(keys) <= 0).any() or not real:
             return False
         above = len(keys)
     return bool(model.orders) and model.vocab_size > 0

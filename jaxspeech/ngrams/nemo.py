@@ -174,6 +174,9 @@ def _automaton(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Graph:
     for numbers, above in ((sources, num_states), (targets, num_states), (backoffs, num_states), (labels, vocab_size)):
         if numbers.size and not (numbers.min() >= 0 and numbers.max() < above):
             raise LanguageModelError("its automaton is damaged: a state or token is out of range")
+    finals, owed = tensors["final_weights"], tensors["backoff_weights"]
+    if not ((weights < np.inf).all() and (finals < np.inf).all() and np.isfinite(owed).all()):
+        raise LanguageModelError("its automaton is damaged: a weight is no number")
     if (tensors["state_order"][backoffs[1:]] >= tensors["state_order"][1:]).any() or backoffs[0] != 0:
         raise LanguageModelError("its automaton is damaged: a state backs off to a longer one")
     loops = (sources == ROOT) & (targets == ROOT)

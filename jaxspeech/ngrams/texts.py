@@ -1,5 +1,6 @@
 """Reads texts for a language model one after another: lines of text files, and the texts of manifests."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -78,11 +79,22 @@ def _lines(path: str, *, is_manifest: bool) -> Iterator[tuple[int, bytes]]:
     try:
         with open(path, "rb") as file:
             stream: Any = as_utf8(file)
+            head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
             if is_manifest:
-                check_layout(stream.peek(HEAD_BYTES)[:HEAD_BYTES])
+                check_layout(head)
+            elif _is_of_json(head):
+                raise LanguageModelError(f"{path} has JSON objects, not texts: give a manifest by --manifest={path}")
             yield from numbered_lines(stream)
     except ManifestError as error:
         raise LanguageModelError(f"{path} {error}") from error
     except (OSError, *DAMAGE) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise LanguageModelError(f"{path} cannot be read: {reason}") from error
+
+
+def _is_of_json(head: bytes) -> bool:
+    """Whether a file begins with a JSON object in a line of its own, as a manifest does."""
+    try:
+        return isinstance(json.loads(head.partition(b"\n")[0]), dict)
+    except (ValueError, RecursionError):
+        return False

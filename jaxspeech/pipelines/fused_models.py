@@ -1,6 +1,7 @@
 """What a recogniser's search takes in besides the model's own scores: language models and lists of phrases."""
 
 import math
+import numbers
 import os
 import reprlib
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from jaxspeech.inference.phrase_trees import PhraseTrees
 from jaxspeech.pipelines.language_model import LanguageModel, open_language_model
 from jaxspeech.search.fusion import Mixture
 from jaxspeech.search.ngram_graph import Graph
+from jaxspeech.text.phrases import MOST_WEIGHT
 from jaxspeech.text.tokenizer import Tokenizer
 
 # Of a language model's log-probabilities, and of phrases.
@@ -125,6 +127,8 @@ class FusedModels:
 
 
 def _checked(name: str, weight: Any) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+    if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not math.isfinite(weight):
         raise ConfigError(f"{name} is {weight!r}; it must be a number")
+    if abs(weight) > MOST_WEIGHT:
+        raise ConfigError(f"{name} is {weight:g}; the most is {MOST_WEIGHT:g}")
     return float(weight)

@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxspeech.archive import Archive, load_archive
 from jaxspeech.errors import ConfigError, as_speech_error
+from jaxspeech.pipelines.doors import WrongDoor
 from jaxspeech.pipelines.pipeline import Pipeline
 from jaxspeech.search.neural import Functions, NeuralModel
 from jaxspeech.tasks.kinds import Generation
@@ -160,5 +161,7 @@ def open_language_model(path: str | os.PathLike[str]) -> LanguageModel:
     """
     try:
         return LanguageModel(load_archive(path))
+    except WrongDoor as error:
+        raise ConfigError(f"{os.fspath(path)}: this is {error.door.noun}, not a language model") from None
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(path)}: {error}") from None

@@ -1,6 +1,7 @@
 """Compiles a program for a target, and collects what its users ask: memory, operations, kernels and time."""
 
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jaxspeech.targets.hlo import parse
@@ -40,14 +41,16 @@ class Compiled(NamedTuple):
         return sum(kernel.kind.removesuffix("-start") in ("copy", "transpose") for kernel in self.estimate.kernels)
 
 
-def compile_for(target: Target, function: Any, *arguments: Any, trips: float | int = 1, **options: Any) -> Compiled:
+def compile_for(
+    target: Target, function: Any, *arguments: Any, trips: float | int | Sequence[float | int] = 1, **options: Any
+) -> Compiled:
     """Compiles a jitted function.
 
     Args:
       target: the devices.
       function: jitted.
       arguments: shapes with shardings over the target's devices.
-      trips: how often loops of unknown length run.
+      trips: how often loops of unknown length run, see `roofline.estimate`.
     """
     started = time.perf_counter()
     lowered = function.lower(*arguments)

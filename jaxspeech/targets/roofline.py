@@ -9,7 +9,7 @@ bytes / link, and is taken to overlap with nothing. Caches are not modelled, so 
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from jaxspeech.targets.hardware import REACHED, REACHED_IN_KERNELS, Hardware
@@ -91,17 +91,19 @@ class Estimate(NamedTuple):
         return sorted(self.kernels, key=lambda kernel: -kernel.times * kernel.seconds)[:count]
 
 
-def estimate(program: Program, hardware: Hardware, *, trips: float | int = 1) -> Estimate:
+def estimate(program: Program, hardware: Hardware, *, trips: float | int | Sequence[float | int] = 1) -> Estimate:
     """Estimates a program.
 
     Args:
       program: for one device.
       hardware: the device.
-      trips: how often a loop runs whose number the compiler does not know (a search's, say).
+      trips: how often a loop runs whose number the compiler does not know (a search's, say). Of several numbers the
+        second is that of such a loop within such a loop, and the last that of all further within.
     """
+    by_depth = (float(trips),) if isinstance(trips, int | float) else tuple(map(float, trips))
     loops = [x for y in program.computations.values() for x in y.instructions.values() if x.opcode == "while"]
     unknown = sum(trip_count(loop, program) is None for loop in loops)
-    return Estimate(tuple(_kernels(program.entry, 1.0, program, hardware, trips)), unknown)
+    return Estimate(tuple(_kernels(program.entry, 1.0, program, hardware, by_depth)), unknown)
 
 
 def trip_count(loop: Instruction, program: Program) -> float | None:
@@ -125,7 +127,7 @@ def _kernels(
     times: float,
     program: Program,
     hardware: Hardware,
-    trips: float | int,
+    trips: tuple[float, ...],
 ) -> Iterator[Kernel]:
     for instruction in computation.instructions.values():
         opcode = instruction.opcode
@@ -133,10 +135,11 @@ def _kernels(
             continue
         if opcode == "while":
             known = trip_count(instruction, program)
-            runs = times * (float(trips) if known is None else known)
+            runs = times * (trips[0] if known is None else known)
+            within = (trips[1:] or trips) if known is None else trips
             # A loop of known length does not compute its condition.
             for name in instruction.called("body") + (instruction.called("condition") if known is None else []):
-                yield from _kernels(program.computations[name], runs, program, hardware, trips)
+                yield from _kernels(program.computations[name], runs, program, hardware, within)
         elif opcode == "conditional":
             names = instruction.called("branch_computations") or [
                 *instruction.called("true_computation"),

@@ -21,6 +21,10 @@ KEYS = ("phrase", "weight", "lang", "exact")
 _ALIASES = {"text": "phrase", "language": "lang", "score": "weight", "boost": "weight"}
 
 
+# Weights are at most so large: a log-probability is rarely below -100.
+MOST_WEIGHT = 1e4
+
+
 class Phrase(NamedTuple):
     """A phrase to prefer.
 
@@ -77,7 +81,7 @@ def _read_file(path: Path) -> Iterator[Phrase]:
 def _json(text: str, place: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"boost: {place}: not JSON: {error}") from None
 
 
@@ -123,12 +127,14 @@ def _phrase(text: Any, weight: Any, place: str) -> Phrase:
     if not isinstance(text, str) or is_blank(text):
         raise ConfigError(f"boost: {place}: the phrase is {text!r:.60}, not text")
     if isinstance(weight, bool) or not _is_number(weight):
-        raise ConfigError(f"boost: {place}: the weight of {text!r:.60} is {weight!r}, not a number")
+        raise ConfigError(f"boost: {place}: the weight of {text!r:.60} is {weight!r:.60}, not a number")
+    if abs(float(weight)) > MOST_WEIGHT:
+        raise ConfigError(f"boost: {place}: the weight of {text!r:.60} is {weight!r:.60}; the most is {MOST_WEIGHT:g}")
     return Phrase(" ".join(compose(text).split()), float(weight))
 
 
 def _is_number(value: Any) -> bool:
     try:
         return math.isfinite(float(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False

@@ -80,16 +80,24 @@ def build_tokenizer(config: dict[str, Any], files: dict[str, bytes]) -> Tokenize
 
 
 def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
-    """Read a tokenizer from a folder of `write_tokenizer` or of Transformers, a tokenizer.json or a `.model` file."""
+    """Read a tokenizer from a folder of `write_tokenizer` or of Transformers, a tokenizer.json or a `.model` file.
+
+    Raises:
+      TokenizerError: it is missing or damaged; the message is one line that names the file.
+    """
     path = Path(path)
     try:
         if path.is_file():
             return read_byte_pair(path) if path.suffix == ".json" else SentencePieceTokenizer(path.read_bytes())
         config = json.loads((path / CONFIG_FILE).read_bytes())  # UTF-8, whatever the locale
+        if not isinstance(config, dict):
+            raise TokenizerError(f"{path / CONFIG_FILE} is no JSON object")
         if "type" not in config:
             return read_byte_pair(path)
         names = [file.name for file in path.iterdir() if file.is_file() and file.name != CONFIG_FILE]
         return build_tokenizer(config, {name: (path / name).read_bytes() for name in names})
+    except TokenizerError as error:
+        raise (error if str(path) in str(error) else TokenizerError(f"{path}: {error}")) from error.__cause__
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise TokenizerError(f"no tokenizer at {path}: {error}; give a .model file or a tokenizer's folder") from error
 

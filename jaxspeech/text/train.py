@@ -12,7 +12,7 @@ import sentencepiece
 from absl import logging
 
 from jaxspeech.errors import ManifestError, TokenizerError
-from jaxspeech.manifest_lines import as_utf8, numbered_lines, parse_line
+from jaxspeech.manifest_lines import DAMAGE, as_utf8, numbered_lines, parse_line
 from jaxspeech.runtime.unicode import half_a_character
 from jaxspeech.text.canonical import ZERO_WIDTH_NON_JOINER, compose, visible
 from jaxspeech.text.char import SPACE, CharTokenizer
@@ -131,7 +131,7 @@ def _lines(path: str) -> list[tuple[int, bytes]]:
     try:
         with open(path, "rb") as file:
             return list(numbered_lines(as_utf8(file)))
-    except (OSError, EOFError) as error:
+    except (OSError, *DAMAGE) as error:
         raise TokenizerError(f"{path} cannot be read: {error}") from error
 
 

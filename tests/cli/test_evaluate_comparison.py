@@ -92,6 +92,7 @@ def test_engines_run_and_their_transcripts_can_be_compared_again(
         (["--engine=command:true"], "on what are the engines to be run?"),
         (["--engine=jaxspeech:none.nemo", "--manifest=good.jsonl"], "none.nemo: no such file"),
         (["--engine=command:true", "--manifest=good.jsonl"], "no recording can be read"),
+        (["--compare=good.jsonl", "--compare=far.jsonl", "--warm_up=1"], "--warm_up has no effect without --engine"),
         (["--python=x", "--manifest=good.jsonl"], "--python has no effect without --engine"),
     ],
 )

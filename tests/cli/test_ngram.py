@@ -80,7 +80,19 @@ def test_a_model_over_words_scores_texts_without_a_recogniser(folder, capsys):
         (["train", "--tokenizer=tok", "--text=e.txt", "--output=x.ngram", "--prune=a"], "'a' is no list of counts"),
         (["train", "--tokenizer=tok", "--model=x", "--text=e.txt", "--output=x.ngram"], "not both"),
         (["train", "--tokenizer=tok", "--manifest=array.json", "--output=x.ngram"], "array.json is a JSON array"),
+        (
+            ["train", "--tokenizer=tok", "--text=e.txt", "--output=x.ngram", "--order=100"],
+            "--order=100: the most is 99",
+        ),
+        (["train", "--tokenizer=tok", "--text=m.jsonl", "--output=x.ngram"], "give a manifest by --manifest=m.jsonl"),
+        (
+            ["train", "--tokenizer=e.txt", "--text=e.txt", "--output=x.ngram"],
+            "e.txt: this is not a SentencePiece model",
+        ),
+        (["train", "--tokenizer=odd", "--text=e.txt", "--output=x.ngram"], "tokenizer.json is no JSON object"),
         (["info", "none.ngram"], "ngram info: none.ngram: no such file"),
+        (["info", "odd"], "ngram info: odd: a folder, not a file"),
+        (["perplexity", "whole.arpa", "--tokenizer=tok", "--text=e.txt"], "there are no texts to score"),
         (["convert", "lm.arpa", "lm.nemo"], "lm.arpa: for which tokenizer? give --model=FILE"),
         (["perplexity", "lm.arpa", "--tokenizer=tok", "--text=e.txt"], "lm.arpa: no ARPA file: line 1"),
     ],
@@ -88,7 +100,11 @@ def test_a_model_over_words_scores_texts_without_a_recogniser(folder, capsys):
 def test_a_mistake_is_one_line(folder, capsys, arguments, message):
     (folder / "e.txt").write_text("\n")
     (folder / "array.json").write_text('[{"text": "a"}]')
+    (folder / "m.jsonl").write_text('{"text": "a"}\n')
+    (folder / "odd").mkdir()
+    (folder / "odd" / "tokenizer.json").write_text("3")
     arpa = "\\data\\\nngram 1=2\n\n\\1-grams:\n-1\t<s>\n-1\thello\n\n\\end\\\n"
+    (folder / "whole.arpa").write_text(arpa)
     (folder / "lm.arpa").write_text(arpa if arguments[0] == "convert" else "hello\n")
     assert main(["ngram", *arguments]) == 2
     said = capsys.readouterr()

@@ -1,5 +1,6 @@
 """Audio in local or remote tars and ArrayRecord files: the same batches, read in windows, resumed at any step."""
 
+import gzip
 import io
 import itertools
 import json
@@ -290,3 +291,11 @@ def test_broken_json_in_a_tar_is_a_bad_line(tmp_path):
             add(tar, f"{name}.json", content)
     manifest = Manifest({"tars": f"{tmp_path}/a.tar"}, problems=quiet())
     assert [entry.fields["speaker"] for entry in manifest] == ["x"] and len(manifest.problems) == 2
+
+
+def test_a_packed_tar_with_bad_bytes_is_one_line(tmp_path):
+    whole = gzip.compress(np.random.default_rng(0).bytes(4096))
+    (tmp_path / "a.tar.gz").write_bytes(whole[:10] + b"\xff" * 20 + whole[30:])
+    with pytest.raises(AudioError, match=r"a\.tar\.gz: damaged: ") as caught:
+        Tar(tmp_path / "a.tar.gz")
+    assert "\n" not in str(caught.value)

@@ -135,10 +135,13 @@ def test_words_that_can_be_either_must_be_named(tmp_path):
         ("hello\n", "no ARPA file: line 1 is not "),
         (ARPA.replace("ngram 2=5", "ngram 2=x"), "line 3 is 'ngram 2=x', not ngram 2="),
         (ARPA.replace("ngram 2=5", "ngram 2=6"), "line 20: fewer 2-grams than the header says"),
+        (ARPA.replace("ngram 2=5", f"ngram 2={10**15}"), "line 20: fewer 2-grams than the header says"),
         (ARPA.replace("ngram 2=5", "ngram 2=4"), "line 19: more 2-grams than the 4 of the header"),
         (ARPA.replace("ngram 1=6", "ngram 1=7"), "line 13: fewer 1-grams than the header says"),
         (ARPA.replace("-0.7\ta b", "-0,7\ta b"), "line 16 is no 2-gram: '-0,7"),
         (ARPA.replace("-0.7\ta b", "nan\ta b"), "line 16 is no 2-gram: 'nan"),
+        (ARPA.replace("-0.7\ta b", "inf\ta b"), "line 16 is no 2-gram: 'inf"),
+        (ARPA.replace("a b\t-0.15", "a b\t1e39"), "line 16 is no 2-gram: "),
         (ARPA.replace("a b\t-0.15", "a\t-0.15"), "line 16 is no 2-gram: "),
         (ARPA.replace("a b\t-0.15", "a z\t-0.15"), "line 16: the word 'z' has no unigram"),
         (ARPA.replace("\tb\t-0.2", "\ta\t-0.2"), "line 11: the word 'a' is there twice"),
@@ -156,10 +159,19 @@ def test_a_bad_file_is_one_line_that_says_where(tmp_path, text, message):
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
+def test_an_impossible_backoff_is_that_of_other_tools(tmp_path):
+    texts = [ARPA.replace("-0.15", weight) for weight in ("-inf", "-99")]
+    ours, theirs = (from_arpa(write(tmp_path / "lm.arpa", text), vocab_size=3, pieces="abc") for text in texts)
+    assert table_of(ours) == table_of(theirs)
+    assert np.isfinite(to_graph(ours).backoff_weights).all()
+
+
 def test_damaged_files_are_one_line(tmp_path):
     (tmp_path / "cut.gz").write_bytes(write(tmp_path / "lm.arpa.gz").read_bytes()[:-30])
+    whole = (tmp_path / "lm.arpa.gz").read_bytes()
+    (tmp_path / "other.gz").write_bytes(whole[:12] + b"\xff" * 20 + whole[32:])
     (tmp_path / "latin.arpa").write_bytes(ARPA.replace("a", "\xe9").encode("latin-1"))
-    for name in ("cut.gz", "latin.arpa"):
+    for name in ("cut.gz", "other.gz", "latin.arpa"):
         with pytest.raises(LanguageModelError, match=f"{name}: no ARPA file, or damaged") as caught:
             read_arpa(tmp_path / name)
         assert "\n" not in str(caught.value)

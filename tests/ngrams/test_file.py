@@ -9,6 +9,7 @@ import pytest
 from jaxspeech.errors import LanguageModelError
 from jaxspeech.ngrams.file import read_ngrams, tokenizer_hash, write_ngrams
 from jaxspeech.ngrams.load import from_arpa, load_ngrams
+from jaxspeech.ngrams.nemo import read_nemo, write_nemo
 from jaxspeech.text.char import CharTokenizer
 from tests.ngrams.models import write
 
@@ -76,9 +77,21 @@ def test_a_damaged_file_is_one_line(path, change, message):
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("field", "value"), [("log_probs", np.inf), ("log_probs", np.nan), ("backoffs", -np.inf)])
+def test_weights_that_are_no_numbers_are_damage(path, field, value):
+    model = read_ngrams(path)
+    orders = [table._replace(**{field: np.full(len(table.tokens), value, np.float32)}) for table in model.orders]
+    write_ngrams(path, model._replace(orders=tuple(orders)))
+    with pytest.raises(LanguageModelError, match="its tables are damaged"):
+        read_ngrams(path)
+    write_nemo(path.with_suffix(".nemo"), model._replace(orders=tuple(orders)))
+    with pytest.raises(LanguageModelError, match="damaged: a weight is no number"):
+        read_nemo(path.with_suffix(".nemo"))
+
+
 def test_files_that_are_none_are_one_line(path, tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
-    for file, message in ((path, "no n-gram model of ours, or damaged"), (tmp_path, "no such file")):
+    for file, message in ((path, "no n-gram model of ours, or damaged"), (tmp_path, "a folder, not a file")):
         with pytest.raises(LanguageModelError, match=message):
             load_ngrams(file, CharTokenizer("abc"))
     with pytest.raises(LanguageModelError, match="cannot be written"):

@@ -90,8 +90,9 @@ def test_wrong_options_are_one_line(folder, capsys):
     for wrong, message in (
         (["--length_reward=1"], "--length_reward: name a language model"),
         (["--tune_rescoring", "--rescore=lm.jaxspeech", "--stream"], "--rescore is for whole recordings"),
-        ([f"--rescore={folder / 'asr.jaxspeech'}"], "asr.jaxspeech: this is a recognition model"),
+        ([f"--rescore={folder / 'asr.jaxspeech'}"], "asr.jaxspeech: this is a recognition model, not a language"),
         (["--language_model=a.arpa:0.5,b.arpa"], "'b.arpa' has no weight, as in b.arpa:0.5"),
+        (["--language_model=:0.5,b.arpa:1"], "':0.5' names no model"),
         (["--search=max_symbols"], "'max_symbols' is not NAME=VALUE"),
         (["--search=maxsymbols=3"], "search: 'maxsymbols'; did you mean \"max_symbols\""),
         (["--search=max_symbols=many"], "search: max_symbols is 'many'; it must be a whole number"),

@@ -90,6 +90,12 @@ def test_a_file_replaces_another(branch, tmp_path):
     assert (tmp_path / "x").read_text() == "new" and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_folder_is_not_replaced_and_the_error_names_it(tmp_path):
+    with pytest.raises(IsADirectoryError) as caught, replace_atomically(tmp_path) as temporary:
+        pytest.fail(f"{temporary} would be written")
+    assert caught.value.filename == str(tmp_path) and not list(tmp_path.parent.glob(f".{tmp_path.name}*"))
+
+
 @pytest.mark.parametrize("mask", [0o022, 0o077])
 def test_a_written_file_has_the_mode_of_the_umask(tmp_path, mask):
     before = os.umask(mask)

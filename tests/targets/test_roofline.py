@@ -120,6 +120,28 @@ def test_a_loop_of_unknown_length_runs_as_often_as_said():
     assert by_name(estimate(parse(counted), H200))["y"].times == 7
 
 
+def test_loops_within_loops_of_unknown_length_have_a_number_of_their_own():
+    inner = """%inner (t: (f32[64])) -> (f32[64]) {
+  %t = (f32[64]{0}) parameter(0)
+  %v = f32[64]{0} get-tuple-element(%t), index=0
+  %deep = f32[64]{0} negate(%v)
+  ROOT %out = (f32[64]{0}) tuple(%deep)
+}
+
+%more (t: (f32[64])) -> pred[] {
+  %t = (f32[64]{0}) parameter(0)
+  ROOT %c = pred[] constant(true)
+}
+
+"""
+    within = "%in = (f32[64]{0}) tuple(%v)\n  %l = (f32[64]{0}) while(%in), condition=%more, body=%inner\n  %layer ="
+    text = LOOP.replace(', backend_config={"known_trip_count":{"n":"18"}}', "").replace("%layer =", within, 1)
+    text = text.replace("%body (", f"{inner}%body (", 1)
+    for trips, times in ((5, 25), ((5, 2), 10), ((5, 2, 7), 10)):
+        kernels = by_name(estimate(parse(text), H200, trips=trips))
+        assert (kernels["y"].times, kernels["deep"].times) == (5, times)
+
+
 def test_the_condition_of_a_counted_loop_is_not_computed():
     test = "%n = s32[] constant(7)\n  %m = s32[] negate(%n)\n  ROOT %c = pred[] compare(%t, %m), direction=EQ"
     text = LOOP.replace("ROOT %c = pred[] constant(true)", test)

@@ -48,6 +48,8 @@ def test_files(tmp_path):
         (["a", 3], "boost, entry 2: 3 is no phrase"),
         ({"a": "high"}, "the weight of 'a' is 'high', not a number"),
         ({"a": float("nan")}, "the weight of 'a' is nan, not a number"),
+        ({"a": 1e5}, "the weight of 'a' is 100000.0; the most is 10000"),
+        ({"a": 10**400}, "the weight of 'a' is 1000000"),
         ([{"phrase": "a", "wieght": 2}], "entry 1: 'wieght'; did you mean \"weight\"?"),
         ([{"weight": 2}], "entry 1: the phrase is None"),
         ([{"phrase": "a", "exact": 1}], "exact 1"),
@@ -72,3 +74,12 @@ def test_a_bad_file_names_the_line(tmp_path):
     path.write_text('"a"\n{"phrase"\n')
     with pytest.raises(ConfigError, match=r"names.jsonl:2: not JSON"):
         read_phrases(path)
+
+
+def test_damaged_json_is_one_clear_line(tmp_path):
+    path = tmp_path / "names.json"
+    for text in ('["a", ', "[" * 100_000, "[1" + "0" * 5000 + "]"):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=r"names\.json: not JSON: ") as error:
+            read_phrases(path)
+        assert "\n" not in str(error.value)

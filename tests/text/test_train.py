@@ -1,9 +1,11 @@
 """Training a tokenizer, and the errors if it cannot be trained."""
 
+import gzip
+
 import pytest
 
 from jaxspeech.errors import TokenizerError
-from jaxspeech.text.train import train_tokenizer
+from jaxspeech.text.train import read_texts, train_tokenizer
 
 TEXTS = ["the cat sat on the mat", "a dog ran to the cat", "hello world"] * 5
 
@@ -28,3 +30,12 @@ def test_the_same_texts_give_the_same_bytes_without_output(capfd):
     first, second = (train_tokenizer(iter(TEXTS), type="unigram", vocab_size=20).files() for _ in range(2))
     assert first == second
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_packed_manifest_with_bad_bytes_is_one_line(tmp_path):
+    path = tmp_path / "m.jsonl.gz"
+    whole = gzip.compress(b'{"text": "a"}\n' * 100)
+    path.write_bytes(whole[:10] + b"\xff" * 20 + whole[30:])
+    with pytest.raises(TokenizerError, match=r"m\.jsonl\.gz cannot be read: ") as caught:
+        read_texts([str(path)], [], report=print)
+    assert "\n" not in str(caught.value)

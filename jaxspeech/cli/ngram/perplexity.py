@@ -24,6 +24,7 @@ def options(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> None:
     """Scores the texts and prints the perplexities."""
     from jaxspeech.cli.ngram.inputs import find_texts, find_tokenizer, left_out, with_progress
+    from jaxspeech.errors import ConfigError
     from jaxspeech.ngrams.load import load_ngrams
     from jaxspeech.ngrams.scores import score_texts
     from jaxspeech.ngrams.texts import Words
@@ -34,6 +35,8 @@ def run(flags: argparse.Namespace) -> None:
     assert encoder is not None
     texts = find_texts(flags, encoder)
     scores = score_texts(model, with_progress(texts))
+    if not scores.num_texts:
+        raise ConfigError(f"there are no texts to score{left_out(texts)}")
     unknown = f", {scores.num_unknown:,} of them unknown to the model" if scores.num_unknown else ""
     print(
         f"perplexity {scores.perplexity():.2f} per token, {scores.perplexity(texts.words):.2f} per word: "

@@ -37,10 +37,14 @@ def options(parser: Parser) -> None:
 def run(flags: argparse.Namespace) -> None:
     """Trains and writes the model, and prints a summary."""
     from jaxspeech.cli.ngram.inputs import find_texts, find_tokenizer, left_out, with_progress
+    from jaxspeech.errors import ConfigError
+    from jaxspeech.ngrams.file import MOST_ORDER
     from jaxspeech.ngrams.kneser_ney import train_ngrams
     from jaxspeech.ngrams.save import check_suffix, save_ngrams
 
     check_suffix(flags.output)
+    if flags.order > MOST_ORDER:
+        raise ConfigError(f"--order={flags.order}: the most is {MOST_ORDER}")
     tokenizer = find_tokenizer(flags)
     assert tokenizer is not None
     texts = find_texts(flags, tokenizer)

@@ -7,6 +7,7 @@ VERBS = {
     "librispeech_mini": (CORPORA, "5.4 hours of LibriSpeech (fetches 6.4 GB): data/librispeech_mini/{train,dev}.jsonl"),
     "librispeech": (CORPORA, "LibriSpeech (61 GB): data/librispeech/{train-clean-100,...}.jsonl"),
     "quickstart": (CORPORA, "everyday sentences, spoken by eSpeak NG: data/quickstart/{train,dev}.jsonl"),
+    "quickstart_open": (CORPORA, "such sentences with invented words: data/quickstart_open/"),
     "spoken_digits": (CORPORA, "digits, spoken by eSpeak NG: data/spoken_digits/train.jsonl"),
     "spoken_questions": (CORPORA, "sentences and questions about them, by eSpeak NG: data/spoken_questions/"),
     "quickstart_languages": (CORPORA, "sentences in English and Esperanto: data/quickstart_languages/"),
