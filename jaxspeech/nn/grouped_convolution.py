@@ -4,9 +4,10 @@ y[t, d] = sum_{i, c} x[stride t + dilation i - left, g(d), c] kernel[i, c, d],  
 
 Channel d of the output belongs to group g(d), and sees the channels of the input that do.
 
-XLA computes plain ones on a CPU at the speed of its products; one in groups at half of it, its gradient by the kernel
-at a tenth, and that by the input of a strided one with zeros between. A CPU therefore computes a large one as a loop
-over the groups, in which `stride` neighbouring frames are one, with a stride-th of the taps and no stride:
+XLA computes plain ones on a CPU at the speed of its products, of which `nn.winograd` needs half for three taps. One in
+groups runs at half of that speed, its gradient by the kernel at a tenth, and that by the input of a strided one with
+zeros between. A CPU therefore computes a large one as a loop over the groups, in which `stride` neighbouring frames are
+one, with a stride-th of the taps and no stride:
 
 X[u, (s, c)] = x[stride u + s - left, g, c],   y = X * K,   dX = dy * K reversed,   dK[a] = sum_t X[t + a]^T dy[t]
 
@@ -19,6 +20,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from jaxspeech.nn.winograd import convolve_three, saves_products
 
 DIMENSIONS = ("NWC", "WIO", "NWC")
 # Numbers in the input from which on a loop is faster.
@@ -51,6 +54,8 @@ def convolve(
         dimension_numbers=DIMENSIONS,
         feature_group_count=groups,
     )
+    if padding == (1, 1) and stride == dilation == groups == 1 and saves_products(x, kernel):
+        return jax.lax.platform_dependent(x, kernel, cpu=convolve_three, default=together)
     if groups == 1 or dilation > 1 or not isinstance(x.size, int) or x.size < LARGE:
         return together(x, kernel)
     looped = partial(_looped, padding=padding, stride=stride, groups=groups)

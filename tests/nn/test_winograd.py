@@ -1,0 +1,44 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxspeech.nn import winograd
+from jaxspeech.nn.grouped_convolution import convolve
+
+
+@pytest.mark.parametrize("length", [1, 4, 9, 11])
+def test_it_is_the_convolution(length):
+    """Its result and both gradients, for rows of any length."""
+    rng = np.random.default_rng(length)
+    x, kernel, weights = (
+        jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in ((2, length, 5), (3, 5, 7), (2, length, 7))
+    )
+
+    def by_taps(x, kernel):
+        padded = jnp.pad(x, ((0, 0), (1, 1), (0, 0)))
+        return sum(padded[:, i : i + length] @ kernel[i] for i in range(3))
+
+    found, gradients = jax.vjp(winograd.convolve_three, x, kernel)
+    expected, their_gradients = jax.vjp(by_taps, x, kernel)
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    for ours, theirs in zip(gradients(weights), their_gradients(weights), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=5e-5)
+
+
+def test_wide_layers_use_it(monkeypatch):
+    """On a CPU, where it has fewer products; the result is that of XLA's convolution."""
+    rng = np.random.default_rng(0)
+    x, kernel = (jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in ((2, 6, 8), (3, 8, 8)))
+
+    def run(x, kernel):
+        return convolve(x, kernel, padding=(1, 1))
+
+    plain = jax.jit(run).lower(x, kernel)
+    assert "stablehlo.convolution" in plain.as_text()
+    monkeypatch.setattr(winograd, "WIDE", 8)
+    monkeypatch.setattr(winograd, "LONG", 12)
+    jax.clear_caches()
+    faster = jax.jit(run).lower(x, kernel)
+    assert "stablehlo.convolution" not in faster.as_text()
+    np.testing.assert_allclose(faster.compile()(x, kernel), plain.compile()(x, kernel), atol=1e-4)
