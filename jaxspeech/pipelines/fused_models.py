@@ -127,9 +127,12 @@ class FusedModels:
 
 
 def _checked(name: str, weight: Any) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not math.isfinite(weight):
-        raise ConfigError(f"{name} is {weight!r}; it must be a number")
-    value = float(weight)
+    try:
+        value = float(weight) if isinstance(weight, numbers.Real) and not isinstance(weight, bool) else math.nan
+    except OverflowError:  # an integer of hundreds of digits
+        value = math.inf
+    if not math.isfinite(value):
+        raise ConfigError(f"{name} is {reprlib.repr(weight)}; it must be a number")
     if abs(value) > MOST_WEIGHT:
         raise ConfigError(f"{name} is {value:g}; the most is {MOST_WEIGHT:g}")
     return value

@@ -84,6 +84,7 @@ def test_a_bad_list_is_the_fault_of_its_recording_or_of_the_call():
         ({"boost": "names.txt"}, "boost: names.txt cannot be read"),
         ({"boost": ["a"], "boost_weight": float("inf")}, "boost_weight is inf; it must be a number"),
         ({"boost": ["a"], "boost_weight": 1e5}, "boost_weight is 100000; the most is 10000"),
+        ({"boost": ["a"], "boost_weight": 10**400}, "boost_weight is 10000.*00; it must be a number"),
         ({"lm_weight": 1.0}, "lm_weight is 1.0, but there is no language_model"),
     ):
         with pytest.raises(ConfigError, match=message):
