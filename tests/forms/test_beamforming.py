@@ -60,7 +60,9 @@ def test_a_row_depends_neither_on_the_others_nor_on_the_padding(rows):
     mixed = np.where(np.arange(SIZE) < LENGTHS[:, None, None], speech + noise, np.nan)
     both = enhance({"noise": noise.reshape(6, 1, SIZE)}, mixed, LENGTHS)
     alone = enhance({"noise": noise[1].reshape(3, 1, SIZE)}, (speech + noise)[1:], LENGTHS[1:])
-    np.testing.assert_allclose(both[1:], alone, atol=1e-4)
+    # The noise comes from one direction, so its covariance is nearly singular and magnifies the rounding of float32,
+    # which depends on the batch and the processor: by up to 0.0013 so far.
+    np.testing.assert_allclose(both[1:], alone, atol=5e-3)
 
 
 def test_one_microphone_and_a_recording_without_noise_are_as_they_were(rows):
