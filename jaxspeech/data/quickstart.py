@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 
 from jaxspeech.data.sentences import sentence
-from jaxspeech.data.spoken import ACCENTS, INVENTED_SHARE, SpokenCorpus, Utterance, draw_voice
+from jaxspeech.data.spoken import ACCENTS, INVENTED_SHARE, SpokenCorpus, Utterance, draw_manner, draw_voice
 
 UNHEARD_ACCENT = "en-gb-x-rp"
 
@@ -69,13 +69,7 @@ def _utterances(
             name=f"{part}/{i:05d}",
             text=text,
             voice=draw_voice(rng, i, accents=accents, variants=variants, invented=invented),
-            rate=rng.randint(130, 190),
-            pitch=rng.randint(30, 70),
-            pitch_range=rng.randint(30, 70),
-            silence=(rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.1)),
-            level_db=rng.uniform(-20.0, -1.0),
-            snr_db=rng.uniform(15.0, 45.0),
-            seed=rng.getrandbits(32),
+            **draw_manner(rng),
         )
 
 

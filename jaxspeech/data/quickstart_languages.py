@@ -17,7 +17,7 @@ from functools import partial
 from jaxspeech.data.esperanto import translate
 from jaxspeech.data.quickstart import UNHEARD_ACCENT, split_variants
 from jaxspeech.data.sentences import sentence
-from jaxspeech.data.spoken import ACCENTS, INVENTED_SHARE, SpokenCorpus, Utterance, draw_voice
+from jaxspeech.data.spoken import ACCENTS, INVENTED_SHARE, SpokenCorpus, Utterance, draw_manner, draw_voice
 
 ENGLISH, ESPERANTO = "en", "eo"
 LANGUAGES = (ENGLISH, ESPERANTO)
@@ -75,13 +75,7 @@ def _utterances(
             name=f"{part}/{'-'.join(languages)}{i:05d}",
             text=texts[0],
             voice=voices[0],
-            rate=rng.randint(130, 190),
-            pitch=rng.randint(30, 70),
-            pitch_range=rng.randint(30, 70),
-            silence=(rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.1)),
-            level_db=rng.uniform(-20.0, -1.0),
-            snr_db=rng.uniform(15.0, 45.0),
-            seed=rng.getrandbits(32),
+            **draw_manner(rng),
             then=tuple(zip(texts[1:], voices[1:], strict=True)),
             fields={"lang": languages[0] if len(languages) == 1 else by_word},
         )

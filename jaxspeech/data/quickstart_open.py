@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from jaxspeech.data.invented_words import invented_word
 from jaxspeech.data.quickstart import UNHEARD_ACCENT, split_variants
 from jaxspeech.data.sentences import SLOTS, TEMPLATES, sentence
-from jaxspeech.data.spoken import ACCENTS, INVENTED_SHARE, SpokenCorpus, Utterance, draw_voice
+from jaxspeech.data.spoken import ACCENTS, INVENTED_SHARE, SpokenCorpus, Utterance, draw_manner, draw_voice
 
 # Of the training sentences: that have invented words, and of these that have no others.
 OPEN_SHARE = 0.65
@@ -25,6 +25,8 @@ WORDS_ALONE = 0.25
 # The places in which one is said instead of a word of the list, and how often.
 NOUNS = {"color", "device", "food", "person", "place", "room", "thing", "vehicle", "weather"}
 IN_A_PLACE = 0.6
+# Words per minute: what nobody has heard is said more slowly than the plain sentences.
+MOST_RATE = 180
 KNOWN = frozenset(re.findall(r"\w+", " ".join((*TEMPLATES, *(text for texts in SLOTS.values() for text in texts)))))
 # Nouns and verbs that are invented now and then, and which measurements take for unheard (benchmarks/other_domain.py).
 UNHEARD = """
@@ -94,13 +96,7 @@ def _utterances(
             name=f"{part}/{i:05d}",
             text=text,
             voice=draw_voice(rng, i, accents=accents, variants=variants, invented=invented),
-            rate=rng.randint(130, 180),
-            pitch=rng.randint(30, 70),
-            pitch_range=rng.randint(30, 70),
-            silence=(rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.1)),
-            level_db=rng.uniform(-20.0, -1.0),
-            snr_db=rng.uniform(15.0, 45.0),
-            seed=rng.getrandbits(32),
+            **draw_manner(rng, most_rate=MOST_RATE),
         )
 
 

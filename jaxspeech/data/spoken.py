@@ -161,6 +161,23 @@ class SpokenCorpus(NamedTuple):
         return run(make)
 
 
+def draw_manner(rng: random.Random, *, most_rate: int = 190) -> dict[str, Any]:
+    """Draw how a sentence of the quickstart is said and recorded: fields of `Utterance`.
+
+    Args:
+      most_rate: of the words per minute.
+    """
+    return {
+        "rate": rng.randint(130, most_rate),
+        "pitch": rng.randint(30, 70),
+        "pitch_range": rng.randint(30, 70),
+        "silence": (rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.1)),
+        "level_db": rng.uniform(-20.0, -1.0),
+        "snr_db": rng.uniform(15.0, 45.0),
+        "seed": rng.getrandbits(32),
+    }
+
+
 def draw_voice(
     rng: random.Random, i: int, *, accents: tuple[str, ...], variants: list[str], invented: float = 0.0
 ) -> str:
