@@ -1,8 +1,9 @@
-"""3 x 3 convolutions of images, channels last, with a gradient of the kernel that is fast on a CPU.
+"""3 x 3 convolutions of images, channels last, which are fast on a CPU.
 
 y[n, f] = sum_ij x[n + i - 1, f + j - 1] kernel[i, j],    zero outside
 """
 
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -10,7 +11,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+from jaxspeech.nn.winograd import convolve_image, image_kernel_gradient, saves_products
+
+TOGETHER: dict[str, Any] = {
+    "window_strides": (1, 1),
+    "padding": "SAME",
+    "dimension_numbers": ("NHWC", "HWIO", "NHWC"),
+}
 # Pixels of a block, whose products' operands stay in a CPU's cache.
 BLOCK = 4096
 
@@ -19,10 +26,14 @@ BLOCK = 4096
 def conv3x3(x: Float[Array, "B N F C"], kernel: Float[Array, "3 3 C D"]) -> Float[Array, "B N F D"]:
     """Convolves images with a kernel of 3 x 3, with zeros around them.
 
-    Forwards, and for the gradient of the images, XLA's convolution is as fast as a CPU computes. Its gradient of the
-    kernel, a convolution with a kernel as large as the image, is not: it becomes nine products for each block of rows.
+    Wide images are convolved with a quarter of the products on a CPU. Of narrow ones XLA's convolution, and its
+    gradient by the image, are as fast as a CPU computes. Its gradient by the kernel, a convolution with a kernel as
+    large as the image, is not: it becomes nine products for each block of rows.
     """
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=DIMENSIONS)
+    together = partial(jax.lax.conv_general_dilated, **TOGETHER)
+    if saves_products(x, kernel):
+        return jax.lax.platform_dependent(x, kernel, cpu=convolve_image, default=together)
+    return together(x, kernel)
 
 
 def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -34,7 +45,8 @@ def _backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]
     to_x = conv3x3(gradient, kernel[::-1, ::-1].swapaxes(2, 3))
     if not all(isinstance(size, int) for size in x.shape):
         return to_x, _kernel_gradient(x, gradient)
-    return to_x, jax.lax.platform_dependent(x, gradient, cpu=_in_blocks, default=_kernel_gradient)
+    on_cpu = image_kernel_gradient if saves_products(x, kernel) else _in_blocks
+    return to_x, jax.lax.platform_dependent(x, gradient, cpu=on_cpu, default=_kernel_gradient)
 
 
 conv3x3.defvjp(_forward, _backward)
@@ -43,11 +55,7 @@ conv3x3.defvjp(_forward, _backward)
 def _kernel_gradient(x: Array, gradient: Array) -> Array:
     """The gradient of the kernel as XLA derives it."""
     kernel = jnp.zeros((3, 3, x.shape[-1], gradient.shape[-1]), x.dtype)
-
-    def convolve(kernel: Array) -> Array:
-        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=DIMENSIONS)
-
-    return jax.vjp(convolve, kernel)[1](gradient)[0]
+    return jax.vjp(partial(jax.lax.conv_general_dilated, x, **TOGETHER), kernel)[1](gradient)[0]
 
 
 def _in_blocks(x: Array, gradient: Array) -> Array:

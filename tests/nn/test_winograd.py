@@ -5,6 +5,7 @@ import pytest
 
 from jaxspeech.nn import winograd
 from jaxspeech.nn.grouped_convolution import convolve
+from jaxspeech.nn.image_conv import conv3x3
 
 
 @pytest.mark.parametrize("length", [1, 4, 9, 11])
@@ -42,3 +43,27 @@ def test_wide_layers_use_it(monkeypatch):
     faster = lowered()
     assert "stablehlo.convolution" not in faster.as_text()
     np.testing.assert_allclose(faster.compile()(x, kernel), plain.compile()(x, kernel), atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 4), (1, 9, 7)])
+def test_an_image_is_convolved_by_fewer_products(monkeypatch, shape):
+    """Its result and both gradients are those of nine shifted products, for images of any size."""
+    rng = np.random.default_rng(0)
+    x, kernel, weights = (
+        jnp.asarray(rng.standard_normal(size), jnp.float32) for size in ((*shape, 5), (3, 3, 5, 6), (*shape, 6))
+    )
+    monkeypatch.setattr(winograd, "WIDE", 5)
+    monkeypatch.setattr(winograd, "LONG", 1)
+    lowered = jax.jit(lambda x, kernel: conv3x3(x, kernel)).lower(x, kernel).as_text()
+    assert "stablehlo.while" in lowered and "stablehlo.convolution" not in lowered
+
+    def by_taps(x, kernel):
+        n, f = x.shape[1:3]
+        padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        return sum(padded[:, i : i + n, j : j + f] @ kernel[i, j] for i in range(3) for j in range(3))
+
+    found, gradients = jax.vjp(conv3x3, x, kernel)
+    expected, their_gradients = jax.vjp(by_taps, x, kernel)
+    np.testing.assert_allclose(found, expected, atol=5e-5)
+    for ours, theirs in zip(gradients(weights), their_gradients(weights), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
