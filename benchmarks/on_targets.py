@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from benchmarks import generation
+from benchmarks import generation, task_programs
+from benchmarks.enhancement import generative_model, mask_model, spectrum_model
 from benchmarks.long_audio import WINDOW
 from benchmarks.models import attention_config, ctc_config, nest_config, transducer_config
 from benchmarks.streaming import LEFT, LIVE
 from benchmarks.target_programs import Case, encode_over_devices, infer, loss, stream, train
+from jaxspeech.configs import codec, fastpitch, hifigan, vocos
 from jaxspeech.targets.compiled import compile_for
 from jaxspeech.targets.target import find_target
 from jaxspeech.training.flops import step_flops
@@ -84,6 +86,17 @@ def _hours(hours: int) -> OnTarget:
     return OnTarget(partial(infer, config=_LOCAL, rows=1, seconds=3600.0 * hours))
 
 
+def _task(make: Callable[..., Case], config: Any, **more: Any) -> OnTarget:
+    return OnTarget(partial(make, config=config, **more))
+
+
+_FASTPITCH = fastpitch.speech(fastpitch.FEATURES, vocab_size=task_programs.SYMBOLS)
+_HIFIGAN, _VOCOS = hifigan.model("v1").to_dict(), vocos.model().to_dict()
+_CODEC: Any = codec.get_config()
+_SEGMENTS: dict[str, Any] = {"batch": partial(task_programs.segments, samples=8192), "seconds": 8192 / 22050}
+_SENTENCES: dict[str, Any] = {"batch": task_programs.spoken_texts, "seconds": 6.5}
+_MIXTURES: dict[str, Any] = {"batch": task_programs.mixtures, "seconds": 4.0}
+
 CASES = {
     "infer_ctc_115m": OnTarget(partial(infer, config=ctc_config("115m", **HALF))),
     "infer_ctc_600m": OnTarget(partial(infer, config=ctc_config("600m", **HALF))),
@@ -125,6 +138,18 @@ CASES = {
     "train_rnnt_600m": _sharded(transducer_config("600m", **_FULL, **_RNNT), rows=32, devices=8),
     "train_tdt_600m": _sharded(_tdt("600m", spec_augment=True, **_FULL), rows=32, devices=8),
     "train_hybrid_600m": _sharded(transducer_config("600m", **_FULL, **_RNNT) | {"task": "hybrid"}, rows=32, devices=8),
+    "fastpitch": OnTarget(task_programs.speak),
+    "hifigan": _task(task_programs.vocode, _HIFIGAN),
+    "vocos": _task(task_programs.vocode, _VOCOS),
+    "codec": _task(task_programs.code, _CODEC.model.to_dict()),
+    "train_fastpitch": _task(task_programs.train, _FASTPITCH, **_SENTENCES),
+    "train_hifigan": _task(task_programs.train, _HIFIGAN, **_SEGMENTS),
+    "train_vocos": _task(task_programs.train, _VOCOS, **_SEGMENTS),
+    "enhance_mask": _task(task_programs.enhance, mask_model("single")),
+    "enhance_ncsnpp": _task(task_programs.enhance, spectrum_model("ncsnpp"), rows=8),
+    "enhance_flow5": _task(task_programs.enhance, generative_model("flow"), rows=8),
+    "train_mask": _task(task_programs.train, mask_model("single"), **_MIXTURES),
+    "train_ncsnpp": _task(task_programs.train, spectrum_model("ncsnpp"), **_MIXTURES),
     "train_ctc_1100m": _sharded(ctc_config("1100m", **_FULL, **_AUGMENTED), rows=16, devices=64),
 }
 

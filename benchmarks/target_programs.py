@@ -60,7 +60,8 @@ def _batch(task: Any, mesh: Mesh, rows: int, seconds: float, labels: int) -> Utt
     return Utterances(*audio, *text, array(jnp.int32, rows))
 
 
-def _placed(shapes: Any, shardings: Any) -> Any:
+def placed(shapes: Any, shardings: Any) -> Any:
+    """Gives each shape its sharding."""
     return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
 
 
@@ -68,7 +69,8 @@ def _shapes(config: dict[str, Any]) -> Any:
     return jax.eval_shape(build(config).init, jax.random.key(0))
 
 
-def _platform(mesh: Mesh) -> str:
+def platform_of(mesh: Mesh) -> str:
+    """What JAX calls the devices: "cuda", "tpu" or "cpu"."""
     platform = mesh.devices.flat[0].platform
     return "cuda" if platform == "gpu" else platform
 
@@ -94,7 +96,7 @@ def infer(
       rounds: how often a search runs for each second.
       models: of SEARCHED_WITH.
     """
-    found = transcriber(config, _shapes(config), platform=_platform(mesh), dtype="bfloat16")
+    found = transcriber(config, _shapes(config), platform=platform_of(mesh), dtype="bfloat16")
     rows *= mesh.size
     made = [SEARCHED_WITH[name](found.task.inference.vocab_size) for name in models]
     given = with_models({}, [Weighted(model, 0.5, [start_of(model)]) for model in made], rows)
@@ -105,7 +107,7 @@ def infer(
 
 def encode_over_devices(mesh: Mesh, *, config: dict[str, Any], seconds: float) -> Case:
     """Encodes the features of one recording, whose time is split over the devices."""
-    found = transcriber(config, _shapes(config), platform=_platform(mesh), dtype="bfloat16")
+    found = transcriber(config, _shapes(config), platform=platform_of(mesh), dtype="bfloat16")
     model: Any = found.task.model
     function, split, whole = time_parallel_program(model, devices=list(mesh.devices.flat))
     multiple = model.encoder.total_factor * mesh.size
@@ -121,7 +123,7 @@ def stream(mesh: Mesh, *, config: dict[str, Any], size: int) -> Case:
     form: dict[str, Any] = {}
 
     def prepared(variables: Any) -> Any:
-        config_, variables = for_inference(config, variables, dtype="bfloat16", platform=_platform(mesh))
+        config_, variables = for_inference(config, variables, dtype="bfloat16", platform=platform_of(mesh))
         form["form"] = streaming(build(config_))
         variables = form["form"].prepare(variables)
         return variables, form["form"].start(variables, size)
@@ -178,4 +180,4 @@ def train(
     )
     rows *= mesh.size
     batch = _batch(task, mesh, rows, seconds, labels)
-    return Case(step, (_placed(shapes, shardings), batch, 0), rows * seconds)
+    return Case(step, (placed(shapes, shardings), batch, 0), rows * seconds)
