@@ -45,8 +45,8 @@ def trained(name: str, workdir: Path, flags: Any) -> Path:
     config.checkpoint_every = config.eval_every = config.steps
     archive = workdir / "last.jaxspeech"
     if not archive.exists():
-        # A run that is interrupted saves its model.
-        timer = threading.Timer(60 * flags.minutes, os.kill, (os.getpid(), signal.SIGINT))
+        # A run that is told to end saves its model; SIGINT may be ignored in the background.
+        timer = threading.Timer(60 * flags.minutes, os.kill, (os.getpid(), signal.SIGTERM))
         timer.start()
         train(config, workdir)
         timer.cancel()

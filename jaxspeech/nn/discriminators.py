@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxspeech.masks import length_mask
-from jaxspeech.nn.image_conv import scaled_glorot
+from jaxspeech.nn.bin_convolution import BinConv
 from jaxspeech.nn.normed_convolution import NormedConv
 
 SLOPE = 0.1
@@ -136,15 +136,8 @@ class SpectrumDiscriminator(nn.Module):
         layers = []
         for i, (taps, stride) in enumerate([(9, 1), (9, 2), (9, 2), (9, 2), (3, 1), (3, 1)]):
             last = i == 5
-            x = nn.Conv(
-                1 if last else self.channels,
-                (3, taps),
-                (1, stride),
-                padding=((1, 1), (taps // 2, taps // 2)),
-                kernel_init=scaled_glorot(),
-                dtype=self.dtype,
-                name="score" if last else f"layers_{i}",
-            )(x)
+            width, name = (1, "score") if last else (self.channels, f"layers_{i}")
+            x = BinConv(width, taps, stride, dtype=self.dtype, name=name)(x)
             x = jnp.where(mask[:, :, None, None], x if last else leaky_relu(x), 0.0)
             layers.append(x.reshape(*x.shape[:2], -1))
         # The score of a frame is the mean over its bins.
