@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from jaxspeech.nn.image_conv import conv3x3, scaled_glorot
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
-# Channels that folding makes at least.
+# Channels that folding makes at least: 32 are as fast, and 64 half as fast, as more of the band is zero.
 FULL = 16
 
 
