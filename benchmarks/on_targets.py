@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from benchmarks import generation, task_programs
+from benchmarks import generation, task_programs, text_to_mel
 from benchmarks.enhancement import generative_model, mask_model, spectrum_model
 from benchmarks.long_audio import WINDOW
 from benchmarks.models import attention_config, ctc_config, nest_config, transducer_config
 from benchmarks.streaming import LEFT, LIVE
 from benchmarks.target_programs import Case, encode_over_devices, infer, loss, stream, train
-from jaxspeech.configs import codec, fastpitch, hifigan, vocos
+from jaxspeech.configs import codec, hifigan, vocos
 from jaxspeech.targets.compiled import compile_for
 from jaxspeech.targets.target import find_target
 from jaxspeech.training.flops import step_flops
@@ -90,7 +90,6 @@ def _task(make: Callable[..., Case], config: Any, **more: Any) -> OnTarget:
     return OnTarget(partial(make, config=config, **more))
 
 
-_FASTPITCH = fastpitch.speech(fastpitch.FEATURES, vocab_size=task_programs.SYMBOLS)
 _HIFIGAN, _VOCOS = hifigan.model("v1").to_dict(), vocos.model().to_dict()
 _CODEC: Any = codec.get_config()
 _SEGMENTS: dict[str, Any] = {"batch": partial(task_programs.segments, samples=8192), "seconds": 8192 / 22050}
@@ -142,7 +141,7 @@ CASES = {
     "hifigan": _task(task_programs.vocode, _HIFIGAN),
     "vocos": _task(task_programs.vocode, _VOCOS),
     "codec": _task(task_programs.code, _CODEC.model.to_dict()),
-    "train_fastpitch": _task(task_programs.train, _FASTPITCH, **_SENTENCES),
+    "train_fastpitch": _task(task_programs.train, text_to_mel.model(), **_SENTENCES),
     "train_hifigan": _task(task_programs.train, _HIFIGAN, **_SEGMENTS),
     "train_vocos": _task(task_programs.train, _VOCOS, **_SEGMENTS),
     "enhance_mask": _task(task_programs.enhance, mask_model("single")),

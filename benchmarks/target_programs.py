@@ -60,8 +60,7 @@ def _batch(task: Any, mesh: Mesh, rows: int, seconds: float, labels: int) -> Utt
     return Utterances(*audio, *text, array(jnp.int32, rows))
 
 
-def placed(shapes: Any, shardings: Any) -> Any:
-    """Gives each shape its sharding."""
+def _placed(shapes: Any, shardings: Any) -> Any:
     return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
 
 
@@ -128,21 +127,23 @@ def stream(mesh: Mesh, *, config: dict[str, Any], size: int) -> Case:
         variables = form["form"].prepare(variables)
         return variables, form["form"].start(variables, size)
 
-    variables, state = _whole(jax.eval_shape(prepared, _shapes(config)), mesh)
+    variables, state = whole(jax.eval_shape(prepared, _shapes(config)), mesh)
     made = form["form"]
     samples, counts, ends = (
         ((size, made.step_samples), jnp.float32),
         ((size,), jnp.int32),
         ((size,), jnp.bool_),
     )
-    inputs = _whole([jax.ShapeDtypeStruct(*of) for of in (samples, counts, ends)], mesh)
-    step = jax.jit(made.step, donate_argnums=1)
-    return Case(step, (variables, state, *inputs), size * made.step_samples / SAMPLE_RATE)
+    inputs = whole([jax.ShapeDtypeStruct(*of) for of in (samples, counts, ends)], mesh)
+    return Case(
+        jax.jit(made.step, donate_argnums=1), (variables, state, *inputs), size * made.step_samples / SAMPLE_RATE
+    )
 
 
-def _whole(shapes: Any, mesh: Mesh) -> Any:
-    whole = NamedSharding(mesh, P())
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), shapes)
+def whole(shapes: Any, mesh: Mesh) -> Any:
+    """Gives all shapes the sharding of arrays that every device has."""
+    sharding = NamedSharding(mesh, P())
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
 
 
 def loss(mesh: Mesh, *, of: str, b: int, t: int, u: int, v: int = VOCAB_SIZE, j: int = 640) -> Case:
@@ -163,7 +164,7 @@ def loss(mesh: Mesh, *, of: str, b: int, t: int, u: int, v: int = VOCAB_SIZE, j:
     def mean_loss(inputs: Any, labels: Any, num_frames: Any, num_labels: Any) -> Any:
         return function(*inputs, num_frames, labels, num_labels, blank_id=v).mean()
 
-    arguments = _whole((inputs, array(b, u, dtype=jnp.int32), counts, counts), mesh)
+    arguments = whole((inputs, array(b, u, dtype=jnp.int32), counts, counts), mesh)
     return Case(jax.jit(jax.value_and_grad(mean_loss)), arguments, 0.0)
 
 
@@ -172,12 +173,24 @@ def train(
 ) -> Case:
     """A training step with AdamW; `rows` on each device."""
     task = build(config)
-    optimizer = adamw(1e-3)
-    shapes = jax.eval_shape(lambda key: init_state(task.init(key), (optimizer,)), jax.random.key(0))
+    batch = _batch(task, mesh, rows * mesh.size, seconds, labels)
+    updates, schedule = (Update(adamw(1e-3)),), lambda count: 1e-3
+    return step(mesh, task, updates, schedule, batch, seconds=seconds, sharding=sharding, loss_reduction="mean_volume")
+
+
+def step(
+    mesh: Mesh, task: Any, updates: Any, schedule: Any, batch: Any, *, seconds: float, sharding: str, **options: Any
+) -> Case:
+    """A training step with the updates of all phases of a task.
+
+    Args:
+      batch: shapes with shardings, of all devices.
+      seconds: of audio in each row.
+      sharding: of the state, see `training.sharding.make_rules`.
+      options: of `make_train_step`.
+    """
+    optimizers = [update.optimizer for update in updates]
+    shapes = jax.eval_shape(lambda key: init_state(task.init(key), optimizers), jax.random.key(0))
     shardings = state_shardings(shapes, mesh, make_rules(sharding))
-    step = make_train_step(
-        task, (Update(optimizer),), schedule=lambda count: 1e-3, loss_reduction="mean_volume", shardings=shardings
-    )
-    rows *= mesh.size
-    batch = _batch(task, mesh, rows, seconds, labels)
-    return Case(step, (placed(shapes, shardings), batch, 0), rows * seconds)
+    function = make_train_step(task, updates, schedule=schedule, shardings=shardings, **options)
+    return Case(function, (_placed(shapes, shardings), batch, 0), batch.index.shape[0] * seconds)

@@ -10,21 +10,18 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from benchmarks.target_programs import Case, placed, platform_of
+from benchmarks.models import SAMPLE_RATE
+from benchmarks.target_programs import Case, platform_of, step, whole
+from benchmarks.text_to_mel import HOP, RATE
+from benchmarks.text_to_mel import model as fastpitch
 from benchmarks.vocoders import OPTIMIZER
 from jaxspeech.builder import build
-from jaxspeech.configs.fastpitch import FEATURES, speech
 from jaxspeech.forms.inference import for_inference
 from jaxspeech.tasks.enhancement import EnhancementRows
 from jaxspeech.tasks.kinds import Timing
 from jaxspeech.tasks.speech import SpokenText
 from jaxspeech.tasks.waveforms import Waveforms
-from jaxspeech.training.sharding import make_rules, state_shardings
-from jaxspeech.training.state import init_state
-from jaxspeech.training.step import make_train_step
 from jaxspeech.training.updates import build_updates
-
-RATE, HOP, SYMBOLS = 22050, 256, 114
 
 
 class Rows:
@@ -50,16 +47,13 @@ def _prepared(config: dict[str, Any], mesh: Mesh) -> tuple[Any, Any]:
         form["config"], variables = for_inference(config, variables, dtype="bfloat16", platform=platform_of(mesh))
         return variables
 
-    shapes = jax.eval_shape(prepare, jax.random.key(0))
-    whole = NamedSharding(mesh, P())
-    return build(form["config"]).inference, jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), shapes
-    )
+    variables = whole(jax.eval_shape(prepare, jax.random.key(0)), mesh)
+    return build(form["config"]).inference, variables
 
 
 def speak(mesh: Mesh, *, rows: int = 32, symbols: int = 150, seconds: float = 10.0) -> Case:
     """Makes mel frames of the durations that were found, FastPitch's second program, the larger one."""
-    found, variables = _prepared(speech(FEATURES, vocab_size=SYMBOLS), mesh)
+    found, variables = _prepared(fastpitch(), mesh)
     row = Rows(mesh, rows)
     given = row(jnp.int32, symbols), row(jnp.int32), row(jnp.int32), row(jnp.float32), row(jnp.float32)
     timing = row.of(jax.eval_shape(found.durations, variables, *given))
@@ -101,12 +95,7 @@ def train(mesh: Mesh, *, config: dict[str, Any], batch: Any, seconds: float) -> 
     """A training step with all phases of the task; `batch` makes its batch of Rows, `seconds` are of each row."""
     task = build(config)
     updates, schedule = build_updates(OPTIMIZER, task.phases, steps=1000)
-    optimizers = [update.optimizer for update in updates]
-    shapes = jax.eval_shape(lambda key: init_state(task.init(key), optimizers), jax.random.key(0))
-    shardings = state_shardings(shapes, mesh, make_rules("replicated"))
-    step = make_train_step(task, updates, schedule=schedule, shardings=shardings)
-    rows = batch(mesh)
-    return Case(step, (placed(shapes, shardings), rows, 0), rows.index.shape[0] * seconds)
+    return step(mesh, task, updates, schedule, batch(mesh), seconds=seconds, sharding="replicated")
 
 
 def segments(mesh: Mesh, *, samples: int, rows: int = 16) -> Waveforms:
@@ -122,8 +111,8 @@ def spoken_texts(mesh: Mesh, *, rows: int = 32, symbols: int = 100, seconds: flo
     return SpokenText(row(jnp.int32), *text, *audio, row(jnp.float32, size // HOP + 1), row(jnp.int32))
 
 
-def mixtures(mesh: Mesh, *, rows: int = 8, seconds: float = 4.0, rate: int = 16000) -> EnhancementRows:
+def mixtures(mesh: Mesh, *, rows: int = 8, seconds: float = 4.0) -> EnhancementRows:
     """A batch of enhancement with one channel."""
     row = Rows(mesh, rows)
-    audio = row(jnp.float32, 1, round(seconds * rate))
+    audio = row(jnp.float32, 1, round(seconds * SAMPLE_RATE))
     return EnhancementRows(row(jnp.int32), audio, row(jnp.int32), audio)

@@ -45,11 +45,13 @@ def trained(name: str, workdir: Path, flags: Any) -> Path:
     config.checkpoint_every = config.eval_every = config.steps
     archive = workdir / "last.jaxspeech"
     if not archive.exists():
-        # A run that is told to end saves its model; SIGINT may be ignored in the background.
+        # On SIGTERM training saves the model and returns. A shell's jobs with & may ignore SIGINT.
         timer = threading.Timer(60 * flags.minutes, os.kill, (os.getpid(), signal.SIGTERM))
         timer.start()
-        train(config, workdir)
-        timer.cancel()
+        try:
+            train(config, workdir)
+        finally:
+            timer.cancel()
     return archive
 
 
@@ -59,11 +61,11 @@ def scores(vocoder: Vocoder, found: list[np.ndarray], wanted: list[np.ndarray]) 
     return {
         "mel": float(np.mean([np.abs(a - b).mean() for a, b in pairs])),
         "mel_distance": float(np.mean([mel_distance(a, b)[0] for a, b in pairs])),
-        **opinion(found, vocoder.sample_rate),
+        **mean_dnsmos(found, vocoder.sample_rate),
     }
 
 
-def opinion(recordings: list[np.ndarray], sample_rate: int) -> dict[str, float]:
+def mean_dnsmos(recordings: list[np.ndarray], sample_rate: int) -> dict[str, float]:
     """Returns the mean DNSMOS, if its package is installed."""
     if missing_package("dnsmos"):
         return {}
@@ -96,7 +98,7 @@ def main() -> None:
             sizes = {"steps": archive.metadata["step"], "params": num_parameters(vocoder.variables)}
             shown = {"case": "vocoder_quality", "recipe": name, **sizes, "cpu_s": round(seconds, 1)}
             print(json.dumps(shown | scores(vocoder, found, wanted)), flush=True)
-    print(json.dumps({"case": "vocoder_quality", "recipe": "recordings", **opinion(wanted, vocoder.sample_rate)}))
+    print(json.dumps({"case": "vocoder_quality", "recipe": "recordings", **mean_dnsmos(wanted, vocoder.sample_rate)}))
 
 
 if __name__ == "__main__":

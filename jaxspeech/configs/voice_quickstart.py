@@ -10,8 +10,8 @@ was trained on other voices, such as the quickstart's, which has not heard this 
 
     jaxspeech train --config=voice_quickstart --config.scores.recognizer=runs/quickstart/model.jaxspeech ...
 
-It has 4.6M parameters and learns for 20 to 40 minutes on two cores. That recogniser then hears 3.2 % of the words of 50 new
-sentences wrong, and 1.7 % of those of the speaker's own recordings.
+It has 4.6M parameters and learns for 20 to 40 minutes on two cores. That recogniser then hears 3.2 % of the words of 50
+new sentences wrong, and 1.7 % of those of the speaker's own recordings.
 
 The voice can be fine-tuned to 20 minutes or more of somebody else's speech; of recordings that name a "speaker",
 data.speakers chooses:

@@ -19,9 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxspeech.nn.image_conv import conv3x3, scaled_glorot
+from jaxspeech.nn.image_conv import DIMENSIONS, conv3x3, scaled_glorot
 
-DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 # Channels that folding makes at least: 32 are as fast, and 64 half as fast, as more of the band is zero.
 FULL = 16
 
@@ -43,7 +42,7 @@ def convolve_bins(
 def _folded(x: Float[Array, "B N F C"], kernel: Float[Array, "3 W C D"], *, stride: int) -> Float[Array, "B N F_out D"]:
     b, n, f, c = x.shape
     taps, d = kernel.shape[1], kernel.shape[3]
-    fold = max(taps // 2, -(-FULL // c), 1)
+    fold = max(taps // 2, -(-FULL // c))
     fold += -fold % stride
     # Which tap lies between bin q of the output and bin p of the blocks before, at and after it.
     block, place, out = np.ogrid[-1:2, :fold, : fold // stride]
@@ -55,7 +54,7 @@ def _folded(x: Float[Array, "B N F C"], kernel: Float[Array, "3 W C D"], *, stri
 
 
 class BinConv(nn.Module):
-    """A convolution of spectra with a bias.
+    """`convolve_bins` with a bias.
 
     Attributes:
       channels: of the output.

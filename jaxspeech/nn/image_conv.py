@@ -13,11 +13,7 @@ from jaxtyping import Array, Float
 
 from jaxspeech.nn.winograd import convolve_image, image_kernel_gradient, saves_products
 
-TOGETHER: dict[str, Any] = {
-    "window_strides": (1, 1),
-    "padding": "SAME",
-    "dimension_numbers": ("NHWC", "HWIO", "NHWC"),
-}
+DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 # Pixels of a block, whose products' operands stay in a CPU's cache.
 BLOCK = 4096
 
@@ -30,10 +26,9 @@ def conv3x3(x: Float[Array, "B N F C"], kernel: Float[Array, "3 3 C D"]) -> Floa
     gradient by the image, are as fast as a CPU computes. Its gradient by the kernel, a convolution with a kernel as
     large as the image, is not: it becomes nine products for each block of rows.
     """
-    together = partial(jax.lax.conv_general_dilated, **TOGETHER)
     if saves_products(x, kernel):
-        return jax.lax.platform_dependent(x, kernel, cpu=convolve_image, default=together)
-    return together(x, kernel)
+        return jax.lax.platform_dependent(x, kernel, cpu=convolve_image, default=_by_xla)
+    return _by_xla(x, kernel)
 
 
 def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -52,10 +47,14 @@ def _backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]
 conv3x3.defvjp(_forward, _backward)
 
 
+def _by_xla(x: Array, kernel: Array) -> Array:
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=DIMENSIONS)
+
+
 def _kernel_gradient(x: Array, gradient: Array) -> Array:
     """The gradient of the kernel as XLA derives it."""
     kernel = jnp.zeros((3, 3, x.shape[-1], gradient.shape[-1]), x.dtype)
-    return jax.vjp(partial(jax.lax.conv_general_dilated, x, **TOGETHER), kernel)[1](gradient)[0]
+    return jax.vjp(partial(_by_xla, x), kernel)[1](gradient)[0]
 
 
 def _in_blocks(x: Array, gradient: Array) -> Array:
