@@ -98,15 +98,20 @@ GPU_CASES = {
 
 def main() -> int:
     """Prints one JSON line per case; returns the number of cases that failed."""
-    cases = CPU_CASES | GPU_CASES | on_targets.CASES
+    here = CPU_CASES | GPU_CASES
+    names = sorted(here | on_targets.CASES)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", choices=cases, metavar="CASE", help=f"one of {', '.join(cases)}")
+    parser.add_argument("--only", choices=names, metavar="CASE", help=f"one of {', '.join(names)}")
     parser.add_argument("--gpu", action="store_true", help="run the cases for a GPU")
     parser.add_argument(
         "--target", default="", metavar="NAME", help="h100, h200, h200x8, v5e:4x4, ... (docs/scaling.md)"
     )
     parser.add_argument("--repeat", type=int, default=0, help="number of measured runs (default: the case's own)")
     args = parser.parse_args()
+    # A case on this machine and one for other devices may have the same name.
+    if args.only and args.only not in (on_targets.CASES if args.target else here):
+        needs = "has no program for other devices" if args.target else "is for devices that --target names"
+        parser.error(f"--only: {args.only} {needs}")
 
     if args.target:
         prepare_environment(args.target)
@@ -116,7 +121,7 @@ def main() -> int:
             print(json.dumps(on_targets.compile_case(name, args.target)), flush=True)
         return 0
     if args.only:
-        result = {"what": args.only, **machine(), **cases[args.only](args.repeat)}
+        result = {"what": args.only, **machine(), **here[args.only](args.repeat)}
         print(json.dumps(result), flush=True)
         return 0
     failed = 0
