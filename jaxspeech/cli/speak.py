@@ -17,6 +17,7 @@ Exit status: 0; 1 with --strict if a text was skipped; 2 if nothing could be don
 
 import argparse
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -118,6 +119,9 @@ def _texts(flags: argparse.Namespace) -> list[Any]:
             return [data.decode("utf-8-sig"), *texts]
         except UnicodeDecodeError as error:
             raise ConfigError("standard input is not text in UTF-8") from error
+    for name in flags.text:
+        if Path(name).suffix and os.path.isfile(name):  # which takes any text
+            raise ConfigError(f"{name} is a file: --text_file={name} speaks its text, --manifest={name} its lines")
     return [*([" ".join(flags.text)] if flags.text else []), *texts]
 
 
