@@ -13,6 +13,7 @@ assets and scores) and the recipe; copy this file if you need a different loop. 
 """
 
 import contextlib
+import itertools
 import json
 import signal
 import time
@@ -28,7 +29,7 @@ from jaxspeech.archive import Archive, save_archive
 from jaxspeech.assets import Assets, read_assets, same_assets, write_assets
 from jaxspeech.builder import build, with_defaults
 from jaxspeech.configs.base import base_config
-from jaxspeech.data.prefetch import prefetch
+from jaxspeech.data.prefetch import begun, prefetch
 from jaxspeech.data.run_data import RunData, with_corpus
 from jaxspeech.evaluation.evaluation import is_better
 from jaxspeech.evaluation.old_records import stated_scores, with_scores
@@ -49,7 +50,7 @@ from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.coverage import with_coverage
 from jaxspeech.training.empty_steps import check_learned
 from jaxspeech.training.evaluate import evaluate
-from jaxspeech.training.flops import peak_flops, step_flops
+from jaxspeech.training.flops import peak_flops
 from jaxspeech.training.interrupt import Interrupt
 from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.memory import device_memory, most_batch_seconds
@@ -64,6 +65,7 @@ from jaxspeech.training.settings import check_settings
 from jaxspeech.training.sharding import make_mesh, make_rules, process_share, put_batch, state_shardings
 from jaxspeech.training.state import TrainState, averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
+from jaxspeech.training.step_programs import StepPrograms
 from jaxspeech.training.updates import build_updates
 from jaxspeech.training.warm_start import (
     FROM_SCRATCH,
@@ -162,6 +164,11 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         data = data.resized(record.batch_seconds or record.config["data"]["batch_seconds"])
     if dry_run:
         return report_dry_run(train_step, abstract, data.train, num_steps=settings["steps"], mesh=mesh, what=dry_run)
+    # The first batches are read before the initial values are computed, so that XLA compiles for both at a time.
+    step = 0 if state is None else int(state.step)
+    programs = StepPrograms(train_step, abstract, seed=settings["seed"])
+    to_come = itertools.islice(data.train.batches(step), settings["steps"] - step)
+    batches = begun(prefetch(to_come, lambda batch: programs.begin(put(batch))))
     if state is None:
         state = jax.jit(init, out_shardings=shardings)(key, warm.start.arrays)
     warm = warm._replace(start=warm.start._replace(arrays={}))  # frees their memory
@@ -170,7 +177,6 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         with replace_atomically(workdir / "config.json") as temporary:
             temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     started -= record.seconds
-    step = int(state.step)
     millions = sum(x.size for x in jax.tree.leaves(state.variables["params"])) / 1e6
     print(
         f"{workdir}: {millions:.1f}M parameters, {job.describe(assets)}, {devices_of(mesh)}, {settings['steps']} steps "
@@ -208,20 +214,20 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     progress = Progress(
         step=step, steps=settings["steps"], batch_shapes=data.train.batch_shapes, totals=record.totals, peak_flops=peak
     )
-    batches = progress.timed(prefetch(data.train.batches(step), put))
+    batches = progress.timed(batches)
     limits = {"limit": settings["max_skipped"], "epoch": data.train.steps_per_epoch}
     non_finite = NonFiniteLog(workdir / "skipped.jsonl", name=data.train.name, **limits)
     profile = Profile(workdir / "profile", steps=profile_steps, report=tqdm.write)
     agreed, stopping = SharedFlag(mesh), 0
     results: dict[str, dict[int, Any]] | None = None
     with Interrupt() as interrupted, contextlib.ExitStack() as opened:
-        for resource in (checkpoints, progress, profile, metrics_log):
+        for resource in (checkpoints, progress, profile, metrics_log, programs):
             opened.callback(resource.close)
         while step < settings["steps"] and not stopping:
             batch = next(batches)
-            progress.starting(batch, flops=partial(step_flops, train_step, state, batch, settings["seed"]))
+            progress.starting(batch, flops=partial(programs.flops, batch))
             profile.next_step()
-            state, metrics = train_step(state, batch, settings["seed"])
+            state, metrics = programs(state, batch)
             progress.finished(metrics)
             step += 1
             non_finite.watch(step, batch.index, metrics)

@@ -1,5 +1,6 @@
 """Puts batches on the devices before they are needed."""
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
@@ -20,3 +21,8 @@ def prefetch(batches: Iterable[B], put: Callable[[B], B], *, ahead: int = 2) -> 
         if len(waiting) > ahead:
             yield waiting.popleft()
     yield from waiting
+
+
+def begun(batches: Iterator[B]) -> Iterator[B]:
+    """Takes the first batch now; returns all of them."""
+    return itertools.chain(list(itertools.islice(batches, 1)), batches)
