@@ -166,7 +166,8 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
         return report_dry_run(train_step, abstract, data.train, num_steps=settings["steps"], mesh=mesh, what=dry_run)
     # The first batches are read before the initial values are computed, so that XLA compiles for both at a time.
     step = 0 if state is None else int(state.step)
-    programs = StepPrograms(train_step, abstract, seed=settings["seed"])
+    ahead = mesh.devices.flat[0].platform != "gpu"
+    programs = StepPrograms(train_step, abstract, seed=settings["seed"], ahead=ahead)
     to_come = itertools.islice(data.train.batches(step), settings["steps"] - step)
     batches = begun(prefetch(to_come, lambda batch: programs.begin(put(batch))))
     if state is None:

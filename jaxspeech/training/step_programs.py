@@ -37,17 +37,19 @@ class StepPrograms:
       train_step: jitted, (state, batch, seed) -> (state, metrics).
       state: the shapes of its arrays, with shardings.
       seed: of all steps.
+      ahead: whether `begin` compiles; otherwise the first step of a shape does. False for GPUs.
+
+    What is raised while a step is compiled is raised where its program is first needed.
     """
 
-    def __init__(self, train_step: Any, state: Any, *, seed: int):
-        self._train_step, self._state, self._seed = train_step, state, seed
+    def __init__(self, train_step: Any, state: Any, *, seed: int, ahead: bool):
+        self._train_step, self._state, self._seed, self._ahead = train_step, state, seed, ahead
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="compile")
         self._programs: dict[Hashable, Future[StepProgram]] = {}
-        self._at_once = jax.default_backend() == "gpu"
 
     def begin(self, batch: B) -> B:
         """Begins to compile for batches like this one, and returns it at once."""
-        if not self._at_once:
+        if self._ahead:
             self._program(batch)
         return batch
 

@@ -10,7 +10,7 @@ import soundfile
 
 from jaxspeech.data.augment import parse_augment
 from jaxspeech.data.manifest import Manifest
-from jaxspeech.data.prefetch import prefetch
+from jaxspeech.data.prefetch import begun, prefetch
 from jaxspeech.data.problems import Problems
 from jaxspeech.errors import ConfigError, ManifestError
 from jaxspeech.text.char import CharTokenizer
@@ -200,7 +200,8 @@ def test_prefetch_runs_ahead_and_keeps_the_order(corpus):
         put.append(batch)
         return jax.device_put(batch)
 
-    batches = prefetch(itertools.islice(training(corpus).batches(), 8), note, ahead=2)
+    batches = begun(prefetch(itertools.islice(training(corpus).batches(), 8), note, ahead=2))
+    assert len(put) == 3
     first = next(batches)
     assert len(put) == 3 and isinstance(first.samples, jax.Array)
     assert_same([first, *batches], put)
