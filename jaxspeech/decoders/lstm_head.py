@@ -11,8 +11,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.nn.both_directions import both_directions
 from jaxspeech.nn.lstm import LSTM
-from jaxspeech.nn.reverse import reverse
 
 
 class LSTMHead(nn.Module):
@@ -43,13 +43,12 @@ class LSTMHead(nn.Module):
 
     def states(self, encoded: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Float[Array, "B T H"]:
         """Runs the LSTMs over encoder frames."""
-        x, start = encoded, self.forward[0].initial_state(encoded.shape[0])
+        x = encoded
         for i, forward in enumerate(self.forward):
-            y = forward(x, start)[0]
             if self.bidirectional:
-                backward = self.backward[i](reverse(x, num_frames), start)[0]
-                y = jnp.concatenate([y, reverse(backward, num_frames)], axis=-1)
-            x = y
+                x = both_directions(x, num_frames, forward, self.backward[i])
+            else:
+                x = forward.from_zeros(x)
         return x
 
     def __call__(self, states: Float[Array, "B T H"]) -> Float[Array, "B T W"]:

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.encoders.layer_outputs import INPUT, Layer, LayerOutput, wanted_layers, with_outputs
+from jaxspeech.nn.both_directions import both_directions
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.lstm import LSTM
 from jaxspeech.nn.normalization import LayerNorm
-from jaxspeech.nn.reverse import reverse
 from jaxspeech.nn.subsampling import Subsampling, padded_length, subsample
 
 
@@ -113,13 +113,12 @@ class LSTMLayer(nn.Module):
     def __call__(self, x: Float[Array, "B T D"], num_frames: Int[Array, " B"]) -> Float[Array, "B T D"]:
         """Applies the layer; the backward direction starts at the last of `num_frames`."""
 
-        def run(x: Float[Array, "B T D"], name: str) -> Float[Array, "B T D_out"]:
+        def lstm(name: str) -> LSTM:
             width = self.width // 2 if self.bidirectional else self.width
-            lstm = LSTM(width, forget_bias=0.0, cell_width=self.cell_width, dtype=self.dtype, name=name)
-            return lstm(x, lstm.initial_state(x.shape[0]))[0]
+            return LSTM(width, forget_bias=0.0, cell_width=self.cell_width, dtype=self.dtype, name=name)
 
-        y = run(x, "forward")
         if self.bidirectional:
-            backward = reverse(run(reverse(x, num_frames), "backward"), num_frames)
-            y = jnp.concatenate([y, backward], -1)
+            y = both_directions(x, num_frames, lstm("forward"), lstm("backward"))
+        else:
+            y = lstm("forward").from_zeros(x)
         return LayerNorm(dtype=self.dtype, name="norm")(y)

@@ -15,12 +15,12 @@ from jaxtyping import Array, Complex, Float, Int
 
 from jaxspeech.errors import ConfigError
 from jaxspeech.masks import zero_padding
+from jaxspeech.nn.both_directions import both_directions
 from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.gru import GRU
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.lstm import LSTM
 from jaxspeech.nn.normalization import LayerNorm
-from jaxspeech.nn.reverse import reverse
 from jaxspeech.signal.multichannel import Reduction, channel_features
 
 
@@ -87,14 +87,12 @@ class MaskRNN(nn.Module):
         return jnp.stack([zero_padding(mask, num_frames) for mask in masks], 1)
 
     def _layer(self, x: Float[Array, "B N D"], num_frames: Int[Array, " B"], name: str) -> Float[Array, "B N D_out"]:
-        y = self._run(x, f"{name}_forward")
+        forward = self._cells(f"{name}_forward")
         if not self.bidirectional:
-            return y
-        back = self._run(reverse(x, num_frames), f"{name}_backward")
-        return jnp.concatenate([y, reverse(back, num_frames)], -1)
+            return forward.from_zeros(x)
+        return both_directions(x, num_frames, forward, self._cells(f"{name}_backward"))
 
-    def _run(self, x: Float[Array, "B N D_in"], name: str) -> Float[Array, "B N D"]:
+    def _cells(self, name: str) -> LSTM | GRU:
         if self.cell == "gru":
-            return GRU(self.width, dtype=self.dtype, name=name)(x)
-        lstm = LSTM(self.width, forget_bias=0.0, dtype=self.dtype, name=name)
-        return lstm(x, lstm.initial_state(x.shape[0]))[0]
+            return GRU(self.width, dtype=self.dtype, name=name)
+        return LSTM(self.width, forget_bias=0.0, dtype=self.dtype, name=name)

@@ -8,6 +8,7 @@ There are two biases, although one would suffice, because published checkpoints 
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -18,6 +19,8 @@ from jaxspeech.nn.dropout import Dropout
 from jaxspeech.nn.initializers import uniform_within
 from jaxspeech.nn.recurrence import Carry, Weights, run, step
 from jaxspeech.types import Size
+
+Affine = Mapping[str, Float[Any, "..."]]  # a kernel and a bias
 
 
 class LSTMState(NamedTuple):
@@ -60,19 +63,31 @@ class LSTM(nn.Module):
         for i in range(self.num_layers):
             if i > 0:
                 x = Dropout(self.dropout, name=f"drop_{i}")(x, train=train)
-            gates = self._affine(x.shape[-1], f"input_{i}", forget_bias=self.forget_bias)
-            recurrent = self._affine(self.width, f"hidden_{i}", forget_bias=0.0)
-            inputs = jnp.swapaxes(gates(x).astype(jnp.float32), 0, 1)
-            project = self._project(f"project_{i}") if self.cell_width else None
-            (h, c), outputs = _run(inputs, recurrent, project, (state.hidden[:, i], state.cell[:, i]))
-            x = jnp.swapaxes(outputs, 0, 1).astype(self.dtype)
+            layer = {
+                f"input_{i}": self._affine(x.shape[-1], f"input_{i}", forget_bias=self.forget_bias),
+                f"hidden_{i}": self._affine(self.width, f"hidden_{i}", forget_bias=0.0),
+                **({f"project_{i}": self._project(f"project_{i}")} if self.cell_width else {}),
+            }
+            x, (h, c) = _layer(layer, i, x, (state.hidden[:, i], state.cell[:, i]), self.dtype)
             hidden.append(h)
             cell.append(c)
         return x, LSTMState(jnp.stack(hidden, 1), jnp.stack(cell, 1))
 
-    def _affine(self, fan_in: int, name: str, *, forget_bias: float) -> "_Affine":
-        """The affine map of all four gates."""
-        return _Affine(fan_in, self.cell_width or self.width, forget_bias, self.dtype, name=name)
+    def from_zeros(self, x: Float[Array, "B N D_in"]) -> Float[Array, "B N D"]:
+        """Returns the outputs for inputs that begin in a state of zeros."""
+        return self(x, self.initial_state(x.shape[0]))[0]
+
+    @nn.nowrap
+    def pure(self, parameters: Any, x: Float[Array, "B N D_in"]) -> Float[Array, "B N D"]:
+        """Returns what `from_zeros` does without dropout, as a function of the module's parameters alone."""
+        state = self.initial_state(x.shape[0])
+        for i in range(self.num_layers):
+            x, _ = _layer(parameters, i, x, (state.hidden[:, i], state.cell[:, i]), self.dtype)
+        return x
+
+    def _affine(self, fan_in: int, name: str, *, forget_bias: float) -> Affine:
+        """Makes the kernel and bias of all four gates."""
+        return _Affine(fan_in, self.cell_width or self.width, forget_bias, name=name)()
 
     def _project(self, name: str) -> Float[Array, "C D"]:
         assert self.cell_width
@@ -81,37 +96,39 @@ class LSTM(nn.Module):
 
 
 class _Affine(nn.Module):
-    """Computes x W + b for all four gates; kernel and bias are accessible for use inside a loop.
-
-    Initial values are uniform within 1/sqrt(width), as in torch.
-    """
+    """Makes the kernel and bias of all four gates, with initial values uniform within 1/sqrt(width), as in torch."""
 
     fan_in: int
     width: int
     forget_bias: float
-    dtype: Any
 
-    def setup(self) -> None:
+    @nn.compact
+    def __call__(self) -> Affine:
         init = uniform_within(1 / math.sqrt(self.width))
 
         def bias(key: Any, shape: Any, dtype: Any = jnp.float32) -> Any:
             return init(key, shape, dtype).at[self.width : 2 * self.width].set(self.forget_bias)
 
-        self.kernel = self.param("kernel", init, (self.fan_in, 4 * self.width))
-        self.bias = self.param("bias", bias, (4 * self.width,))
+        kernel = self.param("kernel", init, (self.fan_in, 4 * self.width))
+        return {"kernel": kernel, "bias": self.param("bias", bias, (4 * self.width,))}
 
-    def __call__(self, x: Float[Array, "*batch D_in"]) -> Float[Array, "*batch G"]:
-        return x.astype(self.dtype) @ self.kernel.astype(self.dtype) + self.bias.astype(self.dtype)
+
+def _layer(
+    parameters: Mapping[str, Any], i: int, x: Float[Array, "B N D_in"], start: Carry, dtype: Any
+) -> tuple[Float[Array, "B N D"], Carry]:
+    """Runs layer i of a stack, given the parameters of the stack."""
+    gates, recurrent = (parameters[f"{name}_{i}"] for name in ("input", "hidden"))
+    weights = Weights(recurrent["kernel"], recurrent["bias"], parameters.get(f"project_{i}"))
+    of_inputs = x.astype(dtype) @ gates["kernel"].astype(dtype) + gates["bias"].astype(dtype)
+    inputs = jnp.swapaxes(of_inputs.astype(jnp.float32), 0, 1)
+    carry, outputs = _run(inputs, weights, start, dtype)
+    return jnp.swapaxes(outputs, 0, 1).astype(dtype), carry
 
 
 def _run(
-    inputs: Float[Array, "N B G"],
-    recurrent: _Affine,
-    project: Float[Array, "C D"] | None,
-    start: Carry,
+    inputs: Float[Array, "N B G"], weights: Weights, start: Carry, dtype: Any
 ) -> tuple[Carry, Float[Array, "N B D"]]:
-    weights = Weights(recurrent.kernel, recurrent.bias, project)
     if inputs.shape[0] == 1:  # one step of a decoding search: no loop needed
-        carry, _ = step(weights.for_products(recurrent.dtype), start, inputs[0])
+        carry, _ = step(weights.for_products(dtype), start, inputs[0])
         return carry, carry[0][None]
-    return run(inputs, weights, start, recurrent.dtype)
+    return run(inputs, weights, start, dtype)

@@ -128,6 +128,10 @@ def _translate_equation(graph: Graph, equation: Any, inputs: list[Tensor]) -> li
     primitive, params = equation.primitive.name, equation.params
     if primitive == "scan":
         return _scan(graph, params, inputs)
+    if primitive == "platform_index":  # which `cond` is given; its branch is chosen here
+        return [Tensor("", ())]
+    if params.get("branches_platforms"):
+        return translate(graph, _for_cpu(params), inputs[1:])
     called = next((params[key] for key in CALLED if key in params), None)
     if called is not None:
         if params.get("name") in NATIVE:
@@ -148,6 +152,12 @@ def _translate_equation(graph: Graph, equation: Any, inputs: list[Tensor]) -> li
         names = [names] if isinstance(names, str) else names
         return [Tensor(name, var.aval.shape) for name, var in zip(names, equation.outvars, strict=True)]
     raise ConfigError(f"this model cannot be exported to ONNX: its {primitive!r} has no translation")
+
+
+def _for_cpu(params: Mapping[str, Any]) -> ClosedJaxpr:
+    """The branch of `jax.lax.platform_dependent` for CPUs, for which most runtimes are made."""
+    choices = zip(params["branches_platforms"], params["branches"], strict=True)
+    return next(branch for platforms, branch in choices if platforms is None or "cpu" in platforms)
 
 
 def _whole(graph: Graph, tensor: Tensor, atom: Any) -> Tensor:
