@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxspeech"
 
 BASE = {"types", "masks", "errors", "files", "manifest_lines", "runtime", "randomness", "history", "gathering"}
-BASE |= {"overlap", "punctuation", "row_groups", "row_parallel", "spacing", "speaker_masks", "table"}
+BASE |= {"loops", "overlap", "punctuation", "row_groups", "row_parallel", "spacing", "speaker_masks", "table"}
 LAYERS = {"features", "nn", "losses", "processes", "quantizers", "search", "signal", "text", "audio", "diarization"}
 # What each part of the package may import from it, itself apart.
 ALLOWED = {
@@ -27,6 +27,7 @@ ALLOWED = {
     "masks": {"types", "errors"},
     "randomness": {"types", "errors"},
     "history": {"types", "errors"},
+    "loops": set(),
     "overlap": set(),
     "punctuation": set(),
     "spacing": set(),

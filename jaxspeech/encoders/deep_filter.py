@@ -26,6 +26,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from jaxspeech.errors import ConfigError
+from jaxspeech.loops import scan
 from jaxspeech.nn.lstm import LSTM, LSTMState
 from jaxspeech.types import Size
 
@@ -194,7 +195,7 @@ class DeepFilter(nn.Module):
             weight = decay * sums.weight + (1 - decay)
             return RunningMean(total, weight), total / weight[:, None]
 
-        state, means = jax.lax.scan(add, state, jnp.swapaxes(values, 0, 1))
+        state, means = scan(add, state, jnp.swapaxes(values, 0, 1))
         return jnp.swapaxes(means, 0, 1), state
 
 

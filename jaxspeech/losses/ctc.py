@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxspeech.loops import scan
 from jaxspeech.losses.extended import (
     Extended,
     add,
@@ -36,9 +37,6 @@ from jaxspeech.losses.extended import (
     zeros,
 )
 from jaxspeech.masks import length_mask
-
-# Frames in one iteration of the loop over time on accelerators.
-UNROLLED = 8
 
 
 @partial(jax.jit, static_argnames="blank_id")
@@ -193,12 +191,8 @@ def _run(emissions: _Emissions, start: Bool[Array, "N *rows"], *, keep: bool) ->
         )
         return states, states if keep else None
 
-    def scan(first: _States, emissions: tuple[Extended, Extended], *, unroll: int):
-        return jax.lax.scan(step, first, emissions, unroll=unroll)
-
-    # A GPU launches each kernel of each iteration. On a CPU, a longer body is only more to compile.
-    inputs = _States(zeros(emissions.skip.shape), indicator(start)), (emissions.label, emissions.blank)
-    return jax.lax.platform_dependent(*inputs, cpu=partial(scan, unroll=1), default=partial(scan, unroll=UNROLLED))
+    first = _States(zeros(emissions.skip.shape), indicator(start))
+    return scan(step, first, (emissions.label, emissions.blank))
 
 
 def _total(last: _States, end: Bool[Array, "N B"]) -> Extended:

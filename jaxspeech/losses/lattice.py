@@ -31,6 +31,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxspeech.loops import scan
 from jaxspeech.losses.diagonals import skew, unskew
 from jaxspeech.losses.extended import (
     Extended,
@@ -75,7 +76,7 @@ def log_total(
         later = _beta(later, diagonals[n], n, lattice)
         return later, jax.tree.map(lambda x: x[0], later[0])
 
-    _, beta = jax.lax.scan(step, _nothing(diagonals, lattice.arcs), jnp.arange(len(diagonals)), reverse=True)
+    _, beta = scan(step, _nothing(diagonals, lattice.arcs), jnp.arange(len(diagonals)), reverse=True)
     return to_log(_total(beta, lattice))
 
 
@@ -105,7 +106,7 @@ def occupancies(
     nothing = _nothing(diagonals, lattice.arcs)
     start = indicator(jnp.zeros(nothing[0].exponent.shape, bool).at[0].set(True))
     carry = (start, *nothing[1:]), nothing[0], nothing
-    _, (alpha, beta) = jax.lax.scan(step, carry, jnp.arange(last + 1))
+    _, (alpha, beta) = scan(step, carry, jnp.arange(last + 1))
     beta = jax.tree.map(lambda x: jnp.flip(x, 0), beta)
     total = _total(jax.tree.map(lambda x: x[:, 0], beta), lattice)
 

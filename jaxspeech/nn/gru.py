@@ -9,10 +9,10 @@ import math
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxspeech.loops import scan
 from jaxspeech.nn.initializers import dense, uniform_within
 
 
@@ -58,5 +58,5 @@ class GRU(nn.Module):
             return h, h
 
         start = jnp.zeros((x.shape[0], width))
-        _, outputs = jax.lax.scan(step, start, jnp.swapaxes(inputs.astype(jnp.float32), 0, 1))
+        _, outputs = scan(step, start, jnp.swapaxes(inputs.astype(jnp.float32), 0, 1))
         return jnp.swapaxes(outputs, 0, 1).astype(self.dtype)

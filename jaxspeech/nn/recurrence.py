@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxspeech.loops import scan
+
 
 class Weights(NamedTuple):
     """What all steps share."""
@@ -71,7 +73,7 @@ def run(
         carry, _ = step(weights, carry, x)
         return carry, carry[0]
 
-    return jax.lax.scan(next_step, start, inputs)
+    return scan(next_step, start, inputs)
 
 
 def _forward(inputs: Array, weights: Weights, start: Carry, dtype: Any) -> tuple[tuple[Carry, Array], Any]:
@@ -81,7 +83,7 @@ def _forward(inputs: Array, weights: Weights, start: Carry, dtype: Any) -> tuple
         after, gates = step(used, carry, x)
         return after, (after[0], gates, carry)
 
-    end, (outputs, gates, before) = jax.lax.scan(next_step, start, inputs)
+    end, (outputs, gates, before) = scan(next_step, start, inputs)
     return (end, outputs), (weights, gates, before)
 
 
@@ -98,7 +100,7 @@ def _backward(dtype: Any, saved: Any, gradient: tuple[Carry, Array]) -> tuple[Ar
         return (_product(by_gates, used.kernel.T), by_cell), (by_gates, by_h)
 
     end, by_outputs = gradient
-    by_start, (by_gates, by_hidden) = jax.lax.scan(back, end, (by_outputs, gates, cells), reverse=True)
+    by_start, (by_gates, by_hidden) = scan(back, end, (by_outputs, gates, cells), reverse=True)
 
     def summed(left: Float[Array, "N B X"], right: Float[Array, "N B Y"]) -> Float[Array, "X Y"]:
         product = partial(jnp.einsum, "nbx,nby->xy", preferred_element_type=jnp.float32)

@@ -24,6 +24,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from jaxspeech.loops import scan
+
 # Cost of a wildcard frame in nats: above that of the right symbol, below that of nearly every wrong one.
 WILDCARD_COST = 1.0
 
@@ -132,7 +134,7 @@ def _align(
         def step(scores: _Scores, frame: Any) -> tuple[_Scores, None]:
             return _step(scores, text, *frame, blank_id=blank_id)[0], None
 
-        return jax.lax.scan(step, before, (emissions, real))[0], before
+        return scan(step, before, (emissions, real))[0], before
 
     def backward(place: _Place, block_and_scores: Any) -> tuple[_Place, Any]:
         """Traces the path, which leaves the block at `place`, to the block's start; returns its state in each frame."""
@@ -152,8 +154,8 @@ def _align(
             in_label = jnp.where(place.in_label, step != 1, blank_from[place.emitted - low])
             return _Place(emitted, in_label), place
 
-        _, choices = jax.lax.scan(step, before, (emissions, real))
-        place, path = jax.lax.scan(back, place, choices, reverse=True)
+        _, choices = scan(step, before, (emissions, real))
+        place, path = scan(back, place, choices, reverse=True)
         symbol = jnp.where(path.in_label, text.symbols[path.emitted], blank_id)
         log_prob = jnp.take_along_axis(frames, symbol[:, None], 1)[:, 0]
         return place, (path, jnp.where(real, log_prob, 0), real)

@@ -11,17 +11,14 @@ precise.
 and T B N bytes for the choices. Nothing leaves the compiled program. There is no gradient.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxspeech.loops import scan
 from jaxspeech.masks import length_mask
-
-# Frames in one iteration of the loops on accelerators, which launch each kernel of each iteration.
-UNROLLED = 8
 
 
 class MonotonicPath(NamedTuple):
@@ -65,7 +62,7 @@ def monotonic_path(
     # Before the first frame, a path is in the first symbol: it can be in no other at frame 0 then.
     start = jnp.where(jnp.arange(symbols) == 0, 0.0, -jnp.inf)
     first = scores[:, 0] + start
-    moves = _scan(forward, first, scores[:, 1:].transpose(1, 0, 2))[1]
+    moves = scan(forward, first, scores[:, 1:].transpose(1, 0, 2))[1]
 
     def backward(place: Int[Array, " B"], step: tuple[Array, Array]) -> tuple[Array, Array]:
         moves, within = step
@@ -74,20 +71,11 @@ def monotonic_path(
 
     # Step t leads from frame t to frame t + 1; padded frames stay in the last symbol.
     last = jnp.maximum(num_symbols - 1, 0)
-    place, path = _scan(backward, last, (moves, real[:, 1:].T), reverse=True)
+    place, path = scan(backward, last, (moves, real[:, 1:].T), reverse=True)
     path = jnp.where(real, jnp.concatenate([place[None], path]).T, 0)
     used = real & (num_symbols > 0)[:, None]
     durations = (used[:, None] & (path[:, None] == jnp.arange(symbols)[:, None])).sum(2, dtype=jnp.int32)
     return MonotonicPath(path, durations)
-
-
-def _scan(step: Any, first: Array, inputs: Any, *, reverse: bool = False) -> tuple[Array, Array]:
-    def scan(first: Array, inputs: Any, *, unroll: int) -> tuple[Array, Array]:
-        return jax.lax.scan(step, first, inputs, reverse=reverse, unroll=unroll)
-
-    return jax.lax.platform_dependent(
-        first, inputs, cpu=partial(scan, unroll=1), default=partial(scan, unroll=UNROLLED)
-    )
 
 
 def has_path(num_frames: Int[Any, " B"], num_symbols: Int[Any, " B"]) -> Bool[Array, " B"]:

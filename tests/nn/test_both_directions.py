@@ -26,7 +26,7 @@ class Pair(nn.Module):
 def pair(request):
     layer, fields = request.param
     module = Pair(layer, {"width": 5, **fields})
-    x, num_frames = jax.random.normal(jax.random.key(0), (3, 8, 4)), jnp.array([8, 5, 1])
+    x, num_frames = jax.random.normal(jax.random.key(0), (3, 11, 4)), jnp.array([11, 5, 1])
     return module, module.init(jax.random.key(1), x, num_frames), x, num_frames
 
 
