@@ -7,13 +7,13 @@
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxspeech.errors import ArchiveError, TokenizerError, did_you_mean
 from jaxspeech.table import Table
 from jaxspeech.text.canonical import visible
-from jaxspeech.text.parts import Pronunciations
+from jaxspeech.text.parts import Part, Pronunciations
 from jaxspeech.text.sentences import split_sentences
 from jaxspeech.text.symbols import SymbolTokenizer
 
@@ -39,7 +39,8 @@ class Spelling(NamedTuple):
 
     Attributes:
       ids: of its symbols.
-      words: (word, first, last): the word's ids are ids[first:last]. Words without an id are left out.
+      words: (word, first, last): the word, with the marks that touch it, has the ids ids[first:last] without theirs.
+        Words without an id are left out.
       unknown: symbols that the voice lacks, as often as they occurred.
       text: what was spelt, after normalisation.
     """
@@ -91,13 +92,13 @@ class FrontEnd:
         self._report(encoded.unknown)
         words, place = [], 0
         first = int(encoded.places[:1] == [-1])
-        for part in parts:
+        for part, written in zip(parts, _with_marks(parts), strict=True):
             place += len(part.symbols)
             last = first
             while last < len(encoded.ids) and -1 < encoded.places[last] < place:
                 last += 1
             if part.is_word and last > first:
-                words.append((part.text, first, last))
+                words.append((written, first, last))
             first = last
         return Spelling(encoded.ids, words, encoded.unknown, text)
 
@@ -147,3 +148,21 @@ class FrontEnd:
             if isinstance(error, (ArchiveError, TokenizerError)):
                 raise
             raise ArchiveError(f"the text front end cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _with_marks(parts: Sequence[Part]) -> list[str]:
+    """Returns for each word what is written without a space around it, "" for what is between words."""
+    written = [part.text if part.is_word else "" for part in parts]
+    word, ahead = None, ""  # the word that a mark would touch, or the marks after the last space
+    for i, part in enumerate(parts):
+        if part.is_word:
+            word, written[i], ahead = i, ahead + part.text, ""
+            continue
+        for char in part.text:
+            if char.isspace():
+                word, ahead = None, ""
+            elif word is None:
+                ahead += char
+            else:
+                written[word] += char
+    return written

@@ -55,7 +55,7 @@ def test_sound_and_times_are_those_of_the_models(voice):
     silence = np.zeros(RATE // 2)
     np.testing.assert_allclose(spoken.samples, np.concatenate([samples, silence, more]), atol=1e-5)
     assert spoken.duration == len(spoken.samples) / RATE and spoken.sample_rate == RATE
-    assert [word.text for word in spoken.words] == "Good morning this is a test It has two sentences".lower().split()
+    assert [word.text for word in spoken.words] == TEXT.lower().split()
     frames = np.cumsum([0, *durations])
     word, begin, end = first.words[1]
     assert spoken.words[1][:3] == (word, frames[begin] * HOP / RATE, frames[end] * HOP / RATE)
