@@ -35,9 +35,6 @@ def get_config(kind: str = "both") -> ConfigDict:
             "min_seconds": 3.5,
             "max_seconds": 10.0,
             "min_monolingual": 0.5,
-            # A voice that changes its language does not stop for it; with pauses in training, half of the words beside
-            # a change are wrong.
-            "pause_seconds": any_type((0.0, 0.0, 0.0)),
         }
     else:  # as often as the recipe of both shows each utterance
         config.steps //= 2

@@ -5,8 +5,9 @@
     jaxspeech prepare quickstart_eo           # the Esperanto half, and its evaluation
 
 Every line has the language of its text in "lang". The evaluation has three parts: "en", "eo", and "mixed", in which one
-voice says a sentence in each language; there "lang" has a language for each word. No recording to train on is mixed:
-the recipe joins them. The voices and the sentences of the evaluation do not occur in training.
+voice says a sentence in each language, without a pause; there "lang" has a language for each word. No recording to
+train on is mixed: the recipe joins them. Half of these begin at once, and half end at once, so that many that are
+joined have no pause either. The voices and the sentences of the evaluation do not occur in training.
 """
 
 import random
@@ -70,12 +71,15 @@ def _utterances(
         drawn = draw_voice(rng, i, accents=accents, variants=variants, invented=invented)
         accent, _, variant = drawn.partition("+")
         voices = [f"{accent if language == ENGLISH else ESPERANTO}+{variant}" for language in order]
+        manner = draw_manner(rng)
+        if part == "train":
+            manner["silence"] = tuple(seconds * rng.randrange(2) for seconds in manner["silence"])
         by_word = [language for text, language in zip(texts, order, strict=True) for _ in text.split()]
         yield Utterance(
             name=f"{part}/{'-'.join(languages)}{i:05d}",
             text=texts[0],
             voice=voices[0],
-            **draw_manner(rng),
+            **manner,
             then=tuple(zip(texts[1:], voices[1:], strict=True)),
             fields={"lang": languages[0] if len(languages) == 1 else by_word},
         )
@@ -91,7 +95,7 @@ def _sentence(rng: random.Random, taken: set[str]) -> str:
 QUICKSTART_LANGUAGES = SpokenCorpus(
     name="quickstart_languages",
     module="jaxspeech.data.quickstart_languages",
-    version=1,
+    version=2,
     sample_rate=16000,
     sizes={"train": 8000, "en": 150, "eo": 150, "mixed": 150},
     plan=plan,

@@ -36,3 +36,11 @@ def test_a_half_is_what_the_whole_says():
     half = QUICKSTART_EO.plan(VARIANTS, train=3, eo=2)
     assert half["eo"] == whole["eo"]
     assert half["train"] == whole["train"][3:]
+
+
+def test_recordings_to_train_on_can_be_joined_without_a_pause():
+    parts = QUICKSTART_LANGUAGES.plan(VARIANTS, train=200, en=10, eo=10, mixed=10)
+    for edge in (0, 1):
+        abrupt = [one.silence[edge] == 0 for one in parts["train"]]
+        assert 60 < sum(abrupt) < 140
+    assert all(one.silence[0] > 0 for name in ("en", "eo", "mixed") for one in parts[name])
