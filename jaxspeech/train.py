@@ -285,6 +285,9 @@ def load(
     job: Job, settings: Settings, workdir: Path, place: Placement, *, source: Archive | None, resuming: bool
 ) -> tuple[dict[str, Any], Assets, Task, RunData]:
     """Loads the source -> assets -> the model's configuration with their sizes -> its task -> batches."""
+    given = source.assets if source else {}
+    if job.check is not None and not resuming:
+        job.check(settings, given)
     if settings["data"]["prepare"]:
         with leader_first("corpus"):
             settings = settings | {"data": with_corpus(settings["data"], workdir / "data")}
@@ -294,7 +297,7 @@ def load(
         if resuming or not is_leader():
             assets: Assets = read_assets(workdir)
         else:
-            assets = job.assets(settings, read, source.assets if source else {})
+            assets = job.assets(settings, read, given)
             write_assets(workdir, assets)
     model = job.sized(settings["model"], assets)
     task = build(model)

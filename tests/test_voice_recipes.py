@@ -9,6 +9,7 @@ from jaxspeech.builder import build
 from jaxspeech.configs import fastpitch, voice_quickstart
 from jaxspeech.configs.base import base_config
 from jaxspeech.data.voice import VOICE
+from jaxspeech.errors import SpeechError
 from jaxspeech.training.optimizer import build_optimizer
 from jaxspeech.training.updates import build_updates
 from tests.tone_runs import train_here
@@ -46,6 +47,16 @@ def test_the_quickstart_trains_both_models_of_a_voice():
     assert [phase.name for phase in task.phases] == ["discriminator", "generator", "speech"]
     assert parameters(model) < 6e6
     build_updates(config.optimizer.to_dict(), task.phases, steps=10)
+
+
+def test_a_missing_package_is_reported_before_the_corpus_is_made(tmp_path, monkeypatch):
+    def missing():
+        raise SpeechError("not installed")
+
+    monkeypatch.setattr("jaxspeech.text.choose_front_end.cmudict", missing)
+    with pytest.raises(SpeechError, match="not installed"):
+        train_here(voice_quickstart.get_config(), tmp_path)
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.slow

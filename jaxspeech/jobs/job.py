@@ -66,6 +66,8 @@ class Job(NamedTuple):
       given: recipe -> variables that a new run takes from other files than the model it starts from; None: there are
         none. They replace those of that model.
       saved: (recipe, model's configuration, assets, variables) -> what the archives hold of them; None: all as it is.
+      check: (recipe, assets of the model to start from) -> None; raises what can be known before a corpus is made, such
+        as a package that is missing.
     """
 
     source: Callable[[Settings, Report], Any]
@@ -81,6 +83,7 @@ class Job(NamedTuple):
     infeasible: str = NOTHING_LEARNED
     given: Callable[[Settings], Variables] | None = None
     saved: Callable[[Settings, ModelConfig, Assets, Variables], tuple[ModelConfig, Assets, Variables]] | None = None
+    check: Callable[[Settings, Assets], None] | None = None
 
 
 def as_it_is(archive: Archive, assets: Assets, seed: int) -> Archive:

@@ -40,6 +40,7 @@ from jaxspeech.report.spoken_view import SpokenView
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.choose_front_end import choose_front_end
 from jaxspeech.text.classes import Classes
+from jaxspeech.text.front_end import FrontEnd
 
 INFEASIBLE = "a text with more symbols than its recording has frames"
 NEED = ("text",)
@@ -84,9 +85,17 @@ def _pitch_cache(settings: Settings, hop: int) -> PitchCache:
     return PitchCache(None if workdir is None else Path(workdir) / "pitch", hop, within)
 
 
+def _front_end(settings: Settings, given: Assets) -> FrontEnd:
+    return choose_front_end(settings.get("front_end") or {}, given.get("front_end"))
+
+
+def _check(settings: Settings, given: Assets) -> None:
+    _front_end(settings, given)
+
+
 def _assets(settings: Settings, manifest: Manifest, given: Assets) -> Assets:
     """The front end, the names of several speakers, and the statistics of pitch."""
-    assets: dict[str, Any] = {"front_end": choose_front_end(settings.get("front_end") or {}, given.get("front_end"))}
+    assets: dict[str, Any] = {"front_end": _front_end(settings, given)}
     if of_speech(settings["model"]).get("speakers"):
         assets["speakers"] = _speakers(settings, manifest, given)
     synthesis = synthesis_of(build(_sized(settings["model"], assets | {"pitch": PitchStatistics(0.0, 1.0)})))
@@ -205,4 +214,5 @@ SPEECH = Job(
     view=_view,
     fixed=("front_end", "speakers"),
     infeasible=INFEASIBLE,
+    check=_check,
 )
