@@ -71,12 +71,12 @@ def test_overrides_stress_and_what_stands_between_bars():
         "gif",
         "at",
         "two",
-        "thirty",
+        "thirty,",
         "привет",
         "\U0001f600",
         "and",
         "three",
-        "cats",
+        "cats...",
     ]
 
 
