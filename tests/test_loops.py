@@ -1,4 +1,4 @@
-"""Compares loops with `jax.lax.scan`, and counts the steps in a turn of them."""
+"""Compares loops with NumPy's sums, and looks at the steps in a turn of them."""
 
 import jax
 import jax.numpy as jnp

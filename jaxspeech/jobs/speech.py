@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxspeech.assets import Assets
-from jaxspeech.audio.pitch import PitchRange
+from jaxspeech.audio.pitch import PitchRange, praat
 from jaxspeech.audio.pitch_cache import PitchCache
 from jaxspeech.audio.pitch_statistics import PitchStatistics
 from jaxspeech.builder import build
@@ -90,7 +90,9 @@ def _front_end(settings: Settings, given: Assets) -> FrontEnd:
 
 
 def _check(settings: Settings, given: Assets) -> None:
+    """Checks that what the front end and the pitch are made with is there: packages and dictionaries."""
     _front_end(settings, given)
+    praat()
 
 
 def _assets(settings: Settings, manifest: Manifest, given: Assets) -> Assets:

@@ -40,7 +40,7 @@ class Recurrent(Protocol):
 def both_directions(
     x: Float[Array, "B N D_in"], num_frames: Int[Array, " B"], forward: Recurrent, backward: Recurrent
 ) -> Float[Array, "B N W"]:
-    """Returns the outputs of two layers of width D side by side, W = 2 D.
+    """Returns the outputs of two layers of width D side by side, W = 2 D (Schuster and Paliwal, 1997).
 
     Args:
       x: inputs.
