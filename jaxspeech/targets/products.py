@@ -27,14 +27,31 @@ def product_flops(instruction: Instruction, computation: Computation) -> float:
         left = computation.instructions[instruction.operands[0]].shape
         depth = math.prod(left.dims[axis] for axis in _contracted(instruction))
         return 2.0 * depth * instruction.shape.elements
+    if instruction.opcode in ("convolution", "custom-call"):
+        return _convolution_flops(instruction, computation)
+    return 0.0
+
+
+def _convolution_flops(instruction: Instruction, computation: Computation) -> float:
+    """FLOPs of a convolution, or of a call of cuDNN for one or for its gradients; 0 for any other call.
+
+    The labels of cuDNN's gradients are those of the convolution y = x * k that they belong to. By the input there are
+    two operands, dy and k, and the result is dx; by the kernel they are x and dy, and the result is dk. All three have
+    the same products: for each element of y one with each weight of an output channel.
+    """
     labels = re.search(r"dim_labels=\w+_(\w+)->", instruction.attributes)
-    if labels is None or instruction.opcode not in ("convolution", "custom-call"):
+    if labels is None:
         return 0.0
-    kernel = computation.instructions[instruction.operands[1]].shape
+    first, second = (computation.instructions[name].shape for name in instruction.operands[:2])
+    outputs, kernel = instruction.shape, second
+    if "convBackwardInput" in instruction.attributes:
+        outputs = first
+    elif "convBackwardFilter" in instruction.attributes:
+        outputs, kernel = second, instruction.shape
     depth = math.prod(size for size, label in zip(kernel.dims, labels[1], strict=False) if label != "o")
     # Zeros between the inputs cost nothing: they stand for strides in gradients, and for batches of products on TPUs.
     spread = re.search(r"lhs_dilate=([\dx]+)", instruction.attributes)
-    return 2.0 * depth * instruction.shape.elements / math.prod(map(int, spread[1].split("x")) if spread else ())
+    return 2.0 * depth * outputs.elements / math.prod(map(int, spread[1].split("x")) if spread else ())
 
 
 def kernel_counts(instruction: Instruction) -> dict[str, float]:

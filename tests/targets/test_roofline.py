@@ -203,6 +203,30 @@ ENTRY %main (x: bf16[8,100,64], k: bf16[9,1,64]) -> bf16[8,92,64] {
     assert kernel.seconds == max(product, kernel.bytes / H200.bandwidth, H200.launch)
 
 
+@pytest.mark.parametrize(
+    ("call", "result", "operands"),
+    [
+        ("convForward", "f32[32,280,384]", ("f32[32,559,1536]", "f32[384,3,1536]")),
+        ("convBackwardInput", "f32[32,559,1536]", ("f32[32,280,384]", "f32[384,3,1536]")),
+        ("convBackwardFilter", "f32[384,3,1536]", ("f32[32,559,1536]", "f32[32,280,384]")),
+    ],
+)
+def test_gradients_of_a_convolution_have_as_many_products_as_the_convolution(call, result, operands):
+    """As a GPU's compiler writes them: a call of cuDNN, whose second result is its workspace."""
+    first, second = operands
+    said = f'window={{size=3 stride=2 pad=1_1}}, dim_labels=b0f_o0i->b0f, custom_call_target="__cudnn${call}"'
+    text = f"""HloModule test
+
+ENTRY %main (x: {first}, k: {second}) -> ({result}, u8[0]) {{
+  %x = {first}{{2,1,0}} parameter(0)
+  %k = {second}{{2,1,0}} parameter(1)
+  ROOT %y = ({result}{{2,1,0}}, u8[0]{{0}}) custom-call(%x, %k), {said}
+}}
+"""
+    [kernel] = estimate(parse(text), H200).kernels
+    assert kernel.flops == 2 * 32 * 280 * 384 * 3 * 1536
+
+
 def test_a_kernel_of_ours_counts_the_operations_that_it_states():
     text = """HloModule test
 
