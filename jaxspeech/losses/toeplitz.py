@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from jaxspeech.loops import scan
+
 STEPS = 8
 # The least power that prediction leaves, relative to the signal's: below, the recursion amplifies rounding.
 LEAST_ERROR = 1e-5
@@ -68,7 +70,7 @@ def solve_toeplitz(r: Float[Any, "*B L"], b: Float[Any, "*B L"]) -> Float[Array,
 
 
 def _durbin(r: Float[Array, "*B L"]) -> _Inverse:
-    def step(state: Any, _: None) -> Any:
+    def step(state: Any, _: Array) -> Any:
         a, b, error = state
         shifted = jnp.pad(b[..., :-1], [(0, 0)] * (b.ndim - 1) + [(1, 0)])
         k = -_dot(shifted, r) / error
@@ -77,7 +79,7 @@ def _durbin(r: Float[Array, "*B L"]) -> _Inverse:
         return (a + k * shifted, shifted + k * a, error * (1 - k * k)), None
 
     first = jnp.zeros_like(r).at[..., 0].set(1)
-    (a, b, error), _ = jax.lax.scan(step, (first, first, r[..., :1]), None, length=r.shape[-1] - 1)
+    (a, b, error), _ = scan(step, (first, first, r[..., :1]), jnp.arange(1, r.shape[-1]))
     # The mirror image of a, shifted by one: its last element, a[0], leaves.
     c = jnp.pad(b[..., :-1], [(0, 0)] * (b.ndim - 1) + [(1, 0)])
     return _Inverse(_spectrum(a), _spectrum(c), 1 / error)
