@@ -31,6 +31,7 @@ from jaxspeech.builder import build, with_defaults
 from jaxspeech.configs.base import base_config
 from jaxspeech.data.prefetch import begun, prefetch
 from jaxspeech.data.run_data import RunData, with_corpus
+from jaxspeech.encoders.layer_stack import layers_as
 from jaxspeech.evaluation.evaluation import is_better
 from jaxspeech.evaluation.old_records import stated_scores, with_scores
 from jaxspeech.files import replace_atomically
@@ -314,7 +315,7 @@ def warm_start(job: Job, source: Archive | None, assets: Assets, task: Task, set
     if source is None and not given:
         return WarmStart()
     shapes = jax.eval_shape(task.init, jax.random.key(settings["seed"]))
-    starts = [start_given(shapes, variables) for variables in given]
+    starts = [start_given(shapes, layers_as(shapes, variables)) for variables in given]
     if features:
         print(describe_start(starts[-1], model=features, note="the encoder of the features"), flush=True)
     of_others = reduce(Start.beside, starts, FROM_SCRATCH)
@@ -330,7 +331,7 @@ def warm_start(job: Job, source: Archive | None, assets: Assets, task: Task, set
         taken = job.taken(settings["model"], source)
     start = choose_start(
         shapes,
-        fitting.variables,
+        layers_as(shapes, fitting.variables),
         include=taken.include,
         exclude=options["exclude"],
         beside=of_others.arrays,

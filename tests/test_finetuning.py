@@ -64,6 +64,13 @@ def test_frozen_parameters_keep_their_bits(model, trained):
     }
 
 
+def test_layers_may_be_apart_that_are_stacked_in_the_model(tones, trained, tmp_path):
+    config = tuning(tones, trained[0])
+    config.model.encoder.scan_layers = False
+    config.steps = 1
+    assert "as the model states" in train_here(config, tmp_path)
+
+
 def test_lora_starts_as_the_model_and_ends_as_an_ordinary_one(tones, trained, tmp_path):
     config = tuning(tones, trained[0])
     config.lora.rank, config.lora.targets = 2, ("query/kernel$", "^decoder/out/kernel$")

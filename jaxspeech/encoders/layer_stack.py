@@ -1,5 +1,6 @@
 """Converts between stacked layers ("layers", with a leading layer axis, for a scan) and one tree per layer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -31,3 +32,15 @@ def stack_layers(encoder: dict[str, Any]) -> dict[str, Any]:
         return encoder
     rest = {name: value for name, value in encoder.items() if name not in names}
     return rest | {"layers": jax.tree.map(lambda *xs: jnp.stack(xs), *(encoder[name] for name in names))}
+
+
+def layers_as(like: Any, variables: Any) -> Any:
+    """Stacks or splits layers, wherever `variables`, or a part of them, differ in that from the tree `like`."""
+    if not isinstance(like, Mapping) or not isinstance(variables, Mapping):
+        return variables
+    tree = dict(variables)
+    if "layers_0" in like and "layers_0" not in tree:
+        tree = unstack_layers(tree)
+    elif "layers" in like and "layers" not in tree:
+        tree = stack_layers(tree)
+    return {name: layers_as(like.get(name), value) for name, value in tree.items()}
