@@ -17,7 +17,7 @@ import itertools
 import json
 import signal
 import time
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +25,23 @@ import jax
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from jaxspeech.archive import Archive, save_archive
-from jaxspeech.assets import Assets, read_assets, same_assets, write_assets
-from jaxspeech.builder import build, with_defaults
+from jaxspeech.archive import save_archive
+from jaxspeech.builder import with_defaults
 from jaxspeech.configs.base import base_config
 from jaxspeech.data.prefetch import begun, prefetch
-from jaxspeech.data.run_data import RunData, with_corpus
-from jaxspeech.encoders.layer_stack import layers_as
 from jaxspeech.evaluation.evaluation import is_better
-from jaxspeech.evaluation.old_records import stated_scores, with_scores
+from jaxspeech.evaluation.old_records import with_scores
 from jaxspeech.files import replace_atomically
 from jaxspeech.jobs import find_job
-from jaxspeech.jobs.job import Job, Placement, Taken
-from jaxspeech.jobs.pretrained import encoder_of_pretrained
+from jaxspeech.jobs.job import Placement
 from jaxspeech.loading import read_model
 from jaxspeech.report.evaluation_log import REPORT, EvaluationLog
 from jaxspeech.report.summary import devices_of, facts, last_line
 from jaxspeech.report.view import PlainView
 from jaxspeech.row_parallel import traced_over
+from jaxspeech.run_start import load, warm_start
 from jaxspeech.runtime.command_line import command_line
-from jaxspeech.surgery.encoder_features import check_encoder_given, encoder_variables
 from jaxspeech.targets.dry_run import DryRun, report_dry_run
-from jaxspeech.tasks.task import Task
 from jaxspeech.training.checkpoint import Checkpoints
 from jaxspeech.training.coverage import with_coverage
 from jaxspeech.training.empty_steps import check_learned
@@ -57,7 +52,7 @@ from jaxspeech.training.lora import LORA, Lora, with_lora
 from jaxspeech.training.memory import device_memory, most_batch_seconds
 from jaxspeech.training.metrics_log import MetricsLog
 from jaxspeech.training.non_finite_log import NonFiniteLog
-from jaxspeech.training.processes import SharedFlag, as_leader, gather, is_leader, leader_first
+from jaxspeech.training.processes import SharedFlag, as_leader, gather, is_leader
 from jaxspeech.training.profile import Profile
 from jaxspeech.training.progress import Progress, in_minutes
 from jaxspeech.training.record import Record
@@ -68,16 +63,7 @@ from jaxspeech.training.state import TrainState, averaged_variables, init_state
 from jaxspeech.training.step import make_train_step
 from jaxspeech.training.step_programs import StepPrograms
 from jaxspeech.training.updates import build_updates
-from jaxspeech.training.warm_start import (
-    FROM_SCRATCH,
-    Start,
-    WarmStart,
-    choose_start,
-    describe_start,
-    fill_from,
-    paths_beside,
-    start_given,
-)
+from jaxspeech.training.warm_start import WarmStart, fill_from
 
 Settings = dict[str, Any]
 
@@ -280,68 +266,6 @@ def train(config: ConfigDict, workdir: Path, *, profile_steps: int = 0, dry_run:
     model_file = workdir / "model.jaxspeech"
     print(last_line(model_file, data, evaluation, record, progress.totals, infeasible=job.infeasible))
     return 0
-
-
-def load(
-    job: Job, settings: Settings, workdir: Path, place: Placement, *, source: Archive | None, resuming: bool
-) -> tuple[dict[str, Any], Assets, Task, RunData]:
-    """Loads the source -> assets -> the model's configuration with their sizes -> its task -> batches."""
-    given = source.assets if source else {}
-    if job.check is not None and not resuming:
-        job.check(settings, given)
-    if settings["data"]["prepare"]:
-        with leader_first("corpus"):
-            settings = settings | {"data": with_corpus(settings["data"], workdir / "data")}
-    settings = settings | {"workdir": str(workdir)}
-    read = job.source(settings, tqdm.write)
-    with leader_first("assets"):
-        if resuming or not is_leader():
-            assets: Assets = read_assets(workdir)
-        else:
-            assets = job.assets(settings, read, given)
-            write_assets(workdir, assets)
-    model = job.sized(settings["model"], assets)
-    task = build(model)
-    return model, assets, task, job.data(settings, read, assets, task, place, tqdm.write)
-
-
-def warm_start(job: Job, source: Archive | None, assets: Assets, task: Task, settings: Settings) -> WarmStart:
-    """Chooses the arrays that the new model takes from trained ones, and prints a summary."""
-    given = [] if job.given is None else [job.given(settings)]
-    if features := settings["init"].get("features"):
-        given.append(encoder_variables(read_model(features), settings["model"], name=features))
-    elif source is None:
-        check_encoder_given(settings["model"])
-    if source is None and not given:
-        return WarmStart()
-    shapes = jax.eval_shape(task.init, jax.random.key(settings["seed"]))
-    starts = [start_given(shapes, layers_as(shapes, variables)) for variables in given]
-    if features:
-        print(describe_start(starts[-1], model=features, note="the encoder of the features"), flush=True)
-    of_others = reduce(Start.beside, starts, FROM_SCRATCH)
-    if source is None:
-        return WarmStart(of_others)
-    name, options = settings["init_from"], settings["init"]
-    pretrained = encoder_of_pretrained(settings["model"], source)
-    fitting = source if pretrained else job.adapted(source, assets, settings["seed"])
-    taken = Taken(options["include"])
-    if not taken.include and pretrained:
-        taken = pretrained
-    elif not taken.include and job.taken is not None:
-        taken = job.taken(settings["model"], source)
-    start = choose_start(
-        shapes,
-        layers_as(shapes, fitting.variables),
-        include=taken.include,
-        exclude=options["exclude"],
-        beside=of_others.arrays,
-        optional=paths_beside(shapes, task.used(shapes)),
-        model=name,
-    )
-    print(describe_start(start, model=name, note=taken.note), flush=True)
-    own = {name: asset for name, asset in assets.items() if name in source.assets}
-    exact = not start.unused and not same_assets(source.assets, own)
-    return WarmStart(start.beside(of_others), name, stated_scores(source.metadata), exact)
 
 
 def check_resumed(saved: dict[str, Any], *, settings: Settings, fixed: tuple[str, ...], workdir: Path) -> None:

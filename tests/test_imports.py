@@ -73,6 +73,20 @@ ALLOWED = {
     "jobs": BASE
     | {"archive", "assets", "audio", "builder", "data", "diarization", "evaluation", "loading", "pipelines", "report"}
     | {"search", "surgery", "tasks", "text"},
+    "run_start": BASE
+    | {
+        "archive",
+        "assets",
+        "builder",
+        "data",
+        "encoders",
+        "evaluation",
+        "jobs",
+        "loading",
+        "surgery",
+        "tasks",
+        "training",
+    },
     "train": BASE
     | {
         "archive",
@@ -83,10 +97,11 @@ ALLOWED = {
         "jobs",
         "loading",
         "report",
+        "run_start",
         "targets",
         "tasks",
-        "training",
-    },
+    }
+    | {"training"},
     "configs": BASE | {"builder", "data", "loading", "surgery"},
 }
 # The command and the training loop stand above everything.

@@ -14,7 +14,7 @@ from jaxspeech import assets, builder, jobs
 from jaxspeech.configs.base import with_chat, with_classes, with_prompts
 from jaxspeech.configs.recognizers import attention, ctc, transducer
 from jaxspeech.jobs.job import Placement
-from jaxspeech.train import load
+from jaxspeech.run_start import load
 from tests.contract.toys import adversarial, clip_classifier, generator, text_only
 from tests.interop.random_model import task_variables
 from tests.tiny_recipe import get_config

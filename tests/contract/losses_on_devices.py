@@ -10,7 +10,7 @@ import jax
 
 from jaxspeech import jobs
 from jaxspeech.jobs.job import Placement
-from jaxspeech.train import load
+from jaxspeech.run_start import load
 from jaxspeech.training.sharding import make_mesh, make_rules, put_batch, state_shardings
 from jaxspeech.training.state import init_state
 from jaxspeech.training.step import make_train_step

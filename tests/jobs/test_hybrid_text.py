@@ -17,9 +17,9 @@ from jaxspeech.errors import ConfigError, ManifestError
 from jaxspeech.jobs.hybrid_text import HYBRID_TEXT as HYBRID_TEXT_JOB
 from jaxspeech.jobs.job import Placement
 from jaxspeech.loading import read_archive
+from jaxspeech.run_start import load
 from jaxspeech.tasks.branches import branch, with_branch
 from jaxspeech.text.char import CharTokenizer
-from jaxspeech.train import load
 from tests.contract.cases import HYBRID_TEXT, RECOGNITION, toys_in_the_tables
 from tests.contract.toys import generator as toy
 from tests.tiny_recipe import get_config

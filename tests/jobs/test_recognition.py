@@ -10,7 +10,7 @@ from jaxspeech.configs.base import with_language_prompt
 from jaxspeech.errors import ConfigError
 from jaxspeech.jobs.job import Placement
 from jaxspeech.jobs.recognition import RECOGNITION
-from jaxspeech.train import load
+from jaxspeech.run_start import load
 from tests.contract.cases import recipe
 from tests.interop.random_model import task_variables
 

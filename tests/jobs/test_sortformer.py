@@ -10,8 +10,8 @@ from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.problems import Problems
 from jaxspeech.errors import ConfigError, ManifestError
 from jaxspeech.jobs.sortformer import SORTFORMER, look_at_turns, session_settings
+from jaxspeech.run_start import warm_start
 from jaxspeech.text.char import CharTokenizer
-from jaxspeech.train import warm_start
 from tests.contract.cases import MODELS
 from tests.interop.random_model import random_archive, random_variables
 
