@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxspeech.runtime.compilation_cache import own_folder
@@ -39,6 +40,8 @@ NOT_OF_PROGRAMS = ("jax_compilation_cache_dir", "jax_persistent_cache", "jax_log
 ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, NotImplementedError, zlib.error)
 # What JAX reports when it finds a program in its own cache.
 CACHE_HIT = "/jax/compilation_cache/cache_hits"
+# How the calls of LAPACK's functions are named in an executable for a CPU.
+LINEAR_ALGEBRA = b"lapack_"
 _seen = threading.local()
 
 
@@ -140,10 +143,18 @@ def load_program(key: dict[str, Any], outputs: tuple[type, ...]) -> KeptProgram 
     try:
         device = jax.devices()[0]
         client: Any = device.client
+        if LINEAR_ALGEBRA in content:
+            _find_linear_algebra()
         executable = client.deserialize_executable(content, [device], None)
         return KeptProgram(executable, header, device, {kind.__name__: kind for kind in outputs})
     except ERRORS:
         return None
+
+
+@cache
+def _find_linear_algebra() -> None:
+    """Lets JAX find the functions of LAPACK, as it does when it lowers one of them; before, to call one is a crash."""
+    jax.jit(jnp.linalg.cholesky).lower(jax.ShapeDtypeStruct((1, 1), jnp.float32))
 
 
 def save_program(key: dict[str, Any], program: Any, *, needed_bytes: int, outputs: tuple[type, ...]) -> None:

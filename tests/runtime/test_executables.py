@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,6 +73,32 @@ def test_a_second_process_traces_nothing_and_gets_the_same_bits(folder: Path) ->
     second = start(traced)
     assert len(traced) == 1 and isinstance(second, Sums) and same(first, second)
     assert len(list(folder.iterdir())) == 1 and folder.stat().st_mode & 0o777 == 0o700
+
+
+SOLVE = """
+import jax.numpy as jnp
+import numpy as np
+from jaxspeech.runtime.compilation_cache import enable_compilation_cache
+from jaxspeech.runtime.kept_function import compile_kept
+
+def solve(matrix, x):
+    return (jnp.linalg.solve(matrix, x),)
+
+enable_compilation_cache()
+arrays = np.array([[2, 1], [1, 3]], np.float32), np.array([[3], [5]], np.float32)
+program = compile_kept(solve, arrays, name="solve", config={"a": 1}, options={}, what="a test")
+print(type(program).__name__, *np.ravel(program(*arrays)[0]).round(4))
+"""
+
+
+def test_a_second_process_finds_the_functions_of_linear_algebra(tmp_path: Path) -> None:
+    """JAX looks for those of LAPACK when it lowers one, which the second process does not do."""
+    environment = os.environ | {"JAXSPEECH_CACHE": str(tmp_path), "JAX_COMPILATION_CACHE_DIR": ""}
+    shown = []
+    for _ in range(2):
+        command = [sys.executable, "-c", SOLVE]
+        shown.append(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+    assert shown == ["Compiled 0.8 1.4\n", "KeptProgram 0.8 1.4\n"]
 
 
 def test_another_key_is_another_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
