@@ -22,7 +22,11 @@ def get_config() -> ConfigDict:
         {
             "task": "enhancement",
             "stft": {"fft_length": 512, "hop": 256},
-            "estimator": {"name": "mask_rnn", "width": 128, "num_layers": 2, "magnitudes": "rms"},
+            # Each bin by its own mean and deviation: masks then depend neither on the level nor on steady noise.
+            "estimator": {
+                **{"name": "mask_rnn", "width": 128, "num_layers": 2},
+                **{"magnitudes": "rms", "magnitude_power": 0.3, "magnitude_norm": "mean_var"},
+            },
             "processor": {"name": "beamformer"},
             "loss": {"name": "sdr", "scale_invariant": True, "sdr_max": 30.0},
         }

@@ -21,7 +21,7 @@ from jaxspeech.nn.gru import GRU
 from jaxspeech.nn.initializers import dense
 from jaxspeech.nn.lstm import LSTM
 from jaxspeech.nn.normalization import LayerNorm
-from jaxspeech.signal.multichannel import Reduction, channel_features
+from jaxspeech.signal.multichannel import Normalization, Reduction, channel_features
 
 
 class MaskRNN(nn.Module):
@@ -34,8 +34,9 @@ class MaskRNN(nn.Module):
       cell: "lstm" or "gru".
       bidirectional: whether each layer also runs backwards; a model for live use does not.
       dropout: between the layers of the RNN.
-      magnitudes, phase_differences: the features, see `signal.multichannel.channel_features`: the arguments `reduction`
-        and `phase_differences`.
+      magnitudes, magnitude_power, magnitude_norm: the magnitudes, see `signal.multichannel.channel_features`: the
+        arguments `reduction`, `power` and `normalize`. NeMo's MaskEstimatorRNN has only the first.
+      phase_differences: whether there are differences of phases as well.
       dtype: of the matrix products.
     """
 
@@ -46,6 +47,8 @@ class MaskRNN(nn.Module):
     bidirectional: bool = True
     dropout: float = 0.0
     magnitudes: Reduction = "rms"
+    magnitude_power: float | None = None
+    magnitude_norm: Normalization = "none"
     phase_differences: bool = False
     dtype: Any = jnp.float32
 
@@ -68,6 +71,8 @@ class MaskRNN(nn.Module):
             spectra,
             num_frames,
             reduction=self.magnitudes,
+            power=self.magnitude_power,
+            normalize=self.magnitude_norm,
             phase_differences=self.phase_differences,
         )
         features = jnp.moveaxis(features, 1, 2)

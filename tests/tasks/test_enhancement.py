@@ -68,6 +68,15 @@ def test_outputs_are_as_long_as_their_rows(task, variables):
     np.testing.assert_allclose(again, found[[1, 2, 1]], atol=1e-6)
 
 
+def test_masks_of_normalised_magnitudes_do_not_depend_on_the_level(variables):
+    normalised = {"magnitude_power": 0.3, "magnitude_norm": "mean_var"}
+    task, batch = build(MODEL | {"estimator": MODEL["estimator"] | normalised}), rows()
+    enhance = jax.jit(task.inference.enhance)
+    found = enhance(variables, batch.samples, batch.num_samples)
+    louder = enhance(variables, 100 * batch.samples, batch.num_samples)
+    np.testing.assert_allclose(louder, 100 * found, rtol=1e-3, atol=1e-3)
+
+
 def test_losses_and_gradients_ignore_the_padding(variables, learned):
     batch = rows()
     (_, losses), gradients = learned(variables, batch)
