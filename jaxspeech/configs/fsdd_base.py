@@ -12,9 +12,9 @@ predicts nothing but blanks. So half of it is the quickstart's sentences by eSpe
 easy, and lead the way.
 
 A step takes 0.42 s of processor time on a fast machine and 1.1 s on a slow one (an AMD EPYC without AVX-512); a single
-run hardly keeps two cores busy. Its 4,000 steps took 33 minutes of the slow one's two cores, beside other programs'
-compilation. Read English is still hard for it then: 94.2 % WER on dev after 2,000 steps, which are kept, and 95.9 % at the
-end, though what it writes begins to sound like what was said.
+run hardly keeps two cores busy. Its 4,000 steps took 33 minutes of two cores of the slow one, beside the compilation of
+other programs. Read English is still hard for it then: 94.2 % WER on dev after 2,000 steps, which are kept, and 95.9 %
+at the end, though what it writes begins to sound like what was said.
 """
 
 from ml_collections import ConfigDict
