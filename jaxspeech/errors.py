@@ -3,7 +3,7 @@
 The commands print these without a traceback and exit with status 2; any other uncaught exception is a bug.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -75,8 +75,14 @@ def _reason(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
+def listed(names: Sequence[str], *, most: int = 10) -> str:
+    """Lists the first names, and counts those beyond `most`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Complete a message about an unknown `name`: suggest the nearest known one, or list all of them."""
+    """Complete a message about an unknown `name`: suggest the nearest known one, or list them."""
     known = sorted(known)
     nearest = get_close_matches(name, known, n=1)
-    return f'; did you mean "{nearest[0]}"?' if nearest else f"; known are {', '.join(known)}"
+    return f'; did you mean "{nearest[0]}"?' if nearest else f"; known are {listed(known, most=40)}"

@@ -74,34 +74,11 @@ ALLOWED = {
     | {"archive", "assets", "audio", "builder", "data", "diarization", "evaluation", "loading", "pipelines", "report"}
     | {"search", "surgery", "tasks", "text"},
     "run_start": BASE
-    | {
-        "archive",
-        "assets",
-        "builder",
-        "data",
-        "encoders",
-        "evaluation",
-        "jobs",
-        "loading",
-        "surgery",
-        "tasks",
-        "training",
-    },
-    "train": BASE
-    | {
-        "archive",
-        "assets",
-        "builder",
-        "data",
-        "evaluation",
-        "jobs",
-        "loading",
-        "report",
-        "run_start",
-        "targets",
-        "tasks",
-    }
+    | {"archive", "assets", "builder", "data", "encoders", "evaluation", "jobs", "loading", "surgery", "tasks"}
     | {"training"},
+    "train": BASE
+    | {"archive", "assets", "builder", "data", "evaluation", "jobs", "loading", "report", "run_start", "targets"}
+    | {"tasks", "training"},
     "configs": BASE | {"builder", "data", "loading", "surgery"},
 }
 # The command and the training loop stand above everything.

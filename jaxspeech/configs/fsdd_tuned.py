@@ -9,8 +9,7 @@ is a token. `python -m benchmarks.left_out_voices` trains both, and scores voice
 
 It does not reach configs/fsdd.py yet: of 3,000 steps from the model of 4,000, 15.4 % of all digits of george, who was
 left out, came out wrong (configs/fsdd.py reaches 10.4 % in 8,000 steps). 50 of the 77 are "six" and "three" heard as
-"eight", 12 are "four" heard as "five": all other voices say them with other vowels. A model of 94 % WER on read speech
-knows too little of those.
+"eight", 12 are "four" heard as "five". A model of 94 % WER on read speech may know too little of vowels to help.
 """
 
 from ml_collections import ConfigDict

@@ -18,15 +18,13 @@ from jaxspeech.data.columns.column import Column
 from jaxspeech.data.columns.label import balancing_weights, inverse_frequencies, label_names, label_numbers, labels
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.data.run_data import RunData
-from jaxspeech.errors import ConfigError, ManifestError, did_you_mean
+from jaxspeech.errors import ConfigError, ManifestError, did_you_mean, listed
 from jaxspeech.jobs.job import Placement, Report, Settings
 from jaxspeech.jobs.recordings import recordings
 from jaxspeech.tasks.task import Task
 from jaxspeech.text.classes import Classes
 
 WEIGHTS = ("none", "balanced")
-# A message lists no more names than this.
-MOST_LISTED = 10
 
 
 class ClassSettings(NamedTuple):
@@ -197,6 +195,5 @@ def look_at_labels(manifest: Manifest, classes: Classes, *, field: str, report: 
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Lists a few names, and counts the others."""
-    more = len(names) - MOST_LISTED
-    return ", ".join(map(repr, names[:MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
+    """Lists a few names in quotation marks, and counts the others."""
+    return listed([*map(repr, names)])

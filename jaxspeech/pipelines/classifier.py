@@ -17,7 +17,7 @@ from jaxtyping import Float
 from jaxspeech import exports
 from jaxspeech.archive import Archive
 from jaxspeech.audio.speech_segments import segment_options
-from jaxspeech.errors import AudioError, ConfigError, SpeechError
+from jaxspeech.errors import AudioError, ConfigError, SpeechError, listed
 from jaxspeech.forms.embedding_head import classifying
 from jaxspeech.forms.receptive_field import receptive_field
 from jaxspeech.inference.clip_windows import ClipWindows
@@ -237,7 +237,7 @@ class Classifier(Pipeline):
         names = self._names(self.model.num_classes)
         numbers = class_numbers(names, label)
         if len(numbers) > 1:
-            raise ConfigError(f"which class is to be found? give its label; known are {', '.join(names)}")
+            raise ConfigError(f"which class is to be found? give its label; known are {listed(names)}")
         return numbers[0]
 
     def __call__(self, samples: Float[np.ndarray, " S"], sample_rate: int) -> list[tuple[float, float]]:

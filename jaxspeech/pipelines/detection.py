@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from jaxspeech.audio.smoothing import smooth
 from jaxspeech.audio.speech_segments import SegmentOptions, speech_segments
-from jaxspeech.errors import ConfigError, did_you_mean
+from jaxspeech.errors import ConfigError, did_you_mean, listed
 from jaxspeech.pipelines.classified import Classified
 
 SPEECH = "speech"
@@ -130,7 +130,7 @@ def class_numbers(names: Sequence[str], label: str | Sequence[str] | None) -> li
     if 0 < len(words) < len(names):
         return words
     raise ConfigError(
-        f"which class is to be found? give its label; known are {', '.join(names)}, and none of them is for everything "
+        f"which class is to be found? give its label; known are {listed(names)}, and none of them is for everything "
         f"else ({', '.join(REST[:5])})"
     )
 

@@ -55,6 +55,7 @@ def test_which_classes_are_searched():
     assert class_numbers(("a", "b", "speech"), None) == [2]
     for names, label, message in (
         (("a", "b", "c"), None, "known are a, b, c, and none of them is for everything else"),
+        (tuple("abcdefghijklm"), None, "known are a, b, c, d, e, f, g, h, i, j and 3 more, and none of them"),
         (NAMES, "alexia", "label 'alexia' is not a class of the model"),
         (NAMES, [], "no label is given"),
     ):
