@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxspeech.forms.kernel_points import uses_points, with_points
 from jaxspeech.inference.batching import padded_length
 from jaxspeech.inference.kept_programs import KeptPrograms
 from jaxspeech.inference.vocoding import FRAMES, Vocoder
@@ -55,6 +56,7 @@ class SpeakPrograms:
         self._synthesis, vocoding = task.inference
         self._kept = KeptPrograms(task, config=config, outputs=(Timing,))
         self.vocoder = Vocoder(vocoding, self._kept)
+        self._prepared: tuple[Variables, Variables] | None = None  # variables without and with their points
 
     def durations(
         self, variables: Variables, ids: Sequence[Sequence[int]], manners: Sequence[Manner], *, rows: int, size: int
@@ -86,7 +88,7 @@ class SpeakPrograms:
             samples = np.zeros((rows, padded_length(len(heard), sample_rate=self._synthesis.sample_rate)), np.float32)
             samples[:, : len(heard)] = heard
             style = ((samples, np.full(rows, len(heard), np.int32)),)
-        arguments = variables, text, *given, *style
+        arguments = self._with_points(variables, rows * size), text, *given, *style
         timing = self._kept.run("speak_durations", self._synthesis.durations, arguments, f"{size} symbols")
         return timing, np.asarray(timing.durations)
 
@@ -94,7 +96,16 @@ class SpeakPrograms:
         """Computes the mel frames, on the device; T is a padded length."""
         size = padded_length(max(1, int(num_frames.max())), sample_rate=FRAMES)
         what = f"{size * self._synthesis.hop / self._synthesis.sample_rate:.2g} s of mel frames"
-        return self._kept.run("speak_frames", self._frames, (variables, timing), what, size=size)
+        given = self._with_points(variables, len(num_frames) * size)
+        return self._kept.run("speak_frames", self._frames, (given, timing), what, size=size)
 
     def _frames(self, variables: Variables, timing: Timing, *, size: int) -> Float[Array, "B T F"]:
         return self._synthesis.frames(variables, timing, size)
+
+    def _with_points(self, variables: Variables, frames: int) -> Variables:
+        """The variables with the points of kernels, where there are enough frames to use them."""
+        if not uses_points(frames):
+            return variables
+        if self._prepared is None or self._prepared[0] is not variables:
+            self._prepared = variables, with_points(variables)
+        return self._prepared[1]

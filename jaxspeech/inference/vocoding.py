@@ -20,8 +20,10 @@ from jaxspeech.inference.programs import shapes_of
 from jaxspeech.tasks.kinds import Vocoding
 from jaxspeech.types import Variables
 
-# Padded numbers of frames are three in an octave, from half of these on (see `inference.batching`).
-FRAMES = 64
+# Padded numbers of frames are three in an octave, from 8 on, and from 512 on eight (see `inference.batching`).
+FRAMES = 16
+# Frames of a mel of zeros: more than the start of what is made of them depends on.
+QUIET = 64
 # Frames of a part: a third of a second at the usual rate.
 PART = 32
 
@@ -103,8 +105,8 @@ class Vocoder:
     def _own_spectrum(self, variables: Variables) -> Float[np.ndarray, " F"]:
         """The magnitudes of what the vocoder makes of a mel of zeros."""
         if self._own is None or self._own[0] is not variables:
-            zeros = np.zeros((1, FRAMES, self.kind.mel.num_mels), np.float32)
-            samples = self._vocode(variables, zeros, np.array([FRAMES]))[0]
+            zeros = np.zeros((1, QUIET, self.kind.mel.num_mels), np.float32)
+            samples = self._vocode(variables, zeros, np.array([QUIET]))[0]
             self._own = variables, spectrum_of_start(samples, self.kind.hop)
         return self._own[1]
 

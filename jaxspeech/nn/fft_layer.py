@@ -50,7 +50,8 @@ class SelfAttention(nn.Module):
         real = length_mask(num_frames, t)[:, None, None]
         weights = jax.nn.softmax(jnp.where(real, scores, MASKED_SCORE), axis=-1)
         weights = Dropout(self.dropout)(weights.astype(self.dtype), train=train)
-        mixed = einsum("bhts,bshk->bthk", weights, value).reshape(b, t, inner)
+        # Heads first, or XLA turns the weights around for a CPU, which takes longer than to turn both others.
+        mixed = einsum("bhts,bhsk->bhtk", weights, value.swapaxes(1, 2)).swapaxes(1, 2).reshape(b, t, inner)
         return dense(width, inner, name="out", dtype=self.dtype, use_bias=False)(mixed)
 
 

@@ -10,8 +10,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxspeech.masks import zero_padding
+from jaxspeech.nn import winograd
 from jaxspeech.nn.grouped_convolution import convolve
 from jaxspeech.nn.initializers import uniform_within
+
+# The collection with the points of kernels (`nn.winograd`), where they are given: see `forms.kernel_points`.
+POINTS = "points"
 
 
 class FrameConv1D(nn.Module):
@@ -33,11 +37,14 @@ class FrameConv1D(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "B T D_in"], num_frames: Int[Array, " B"]) -> Float[Array, "B T D"]:
         """Returns the convolved frames; those at and beyond num_frames hold what the formula gives, not zeros."""
-        taps, width = self.kernel_size, x.shape[-1]
+        taps, (b, t, width) = self.kernel_size, x.shape
         bound = self.gain * (6 / (taps * (width + self.channels))) ** 0.5
         kernel = self.param("kernel", uniform_within(bound), (taps, width, self.channels)).astype(self.dtype)
         x = zero_padding(x, num_frames).astype(self.dtype)
-        y = convolve(x, kernel, padding=((taps - 1) // 2, taps // 2))
+        if self.has_variable(POINTS, "kernel") and x.dtype == jnp.float32 and b * t >= winograd.LONG:
+            y = winograd.convolve_points(x, self.get_variable(POINTS, "kernel"))
+        else:
+            y = convolve(x, kernel, padding=((taps - 1) // 2, taps // 2))
         if not self.use_bias:
             return y
         bias = self.param("bias", uniform_within((taps * width) ** -0.5), (self.channels,))

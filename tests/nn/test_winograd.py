@@ -45,6 +45,17 @@ def test_wide_layers_use_it(monkeypatch):
     np.testing.assert_allclose(faster.compile()(x, kernel), plain.compile()(x, kernel), atol=1e-4)
 
 
+def test_points_of_a_kernel_are_its_polynomial():
+    """A kernel is g0 + g1 p + g2 p^2 at the points 0, 1, -1, 2, -2 and infinity, each over a factor of the method."""
+    kernel = np.random.default_rng(0).standard_normal((3, 4, 5)).astype(np.float32)
+    found = winograd.kernel_points(jnp.asarray(kernel))
+    factors = (4, -6, -6, 24, 24)
+    for point, factor, value in zip((0, 1, -1, 2, -2), factors, found, strict=False):
+        expected = kernel[0] + point * kernel[1] + point**2 * kernel[2]
+        np.testing.assert_allclose(value, expected / factor, atol=1e-6)
+    np.testing.assert_array_equal(found[5], kernel[2])
+
+
 @pytest.mark.parametrize("shape", [(2, 1, 4), (1, 9, 7)])
 def test_an_image_is_convolved_by_fewer_products(monkeypatch, shape):
     """Its result and both gradients are those of nine shifted products, for images of any size."""

@@ -12,6 +12,8 @@ from jaxspeech.archive import save_archive
 from jaxspeech.audio.spectral_subtraction import subtract_spectrum
 from jaxspeech.builder import build
 from jaxspeech.errors import ArchiveError, ConfigError, SpeechError
+from jaxspeech.inference import speak_programs
+from jaxspeech.nn import winograd
 from jaxspeech.pipelines.synthesizer import Synthesizer
 from jaxspeech.surgery.voice import join_voice, split_voice
 from jaxspeech.text.front_end import FrontEnd
@@ -283,3 +285,18 @@ def test_a_model_that_gives_no_sound_says_so(voice):
     broken.variables = {**broken.variables, "params": jax.tree.map(lambda x: np.nan * x, broken.variables["params"])}
     with pytest.raises(SpeechError, match="text 0: the model's samples are not finite"):
         broken.speak("hello")
+
+
+def test_kernels_are_prepared_once_for_long_sentences(monkeypatch):
+    """Again for other variables; not for few frames, which do not use it."""
+    seen = []
+    monkeypatch.setattr(speak_programs, "with_points", lambda variables: seen.append(variables) or variables)
+    voice = Synthesizer(toy_voice())
+    voice.speak("Hm.")
+    assert not seen
+    monkeypatch.setattr(winograd, "LONG", 1)
+    voice.speak(["Hm.", "Oh."])
+    assert len(seen) == 1 and seen[0] is voice.variables
+    voice.variables = dict(voice.variables)
+    voice.speak("Hm.")
+    assert len(seen) == 2 and seen[1] is voice.variables
