@@ -1,0 +1,142 @@
+"""Scores detectors of speech on recordings with RTTM: a model of frames, and silero-vad beside it on the same frames.
+
+    python -m benchmarks.speech_activity --model=runs/vad/model.jaxspeech --manifest=ami_diar/manifest.jsonl \\
+        --silero=silero_vad.onnx
+
+The detection error rate is that of md-eval with no collar: missed and wrongly found speech over all true speech, in
+frames of 10 ms. Each line of the manifest has "audio_filepath" and "rttm_filepath". Prints a JSON line for each
+detector and each way to make segments of its probabilities:
+
+  frames: speech where the probability is above 0.5;
+  usual: silero-vad's default rules for both: on above 0.5, off below 0.35, silences of 0.1 s filled, 0.25 s at least;
+  best: the best of a grid of these rules on these same recordings, so the least error that a detector can have here.
+
+silero_vad.onnx is in the wheel of silero-vad (MIT) on PyPI, which itself needs torch; this needs `onnxruntime`.
+"""
+
+import argparse
+import itertools
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+import jaxspeech
+from jaxspeech.audio.read import read
+from jaxspeech.audio.speech_segments import SegmentOptions, speech_segments
+from jaxspeech.data.manifest import Manifest
+from jaxspeech.diarization.line_turns import turns_of_line
+
+RATE, GRID = 16000, 0.01
+# Silero's model takes 32 ms and the 4 ms before them.
+STEP, CONTEXT = 512, 64
+USUAL = {"onset": 0.5, "offset": 0.35, "min_silence": 0.1, "min_speech": 0.25, "silence_first": True}
+USUAL |= {"pad_onset": 0.03, "pad_offset": 0.03}
+# Probabilities of speech in each frame, and the seconds of a frame.
+Detector = Callable[[np.ndarray], tuple[np.ndarray, float]]
+
+
+def ours(path: str) -> Detector:
+    """Loads a model of frames."""
+    model = jaxspeech.load(path, jaxspeech.Classifier)
+
+    def detect(samples: np.ndarray) -> tuple[np.ndarray, float]:
+        found = model.segments([samples], sample_rate=RATE)[0]
+        return found.probabilities, found.frame_seconds
+
+    return detect
+
+
+def silero(path: str) -> Detector:
+    """Loads silero-vad's ONNX file for 16 kHz, one step of which returns a probability and its next state."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path)
+
+    def detect(samples: np.ndarray) -> tuple[np.ndarray, float]:
+        state, context = np.zeros((2, 1, 128), np.float32), np.zeros(CONTEXT, np.float32)
+        padded, found = np.pad(samples, (0, -len(samples) % STEP)), []
+        for block in padded.reshape(-1, STEP):
+            inputs = {"input": np.concatenate([context, block])[None], "state": state, "sr": np.asarray(RATE)}
+            outputs: Any = session.run(None, inputs)
+            probability, state = outputs
+            context = block[-CONTEXT:]
+            found.append(probability.item())
+        return np.array(found), STEP / RATE
+
+    return detect
+
+
+def marks(segments: Iterable[tuple[float, float]], count: int) -> np.ndarray:
+    """Marks the frames of 10 ms whose middle is in a segment: [count]."""
+    middles, found = (np.arange(count) + 0.5) * GRID, np.zeros(count, bool)
+    for start, end in segments:
+        found |= (start <= middles) & (middles < end)
+    return found
+
+
+def score(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """Returns the error rate and its two parts, in percent of the true speech."""
+    truth, found = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    missed, wrong = (np.sum(side) / np.sum(truth) for side in (truth & ~found, found & ~truth))
+    return {
+        name: round(100 * float(part), 2)
+        for name, part in (("error", missed + wrong), ("missed", missed), ("false_alarms", wrong))
+    }
+
+
+def grid() -> Iterable[dict[str, Any]]:
+    """Yields 360 settings of the rules."""
+    onsets, gaps, pads = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), (0.0, 0.2, 0.5, 1.0, 1.5), (0.0, 0.1, 0.2, 0.3)
+    for onset, gap, pad, shortest in itertools.product(onsets, gaps, pads, (0.0, 0.25)):
+        low = max(onset - 0.15, onset / 2)
+        yield {
+            "onset": onset,
+            "offset": low,
+            "min_silence": gap,
+            "min_speech": shortest,
+            "pad_onset": pad,
+            "pad_offset": pad,
+        }
+
+
+def main() -> None:
+    """Prints the scores."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speech_activity", description="Detection error rates")
+    parser.add_argument("--model", action="append", default=[], help="a model of frames; may be repeated")
+    parser.add_argument("--silero", help="the ONNX file of silero-vad")
+    parser.add_argument("--manifest", required=True, help="recordings with rttm_filepath")
+    flags = parser.parse_args()
+    detectors = {path: ours(path) for path in flags.model}
+    if flags.silero:
+        detectors["silero-vad"] = silero(flags.silero)
+
+    recordings = []
+    for entry in Manifest(flags.manifest):
+        samples, _ = read(entry.path, sample_rate=RATE)
+        turns = turns_of_line(entry.fields)
+        count = round(len(samples) / RATE / GRID)
+        recordings.append((samples, marks([(turn.start, turn.end) for turn in turns], count)))
+
+    for name, detect in detectors.items():
+        outputs = [(*detect(samples), truth) for samples, truth in recordings]
+
+        def scores(options: dict[str, Any], outputs: Any = outputs) -> dict[str, float]:
+            chosen = SegmentOptions(**options)
+            return score(
+                [
+                    (truth, marks(speech_segments(p, frame_seconds=seconds, options=chosen), len(truth)))
+                    for p, seconds, truth in outputs
+                ]
+            )
+
+        best = min(grid(), key=lambda options: scores(options)["error"])
+        for rules, options in (("frames", {}), ("usual", USUAL), ("best", best)):
+            print(
+                json.dumps({"detector": name, "rules": rules, **scores(options), **(best if options is best else {})})
+            )
+
+
+if __name__ == "__main__":
+    main()
