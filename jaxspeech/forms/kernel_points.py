@@ -45,7 +45,7 @@ def _points(kernel: Float[Any, "3 C D"]) -> list[Float[Array, "C D"]]:
     start = -room.ctypes.data // room.itemsize % ALIGNED
     points = room[start : start + room.size - ALIGNED].reshape(6, -1)
     np.matmul(OF_TAPS, np.asarray(kernel).reshape(3, -1), out=points)
-    return [jnp.from_dlpack(point.reshape(channels)) for point in points]
+    return [jax.device_put(jnp.from_dlpack(point.reshape(channels)), kernel.sharding) for point in points]
 
 
 def _wide_kernels(tree: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from jaxspeech.forms.kernel_points import with_points
 from jaxspeech.nn import winograd
 from jaxspeech.nn.frame_convolution import POINTS, FrameConv1D
+from tests.eight_devices import on_eight_devices
 
 WIDTH, NUM_FRAMES = 8, jnp.array([16, 11])
 
@@ -65,3 +66,18 @@ def test_few_frames_are_convolved_by_the_kernel():
     found: Any = layer.apply(variables | {POINTS: points}, x, NUM_FRAMES)
     expected: Any = layer.apply(variables, x, NUM_FRAMES)
     np.testing.assert_array_equal(found, expected)
+
+
+ELSEWHERE = """
+import jax
+import jax.numpy as jnp
+from jaxspeech.forms.kernel_points import with_points
+
+kernel = jax.device_put(jnp.ones((3, 128, 128)), jax.devices()[5])
+points = with_points({"params": {"kernel": kernel}})["points"]["kernel"]
+print({point.devices() == kernel.devices() for point in points})
+"""
+
+
+def test_they_are_on_the_device_of_the_kernel():
+    assert on_eight_devices(ELSEWHERE) == "{True}\n"
