@@ -58,6 +58,12 @@ class SegmentOptions:
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
             raise ConfigError(f"scale {self.scale!r}{did_you_mean(str(self.scale), SCALES)}")
+        for name in ("onset", "offset"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise ConfigError(f"{name} is {value!r}; probabilities are compared with it, so it is between 0 and 1")
+        for name in ("min_speech", "min_silence"):
+            if not (value := getattr(self, name)) >= 0:
+                raise ConfigError(f"{name} is {value!r}; it must be a number of seconds, 0 or more")
         if self.max_speech is not None and not self.max_speech > 0:
             raise ConfigError(f"max_speech is {self.max_speech!r}; it must be a number of seconds above 0, or None")
 

@@ -75,6 +75,9 @@ def test_wrong_options_are_named():
     for make, message in (
         (lambda: SegmentOptions(scale="rel"), "scale 'rel'"),
         (lambda: SegmentOptions(max_speech=0), "max_speech is 0"),
+        (lambda: SegmentOptions(onset=50), "onset is 50; probabilities are compared with it"),
+        (lambda: SegmentOptions(offset=float("nan")), "offset is nan"),
+        (lambda: SegmentOptions(min_silence=-1), "min_silence is -1; it must be a number of seconds, 0 or more"),
         (lambda: smooth(np.ones(1), "max", window_seconds=0.1, overlap=0.5), "smoothing 'max'"),
         (lambda: smooth(np.ones(1), "mean", window_seconds=0.1, overlap=1.0), "use a smaller overlap"),
     ):
