@@ -17,7 +17,7 @@ silero_vad.onnx is in the wheel of silero-vad (MIT) on PyPI, which itself needs 
 import argparse
 import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ USUAL = {"onset": 0.5, "offset": 0.35, "min_silence": 0.1, "min_speech": 0.25, "
 USUAL |= {"pad_onset": 0.03, "pad_offset": 0.03}
 # Probabilities of speech in each frame, and the seconds of a frame.
 Detector = Callable[[np.ndarray], tuple[np.ndarray, float]]
+# The same, and the true frames of 10 ms.
+Found = tuple[np.ndarray, float, np.ndarray]
 
 
 def ours(path: str) -> Detector:
@@ -76,14 +78,15 @@ def marks(segments: Iterable[tuple[float, float]], count: int) -> np.ndarray:
     return found
 
 
-def score(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+def score(found: Sequence[Found], rules: dict[str, Any]) -> dict[str, float]:
     """Returns the error rate and its two parts, in percent of the true speech."""
-    truth, found = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    missed, wrong = (np.sum(side) / np.sum(truth) for side in (truth & ~found, found & ~truth))
-    return {
-        name: round(100 * float(part), 2)
-        for name, part in (("error", missed + wrong), ("missed", missed), ("false_alarms", wrong))
-    }
+    options, right, wrong, speech = SegmentOptions(**rules), 0, 0, 0
+    for probabilities, seconds, truth in found:
+        segments = speech_segments(probabilities, frame_seconds=seconds, options=options)
+        marked = marks(segments, len(truth))
+        right, wrong, speech = right + np.sum(marked & truth), wrong + np.sum(marked & ~truth), speech + np.sum(truth)
+    parts = {"missed": 100 * (1 - right / speech), "false_alarms": 100 * wrong / speech}
+    return {"error": round(sum(parts.values()), 2)} | {name: round(part, 2) for name, part in parts.items()}
 
 
 def grid() -> Iterable[dict[str, Any]]:
@@ -120,22 +123,11 @@ def main() -> None:
         recordings.append((samples, marks([(turn.start, turn.end) for turn in turns], count)))
 
     for name, detect in detectors.items():
-        outputs = [(*detect(samples), truth) for samples, truth in recordings]
-
-        def scores(options: dict[str, Any], outputs: Any = outputs) -> dict[str, float]:
-            chosen = SegmentOptions(**options)
-            return score(
-                [
-                    (truth, marks(speech_segments(p, frame_seconds=seconds, options=chosen), len(truth)))
-                    for p, seconds, truth in outputs
-                ]
-            )
-
-        best = min(grid(), key=lambda options: scores(options)["error"])
-        for rules, options in (("frames", {}), ("usual", USUAL), ("best", best)):
-            print(
-                json.dumps({"detector": name, "rules": rules, **scores(options), **(best if options is best else {})})
-            )
+        found = [(*detect(samples), truth) for samples, truth in recordings]
+        best = min(grid(), key=lambda rules: score(found, rules)["error"])
+        for called, rules in (("frames", {}), ("usual", USUAL), ("best", best)):
+            chosen = best if called == "best" else {}
+            print(json.dumps({"detector": name, "rules": called, **score(found, rules), **chosen}))
 
 
 if __name__ == "__main__":
