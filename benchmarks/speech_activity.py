@@ -3,8 +3,8 @@
     python -m benchmarks.speech_activity --model=runs/vad/model.jaxspeech --manifest=ami_diar/manifest.jsonl \\
         --silero=silero_vad.onnx
 
-The detection error rate is that of md-eval with no collar: missed and wrongly found speech over all true speech, in
-frames of 10 ms. Each line of the manifest has "audio_filepath" and "rttm_filepath". Prints a JSON line for each
+The detection error rate is that of md-eval with no collar: missed and wrongly found speech over all true speech.
+Each line of the manifest has "audio_filepath" and "rttm_filepath". Prints a JSON line for each
 detector and each way to make segments of its probabilities:
 
   frames: speech where the probability is above 0.5;
@@ -27,16 +27,19 @@ from jaxspeech.audio.read import read
 from jaxspeech.audio.speech_segments import SegmentOptions, speech_segments
 from jaxspeech.data.manifest import Manifest
 from jaxspeech.diarization.line_turns import turns_of_line
+from jaxspeech.diarization.subsegments import merge_overlaps
+from jaxspeech.diarization.turns import Turn
+from jaxspeech.evaluation.diarization import diarization_errors, total
 
-RATE, GRID = 16000, 0.01
+RATE = 16000
 # Silero's model takes 32 ms and the 4 ms before them.
 STEP, CONTEXT = 512, 64
 USUAL = {"onset": 0.5, "offset": 0.35, "min_silence": 0.1, "min_speech": 0.25, "silence_first": True}
 USUAL |= {"pad_onset": 0.03, "pad_offset": 0.03}
 # Probabilities of speech in each frame, and the seconds of a frame.
 Detector = Callable[[np.ndarray], tuple[np.ndarray, float]]
-# The same, and the true frames of 10 ms.
-Found = tuple[np.ndarray, float, np.ndarray]
+# The same, the seconds of the recording, and its true speech, as the turns of one speaker.
+Found = tuple[np.ndarray, float, float, list[Turn]]
 
 
 def ours(path: str) -> Detector:
@@ -70,23 +73,22 @@ def silero(path: str) -> Detector:
     return detect
 
 
-def marks(segments: Iterable[tuple[float, float]], count: int) -> np.ndarray:
-    """Marks the frames of 10 ms whose middle is in a segment: [count]."""
-    middles, found = (np.arange(count) + 0.5) * GRID, np.zeros(count, bool)
-    for start, end in segments:
-        found |= (start <= middles) & (middles < end)
-    return found
+def of_one(segments: Any) -> list[Turn]:
+    """Makes turns of one speaker of segments (start, end, ...), joined where they overlap."""
+    joined = merge_overlaps(np.array([(segment[0], segment[1]) for segment in segments]))
+    return [Turn(start, end, "speech") for start, end in joined.tolist()]
 
 
 def score(found: Sequence[Found], rules: dict[str, Any]) -> dict[str, float]:
     """Returns the error rate and its two parts, in percent of the true speech."""
-    options, right, wrong, speech = SegmentOptions(**rules), 0, 0, 0
-    for probabilities, seconds, truth in found:
-        segments = speech_segments(probabilities, frame_seconds=seconds, options=options)
-        marked = marks(segments, len(truth))
-        right, wrong, speech = right + np.sum(marked & truth), wrong + np.sum(marked & ~truth), speech + np.sum(truth)
-    parts = {"missed": 100 * (1 - right / speech), "false_alarms": 100 * wrong / speech}
-    return {"error": round(sum(parts.values()), 2)} | {name: round(part, 2) for name, part in parts.items()}
+    options, parts = SegmentOptions(**rules), []
+    for probabilities, seconds, duration, truth in found:
+        segments = speech_segments(probabilities, frame_seconds=seconds, options=options, duration=duration)
+        parts.append(diarization_errors(truth, of_one(segments)))
+    errors = total(parts)
+    shares = {"error": errors.der}
+    shares |= {"missed": errors.share(errors.missed), "false_alarms": errors.share(errors.false_alarm)}
+    return {name: round(100 * share, 2) for name, share in shares.items()}
 
 
 def grid() -> Iterable[dict[str, Any]]:
@@ -118,12 +120,10 @@ def main() -> None:
     recordings = []
     for entry in Manifest(flags.manifest):
         samples, _ = read(entry.path, sample_rate=RATE)
-        turns = turns_of_line(entry.fields)
-        count = round(len(samples) / RATE / GRID)
-        recordings.append((samples, marks([(turn.start, turn.end) for turn in turns], count)))
+        recordings.append((samples, of_one(turns_of_line(entry.fields))))
 
     for name, detect in detectors.items():
-        found = [(*detect(samples), truth) for samples, truth in recordings]
+        found = [(*detect(samples), len(samples) / RATE, truth) for samples, truth in recordings]
         best = min(grid(), key=lambda rules: score(found, rules)["error"])
         for called, rules in (("frames", {}), ("usual", USUAL), ("best", best)):
             chosen = best if called == "best" else {}

@@ -1,7 +1,7 @@
 """Computes once what convolutions multiply by, for a model that does not learn any more.
 
 On a CPU a convolution with three taps multiplies by six sums of the taps (`nn.winograd`). They depend on the kernel
-alone, and took a fifth of the time of a sentence.
+alone, and took a quarter of the time in which FastPitch makes the frames of a sentence of 10 s.
 """
 
 import math

